@@ -1,0 +1,212 @@
+"""AsPath, communities and Route: one announcement as an eBGP peer sees it (RFC 4271 §4.3, §5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, NewType, Self
+
+from policy.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Prefix = IPv4Network | IPv6Network
+Asn = NewType("Asn", int)
+
+MAX_ASN = 2**32 - 1
+MAX_MED = 2**32 - 1
+MAX_PREPENDS = 32
+_MAX_16 = 2**16 - 1
+_MAX_32 = 2**32 - 1
+
+
+class Origin(StrEnum):
+    """ORIGIN (RFC 4271 §5.1.1), in the words of Quagga, FRR and ExaBGP."""
+
+    IGP = "igp"
+    EGP = "egp"
+    INCOMPLETE = "incomplete"
+
+
+def parse_prefix(text: str) -> Prefix:
+    """Parse `192.0.2.1/32`, or an address as the host prefix that it is.
+
+    Raises:
+        PolicyError: the text is no prefix, or has host bits set.
+    """
+    if "%" in text:
+        raise PolicyError(f"prefix: {text!r}: has a zone; an announced prefix has none")
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise PolicyError(
+            f"prefix: {text!r}: {error}; write an address or a prefix without host bits"
+        ) from error
+
+
+def parse_asn(text: str) -> Asn:
+    """Parse an AS number in asplain form (RFC 5396), 1 to 4294967295.
+
+    Raises:
+        PolicyError: it is not one.
+    """
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_ASN:
+        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}")
+    return Asn(int(text))
+
+
+@dataclass(frozen=True, slots=True)
+class AsPath:
+    """An AS_PATH of one AS_SEQUENCE, nearest AS first. `str()` is `64699 64699`."""
+
+    asns: tuple[Asn, ...] = ()
+
+    def __post_init__(self) -> None:
+        for asn in self.asns:
+            if not 1 <= asn <= MAX_ASN:
+                raise PolicyError(f"AS_PATH: {asn}: an ASN is a number from 1 to {MAX_ASN}")
+
+    @classmethod
+    def originated(cls, asn: Asn, prepends: int) -> Self:
+        """Return what an eBGP peer sees of a route that `asn` originates with extra copies of itself."""
+        if not 0 <= prepends <= MAX_PREPENDS:
+            raise PolicyError(f"prepends: {prepends}: not a number from 0 to {MAX_PREPENDS}")
+        return cls((asn,) * (prepends + 1))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse what `str()` gives."""
+        return cls(tuple(parse_asn(word) for word in text.split()))
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.asns))
+
+    def __len__(self) -> int:
+        return len(self.asns)
+
+    def __iter__(self) -> Iterator[Asn]:
+        return iter(self.asns)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Community:
+    """A community (RFC 1997). `str()` is `64699:100`; well-known names are not used, only numbers."""
+
+    high: int
+    low: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.high <= _MAX_16 and 0 <= self.low <= _MAX_16):
+            raise PolicyError(f"community: {self}: both halves are numbers from 0 to {_MAX_16}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `64699:100`."""
+        match = re.fullmatch(r"([0-9]{1,5}):([0-9]{1,5})", text)
+        if match is None:
+            raise PolicyError(f"community: {text!r}: not of the form 64699:100")
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.high}:{self.low}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LargeCommunity:
+    """A large community (RFC 8092). `str()` is `64699:1:2`."""
+
+    administrator: int
+    data1: int
+    data2: int
+
+    def __post_init__(self) -> None:
+        if not all(0 <= part <= _MAX_32 for part in (self.administrator, self.data1, self.data2)):
+            raise PolicyError(f"large community: {self}: all parts are numbers from 0 to {_MAX_32}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `64699:1:2`."""
+        match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10}):([0-9]{1,10})", text)
+        if match is None:
+            raise PolicyError(f"large community: {text!r}: not of the form 64699:1:2")
+        return cls(int(match[1]), int(match[2]), int(match[3]))
+
+    def __str__(self) -> str:
+        return f"{self.administrator}:{self.data1}:{self.data2}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The path attributes of a route but for NEXT_HOP, which each backend knows.
+
+    `med` is None where the attribute is absent. Communities are sets (RFC 1997: their order
+    means nothing) and are kept sorted, so that equal attributes compare equal.
+    """
+
+    as_path: AsPath
+    med: int | None = None
+    origin: Origin = Origin.IGP
+    communities: tuple[Community, ...] = ()
+    large_communities: tuple[LargeCommunity, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.med is not None and not 0 <= self.med <= MAX_MED:
+            raise PolicyError(f"MED: {self.med}: not a number from 0 to {MAX_MED}")
+        object.__setattr__(self, "communities", tuple(sorted(set(self.communities))))
+        object.__setattr__(self, "large_communities", tuple(sorted(set(self.large_communities))))
+
+    def __str__(self) -> str:
+        words = [f"as-path [ {self.as_path} ]", f"origin {self.origin}"]
+        if self.med is not None:
+            words.append(f"med {self.med}")
+        if self.communities:
+            words.append(f"community [ {' '.join(map(str, self.communities))} ]")
+        if self.large_communities:
+            words.append(f"large-community [ {' '.join(map(str, self.large_communities))} ]")
+        return " ".join(words)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse what `str()` gives.
+
+        Raises:
+            PolicyError: the text is not of that form.
+        """
+        match = _ATTRIBUTES.fullmatch(text)
+        if match is None:
+            raise PolicyError(f"attributes: {text!r}: not of the form {cls(AsPath())!s}")
+        return cls(
+            as_path=AsPath.parse(match["path"]),
+            med=None if match["med"] is None else int(match["med"]),
+            origin=Origin(match["origin"]),
+            communities=tuple(map(Community.parse, (match["communities"] or "").split())),
+            large_communities=tuple(map(LargeCommunity.parse, (match["large"] or "").split())),
+        )
+
+
+_ATTRIBUTES = re.compile(
+    r"as-path \[ (?P<path>[0-9 ]*)\] origin (?P<origin>igp|egp|incomplete)"
+    r"(?: med (?P<med>[0-9]{1,10}))?"
+    r"(?: community \[ (?P<communities>[0-9: ]+) \])?"
+    r"(?: large-community \[ (?P<large>[0-9: ]+) \])?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A prefix with its attributes. `str()` is what a person reads in the log, and parses back."""
+
+    prefix: Prefix
+    attributes: Attributes
+
+    def __str__(self) -> str:
+        return f"{self.prefix} {self.attributes}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse what `str()` gives."""
+        prefix, _, attributes = text.partition(" ")
+        return cls(parse_prefix(prefix), Attributes.parse(attributes))

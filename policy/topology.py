@@ -1,0 +1,142 @@
+"""DataCentre, Vip, Topology: who should attract what, the same in every data centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.health import HealthRule
+from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy.route import Asn, Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an announcement carries at one rank of preference (what a route-map was in bgpd.conf).
+
+    `prepends` is the number of extra copies of the local AS: a peer sees `prepends + 1`.
+    """
+
+    name: str
+    prepends: int
+    med: int = 0
+    origin: Origin = Origin.IGP
+    communities: tuple[Community, ...] = ()
+    large_communities: tuple[LargeCommunity, ...] = ()
+
+    def attributes(self, asn: Asn) -> Attributes:
+        """Return the attributes with which `asn` announces a route of this profile to an eBGP peer."""
+        return Attributes(
+            AsPath.originated(asn, self.prepends),
+            self.med,
+            self.origin,
+            self.communities,
+            self.large_communities,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataCentre:
+    """A data centre: a name, and the ASN with which it originates."""
+
+    name: str
+    asn: Asn
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One prefix of a VIP, and the data centres that should attract it, first choice first."""
+
+    prefix: Prefix
+    prefer: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """A name, its addresses, the profile of each rank, and how its health is judged."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    ranks: tuple[Profile, ...]
+    health: HealthRule = field(default_factory=HealthRule)
+
+    def __post_init__(self) -> None:
+        prepends = [profile.prepends for profile in self.ranks]
+        if any(
+            second <= first for first, second in zip(prepends, prepends[1:], strict=False)
+        ):
+            raise PolicyError(
+                f"vip {self.name}: prepends by rank are {prepends}: each rank must have more than the "
+                "one before, or two data centres tie"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All data centres and all VIPs. Every address ranks every data centre exactly once.
+
+    Raises:
+        PolicyError: a prefix in two places, a preference that is no order of the data centres,
+            or fewer ranks than data centres.
+    """
+
+    dcs: tuple[DataCentre, ...]
+    vips: tuple[Vip, ...]
+    _by_prefix: dict[Prefix, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = sorted(dc.name for dc in self.dcs)
+        by_prefix: dict[Prefix, tuple[Vip, Address]] = {}
+        for vip in self.vips:
+            if len(vip.ranks) < len(names):
+                raise PolicyError(
+                    f"vip {vip.name}: {len(vip.ranks)} ranks for {len(names)} data centres: "
+                    "every data centre needs one"
+                )
+            for address in vip.addresses:
+                if sorted(address.prefer) != names:
+                    raise PolicyError(
+                        f"vip {vip.name}: {address.prefix}: prefers {list(address.prefer)}; "
+                        f"name each of {names} once"
+                    )
+                if address.prefix in by_prefix:
+                    raise PolicyError(
+                        f"vip {vip.name}: {address.prefix}: also in vip "
+                        f"{by_prefix[address.prefix][0].name}; a prefix belongs to one place"
+                    )
+                by_prefix[address.prefix] = (vip, address)
+        object.__setattr__(self, "_by_prefix", by_prefix)
+
+    def dc(self, name: str) -> DataCentre:
+        """Return the data centre of that name.
+
+        Raises:
+            PolicyError: there is none.
+        """
+        for dc in self.dcs:
+            if dc.name == name:
+                return dc
+        raise PolicyError(
+            f"data centre: {name!r}: unknown; known are {', '.join(dc.name for dc in self.dcs)}"
+        )
+
+    def vip(self, name: str) -> Vip | None:
+        """Return the VIP of that name."""
+        return next((vip for vip in self.vips if vip.name == name), None)
+
+    def find(self, prefix: Prefix) -> tuple[Vip, Address] | None:
+        """Return the VIP and the address that a prefix belongs to."""
+        return self._by_prefix.get(prefix)
+
+    @property
+    def prefixes(self) -> tuple[Prefix, ...]:
+        """All prefixes, in the order of the configuration."""
+        return tuple(self._by_prefix)
+
+    def __iter__(self) -> Iterator[tuple[Vip, Address]]:
+        return iter(self._by_prefix.values())
