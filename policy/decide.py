@@ -1,0 +1,61 @@
+"""The one precedence rule: operator, then guard, then watchdog -> Decision(route or none, reason)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from policy.health import Health
+from policy.intent import Mode
+
+if TYPE_CHECKING:
+    from policy.health import AddressHealth
+    from policy.intent import Intent
+    from policy.route import Prefix, Route
+
+
+class Cause(StrEnum):
+    """Who decided."""
+
+    OPERATOR = "operator"
+    GUARD = "guard"
+    HEALTH = "health"
+    HOLD = "hold"
+    """Health is unknown, so the last known state stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with one prefix: announce `route`, or withdraw where it is None. And why."""
+
+    prefix: Prefix
+    route: Route | None
+    cause: Cause
+    reason: str
+
+
+def decide(
+    route: Route, intent: Intent | None, health: AddressHealth | None, *, was_announced: bool
+) -> Decision:
+    """Decide for one prefix. The guard may restrain the result.
+
+    Args:
+        route: what this data centre announces when it announces.
+        intent: the operator's wish in force, None for auto.
+        health: the watchdog's verdict, None where health is not checked.
+        was_announced: whether the prefix was announced when its health was last known.
+    """
+    announced: Route | None = route
+    if intent is not None and intent.mode is not Mode.AUTO:
+        announced = None if intent.mode is Mode.DRAINED else route
+        return Decision(route.prefix, announced, Cause.OPERATOR, str(intent))
+    if health is None:
+        return Decision(route.prefix, route, Cause.HEALTH, "health is not checked")
+    if health.health is Health.UNKNOWN:
+        announced = route if was_announced else None
+        state = "announced" if was_announced else "withdrawn"
+        reason = f"health unknown, held {state}: {health.reason}"
+        return Decision(route.prefix, announced, Cause.HOLD, reason)
+    announced = route if health.health is Health.UP else None
+    return Decision(route.prefix, announced, Cause.HEALTH, f"{health.health}: {health.reason}")

@@ -1,0 +1,116 @@
+"""How much the watchdog may withdraw at once: more must stay bad for a while first.
+
+A fault of the checker looks like the death of everything. An operator is never restrained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from policy.decide import Cause
+from policy.errors import PolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.decide import Decision
+    from policy.route import Prefix, Route
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRule:
+    """`max_withdraw` is a share of the announced prefixes, 0 to 1; `confirm` is in seconds."""
+
+    max_withdraw: float = 0.5
+    confirm: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_withdraw <= 1:
+            raise PolicyError(f"max_withdraw: {self.max_withdraw}: not a share from 0 to 1")
+        if self.confirm < 0:
+            raise PolicyError(f"confirm: {self.confirm}: not negative")
+
+
+@dataclass(frozen=True, slots=True)
+class GuardMemory:
+    """Since when each announced prefix has been bad, and what was let go within `confirm`.
+
+    Times are seconds on the steady clock.
+    """
+
+    bad_since: Mapping[Prefix, float] = field(default_factory=dict)
+    let_go: Mapping[Prefix, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Restrained:
+    """The decisions that the guard lets through, its memory, and when to look again."""
+
+    decisions: tuple[Decision, ...]
+    memory: GuardMemory
+    look_again: float | None = None
+
+
+def restrain(
+    rule: GuardRule,
+    decisions: Sequence[Decision],
+    announced: Collection[Prefix],
+    routes: Mapping[Prefix, Route],
+    memory: GuardMemory,
+    now: float,
+) -> Restrained:
+    """Hold withdrawals for bad health while they are too many at once and not yet confirmed.
+
+    What went within the last `confirm` seconds counts too, so that a landslide in small steps is
+    one landslide.
+
+    Args:
+        rule: the limit.
+        decisions: one for each prefix.
+        announced: the prefixes announced now.
+        routes: what each prefix is announced with.
+        memory: what the last call gave.
+        now: seconds on the steady clock.
+    """
+    wanted = [
+        decision.prefix
+        for decision in decisions
+        if decision.route is None
+        and decision.cause is Cause.HEALTH
+        and decision.prefix in announced
+    ]
+    recent = {
+        prefix: when
+        for prefix, when in memory.let_go.items()
+        if when <= now < when + rule.confirm
+    }
+    if not wanted:
+        return Restrained(tuple(decisions), GuardMemory(let_go=recent))
+    going = len(recent.keys() | set(wanted))
+    total = len(recent.keys() | set(announced))
+    too_many = going > rule.max_withdraw * total
+    since = {prefix: min(memory.bad_since.get(prefix, now), now) for prefix in wanted}
+    held = {
+        prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm
+    }
+    recent |= {prefix: now for prefix in wanted if prefix not in held}
+    reason = (
+        f"held: {going} of {total} prefixes would be withdrawn at once, more than "
+        f"{rule.max_withdraw:.0%}; must stay bad for {rule.confirm:g}s; "
+    )
+    return Restrained(
+        tuple(
+            replace(
+                decision,
+                route=routes[decision.prefix],
+                cause=Cause.GUARD,
+                reason=reason + decision.reason,
+            )
+            if decision.prefix in held
+            else decision
+            for decision in decisions
+        ),
+        GuardMemory(since, recent),
+        min((since[prefix] + rule.confirm for prefix in held), default=None),
+    )

@@ -1,0 +1,56 @@
+"""What an operator asked for an address: auto, drained, forced; who, why, until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from policy.errors import PolicyError
+
+MAX_TEXT = 200
+
+
+class Mode(StrEnum):
+    """What an operator asked for. `auto` leaves it to the watchdog."""
+
+    AUTO = "auto"
+    DRAINED = "drained"
+    FORCED = "forced"
+
+
+def timestamp(seconds: float) -> str:
+    """Return seconds since the epoch as `2026-01-31T23:59:59Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An operator's wish. `since` and `until` are seconds since the epoch; None is for ever.
+
+    Raises:
+        PolicyError: a text that is too long or not printable: it goes to terminals and logs.
+    """
+
+    mode: Mode
+    owner: str
+    since: float
+    reason: str = ""
+    until: float | None = None
+
+    def __post_init__(self) -> None:
+        for what, text in (("owner", self.owner), ("reason", self.reason)):
+            if len(text) > MAX_TEXT or not text.isprintable():
+                raise PolicyError(
+                    f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
+                )
+
+    def in_force(self, now: float) -> bool:
+        """Tell whether it has not expired at `now` (seconds since the epoch)."""
+        return self.until is None or now < self.until
+
+    def __str__(self) -> str:
+        text = f"{self.mode} by {self.owner} at {timestamp(self.since)}"
+        if self.until is not None:
+            text += f" until {timestamp(self.until)}"
+        return f"{text}: {self.reason}" if self.reason else text
