@@ -1,0 +1,3 @@
+"""Loads the lab's fixtures for every test."""
+
+pytest_plugins = ["tests.lab.fixtures"]

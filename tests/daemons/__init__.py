@@ -1,0 +1,1 @@
+"""Pins the behaviour of foreign daemons that the drivers rely on."""

@@ -1,0 +1,174 @@
+"""Owns the lab's network: namespaces, the links between them, the processes in them."""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.lab.process import Process
+from tests.lab.session import BOTH, Family, Session
+
+_serial = itertools.count()
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"exit status {done.returncode}: {' '.join(argv)}: {done.stderr.strip()}"
+        raise RuntimeError(message)
+    return done.stdout
+
+
+@dataclass(eq=False, slots=True)
+class Namespace:
+    """One host of the lab."""
+
+    name: str
+    directory: Path
+    cleanup: ExitStack = field(default_factory=ExitStack)
+    devices: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def command(self, *argv: str) -> list[str]:
+        """Return `argv` as a command that runs in here."""
+        return ["nsenter", f"--net=/run/netns/{self.name}", *argv]
+
+    def run(self, *argv: str) -> str:
+        """Run a command to its end and return its stdout.
+
+        Raises:
+            RuntimeError: it failed; says what it printed on stderr.
+        """
+        return _run(*self.command(*argv))
+
+    def spawn(self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None) -> Process:
+        """Start a long-lived process, stopped at the latest when the network goes.
+
+        Args:
+            argv: the command and its arguments.
+            log: the name of its log file in this host's folder.
+            env: added to the environment of the test run.
+        """
+        process = Process(self.command(*argv), self.directory / log, env)
+        self.cleanup.callback(process.stop)
+        return process
+
+    def stop(self) -> None:
+        """End all that was started in here, and what that has left behind."""
+        self.cleanup.close()
+        for pid in _run("ip", "netns", "pids", self.name).split():
+            os.kill(int(pid), signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a link: a device with an address of each family."""
+
+    namespace: Namespace
+    device: str
+    ipv4: str
+    ipv6: str
+
+    def address(self, family: Family) -> str:
+        """Return its address of a family."""
+        return self.ipv4 if family == "ipv4" else self.ipv6
+
+    def set(self, state: str) -> None:
+        """Take the device `up` or `down`."""
+        self.namespace.run("ip", "link", "set", self.device, state)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A point-to-point link, dual stack: `a` has the .1 and ::1, `b` the .2 and ::2."""
+
+    a: End
+    b: End
+
+    def session(
+        self,
+        asn_a: int,
+        asn_b: int,
+        *,
+        transport: Family = "ipv4",
+        families: tuple[Family, ...] = BOTH,
+    ) -> Session:
+        """Return the session of `a` with `b` over one transport."""
+        return Session(self.a.address(transport), asn_a, self.b.address(transport), asn_b, families)
+
+    def session_per_family(self, asn_a: int, asn_b: int) -> list[Session]:
+        """Return the sessions of `a` with `b` where each family has its own transport."""
+        return [self.session(asn_a, asn_b, transport=family, families=(family,)) for family in BOTH]
+
+    def down(self) -> None:
+        """Cut the link; both ends notice, as with a pulled cable."""
+        self.a.set("down")
+
+    def up(self) -> None:
+        """Restore the link."""
+        self.a.set("up")
+
+
+class Network:
+    """A set of namespaces and links that goes without a trace when closed."""
+
+    def __init__(self) -> None:
+        """Make an empty network with its own folder, which every user can read."""
+        self._stem = f"vip{os.getpid()}-{next(_serial)}"
+        self._links = itertools.count(1)
+        self._hosts: list[Namespace] = []
+        # Not pytest's tmp_path: that is closed to the users that daemons run as.
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{self._stem}-"))
+        self.directory.chmod(0o755)
+
+    def host(self, label: str) -> Namespace:
+        """Add a host, with a folder of its own where anybody may make sockets."""
+        directory = self.directory / label
+        directory.mkdir()
+        directory.chmod(0o1777)
+        host = Namespace(f"{self._stem}-{label}", directory)
+        _run("ip", "netns", "add", host.name)
+        self._hosts.append(host)
+        host.run("ip", "link", "set", "lo", "up")
+        # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones.
+        host.run("sysctl", "-qw", "net.ipv6.conf.all.keep_addr_on_down=1")
+        return host
+
+    def link(self, a: Namespace, b: Namespace) -> Link:
+        """Join two hosts; a pair may have several links."""
+        number = next(self._links)
+        v4 = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
+        v6 = f"2001:db8:ffff:{number:x}::1", f"2001:db8:ffff:{number:x}::2"
+        ends = [End(host, f"link{next(host.devices)}", *pair) for host, *pair in zip((a, b), v4, v6, strict=True)]
+        one, two = ends
+        _run(
+            "ip", "link", "add", one.device, "netns", a.name, "type", "veth",
+            "peer", "name", two.device, "netns", b.name,
+        )  # fmt: skip
+        for end in ends:
+            end.namespace.run("ip", "address", "add", f"{end.ipv4}/30", "dev", end.device)
+            end.namespace.run("ip", "address", "add", f"{end.ipv6}/64", "dev", end.device, "nodad")
+            end.set("up")
+        return Link(one, two)
+
+    def close(self) -> None:
+        """Stop every process and remove every namespace and file."""
+        for host in self._hosts:
+            host.stop()
+        for host in self._hosts:
+            _run("ip", "netns", "delete", host.name)
+        shutil.rmtree(self.directory)
+
+    def __enter__(self) -> Self:
+        """Return the network itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self.close()
