@@ -81,9 +81,7 @@ def restrain(
         and decision.prefix in announced
     ]
     recent = {
-        prefix: when
-        for prefix, when in memory.let_go.items()
-        if when <= now < when + rule.confirm
+        prefix: when for prefix, when in memory.let_go.items() if when <= now < when + rule.confirm
     }
     if not wanted:
         return Restrained(tuple(decisions), GuardMemory(let_go=recent))
@@ -91,9 +89,7 @@ def restrain(
     total = len(recent.keys() | set(announced))
     too_many = going > rule.max_withdraw * total
     since = {prefix: min(memory.bad_since.get(prefix, now), now) for prefix in wanted}
-    held = {
-        prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm
-    }
+    held = {prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm}
     recent |= {prefix: now for prefix in wanted if prefix not in held}
     reason = (
         f"held: {going} of {total} prefixes would be withdrawn at once, more than "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -67,9 +68,7 @@ class Vip:
 
     def __post_init__(self) -> None:
         prepends = [profile.prepends for profile in self.ranks]
-        if any(
-            second <= first for first, second in zip(prepends, prepends[1:], strict=False)
-        ):
+        if any(second <= first for first, second in pairwise(prepends)):
             raise PolicyError(
                 f"vip {self.name}: prepends by rank are {prepends}: each rank must have more than the "
                 "one before, or two data centres tie"

@@ -1,0 +1,1 @@
+"""Everything that touches the world: daemons, IPVS, DNS, files, sockets."""

@@ -1,0 +1,1 @@
+"""The routing daemons: the contract of a backend, and the drivers that keep it."""

@@ -1,0 +1,182 @@
+"""The conversation with ExaBGP, sans I/O: bytes in, events out, one command in flight.
+
+Replies carry no id, and one may never come. After a time-out the conversation is out of step:
+it asks for `version` and passes over everything up to that answer and its `done`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LINE = 1 << 20
+_VERSION = re.compile(r"exabgp \d+\.\d+")
+
+
+class ProtocolError(Exception):
+    """We are wrong: a command was given while another is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of the command in flight: `done` or `error`, and the lines that came before it."""
+
+    ok: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """A neighbour's session changed. Only `up` means established."""
+
+    address: str
+    up: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """ExaBGP is going down."""
+
+
+@dataclass(frozen=True, slots=True)
+class InStep:
+    """The conversation is in step again: commands may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfStep:
+    """An answer came that the command in flight can't have: its reply must not be trusted."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A line that means nothing to us."""
+
+    line: str
+
+
+Event = Reply | PeerState | Shutdown | InStep | OutOfStep | Ignored
+
+
+class _State(Enum):
+    IDLE = auto()
+    WAITING = auto()
+    OUT_OF_STEP = auto()
+
+
+class Conversation:
+    """Both directions of the pipe between ExaBGP and the process that it spawned."""
+
+    def __init__(self) -> None:
+        self._state = _State.IDLE
+        self._buffer = b""
+        self._skipping = False
+        self._lines: list[str] = []
+        self._command = ""
+        self._versions_due = 0
+        self._version_seen = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a command may be sent."""
+        return self._state is _State.IDLE
+
+    @property
+    def in_step(self) -> bool:
+        """Whether replies can be told apart."""
+        return self._state is not _State.OUT_OF_STEP
+
+    def send(self, command: str) -> bytes:
+        """Return the bytes of a command, which is then in flight.
+
+        Raises:
+            ProtocolError: another is in flight, or the command is no single ASCII line: ExaBGP
+                kills a process for a byte beyond ASCII.
+        """
+        if self._state is not _State.IDLE:
+            raise ProtocolError(f"{command!r}: {self._command!r} is in flight")
+        if not command.isascii() or not command.isprintable():
+            raise ProtocolError(f"{command!r}: not one line of ASCII")
+        self._state = _State.WAITING
+        self._command = command
+        self._lines = []
+        return command.encode("ascii") + b"\n"
+
+    def resynchronise(self) -> bytes:
+        """Give up on the command in flight. Return the bytes that bring the conversation in step."""
+        self._state = _State.OUT_OF_STEP
+        self._lines = []
+        self._versions_due += 1
+        self._version_seen = False
+        return b"version\n"
+
+    def receive(self, data: bytes) -> Iterator[Event]:
+        """Yield the events in what ExaBGP wrote, in any pieces."""
+        self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for raw in lines:
+            if self._skipping:
+                self._skipping = False
+                continue
+            yield from self._line(raw.decode("utf-8", "backslashreplace").strip("\r"))
+        if len(self._buffer) > MAX_LINE:
+            yield Ignored(f"a line of over {MAX_LINE} bytes")
+            self._skipping = True
+            self._buffer = b""
+        elif self._skipping:
+            self._buffer = b""
+
+    def _line(self, line: str) -> Iterator[Event]:
+        if line.startswith("{"):
+            yield parse_json(line)
+        elif self._state is _State.OUT_OF_STEP:
+            yield from self._line_out_of_step(line)
+        elif self._state is _State.IDLE:
+            yield Ignored(line)
+        elif line in {"done", "error"}:
+            self._state = _State.IDLE
+            lines, self._lines = tuple(self._lines), []
+            yield Reply(line == "done", lines)
+        elif _VERSION.match(line) and self._command != "version":
+            yield OutOfStep(line)
+        else:
+            self._lines.append(line)
+
+    def _line_out_of_step(self, line: str) -> Iterator[Event]:
+        if _VERSION.match(line):
+            self._versions_due -= 1
+            self._version_seen = True
+        elif line == "done" and self._version_seen:
+            self._version_seen = False
+            if self._versions_due <= 0:
+                self._versions_due = 0
+                self._state = _State.IDLE
+                yield InStep()
+        else:
+            yield Ignored(line)
+
+
+def parse_json(line: str) -> Event:
+    """Parse a JSON line of 4.x or 5.x: the events that we heed, and all others as ignored."""
+    try:
+        message: Any = json.loads(line)
+        match message:
+            case {"type": "notification", "notification": "shutdown"}:
+                return Shutdown()
+            case {
+                "type": "state",
+                "neighbor": {"address": {"peer": str(address)}, "state": str(state), **rest},
+            }:
+                return PeerState(address, state == "up", str(rest.get("reason", state)))
+    except (ValueError, RecursionError):
+        return Ignored(line)
+    return Ignored(line)

@@ -1,0 +1,290 @@
+"""ExaBGP's API as text: lines to render, replies to parse. No I/O.
+
+Both dialects: 4.2 and 5.0. Lines are made of parsed values only, because ExaBGP finds its
+commands by substring: a stray `shutdown` anywhere in a line would stop it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.plan import Announce
+from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
+from speaker.backends.base import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.settings import NextHop
+    from speaker.units import IpAddress
+
+PREFIXES_PER_LINE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A neighbour of ExaBGP's configuration. `families` has 4 and 6."""
+
+    address: IpAddress
+    local_address: IpAddress | None
+    local_as: Asn
+    peer_as: Asn
+    families: frozenset[int]
+    processes: frozenset[str]
+
+    @property
+    def selector(self) -> str:
+        """What makes a line go to this neighbour alone."""
+        local = f" local-ip {self.local_address}" if self.local_address else ""
+        return f"neighbor {self.address}{local} local-as {self.local_as} peer-as {self.peer_as}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a line gives one neighbour: the attributes as sent, and NEXT_HOP, None for `self`."""
+
+    attributes: Attributes
+    next_hop: IpAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command, and the prefixes that it changes."""
+
+    text: str
+    changes: tuple[Change, ...]
+
+
+def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None) -> Sent:
+    """Return what one neighbour gets of a route: its own local AS, and on iBGP none but the prepends.
+
+    That is what Quagga sends (RFC 4271 §5.1.2).
+    """
+    copies = len(attributes.as_path) - (neighbor.local_as == neighbor.peer_as)
+    path = AsPath((neighbor.local_as,) * copies)
+    if path != attributes.as_path:
+        attributes = Attributes(
+            path,
+            attributes.med,
+            attributes.origin,
+            attributes.communities,
+            attributes.large_communities,
+        )
+    return Sent(attributes, next_hop)
+
+
+def unreachable(neighbor: Neighbor, version: int, next_hop: IpAddress | None) -> str:
+    """Return why a neighbour can't be sent routes of a family, or nothing.
+
+    `next-hop self` is the local address of the session, which must be of the route's family:
+    ExaBGP 5 answers `error` otherwise and 4 nothing at all.
+    """
+    local = neighbor.local_address
+    if version not in neighbor.families or next_hop is not None:
+        return ""
+    if local is not None and local.version == version:
+        return ""
+    return (
+        f"neighbor {neighbor.address}: no IPv{version} next hop on a session from {local}; "
+        f"set next_hop = {{ ipv{version} = … }} in vip.toml"
+    )
+
+
+def next_hop_for(hops: NextHop, version: int) -> IpAddress | None:
+    """Return the configured next hop of a family, None for `self`."""
+    return hops.ipv4 if version == 4 else hops.ipv6
+
+
+def render_sent(what: Sent) -> str:
+    """Render the attributes of an `announce attributes` line."""
+    attributes = what.attributes
+    words = [f"next-hop {what.next_hop or 'self'}"]
+    if attributes.as_path.asns:  # an empty one would be sent as such, to eBGP peers too
+        words.append(f"as-path [ {attributes.as_path} ]")
+    words.append(f"origin {attributes.origin}")
+    if attributes.med is not None:
+        words.append(f"med {attributes.med}")
+    if attributes.communities:
+        words.append(f"community [ {' '.join(map(str, attributes.communities))} ]")
+    if attributes.large_communities:
+        words.append(f"large-community [ {' '.join(map(str, attributes.large_communities))} ]")
+    return " ".join(words)
+
+
+def render(
+    changes: Iterable[Change], neighbors: Sequence[Neighbor], hops: NextHop
+) -> Iterator[Line]:
+    """Render changes as lines of one family and one set of attributes, withdrawals first.
+
+    A line goes to all neighbours where they get the same, else one goes to each.
+    """
+    withdraw: dict[int, list[Change]] = defaultdict(list)
+    announce: dict[tuple[int, Attributes], list[Change]] = defaultdict(list)
+    for change in changes:
+        if isinstance(change, Announce):
+            announce[change.prefix.version, change.route.attributes].append(change)
+        else:
+            withdraw[change.prefix.version].append(change)
+    for group in withdraw.values():
+        yield from _lines("withdraw attributes", group)
+    for (version, attributes), group in announce.items():
+        hop = next_hop_for(hops, version)
+        given = {
+            neighbor: render_sent(sent(attributes, neighbor, hop))
+            for neighbor in neighbors
+            if version in neighbor.families and not unreachable(neighbor, version, hop)
+        }
+        concerned = [neighbor for neighbor in neighbors if version in neighbor.families]
+        if len(given) == len(concerned) and len(set(given.values())) <= 1:
+            text = next(iter(given.values()), render_sent(Sent(attributes, hop)))
+            yield from _lines(f"announce attributes {text}", group)
+        else:
+            for neighbor, text in given.items():
+                yield from _lines(f"{neighbor.selector} announce attributes {text}", group)
+
+
+def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:
+    for start in range(0, len(changes), PREFIXES_PER_LINE):
+        part = tuple(changes[start : start + PREFIXES_PER_LINE])
+        yield Line(f"{command} nlri {' '.join(str(change.prefix) for change in part)}", part)
+
+
+_RIB = re.compile(
+    r"neighbor (?P<peer>\S+) local-ip (?P<local>\S+) local-as (?P<local_as>\d+) peer-as (?P<peer_as>\d+)"
+    r" .*?\b(?P<family>ipv[46] unicast) (?P<prefix>\S+)(?P<rest>.*)"
+)
+_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9: ]*?) ?[\]\)]|(?P<{0}1>[0-9:]+))"
+_REST = re.compile(
+    r" next-hop (?P<hop>\S+)(?: origin (?P<origin>\w+))?"
+    rf"(?: as-path {_BRACKETED.format('path')})?"
+    r"(?: local-preference \d+)?(?: med (?P<med>\d+))?(?: local-preference \d+)?"
+    rf"(?: community {_BRACKETED.format('community')})?"
+    rf"(?: large-community {_BRACKETED.format('large')})?"
+)
+
+
+def parse_rib(lines: Iterable[str]) -> Mapping[tuple[str, Prefix], Sent | str]:
+    """Parse the answer to `show adj-rib out extensive`: what is sent, by neighbour and prefix.
+
+    A route with attributes that we never send comes as its text, so that it equals none of ours.
+    Families other than IPv4 and IPv6 unicast are passed over.
+
+    Raises:
+        BackendError: a line is not of the known form.
+    """
+    found: dict[tuple[str, Prefix], Sent | str] = {}
+    for line in lines:
+        match = _RIB.fullmatch(line.strip())
+        if match is None:
+            if line.startswith("neighbor ") and not re.search(r" ipv[46] unicast ", line):
+                continue
+            raise BackendError(
+                f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
+                "is this ExaBGP 4.2 or 5.0?"
+            )
+        try:
+            key = (match["peer"], parse_prefix(match["prefix"]))
+        except PolicyError as error:
+            raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
+        found[key] = _parse_sent(match["rest"])
+    return found
+
+
+def _parse_sent(text: str) -> Sent | str:
+    match = _REST.fullmatch(text.rstrip())
+    if match is None:
+        return text.strip()
+    try:
+        hop = None if match["hop"] == "self" else ip_address(match["hop"])
+        return Sent(
+            Attributes(
+                AsPath.parse(match["path"] or match["path1"] or ""),
+                None if match["med"] is None else int(match["med"]),
+                Origin(match["origin"] or "igp"),
+                tuple(map(Community.parse, _words(match, "community"))),
+                tuple(map(LargeCommunity.parse, _words(match, "large"))),
+            ),
+            hop,
+        )
+    except ValueError:
+        return text.strip()
+
+
+def _words(match: re.Match[str], group: str) -> list[str]:
+    return (match[group] or match[f"{group}1"] or "").split()
+
+
+def same(expected: Sent, neighbor: Neighbor, found: Sent | str) -> bool:
+    """Tell whether what was read back is what was asked for. 4.2 shows `self`, 5.0 the address."""
+    if isinstance(found, str) or found.attributes != expected.attributes:
+        return False
+    if expected.next_hop is None:
+        return found.next_hop in {None, neighbor.local_address}
+    return found.next_hop == expected.next_hop
+
+
+_FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+
+
+def parse_neighbors(lines: Iterable[str]) -> tuple[Neighbor, ...]:
+    """Parse the answer to `show neighbor configuration`.
+
+    Raises:
+        BackendError: a neighbour lacks what every neighbour has.
+    """
+    neighbors = []
+    for block in _blocks(lines):
+        families = {_FAMILIES[word] for word in block.get("family", []) if word in _FAMILIES}
+        try:
+            neighbors.append(
+                Neighbor(
+                    ip_address(block["neighbor"][0]),
+                    _optional_address(block.get("local-address", [""])[0]),
+                    Asn(int(block["local-as"][0])),
+                    Asn(int(block["peer-as"][0])),
+                    frozenset(families),
+                    frozenset(block.get("processes", [""])[0].strip("[] ").split()),
+                )
+            )
+        except (KeyError, IndexError, ValueError) as error:
+            # The block may hold a password: name the neighbour, show nothing else.
+            name = block.get("neighbor", ["?"])[0]
+            raise BackendError(
+                f"ExaBGP: show neighbor configuration: neighbor {name}: {error!r} is missing or "
+                "not of a known form; is this ExaBGP 4.2 or 5.0?"
+            ) from error
+    return tuple(neighbors)
+
+
+def _optional_address(text: str) -> IPv4Address | IPv6Address | None:
+    return None if text in {"", "auto", "None"} else ip_address(text)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
+    """Yield a mapping for each neighbour: the words of its keys; `family` has its families."""
+    block: dict[str, list[str]] = {}
+    section = ""
+    for line in lines:
+        words = line.strip().rstrip(";").split(maxsplit=1)
+        match words:
+            case ["neighbor", rest] if rest.endswith("{"):
+                block = {"neighbor": [rest.rstrip("{ ")]}
+            case [name, "{"]:
+                section = name
+            case ["}"] if section:
+                section = ""
+            case ["}"]:
+                yield block
+            case [first, *rest] if section == "family":
+                block.setdefault("family", []).append(" ".join([first, *rest]))
+            case ["processes", rest] if section == "api":
+                block["processes"] = [rest]
+            case [name, rest] if not section:
+                block.setdefault(name, []).append(rest)

@@ -1,0 +1,81 @@
+"""Settings: what is of this machine, and where its health and its routes go. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from pathlib import Path
+
+    from policy.guard import GuardRule
+    from policy.health import Service
+    from policy.topology import DataCentre, Topology
+    from speaker.units import Endpoint, IpAddress
+
+Backend = Literal["exabgp", "quagga"]
+Source = Literal["ipvs", "tcp", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """NEXT_HOP by family: an address, or None for the speaker's own (`self`)."""
+
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExabgpSettings:
+    """What only the ExaBGP driver needs. `process` is its name there, None for any."""
+
+    next_hop: NextHop
+    withdraw_on_exit: bool
+    process: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuaggaSettings:
+    """What only the Quagga driver needs. `route_map` is a pattern, or the site's names by profile."""
+
+    vtysh: Path
+    route_map: str | dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """Where a VIP's health comes from.
+
+    `ignore` has the realservers that do not count: an address with a port, or None for any port.
+    `realservers` are those to connect to, for the source `tcp`.
+    """
+
+    source: Source
+    ignore: frozenset[tuple[IpAddress, int | None]]
+    realservers: dict[Service, tuple[Endpoint, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is of this machine. Times in seconds; `health` is by the VIP's name."""
+
+    dc: DataCentre
+    backend: Backend
+    state: Path
+    control: Path
+    resolver: Endpoint | None
+    guard: GuardRule
+    interval: float
+    keepalived_fifo: Path
+    health: dict[str, HealthSettings]
+    exabgp: ExabgpSettings
+    quagga: QuaggaSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that holds together."""
+
+    topology: Topology
+    settings: Settings

@@ -1,0 +1,69 @@
+"""The units that a person writes: `250ms`, `2h`, `50%`, `127.0.0.1:5353`."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+IpAddress = IPv4Address | IPv6Address
+Endpoint = tuple[IpAddress, int]
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: object) -> float:
+    """Parse `250ms`, `5s`, `10m`, `2h` or `1d` into seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = isinstance(text, str) and re.fullmatch(
+        r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)", text
+    )
+    if not match:
+        raise ValueError(f'{text!r} is no duration; write it like "250ms", "5s", "10m", "2h", "1d"')
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def share(text: object) -> float:
+    """Parse `50%` into 0.5.
+
+    Raises:
+        ValueError: it is no share from 0% to 100%.
+    """
+    match = isinstance(text, str) and re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
+    if not match or float(match[1]) > 100:
+        raise ValueError(f'{text!r} is no share; write it like "50%", from "0%" to "100%"')
+    return float(match[1]) / 100
+
+
+def address(text: object) -> IpAddress:
+    """Parse an IPv4 or IPv6 address without a zone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(text, str) or "%" in text:
+        raise ValueError(f'{text!r} is no address; write it like "192.0.2.1" or "2001:db8::1"')
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise ValueError(
+            f'{text!r} is no address; write it like "192.0.2.1" or "2001:db8::1"'
+        ) from error
+
+
+def endpoint(text: object) -> tuple[IpAddress, int]:
+    """Parse `192.0.2.1:80` or `[2001:db8::1]:80`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = isinstance(text, str) and re.fullmatch(
+        r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", text
+    )
+    if not match or not 0 < int(match[3]) < 65536:
+        raise ValueError(
+            f'{text!r} is no address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
+        )
+    return address(match[1] or match[2]), int(match[3])
