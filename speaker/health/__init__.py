@@ -1,0 +1,1 @@
+"""Where the health of VIPs is seen: IPVS, or TCP connections to the realservers."""

@@ -1,0 +1,196 @@
+"""The text of /proc/net/ip_vs -> Table, and its reader.
+
+The kernel gives the file in pieces of about 4 KiB, and finds its place again for each piece by
+counting virtual servers: where one vanishes between two pieces, another is left out of the text.
+A table that differs from the last is therefore believed only once it was read twice alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.health.table import RealServer, Table, TableAccessError, TableError, VirtualServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from speaker.units import IpAddress
+
+PATH = Path("/proc/net/ip_vs")
+
+_HEADING = re.compile(
+    rb"IP Virtual Server version [^\n]*\n"
+    rb"Prot LocalAddress:Port Scheduler Flags[^\n]*\n"
+    rb"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn[^\n]*\n"
+)
+# A realserver's line: what names it, and behind it the connection counters, which never matter.
+_REALSERVER = re.compile(rb"  -> (\S+ +\S+ +-?[0-9]+) +[0-9]+ +[0-9]+(?: [^\n>]*)?\n")
+_ENDPOINT = rb"(?:([0-9A-Fa-f]{8})|\[((?:[0-9A-Fa-f]{4}:){7}[0-9A-Fa-f]{4})\]):([0-9A-Fa-f]{4})"
+_DESTINATION = re.compile(_ENDPOINT + rb" +\S+ +(-?[0-9]{1,10})")
+_SERVICE = re.compile(rb"(TCP|UDP|SCTP) +" + _ENDPOINT + rb" +\S.*")
+_MARK = re.compile(rb"FWM +([0-9A-Fa-f]{8}) +\S.*")
+
+
+class TextError(TableError):
+    """A text that ip_vs does not write: no table, or two halves of two tables."""
+
+
+class Parser:
+    """Turns the file's bytes into a Table, quickly where only connection counters have changed."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._table = Table()
+        self._realservers: dict[bytes, RealServer] = {}
+
+    def parse(self, data: bytes) -> Table:
+        """Parse the whole file. Equal tables in a row are the same object.
+
+        Raises:
+            TextError: some line is not what the kernel writes; says which.
+        """
+        pieces = _REALSERVER.split(data)  # other text, realserver, other text, realserver, …
+        if pieces != self._pieces:
+            self._table = self._build(pieces)
+            self._pieces = pieces
+        return self._table
+
+    def _build(self, pieces: list[bytes]) -> Table:
+        known: dict[bytes, RealServer] = {}
+        services: dict[VirtualServer, list[RealServer]] = {}
+        marks: dict[int, list[RealServer]] = defaultdict(list)
+        current: list[RealServer] | None = None
+        for number, text, is_realserver in _lines(pieces):
+            if is_realserver:
+                if current is None:
+                    raise _bad(number, text, "a realserver of no virtual server")
+                known[text] = self._realservers.get(text) or _destination(number, text)
+                current.append(known[text])
+                continue
+            server = _virtual_server(number, text)
+            if isinstance(server, int):
+                current = marks[server]
+            elif server in services:
+                raise _bad(number, text, "a second time in the same table")
+            else:
+                current = services[server] = []
+        self._realservers = known
+        return Table(
+            {server: tuple(found) for server, found in services.items()},
+            {mark: tuple(found) for mark, found in marks.items()},
+        )
+
+
+def _lines(pieces: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield each line after the heading: its number, its text, and whether it is a realserver."""
+    heading = _HEADING.match(pieces[0])
+    if heading is None:
+        raise _bad(1, pieces[0].partition(b"\n")[0], "not the heading that ip_vs writes")
+    number = 3
+    for index, piece in enumerate([pieces[0][heading.end() :], *pieces[1:]]):
+        if index % 2:
+            number += 1
+            yield number, piece, True
+            continue
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            number += 1
+            yield number, line, False
+        if rest:
+            raise _bad(number + 1, rest, "cut short, or not a realserver's line")
+
+
+def _bad(number: int, line: bytes, found: str) -> TextError:
+    shown = line[:80].decode("ascii", "backslashreplace")
+    return TextError(f"line {number}: {shown!r}: {found}")
+
+
+def _virtual_server(number: int, line: bytes) -> VirtualServer | int:
+    """Parse a virtual server's line; a firewall mark is its number."""
+    mark = _MARK.fullmatch(line)
+    if mark is not None:
+        return int(mark[1], 16)
+    match = _SERVICE.fullmatch(line)
+    if match is None:
+        raise _bad(number, line, "neither a virtual server nor a realserver")
+    return VirtualServer(
+        match[1].decode("ascii").lower(), _address(match[2], match[3]), int(match[4], 16)
+    )
+
+
+def _destination(number: int, text: bytes) -> RealServer:
+    match = _DESTINATION.fullmatch(text)
+    if match is None:
+        raise _bad(number, text, "not a realserver's address, forwarding and weight")
+    return RealServer(_address(match[1], match[2]), int(match[3], 16), int(match[4]))
+
+
+def _address(ipv4: bytes | None, ipv6: bytes) -> IpAddress:
+    if ipv4 is not None:
+        return IPv4Address(int(ipv4, 16))
+    return IPv6Address(int(ipv6.replace(b":", b""), 16))
+
+
+class ProcReader:
+    """Reads the table from a file of /proc."""
+
+    def __init__(
+        self,
+        path: Path = PATH,
+        *,
+        fetch: Callable[[Path], bytes] = Path.read_bytes,
+        tries: int = 5,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the file.
+            fetch: reads a file.
+            tries: how often to read a table that changes while it is read.
+        """
+        self._path = path
+        self._fetch = fetch
+        self._tries = tries
+        self._parser = Parser()
+        self._last: Table | None = None
+
+    async def read(self) -> Table:
+        """Read the whole table, consistent in itself. It does not wait: this takes milliseconds.
+
+        Raises:
+            TableAccessError: the file may not be read, or /proc is not there.
+            TableError: there is no ip_vs, or the file is not what ip_vs writes.
+        """
+        table, problem = self._last, ""
+        for _ in range(self._tries):
+            try:
+                seen = self._parser.parse(self._bytes())
+            except TextError as error:
+                table, problem = None, str(error)
+                continue
+            if seen == table:
+                self._last = seen
+                return seen
+            table, problem = seen, "changes while it is being read"
+        raise TableError(f"IPVS: {self._path}: {problem}; read {self._tries} times")
+
+    def _bytes(self) -> bytes:
+        try:
+            return self._fetch(self._path)
+        except FileNotFoundError as error:
+            if self._path.parent.is_dir():
+                raise TableError(
+                    f"IPVS: {self._path}: no such file; this kernel has no ip_vs, or its module is "
+                    "not loaded: modprobe ip_vs, or start keepalived"
+                ) from error
+            raise TableAccessError(
+                f"IPVS: {self._path}: there is no {self._path.parent}; mount /proc"
+            ) from error
+        except OSError as error:
+            raise TableAccessError(
+                f"IPVS: {self._path}: {error.strerror}; it must be readable for this user"
+            ) from error

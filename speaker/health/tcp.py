@@ -1,0 +1,147 @@
+"""The source `tcp`: realservers that accept a TCP connection, for sites without IPVS."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.health import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from policy.health import Service
+    from policy.route import Prefix
+    from speaker.units import Endpoint
+
+# What the realserver, or the network before it, says. Everything else is a fault of this machine
+# (no descriptors, no memory, no local port, no route, a firewall), and tells nothing of the realserver.
+_REFUSALS = {
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.EHOSTDOWN,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a realserver is live, or the fault of this machine for which that is not known."""
+
+    live: bool
+    fault: str = ""
+
+
+def open_socket(family: socket.AddressFamily) -> socket.socket:
+    """Return a new TCP socket that does not block."""
+    return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+
+
+class TcpSource:
+    """Connects to every realserver once a look."""
+
+    def __init__(
+        self,
+        realservers: Mapping[Prefix, Mapping[Service, Collection[Endpoint]]],
+        *,
+        timeout: float = 1.0,
+        in_flight: int = 128,
+        opener: Callable[[socket.AddressFamily], socket.socket] = open_socket,
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            realservers: the realservers of each prefix's services.
+            timeout: seconds for one connection.
+            in_flight: how many connections to attempt at once.
+            opener: makes a socket.
+        """
+        self._realservers = realservers
+        self._timeout = timeout
+        self._in_flight = in_flight
+        self._opener = opener
+
+    async def observe(self) -> Observation:
+        """Connect to each realserver once. A prefix that meets a fault of this machine is unknown."""
+        verdicts = await self._check_all()
+        live: dict[Prefix, dict[Service, int]] = {}
+        for prefix, services in self._realservers.items():
+            listed = {endpoint for endpoints in services.values() for endpoint in endpoints}
+            if any(verdicts[endpoint].fault for endpoint in listed):
+                continue
+            live[prefix] = {
+                service: sum(verdicts[endpoint].live for endpoint in set(endpoints))
+                for service, endpoints in services.items()
+            }
+        return Observation(live, _faults(verdicts))
+
+    async def close(self) -> None:
+        """Do nothing: no connection outlives a look."""
+
+    async def _check_all(self) -> dict[Endpoint, Verdict]:
+        distinct = {
+            endpoint
+            for services in self._realservers.values()
+            for endpoints in services.values()
+            for endpoint in endpoints
+        }
+        waiting = iter(distinct)
+        verdicts: dict[Endpoint, Verdict] = {}
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._in_flight, len(distinct))):
+                group.create_task(self._work(waiting, verdicts))
+        return verdicts
+
+    async def _work(self, waiting: Iterator[Endpoint], verdicts: dict[Endpoint, Verdict]) -> None:
+        for endpoint in waiting:
+            verdicts[endpoint] = await self._check(endpoint)
+
+    async def _check(self, endpoint: Endpoint) -> Verdict:
+        address, port = endpoint
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        try:
+            with self._opener(family) as connection:
+                return await self._connect(connection, (str(address), port))
+        except OSError as error:
+            if error.errno in _REFUSALS:
+                return Verdict(live=False)
+            return Verdict(live=False, fault=error.strerror or str(error))
+
+    async def _connect(self, connection: socket.socket, target: tuple[str, int]) -> Verdict:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.get_running_loop().sock_connect(connection, target)
+        except TimeoutError:
+            return Verdict(live=_connected(connection))
+        return Verdict(live=_connected(connection))
+
+
+def _connected(connection: socket.socket) -> bool:
+    """Ask the kernel: a busy event loop may learn of the connection after its time-out.
+
+    A socket that the kernel connected to itself, which happens on loopback, is nobody's.
+    """
+    try:
+        return bool(connection.getpeername() != connection.getsockname())
+    except OSError:
+        return False
+
+
+def _faults(verdicts: Mapping[Endpoint, Verdict]) -> str:
+    """Return the faults of this machine: the first by name, and how many more."""
+    faults = sorted(
+        (endpoint for endpoint, verdict in verdicts.items() if verdict.fault),
+        key=lambda endpoint: (endpoint[0].version, endpoint),
+    )
+    if not faults:
+        return ""
+    (address, port), *others = faults
+    more = f" (and {len(others)} more)" if others else ""
+    return f"tcp: {address} port {port}{more}: {verdicts[faults[0]].fault}; a fault of this machine"
