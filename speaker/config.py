@@ -111,11 +111,9 @@ def _replace(document: dict[str, Any], path: tuple[int | str, ...]) -> None:
         return
     place: Any = document
     for depth, part in enumerate(path):
-        if isinstance(place, dict) and part in place:
+        try:
             inner = place[part]
-        elif isinstance(place, list) and isinstance(part, int) and part < len(place):
-            inner = place[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return  # pydantic names its own steps below what stands in the file
         if depth == len(path) - 1 or not isinstance(inner, dict | list):
             del place[part]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from speaker.errors import SpeakerError
@@ -27,6 +27,18 @@ class Peer:
     up: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a daemon announces, read back: None for what it does not.
+
+    `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
+    for again, whatever was read.
+    """
+
+    routes: Mapping[Prefix, Route | Drift | None]
+    doubtful: Collection[Prefix] = field(default_factory=frozenset)
+
+
 class Backend(Protocol):
     """A routing daemon that announces what it is told.
 
@@ -41,8 +53,8 @@ class Backend(Protocol):
             All others were accepted, which only `read` can prove.
         """
 
-    async def read(self, prefixes: Collection[Prefix]) -> Mapping[Prefix, Route | Drift | None]:
-        """Return what the daemon announces of `prefixes`, None for those that it does not.
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """Return what the daemon announces of `prefixes`.
 
         Raises:
             BackendError: it can't be read. Nothing is known then.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -53,13 +53,26 @@ class Sent:
     attributes: Attributes
     next_hop: IpAddress | None
 
+    def __str__(self) -> str:
+        return f"next-hop {self.next_hop or 'self'} {self.attributes}"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A command, and the prefixes that it changes."""
+    """A command and the changes that it asks for."""
 
-    text: str
+    command: str
     changes: tuple[Change, ...]
+
+    @property
+    def text(self) -> str:
+        """The line as ExaBGP reads it."""
+        return f"{self.command} nlri {' '.join(str(change.prefix) for change in self.changes)}"
+
+    def halves(self) -> tuple[Line, Line]:
+        """Return two lines that ask for the same."""
+        middle = len(self.changes) // 2
+        return Line(self.command, self.changes[:middle]), Line(self.command, self.changes[middle:])
 
 
 def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None) -> Sent:
@@ -70,13 +83,7 @@ def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None)
     copies = len(attributes.as_path) - (neighbor.local_as == neighbor.peer_as)
     path = AsPath((neighbor.local_as,) * copies)
     if path != attributes.as_path:
-        attributes = Attributes(
-            path,
-            attributes.med,
-            attributes.origin,
-            attributes.communities,
-            attributes.large_communities,
-        )
+        attributes = replace(attributes, as_path=path)
     return Sent(attributes, next_hop)
 
 
@@ -152,8 +159,7 @@ def render(
 
 def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:
     for start in range(0, len(changes), PREFIXES_PER_LINE):
-        part = tuple(changes[start : start + PREFIXES_PER_LINE])
-        yield Line(f"{command} nlri {' '.join(str(change.prefix) for change in part)}", part)
+        yield Line(command, tuple(changes[start : start + PREFIXES_PER_LINE]))
 
 
 _RIB = re.compile(
@@ -221,13 +227,22 @@ def _words(match: re.Match[str], group: str) -> list[str]:
     return (match[group] or match[f"{group}1"] or "").split()
 
 
-def same(expected: Sent, neighbor: Neighbor, found: Sent | str) -> bool:
-    """Tell whether what was read back is what was asked for. 4.2 shows `self`, 5.0 the address."""
-    if isinstance(found, str) or found.attributes != expected.attributes:
-        return False
-    if expected.next_hop is None:
-        return found.next_hop in {None, neighbor.local_address}
-    return found.next_hop == expected.next_hop
+def as_ebgp(
+    what: Sent | str, neighbor: Neighbor, hop: IpAddress | None, asn: Asn
+) -> Attributes | None:
+    """Return the attributes of a route that a neighbour was sent, as an eBGP peer of `asn` sees them.
+
+    The inverse of `sent`. None where it is nothing that we would have sent. For `self`, 4.2
+    shows the word and 5.0 the address.
+    """
+    if isinstance(what, str):
+        return None
+    hops = {hop} if hop is not None else {None, neighbor.local_address}
+    path = what.attributes.as_path
+    copies = len(path) + (neighbor.local_as == neighbor.peer_as)
+    if what.next_hop not in hops or not copies or set(path) - {neighbor.local_as}:
+        return None
+    return replace(what.attributes, as_path=AsPath((asn,) * copies))
 
 
 _FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
@@ -288,3 +303,16 @@ def _blocks(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
                 block["processes"] = [rest]
             case [name, rest] if not section:
                 block.setdefault(name, []).append(rest)
+
+
+def parse_sessions(lines: Iterable[str]) -> Mapping[str, bool]:
+    """Parse the answer to `show neighbor extensive`: whether each neighbour's session is established."""
+    sessions: dict[str, bool] = {}
+    address = ""
+    for line in lines:
+        match line.split():
+            case ["Neighbor", address]:
+                pass
+            case ["state", state] if address:
+                sessions[address] = state.lower() == "established"
+    return sessions

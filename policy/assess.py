@@ -1,0 +1,128 @@
+"""Everything decided at once: what this data centre should announce, given all that was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from policy.decide import Decision, decide
+from policy.guard import GuardMemory, restrain
+from policy.health import judge
+from policy.preference import profile, rank, route
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.guard import GuardRule
+    from policy.health import AddressHealth, Observation, Service, ServiceMemory
+    from policy.intent import Intent
+    from policy.route import Prefix, Route
+    from policy.topology import Address, DataCentre, Profile, Topology, Vip
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What this data centre has to do with one prefix."""
+
+    vip: Vip
+    address: Address
+    rank: int
+    profile: Profile
+    route: Route
+
+
+def duties(topology: Topology, dc: DataCentre) -> dict[Prefix, Duty]:
+    """Return a data centre's duties, by prefix."""
+    return {
+        address.prefix: Duty(
+            vip,
+            address,
+            rank(address, dc),
+            profile(vip, address, dc),
+            route(vip, address, dc),
+        )
+        for vip, address in topology
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What must be remembered between two assessments. Times are on the steady clock."""
+
+    health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
+    guard: GuardMemory = field(default_factory=GuardMemory)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A decision for every prefix, the health behind it, and when time alone may change one.
+
+    A prefix that is not in `health` is not checked.
+    """
+
+    decisions: Mapping[Prefix, Decision]
+    health: Mapping[Prefix, AddressHealth]
+    memory: Memory
+    look_again: float | None
+
+    @property
+    def desired(self) -> dict[Prefix, Route | None]:
+        """The whole desired set."""
+        return {prefix: decision.route for prefix, decision in self.decisions.items()}
+
+
+def assess(
+    duties: Mapping[Prefix, Duty],
+    observation: Observation,
+    unchecked: Collection[Prefix],
+    intents: Mapping[Prefix, Intent],
+    announced: Collection[Prefix],
+    guard: GuardRule,
+    memory: Memory,
+    now: float,
+) -> Assessment:
+    """Decide for every prefix.
+
+    Args:
+        duties: this data centre's, by prefix.
+        observation: the live realservers of every prefix whose health is checked.
+        unchecked: the prefixes whose health is not checked: only the operator decides.
+        intents: the operator's wishes that are in force.
+        announced: the prefixes that were announced when last known.
+        guard: how much may be withdrawn at once.
+        memory: what the last call gave.
+        now: seconds on the steady clock.
+    """
+    health = {
+        prefix: judge(
+            duty.vip.health,
+            observation.live.get(prefix),
+            memory.health.get(prefix, {}),
+            was_announced=prefix in announced,
+            now=now,
+            unknown=observation.unknown,
+        )
+        for prefix, duty in duties.items()
+        if prefix not in unchecked
+    }
+    decisions = [
+        decide(
+            duty.route,
+            intents.get(prefix),
+            health.get(prefix),
+            was_announced=prefix in announced,
+        )
+        for prefix, duty in duties.items()
+    ]
+    routes = {prefix: duty.route for prefix, duty in duties.items()}
+    restrained = restrain(guard, decisions, announced, routes, memory.guard, now)
+    deadlines = [verdict.look_again for verdict in health.values()]
+    return Assessment(
+        {decision.prefix: decision for decision in restrained.decisions},
+        health,
+        Memory({prefix: verdict.memory for prefix, verdict in health.items()}, restrained.memory),
+        min(
+            (when for when in (*deadlines, restrained.look_again) if when is not None),
+            default=None,
+        ),
+    )

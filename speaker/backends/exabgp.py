@@ -1,0 +1,336 @@
+"""The ExaBGP driver: the pipe to the ExaBGP that spawned us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from policy.plan import Announce, Drift
+from policy.route import Route
+from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.exabgp_protocol import (
+    Conversation,
+    Ignored,
+    InStep,
+    OutOfStep,
+    PeerState,
+    Reply,
+    Shutdown,
+)
+from speaker.backends.exabgp_text import (
+    Line,
+    Neighbor,
+    as_ebgp,
+    next_hop_for,
+    parse_neighbors,
+    parse_rib,
+    parse_sessions,
+    render,
+    unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from policy.plan import Change
+    from policy.route import Asn, Prefix
+    from speaker.backends.exabgp_protocol import Event
+    from speaker.backends.exabgp_text import Sent
+    from speaker.settings import ExabgpSettings
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+SETTLE = (1.0, 10.0)
+HEAL = 60.0
+CHUNK = 1 << 16
+
+
+class NoAnswerError(BackendError):
+    """A command got no reply in time: whether it was done is not known."""
+
+
+class ExabgpBackend:
+    """ExaBGP's process API.
+
+    `run` must be running: it always drains what ExaBGP writes, because ExaBGP's sessions stand
+    still while its pipe to us is full.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        write: Callable[[bytes], object],
+        asn: Asn,
+        settings: ExabgpSettings,
+        *,
+        wake: Callable[[], None],
+        patience: float = PATIENCE,
+        settle: Sequence[float] = SETTLE,
+    ) -> None:
+        """Make a driver.
+
+        Args:
+            reader: what ExaBGP writes to us.
+            write: takes what we write to ExaBGP, without blocking.
+            asn: the data centre's.
+            settings: next hops, and which neighbours are ours.
+            wake: called when the daemon must be looked at.
+            patience: how long ExaBGP may be silent while it owes a reply, in seconds.
+            settle: how long after a session came up its routes are sent again, in seconds. More
+                than once, because a large table is still being sent at first.
+        """
+        self._reader = reader
+        self._write = write
+        self._asn = asn
+        self._settings = settings
+        self._wake = wake
+        self._patience = patience
+        self._settle = settle
+        self._conversation = Conversation()
+        self._reply: asyncio.Future[Reply] | None = None
+        self._in_step = asyncio.Event()
+        self._in_step.set()
+        self._heard = 0.0
+        self._asked_version = 0.0
+        self._neighbors: tuple[Neighbor, ...] = ()
+        self._up: dict[str, bool] = {}
+        self._came_up = True  # perhaps before we were started
+        self._doubted = 0.0
+        self._lost: set[Prefix] = set()
+        self.gone = asyncio.Event()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read until ExaBGP goes away, which sets `gone`."""
+        loop = asyncio.get_running_loop()
+        try:
+            while data := await self._reader.read(CHUNK):
+                self._heard = loop.time()
+                for event in self._conversation.receive(data):
+                    self._handle(event)
+        finally:
+            self.gone.set()
+            if self._reply is not None and not self._reply.done():
+                self._reply.set_exception(BackendError("ExaBGP: it closed the pipe"))
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Reply():
+                if self._reply is not None and not self._reply.done():
+                    self._reply.set_result(event)
+            case PeerState(address, up, reason):
+                self._peer_changed(address, reason, up=up)
+            case InStep():
+                log.warning("ExaBGP: in step again")
+                self._in_step.set()
+            case OutOfStep(line):
+                self._lose_step(f"unexpected {line[:80]!r}")
+            case Shutdown():
+                self.gone.set()
+            case Ignored(line):
+                log.debug("ExaBGP: ignored: %.200r", line)
+
+    def _peer_changed(self, address: str, reason: str, *, up: bool) -> None:
+        known = self._up.get(address)
+        self._up[address] = up
+        if up:
+            log.warning("peer %s: up", address)
+            for delay in self._settle:
+                asyncio.get_running_loop().call_later(delay, self._settled)
+        elif known is not False:
+            log.warning("peer %s: down: %.200s", address, reason)
+
+    def _settled(self) -> None:
+        """Doubt everything: ExaBGP 5.0 sends what was withdrawn while a session was down."""
+        self._came_up = True
+        self._wake()
+
+    # --- asking ----------------------------------------------------------------------------
+
+    def _lose_step(self, why: str) -> None:
+        self._in_step.clear()
+        self._asked_version = asyncio.get_running_loop().time()
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(
+                NoAnswerError(f"ExaBGP: {why}; whether it was done is unknown")
+            )
+        self._write(self._conversation.resynchronise())
+
+    async def _ask(self, command: str) -> Reply:
+        """Send one command and wait for its reply.
+
+        Raises:
+            NoAnswerError: none came while ExaBGP was silent for `patience`.
+            BackendError: ExaBGP is gone.
+        """
+        loop = asyncio.get_running_loop()
+        await self._wait_in_step()
+        self._reply = loop.create_future()
+        self._heard = loop.time()
+        self._write(self._conversation.send(command))
+        try:
+            while not self._reply.done():
+                left = self._heard + self._patience - loop.time()
+                if left <= 0:
+                    self._lose_step(f"{command[:80]!r}: no answer within {self._patience:g}s")
+                    break
+                await asyncio.wait({self._reply}, timeout=left)
+            return await self._reply
+        finally:
+            self._reply = None
+
+    async def _wait_in_step(self) -> None:
+        if self.gone.is_set():
+            raise BackendError("ExaBGP: it is gone")
+        if self._conversation.in_step:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._in_step.wait()
+        except TimeoutError:
+            if asyncio.get_running_loop().time() - self._asked_version > 6 * self._patience:
+                self._lose_step("it does not answer")
+            raise NoAnswerError(
+                "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
+            ) from None
+
+    async def _ask_lines(self, command: str) -> tuple[str, ...]:
+        reply = await self._ask(command)
+        if not reply.ok:
+            raise BackendError(f"ExaBGP: {command!r}: answered error; see ExaBGP's log")
+        return reply.lines
+
+    # --- the contract ----------------------------------------------------------------------
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """See `Backend.apply`. A line that is refused is halved until the culprit stands alone."""
+        failures = {}
+        if not self._neighbors:
+            try:
+                await self._look_at_neighbors()
+            except BackendError as error:
+                return {change.prefix: str(error) for change in changes}
+        possible = []
+        for change in changes:
+            if reason := self._impossible(change):
+                failures[change.prefix] = reason
+            if not reason or self._some_can(change.prefix.version):
+                possible.append(change)
+        alone = [change for change in possible if change.prefix in self._lost]
+        lines = [
+            *render(
+                (change for change in possible if change.prefix not in self._lost),
+                self._neighbors,
+                self._settings.next_hop,
+            ),
+            *(
+                line
+                for change in alone
+                for line in render([change], self._neighbors, self._settings.next_hop)
+            ),
+        ]
+        while lines:
+            line = lines.pop(0)
+            try:
+                reply = await self._ask(line.text)
+            except BackendError as error:
+                failures |= {change.prefix: str(error) for change in line.changes}
+                self._lost |= {change.prefix for change in line.changes}
+                continue
+            if reply.ok:
+                self._lost -= {change.prefix for change in line.changes}
+            elif len(line.changes) > 1:
+                lines[:0] = line.halves()
+            else:
+                prefix = line.changes[0].prefix
+                failures[prefix] = "ExaBGP answered error; see ExaBGP's log"
+        return failures
+
+    def _some_can(self, version: int) -> bool:
+        hop = next_hop_for(self._settings.next_hop, version)
+        return any(
+            version in neighbor.families and not unreachable(neighbor, version, hop)
+            for neighbor in self._neighbors
+        )
+
+    def _impossible(self, change: Change) -> str:
+        """Return why a change can't reach every neighbour that it concerns, or nothing."""
+        if not isinstance(change, Announce):
+            return ""
+        if not self._neighbors:
+            return (
+                "no neighbor of ExaBGP has this process; list it in the neighbor's "
+                "api { processes [ … ]; }"
+            )
+        version = change.prefix.version
+        hop = next_hop_for(self._settings.next_hop, version)
+        concerned = [neighbor for neighbor in self._neighbors if version in neighbor.families]
+        if not concerned:
+            return f"no neighbor of ExaBGP has family ipv{version} unicast"
+        return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`. ExaBGP's Adj-RIB-Out is a cache, and no proof of what a peer has.
+
+        After a session came up all is doubtful, and now and then what the cache lacks.
+        """
+        now = asyncio.get_running_loop().time()
+        came_up, self._came_up = self._came_up, False
+        await self._look_at_neighbors()
+        rib = parse_rib(await self._ask_lines("show adj-rib out extensive"))
+        routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
+        if came_up:
+            self._doubted = now
+            return Reading(routes, frozenset(prefixes))
+        if now - self._doubted >= HEAL:
+            self._doubted = now
+            return Reading(routes, frozenset(p for p, seen in routes.items() if seen is None))
+        return Reading(routes)
+
+    async def _look_at_neighbors(self) -> None:
+        neighbors = parse_neighbors(await self._ask_lines("show neighbor configuration"))
+        own = self._settings.process
+        self._neighbors = tuple(
+            neighbor
+            for neighbor in neighbors
+            if neighbor.processes and (own is None or own in neighbor.processes)
+        )
+        self._up |= parse_sessions(await self._ask_lines("show neighbor extensive"))
+
+    def _seen(
+        self, prefix: Prefix, rib: Mapping[tuple[str, Prefix], Sent | str]
+    ) -> Route | Drift | None:
+        hop = next_hop_for(self._settings.next_hop, prefix.version)
+        found = {
+            neighbor: rib.get((str(neighbor.address), prefix))
+            for neighbor in self._neighbors
+            if prefix.version in neighbor.families
+        }
+        if all(what is None for what in found.values()):
+            return None
+        attributes = {
+            neighbor: None if what is None else as_ebgp(what, neighbor, hop, self._asn)
+            for neighbor, what in found.items()
+        }
+        first = next(iter(attributes.values()))
+        if first is not None and all(other == first for other in attributes.values()):
+            return Route(prefix, first)
+        return Drift(
+            "; ".join(
+                f"neighbor {neighbor.address} has {what or 'nothing'}"
+                for neighbor, what in found.items()
+            )
+        )
+
+    def peers(self) -> Sequence[Peer]:
+        """See `Backend.peers`."""
+        return tuple(
+            Peer(str(neighbor.address), neighbor.peer_as, self._up.get(str(neighbor.address)))
+            for neighbor in self._neighbors
+        )
+
+
+__all__ = ["ExabgpBackend", "Line", "NoAnswerError"]

@@ -1,0 +1,239 @@
+"""Intents, what we own, and history, in one SQLite file that outlives every process.
+
+Several processes may use it: the watchdog, and `vip_mgmt` where no watchdog runs. A write is on
+the disk when the call returns.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.health import Service, ServiceMemory
+from policy.intent import Intent, Mode
+from policy.route import parse_prefix
+from speaker.errors import SpeakerError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from policy.route import Prefix
+
+SCHEMA_VERSION = 1
+HISTORY_ROWS = 100_000
+BUSY = 5.0
+
+_SCHEMA = """
+CREATE TABLE intent (
+  prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
+  since REAL NOT NULL, until REAL
+) STRICT;
+CREATE TABLE owned (prefix TEXT PRIMARY KEY, announced INTEGER NOT NULL) STRICT;
+CREATE TABLE health (
+  prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
+  PRIMARY KEY (prefix, service)
+) STRICT;
+CREATE TABLE history (
+  id INTEGER PRIMARY KEY, time REAL NOT NULL, prefix TEXT NOT NULL, event TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_by_prefix ON history (prefix, id);
+"""
+
+
+class StoreError(SpeakerError):
+    """The state file can't be used. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of history. `event` is announced, withdrawn, or an intent's mode."""
+
+    time: float
+    prefix: str
+    event: str
+    reason: str
+
+
+class Store:
+    """The state file.
+
+    Raises:
+        StoreError: from every method, where the file can't be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, and make it where there is none."""
+        self._path = path
+        with self._errors():
+            self._db = self._open()
+        self._intents: dict[Prefix, Intent] = {}
+        self._intents_version = -1
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.touch(mode=0o660)
+        db = sqlite3.connect(
+            self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
+        )
+        # A power cut after the commit must not lose it, nor the journal's directory entry.
+        db.execute("PRAGMA synchronous = EXTRA")
+        with _transaction(db):
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._give_to_directory_owner()
+            elif version != SCHEMA_VERSION:
+                raise StoreError(
+                    f"state: {self._path}: has version {version}, this program knows "
+                    f"{SCHEMA_VERSION}; use the newer program, or move the file away"
+                )
+        return db
+
+    def _give_to_directory_owner(self) -> None:
+        """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
+        if os.geteuid() == 0:
+            directory = self._path.parent.stat()
+            os.chown(self._path, directory.st_uid, directory.st_gid)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"state: {self._path}: {error}; its directory must be writable for this user, "
+                "and node.state names it"
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._errors(), _transaction(self._db):
+            yield self._db
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # --- intents ---------------------------------------------------------------------------
+
+    def intents(self) -> Mapping[Prefix, Intent]:
+        """Return all intents, expired ones too. Cheap where nothing has changed."""
+        with self._errors():
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+            if version != self._intents_version:
+                rows = self._db.execute(
+                    "SELECT prefix, mode, owner, reason, since, until FROM intent"
+                ).fetchall()
+                try:
+                    self._intents = {
+                        parse_prefix(prefix): Intent(Mode(mode), owner, since, reason, until)
+                        for prefix, mode, owner, reason, since, until in rows
+                    }
+                except (PolicyError, ValueError) as error:
+                    raise StoreError(f"state: {self._path}: table intent: {error}") from error
+                self._intents_version = version
+            return self._intents
+
+    def set_intents(self, intents: Mapping[Prefix, Intent], history: Iterable[Entry]) -> None:
+        """Record intents, all or none. One of mode auto lifts what was there."""
+        rows = [
+            (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
+            for prefix, intent in intents.items()
+        ]
+        with self._writing() as db:
+            db.executemany("DELETE FROM intent WHERE prefix = ?", [row[:1] for row in rows])
+            db.executemany(
+                "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [row for row in rows if row[1] != Mode.AUTO],
+            )
+            _add_history(db, history)
+        self._intents_version = -1
+
+    # --- what we own -----------------------------------------------------------------------
+
+    def owned(self) -> dict[Prefix, bool]:
+        """Return the prefixes that are ours, and whether each was announced when last confirmed."""
+        with self._errors():
+            rows = self._db.execute("SELECT prefix, announced FROM owned").fetchall()
+        return {parse_prefix(prefix): bool(announced) for prefix, announced in rows}
+
+    def confirm(
+        self, announced: Mapping[Prefix, bool], gone: Collection[Prefix], history: Iterable[Entry]
+    ) -> None:
+        """Record which prefixes are ours, whether they are announced, and which are ours no more."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO owned (prefix, announced) VALUES (?, ?) "
+                "ON CONFLICT (prefix) DO UPDATE SET announced = excluded.announced",
+                [(str(prefix), int(is_announced)) for prefix, is_announced in announced.items()],
+            )
+            rows = [(str(prefix),) for prefix in gone]
+            db.executemany("DELETE FROM owned WHERE prefix = ?", rows)
+            db.executemany("DELETE FROM health WHERE prefix = ?", rows)
+            _add_history(db, history)
+
+    # --- health ----------------------------------------------------------------------------
+
+    def health(self) -> dict[Prefix, dict[Service, ServiceMemory]]:
+        """Return what was remembered of each prefix's services."""
+        with self._errors():
+            rows = self._db.execute(
+                "SELECT prefix, service, up, turning_since FROM health"
+            ).fetchall()
+        memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
+        for prefix, service, up, turning_since in rows:
+            services = memory.setdefault(parse_prefix(prefix), {})
+            services[Service.parse(service)] = ServiceMemory(bool(up), turning_since)
+        return memory
+
+    def remember(self, memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> None:
+        """Record what is to be remembered of some prefixes' services."""
+        with self._writing() as db:
+            db.executemany(
+                "DELETE FROM health WHERE prefix = ?", [(str(prefix),) for prefix in memory]
+            )
+            db.executemany(
+                "INSERT INTO health (prefix, service, up, turning_since) VALUES (?, ?, ?, ?)",
+                [
+                    (str(prefix), str(service), int(state.up), state.turning_since)
+                    for prefix, services in memory.items()
+                    for service, state in services.items()
+                ],
+            )
+
+    # --- history ---------------------------------------------------------------------------
+
+    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
+        """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
+        names = [str(prefix) for prefix in prefixes]
+        where = f"WHERE prefix IN ({', '.join('?' * len(names))})" if names else ""
+        query = f"SELECT time, prefix, event, reason FROM history {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - only question marks are put in
+        with self._errors(), closing(self._db.execute(query, [*names, limit])) as rows:
+            return [Entry(*row) for row in rows][::-1]
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
+    db.executemany(
+        "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)",
+        [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history],
+    )
+    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
