@@ -77,6 +77,7 @@ def assess(
     unchecked: Collection[Prefix],
     intents: Mapping[Prefix, Intent],
     announced: Collection[Prefix],
+    was_announced: Collection[Prefix],
     guard: GuardRule,
     memory: Memory,
     now: float,
@@ -88,7 +89,9 @@ def assess(
         observation: the live realservers of every prefix whose health is checked.
         unchecked: the prefixes whose health is not checked: only the operator decides.
         intents: the operator's wishes that are in force.
-        announced: the prefixes that were announced when last known.
+        announced: the prefixes that are announced now.
+        was_announced: those that were, when health last decided: a restart of the daemon
+            empties `announced`, and must not turn what was up into what was never known.
         guard: how much may be withdrawn at once.
         memory: what the last call gave.
         now: seconds on the steady clock.
@@ -98,7 +101,7 @@ def assess(
             duty.vip.health,
             observation.live.get(prefix),
             memory.health.get(prefix, {}),
-            was_announced=prefix in announced,
+            was_announced=prefix in was_announced,
             now=now,
             unknown=observation.unknown,
         )
@@ -110,7 +113,7 @@ def assess(
             duty.route,
             intents.get(prefix),
             health.get(prefix),
-            was_announced=prefix in announced,
+            was_announced=prefix in was_announced,
         )
         for prefix, duty in duties.items()
     ]

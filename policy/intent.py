@@ -45,6 +45,11 @@ class Intent:
                     f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
                 )
 
+    @property
+    def restores(self) -> bool:
+        """Whether the operator wants the address announced, if its health allows."""
+        return self.mode is not Mode.DRAINED
+
     def in_force(self, now: float) -> bool:
         """Tell whether it has not expired at `now` (seconds since the epoch)."""
         return self.until is None or now < self.until

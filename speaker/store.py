@@ -33,7 +33,7 @@ CREATE TABLE intent (
   prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
   since REAL NOT NULL, until REAL
 ) STRICT;
-CREATE TABLE owned (prefix TEXT PRIMARY KEY, announced INTEGER NOT NULL) STRICT;
+CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL) STRICT;
 CREATE TABLE health (
   prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
   PRIMARY KEY (prefix, service)
@@ -159,25 +159,38 @@ class Store:
 
     # --- what we own -----------------------------------------------------------------------
 
-    def owned(self) -> dict[Prefix, bool]:
-        """Return the prefixes that are ours, and whether each was announced when last confirmed."""
-        with self._errors():
-            rows = self._db.execute("SELECT prefix, announced FROM owned").fetchall()
-        return {parse_prefix(prefix): bool(announced) for prefix, announced in rows}
+    def owned(self) -> dict[Prefix, str]:
+        """Return the prefixes that are ours, and the route of each when last confirmed.
 
-    def confirm(
-        self, announced: Mapping[Prefix, bool], gone: Collection[Prefix], history: Iterable[Entry]
-    ) -> None:
-        """Record which prefixes are ours, whether they are announced, and which are ours no more."""
+        The route is text, empty where the prefix was withdrawn: it is compared and shown, and
+        not parsed.
+        """
+        with self._errors():
+            rows = self._db.execute("SELECT prefix, route FROM owned").fetchall()
+            return {parse_prefix(prefix): route for prefix, route in rows}
+
+    def own(self, prefixes: Iterable[Prefix]) -> None:
+        """Record prefixes as ours, before any of them is announced."""
         with self._writing() as db:
             db.executemany(
-                "INSERT INTO owned (prefix, announced) VALUES (?, ?) "
-                "ON CONFLICT (prefix) DO UPDATE SET announced = excluded.announced",
-                [(str(prefix), int(is_announced)) for prefix, is_announced in announced.items()],
+                "INSERT INTO owned (prefix, route) VALUES (?, '') ON CONFLICT DO NOTHING",
+                [(str(prefix),) for prefix in prefixes],
             )
-            rows = [(str(prefix),) for prefix in gone]
+
+    def disown(self, prefixes: Iterable[Prefix]) -> None:
+        """Forget prefixes that are not ours any more, after they were withdrawn."""
+        rows = [(str(prefix),) for prefix in prefixes]
+        with self._writing() as db:
             db.executemany("DELETE FROM owned WHERE prefix = ?", rows)
             db.executemany("DELETE FROM health WHERE prefix = ?", rows)
+
+    def confirm(self, routes: Mapping[Prefix, str], history: Iterable[Entry]) -> None:
+        """Record the confirmed routes of prefixes of ours, and what led to them."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE owned SET route = ? WHERE prefix = ?",
+                [(route, str(prefix)) for prefix, route in routes.items()],
+            )
             _add_history(db, history)
 
     # --- health ----------------------------------------------------------------------------

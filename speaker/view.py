@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce, apply
+from policy.plan import Announce, Drift, apply
+from policy.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from policy.plan import Change, Drift
-    from policy.route import Prefix, Route
+    from policy.plan import Change
+    from policy.route import Prefix
     from speaker.backends.base import Reading
 
+Seen = Route | Drift | None
 FIRST_RETRY = 0.5
 LAST_RETRY = 30.0
 
@@ -36,10 +38,21 @@ class View:
     """
 
     def __init__(self) -> None:
-        self.believed: dict[Prefix, Route | Drift | None] = {}
-        self.confirmed: dict[Prefix, Route | Drift | None] = {}
+        self.believed: dict[Prefix, Seen] = {}
+        self.confirmed: dict[Prefix, Seen] = {}
         self.failures: dict[Prefix, Failure] = {}
-        self.unread: set[Prefix] = set()
+        self._unread: dict[Prefix, Change] = {}
+
+    @property
+    def unread(self) -> bool:
+        """Whether anything was changed since the daemon was read."""
+        return bool(self._unread)
+
+    @property
+    def announced(self) -> set[Prefix]:
+        """The prefixes that are announced in whatever form, as far as we know."""
+        seen = {**self.confirmed, **self.believed}
+        return {prefix for prefix, route in seen.items() if route is not None}
 
     def ready(
         self, changes: Iterable[Change], now: float, *, at_once: Collection[Prefix] = ()
@@ -63,39 +76,52 @@ class View:
     def accepted(
         self, changes: Sequence[Change], failures: Mapping[Prefix, str], now: float
     ) -> None:
-        """Note the outcome of changes. Those that failed become unknown, and wait longer each time."""
-        taken = [change for change in changes if change.prefix not in failures]
-        self.believed = apply(taken, self.believed)
+        """Note the outcome of changes. Those that failed become unknown."""
+        self.believed = apply(changes, self.believed)
         for change in changes:
-            self.unread.add(change.prefix)
-            if change.prefix not in failures:
-                self.failures.pop(change.prefix, None)
-                continue
-            self.believed.pop(change.prefix, None)
-            last = self.failures.get(change.prefix)
-            again = last is not None and last.change == change
-            delay = min(last.delay * 2, LAST_RETRY) if last is not None and again else FIRST_RETRY
-            reason = failures[change.prefix]
-            self.failures[change.prefix] = Failure(change, reason, delay, now + delay)
+            self._unread[change.prefix] = change
+            if change.prefix in failures:
+                del self.believed[change.prefix]
+                self._fail(change, failures[change.prefix], now)
 
-    def read(self, reading: Reading) -> None:
-        """Take over what was read back. What failed stays to be tried again."""
+    def read(self, reading: Reading, now: float) -> None:
+        """Take over what was read back. What was accepted and did not come to be has failed."""
+        for prefix, change in self._unread.items():
+            wanted = change.route if isinstance(change, Announce) else None
+            found = reading.routes.get(prefix)
+            if found == wanted:
+                self.failures.pop(prefix, None)
+            elif prefix in self.believed:
+                self._fail(change, f"accepted, but read back as {_say(found)}", now)
+        self._unread.clear()
         self.confirmed = dict(reading.routes)
         self.believed = {
             prefix: seen
             for prefix, seen in reading.routes.items()
             if prefix not in reading.doubtful
         }
-        self.unread.clear()
-        for prefix, failure in list(self.failures.items()):
-            wanted = failure.change.route if isinstance(failure.change, Announce) else None
-            if prefix in self.believed and self.believed[prefix] == wanted:
-                del self.failures[prefix]
 
     def unreadable(self) -> None:
         """Forget what was read: the daemon can't be asked."""
         self.confirmed = {}
 
+    def _fail(self, change: Change, reason: str, now: float) -> None:
+        """Note a failure: the same change waits longer each time."""
+        last = self.failures.get(change.prefix)
+        again = last is not None and last.change == change
+        delay = min(last.delay * 2, LAST_RETRY) if last is not None and again else FIRST_RETRY
+        self.failures[change.prefix] = Failure(change, reason, delay, now + delay)
+
     def next_retry(self) -> float | None:
         """Return when the first failed change is to be tried again (steady clock)."""
         return min((failure.again_at for failure in self.failures.values()), default=None)
+
+
+def _say(seen: Seen) -> str:
+    match seen:
+        case None:
+            return "withdrawn"
+        case Drift(found):
+            return found
+        case _:
+            return str(seen)

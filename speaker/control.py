@@ -1,0 +1,215 @@
+"""HTTP/JSON on a unix socket: how vip_mgmt, curl and a browser ask the running watchdog.
+
+GET /status, /explain?prefix=P, /history?prefix=P&…, /plan; POST /intents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import logging
+import os
+import pwd
+import socket
+import stat
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policy.errors import PolicyError
+from policy.intent import Intent, Mode
+from policy.route import Prefix, parse_prefix
+from speaker import status
+from speaker.errors import SpeakerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from speaker.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST = 1 << 20
+MODE = 0o660
+
+
+class ControlError(SpeakerError):
+    """The socket can't be made."""
+
+
+class Wish(BaseModel):
+    """What `POST /intents` takes: an operator's wish for some prefixes, all or none."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mode: Annotated[Mode, Field(strict=False)]
+    prefixes: Annotated[list[str], Field(min_length=1, max_length=100_000)]
+    reason: str = ""
+    seconds: Annotated[float, Field(gt=0, le=86400 * 3650)] | None = None
+    dry_run: bool = False
+
+
+class Control:
+    """The handlers, over one watchdog."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        """Serve a watchdog."""
+        self._watchdog = watchdog
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        application = web.Application(client_max_size=MAX_REQUEST, middlewares=[_errors])
+        application.add_routes(
+            [
+                web.get("/status", self._status),
+                web.get("/explain", self._explain),
+                web.get("/history", self._history),
+                web.get("/plan", self._plan),
+                web.post("/intents", self._intents),
+            ]
+        )
+        return application
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.json_response(status.status(self._watchdog))
+
+    async def _plan(self, _: web.Request) -> web.Response:
+        return web.json_response(status.difference(self._watchdog))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        prefixes = self._known(request.query.getall("prefix", []))
+        return web.json_response([status.explanation(self._watchdog, p) for p in prefixes])
+
+    async def _history(self, request: web.Request) -> web.Response:
+        prefixes = self._known(request.query.getall("prefix", []))
+        return web.json_response(status.history(self._watchdog, prefixes))
+
+    async def _intents(self, request: web.Request) -> web.Response:
+        wish = Wish.model_validate_json(await request.read())
+        prefixes = self._known(wish.prefixes)
+        watchdog = self._watchdog
+        now = watchdog.clock.wall()
+        until = None if wish.seconds is None else now + wish.seconds
+        intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
+        before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
+        if wish.dry_run:
+            decisions = watchdog.foresee(dict.fromkeys(prefixes, intent))
+            after = [
+                {
+                    **before[str(prefix)],
+                    "announced": decision.route is not None,
+                    "reason": decision.reason,
+                    "as_wanted": True,
+                }
+                for prefix, decision in decisions.items()
+            ]
+        else:
+            # A caller that hangs up must not leave the wish half done.
+            await asyncio.shield(watchdog.ask(dict.fromkeys(prefixes, intent)))
+            after = status.routes(watchdog, prefixes)
+        return web.json_response(
+            [{**route, "before": before[route["prefix"]]["announced"]} for route in after]
+        )
+
+    def _known(self, texts: list[str]) -> list[Prefix]:
+        prefixes = list(dict.fromkeys(map(parse_prefix, texts)))
+        if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
+            raise PolicyError(
+                f"prefix: {', '.join(unknown)}: not in the configuration that the watchdog runs; "
+                "if vip.toml has it, send the watchdog a HUP"
+            )
+        return prefixes
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Answer a bad request with 400 and a fault of ours with 500, both as {"error": …}."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except (PolicyError, ValidationError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+    except SpeakerError as error:
+        log.exception("%s %s", request.method, request.path)
+        return web.json_response({"error": str(error)}, status=500)
+    return response
+
+
+def _owner(request: web.Request) -> str:
+    """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
+    transport = request.transport
+    if transport is None:
+        raise PolicyError("control: the caller is gone")
+    credentials = transport.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    _, uid, _ = struct.unpack("3i", credentials)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+@asynccontextmanager
+async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
+    """Serve on a unix socket of mode 0660 while the context lasts.
+
+    Raises:
+        ControlError: the socket can't be made, or another watchdog serves it.
+    """
+    runner = web.AppRunner(Control(watchdog).application(), access_log=None)
+    await runner.setup()
+    try:
+        listener = _listen(path)
+        site = web.SockSite(runner, listener)
+        await site.start()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        await runner.cleanup()
+
+
+def _listen(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        _remove_stale(path)
+        # The mode is set before anybody can connect: listening comes after.
+        listener.bind(str(path))
+        path.chmod(MODE)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise ControlError(
+            f"control: {path}: {error.strerror or error}; its directory must be writable for user "
+            f"{_user()}, and node.control names it"
+        ) from error
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody serves, such as a killed watchdog leaves."""
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise ControlError(f"control: {path}: another watchdog serves it; stop that one first")
+
+
+def _user() -> str:
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        return f"{name}, group {grp.getgrgid(os.getegid()).gr_name}"
+    except KeyError:
+        return str(os.geteuid())
+
+
+__all__ = ["Control", "ControlError", "serving"]

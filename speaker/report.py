@@ -1,0 +1,68 @@
+"""Log lines, to stderr and syslog, in the words of the shell toolkit that operators grep for."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import logging.handlers
+import queue
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policy.decide import Cause
+from policy.plan import Announce
+
+if TYPE_CHECKING:
+    from policy.decide import Decision
+    from policy.health import AddressHealth, Thresholds
+    from policy.plan import Change
+    from policy.route import Prefix
+
+MANAGER = "bgp_mgt"
+WATCHDOG = "vip_watchdog"
+_SYSLOG = Path("/dev/log")
+
+
+def change(
+    what: Change, decision: Decision, health: AddressHealth | None, thresholds: Thresholds
+) -> str:
+    """Return the line for a change that the daemon accepted, and why it was made."""
+    announce = isinstance(what, Announce)
+    action = "add route" if announce else "delete route"
+    prefix = what.prefix
+    where = prefix.network_address if prefix.prefixlen == prefix.max_prefixlen else prefix
+    if decision.cause is Cause.HEALTH and health is not None:
+        count = f"more than {thresholds.restore_at}" if announce else f"{health.realservers}"
+        return f"{count} realservers available behind {where} > {action}"
+    return f"{where}: {decision.reason} > {action}"
+
+
+def left(prefix: Prefix) -> str:
+    """Return the line for a prefix that left the configuration."""
+    return f"{prefix}: not in the configuration any more > delete route"
+
+
+def set_up(tag: str, level: int = logging.INFO) -> None:
+    """Send this program's log to stderr and, where there is one, to syslog.
+
+    A thread writes it: a full pipe or a stopped syslog must not stop the program, because
+    ExaBGP waits for it.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
+    if _SYSLOG.is_socket():
+        try:
+            syslog = logging.handlers.SysLogHandler(
+                str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON
+            )
+        except OSError as error:
+            print(f"{tag}: syslog: {_SYSLOG}: {error}; logging to stderr only", file=sys.stderr)  # noqa: T201 - there is no log yet
+        else:
+            syslog.ident = f"{tag}: "
+            handlers.append(syslog)
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    listener = logging.handlers.QueueListener(records, *handlers)
+    listener.start()
+    atexit.register(listener.stop)
+    logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(records)], force=True)

@@ -1,0 +1,354 @@
+"""The cycle - observe, decide, plan, apply, read back, record - and what wakes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.assess import Assessment, Memory, assess, duties
+from policy.decide import Cause, Decision, decide
+from policy.health import Health, Observation
+from policy.plan import Announce, plan
+from speaker import report
+from speaker.backends.base import BackendError
+from speaker.store import Entry
+from speaker.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.assess import Duty
+    from policy.intent import Intent
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.base import Backend
+    from speaker.clock import Clock
+    from speaker.health.base import HealthSource
+    from speaker.settings import Config
+    from speaker.store import Store
+
+log = logging.getLogger(__name__)
+
+QUIET = 0.5
+"""How long after a change the daemon is read back, in seconds, so that one reading serves many."""
+HEAL = 30.0
+"""How often the daemon is read back although nothing changed, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that an assessment depends on but time. Where none has changed, neither has the result."""
+
+    observation: Observation
+    intents: Mapping[Prefix, Intent]
+    announced: Collection[Prefix]
+    was_announced: Collection[Prefix]
+
+
+class Watchdog:
+    """Keeps the daemon's announcements equal to what is decided. Owns all state of that."""
+
+    def __init__(
+        self, config: Config, backend: Backend, source: HealthSource, store: Store, clock: Clock
+    ) -> None:
+        """Take over the configuration and what the store remembers.
+
+        Raises:
+            StoreError: intents can't be read: nothing may be announced without them.
+        """
+        self.backend = backend
+        self.store = store
+        self.clock = clock
+        self.view = View()
+        self.assessment: Assessment | None = None
+        self._lock = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self._observation = Observation({}, "not observed yet")
+        self._inputs: Inputs | None = None
+        self._memory = Memory(health=store.health())
+        self._owned = store.owned()
+        self._changed_at = self._read_at = float("-inf")
+        self._must_read = True
+        self._trouble: dict[str, str] = {}
+        self.configure(config, source)
+
+    def configure(self, config: Config, source: HealthSource) -> None:
+        """Take a new configuration. What left it is withdrawn in the next cycle.
+
+        Raises:
+            StoreError: it can't be recorded as ours, so it is not taken.
+        """
+        duties_ = duties(config.topology, config.settings.dc)
+        self.store.own(duties_)
+        self._owned = self.store.owned()
+        self.config = config
+        self.source = source
+        self.duties: Mapping[Prefix, Duty] = duties_
+        self.unchecked = frozenset(
+            prefix
+            for prefix, duty in duties_.items()
+            if config.settings.health[duty.vip.name].source == "none"
+        )
+        self._observation = Observation({}, "not observed yet")
+        self._inputs = None
+        self.wake()
+
+    # --- what wakes it ---------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look now."""
+        self._awake.set()
+
+    def wake_and_read(self) -> None:
+        """Look now, and at the daemon too."""
+        self._must_read = True
+        self.wake()
+
+    async def run(self) -> None:
+        """Run cycles for ever. No fault of one stops the next."""
+        while True:
+            self._awake.clear()
+            started = self.clock.steady()
+            try:
+                await self.cycle()
+            except Exception:
+                # Whatever it is: the process must not die, because ExaBGP would die with it.
+                log.exception("cycle failed; the next one tries again")
+                await asyncio.sleep(self.config.settings.interval)
+            try:
+                async with asyncio.timeout(self._rest(started)):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    def _rest(self, started: float) -> float:
+        """Return how long nothing needs to be looked at, in seconds."""
+        now = self.clock.steady()
+        until = started + self.config.settings.interval
+        if self.assessment is not None and self.assessment.look_again is not None:
+            until = min(until, self.assessment.look_again)
+        if (retry := self.view.next_retry()) is not None:
+            until = min(until, retry)
+        if self.view.unread:
+            until = min(until, self._changed_at + QUIET)
+        return max(until - now, 0.01)
+
+    # --- the cycle -------------------------------------------------------------------------
+
+    async def cycle(self) -> None:
+        """Observe, then act."""
+        observation = await self.source.observe()
+        async with self._lock:
+            self._observation = observation
+            await self._act()
+
+    async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
+        """Take an operator's wishes: record them durably, act at once, and read back.
+
+        Raises:
+            StoreError: they could not be recorded; nothing was changed.
+        """
+        async with self._lock:
+            history = [
+                Entry(intent.since, str(prefix), intent.mode, str(intent))
+                for prefix, intent in intents.items()
+            ]
+            await asyncio.to_thread(self.store.set_intents, intents, history)
+            restored = {
+                prefix: str(self.duties[prefix].route)
+                for prefix, intent in intents.items()
+                if intent.restores and self._is_unknown(prefix)
+            }
+            self._owned |= restored  # `announce again` beats what was held while health is unknown
+            self._inputs = None
+            await self._act(at_once=intents)
+
+    def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+        """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
+        health = self.assessment.health if self.assessment else {}
+        return {
+            prefix: decide(
+                self.duties[prefix].route,
+                intent,
+                health.get(prefix),
+                was_announced=intent.restores or bool(self._owned.get(prefix)),
+            )
+            for prefix, intent in intents.items()
+        }
+
+    def _is_unknown(self, prefix: Prefix) -> bool:
+        return prefix not in self.unchecked and prefix not in self._observation.live
+
+    async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
+        if self._must_read or self._blind:
+            await self._read()
+        if self._blind:
+            return  # nothing is known of the daemon: neither announce nor withdraw on a guess
+        self.assessment = self._assess()
+        self._report_trouble()
+        desired = self.assessment.desired
+        changes = self.view.ready(
+            plan(desired, self.view.believed, self._owned), self.clock.steady(), at_once=at_once
+        )
+        if changes:
+            await self._apply(changes)
+        if self._read_is_due(urgent=bool(at_once)):
+            await self._read()
+            await self._confirm()
+            if plan(desired, self.view.believed, self._owned):
+                self.wake()
+
+    @property
+    def _blind(self) -> bool:
+        return bool(self._owned) and not self.view.confirmed
+
+    def _assess(self) -> Assessment:
+        now = self.clock.steady()
+        inputs = Inputs(
+            self._observation,
+            self.intents(),
+            self.view.announced,
+            frozenset(prefix for prefix, route in self._owned.items() if route),
+        )
+        last = self.assessment
+        if last is not None and inputs == self._inputs:
+            due = last.look_again
+            if due is None or now < due:
+                return last
+        self._inputs = inputs
+        assessment = assess(
+            self.duties,
+            inputs.observation,
+            self.unchecked,
+            inputs.intents,
+            inputs.announced,
+            inputs.was_announced,
+            self.config.settings.guard,
+            self._memory,
+            now,
+        )
+        self._remember(assessment.memory)
+        return assessment
+
+    def intents(self) -> dict[Prefix, Intent]:
+        """Return the operator's wishes that are in force."""
+        now = self.clock.wall()
+        return {
+            prefix: intent
+            for prefix, intent in self.store.intents().items()
+            if intent.in_force(now) and prefix in self.duties
+        }
+
+    def _remember(self, memory: Memory) -> None:
+        """Keep what rise and fall need, over a restart too."""
+        changed = {
+            prefix: services
+            for prefix, services in memory.health.items()
+            if services != self._memory.health.get(prefix, {})
+        }
+        self._memory = memory
+        if changed:
+            self.store.remember(changed)
+
+    async def _apply(self, changes: list[Change]) -> None:
+        before = self.view.announced
+        failures = await self.backend.apply(changes)
+        now = self.clock.steady()
+        self._changed_at = now
+        known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
+        self.view.accepted(changes, failures, now)
+        for change in changes:
+            if change.prefix in failures:
+                if known.get(change.prefix) != failures[change.prefix]:
+                    log.error("%s: %s", change.prefix, failures[change.prefix])
+            elif isinstance(change, Announce) != (change.prefix in before):
+                log.warning("%s", self._line(change))
+
+    def _line(self, change: Change) -> str:
+        if change.prefix not in self.duties or self.assessment is None:
+            return report.left(change.prefix)
+        return report.change(
+            change,
+            self.assessment.decisions[change.prefix],
+            self.assessment.health.get(change.prefix),
+            self.duties[change.prefix].vip.health.thresholds,
+        )
+
+    # --- reading back ----------------------------------------------------------------------
+
+    def _read_is_due(self, *, urgent: bool) -> bool:
+        now = self.clock.steady()
+        if urgent:
+            return True
+        if self.view.unread:
+            return now - self._changed_at >= QUIET
+        return now - self._read_at >= HEAL
+
+    async def _read(self) -> None:
+        self._must_read = False
+        try:
+            reading = await self.backend.read(self._owned)
+        except BackendError as error:
+            self.view.unreadable()
+            self._note("backend", str(error))
+            return
+        self._note("backend", "")
+        self._read_at = self.clock.steady()
+        self.view.read(reading, self._read_at)
+
+    async def _confirm(self) -> None:
+        """Record what was read back and is as decided."""
+        if self.assessment is None:
+            return
+        now = self.clock.wall()
+        confirmed: dict[Prefix, str] = {}
+        history = []
+        for prefix, decision in self.assessment.decisions.items():
+            if prefix not in self.view.confirmed or self.view.confirmed[prefix] != decision.route:
+                continue
+            route = "" if decision.route is None else str(decision.route)
+            if self._owned.get(prefix) != route:
+                confirmed[prefix] = route
+                event = "announced" if route else "withdrawn"
+                history.append(Entry(now, str(prefix), event, decision.reason))
+        gone = [
+            prefix
+            for prefix in self._owned
+            if prefix not in self.duties and self.view.confirmed.get(prefix) is None
+        ]
+        if confirmed:
+            await asyncio.to_thread(self.store.confirm, confirmed, history)
+            self._owned |= confirmed
+        if gone:
+            await asyncio.to_thread(self.store.disown, gone)
+            self._owned = {p: r for p, r in self._owned.items() if p not in gone}
+
+    # --- trouble ---------------------------------------------------------------------------
+
+    def _report_trouble(self) -> None:
+        if self.assessment is None:
+            return
+        unknown = [p for p, v in self.assessment.health.items() if v.health is Health.UNKNOWN]
+        held = [p for p, d in self.assessment.decisions.items() if d.cause is Cause.GUARD]
+        why = self.assessment.health[unknown[0]].reason if unknown else ""
+        self._note(
+            "health", f"{len(unknown)} prefixes unknown, held as they are: {why}" if unknown else ""
+        )
+        why = self.assessment.decisions[held[0]].reason if held else ""
+        self._note("guard", f"{len(held)} prefixes {why}" if held else "", same=bool(held))
+
+    @property
+    def trouble(self) -> list[str]:
+        """What is wrong now, apart from single prefixes."""
+        return [f"{what}: {text}" for what, text in self._trouble.items() if text]
+
+    def _note(self, what: str, trouble: str, *, same: bool = False) -> None:
+        """Log a trouble when it begins, changes or ends; `same` where only its wording moves."""
+        before = self._trouble.get(what, "")
+        if trouble and (not before or (trouble != before and not same)):
+            log.error("%s: %s", what, trouble)
+        elif before and not trouble:
+            log.warning("%s: all right again", what)
+        self._trouble[what] = trouble
