@@ -7,6 +7,7 @@ import logging
 import logging.handlers
 import queue
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,5 +65,12 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
     listener.start()
-    atexit.register(listener.stop)
+    atexit.register(_stop, listener)
     logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(records)], force=True)
+
+
+def _stop(listener: logging.handlers.QueueListener) -> None:
+    """Write what is left, for a second at most."""
+    stopper = threading.Thread(target=listener.stop, daemon=True)
+    stopper.start()
+    stopper.join(1.0)

@@ -13,6 +13,7 @@ from policy.health import Health, Observation
 from policy.plan import Announce, plan
 from speaker import report
 from speaker.backends.base import BackendError
+from speaker.errors import SpeakerError
 from speaker.store import Entry
 from speaker.view import View
 
@@ -113,6 +114,9 @@ class Watchdog:
             started = self.clock.steady()
             try:
                 await self.cycle()
+                self._note("state", "")
+            except SpeakerError as error:
+                self._note("state", str(error))
             except Exception:
                 # Whatever it is: the process must not die, because ExaBGP would die with it.
                 log.exception("cycle failed; the next one tries again")
@@ -164,6 +168,12 @@ class Watchdog:
             self._owned |= restored  # `announce again` beats what was held while health is unknown
             self._inputs = None
             await self._act(at_once=intents)
+
+    async def withdraw_all(self) -> None:
+        """Withdraw everything of ours, without recording it: the next start decides anew."""
+        async with self._lock:
+            changes = plan({}, self.view.believed, self._owned)
+            await self.backend.apply(changes)
 
     def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""

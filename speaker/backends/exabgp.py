@@ -19,7 +19,6 @@ from speaker.backends.exabgp_protocol import (
     Shutdown,
 )
 from speaker.backends.exabgp_text import (
-    Line,
     Neighbor,
     as_ebgp,
     next_hop_for,
@@ -62,20 +61,16 @@ class ExabgpBackend:
         self,
         reader: asyncio.StreamReader,
         write: Callable[[bytes], object],
-        asn: Asn,
-        settings: ExabgpSettings,
         *,
         wake: Callable[[], None],
         patience: float = PATIENCE,
         settle: Sequence[float] = SETTLE,
     ) -> None:
-        """Make a driver.
+        """Make a driver, which `configure` makes ready.
 
         Args:
             reader: what ExaBGP writes to us.
             write: takes what we write to ExaBGP, without blocking.
-            asn: the data centre's.
-            settings: next hops, and which neighbours are ours.
             wake: called when the daemon must be looked at.
             patience: how long ExaBGP may be silent while it owes a reply, in seconds.
             settle: how long after a session came up its routes are sent again, in seconds. More
@@ -83,8 +78,6 @@ class ExabgpBackend:
         """
         self._reader = reader
         self._write = write
-        self._asn = asn
-        self._settings = settings
         self._wake = wake
         self._patience = patience
         self._settle = settle
@@ -100,6 +93,11 @@ class ExabgpBackend:
         self._doubted = 0.0
         self._lost: set[Prefix] = set()
         self.gone = asyncio.Event()
+
+    def configure(self, asn: Asn, settings: ExabgpSettings) -> None:
+        """Take the data centre's ASN, the next hops, and which neighbours are ours."""
+        self._asn = asn
+        self._settings = settings
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -179,6 +177,9 @@ class ExabgpBackend:
                     break
                 await asyncio.wait({self._reply}, timeout=left)
             return await self._reply
+        except asyncio.CancelledError:
+            self._lose_step(f"{command[:80]!r}: given up")
+            raise
         finally:
             self._reply = None
 
@@ -331,6 +332,3 @@ class ExabgpBackend:
             Peer(str(neighbor.address), neighbor.peer_as, self._up.get(str(neighbor.address)))
             for neighbor in self._neighbors
         )
-
-
-__all__ = ["ExabgpBackend", "Line", "NoAnswerError"]

@@ -1,0 +1,96 @@
+"""The tables and texts that vip_mgmt prints for a person, from the control service's JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policy.intent import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_STATES = {True: "yes", False: "no", None: "?"}
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows with their columns aligned; the last column is as long as it likes."""
+    rows = [*rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def status_table(answer: dict[str, Any]) -> str:
+    """Return `vip_mgmt status`."""
+    peers = ", ".join(
+        f"{peer['address']} AS{peer['asn']} {'up' if peer['up'] else 'DOWN'}"
+        for peer in answer["peers"]
+    )
+    head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
+    head += [f"TROUBLE: {trouble}" for trouble in answer["trouble"]]
+    rows = [("VIP", "PREFIX", "ANNOUNCED", "AS_PATH", "RANK", "LIVE", "HEALTH", "INTENT", "REASON")]
+    rows += [
+        (
+            route["vip"],
+            route["prefix"],
+            _STATES[route["announced"]],
+            " ".join(map(str, route["as_path"])) if route["announced"] else "-",
+            str(route["rank"]),
+            "-" if route["realservers"] is None else str(route["realservers"]),
+            route["health"],
+            route["intent"],
+            route["reason"],
+        )
+        for route in answer["routes"]
+    ]
+    return "\n".join([*head, table(rows)])
+
+
+def explanation(answer: Sequence[dict[str, Any]]) -> str:
+    """Return `vip_mgmt explain NAME`."""
+    return "\n\n".join(_explain(route) for route in answer)
+
+
+def _explain(route: dict[str, Any]) -> str:
+    wanted = {True: "announce", False: "withdraw", None: "nothing yet"}[route["wanted"]]
+    prefer = ", ".join(
+        f"{name} (here)" if name == route["dc"] else name for name in route["prefer"]
+    )
+    rows = [
+        (
+            "announced",
+            _STATES[route["announced"]] + ("" if route["as_wanted"] else ", not as wanted"),
+        ),
+        ("decision", f"{wanted}, by {route['decided_by'] or 'nobody'}"),
+        ("because", route["reason"]),
+        ("operator", route["operator"]),
+        ("health", f"{route['health']}, live realservers: {route['realservers']}"),
+        ("preference", f"{prefer}: rank {route['rank']} here"),
+        ("profile", route["profile"]),
+    ]
+    rows += [
+        ("history" if index == 0 else "", _entry(entry))
+        for index, entry in enumerate(route["history"])
+    ]
+    body = table([("", f"{key}:" if key else "", text) for key, text in rows])
+    return f"{route['vip']} {route['prefix']}\n{body}"
+
+
+def history_table(answer: Sequence[dict[str, Any]]) -> str:
+    """Return `vip_mgmt history`."""
+    if not answer:
+        return "no history"
+    return table([(timestamp(e["time"]), e["prefix"], e["event"], e["reason"]) for e in answer])
+
+
+def _entry(entry: dict[str, Any]) -> str:
+    return f"{timestamp(entry['time'])} {entry['event']}: {entry['reason']}"
+
+
+def plan_table(changes: Sequence[dict[str, str]]) -> str:
+    """Return `vip_mgmt plan`."""
+    if not changes:
+        return "nothing to do: all is as decided"
+    return table([(c["action"], c["route"] or c["prefix"], f"({c['reason']})") for c in changes])

@@ -1,0 +1,244 @@
+"""The command vip_mgmt: an operator restores or withdraws VIPs here, and asks what is so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import sys
+import syslog
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlencode
+
+from policy.errors import PolicyError
+from policy.intent import Intent, Mode
+from speaker import client, config, targets, units
+from speaker.errors import SpeakerError
+from speaker.names import Resolver
+from speaker.report import MANAGER
+from speaker.show import explanation, history_table, plan_table, status_table
+from speaker.store import Entry, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from policy.route import Prefix
+    from speaker.settings import Config
+
+DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
+ASKING = ("status", "explain", "history", "plan", "check")
+
+
+class UsageError(SpeakerError):
+    """The command line makes no sense."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="vip_mgmt",
+        description="Withdraws and restores VIPs in this data centre.",
+        epilog="NAME is a DNS name, an address, a prefix, or all.",
+        allow_abbrev=False,
+    )
+    wish = parser.add_mutually_exclusive_group()
+    wish.add_argument("-a", nargs="+", metavar="NAME", dest="add", help="announce again")
+    wish.add_argument(
+        "-d", nargs="+", metavar="NAME", dest="delete", help="withdraw, and stay withdrawn"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for history")
+    parser.add_argument("--for", dest="span", metavar="DURATION", help="such as 30m or 2h")
+    parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--json", action="store_true", help="with status: as JSON")
+    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
+    parser.add_argument("command", nargs="?", choices=ASKING, metavar="|".join(ASKING))
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    return parser
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What was asked for on the command line."""
+
+    command: str
+    names: tuple[str, ...]
+    mode: Mode
+    reason: str
+    seconds: float | None
+    dry_run: bool
+    as_json: bool
+    path: Path
+
+
+def _parse(arguments: Sequence[str]) -> _Call:
+    options = _parser().parse_args(arguments)
+    wishes = options.add or options.delete
+    if bool(wishes) == bool(options.command):
+        raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(ASKING)}; vip_mgmt --help")
+    if options.force and not options.add:
+        raise UsageError("--force goes with -a")
+    for option, given in (("--reason", options.reason), ("--for", options.span)):
+        if given and not wishes:
+            raise UsageError(f"{option} goes with -a or -d")
+    if options.span and options.add and not options.force:
+        raise UsageError("--for goes with -d, or with -a --force")
+    if options.command == "explain" and not options.names:
+        raise UsageError("explain what? name a VIP")
+    try:
+        seconds = None if options.span is None else units.duration(options.span)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
+    if seconds is not None and seconds <= 0:
+        raise UsageError(f"--for: {options.span!r}: must be longer than nothing")
+    mode = Mode.DRAINED if options.delete else Mode.FORCED if options.force else Mode.AUTO
+    return _Call(
+        options.command or "",
+        tuple(wishes or options.names),
+        mode,
+        options.reason,
+        seconds,
+        options.dry_run,
+        options.json,
+        config.find(options.config, os.environ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
+    try:
+        call = _parse(sys.argv[1:] if arguments is None else arguments)
+        loaded = config.load(call.path, os.environ)
+        found = targets.find(call.names, loaded.topology, Resolver(loaded.settings.resolver).lookup)
+    except SpeakerError as error:
+        _say(str(error), tag=False)
+        return USAGE
+    for note in found.notes:
+        _say(note)
+    try:
+        if call.command:
+            return _ask(call, loaded, found.prefixes)
+        return _wish(call, loaded, found.prefixes)
+    except PolicyError as error:
+        _say(str(error))
+        return USAGE
+    except SpeakerError as error:
+        _say(str(error))
+        return NOT_AS_WANTED
+
+
+def _say(text: str, *, tag: bool = True) -> None:
+    """Say something on stderr and in syslog, where every line has the tag."""
+    for line in text.splitlines():
+        print(f"{MANAGER}: {line}" if tag else line, file=sys.stderr)
+        syslog.syslog(line)
+
+
+# --- wishes ------------------------------------------------------------------------------------
+
+
+def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+    body = {
+        "mode": call.mode,
+        "prefixes": [str(prefix) for prefix in prefixes],
+        "reason": call.reason,
+        "seconds": call.seconds,
+        "dry_run": call.dry_run,
+    }
+    Intent(call.mode, "", 0, call.reason)  # refuses a bad reason before anything is done
+    try:
+        routes = client.ask(loaded.settings.control, "POST", "/intents", body)
+    except client.NotServedError as error:
+        return _wish_later(call, loaded, prefixes, str(error))
+    results = [_report(route, call) for route in routes]
+    return DONE if all(results) else NOT_AS_WANTED
+
+
+def _report(route: dict[str, Any], call: _Call) -> bool:
+    """Say what became of one prefix; return whether it is as the operator wants."""
+    prefix, before, after = route["prefix"], route["before"], route["announced"]
+    would = "would be: " if call.dry_run else ""
+    if call.mode is Mode.DRAINED:
+        if before is False and after is False:
+            _say(f"{would}Route {prefix} already removed", tag=False)
+            return True
+        _say(f"{would}Deleting route to {prefix}")
+        if after is not False:
+            _say(f"{prefix}: not confirmed as withdrawn: {route['reason']}")
+        return after is False
+    if after is True and before is True:
+        _say(f"{would}Route {prefix} already exists", tag=False)
+    elif after is True:
+        _say(f"{would}Adding route to {prefix}")
+    else:
+        _say(f"{prefix}: stays withdrawn: {route['reason']}")
+    if after is True and route["health"] == "unknown":
+        _say(f"{prefix}: warning: {route['reason']}")
+    if after is True and not route["as_wanted"]:
+        _say(f"{prefix}: not as wanted: {route['reason']}")
+    return after is True and route["as_wanted"]
+
+
+def _wish_later(call: _Call, loaded: Config, prefixes: Sequence[Prefix], why: str) -> int:
+    """Record a wish without a watchdog. It holds from the watchdog's next start."""
+    _say(why)
+    if call.dry_run:
+        return NOT_AS_WANTED
+    now = time.time()
+    until = None if call.seconds is None else now + call.seconds
+    owner = pwd.getpwuid(os.getuid()).pw_name
+    intent = Intent(call.mode, owner, now, call.reason, until)
+    store = Store(loaded.settings.state)
+    try:
+        store.set_intents(
+            dict.fromkeys(prefixes, intent),
+            [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
+        )
+    finally:
+        store.close()
+    for prefix in prefixes:
+        _say(f"{prefix}: {call.mode} is recorded; takes effect when ExaBGP starts vip_watchdog")
+    return NOT_AS_WANTED
+
+
+# --- questions ---------------------------------------------------------------------------------
+
+
+def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+    socket = loaded.settings.control
+    query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
+    match call.command:
+        case "check":
+            print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, no fault found")
+            return DONE
+        case "status":
+            answer = client.ask(socket, "GET", "/status")
+            if call.names:
+                wanted = {str(prefix) for prefix in prefixes}
+                answer["routes"] = [r for r in answer["routes"] if r["prefix"] in wanted]
+            if call.as_json:
+                print(json.dumps(answer, indent=2))
+            else:
+                print(status_table(answer))
+        case "explain":
+            print(explanation(client.ask(socket, "GET", f"/explain?{query}")))
+        case "history":
+            print(history_table(client.ask(socket, "GET", f"/history?{query}")))
+        case "plan":
+            changes = client.ask(socket, "GET", "/plan")
+            print(plan_table(changes))
+            return DIFFERENT if changes else DONE
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
