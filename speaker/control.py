@@ -75,13 +75,16 @@ class Control:
         return application
 
     async def _status(self, _: web.Request) -> web.Response:
+        await self._watchdog.settle()
         return web.json_response(status.status(self._watchdog))
 
     async def _plan(self, _: web.Request) -> web.Response:
+        await self._watchdog.settle()
         return web.json_response(status.difference(self._watchdog))
 
     async def _explain(self, request: web.Request) -> web.Response:
         prefixes = self._known(request.query.getall("prefix", []))
+        await self._watchdog.settle()
         return web.json_response([status.explanation(self._watchdog, p) for p in prefixes])
 
     async def _history(self, request: web.Request) -> web.Response:
@@ -95,6 +98,7 @@ class Control:
         now = watchdog.clock.wall()
         until = None if wish.seconds is None else now + wish.seconds
         intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
+        await watchdog.settle()
         before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
         if wish.dry_run:
             decisions = watchdog.foresee(dict.fromkeys(prefixes, intent))

@@ -66,7 +66,9 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     listener = logging.handlers.QueueListener(records, *handlers)
     listener.start()
     atexit.register(_stop, listener)
-    logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(records)], force=True)
+    queueing = logging.handlers.QueueHandler(records)
+    queueing.setFormatter(logging.Formatter("%(message)s"))
+    logging.basicConfig(level=level, handlers=[queueing], force=True)
 
 
 def _stop(listener: logging.handlers.QueueListener) -> None:

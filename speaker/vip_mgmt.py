@@ -50,9 +50,9 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     wish = parser.add_mutually_exclusive_group()
-    wish.add_argument("-a", nargs="+", metavar="NAME", dest="add", help="announce again")
+    wish.add_argument("-a", action="store_true", dest="add", help="announce NAME… again")
     wish.add_argument(
-        "-d", nargs="+", metavar="NAME", dest="delete", help="withdraw, and stay withdrawn"
+        "-d", action="store_true", dest="delete", help="withdraw NAME…, and stay withdrawn"
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for history")
     parser.add_argument("--for", dest="span", metavar="DURATION", help="such as 30m or 2h")
@@ -60,8 +60,7 @@ def _parser() -> _Parser:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--json", action="store_true", help="with status: as JSON")
     parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
-    parser.add_argument("command", nargs="?", choices=ASKING, metavar="|".join(ASKING))
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("words", nargs="*", metavar=f"{{{','.join(ASKING)}}} NAME")
     return parser
 
 
@@ -80,9 +79,13 @@ class _Call:
 
 
 def _parse(arguments: Sequence[str]) -> _Call:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     wishes = options.add or options.delete
-    if bool(wishes) == bool(options.command):
+    command, names = ("", options.words) if wishes else (options.words[:1], options.words[1:])
+    command = "".join(command)
+    if wishes and not names:
+        raise UsageError("-a and -d need a NAME; all is every VIP")
+    if not wishes and command not in ASKING:
         raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(ASKING)}; vip_mgmt --help")
     if options.force and not options.add:
         raise UsageError("--force goes with -a")
@@ -91,7 +94,7 @@ def _parse(arguments: Sequence[str]) -> _Call:
             raise UsageError(f"{option} goes with -a or -d")
     if options.span and options.add and not options.force:
         raise UsageError("--for goes with -d, or with -a --force")
-    if options.command == "explain" and not options.names:
+    if command == "explain" and not names:
         raise UsageError("explain what? name a VIP")
     try:
         seconds = None if options.span is None else units.duration(options.span)
@@ -101,8 +104,8 @@ def _parse(arguments: Sequence[str]) -> _Call:
         raise UsageError(f"--for: {options.span!r}: must be longer than nothing")
     mode = Mode.DRAINED if options.delete else Mode.FORCED if options.force else Mode.AUTO
     return _Call(
-        options.command or "",
-        tuple(wishes or options.names),
+        command,
+        tuple(names),
         mode,
         options.reason,
         seconds,

@@ -169,6 +169,13 @@ class Watchdog:
             self._inputs = None
             await self._act(at_once=intents)
 
+    async def settle(self) -> None:
+        """Read the daemon back if it was changed since, so that what is shown is so."""
+        async with self._lock:
+            if self.view.unread:
+                await self._read()
+                await self._confirm()
+
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides anew."""
         async with self._lock:

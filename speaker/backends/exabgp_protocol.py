@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """A neighbour's session changed. Only `up` means established."""
+    """A neighbour's session came up, or went down."""
 
     address: str
     up: bool
@@ -174,9 +174,13 @@ def parse_json(line: str) -> Event:
                 return Shutdown()
             case {
                 "type": "state",
-                "neighbor": {"address": {"peer": str(address)}, "state": str(state), **rest},
+                "neighbor": {
+                    "address": {"peer": str(address)},
+                    "state": "up" | "down" as state,
+                    **rest,
+                },
             }:
-                return PeerState(address, state == "up", str(rest.get("reason", state)))
+                return PeerState(address, state == "up", str(rest.get("reason", "")))
     except (ValueError, RecursionError):
         return Ignored(line)
     return Ignored(line)

@@ -139,8 +139,8 @@ def render(
             announce[change.prefix.version, change.route.attributes].append(change)
         else:
             withdraw[change.prefix.version].append(change)
-    for group in withdraw.values():
-        yield from _lines("withdraw attributes", group)
+    for version, group in withdraw.items():
+        yield from _lines(f"withdraw attributes next-hop {_NO_HOP[version]}", group)
     for (version, attributes), group in announce.items():
         hop = next_hop_for(hops, version)
         given = {
@@ -155,6 +155,11 @@ def render(
         else:
             for neighbor, text in given.items():
                 yield from _lines(f"{neighbor.selector} announce attributes {text}", group)
+
+
+# No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
+# withdrawal in a form for which the peer resets the session.
+_NO_HOP = {4: "0.0.0.0", 6: "::"}
 
 
 def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 The kernel gives the file in pieces of about 4 KiB, and finds its place again for each piece by
 counting virtual servers: where one vanishes between two pieces, another is left out of the text.
-A table that differs from the last is therefore believed only once it was read twice alike.
+A table that differs from the last one is therefore believed only once it was read twice alike.
 """
 
 from __future__ import annotations
@@ -165,17 +165,18 @@ class ProcReader:
             TableAccessError: the file may not be read, or /proc is not there.
             TableError: there is no ip_vs, or the file is not what ip_vs writes.
         """
-        table, problem = self._last, ""
+        before: Table | None = None
+        problem = ""
         for _ in range(self._tries):
             try:
                 seen = self._parser.parse(self._bytes())
             except TextError as error:
-                table, problem = None, str(error)
+                before, problem = None, str(error)
                 continue
-            if seen == table:
+            if seen in (before, self._last):
                 self._last = seen
                 return seen
-            table, problem = seen, "changes while it is being read"
+            before, problem = seen, "changes while it is being read"
         raise TableError(f"IPVS: {self._path}: {problem}; read {self._tries} times")
 
     def _bytes(self) -> bytes:
