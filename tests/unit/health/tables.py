@@ -1,0 +1,117 @@
+"""Owns tables of IPVS for tests: a recorded one, any one, and the text that the kernel makes of it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from policy.health import PROTOCOLS
+from speaker.health.table import RealServer, Table, VirtualServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from speaker.units import IpAddress
+
+RECORDED = Path(__file__).parent / "recorded"
+
+HEADING = (
+    b"IP Virtual Server version 1.2.1 (size=4096)\n"
+    b"Prot LocalAddress:Port Scheduler Flags\n"
+    b"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
+)
+
+
+def real(address: str, port: int = 8080, weight: int = 1) -> RealServer:
+    return RealServer(ip_address(address), port, weight)
+
+
+def virtual(protocol: str, address: str, port: int) -> VirtualServer:
+    return VirtualServer(protocol, ip_address(address), port)
+
+
+def table(services: dict[str, list[RealServer]], marks: dict[int, list[RealServer]]) -> Table:
+    """Make a table of services like `tcp 192.0.2.1 80`."""
+    keys = {name: name.split() for name in services}
+    return Table(
+        {
+            virtual(words[0], words[1], int(words[2])): tuple(services[name])
+            for name, words in keys.items()
+        },
+        {mark: tuple(found) for mark, found in marks.items()},
+    )
+
+
+# What both readers make of the recorded kernel's table.
+RECORDED_TABLE = table(
+    {
+        "udp 192.0.2.3 5060": [real("198.51.100.1", 5060)],
+        "sctp 192.0.2.2 2905": [real("198.51.100.3", 2905)],
+        "tcp 2001:db8::6 80": [real("198.51.100.9", 80)],
+        "tcp 192.0.2.6 80": [real("198.51.100.9", 80), real("127.0.0.1", 80)],
+        "tcp 192.0.2.5 80": [],
+        "tcp 192.0.2.1 80": [real("198.51.100.2", weight=0), real("198.51.100.1")],
+        "tcp 192.0.2.4 0": [real("198.51.100.1", 0)],
+        "tcp 2001:db8::1 443": [real("2001:db8:1::1", 443)],
+        "udp 192.0.2.1 53": [real("198.51.100.1", 53, weight=100)],
+    },
+    {
+        4294967295: [],
+        8: [
+            real("2001:db8:1::1", 0),
+            real("198.51.100.2", 0, weight=0),
+            real("198.51.100.1", 0),
+        ],
+    },
+)
+
+
+def render(shown: Table, counters: Iterable[int] = (0,)) -> bytes:
+    """Write a table as the kernel does, with these connection counters, over and over."""
+    numbers = cycle(counters)
+    lines = []
+    for server, found in shown.services.items():
+        flags = "persistent 30000 FFFFFFFF" if server.port == 0 else ""
+        lines.append(
+            f"{server.protocol.upper()}  {_endpoint(server.address, server.port)} rr {flags}"
+        )
+        lines += [_line(item, next(numbers), next(numbers)) for item in found]
+    for mark, found in shown.marks.items():
+        lines.append(f"FWM  {mark:08X} rr ")
+        lines += [_line(item, next(numbers), next(numbers)) for item in found]
+    return HEADING + "".join(f"{line}\n" for line in lines).encode()
+
+
+def _line(item: RealServer, active: int, inactive: int) -> str:
+    endpoint = _endpoint(item.address, item.port)
+    return f"  -> {endpoint}      Masq    {item.weight:<6} {active:<10} {inactive:<10}"
+
+
+def _endpoint(address: IpAddress, port: int) -> str:
+    shown = f"{int(address):08X}" if address.version == 4 else f"[{address.exploded}]"
+    return f"{shown}:{port:04X}"
+
+
+# Few addresses, so that things meet.
+ADDRESSES = st.one_of(
+    st.integers(0, 3).map(lambda last: IPv4Address("192.0.2.0") + last),
+    st.integers(0, 3).map(lambda last: IPv6Address("2001:db8::") + last),
+    st.integers(0, 2**32 - 1).map(IPv4Address),
+    st.integers(0, 2**128 - 1).map(IPv6Address),
+)
+PORTS = st.one_of(st.sampled_from([0, 80, 443]), st.integers(0, 2**16 - 1))
+WEIGHTS = st.one_of(st.sampled_from([0, 1]), st.integers(-1, 2**31 - 1))
+REAL_SERVERS = st.lists(st.builds(RealServer, ADDRESSES, PORTS, WEIGHTS), max_size=4).map(tuple)
+TABLES = st.builds(
+    Table,
+    st.dictionaries(
+        st.builds(VirtualServer, st.sampled_from(PROTOCOLS), ADDRESSES, PORTS),
+        REAL_SERVERS,
+        max_size=6,
+    ),
+    st.dictionaries(st.integers(0, 2**32 - 1), REAL_SERVERS, max_size=3),
+)
