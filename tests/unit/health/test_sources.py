@@ -1,0 +1,121 @@
+"""Proves which source looks at which VIP of a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from policy.health import HealthRule, Observation, Service, Thresholds
+from policy.route import Asn
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker.health.sources import Together, sources_for
+from speaker.health.table import Table, TableError
+from speaker.settings import HealthSettings
+from tests.unit.health.tables import real, table
+
+if TYPE_CHECKING:
+    from speaker.health.base import HealthSource
+
+HTTP = Service("tcp", 80)
+MARK = Service("fwmark", 8)
+ONE = ip_network("192.0.2.1/32")
+TWO = ip_network("192.0.2.2/32")
+THREE = ip_network("192.0.2.3/32")
+SEEN = table(
+    {
+        "tcp 192.0.2.1 80": [real("198.51.100.1"), real("198.51.100.9")],
+        "tcp 192.0.2.2 80": [real("198.51.100.1")],
+    },
+    {8: [real("198.51.100.1"), real("198.51.100.9")], 9: [real("198.51.100.1")]},
+)
+
+
+class Reader:
+    def __init__(self, result: Table | TableError) -> None:
+        self.result = result
+
+    async def read(self) -> Table:
+        if isinstance(self.result, TableError):
+            raise self.result
+        return self.result
+
+
+def vip(name: str, prefix: str, *required: Service) -> Vip:
+    return Vip(
+        name,
+        (Address(ip_network(prefix), ("par1",)),),
+        (Profile("near", 0),),
+        HealthRule(required=dict.fromkeys(required, Thresholds())),
+    )
+
+
+def topology(*vips: Vip) -> Topology:
+    return Topology((DataCentre("par1", Asn(64699)),), vips)
+
+
+def look(source: HealthSource, *, times: int = 1) -> list[Observation]:
+    async def looks() -> list[Observation]:
+        seen = [await source.observe() for _ in range(times)]
+        await source.close()
+        return seen
+
+    return asyncio.run(looks())
+
+
+IPVS = HealthSettings("ipvs", frozenset(), {})
+NONE = HealthSettings("none", frozenset(), {})
+
+
+def test_ipvs() -> None:
+    """A VIP of the source `ipvs` has its own marks and its own ignored realservers."""
+    ignoring = HealthSettings("ipvs", frozenset({(ip_address("198.51.100.9"), None)}), {})
+    source = sources_for(
+        topology(vip("a", "192.0.2.1", HTTP, MARK), vip("b", "192.0.2.2")),
+        {"a": ignoring, "b": IPVS},
+        readers=[Reader(SEEN)],
+    )
+    assert look(source) == [Observation({ONE: {HTTP: 1, MARK: 1}, TWO: {HTTP: 1}})]
+
+
+def test_none() -> None:
+    """A VIP of the source `none` is in no observation, and nothing is looked at for it."""
+    source = sources_for(topology(vip("a", "192.0.2.1")), {"a": NONE}, readers=[])
+    assert look(source) == [Observation({})]
+
+
+def test_mixed() -> None:
+    """VIPs of several sources are seen together; what one cannot see does not hide the others."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = (ip_address("127.0.0.1"), listener.getsockname()[1])
+        places = {
+            "a": IPVS,
+            "b": HealthSettings("tcp", frozenset(), {HTTP: (endpoint,)}),
+            "c": NONE,
+        }
+        vips = topology(vip("a", "192.0.2.1"), vip("b", "192.0.2.2", HTTP), vip("c", "192.0.2.3"))
+        both = look(sources_for(vips, places, readers=[Reader(SEEN)]), times=2)
+        half = look(sources_for(vips, places, readers=[Reader(TableError("no ip_vs"))]))
+    assert both[0] == Observation({ONE: {HTTP: 2}, TWO: {HTTP: 1}})
+    assert both[1] is both[0]
+    assert half == [Observation({TWO: {HTTP: 1}}, "no ip_vs")]
+
+
+class Fixed:
+    def __init__(self, seen: Observation) -> None:
+        self.seen = seen
+        self.closed = False
+
+    async def observe(self) -> Observation:
+        return self.seen
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_together() -> None:
+    """Several sources are one: everything they see, every reason, and closed together."""
+    parts = [Fixed(Observation({ONE: {}}, "x")), Fixed(Observation({THREE: {}}, "y"))]
+    assert look(Together(parts)) == [Observation({ONE: {}, THREE: {}}, "x | y")]
+    assert all(part.closed for part in parts)
