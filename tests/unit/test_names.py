@@ -130,13 +130,13 @@ def test_nobody_listens() -> None:
 
 def test_time_limit() -> None:
     """The limit is for the whole call, however many questions are silent."""
-    names = [f"vip-{number}.tld" for number in range(40)]
+    names = [f"vip-{number}.tld" for number in range(160)]
     script = {f"{name} {family}": SILENCE for name in names for family in Family}
     with DnsServer(script) as server:
         started = time.monotonic()
         answers = Resolver(server.endpoint, 0.5).lookup_all(names)
-        assert time.monotonic() - started < 2.5
-    assert len(answers) == 40
+        assert time.monotonic() - started < 3
+    assert len(answers) == 160
     assert all(
         isinstance(answer, Answer) and answer.outcome is Outcome.SILENT
         for answer in answers.values()

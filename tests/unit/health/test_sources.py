@@ -72,7 +72,7 @@ def test_ipvs() -> None:
     """A VIP of the source `ipvs` has its own marks and its own ignored realservers."""
     ignoring = HealthSettings("ipvs", frozenset({(ip_address("198.51.100.9"), None)}), {})
     source = sources_for(
-        topology(vip("a", "192.0.2.1", HTTP, MARK), vip("b", "192.0.2.2")),
+        topology(vip("a", "192.0.2.1", HTTP, MARK, Service("tcp", 9)), vip("b", "192.0.2.2")),
         {"a": ignoring, "b": IPVS},
         readers=[Reader(SEEN)],
     )
