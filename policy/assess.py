@@ -57,18 +57,14 @@ class Memory:
 class Assessment:
     """A decision for every prefix, the health behind it, and when time alone may change one.
 
-    A prefix that is not in `health` is not checked.
+    `desired` is the whole desired set. A prefix that is not in `health` is not checked.
     """
 
     decisions: Mapping[Prefix, Decision]
+    desired: Mapping[Prefix, Route | None]
     health: Mapping[Prefix, AddressHealth]
     memory: Memory
     look_again: float | None
-
-    @property
-    def desired(self) -> dict[Prefix, Route | None]:
-        """The whole desired set."""
-        return {prefix: decision.route for prefix, decision in self.decisions.items()}
 
 
 def assess(
@@ -117,11 +113,13 @@ def assess(
         )
         for prefix, duty in duties.items()
     ]
-    routes = {prefix: duty.route for prefix, duty in duties.items()}
-    restrained = restrain(guard, decisions, announced, routes, memory.guard, now)
+    restrained = restrain(
+        guard, decisions, announced, lambda prefix: duties[prefix].route, memory.guard, now
+    )
     deadlines = [verdict.look_again for verdict in health.values()]
     return Assessment(
         {decision.prefix: decision for decision in restrained.decisions},
+        {decision.prefix: decision.route for decision in restrained.decisions},
         health,
         Memory({prefix: verdict.memory for prefix, verdict in health.items()}, restrained.memory),
         min(

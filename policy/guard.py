@@ -12,7 +12,7 @@ from policy.decide import Cause
 from policy.errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from policy.decide import Decision
     from policy.route import Prefix, Route
@@ -56,7 +56,7 @@ def restrain(
     rule: GuardRule,
     decisions: Sequence[Decision],
     announced: Collection[Prefix],
-    routes: Mapping[Prefix, Route],
+    route_of: Callable[[Prefix], Route],
     memory: GuardMemory,
     now: float,
 ) -> Restrained:
@@ -69,7 +69,7 @@ def restrain(
         rule: the limit.
         decisions: one for each prefix.
         announced: the prefixes announced now.
-        routes: what each prefix is announced with.
+        route_of: gives what a prefix is announced with.
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
@@ -91,6 +91,8 @@ def restrain(
     since = {prefix: min(memory.bad_since.get(prefix, now), now) for prefix in wanted}
     held = {prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm}
     recent |= {prefix: now for prefix in wanted if prefix not in held}
+    if not held:
+        return Restrained(tuple(decisions), GuardMemory(since, recent))
     reason = (
         f"held: {going} of {total} prefixes would be withdrawn at once, more than "
         f"{rule.max_withdraw:.0%}; must stay bad for {rule.confirm:g}s; "
@@ -99,7 +101,7 @@ def restrain(
         tuple(
             replace(
                 decision,
-                route=routes[decision.prefix],
+                route=route_of(decision.prefix),
                 cause=Cause.GUARD,
                 reason=reason + decision.reason,
             )
@@ -108,5 +110,5 @@ def restrain(
             for decision in decisions
         ),
         GuardMemory(since, recent),
-        min((since[prefix] + rule.confirm for prefix in held), default=None),
+        min(since[prefix] + rule.confirm for prefix in held),
     )

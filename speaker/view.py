@@ -10,6 +10,7 @@ from policy.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from policy.plan import Change
     from policy.route import Prefix
@@ -42,6 +43,9 @@ class View:
         self.confirmed: dict[Prefix, Seen] = {}
         self.failures: dict[Prefix, Failure] = {}
         self._unread: dict[Prefix, Change] = {}
+        self._announced: AbstractSet[Prefix] | None = None
+        self.version = 0
+        """Grows with every change of what is believed."""
 
     @property
     def unread(self) -> bool:
@@ -49,21 +53,32 @@ class View:
         return bool(self._unread)
 
     @property
-    def announced(self) -> set[Prefix]:
-        """The prefixes that are announced in whatever form, as far as we know."""
-        seen = {**self.confirmed, **self.believed}
-        return {prefix for prefix, route in seen.items() if route is not None}
+    def announced(self) -> AbstractSet[Prefix]:
+        """The prefixes that are announced in whatever form, as far as we know.
+
+        The same object while nothing changes.
+        """
+        if self._announced is None:
+            seen = {**self.confirmed, **self.believed}
+            self._announced = frozenset(p for p, route in seen.items() if route is not None)
+        return self._announced
 
     def ready(
         self, changes: Iterable[Change], now: float, *, at_once: Collection[Prefix] = ()
     ) -> list[Change]:
         """Return the changes to ask for now: not those that failed and are to wait.
 
+        What failed and is not in the plan any more is forgotten.
+
         Args:
-            changes: the plan.
+            changes: the whole plan.
             now: seconds on the steady clock.
             at_once: prefixes that wait for nothing, because an operator does.
         """
+        changes = [*changes]
+        if self.failures:
+            planned = {change.prefix for change in changes}
+            self.failures = {p: f for p, f in self.failures.items() if p in planned}
         return [
             change
             for change in changes
@@ -77,6 +92,7 @@ class View:
         self, changes: Sequence[Change], failures: Mapping[Prefix, str], now: float
     ) -> None:
         """Note the outcome of changes. Those that failed become unknown."""
+        self._changed()
         self.believed = apply(changes, self.believed)
         for change in changes:
             self._unread[change.prefix] = change
@@ -94,6 +110,7 @@ class View:
             elif prefix in self.believed:
                 self._fail(change, f"accepted, but read back as {_say(found)}", now)
         self._unread.clear()
+        self._changed()
         self.confirmed = dict(reading.routes)
         self.believed = {
             prefix: seen
@@ -104,6 +121,11 @@ class View:
     def unreadable(self) -> None:
         """Forget what was read: the daemon can't be asked."""
         self.confirmed = {}
+        self._changed()
+
+    def _changed(self) -> None:
+        self._announced = None
+        self.version += 1
 
     def _fail(self, change: Change, reason: str, now: float) -> None:
         """Note a failure: the same change waits longer each time."""

@@ -169,15 +169,13 @@ class _Process:
         """Take the configuration anew. A bad one changes nothing."""
         try:
             config = self._load()
-            old = watchdog.source
-            watchdog.configure(config, sources_for(config.topology, config.settings.health))
+            await watchdog.configure(config, sources_for(config.topology, config.settings.health))
         except SpeakerError as error:
             log.critical("%s", error)
             log.critical("the configuration stays as it was")
             return
         backend.configure(config.settings.dc.asn, config.settings.exabgp)
         watchdog.wake_and_read()
-        await old.close()
         log.warning("configuration taken: %d prefixes", len(watchdog.duties))
 
     async def _serve(self, watchdog: Watchdog) -> None:

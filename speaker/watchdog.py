@@ -19,6 +19,7 @@ from speaker.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from policy.assess import Duty
     from policy.intent import Intent
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# When the daemon is read back, in seconds: this long after a change, so that one reading serves
+# many, and longer after many changes, which it is still sending then; after a reading that
+# failed; and although nothing changed.
 QUIET = 0.5
-"""How long after a change the daemon is read back, in seconds, so that one reading serves many."""
+QUIET_EACH = 0.0005
+READ_AGAIN = 1.0
 HEAL = 30.0
-"""How often the daemon is read back although nothing changed, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +73,29 @@ class Watchdog:
         self._observation = Observation({}, "not observed yet")
         self._inputs: Inputs | None = None
         self._memory = Memory(health=store.health())
-        self._owned = store.owned()
-        self._changed_at = self._read_at = float("-inf")
-        self._must_read = True
+        self._remembered = self._memory.health
+        self._intents: dict[Prefix, Intent] = {}
+        self._done: tuple[Assessment | None, int] = (None, 0)
+        self._read_due = float("-inf")
         self._trouble: dict[str, str] = {}
-        self.configure(config, source)
+        self._take(config, source)
 
-    def configure(self, config: Config, source: HealthSource) -> None:
+    async def configure(self, config: Config, source: HealthSource) -> None:
         """Take a new configuration. What left it is withdrawn in the next cycle.
 
         Raises:
             StoreError: it can't be recorded as ours, so it is not taken.
         """
+        async with self._lock:
+            old = self.source
+            self._take(config, source)
+        await old.close()
+        self.wake_and_read()
+
+    def _take(self, config: Config, source: HealthSource) -> None:
         duties_ = duties(config.topology, config.settings.dc)
         self.store.own(duties_)
-        self._owned = self.store.owned()
+        self._own(self.store.owned())
         self.config = config
         self.source = source
         self.duties: Mapping[Prefix, Duty] = duties_
@@ -94,7 +106,13 @@ class Watchdog:
         )
         self._observation = Observation({}, "not observed yet")
         self._inputs = None
-        self.wake()
+
+    def _own(self, owned: dict[Prefix, str]) -> None:
+        """Take over which prefixes are ours, and what was confirmed of each."""
+        self._owned = owned
+        self._was_announced: AbstractSet[Prefix] = frozenset(
+            p for p, route in owned.items() if route
+        )
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -104,7 +122,7 @@ class Watchdog:
 
     def wake_and_read(self) -> None:
         """Look now, and at the daemon too."""
-        self._must_read = True
+        self._read_due = float("-inf")
         self.wake()
 
     async def run(self) -> None:
@@ -130,13 +148,11 @@ class Watchdog:
     def _rest(self, started: float) -> float:
         """Return how long nothing needs to be looked at, in seconds."""
         now = self.clock.steady()
-        until = started + self.config.settings.interval
+        until = min(started + self.config.settings.interval, self._read_due)
         if self.assessment is not None and self.assessment.look_again is not None:
             until = min(until, self.assessment.look_again)
         if (retry := self.view.next_retry()) is not None:
             until = min(until, retry)
-        if self.view.unread:
-            until = min(until, self._changed_at + QUIET)
         return max(until - now, 0.01)
 
     # --- the cycle -------------------------------------------------------------------------
@@ -160,13 +176,12 @@ class Watchdog:
                 for prefix, intent in intents.items()
             ]
             await asyncio.to_thread(self.store.set_intents, intents, history)
-            restored = {
-                prefix: str(self.duties[prefix].route)
+            # `Announce again` beats what is held while health is unknown.
+            self._was_announced |= {
+                prefix
                 for prefix, intent in intents.items()
                 if intent.restores and self._is_unknown(prefix)
             }
-            self._owned |= restored  # `announce again` beats what was held while health is unknown
-            self._inputs = None
             await self._act(at_once=intents)
 
     async def settle(self) -> None:
@@ -190,7 +205,7 @@ class Watchdog:
                 self.duties[prefix].route,
                 intent,
                 health.get(prefix),
-                was_announced=intent.restores or bool(self._owned.get(prefix)),
+                was_announced=intent.restores or prefix in self._was_announced,
             )
             for prefix, intent in intents.items()
         }
@@ -199,36 +214,36 @@ class Watchdog:
         return prefix not in self.unchecked and prefix not in self._observation.live
 
     async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
-        if self._must_read or self._blind:
+        if self._read_is_due:
             await self._read()
-        if self._blind:
+        if self._owned and not self.view.confirmed:
             return  # nothing is known of the daemon: neither announce nor withdraw on a guess
         self.assessment = self._assess()
-        self._report_trouble()
-        desired = self.assessment.desired
-        changes = self.view.ready(
-            plan(desired, self.view.believed, self._owned), self.clock.steady(), at_once=at_once
-        )
-        if changes:
-            await self._apply(changes)
-        if self._read_is_due(urgent=bool(at_once)):
+        done, version = self._done
+        settled = self.assessment is done and self.view.version == version
+        if not settled or self.view.failures or at_once:
+            await self._make_it_so(self.assessment, at_once)
+        if at_once or self._read_is_due:
             await self._read()
             await self._confirm()
-            if plan(desired, self.view.believed, self._owned):
-                self.wake()
+
+    async def _make_it_so(self, assessment: Assessment, at_once: Collection[Prefix]) -> None:
+        """Ask the daemon for what is not yet as decided."""
+        self._report_trouble(assessment)
+        changes = plan(assessment.desired, self.view.believed, self._owned)
+        ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
+        if ready:
+            await self._apply(ready)
+        self._remember(assessment.memory)
+        self._done = (assessment, self.view.version)
 
     @property
-    def _blind(self) -> bool:
-        return bool(self._owned) and not self.view.confirmed
+    def _read_is_due(self) -> bool:
+        return self.clock.steady() >= self._read_due
 
     def _assess(self) -> Assessment:
         now = self.clock.steady()
-        inputs = Inputs(
-            self._observation,
-            self.intents(),
-            self.view.announced,
-            frozenset(prefix for prefix, route in self._owned.items() if route),
-        )
+        inputs = Inputs(self._observation, self.intents(), self.view.announced, self._was_announced)
         last = self.assessment
         if last is not None and inputs == self._inputs:
             due = last.look_again
@@ -246,34 +261,37 @@ class Watchdog:
             self._memory,
             now,
         )
-        self._remember(assessment.memory)
+        self._memory = assessment.memory
         return assessment
 
-    def intents(self) -> dict[Prefix, Intent]:
-        """Return the operator's wishes that are in force."""
+    def intents(self) -> Mapping[Prefix, Intent]:
+        """Return the operator's wishes that are in force. The same object while they are the same."""
         now = self.clock.wall()
-        return {
+        intents = {
             prefix: intent
             for prefix, intent in self.store.intents().items()
             if intent.in_force(now) and prefix in self.duties
         }
+        if intents != self._intents:
+            self._intents = intents
+        return self._intents
 
     def _remember(self, memory: Memory) -> None:
         """Keep what rise and fall need, over a restart too."""
         changed = {
             prefix: services
             for prefix, services in memory.health.items()
-            if services != self._memory.health.get(prefix, {})
+            if services != self._remembered.get(prefix, {})
         }
-        self._memory = memory
         if changed:
             self.store.remember(changed)
+        self._remembered = memory.health
 
     async def _apply(self, changes: list[Change]) -> None:
         before = self.view.announced
         failures = await self.backend.apply(changes)
         now = self.clock.steady()
-        self._changed_at = now
+        self._read_due = now + QUIET + QUIET_EACH * len(changes)
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
         self.view.accepted(changes, failures, now)
         for change in changes:
@@ -295,25 +313,19 @@ class Watchdog:
 
     # --- reading back ----------------------------------------------------------------------
 
-    def _read_is_due(self, *, urgent: bool) -> bool:
-        now = self.clock.steady()
-        if urgent:
-            return True
-        if self.view.unread:
-            return now - self._changed_at >= QUIET
-        return now - self._read_at >= HEAL
-
     async def _read(self) -> None:
-        self._must_read = False
         try:
             reading = await self.backend.read(self._owned)
         except BackendError as error:
             self.view.unreadable()
+            self._read_due = self.clock.steady() + READ_AGAIN
             self._note("backend", str(error))
             return
         self._note("backend", "")
-        self._read_at = self.clock.steady()
-        self.view.read(reading, self._read_at)
+        now = self.clock.steady()
+        self._read_due = now + HEAL
+        self.view.read(reading, now)
+        self.wake()
 
     async def _confirm(self) -> None:
         """Record what was read back and is as decided."""
@@ -337,23 +349,21 @@ class Watchdog:
         ]
         if confirmed:
             await asyncio.to_thread(self.store.confirm, confirmed, history)
-            self._owned |= confirmed
+            self._own({**self._owned, **confirmed})
         if gone:
             await asyncio.to_thread(self.store.disown, gone)
-            self._owned = {p: r for p, r in self._owned.items() if p not in gone}
+            self._own({p: route for p, route in self._owned.items() if p not in gone})
 
     # --- trouble ---------------------------------------------------------------------------
 
-    def _report_trouble(self) -> None:
-        if self.assessment is None:
-            return
-        unknown = [p for p, v in self.assessment.health.items() if v.health is Health.UNKNOWN]
-        held = [p for p, d in self.assessment.decisions.items() if d.cause is Cause.GUARD]
-        why = self.assessment.health[unknown[0]].reason if unknown else ""
+    def _report_trouble(self, assessment: Assessment) -> None:
+        unknown = [p for p, v in assessment.health.items() if v.health is Health.UNKNOWN]
+        held = [p for p, d in assessment.decisions.items() if d.cause is Cause.GUARD]
+        why = assessment.health[unknown[0]].reason if unknown else ""
         self._note(
             "health", f"{len(unknown)} prefixes unknown, held as they are: {why}" if unknown else ""
         )
-        why = self.assessment.decisions[held[0]].reason if held else ""
+        why = assessment.decisions[held[0]].reason if held else ""
         self._note("guard", f"{len(held)} prefixes {why}" if held else "", same=bool(held))
 
     @property

@@ -159,7 +159,7 @@ def render(
 
 # No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
 # withdrawal in a form for which the peer resets the session.
-_NO_HOP = {4: "0.0.0.0", 6: "::"}
+_NO_HOP = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing listens there
 
 
 def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:

@@ -67,10 +67,19 @@ class TcpSource:
         self._timeout = timeout
         self._in_flight = in_flight
         self._opener = opener
+        self._verdicts: Mapping[Endpoint, Verdict] | None = None
+        self._observation = Observation({})
 
     async def observe(self) -> Observation:
-        """Connect to each realserver once. A prefix that meets a fault of this machine is unknown."""
+        """Connect to each realserver once; while all say the same, so does the object returned."""
         verdicts = await self._check_all()
+        if verdicts != self._verdicts:
+            self._observation = self._count(verdicts)
+            self._verdicts = verdicts
+        return self._observation
+
+    def _count(self, verdicts: Mapping[Endpoint, Verdict]) -> Observation:
+        """Count the live ones. A prefix that meets a fault of this machine is unknown."""
         live: dict[Prefix, dict[Service, int]] = {}
         for prefix, services in self._realservers.items():
             listed = {endpoint for endpoints in services.values() for endpoint in endpoints}

@@ -1,0 +1,119 @@
+"""One data centre and its far peer, as the measurements need it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from operator import eq
+from pathlib import Path
+
+from tests.lab.bird import Bird
+from tests.lab.eventually import eventually
+from tests.lab.exabgp import Config, ExaBgp, Flavour
+from tests.lab.netns import Network
+
+BIN = Path(sys.executable).parent
+TOML = """
+[node]
+dc = "par1"
+state = "{folder}/state.sqlite3"
+control = "{folder}/control.sock"
+[dc.par1]
+asn = 64699
+[dc.lyo1]
+asn = 64699
+[policy]
+max_withdraw = "100%"
+[health]
+source = "{source}"
+interval = "{interval}"
+[backend.exabgp]
+next_hop = {{ ipv6 = "{next_hop}" }}
+"""
+VIP = """
+[vip."vip-{number}.tld"]
+addresses = ["{ipv4}", "{ipv6}"]
+prefer = ["par1", "lyo1"]
+"""
+SERVICES = """services = { "tcp/80" = { realservers = ["127.0.0.1:8081"] } }
+"""
+PATIENCE = 120.0
+
+
+class DataCentre:
+    """A namespace with ExaBGP and a helper of ours, and a BIRD beyond a link."""
+
+    def __init__(self, network: Network, label: str, flavour: Flavour) -> None:
+        """Make the two hosts and start the far peer."""
+        self.host, self._far = network.host(label), network.host(f"{label}-far")
+        self.link = network.link(self._far, self.host)
+        self._session = self.link.session(64500, 64699)
+        self._flavour: Flavour = flavour
+        self.bird = Bird(self._far, [self._session])
+
+    @property
+    def next_hop(self) -> str:
+        """Its address on the link."""
+        return self.link.b.ipv6
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.host.directory
+
+    def configure(self, vips: int, source: str, interval: str) -> Path:
+        """Write a vip.toml of dual-stack VIPs and return its path."""
+        text = TOML.format(
+            folder=self.folder, source=source, interval=interval, next_hop=self.next_hop
+        )
+        for number in range(vips):
+            ipv4 = f"198.{51 + number // 65536}.{number // 256 % 256}.{number % 256}"
+            ipv6 = f"2001:db8::{number + 1:x}"
+            text += VIP.format(number=number, ipv4=ipv4, ipv6=ipv6)
+            text += SERVICES if source == "tcp" else ""
+        path = self.folder / "vip.toml"
+        path.write_text(text)
+        return path
+
+    def exabgp(self, run: Sequence[str]) -> ExaBgp:
+        """Start ExaBGP with a helper, as root, because the tests' own environment may be private."""
+        env = {"exabgp.log.level": "CRITICAL" if self._flavour == "v5" else "CRIT"}
+        config = Config([self._session.flipped()], run)
+        exabgp = ExaBgp(self.host, self._flavour, config, user="root", env=env)
+        self.bird.wait_for_sessions()
+        return exabgp
+
+    def watchdog(self, config: Path) -> ExaBgp:
+        """Start ExaBGP with vip_watchdog."""
+        return self.exabgp([str(BIN / "vip_watchdog"), "--config", str(config)])
+
+    def realserver(self) -> int:
+        """Start the realserver of all VIPs and return its process id; it accepts nothing yet."""
+        script = Path(__file__).with_name("realserver.py")
+        process = self.host.spawn([sys.executable, str(script), "8081"], log="realserver.log")
+        process.ready(lambda: "ready" in process.log(), "the realserver")
+        return process.pid
+
+    def until(self, count: int) -> None:
+        """Wait until the far peer has so many prefixes."""
+        eventually(
+            self.bird.count, until=partial(eq, count), within=PATIENCE, what=f"{count} prefixes"
+        )
+
+    def mgmt(self, config: Path, *arguments: str) -> float:
+        """Run vip_mgmt and return the seconds it took."""
+        started = time.monotonic()
+        command = self.host.command(str(BIN / "vip_mgmt"), "--config", str(config), *arguments)
+        subprocess.run(command, check=True, capture_output=True)
+        return time.monotonic() - started
+
+
+def timed(number: signal.Signals, pid: int, wait: partial[None]) -> float:
+    """Send a signal and return the seconds until `wait` is over."""
+    started = time.monotonic()
+    os.kill(pid, number)
+    wait()
+    return time.monotonic() - started
