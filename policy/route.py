@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, NewType, Self
 
 from policy.errors import PolicyError
@@ -31,6 +31,28 @@ class Origin(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class _Ipv4Prefix(IPv4Network):
+    """An IPv4 prefix that knows its hash: sets and mappings of thousands are looked up in each cycle."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class _Ipv6Prefix(IPv6Network):
+    """An IPv6 prefix that knows its hash."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 def parse_prefix(text: str) -> Prefix:
     """Parse `192.0.2.1/32`, or an address as the host prefix that it is.
 
@@ -40,7 +62,7 @@ def parse_prefix(text: str) -> Prefix:
     if "%" in text:
         raise PolicyError(f"prefix: {text!r}: has a zone; an announced prefix has none")
     try:
-        return ip_network(text)
+        return _Ipv6Prefix(text) if ":" in text else _Ipv4Prefix(text)
     except ValueError as error:
         raise PolicyError(
             f"prefix: {text!r}: {error}; write an address or a prefix without host bits"

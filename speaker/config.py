@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +13,7 @@ from policy.errors import PolicyError
 from policy.guard import GuardRule
 from policy.health import HealthRule, Service, Thresholds
 from policy.preference import spread
-from policy.route import Asn, Prefix
+from policy.route import Asn, Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.errors import SpeakerError
 from speaker.schema import Document
@@ -278,8 +277,8 @@ class _Builder:
             self._fault(f"{key}.ip", f"{address.ip} is no unicast address")
             return None
         try:
-            return ip_network(f"{address.ip}/{length}")
-        except ValueError as error:
+            return parse_prefix(f"{address.ip}/{length}")
+        except PolicyError as error:
             self._fault(f"{key}.prefix_length", f"{length}: {error}")
             return None
 

@@ -64,6 +64,12 @@ class TcpSource:
             opener: makes a socket.
         """
         self._realservers = realservers
+        self._distinct = {
+            endpoint
+            for services in realservers.values()
+            for endpoints in services.values()
+            for endpoint in endpoints
+        }
         self._timeout = timeout
         self._in_flight = in_flight
         self._opener = opener
@@ -95,16 +101,10 @@ class TcpSource:
         """Do nothing: no connection outlives a look."""
 
     async def _check_all(self) -> dict[Endpoint, Verdict]:
-        distinct = {
-            endpoint
-            for services in self._realservers.values()
-            for endpoints in services.values()
-            for endpoint in endpoints
-        }
-        waiting = iter(distinct)
+        waiting = iter(self._distinct)
         verdicts: dict[Endpoint, Verdict] = {}
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._in_flight, len(distinct))):
+            for _ in range(min(self._in_flight, len(self._distinct))):
                 group.create_task(self._work(waiting, verdicts))
         return verdicts
 

@@ -60,7 +60,7 @@ def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
     """10,000 prefixes, until the far peer has them, against a bare helper, turn by turn."""
     with Network() as network:
         ours, bare = (DataCentre(network, label, flavour) for label in ("ours", "bare"))
-        config = ours.configure(PREFIXES // 2, "tcp", "200ms")
+        config = ours.configure(PREFIXES // 2, "tcp", "50ms")
         realserver = ours.realserver()
         running = ours.watchdog(config)
         settled(ours, running)
