@@ -1,3 +1,3 @@
 """Loads the lab's fixtures for every test."""
 
-pytest_plugins = ["tests.lab.fixtures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.lab.installed"]

@@ -1,0 +1,1 @@
+"""The whole product under real ExaBGPs: what the far peer has decides."""
