@@ -12,7 +12,7 @@ from tests.lab.session import SeenRoute, Session
 
 _ROUTE, _ATTRIBUTES = 1007, 1012  # codes of the control protocol's lines
 _PROTOCOL = 1002
-_TOTAL = 14
+_COUNT = 14
 _NUMBERS = re.compile(r"\d+")
 _TUPLE = re.compile(r"\(([^)]*)\)")
 
@@ -65,10 +65,9 @@ class Bird:
         return {address: state[name] for address, name in self._names.items()}
 
     def count(self) -> int:
-        """Return the number of prefixes, cheaply."""
-        total = next(text for code, text in self._ask("show route count") if code == _TOTAL)
-        _routes_shown, _routes_held, networks, _tables = map(int, _NUMBERS.findall(total))
-        return networks
+        """Return the number of prefixes that it was sent, cheaply."""
+        lines = self._ask("show route where source = RTS_BGP primary count")
+        return sum(int(_NUMBERS.findall(text)[0]) for code, text in lines if code == _COUNT)
 
     def restart_session(self, neighbor: str) -> None:
         """Drop a session, to be taken up again at once."""
@@ -156,7 +155,7 @@ def _route(prefix: str, attributes: dict[str, str]) -> SeenRoute:
     med = attributes.get("BGP.med")
     return SeenRoute(
         prefix=prefix,
-        as_path=tuple(int(asn) for asn in attributes.get("BGP.as_path", "").split()),
+        as_path=tuple(map(int, _NUMBERS.findall(attributes.get("BGP.as_path", "")))),
         next_hop=attributes["BGP.next_hop"].split()[0],
         med=None if med is None else int(med),
         origin=attributes["BGP.origin"].lower(),

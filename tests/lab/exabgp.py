@@ -41,6 +41,7 @@ class Config:
         router_id: its BGP identifier.
         options: more statements for every neighbour, such as `hold-time 10;`.
         receive: whether the helper is told what the peers send.
+        send: whether the helper is told what is sent to the peers.
         respawn: whether the helper is started again when it exits.
     """
 
@@ -49,6 +50,7 @@ class Config:
     router_id: str = "203.0.113.2"
     options: Sequence[str] = ()
     receive: bool = False
+    send: bool = False
     respawn: bool = True
 
     def text(self) -> str:
@@ -62,7 +64,7 @@ class Config:
         return "\n".join([process, *map(self._neighbor, self.sessions)]) + "\n"
 
     def _neighbor(self, session: Session) -> str:
-        received = ["receive { parsed; update; notification; }"] if self.receive else []
+        told = [f"{way} {{ parsed; update; }}" for way in ("receive", "send") if getattr(self, way)]
         return _block(
             f"neighbor {session.remote}",
             f"router-id {self.router_id};",
@@ -71,7 +73,7 @@ class Config:
             f"peer-as {session.remote_asn};",
             *self.options,
             _block("family", *(f"{family} unicast;" for family in session.families)),
-            _block("api", "processes [ speaker ];", "neighbor-changes;", *received),
+            _block("api", "processes [ speaker ];", "neighbor-changes;", *told),
         )
 
 

@@ -12,44 +12,70 @@ import sys
 import threading
 
 
-def main(control_path: str) -> None:
-    """Serve one test over a unix socket until it goes, or ExaBGP does."""
-    control = socket.socket(socket.AF_UNIX)
-    control.connect(control_path)
-    reading = threading.Event()
-    reading.set()
+def identity() -> dict[str, object]:
+    """Return who it is and what it was given."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        fields = dict(line.split(":\t", 1) for line in status.read().splitlines())
+    return {
+        "pid": os.getpid(),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "cwd": os.getcwd(),
+        "umask": int(fields["Umask"], 8),
+        "capabilities": int(fields["CapEff"], 16),
+        "environment": dict(os.environ),
+    }
 
-    def tell(**message: object) -> None:
-        control.sendall(json.dumps(message).encode() + b"\n")
 
-    def read_stdin() -> None:
-        while True:
-            reading.wait()
-            chunk = os.read(0, 65536)
-            tell(read=chunk.decode())
-            if not chunk:
-                os._exit(0)
+class Helper:
+    """The two ways: ExaBGP's on stdin and stdout, the test's on a unix socket."""
 
-    def on_sigterm(number: int, _frame: object) -> None:
-        tell(signal=number)
-        os._exit(0)
+    def __init__(self, path: str) -> None:
+        """Call the test.
 
-    signal.signal(signal.SIGTERM, on_sigterm)
-    tell(pid=os.getpid(), uid=os.getuid(), gid=os.getgid(), cwd=os.getcwd(), umask=os.umask(0o137))  # noqa: PTH109
-    threading.Thread(target=read_stdin, daemon=True).start()
-    for line in control.makefile(encoding="ascii"):
-        match json.loads(line):
-            case {"write": text}:
+        Args:
+            path: where it listens.
+        """
+        self._control = socket.socket(socket.AF_UNIX)
+        self._control.connect(path)
+        self._reading = threading.Event()
+        self._reading.set()
+
+    def serve(self) -> None:
+        """Do what the test says, until it goes or ExaBGP does."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._tell(**identity())
+        threading.Thread(target=self._read_stdin, daemon=True).start()
+        for line in self._control.makefile(encoding="ascii"):
+            self._obey(json.loads(line))
+
+    def _obey(self, message: dict[str, object]) -> None:
+        match message:
+            case {"write": str(text)}:
                 data = text.encode()
                 while data:
                     data = data[os.write(1, data) :]
             case {"reading": bool(wanted)}:
-                (reading.set if wanted else reading.clear)()
-            case {"readable": path}:
-                tell(readable=os.access(path, os.R_OK))
+                (self._reading.set if wanted else self._reading.clear)()
+            case {"readable": str(path)}:
+                self._tell(readable=os.access(path, os.R_OK))
             case {"exit": int(status)}:
                 os._exit(status)
 
+    def _read_stdin(self) -> None:
+        while self._reading.wait():
+            chunk = os.read(0, 65536)
+            self._tell(read=chunk.decode())
+            if not chunk:
+                os._exit(0)
+
+    def _on_sigterm(self, number: int, _frame: object) -> None:
+        self._tell(signal=number)
+        os._exit(0)
+
+    def _tell(self, **message: object) -> None:
+        self._control.sendall(json.dumps(message).encode() + b"\n")
+
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    Helper(sys.argv[1]).serve()
