@@ -62,6 +62,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
         else:
             syslog.ident = f"{tag}: "
             handlers.append(syslog)
+    logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
     listener.start()

@@ -19,6 +19,7 @@ from speaker.backends.exabgp_protocol import (
     Shutdown,
 )
 from speaker.backends.exabgp_text import (
+    Line,
     Neighbor,
     as_ebgp,
     next_hop_for,
@@ -207,66 +208,52 @@ class ExabgpBackend:
     # --- the contract ----------------------------------------------------------------------
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
-        """See `Backend.apply`. A line that is refused is halved until the culprit stands alone."""
-        failures = {}
+        """See `Backend.apply`."""
         if not self._neighbors:
             try:
                 await self._look_at_neighbors()
             except BackendError as error:
                 return {change.prefix: str(error) for change in changes}
-        possible = []
-        for change in changes:
-            if reason := self._impossible(change):
-                failures[change.prefix] = reason
-            if not reason or self._some_can(change.prefix.version):
-                possible.append(change)
-        alone = [change for change in possible if change.prefix in self._lost]
-        lines = [
-            *render(
-                (change for change in possible if change.prefix not in self._lost),
-                self._neighbors,
-                self._settings.next_hop,
-            ),
-            *(
-                line
-                for change in alone
-                for line in render([change], self._neighbors, self._settings.next_hop)
-            ),
-        ]
-        while lines:
-            line = lines.pop(0)
-            try:
-                reply = await self._ask(line.text)
-            except BackendError as error:
-                failures |= {change.prefix: str(error) for change in line.changes}
-                self._lost |= {change.prefix for change in line.changes}
-                continue
-            if reply.ok:
-                self._lost -= {change.prefix for change in line.changes}
-            elif len(line.changes) > 1:
-                lines[:0] = line.halves()
-            else:
-                prefix = line.changes[0].prefix
-                failures[prefix] = "ExaBGP answered error; see ExaBGP's log"
+        impossible = {version: self._impossible(version) for version in (4, 6)}
+        failures = {
+            change.prefix: impossible[change.prefix.version]
+            for change in changes
+            if isinstance(change, Announce) and impossible[change.prefix.version]
+        }
+        together = [change for change in changes if change.prefix not in self._lost]
+        alone = [[change] for change in changes if change.prefix in self._lost]
+        for group in (together, *alone):
+            for line in render(group, self._neighbors, self._settings.next_hop):
+                failures |= await self._ask_for(line)
         return failures
 
-    def _some_can(self, version: int) -> bool:
-        hop = next_hop_for(self._settings.next_hop, version)
-        return any(
-            version in neighbor.families and not unreachable(neighbor, version, hop)
-            for neighbor in self._neighbors
-        )
+    async def _ask_for(self, line: Line) -> Mapping[Prefix, str]:
+        """Ask for a line's changes. One that is refused is halved until the culprit stands alone.
 
-    def _impossible(self, change: Change) -> str:
-        """Return why a change can't reach every neighbour that it concerns, or nothing."""
-        if not isinstance(change, Announce):
-            return ""
+        Changes whose reply was lost are asked for one by one the next time: in 4.2 one bad route
+        takes the reply with it.
+        """
+        prefixes = [change.prefix for change in line.changes]
+        try:
+            reply = await self._ask(line.text)
+        except BackendError as error:
+            self._lost.update(prefixes)
+            return dict.fromkeys(prefixes, str(error))
+        self._lost.difference_update(prefixes)
+        if reply.ok:
+            return {}
+        if len(prefixes) == 1:
+            return {prefixes[0]: "ExaBGP answered error; see ExaBGP's log"}
+        first, second = line.halves()
+        return {**await self._ask_for(first), **await self._ask_for(second)}
+
+    def _impossible(self, version: int) -> str:
+        """Return why routes of a family can't reach every neighbour that has it, or nothing."""
         if not self._neighbors:
             return (
                 "no neighbor of ExaBGP has this process; list it in the neighbor's "
                 "api { processes [ … ]; }"
             )
-        version = change.prefix.version
         hop = next_hop_for(self._settings.next_hop, version)
         concerned = [neighbor for neighbor in self._neighbors if version in neighbor.families]
         if not concerned:

@@ -149,12 +149,12 @@ def render(
             if version in neighbor.families and not unreachable(neighbor, version, hop)
         }
         concerned = [neighbor for neighbor in neighbors if version in neighbor.families]
-        if len(given) == len(concerned) and len(set(given.values())) <= 1:
-            text = next(iter(given.values()), render_sent(Sent(attributes, hop)))
-            yield from _lines(f"announce attributes {text}", group)
-        else:
-            for neighbor, text in given.items():
-                yield from _lines(f"{neighbor.selector} announce attributes {text}", group)
+        commands = [f"announce attributes {text}" for text in given.values()]
+        if len(given) == len(concerned) and len(set(commands)) == 1:
+            yield from _lines(commands[0], group)
+            continue
+        for neighbor, command in zip(given, commands, strict=True):
+            yield from _lines(f"{neighbor.selector} {command}", group)
 
 
 # No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
