@@ -161,7 +161,8 @@ def judge(
     """
     if live is None:
         return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
-    services = rule.required or dict.fromkeys(live)
+    # Where none exists any more, those that were there have none alive: `fall` holds for that too.
+    services = rule.required or dict.fromkeys(live) or dict.fromkeys(memory)
     if not services:
         return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
     remembered = {
