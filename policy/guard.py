@@ -80,8 +80,11 @@ def restrain(
         and decision.cause is Cause.HEALTH
         and decision.prefix in announced
     ]
+    gone = {decision.prefix for decision in decisions if decision.route is None}
     recent = {
-        prefix: when for prefix, when in memory.let_go.items() if when <= now < when + rule.confirm
+        prefix: when
+        for prefix, when in memory.let_go.items()
+        if prefix in gone and when <= now < when + rule.confirm
     }
     if not wanted:
         return Restrained(tuple(decisions), GuardMemory(let_go=recent))
@@ -110,5 +113,5 @@ def restrain(
             for decision in decisions
         ),
         GuardMemory(since, recent),
-        min(since[prefix] + rule.confirm for prefix in held),
+        min(when + rule.confirm for when in (*map(since.__getitem__, held), *recent.values())),
     )
