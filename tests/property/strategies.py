@@ -1,0 +1,315 @@
+"""What Hypothesis makes up for all tests: values of the policy, edge cases among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from policy.guard import GuardRule
+from policy.health import FWMARK, PROTOCOLS, HealthRule, Need, Service, Thresholds
+from policy.intent import Intent, Mode
+from policy.plan import Drift
+from policy.preference import spread
+from policy.route import (
+    MAX_ASN,
+    MAX_MED,
+    MAX_PREPENDS,
+    Asn,
+    AsPath,
+    Attributes,
+    Community,
+    LargeCommunity,
+    Origin,
+    Prefix,
+    Route,
+)
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker.backends.exabgp_text import Neighbor
+from speaker.settings import NextHop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speaker.units import IpAddress
+
+LOCAL_ASN = Asn(64699)
+
+# --- pools: few values, so that they meet; edges first, so that shrinking ends there -------------
+
+ASNS = tuple(map(Asn, (64699, 64496, 64511, 65536, 65551)))
+ANY_ASNS = st.one_of(
+    st.sampled_from([*ASNS, Asn(1), Asn(65535), Asn(MAX_ASN)]),
+    st.integers(1, MAX_ASN).map(Asn),
+)
+MEDS = st.one_of(st.none(), st.sampled_from([0, 1, 50, MAX_MED]), st.integers(0, MAX_MED))
+PREPENDS = st.one_of(st.integers(0, 3), st.sampled_from([MAX_PREPENDS]))
+
+HOSTS_V4 = tuple(IPv4Network(f"192.0.2.{last}/32") for last in (1, 2, 3, 4, 255, 0))
+HOSTS_V6 = tuple(IPv6Network(f"2001:db8::{last}/128") for last in ("1", "2", "3", "ffff", "0"))
+WIDE = (
+    IPv4Network("198.51.100.0/24"),
+    IPv4Network("203.0.113.128/25"),
+    IPv6Network("2001:db8:53::/48"),
+)
+POOL: tuple[Prefix, ...] = (*HOSTS_V4, *HOSTS_V6, *WIDE)
+
+
+def _host_v4(offset: int) -> Prefix:
+    return IPv4Network(f"{IPv4Address('198.51.100.0') + offset}/32")
+
+
+def _host_v6(offset: int) -> Prefix:
+    return IPv6Network(f"{IPv6Address('2001:db8::') + offset}/128")
+
+
+PREFIXES: st.SearchStrategy[Prefix] = st.one_of(
+    st.sampled_from(POOL),
+    st.integers(0, 255).map(_host_v4),
+    st.integers(0, 2**96 - 1).map(_host_v6),
+)
+FEW_PREFIXES: st.SearchStrategy[Prefix] = st.sampled_from((*HOSTS_V4[:3], *HOSTS_V6[:2], WIDE[0]))
+
+
+# --- routes --------------------------------------------------------------------------------------
+
+
+@st.composite
+def communities(draw: st.DrawFn) -> Community:
+    half = st.one_of(st.sampled_from([0, 1, 100, 64699, 65535]), st.integers(0, 65535))
+    return Community(draw(half), draw(half))
+
+
+@st.composite
+def large_communities(draw: st.DrawFn) -> LargeCommunity:
+    part = st.one_of(st.sampled_from([0, 1, 64699, MAX_ASN]), st.integers(0, MAX_ASN))
+    return LargeCommunity(draw(part), draw(part), draw(part))
+
+
+@st.composite
+def as_paths(draw: st.DrawFn) -> AsPath:
+    return AsPath(tuple(draw(st.lists(ANY_ASNS, max_size=5))))
+
+
+@st.composite
+def attributes(draw: st.DrawFn, paths: st.SearchStrategy[AsPath] | None = None) -> Attributes:
+    return Attributes(
+        draw(as_paths() if paths is None else paths),
+        draw(MEDS),
+        draw(st.sampled_from(Origin)),
+        tuple(draw(st.lists(communities(), max_size=3))),
+        tuple(draw(st.lists(large_communities(), max_size=3))),
+    )
+
+
+def originated(asn: Asn = LOCAL_ASN) -> st.SearchStrategy[Attributes]:
+    """Attributes that a data centre of that ASN announces: its own AS, prepended."""
+    return attributes(PREPENDS.map(lambda count: AsPath.originated(asn, count)))
+
+
+@st.composite
+def routes(draw: st.DrawFn, prefixes: st.SearchStrategy[Prefix] = PREFIXES) -> Route:
+    return Route(draw(prefixes), draw(attributes()))
+
+
+@st.composite
+def desired_sets(
+    draw: st.DrawFn, prefixes: st.SearchStrategy[Prefix] = FEW_PREFIXES
+) -> dict[Prefix, Route | None]:
+    """What is wanted of some prefixes: a route of two or three, or none."""
+    wanted: dict[Prefix, Route | None] = {}
+    for prefix in draw(st.lists(prefixes, unique=True)):
+        what = draw(st.none() | st.sampled_from(SOME))
+        wanted[prefix] = None if what is None else Route(prefix, what)
+    return wanted
+
+
+SOME = tuple(Attributes(AsPath.originated(LOCAL_ASN, count), 0) for count in range(3))
+
+
+@st.composite
+def announced_sets(
+    draw: st.DrawFn, prefixes: st.SearchStrategy[Prefix] = FEW_PREFIXES
+) -> dict[Prefix, Route | Drift | None]:
+    """What a daemon has of some prefixes; those that are not in it are unknown."""
+    found: dict[Prefix, Route | Drift | None] = {}
+    for prefix in draw(st.lists(prefixes, unique=True)):
+        what = draw(st.one_of(st.none(), st.just(Drift("half")), st.sampled_from(SOME)))
+        found[prefix] = Route(prefix, what) if isinstance(what, Attributes) else what
+    return found
+
+
+# --- health --------------------------------------------------------------------------------------
+
+SERVICES = (Service("tcp", 80), Service("tcp", 443), Service("udp", 53), Service(FWMARK, 8))
+
+
+@st.composite
+def services(draw: st.DrawFn) -> Service:
+    protocol = draw(st.sampled_from([*PROTOCOLS, FWMARK]))
+    return Service(protocol, draw(st.integers(0, 2**32 - 1 if protocol == FWMARK else 65535)))
+
+
+@st.composite
+def thresholds(draw: st.DrawFn) -> Thresholds:
+    drop_at = draw(st.integers(0, 3))
+    delays = st.sampled_from([0.0, 1.0, 2.5, 10.0])
+    return Thresholds(
+        drop_at, draw(st.integers(drop_at + 1, drop_at + 3)), draw(delays), draw(delays)
+    )
+
+
+@st.composite
+def health_rules(draw: st.DrawFn) -> HealthRule:
+    return HealthRule(
+        draw(thresholds()),
+        draw(st.sampled_from(Need)),
+        draw(st.dictionaries(st.sampled_from(SERVICES), thresholds(), max_size=2)),
+    )
+
+
+def counts() -> st.SearchStrategy[dict[Service, int] | None]:
+    """Live realservers of an address's services at one look; None is unknown."""
+    return st.one_of(
+        st.none(), st.dictionaries(st.sampled_from(SERVICES[:3]), st.integers(0, 6), max_size=3)
+    )
+
+
+STEPS = st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.5, 3.0, 10.0, 60.0])
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> list[tuple[float, dict[Service, int] | None]]:
+    """Looks at one address, in the order of time."""
+    now = 1000.0
+    looks = []
+    for step, live in draw(st.lists(st.tuples(STEPS, counts()), min_size=1, max_size=12)):
+        now += step
+        looks.append((now, live))
+    return looks
+
+
+# --- operators and the guard ---------------------------------------------------------------------
+
+
+@st.composite
+def intents(draw: st.DrawFn, modes: Sequence[Mode] = tuple(Mode)) -> Intent:
+    return Intent(
+        draw(st.sampled_from(modes)),
+        draw(st.sampled_from(["alice", "bob"])),
+        draw(st.floats(0, 4e9)),
+        draw(st.sampled_from(["", "maintenance", "ticket 4711: ümlaut"])),
+        draw(st.none() | st.floats(0, 4e9)),
+    )
+
+
+@st.composite
+def guard_rules(draw: st.DrawFn) -> GuardRule:
+    return GuardRule(
+        draw(st.sampled_from([0.0, 0.25, 0.34, 0.5, 1.0])), draw(st.sampled_from([0.0, 1.0, 3.0]))
+    )
+
+
+# --- topologies ----------------------------------------------------------------------------------
+
+DC_NAMES = ("par1", "lyo1", "fra1", "ams1", "mad1")
+
+
+@st.composite
+def profiles(draw: st.DrawFn, name: str, prepends: int) -> Profile:
+    return Profile(
+        name,
+        prepends,
+        draw(st.sampled_from([0, 50, MAX_MED])),
+        draw(st.sampled_from(Origin)),
+        tuple(draw(st.lists(communities(), max_size=2))),
+        tuple(draw(st.lists(large_communities(), max_size=2))),
+    )
+
+
+@st.composite
+def ranks(draw: st.DrawFn, count: int) -> tuple[Profile, ...]:
+    """Profiles of a VIP's ranks, at least `count`, each with more prepends than the one before."""
+    prepends = draw(
+        st.one_of(
+            st.sampled_from([list(range(count)), list(range(1, count + 1))]),
+            st.lists(st.integers(0, 12), min_size=count, max_size=count + 2, unique=True).map(
+                sorted
+            ),
+        )
+    )
+    return tuple(draw(profiles(f"rank-{index}", n)) for index, n in enumerate(prepends))
+
+
+@st.composite
+def topologies(draw: st.DrawFn) -> Topology:
+    """One to five data centres, VIPs of both families, spread or with an explicit preference."""
+    names = DC_NAMES[: draw(st.integers(1, 5))]
+    one_asn = draw(st.booleans())
+    dcs = tuple(
+        DataCentre(name, LOCAL_ASN if one_asn else draw(st.sampled_from(ASNS))) for name in names
+    )
+    prefixes = draw(st.lists(PREFIXES, unique=True, max_size=8))
+    vips = []
+    for index in range(draw(st.integers(0, 3))):
+        mine = [prefix for at, prefix in enumerate(prefixes) if at % 3 == index]
+        is_spread = draw(st.booleans())
+        addresses = tuple(
+            Address(prefix, spread(names, at) if is_spread else tuple(draw(st.permutations(names))))
+            for at, prefix in enumerate(mine)
+        )
+        vips.append(
+            Vip(f"vip-{index}.tld", addresses, draw(ranks(len(names))), draw(health_rules()))
+        )
+    return Topology(dcs, tuple(vips))
+
+
+# --- ExaBGP --------------------------------------------------------------------------------------
+
+FAMILIES = st.sampled_from([frozenset({4, 6}), frozenset({4}), frozenset({6}), frozenset[int]()])
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An ExaBGP's neighbours, and the next hops that vip.toml gives."""
+
+    neighbors: tuple[Neighbor, ...]
+    hops: NextHop
+
+
+@st.composite
+def neighbors(draw: st.DrawFn, address: IpAddress) -> Neighbor:
+    local_as = draw(st.sampled_from(ASNS[:3]))
+    local: IpAddress = (
+        IPv4Address("203.0.113.1") if address.version == 4 else IPv6Address("2001:db8:ffff::1")
+    )
+    return Neighbor(
+        address,
+        local,
+        local_as,
+        local_as if draw(st.booleans()) else draw(st.sampled_from(ASNS)),
+        draw(FAMILIES),
+        frozenset({"speaker"}),
+    )
+
+
+PEERS: tuple[IpAddress, ...] = (
+    IPv4Address("203.0.113.11"),
+    IPv4Address("203.0.113.12"),
+    IPv6Address("2001:db8:ffff::11"),
+    IPv6Address("2001:db8:ffff::12"),
+)
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> Site:
+    addresses = draw(st.lists(st.sampled_from(PEERS), unique=True, min_size=1, max_size=4))
+    return Site(
+        tuple(draw(neighbors(address)) for address in addresses),
+        NextHop(
+            draw(st.sampled_from([None, IPv4Address("203.0.113.2")])),
+            draw(st.sampled_from([None, IPv6Address("2001:db8:ffff::2")])),
+        ),
+    )

@@ -1,0 +1,316 @@
+"""The precedence of operator, guard and watchdog, and what the guard may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.assess import Assessment, Duty, Memory, assess, duties
+from policy.decide import Cause, Decision, decide
+from policy.errors import PolicyError
+from policy.guard import GuardMemory, GuardRule, restrain
+from policy.health import AddressHealth, Health, Observation, Service
+from policy.intent import MAX_TEXT, Intent, Mode
+from policy.route import Prefix, Route
+from tests.property import strategies as made
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.topology import Topology
+
+PREFIXES: tuple[Prefix, ...] = (*made.HOSTS_V4, *made.HOSTS_V6)
+ROUTES: dict[Prefix, Route] = {prefix: Route(prefix, made.SOME[0]) for prefix in PREFIXES}
+ROUTE = ROUTES[PREFIXES[0]]
+HEALTHS = st.one_of(
+    st.none(), st.sampled_from(Health).map(lambda health: AddressHealth(health, 3, "a reason"))
+)
+
+
+# --- decide --------------------------------------------------------------------------------------
+
+
+@given(
+    intent=made.intents((Mode.DRAINED, Mode.FORCED)), health=HEALTHS, was_announced=st.booleans()
+)
+def test_operator_first(
+    intent: Intent, health: AddressHealth | None, *, was_announced: bool
+) -> None:
+    """Drained is withdrawn and forced is announced, whatever the health; the reason says by whom."""
+    decision = decide(ROUTE, intent, health, was_announced=was_announced)
+    assert decision.route == (None if intent.mode is Mode.DRAINED else ROUTE)
+    assert decision.cause is Cause.OPERATOR
+    assert intent.owner in decision.reason
+
+
+@given(intent=st.none() | made.intents((Mode.AUTO,)), health=HEALTHS, was_announced=st.booleans())
+def test_then_health(
+    intent: Intent | None, health: AddressHealth | None, *, was_announced: bool
+) -> None:
+    """In auto: up is announced, down withdrawn, unknown held as it was, unchecked announced."""
+    decision = decide(ROUTE, intent, health, was_announced=was_announced)
+    expected = {Health.UP: True, Health.DOWN: False, Health.UNKNOWN: was_announced}
+    assert (decision.route is not None) == (health is None or expected[health.health])
+    assert (decision.cause is Cause.HOLD) == (
+        health is not None and health.health is Health.UNKNOWN
+    )
+    assert decision.reason
+
+
+@given(made.intents(), st.floats(0, 4e9))
+def test_expiry(intent: Intent, now: float) -> None:
+    """An intent holds until its end, and no longer; its text says until when."""
+    assert intent.in_force(now) == (intent.until is None or now < intent.until)
+    assert (" until " in str(intent)) == (intent.until is not None)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[31m", "x" * (MAX_TEXT + 1), "\0"])
+def test_reasons_are_printable(text: str) -> None:
+    """A reason that would break a terminal or a log can't exist."""
+    with pytest.raises(PolicyError, match="reason"):
+        Intent(Mode.DRAINED, "alice", 0.0, text)
+
+
+# --- guard ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Guarded:
+    """A guard over some prefixes that are announced at first, and what it let go when."""
+
+    rule: GuardRule
+    prefixes: tuple[Prefix, ...] = PREFIXES[:6]
+    memory: GuardMemory = field(default_factory=GuardMemory)
+    announced: set[Prefix] = field(default_factory=lambda: set(PREFIXES[:6]))
+    bad_since: dict[Prefix, float] = field(default_factory=dict)
+    let_go: dict[Prefix, float] = field(default_factory=dict)
+    look_again: float | None = None
+
+    def look(
+        self, now: float, bad: Collection[Prefix], drained: Collection[Prefix] = ()
+    ) -> dict[Prefix, Decision]:
+        """Look once, and do what is decided."""
+        wanted = [
+            Decision(prefix, None, Cause.OPERATOR, "drained")
+            if prefix in drained
+            else Decision(prefix, None, Cause.HEALTH, "down")
+            if prefix in bad
+            else Decision(prefix, ROUTES[prefix], Cause.HEALTH, "up")
+            for prefix in self.prefixes
+        ]
+        result = restrain(self.rule, wanted, self.announced, ROUTES.__getitem__, self.memory, now)
+        self.memory, self.look_again = result.memory, result.look_again
+        assert [decision.prefix for decision in result.decisions] == list(self.prefixes)
+        fell = set(bad) - set(drained)
+        self.bad_since = {prefix: self.bad_since.get(prefix, now) for prefix in fell}
+        self.let_go = {prefix: when for prefix, when in self.let_go.items() if prefix in fell}
+        for decision in result.decisions:
+            gone = decision.route is None
+            if gone and decision.prefix in fell and decision.prefix in self.announced:
+                self.let_go[decision.prefix] = now
+            (self.announced.discard if gone else self.announced.add)(decision.prefix)
+        return {decision.prefix: decision for decision in result.decisions}
+
+
+def timelines() -> st.SearchStrategy[list[tuple[float, set[Prefix], set[Prefix]]]]:
+    """Steps of time with the prefixes that are bad, and those that are drained."""
+    some = st.sets(st.sampled_from(PREFIXES[:6]))
+    few = st.one_of(st.just(set[Prefix]()), st.sets(st.sampled_from(PREFIXES[:6]), max_size=1))
+    return st.lists(st.tuples(made.STEPS, some, few), min_size=1, max_size=12)
+
+
+@given(made.guard_rules(), timelines())
+def test_no_landslide(rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]) -> None:
+    """No more than max_withdraw goes within `confirm`, unless each was bad for that long."""
+    guarded, now = Guarded(rule), 1000.0
+    for step, bad, drained in steps:
+        now += step
+        before = set(guarded.announced)
+        decisions = guarded.look(now, bad, drained)
+        going = {p for p in before - drained if p in bad and decisions[p].route is None}
+        hasty = {p for p in going if now - guarded.bad_since[p] < rule.confirm}
+        if not hasty:
+            continue
+        recent = {p for p, when in guarded.let_go.items() if now - when < rule.confirm}
+        assert going <= recent
+        assert len(recent) <= rule.max_withdraw * len(recent | before)
+
+
+@given(made.guard_rules(), timelines())
+def test_operators_are_not_held(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]
+) -> None:
+    """A drain is never held, however many prefixes go with it."""
+    guarded, now = Guarded(rule), 1000.0
+    for step, bad, drained in steps:
+        now += step
+        decisions = guarded.look(now, bad, drained)
+        for prefix in drained:
+            assert (decisions[prefix].route, decisions[prefix].cause) == (None, Cause.OPERATOR)
+        for prefix in set(guarded.prefixes) - bad - drained:
+            assert decisions[prefix].route == ROUTES[prefix]
+
+
+@given(made.guard_rules(), timelines(), st.sets(st.sampled_from(PREFIXES[:6]), min_size=1))
+def test_no_hold_for_ever(
+    rule: GuardRule,
+    steps: list[tuple[float, set[Prefix], set[Prefix]]],
+    bad: set[Prefix],
+) -> None:
+    """Whatever was before: what stays bad for `confirm` goes, at the time that look_again says."""
+    guarded, now = Guarded(rule), 1000.0
+    for step, earlier, drained in steps:
+        now += step
+        guarded.look(now, earlier, drained)
+    guarded.look(now, bad)
+    for _ in range(2 * len(PREFIXES)):
+        if guarded.look_again is None:
+            break
+        assert now < guarded.look_again <= now + rule.confirm
+        now = guarded.look_again
+        guarded.look(now, bad)
+    assert guarded.look_again is None
+    assert guarded.announced == set(guarded.prefixes) - bad
+
+
+@given(made.guard_rules(), timelines())
+def test_look_again_of_the_guard(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]
+) -> None:
+    """What is held stays held until look_again, where nothing else changes."""
+    guarded, now = Guarded(rule), 1000.0
+    for step, bad, drained in steps:
+        now += step
+        decisions = guarded.look(now, bad, drained)
+        held = {p for p, decision in decisions.items() if decision.cause is Cause.GUARD}
+        assert (guarded.look_again is None) == (not held)
+        if guarded.look_again is not None:
+            now += (guarded.look_again - now) / 2
+            again = guarded.look(now, bad, drained)
+            assert {p for p, d in again.items() if d.cause is Cause.GUARD} == held
+
+
+def test_restored_ones_are_forgotten() -> None:
+    """What was let go and came back does not count among what goes now."""
+    guarded = Guarded(GuardRule(0.34, 10.0))
+    first, second, third = guarded.prefixes[:3]
+    guarded.look(0.0, {first, second})
+    assert guarded.announced == set(guarded.prefixes) - {first, second}
+    guarded.look(1.0, {})
+    guarded.look(2.0, {third})
+    assert third not in guarded.announced
+
+
+def test_a_short_landslide_is_nothing() -> None:
+    """All bad for less than `confirm` and then well: nothing was withdrawn."""
+    guarded = Guarded(GuardRule(0.5, 3.0))
+    guarded.look(0.0, guarded.prefixes)
+    guarded.look(2.9, guarded.prefixes)
+    guarded.look(3.0, {})
+    assert guarded.announced == set(guarded.prefixes)
+    guarded.look(3.1, guarded.prefixes)
+    assert guarded.look_again == pytest.approx(6.1)
+
+
+def test_what_is_said_of_a_hold() -> None:
+    """A hold says how many would go, the limit, and what was decided before it."""
+    guarded = Guarded(GuardRule(0.5, 3.0))
+    reason = guarded.look(0.0, guarded.prefixes)[guarded.prefixes[0]].reason
+    assert reason == (
+        "held: 6 of 6 prefixes would be withdrawn at once, more than 50%; "
+        "must stay bad for 3s; down"
+    )
+
+
+@pytest.mark.parametrize(("share", "confirm"), [(-0.1, 0.0), (1.1, 0.0), (0.5, -1.0)])
+def test_senseless_guards(share: float, confirm: float) -> None:
+    """A share beyond 0 to 1, or a negative time, can't exist."""
+    with pytest.raises(PolicyError, match=r"max_withdraw|confirm"):
+        GuardRule(share, confirm)
+
+
+# --- assess --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Case:
+    """All that an assessment depends on."""
+
+    duties: Mapping[Prefix, Duty]
+    observation: Observation
+    unchecked: frozenset[Prefix]
+    intents: dict[Prefix, Intent]
+    announced: frozenset[Prefix]
+    was_announced: frozenset[Prefix]
+    guard: GuardRule
+
+    def assess(self, memory: Memory, now: float) -> Assessment:
+        return assess(
+            self.duties,
+            self.observation,
+            self.unchecked,
+            self.intents,
+            self.announced,
+            self.was_announced,
+            self.guard,
+            memory,
+            now,
+        )
+
+
+@st.composite
+def cases(draw: st.DrawFn, topology: Topology) -> Case:
+    prefixes = topology.prefixes
+    some = st.frozensets(st.sampled_from(prefixes)) if prefixes else st.just(frozenset[Prefix]())
+    live: dict[Prefix, dict[Service, int]] = {
+        prefix: found for prefix in prefixes if (found := draw(made.counts())) is not None
+    }
+    return Case(
+        duties(topology, topology.dcs[0]),
+        Observation(live, "no ip_vs"),
+        draw(some),
+        {prefix: draw(made.intents()) for prefix in draw(some)},
+        draw(some),
+        draw(some),
+        draw(made.guard_rules()),
+    )
+
+
+@given(
+    made.topologies().flatmap(lambda topology: st.lists(cases(topology), min_size=1, max_size=4))
+)
+def test_assess(steps: list[Case]) -> None:
+    """Every prefix gets one decision; the same inputs give the same; time alone waits for look_again."""
+    memory, now = Memory(), 1000.0
+    for case in steps:
+        now += 1.0
+        result = case.assess(memory, now)
+        assert result == case.assess(memory, now)
+        assert list(result.decisions) == list(case.duties)
+        assert result.health.keys() == case.duties.keys() - case.unchecked
+        for prefix, decision in result.decisions.items():
+            assert decision.route in {None, case.duties[prefix].route}
+            assert decision.reason
+            intent = case.intents.get(prefix)
+            if intent is not None and intent.mode is not Mode.AUTO:
+                assert (decision.route is None) == (intent.mode is Mode.DRAINED)
+            elif prefix not in case.unchecked and prefix not in case.observation.live:
+                assert (decision.route is not None) == (prefix in case.was_announced)
+        memory = result.memory
+        due = result.look_again
+        assert due is None or due > now
+        for later in (now, now + 0.3, now + 30.0):
+            if due is None or later < due:
+                assert case.assess(memory, later).desired == result.desired
+
+
+@given(made.topologies().flatmap(cases))
+def test_unknown_holds_all(case: Case) -> None:
+    """Where nothing is known, nothing that is left to the watchdog changes."""
+    case.observation, case.unchecked, case.intents = Observation({}, "gone"), frozenset(), {}
+    desired = case.assess(Memory(), 0.0).desired
+    assert {prefix for prefix, route in desired.items() if route} == case.was_announced
