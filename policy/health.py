@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from policy.errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from policy.route import Prefix
 
@@ -162,33 +162,42 @@ def judge(
     if live is None:
         return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
     # Where none exists any more, those that were there have none alive: `fall` holds for that too.
-    services = rule.required or dict.fromkeys(live) or dict.fromkeys(memory)
+    services = rule.required or live or memory
     if not services:
         return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
-    remembered = {
-        service: _remember(
-            rule.of(service),
-            live.get(service, 0),
-            memory.get(service),
-            was_announced=was_announced,
-            now=now,
+    total = ups = 0
+    look_again = None
+    notes = []
+    remembered = {}
+    for service in services:
+        count = live.get(service, 0)
+        thresholds = rule.of(service)
+        state = _remember(
+            thresholds, count, memory.get(service), was_announced=was_announced, now=now
         )
-        for service in services
-    }
-    up = (all if rule.need is Need.ALL else any)(state.up for state in remembered.values())
-    total = sum(live.get(service, 0) for service in services)
-    deadlines = [
-        state.turning_since + _delay(rule.of(service), state)
-        for service, state in remembered.items()
-        if state.turning_since is not None
-    ]
+        remembered[service] = state
+        total += count
+        ups += state.up
+        if state.turning_since is not None:
+            deadline = state.turning_since + _delay(thresholds, state)
+            look_again = deadline if look_again is None else min(look_again, deadline)
+            word = "falling" if state.up else "rising"
+            notes.append(f"{service} {word} for {now - state.turning_since:.1f}s")
+        elif not state.up:
+            missing = "" if service in live else ", does not exist"
+            notes.append(f"{service} down with {count}{missing}")
+    up = ups == len(services) if rule.need is Need.ALL else ups > 0
     return AddressHealth(
-        Health.UP if up else Health.DOWN,
-        total,
-        _reason(total, live, remembered, now),
-        remembered,
-        min(deadlines, default=None),
+        Health.UP if up else Health.DOWN, total, _reason(total, notes), remembered, look_again
     )
+
+
+def _reason(total: int, notes: Sequence[str]) -> str:
+    """Return `3 realservers`, and the services that are down or turning: at most three by name."""
+    text = "1 realserver" if total == 1 else f"{total} realservers"
+    if len(notes) > 3:
+        notes = [*notes[:3], f"{len(notes) - 3} more"]
+    return f"{text}: {', '.join(notes)}" if notes else text
 
 
 def _remember(
@@ -214,24 +223,3 @@ def _remember(
 
 def _delay(thresholds: Thresholds, state: ServiceMemory) -> float:
     return thresholds.fall if state.up else thresholds.rise
-
-
-def _reason(
-    total: int,
-    live: Mapping[Service, int],
-    remembered: Mapping[Service, ServiceMemory],
-    now: float,
-) -> str:
-    """Return `3 realservers`, and the services that are down or turning: at most three by name."""
-    text = f"{total} realserver{'' if total == 1 else 's'}"
-    notes = []
-    for service, state in sorted(remembered.items()):
-        if state.turning_since is not None:
-            word = "falling" if state.up else "rising"
-            notes.append(f"{service} {word} for {now - state.turning_since:.1f}s")
-        elif not state.up:
-            missing = "" if service in live else ", does not exist"
-            notes.append(f"{service} down with {live.get(service, 0)}{missing}")
-    if len(notes) > 3:
-        notes[3:] = [f"{len(notes) - 3} more"]
-    return f"{text}: {', '.join(notes)}" if notes else text
