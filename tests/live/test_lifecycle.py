@@ -1,0 +1,214 @@
+"""Crashes, restarts and lost sessions: what is drained stays away, what is announced stays."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.lab.bird import Bird
+from tests.lab.eventually import eventually
+from tests.lab.exabgp import Flavour
+from tests.lab.history import TRACE, History
+from tests.lab.installed import Installed
+from tests.lab.netns import Link, Network
+from tests.lab.site import Site, misses, sees, steadily_misses, vip
+
+PORT = 8081
+DRAINED = ("192.0.2.1/32", "2001:db8::1/128")
+KEPT = ("192.0.2.2/32", "2001:db8::2/128")
+SETTLED = 1.5
+"""A little longer after a session's start than the watchdog lets pass before it heals, in seconds."""
+A_WHILE = 0.3
+"""Several cycles of the watchdog, in seconds."""
+
+
+@dataclass
+class Lab:
+    """A data centre with one far peer that remembers."""
+
+    site: Site
+    bird: Bird
+    history: History
+    link: Link
+
+    @property
+    def neighbor(self) -> str:
+        """The data centre, as the far peer names it."""
+        return self.link.b.ipv4
+
+    def drain(self) -> None:
+        """Drain, and wait until the peer has lost the prefixes."""
+        done = self.site.mgmt("-d", *DRAINED)
+        assert done.returncode == 0, done.stderr
+        misses(self.bird, *DRAINED)
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Network, flavour: Flavour, installed: Installed) -> Lab:
+    """The lab of all tests here."""
+    host = lab.host("par1")
+    link = lab.link(lab.host("bird"), host)
+    session = link.session(64500, 64699)
+    bird = Bird(link.a.namespace, [session], options=TRACE)
+    tables = {
+        "vip": {
+            "vip-1.tld": vip("192.0.2.1", "2001:db8::1", ports=[PORT]),
+            "vip-2.tld": vip("192.0.2.2", "2001:db8::2", ports=[PORT]),
+        },
+        "backend": {"exabgp": {"next_hop": {"ipv6": link.b.ipv6}}},
+    }
+    options = ["hold-time 3;"]  # a cut link is noticed soon
+    sessions = [session.flipped()]
+    site = Site(host, flavour, installed, sessions, tables, up=[PORT], options=options)
+    bird.wait_for_sessions()
+    return Lab(site, bird, History(bird), link)
+
+
+@pytest.fixture
+def at(shared: Lab) -> Lab:
+    """The lab with everything announced."""
+    shared.site.ready()
+    shared.site.mgmt("-a", "all")
+    sees(shared.bird, *DRAINED, *KEPT, within=15)
+    shared.history.start()
+    return shared
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_watchdog_ends(at: Lab, number: signal.Signals) -> None:
+    """When the watchdog dies or is stopped, no route changes; its successor does its work."""
+    at.site.end_watchdog(number)
+    assert not at.history.events()
+    at.site.realservers.close(PORT)
+    misses(at.bird, *KEPT, *DRAINED)
+    at.site.realservers.open(PORT)
+    sees(at.bird, *KEPT, *DRAINED)
+
+
+def test_the_watchdog_is_killed_during_a_drain(at: Lab) -> None:
+    """A drain outlives the watchdog: the peer never has the prefix until `-a` (rule 1)."""
+    at.drain()
+    at.site.end_watchdog(signal.SIGKILL)
+    assert {route["intent"] for route in at.site.routes(*DRAINED).values()} == {"drained"}
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert sorted(event.prefix for event in at.history.events()) == sorted(DRAINED)
+    assert at.site.mgmt("-a", "all").returncode == 0
+    sees(at.bird, *DRAINED)
+
+
+def test_exabgp_is_killed_during_a_drain(at: Lab) -> None:
+    """ExaBGP starts anew: the drained prefix is never announced, all else is (rule 1)."""
+    at.drain()
+    at.site.exabgp.kill()
+    misses(at.bird, *KEPT)
+    at.history.start()
+    at.site.restart()
+    sees(at.bird, *KEPT, within=15)
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert not at.history.events(*DRAINED)
+
+
+def test_a_drain_while_exabgp_is_down(at: Lab) -> None:
+    """It is recorded, the command says so with exit 1, and it holds from the start of ExaBGP."""
+    at.site.exabgp.terminate()
+    misses(at.bird, *KEPT, *DRAINED)
+    at.history.start()
+    done = at.site.mgmt("-d", "--reason", "before the start", *DRAINED)
+    assert done.returncode == 1
+    for prefix in DRAINED:
+        line = f"{prefix}: drained is recorded; takes effect when ExaBGP starts vip_watchdog\n"
+        assert f"bgp_mgt: {line}" in done.stderr
+    at.site.restart()
+    sees(at.bird, *KEPT, within=15)
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert not at.history.events(*DRAINED)
+    for route in at.site.routes(*DRAINED).values():
+        assert route["reason"].startswith("drained by root at ")
+        assert route["reason"].endswith(": before the start")
+
+
+def test_exabgp_starts_without_its_peer(at: Lab) -> None:
+    """A drain from before the start holds when the session comes up only later."""
+    at.drain()
+    at.bird.disable(at.neighbor)
+    at.site.restart()
+    at.history.start()
+    at.bird.enable(at.neighbor)
+    sees(at.bird, *KEPT, within=15)
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert not at.history.events(*DRAINED)
+
+
+def _disabled(at: Lab) -> tuple[Callable[[], None], Callable[[], None]]:
+    return (lambda: at.bird.disable(at.neighbor)), (lambda: at.bird.enable(at.neighbor))
+
+
+def _cut(at: Lab) -> tuple[Callable[[], None], Callable[[], None]]:
+    return at.link.down, at.link.up
+
+
+@pytest.mark.parametrize("way", [_disabled, _cut], ids=["session", "link"])
+def test_a_drain_while_the_session_is_down(
+    at: Lab, way: Callable[[Lab], tuple[Callable[[], None], Callable[[], None]]]
+) -> None:
+    """What is drained while a session is down is gone soon after it comes up, and stays gone.
+
+    ExaBGP 5.0 sends it once more at first.
+    """
+    down, up = way(at)
+    down()
+    eventually(
+        lambda: [peer["up"] for peer in at.site.status()["peers"]],
+        until=lambda up: up == [False],
+        within=10,
+        what="the session seen down",
+    )
+    assert at.site.mgmt("-d", *DRAINED).returncode == 0
+    at.history.start()
+    up()
+    sees(at.bird, *KEPT, within=15)
+    eventually(
+        lambda: [at.history.verbs(prefix) for prefix in DRAINED],
+        until=lambda verbs: all(verb in ([], ["added", "removed"]) for verb in verbs),
+        within=3,
+        what="no drained prefix at the peer",
+    )
+    steadily_misses(at.bird, *DRAINED, during=SETTLED)
+
+
+def test_a_session_flaps_during_a_drain(at: Lab) -> None:
+    """A drained prefix stays away over a session flap; what was announced comes back."""
+    at.drain()
+    at.history.start()
+    at.bird.restart_session(at.neighbor)
+    misses(at.bird, *KEPT)
+    sees(at.bird, *KEPT, within=15)
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert not at.history.events(*DRAINED)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_exabgp_reloads(at: Lab, number: signal.Signals) -> None:
+    """A reload of ExaBGP, or a restart of its processes, changes no route and lifts no drain."""
+    at.drain()
+    at.history.start()
+    old = at.site.watchdog
+    at.site.exabgp.signal(number)
+    if number is signal.SIGUSR2:
+        eventually(lambda: at.site.watchdog != old, within=10, what="another watchdog")
+        at.site.ready()
+    steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+    assert not at.history.events()
+    assert at.site.mgmt("-a", "all").returncode == 0
+    sees(at.bird, *DRAINED)
+
+
+def test_exabgp_stops_promptly(at: Lab) -> None:
+    """The watchdog never keeps ExaBGP from stopping, and leaves with it."""
+    pid = at.site.watchdog
+    assert at.site.exabgp.terminate(within=3) == 0
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), within=1, what="no watchdog")  # noqa: PTH110
+    assert not (at.site.state / "control.sock").exists()
+    at.site.restart()
