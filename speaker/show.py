@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from policy.intent import timestamp
@@ -46,6 +47,28 @@ def status_table(answer: dict[str, Any]) -> str:
         for route in answer["routes"]
     ]
     return "\n".join([*head, table(rows)])
+
+
+_JSON_KEYS = ("dc", "backend", "peers", "routes")
+_JSON_ROUTE_KEYS = (
+    "vip",
+    "prefix",
+    "announced",
+    "as_path",
+    "rank",
+    "prepends",
+    "realservers",
+    "health",
+    "intent",
+    "reason",
+)
+
+
+def status_json(answer: dict[str, Any]) -> str:
+    """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
+    shown = {key: answer[key] for key in _JSON_KEYS}
+    shown["routes"] = [{key: route[key] for key in _JSON_ROUTE_KEYS} for route in answer["routes"]]
+    return json.dumps(shown, indent=2)
 
 
 def explanation(answer: Sequence[dict[str, Any]]) -> str:

@@ -50,6 +50,8 @@ def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[s
     unchecked = prefix in watchdog.unchecked
     path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
     reasons = [decision.reason if decision else "not decided yet"]
+    if not known:
+        reasons += watchdog.trouble
     if isinstance(seen, Drift):
         reasons.append(f"the daemon has {seen.found}")
     if (failure := watchdog.view.failures.get(prefix)) is not None:
@@ -90,10 +92,7 @@ def history(
     watchdog: Watchdog, prefixes: Collection[Prefix], limit: int = 200
 ) -> list[dict[str, Any]]:
     """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
-    return [
-        {"time": entry.time, "prefix": entry.prefix, "event": entry.event, "reason": entry.reason}
-        for entry in watchdog.store.history(prefixes, limit)
-    ]
+    return [entry.as_json() for entry in watchdog.store.history(prefixes, limit)]
 
 
 def difference(watchdog: Watchdog) -> list[dict[str, str]]:

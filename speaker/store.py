@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -58,6 +58,10 @@ class Entry:
     prefix: str
     event: str
     reason: str
+
+    def as_json(self) -> dict[str, float | str]:
+        """Return it as JSON values."""
+        return asdict(self)
 
 
 class Store:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import pwd
 import sys
 import syslog
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import client, config, targets, units
+from speaker import client, config, offline, targets, units
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
-from speaker.show import explanation, history_table, plan_table, status_table
-from speaker.store import Entry, Store
+from speaker.show import explanation, history_table, plan_table, status_json, status_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,18 +192,7 @@ def _wish_later(call: _Call, loaded: Config, prefixes: Sequence[Prefix], why: st
     _say(why)
     if call.dry_run:
         return NOT_AS_WANTED
-    now = time.time()
-    until = None if call.seconds is None else now + call.seconds
-    owner = pwd.getpwuid(os.getuid()).pw_name
-    intent = Intent(call.mode, owner, now, call.reason, until)
-    store = Store(loaded.settings.state)
-    try:
-        store.set_intents(
-            dict.fromkeys(prefixes, intent),
-            [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
-        )
-    finally:
-        store.close()
+    offline.record(loaded, prefixes, call.mode, call.reason, call.seconds)
     for prefix in prefixes:
         _say(f"{prefix}: {call.mode} is recorded; takes effect when ExaBGP starts vip_watchdog")
     return NOT_AS_WANTED
@@ -224,23 +209,32 @@ def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
             print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, no fault found")
             return DONE
         case "status":
-            answer = client.ask(socket, "GET", "/status")
-            if call.names:
-                wanted = {str(prefix) for prefix in prefixes}
-                answer["routes"] = [r for r in answer["routes"] if r["prefix"] in wanted]
-            if call.as_json:
-                print(json.dumps(answer, indent=2))
-            else:
-                print(status_table(answer))
+            return _status(call, loaded, prefixes)
         case "explain":
             print(explanation(client.ask(socket, "GET", f"/explain?{query}")))
         case "history":
-            print(history_table(client.ask(socket, "GET", f"/history?{query}")))
+            try:
+                entries = client.ask(socket, "GET", f"/history?{query}")
+            except client.NotServedError:
+                entries = offline.history(loaded, prefixes)
+            print(history_table(entries))
         case "plan":
             changes = client.ask(socket, "GET", "/plan")
             print(plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
+
+
+def _status(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+    try:
+        answer = client.ask(loaded.settings.control, "GET", "/status")
+    except client.NotServedError as error:
+        answer = offline.status(loaded, str(error))
+    if call.names:
+        wanted = {str(prefix) for prefix in prefixes}
+        answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]
+    print(status_json(answer) if call.as_json else status_table(answer))
+    return DONE if all(route["as_wanted"] for route in answer["routes"]) else NOT_AS_WANTED
 
 
 if __name__ == "__main__":

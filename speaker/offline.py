@@ -1,0 +1,92 @@
+"""What vip_mgmt can do and say where no watchdog runs: from the configuration and the state file."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from typing import TYPE_CHECKING, Any
+
+from policy.assess import duties
+from policy.intent import Intent, Mode
+from speaker.store import Entry, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from policy.route import Prefix
+    from speaker.settings import Config
+
+
+def record(
+    config: Config, prefixes: Sequence[Prefix], mode: Mode, reason: str, seconds: float | None
+) -> None:
+    """Record an operator's wish durably. It holds from the watchdog's next start.
+
+    Raises:
+        StoreError: it could not be recorded.
+        PolicyError: the reason is too long, or not printable.
+    """
+    now = time.time()
+    until = None if seconds is None else now + seconds
+    intent = Intent(mode, pwd.getpwuid(os.getuid()).pw_name, now, reason, until)
+    store = Store(config.settings.state)
+    try:
+        store.set_intents(
+            dict.fromkeys(prefixes, intent),
+            [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
+        )
+    finally:
+        store.close()
+
+
+def status(config: Config, why: str) -> dict[str, Any]:
+    """Return the form of `status.status`, where the daemon could not be asked.
+
+    Raises:
+        StoreError: the state file can't be read.
+    """
+    settings = config.settings
+    store = Store(settings.state)
+    try:
+        now = time.time()
+        intents = {p: i for p, i in store.intents().items() if i.in_force(now)}
+    finally:
+        store.close()
+    routes = [
+        {
+            "vip": duty.vip.name,
+            "prefix": str(prefix),
+            "announced": None,
+            "as_path": list(duty.route.attributes.as_path),
+            "rank": duty.rank,
+            "prepends": duty.profile.prepends,
+            "realservers": None,
+            "health": "unknown",
+            "intent": intents[prefix].mode if prefix in intents else Mode.AUTO,
+            "reason": str(intents[prefix]) if prefix in intents else "no watchdog runs here",
+            "wanted": None,
+            "as_wanted": False,
+        }
+        for prefix, duty in duties(config.topology, settings.dc).items()
+    ]
+    return {
+        "dc": settings.dc.name,
+        "backend": settings.backend,
+        "peers": [],
+        "routes": routes,
+        "trouble": [why],
+    }
+
+
+def history(config: Config, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+    """Return the form of `status.history`.
+
+    Raises:
+        StoreError: the state file can't be read.
+    """
+    store = Store(config.settings.state)
+    try:
+        return [entry.as_json() for entry in store.history(prefixes)]
+    finally:
+        store.close()
