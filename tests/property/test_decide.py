@@ -205,6 +205,15 @@ def test_restored_ones_are_forgotten() -> None:
     assert third not in guarded.announced
 
 
+def test_the_limit_itself_is_not_too_many() -> None:
+    """Exactly max_withdraw may go at once; one more is held, with all that go with it."""
+    guarded = Guarded(GuardRule(0.5, 3.0))
+    guarded.look(0.0, guarded.prefixes[:3])
+    assert guarded.announced == set(guarded.prefixes[3:])
+    guarded.look(1.0, guarded.prefixes[:4])
+    assert guarded.announced == set(guarded.prefixes[3:])
+
+
 def test_a_short_landslide_is_nothing() -> None:
     """All bad for less than `confirm` and then well: nothing was withdrawn."""
     guarded = Guarded(GuardRule(0.5, 3.0))

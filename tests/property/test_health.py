@@ -221,3 +221,20 @@ def test_senseless_thresholds(numbers: tuple[int, int, float, float]) -> None:
     """Thresholds without a gap, or negative, can't exist."""
     with pytest.raises(PolicyError, match="health"):
         Thresholds(*numbers)
+
+
+@pytest.mark.parametrize(
+    ("count", "was_announced", "up"),
+    [
+        (1, True, False),
+        (2, True, True),
+        (2, False, False),
+        (3, False, True),
+    ],
+)
+def test_first_sight(count: int, *, was_announced: bool, up: bool) -> None:
+    """A service seen for the first time is what its count says; between the thresholds, what it was."""
+    rule = HealthRule(Thresholds(drop_at=1, restore_at=3, fall=60.0, rise=60.0))
+    verdict = judge(rule, {WEB: count}, {}, was_announced=was_announced, now=0.0)
+    assert (verdict.health is Health.UP) == up
+    assert verdict.look_again is None
