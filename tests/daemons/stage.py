@@ -14,6 +14,7 @@ from tests.lab.session import Family, SeenRoute, Session
 
 ASN = 64699
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
+THEIRS = ("198.51.100.0/24", "2001:db8:f::/48")
 ENVIRONMENT = {"VIP_CONFIG": "/etc/vip-speaker/vip.toml"}
 _MARKERS: dict[Family, str] = {"ipv4": "192.0.2.255/32", "ipv6": "2001:db8::ffff/128"}
 
@@ -30,14 +31,13 @@ class Stage:
         hop6: an IPv6 next hop that every neighbour accepts.
     """
 
-    def __init__(self, network: Network, flavour: Flavour, *, receive: bool = False, send: bool = False) -> None:
+    def __init__(self, network: Network, flavour: Flavour, *, told: bool = False) -> None:
         """Start it all, and wait until every session is established.
 
         Args:
             network: where.
             flavour: which ExaBGP.
-            receive: tell the helper what the peers send.
-            send: tell the helper what is sent to the peers.
+            told: whether the helper is told of every UPDATE, from and to the peers.
         """
         require("bird", flavours=(flavour,))
         self.peer, self.speaker = network.host("peer"), network.host("speaker")
@@ -49,13 +49,20 @@ class Stage:
         self.hop6 = links[0].a.ipv6
         self.sessions = (self.ebgp, self.only4, self.only6, self.ibgp, self.wide)
         # A path that ExaBGP sends literally has the peer's own AS in it on the iBGP session.
-        accept = ["allow local as 9;"]
-        self.bird = Bird(self.peer, [session.flipped() for session in self.sessions], options=accept)
+        options = ["allow local as 9;"]
+        far = [session.flipped() for session in self.sessions]
+        self.bird = Bird(self.peer, far, originate=THEIRS, options=options)
         self.puppet = Puppet(self.speaker)
-        self.config = Config(self.sessions, self.puppet.run, receive=receive, send=send)
+        self.config = Config(self.sessions, self.puppet.run, receive=told, send=told)
         self.exabgp = ExaBgp(self.speaker, flavour, self.config, env=ENVIRONMENT)
         self.helper: Helper = self.puppet.helper()
         self.bird.wait_for_sessions()
+        eventually(
+            lambda: [self.helper.states(session.remote)[-1:] for session in self.sessions],
+            until=lambda seen: all(states == ["up"] for states in seen),
+            within=5,
+            what="the helper told of every session",
+        )
         self._serial = itertools.count(1)
 
     def of(self, session: Session, prefix: str) -> SeenRoute | None:
@@ -76,13 +83,26 @@ class Stage:
         med = next(self._serial)
         self.say(f"announce route {_MARKERS['ipv4']} next-hop self med {med}")
         self.say(f"announce route {_MARKERS['ipv6']} next-hop {self.hop6} med {med}")
-        expected = [(session, family) for session in sessions or self.sessions for family in session.families]
+        expected = [
+            (session, family)
+            for session in sessions or self.sessions
+            for family in session.families
+        ]
 
         def missing() -> list[tuple[str, Family]]:
-            routes = [(session, family, self.of(session, _MARKERS[family])) for session, family in expected]
-            return [(s.remote, family) for s, family, route in routes if route is None or route.med != med]
+            routes = [
+                (session, family, self.of(session, _MARKERS[family]))
+                for session, family in expected
+            ]
+            return [
+                (s.remote, family)
+                for s, family, route in routes
+                if route is None or route.med != med
+            ]
 
-        eventually(missing, until=lambda absent: not absent, within=10, what=f"marker {med} everywhere")
+        eventually(
+            missing, until=lambda absent: not absent, within=10, what=f"marker {med} everywhere"
+        )
 
     @contextmanager
     def held_down(self, session: Session) -> Iterator[None]:

@@ -7,6 +7,7 @@ import pytest
 from tests.daemons.stage import ASN, V4, V6, Stage
 from tests.lab.exabgp import Flavour
 from tests.lab.puppet import NoReplyError
+from tests.lab.session import SeenRoute
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_no_attribute_is_sent_unasked(stage: Stage) -> None:
     """Without `med` there is no MED on the wire; with `med 0` there is one."""
     stage.say(f"announce route {V4} next-hop self")
     bare = stage.everywhere(V4)[stage.ebgp]
-    assert (bare.origin, bare.med, bare.communities, bare.large_communities) == ("igp", None, set(), set())
+    assert bare == SeenRoute(V4, (ASN,), stage.ebgp.local, med=None, origin="igp")
     stage.say(f"announce route {V4} next-hop self med 0")
     assert stage.everywhere(V4)[stage.ebgp].med == 0
 
@@ -74,14 +75,16 @@ def test_attributes_are_replaced_not_merged(stage: Stage) -> None:
     stage.say(f"announce route {V4} next-hop self med 5 community [ 64699:1 ]")
     stage.say(f"announce route {V4} next-hop self as-path [ 64699 64699 ]")
     route = stage.everywhere(V4)[stage.ebgp]
-    assert (route.as_path, route.med, route.communities) == ((ASN, ASN), None, set())
+    assert route == SeenRoute(V4, (ASN, ASN), stage.ebgp.local, med=None)
 
 
 def test_self_is_the_local_address(stage: Stage) -> None:
     """`next-hop self` is, per session, the local address of its TCP connection."""
     stage.say(f"announce route {V4} next-hop self")
     seen = {session: route.next_hop for session, route in stage.everywhere(V4).items()}
-    assert seen == {session: session.local for session in (stage.ebgp, stage.only4, stage.ibgp, stage.wide)}
+    assert seen == {
+        session: session.local for session in (stage.ebgp, stage.only4, stage.ibgp, stage.wide)
+    }
 
 
 def test_self_for_ipv6_needs_an_ipv6_session(stage: Stage, flavour: Flavour) -> None:
@@ -97,7 +100,9 @@ def test_self_for_ipv6_needs_an_ipv6_session(stage: Stage, flavour: Flavour) -> 
         assert status in {"done", "none"}
         assert seen == {stage.only6: stage.only6.local}
     stage.say(f"neighbor {stage.only6.remote} announce route {V6} next-hop self")
-    assert {s: route.next_hop for s, route in stage.everywhere(V6).items()} == {stage.only6: stage.only6.local}
+    assert {s: route.next_hop for s, route in stage.everywhere(V6).items()} == {
+        stage.only6: stage.only6.local
+    }
 
 
 def test_an_explicit_ipv6_next_hop_works_on_both_transports(stage: Stage) -> None:
@@ -109,6 +114,9 @@ def test_an_explicit_ipv6_next_hop_works_on_both_transports(stage: Stage) -> Non
 
 def test_a_next_hop_of_the_other_family_is_lost(stage: Stage) -> None:
     """Both are answered `done`, and nothing arrives."""
-    stage.say(f"announce route {V6} next-hop {stage.ebgp.local}", f"announce route {V4} next-hop {stage.hop6}")
+    stage.say(
+        f"announce route {V6} next-hop {stage.ebgp.local}",
+        f"announce route {V4} next-hop {stage.hop6}",
+    )
     assert stage.everywhere(V6) == {}
     assert stage.everywhere(V4) == {}

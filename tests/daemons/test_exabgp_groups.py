@@ -35,7 +35,11 @@ def test_a_line_takes_250_prefixes(stage: Stage, family: str) -> None:
     stage.say(f"announce attributes next-hop {hop} {attributes} nlri {' '.join(prefixes)}")
     assert known(stage, stage.ebgp) == set(prefixes)
     routes = stage.bird.routes(stage.ebgp.local)
-    paths = {(r.as_path, r.med, r.communities, r.large_communities) for p, r in routes.items() if p in prefixes}
+    paths = {
+        (r.as_path, r.med, r.communities, r.large_communities)
+        for p, r in routes.items()
+        if p in prefixes
+    }
     assert paths == {((ASN, ASN), 7, frozenset({"64699:1"}), frozenset({"64699:1:2"}))}
     stage.say(f"withdraw attributes next-hop {hop} nlri {' '.join(prefixes[:200])}")
     assert known(stage, stage.ebgp) == set(prefixes[200:])
@@ -47,11 +51,15 @@ def test_a_group_takes_selectors(stage: Stage) -> None:
     stage.say(f"{two} announce attributes next-hop self as-path [ 64699 ] nlri {' '.join(MANY)}")
     assert known(stage, stage.ebgp) == known(stage, stage.ibgp) == set(MANY)
     assert known(stage, stage.only4) == set()
-    stage.say(f"neighbor {stage.ebgp.remote} withdraw attributes next-hop self nlri {' '.join(MANY)}")
+    stage.say(
+        f"neighbor {stage.ebgp.remote} withdraw attributes next-hop self nlri {' '.join(MANY)}"
+    )
     assert (known(stage, stage.ebgp), known(stage, stage.ibgp)) == (set(), set(MANY))
 
 
-def test_a_grouped_withdraw_without_next_hop_drops_sessions_of_4x(stage: Stage, flavour: Flavour) -> None:
+def test_a_grouped_withdraw_without_next_hop_drops_sessions_of_4x(
+    stage: Stage, flavour: Flavour
+) -> None:
     """For IPv4, 4.x answers `done` and then resets every session: always give the next hop."""
     stage.say(f"announce attributes next-hop self nlri {' '.join(MANY)}")
     stage.settle()

@@ -34,7 +34,7 @@ def untouched(stage: Stage) -> bool:
 
 def kept(stage: Stage) -> bool:
     """Return whether every neighbour still has the routes."""
-    return len(stage.everywhere(V4)) == len(stage.everywhere(V6)) == 4  # noqa: PLR2004
+    return len(stage.everywhere(V4)) == len(stage.everywhere(V6)) == 4
 
 
 def reload(stage: Stage, text: str, says: str) -> None:
@@ -42,13 +42,24 @@ def reload(stage: Stage, text: str, says: str) -> None:
     start = len(stage.exabgp.log())
     stage.exabgp.write(text)
     stage.exabgp.signal(signal.SIGUSR1)
-    eventually(lambda: stage.exabgp.log()[start:], until=lambda log: says in log, within=5, what=f"{says!r} in the log")
+    eventually(
+        lambda: stage.exabgp.log()[start:],
+        until=lambda log: says in log,
+        within=5,
+        what=f"{says!r} in the log",
+    )
 
 
 def test_helper_is_nobody(stage: Stage) -> None:
     """Started as root, ExaBGP runs its helper as nobody, in /, without capabilities, in its own environment."""
     who = stage.helper.identity
-    assert (who["uid"], who["gid"], who["cwd"], who["umask"], who["capabilities"]) == (NOBODY, NOBODY, "/", 0o137, 0)
+    assert (who["uid"], who["gid"], who["cwd"], who["umask"], who["capabilities"]) == (
+        NOBODY,
+        NOBODY,
+        "/",
+        0o137,
+        0,
+    )
     assert ENVIRONMENT.items() <= who["environment"].items()
     assert stage.helper.readable("/proc/net/dev")
     assert not stage.helper.readable("/etc/shadow")
@@ -99,8 +110,17 @@ def test_sigusr1_with_the_same_file_changes_nothing(stage: Stage) -> None:
 def test_neighbour_added_by_a_reload_has_nothing_until_told(stage: Stage) -> None:
     """It gets no route that was announced before; saying one again gives it that, and the others keep theirs."""
     others = [session for session in stage.sessions if session != stage.only4]
-    reload(stage, replace(stage.config, sessions=others).text(), "loaded new configuration successfully")
-    eventually(stage.bird.sessions, until=lambda up: not up[stage.only4.local], within=5, what="the neighbour gone")
+    reload(
+        stage,
+        replace(stage.config, sessions=others).text(),
+        "loaded new configuration successfully",
+    )
+    eventually(
+        stage.bird.sessions,
+        until=lambda up: not up[stage.only4.local],
+        within=5,
+        what="the neighbour gone",
+    )
     reload(stage, stage.config.text(), "loaded new configuration successfully")
     stage.bird.wait_for_sessions()
     assert set(stage.everywhere(V4)) == {stage.ebgp, stage.ibgp, stage.wide}

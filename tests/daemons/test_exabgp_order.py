@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import Stage
-from tests.lab.eventually import eventually
 from tests.lab.exabgp import Flavour
 from tests.lab.netns import Network
 from tests.lab.session import Session
@@ -53,7 +52,9 @@ def test_one_in_flight_yields_the_exact_set(lone: Stage) -> None:
             wanted.pop(prefix, None)
         else:
             length, med = dice.randrange(1, 4), dice.randrange(3)
-            lone.say(f"announce route {prefix} next-hop self as-path [ {'64699 ' * length}] med {med}")
+            lone.say(
+                f"announce route {prefix} next-hop self as-path [ {'64699 ' * length}] med {med}"
+            )
             wanted[prefix] = length, med
     lone.settle()
     for session in (lone.ebgp, lone.only4, lone.ibgp, lone.wide):
@@ -84,7 +85,9 @@ def test_changes_before_the_session_is_up(
         stage.say(*(line(change) for change in changes))
     stage.settle()
     assert held(stage, stage.ebgp) == ({PREFIX: wrong} if wrong else right)
-    listing = [text for text in stage.helper.ask("show adj-rib out extensive").lines if PREFIX in text]
+    listing = [
+        text for text in stage.helper.ask("show adj-rib out extensive").lines if PREFIX in text
+    ]
     assert {shape(text) for text in listing} == set(right.values())
 
     stage.say("flush adj-rib out" if right else f"withdraw route {PREFIX}")

@@ -59,7 +59,9 @@ def test_some_wrong_lines_get_no_answer_from_4x(stage: Stage, flavour: Flavour, 
 def test_a_withdraw_of_the_unknown_is_done(stage: Stage) -> None:
     """With and without a next hop, for a prefix that was never announced."""
     stage.say("withdraw route 192.0.2.99/32", "withdraw route 192.0.2.99/32 next-hop self")
-    stage.say("withdraw route 2001:db8::99/128", f"withdraw route 2001:db8::99/128 next-hop {stage.hop6}")
+    stage.say(
+        "withdraw route 2001:db8::99/128", f"withdraw route 2001:db8::99/128 next-hop {stage.hop6}"
+    )
 
 
 def test_replies_are_plain_words_between_json_lines(stage: Stage) -> None:
@@ -74,7 +76,9 @@ def test_replies_are_plain_words_between_json_lines(stage: Stage) -> None:
 def test_the_community_by_its_number_is_harmless(stage: Stage) -> None:
     """GRACEFUL_SHUTDOWN as 65535:0 is announced like any other community."""
     stage.say(f"announce route {V4} next-hop self community [ 65535:0 ]")
-    assert {route.communities for route in stage.everywhere(V4).values()} == {frozenset({"65535:0"})}
+    assert {route.communities for route in stage.everywhere(V4).values()} == {
+        frozenset({"65535:0"})
+    }
     stage.say(f"withdraw route {V4}")
 
 
@@ -82,7 +86,9 @@ def test_the_community_by_its_name_stops_exabgp(flavour: Flavour) -> None:
     """`graceful-shutdown` has `shutdown` in it, and that is obeyed wherever in a line it stands."""
     with Network() as network:
         stage = Stage(network, flavour)
-        reply = stage.helper.ask(f"announce route {V4} next-hop self community [ graceful-shutdown ]")
+        reply = stage.helper.ask(
+            f"announce route {V4} next-hop self community [ graceful-shutdown ]"
+        )
         assert "shutdown in progress" in reply.lines
         assert stage.exabgp.process.wait() == 0
 
@@ -108,11 +114,18 @@ def test_a_helper_that_does_not_read_freezes_exabgp(flavour: Flavour) -> None:
         # 1,000 listings of some 2 KiB are far more than a pipe and a read that was already waiting take.
         stage.helper.send(*["show adj-rib out extensive"] * 1000)
         blocked = Path(f"/proc/{stage.exabgp.pid}/wchan")
-        eventually(blocked.read_text, until=lambda where: "pipe_write" in where, within=5, what="ExaBGP stuck in a write")
+        eventually(
+            blocked.read_text,
+            until=lambda where: "pipe_write" in where,
+            within=5,
+            what="ExaBGP stuck in a write",
+        )
         stage.bird.restart_session(stage.ebgp.local)
         with pytest.raises(AssertionError, match="still runs"):
             stage.exabgp.terminate(within=1)
         assert not stage.bird.sessions()[stage.ebgp.local]
         assert stage.of(stage.only4, V4) is not None
         stage.helper.start_reading()
-        eventually(lambda: not stage.exabgp.alive, within=10, what="ExaBGP to obey the SIGTERM at last")
+        eventually(
+            lambda: not stage.exabgp.alive, within=10, what="ExaBGP to obey the SIGTERM at last"
+        )

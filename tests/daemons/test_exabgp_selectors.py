@@ -20,7 +20,9 @@ def test_a_neighbour_is_chosen_by_its_address(stage: Stage) -> None:
     """Of all neighbours, only the chosen one is told, to announce as to withdraw."""
     stage.say(f"neighbor {stage.only4.remote} announce route {V4} next-hop self")
     assert set(stage.everywhere(V4)) == {stage.only4}
-    stage.say(f"announce route {V4} next-hop self", f"neighbor {stage.only4.remote} withdraw route {V4}")
+    stage.say(
+        f"announce route {V4} next-hop self", f"neighbor {stage.only4.remote} withdraw route {V4}"
+    )
     assert set(stage.everywhere(V4)) == {stage.ebgp, stage.ibgp, stage.wide}
 
 

@@ -115,7 +115,7 @@ def ask(control: Path, command: str) -> list[tuple[int, str]]:
             stream.flush()
             lines = list(_reply(stream))
     code, text = lines[-1]
-    if code >= 8000 and text != "Network not found":  # noqa: PLR2004
+    if code >= 8000 and text != "Network not found":
         message = f"{command}: BIRD said {code} {text}"
         raise ValueError(message)
     return lines
@@ -138,7 +138,9 @@ def _routes(lines: Iterable[tuple[int, str]]) -> Iterator[SeenRoute]:
     prefix = ""
     attributes: dict[str, str] = {}
     for code, text in lines:
-        if code == _ROUTE and text and text[0] != "\t":  # neither a break between tables nor a "via"
+        if (
+            code == _ROUTE and text and text[0] != "\t"
+        ):  # neither a break between tables nor a "via"
             if attributes:
                 yield _route(prefix, attributes)
             # A second route of the same network has blanks in place of the prefix.
@@ -165,7 +167,9 @@ def _route(prefix: str, attributes: dict[str, str]) -> SeenRoute:
 
 
 def _tuples(text: str) -> frozenset[str]:
-    return frozenset(":".join(part.strip() for part in group.split(",")) for group in _TUPLE.findall(text))
+    return frozenset(
+        ":".join(part.strip() for part in group.split(",")) for group in _TUPLE.findall(text)
+    )
 
 
 def _static(prefix: str) -> str:
@@ -173,7 +177,10 @@ def _static(prefix: str) -> str:
 
 
 def _bgp(name: str, session: Session, options: Sequence[str]) -> str:
-    channels = [f"{family} {{ import all; export where source = RTS_STATIC; }};" for family in session.families]
+    channels = [
+        f"{family} {{ import all; export where source = RTS_STATIC; }};"
+        for family in session.families
+    ]
     lines = [
         f"local {session.local} as {session.local_asn};",
         f"neighbor {session.remote} as {session.remote_asn};",

@@ -150,7 +150,9 @@ class ExaBgp:
             message = f"no ExaBGP of flavour {self.flavour}"
             raise FileNotFoundError(message)
         server = [] if self.flavour == "v4" else ["server"]
-        process = self._host.spawn([program, *server, str(self._file)], log="exabgp.log", env=self._env)
+        process = self._host.spawn(
+            [program, *server, str(self._file)], log="exabgp.log", env=self._env
+        )
         process.ready(process.children, "the helper")
         return process
 

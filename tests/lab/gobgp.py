@@ -16,7 +16,9 @@ _ESTABLISHED = 6
 class GoBgp:
     """A gobgpd that accepts sessions and keeps all that it is sent."""
 
-    def __init__(self, host: Namespace, sessions: Sequence[Session], *, router_id: str = "203.0.113.253") -> None:
+    def __init__(
+        self, host: Namespace, sessions: Sequence[Session], *, router_id: str = "203.0.113.253"
+    ) -> None:
         """Start it and wait until it can be asked.
 
         Args:
@@ -29,7 +31,15 @@ class GoBgp:
         self._socket = host.directory / "gobgp.sock"
         config = host.directory / "gobgpd.toml"
         config.write_text(_config(sessions, router_id))
-        argv = ["gobgpd", "-t", "toml", "-f", str(config), f"--api-hosts=unix://{self._socket}", "--pprof-disable"]
+        argv = [
+            "gobgpd",
+            "-t",
+            "toml",
+            "-f",
+            str(config),
+            f"--api-hosts=unix://{self._socket}",
+            "--pprof-disable",
+        ]
         self.process = host.spawn(argv, log="gobgpd.log")
         self.process.ready(self._socket.exists, "the API socket")
 
@@ -84,7 +94,7 @@ class GoBgp:
     def _run(self, *argv: str) -> str:
         return self._host.run("gobgp", "--target", f"unix://{self._socket}", *argv)
 
-    def _ask(self, *argv: str) -> Any:  # noqa: ANN401  # JSON
+    def _ask(self, *argv: str) -> Any:  # JSON
         return json.loads(self._run("-j", *argv) or "[]")
 
 
@@ -107,7 +117,9 @@ def _route(prefix: str, attributes: list[dict[str, Any]]) -> SeenRoute:
         med=by_type.get(_MED, {"metric": None})["metric"],
         origin=_ORIGINS[by_type[_ORIGIN]["value"]],
         communities=frozenset(f"{value >> 16}:{value & 0xFFFF}" for value in communities),
-        large_communities=frozenset(f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in large),
+        large_communities=frozenset(
+            f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in large
+        ),
     )
 
 

@@ -47,7 +47,9 @@ class Namespace:
         """
         return _run(*self.command(*argv))
 
-    def spawn(self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None) -> Process:
+    def spawn(
+        self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
+    ) -> Process:
         """Start a long-lived process, stopped at the latest when the network goes.
 
         Args:
@@ -145,11 +147,16 @@ class Network:
         number = next(self._links)
         v4 = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
         v6 = f"2001:db8:ffff:{number:x}::1", f"2001:db8:ffff:{number:x}::2"
-        ends = [End(host, f"link{next(host.devices)}", *pair) for host, *pair in zip((a, b), v4, v6, strict=True)]
+        ends = [
+            End(host, f"link{next(host.devices)}", *pair)
+            for host, *pair in zip((a, b), v4, v6, strict=True)
+        ]
         one, two = ends
+        # Where both ends have the same index, the kernel takes up to a second to see the carrier.
+        index = 10 * number
         _run(
-            "ip", "link", "add", one.device, "netns", a.name, "type", "veth",
-            "peer", "name", two.device, "netns", b.name,
+            "ip", "link", "add", one.device, "netns", a.name, "index", str(index), "type", "veth",
+            "peer", "name", two.device, "netns", b.name, "index", str(index + 1),
         )  # fmt: skip
         for end in ends:
             end.namespace.run("ip", "address", "add", f"{end.ipv4}/30", "dev", end.device)

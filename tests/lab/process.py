@@ -12,7 +12,9 @@ from tests.lab.eventually import eventually
 class Process:
     """A child of the test run, stopped by its own process id and nothing else."""
 
-    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         """Start `argv`, its output appended to `log`.
 
         Args:

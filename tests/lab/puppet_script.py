@@ -10,17 +10,18 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 
 
 def identity() -> dict[str, object]:
     """Return who it is and what it was given."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        fields = dict(line.split(":\t", 1) for line in status.read().splitlines())
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
     return {
         "pid": os.getpid(),
         "uid": os.getuid(),
         "gid": os.getgid(),
-        "cwd": os.getcwd(),
+        "cwd": str(Path.cwd()),
         "umask": int(fields["Umask"], 8),
         "capabilities": int(fields["CapEff"], 16),
         "environment": dict(os.environ),

@@ -17,7 +17,11 @@ def require(*programs: str, flavours: tuple[Flavour, ...] = ()) -> None:
         programs: names of executables.
         flavours: ExaBGPs that the test runs.
     """
-    missing = [name for name in (*programs, "ip", "nsenter") if shutil.which(name, path=SEARCH_PATH) is None]
+    missing = [
+        name
+        for name in (*programs, "ip", "nsenter")
+        if shutil.which(name, path=SEARCH_PATH) is None
+    ]
     missing += [f"exabgp {flavour}" for flavour in flavours if executable(flavour) is None]
     if os.geteuid() != 0:
         missing.insert(0, "root")

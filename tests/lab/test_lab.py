@@ -40,23 +40,31 @@ def test_bird_and_gobgp_see_the_same_route(network: Network, flavour: Flavour) -
     """One announcement is one SeenRoute, whatever daemon the far peer is."""
     require("bird", "gobgpd", "gobgp", flavours=(flavour,))
     speaker = network.host("speaker")
-    bird_link, gobgp_link = (network.link(network.host(label), speaker) for label in ("bird", "gobgp"))
+    bird_link, gobgp_link = (
+        network.link(network.host(label), speaker) for label in ("bird", "gobgp")
+    )
     bird = Bird(bird_link.a.namespace, [bird_link.session(64500, 64699)])
     gobgp = GoBgp(gobgp_link.a.namespace, gobgp_link.session_per_family(64501, 64699))
     sessions = [bird_link.session(64500, 64699), *gobgp_link.session_per_family(64501, 64699)]
     puppet = Puppet(speaker)
-    exabgp = ExaBgp(speaker, flavour, Config([session.flipped() for session in sessions], puppet.run))
+    exabgp = ExaBgp(
+        speaker, flavour, Config([session.flipped() for session in sessions], puppet.run)
+    )
     helper = puppet.helper()
     bird.wait_for_sessions()
     gobgp.wait_for_sessions()
 
-    attributes = (
-        "as-path [ 64699 64699 65551 ] med 7 origin egp community [ 64699:1 65535:0 ] large-community [ 64699:1:2 ]"
-    )
+    attributes = "as-path [ 64699 64699 65551 ] med 7 origin egp community [ 64699:1 65535:0 ] large-community [ 64699:1:2 ]"
     for link in (bird_link, gobgp_link):
-        helper.ask(f"neighbor {link.a.ipv4} announce route {V4} next-hop {link.b.ipv4} {attributes}")
-    helper.ask(f"neighbor {bird_link.a.ipv4} announce route {V6} next-hop {bird_link.b.ipv6} {attributes}")
-    helper.ask(f"neighbor {gobgp_link.a.ipv6} announce route {V6} next-hop {gobgp_link.b.ipv6} {attributes}")
+        helper.ask(
+            f"neighbor {link.a.ipv4} announce route {V4} next-hop {link.b.ipv4} {attributes}"
+        )
+    helper.ask(
+        f"neighbor {bird_link.a.ipv4} announce route {V6} next-hop {bird_link.b.ipv6} {attributes}"
+    )
+    helper.ask(
+        f"neighbor {gobgp_link.a.ipv6} announce route {V6} next-hop {gobgp_link.b.ipv6} {attributes}"
+    )
 
     def expected(prefix: str, next_hop: str) -> SeenRoute:
         communities, large = frozenset({"64699:1", "65535:0"}), frozenset({"64699:1:2"})
