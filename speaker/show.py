@@ -31,6 +31,8 @@ def status_table(answer: dict[str, Any]) -> str:
     )
     head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
     head += [f"TROUBLE: {trouble}" for trouble in answer["trouble"]]
+    if answer["peers"] and not any(peer["up"] for peer in answer["peers"]):
+        head.append("TROUBLE: no peer is up: what is announced below reaches nobody yet")
     rows = [("VIP", "PREFIX", "ANNOUNCED", "AS_PATH", "RANK", "LIVE", "HEALTH", "INTENT", "REASON")]
     rows += [
         (
