@@ -89,29 +89,39 @@ def _explain(route: dict[str, Any]) -> str:
             _STATES[route["announced"]] + ("" if route["as_wanted"] else ", not as wanted"),
         ),
         ("decision", f"{wanted}, by {route['decided_by'] or 'nobody'}"),
-        ("because", route["reason"]),
+        *([("because", route["reason"])] if route["reason"] != route["operator"] else []),
         ("operator", route["operator"]),
-        ("health", f"{route['health']}, live realservers: {route['realservers']}"),
+        ("health", _health(route)),
         ("preference", f"{prefer}: rank {route['rank']} here"),
         ("profile", route["profile"]),
     ]
     rows += [
-        ("history" if index == 0 else "", _entry(entry))
+        ("history" if index == 0 else "", f"{timestamp(entry['time'])} {_what(entry)}")
         for index, entry in enumerate(route["history"])
     ]
     body = table([("", f"{key}:" if key else "", text) for key, text in rows])
     return f"{route['vip']} {route['prefix']}\n{body}"
 
 
+def _health(route: dict[str, Any]) -> str:
+    if route["realservers"] is None:
+        return "unknown" if route["health"] == "unknown" else "not checked"
+    return f"{route['health']}, live realservers: {route['realservers']}"
+
+
 def history_table(answer: Sequence[dict[str, Any]]) -> str:
     """Return `vip_mgmt history`."""
     if not answer:
         return "no history"
-    return table([(timestamp(e["time"]), e["prefix"], e["event"], e["reason"]) for e in answer])
+    return table([(timestamp(e["time"]), e["prefix"], _what(e)) for e in answer])
 
 
-def _entry(entry: dict[str, Any]) -> str:
-    return f"{timestamp(entry['time'])} {entry['event']}: {entry['reason']}"
+def _what(entry: dict[str, Any]) -> str:
+    """Return an entry's event and reason, and neither the event nor the time twice."""
+    event, reason = entry["event"], entry["reason"]
+    if reason.startswith(f"{event} by "):
+        return str(reason.replace(f" at {timestamp(entry['time'])}", "", 1))
+    return f"{event}: {reason}"
 
 
 def plan_table(changes: Sequence[dict[str, str]]) -> str:
