@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _STATES = {True: "yes", False: "no", None: "?"}
+_SESSIONS = {True: "up", False: "DOWN", None: "?"}
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
@@ -26,7 +27,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 def status_table(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status`."""
     peers = ", ".join(
-        f"{peer['address']} AS{peer['asn']} {'up' if peer['up'] else 'DOWN'}"
+        f"{peer['address']} AS{peer['asn']} {_SESSIONS[peer['up']]}"
         for peer in answer["peers"]
     )
     head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
