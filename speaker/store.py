@@ -33,7 +33,7 @@ CREATE TABLE intent (
   prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
   since REAL NOT NULL, until REAL
 ) STRICT;
-CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL) STRICT;
+CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL, up INTEGER NOT NULL) STRICT;
 CREATE TABLE health (
   prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
   PRIMARY KEY (prefix, service)
@@ -62,6 +62,18 @@ class Entry:
     def as_json(self) -> dict[str, float | str]:
         """Return it as JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A prefix of ours: its route when last confirmed, and whether its health was good when last known.
+
+    The route is text, empty where the prefix was withdrawn: it is compared and shown, and not
+    parsed. An operator's drain changes the route, and not `up`.
+    """
+
+    route: str = ""
+    up: bool = False
 
 
 class Store:
@@ -163,21 +175,17 @@ class Store:
 
     # --- what we own -----------------------------------------------------------------------
 
-    def owned(self) -> dict[Prefix, str]:
-        """Return the prefixes that are ours, and the route of each when last confirmed.
-
-        The route is text, empty where the prefix was withdrawn: it is compared and shown, and
-        not parsed.
-        """
+    def owned(self) -> dict[Prefix, Owned]:
+        """Return the prefixes that are ours."""
         with self._errors():
-            rows = self._db.execute("SELECT prefix, route FROM owned").fetchall()
-            return {parse_prefix(prefix): route for prefix, route in rows}
+            rows = self._db.execute("SELECT prefix, route, up FROM owned").fetchall()
+            return {parse_prefix(prefix): Owned(route, bool(up)) for prefix, route, up in rows}
 
     def own(self, prefixes: Iterable[Prefix]) -> None:
         """Record prefixes as ours, before any of them is announced."""
         with self._writing() as db:
             db.executemany(
-                "INSERT INTO owned (prefix, route) VALUES (?, '') ON CONFLICT DO NOTHING",
+                "INSERT INTO owned (prefix, route, up) VALUES (?, '', 0) ON CONFLICT DO NOTHING",
                 [(str(prefix),) for prefix in prefixes],
             )
 
@@ -188,12 +196,12 @@ class Store:
             db.executemany("DELETE FROM owned WHERE prefix = ?", rows)
             db.executemany("DELETE FROM health WHERE prefix = ?", rows)
 
-    def confirm(self, routes: Mapping[Prefix, str], history: Iterable[Entry]) -> None:
-        """Record the confirmed routes of prefixes of ours, and what led to them."""
+    def confirm(self, owned: Mapping[Prefix, Owned], history: Iterable[Entry] = ()) -> None:
+        """Record what was confirmed of prefixes of ours, and what led to it."""
         with self._writing() as db:
             db.executemany(
-                "UPDATE owned SET route = ? WHERE prefix = ?",
-                [(route, str(prefix)) for prefix, route in routes.items()],
+                "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
+                [(state.route, int(state.up), str(prefix)) for prefix, state in owned.items()],
             )
             _add_history(db, history)
 

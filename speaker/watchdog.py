@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.assess import Assessment, Memory, assess, duties
 from policy.decide import Cause, Decision, decide
 from policy.health import Health, Observation
-from policy.plan import Announce, plan
+from policy.plan import Announce, Drift, plan
 from speaker import report
 from speaker.backends.base import BackendError
 from speaker.errors import SpeakerError
-from speaker.store import Entry
+from speaker.store import Entry, Owned
 from speaker.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from collections.abc import Set as AbstractSet
 
     from policy.assess import Duty
     from policy.intent import Intent
@@ -40,6 +39,8 @@ QUIET = 0.5
 QUIET_EACH = 0.0005
 READ_AGAIN = 1.0
 HEAL = 30.0
+
+_UNREAD = Drift("not read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Watchdog:
         self._intents: dict[Prefix, Intent] = {}
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._read_due = float("-inf")
+        self._was_read = self._unconfirmed = False
         self._trouble: dict[str, str] = {}
         self._take(config, source)
 
@@ -107,12 +109,10 @@ class Watchdog:
         self._observation = Observation({}, "not observed yet")
         self._inputs = None
 
-    def _own(self, owned: dict[Prefix, str]) -> None:
+    def _own(self, owned: dict[Prefix, Owned]) -> None:
         """Take over which prefixes are ours, and what was confirmed of each."""
         self._owned = owned
-        self._was_announced: AbstractSet[Prefix] = frozenset(
-            p for p, route in owned.items() if route
-        )
+        self._were_up = frozenset(prefix for prefix, state in owned.items() if state.up)
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -159,8 +159,11 @@ class Watchdog:
 
     async def cycle(self) -> None:
         """Observe, then act."""
-        observation = await self.source.observe()
+        source = self.source
+        observation = await source.observe()
         async with self._lock:
+            if source is not self.source:
+                return  # the configuration changed meanwhile, and a new cycle is due
             self._observation = observation
             await self._act()
 
@@ -177,11 +180,12 @@ class Watchdog:
             ]
             await asyncio.to_thread(self.store.set_intents, intents, history)
             # `Announce again` beats what is held while health is unknown.
-            self._was_announced |= {
-                prefix
+            restored = {
+                prefix: replace(self._owned[prefix], up=True)
                 for prefix, intent in intents.items()
                 if intent.restores and self._is_unknown(prefix)
             }
+            await self._record(restored, [])
             await self._act(at_once=intents)
 
     async def settle(self) -> None:
@@ -189,7 +193,8 @@ class Watchdog:
         async with self._lock:
             if self.view.unread:
                 await self._read()
-                await self._confirm()
+                if self.assessment is not None:
+                    await self._confirm(self.assessment)
 
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides anew."""
@@ -205,7 +210,7 @@ class Watchdog:
                 self.duties[prefix].route,
                 intent,
                 health.get(prefix),
-                was_announced=intent.restores or prefix in self._was_announced,
+                was_announced=intent.restores or prefix in self._were_up,
             )
             for prefix, intent in intents.items()
         }
@@ -216,22 +221,34 @@ class Watchdog:
     async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
         if self._read_is_due:
             await self._read()
-        if self._owned and not self.view.confirmed:
-            return  # nothing is known of the daemon: neither announce nor withdraw on a guess
+        # Before the daemon was read for the first time, nothing is done on a guess, but for what
+        # an operator asks: a drain must not wait.
+        blind = bool(self._owned) and not self._was_read
+        if blind and not at_once:
+            return
         self.assessment = self._assess()
         done, version = self._done
         settled = self.assessment is done and self.view.version == version
         if not settled or self.view.failures or at_once:
-            await self._make_it_so(self.assessment, at_once)
-        if at_once or self._read_is_due:
+            await self._make_it_so(self.assessment, at_once, only=at_once if blind else None)
+        if at_once:
             await self._read()
-            await self._confirm()
+        if self._unconfirmed:
+            await self._confirm(self.assessment)
 
-    async def _make_it_so(self, assessment: Assessment, at_once: Collection[Prefix]) -> None:
+    async def _make_it_so(
+        self,
+        assessment: Assessment,
+        at_once: Collection[Prefix],
+        *,
+        only: Collection[Prefix] | None,
+    ) -> None:
         """Ask the daemon for what is not yet as decided."""
         self._report_trouble(assessment)
         changes = plan(assessment.desired, self.view.believed, self._owned)
         ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
+        if only is not None:
+            ready = [change for change in ready if change.prefix in only]
         if ready:
             await self._apply(ready)
         self._remember(assessment.memory)
@@ -243,7 +260,7 @@ class Watchdog:
 
     def _assess(self) -> Assessment:
         now = self.clock.steady()
-        inputs = Inputs(self._observation, self.intents(), self.view.announced, self._was_announced)
+        inputs = Inputs(self._observation, self.intents(), self.view.announced, self._were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs:
             due = last.look_again
@@ -325,34 +342,41 @@ class Watchdog:
         now = self.clock.steady()
         self._read_due = now + HEAL
         self.view.read(reading, now)
+        self._was_read = self._unconfirmed = True
         self.wake()
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, assessment: Assessment) -> None:
         """Record what was read back and is as decided."""
-        if self.assessment is None:
-            return
+        self._unconfirmed = False
         now = self.clock.wall()
-        confirmed: dict[Prefix, str] = {}
+        confirmed = {}
         history = []
-        for prefix, decision in self.assessment.decisions.items():
-            if prefix not in self.view.confirmed or self.view.confirmed[prefix] != decision.route:
+        for prefix, decision in assessment.decisions.items():
+            if self.view.confirmed.get(prefix, _UNREAD) != decision.route:
                 continue
+            before = self._owned.get(prefix, Owned())
             route = "" if decision.route is None else str(decision.route)
-            if self._owned.get(prefix) != route:
-                confirmed[prefix] = route
+            up = bool(route) if decision.cause is Cause.HEALTH else before.up
+            if Owned(route, up) == before:
+                continue
+            confirmed[prefix] = Owned(route, up)
+            if route != before.route:
                 event = "announced" if route else "withdrawn"
                 history.append(Entry(now, str(prefix), event, decision.reason))
+        await self._record(confirmed, history)
         gone = [
             prefix
             for prefix in self._owned
-            if prefix not in self.duties and self.view.confirmed.get(prefix) is None
+            if prefix not in self.duties and self.view.confirmed.get(prefix, _UNREAD) is None
         ]
-        if confirmed:
-            await asyncio.to_thread(self.store.confirm, confirmed, history)
-            self._own({**self._owned, **confirmed})
         if gone:
             await asyncio.to_thread(self.store.disown, gone)
-            self._own({p: route for p, route in self._owned.items() if p not in gone})
+            self._own({p: state for p, state in self._owned.items() if p not in gone})
+
+    async def _record(self, owned: Mapping[Prefix, Owned], history: list[Entry]) -> None:
+        if owned:
+            await asyncio.to_thread(self.store.confirm, owned, history)
+            self._own({**self._owned, **owned})
 
     # --- trouble ---------------------------------------------------------------------------
 
