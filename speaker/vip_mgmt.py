@@ -56,7 +56,13 @@ def _parser() -> _Parser:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--json", action="store_true", help="with status: as JSON")
     parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
-    parser.add_argument("words", nargs="*", metavar=f"{{{','.join(ASKING)}}} NAME")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar=f"{{{','.join(ASKING)}}} NAME",
+        help="status: what is announced, and why; explain: all about NAME; history: what was done; "
+        "plan: what would be done now; check: is vip.toml without fault",
+    )
     return parser
 
 
@@ -233,6 +239,8 @@ def _status(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     if call.names:
         wanted = {str(prefix) for prefix in prefixes}
         answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]
+        for prefix in sorted(wanted - {route["prefix"] for route in answer["routes"]}):
+            _say(f"{prefix}: vip.toml has it, the watchdog does not know it yet; send it a HUP")
     print(status_json(answer) if call.as_json else status_table(answer))
     return DONE if all(route["as_wanted"] for route in answer["routes"]) else NOT_AS_WANTED
 
