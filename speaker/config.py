@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,7 +63,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(path, [f"{error.strerror}; name the file with --config"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(path, [f"byte {error.start}: not UTF-8; TOML must be"]) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
         raise ConfigError(path, [f"not TOML: {error}"]) from error
     node = document.setdefault("node", {})
     if isinstance(node, dict):
@@ -69,10 +71,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
             if environ.get(variable):
                 node[name] = environ[variable]
     form, faults = _form(document)
-    builder = _Builder(form)
+    builder = _Builder(form, faults)
     config = builder.build()
-    if faults or config is None:
-        raise ConfigError(path, [*faults, *builder.faults])
+    if config is None:
+        raise ConfigError(path, builder.faults)
     return config
 
 
@@ -95,29 +97,44 @@ def _form(document: dict[str, Any]) -> tuple[Document, list[str]]:
     return Document.model_validate(_STAND_IN), faults
 
 
-# A DC or an address that is faulty still exists: what names it is not at fault for that.
+# What is faulty and may not be missing still exists: what names it is not at fault for that.
 _NOWHERE = "?"
+_NO_ADDRESS = "127.255.255.254"
 _STAND_IN: dict[str, Any] = {"node": {"dc": _NOWHERE}, "dc": {_NOWHERE: {"asn": 1}}}
 
 
 def _replace(document: dict[str, Any], path: tuple[int | str, ...]) -> None:
-    """Remove what stands at a path, or put a stand-in where it may not be missing."""
-    if path[0] == "dc" and len(path) > 1:
-        document["dc"][path[1]] = {"asn": 1}
-        return
-    if path in {("node",), ("node", "dc"), ("dc",)}:
-        document[str(path[0])] = copy.deepcopy(_STAND_IN[str(path[0])])
-        return
-    place: Any = document
-    for depth, part in enumerate(path):
-        try:
-            inner = place[part]
-        except (KeyError, IndexError, TypeError):
-            return  # pydantic names its own steps below what stands in the file
-        if depth == len(path) - 1 or not isinstance(inner, dict | list):
-            del place[part]
-            return
-        place = inner
+    """Remove what stands at a path, or put a stand-in where it may not be missing.
+
+    In a list of addresses the others keep their places; other lists are removed as a whole.
+    """
+    match path:
+        case ("node" | "dc" as key,) | ("node" as key, "dc"):
+            document[key] = copy.deepcopy(_STAND_IN[key])
+        case ("dc", name, *_):
+            document["dc"][name] = {"asn": 1}
+        case ("profile", name, *_):
+            document["profile"].pop(name, None)
+        case ("vip", name, "addresses"):
+            document["vip"][name]["addresses"] = [_NO_ADDRESS]
+        case ("vip", name, "addresses", int(index)) | ("vip", name, "addresses", int(index), "ip"):
+            document["vip"][name]["addresses"][index] = _NO_ADDRESS
+        case ("vip", name, "services", service, "realservers", *_):
+            document["vip"][name]["services"][service]["realservers"] = [f"{_NO_ADDRESS}:1"]
+        case _:
+            _remove(document, path)
+
+
+def _remove(place: Any, path: tuple[int | str, ...]) -> None:
+    """Remove what stands at a path, or the innermost thing around it that a table has."""
+    part, *rest = path
+    inner = place.get(part)
+    if isinstance(inner, dict) and rest:
+        _remove(inner, tuple(rest))
+    elif isinstance(inner, list) and rest and isinstance(rest[0], int) and len(rest) > 1:
+        _remove(inner[rest[0]], tuple(rest[1:]))
+    else:
+        place.pop(part, None)
 
 
 def _line(fault: Any) -> str:
@@ -141,17 +158,18 @@ def toml_path(path: Sequence[object]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            bare = str(part).replace("-", "").replace("_", "").isalnum()
-            text += ("." if text else "") + (str(part) if bare else f'"{part}"')
+            key = str(part)
+            bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+            text += ("." if text else "") + (key if bare else json.dumps(key, ensure_ascii=False))
     return text
 
 
 class _Builder:
     """Makes values of a document, and collects every fault on the way."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, faults: Sequence[str]) -> None:
         self._document = document
-        self.faults: list[str] = []
+        self.faults = [*faults]
         self._dcs = tuple(DataCentre(name, Asn(dc.asn)) for name, dc in document.dc.items())
         self._names = [dc.name for dc in self._dcs]
         self._profiles: dict[str, Profile] = {
@@ -206,6 +224,10 @@ class _Builder:
     def _fault(self, key: str, message: str) -> None:
         self.faults.append(f"{key}: {message}")
 
+    def _is_faulty(self, *path: str) -> bool:
+        key = toml_path(path)
+        return any(fault.startswith((f"{key}.", f"{key}:")) for fault in self.faults)
+
     def _ranks(self) -> tuple[Profile, ...]:
         policy = self._document.policy
         if policy.ranks is not None:
@@ -220,9 +242,11 @@ class _Builder:
         return ranks
 
     def _named(self, key: str, names: Sequence[str]) -> tuple[Profile, ...]:
-        unknown = [name for name in names if name not in self._profiles]
+        missing = [name for name in names if name not in self._profiles]
+        unknown = [name for name in missing if not self._is_faulty("profile", name)]
         if unknown:
             self._fault(key, f"{unknown} have no [profile.…]; known are {list(self._profiles)}")
+        if missing:
             return ()
         ranks = tuple(self._profiles[name] for name in names)
         self._check_ranks(key, ranks)
@@ -265,6 +289,8 @@ class _Builder:
     def _prefer(
         self, key: str, prefer: Literal["spread"] | list[str]
     ) -> Literal["spread"] | list[str]:
+        if _NOWHERE in self._names:
+            return "spread"
         if prefer != "spread" and sorted(prefer) != sorted(self._names):
             self._fault(key, f"{prefer} must name each data centre once: {self._names}")
         return prefer
@@ -300,7 +326,9 @@ class _Builder:
                 thresholds.fall if table.fall is None else table.fall,
                 thresholds.rise if table.rise is None else table.rise,
             )
-            if service is not None and own is not None:
+            if service in required:
+                self._fault(where, f'is also "{service}"; keep one')
+            elif service is not None and own is not None:
                 required[service] = own
         return HealthRule(thresholds, health.services, required)
 
@@ -349,6 +377,7 @@ class _Builder:
             entries += [
                 (address.ip, toml_path(("vip", name, "addresses", index)))
                 for index, address in enumerate(vip.addresses)
+                if not (self.faults and str(address.ip) == _NO_ADDRESS)
             ]
             for value, key in entries:
                 if value in places:
