@@ -1,0 +1,96 @@
+"""Runs vtysh: an argument list, a time limit, and what came back. Nothing goes through a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from speaker.backends.base import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a run of vtysh gave."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class VtyshError(BackendError):
+    """vtysh could not be run, or did not reach bgpd. Keeps what it said."""
+
+    def __init__(self, message: str, commands: Sequence[str], output: Output | None = None) -> None:
+        self.commands = tuple(commands)
+        self.output = output
+        super().__init__(message)
+
+
+class NotRunningError(VtyshError):
+    """bgpd does not run, or this user may not talk to it: vtysh says the same of both."""
+
+
+class Vtysh(Protocol):
+    """Something that runs commands in one vtysh."""
+
+    async def __call__(self, commands: Sequence[str]) -> Output:
+        """Run commands, each with its own `-c`.
+
+        Raises:
+            VtyshError: it could not be run, took too long, or did not reach bgpd.
+        """
+
+
+class Shell:
+    """The real vtysh."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+        """Run nothing yet."""
+        self._path = path
+        self._timeout = timeout
+
+    async def __call__(self, commands: Sequence[str]) -> Output:
+        """See `Vtysh`. Always `-d bgpd`: without it, a Quagga whose bgpd is down says nothing at all."""
+        arguments = ["-d", "bgpd", *(word for command in commands for word in ("-c", command))]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._path,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, "VTYSH_PAGER": "cat", "LC_ALL": "C"},
+            )
+        except OSError as error:
+            raise VtyshError(
+                f"vtysh: {self._path}: {error.strerror}; backend.quagga.vtysh names it", commands
+            ) from error
+        try:
+            async with asyncio.timeout(self._timeout):
+                stdout, stderr = await process.communicate()
+        except TimeoutError:
+            raise VtyshError(
+                f"vtysh: no end within {self._timeout:g}s; what it did is unknown", commands
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        output = Output(
+            process.returncode or 0,
+            stdout.decode("utf-8", "backslashreplace"),
+            stderr.decode("utf-8", "backslashreplace"),
+        )
+        if "failed to connect" in output.stderr:
+            raise NotRunningError(
+                "quagga/bgpd not running, or this user is not in its vty group", commands, output
+            )
+        return output
