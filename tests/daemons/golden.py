@@ -21,6 +21,10 @@ _STEADY = {
     r'"pid" : \d+': '"pid" : 4242',
     r'"ppid" : \d+': '"ppid" : 1',
     r'"counter": \d+': '"counter": 7',
+    r"^(  host-name) (?!None).*": r"\1 lb1;",
+    r"^(  domain-name) (?!None).*": r"\1 example.net;",
+    r"^   (?:down for  |up for    )( +)[\d:]+": r"   up for    \g<1>0:00:01",
+    r"^(   (?:open|notification|keepalive|update|refresh|total): +)\d+( +)\d+": r"\g<1>1\g<2>1",
 }
 # A newer patch release may say its number.
 _PATCH_LEVEL = re.compile(r"(?<=exabgp \d\.\d\.)\d+")

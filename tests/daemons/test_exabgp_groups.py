@@ -45,6 +45,18 @@ def test_a_line_takes_250_prefixes(stage: Stage, family: str) -> None:
     assert known(stage, stage.ebgp) == set(prefixes[200:])
 
 
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_any_next_hop_of_the_family_withdraws(stage: Stage, family: str) -> None:
+    """A withdrawal has no next hop on the wire, so the line may give the unspecified address."""
+    prefixes, hop, none = (
+        (MANY, "self", "0.0.0.0") if family == "ipv4" else (MANY6, stage.hop6, "::")
+    )
+    stage.say(f"announce attributes next-hop {hop} med 7 nlri {' '.join(prefixes)}")
+    assert known(stage, stage.only4 if family == "ipv4" else stage.only6) == set(prefixes)
+    stage.say(f"withdraw attributes next-hop {none} nlri {' '.join(prefixes)}")
+    assert known(stage, stage.only4 if family == "ipv4" else stage.only6) == set()
+
+
 def test_a_group_takes_selectors(stage: Stage) -> None:
     """`neighbor A, neighbor B` before a grouped line confines it to those neighbours."""
     two = f"neighbor {stage.ebgp.remote}, neighbor {stage.ibgp.remote}"

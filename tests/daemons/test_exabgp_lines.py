@@ -1,7 +1,7 @@
 """Pins the lines that the driver reads: listings, states, what was received and sent."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -39,14 +39,18 @@ def told(stage: Stage, sessions: Sequence[Session], *words: str, lines: int) -> 
 
 
 def test_listings(stage: Stage, flavour: Flavour) -> None:
-    """`version` and `show adj-rib out`, short and long, with a neighbour and without, up and down, and empty."""
+    """`version`, `show neighbor`, and `show adj-rib out`, short and long, with a neighbour and without, up and down, and empty."""
 
-    def listed(command: str, name: str) -> None:
+    def listed(
+        command: str, name: str, order: Callable[[Iterable[str]], Iterable[str]] = sorted
+    ) -> None:
         reply = stage.helper.ask(command)
         assert reply.status == "done"
-        compare(flavour, name, stage.sessions, sorted(reply.lines))
+        compare(flavour, name, stage.sessions, order(reply.lines))
 
     listed("version", "version")
+    listed("show neighbor configuration", "neighbor-configuration", tuple)
+    listed("show neighbor extensive", "neighbor-extensive", tuple)
     listed("show adj-rib out extensive", "adj-rib-out-empty")
     stage.say(
         f"announce route {V4} next-hop self {RICH}",

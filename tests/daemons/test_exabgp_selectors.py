@@ -26,6 +26,19 @@ def test_a_neighbour_is_chosen_by_its_address(stage: Stage) -> None:
     assert set(stage.everywhere(V4)) == {stage.ebgp, stage.ibgp, stage.wide}
 
 
+def test_a_neighbour_is_chosen_by_more_than_its_address(stage: Stage) -> None:
+    """`local-ip`, `local-as` and `peer-as` may follow, and must all be its own."""
+    own = f"neighbor {stage.wide.remote} local-ip {stage.wide.local} local-as 65536"
+    stage.say(f"{own} peer-as 65551 announce route {V4} next-hop self")
+    assert set(stage.everywhere(V4)) == {stage.wide}
+    stage.say(f"{own} peer-as 65551 withdraw attributes next-hop self nlri {V4}")
+    assert stage.everywhere(V4) == {}
+    assert (
+        stage.helper.ask(f"{own} peer-as 64500 announce route {V4} next-hop self").status == "error"
+    )
+    assert stage.everywhere(V4) == {}
+
+
 def test_neighbours_are_listed_with_commas(stage: Stage) -> None:
     """`neighbor A, neighbor B` are both told; without the comma it is an error."""
     one, two = stage.ebgp.remote, stage.ibgp.remote
