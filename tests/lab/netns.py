@@ -139,7 +139,7 @@ class Network:
         self._hosts.append(host)
         host.run("ip", "link", "set", "lo", "up")
         # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones.
-        host.run("sysctl", "-qw", "net.ipv6.conf.all.keep_addr_on_down=1")
+        host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/keep_addr_on_down")
         return host
 
     def link(self, a: Namespace, b: Namespace) -> Link:
