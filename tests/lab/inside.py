@@ -38,7 +38,7 @@ def _enter(descriptor: int) -> None:
 
 
 class Realservers:
-    """Realservers of a host: ports on 127.0.0.1 that accept connections while they are open."""
+    """Realservers of a host: ports on all its IPv4 addresses that accept while they are open."""
 
     def __init__(self, host: Namespace) -> None:
         self._host = host
@@ -56,7 +56,7 @@ class Realservers:
             if port in self._listeners:
                 continue
             with inside(self._host):
-                listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+                listener = socket.create_server(("0.0.0.0", port), backlog=1024)
             self._listeners[port] = listener
             threading.Thread(target=_accept, args=(listener,), daemon=True).start()
 

@@ -1,0 +1,183 @@
+"""Realservers die: what is withdrawn at once, what is held, and for how long."""
+
+import signal
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.lab.bird import Bird
+from tests.lab.eventually import eventually
+from tests.lab.exabgp import Flavour
+from tests.lab.history import TRACE, History
+from tests.lab.installed import Installed
+from tests.lab.netns import Namespace, Network
+from tests.lab.site import Site, misses, sees, vip
+
+CONFIRM = 2.0
+GUARDED = {f"192.0.2.{number}/32": 8080 + number for number in range(1, 5)}
+"""VIPs with a realserver each."""
+UNCHECKED, FRAGILE, SLOW = "192.0.2.5/32", "192.0.2.6/32", "192.0.2.7/32"
+SLOW_PORT, FRAGILE_PORT = 8090, 8091
+ANYWHERE = "198.51.100.9"
+"""A realserver's address that the machine has a route to as long as it is its own."""
+TABLES = {
+    "policy": {"max_withdraw": "50%", "confirm": f"{CONFIRM:g}s"},
+    "vip": {
+        **{f"vip-{port}.tld": vip(prefix[:-3], ports=[port]) for prefix, port in GUARDED.items()},
+        "unchecked.tld": {"addresses": ["192.0.2.5"], "health": {"source": "none"}},
+        "fragile.tld": {
+            "addresses": ["192.0.2.6"],
+            "services": {"tcp/80": {"realservers": [f"{ANYWHERE}:{FRAGILE_PORT}"]}},
+        },
+        "slow.tld": vip("192.0.2.7", ports=[SLOW_PORT], health={"fall": "600ms", "rise": "400ms"}),
+    },
+}
+PORTS = (*GUARDED.values(), SLOW_PORT, FRAGILE_PORT)
+ALL = (*GUARDED, UNCHECKED, FRAGILE, SLOW)
+
+
+@dataclass
+class Lab:
+    """A data centre with one far peer that remembers."""
+
+    site: Site
+    bird: Bird
+    history: History
+    host: Namespace
+
+    def reachable(self, *, yes: bool) -> None:
+        """Give the machine the address of the fragile VIP's realserver, or take it away."""
+        self.host.run("ip", "address", "add" if yes else "del", f"{ANYWHERE}/32", "dev", "lo")
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Network, flavour: Flavour, installed: Installed) -> Lab:
+    """The lab of all tests here."""
+    host = lab.host("par1")
+    link = lab.link(lab.host("bird"), host)
+    session = link.session(64500, 64699)
+    bird = Bird(link.a.namespace, [session], options=TRACE)
+    host.run("ip", "address", "add", f"{ANYWHERE}/32", "dev", "lo")
+    site = Site(host, flavour, installed, [session.flipped()], TABLES, up=PORTS)
+    bird.wait_for_sessions()
+    return Lab(site, bird, History(bird), host)
+
+
+@pytest.fixture
+def at(shared: Lab) -> Lab:
+    """The lab with everything announced."""
+    shared.site.realservers.open(*PORTS)
+    sees(shared.bird, *ALL)
+    shared.history.start()
+    return shared
+
+
+def _held(at: Lab) -> None:
+    """Wait until the guard is seen at work."""
+    eventually(
+        lambda: at.site.mgmt("status").stdout,
+        until=lambda shown: "TROUBLE: guard: 4 prefixes held" in shown,
+        within=CONFIRM,
+        what="the guard's trouble",
+    )
+
+
+def test_one_of_many_is_withdrawn_at_once(at: Lab) -> None:
+    """A death that is no landslide is not held: the peer loses the route before `confirm`."""
+    prefix, port = next(iter(GUARDED.items()))
+    at.site.realservers.close(port)
+    misses(at.bird, prefix, within=CONFIRM / 2)
+    assert {event.prefix for event in at.history.events()} == {prefix}
+    at.site.realservers.open(port)
+    sees(at.bird, prefix)
+
+
+def test_a_landslide_is_held_until_it_is_confirmed(at: Lab) -> None:
+    """More than `max_withdraw` at once stays announced for `confirm`, says why, and goes then."""
+    began = time.time()
+    at.site.realservers.close(*GUARDED.values())
+    _held(at)
+    misses(at.bird, *GUARDED)
+    went = [event.time for event in at.history.events(*GUARDED)]
+    assert len(went) == len(GUARDED)
+    assert began + CONFIRM <= min(went)
+    assert max(went) < began + CONFIRM + 1
+    at.site.realservers.open(*GUARDED.values())
+    sees(at.bird, *GUARDED, within=CONFIRM)
+
+
+def test_a_landslide_that_was_none(at: Lab) -> None:
+    """All realservers lost and back within `confirm`: the peer has lost nothing."""
+    at.site.realservers.close(*GUARDED.values())
+    _held(at)
+    at.site.realservers.open(*GUARDED.values())
+    eventually(
+        lambda: {route["reason"] for route in at.site.routes(*GUARDED).values()},
+        until=lambda reasons: reasons == {"up: 1 realserver"},
+        within=CONFIRM,
+        what="all up",
+    )
+    assert not at.history.events()
+
+
+def test_an_operator_is_not_restrained(at: Lab) -> None:
+    """The guard never holds a drain, however much it is."""
+    done = at.site.mgmt("-d", "all")
+    assert done.returncode == 0, done.stderr
+    misses(at.bird, *ALL)
+    assert at.site.mgmt("-a", "all").returncode == 0
+
+
+def test_unknown_is_held(at: Lab) -> None:
+    """A realserver that this machine can't reach for a fault of its own is unknown, not down (rule 2).
+
+    Once it can look again and nobody is there, it is down. Restarts make no difference.
+    """
+    at.reachable(yes=False)
+    route = eventually(
+        lambda: at.site.routes()[FRAGILE],
+        until=lambda route: route["health"] == "unknown",
+        within=5,
+        what="unknown health",
+    )
+    assert route["announced"] is True
+    assert "Network is unreachable" in route["reason"]
+    assert "TROUBLE: health: 1 prefixes unknown" in at.site.mgmt("status").stdout
+    at.site.end_watchdog(signal.SIGKILL)
+    assert at.site.routes()[FRAGILE]["announced"] is True
+    assert not at.history.events()
+    at.site.restart()
+    sees(at.bird, FRAGILE, within=15)
+    at.history.start()
+    at.reachable(yes=True)
+    eventually(
+        lambda: at.site.routes()[FRAGILE]["health"],
+        until=lambda health: health == "up",
+        within=5,
+        what="up",
+    )
+    assert not at.history.events(FRAGILE)
+    at.site.realservers.close(FRAGILE_PORT)
+    misses(at.bird, FRAGILE)
+
+
+def test_fall_and_rise(at: Lab) -> None:
+    """With `fall` and `rise` a change of health must last that long before a route changes."""
+    began = time.time()
+    at.site.realservers.close(SLOW_PORT)
+    misses(at.bird, SLOW)
+    middle = time.time()
+    at.site.realservers.open(SLOW_PORT)
+    sees(at.bird, SLOW)
+    went, came = at.history.events(SLOW)
+    assert began + 0.6 <= went.time < began + 1.6
+    assert middle + 0.4 <= came.time < middle + 1.4
+
+
+def test_the_unchecked_stay(at: Lab) -> None:
+    """With `source = "none"` nothing but the operator withdraws, whatever dies."""
+    at.site.realservers.close(*PORTS)
+    misses(at.bird, *GUARDED, SLOW, FRAGILE)
+    assert UNCHECKED in at.bird.routes()
+    assert at.site.routes()[UNCHECKED]["reason"] == "health is not checked"
