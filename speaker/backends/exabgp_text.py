@@ -171,7 +171,7 @@ _RIB = re.compile(
     r"neighbor (?P<peer>\S+) local-ip (?P<local>\S+) local-as (?P<local_as>\d+) peer-as (?P<peer_as>\d+)"
     r" .*?\b(?P<family>ipv[46] unicast) (?P<prefix>\S+)(?P<rest>.*)"
 )
-_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9: ]*?) ?[\]\)]|(?P<{0}1>[0-9:]+))"
+_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9a-z: -]*?) ?[\]\)]|(?P<{0}1>[0-9a-z:-]+))"
 _REST = re.compile(
     r" next-hop (?P<hop>\S+)(?: origin (?P<origin>\w+))?"
     rf"(?: as-path {_BRACKETED.format('path')})?"
@@ -179,6 +179,16 @@ _REST = re.compile(
     rf"(?: community {_BRACKETED.format('community')})?"
     rf"(?: large-community {_BRACKETED.format('large')})?"
 )
+
+
+# Given as numbers, and shown by name.
+_WELL_KNOWN = {
+    "no-export": "65535:65281",
+    "no-advertise": "65535:65282",
+    "no-export-subconfed": "65535:65283",
+    "no-peer": "65535:65284",
+    "blackhole": "65535:666",
+}
 
 
 def parse_rib(lines: Iterable[str]) -> Mapping[tuple[str, Prefix], Sent | str]:
@@ -219,7 +229,10 @@ def _parse_sent(text: str) -> Sent | str:
                 AsPath.parse(match["path"] or match["path1"] or ""),
                 None if match["med"] is None else int(match["med"]),
                 Origin(match["origin"] or "igp"),
-                tuple(map(Community.parse, _words(match, "community"))),
+                tuple(
+                    Community.parse(_WELL_KNOWN.get(word, word))
+                    for word in _words(match, "community")
+                ),
                 tuple(map(LargeCommunity.parse, _words(match, "large"))),
             ),
             hop,
