@@ -1,7 +1,9 @@
 """The conversation with ExaBGP, sans I/O: bytes in, events out, one command in flight.
 
 Replies carry no id, and one may never come. After a time-out the conversation is out of step:
-it asks for `version` and passes over everything up to that answer and its `done`.
+it asks a question whose answer can be told from any other, and passes over everything up to that
+answer and its `done`. ExaBGP answers it after all that it was asked before; `version` it answers
+at once, and a late `done` would come after that.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINE = 1 << 20
-_VERSION = re.compile(r"exabgp \d+\.\d+")
+_QUESTION = b"show neighbor summary\n"
+_ANSWER = re.compile(r"Peer +AS +up/down ")
 
 
 class ProtocolError(Exception):
@@ -64,6 +67,7 @@ class Ignored:
     line: str
 
 
+_TOO_LONG = Ignored(f"a line of over {MAX_LINE} bytes")
 Event = Reply | PeerState | Shutdown | InStep | OutOfStep | Ignored
 
 
@@ -82,8 +86,9 @@ class Conversation:
         self._skipping = False
         self._lines: list[str] = []
         self._command = ""
-        self._versions_due = 0
-        self._version_seen = False
+        self._answers_due = 0
+        self._answer_seen = False
+        self._some_answered = False
 
     @property
     def ready(self) -> bool:
@@ -112,12 +117,18 @@ class Conversation:
         return command.encode("ascii") + b"\n"
 
     def resynchronise(self) -> bytes:
-        """Give up on the command in flight. Return the bytes that bring the conversation in step."""
+        """Give up on the command in flight. Return the bytes that bring the conversation in step.
+
+        All that were asked are waited for. Where some were answered and it has to be asked again,
+        the others are lost.
+        """
+        if self._some_answered:
+            self._answers_due = 0
         self._state = _State.OUT_OF_STEP
         self._lines = []
-        self._versions_due += 1
-        self._version_seen = False
-        return b"version\n"
+        self._answers_due += 1
+        self._answer_seen = self._some_answered = False
+        return _QUESTION
 
     def receive(self, data: bytes) -> Iterator[Event]:
         """Yield the events in what ExaBGP wrote, in any pieces."""
@@ -126,13 +137,14 @@ class Conversation:
         for raw in lines:
             if self._skipping:
                 self._skipping = False
-                continue
-            yield from self._line(raw.decode("utf-8", "backslashreplace").strip("\r"))
-        if len(self._buffer) > MAX_LINE:
-            yield Ignored(f"a line of over {MAX_LINE} bytes")
+            elif len(raw) > MAX_LINE:
+                yield _TOO_LONG
+            else:
+                yield from self._line(raw.decode("utf-8", "backslashreplace").strip("\r"))
+        if len(self._buffer) > MAX_LINE and not self._skipping:
+            yield _TOO_LONG
             self._skipping = True
-            self._buffer = b""
-        elif self._skipping:
+        if self._skipping:
             self._buffer = b""
 
     def _line(self, line: str) -> Iterator[Event]:
@@ -146,19 +158,20 @@ class Conversation:
             self._state = _State.IDLE
             lines, self._lines = tuple(self._lines), []
             yield Reply(line == "done", lines)
-        elif _VERSION.match(line) and self._command != "version":
+        elif _ANSWER.match(line):
             yield OutOfStep(line)
         else:
             self._lines.append(line)
 
     def _line_out_of_step(self, line: str) -> Iterator[Event]:
-        if _VERSION.match(line):
-            self._versions_due -= 1
-            self._version_seen = True
-        elif line == "done" and self._version_seen:
-            self._version_seen = False
-            if self._versions_due <= 0:
-                self._versions_due = 0
+        if _ANSWER.match(line):
+            self._answers_due -= 1
+            self._answer_seen = self._some_answered = True
+        elif line == "done" and self._answer_seen:
+            self._answer_seen = False
+            if self._answers_due <= 0:
+                self._answers_due = 0
+                self._some_answered = False
                 self._state = _State.IDLE
                 yield InStep()
         else:
@@ -168,7 +181,8 @@ class Conversation:
 def parse_json(line: str) -> Event:
     """Parse a JSON line of 4.x or 5.x: the events that we heed, and all others as ignored."""
     try:
-        message: Any = json.loads(line)
+        # 4.2 leaves raw control characters in the reason of a session's end.
+        message: Any = json.loads(line, strict=False)
         match message:
             case {"type": "notification", "notification": "shutdown"}:
                 return Shutdown()
