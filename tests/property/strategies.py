@@ -57,20 +57,23 @@ WIDE = (
 POOL: tuple[Prefix, ...] = (*HOSTS_V4, *HOSTS_V6, *WIDE)
 
 
-def _host_v4(offset: int) -> Prefix:
+def host_v4(offset: int) -> Prefix:
     return IPv4Network(f"{IPv4Address('198.51.100.0') + offset}/32")
 
 
-def _host_v6(offset: int) -> Prefix:
+def host_v6(offset: int) -> Prefix:
     return IPv6Network(f"{IPv6Address('2001:db8::') + offset}/128")
 
 
 PREFIXES: st.SearchStrategy[Prefix] = st.one_of(
     st.sampled_from(POOL),
-    st.integers(0, 255).map(_host_v4),
-    st.integers(0, 2**96 - 1).map(_host_v6),
+    st.integers(0, 255).map(host_v4),
+    st.integers(0, 2**96 - 1).map(host_v6),
 )
 FEW_PREFIXES: st.SearchStrategy[Prefix] = st.sampled_from((*HOSTS_V4[:3], *HOSTS_V6[:2], WIDE[0]))
+
+
+WELL_KNOWN = tuple(Community(65535, low) for low in (65281, 65282, 65283, 65284, 666, 0))
 
 
 # --- routes --------------------------------------------------------------------------------------
@@ -79,7 +82,8 @@ FEW_PREFIXES: st.SearchStrategy[Prefix] = st.sampled_from((*HOSTS_V4[:3], *HOSTS
 @st.composite
 def communities(draw: st.DrawFn) -> Community:
     half = st.one_of(st.sampled_from([0, 1, 100, 64699, 65535]), st.integers(0, 65535))
-    return Community(draw(half), draw(half))
+    known = st.sampled_from(WELL_KNOWN)  # ExaBGP shows these by name
+    return draw(known) if draw(st.booleans()) else Community(draw(half), draw(half))
 
 
 @st.composite
@@ -268,6 +272,8 @@ def topologies(draw: st.DrawFn) -> Topology:
 
 # --- ExaBGP --------------------------------------------------------------------------------------
 
+V4_HOP = IPv4Address("203.0.113.2")
+V6_HOP = IPv6Address("2001:db8:ffff::2")
 FAMILIES = st.sampled_from([frozenset({4, 6}), frozenset({4}), frozenset({6}), frozenset[int]()])
 
 
@@ -309,7 +315,13 @@ def sites(draw: st.DrawFn) -> Site:
     return Site(
         tuple(draw(neighbors(address)) for address in addresses),
         NextHop(
-            draw(st.sampled_from([None, IPv4Address("203.0.113.2")])),
-            draw(st.sampled_from([None, IPv6Address("2001:db8:ffff::2")])),
+            draw(st.sampled_from([None, V4_HOP])),
+            draw(st.sampled_from([None, V6_HOP])),
         ),
     )
+
+
+def ebgp(address: IpAddress) -> Neighbor:
+    """A plain neighbour with both families."""
+    local = IPv4Address("203.0.113.1") if address.version == 4 else IPv6Address("2001:db8:ffff::1")
+    return Neighbor(address, local, LOCAL_ASN, ASNS[1], frozenset({4, 6}), frozenset({"speaker"}))

@@ -1,0 +1,483 @@
+"""A fake ExaBGP of 4.2 or 5.0: what it does with lines, what its peers have, and what may go wrong.
+
+It keeps to what was measured, and knows nothing of the driver: it parses lines by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.backends.exabgp_text import Neighbor
+
+Dialect = Literal[4, 5]
+DIALECTS: tuple[Dialect, ...] = (4, 5)
+
+# ExaBGP finds its commands by substring: these anywhere in a line are heeded, whatever else it says.
+LIVE_WORDS = ("shutdown", "restart", "reload", "reset", "crash", "help", "version", "#")
+HEADER = "Peer            AS        up/down state       |     #sent     #recvd"
+ROUTER_ID = "203.0.113.2"
+_NAMES = {
+    "65535:65281": "no-export",
+    "65535:65282": "no-advertise",
+    "65535:65283": "no-export-subconfed",
+    "65535:65284": "no-peer",
+    "65535:666": "blackhole",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The attributes that a line gave a route: None or nothing where it gave none."""
+
+    next_hop: str
+    as_path: tuple[int, ...] | None = None
+    origin: str | None = None
+    med: int | None = None
+    communities: tuple[str, ...] = ()
+    large_communities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A route as a peer has it."""
+
+    as_path: tuple[int, ...]
+    next_hop: str
+    origin: str
+    med: int | None
+    communities: frozenset[str]
+    large_communities: frozenset[str]
+
+
+class RefusedLineError(Exception):
+    """A line that is answered `error`."""
+
+
+class NoReplyError(Exception):
+    """A line that 4.2 never answers."""
+
+
+@dataclass
+class Session:
+    """One neighbour: what was asked for it, and what the peer has."""
+
+    neighbor: Neighbor
+    up: bool = False
+    rib: dict[Prefix, Given] = field(default_factory=dict)
+    phantoms: dict[Prefix, Given] = field(default_factory=dict)
+    table: dict[Prefix, Received] = field(default_factory=dict)
+
+    def announce(self, prefix: Prefix, given: Given) -> None:
+        self.rib[prefix] = given
+        self.phantoms.pop(prefix, None)
+        if self.up:
+            self.table[prefix] = self.received(given)
+
+    def withdraw(self, prefix: Prefix) -> None:
+        given = self.rib.pop(prefix, None)
+        if self.up:
+            self.table.pop(prefix, None)
+        elif given is not None:
+            self.phantoms[prefix] = given
+
+    def received(self, given: Given) -> Received:
+        near = self.neighbor
+        usual = () if near.local_as == near.peer_as else (int(near.local_as),)
+        hop = str(near.local_address) if given.next_hop == "self" else given.next_hop
+        return Received(
+            usual if given.as_path is None else given.as_path,
+            hop,
+            given.origin or "igp",
+            given.med,
+            frozenset(given.communities),
+            frozenset(given.large_communities),
+        )
+
+
+class Daemon:
+    """ExaBGP without its pipes: lines in, answers out."""
+
+    def __init__(
+        self,
+        neighbors: Iterable[Neighbor],
+        dialect: Dialect,
+        static: Mapping[Prefix, Given] | None = None,
+    ) -> None:
+        """Start with all sessions down.
+
+        Args:
+            neighbors: those of its configuration.
+            dialect: 4 for 4.2, 5 for 5.0.
+            static: routes of its configuration, for each neighbour that has their family.
+        """
+        self.dialect: Dialect = dialect
+        self.sessions = {str(n.address): Session(n) for n in neighbors}
+        self.down_because: list[str] = []
+        for session in self.sessions.values():
+            for prefix, given in (static or {}).items():
+                if prefix.version in session.neighbor.families:
+                    session.announce(prefix, given)
+
+    # --- sessions --------------------------------------------------------------------------
+
+    def establish(self, peer: str) -> None:
+        """Bring a session up: its routes are sent from the cache."""
+        session = self.sessions[peer]
+        session.up = True
+        session.table = {p: session.received(given) for p, given in session.rib.items()}
+
+    def send_phantoms(self, peer: str) -> None:
+        """Do what 5.0 does some time after a session came up: send what was withdrawn before."""
+        session = self.sessions[peer]
+        if self.dialect == 5 and session.up:
+            for prefix, given in session.phantoms.items():
+                if prefix not in session.rib:
+                    session.table[prefix] = session.received(given)
+        session.phantoms.clear()
+
+    def drop(self, peer: str) -> None:
+        """Take a session down: the peer forgets its routes."""
+        session = self.sessions[peer]
+        session.up = False
+        session.table = {}
+
+    def state(self, peer: str, state: str, reason: str = "") -> str:
+        """Return the JSON line that tells the helper of a session."""
+        near = self.sessions[peer].neighbor
+        what: dict[str, object] = {
+            "address": {"local": str(near.local_address), "peer": peer},
+            "asn": {"local": near.local_as, "peer": near.peer_as},
+            "state": state,
+        }
+        if reason:
+            what["reason"] = reason
+        return json.dumps(
+            {
+                "exabgp": "5.0.0" if self.dialect == 5 else "4.0.1",
+                "time": 1700000000.25,
+                "host": "lb1",
+                "pid": 4242,
+                "ppid": 1,
+                "counter": 7,
+                "type": "state",
+                "neighbor": what,
+            }
+        )
+
+    # --- lines -----------------------------------------------------------------------------
+
+    def answer(self, line: str) -> list[str]:
+        """Do what a line says and return the answer, its last line `done` or `error`.
+
+        Raises:
+            NoReplyError: there is none.
+        """
+        if line == "version":
+            return ["exabgp 5.0.15" if self.dialect == 5 else "exabgp 4.2.25", "done"]
+        if live := [word for word in LIVE_WORDS if word in line]:
+            raise AssertionError(f"{live} in {line!r}: ExaBGP would have stopped, or worse")
+        match line.split():
+            case ["show", "neighbor", "configuration"]:
+                return [*self._configuration(), "done"]
+            case ["show", "neighbor", "extensive"]:
+                return [*self._extensive(), "done"]
+            case ["show", "neighbor", "summary"]:
+                return [HEADER, "done"]
+            case ["show", "adj-rib", "out", "extensive"]:
+                return [*self._rib(), "done"]
+        try:
+            self._change(line)
+        except RefusedLineError:
+            return ["error"]
+        return ["done"]
+
+    def _change(self, line: str) -> None:
+        words = deque(line.split())
+        concerned = self._selected(words)
+        verb, kind = words.popleft(), words.popleft()
+        assert verb in {"announce", "withdraw"}
+        assert kind == "attributes"
+        given, prefixes = self._parse(words)
+        if len({prefix.version for prefix in prefixes}) > 1:
+            raise AssertionError(f"{line!r}: two families: ExaBGP would have reset the session")
+        for session in concerned:
+            for prefix in prefixes:
+                if prefix.version not in session.neighbor.families:
+                    continue
+                if verb == "withdraw":
+                    session.withdraw(prefix)
+                    continue
+                local = session.neighbor.local_address
+                if given.next_hop == "self" and (local is None or local.version != prefix.version):
+                    raise NoReplyError if self.dialect == 4 else RefusedLineError
+                session.announce(prefix, given)
+
+    def _selected(self, words: deque[str]) -> list[Session]:
+        if words[0] != "neighbor":
+            return list(self.sessions.values())
+        words.popleft()
+        session = self.sessions.get(words.popleft())
+        wanted = dict[str, str]()
+        while words[0] in {"local-ip", "local-as", "peer-as", "router-id"}:
+            key = words.popleft()
+            wanted[key] = words.popleft()
+        if session is None:
+            raise RefusedLineError
+        near = session.neighbor
+        known = {
+            "local-ip": str(near.local_address),
+            "local-as": str(near.local_as),
+            "peer-as": str(near.peer_as),
+            "router-id": ROUTER_ID,
+        }
+        if any(known[key] != value for key, value in wanted.items()):
+            raise RefusedLineError
+        return [session]
+
+    def _parse(self, words: deque[str]) -> tuple[Given, list[Prefix]]:
+        given = Given("")
+        while words:
+            match words.popleft():
+                case "next-hop":
+                    given = replace(given, next_hop=words.popleft())
+                case "as-path":
+                    given = replace(given, as_path=tuple(map(int, _bracketed(words))))
+                case "origin":
+                    given = replace(given, origin=words.popleft())
+                case "med":
+                    given = replace(given, med=int(words.popleft()))
+                case "community":
+                    given = replace(given, communities=_bracketed(words))
+                case "large-community":
+                    given = replace(given, large_communities=_bracketed(words))
+                case "nlri":
+                    try:
+                        return given, [ip_network(word) for word in words]
+                    except ValueError:  # host bits
+                        raise (NoReplyError if self.dialect == 4 else RefusedLineError) from None
+                case _:
+                    break
+        raise RefusedLineError
+
+    # --- what it shows ---------------------------------------------------------------------
+
+    def _rib(self) -> Iterator[str]:
+        for peer, session in self.sessions.items():
+            near = session.neighbor
+            for prefix, given in session.rib.items():
+                hop = given.next_hop
+                if hop == "self" and self.dialect == 5:
+                    hop = str(near.local_address)
+                yield (
+                    f"neighbor {peer} local-ip {near.local_address} local-as {near.local_as} "
+                    f"peer-as {near.peer_as} router-id {ROUTER_ID} family-allowed in-open "
+                    f"ipv{prefix.version} unicast {prefix} next-hop {hop}{self._shown(given)}"
+                )
+
+    def _shown(self, given: Given) -> str:
+        text = "" if given.origin is None else f" origin {given.origin}"
+        if given.as_path is not None:
+            path = " ".join(map(str, given.as_path))
+            text += f" as-path ( {path} )" if self.dialect == 5 else f" as-path [ {path} ]"
+        if given.med is not None:
+            text += f" med {given.med}"
+        named = [_NAMES.get(each, each) for each in given.communities]
+        for what, values in (("community", named), ("large-community", given.large_communities)):
+            if values:
+                text += f" {what} " + (f"[ {' '.join(values)} ]" if len(values) > 1 else values[0])
+        return text
+
+    def _configuration(self) -> Iterator[str]:
+        for peer, session in self.sessions.items():
+            near = session.neighbor
+            families = "".join(f"    ipv{v} unicast;\n" for v in sorted(near.families))
+            processes = (
+                f"    processes [ {' '.join(sorted(near.processes))} ];\n" if near.processes else ""
+            )
+            yield from (
+                f'neighbor {peer} {{\n  description "";\n  router-id {ROUTER_ID};\n'
+                f"  local-address {near.local_address};\n  local-as {near.local_as};\n"
+                f"  peer-as {near.peer_as};\n  hold-time 180;\n\n  capability {{\n"
+                f"    asn4 enable;\n  }}\n  family {{\n{families}  }}\n  nexthop {{\n  }}\n"
+                f"  add-path {{\n  }}\n  api {{\n{processes}    neighbor-changes;\n  }}\n}}"
+            ).split("\n")
+
+    def _extensive(self) -> Iterator[str]:
+        for peer, session in self.sessions.items():
+            state = "ESTABLISHED" if session.up else "IDLE"
+            yield from (f"Neighbor {peer}", "", "    Session                       Local")
+            yield from (f"   state                    {state}      ", "")
+
+
+def _bracketed(words: deque[str]) -> tuple[str, ...]:
+    if words.popleft() != "[":
+        raise RefusedLineError
+    found = []
+    while (word := words.popleft()) != "]":
+        found.append(word)
+    return tuple(found)
+
+
+class Fault(Enum):
+    """What may become of one command. All but the first two are done."""
+
+    ERROR = auto()
+    """Not done, and answered `error`."""
+    IGNORED = auto()
+    """Not done, and never answered."""
+    NO_ACK = auto()
+    """Done, and never answered."""
+    SLOW = auto()
+    """Done and answered after longer than anybody waits; what comes later waits for it."""
+    GARBAGE = auto()
+    """Done, with garbage before the answer."""
+    CUT = auto()
+    """Done, and the answer comes byte by byte."""
+
+
+SLOW = 7.3
+GARBAGE = ["", "\x1b[31m", "donee", "{", '{"type": "state"}', "x" * 100]
+
+
+class Exabgp:
+    """A fake ExaBGP with its pipes, in the running loop's time."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        """Start with a daemon whose helper is not there yet."""
+        self.daemon = daemon
+        self.reader: asyncio.StreamReader | None = None
+        self.faults: deque[Fault] = deque()
+        self.commands: list[str] = []
+        self.overlaps: list[tuple[str, str]] = []
+        self._loop = asyncio.get_running_loop()
+        self._rest = b""
+        self._in_flight = ""
+        self._stalled: deque[str] | None = None
+        self._queue: deque[str] = deque()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._stopped = False
+
+    # --- the helper's side -----------------------------------------------------------------
+
+    def spawn(self) -> asyncio.StreamReader:
+        """Start a helper: return what it reads. Answers to its predecessor's commands come to it."""
+        self.reader = asyncio.StreamReader()
+        self._rest = b""
+        self._in_flight = ""
+        return self.reader
+
+    def write(self, data: bytes) -> None:
+        """Take what the helper writes."""
+        assert data.isascii(), "ExaBGP kills a helper for a byte beyond ASCII"
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._stalled is None:
+                self._take(line.decode())
+            else:
+                self._stalled.append(line.decode())
+
+    def _tell(self, lines: Iterable[str], *, cut: bool = False) -> None:
+        if self._stopped or self.reader is None:
+            return
+        data = "".join(f"{line}\n" for line in lines).encode()
+        pieces = [data[at : at + 1] for at in range(len(data))] if cut else [data]
+        for piece in pieces:
+            self.reader.feed_data(piece)
+
+    # --- ExaBGP's side ---------------------------------------------------------------------
+
+    def _take(self, line: str) -> None:
+        """Answer `version` at once, and all else one after the other, as ExaBGP does."""
+        fence = line in {"version", "show neighbor summary"}
+        if self._in_flight and not fence:
+            self.overlaps.append((self._in_flight, line))
+        self._in_flight = "" if fence else line
+        if line == "version":
+            self._tell(self.daemon.answer(line))
+            return
+        self._queue.append(line)
+        if len(self._queue) == 1:
+            self._next()
+
+    def _next(self) -> None:
+        line = self._queue[0]
+        fault = self.faults.popleft() if self.faults else None
+        self._later(SLOW if fault is Fault.SLOW else 0.001, lambda: self._finish(line, fault))
+
+    def _finish(self, line: str, fault: Fault | None) -> None:
+        if self._stalled is not None:
+            self._later(0.5, lambda: self._finish(line, fault))
+            return
+        self._queue.popleft()
+        self.commands.append(line)
+        if self._in_flight == line and fault not in {Fault.IGNORED, Fault.NO_ACK}:
+            self._in_flight = ""
+        if fault is Fault.ERROR:
+            self._tell(["error"])
+        elif fault is not Fault.IGNORED:
+            try:
+                reply = self.daemon.answer(line)
+            except NoReplyError:
+                reply = []
+            if fault is Fault.GARBAGE:
+                reply = [*GARBAGE, *reply]
+            if fault is not Fault.NO_ACK:
+                self._tell(reply, cut=fault is Fault.CUT)
+        if self._queue:
+            self._next()
+
+    def stall(self, seconds: float) -> None:
+        """Neither read nor write for a while, as when stopped."""
+        if self._stalled is None:
+            self._stalled = deque()
+            self._later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        lines, self._stalled = self._stalled or (), None
+        for line in lines:
+            self._take(line)
+
+    def up(self, peer: str, phantoms_after: float = 0.5) -> None:
+        """Bring a session up, and tell the helper."""
+        if not self.daemon.sessions[peer].up:
+            self.daemon.establish(peer)
+            self._tell([self.daemon.state(peer, "connected"), self.daemon.state(peer, "up")])
+            self._later(phantoms_after, lambda: self.daemon.send_phantoms(peer))
+
+    def down(self, peer: str) -> None:
+        """Take a session down, and tell the helper; again where it is down already."""
+        self.daemon.drop(peer)
+        self._tell([self.daemon.state(peer, "down", "peer reset")])
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Say something unasked."""
+        self._tell(lines)
+
+    def stop(self) -> None:
+        """End: the pipe closes, and peers forget all routes."""
+        self._stopped = True
+        for timer in self._timers:
+            timer.cancel()
+        for peer in self.daemon.sessions:
+            self.daemon.drop(peer)
+        if self.reader is not None:
+            self.reader.feed_eof()
+
+    def _later(self, seconds: float, what: object) -> None:
+        assert callable(what)
+        self._timers = {timer for timer in self._timers if timer.when() > self._loop.time()}
+        self._timers.add(self._loop.call_later(seconds, what))
+
+    def table(self, peer: str) -> dict[str, Received]:
+        """Return what a peer has, by prefix."""
+        return {str(p): seen for p, seen in self.daemon.sessions[peer].table.items()}

@@ -1,0 +1,456 @@
+"""Lines to ExaBGP and its answers: what is rendered comes to be at each peer, and parses back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from policy.plan import Announce, Change, Withdraw
+from policy.route import Asn, AsPath, Attributes, Prefix, Route
+from speaker.backends.base import BackendError
+from speaker.backends.exabgp_protocol import (
+    MAX_LINE,
+    Conversation,
+    Event,
+    Ignored,
+    InStep,
+    OutOfStep,
+    PeerState,
+    ProtocolError,
+    Reply,
+    Shutdown,
+)
+from speaker.backends.exabgp_text import (
+    PREFIXES_PER_LINE,
+    as_ebgp,
+    next_hop_for,
+    parse_neighbors,
+    parse_rib,
+    parse_sessions,
+    render,
+    sent,
+    unreachable,
+)
+from speaker.settings import NextHop
+from tests.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
+from tests.property import strategies as made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from speaker.backends.exabgp_text import Neighbor
+
+ASN = made.LOCAL_ASN
+ONE = made.ebgp(made.PEERS[0])
+EXPLICIT = NextHop(made.V4_HOP, made.V6_HOP)
+DIALECT = st.sampled_from(DIALECTS)
+GRACEFUL_SHUTDOWN = made.WELL_KNOWN[-1]
+
+
+@st.composite
+def own_routes(draw: st.DrawFn, count: int = 6) -> list[Route]:
+    """Routes of this data centre, of few sets of attributes, so that they share lines."""
+    some = draw(st.lists(made.originated(ASN), min_size=1, max_size=3))
+    prefixes = draw(st.lists(made.PREFIXES, unique=True, max_size=count))
+    return [Route(prefix, draw(st.sampled_from(some))) for prefix in prefixes]
+
+
+def tell(daemon: Daemon, changes: Iterable[Change], site: made.Site) -> list[str]:
+    """Give the lines of changes to ExaBGP, and return them; all must be answered `done`."""
+    lines = [line.text for line in render(changes, site.neighbors, site.hops)]
+    for line in lines:
+        assert daemon.answer(line) == ["done"], line
+    return lines
+
+
+def reached(site: made.Site, version: int) -> list[Neighbor]:
+    hop = next_hop_for(site.hops, version)
+    return [
+        neighbor
+        for neighbor in site.neighbors
+        if version in neighbor.families and not unreachable(neighbor, version, hop)
+    ]
+
+
+@given(made.sites(), own_routes(), DIALECT)
+def test_read_back(site: made.Site, routes: list[Route], dialect: Dialect) -> None:
+    """What a line announces is read back as the same route, of each neighbour that can have it."""
+    daemon = Daemon(site.neighbors, dialect)
+    tell(daemon, map(Announce, routes), site)
+    *lines, end = daemon.answer("show adj-rib out extensive")
+    assert end == "done"
+    rib = parse_rib(lines)
+    found = {
+        (str(neighbor.address), route.prefix)
+        for route in routes
+        for neighbor in reached(site, route.prefix.version)
+    }
+    assert rib.keys() == found
+    for route in routes:
+        hop = next_hop_for(site.hops, route.prefix.version)
+        for neighbor in reached(site, route.prefix.version):
+            what = rib[str(neighbor.address), route.prefix]
+            assert as_ebgp(what, neighbor, hop, ASN) == route.attributes
+
+
+@given(made.sites(), own_routes(), DIALECT)
+def test_at_the_peer(site: made.Site, routes: list[Route], dialect: Dialect) -> None:
+    """A peer has the neighbour's own AS once and the prepends, or on iBGP the prepends alone."""
+    daemon = Daemon(site.neighbors, dialect)
+    for peer in daemon.sessions:
+        daemon.establish(peer)
+    tell(daemon, map(Announce, routes), site)
+    for route in routes:
+        wanted = route.attributes
+        hop = next_hop_for(site.hops, route.prefix.version)
+        for neighbor in reached(site, route.prefix.version):
+            seen = daemon.sessions[str(neighbor.address)].table[route.prefix]
+            own = neighbor.local_as != neighbor.peer_as
+            prepends = len(wanted.as_path) - 1
+            assert seen.as_path == (neighbor.local_as,) * (prepends + own)
+            assert seen.next_hop == str(hop or neighbor.local_address)
+            assert (seen.origin, seen.med) == (wanted.origin, wanted.med)
+            assert seen.communities == {str(each) for each in wanted.communities}
+            assert seen.large_communities == {str(each) for each in wanted.large_communities}
+
+
+@given(made.sites(), own_routes(), st.data(), DIALECT)
+def test_withdrawn(
+    site: made.Site, routes: list[Route], data: st.DataObject, dialect: Dialect
+) -> None:
+    """Withdrawals take away what they name at every neighbour, and nothing else."""
+    daemon = Daemon(site.neighbors, dialect)
+    tell(daemon, map(Announce, routes), site)
+    gone = {route.prefix for route in routes if data.draw(st.booleans())}
+    tell(daemon, map(Withdraw, gone), site)
+    left = parse_rib(daemon.answer("show adj-rib out extensive")[:-1])
+    assert {prefix for _, prefix in left} == {
+        route.prefix
+        for route in routes
+        if route.prefix not in gone and reached(site, route.prefix.version)
+    }
+
+
+@given(made.sites(), own_routes(), st.lists(made.PREFIXES))
+@example(
+    site=made.Site((), NextHop()),
+    routes=[],
+    withdrawn=list(made.POOL),
+)
+def test_lines(site: made.Site, routes: list[Route], withdrawn: list[Prefix]) -> None:
+    """No line has a word that ExaBGP would heed, a byte beyond ASCII, or two families."""
+    changes: list[Change] = [*map(Withdraw, withdrawn), *map(Announce, routes)]
+    for line in render(changes, site.neighbors, site.hops):
+        assert line.text.isascii()
+        assert line.text.isprintable()
+        assert not [word for word in LIVE_WORDS if word in line.text]
+        assert "as-path [ ]" not in line.text
+        assert len({change.prefix.version for change in line.changes}) == 1
+        assert len({type(change) for change in line.changes}) == 1
+
+
+def test_graceful_shutdown() -> None:
+    """The community that would stop ExaBGP by its name is written as a number."""
+    attributes = Attributes(AsPath.originated(ASN, 0), communities=(GRACEFUL_SHUTDOWN,))
+    route = Route(made.HOSTS_V4[0], attributes)
+    (line,) = render([Announce(route)], [ONE], NextHop())
+    assert "community [ 65535:0 ]" in line.text
+
+
+@pytest.mark.parametrize("count", [1, 249, 250, 251, 1000])
+def test_long_lists(count: int) -> None:
+    """A line has at most 250 prefixes, and each change is in exactly one line."""
+    prefixes = [made.host_v6(offset) for offset in range(count)]
+    changes: list[Change] = [
+        *map(Withdraw, prefixes),
+        *(Announce(Route(p, made.SOME[0])) for p in prefixes),
+    ]
+    lines = list(render(changes, [ONE], EXPLICIT))
+    assert [change for line in lines for change in line.changes] == changes
+    assert max(len(line.changes) for line in lines) <= PREFIXES_PER_LINE
+    assert len(lines) == 2 * -(-count // PREFIXES_PER_LINE)
+
+
+@given(own_routes(count=20).filter(bool))
+def test_halves(routes: list[Route]) -> None:
+    """The halves of a line ask for the same, and none is empty where there are two changes."""
+    for line in render(map(Announce, routes), [ONE], EXPLICIT):
+        if len(line.changes) > 1:
+            first, second = line.halves()
+            assert (*first.changes, *second.changes) == line.changes
+            assert first.changes
+            assert second.changes
+            assert first.command == second.command == line.command
+
+
+@given(made.originated(ASN), made.sites())
+def test_inverse(attributes: Attributes, site: made.Site) -> None:
+    """`as_ebgp` gives back what `sent` was given; with another next hop it is nothing of ours."""
+    for neighbor in site.neighbors:
+        for hop in (site.hops.ipv4, site.hops.ipv6):
+            what = sent(attributes, neighbor, hop)
+            assert as_ebgp(what, neighbor, hop, ASN) == attributes
+            assert as_ebgp(what, neighbor, made.PEERS[0], ASN) is None
+
+
+def test_not_ours() -> None:
+    """A route with another AS in its path, an empty path to an eBGP peer, or odd attributes is none of ours."""
+    neighbor = made.ebgp(made.PEERS[0])
+    start = f"neighbor {neighbor.address} local-ip 203.0.113.1 local-as 64699 peer-as 64496"
+    start += " router-id 203.0.113.2 family-allowed in-open ipv4 unicast 192.0.2.1/32 next-hop self"
+    for rest in (
+        " as-path [ 64699 64496 ]",
+        " as-path [ ]",
+        "",
+        " as-path [ 64699 ] aggregator ( 64699:203.0.113.1 )",
+        " as-path [ 64699 ] community [ some-name ]",
+        " as-path [ 64699 ] med 4294967296",
+        " as-path [ 64699 ] [ 64699 ]",
+    ):
+        ((_, what),) = parse_rib([start + rest]).items()
+        assert as_ebgp(what, neighbor, None, ASN) is None
+    ((_, what),) = parse_rib([start + " as-path [ 64699 64699 ] med 0"]).items()
+    assert as_ebgp(what, neighbor, None, Asn(64511)) == Attributes(
+        AsPath.originated(Asn(64511), 1), 0
+    )
+
+
+@given(made.sites(), DIALECT, st.data())
+def test_neighbors(site: made.Site, dialect: Dialect, data: st.DataObject) -> None:
+    """The configuration that ExaBGP shows gives the neighbours and their sessions."""
+    daemon = Daemon(site.neighbors, dialect)
+    for peer in daemon.sessions:
+        if data.draw(st.booleans()):
+            daemon.establish(peer)
+    lines = daemon.answer("show neighbor configuration")[:-1]
+    assert parse_neighbors(lines) == site.neighbors
+    sessions = parse_sessions(daemon.answer("show neighbor extensive")[:-1])
+    assert sessions == {peer: session.up for peer, session in daemon.sessions.items()}
+
+
+WORDS = st.sampled_from(
+    [
+        "neighbor",
+        "203.0.113.11",
+        "local-ip",
+        "local-as",
+        "64699",
+        "peer-as",
+        "ipv4",
+        "ipv6",
+        "unicast",
+        "192.0.2.1/32",
+        "next-hop",
+        "self",
+        "as-path",
+        "[",
+        "]",
+        "(",
+        ")",
+        "med",
+        "community",
+        "large-community",
+        "1:2",
+        "{",
+        "}",
+        "family",
+        "api",
+        "processes",
+        "state",
+        "Neighbor",
+        "ESTABLISHED",
+        ";",
+        "origin",
+        "igp",
+        "local-address",
+        "0.0.0.0",
+        "x",
+    ]
+)
+SPOKEN = st.lists(
+    st.one_of(st.text(), st.lists(WORDS, max_size=20).map(" ".join), st.sampled_from(["}", "{"]))
+)
+
+
+@given(SPOKEN)
+def test_other_answers(lines: list[str]) -> None:
+    """An answer that is not understood is an error that says so; nothing else is raised."""
+    for parse in (parse_rib, parse_neighbors, parse_sessions):
+        with suppress(BackendError):
+            parse(lines)
+
+
+@given(made.sites(), own_routes(), DIALECT, st.data())
+def test_damaged_answers(
+    site: made.Site, routes: list[Route], dialect: Dialect, data: st.DataObject
+) -> None:
+    """A damaged answer is an error, or says of no prefix what was not said of it."""
+    daemon = Daemon(site.neighbors, dialect)
+    tell(daemon, map(Announce, routes), site)
+    lines = daemon.answer("show adj-rib out extensive")[:-1]
+    if not lines:
+        return
+    at = data.draw(st.integers(0, len(lines) - 1))
+    cut = data.draw(st.integers(0, len(lines[at])))
+    with suppress(BackendError):
+        damaged = parse_rib([*lines[:at], lines[at][:cut], *lines[at + 1 :]])
+        assert {prefix.version for _, prefix in damaged} <= {4, 6}
+
+
+# --- the conversation ----------------------------------------------------------------------------
+
+NOISE = st.lists(
+    st.one_of(
+        st.binary(max_size=20),
+        st.sampled_from(
+            [b"done\n", b"error\n", b"exabgp 5.0.15\n", b"{}\n", b"{", b"\n", b"\r\n", b"[" * 2000]
+        ),
+        st.sampled_from(
+            [
+                b'{"type": "notification", "notification": "shutdown"}\n',
+                b'{"type":"state","neighbor":{"address":{"peer":"203.0.113.11"},"state":"up"}}\n',
+                b'{"type":"state","neighbor":{"address":{"peer":1},"state":"up"}}\n',
+                b'{"type":"state","neighbor":[]}\n',
+            ]
+        ),
+    ),
+    max_size=20,
+).map(b"".join)
+
+
+def converse(pieces: Sequence[bytes], commands: int = 3) -> list[Event]:
+    """Keep a command in flight while there are any, and come in step again whenever it is lost."""
+    conversation = Conversation()
+    conversation.send("show adj-rib out extensive")
+    events = []
+    for piece in pieces:
+        for event in conversation.receive(piece):
+            events.append(event)
+            if isinstance(event, OutOfStep):
+                conversation.resynchronise()
+            if conversation.ready and commands:
+                commands -= 1
+                conversation.send("show neighbor extensive")
+    return events
+
+
+@given(NOISE, st.lists(st.integers(0, 400)))
+@example(b"done\n" + b"x" * (MAX_LINE + 10) + b"\ndone\n", [5, 100])
+def test_any_bytes(data: bytes, cuts: list[int]) -> None:
+    """Whatever comes, in whatever pieces, nothing is raised and the events are the same."""
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    pieces = [data[start:end] for start, end in pairwise(places)]
+    assert converse(pieces) == converse([data])
+
+
+@pytest.mark.parametrize("size", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 3 * MAX_LINE])
+@pytest.mark.parametrize("chunk", [1 << 16, 1 << 23])
+def test_huge_lines(size: int, chunk: int) -> None:
+    """A line of over a mebibyte is passed over, however it comes, and the next is heeded."""
+    data = b"x" * size + b"\ndone\n"
+    events = converse([data[at : at + chunk] for at in range(0, len(data), chunk)], commands=0)
+    lines = ("x" * size,) if size <= MAX_LINE else ()
+    assert [event for event in events if isinstance(event, Reply)] == [Reply(ok=True, lines=lines)]
+    assert sum(isinstance(event, Ignored) for event in events) == (size > MAX_LINE)
+
+
+def test_one_in_flight() -> None:
+    """A second command, and one that is not a line of ASCII, are our own fault and not sent."""
+    conversation = Conversation()
+    for command in ("a\nb", "é", "\x00", "a\r"):
+        with pytest.raises(ProtocolError):
+            conversation.send(command)
+    conversation.send("show neighbor extensive")
+    with pytest.raises(ProtocolError, match="in flight"):
+        conversation.send("show neighbor extensive")
+
+
+def test_replies() -> None:
+    """A reply has the lines before it, and JSON between them is none of them."""
+    conversation = Conversation()
+    conversation.send("show neighbor extensive")
+    state = b'{"type":"state","neighbor":{"address":{"peer":"203.0.113.11"},"state":"down","reason":"x"}}'
+    assert list(conversation.receive(b"one\n" + state + b"\ntwo\r\ndo")) == [
+        PeerState("203.0.113.11", up=False, reason="x")
+    ]
+    assert not conversation.ready
+    assert list(conversation.receive(b"ne\nlate\n")) == [
+        Reply(ok=True, lines=("one", "two")),
+        Ignored("late"),
+    ]
+    conversation.send("show neighbor extensive")
+    assert list(conversation.receive(b"error\n")) == [Reply(ok=False, lines=())]
+
+
+def test_shutdown() -> None:
+    """The notification of a shutdown is heard at any time."""
+    line = b'{ "exabgp": "5.0.0", "type": "notification", "notification": "shutdown" }\n'
+    assert list(Conversation().receive(line)) == [Shutdown()]
+
+
+def answers(conversation: Conversation, dialect: Dialect) -> tuple[bytes, list[bytes]]:
+    """Lose step, and return what is asked, with what ExaBGP answers to it."""
+    asked = conversation.resynchronise()
+    daemon = Daemon((), dialect)
+    with suppress(NoReplyError):
+        return asked, [f"{line}\n".encode() for line in daemon.answer(asked.decode().strip())]
+    return asked, []
+
+
+@given(
+    DIALECT,
+    st.lists(st.sampled_from([b"done\n", b"error\n", b"neighbor x\n", b"{}\n", b"\n"]), max_size=6),
+)
+def test_in_step_again(dialect: Dialect, late: list[bytes]) -> None:
+    """After a lost reply, whatever comes late is passed over, and the next command gets its own."""
+    conversation = Conversation()
+    conversation.send("show neighbor extensive")
+    _, reply = answers(conversation, dialect)
+    events = [event for line in (*late, *reply) for event in conversation.receive(line)]
+    assert events[-1] == InStep()
+    assert not [event for event in events if isinstance(event, Reply)]
+    conversation.send("show adj-rib out extensive")
+    assert list(conversation.receive(b"mine\ndone\n")) == [Reply(ok=True, lines=("mine",))]
+
+
+def test_a_stranger_in_the_reply() -> None:
+    """The late answer to an earlier question puts the conversation out of step, and it is mended."""
+    conversation = Conversation()
+    _, reply = answers(conversation, 5)
+    assert list(conversation.receive(b"".join(reply))) == [InStep()]
+    conversation.send("show neighbor extensive")
+    (event,) = conversation.receive(reply[0])
+    assert isinstance(event, OutOfStep)
+    conversation.resynchronise()
+    late = [*reply[1:], b"done\n", *reply]
+    assert [e for line in late for e in conversation.receive(line)][-1] == InStep()
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_answers_that_never_come(lost: int) -> None:
+    """However many questions were lost: once ExaBGP answers them again, it is in step within two."""
+    conversation = Conversation()
+    conversation.send("show neighbor extensive")
+    for _ in range(lost):
+        conversation.resynchronise()
+    events: list[Event] = []
+    for _ in range(2):
+        _, reply = answers(conversation, 5)
+        events += conversation.receive(b"".join(reply))
+    assert InStep() in events
+
+
+@pytest.mark.parametrize("questions", [1, 2, 5])
+def test_answers_that_all_come_late(questions: int) -> None:
+    """Where several questions were asked and all are answered at last, the last answer counts."""
+    conversation = Conversation()
+    for _ in range(questions):
+        _, reply = answers(conversation, 5)
+    for _ in range(questions - 1):
+        assert InStep() not in list(conversation.receive(b"".join(reply)))
+    assert InStep() in list(conversation.receive(b"".join(reply)))
