@@ -77,7 +77,7 @@ class Router:
         )
         program = await exabgp.start(conf, listen=self.address, port=self.port)
         with suppress(TimeoutError):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 await self._heard.wait()
                 return program
         await program.stop()

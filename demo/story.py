@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PATHS: tuple[AsPath, ...] = ((ASN,) * 2, (ASN,) * 3)
 """By rank: one prepend for the first choice, two for the second, which is the default."""
-WITHIN = 10.0
+WITHIN = 15.0
 HOLD = 3.0
 
 
@@ -48,7 +48,7 @@ class Story:
             "both data centres start",
             self._start(resolver),
             set(),
-            within=20.0,
+            within=30.0,
         )
         real = par1.realservers[vip.name]
         await self._step(f"{par1.name}: {vip.name}'s only realserver dies", real.kill(), gone)
@@ -131,7 +131,7 @@ class Story:
                 f"{site.name}: ExaBGP starts again, the drained VIP stays away",
                 site.start_exabgp(),
                 {(site.name, vip.name)},
-                within=20.0,
+                within=30.0,
             )
             await asyncio.sleep(HOLD)
             if back.done():
