@@ -32,11 +32,12 @@ class Reading:
     """What a daemon announces, read back: None for what it does not.
 
     `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
-    for again, whatever was read.
+    for again, whatever was read. `trouble` is what is wrong with the daemon, in words.
     """
 
     routes: Mapping[Prefix, Route | Drift | None]
     doubtful: Collection[Prefix] = field(default_factory=frozenset)
+    trouble: str = ""
 
 
 class Backend(Protocol):
@@ -44,6 +45,10 @@ class Backend(Protocol):
 
     Calls are not made at the same time. Both may take seconds, and may be called again at once.
     """
+
+    @property
+    def heal(self) -> float:
+        """How often to read although nothing changed, in seconds."""
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """Ask for changes, at most one to a prefix, and wait until the daemon has taken them.

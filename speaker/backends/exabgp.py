@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -43,7 +44,11 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 SETTLE = (1.0, 10.0)
-HEAL = 60.0
+DOUBT = 60.0
+# What changes again within MIXED seconds may be sent in an earlier shape, and what changed while
+# a session was down too: after CALM seconds without a change, all is sent again.
+MIXED = 10.0
+CALM = 3.0
 CHUNK = 1 << 16
 
 
@@ -58,6 +63,8 @@ class ExabgpBackend:
     still while its pipe to us is full.
     """
 
+    heal = 30.0
+
     def __init__(
         self,
         reader: asyncio.StreamReader,
@@ -66,6 +73,7 @@ class ExabgpBackend:
         wake: Callable[[], None],
         patience: float = PATIENCE,
         settle: Sequence[float] = SETTLE,
+        calm: float = CALM,
     ) -> None:
         """Make a driver, which `configure` makes ready.
 
@@ -76,12 +84,14 @@ class ExabgpBackend:
             patience: how long ExaBGP may be silent while it owes a reply, in seconds.
             settle: how long after a session came up its routes are sent again, in seconds. More
                 than once, because a large table is still being sent at first.
+            calm: how long nothing may have changed before everything is sent again, in seconds.
         """
         self._reader = reader
         self._write = write
         self._wake = wake
         self._patience = patience
         self._settle = settle
+        self._calm = calm
         self._conversation = Conversation()
         self._reply: asyncio.Future[Reply] | None = None
         self._in_step = asyncio.Event()
@@ -90,8 +100,10 @@ class ExabgpBackend:
         self._asked_version = 0.0
         self._neighbors: tuple[Neighbor, ...] = ()
         self._up: dict[str, bool] = {}
-        self._came_up = True  # perhaps before we were started
+        self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
+        self._changed: dict[Prefix, float] = {}
+        self._mixed: set[Prefix] = set()
         self._lost: set[Prefix] = set()
         self.gone = asyncio.Event()
 
@@ -137,14 +149,22 @@ class ExabgpBackend:
         self._up[address] = up
         if up:
             log.warning("peer %s: up", address)
-            for delay in self._settle:
-                asyncio.get_running_loop().call_later(delay, self._settled)
+            loop = asyncio.get_running_loop()
+            *early, last = self._settle
+            for delay in early:
+                loop.call_later(delay, self._settled)
+            loop.call_later(last, partial(self._settled, flush=True))
         elif known is not False:
             log.warning("peer %s: down: %.200s", address, reason)
 
-    def _settled(self) -> None:
-        """Doubt everything: ExaBGP 5.0 sends what was withdrawn while a session was down."""
+    def _settled(self, *, flush: bool = False) -> None:
+        """Doubt what was sent when the session came up: it may be what was so before.
+
+        ExaBGP sends what was withdrawn while the session was down, and earlier attributes of
+        what changed then. The one is healed by withdrawing again, the other by a flush.
+        """
         self._came_up = True
+        self._must_flush = self._must_flush or flush
         self._wake()
 
     # --- asking ----------------------------------------------------------------------------
@@ -220,12 +240,23 @@ class ExabgpBackend:
             for change in changes
             if isinstance(change, Announce) and impossible[change.prefix.version]
         }
+        self._note_changes(changes)
         together = [change for change in changes if change.prefix not in self._lost]
         alone = [[change] for change in changes if change.prefix in self._lost]
         for group in (together, *alone):
             for line in render(group, self._neighbors, self._settings.next_hop):
                 failures |= await self._ask_for(line)
         return failures
+
+    def _note_changes(self, changes: Sequence[Change]) -> None:
+        """Note which prefixes change again before ExaBGP has surely sent their last change."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._changed = {p: when for p, when in self._changed.items() if now - when < MIXED}
+        self._mixed.update(c.prefix for c in changes if c.prefix in self._changed)
+        self._changed.update((change.prefix, now) for change in changes)
+        if self._mixed:
+            loop.call_later(self._calm + 0.1, self._wake)
 
     async def _ask_for(self, line: Line) -> Mapping[Prefix, str]:
         """Ask for a line's changes. One that is refused is halved until the culprit stands alone.
@@ -263,20 +294,26 @@ class ExabgpBackend:
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
         """See `Backend.read`. ExaBGP's Adj-RIB-Out is a cache, and no proof of what a peer has.
 
-        After a session came up all is doubtful, and now and then what the cache lacks.
+        What it lacks is doubtful after a session came up, and now and then; what it has is sent
+        again where it may not have been.
         """
         now = asyncio.get_running_loop().time()
         came_up, self._came_up = self._came_up, False
         await self._look_at_neighbors()
+        calm = now - max(self._changed.values(), default=0.0) >= self._calm
+        mixed: set[Prefix] = set()
+        up = any(peer.up for peer in self.peers())
+        if up and calm and (self._must_flush or self._mixed):
+            mixed, self._mixed = self._mixed, mixed
+            self._must_flush = False
+            await self._ask("flush adj-rib out")
         rib = parse_rib(await self._ask_lines("show adj-rib out extensive"))
         routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
-        if came_up:
+        absent = {prefix for prefix, seen in routes.items() if seen is None}
+        if came_up or now - self._doubted >= DOUBT:
             self._doubted = now
-            return Reading(routes, frozenset(prefixes))
-        if now - self._doubted >= HEAL:
-            self._doubted = now
-            return Reading(routes, frozenset(p for p, seen in routes.items() if seen is None))
-        return Reading(routes)
+            return Reading(routes, absent)
+        return Reading(routes, absent & mixed)
 
     async def _look_at_neighbors(self) -> None:
         neighbors = parse_neighbors(await self._ask_lines("show neighbor configuration"))
