@@ -5,7 +5,6 @@ GET /status, /explain?prefix=P, /history?prefix=P&…, /plan; POST /intents.
 
 from __future__ import annotations
 
-import asyncio
 import grp
 import logging
 import os
@@ -24,6 +23,7 @@ from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker import status
 from speaker.errors import SpeakerError
+from speaker.wish import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,30 +94,10 @@ class Control:
     async def _intents(self, request: web.Request) -> web.Response:
         wish = Wish.model_validate_json(await request.read())
         prefixes = self._known(wish.prefixes)
-        watchdog = self._watchdog
-        now = watchdog.clock.wall()
+        now = self._watchdog.clock.wall()
         until = None if wish.seconds is None else now + wish.seconds
         intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
-        await watchdog.settle()
-        before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
-        if wish.dry_run:
-            decisions = watchdog.foresee(dict.fromkeys(prefixes, intent))
-            after = [
-                {
-                    **before[str(prefix)],
-                    "announced": decision.route is not None,
-                    "reason": decision.reason,
-                    "as_wanted": True,
-                }
-                for prefix, decision in decisions.items()
-            ]
-        else:
-            # A caller that hangs up must not leave the wish half done.
-            await asyncio.shield(watchdog.ask(dict.fromkeys(prefixes, intent)))
-            after = status.routes(watchdog, prefixes)
-        return web.json_response(
-            [{**route, "before": before[route["prefix"]]["announced"]} for route in after]
-        )
+        return web.json_response(await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run))
 
     def _known(self, texts: list[str]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(map(parse_prefix, texts)))

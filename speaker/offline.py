@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from policy.assess import duties
 from policy.intent import Intent, Mode
+from speaker.errors import SpeakerError
 from speaker.store import Entry, Store
 
 if TYPE_CHECKING:
@@ -18,26 +19,43 @@ if TYPE_CHECKING:
     from speaker.settings import Config
 
 
-def record(
-    config: Config, prefixes: Sequence[Prefix], mode: Mode, reason: str, seconds: float | None
-) -> None:
+def wish(
+    config: Config,
+    prefixes: Sequence[Prefix],
+    mode: Mode,
+    reason: str,
+    seconds: float | None,
+    *,
+    dry_run: bool,
+) -> list[dict[str, Any]]:
     """Record an operator's wish durably. It holds from the watchdog's next start.
+
+    Returns:
+        The state of each prefix: nothing is known of it but the wish, which is `recorded`.
 
     Raises:
         StoreError: it could not be recorded.
-        PolicyError: the reason is too long, or not printable.
     """
     now = time.time()
     until = None if seconds is None else now + seconds
-    intent = Intent(mode, pwd.getpwuid(os.getuid()).pw_name, now, reason, until)
-    store = Store(config.settings.state)
-    try:
-        store.set_intents(
-            dict.fromkeys(prefixes, intent),
-            [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
-        )
-    finally:
-        store.close()
+    intent = Intent(mode, user(), now, reason, until)
+    if not dry_run:
+        store = Store(config.settings.state)
+        try:
+            store.set_intents(
+                dict.fromkeys(prefixes, intent),
+                [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
+            )
+        finally:
+            store.close()
+    would = "would be" if dry_run else "is"
+    said = f"{mode} {would} recorded; takes effect when ExaBGP starts vip_watchdog"
+    return [{"prefix": str(prefix), "recorded": said} for prefix in prefixes]
+
+
+def user() -> str:
+    """Return the name of the user who runs this."""
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def status(config: Config, why: str) -> dict[str, Any]:
@@ -90,3 +108,24 @@ def history(config: Config, prefixes: Collection[Prefix]) -> list[dict[str, Any]
         return [entry.as_json() for entry in store.history(prefixes)]
     finally:
         store.close()
+
+
+def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
+    """Refuse: only a watchdog can explain.
+
+    Raises:
+        SpeakerError: always.
+    """
+    raise SpeakerError(_NOBODY.format(config.settings.control, ", ".join(map(str, prefixes))))
+
+
+def plan(config: Config) -> list[dict[str, str]]:
+    """Refuse: only a watchdog knows the difference.
+
+    Raises:
+        SpeakerError: always.
+    """
+    raise SpeakerError(_NOBODY.format(config.settings.control, "plan"))
+
+
+_NOBODY = "control: {}: no watchdog runs here; {}: only it knows. Start ExaBGP"

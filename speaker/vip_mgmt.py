@@ -12,15 +12,16 @@ from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import client, config, offline, targets, units
+from speaker import bgpd, client, config, offline, targets, units
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
 from speaker.show import explanation, history_table, plan_table, status_json, status_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from policy.route import Prefix
     from speaker.settings import Config
@@ -151,6 +152,11 @@ def _say(text: str, *, tag: bool = True) -> None:
 # --- wishes ------------------------------------------------------------------------------------
 
 
+def _elsewhere(loaded: Config) -> ModuleType:
+    """Return what answers where no watchdog does: bgpd itself, or the state file alone."""
+    return bgpd if loaded.settings.backend == "quagga" else offline
+
+
 def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     body = {
         "mode": call.mode,
@@ -163,13 +169,20 @@ def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     try:
         routes = client.ask(loaded.settings.control, "POST", "/intents", body)
     except client.NotServedError as error:
-        return _wish_later(call, loaded, prefixes, str(error))
+        if loaded.settings.backend == "exabgp":
+            _say(str(error))
+        routes = _elsewhere(loaded).wish(
+            loaded, prefixes, call.mode, call.reason, call.seconds, dry_run=call.dry_run
+        )
     results = [_report(route, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
 
 
 def _report(route: dict[str, Any], call: _Call) -> bool:
     """Say what became of one prefix; return whether it is as the operator wants."""
+    if "recorded" in route:
+        _say(f"{route['prefix']}: {route['recorded']}")
+        return False
     prefix, before, after = route["prefix"], route["before"], route["announced"]
     would = "would be: " if call.dry_run else ""
     if call.mode is Mode.DRAINED:
@@ -193,49 +206,40 @@ def _report(route: dict[str, Any], call: _Call) -> bool:
     return after is True and route["as_wanted"]
 
 
-def _wish_later(call: _Call, loaded: Config, prefixes: Sequence[Prefix], why: str) -> int:
-    """Record a wish without a watchdog. It holds from the watchdog's next start."""
-    _say(why)
-    if call.dry_run:
-        return NOT_AS_WANTED
-    offline.record(loaded, prefixes, call.mode, call.reason, call.seconds)
-    for prefix in prefixes:
-        _say(f"{prefix}: {call.mode} is recorded; takes effect when ExaBGP starts vip_watchdog")
-    return NOT_AS_WANTED
-
-
 # --- questions ---------------------------------------------------------------------------------
 
 
 def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
-    socket = loaded.settings.control
     query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
+    other = _elsewhere(loaded)
     match call.command:
         case "check":
             print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, no fault found")
-            return DONE
         case "status":
-            return _status(call, loaded, prefixes)
+            answer = _either(loaded, "/status", lambda why: other.status(loaded, why))
+            return _status(call, answer, prefixes)
         case "explain":
-            print(explanation(client.ask(socket, "GET", f"/explain?{query}")))
+            asked = f"/explain?{query}"
+            print(explanation(_either(loaded, asked, lambda _: other.explain(loaded, prefixes))))
         case "history":
-            try:
-                entries = client.ask(socket, "GET", f"/history?{query}")
-            except client.NotServedError:
-                entries = offline.history(loaded, prefixes)
-            print(history_table(entries))
+            asked = f"/history?{query}"
+            print(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
         case "plan":
-            changes = client.ask(socket, "GET", "/plan")
+            changes = _either(loaded, "/plan", lambda _: other.plan(loaded))
             print(plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
 
 
-def _status(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
+    """Ask the watchdog, or where none runs, what answers then."""
     try:
-        answer = client.ask(loaded.settings.control, "GET", "/status")
+        return client.ask(loaded.settings.control, "GET", target)
     except client.NotServedError as error:
-        answer = offline.status(loaded, str(error))
+        return other(str(error))
+
+
+def _status(call: _Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
     if call.names:
         wanted = {str(prefix) for prefix in prefixes}
         answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]

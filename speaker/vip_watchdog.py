@@ -9,17 +9,19 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from speaker import bgpd, report, spawned
 from speaker import config as configuration
-from speaker import report, spawned
-from speaker.config import ConfigError
+from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from speaker.settings import Config
+
 log = logging.getLogger(__name__)
 
-USAGE = 255
+NOT_AS_WANTED, USAGE = 1, 255
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,25 +36,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
     )
-    path = configuration.find(parser.parse_args(arguments).config, os.environ)
+    parser.add_argument("--daemon", action="store_true", help="backend quagga: stay and watch")
+    options = parser.parse_args(arguments)
+    path = configuration.find(options.config, os.environ)
     report.set_up(report.WATCHDOG)
-    if not spawned.is_spawned():
-        return _by_hand(path)
+    spawned_by_exabgp = spawned.is_spawned() and not options.daemon
+    try:
+        config = configuration.load(path, os.environ)
+        if config.settings.backend == "quagga":
+            return _beside_bgpd(path, config, stay=options.daemon)
+    except SpeakerError as error:
+        # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
+        if not spawned_by_exabgp:
+            log.critical("%s", error)
+            return USAGE
+    if not spawned_by_exabgp:
+        log.critical(
+            "backend exabgp: not run by hand; ExaBGP spawns it: "
+            "process NAME { run %s; encoder json; }",
+            sys.argv[0],
+        )
+        return USAGE
     return 0 if asyncio.run(spawned.run(path)) else USAGE
 
 
-def _by_hand(path: Path) -> int:
+def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
     try:
-        config = configuration.load(path, os.environ)
-    except ConfigError as error:
+        if stay:
+            return 0 if bgpd.stay(path, config) else USAGE
+        return 0 if bgpd.run_pass(config) else NOT_AS_WANTED
+    except bgpd.GuardError as error:
         log.critical("%s", error)
         return USAGE
-    log.critical(
-        "backend %s: not run by hand; ExaBGP spawns it: process NAME { run %s; encoder json; }",
-        config.settings.backend,
-        sys.argv[0],
-    )
-    return USAGE
+    except SpeakerError as error:
+        log.critical("%s", error)
+        return NOT_AS_WANTED
 
 
 if __name__ == "__main__":

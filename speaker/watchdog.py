@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # When the daemon is read back, in seconds: this long after a change, so that one reading serves
-# many, and longer after many changes, which it is still sending then; after a reading that
-# failed; and although nothing changed.
+# many, and longer after many changes, which it is still sending then; and after a reading that
+# failed.
 QUIET = 0.5
 QUIET_EACH = 0.0005
 READ_AGAIN = 1.0
-HEAL = 30.0
 
 _UNREAD = Drift("not read")
 
@@ -57,9 +56,24 @@ class Watchdog:
     """Keeps the daemon's announcements equal to what is decided. Owns all state of that."""
 
     def __init__(
-        self, config: Config, backend: Backend, source: HealthSource, store: Store, clock: Clock
+        self,
+        config: Config,
+        backend: Backend,
+        source: HealthSource,
+        store: Store,
+        clock: Clock,
+        *,
+        only: Collection[Prefix] | None = None,
     ) -> None:
         """Take over the configuration and what the store remembers.
+
+        Args:
+            config: the configuration.
+            backend: the daemon.
+            source: looks at the VIPs' health.
+            store: what outlives this process.
+            clock: the time.
+            only: the prefixes to care for; None for all of the configuration.
 
         Raises:
             StoreError: intents can't be read: nothing may be announced without them.
@@ -67,6 +81,7 @@ class Watchdog:
         self.backend = backend
         self.store = store
         self.clock = clock
+        self._only = only
         self.view = View()
         self.assessment: Assessment | None = None
         self._lock = asyncio.Lock()
@@ -79,6 +94,7 @@ class Watchdog:
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._read_due = float("-inf")
         self._was_read = self._unconfirmed = False
+        self._unreadable: BackendError | None = None
         self._trouble: dict[str, str] = {}
         self._take(config, source)
 
@@ -95,9 +111,14 @@ class Watchdog:
         self.wake_and_read()
 
     def _take(self, config: Config, source: HealthSource) -> None:
-        duties_ = duties(config.topology, config.settings.dc)
+        duties_ = {
+            prefix: duty
+            for prefix, duty in duties(config.topology, config.settings.dc).items()
+            if self._only is None or prefix in self._only
+        }
         self.store.own(duties_)
-        self._own(self.store.owned())
+        owned = self.store.owned()
+        self._own({p: o for p, o in owned.items() if self._only is None or p in self._only})
         self.config = config
         self.source = source
         self.duties: Mapping[Prefix, Duty] = duties_
@@ -166,6 +187,27 @@ class Watchdog:
                 return  # the configuration changed meanwhile, and a new cycle is due
             self._observation = observation
             await self._act()
+
+    async def look(self) -> None:
+        """Observe, read and decide, but change nothing.
+
+        Raises:
+            BackendError: the daemon can't be read.
+        """
+        self._observation = await self.source.observe()
+        async with self._lock:
+            await self._read()
+            if self._unreadable is not None:
+                raise self._unreadable
+            self.assessment = self._assess()
+
+    @property
+    def held_until(self) -> float | None:
+        """When the guard lets something go that it holds now (steady clock)."""
+        if self.assessment is None:
+            return None
+        held = any(d.cause is Cause.GUARD for d in self.assessment.decisions.values())
+        return self.assessment.look_again if held else None
 
     async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
         """Take an operator's wishes: record them durably, act at once, and read back.
@@ -337,10 +379,12 @@ class Watchdog:
             self.view.unreadable()
             self._read_due = self.clock.steady() + READ_AGAIN
             self._note("backend", str(error))
+            self._unreadable = error
             return
-        self._note("backend", "")
+        self._unreadable = None
+        self._note("backend", reading.trouble)
         now = self.clock.steady()
-        self._read_due = now + HEAL
+        self._read_due = now + self.backend.heal
         self.view.read(reading, now)
         self._was_read = self._unconfirmed = True
         self.wake()

@@ -37,6 +37,8 @@ BEST_WAIT = 0.05
 class QuaggaBackend:
     """bgpd, as one vtysh at a time sees it."""
 
+    heal = 5.0  # a bgpd that restarts announces what its file has, drained or not
+
     def __init__(
         self, vtysh: Vtysh, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
@@ -144,7 +146,16 @@ class QuaggaBackend:
             if not any(seen == text.NOT_BEST for seen in routes.values()):
                 break
             await self._pause(BEST_WAIT)
-        return Reading(routes)
+        mute = [session.address for session in self._sessions if session.needs_policy]
+        if not mute:
+            return Reading(routes)
+        trouble = (
+            f"FRR sends nothing to {', '.join(mute)}; it needs a policy for them, or: "
+            "no bgp ebgp-requires-policy, then clear bgp * soft out"
+        )
+        if len(mute) == len(self._sessions):
+            routes = {p: None if seen is None else Drift(trouble) for p, seen in routes.items()}
+        return Reading(routes, trouble=trouble)
 
     async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
         lines = await self._show(READ)

@@ -1,0 +1,195 @@
+"""Beside Quagga's or FRR's bgpd: a pass for cron, a daemon, and vip_mgmt where no daemon runs."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from policy.intent import Intent
+from speaker import status as states
+from speaker import wish as wishes
+from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.vtysh import NotRunningError, Shell
+from speaker.clock import SystemClock
+from speaker.errors import SpeakerError
+from speaker.health import keepalived
+from speaker.health.sources import sources_for
+from speaker.offline import history, user
+from speaker.service import Service
+from speaker.store import Store
+from speaker.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from policy.intent import Mode
+    from policy.route import Prefix
+    from speaker.settings import Config
+
+LOCK_TRIES, LOCK_WAIT = 300, 0.1
+
+
+class GuardError(SpeakerError):
+    """What the shell toolkit checked before each run does not hold. In its words."""
+
+
+# --- the pass and the daemon -------------------------------------------------------------------
+
+
+def run_pass(config: Config) -> bool:
+    """Run one pass over all VIPs, for cron. Return whether all is as decided.
+
+    Raises:
+        GuardError: not root, or bgpd or keepalived does not run. Nothing was changed.
+        SpeakerError: bgpd or the state file can't be used.
+    """
+    if os.geteuid() != 0:
+        raise GuardError("Only run as root !")
+    if _needs_keepalived(config) and not keepalived.is_running():
+        raise GuardError("fatal error : keepalived not running !")
+    with _one_at_a_time(config):
+        return asyncio.run(_pass(config))
+
+
+def _needs_keepalived(config: Config) -> bool:
+    return any(own.source == "ipvs" for own in config.settings.health.values())
+
+
+async def _pass(config: Config) -> bool:
+    watchdog = _make(config)
+    await _read(watchdog)
+    await watchdog.cycle()
+    # A pass remembers none of the last one's doubts: what the guard holds is waited for.
+    while (when := watchdog.held_until) is not None:
+        await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
+        await watchdog.cycle()
+    await watchdog.settle()
+    return all(route["as_wanted"] for route in states.routes(watchdog, watchdog.duties))
+
+
+async def _read(watchdog: Watchdog) -> None:
+    """Read bgpd before anything else, to say in the toolkit's words that it does not run."""
+    try:
+        await watchdog.backend.read(())
+    except NotRunningError as error:
+        raise GuardError("fatal error : quagga/bgpd not running !") from error
+
+
+def stay(path: Path, config: Config) -> bool:
+    """Stay and watch. Return whether there ever was a watchdog."""
+    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+
+    async def farewell(_: Watchdog) -> None:
+        """Leave the routes as they are."""
+
+    async def run() -> bool:
+        service = Service(
+            path, "quagga", backend, lambda config: _configure(backend, config), farewell
+        )
+        await service.run()
+        return service.started
+
+    return asyncio.run(run())
+
+
+# --- vip_mgmt without a daemon -----------------------------------------------------------------
+
+
+def wish(
+    config: Config,
+    prefixes: Sequence[Prefix],
+    mode: Mode,
+    reason: str,
+    seconds: float | None,
+    *,
+    dry_run: bool,
+) -> list[dict[str, Any]]:
+    """Take an operator's wish for some prefixes; others are not touched. See `wish.take`."""
+    now = time.time()
+    until = None if seconds is None else now + seconds
+    intent = Intent(mode, user(), now, reason, until)
+
+    async def take() -> list[dict[str, Any]]:
+        watchdog = _make(config, prefixes)
+        await watchdog.look()
+        return await wishes.take(watchdog, prefixes, intent, dry_run=dry_run)
+
+    with _one_at_a_time(config):
+        return asyncio.run(take())
+
+
+def status(config: Config, why: str) -> dict[str, Any]:
+    """Return the form of `status.status`."""
+    del why  # it is the rule here that no daemon runs
+    return states.status(_looked(config))
+
+
+def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
+    """Return the form of `status.explanation`, for each prefix."""
+    watchdog = _looked(config)
+    return [states.explanation(watchdog, prefix) for prefix in prefixes]
+
+
+def plan(config: Config) -> list[dict[str, str]]:
+    """Return the form of `status.difference`."""
+    return states.difference(_looked(config))
+
+
+def _looked(config: Config) -> Watchdog:
+    async def look() -> Watchdog:
+        watchdog = _make(config)
+        await watchdog.look()
+        return watchdog
+
+    return asyncio.run(look())
+
+
+# --- both --------------------------------------------------------------------------------------
+
+
+def _make(config: Config, only: Collection[Prefix] | None = None) -> Watchdog:
+    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    _configure(backend, config)
+    source = sources_for(config.topology, config.settings.health)
+    store = Store(config.settings.state)
+    return Watchdog(config, backend, source, store, SystemClock(), only=only)
+
+
+def _configure(backend: QuaggaBackend, config: Config) -> None:
+    profiles = [profile for vip in config.topology.vips for profile in vip.ranks]
+    backend.configure(config.settings.dc.asn, config.settings.quagga, profiles)
+
+
+@contextmanager
+def _one_at_a_time(config: Config) -> Iterator[None]:
+    """Let one run of ours at a time write to bgpd.
+
+    Raises:
+        SpeakerError: another one did not end.
+    """
+    path = config.settings.state.with_suffix(".lock")
+    try:
+        with path.open("a") as file:
+            for _ in range(LOCK_TRIES):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(LOCK_WAIT)
+            else:
+                raise SpeakerError(
+                    f"{path}: another vip_mgmt or vip_watchdog runs, and does not end"
+                )
+            yield
+    except OSError as error:
+        raise SpeakerError(
+            f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
+        ) from error
+
+
+__all__ = ["GuardError", "explain", "history", "plan", "run_pass", "status", "stay", "wish"]

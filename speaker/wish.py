@@ -1,0 +1,43 @@
+"""An operator's wish, taken by a watchdog: what vip_mgmt -a and -d ask for, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from speaker import status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.watchdog import Watchdog
+
+
+async def take(
+    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+) -> list[dict[str, Any]]:
+    """Take a wish, durably, and return the state of each prefix, with `before`: whether it was announced.
+
+    Raises:
+        StoreError: it could not be recorded; nothing was changed.
+    """
+    await watchdog.settle()
+    before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
+    intents = dict.fromkeys(prefixes, intent)
+    if dry_run:
+        after = [
+            {
+                **before[str(prefix)],
+                "announced": decision.route is not None,
+                "reason": decision.reason,
+                "as_wanted": True,
+            }
+            for prefix, decision in watchdog.foresee(intents).items()
+        ]
+    else:
+        # A caller that hangs up must not leave it half done.
+        await asyncio.shield(watchdog.ask(intents))
+        after = status.routes(watchdog, prefixes)
+    return [{**route, "before": before[route["prefix"]]["announced"]} for route in after]
