@@ -146,13 +146,16 @@ class Service:
     async def _take_new(self, watchdog: Watchdog) -> None:
         """Take the configuration anew. A bad one changes nothing."""
         try:
-            config = self._load()
+            old, config = watchdog.config, self._load()
             source = sources_for(config.topology, config.settings.health)
             await watchdog.configure(config, source)
         except SpeakerError as error:
             log.critical("%s", error)
             log.critical("the configuration stays as it was")
             return
+        before, after = old.settings, config.settings
+        if (before.state, before.control) != (after.state, after.control):
+            log.critical("node.state and node.control take effect at the next start only")
         self._configure(config)
         watchdog.wake_and_read()
         log.warning("configuration taken: %d prefixes", len(watchdog.duties))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 HISTORY_ROWS = 100_000
 BUSY = 5.0
+MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
 
 _SCHEMA = """
 CREATE TABLE intent (
@@ -92,7 +93,9 @@ class Store:
         self._intents_version = -1
 
     def _open(self) -> sqlite3.Connection:
-        self._path.touch(mode=0o660)
+        if not self._path.exists():
+            self._path.touch()
+            self._path.chmod(MODE)
         db = sqlite3.connect(
             self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )

@@ -240,13 +240,16 @@ def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
 
 
 def _status(call: _Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
+    missing = []
     if call.names:
         wanted = {str(prefix) for prefix in prefixes}
         answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]
-        for prefix in sorted(wanted - {route["prefix"] for route in answer["routes"]}):
+        missing = sorted(wanted - {route["prefix"] for route in answer["routes"]})
+        for prefix in missing:
             _say(f"{prefix}: vip.toml has it, the watchdog does not know it yet; send it a HUP")
     print(status_json(answer) if call.as_json else status_table(answer))
-    return DONE if all(route["as_wanted"] for route in answer["routes"]) else NOT_AS_WANTED
+    done = not missing and all(route["as_wanted"] for route in answer["routes"])
+    return DONE if done else NOT_AS_WANTED
 
 
 if __name__ == "__main__":
