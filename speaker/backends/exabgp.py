@@ -117,6 +117,8 @@ class ExabgpBackend:
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`."""
         loop = asyncio.get_running_loop()
+        # The reply to a predecessor's last command comes to us.
+        self._lose_step("just started")
         try:
             while data := await self._reader.read(CHUNK):
                 self._heard = loop.time()
@@ -135,7 +137,7 @@ class ExabgpBackend:
             case PeerState(address, up, reason):
                 self._peer_changed(address, reason, up=up)
             case InStep():
-                log.warning("ExaBGP: in step again")
+                log.info("ExaBGP: in step")
                 self._in_step.set()
             case OutOfStep(line):
                 self._lose_step(f"unexpected {line[:80]!r}")
