@@ -299,16 +299,30 @@ class ExabgpBackend:
         What it lacks is doubtful after a session came up, and now and then; what it has is sent
         again where it may not have been.
         """
+        came_up, must_flush, mixed = self._came_up, self._must_flush, self._mixed
+        self._came_up, self._must_flush, self._mixed = False, False, set()
+        try:
+            return await self._read(prefixes, mixed, came_up=came_up, must_flush=must_flush)
+        except BaseException:
+            self._came_up = self._came_up or came_up
+            self._must_flush = self._must_flush or must_flush
+            self._mixed |= mixed
+            raise
+
+    async def _read(
+        self, prefixes: Collection[Prefix], mixed: set[Prefix], *, came_up: bool, must_flush: bool
+    ) -> Reading:
         now = asyncio.get_running_loop().time()
-        came_up, self._came_up = self._came_up, False
         await self._look_at_neighbors()
         calm = now - max(self._changed.values(), default=0.0) >= self._calm
-        mixed: set[Prefix] = set()
         up = any(peer.up for peer in self.peers())
-        if up and calm and (self._must_flush or self._mixed):
-            mixed, self._mixed = self._mixed, mixed
-            self._must_flush = False
-            await self._ask("flush adj-rib out")
+        if up and calm:
+            if must_flush or mixed:
+                await self._ask("flush adj-rib out")
+        else:
+            self._must_flush = self._must_flush or must_flush
+            self._mixed |= mixed
+            mixed = set()
         rib = parse_rib(await self._ask_lines("show adj-rib out extensive"))
         routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
         absent = {prefix for prefix, seen in routes.items() if seen is None}
