@@ -201,6 +201,8 @@ class ExabgpBackend:
                 await asyncio.wait({self._reply}, timeout=left)
             return await self._reply
         except asyncio.CancelledError:
+            if not self._reply.cancel() and not self._reply.cancelled():
+                self._reply.exception()  # looked at, so that nobody complains
             self._lose_step(f"{command[:80]!r}: given up")
             raise
         finally:
