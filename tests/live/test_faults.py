@@ -176,34 +176,39 @@ def test_a_reply_is_late(at: Lab) -> None:
     misses(at.bird, *MANY, ALONE)
 
 
-GARBAGE = {
-    "unknown words": b"hello world\ndone and dusted\n",
-    "not UTF-8": b"\xff\xfe\x00\x80\n",
-    "no text": b"\n\n\r\n\x00\n",
-    "cut JSON": b'{ "exabgp": "5.0.0", "type": "sta\n{\n',
-    "JSON of another kind": b'{"type": 3}\n{"type": "state", "neighbor": []}\n[]\n',
-    "deep JSON": b'{"a":' * 20000 + b"\n",
-    "a huge line": b"x" * (3 << 20) + b"\n",
-    "huge JSON": b'{"x": "' + b"y" * (2 << 20) + b'"}\n',
-    "replies that nobody asked for": b"done\nerror\ndone\n",
-    "another's version": b"exabgp 5.0.0\n",
-    "a stranger's session": b'{"type": "state", "neighbor": {"address": {"peer": "x y"}, "state": "up"}}\n',
-}
+GARBAGE = (
+    b"hello world\ndone and dusted\n",
+    b"\xff\xfe\x00\x80\n",
+    b"\n\n\r\n\x00\n",
+    b'{ "exabgp": "5.0.0", "type": "sta\n{\n',
+    b'{"type": 3}\n{"type": "state", "neighbor": []}\n[]\n',
+    b'{"a":' * 20000 + b"\n",
+    b"x" * (3 << 20) + b"\n",
+    b'{"x": "' + b"y" * (2 << 20) + b'"}\n',
+    b"done\nerror\ndone\n",
+    b"exabgp 5.0.0\n",
+    b'{"type": "state", "neighbor": {"address": {"peer": "x y"}, "state": "up"}}\n',
+)
 
 
-@pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE.keys())
-def test_garbage_does_no_harm(at: Lab, data: bytes) -> None:
-    """Whatever ExaBGP writes, no route changes for it, and the next change is made."""
+def test_garbage_does_no_harm(at: Lab) -> None:
+    """Whatever ExaBGP writes, no route changes for it, and the next change is made.
+
+    Unknown words, bytes that are no text, JSON cut short or of another kind, huge lines, replies
+    that nobody asked for, a stranger's session.
+    """
     pid = at.site.watchdog
-    at.filter.inject(data)
-    at.site.realservers.close(OTHER_PORT)
-    misses(at.bird, ALONE)
-    at.filter.inject(data)
-    at.site.realservers.open(OTHER_PORT)
-    sees(at.bird, ALONE)
+    for garbage in GARBAGE:
+        at.filter.inject(garbage)
+        if ALONE in at.bird.routes():
+            at.site.realservers.close(OTHER_PORT)
+            misses(at.bird, ALONE)
+        else:
+            at.site.realservers.open(OTHER_PORT)
+            sees(at.bird, ALONE)
     assert at.site.watchdog == pid
     assert {event.prefix for event in at.history.events()} == {ALONE}
-    assert at.reason(ALONE) == "up: 1 realserver"
+    assert at.reason(MANY[0]) == "up: 1 realserver"
 
 
 def test_a_cut_line_hides_a_reply(at: Lab) -> None:

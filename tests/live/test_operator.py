@@ -245,7 +245,12 @@ def test_owner_reason_and_history(op: Lab) -> None:
     assert "disk full" in explained.stdout
     op.mgmt("-a", V4)
     shown = op.site.mgmt("history", V4).stdout.splitlines()[-4:]
-    assert [line.split()[2] for line in shown] == ["drained", "withdrawn", "auto", "announced"]
+    assert [line.split()[2].rstrip(":") for line in shown] == [
+        "drained",
+        "withdrawn",
+        "auto",
+        "announced",
+    ]
     assert "disk full" in shown[0]
 
 
@@ -256,7 +261,7 @@ def test_expiry(op: Lab) -> None:
     misses(op.bird, V4)
     sees(op.bird, V4)
     (back,) = (event for event in op.history.events(V4) if event.verb == "added")
-    assert 1 <= back.time - began < 3
+    assert 1 <= back.time - began < 5
     (route,) = op.site.status(V4)["routes"]
     assert route["intent"] == "auto"
 
