@@ -27,13 +27,13 @@ def status(watchdog: Watchdog) -> dict[str, Any]:
             for peer in watchdog.backend.peers()
         ],
         "routes": routes(watchdog, watchdog.duties),
-        "trouble": watchdog.trouble,
+        "trouble": watchdog.troubles.texts,
     }
 
 
 def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
     """Return the state of some prefixes, in the order of the configuration."""
-    intents = watchdog.intents()
+    intents = watchdog.ledger.intents()
     return [
         _route(watchdog, prefix, duty, intents[prefix].mode if prefix in intents else Mode.AUTO)
         for prefix, duty in watchdog.duties.items()
@@ -51,7 +51,7 @@ def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[s
     path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
     reasons = [decision.reason if decision else "not decided yet"]
     if not known:
-        reasons += watchdog.trouble
+        reasons += watchdog.troubles.texts
     if isinstance(seen, Drift):
         reasons.append(f"the daemon has {seen.found}")
     if (failure := watchdog.view.failures.get(prefix)) is not None:
@@ -75,7 +75,7 @@ def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[s
 def explanation(watchdog: Watchdog, prefix: Prefix) -> dict[str, Any]:
     """Return a prefix's state with all that led to it: intent, preference, profile, history."""
     duty = watchdog.duties[prefix]
-    intent = watchdog.intents().get(prefix)
+    intent = watchdog.ledger.intents().get(prefix)
     decision = watchdog.assessment.decisions.get(prefix) if watchdog.assessment else None
     return {
         **routes(watchdog, [prefix])[0],
@@ -92,7 +92,7 @@ def history(
     watchdog: Watchdog, prefixes: Collection[Prefix], limit: int = 200
 ) -> list[dict[str, Any]]:
     """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
-    return [entry.as_json() for entry in watchdog.store.history(prefixes, limit)]
+    return [entry.as_json() for entry in watchdog.ledger.store.history(prefixes, limit)]
 
 
 def difference(watchdog: Watchdog) -> list[dict[str, str]]:

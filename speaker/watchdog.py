@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.assess import Assessment, Memory, assess, duties
 from policy.decide import Cause, Decision, decide
 from policy.health import Health, Observation
-from policy.plan import Announce, Drift, plan
+from policy.plan import Announce, plan
 from speaker import report
 from speaker.backends.base import BackendError
 from speaker.errors import SpeakerError
-from speaker.store import Entry, Owned
+from speaker.ledger import Ledger
+from speaker.trouble import Troubles
 from speaker.view import View
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 QUIET = 0.5
 QUIET_EACH = 0.0005
 READ_AGAIN = 1.0
-
-_UNREAD = Drift("not read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,6 @@ class Watchdog:
             StoreError: intents can't be read: nothing may be announced without them.
         """
         self.backend = backend
-        self.store = store
         self.clock = clock
         self._only = only
         self.view = View()
@@ -88,14 +86,13 @@ class Watchdog:
         self._awake = asyncio.Event()
         self._observation = Observation({}, "not observed yet")
         self._inputs: Inputs | None = None
-        self._memory = Memory(health=store.health())
-        self._remembered = self._memory.health
-        self._intents: dict[Prefix, Intent] = {}
+        self.ledger = Ledger(store, clock)
+        self._memory = Memory(health=self.ledger.health)
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._read_due = float("-inf")
         self._was_read = self._unconfirmed = False
         self._unreadable: BackendError | None = None
-        self._trouble: dict[str, str] = {}
+        self.troubles = Troubles()
         self._take(config, source)
 
     async def configure(self, config: Config, source: HealthSource) -> None:
@@ -116,9 +113,7 @@ class Watchdog:
             for prefix, duty in duties(config.topology, config.settings.dc).items()
             if self._only is None or prefix in self._only
         }
-        self.store.own(duties_)
-        owned = self.store.owned()
-        self._own({p: o for p, o in owned.items() if self._only is None or p in self._only})
+        self.ledger.take(duties_, self._only)
         self.config = config
         self.source = source
         self.duties: Mapping[Prefix, Duty] = duties_
@@ -129,11 +124,6 @@ class Watchdog:
         )
         self._observation = Observation({}, "not observed yet")
         self._inputs = None
-
-    def _own(self, owned: dict[Prefix, Owned]) -> None:
-        """Take over which prefixes are ours, and what was confirmed of each."""
-        self._owned = owned
-        self._were_up = frozenset(prefix for prefix, state in owned.items() if state.up)
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -153,9 +143,9 @@ class Watchdog:
             started = self.clock.steady()
             try:
                 await self.cycle()
-                self._note("state", "")
+                self.troubles.note("state", "")
             except SpeakerError as error:
-                self._note("state", str(error))
+                self.troubles.note("state", str(error))
             except Exception:
                 # Whatever it is: the process must not die, because ExaBGP would die with it.
                 log.exception("cycle failed; the next one tries again")
@@ -216,18 +206,10 @@ class Watchdog:
             StoreError: they could not be recorded; nothing was changed.
         """
         async with self._lock:
-            history = [
-                Entry(intent.since, str(prefix), intent.mode, str(intent))
-                for prefix, intent in intents.items()
+            unknown = [
+                p for p, intent in intents.items() if intent.restores and self._is_unknown(p)
             ]
-            await asyncio.to_thread(self.store.set_intents, intents, history)
-            # `Announce again` beats what is held while health is unknown.
-            restored = {
-                prefix: replace(self._owned[prefix], up=True)
-                for prefix, intent in intents.items()
-                if intent.restores and self._is_unknown(prefix)
-            }
-            await self._record(restored, [])
+            await self.ledger.wish(intents, unknown)
             await self._act(at_once=intents)
 
     async def settle(self) -> None:
@@ -236,12 +218,13 @@ class Watchdog:
             if self.view.unread:
                 await self._read()
                 if self.assessment is not None:
-                    await self._confirm(self.assessment)
+                    await self.ledger.confirm(self.assessment, self.view)
+                    self._unconfirmed = False
 
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides anew."""
         async with self._lock:
-            changes = plan({}, self.view.believed, self._owned)
+            changes = plan({}, self.view.believed, self.ledger.owned)
             await self.backend.apply(changes)
 
     def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
@@ -252,7 +235,7 @@ class Watchdog:
                 self.duties[prefix].route,
                 intent,
                 health.get(prefix),
-                was_announced=intent.restores or prefix in self._were_up,
+                was_announced=intent.restores or prefix in self.ledger.were_up,
             )
             for prefix, intent in intents.items()
         }
@@ -265,7 +248,7 @@ class Watchdog:
             await self._read()
         # Before the daemon was read for the first time, nothing is done on a guess, but for what
         # an operator asks: a drain must not wait.
-        blind = bool(self._owned) and not self._was_read
+        blind = bool(self.ledger.owned) and not self._was_read
         if blind and not at_once:
             return
         self.assessment = self._assess()
@@ -276,7 +259,8 @@ class Watchdog:
         if at_once:
             await self._read()
         if self._unconfirmed:
-            await self._confirm(self.assessment)
+            await self.ledger.confirm(self.assessment, self.view)
+            self._unconfirmed = False
 
     async def _make_it_so(
         self,
@@ -287,13 +271,13 @@ class Watchdog:
     ) -> None:
         """Ask the daemon for what is not yet as decided."""
         self._report_trouble(assessment)
-        changes = plan(assessment.desired, self.view.believed, self._owned)
+        changes = plan(assessment.desired, self.view.believed, self.ledger.owned)
         ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
         if only is not None:
             ready = [change for change in ready if change.prefix in only]
         if ready:
             await self._apply(ready)
-        self._remember(assessment.memory)
+        self.ledger.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
     @property
@@ -302,7 +286,9 @@ class Watchdog:
 
     def _assess(self) -> Assessment:
         now = self.clock.steady()
-        inputs = Inputs(self._observation, self.intents(), self.view.announced, self._were_up)
+        inputs = Inputs(
+            self._observation, self.ledger.intents(), self.view.announced, self.ledger.were_up
+        )
         last = self.assessment
         if last is not None and inputs == self._inputs:
             due = last.look_again
@@ -322,29 +308,6 @@ class Watchdog:
         )
         self._memory = assessment.memory
         return assessment
-
-    def intents(self) -> Mapping[Prefix, Intent]:
-        """Return the operator's wishes that are in force. The same object while they are the same."""
-        now = self.clock.wall()
-        intents = {
-            prefix: intent
-            for prefix, intent in self.store.intents().items()
-            if intent.in_force(now) and prefix in self.duties
-        }
-        if intents != self._intents:
-            self._intents = intents
-        return self._intents
-
-    def _remember(self, memory: Memory) -> None:
-        """Keep what rise and fall need, over a restart too."""
-        changed = {
-            prefix: services
-            for prefix, services in memory.health.items()
-            if services != self._remembered.get(prefix, {})
-        }
-        if changed:
-            self.store.remember(changed)
-        self._remembered = memory.health
 
     async def _apply(self, changes: list[Change]) -> None:
         before = self.view.announced
@@ -374,53 +337,20 @@ class Watchdog:
 
     async def _read(self) -> None:
         try:
-            reading = await self.backend.read(self._owned)
+            reading = await self.backend.read(self.ledger.owned)
         except BackendError as error:
             self.view.unreadable()
             self._read_due = self.clock.steady() + READ_AGAIN
-            self._note("backend", str(error))
+            self.troubles.note("backend", str(error))
             self._unreadable = error
             return
         self._unreadable = None
-        self._note("backend", reading.trouble)
+        self.troubles.note("backend", reading.trouble)
         now = self.clock.steady()
         self._read_due = now + self.backend.heal
         self.view.read(reading, now)
         self._was_read = self._unconfirmed = True
         self.wake()
-
-    async def _confirm(self, assessment: Assessment) -> None:
-        """Record what was read back and is as decided."""
-        self._unconfirmed = False
-        now = self.clock.wall()
-        confirmed = {}
-        history = []
-        for prefix, decision in assessment.decisions.items():
-            if self.view.confirmed.get(prefix, _UNREAD) != decision.route:
-                continue
-            before = self._owned.get(prefix, Owned())
-            route = "" if decision.route is None else str(decision.route)
-            up = bool(route) if decision.cause is Cause.HEALTH else before.up
-            if Owned(route, up) == before:
-                continue
-            confirmed[prefix] = Owned(route, up)
-            if route != before.route:
-                event = "announced" if route else "withdrawn"
-                history.append(Entry(now, str(prefix), event, decision.reason))
-        await self._record(confirmed, history)
-        gone = [
-            prefix
-            for prefix in self._owned
-            if prefix not in self.duties and self.view.confirmed.get(prefix, _UNREAD) is None
-        ]
-        if gone:
-            await asyncio.to_thread(self.store.disown, gone)
-            self._own({p: state for p, state in self._owned.items() if p not in gone})
-
-    async def _record(self, owned: Mapping[Prefix, Owned], history: list[Entry]) -> None:
-        if owned:
-            await asyncio.to_thread(self.store.confirm, owned, history)
-            self._own({**self._owned, **owned})
 
     # --- trouble ---------------------------------------------------------------------------
 
@@ -428,22 +358,10 @@ class Watchdog:
         unknown = [p for p, v in assessment.health.items() if v.health is Health.UNKNOWN]
         held = [p for p, d in assessment.decisions.items() if d.cause is Cause.GUARD]
         why = assessment.health[unknown[0]].reason if unknown else ""
-        self._note(
+        self.troubles.note(
             "health", f"{len(unknown)} prefixes unknown, held as they are: {why}" if unknown else ""
         )
         why = assessment.decisions[held[0]].reason if held else ""
-        self._note("guard", f"{len(held)} prefixes {why}" if held else "", same=bool(held))
-
-    @property
-    def trouble(self) -> list[str]:
-        """What is wrong now, apart from single prefixes."""
-        return [f"{what}: {text}" for what, text in self._trouble.items() if text]
-
-    def _note(self, what: str, trouble: str, *, same: bool = False) -> None:
-        """Log a trouble when it begins, changes or ends; `same` where only its wording moves."""
-        before = self._trouble.get(what, "")
-        if trouble and (not before or (trouble != before and not same)):
-            log.error("%s: %s", what, trouble)
-        elif before and not trouble:
-            log.warning("%s: all right again", what)
-        self._trouble[what] = trouble
+        self.troubles.note(
+            "guard", f"{len(held)} prefixes {why}" if held else "", wording_moves=True
+        )
