@@ -79,8 +79,8 @@ def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
                 f"ours {statistics.median(times['ours', number]):.2f} s, "
                 f"bare {statistics.median(times['bare', number]):.2f} s"
             )
-            what = f"{flavour}: {PREFIXES} prefixes {what}, against a bare helper"
-            yield Row(what, tuple(a / b for a, b in pairs), 1.15, "x", note)
+            title = f"{flavour}: {PREFIXES} prefixes {what}, against a bare helper"
+            yield Row(title, tuple(a / b for a, b in pairs), 1.15, "x", note)
 
 
 def bare_helper(dc: DataCentre) -> int:
@@ -125,7 +125,7 @@ def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
         lost, whole = [], []
         for _ in range(rounds):
             started = time.monotonic()
-            command = dc.host.spawn(dc_command(dc, config, "-d", "198.51.0.1"), log="mgmt.log")
+            command = dc.host.spawn(mgmt(config, "-d", "198.51.0.1"), log="mgmt.log")
             dc.until(RESTING - 1)
             lost.append(time.monotonic() - started)
             if command.wait(10) != 0:
@@ -138,7 +138,7 @@ def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
         yield Row(f"{flavour}: vip_mgmt -d until the peer lost it", tuple(lost), 0.5, "s", note)
 
 
-def dc_command(dc: DataCentre, config: Path, *arguments: str) -> list[str]:
+def mgmt(config: Path, *arguments: str) -> list[str]:
     """Return a vip_mgmt command."""
     return [str(Path(sys.executable).parent / "vip_mgmt"), "--config", str(config), *arguments]
 
