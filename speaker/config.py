@@ -217,7 +217,11 @@ class _Builder:
                 document.backend.exabgp.withdraw_on_exit,
                 document.backend.exabgp.process,
             ),
-            quagga=QuaggaSettings(document.backend.quagga.vtysh, document.backend.quagga.route_map),
+            quagga=QuaggaSettings(
+                document.backend.quagga.vtysh,
+                document.backend.quagga.route_map,
+                tuple(document.backend.quagga.start_files),
+            ),
         )
         return Config(topology, settings)
 

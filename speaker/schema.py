@@ -199,6 +199,12 @@ class QuaggaTable(Table):
 
     vtysh: Annotated[AbsolutePath, Field(strict=False)] = Path("/usr/bin/vtysh")
     route_map: str | dict[str, str] = "VIP-{profile}"
+    start_files: list[Annotated[AbsolutePath, Field(strict=False)]] = [
+        Path("/etc/frr/frr.conf"),
+        Path("/etc/frr/bgpd.conf"),
+        Path("/etc/quagga/bgpd.conf"),
+        Path("/etc/quagga/Quagga.conf"),
+    ]
 
 
 class BackendsTable(Table):

@@ -37,10 +37,15 @@ class ExabgpSettings:
 
 @dataclass(frozen=True, slots=True)
 class QuaggaSettings:
-    """What only the Quagga driver needs. `route_map` is a pattern, or the site's names by profile."""
+    """What only the Quagga driver needs.
+
+    `route_map` is a pattern, or the site's names by profile. `start_files` are those that bgpd
+    may read when it starts.
+    """
 
     vtysh: Path
     route_map: str | dict[str, str]
+    start_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,137 @@
+"""Owns FRR in the lab: zebra and bgpd in a namespace, their files, a vtysh that finds them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.lab.eventually import eventually
+from tests.lab.netns import Namespace
+from tests.lab.process import Process
+from tests.lab.session import Session
+
+DAEMONS = Path("/usr/lib/frr")
+VTYSH = "/usr/bin/vtysh"
+CURED: Sequence[str] = ("no bgp ebgp-requires-policy", "no bgp network import-check")
+"""What a configuration that served Quagga needs on FRR."""
+
+
+def config(
+    sessions: Sequence[Session],
+    *,
+    asn: int = 64699,
+    router_id: str = "203.0.113.2",
+    options: Sequence[str] = CURED,
+    ipv4: Sequence[str] = (),
+    ipv6: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> str:
+    """Return the text of a bgpd.conf.
+
+    Args:
+        sessions: as FRR's side sees them.
+        asn: its own.
+        router_id: its BGP identifier.
+        options: more lines of `router bgp`.
+        ipv4: more lines of the IPv4 address family, such as network lines.
+        ipv6: likewise.
+        after: lines behind `router bgp`, such as route-maps.
+    """
+    lines = ["frr defaults traditional", f"router bgp {asn}", f" bgp router-id {router_id}"]
+    lines += [f" {option}" for option in (*options, "timers bgp 1 30")]
+    for session in sessions:
+        lines.append(f" neighbor {session.remote} remote-as {session.remote_asn}")
+        lines.append(f" neighbor {session.remote} timers connect 1")
+    for family, more in (("ipv4", ipv4), ("ipv6", ipv6)):
+        lines.append(f" address-family {family} unicast")
+        for session in sessions:
+            no = "" if family in session.families else "no "
+            lines.append(f"  {no}neighbor {session.remote} activate")
+        lines += [f"  {line}" for line in more]
+        lines.append(" exit-address-family")
+    return "\n".join([*lines, "exit", *after, ""])
+
+
+class Frr:
+    """A bgpd with its zebra, restartable over the same file."""
+
+    def __init__(self, host: Namespace, text: str | None) -> None:
+        """Start it and wait until it can be asked.
+
+        Args:
+            host: where it runs; one for each.
+            text: its start file, None for no `router bgp`.
+        """
+        self._host = host
+        self.folder = host.directory / "frr"
+        self.folder.mkdir()
+        self.folder.chmod(0o1777)  # the daemons are frr's
+        self.file = self.folder / "bgpd.conf"
+        self.write(text or "")
+        self.vtysh = self.folder / "vtysh"
+        self.wrap(VTYSH)
+        self.zebra = self._spawn("zebra", "/dev/null")
+        self.bgpd = self._spawn("bgpd", str(self.file))
+
+    def write(self, text: str) -> None:
+        """Replace the file that bgpd reads when it starts."""
+        self.file.write_text(text)
+        self.file.chmod(0o644)
+
+    def wrap(self, program: str, *before: str) -> None:
+        """Make the vtysh of this host, which runs `before` first.
+
+        Args:
+            program: the vtysh itself.
+            before: lines of a shell.
+        """
+        lines = ["#!/bin/sh", *before, f'exec {program} --vty_socket {self.folder} "$@"', ""]
+        self.vtysh.write_text("\n".join(lines))
+        self.vtysh.chmod(0o755)
+
+    def _spawn(self, daemon: str, file: str) -> Process:
+        vty = self.folder / f"{daemon}.vty"
+        vty.unlink(missing_ok=True)
+        argv = [str(DAEMONS / daemon), "-f", file, "-i", str(self.folder / f"{daemon}.pid")]
+        argv += ["-z", str(self.folder / "zserv.api"), "--vty_socket", str(self.folder)]
+        process = self._host.spawn([*argv, "--log", "stdout"], log=f"{daemon}.log")
+        process.ready(lambda: self._answers(daemon), "the vty")
+        return process
+
+    def _answers(self, daemon: str) -> bool:
+        if not (self.folder / f"{daemon}.vty").is_socket():
+            return False
+        argv = [VTYSH, "--vty_socket", str(self.folder), "-d", daemon, "-c", "show version"]
+        try:
+            return "FRRouting" in self._host.run(*argv)
+        except RuntimeError:
+            return False
+
+    def ask(self, *commands: str) -> str:
+        """Run commands in one vtysh and return what it said; bgpd must take them all."""
+        words = [word for command in commands for word in ("-c", command)]
+        return self._host.run(str(self.vtysh), "-d", "bgpd", *words)
+
+    def stop(self) -> None:
+        """End bgpd."""
+        self.bgpd.stop()
+
+    def kill(self) -> None:
+        """End bgpd as a crash would."""
+        self.bgpd.kill()
+
+    def start(self) -> None:
+        """Start bgpd again, with what its file has."""
+        self.bgpd = self._spawn("bgpd", str(self.file))
+
+    def restart(self) -> None:
+        """Stop bgpd and start it again."""
+        self.stop()
+        self.start()
+
+    def networks(self) -> dict[str, str]:
+        """Return its network lines: the route-map by prefix, empty for none."""
+        words = [line.split() for line in self.ask("show running-config").splitlines()]
+        return {w[1]: w[3] if len(w) > 3 else "" for w in words if w[:1] == ["network"]}
+
+    def wait_for_network(self, prefix: str) -> None:
+        """Wait until a network line is there."""
+        eventually(lambda: prefix in self.networks(), within=5, what=f"network {prefix}")

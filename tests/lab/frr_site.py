@@ -1,0 +1,157 @@
+"""Owns one data centre beside FRR: bgpd, the two commands as cron and an operator run them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.lab.bird import Bird
+from tests.lab.frr import Frr, config
+from tests.lab.inside import Realservers
+from tests.lab.netns import Link, Namespace, Network
+from tests.lab.process import Process
+from tests.lab.session import FarPeer, Session
+from tests.lab.site import Tables, _become, _merged, toml
+
+BIN = Path(sys.executable).parent
+DEFAULTS: Tables = {
+    "node": {"dc": "par1", "backend": "quagga"},
+    "dc": {"par1": {"asn": 64699}, "lyo1": {"asn": 64699}},
+    "policy": {"max_withdraw": "100%"},
+    "health": {"source": "tcp", "interval": "100ms"},
+}
+
+
+class FrrSite:
+    """A data centre. Its vip.toml is a nested mapping; what a test leaves out has a default."""
+
+    def __init__(
+        self, host: Namespace, frr: Frr, tables: Tables, *, up: Sequence[int] = ()
+    ) -> None:
+        """Write vip.toml and start the realservers.
+
+        Args:
+            host: where it runs.
+            frr: its bgpd.
+            tables: what vip.toml says beyond the defaults.
+            up: ports of realservers that live from the start.
+        """
+        self.host, self.frr = host, frr
+        self.file = host.directory / "vip.toml"
+        self.state = host.directory / "state"
+        self.state.mkdir()
+        here = {
+            "node": {
+                "state": str(self.state / "state.sqlite3"),
+                "control": str(self.state / "control.sock"),
+            },
+            "backend": {"quagga": {"vtysh": str(frr.vtysh), "start_files": [str(frr.file)]}},
+        }
+        self.tables = _merged(DEFAULTS, here)
+        self.configure(tables)
+        self.realservers = Realservers(host)
+        self.realservers.open(*up)
+
+    def configure(self, tables: Tables) -> None:
+        """Change vip.toml: tables are merged into what is there, None removes."""
+        self.tables = _merged(self.tables, tables)
+        self.file.write_text(toml(self.tables))
+        self.file.chmod(0o644)
+
+    def fresh(self) -> None:
+        """Forget all that was: intents, what is owned, history, health."""
+        for path in self.state.glob("state.sqlite3*"):
+            path.unlink()
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        return [str(BIN / name), "--config", str(self.file), *arguments]
+
+    def _run(
+        self, argv: Sequence[str], env: Mapping[str, str] | None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.host.command(*argv),
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def cron(
+        self, *, uid: int | None = None, env: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Run `vip_watchdog` once, as cron does; return its exit status and what it said."""
+        become = [] if uid is None else _become(uid)
+        done = self._run([*become, *self._command("vip_watchdog")], env)
+        return done.returncode, done.stderr
+
+    def begin_cron(self) -> Process:
+        """Start `vip_watchdog` once and do not wait for its end."""
+        return self.host.spawn(self._command("vip_watchdog"), log="cron.log")
+
+    def daemon(self) -> Process:
+        """Start `vip_watchdog --daemon` and wait until it serves."""
+        process = self.host.spawn(self._command("vip_watchdog", "--daemon"), log="daemon.log")
+        process.ready((self.state / "control.sock").exists, "the control socket")
+        return process
+
+    def mgmt(self, *arguments: str, uid: int | None = None) -> tuple[int, str]:
+        """Run vip_mgmt to its end; return its exit status and what it said on stderr."""
+        done = self.asked(*arguments, uid=uid)
+        return done.returncode, done.stderr
+
+    def asked(self, *arguments: str, uid: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Run vip_mgmt to its end, and keep its stdout too."""
+        become = [] if uid is None else _become(uid)
+        return self._run([*become, *self._command("vip_mgmt", *arguments)], None)
+
+    def status(self, *names: str) -> dict[str, Any]:
+        """Return `vip_mgmt status --json`. Its exit status says whether all is as wanted."""
+        done = self.asked("status", "--json", *names)
+        assert done.returncode in {0, 1}, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def routes(self, *names: str) -> dict[str, dict[str, Any]]:
+        """Return what `status --json` has of routes, by prefix."""
+        return {route["prefix"]: route for route in self.status(*names)["routes"]}
+
+
+class Bench:
+    """A data centre beside FRR and the far peer that it announces to."""
+
+    def __init__(
+        self,
+        network: Network,
+        tables: Tables,
+        *,
+        up: Sequence[int] = (),
+        label: str = "par1",
+        text: str | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        """Make the two hosts, start the daemons, and wait for the session.
+
+        Args:
+            network: where they are.
+            tables: what vip.toml says beyond the defaults.
+            up: ports of realservers that live from the start.
+            label: the host's name.
+            text: bgpd's start file; None for one with the session alone.
+            options: more statements for BIRD's neighbour.
+        """
+        self.host = network.host(label)
+        self.link: Link = network.link(network.host(f"{label}-far"), self.host)
+        self.session: Session = self.link.session(64500, 64699)
+        self.bird = Bird(self.link.a.namespace, [self.session], options=options)
+        self.text = config([self.session.flipped()]) if text is None else text
+        self.frr = Frr(self.host, self.text)
+        self.site = FrrSite(self.host, self.frr, tables, up=up)
+
+    @property
+    def peer(self) -> FarPeer:
+        """The far peer."""
+        return self.bird
