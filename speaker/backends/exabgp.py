@@ -102,7 +102,7 @@ class ExabgpBackend:
         self._up: dict[str, bool] = {}
         self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
-        self._changed: dict[Prefix, float] = {}
+        self._changed: dict[Prefix, tuple[Change, float]] = {}
         self._mixed: set[Prefix] = set()
         self._lost: set[Prefix] = set()
         self.gone = asyncio.Event()
@@ -256,9 +256,13 @@ class ExabgpBackend:
         """Note which prefixes change again before ExaBGP has surely sent their last change."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._changed = {p: when for p, when in self._changed.items() if now - when < MIXED}
-        self._mixed.update(c.prefix for c in changes if c.prefix in self._changed)
-        self._changed.update((change.prefix, now) for change in changes)
+        self._changed = {p: last for p, last in self._changed.items() if now - last[1] < MIXED}
+        self._mixed.update(
+            change.prefix
+            for change in changes
+            if self._changed.get(change.prefix, (change, now))[0] != change
+        )
+        self._changed.update((change.prefix, (change, now)) for change in changes)
         if self._mixed:
             loop.call_later(self._calm + 0.1, self._wake)
 
@@ -316,7 +320,8 @@ class ExabgpBackend:
     ) -> Reading:
         now = asyncio.get_running_loop().time()
         await self._look_at_neighbors()
-        calm = now - max(self._changed.values(), default=0.0) >= self._calm
+        last = max((when for _, when in self._changed.values()), default=0.0)
+        calm = now - last >= self._calm
         up = any(peer.up for peer in self.peers())
         if up and calm:
             if must_flush or mixed:
