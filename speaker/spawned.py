@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 
 FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
-
-
-def is_spawned() -> bool:
-    """Tell whether stdin and stdout are pipes, as ExaBGP makes them."""
-    return all(
-        stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
-        for mode in (os.fstat(0).st_mode, os.fstat(1).st_mode)
-    )
 
 
 async def run(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import syslog
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import bgpd, client, config, offline, targets, units
+from speaker import client, config, offline, targets, units
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
@@ -121,6 +122,7 @@ def _parse(arguments: Sequence[str]) -> _Call:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
+    logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
         call = _parse(sys.argv[1:] if arguments is None else arguments)
         loaded = config.load(call.path, os.environ)
@@ -154,7 +156,11 @@ def _say(text: str, *, tag: bool = True) -> None:
 
 def _elsewhere(loaded: Config) -> ModuleType:
     """Return what answers where no watchdog does: bgpd itself, or the state file alone."""
-    return bgpd if loaded.settings.backend == "quagga" else offline
+    if loaded.settings.backend == "exabgp":
+        return offline
+    from speaker import bgpd  # noqa: PLC0415 - slow to import, and rarely needed
+
+    return bgpd
 
 
 def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:

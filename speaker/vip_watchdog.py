@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import logging
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from speaker import bgpd, report, spawned
 from speaker import config as configuration
+from speaker import report
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
@@ -40,27 +41,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     path = configuration.find(options.config, os.environ)
     report.set_up(report.WATCHDOG)
-    spawned_by_exabgp = spawned.is_spawned() and not options.daemon
+    fault: SpeakerError | None = None
     try:
         config = configuration.load(path, os.environ)
+    except SpeakerError as error:
+        fault = error
+    else:
         if config.settings.backend == "quagga":
             return _beside_bgpd(path, config, stay=options.daemon)
-    except SpeakerError as error:
-        # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
-        if not spawned_by_exabgp:
-            log.critical("%s", error)
-            return USAGE
-    if not spawned_by_exabgp:
-        log.critical(
-            "backend exabgp: not run by hand; ExaBGP spawns it: "
-            "process NAME { run %s; encoder json; }",
-            sys.argv[0],
-        )
-        return USAGE
-    return 0 if asyncio.run(spawned.run(path)) else USAGE
+
+    # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
+    if not options.daemon and _has_pipes():
+        from speaker import spawned  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
+
+        return 0 if asyncio.run(spawned.run(path)) else USAGE
+    log.critical(
+        "%s",
+        fault
+        or "backend exabgp: not run by hand; ExaBGP spawns it: "
+        f"process NAME {{ run {sys.argv[0]}; encoder json; }}",
+    )
+    return USAGE
+
+
+def _has_pipes() -> bool:
+    """Tell whether stdin and stdout are pipes, as ExaBGP makes them."""
+    return all(
+        stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+        for mode in (os.fstat(0).st_mode, os.fstat(1).st_mode)
+    )
 
 
 def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
+    from speaker import bgpd  # noqa: PLC0415 - of no use to ExaBGP's process
+
     try:
         if stay:
             return 0 if bgpd.stay(path, config) else USAGE
