@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import time
 from contextlib import contextmanager
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from policy.intent import Intent
 from speaker import status as states
 from speaker import wish as wishes
+from speaker.backends.base import BackendError
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.vtysh import NotRunningError, Shell
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
 from speaker.health import keepalived
 from speaker.health.sources import sources_for
-from speaker.offline import history, user
-from speaker.service import Service
+from speaker.offline import history, record, user
 from speaker.store import Store
 from speaker.watchdog import Watchdog
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from policy.intent import Mode
     from policy.route import Prefix
     from speaker.settings import Config
+
+log = logging.getLogger(__name__)
 
 LOCK_TRIES, LOCK_WAIT = 300, 0.1
 
@@ -62,26 +65,26 @@ def _needs_keepalived(config: Config) -> bool:
 
 async def _pass(config: Config) -> bool:
     watchdog = _make(config)
-    await _read(watchdog)
-    await watchdog.cycle()
+    try:
+        await watchdog.look()
+    except NotRunningError as error:
+        raise GuardError("fatal error : quagga/bgpd not running !") from error
+    await watchdog.act()
     # A pass remembers none of the last one's doubts: what the guard holds is waited for.
     while (when := watchdog.held_until) is not None:
         await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
         await watchdog.cycle()
     await watchdog.settle()
-    return all(route["as_wanted"] for route in states.routes(watchdog, watchdog.duties))
-
-
-async def _read(watchdog: Watchdog) -> None:
-    """Read bgpd before anything else, to say in the toolkit's words that it does not run."""
-    try:
-        await watchdog.backend.read(())
-    except NotRunningError as error:
-        raise GuardError("fatal error : quagga/bgpd not running !") from error
+    left = [route for route in states.routes(watchdog, watchdog.duties) if not route["as_wanted"]]
+    for route in left:
+        log.error("%s: not as wanted: %s", route["prefix"], route["reason"])
+    return not left
 
 
 def stay(path: Path, config: Config) -> bool:
     """Stay and watch. Return whether there ever was a watchdog."""
+    from speaker.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
+
     backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
 
     async def farewell(_: Watchdog) -> None:
@@ -109,7 +112,13 @@ def wish(
     *,
     dry_run: bool,
 ) -> list[dict[str, Any]]:
-    """Take an operator's wish for some prefixes; others are not touched. See `wish.take`."""
+    """Take an operator's wish for some prefixes; others are not touched. See `wish.take`.
+
+    Where bgpd can't be asked, the wish is recorded, which `recorded` says.
+
+    Raises:
+        SpeakerError: it could not be recorded; nothing was changed.
+    """
     now = time.time()
     until = None if seconds is None else now + seconds
     intent = Intent(mode, user(), now, reason, until)
@@ -120,7 +129,11 @@ def wish(
         return await wishes.take(watchdog, prefixes, intent, dry_run=dry_run)
 
     with _one_at_a_time(config):
-        return asyncio.run(take())
+        try:
+            return asyncio.run(take())
+        except BackendError as error:
+            when = f"takes effect with vip_watchdog's next pass; now: {error}"
+            return record(config, prefixes, intent, when, dry_run=dry_run)
 
 
 def status(config: Config, why: str) -> dict[str, Any]:
@@ -136,14 +149,22 @@ def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
 
 
 def plan(config: Config) -> list[dict[str, str]]:
-    """Return the form of `status.difference`."""
-    return states.difference(_looked(config))
+    """Return the form of `status.difference`.
+
+    Raises:
+        BackendError: bgpd can't be read.
+    """
+    return states.difference(_looked(config, blind=False))
 
 
-def _looked(config: Config) -> Watchdog:
+def _looked(config: Config, *, blind: bool = True) -> Watchdog:
     async def look() -> Watchdog:
         watchdog = _make(config)
-        await watchdog.look()
+        try:
+            await watchdog.look()
+        except BackendError:
+            if not blind:
+                raise
         return watchdog
 
     return asyncio.run(look())

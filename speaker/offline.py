@@ -39,17 +39,25 @@ def wish(
     now = time.time()
     until = None if seconds is None else now + seconds
     intent = Intent(mode, user(), now, reason, until)
+    when = "takes effect when ExaBGP starts vip_watchdog"
+    return record(config, prefixes, intent, when, dry_run=dry_run)
+
+
+def record(
+    config: Config, prefixes: Sequence[Prefix], intent: Intent, when: str, *, dry_run: bool
+) -> list[dict[str, Any]]:
+    """Record a wish, and say when it takes effect. See `wish`."""
     if not dry_run:
         store = Store(config.settings.state)
         try:
             store.set_intents(
                 dict.fromkeys(prefixes, intent),
-                [Entry(now, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
+                [Entry(intent.since, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
             )
         finally:
             store.close()
     would = "would be" if dry_run else "is"
-    said = f"{mode} {would} recorded; takes effect when ExaBGP starts vip_watchdog"
+    said = f"{intent.mode} {would} recorded; {when}"
     return [{"prefix": str(prefix), "recorded": said} for prefix in prefixes]
 
 

@@ -182,14 +182,19 @@ class Watchdog:
         """Observe, read and decide, but change nothing.
 
         Raises:
-            BackendError: the daemon can't be read.
+            BackendError: the daemon can't be read. It is decided without.
         """
         self._observation = await self.source.observe()
         async with self._lock:
             await self._read()
-            if self._unreadable is not None:
-                raise self._unreadable
             self.assessment = self._assess()
+        if self._unreadable is not None:
+            raise self._unreadable
+
+    async def act(self) -> None:
+        """Act on what was looked at."""
+        async with self._lock:
+            await self._act()
 
     @property
     def held_until(self) -> float | None:

@@ -24,14 +24,20 @@ READ = (
     "show running-config",
     "show bgp ipv4 unicast",
     "show bgp ipv6 unicast",
+    "show ip bgp summary",  # Quagga 0.99 says nothing of IPv4 in the other one
     "show bgp summary",
 )
-BATCH = 2000
+TABLES = 2
+BATCH = 10_000  # what one command line holds
 # The configuration lock of a Quagga, and the 50 ms until a new path is the best, are waited for.
 LOCK_TRIES = 20
 LOCK_WAIT = 0.25
-BEST_TRIES = 10
-BEST_WAIT = 0.05
+PASSING_TRIES = 10
+PASSING_WAIT = 0.05
+
+
+class RefusedError(VtyshError):
+    """bgpd refused a command. Those before it in the batch were done."""
 
 
 class QuaggaBackend:
@@ -51,6 +57,7 @@ class QuaggaBackend:
         self._vtysh = vtysh
         self._pause = pause
         self._running: Running | None = None
+        self._changed = False
         self._sessions: Sequence[Session] = ()
 
     def configure(self, asn: Asn, settings: QuaggaSettings, profiles: Collection[Profile]) -> None:
@@ -80,10 +87,11 @@ class QuaggaBackend:
                 running = self._running or await self._read_running()
                 failures |= self._unfit(part, running)
                 fit = [change for change in part if change.prefix not in failures]
-                await self._write(fit, running)
+                failures |= await self._write(fit, running)
             except BackendError as error:
                 failures |= {change.prefix: str(error) for change in part}
             self._running = None  # what it is now, the next reading tells
+        self._changed = True
         return failures
 
     def _unfit(self, changes: Sequence[Change], running: Running) -> dict[Prefix, str]:
@@ -111,41 +119,68 @@ class QuaggaBackend:
             if isinstance(change, Announce) and change.route.attributes in reasons
         }
 
-    async def _write(self, changes: Sequence[Change], running: Running) -> None:
-        """Write one batch: the route-maps first, because a network line needs its own."""
-        used = {c.route.attributes for c in changes if isinstance(c, Announce)}
+    async def _write(self, changes: Sequence[Change], running: Running) -> dict[Prefix, str]:
+        """Write one batch; return the changes that bgpd refuses, and why.
+
+        It stops at the first command that it refuses. Halves of the batch are written then, so
+        that nothing but the refused change is left out.
+        """
+        commands = self._commands(changes, running)
+        if not commands:
+            return {}
+        try:
+            await self._run(commands)
+        except RefusedError as error:
+            if len(changes) == 1:
+                return {changes[0].prefix: str(error)}
+            failures: dict[Prefix, str] = {}
+            for half in (changes[: len(changes) // 2], changes[len(changes) // 2 :]):
+                failures |= await self._write(half, await self._read_running())
+            return failures
+        return {}
+
+    def _commands(self, changes: Sequence[Change], running: Running) -> list[str]:
+        """Render one batch: the route-maps first, because a network line needs its own."""
+        used = {change.route.attributes for change in changes if isinstance(change, Announce)}
+        wanted = [map_ for attributes, map_ in self._maps.items() if attributes in used]
+        wrong = [map_ for map_ in wanted if not running.has(map_)]
         maps = [
             command
-            for attributes, wanted in self._maps.items()
-            if attributes in used and not running.has(wanted)
-            for command in (wanted.commands() if wanted.name in running.maps else wanted.creation())
+            for map_ in wrong
+            for command in (map_.commands() if map_.name in running.maps else map_.creation())
         ]
-        names = {attributes: wanted.name for attributes, wanted in self._maps.items()}
-        networks = text.render(changes, running, self._asn, names)
-        if not networks:
-            return
-        commands = [networks[0], *maps, *networks[1:]]
+        names = {attributes: map_.name for attributes, map_ in self._maps.items()}
+        again = {map_.name for map_ in wrong}
+        lines = text.render(changes, running, self._asn, names, again)
+        return [*lines[:1], *maps, *lines[1:]]
+
+    async def _run(self, commands: Sequence[str]) -> None:
+        """Run one batch, when nobody else configures."""
         for _ in range(LOCK_TRIES):
             output = await self._vtysh(commands)
             refused = text.refusal(output.stdout)
             if text.LOCKED not in refused:
                 break
             await self._pause(LOCK_WAIT)
-        if refused or output.status:
-            reason = refused or output.stderr.strip() or f"exit status {output.status}"
+        else:
             raise VtyshError(
-                f"bgpd: {reason}; the changes before it were made, see vip_mgmt status",
+                f"bgpd: {refused}; somebody sits in configure terminal: have them leave it",
                 commands,
                 output,
             )
+        if refused or output.status:
+            reason = refused or output.stderr.strip() or f"exit status {output.status}"
+            raise RefusedError(f"bgpd: refused: {reason}", commands, output)
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
-        """See `Backend.read`. A path that was just added is waited for until it is the best."""
-        for _ in range(BEST_TRIES):
+        """See `Backend.read`. A path that was just added or removed is waited for."""
+        tries = PASSING_TRIES if self._changed else 2
+        self._changed = False
+        for _ in range(tries):
             routes = await self._read_once(prefixes)
-            if not any(seen == text.NOT_BEST for seen in routes.values()):
+            if not any(seen in text.PASSING for seen in routes.values()):
                 break
-            await self._pause(BEST_WAIT)
+            await self._pause(PASSING_WAIT)
         mute = [session.address for session in self._sessions if session.needs_policy]
         if not mute:
             return Reading(routes)
@@ -160,6 +195,8 @@ class QuaggaBackend:
     async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
         lines = await self._show(READ)
         running = self._check(text.parse_running(lines))
+        if not text.answered(lines, TABLES):
+            raise BackendError("bgpd: its answer is not whole; it may just have ended")
         paths = text.parse_tables(lines)
         self._sessions = text.parse_summary(lines)
         self._running = running
@@ -177,7 +214,7 @@ class QuaggaBackend:
     async def _show(self, commands: Sequence[str]) -> list[str]:
         output = await self._vtysh(commands)
         lines = output.stdout.splitlines()
-        faults = [line for line in lines if line.startswith("% ")]
+        faults = [line for line in lines if line.startswith(text.FAULTS)]
         if output.status or faults:
             found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
             raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)

@@ -17,7 +17,7 @@ from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Ori
 from policy.route import parse_prefix as parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from policy.plan import Change
     from policy.route import Prefix
@@ -60,6 +60,39 @@ def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:
     return RouteMap(name, tuple(sets))
 
 
+_NAMED = {
+    "internet": "0:0",
+    "graceful-shutdown": "65535:0",
+    "accept-own": "65535:1",
+    "route-filter-translated-v4": "65535:2",
+    "route-filter-v4": "65535:3",
+    "route-filter-translated-v6": "65535:4",
+    "route-filter-v6": "65535:5",
+    "llgr-stale": "65535:6",
+    "no-llgr": "65535:7",
+    "accept-own-nexthop": "65535:8",
+    "blackhole": "65535:666",
+    "no-export": "65535:65281",
+    "no-advertise": "65535:65282",
+    "local-AS": "65535:65283",
+    "no-peer": "65535:65284",
+}
+
+
+def _in_numbers(line: str) -> str:
+    """Return a line of a route-map with communities as numbers: bgpd shows some by name."""
+    match line.split():
+        case ["set", "community", *words]:
+            numbers = [_NAMED.get(word, word) for word in words]
+            try:
+                numbers = [str(each) for each in sorted(map(Community.parse, numbers))]
+            except PolicyError:
+                return line
+            return f"set community {' '.join(numbers)}"
+        case _:
+            return line
+
+
 @dataclass(slots=True)
 class Running:
     """What running-config says of BGP. `maps` has the lines of each route-map, clauses in order."""
@@ -69,12 +102,11 @@ class Running:
     maps: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def has(self, wanted: RouteMap) -> bool:
-        """Tell whether a route-map is there, and is what it should be."""
+        """Tell whether a route-map is there, and is what it should be, whatever its clause's number."""
         lines = self.maps.get(wanted.name)
-        head = f"route-map {wanted.name} permit 10"
-        return (
-            lines is not None and lines[:1] == [head] and sorted(lines[1:]) == sorted(wanted.sets)
-        )
+        if not lines or not lines[0].startswith(f"route-map {wanted.name} permit "):
+            return False
+        return sorted(map(_in_numbers, lines[1:])) == sorted(wanted.sets)
 
 
 _ROUTER = re.compile(r"router bgp ([0-9]+)( .*)?")
@@ -120,42 +152,57 @@ class Path:
 
 
 NOT_BEST = Drift("our path is valid and not the best")
+LEAVING = Drift("path of ours without a network line: redistributed, or just being removed")
+PASSING = (NOT_BEST, LEAVING)
+"""What a reading may find for a moment after a change."""
 _ORIGINS = {"i": Origin.IGP, "e": Origin.EGP, "?": Origin.INCOMPLETE}
 _ROW = re.compile(r"(?P<codes>[ *sdhrSRi=>]{3})(?P<network>\S*)(?P<rest>(?: .*)?)")
-_LOCAL = re.compile(
-    r"\s+(?:0\.0\.0\.0|::)(?:\(\S+\))?(?P<values>(?:\s+[0-9]+)+)?\s+(?P<origin>[ie?])\s*"
-)
+_LOCAL = re.compile(r"\s+(?:0\.0\.0\.0|::)(?:\(\S+\))?(?:\s.*)?")
+_END = re.compile(r"\s(?P<path>(?:[0-9]+ )*)(?P<origin>[ie?])\s*")
 
 
 def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
     """Parse `show bgp ipv4 unicast`, and others behind it: the paths that this bgpd originates.
 
     In the table those have the unspecified next hop and weight 32768. A long prefix has a line of
-    its own, and the second path of a prefix does not name it again.
+    its own, and the second path of a prefix does not name it again. Numbers end below the end of
+    their column's name.
     """
     paths: dict[Prefix, Path] = {}
     prefix: Prefix | None = None
-    codes = ""
-    started = False
+    codes = head = ""
     for line in lines:
-        if line.lstrip().startswith("Network "):
-            started = True
-            continue
-        if not started:
+        if is_head(line):
+            head = line
             continue
         if not line.strip():
-            started = False
-            continue
-        match = _ROW.fullmatch(line)
+            head = ""
+        match = _ROW.fullmatch(line) if head else None
         if match is None:
             continue
         if match["network"]:
             prefix, codes = _network(match["network"]), match["codes"]
         elif match["codes"].strip():
             codes = match["codes"]
-        if prefix is not None and (path := _local_path(codes, match["rest"])) is not None:
-            paths[prefix] = path
+        if prefix is not None and _LOCAL.fullmatch(match["rest"]):
+            path = _local_path(codes, line, head)
+            if path is not None:
+                paths[prefix] = path
     return paths
+
+
+def is_head(line: str) -> bool:
+    """Tell whether a line is the head of a table of routes."""
+    return line.startswith("   Network ") and "Weight" in line
+
+
+_EMPTY = ("No BGP network exists", "No BGP prefixes displayed")
+
+
+def answered(lines: Sequence[str], tables: int) -> bool:
+    """Tell whether running-config and so many tables are whole: absence of text proves nothing."""
+    seen = sum(is_head(line) or line.startswith(_EMPTY) for line in lines)
+    return "end" in lines and seen == tables
 
 
 def _network(text: str) -> Prefix | None:
@@ -163,26 +210,26 @@ def _network(text: str) -> Prefix | None:
     try:
         if "/" in text or ":" in text:
             return parse(text)
+        if text == "0.0.0.0":  # noqa: S104 - the default route
+            return parse(f"{text}/0")
         first = int(text.split(".", maxsplit=1)[0])
         return parse(f"{text}/{8 if first < 128 else 16 if first < 192 else 24}")
     except (PolicyError, ValueError):
         return None
 
 
-def _local_path(codes: str, rest: str) -> Path | None:
-    match = _LOCAL.fullmatch(rest)
-    if match is None or match["values"] is None:
+def _local_path(codes: str, line: str, head: str) -> Path | None:
+    metric, weight = (head.index(name) + len(name) for name in ("Metric", "Weight"))
+    end = _END.fullmatch(line, weight)
+    if end is None or line[:weight].rsplit(maxsplit=1)[-1] != str(LOCAL_WEIGHT):
         return None
-    values = [int(value) for value in match["values"].split()]
-    if LOCAL_WEIGHT not in values[:3]:
-        return None
-    weight = values.index(LOCAL_WEIGHT)
+    med = line[metric - 10 : metric].strip()
     return Path(
         "*" in codes,
         ">" in codes,
-        values[0] if weight else None,
-        AsPath(tuple(Asn(value) for value in values[weight + 1 :])),
-        _ORIGINS[match["origin"]],
+        int(med) if med.isdigit() else None,
+        AsPath(tuple(Asn(int(value)) for value in end["path"].split())),
+        _ORIGINS[end["origin"]],
     )
 
 
@@ -201,7 +248,7 @@ def seen(
             return None
         return Drift("network line without a path of ours in the table")
     if not configured:
-        return Drift("path of ours without a network line: redistributed, or just being removed")
+        return LEAVING
     if not path.valid:
         return Drift("our path is invalid; on FRR, bgpd needs: no bgp network import-check")
     if not path.best:
@@ -222,7 +269,7 @@ def _communities(
     """Return what a route-map sets that no table shows, and the first line that we would not write."""
     communities: tuple[Community, ...] = ()
     large: tuple[LargeCommunity, ...] = ()
-    for line in lines:
+    for line in map(_in_numbers, lines):
         match line.split():
             case ["route-map", _, "permit", _] | ["set", "as-path", "prepend", *_]:
                 continue
@@ -244,13 +291,29 @@ def _communities(
 
 
 def render(
-    changes: Sequence[Change], running: Running, asn: Asn, names: Mapping[Attributes, str]
+    changes: Sequence[Change],
+    running: Running,
+    asn: Asn,
+    names: Mapping[Attributes, str],
+    again: Collection[str] = (),
 ) -> list[str]:
     """Render network lines as one batch: IPv4 first, then `address-family ipv6`.
 
     Only what is there is removed, because FRR stops a batch at a `no network` of nothing.
+
+    Args:
+        changes: at most one to a prefix.
+        running: what bgpd has.
+        asn: its own.
+        names: the route-map for each set of attributes.
+        again: route-maps that are made anew: Quagga takes every line that uses one out of its
+            table with the old one, so those are entered again.
     """
     lines: dict[int, list[str]] = {4: [], 6: []}
+    changing = {change.prefix for change in changes}
+    for prefix, name in running.networks.items():
+        if name in again and prefix not in changing:
+            lines[prefix.version].append(f"network {prefix} route-map {name}")
     for change in changes:
         if isinstance(change, Announce):
             name = names[change.route.attributes]
@@ -301,6 +364,8 @@ def parse_summary(lines: Iterable[str]) -> list[Session]:
     return list(sessions.values())
 
 
+FAULTS = ("% Unknown", "% Ambiguous", "% Command", "% There is no matched")
+"""How a question that was not understood is answered. Other answers begin with `% ` too."""
 LOCKED = "locked by other VTY"
 _WRONG_AS = re.compile(r"BGP is already running; AS is ([0-9]+)")
 
