@@ -80,17 +80,23 @@ _NAMED = {
 
 
 def _in_numbers(line: str) -> str:
-    """Return a line of a route-map with communities as numbers: bgpd shows some by name."""
-    match line.split():
-        case ["set", "community", *words]:
-            numbers = [_NAMED.get(word, word) for word in words]
-            try:
-                numbers = [str(each) for each in sorted(map(Community.parse, numbers))]
-            except PolicyError:
+    """Return a line of a route-map with communities as we write them: bgpd names some, sorts some."""
+    try:
+        match line.split():
+            case ["set", "community", *words]:
+                numbers = [_NAMED.get(word, word) for word in words if word != "additive"]
+                return f"set community {_sorted(map(Community.parse, numbers))}"
+            case ["set", "large-community", *words]:
+                numbers = [word for word in words if word != "additive"]
+                return f"set large-community {_sorted(map(LargeCommunity.parse, numbers))}"
+            case _:
                 return line
-            return f"set community {' '.join(numbers)}"
-        case _:
-            return line
+    except PolicyError:
+        return line
+
+
+def _sorted(communities: Iterable[Community] | Iterable[LargeCommunity]) -> str:
+    return " ".join(str(each) for each in sorted(communities))
 
 
 @dataclass(slots=True)
