@@ -25,6 +25,7 @@ DIALECTS: tuple[Dialect, ...] = (4, 5)
 # ExaBGP finds its commands by substring: these anywhere in a line are heeded, whatever else it says.
 LIVE_WORDS = ("shutdown", "restart", "reload", "reset", "crash", "help", "version", "#")
 HEADER = "Peer            AS        up/down state       |     #sent     #recvd"
+QUESTIONS = ("version", "show neighbor summary")
 ROUTER_ID = "203.0.113.2"
 _NAMES = {
     "65535:65281": "no-export",
@@ -69,26 +70,70 @@ class NoReplyError(Exception):
 
 @dataclass
 class Session:
-    """One neighbour: what was asked for it, and what the peer has."""
+    """One neighbour: what was asked for it, what was not sent yet, and what the peer has.
+
+    What waits is sent withdrawals first, then by attributes, those first that were first asked
+    for: a prefix that changed twice meanwhile may arrive in an earlier shape. 4.2 takes what is
+    withdrawn out of what waits in its last shape, 5.0 not at all: the peer gets a phantom.
+    """
 
     neighbor: Neighbor
+    dialect: Dialect
     up: bool = False
+    busy: bool = False
     rib: dict[Prefix, Given] = field(default_factory=dict)
-    phantoms: dict[Prefix, Given] = field(default_factory=dict)
+    waiting: dict[Given, dict[Prefix, None]] = field(default_factory=dict)
+    gone: set[Prefix] = field(default_factory=set)
+    again: bool = False
     table: dict[Prefix, Received] = field(default_factory=dict)
 
     def announce(self, prefix: Prefix, given: Given) -> None:
+        if self.rib.get(prefix) == given:
+            return  # it is in the cache: done, and not sent
         self.rib[prefix] = given
-        self.phantoms.pop(prefix, None)
-        if self.up:
-            self.table[prefix] = self.received(given)
+        self.waiting.setdefault(given, {})[prefix] = None
+        self.send()
 
     def withdraw(self, prefix: Prefix) -> None:
         given = self.rib.pop(prefix, None)
-        if self.up:
+        if self.dialect == 4 and given is not None:
+            self.waiting.get(given, {}).pop(prefix, None)
+        self.gone.add(prefix)
+        self.send()
+
+    def flush(self) -> None:
+        self.again = True
+        self.send()
+
+    def send(self) -> None:
+        """Send what waits, if that is possible."""
+        if not self.up or self.busy:
+            return
+        for prefix in self.gone:
             self.table.pop(prefix, None)
-        elif given is not None:
-            self.phantoms[prefix] = given
+        routes = [(p, given) for given, prefixes in self.waiting.items() for p in prefixes]
+        for prefix, given in (*routes, *(self.rib.items() if self.again else ())):
+            self.table[prefix] = self.received(given)
+        self.waiting.clear()
+        self.gone.clear()
+        self.again = False
+
+    def establish(self) -> None:
+        """Come up: all of the cache is to be sent, before what waits."""
+        self.up = self.busy = True
+        late, self.waiting = self.waiting, {}
+        for prefix, given in self.rib.items():
+            self.waiting.setdefault(given, {})[prefix] = None
+        for given, prefixes in late.items():
+            self.waiting.setdefault(given, {})
+            self.waiting[given] = {**self.waiting.pop(given), **prefixes}
+
+    def drop(self) -> None:
+        """Go down: the peer forgets all routes."""
+        self.up = self.busy = False
+        self.waiting.clear()
+        self.gone.clear()
+        self.table = {}
 
     def received(self, given: Given) -> Received:
         near = self.neighbor
@@ -121,8 +166,7 @@ class Daemon:
             static: routes of its configuration, for each neighbour that has their family.
         """
         self.dialect: Dialect = dialect
-        self.sessions = {str(n.address): Session(n) for n in neighbors}
-        self.down_because: list[str] = []
+        self.sessions = {str(n.address): Session(n, dialect) for n in neighbors}
         for session in self.sessions.values():
             for prefix, given in (static or {}).items():
                 if prefix.version in session.neighbor.families:
@@ -131,25 +175,18 @@ class Daemon:
     # --- sessions --------------------------------------------------------------------------
 
     def establish(self, peer: str) -> None:
-        """Bring a session up: its routes are sent from the cache."""
-        session = self.sessions[peer]
-        session.up = True
-        session.table = {p: session.received(given) for p, given in session.rib.items()}
+        """Bring a session up, and send what there is at once."""
+        self.sessions[peer].establish()
+        self.is_busy(peer, busy=False)
 
-    def send_phantoms(self, peer: str) -> None:
-        """Do what 5.0 does some time after a session came up: send what was withdrawn before."""
-        session = self.sessions[peer]
-        if self.dialect == 5 and session.up:
-            for prefix, given in session.phantoms.items():
-                if prefix not in session.rib:
-                    session.table[prefix] = session.received(given)
-        session.phantoms.clear()
+    def is_busy(self, peer: str, *, busy: bool) -> None:
+        """Say whether a session still sends something else; what waits is sent when it does not."""
+        self.sessions[peer].busy = busy
+        self.sessions[peer].send()
 
     def drop(self, peer: str) -> None:
         """Take a session down: the peer forgets its routes."""
-        session = self.sessions[peer]
-        session.up = False
-        session.table = {}
+        self.sessions[peer].drop()
 
     def state(self, peer: str, state: str, reason: str = "") -> str:
         """Return the JSON line that tells the helper of a session."""
@@ -195,6 +232,11 @@ class Daemon:
                 return [HEADER, "done"]
             case ["show", "adj-rib", "out", "extensive"]:
                 return [*self._rib(), "done"]
+            case ["flush", "adj-rib", "out"]:
+                up = [session for session in self.sessions.values() if session.up]
+                for session in up:
+                    session.flush()
+                return ["done" if up else "error"]
         try:
             self._change(line)
         except RefusedLineError:
@@ -329,8 +371,10 @@ def _bracketed(words: deque[str]) -> tuple[str, ...]:
 
 
 class Fault(Enum):
-    """What may become of one command. All but the first two are done."""
+    """What may become of one command."""
 
+    NONE = auto()
+    """Nothing is wrong with it."""
     ERROR = auto()
     """Not done, and answered `error`."""
     IGNORED = auto()
@@ -398,7 +442,7 @@ class Exabgp:
 
     def _take(self, line: str) -> None:
         """Answer `version` at once, and all else one after the other, as ExaBGP does."""
-        fence = line in {"version", "show neighbor summary"}
+        fence = line in QUESTIONS
         if self._in_flight and not fence:
             self.overlaps.append((self._in_flight, line))
         self._in_flight = "" if fence else line
@@ -412,6 +456,8 @@ class Exabgp:
     def _next(self) -> None:
         line = self._queue[0]
         fault = self.faults.popleft() if self.faults else None
+        if fault is Fault.ERROR and line in QUESTIONS:
+            fault = None  # there is nothing in it that could be wrong
         self._later(SLOW if fault is Fault.SLOW else 0.001, lambda: self._finish(line, fault))
 
     def _finish(self, line: str, fault: Fault | None) -> None:
@@ -447,12 +493,19 @@ class Exabgp:
         for line in lines:
             self._take(line)
 
-    def up(self, peer: str, phantoms_after: float = 0.5) -> None:
-        """Bring a session up, and tell the helper."""
-        if not self.daemon.sessions[peer].up:
-            self.daemon.establish(peer)
+    def up(self, peer: str, sent_after: float = 0.5) -> None:
+        """Bring a session up, and tell the helper; its routes are sent some time after."""
+        session = self.daemon.sessions[peer]
+        if not session.up:
+            session.establish()
             self._tell([self.daemon.state(peer, "connected"), self.daemon.state(peer, "up")])
-            self._later(phantoms_after, lambda: self.daemon.send_phantoms(peer))
+            self._later(sent_after, lambda: self.daemon.is_busy(peer, busy=False))
+
+    def busy(self, peer: str, seconds: float) -> None:
+        """Let a session send something else for a while."""
+        if self.daemon.sessions[peer].up:
+            self.daemon.is_busy(peer, busy=True)
+            self._later(seconds, lambda: self.daemon.is_busy(peer, busy=False))
 
     def down(self, peer: str) -> None:
         """Take a session down, and tell the helper; again where it is down already."""

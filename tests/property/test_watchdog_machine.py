@@ -1,0 +1,449 @@
+"""The watchdog against an ExaBGP that fails in every way known: whatever comes, it gets there.
+
+Time is virtual, so that the real patience, back-off and healing take no time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from policy.health import Observation, Service
+from policy.intent import Intent, Mode
+from policy.route import Asn, Prefix, parse_prefix
+from speaker import config, status
+from speaker.backends.exabgp import ExabgpBackend
+from speaker.backends.exabgp_text import Neighbor
+from speaker.store import Store
+from speaker.watchdog import Watchdog
+from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
+from tests.fakes.virtual_time import VirtualClock, VirtualLoop
+from tests.property import strategies as made
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from speaker.settings import Config
+
+WEB = Service("tcp", 80)
+CONFIG = """
+[node]
+dc = "par1"
+[dc.par1]
+asn = 64699
+[dc.lyo1]
+asn = 64699
+[policy]
+confirm = "2s"
+[backend.exabgp]
+next_hop = { ipv4 = "203.0.113.2", ipv6 = "2001:db8:ffff::2" }
+process = "speaker"
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1", "2001:db8::1"]
+"""
+MORE = """
+[vip."vip-2.tld"]
+addresses = ["192.0.2.2", "192.0.2.3"]
+prefer = ["lyo1", "par1"]
+health = { fall = "2s", rise = "1s" }
+"""
+OTHER = MORE.replace('["lyo1", "par1"]', '["par1", "lyo1"]')
+TEXTS = (CONFIG + MORE, CONFIG, CONFIG + OTHER)
+PREFIXES = tuple(
+    map(parse_prefix, ("192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32", "192.0.2.3/32"))
+)
+STATIC: Prefix = parse_prefix("198.51.100.0/24")
+NEIGHBORS = (
+    Neighbor(
+        made.PEERS[0],
+        made.V4_HOP,
+        Asn(64699),
+        Asn(64496),
+        frozenset({4, 6}),
+        frozenset({"speaker"}),
+    ),
+    Neighbor(
+        made.PEERS[2],
+        made.V6_HOP,
+        Asn(64511),
+        Asn(64511),
+        frozenset({4, 6}),
+        frozenset({"speaker"}),
+    ),
+)
+PEERS = tuple(str(neighbor.address) for neighbor in NEIGHBORS)
+HEALED = 150.0
+"""Within this time after the last disturbance all must be as decided, in seconds."""
+
+
+@dataclass
+class Source:
+    """Live realservers as a test sets them. None is unknown."""
+
+    live: dict[Prefix, int | None] = field(default_factory=dict)
+    looks: int = 0
+
+    async def observe(self) -> Observation:
+        self.looks += 1
+        known = {p: {WEB: count} for p, count in self.live.items() if count is not None}
+        return Observation(known, "unreadable")
+
+    async def close(self) -> None:
+        pass
+
+
+class Errors(logging.Handler):
+    """Collects what was logged with a traceback: the watchdog never raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.found.append(logging.Formatter().format(record))
+
+
+class WatchdogMachine(RuleBasedStateMachine):
+    """A site: an operator, realservers, peers, ExaBGP, and the watchdog that it spawns."""
+
+    @initialize(dialect=st.sampled_from(DIALECTS), up=st.booleans())
+    def start(self, dialect: Dialect, *, up: bool) -> None:
+        fast = Path("/dev/shm")
+        self.directory = Path(tempfile.mkdtemp(dir=fast if fast.is_dir() else None))
+        self.runner = asyncio.Runner(loop_factory=VirtualLoop)
+        self.clock = VirtualClock(self.runner.get_loop())
+        self.errors = Errors()
+        logging.getLogger("speaker").addHandler(self.errors)
+        self.dialect = dialect
+        self.text = TEXTS[0]
+        self.source = Source(dict.fromkeys(PREFIXES, 2))
+        self.certain: dict[Prefix, bool | None] = dict.fromkeys(PREFIXES)
+        self.intents: dict[Prefix, Intent] = {}
+        self.drained: dict[Prefix, float | None] = {}
+        self.disturbed = self.clock.steady()
+        self.do(self.begin(up=up))
+
+    def do(self, what: Coroutine[object, object, None]) -> None:
+        self.runner.run(what)
+
+    def config(self) -> Config:
+        path = self.directory / "vip.toml"
+        path.write_text(self.text)
+        return config.load(path, {})
+
+    async def begin(self, *, up: bool) -> None:
+        """Start an ExaBGP, with its helper."""
+        static = {STATIC: Given("203.0.113.1")}
+        self.exabgp = Exabgp(Daemon(NEIGHBORS, self.dialect, static))
+        self.spawn()
+        if up:
+            for peer in PEERS:
+                self.exabgp.up(peer)
+        await asyncio.sleep(0)
+
+    def spawn(self) -> None:
+        exabgp = self.exabgp
+        reader = exabgp.spawn()
+        life: list[Watchdog] = []
+        backend = ExabgpBackend(
+            reader,
+            lambda data: exabgp.write(data) if reader is exabgp.reader and life else None,
+            wake=lambda: life[0].wake_and_read() if life else None,
+        )
+        loaded = self.config()
+        backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        self.store = Store(self.directory / "state.sqlite3")
+        self.watchdog = Watchdog(loaded, backend, self.source, self.store, self.clock)
+        self.backend = backend
+        life.append(self.watchdog)
+        self.life = life
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(backend.run()), loop.create_task(self.watchdog.run())]
+
+    async def kill(self) -> None:
+        """End the helper at once: it says no word more."""
+        self.life.clear()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.store.close()
+
+    def disturb(self, seconds: float = 0.0) -> None:
+        """Note that something goes wrong, and for how long."""
+        self.disturbed = max(self.disturbed, self.clock.steady() + seconds)
+
+    # --- realservers -----------------------------------------------------------------------
+
+    @rule(prefix=st.sampled_from(PREFIXES), count=st.sampled_from([0, 1, 3]))
+    def realservers(self, prefix: Prefix, count: int) -> None:
+        if self.source.live[prefix] != count:
+            self.certain[prefix] = None
+        self.source.live[prefix] = count
+        self.disturb()
+
+    @rule(prefixes=st.sets(st.sampled_from(PREFIXES), min_size=1))
+    def unknown(self, prefixes: set[Prefix]) -> None:
+        self.source.live.update(dict.fromkeys(prefixes))
+        self.disturb()
+
+    # --- the operator ----------------------------------------------------------------------
+
+    @rule(
+        prefixes=st.sets(st.sampled_from(PREFIXES), min_size=1),
+        mode=st.sampled_from(Mode),
+        seconds=st.sampled_from([None, None, 5.0, 400.0]),
+    )
+    def wish(self, prefixes: set[Prefix], mode: Mode, seconds: float | None) -> None:
+        known = [prefix for prefix in prefixes if prefix in self.watchdog.duties]
+        now = self.clock.wall()
+        until = None if seconds is None or mode is Mode.AUTO else now + seconds
+        intent = Intent(mode, "alice", now, "because", until)
+        for prefix in known:
+            self.drained.pop(prefix, None)
+            self.intents[prefix] = intent
+            if intent.restores and self.source.live[prefix] is None:
+                self.certain[prefix] = None
+        self.do(self.watchdog.ask(dict.fromkeys(known, intent)))
+        routes = status.routes(self.watchdog, known)
+        self.disturb()
+        if mode is not Mode.DRAINED:
+            return
+        for route in routes:
+            if route["announced"] is False:  # vip_mgmt -d says that it is done
+                self.drained[parse_prefix(route["prefix"])] = until
+
+    # --- time ------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 2.0, 6.0, 35.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.do(asyncio.sleep(seconds))
+
+    # --- faults ----------------------------------------------------------------------------
+
+    @rule(faults=st.lists(st.sampled_from(Fault), min_size=1, max_size=4))
+    def faults(self, faults: list[Fault]) -> None:
+        self.exabgp.faults.extend(faults)
+        self.disturb()
+
+    @rule(seconds=st.sampled_from([0.5, 4.0, 6.0, 40.0]))
+    def stall(self, seconds: float) -> None:
+        self.exabgp.stall(seconds)
+        self.disturb(seconds)
+
+    @rule(lines=st.lists(st.sampled_from(["done", "error", "", "x", '{"a": 1}', "exabgp 5.0.15"])))
+    def says(self, lines: list[str]) -> None:
+        # A stray `done` while a command is in flight can't be told from its reply: not said then.
+        busy = not self.backend._conversation.ready
+        self.exabgp.say([line for line in lines if not (busy and line in {"done", "error"})])
+        self.disturb()
+
+    @rule(peer=st.sampled_from(PEERS), seconds=st.sampled_from([0.5, 3.0]))
+    def peer_is_busy(self, peer: str, seconds: float) -> None:
+        self.exabgp.busy(peer, seconds)
+        self.disturb(seconds)
+
+    @rule(peer=st.sampled_from(PEERS))
+    def peer_goes_down(self, peer: str) -> None:
+        self.exabgp.down(peer)
+        self.disturb()
+
+    @rule(peer=st.sampled_from(PEERS))
+    def peer_comes_up(self, peer: str) -> None:
+        self.do(self.coming_up(peer))
+        self.disturb()
+
+    async def coming_up(self, peer: str) -> None:
+        self.exabgp.up(peer)
+
+    @rule(peer=st.sampled_from(PEERS), times=st.integers(1, 20))
+    def peer_flaps_for_long(self, peer: str, times: int) -> None:
+        """A peer that refuses: ExaBGP tells of it again and again."""
+        self.do(self.flapping(peer, times))
+        self.disturb()
+
+    async def flapping(self, peer: str, times: int) -> None:
+        for _ in range(times):
+            self.exabgp.down(peer)
+            await asyncio.sleep(1.0)
+
+    # --- lives -----------------------------------------------------------------------------
+
+    @rule()
+    def the_watchdog_is_killed(self) -> None:
+        self.do(self.again())
+        self.disturb()
+
+    async def again(self) -> None:
+        await self.kill()
+        self.spawn()
+
+    @rule(up=st.booleans())
+    def exabgp_restarts(self, *, up: bool) -> None:
+        self.do(self.restart(up=up))
+        self.disturb()
+
+    async def restart(self, *, up: bool) -> None:
+        self.exabgp.stop()
+        await self.kill()
+        await self.begin(up=up)
+
+    @rule(text=st.sampled_from(TEXTS))
+    def reload(self, text: str) -> None:
+        self.text = text
+        self.certain.update(dict.fromkeys(PREFIXES[2:]))
+        self.do(self.reloading())
+        self.disturb()
+
+    async def reloading(self) -> None:
+        loaded = self.config()
+        await self.watchdog.configure(loaded, self.source)
+        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        self.watchdog.wake_and_read()
+
+    # --- what always holds -----------------------------------------------------------------
+
+    @invariant()
+    def one_in_flight(self) -> None:
+        """At most one command is in flight, because ExaBGP reorders more."""
+        assert not self.exabgp.overlaps
+
+    @invariant()
+    def it_lives(self) -> None:
+        """Nothing makes the watchdog raise, or end."""
+        assert not self.errors.found, self.errors.found[0]
+        assert not [task for task in self.tasks if task.done()]
+
+    @invariant()
+    def the_static_route_stays(self) -> None:
+        """What is not in vip.toml is never touched."""
+        for session in self.exabgp.daemon.sessions.values():
+            assert STATIC in session.rib
+            if session.up and not session.busy:
+                assert STATIC in session.table
+        allowed = {STATIC, *PREFIXES}
+        for session in self.exabgp.daemon.sessions.values():
+            assert session.rib.keys() | session.table.keys() <= allowed
+
+    @invariant()
+    def drained_is_not_announced(self) -> None:
+        """Rule 1: not until it is lifted; but for what ExaBGP itself sends again, until it is healed."""
+        if self.clock.steady() - self.disturbed < HEALED or self.exabgp.faults:
+            return
+        for prefix, until in self.drained.items():
+            if until is None or self.clock.wall() < until:
+                for session in self.exabgp.daemon.sessions.values():
+                    assert prefix not in session.table, prefix
+
+    @precondition(lambda self: not self.exabgp.faults)
+    @rule(prefix=st.sampled_from(PREFIXES))
+    def drain_in_calm(self, prefix: Prefix) -> None:
+        """Where nothing is wrong, a drain is done when it returns, and stays for as long as nothing is."""
+        if self.clock.steady() - self.disturbed < HEALED or prefix not in self.watchdog.duties:
+            return
+        intent = Intent(Mode.DRAINED, "bob", self.clock.wall())
+        self.intents[prefix] = intent
+        self.do(self.watchdog.ask({prefix: intent}))
+        (route,) = status.routes(self.watchdog, [prefix])
+        assert route["announced"] is False, route
+        self.drained[prefix] = None
+        self.do(asyncio.sleep(40.0))
+        for session in self.exabgp.daemon.sessions.values():
+            assert prefix not in session.table
+
+    @rule(up=st.booleans())
+    def all_is_well_in_the_end(self, *, up: bool) -> None:
+        """After the last fault, and with time, every peer has exactly what is decided."""
+        self.do(self.settle(up=up))
+        wanted = {p: r for p, r in self.desired().items() if r is not None}
+        unsure = {p for p in PREFIXES if self.is_unsure(p)}
+        for peer, session in self.exabgp.daemon.sessions.items():
+            if session.up:
+                table = {p: seen for p, seen in session.table.items() if p != STATIC}
+                assert {p: s for p, s in table.items() if p not in unsure} == {
+                    p: received(session.neighbor, p, prepends)
+                    for p, prepends in wanted.items()
+                    if p not in unsure
+                }, peer
+        shown = {r["prefix"]: r for r in status.routes(self.watchdog, self.watchdog.duties)}
+        for prefix in self.watchdog.duties:
+            assert shown[str(prefix)]["as_wanted"], shown[str(prefix)]
+            if prefix not in unsure:
+                assert shown[str(prefix)]["announced"] == (prefix in wanted)
+            elif not self.override(prefix):
+                self.certain[prefix] = shown[str(prefix)]["announced"]
+        for prefix, count in self.source.live.items():
+            if count is not None and not self.override(prefix) and prefix in self.watchdog.duties:
+                self.certain[prefix] = bool(count)
+        self.do(self.rests())
+
+    async def settle(self, *, up: bool) -> None:
+        self.exabgp.faults.clear()
+        for peer in PEERS if up else ():
+            self.exabgp.up(peer)
+        await asyncio.sleep(HEALED + 50.0)
+
+    async def rests(self) -> None:
+        """At rest it looks once in each interval, and hardly asks ExaBGP."""
+        self.source.looks = 0
+        commands = len(self.exabgp.commands)
+        await asyncio.sleep(60.0)
+        assert 50 <= self.source.looks <= 70
+        assert len(self.exabgp.commands) - commands <= 20
+
+    def override(self, prefix: Prefix) -> Mode | None:
+        """What an operator has asked for that is in force."""
+        intent = self.intents.get(prefix)
+        if intent is None or intent.mode is Mode.AUTO or not intent.in_force(self.clock.wall()):
+            return None
+        return intent.mode
+
+    def is_unsure(self, prefix: Prefix) -> bool:
+        """Whether what is held of an unknown prefix depends on what came in which order before."""
+        unknown = self.source.live[prefix] is None and self.certain[prefix] is None
+        return unknown and not self.override(prefix)
+
+    def desired(self) -> Mapping[Prefix, int | None]:
+        """The prepends of each prefix, or None where it is to be withdrawn."""
+        wanted: dict[Prefix, int | None] = dict.fromkeys(PREFIXES)
+        for prefix, duty in self.watchdog.duties.items():
+            count, mode = self.source.live[prefix], self.override(prefix)
+            alive = bool(self.certain[prefix] if count is None else count)
+            if mode is Mode.FORCED or (alive and mode is not Mode.DRAINED):
+                wanted[prefix] = duty.profile.prepends
+        return wanted
+
+    def teardown(self) -> None:
+        if not hasattr(self, "tasks"):
+            return
+        self.do(self.kill())
+        self.runner.close()
+        logging.getLogger("speaker").removeHandler(self.errors)
+        shutil.rmtree(self.directory)
+
+
+def received(neighbor: Neighbor, prefix: Prefix, prepends: int) -> Received:
+    """Return what a peer has of a route of ours."""
+    own = neighbor.local_as != neighbor.peer_as
+    path = (int(neighbor.local_as),) * (prepends + own)
+    hop = made.V4_HOP if prefix.version == 4 else made.V6_HOP
+    return Received(path, str(hop), "igp", 0, frozenset(), frozenset())
+
+
+TestWatchdog = WatchdogMachine.TestCase
+TestWatchdog.settings = settings(max_examples=settings().max_examples * 4, stateful_step_count=30)
