@@ -120,7 +120,9 @@ class Ledger:
         gone = [
             prefix
             for prefix in self.owned
-            if prefix not in self._prefixes and view.confirmed.get(prefix, _UNREAD) is None
+            if prefix not in self._prefixes
+            and view.confirmed.get(prefix, _UNREAD) is None
+            and view.settled
         ]
         if gone:
             await asyncio.to_thread(self.store.disown, gone)

@@ -42,6 +42,7 @@ class View:
         self.believed: dict[Prefix, Seen] = {}
         self.confirmed: dict[Prefix, Seen] = {}
         self.failures: dict[Prefix, Failure] = {}
+        self.settled = False
         self._unread: dict[Prefix, Change] = {}
         self._announced: AbstractSet[Prefix] | None = None
         self.version = 0
@@ -111,6 +112,7 @@ class View:
                 self._fail(change, f"accepted, but read back as {_say(found)}", now)
         self._unread.clear()
         self._changed()
+        self.settled = reading.settled
         self.confirmed = dict(reading.routes)
         self.believed = {
             prefix: seen

@@ -32,12 +32,14 @@ class Reading:
     """What a daemon announces, read back: None for what it does not.
 
     `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
-    for again, whatever was read. `trouble` is what is wrong with the daemon, in words.
+    for again, whatever was read. `trouble` is what is wrong with the daemon, in words. Where it is
+    not `settled`, a session that comes up may still bring back what is withdrawn.
     """
 
     routes: Mapping[Prefix, Route | Drift | None]
     doubtful: Collection[Prefix] = field(default_factory=frozenset)
     trouble: str = ""
+    settled: bool = True
 
 
 class Backend(Protocol):

@@ -102,6 +102,7 @@ class ExabgpBackend:
         self._up: dict[str, bool] = {}
         self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
+        self._settles_at = 0.0
         self._changed: dict[Prefix, tuple[Change, float]] = {}
         self._mixed: set[Prefix] = set()
         self._lost: set[Prefix] = set()
@@ -119,6 +120,7 @@ class ExabgpBackend:
         loop = asyncio.get_running_loop()
         # The reply to a predecessor's last command comes to us.
         self._lose_step("just started")
+        self._settles_at = loop.time() + DOUBT
         try:
             while data := await self._reader.read(CHUNK):
                 self._heard = loop.time()
@@ -153,6 +155,7 @@ class ExabgpBackend:
             log.warning("peer %s: up", address)
             loop = asyncio.get_running_loop()
             *early, last = self._settle
+            self._settles_at = max(self._settles_at, loop.time() + last)
             for delay in early:
                 loop.call_later(delay, self._settled)
             loop.call_later(last, partial(self._settled, flush=True))
@@ -333,10 +336,12 @@ class ExabgpBackend:
         rib = parse_rib(await self._ask_lines("show adj-rib out extensive"))
         routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
         absent = {prefix for prefix, seen in routes.items() if seen is None}
+        doubtful = absent & mixed
         if came_up or now - self._doubted >= DOUBT:
             self._doubted = now
-            return Reading(routes, absent)
-        return Reading(routes, absent & mixed)
+            doubtful = absent
+        settled = all(peer.up for peer in self.peers()) and now > self._settles_at
+        return Reading(routes, doubtful, settled=settled and not doubtful)
 
     async def _look_at_neighbors(self) -> None:
         neighbors = parse_neighbors(await self._ask_lines("show neighbor configuration"))
