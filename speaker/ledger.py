@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from policy.assess import Assessment, Memory
+    from policy.decide import Decision
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
@@ -38,6 +39,7 @@ class Ledger:
         self._health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = store.health()
         self._intents: dict[Prefix, Intent] = {}
         self._prefixes: Collection[Prefix] = ()
+        self._said: dict[Prefix, bool] = {}
         self._own({})
 
     @property
@@ -54,12 +56,25 @@ class Ledger:
         """
         self.store.own(prefixes)
         owned = self.store.owned()
+        self._said = {p: up for p, up in self._said.items() if p in prefixes}
         self._own({p: state for p, state in owned.items() if only is None or p in only})
         self._prefixes = prefixes
 
     def _own(self, owned: dict[Prefix, Owned]) -> None:
         self.owned: Mapping[Prefix, Owned] = owned
-        self.were_up = frozenset(prefix for prefix, state in owned.items() if state.up)
+        self._hold()
+
+    def _hold(self) -> None:
+        self.were_up = frozenset(
+            prefix for prefix, state in self.owned.items() if self._said.get(prefix, state.up)
+        )
+
+    def judged(self, decisions: Mapping[Prefix, Decision]) -> None:
+        """Hold what health says from now on, before it is confirmed."""
+        said = {p: d.route is not None for p, d in decisions.items() if d.cause is Cause.HEALTH}
+        if changed := {p: up for p, up in said.items() if (p in self.were_up) != up}:
+            self._said.update(changed)
+            self._hold()
 
     def intents(self) -> Mapping[Prefix, Intent]:
         """Return the operator's wishes that are in force. The same object while they are the same."""
@@ -86,7 +101,9 @@ class Ledger:
             for prefix, intent in intents.items()
         ]
         await asyncio.to_thread(self.store.set_intents, intents, history)
-        await self._record({p: replace(self.owned[p], up=True) for p in unknown}, [])
+        restored = dict.fromkeys(unknown, True)
+        self._said.update(restored)
+        await self._record({p: replace(self.owned[p], up=True) for p in restored}, [])
 
     def remember(self, memory: Memory) -> None:
         """Keep what rise and fall need, over a restart too."""

@@ -312,6 +312,7 @@ class Watchdog:
             now,
         )
         self._memory = assessment.memory
+        self.ledger.judged(assessment.decisions)
         return assessment
 
     async def _apply(self, changes: list[Change]) -> None:
