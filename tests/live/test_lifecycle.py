@@ -4,6 +4,8 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 
 import pytest
 
@@ -155,7 +157,7 @@ def test_a_drain_while_the_session_is_down(
 ) -> None:
     """What is drained while a session is down is gone soon after it comes up, and stays gone.
 
-    ExaBGP 5.0 sends it once more at first.
+    ExaBGP 5.0 sends once more what was announced and withdrawn while the session was down.
     """
     down, up = way(at)
     down()
@@ -165,7 +167,8 @@ def test_a_drain_while_the_session_is_down(
         within=10,
         what="the session seen down",
     )
-    assert at.site.mgmt("-d", *DRAINED).returncode == 0
+    for wish in ("-d", "-a", "-d"):
+        assert at.site.mgmt(wish, *DRAINED).returncode == 0
     at.history.start()
     up()
     sees(at.bird, *KEPT, within=15)
@@ -176,6 +179,28 @@ def test_a_drain_while_the_session_is_down(
         what="no drained prefix at the peer",
     )
     steadily_misses(at.bird, *DRAINED, during=SETTLED)
+
+
+def test_a_path_changes_while_the_session_is_down(at: Lab) -> None:
+    """What changes while a session is down is what the peer has once it is up."""
+    at.bird.disable(at.neighbor)
+    first, second = ({"prefer": [*order]} for order in (("lyo1", "par1"), ("par1", "lyo1")))
+    for order, path in ((first, [64699] * 3), (second, [64699] * 2), (first, [64699] * 3)):
+        at.site.configure({"vip": {"vip-2.tld": order}})
+        at.site.reload()
+        eventually(
+            lambda: [route["as_path"] for route in at.site.routes(*KEPT).values()],
+            until=partial(eq, [path, path]),
+            within=5,
+            what="the new path, read back",
+        )
+    at.bird.enable(at.neighbor)
+    eventually(
+        lambda: [len(route.as_path) for p, route in at.bird.routes().items() if p in KEPT],
+        until=partial(eq, [3, 3]),
+        within=15,
+        what="one prepend more",
+    )
 
 
 def test_a_session_flaps_during_a_drain(at: Lab) -> None:

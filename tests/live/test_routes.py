@@ -1,7 +1,8 @@
 """What far peers are sent: every attribute, at every kind of neighbour."""
 
+import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import eq
 
@@ -260,3 +261,34 @@ def test_status_shows_what_was_read_back(explicit: Lab) -> None:
             "auto",
             "up: 1 realserver",
         ]
+
+
+def test_a_neighbor_leaves(explicit: Lab) -> None:
+    """A neighbour that ExaBGP's configuration loses takes nothing along.
+
+    ExaBGP answers `error` to what is still meant for it; the others get all their routes.
+    """
+    explicit.all_see()
+    leaving = next(n for n in explicit.neighbors if n.session.remote_asn == OTHER)
+    rest = tuple(n for n in explicit.neighbors if n is not leaving)
+    exabgp = explicit.site.exabgp
+    exabgp.write(replace(explicit.site.config, sessions=[n.session.flipped() for n in rest]).text())
+    exabgp.signal(signal.SIGUSR1)
+    eventually(
+        lambda: leaving.peer.sessions()[leaving.address],
+        until=lambda up: not up,
+        within=10,
+        what="the end of its session",
+    )
+    remaining = replace(explicit, neighbors=rest)
+    explicit.site.realservers.close(PROFILED)
+    remaining.all_see(profiled=False)
+    explicit.site.realservers.open(PROFILED)
+    remaining.all_see()
+    eventually(
+        lambda: {route["reason"] for route in explicit.site.routes().values()},
+        until=partial(eq, {"up: 1 realserver"}),
+        within=10,
+        what="no complaint in status",
+    )
+    assert len(explicit.site.status()["peers"]) == len(rest)
