@@ -70,6 +70,7 @@ async def main(result: Path, seed: str, count: str, width: str, next_hop: str) -
     """Do the burst, write what must be there, and rest until ExaBGP goes."""
     backend = await driver(next_hop)
     running = asyncio.create_task(backend.run())
+    await asyncio.sleep(0)  # it runs before anything is asked
     outcome = await burst(backend, int(seed), int(count), int(width))
     unfinished = result.with_suffix(".new")
     unfinished.write_text(json.dumps(outcome))

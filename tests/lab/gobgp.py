@@ -100,6 +100,8 @@ class GoBgp:
 
 def _routes(table: dict[str, list[dict[str, Any]]]) -> Iterator[SeenRoute]:
     for prefix, paths in table.items():
+        if not paths:  # it is just being withdrawn
+            continue
         best = next((path for path in paths if path["best"]), paths[0])
         yield _route(prefix, best["attrs"])
 
