@@ -223,8 +223,16 @@ class Watchdog:
             if self.view.unread:
                 await self._read()
                 if self.assessment is not None:
-                    await self.ledger.confirm(self.assessment, self.view)
-                    self._unconfirmed = False
+                    await self._show_all_the_same(self.assessment)
+
+    async def _show_all_the_same(self, assessment: Assessment) -> None:
+        """Record what was read back. Where that fails it can be shown, and each cycle tries again."""
+        try:
+            await self.ledger.confirm(assessment, self.view)
+        except SpeakerError as error:
+            self.troubles.note("state", str(error))
+        else:
+            self._unconfirmed = False
 
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides anew."""
