@@ -117,6 +117,10 @@ class Site:
         """End the watchdog with a signal and wait for its successor to serve."""
         old = self.watchdog
         os.kill(old, number)
+        self.succeeded(old)
+
+    def succeeded(self, old: int) -> None:
+        """Wait until another watchdog than the one of a process id serves."""
         eventually(lambda: self.watchdog != old, within=10, what=f"a successor of process {old}")
         self.ready()
 

@@ -224,3 +224,28 @@ def test_the_store_can_not_be_used(at: Lab) -> None:
     at.site.reload()
     at.site.ready()
     assert not at.history.events()
+
+
+def test_the_store_can_not_be_written(at: Lab) -> None:
+    """A drain that can't be recorded is refused and not made; health goes on, and `status` says it."""
+    at.site.state.chmod(0o550)
+    try:
+        drained = at.site.mgmt("-d", "all")
+        assert drained.returncode == 1
+        assert "attempt to write a readonly database" in drained.stderr
+        assert not at.history.events()
+        at.site.realservers.close(PORT)
+        misses(at.bird, *ONE, *TWO)
+        status = at.site.mgmt("status").stdout
+        assert "TROUBLE: state: " in status
+        assert "down: 0 realservers" in status
+        at.site.realservers.open(PORT)
+        sees(at.bird, *ONE, *TWO)
+    finally:
+        at.site.state.chmod(0o750)
+    eventually(
+        lambda: at.site.mgmt("status").stdout,
+        until=lambda status: "TROUBLE" not in status,
+        within=5,
+        what="no trouble any more",
+    )

@@ -146,14 +146,20 @@ def test_a_withdrawal_is_refused(at: Lab) -> None:
     assert at.site.mgmt("-a", ALONE).returncode == 0
 
 
-def test_a_reply_is_lost(at: Lab) -> None:
-    """After a reply that never comes the watchdog gets in step again, and the peer has what it must."""
-    at.filter.lose(f"nlri {ALONE}")
+def test_a_reply_never_comes(at: Lab, flavour: Flavour) -> None:
+    """After a reply that never comes the watchdog gets in step again, and the peer has what it must.
+
+    It is lost on the way, or swallowed by a line before it that has no end.
+    """
+    if flavour == "v4":
+        at.filter.lose(f"nlri {ALONE}")
+    else:
+        at.filter.inject(b'{ "exabgp"')
     at.site.realservers.close(OTHER_PORT)
-    eventually(lambda: at.filter.happened, within=5, what="a lost reply")
+    misses(at.bird, ALONE)
     at.site.realservers.close(PORT)
     at.site.realservers.open(OTHER_PORT)
-    misses(at.bird, *MANY, within=PATIENCE + 3)
+    misses(at.bird, *MANY, within=PATIENCE + 5)
     sees(at.bird, ALONE)
     assert at.history.verbs(ALONE) == ["removed", "added"]
     at.site.realservers.open(PORT)
@@ -212,13 +218,3 @@ def test_garbage_does_no_harm(at: Lab) -> None:
     assert at.site.watchdog == pid
     assert {event.prefix for event in at.history.events()} == {ALONE}
     assert at.reason(MANY[0]) == "up: 1 realserver"
-
-
-def test_a_cut_line_hides_a_reply(at: Lab) -> None:
-    """A line without its end swallows the reply behind it: that is a lost reply, and no more."""
-    at.filter.inject(b'{ "exabgp"')
-    at.site.realservers.close(OTHER_PORT)
-    misses(at.bird, ALONE)
-    at.site.realservers.open(OTHER_PORT)
-    sees(at.bird, ALONE, within=PATIENCE + 5)
-    assert {event.prefix for event in at.history.events()} == {ALONE}
