@@ -126,7 +126,7 @@ class Ledger:
                 continue
             before = self.owned.get(prefix, Owned())
             route = "" if decision.route is None else str(decision.route)
-            up = bool(route) if decision.cause is Cause.HEALTH else before.up
+            up = prefix in self.were_up
             if Owned(route, up) == before:
                 continue
             confirmed[prefix] = Owned(route, up)
