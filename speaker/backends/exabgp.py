@@ -81,7 +81,7 @@ class ExabgpBackend:
             reader: what ExaBGP writes to us.
             write: takes what we write to ExaBGP, without blocking.
             wake: called when the daemon must be looked at.
-            patience: how long ExaBGP may be silent while it owes a reply, in seconds.
+            patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
             settle: how long after a session came up its routes are sent again, in seconds. More
                 than once, because a large table is still being sent at first.
             calm: how long nothing may have changed before everything is sent again, in seconds.
@@ -123,9 +123,11 @@ class ExabgpBackend:
         self._settles_at = loop.time() + DOUBT
         try:
             while data := await self._reader.read(CHUNK):
-                self._heard = loop.time()
+                heard = self._conversation.heard
                 for event in self._conversation.receive(data):
                     self._handle(event)
+                if self._conversation.heard != heard:
+                    self._heard = loop.time()
         finally:
             self.gone.set()
             if self._reply is not None and not self._reply.done():

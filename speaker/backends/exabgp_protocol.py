@@ -84,6 +84,8 @@ class Conversation:
         self._state = _State.IDLE
         self._buffer = b""
         self._skipping = False
+        self.heard = 0
+        """How many lines came that may belong to a reply."""
         self._lines: list[str] = []
         self._command = ""
         self._answers_due = 0
@@ -150,7 +152,9 @@ class Conversation:
     def _line(self, line: str) -> Iterator[Event]:
         if line.startswith("{"):
             yield parse_json(line)
-        elif self._state is _State.OUT_OF_STEP:
+            return
+        self.heard += 1
+        if self._state is _State.OUT_OF_STEP:
             yield from self._line_out_of_step(line)
         elif self._state is _State.IDLE:
             yield Ignored(line)
