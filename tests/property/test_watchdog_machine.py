@@ -9,10 +9,12 @@ import asyncio
 import logging
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -36,7 +38,7 @@ from tests.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from speaker.settings import Config
 
@@ -310,6 +312,15 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.do(self.reloading())
         self.disturb()
 
+    @rule(peer=st.sampled_from(PEERS))
+    def there_and_back(self, peer: str) -> None:
+        """Attributes change and change back while ExaBGP still sends something else."""
+        self.exabgp.busy(peer, 3.0)
+        for text in (TEXTS[2], TEXTS[0]):
+            self.reload(text)
+            self.time_passes(1.0)
+        self.disturb()
+
     async def reloading(self) -> None:
         loaded = self.config()
         await self.watchdog.configure(loaded, self.source)
@@ -447,3 +458,105 @@ def received(neighbor: Neighbor, prefix: Prefix, prepends: int) -> Received:
 
 TestWatchdog = WatchdogMachine.TestCase
 TestWatchdog.settings = settings(max_examples=settings().max_examples * 4, stateful_step_count=30)
+
+
+# --- what was found once -------------------------------------------------------------------------
+
+
+@contextmanager
+def site(dialect: Dialect, *, up: bool) -> Iterator[WatchdogMachine]:
+    """A machine that is driven by hand."""
+    machine = WatchdogMachine()
+    try:
+        machine.start(dialect=dialect, up=up)
+        yield machine
+        machine.one_in_flight()
+        machine.it_lives()
+        machine.the_static_route_stays()
+        machine.all_is_well_in_the_end(up=True)
+    finally:
+        machine.teardown()
+
+
+FIRST = PREFIXES[0]
+dialects = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+@dialects
+def test_left_while_a_session_was_down(dialect: Dialect) -> None:
+    """What left the configuration while a session was down does not come back with the session."""
+    with site(dialect, up=False) as machine:
+        machine.time_passes(2.0)
+        machine.reload(CONFIG)
+        machine.time_passes(35.0)
+
+
+@dialects
+def test_attributes_there_and_back(dialect: Dialect) -> None:
+    """Attributes that changed and changed back while ExaBGP was busy end as the last ones."""
+    with site(dialect, up=True) as machine:
+        machine.time_passes(35.0)
+        machine.there_and_back(PEERS[0])
+
+
+@dialects
+def test_drained_while_a_session_was_down(dialect: Dialect) -> None:
+    """What was drained while a session was down is withdrawn again when it is up."""
+    with site(dialect, up=False) as machine:
+        machine.time_passes(2.0)
+        machine.wish({FIRST}, Mode.DRAINED, None)
+        machine.peer_comes_up(PEERS[0])
+        machine.time_passes(2.0)
+        assert FIRST not in machine.exabgp.daemon.sessions[PEERS[0]].table
+
+
+@dialects
+def test_a_drained_prefix_is_withdrawn_once(dialect: Dialect) -> None:
+    """Sending a withdrawal again is no change that would have to be sent again."""
+    with site(dialect, up=False) as machine:
+        machine.all_is_well_in_the_end(up=False)
+        machine.drain_in_calm(FIRST)
+
+
+@dialects
+def test_killed_with_a_command_in_flight(dialect: Dialect) -> None:
+    """The reply to a killed watchdog's command is not taken by the next one."""
+    with site(dialect, up=True) as machine:
+        machine.the_watchdog_is_killed()
+        machine.the_watchdog_is_killed()
+
+
+@pytest.mark.parametrize("fault", [Fault.NO_ACK, Fault.IGNORED, Fault.SLOW])
+@dialects
+def test_a_lost_reply_while_a_peer_refuses(dialect: Dialect, fault: Fault) -> None:
+    """A lost reply is given up in time, whatever else ExaBGP tells meanwhile of a peer that is down."""
+    with site(dialect, up=False) as machine:
+        machine.time_passes(35.0)
+        machine.faults([fault])
+        machine.realservers(PREFIXES[1], 0)
+        machine.peer_flaps_for_long(PEERS[0], 2)
+        machine.realservers(FIRST, 0)
+        machine.peer_flaps_for_long(PEERS[0], 12)
+        assert FIRST not in machine.exabgp.daemon.sessions[PEERS[1]].rib
+
+
+@dialects
+def test_unknown_as_soon_as_announced(dialect: Dialect) -> None:
+    """A VIP that was announced a moment ago is held announced when its health becomes unknown."""
+    with site(dialect, up=True) as machine:
+        machine.time_passes(0.3)
+        machine.unknown({FIRST})
+        machine.time_passes(35.0)
+        assert FIRST in machine.exabgp.daemon.sessions[PEERS[0]].table
+
+
+@pytest.mark.parametrize("fault", Fault)
+@dialects
+def test_every_fault_at_every_command(dialect: Dialect, fault: Fault) -> None:
+    """One fault, wherever it comes, costs no more than a moment."""
+    for before in range(8):
+        with site(dialect, up=True) as machine:
+            machine.time_passes(35.0)
+            machine.faults([*[Fault.NONE] * before, fault])
+            machine.wish({FIRST}, Mode.DRAINED, None)
+            machine.time_passes(2.0)
