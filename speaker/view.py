@@ -69,7 +69,7 @@ class View:
     ) -> list[Change]:
         """Return the changes to ask for now: not those that failed and are to wait.
 
-        What failed and is not in the plan any more is forgotten.
+        What failed, and is neither in the plan any more nor to be read back, is forgotten.
 
         Args:
             changes: the whole plan.
@@ -79,7 +79,9 @@ class View:
         changes = [*changes]
         if self.failures:
             planned = {change.prefix for change in changes}
-            self.failures = {p: f for p, f in self.failures.items() if p in planned}
+            self.failures = {
+                p: f for p, f in self.failures.items() if p in planned or p in self._unread
+            }
         return [
             change
             for change in changes
@@ -138,7 +140,14 @@ class View:
 
     def next_retry(self) -> float | None:
         """Return when the first failed change is to be tried again (steady clock)."""
-        return min((failure.again_at for failure in self.failures.values()), default=None)
+        return min(
+            (
+                failure.again_at
+                for prefix, failure in self.failures.items()
+                if not (prefix in self._unread and prefix in self.believed)
+            ),
+            default=None,
+        )
 
 
 def _say(seen: Seen) -> str:
