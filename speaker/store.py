@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from policy.errors import PolicyError
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
@@ -99,6 +98,14 @@ class Store:
         db = sqlite3.connect(
             self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
+        try:
+            self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
         # A power cut after the commit must not lose it, nor the journal's directory entry.
         db.execute("PRAGMA synchronous = EXTRA")
         with _transaction(db):
@@ -113,7 +120,6 @@ class Store:
                     f"state: {self._path}: has version {version}, this program knows "
                     f"{SCHEMA_VERSION}; use the newer program, or move the file away"
                 )
-        return db
 
     def _give_to_directory_owner(self) -> None:
         """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
@@ -130,6 +136,8 @@ class Store:
                 f"state: {self._path}: {error}; its directory must be writable for this user, "
                 "and node.state names it"
             ) from error
+        except ValueError as error:
+            raise StoreError(f"state: {self._path}: {error}; move the file away") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -150,13 +158,10 @@ class Store:
                 rows = self._db.execute(
                     "SELECT prefix, mode, owner, reason, since, until FROM intent"
                 ).fetchall()
-                try:
-                    self._intents = {
-                        parse_prefix(prefix): Intent(Mode(mode), owner, since, reason, until)
-                        for prefix, mode, owner, reason, since, until in rows
-                    }
-                except (PolicyError, ValueError) as error:
-                    raise StoreError(f"state: {self._path}: table intent: {error}") from error
+                self._intents = {
+                    parse_prefix(prefix): Intent(Mode(mode), owner, since, reason, until)
+                    for prefix, mode, owner, reason, since, until in rows
+                }
                 self._intents_version = version
             return self._intents
 
@@ -216,11 +221,11 @@ class Store:
             rows = self._db.execute(
                 "SELECT prefix, service, up, turning_since FROM health"
             ).fetchall()
-        memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
-        for prefix, service, up, turning_since in rows:
-            services = memory.setdefault(parse_prefix(prefix), {})
-            services[Service.parse(service)] = ServiceMemory(bool(up), turning_since)
-        return memory
+            memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
+            for prefix, service, up, turning_since in rows:
+                services = memory.setdefault(parse_prefix(prefix), {})
+                services[Service.parse(service)] = ServiceMemory(bool(up), turning_since)
+            return memory
 
     def remember(self, memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> None:
         """Record what is to be remembered of some prefixes' services."""
