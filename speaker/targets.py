@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from policy.topology import Topology, Vip
     from speaker.names import Answer
+    from speaker.units import IpAddress
 
 ALL = "all"
 
@@ -81,14 +82,12 @@ def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer]) -> Ta
     if answer.failed:
         notes.append(f"{vip.name}: {answer.reason}; going on with what vip.toml has")
     for address in answer.addresses:
-        host = parse_prefix(str(address))
-        if host in prefixes or any(address in prefix for prefix in prefixes):
-            continue
-        if topology.find(host) is None:
+        found = _holding(address, topology)
+        if found is None:
             notes.append(f"{vip.name}: DNS has {address}, which vip.toml lacks; it is left alone")
-        else:
+        elif found not in prefixes:
             notes.append(f"{vip.name}: DNS has {address}, which vip.toml has elsewhere; taken too")
-            prefixes[host] = None
+            prefixes[found] = None
     versions = {6 if family == "AAAA" else 4 for family in answer.failed}
     notes += (
         f"{vip.name}: vip.toml has {own.prefix}, which DNS lacks; taken all the same"
@@ -112,11 +111,15 @@ def _by_name(name: str, topology: Topology, lookup: Callable[[str], Answer]) -> 
     if not answer.addresses:
         detail = f"{name}: {answer.reason or answer.outcome}\n"
         raise TargetError(f"{detail}Unable to lookup {name}. Exiting..")
-    prefixes = [parse_prefix(str(address)) for address in answer.addresses]
-    if unknown := [
-        str(address)
-        for address, prefix in zip(answer.addresses, prefixes, strict=True)
-        if topology.find(prefix) is None
-    ]:
+    found = {address: _holding(address, topology) for address in answer.addresses}
+    if unknown := [str(address) for address, prefix in found.items() if prefix is None]:
         raise TargetError(f"{name}: {', '.join(unknown)} not in vip.toml; add it there first")
-    return Targets(tuple(prefixes))
+    return Targets(tuple(dict.fromkeys(prefix for prefix in found.values() if prefix is not None)))
+
+
+def _holding(address: IpAddress, topology: Topology) -> Prefix | None:
+    """Return the prefix that an address is announced by: its own, or a wider one."""
+    host = parse_prefix(str(address))
+    if topology.find(host) is not None:
+        return host
+    return next((prefix for prefix in topology.prefixes if address in prefix), None)
