@@ -1,0 +1,333 @@
+"""The state file: what is written stays, all or none, whoever else uses the file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.health import Service, ServiceMemory
+from policy.intent import Intent, Mode
+from speaker.store import HISTORY_ROWS, Entry, Owned, Store, StoreError
+from tests.property import strategies as made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy.route import Prefix
+
+FIRST, SECOND, THIRD = made.HOSTS_V4[:3]
+DRAINED = Intent(Mode.DRAINED, "alice", 1_700_000_000.0, "disk full", 1_700_003_600.0)
+FORCED = Intent(Mode.FORCED, "bob", 1_700_000_001.0)
+WEB, TLS = made.SERVICES[:2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    opened = Store(path)
+    yield opened
+    opened.close()
+
+
+def in_another_process(path: Path, code: str) -> str:
+    """Run code over the same file in a process of its own, which is killed at its end."""
+    text = textwrap.dedent(f"""
+        import os, signal, sys
+        from pathlib import Path
+        from policy.intent import Intent, Mode
+        from policy.route import parse_prefix
+        from speaker.store import Store
+        store = Store(Path({str(path)!r}))
+        first = parse_prefix("192.0.2.1")
+    """) + textwrap.dedent(code)
+    text += "\nsys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def again(path: Path) -> Store:
+    """The file as the next process finds it."""
+    return Store(path)
+
+
+# --- what is written stays -----------------------------------------------------------------------
+
+
+def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
+    """Intents, ownership, memory of health and history outlive the process."""
+    store.set_intents({FIRST: DRAINED, SECOND: FORCED}, [Entry(1.0, str(FIRST), "drained", "x")])
+    store.own([FIRST, SECOND])
+    store.confirm({FIRST: Owned("a route", up=True)}, [Entry(2.0, str(FIRST), "announced", "y")])
+    memory: dict[Prefix, dict[Service, ServiceMemory]] = {
+        FIRST: {WEB: ServiceMemory(up=True), TLS: ServiceMemory(up=False, turning_since=3.5)}
+    }
+    store.remember(memory)
+    store.close()
+    reopened = again(path)
+    assert reopened.intents() == {FIRST: DRAINED, SECOND: FORCED}
+    assert reopened.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    assert reopened.health() == memory
+    assert [entry.event for entry in reopened.history([])] == ["drained", "announced"]
+    reopened.close()
+
+
+def test_killed_right_after(path: Path) -> None:
+    """What was written is there although the writer was killed at once, and the file is well."""
+    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])')
+    survivor = again(path)
+    assert survivor.intents() == {FIRST: Intent(Mode.DRAINED, "alice", 0.0)}
+    survivor.close()
+
+
+def test_killed_in_the_middle(path: Path) -> None:
+    """A writer that is killed before it commits has changed nothing."""
+    in_another_process(
+        path,
+        """
+        store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])
+        store._db.execute("BEGIN IMMEDIATE")
+        store._db.execute("DELETE FROM intent")
+        """,
+    )
+    survivor = again(path)
+    assert survivor.intents().keys() == {FIRST}
+    survivor.close()
+
+
+def test_durable(store: Store) -> None:
+    """A commit is on the disk, and its journal's directory entry too, before it returns."""
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (3,)
+
+
+# --- two processes -------------------------------------------------------------------------------
+
+
+def test_two_processes(store: Store, path: Path) -> None:
+    """Each sees at once what the other has written, cached or not."""
+    assert store.intents() == {}
+    assert store.intents() is store.intents()
+    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])')
+    assert store.intents().keys() == {FIRST}
+    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0)}, [])
+    assert in_another_process(path, "print(dict(store.intents()))") == "{}\n"
+
+
+def test_while_another_writes(store: Store, path: Path) -> None:
+    """A file that another process holds for long is a StoreError, and nothing is half written."""
+    store._db.execute("PRAGMA busy_timeout = 10")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="locked"):
+        store.set_intents({FIRST: DRAINED}, [])
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.intents() == {}
+
+
+# --- intents -------------------------------------------------------------------------------------
+
+
+def test_auto_lifts(store: Store) -> None:
+    """An intent of mode auto takes away what was there; a later one replaces an earlier."""
+    store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, [])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0), SECOND: FORCED}, [])
+    assert store.intents() == {SECOND: FORCED}
+
+
+def test_all_or_none(store: Store) -> None:
+    """Where one can't be written, none is, and no history either."""
+    store.set_intents({FIRST: FORCED}, [])
+
+    def history() -> Iterator[Entry]:
+        yield Entry(0.0, str(FIRST), "drained", "x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, history())
+    assert store.intents() == {FIRST: FORCED}
+    assert store.history([]) == []
+    store.set_intents({SECOND: DRAINED}, [])
+    assert store.intents().keys() == {FIRST, SECOND}
+
+
+@given(st.dictionaries(made.PREFIXES, made.intents(), max_size=5))
+def test_any_intents(intents: dict[Prefix, Intent]) -> None:
+    """Every intent comes back as it was, but for those of mode auto, which are none."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory, "state.sqlite3"))
+        store.set_intents(intents, [])
+        kept = {prefix: i for prefix, i in intents.items() if i.mode is not Mode.AUTO}
+        assert store.intents() == kept
+        store.close()
+
+
+# --- what is ours --------------------------------------------------------------------------------
+
+
+def test_ownership(store: Store) -> None:
+    """Owning again keeps what was confirmed; disowning forgets it, and its health."""
+    store.own([FIRST, SECOND])
+    store.confirm({FIRST: Owned("a route", up=True), THIRD: Owned("not ours")})
+    store.own([FIRST])
+    assert store.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    store.remember({FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {WEB: ServiceMemory(up=True)}})
+    store.disown([FIRST])
+    assert store.owned().keys() == {SECOND}
+    assert store.health().keys() == {SECOND}
+
+
+def test_memory_is_replaced(store: Store) -> None:
+    """What is remembered of a prefix replaces what was; others keep theirs."""
+    store.remember({FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {TLS: ServiceMemory(up=False)}})
+    store.remember({FIRST: {TLS: ServiceMemory(up=False)}})
+    assert store.health() == {
+        FIRST: {TLS: ServiceMemory(up=False)},
+        SECOND: {TLS: ServiceMemory(up=False)},
+    }
+    store.remember({FIRST: {}})
+    assert store.health().keys() == {SECOND}
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+def entries(count: int, prefix: Prefix = FIRST) -> list[Entry]:
+    return [Entry(float(number), str(prefix), "announced", "x") for number in range(count)]
+
+
+def test_history(store: Store) -> None:
+    """The newest entries of the prefixes asked for, or of all, oldest first."""
+    store.confirm({}, entries(5))
+    store.confirm({}, entries(2, SECOND))
+    assert [entry.time for entry in store.history([], limit=3)] == [4.0, 0.0, 1.0]
+    assert [entry.time for entry in store.history([FIRST], limit=2)] == [3.0, 4.0]
+    assert len(store.history([FIRST, SECOND])) == 7
+    assert store.history([THIRD]) == []
+
+
+def test_history_does_not_grow_for_ever(store: Store) -> None:
+    """The oldest entries make room."""
+    store.confirm({}, entries(HISTORY_ROWS))
+    store.confirm({}, entries(7, SECOND))
+    kept = store.history([], limit=2 * HISTORY_ROWS)
+    assert len(kept) == HISTORY_ROWS
+    assert (kept[0].time, kept[-1].time) == (7.0, 6.0)
+
+
+def test_history_of_many(store: Store) -> None:
+    """History may be asked for more prefixes than a query has room for."""
+    store.confirm({}, entries(1))
+    many = [FIRST, *(made.host_v6(number) for number in range(40_000))]
+    assert len(store.history(many)) == 1
+
+
+# --- files that can't be used --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_not_a_state_file(path: Path, content: bytes) -> None:
+    """A file that is something else is refused, and left as it is."""
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=str(path)):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_of_a_newer_program(path: Path, store: Store) -> None:
+    """A file of another version is refused, with what to do, and left as it is."""
+    store._db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="has version 99, this program knows 1; use the newer"):
+        Store(path)
+    assert store._db.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+@pytest.mark.parametrize("place", ["nowhere/state.sqlite3", ".", "file/state.sqlite3"])
+def test_no_place_for_it(tmp_path: Path, place: str) -> None:
+    """A file that can't be made is a StoreError that says what must be writable."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="its directory must be writable for this user"):
+        Store(tmp_path / place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_read_only(tmp_path: Path) -> None:
+    """A directory or a file that this user may not write is a StoreError, not a file half made."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    made_by_root = Store(tmp_path / "state.sqlite3")
+    made_by_root.close()
+    (tmp_path / "state.sqlite3").chmod(0o600)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setuid(65534)
+            for name in ("state.sqlite3", "other.sqlite3"):
+                with pytest.raises(StoreError, match="its directory must be writable"):
+                    Store(tmp_path / name)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert [child.name for child in tmp_path.iterdir()] == ["state.sqlite3"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files away")
+def test_owner(tmp_path: Path) -> None:
+    """A file that root makes belongs to its directory's owner, who runs the watchdog, and its group."""
+    os.chown(tmp_path, 65534, 65534)
+    Store(tmp_path / "state.sqlite3").close()
+    status = (tmp_path / "state.sqlite3").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o660)
+
+
+def test_mode(path: Path) -> None:
+    """Its group may write it, whatever the umask: operators record a drain while ExaBGP is down."""
+    before = os.umask(0o137)
+    try:
+        Store(path).close()
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "INSERT INTO intent VALUES ('192.0.2.1/24', 'drained', 'a', '', 0, NULL)",
+        "INSERT INTO intent VALUES ('192.0.2.1/32', 'gone', 'a', '', 0, NULL)",
+        "INSERT INTO intent VALUES ('192.0.2.1/32', 'drained', char(10), '', 0, NULL)",
+        "INSERT INTO owned VALUES ('nowhere', '', 0)",
+        "INSERT INTO health VALUES ('nowhere', 'tcp/80', 1, NULL)",
+        "INSERT INTO health VALUES ('192.0.2.1/32', 'tcp', 1, NULL)",
+        "DROP TABLE intent; DROP TABLE owned; DROP TABLE health",
+    ],
+)
+def test_damaged_rows(store: Store, path: Path, damage: str) -> None:
+    """A row that makes no sense is a StoreError that names the file: no drain is forgotten over it."""
+    store._db.executescript(damage)
+    with pytest.raises(StoreError, match=str(path)):
+        assert [store.intents(), store.owned(), store.health()]
+
+
+def test_removed_while_in_use(store: Store, path: Path) -> None:
+    """A file that somebody removed is missed at the next write."""
+    path.unlink()
+    with pytest.raises(StoreError, match=str(path)):
+        store.set_intents({FIRST: DRAINED}, [])
