@@ -145,9 +145,7 @@ class QuaggaBackend:
         wanted = [map_ for attributes, map_ in self._maps.items() if attributes in used]
         wrong = [map_ for map_ in wanted if not running.has(map_)]
         maps = [
-            command
-            for map_ in wrong
-            for command in (map_.commands() if map_.name in running.maps else map_.creation())
+            command for map_ in wrong for command in map_.commands(running.maps.get(map_.name, ()))
         ]
         names = {attributes: map_.name for attributes, map_ in self._maps.items()}
         again = {map_.name for map_ in wrong}

@@ -32,16 +32,34 @@ class RouteMap:
     name: str
     sets: tuple[str, ...]
 
-    def commands(self) -> Iterator[str]:
-        """Yield the commands that make it, in configuration mode, whatever it was before."""
-        yield f"no route-map {self.name}"
-        yield from self.creation()
+    @property
+    def head(self) -> str:
+        """Its clause's first line."""
+        return f"route-map {self.name} permit 10"
 
-    def creation(self) -> Iterator[str]:
-        """Yield the commands that make it where there is none."""
-        yield f"route-map {self.name} permit 10"
-        yield from self.sets
+    def commands(self, found: Sequence[str]) -> Iterator[str]:
+        """Yield the commands that make it, in configuration mode, of what is there.
+
+        It is never removed as a whole: FRR 8.4 goes on using the memory of a route-map that was
+        removed while network lines name it, and crashes.
+
+        Args:
+            found: the lines of the route-map that has the name now.
+        """
+        clauses: dict[str, list[str]] = {}
+        for line in found:
+            if line.startswith("route-map "):
+                clauses[line] = own = []
+            else:
+                own.append(line)
+        there = clauses.get(self.head, [])
+        kinds = {tuple(line.split()[:2]) for line in self.sets}
+        yield self.head
+        yield from (f"no {line}" for line in there if tuple(line.split()[:2]) not in kinds)
+        yield from (line for line in self.sets if line not in there)
         yield "exit"
+        number = self.head.split()[-1]
+        yield from (f"no {head}" for head in clauses if head.split()[-1] != number)
 
 
 def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:
@@ -364,9 +382,9 @@ def parse_summary(lines: Iterable[str]) -> list[Session]:
                 ip_address(words[0])
             except ValueError:
                 continue
-            session = Session(words[0], int(words[2]), words[state_at])
-            if not sessions.get(words[0], session).needs_policy:
-                sessions[words[0]] = session
+            before = sessions.get(words[0])
+            if before is None or not before.needs_policy:
+                sessions[words[0]] = Session(words[0], int(words[2]), words[state_at])
     return list(sessions.values())
 
 

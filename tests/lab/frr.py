@@ -22,6 +22,7 @@ def config(
     options: Sequence[str] = CURED,
     ipv4: Sequence[str] = (),
     ipv6: Sequence[str] = (),
+    before: Sequence[str] = (),
     after: Sequence[str] = (),
 ) -> str:
     """Return the text of a bgpd.conf.
@@ -33,9 +34,11 @@ def config(
         options: more lines of `router bgp`.
         ipv4: more lines of the IPv4 address family, such as network lines.
         ipv6: likewise.
-        after: lines behind `router bgp`, such as route-maps.
+        before: lines before `router bgp`, such as route-maps.
+        after: lines behind it.
     """
-    lines = ["frr defaults traditional", f"router bgp {asn}", f" bgp router-id {router_id}"]
+    lines = ["frr defaults traditional", *before]
+    lines += [f"router bgp {asn}", f" bgp router-id {router_id}"]
     lines += [f" {option}" for option in (*options, "timers bgp 1 30")]
     for session in sessions:
         lines.append(f" neighbor {session.remote} remote-as {session.remote_asn}")

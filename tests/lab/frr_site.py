@@ -5,15 +5,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from tests.lab.bird import Bird
-from tests.lab.frr import Frr, config
+from tests.lab.eventually import eventually
+from tests.lab.frr import VTYSH, Frr, config
 from tests.lab.inside import Realservers
-from tests.lab.netns import Link, Namespace, Network
+from tests.lab.netns import Namespace, Network
 from tests.lab.process import Process
-from tests.lab.session import FarPeer, Session
 from tests.lab.site import Tables, _become, _merged, toml
 
 BIN = Path(sys.executable).parent
@@ -57,7 +58,11 @@ class FrrSite:
 
     def configure(self, tables: Tables) -> None:
         """Change vip.toml: tables are merged into what is there, None removes."""
-        self.tables = _merged(self.tables, tables)
+        self.replace(_merged(self.tables, tables))
+
+    def replace(self, tables: dict[str, Any]) -> None:
+        """Write vip.toml anew."""
+        self.tables = tables
         self.file.write_text(toml(self.tables))
         self.file.chmod(0o644)
 
@@ -144,14 +149,29 @@ class Bench:
             options: more statements for BIRD's neighbour.
         """
         self.host = network.host(label)
-        self.link: Link = network.link(network.host(f"{label}-far"), self.host)
-        self.session: Session = self.link.session(64500, 64699)
+        self.link = network.link(network.host(f"{label}-far"), self.host)
+        self.session = self.link.session(64500, 64699)
         self.bird = Bird(self.link.a.namespace, [self.session], options=options)
         self.text = config([self.session.flipped()]) if text is None else text
         self.frr = Frr(self.host, self.text)
         self.site = FrrSite(self.host, self.frr, tables, up=up)
+        self._first = (self.site.tables, self.site.realservers.open_ports)
 
-    @property
-    def peer(self) -> FarPeer:
-        """The far peer."""
-        return self.bird
+    def reset(self) -> None:
+        """Have everything as at the start: no VIP announced, nothing remembered, vip.toml as it was."""
+        running = self.frr.ask("show running-config").splitlines()
+        lines: dict[int, list[str]] = {4: [], 6: []}
+        for prefix in self.frr.networks():
+            lines[ip_network(prefix).version].append(f"no network {prefix}")
+        maps = {line.split()[1] for line in running if line.startswith("route-map ")}
+        batch = ["configure terminal", "router bgp 64699", *lines[4]]
+        batch += ["address-family ipv6", *lines[6], "exit-address-family", "exit"]
+        # In this order: FRR 8.4 may crash where a route-map goes that a network line names.
+        self.frr.ask(*batch, *(f"no route-map {name}" for name in maps))
+        self.frr.wrap(VTYSH)
+        self.site.fresh()
+        tables, ports = self._first
+        self.site.replace(tables)
+        self.site.realservers.close(*(self.site.realservers.open_ports - ports))
+        self.site.realservers.open(*ports)
+        eventually(self.bird.count, until=lambda count: count == 0, within=5, what="no route")

@@ -1,0 +1,1 @@
+"""Owns what daemons really said, recorded, and the tests that read it."""
