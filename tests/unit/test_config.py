@@ -153,7 +153,9 @@ def test_explicit() -> None:
     """An address's own preference beats its VIP's; ranks, services and health likewise."""
     vip = load(DESIGN).topology.vips[1]
     assert [a.prefer for a in vip.addresses] == [("lyo1", "par1"), ("par1", "lyo1")]
-    here, there = load(HEAD + VIP + 'prefer = ["lyo1", "par1"]').topology.vips[0].addresses[0].prefer
+    here, there = (
+        load(HEAD + VIP + 'prefer = ["lyo1", "par1"]').topology.vips[0].addresses[0].prefer
+    )
     assert (here, there) == ("lyo1", "par1")
     near, far = vip.ranks
     assert (near.name, near.prepends, near.med, near.origin) == ("near", 0, 50, Origin.IGP)
