@@ -116,6 +116,8 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
         response: web.StreamResponse = await handler(request)
     except (PolicyError, ValidationError) as error:
         return web.json_response({"error": str(error)}, status=400)
+    except web.HTTPException as error:
+        return web.json_response({"error": error.text or error.reason}, status=error.status)
     except SpeakerError as error:
         log.exception("%s %s", request.method, request.path)
         return web.json_response({"error": str(error)}, status=500)
@@ -144,7 +146,9 @@ async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
     Raises:
         ControlError: the socket can't be made, or another watchdog serves it.
     """
-    runner = web.AppRunner(Control(watchdog).application(), access_log=None)
+    # A question names its prefixes in the first line.
+    application = Control(watchdog).application()
+    runner = web.AppRunner(application, access_log=None, max_line_size=MAX_REQUEST)
     await runner.setup()
     try:
         listener = _listen(path)
@@ -159,15 +163,17 @@ async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
 
 
 def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    listener = None
     try:
         _remove_stale(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         # The mode is set before anybody can connect: listening comes after.
         listener.bind(str(path))
         path.chmod(MODE)
         listener.listen()
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise ControlError(
             f"control: {path}: {error.strerror or error}; its directory must be writable for user "
             f"{_user()}, and node.control names it"
@@ -180,11 +186,14 @@ def _remove_stale(path: Path) -> None:
     if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
             return
+        except BlockingIOError:
+            pass  # it serves, and has no time
     raise ControlError(f"control: {path}: another watchdog serves it; stop that one first")
 
 
