@@ -1,0 +1,161 @@
+"""A site in one process: a fake ExaBGP, realservers as numbers, and a real watchdog between them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+from policy.health import Observation, Service
+from policy.route import Asn, parse_prefix
+from speaker import config
+from speaker.backends.exabgp import ExabgpBackend
+from speaker.backends.exabgp_text import Neighbor
+from speaker.clock import SystemClock
+from speaker.store import Store
+from speaker.watchdog import Watchdog
+from tests.fakes.exabgp import Daemon, Dialect, Exabgp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from tests.fakes.exabgp import Given
+
+WEB = Service("tcp", 80)
+PEER = "203.0.113.11"
+INSIDE = "2001:db8:ffff::11"
+NEIGHBORS = (
+    Neighbor(
+        IPv4Address(PEER),
+        IPv4Address("203.0.113.2"),
+        Asn(64699),
+        Asn(64496),
+        frozenset({4, 6}),
+        frozenset({"speaker"}),
+    ),
+    Neighbor(
+        IPv6Address(INSIDE),
+        IPv6Address("2001:db8:ffff::2"),
+        Asn(64511),
+        Asn(64511),
+        frozenset({4, 6}),
+        frozenset({"speaker"}),
+    ),
+)
+TOML = """
+[node]
+dc = "par1"
+state = "{directory}/state.sqlite3"
+control = "{directory}/control.sock"
+[dc.par1]
+asn = 64699
+[dc.lyo1]
+asn = 64699
+[backend.exabgp]
+next_hop = {{ ipv4 = "203.0.113.2", ipv6 = "2001:db8:ffff::2" }}
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1", "2001:db8::1"]
+[vip."vip-2.tld"]
+addresses = ["192.0.2.2"]
+"""
+V4, V6, SECOND = map(parse_prefix, ("192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32"))
+
+
+@dataclass
+class Source:
+    """Live realservers as a test sets them. None is unknown."""
+
+    live: dict[Prefix, int | None] = field(default_factory=dict)
+    looks: int = 0
+
+    async def observe(self) -> Observation:
+        """See `HealthSource.observe`."""
+        self.looks += 1
+        known = {p: {WEB: count} for p, count in self.live.items() if count is not None}
+        return Observation(known, "unreadable")
+
+    async def close(self) -> None:
+        """See `HealthSource.close`."""
+
+
+@dataclass
+class Site:
+    """What runs, and what a test may turn."""
+
+    directory: Path
+    exabgp: Exabgp
+    source: Source
+    watchdog: Watchdog
+    store: Store
+
+    @property
+    def control(self) -> Path:
+        """Where the control socket belongs."""
+        return self.directory / "control.sock"
+
+    def table(self, peer: str = PEER) -> set[str]:
+        """Return the prefixes that a peer has."""
+        return set(self.exabgp.table(peer))
+
+
+def write_config(directory: Path, more: str = "") -> Path:
+    """Write the site's vip.toml."""
+    path = directory / "vip.toml"
+    path.write_text(TOML.format(directory=directory) + more)
+    return path
+
+
+@asynccontextmanager
+async def running(
+    directory: Path,
+    *,
+    more: str = "",
+    dialect: Dialect = 5,
+    static: Mapping[Prefix, Given] | None = None,
+    clock: Clock | None = None,
+    cycles: bool = True,
+) -> AsyncIterator[Site]:
+    """Run a site whose sessions are up and whose realservers are alive.
+
+    Args:
+        directory: for its files.
+        more: what vip.toml has besides.
+        dialect: of the fake ExaBGP.
+        static: routes of ExaBGP's own configuration.
+        clock: the time, where it is not the machine's.
+        cycles: whether the watchdog looks by itself; else only when it is told to.
+    """
+    exabgp = Exabgp(Daemon(NEIGHBORS, dialect, static))
+    loaded = config.load(write_config(directory, more), {})
+    watchdogs: list[Watchdog] = []
+    backend = ExabgpBackend(
+        exabgp.spawn(),
+        exabgp.write,
+        wake=lambda: watchdogs[0].wake_and_read() if watchdogs else None,
+    )
+    backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+    source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
+    store = Store(loaded.settings.state)
+    watchdog = Watchdog(loaded, backend, source, store, clock or SystemClock())
+    watchdogs.append(watchdog)
+    for peer in (PEER, INSIDE):
+        exabgp.daemon.establish(peer)
+    tasks = [asyncio.create_task(backend.run())]
+    try:
+        await asyncio.sleep(0)
+        await watchdog.cycle()
+        await watchdog.settle()
+        if cycles:
+            tasks.append(asyncio.create_task(watchdog.run()))
+        yield Site(directory, exabgp, source, watchdog, store)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        exabgp.stop()
+        store.close()

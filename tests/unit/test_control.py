@@ -1,0 +1,335 @@
+"""The control service over a real unix socket: who may ask, what is answered, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import pwd
+import socket
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from policy.intent import Mode
+from speaker import client, control
+from speaker.client import RefusedError
+from speaker.control import ControlError, serving
+from tests.fakes.site import SECOND, V4, V6, Site, running
+from tests.lab.eventually import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+V4_TEXT = str(V4)
+
+
+def served(directory: Path, ask: Callable[[Site], Any], more: str = "") -> Any:
+    """Run a site with its control service, and ask it from a thread."""
+
+    async def main() -> Any:
+        async with running(directory, more=more) as site, serving(site.control, site.watchdog):
+            return await asyncio.to_thread(ask, site)
+
+    return asyncio.run(main())
+
+
+def raw(site: Site, method: str, target: str, body: bytes | None = None) -> tuple[int, Any]:
+    """Ask as curl would, and return the status and the JSON."""
+    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(site.control))
+    connection.request(method, target, body)
+    response = connection.getresponse()
+    text = response.read()
+    connection.close()
+    return response.status, json.loads(text)
+
+
+def wish(mode: str = "drained", *prefixes: str, **more: object) -> dict[str, object]:
+    return {"mode": mode, "prefixes": [*(prefixes or [V4_TEXT])], **more}
+
+
+# --- what is answered ----------------------------------------------------------------------------
+
+
+def test_drain_and_restore(tmp_path: Path) -> None:
+    """A drain is done at the peer when it is answered, and so is its end."""
+
+    def ask(site: Site) -> None:
+        (route,) = client.ask(site.control, "POST", "/intents", wish(reason="disk full"))
+        assert (route["before"], route["announced"], route["as_wanted"]) == (True, False, True)
+        assert (route["intent"], route["prefix"]) == ("drained", V4_TEXT)
+        assert V4_TEXT not in site.table()
+        (route,) = client.ask(site.control, "POST", "/intents", wish("auto"))
+        assert (route["before"], route["announced"], route["intent"]) == (False, True, "auto")
+        assert V4_TEXT in site.table()
+
+    served(tmp_path, ask)
+
+
+def test_owner(tmp_path: Path) -> None:
+    """Who asks is what the kernel says of the caller, and is recorded with the reason and the end."""
+
+    def ask(site: Site) -> None:
+        client.ask(site.control, "POST", "/intents", wish(reason="disk full", seconds=7200))
+        intent = site.store.intents()[V4]
+        assert (intent.mode, intent.owner, intent.reason) == (Mode.DRAINED, ME, "disk full")
+        assert intent.until is not None
+        assert intent.until - intent.since == pytest.approx(7200)
+        (explained,) = client.ask(site.control, "GET", f"/explain?prefix={V4_TEXT}")
+        assert explained["operator"].startswith(f"drained by {ME} at ")
+        history = client.ask(site.control, "GET", f"/history?prefix={V4_TEXT}")
+        assert [entry["event"] for entry in history] == ["announced", "drained", "withdrawn"]
+
+    served(tmp_path, ask)
+
+
+def test_status(tmp_path: Path) -> None:
+    """Status has the keys that scripts rely on."""
+    answer = served(tmp_path, lambda site: client.ask(site.control, "GET", "/status"))
+    assert (answer["dc"], answer["backend"], answer["trouble"]) == ("par1", "exabgp", [])
+    assert answer["peers"] == [
+        {"address": "203.0.113.11", "asn": 64496, "up": True},
+        {"address": "2001:db8:ffff::11", "asn": 64511, "up": True},
+    ]
+    route = answer["routes"][0]
+    assert [each["prefix"] for each in answer["routes"]] == [V4_TEXT, str(V6), str(SECOND)]
+    expected = {
+        "vip": "vip-1.tld",
+        "prefix": V4_TEXT,
+        "announced": True,
+        "as_path": [64699, 64699],
+        "rank": 0,
+        "prepends": 1,
+        "realservers": 2,
+        "health": "up",
+        "intent": "auto",
+    }
+    assert {key: route[key] for key in expected} == expected
+    assert route["reason"]
+
+
+def test_plan(tmp_path: Path) -> None:
+    """The plan is empty where all is as decided."""
+    assert served(tmp_path, lambda site: client.ask(site.control, "GET", "/plan")) == []
+
+
+def test_dry_run(tmp_path: Path) -> None:
+    """A dry run says what would be, and changes nothing."""
+
+    def ask(site: Site) -> None:
+        (route,) = client.ask(site.control, "POST", "/intents", wish(dry_run=True))
+        assert (route["before"], route["announced"]) == (True, False)
+        assert not site.store.intents()
+        assert V4_TEXT in site.table()
+
+    served(tmp_path, ask)
+
+
+def test_many(tmp_path: Path) -> None:
+    """A question may name a thousand prefixes."""
+    addresses = [f"2001:db8:1::{number:x}" for number in range(1000)]
+    more = f'[vip."many.tld"]\naddresses = {addresses}\n'
+    query = "&".join(f"prefix={address}/128" for address in addresses)
+
+    def ask(site: Site) -> None:
+        assert len(client.ask(site.control, "GET", f"/explain?{query}")) == 1000
+        assert client.ask(site.control, "GET", f"/history?{query}")
+        routes = client.ask(site.control, "POST", "/intents", wish("drained", *addresses))
+        assert not any(route["announced"] for route in routes)
+
+    served(tmp_path, ask, more)
+
+
+def test_a_caller_that_hangs_up(tmp_path: Path) -> None:
+    """What was asked for is done although nobody waits for the answer."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+            site.exabgp.stall(0.2)
+            _, writer = await asyncio.open_unix_connection(str(site.control))
+            body = json.dumps(wish()).encode()
+            head = f"POST /intents HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.to_thread(
+                eventually, lambda: V4_TEXT not in site.table(), within=5, what="the drain"
+            )
+            assert site.store.intents()[V4].mode is Mode.DRAINED
+
+    asyncio.run(main())
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+BAD = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"\xff",
+    b"[" * 100_000,
+    b'{"mode": "drained"}',
+    b'{"prefixes": ["192.0.2.1"]}',
+    *(
+        json.dumps(each).encode()
+        for each in (
+            wish("gone"),
+            wish(colour="blue"),
+            wish(reason=1),
+            wish(reason="a\nb"),
+            wish(reason="x" * 201),
+            wish(seconds=0),
+            wish(seconds=-1),
+            wish(seconds="2h"),
+            wish(seconds=float("nan")),
+            wish(seconds=float("inf")),
+            wish(seconds=1e12),
+            wish(dry_run="yes"),
+            {"mode": "drained", "prefixes": []},
+            {"mode": "drained", "prefixes": "192.0.2.1"},
+            {"mode": "drained", "prefixes": [1]},
+            wish("drained", "192.0.2.300"),
+            wish("drained", V4_TEXT, "203.0.113.9"),
+            wish("drained", "192.0.2.0/24"),
+            wish("drained", "all"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("body", BAD, ids=lambda body: repr(body)[:60])
+def test_bad_wishes(tmp_path: Path, body: bytes) -> None:
+    """A wish that makes no sense is refused with words, and nothing is changed for any prefix."""
+
+    def ask(site: Site) -> None:
+        status, answer = raw(site, "POST", "/intents", body)
+        assert status == 400
+        assert answer["error"]
+        assert not site.store.intents()
+        assert V4_TEXT in site.table()
+
+    served(tmp_path, ask)
+
+
+def test_unknown_prefix(tmp_path: Path) -> None:
+    """A prefix that the watchdog does not have is named, with what to do."""
+
+    def ask(site: Site) -> None:
+        with pytest.raises(RefusedError, match=r"203\.0\.113\.9/32: not in the configuration"):
+            client.ask(site.control, "POST", "/intents", wish("drained", V4_TEXT, "203.0.113.9"))
+        with pytest.raises(RefusedError, match="send the watchdog a HUP"):
+            client.ask(site.control, "GET", "/explain?prefix=203.0.113.9")
+
+    served(tmp_path, ask)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/intents", 405),
+        ("DELETE", "/status", 405),
+        ("GET", "/explain?prefix=x", 400),
+        ("GET", "/../../etc/passwd", 404),
+    ],
+)
+def test_other_requests(tmp_path: Path, method: str, target: str, status: int) -> None:
+    """Whatever is asked, the answer is JSON, and what is refused says why."""
+    found, answer = served(tmp_path, lambda site: raw(site, method, target))
+    assert found == status
+    assert answer["error"]
+
+
+def test_too_large(tmp_path: Path) -> None:
+    """A request that is too large is refused, in JSON, before it is read."""
+    body = json.dumps(wish(reason="x" * control.MAX_REQUEST)).encode()
+
+    def ask(site: Site) -> None:
+        status, answer = raw(site, "POST", "/intents", body)
+        assert status == 413
+        assert "size" in answer["error"]
+        assert not site.store.intents()
+
+    served(tmp_path, ask)
+
+
+def test_the_store_fails(tmp_path: Path) -> None:
+    """Where a wish can't be recorded, nothing is withdrawn, and the answer says so."""
+
+    def ask(site: Site) -> None:
+        (tmp_path / "state.sqlite3").unlink()
+        with pytest.raises(RefusedError, match=r"state: .*state\.sqlite3"):
+            client.ask(site.control, "POST", "/intents", wish())
+        assert V4_TEXT in site.table()
+
+    served(tmp_path, ask)
+
+
+# --- the socket ----------------------------------------------------------------------------------
+
+
+def test_mode(tmp_path: Path) -> None:
+    """The socket is for its owner and group, whatever the umask, and is gone at the end."""
+    before = os.umask(0)
+
+    def ask(site: Site) -> None:
+        mode = site.control.stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o660
+
+    try:
+        served(tmp_path, ask)
+    finally:
+        os.umask(before)
+    assert not (tmp_path / "control.sock").exists()
+
+
+def test_second_watchdog(tmp_path: Path) -> None:
+    """Another watchdog is refused the socket, and the first goes on serving."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+            with pytest.raises(ControlError, match="another watchdog serves it"):
+                async with serving(site.control, site.watchdog):
+                    pytest.fail("served twice")
+            answer = await asyncio.to_thread(client.ask, site.control, "GET", "/plan")
+            assert answer == []
+
+    asyncio.run(main())
+
+
+def test_stale_socket(tmp_path: Path) -> None:
+    """A socket that a killed watchdog left is taken over."""
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "control.sock"))
+    assert served(tmp_path, lambda site: client.ask(site.control, "GET", "/plan")) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "nowhere"])
+def test_no_place_for_it(tmp_path: Path, kind: str) -> None:
+    """What is no socket is left alone; a directory that is not there is said to be missing."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            path = tmp_path / "taken"
+            if kind == "file":
+                path.write_text("precious")
+            elif kind == "directory":
+                path.mkdir()
+            else:
+                path = tmp_path / "nowhere" / "control.sock"
+            with pytest.raises(ControlError, match="its directory must be writable for user"):
+                async with serving(path, site.watchdog):
+                    pytest.fail("served")
+            if kind == "file":
+                assert path.read_text() == "precious"
+
+    asyncio.run(main())
