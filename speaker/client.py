@@ -52,17 +52,19 @@ def ask(path: Path, method: str, target: str, body: Any = None, timeout: float =
     try:
         connection.connect()
     except (FileNotFoundError, ConnectionRefusedError) as error:
+        connection.close()
         raise NotServedError(f"control: {path}: no watchdog runs here") from error
     except OSError as error:
+        connection.close()
         raise RefusedError(
-            f"control: {path}: {error.strerror}; you must be its owner, or in its group"
+            f"control: {path}: {error.strerror or error}; you must be its owner, or in its group"
         ) from error
     try:
         text = None if body is None else json.dumps(body)
         connection.request(method, target, text, {"Content-Type": "application/json"})
         response = connection.getresponse()
         answer = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise OutcomeUnknownError(
             f"control: {path}: {str(error) or type(error).__name__}; whether it was done is unknown, "
             "see vip_mgmt status"
