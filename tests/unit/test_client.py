@@ -1,0 +1,136 @@
+"""The other end of the control socket: what it makes of whoever answers, or does not."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speaker import client
+from speaker.client import NotServedError, OutcomeUnknownError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def answering(path: Path, answer: bytes, *, then: str = "close") -> Iterator[list[bytes]]:
+    """Serve one caller with these bytes; then close, or stay silent. Yields what it asked."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    done = threading.Event()
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(1 << 16))
+            connection.sendall(answer)
+            if then == "silence":
+                done.wait(5)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        done.set()
+        thread.join()
+        listener.close()
+
+
+def response(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+def test_answer(path: Path) -> None:
+    """An answer is JSON values, whatever they are; the question is HTTP with a JSON body."""
+    with answering(path, response(b'[{"a": null}]')) as asked:
+        assert client.ask(path, "POST", "/intents", {"reason": "ü"}) == [{"a": None}]
+    head, _, body = asked[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /intents HTTP/1.1\r\n")
+    assert json.loads(body) == {"reason": "ü"}
+
+
+def test_not_served(path: Path) -> None:
+    """Where there is no socket, or nobody behind it, no watchdog runs."""
+    with pytest.raises(NotServedError, match="no watchdog runs here"):
+        client.ask(path, "GET", "/status")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with pytest.raises(NotServedError, match=f"control: {path}: no watchdog runs here"):
+        client.ask(path, "GET", "/status")
+
+
+def test_refused(path: Path) -> None:
+    """What the watchdog refuses is said in its words."""
+    with (
+        answering(path, response(b'{"error": "no such prefix"}', "400 Bad Request")),
+        pytest.raises(RefusedError, match=r"^no such prefix$"),
+    ):
+        client.ask(path, "POST", "/intents", {})
+
+
+@pytest.mark.parametrize("body", [b'{"other": 1}', b"[]", b"null", b'"text"'])
+def test_refused_in_other_words(path: Path, body: bytes) -> None:
+    """A refusal of another form is shown as it is."""
+    with answering(path, response(body, "500 No")), pytest.raises(RefusedError):
+        client.ask(path, "GET", "/status")
+
+
+@pytest.mark.parametrize(
+    "path_text", ["/proc/1/nowhere/control.sock", "x" * 200, "control.sock/below"]
+)
+def test_unusable(tmp_path: Path, path_text: str) -> None:
+    """A path that can't be used is named, with why."""
+    (tmp_path / "control.sock").touch()
+    with pytest.raises((NotServedError, RefusedError)) as caught:
+        client.ask(tmp_path / path_text, "GET", "/status")
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"done\n",
+        b"\x00\xff" * 100,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[",
+        b"HTTP/1.1 999999 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"x" * 100_000,
+        response(b""),
+        response(b"<html>"),
+        response(b"\xff"),
+        response(b"[" * 100_000),
+    ],
+    ids=lambda answer: repr(answer[:40]),
+)
+def test_garbage(path: Path, answer: bytes) -> None:
+    """An answer that is not understood leaves the outcome unknown, and says so."""
+    with (
+        answering(path, answer),
+        pytest.raises(OutcomeUnknownError, match="whether it was done is unknown, see vip_mgmt"),
+    ):
+        client.ask(path, "POST", "/intents", {}, timeout=5)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1"])
+def test_silence(path: Path, answer: bytes) -> None:
+    """A watchdog that does not answer in time leaves the outcome unknown."""
+    with (
+        answering(path, answer, then="silence"),
+        pytest.raises(OutcomeUnknownError, match="timed out"),
+    ):
+        client.ask(path, "POST", "/intents", {}, timeout=0.05)
