@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from speaker.settings import Config
 
 DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
+MAX_SPAN = 3650 * 86400.0
 ASKING = ("status", "explain", "history", "plan", "check")
 
 
@@ -104,8 +105,8 @@ def _parse(arguments: Sequence[str]) -> _Call:
         seconds = None if options.span is None else units.duration(options.span)
     except ValueError as error:
         raise UsageError(f"--for: {error}") from error
-    if seconds is not None and seconds <= 0:
-        raise UsageError(f"--for: {options.span!r}: must be longer than nothing")
+    if seconds is not None and not 0 < seconds <= MAX_SPAN:
+        raise UsageError(f"--for: {options.span!r}: must be longer than nothing, ten years at most")
     mode = Mode.DRAINED if options.delete else Mode.FORCED if options.force else Mode.AUTO
     return _Call(
         command,
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(text: str, *, tag: bool = True) -> None:
     """Say something on stderr and in syslog, where every line has the tag."""
-    for line in text.splitlines():
+    for line in text.encode("utf-8", "backslashreplace").decode().splitlines():
         print(f"{MANAGER}: {line}" if tag else line, file=sys.stderr)
         syslog.syslog(line)
 
@@ -203,6 +204,8 @@ def _report(route: dict[str, Any], call: _Call) -> bool:
         _say(f"{would}Route {prefix} already exists", tag=False)
     elif after is True:
         _say(f"{would}Adding route to {prefix}")
+    elif after is None:
+        _say(f"{prefix}: not confirmed as announced: {route['reason']}")
     else:
         _say(f"{prefix}: stays withdrawn: {route['reason']}")
     if after is True and route["health"] == "unknown":
