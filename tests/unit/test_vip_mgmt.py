@@ -1,0 +1,479 @@
+"""The command vip_mgmt: arguments, output to the letter, exit status. Its watchdog is a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socketserver
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from policy.intent import Mode
+from policy.route import parse_prefix
+from speaker import vip_mgmt
+from speaker.store import Store
+from tests.fakes.site import write_config
+from tests.lab.dns import DnsServer, Reply, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+V4, V6, SECOND = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32"
+
+
+class _Server(socketserver.UnixStreamServer):
+    allow_reuse_address = True
+    answers: Mapping[str, tuple[int, Any]]
+    asked: list[tuple[str, str, Any]]
+
+    def get_request(self) -> tuple[Any, Any]:
+        return self.socket.accept()[0], ("", 0)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def _answer(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size)) if size else None
+        self.server.asked.append((self.command, self.path, body))
+        status, answer = self.server.answers[self.path.split("?")[0]]
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = _answer  # noqa: N815 - the name is http.server's
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - likewise
+        pass
+
+
+@contextmanager
+def watchdog(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str, Any]]]:
+    """A watchdog that answers `/intents` and the like from a script. Yields what it was asked."""
+    with _Server(str(directory / "control.sock"), _Handler) as server:
+        server.asked = []
+        server.answers = {
+            f"/{name}": answer if isinstance(answer, tuple) else (200, answer)
+            for name, answer in answers.items()
+        }
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def state(prefix: str = V4, **more: Any) -> dict[str, Any]:
+    """A prefix as the watchdog tells of it."""
+    return {
+        "vip": "vip-1.tld",
+        "prefix": prefix,
+        "before": True,
+        "announced": True,
+        "as_path": [64699, 64699],
+        "rank": 0,
+        "prepends": 1,
+        "realservers": 2,
+        "health": "up",
+        "intent": "auto",
+        "reason": "up: 2 realservers",
+        "wanted": True,
+        "as_wanted": True,
+        **more,
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("VIP_CONFIG", str(write_config(tmp_path)))
+    return Run(tmp_path, capsys)
+
+
+class Run:
+    """Runs the command, and keeps what it said."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> int:
+        status = vip_mgmt.main(arguments)
+        captured = self._capsys.readouterr()
+        self.out, self.err = captured.out.splitlines(), captured.err.splitlines()
+        return status
+
+    def intents(self) -> dict[str, Mode]:
+        store = Store(self.directory / "state.sqlite3")
+        try:
+            return {str(prefix): intent.mode for prefix, intent in store.intents().items()}
+        finally:
+            store.close()
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+USAGE = [
+    [],
+    ["-a"],
+    ["-d"],
+    ["-a", "-d", V4],
+    ["-x", V4],
+    ["--dele", V4],
+    [V4],
+    ["show", V4],
+    ["explain"],
+    ["-d", V4, "--force"],
+    ["status", "--force"],
+    ["status", "--for", "2h"],
+    ["status", "--reason", "x"],
+    ["-a", V4, "--for", "2h"],
+    ["-d", V4, "--for", "2"],
+    ["-d", V4, "--for", "0s"],
+    ["-d", V4, "--for", "-1h"],
+    ["-d", V4, "--for", ""],
+    ["-d", V4, "--for", "999999999d"],
+    ["-d", V4, "--for"],
+    ["-d", V4, "--reason", "a\nb"],
+    ["-d", V4, "--reason", "x" * 201],
+    ["-d", V4, "--reason", "\udcff"],
+]
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_usage(run: Run, arguments: list[str]) -> None:
+    """A command line that makes no sense ends with 255 and a word of what is wrong; nothing is asked."""
+    with watchdog(run.directory) as asked:
+        assert run(*arguments) == 255
+    assert run.err
+    assert not run.out
+    assert not asked
+    assert not (run.directory / "state.sqlite3").exists()
+
+
+WISHES = [
+    (["-d", V4], "drained", "", None, False),
+    (["-a", V4], "auto", "", None, False),
+    (["-a", "--force", V4], "forced", "", None, False),
+    (["-a", V4, "--force"], "forced", "", None, False),
+    (["-d", V4, "--reason", "disk full", "--for", "2h"], "drained", "disk full", 7200, False),
+    (["--for", "30m", "-d", V4], "drained", "", 1800, False),
+    (["-a", "--force", "--for", "1d", V4], "forced", "", 86400, False),
+    (["-d", "--dry-run", V4], "drained", "", None, True),
+    (["-a", V4, "--reason", "mended"], "auto", "mended", None, False),
+]
+
+
+@pytest.mark.parametrize(("arguments", "mode", "reason", "seconds", "dry_run"), WISHES)
+def test_wishes(
+    run: Run, arguments: list[str], mode: str, reason: str, seconds: float | None, *, dry_run: bool
+) -> None:
+    """Options may stand before and behind the names, and mean what they say."""
+    announced = mode != "drained"
+    with watchdog(run.directory, intents=[state(announced=announced)]) as asked:
+        assert run(*arguments) == 0
+    body = {
+        "mode": mode,
+        "prefixes": [V4],
+        "reason": reason,
+        "seconds": seconds,
+        "dry_run": dry_run,
+    }
+    assert asked == [("POST", "/intents", body)]
+
+
+def test_several_names(run: Run) -> None:
+    """Several names are one wish, each prefix once."""
+    with watchdog(run.directory, intents=[]) as asked:
+        assert run("-d", "192.0.2.2", "all", "2001:db8::1") == 0
+    assert asked[0][2]["prefixes"] == [SECOND, V4, V6]
+
+
+def test_help(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Help is on stdout and ends well."""
+    with pytest.raises(SystemExit) as caught:
+        run("--help")
+    assert caught.value.code == 0
+    assert "NAME is a DNS name, an address, a prefix, or all." in capsys.readouterr().out
+
+
+def test_configuration(run: Run, tmp_path: Path) -> None:
+    """--config beats $VIP_CONFIG; one that is not there ends with 255."""
+    assert run("check") == 0
+    assert run.out == [f"{tmp_path}/vip.toml: 3 prefixes, no fault found"]
+    assert run("--config", str(tmp_path / "other.toml"), "check") == 255
+    assert run.err[0].startswith(f"configuration: {tmp_path}/other.toml: No such file")
+
+
+# --- what is said of a wish ----------------------------------------------------------------------
+
+SAID = [
+    ("-d", state(announced=False), 0, [f"bgp_mgt: Deleting route to {V4}"]),
+    ("-d", state(before=None, announced=False), 0, [f"bgp_mgt: Deleting route to {V4}"]),
+    ("-d", state(before=False, announced=False), 0, [f"Route {V4} already removed"]),
+    (
+        "-d",
+        state(announced=True, reason="no answer"),
+        1,
+        [
+            f"bgp_mgt: Deleting route to {V4}",
+            f"bgp_mgt: {V4}: not confirmed as withdrawn: no answer",
+        ],
+    ),
+    (
+        "-d",
+        state(announced=None, reason="no answer"),
+        1,
+        [
+            f"bgp_mgt: Deleting route to {V4}",
+            f"bgp_mgt: {V4}: not confirmed as withdrawn: no answer",
+        ],
+    ),
+    ("-a", state(before=False), 0, [f"bgp_mgt: Adding route to {V4}"]),
+    ("-a", state(before=None), 0, [f"bgp_mgt: Adding route to {V4}"]),
+    ("-a", state(), 0, [f"Route {V4} already exists"]),
+    (
+        "-a",
+        state(before=False, announced=False, reason="down: 0 realservers"),
+        1,
+        [f"bgp_mgt: {V4}: stays withdrawn: down: 0 realservers"],
+    ),
+    (
+        "-a",
+        state(before=False, health="unknown", reason="held: no ip_vs"),
+        0,
+        [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: warning: held: no ip_vs"],
+    ),
+    (
+        "-a",
+        state(before=False, as_wanted=False, reason="the daemon has half"),
+        1,
+        [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: not as wanted: the daemon has half"],
+    ),
+    (
+        "-a",
+        state(before=None, announced=None, as_wanted=False, reason="ExaBGP: does not answer"),
+        1,
+        [f"bgp_mgt: {V4}: not confirmed as announced: ExaBGP: does not answer"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "answer", "status", "lines"), SAID)
+def test_said(run: Run, option: str, answer: dict[str, Any], status: int, lines: list[str]) -> None:
+    """What is said on stderr is what the shell toolkit said, and the exit status tells whether it is so."""
+    with watchdog(run.directory, intents=[answer]):
+        assert run(option, V4) == status
+    assert run.err == lines
+    assert run.out == []
+
+
+def test_dry_run(run: Run) -> None:
+    """A dry run says that it only would be."""
+    with watchdog(run.directory, intents=[state(announced=False)]):
+        assert run("-d", V4, "--dry-run") == 0
+    assert run.err == [f"bgp_mgt: would be: Deleting route to {V4}"]
+
+
+def test_one_of_several(run: Run) -> None:
+    """Where one prefix is not as wanted, it is named and the status is 1."""
+    answers = [state(announced=False), state(V6, reason="no answer")]
+    with watchdog(run.directory, intents=answers):
+        assert run("-d", "192.0.2.1", "2001:db8::1") == 1
+    assert run.err == [
+        f"bgp_mgt: Deleting route to {V4}",
+        f"bgp_mgt: Deleting route to {V6}",
+        f"bgp_mgt: {V6}: not confirmed as withdrawn: no answer",
+    ]
+
+
+def test_refused(run: Run) -> None:
+    """What the watchdog refuses is said, and nothing is recorded behind its back."""
+    with watchdog(run.directory, intents=(400, {"error": "prefix: 192.0.2.1/32: unknown"})):
+        assert run("-d", V4) == 1
+    assert run.err == ["bgp_mgt: prefix: 192.0.2.1/32: unknown"]
+    assert not (run.directory / "state.sqlite3").exists()
+
+
+def test_garbage(run: Run) -> None:
+    """A watchdog that answers nonsense leaves the outcome unknown: status 1, and a word of what to do."""
+    with watchdog(run.directory, intents=b"<html>"):
+        assert run("-d", V4) == 1
+    assert "whether it was done is unknown, see vip_mgmt status" in run.err[0]
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def named(run: Run, script: Mapping[str, Reply], *arguments: str) -> int:
+    """Run the command with a DNS server that answers by a script."""
+    with DnsServer(script) as server:
+        address, port = server.endpoint
+        path = write_config(run.directory)
+        head, _, rest = path.read_text().partition('dc = "par1"\n')
+        path.write_text(f'{head}dc = "par1"\nresolver = "{address}:{port}"\n{rest}')
+        return run(*arguments)
+
+
+BOTH = {
+    "vip-1.tld A": records("vip-1.tld. A 192.0.2.1"),
+    "vip-1.tld AAAA": records("vip-1.tld. AAAA 2001:db8::1"),
+    "www.tld A": records("www.tld. CNAME vip-1.tld.", "vip-1.tld. A 192.0.2.1"),
+    "www.tld AAAA": records("www.tld. CNAME vip-1.tld.", "vip-1.tld. AAAA 2001:db8::1"),
+}
+
+
+@pytest.mark.parametrize("name", ["vip-1.tld", "www.tld", "VIP-1.TLD."])
+def test_by_name(run: Run, name: str) -> None:
+    """A name, and an alias of it, mean all addresses of the VIP."""
+    with watchdog(run.directory, intents=[]) as asked:
+        assert named(run, BOTH, "-d", name) == 0
+    assert asked[0][2]["prefixes"] == [V4, V6]
+    assert run.err == []
+
+
+def test_nowhere(run: Run) -> None:
+    """A name that is nowhere ends with 255 and the toolkit's words, and nothing is done for any name."""
+    with watchdog(run.directory) as asked:
+        assert named(run, {}, "-d", V4, "nope.tld") == 255
+    assert run.err[-1] == "Unable to lookup nope.tld. Exiting.."
+    assert not asked
+
+
+def test_not_in_the_configuration(run: Run) -> None:
+    """An address that vip.toml lacks ends with 255, and nothing is done for any name."""
+    with watchdog(run.directory) as asked:
+        assert run("-d", V4, "203.0.113.9") == 255
+    assert run.err == ["203.0.113.9: not in vip.toml; name a VIP, or one of its addresses"]
+    assert not asked
+
+
+def test_names_that_differ(run: Run) -> None:
+    """Where DNS and vip.toml differ it says so, and goes on."""
+    script = {**BOTH, "vip-1.tld AAAA": Reply()}
+    with watchdog(run.directory, intents=[]) as asked:
+        assert named(run, script, "-d", "vip-1.tld") == 0
+    assert asked[0][2]["prefixes"] == [V4, V6]
+    assert run.err == [
+        "bgp_mgt: vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; taken all the same"
+    ]
+
+
+def test_a_name_of_odd_bytes(run: Run) -> None:
+    """A name that is no text is refused like any other, and does not break the log."""
+    with watchdog(run.directory) as asked:
+        assert run("-d", "\udcff\udcfe") == 255
+    assert not asked
+    assert run.err[-1].startswith("Unable to lookup ")
+
+
+# --- without a watchdog --------------------------------------------------------------------------
+
+
+def test_recorded(run: Run) -> None:
+    """With ExaBGP down a wish is recorded all the same, says when it takes effect, and ends with 1."""
+    assert run("-d", "192.0.2.1", "2001:db8::1", "--reason", "disk full", "--for", "2h") == 1
+    assert run.err == [
+        f"bgp_mgt: control: {run.directory}/control.sock: no watchdog runs here",
+        f"bgp_mgt: {V4}: drained is recorded; takes effect when ExaBGP starts vip_watchdog",
+        f"bgp_mgt: {V6}: drained is recorded; takes effect when ExaBGP starts vip_watchdog",
+    ]
+    store = Store(run.directory / "state.sqlite3")
+    intent = store.intents()[parse_prefix(V4)]
+    assert [(entry.event, entry.prefix) for entry in store.history([])] == [
+        ("drained", V4),
+        ("drained", V6),
+    ]
+    store.close()
+    assert (intent.mode, intent.owner, intent.reason) == (Mode.DRAINED, ME, "disk full")
+    assert intent.until is not None
+    assert intent.until - intent.since == pytest.approx(7200)
+    assert run("-a", V4) == 1
+    assert run.intents() == {V6: Mode.DRAINED}
+
+
+def test_dry_run_without_a_watchdog(run: Run) -> None:
+    """A dry run records nothing."""
+    assert run("-d", V4, "--dry-run") == 1
+    assert run.err[-1].startswith(f"bgp_mgt: {V4}: drained would be recorded")
+    assert run.intents() == {}
+
+
+def test_nowhere_to_record(run: Run) -> None:
+    """Where it can't be recorded either, that is said: status 1."""
+    (run.directory / "state.sqlite3").write_bytes(b"garbage" * 1000)
+    assert run("-d", V4) == 1
+    assert f"bgp_mgt: state: {run.directory}/state.sqlite3: " in run.err[-1]
+
+
+# --- questions -----------------------------------------------------------------------------------
+
+
+def test_status(run: Run) -> None:
+    """Status is a table for people, of all or of what is named; the exit status tells of those."""
+    answer = {
+        "dc": "par1",
+        "backend": "exabgp",
+        "peers": [{"address": "203.0.113.11", "asn": 64496, "up": True}],
+        "routes": [state(), state(SECOND, announced=False, as_wanted=False)],
+        "trouble": [],
+    }
+    with watchdog(run.directory, status=answer):
+        assert run("status") == 1
+        assert run.out[0] == "par1 on exabgp; peers: 203.0.113.11 AS64496 up"
+        assert [line.split()[1] for line in run.out[1:]] == ["PREFIX", V4, SECOND]
+        assert run("status", V4) == 0
+        assert [line.split()[1] for line in run.out[1:]] == ["PREFIX", V4]
+        assert run("status", V4, "--json") == 0
+        shown = json.loads("\n".join(run.out))
+        assert shown["dc"] == "par1"
+        assert [route["prefix"] for route in shown["routes"]] == [V4]
+        assert run("status", "2001:db8::1") == 1
+        assert run.err == [
+            f"bgp_mgt: {V6}: vip.toml has it, the watchdog does not know it yet; send it a HUP"
+        ]
+
+
+def test_plan(run: Run) -> None:
+    """The plan ends with 2 where there is something to do."""
+    change = {"action": "withdraw", "prefix": V4, "route": "", "reason": "drained by alice"}
+    with watchdog(run.directory, plan=[change]):
+        assert run("plan") == 2
+    assert run.out == [f"withdraw  {V4}  (drained by alice)"]
+    with_nothing = run.directory / "control.sock"
+    with_nothing.unlink()
+    with watchdog(run.directory, plan=[]):
+        assert run("plan") == 0
+    assert run.out == ["nothing to do: all is as decided"]
+
+
+def test_history(run: Run) -> None:
+    """History is asked for the prefixes that are named."""
+    entry = {"time": 1700000000, "prefix": V4, "event": "drained", "reason": "drained by alice"}
+    with watchdog(run.directory, history=[entry]) as asked:
+        assert run("history", V4, V6) == 0
+    assert asked[0][1] == "/history?prefix=192.0.2.1%2F32&prefix=2001%3Adb8%3A%3A1%2F128"
+    assert run.out[0].startswith(f"2023-11-14T22:13:20Z  {V4}")
+
+
+def test_questions_without_a_watchdog(run: Run) -> None:
+    """What only a watchdog knows is refused with 1; what the state file knows is told."""
+    for question in (["explain", V4], ["plan"]):
+        assert run(*question) == 1
+        assert "no watchdog runs here" in run.err[0]
+    assert run("-d", V4) == 1
+    assert run("history", V4) == 0
+    assert V4 in run.out[0]
+    assert run("status", V4) == 1
+    assert "drained" in "\n".join(run.out)
