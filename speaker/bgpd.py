@@ -21,7 +21,7 @@ from speaker.errors import SpeakerError
 from speaker.health import keepalived
 from speaker.health.sources import sources_for
 from speaker.offline import history, record, user
-from speaker.store import Store
+from speaker.store import MODE, Store
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -186,6 +186,14 @@ def _configure(backend: QuaggaBackend, config: Config) -> None:
     backend.configure(config.settings.dc.asn, config.settings.quagga, profiles)
 
 
+def _shared(path: Path) -> int:
+    """Open a file that operators of the same group may open too, whoever makes it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, MODE)
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, MODE)
+    return descriptor
+
+
 @contextmanager
 def _one_at_a_time(config: Config) -> Iterator[None]:
     """Let one run of ours at a time write to bgpd.
@@ -195,7 +203,7 @@ def _one_at_a_time(config: Config) -> Iterator[None]:
     """
     path = config.settings.state.with_suffix(".lock")
     try:
-        with path.open("a") as file:
+        with os.fdopen(_shared(path), "a") as file:
             for _ in range(LOCK_TRIES):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -68,7 +68,7 @@ class FrrSite:
 
     def fresh(self) -> None:
         """Forget all that was: intents, what is owned, history, health."""
-        for path in self.state.glob("state.sqlite3*"):
+        for path in self.state.glob("state.*"):
             path.unlink()
 
     def _command(self, name: str, *arguments: str) -> list[str]:
@@ -159,6 +159,7 @@ class Bench:
 
     def reset(self) -> None:
         """Have everything as at the start: no VIP announced, nothing remembered, vip.toml as it was."""
+        self.frr.wrap(VTYSH)
         running = self.frr.ask("show running-config").splitlines()
         lines: dict[int, list[str]] = {4: [], 6: []}
         for prefix in self.frr.networks():
@@ -168,7 +169,6 @@ class Bench:
         batch += ["address-family ipv6", *lines[6], "exit-address-family", "exit"]
         # In this order: FRR 8.4 may crash where a route-map goes that a network line names.
         self.frr.ask(*batch, *(f"no route-map {name}" for name in maps))
-        self.frr.wrap(VTYSH)
         self.site.fresh()
         tables, ports = self._first
         self.site.replace(tables)

@@ -1,0 +1,298 @@
+"""What the commands do and say where bgpd, vtysh, the machine or the configuration is not as it should be."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.lab.frr import CURED, VTYSH, config
+from tests.lab.frr_site import Bench
+from tests.lab.installed import NOBODY
+from tests.lab.netns import Network
+from tests.lab.requirements import require
+from tests.lab.site import misses, sees, vip
+
+LIVE = 8081
+V4, V6, W4 = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32"
+ALL = {V4, V6, W4}
+TABLES: Mapping[str, Any] = {
+    "vip": {
+        "vip-1.tld": vip("192.0.2.1", "2001:db8::1", ports=[LIVE]),
+        "vip-2.tld": vip("192.0.2.2", ports=[LIVE]),
+    }
+}
+NOT_RUNNING = "vip_watchdog: fatal error : quagga/bgpd not running !\n"
+RECORDED = f"bgp_mgt: {W4}: drained is recorded; takes effect with vip_watchdog's next pass; now: "
+LOCKED = 'echo "VTY configuration is locked by other VTY"; exit 0'
+ONCE = 'case "$*" in *configure*) if [ -e {flag} ]; then rm {flag}; {then}; fi;; esac'
+ALWAYS = 'case "$*" in *configure*) {then};; esac'
+HALF = '{vtysh} --vty_socket {folder} "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$9"; exit 1'
+
+
+@pytest.fixture(scope="module")
+def shared(module_network: Network) -> Bench:
+    require("bird", "vtysh")
+    return Bench(module_network, TABLES, up=[LIVE])
+
+
+@pytest.fixture
+def dc(shared: Bench) -> Iterator[Bench]:
+    """A data centre that announces nothing yet."""
+    shared.bird.wait_for_sessions()
+    shared.reset()
+    yield shared
+    if shared.frr.bgpd.alive and shared.frr.file.read_text() == shared.text:
+        return
+    shared.frr.stop()
+    shared.frr.write(shared.text)
+    shared.frr.start()
+
+
+def restarted(dc: Bench, text: str) -> None:
+    """Have bgpd start with another file."""
+    dc.frr.stop()
+    dc.frr.write(text)
+    dc.frr.start()
+
+
+# --- what the toolkit checked -----------------------------------------------------------------
+
+
+def test_bgpd_down(dc: Bench) -> None:
+    """The pass ends with 255 and the toolkit's words; vip_mgmt records the wish and exits with 1.
+
+    When bgpd is back, the pass honours it.
+    """
+    dc.frr.stop()
+    status, said = dc.site.cron()
+    assert (status, said.endswith(NOT_RUNNING)) == (255, True)
+    status, said = dc.site.mgmt("-d", "192.0.2.2")
+    assert (status, said.startswith(RECORDED)) == (1, True)
+    assert {r["announced"] for r in dc.site.status()["routes"]} == {None}
+    assert dc.site.routes()[W4]["intent"] == "drained"
+    assert dc.site.mgmt("plan")[0] == 1
+    dc.frr.start()
+    assert dc.site.cron()[0] == 0
+    sees(dc.bird, V4, V6, within=15)
+    misses(dc.bird, W4)
+
+
+def test_not_root(dc: Bench) -> None:
+    """A pass by anybody else ends at once, with the toolkit's words."""
+    assert dc.site.cron(uid=NOBODY) == (255, "vip_watchdog: Only run as root !\n")
+    assert dc.frr.networks() == {}
+
+
+def test_keepalived_not_running(dc: Bench) -> None:
+    """Where the table of IPVS says what lives, a pass without keepalived would trust a frozen one."""
+    dc.site.configure({"health": {"source": "ipvs"}, "vip": {"vip-1.tld": {"services": None}}})
+    dc.site.configure({"vip": {"vip-2.tld": {"services": None}}})
+    said = "vip_watchdog: fatal error : keepalived not running !\n"
+    assert dc.site.cron() == (255, said)
+    assert dc.frr.networks() == {}
+
+
+def test_not_in_the_vty_group(dc: Bench) -> None:
+    """vip_mgmt of a user who may not talk to bgpd says so; the wish is recorded, and exits with 1."""
+    os.chown(dc.site.state, NOBODY, NOBODY)
+    try:
+        status, said = dc.site.mgmt("-d", "192.0.2.2", uid=NOBODY)
+        assert (status, said.startswith(RECORDED)) == (1, True)
+        assert "this user is not in its vty group" in said
+        assert dc.site.mgmt("status", uid=NOBODY)[0] == 1
+    finally:
+        os.chown(dc.site.state, 0, 0)
+        dc.site.fresh()
+
+
+def test_vtysh_missing(dc: Bench) -> None:
+    """Said with the key that names it."""
+    dc.site.configure({"backend": {"quagga": {"vtysh": "/nonexistent/vtysh"}}})
+    status, said = dc.site.cron()
+    assert status == 1
+    assert (
+        "vtysh: /nonexistent/vtysh: No such file or directory; backend.quagga.vtysh names it"
+        in said
+    )
+    status, said = dc.site.mgmt("-d", "192.0.2.2")
+    assert (status, said.startswith(RECORDED)) == (1, True)
+
+
+def test_a_bad_configuration_does_not_wait(dc: Bench) -> None:
+    """Cron's pipes are like ExaBGP's; a pass with a faulty vip.toml still ends, with 255."""
+    dc.site.configure({"policy": {"prepends": "many"}})
+    status, said = dc.site.cron()
+    assert (status, "policy.prepends" in said) == (255, True)
+
+
+# --- before any write --------------------------------------------------------------------------
+
+
+def test_wrong_as(dc: Bench) -> None:
+    """bgpd's AS is not the data centre's: nothing is written, and both are named."""
+    dc.site.configure({"dc": {"par1": {"asn": 64510}, "lyo1": {"asn": 64510}}})
+    before = dc.frr.ask("show running-config")
+    for status, said in (dc.site.cron(), dc.site.mgmt("-a", "192.0.2.2")):
+        assert status == 1
+        assert "bgpd: has 64699, and this data centre is AS 64510" in said
+    assert dc.frr.ask("show running-config") == before
+
+
+def test_no_instance_is_ever_created(dc: Bench) -> None:
+    """A bgpd without `router bgp`: said, and it has none afterwards either."""
+    restarted(dc, "")
+    for status, said in (
+        dc.site.cron(),
+        dc.site.mgmt("-d", "192.0.2.2"),
+        dc.site.mgmt("-a", "all"),
+    ):
+        assert status == 1
+        assert "has no router bgp" in said
+    running = dc.frr.ask("show running-config")
+    assert "router bgp" not in running
+    assert "route-map" not in running
+
+
+# --- FRR's defaults ------------------------------------------------------------------------------
+
+
+def test_import_check(dc: Bench) -> None:
+    """FRR's default holds the routes invalid: exit status 1, each named, with the remedy."""
+    restarted(dc, config([dc.session.flipped()], options=CURED[:1]))
+    status, said = dc.site.cron()
+    assert status == 1
+    for prefix in ALL:
+        assert f"{prefix}: not as wanted" in said
+    assert "no bgp network import-check" in said
+    assert {route["announced"] for route in dc.site.status()["routes"]} == {True}
+    assert dc.site.mgmt("-a", "192.0.2.2")[0] == 1
+    dc.frr.ask("configure terminal", "router bgp 64699", "no bgp network import-check")
+    sees(dc.bird, *ALL, within=15)
+    assert dc.site.cron() == (0, "")
+
+
+def test_a_policy_is_required(dc: Bench) -> None:
+    """FRR's default sends nothing: exit status 1, with the neighbour and the remedy."""
+    restarted(dc, config([dc.session.flipped()], options=CURED[1:]))
+    dc.bird.wait_for_sessions()
+    status, said = dc.site.cron()
+    assert status == 1
+    assert f"FRR sends nothing to {dc.link.a.ipv4}" in said
+    assert "no bgp ebgp-requires-policy, then clear bgp * soft out" in said
+    misses(dc.bird, *ALL)
+    dc.frr.ask("configure terminal", "router bgp 64699", "no bgp ebgp-requires-policy")
+    dc.frr.ask("clear bgp * soft out")
+    sees(dc.bird, *ALL, within=15)
+    assert dc.site.cron()[0] == 0
+
+
+# --- others at the same bgpd ---------------------------------------------------------------------
+
+
+def test_an_operator_in_configure_terminal(dc: Bench) -> None:
+    """Somebody sits in `configure terminal` of FRR: the pass is not held up, nor are they."""
+    shell = f"(echo configure terminal; echo router bgp 64699; read x) | {dc.frr.vtysh} -d bgpd"
+    operator = dc.host.spawn(["sh", "-c", f"sleep 30 | {shell}"], log="operator.log")
+    operator.ready(lambda: "(config-router)#" in operator.log(), "the prompt")
+    assert dc.site.cron()[0] == 0
+    sees(dc.bird, *ALL)
+
+
+def test_a_lock_is_waited_for(dc: Bench) -> None:
+    """A Quagga that is locked by another VTY applies nothing: tried again until it does."""
+    flag = dc.host.directory / "locked"
+    flag.touch()
+    dc.frr.wrap(VTYSH, ONCE.format(flag=flag, then=LOCKED))
+    assert dc.site.cron()[0] == 0
+    assert not flag.exists()
+    sees(dc.bird, *ALL)
+
+
+def test_a_lock_that_stays(dc: Bench) -> None:
+    """After some seconds it is an error that says who holds it up; nothing was changed."""
+    dc.frr.wrap(VTYSH, ALWAYS.format(then=LOCKED))
+    status, said = dc.site.cron()
+    assert status == 1
+    assert "locked by other VTY; somebody sits in configure terminal: have them leave it" in said
+    assert dc.frr.networks() == {}
+
+
+# --- half a batch --------------------------------------------------------------------------------
+
+
+def test_a_batch_that_ends_half_way(dc: Bench) -> None:
+    """vtysh dies after some commands of a batch: the rest is written in the same pass."""
+    flag = dc.host.directory / "half"
+    flag.touch()
+    half = HALF.format(vtysh=VTYSH, folder=dc.frr.folder)
+    dc.frr.wrap(VTYSH, ONCE.format(flag=flag, then=half))
+    assert dc.site.cron()[0] == 0
+    assert not flag.exists()
+    sees(dc.bird, *ALL)
+
+
+def test_what_bgpd_refuses_holds_up_nothing_else(dc: Bench) -> None:
+    """One prefix that bgpd will not take: exit status 1, it is named, all others are announced."""
+    more = {"bad.tld": vip("fe80::1", ports=[LIVE]), "late.tld": vip("2001:db8::3", ports=[LIVE])}
+    dc.site.configure({"vip": more})
+    status, said = dc.site.cron()
+    assert status == 1
+    assert "fe80::1/128: bgpd: refused: % Malformed prefix (link-local address)" in said
+    sees(dc.bird, *ALL, "2001:db8::3/128")
+    assert dc.site.cron()[0] == 1
+
+
+# --- route-maps of the site ----------------------------------------------------------------------
+
+NAMES = {"prepend-1": "BGP1", "prepend-2": "BGP2"}
+
+
+def own_maps(dc: Bench, *commands: str) -> None:
+    dc.site.configure({"backend": {"quagga": {"route_map": NAMES}}, "policy": {"prepends": [1, 2]}})
+    if commands:
+        dc.frr.ask("configure terminal", *commands)
+
+
+def test_route_maps_of_the_site(dc: Bench) -> None:
+    """Names from `route_map`, with what the profile wants: used as they are."""
+    own_maps(dc, "route-map BGP1 permit 5", "set as-path prepend 64699")
+    assert dc.site.cron()[0] == 0
+    sees(dc.bird, *ALL)
+    assert set(dc.frr.networks().values()) == {"BGP1"}
+    assert dc.site.cron() == (0, "")
+
+
+def test_a_route_map_of_the_site_is_missing(dc: Bench) -> None:
+    """Said, and neither made nor used: bgpd would take the line and announce nothing."""
+    own_maps(dc)
+    status, said = dc.site.cron()
+    assert (status, "route-map BGP1: does not exist" in said) == (1, True)
+    assert dc.frr.networks() == {}
+    assert "route-map" not in dc.frr.ask("show running-config")
+
+
+def test_a_route_map_of_the_site_is_wrong(dc: Bench) -> None:
+    """Said with what it has and what the profile wants, and never changed; what is announced stays."""
+    own_maps(dc, "route-map BGP1 permit 10", "set as-path prepend 64699")
+    assert dc.site.cron()[0] == 0
+    sees(dc.bird, *ALL)
+    dc.frr.ask("configure terminal", "route-map BGP1 permit 10", "set metric 5")
+    before = dc.frr.ask("show running-config")
+    status, said = dc.site.cron()
+    assert status == 1
+    assert "the profile wants one clause, permit 10, with ['set as-path prepend 64699']" in said
+    assert dc.site.mgmt("status")[0] == 1
+    assert dc.frr.ask("show running-config") == before
+    assert dc.site.mgmt("-d", "192.0.2.2")[0] == 0
+    misses(dc.bird, W4)
+    assert dc.site.mgmt("-a", "192.0.2.2")[0] == 1
+
+
+def test_a_profile_without_a_route_map(dc: Bench) -> None:
+    """`route_map` names none for a profile that is needed: said, with the key."""
+    own_maps(dc)
+    dc.site.configure({"backend": {"quagga": {"route_map": {"prepend-1": None}}}})
+    status, said = dc.site.cron()
+    assert status == 1
+    assert "profile prepend-1: backend.quagga.route_map does not name a route-map for it" in said
