@@ -1,0 +1,210 @@
+"""The contract of a backend: what is applied comes to be at the peer, and is read back as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.plan import Announce, Change, Drift, Withdraw, plan
+from policy.route import Attributes, Prefix, Route, parse_prefix
+from speaker.backends.base import BackendError
+from tests.contract.worlds import ASN, FOREIGN, PROFILES, WORLDS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+V4, V6, SECOND = map(parse_prefix, ("192.0.2.1", "2001:db8::1", "192.0.2.2"))
+WIDE = parse_prefix("203.0.113.0/24")
+PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
+OURS: dict[Prefix, None] = {}
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def lasting(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world for all tests of a backend."""
+    with WORLDS[request.param]() as world:
+        yield world
+
+
+@pytest.fixture
+def world(lasting: World) -> World:
+    """A world in which nothing of ours is announced."""
+    assert not ask(lasting, *map(Withdraw, OURS))
+    lasting.becomes({})
+    OURS.clear()
+    lasting.run(lasting.backend.read([V4]))  # whatever was in doubt
+    return lasting
+
+
+def ask(world: World, *changes: Change) -> Mapping[Prefix, str]:
+    """Apply changes, and return what failed."""
+    OURS.update((change.prefix, None) for change in changes)
+    failures: Mapping[Prefix, str] = world.run(world.backend.apply(changes))
+    return failures
+
+
+def read(world: World, *prefixes: Prefix) -> Mapping[Prefix, Route | Drift | None]:
+    found: Mapping[Prefix, Route | Drift | None] = world.run(world.backend.read(prefixes)).routes
+    return found
+
+
+@pytest.mark.parametrize("attributes", [PLAIN, ONE, THREE, FULL], ids=str)
+@pytest.mark.parametrize("prefix", [V4, V6, WIDE], ids=str)
+def test_announce(world: World, prefix: Prefix, attributes: Attributes) -> None:
+    """What is announced is at the peer with exactly its attributes, and is read back so."""
+    route = Route(prefix, attributes)
+    assert ask(world, Announce(route)) == {}
+    assert read(world, prefix) == {prefix: route}
+    world.becomes({prefix: route})
+
+
+def test_withdraw(world: World) -> None:
+    """What is withdrawn is gone at the peer, and is read back as nothing; others stay."""
+    routes = {prefix: Route(prefix, ONE) for prefix in (V4, V6, SECOND)}
+    assert ask(world, *map(Announce, routes.values())) == {}
+    world.becomes(routes)
+    assert ask(world, Withdraw(V4), Withdraw(V6)) == {}
+    assert read(world, V4, V6, SECOND) == {V4: None, V6: None, SECOND: routes[SECOND]}
+    world.becomes({SECOND: routes[SECOND]})
+
+
+@pytest.mark.parametrize("prefix", [V4, V6], ids=str)
+def test_change(world: World, prefix: Prefix) -> None:
+    """A route that is announced anew replaces the old one, to more attributes and to fewer."""
+    for attributes in (PLAIN, FULL, THREE, PLAIN):
+        route = Route(prefix, attributes)
+        assert ask(world, Announce(route)) == {}
+        assert read(world, prefix) == {prefix: route}
+        world.becomes({prefix: route})
+
+
+def test_mixed(world: World) -> None:
+    """Both families, several attributes and withdrawals go in one call."""
+    assert ask(world, Announce(Route(SECOND, ONE))) == {}
+    wanted = {V4: Route(V4, FULL), V6: Route(V6, ONE), WIDE: Route(WIDE, ONE)}
+    assert ask(world, Withdraw(SECOND), *map(Announce, wanted.values())) == {}
+    assert read(world, V4, V6, WIDE, SECOND) == {**wanted, SECOND: None}
+    world.becomes(wanted)
+
+
+def test_again(world: World) -> None:
+    """What is so already may be asked for again: it is no failure, and changes nothing."""
+    route = Route(V4, ONE)
+    for _ in range(2):
+        assert ask(world, Announce(route), Withdraw(V6)) == {}
+        assert read(world, V4, V6) == {V4: route, V6: None}
+        world.becomes({V4: route})
+
+
+def test_nothing(world: World) -> None:
+    """No changes are none, and what was not asked for is not read."""
+    assert ask(world) == {}
+    assert read(world) == {}
+    assert read(world, SECOND) == {SECOND: None}
+
+
+def test_foreign(world: World) -> None:
+    """A route of the daemon's own stays as it is, and is not taken for one that we would send."""
+    before = world.table()[FOREIGN]
+    ask(world, Announce(Route(V4, ONE)), Withdraw(V6))
+    assert read(world, V4).keys() == {V4}
+    found = read(world, FOREIGN)[FOREIGN]
+    assert found is not None
+    assert found != Route(FOREIGN, ONE)
+    ask(world, Withdraw(V4))
+    world.becomes({})
+    assert world.table()[FOREIGN] == before
+
+
+def test_many(world: World) -> None:
+    """Hundreds of prefixes of both families, more than a line or a command holds."""
+    base = int(IPv6Address("2001:db8:1::"))
+    prefixes = [parse_prefix(str(IPv6Address(base + number))) for number in range(600)]
+    prefixes += [parse_prefix(f"192.0.2.{number}") for number in range(10, 250)]
+    wanted = {p: Route(p, (ONE, THREE)[at % 2]) for at, p in enumerate(prefixes)}
+    assert ask(world, *map(Announce, wanted.values())) == {}
+    assert read(world, *prefixes) == wanted
+    world.becomes(wanted)
+    assert ask(world, *map(Withdraw, prefixes)) == {}
+    world.becomes({})
+
+
+def test_peers(world: World) -> None:
+    """The neighbours are known once the daemon was read, and which are up."""
+    read(world, V4)
+    address, asn = world.peer
+    (peer,) = [peer for peer in world.backend.peers() if peer.address == address]
+    assert (peer.asn, peer.up) == (asn, True)
+
+
+def test_refused(world: World) -> None:
+    """A change that is refused is named with the reason, and can be asked for again."""
+    route = Route(V4, ONE)
+    if not world.spoil():
+        pytest.skip("this daemon can't be made to refuse")
+    failures = ask(world, Announce(route))
+    assert failures.keys() == {V4}
+    assert failures[V4]
+    assert read(world, V4)[V4] != route
+    assert ask(world, Announce(route)) == {}
+    world.becomes({V4: route})
+
+
+def test_refused_among_others(world: World) -> None:
+    """One that is refused keeps no other from being done."""
+    wanted = {prefix: Route(prefix, ONE) for prefix in (V4, SECOND, WIDE)}
+    if not world.spoil():
+        pytest.skip("this daemon can't be made to refuse")
+    assert ask(world, *map(Announce, wanted.values())) == {}, "asked for again in halves"
+    world.becomes(wanted)
+
+
+def test_unreadable(world: World) -> None:
+    """A reading that fails is a BackendError, never an empty table; the next one is well."""
+    route = Route(V4, ONE)
+    ask(world, Announce(route))
+    for command in range(3):
+        if not world.spoil(after=command):
+            pytest.skip("this daemon can't be made to refuse")
+        with pytest.raises(BackendError):
+            read(world, V4)
+        assert read(world, V4) == {V4: route}
+
+
+def test_given_up(world: World) -> None:
+    """A call that is given up anywhere leaves the next one its own answer."""
+    base = int(IPv6Address("2001:db8:2::"))
+    many = [parse_prefix(str(IPv6Address(base + number))) for number in range(400)]
+    for turn in range(12):
+        wanted = {prefix: Route(prefix, (ONE, THREE)[turn % 2]) for prefix in many}
+        OURS.update(dict.fromkeys(many))
+
+        async def give_up(wanted: Mapping[Prefix, Route] = wanted, turns: int = turn) -> None:
+            applying = asyncio.ensure_future(world.backend.apply([*map(Announce, wanted.values())]))
+            for _ in range(turns):
+                await asyncio.sleep(0.001)
+            applying.cancel()
+            await asyncio.gather(applying, return_exceptions=True)
+
+        world.run(give_up())
+        found = read(world, *many)
+        assert ask(world, *plan(wanted, found)) == {}
+        assert read(world, *many) == wanted
+    world.becomes(wanted)
+
+
+def test_at_random(world: World) -> None:
+    """Through whatever was wanted in between: the plan of what was read gets to what is wanted."""
+    dice = random.Random(4271)
+    prefixes = [V4, V6, SECOND, WIDE]
+    for _ in range(25):
+        wanted = {p: dice.choice([None, PLAIN, ONE, FULL]) for p in prefixes}
+        desired = {p: None if a is None else Route(p, a) for p, a in wanted.items()}
+        found = world.run(world.backend.read(prefixes)).routes
+        assert ask(world, *plan(desired, found)) == {}
+        assert read(world, *prefixes) == desired
+        world.becomes({p: route for p, route in desired.items() if route is not None})
