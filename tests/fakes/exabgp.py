@@ -531,6 +531,11 @@ class Exabgp:
         self._timers = {timer for timer in self._timers if timer.when() > self._loop.time()}
         self._timers.add(self._loop.call_later(seconds, what))
 
+    @property
+    def waiting(self) -> int:
+        """How many commands are not answered yet."""
+        return len(self._queue) + len(self._stalled or ())
+
     def table(self, peer: str) -> dict[str, Received]:
         """Return what a peer has, by prefix."""
         return {str(p): seen for p, seen in self.daemon.sessions[peer].table.items()}
