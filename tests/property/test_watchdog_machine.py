@@ -320,9 +320,9 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     @rule(peer=st.sampled_from(PEERS))
     def there_and_back(self, peer: str) -> None:
-        """Attributes change and change back while ExaBGP still sends something else."""
-        self.exabgp.busy(peer, 3.0)
-        for text in (TEXTS[2], TEXTS[0]):
+        """Attributes change, back, and again, while ExaBGP still sends something else."""
+        self.exabgp.busy(peer, 4.0)
+        for text in (TEXTS[2], TEXTS[0], TEXTS[2]):
             self.reload(text)
             self.time_passes(1.0)
         self.disturb()
@@ -463,7 +463,7 @@ def received(neighbor: Neighbor, prefix: Prefix, prepends: int) -> Received:
 
 
 TestWatchdog = WatchdogMachine.TestCase
-TestWatchdog.settings = settings(max_examples=settings().max_examples * 4, stateful_step_count=30)
+TestWatchdog.settings = settings(max_examples=settings().max_examples * 3, stateful_step_count=30)
 
 
 # --- what was found once -------------------------------------------------------------------------
