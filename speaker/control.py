@@ -5,6 +5,7 @@ GET /status, /explain?prefix=P, /history?prefix=P&…, /plan; POST /intents.
 
 from __future__ import annotations
 
+import asyncio
 import grp
 import logging
 import os
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_REQUEST = 1 << 20
 MODE = 0o660
+ANSWER_WITHIN = 2.0
 
 
 class ControlError(SpeakerError):
@@ -74,17 +76,26 @@ class Control:
         )
         return application
 
+    async def _settle(self) -> None:
+        """Wait for what was changed to be read back; not for a daemon that does not answer."""
+        task = asyncio.ensure_future(self._watchdog.settle())
+        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
+        if task.done():
+            await task
+        else:
+            task.add_done_callback(_look_at)
+
     async def _status(self, _: web.Request) -> web.Response:
-        await self._watchdog.settle()
+        await self._settle()
         return web.json_response(status.status(self._watchdog))
 
     async def _plan(self, _: web.Request) -> web.Response:
-        await self._watchdog.settle()
+        await self._settle()
         return web.json_response(status.difference(self._watchdog))
 
     async def _explain(self, request: web.Request) -> web.Response:
         prefixes = self._known(request.query.getall("prefix", []))
-        await self._watchdog.settle()
+        await self._settle()
         return web.json_response([status.explanation(self._watchdog, p) for p in prefixes])
 
     async def _history(self, request: web.Request) -> web.Response:
@@ -107,6 +118,12 @@ class Control:
                 "if vip.toml has it, send the watchdog a HUP"
             )
         return prefixes
+
+
+def _look_at(task: asyncio.Future[None]) -> None:
+    """Say what became of a reading that nobody waits for any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s", error)
 
 
 @web.middleware

@@ -43,7 +43,7 @@ def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, A
 
 def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[str, Any]:
     assessment = watchdog.assessment
-    known = prefix in watchdog.view.confirmed
+    known = watchdog.view.proven(prefix)
     seen = watchdog.view.confirmed.get(prefix)
     decision = assessment.decisions.get(prefix) if assessment else None
     health = assessment.health.get(prefix) if assessment else None

@@ -53,6 +53,10 @@ class View:
         """Whether anything was changed since the daemon was read."""
         return bool(self._unread)
 
+    def proven(self, prefix: Prefix) -> bool:
+        """Tell whether what `confirmed` has of a prefix was read after its last change."""
+        return prefix in self.confirmed and prefix not in self._unread
+
     @property
     def announced(self) -> AbstractSet[Prefix]:
         """The prefixes that are announced in whatever form, as far as we know.

@@ -16,7 +16,7 @@ import pytest
 from policy.intent import Mode
 from speaker import client, control
 from speaker.client import RefusedError
-from speaker.control import ControlError, serving
+from speaker.control import ANSWER_WITHIN, ControlError, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
 
@@ -55,6 +55,21 @@ def wish(mode: str = "drained", *prefixes: str, **more: object) -> dict[str, obj
 
 
 # --- what is answered ----------------------------------------------------------------------------
+
+
+def test_status_of_a_silent_exabgp(tmp_path: Path) -> None:
+    """Status answers from what is known while ExaBGP does not answer at all."""
+
+    async def main() -> Any:
+        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+            site.exabgp.stall(60)
+            site.watchdog.wake_and_read()
+            await asyncio.sleep(0)  # the reading has begun, and holds the watchdog
+            return await asyncio.to_thread(
+                client.ask, site.control, "GET", "/status", timeout=ANSWER_WITHIN + 1.5
+            )
+
+    assert [route["prefix"] for route in asyncio.run(main())["routes"]][:1] == [V4_TEXT]
 
 
 def test_drain_and_restore(tmp_path: Path) -> None:
