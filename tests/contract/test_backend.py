@@ -12,6 +12,7 @@ import pytest
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
+from tests.contract.quagga_worlds import QUAGGA_WORLDS
 from tests.contract.worlds import ASN, FOREIGN, PROFILES, WORLDS, World
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
 OURS: dict[Prefix, None] = {}
 
 
-@pytest.fixture(scope="module", params=WORLDS)
+ALL_WORLDS = {**WORLDS, **QUAGGA_WORLDS}
+
+
+@pytest.fixture(scope="module", params=ALL_WORLDS)
 def lasting(request: pytest.FixtureRequest) -> Iterator[World]:
     """A world for all tests of a backend."""
-    with WORLDS[request.param]() as world:
+    with ALL_WORLDS[request.param]() as world:
         yield world
 
 

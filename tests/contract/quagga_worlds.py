@@ -1,0 +1,155 @@
+"""The driver for bgpd, over the fake of each dialect and over a live FRR."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from policy.route import (
+    Asn,
+    AsPath,
+    Attributes,
+    Community,
+    LargeCommunity,
+    Origin,
+    Route,
+)
+from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.vtysh import Shell
+from speaker.settings import QuaggaSettings
+from tests.contract.worlds import ASN, FOREIGN, PROFILES, World, _route
+from tests.fakes.bgpd import Bgpd, communities
+from tests.lab.bird import Bird
+from tests.lab.eventually import eventually
+from tests.lab.frr import Frr, config
+from tests.lab.netns import Network
+from tests.lab.requirements import require
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Mapping
+
+    from policy.route import Prefix
+    from tests.fakes.bgpd import Dialect
+    from tests.fakes.bgpd import Path as BgpPath
+
+SETTINGS = QuaggaSettings(Path("/usr/bin/vtysh"), "VIP-{profile}")
+
+
+async def no_pause(_: float) -> None:
+    """Wait for nothing."""
+    await asyncio.sleep(0)
+
+
+class FakeBgpd:
+    """The driver over the fake: what it would send is what its paths have."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.bgpd = Bgpd(dialect)
+        self.peer = self.bgpd.peer
+        self.backend = QuaggaBackend(self.bgpd, pause=no_pause)
+        self.backend.configure(ASN, SETTINGS, PROFILES)
+        self._runner = asyncio.Runner()
+        lines = ("configure terminal", f"router bgp {ASN}", f"network {FOREIGN}")
+        self.run(self.bgpd(lines))
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(what)
+
+    def table(self) -> Mapping[Prefix, Route]:
+        for _ in range(2):  # what was just changed is so a moment later
+            self.run(self.bgpd(("show bgp ipv4 unicast", "show bgp ipv6 unicast")))
+        return {p: sent(p, path) for p, path in self.bgpd.paths.items() if path.best}
+
+    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
+        found = dict(self.table())
+        del found[FOREIGN]
+        assert found == wanted
+
+    def spoil(self, *, after: int = 0) -> bool:
+        self.bgpd.faults[:] = [*[False] * after, True]
+        return True
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+def sent(prefix: Prefix, path: BgpPath) -> Route:
+    """Return what an eBGP peer gets of a path."""
+    prepended = path.value("as-path").removeprefix("prepend ")
+    return Route(
+        prefix,
+        Attributes(
+            AsPath((ASN, *(Asn(int(asn)) for asn in prepended.split()))),
+            int(path.value("metric") or 0),
+            Origin(path.value("origin") or "igp"),
+            tuple(map(Community.parse, communities(path.value("community")))),
+            tuple(map(LargeCommunity.parse, communities(path.value("large-community")))),
+        ),
+    )
+
+
+class RealFrr:
+    """The driver over a live FRR, with BIRD as the peer."""
+
+    def __init__(self, network: Network) -> None:
+        host, peer = network.host("speaker"), network.host("peer")
+        session = network.link(host, peer).session(int(ASN), 64500)
+        self.peer = (session.remote, 64500)
+        self._bird = Bird(peer, [session.flipped()])
+        frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]))
+        self.backend = QuaggaBackend(Shell(frr.vtysh))
+        self.backend.configure(ASN, SETTINGS, PROFILES)
+        self._runner = asyncio.Runner()
+        self._bird.wait_for_sessions()
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(what)
+
+    def table(self) -> Mapping[Prefix, Route]:
+        return {route.prefix: route for route in map(_route, self._bird.routes().values())}
+
+    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
+        def check() -> None:
+            found = dict(self.table())
+            assert found.pop(FOREIGN, None) is not None
+            assert found == wanted
+
+        eventually(check, until=lambda _: True, within=10, what="the wanted table at the peer")
+
+    def spoil(self, *, after: int = 0) -> bool:
+        del after
+        return False
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+@contextmanager
+def fake_bgpd(dialect: Dialect) -> Iterator[World]:
+    """The fake of a dialect."""
+    world = FakeBgpd(dialect)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def real_frr() -> Iterator[World]:
+    """A live FRR, where this machine has it."""
+    require("bird", "vtysh")
+    with ExitStack() as stack:
+        world = RealFrr(stack.enter_context(Network()))
+        stack.callback(world.close)
+        world.becomes({})
+        yield world
+
+
+QUAGGA_WORLDS = {
+    "bgpd-fake-quagga-0.99": lambda: fake_bgpd("quagga-0.99.22.4"),
+    "bgpd-fake-quagga-1.2": lambda: fake_bgpd("quagga-1.2.4"),
+    "bgpd-fake-frr": lambda: fake_bgpd("frr-8.4.4"),
+    "frr": real_frr,
+}
