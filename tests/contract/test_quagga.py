@@ -1,0 +1,297 @@
+"""What is of the driver for bgpd alone, on all three dialects."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.plan import Announce, Change, Drift, Withdraw
+from policy.route import Asn, Route, parse_prefix
+from speaker.backends import quagga
+from speaker.backends.base import BackendError, Reading
+from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.vtysh import NotRunningError, Output, Shell, VtyshError
+from speaker.settings import QuaggaSettings
+from tests.contract.quagga_worlds import SETTINGS, no_pause
+from tests.contract.worlds import ASN, PROFILES
+from tests.fakes.bgpd import Bgpd, Dialect, Path
+from tests.golden.transcript import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.route import Prefix
+
+V4, V6, W4 = map(parse_prefix, ("192.0.2.1", "2001:db8::1", "192.0.2.2"))
+PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
+SITE = QuaggaSettings(File("/usr/bin/vtysh"), {"prepend-1": "BGP1", "prepend-3": "BGP3"})
+
+
+@pytest.fixture(params=DIALECTS)
+def bgpd(request: pytest.FixtureRequest) -> Bgpd:
+    """A bgpd of each dialect."""
+    dialect: Dialect = request.param
+    return Bgpd(dialect)
+
+
+def driver(bgpd: Bgpd, settings: QuaggaSettings = SETTINGS) -> QuaggaBackend:
+    backend = QuaggaBackend(bgpd, pause=no_pause)
+    backend.configure(ASN, settings, PROFILES)
+    return backend
+
+
+def cycle(
+    backend: QuaggaBackend, *changes: Change
+) -> tuple[Reading, Mapping[Prefix, str], Reading]:
+    """Read, apply, read back, as a pass does."""
+
+    async def run() -> tuple[Reading, Mapping[Prefix, str], Reading]:
+        prefixes = [V4, V6, W4]
+        before = await backend.read(prefixes)
+        failures = await backend.apply(changes)
+        return before, failures, await backend.read(prefixes)
+
+    return asyncio.run(run())
+
+
+def one(*prefixes: Prefix) -> list[Change]:
+    return [Announce(Route(prefix, ONE)) for prefix in (V4, V6, W4) if prefix in prefixes]
+
+
+def test_one_read_and_one_write(bgpd: Bgpd) -> None:
+    """A cycle is one reading and one batch, whatever the number of prefixes; then it is read back."""
+    backend = driver(bgpd)
+    many = [parse_prefix(f"192.0.2.{number}") for number in range(250)]
+    asyncio.run(backend.read(many))
+    asyncio.run(backend.apply([Announce(Route(prefix, ONE)) for prefix in many]))
+    assert [run[0] for run in bgpd.runs] == ["show running-config", "configure terminal"]
+    reading = asyncio.run(backend.read(many))
+    assert reading.routes == {prefix: Route(prefix, ONE) for prefix in many}
+
+
+def test_nothing_to_do_writes_nothing(bgpd: Bgpd) -> None:
+    """Withdrawing what is not there is no command at all."""
+    cycle(driver(bgpd), Withdraw(V4), Withdraw(V6))
+    assert {run[0] for run in bgpd.runs} == {"show running-config"}
+
+
+def test_a_new_path_is_waited_for(bgpd: Bgpd) -> None:
+    """For a moment a path is not the best, and a removed one still there: neither is reported."""
+    backend = driver(bgpd)
+    assert cycle(backend, *one(V4, V6))[2].routes[V6] == Route(V6, ONE)
+    assert cycle(backend, Withdraw(V4))[2].routes == {V4: None, V6: Route(V6, ONE), W4: None}
+
+
+def test_a_path_that_stays_invalid_is_said(bgpd: Bgpd) -> None:
+    """It is announced in no form that a peer gets, and the remedy is in the reason."""
+    bgpd.import_check = True
+    found = cycle(driver(bgpd), *one(V4))[2].routes[V4]
+    assert isinstance(found, Drift)
+    assert "no bgp network import-check" in found.found
+
+
+def test_the_lock_is_waited_for(bgpd: Bgpd) -> None:
+    """Locked by another VTY, and then not: done."""
+    bgpd.locked = 5
+    _, failures, after = cycle(driver(bgpd), *one(V4))
+    assert (failures, after.routes[V4]) == ({}, Route(V4, ONE))
+
+
+def test_a_lock_that_stays(bgpd: Bgpd) -> None:
+    """It is given up after so many tries, said, and nothing was changed."""
+    bgpd.locked = 10_000
+    _, failures, after = cycle(driver(bgpd), *one(V4))
+    assert "locked by other VTY" in failures[V4]
+    assert after.routes[V4] is None
+    assert 10_000 - bgpd.locked == quagga.LOCK_TRIES
+
+
+@pytest.mark.parametrize("asn", [None, 64511])
+def test_a_foreign_bgpd_is_never_written_to(bgpd: Bgpd, asn: int | None) -> None:
+    """No `router bgp`, or another AS: an error, no configuration, and no instance afterwards."""
+    bgpd.asn = asn
+    backend = driver(bgpd)
+    with pytest.raises(BackendError, match="this data centre is AS 64699"):
+        asyncio.run(backend.read([V4]))
+    failures = asyncio.run(backend.apply(one(V4)))
+    assert failures.keys() == {V4}
+    assert all(run[0].startswith("show") for run in bgpd.runs)
+    assert bgpd.asn == asn
+
+
+def test_bgpd_down_is_no_empty_table(bgpd: Bgpd) -> None:
+    """Nothing is known then, and each change says why."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4))
+    bgpd.up = False
+    with pytest.raises(NotRunningError):
+        asyncio.run(backend.read([V4]))
+    assert asyncio.run(backend.apply(one(V4))).keys() == {V4}
+
+
+def test_a_learned_route_is_not_ours(bgpd: Bgpd) -> None:
+    """Alone it is no announcement; beside ours it changes nothing."""
+    bgpd.learned[V4] = "64500 64511"
+    before, _, after = cycle(driver(bgpd), *one(V4))
+    assert before.routes[V4] is None
+    assert after.routes[V4] == Route(V4, ONE)
+
+
+def test_a_line_without_a_path_is_entered_again(bgpd: Bgpd) -> None:
+    """As after Quagga's boot bug: running-config has it, the table has not."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4, W4))
+    del bgpd.paths[V4]
+    before, _, after = cycle(backend, *one(V4))
+    assert isinstance(before.routes[V4], Drift)
+    assert after.routes[V4] == Route(V4, ONE)
+
+
+def test_a_mended_route_map_is_in_force_for_all_its_lines(bgpd: Bgpd) -> None:
+    """Changed by somebody, mended for one VIP: Quagga looks at a line only when it is entered."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4, V6, W4))
+    wrong = ["set as-path prepend 64699 64699 64699", "set metric 9"]
+    bgpd.maps["VIP-prepend-1"] = {"route-map VIP-prepend-1 permit 10": wrong}
+    for prefix in bgpd.networks:
+        bgpd.paths[prefix] = Path(list(wrong))
+    before, failures, after = cycle(backend, *one(V4))
+    assert {type(found) for found in before.routes.values()} == {Drift}
+    assert failures == {}
+    assert after.routes == {prefix: Route(prefix, ONE) for prefix in (V4, V6, W4)}
+
+
+def test_a_route_map_is_never_removed(bgpd: Bgpd) -> None:
+    """Whatever it was before: FRR 8.4 crashes where one goes that a network line names."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4))
+    tampered: list[dict[str, list[str]]] = [
+        {"deny 10": []},
+        {"permit 5": ["set metric 4"], "permit 10": ["set as-path prepend 64699"]},
+        {"permit 10": ["set community 64699:1", "set origin egp"], "deny 20": []},
+    ]
+    for clauses in tampered:
+        name = "route-map VIP-prepend-1"
+        bgpd.maps["VIP-prepend-1"] = {f"{name} {head}": [*sets] for head, sets in clauses.items()}
+        _, failures, after = cycle(backend, *one(V4))
+        assert (failures, after.routes[V4]) == ({}, Route(V4, ONE))
+        assert bgpd.maps["VIP-prepend-1"] == {f"{name} permit 10": ["set as-path prepend 64699"]}
+    assert not any(command == "no route-map VIP-prepend-1" for run in bgpd.runs for command in run)
+
+
+def test_only_what_is_refused_is_left_out(bgpd: Bgpd) -> None:
+    """Refused at any place of a batch: all other changes are made."""
+    for place in range(2, 8):
+        backend = driver(bgpd)
+        asyncio.run(backend.read([V4]))
+        bgpd.faults[:] = [*[False] * place, True]
+        _ = asyncio.run(backend.apply([*one(V4, V6), Withdraw(W4)]))
+        bgpd.faults.clear()
+        reading = asyncio.run(driver(bgpd).read([V4, V6]))
+        assert reading.routes == {V4: Route(V4, ONE), V6: Route(V6, ONE)}
+        cycle(driver(bgpd), Withdraw(V4), Withdraw(V6))
+
+
+def test_frr_refuses_one_for_ever() -> None:
+    """A link-local prefix: named with FRR's words; those before and behind it are announced."""
+    bgpd = Bgpd("frr-8.4.4")
+    bad = parse_prefix("fe80::1")
+    last = parse_prefix("2001:db8::9")
+    changes = [Announce(Route(prefix, ONE)) for prefix in (V4, V6, bad, last)]
+    failures = asyncio.run(driver(bgpd).apply(changes))
+    assert failures == {bad: "bgpd: refused: % Malformed prefix (link-local address)"}
+    assert {V4, V6, last} == bgpd.networks.keys()
+
+
+# --- route-maps of the site ----------------------------------------------------------------------
+
+
+def site_map(prepended: str) -> dict[str, list[str]]:
+    return {"route-map BGP1 permit 10": [f"set as-path prepend {prepended}"]}
+
+
+def test_the_sites_own_route_maps(bgpd: Bgpd) -> None:
+    """Right: used. Missing or wrong: said, and neither made, nor changed, nor used."""
+    backend = driver(bgpd, SITE)
+    assert "does not exist" in cycle(backend, *one(V4))[1][V4]
+    assert bgpd.maps == {}
+    bgpd.maps["BGP1"] = site_map("64699 64699")
+    assert "the profile wants" in cycle(backend, *one(V4))[1][V4]
+    assert bgpd.networks == {}
+    bgpd.maps["BGP1"] = site_map("64699")
+    assert cycle(backend, *one(V4))[2].routes[V4] == Route(V4, ONE)
+    bgpd.maps["BGP1"] = site_map("64699 64699 64699")
+    before, failures, _ = cycle(backend, *one(V4))
+    assert isinstance(before.routes[V4], Drift)
+    assert failures.keys() == {V4}
+    assert bgpd.maps == {"BGP1": site_map("64699 64699 64699")}
+
+
+def test_a_profile_that_no_route_map_is_named_for(bgpd: Bgpd) -> None:
+    """Said with the key; the others are announced."""
+    bgpd.maps["BGP1"] = site_map("64699")
+    changes = [Announce(Route(V4, ONE)), Announce(Route(V6, FULL))]
+    _, failures, after = cycle(driver(bgpd, SITE), *changes)
+    assert failures.keys() == {V6}
+    assert "backend.quagga.route_map does not name" in failures[V6]
+    assert after.routes[V4] == Route(V4, ONE)
+
+
+# --- vtysh itself --------------------------------------------------------------------------------
+
+
+def program(directory: File, *lines: str) -> File:
+    path = directory / "vtysh"
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return path
+
+
+def run(path: File, commands: Sequence[str], timeout: float = 5) -> Output:
+    return asyncio.run(Shell(path, timeout)(commands))
+
+
+def test_vtysh_gets_an_argument_list(tmp_path: File) -> None:
+    """Always `-d bgpd`; each command with its own `-c`; no shell, no stdin, no pager."""
+    path = program(tmp_path, 'for word; do echo "$word"; done; cat; echo "$VTYSH_PAGER"')
+    output = run(path, ["show running-config", "; echo $HOME"])
+    words = ["-d", "bgpd", "-c", "show running-config", "-c", "; echo $HOME", "cat"]
+    assert output == Output(0, "".join(f"{word}\n" for word in words), "")
+
+
+def test_vtysh_that_hangs(tmp_path: File) -> None:
+    """It is ended after its time, and what it did is unknown."""
+    path = program(tmp_path, f"echo $$ > {tmp_path}/pid", "exec sleep 60")
+    with pytest.raises(VtyshError, match="what it did is unknown"):
+        run(path, ["show running-config"], 0.2)
+    pid = int((tmp_path / "pid").read_text())
+    assert not File(f"/proc/{pid}").exists()
+
+
+def test_vtysh_missing(tmp_path: File) -> None:
+    """The key that names it is said."""
+    with pytest.raises(VtyshError, match=r"backend\.quagga\.vtysh names it"):
+        run(tmp_path / "none", ["show running-config"])
+
+
+def test_vtysh_that_reaches_nobody(tmp_path: File) -> None:
+    """bgpd down, or not in the group: an error that keeps what vtysh said."""
+    path = program(tmp_path, 'echo "Exiting: failed to connect to any daemons." >&2', "exit 1")
+    with pytest.raises(NotRunningError) as caught:
+        run(path, ["show running-config"])
+    assert caught.value.output is not None
+    assert caught.value.output.status == 1
+    assert caught.value.commands == ("show running-config",)
+
+
+def test_the_as_is_not_taken_from_bgpd() -> None:
+    """The data centre's own AS is written in front of every batch, and checked before."""
+    bgpd = Bgpd("frr-8.4.4", asn=64511)
+    backend = QuaggaBackend(bgpd, pause=no_pause)
+    backend.configure(Asn(64511), SETTINGS, PROFILES)
+    attributes = PROFILES[1].attributes(Asn(64511))
+    assert asyncio.run(backend.apply([Announce(Route(V4, attributes))])) == {}
+    assert "router bgp 64511" in bgpd.runs[-1]
