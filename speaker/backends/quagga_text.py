@@ -55,11 +55,19 @@ class RouteMap:
         there = clauses.get(self.head, [])
         kinds = {tuple(line.split()[:2]) for line in self.sets}
         yield self.head
-        yield from (f"no {line}" for line in there if tuple(line.split()[:2]) not in kinds)
+        yield from (_undone(line) for line in there if tuple(line.split()[:2]) not in kinds)
         yield from (line for line in self.sets if line not in there)
         yield "exit"
         number = self.head.split()[-1]
         yield from (f"no {head}" for head in clauses if head.split()[-1] != number)
+
+
+_BARE = ("set as-path prepend", "set metric", "set origin", "set community", "set large-community")
+
+
+def _undone(line: str) -> str:
+    """Return what removes a line of a clause. FRR refuses `no set as-path prepend` with its value."""
+    return f"no {next((bare for bare in _BARE if line.startswith(f'{bare} ')), line)}"
 
 
 def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:

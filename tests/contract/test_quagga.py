@@ -182,6 +182,16 @@ def test_a_route_map_is_never_removed(bgpd: Bgpd) -> None:
     assert not any(command == "no route-map VIP-prepend-1" for run in bgpd.runs for command in run)
 
 
+def test_a_route_map_that_should_set_nothing(bgpd: Bgpd) -> None:
+    """Whatever its clause had is taken out of it, each in the one way that all daemons take."""
+    backend = driver(bgpd)
+    had = ["set as-path prepend 64699 64699", "set metric 4", "set origin egp"]
+    had += ["set community 64699:1", "set large-community 64699:1:1"]
+    bgpd.maps["VIP-prepend-0"] = {"route-map VIP-prepend-0 permit 10": had}
+    _, failures, after = cycle(backend, Announce(Route(V4, PLAIN)))
+    assert (failures, after.routes[V4]) == ({}, Route(V4, PLAIN))
+
+
 def test_only_what_is_refused_is_left_out(bgpd: Bgpd) -> None:
     """Refused at any place of a batch: all other changes are made."""
     for place in range(2, 8):

@@ -125,8 +125,12 @@ class Bgpd:
             case ["set", kind, *_] if kind in _REPLACED:
                 self._clause[:] = [old for old in self._clause if old.split()[1] != kind]
                 self._clause.append(command)
-            case ["no", "set", *_] if command[3:] in self._clause:
-                self._clause.remove(command[3:])
+            case ["no", "set", "as-path", "prepend", _, *_] if self.frr:
+                raise self._unknown(command)
+            case ["no", "set", kind, *_] if kind in _REPLACED:
+                self._clause[:] = [old for old in self._clause if old.split()[1] != kind]
+            case ["no", *rest] if " ".join(rest) in self._clause:
+                self._clause.remove(" ".join(rest))
             case _:
                 raise self._unknown(command)
         self._changed()

@@ -1,0 +1,169 @@
+"""The same decision gives the same UPDATE on FRR and on ExaBGP, side by side into one collector."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import replace
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from policy.assess import duties
+from policy.plan import plan
+from policy.topology import DataCentre
+from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.vtysh import Shell
+from speaker.settings import NextHop
+from tests.contract import worlds
+from tests.contract.quagga_worlds import SETTINGS
+from tests.lab.bird import Bird
+from tests.lab.eventually import eventually
+from tests.lab.exabgp import FLAVOURS, Config, ExaBgp, Flavour
+from tests.lab.frr import Frr, config
+from tests.lab.netns import Link, Network
+from tests.lab.requirements import require
+from tests.lab.session import SeenRoute
+from tests.property.strategies import LOCAL_ASN, topologies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from policy.route import Prefix, Route
+    from policy.topology import Topology
+    from speaker.backends.base import Backend
+
+EXAMPLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 40
+HONOURED = ("65535:65281", "65535:65282", "65535:65283")
+"""NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED: bgpd itself keeps such a route from an eBGP peer."""
+
+
+class Exabgp(worlds.RealExabgp):
+    """The driver over an ExaBGP on one of our links."""
+
+    def __init__(self, link: Link, flavour: Flavour) -> None:
+        host = link.b.namespace
+        self._runner = asyncio.Runner()
+        script = host.directory / "relay.py"
+        shutil.copyfile(Path(worlds.__file__).with_name("relay_script.py"), script)
+        script.chmod(0o644)
+        path = host.directory / "relay.sock"
+        connected = self.run(self._listen(path))
+        path.chmod(0o777)
+        session = link.session(64500, LOCAL_ASN).flipped()
+        command = ["/usr/bin/python3", str(script), str(path)]
+        self._exabgp = ExaBgp(host, flavour, Config([session], command))
+        self.run(self._begin(connected, NextHop(None, IPv6Address(link.b.ipv6))))
+
+
+class Both:
+    """FRR and ExaBGP with the same neighbour, each with its driver."""
+
+    def __init__(self, network: Network, flavour: Flavour) -> None:
+        collector = network.host("collector")
+        self.links = [network.link(collector, network.host(name)) for name in ("frr", "exabgp")]
+        sessions = [link.session(64500, LOCAL_ASN) for link in self.links]
+        self.bird = Bird(collector, sessions)
+        frr = Frr(self.links[0].b.namespace, config([sessions[0].flipped()]))
+        self.quagga = QuaggaBackend(Shell(frr.vtysh))
+        self.exabgp = Exabgp(self.links[1], flavour)
+        self.bird.wait_for_sessions()
+        self.had: dict[Prefix, None] = {}
+
+    def close(self) -> None:
+        self.exabgp.close()
+
+    def decide(self, desired: Mapping[Prefix, Route]) -> None:
+        """Have both drivers make it so: what was before is withdrawn, what is wanted announced."""
+        wanted = {**dict.fromkeys(self.had), **desired}
+        self.had = dict.fromkeys(desired)
+        drivers: list[Backend] = [self.quagga, self.exabgp.backend]
+
+        async def make() -> None:
+            for driver in drivers:
+                found = (await driver.read([*wanted])).routes
+                assert not await driver.apply(plan(wanted, found))
+
+        self.exabgp.run(make())
+
+    def seen(self) -> list[dict[str, SeenRoute]]:
+        """Return what the collector has of each, with the kind of next hop in place of the address."""
+        return [
+            {prefix: _by_kind(route, link) for prefix, route in routes.items()}
+            for link, routes in ((link, self.bird.routes(link.b.ipv4)) for link in self.links)
+        ]
+
+
+def _by_kind(route: SeenRoute, link: Link) -> SeenRoute:
+    kind = "own address" if route.next_hop in {link.b.ipv4, link.b.ipv6} else route.next_hop
+    return replace(route, next_hop=kind)
+
+
+def _expected(route: Route) -> SeenRoute:
+    attributes = route.attributes
+    return SeenRoute(
+        str(route.prefix),
+        tuple(attributes.as_path),
+        "own address",
+        attributes.med,
+        str(attributes.origin),
+        frozenset(map(str, attributes.communities)),
+        frozenset(map(str, attributes.large_communities)),
+    )
+
+
+def _here(topology: Topology) -> tuple[Topology, DataCentre]:
+    """Return a topology whose first data centre has our AS, with names of its own for each profile."""
+    dc = DataCentre(topology.dcs[0].name, LOCAL_ASN)
+    vips = tuple(
+        replace(
+            vip,
+            ranks=tuple(
+                replace(
+                    profile,
+                    name=f"{number}-{profile.name}",
+                    communities=tuple(c for c in profile.communities if str(c) not in HONOURED),
+                )
+                for profile in vip.ranks
+            ),
+        )
+        for number, vip in enumerate(topology.vips)
+    )
+    return replace(topology, dcs=(dc, *topology.dcs[1:]), vips=vips), dc
+
+
+@pytest.fixture(scope="module", params=FLAVOURS)
+def both(request: pytest.FixtureRequest) -> Iterator[Both]:
+    flavour: Flavour = request.param
+    require("bird", "vtysh", flavours=(flavour,))
+    with Network() as network:
+        both = Both(network, flavour)
+        yield both
+        both.close()
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES < 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(topology=topologies())
+def test_same_decision_same_update(both: Both, topology: Topology) -> None:
+    """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal."""
+    here, dc = _here(topology)
+    profiles = [profile for vip in here.vips for profile in vip.ranks]
+    both.quagga.configure(LOCAL_ASN, SETTINGS, profiles)
+    desired = {prefix: duty.route for prefix, duty in duties(here, dc).items()}
+    both.decide(desired)
+    expected = {str(prefix): _expected(route) for prefix, route in desired.items()}
+    eventually(
+        both.seen,
+        until=lambda seen: seen == [expected, expected],
+        within=15,
+        what=f"on both: {expected}",
+    )
