@@ -223,7 +223,7 @@ def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     other = _elsewhere(loaded)
     match call.command:
         case "check":
-            print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, no fault found")
+            return _check(call, loaded)
         case "status":
             answer = _either(loaded, "/status", lambda why: other.status(loaded, why))
             return _status(call, answer, prefixes)
@@ -238,6 +238,15 @@ def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
             print(plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
+
+
+def _check(call: _Call, loaded: Config) -> int:
+    found = _elsewhere(loaded).check(loaded)
+    for finding in found:
+        print(finding)
+    said = f"{len(found)} to be mended" if found else "no fault found"
+    print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, {said}")
+    return DIFFERENT if found else DONE
 
 
 def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:

@@ -172,6 +172,27 @@ def parse_running(lines: Iterable[str]) -> Running:
     return running
 
 
+def start_lines(lines: Iterable[str]) -> list[tuple[int, Prefix]]:
+    """Return the network lines of a start file: the number of each, from 1, and its prefix."""
+    found = []
+    router = False
+    for number, line in enumerate(lines, 1):
+        if line[:1].strip() and not line.startswith("!"):
+            router = line.startswith("router bgp ")
+        match line.split():
+            case ["network", address, "mask", mask, *_] if router:
+                text = f"{address}/{mask}"
+            case ["network", text, *_] if router:
+                pass
+            case _:
+                continue
+        try:
+            found.append((number, parse(text)))
+        except PolicyError:
+            continue  # whatever it is, it is none of ours
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """A path of the table that this bgpd originates. `med` is None where the table shows none."""

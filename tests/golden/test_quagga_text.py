@@ -304,3 +304,38 @@ def test_without_naming_the_daemon_quagga_says_nothing() -> None:
     """bgpd down and zebra up: no word, exit status 0. So `-d bgpd` always goes with it."""
     output = Transcript.load(QUAGGA, "14").said("show bgp ipv4 unicast 192.0.2.1/32")
     assert (output.status, output.stdout, output.stderr) == (0, "", "")
+
+
+# --- start files ----------------------------------------------------------------------------------
+
+START = """\
+hostname lvs
+!
+router ospf
+ network 192.0.2.1/32 area 0
+!
+router bgp 64699
+ network 192.0.2.1/32 route-map BGP1
+ network 192.0.2.2 mask 255.255.255.255
+ no network 192.0.2.3/32
+!
+ address-family ipv6
+ network 2001:db8::1/128 route-map BGP1
+ network nonsense
+ exit-address-family
+!
+route-map BGP1 permit 10
+ network 192.0.2.9/32
+"""
+
+
+def test_network_lines_of_a_start_file() -> None:
+    """Those of `router bgp`, of both families and both ways to write a mask, with their numbers."""
+    assert text.start_lines(START.splitlines()) == [(7, P1), (8, P2), (12, Q1)]
+
+
+@each_dialect
+def test_a_running_config_is_a_start_file(dialect: str) -> None:
+    """What `write memory` writes is understood, of every daemon."""
+    found = text.start_lines(said(dialect, "05", RUNNING))
+    assert [prefix for _, prefix in found] == [P1, P2, Q1, Q2]

@@ -296,3 +296,18 @@ def test_a_profile_without_a_route_map(dc: Bench) -> None:
     status, said = dc.site.cron()
     assert status == 1
     assert "profile prepend-1: backend.quagga.route_map does not name a route-map for it" in said
+
+
+# --- what comes back at a restart ----------------------------------------------------------------
+
+
+def test_check_warns_of_the_start_file(dc: Bench) -> None:
+    """VIPs' network lines in the file that bgpd starts with: exit status 2, each with its place."""
+    done = dc.site.asked("check")
+    assert (done.returncode, "no fault found" in done.stdout) == (0, True)
+    dc.frr.write(config([dc.session.flipped()], ipv4=[f"network {W4}", "network 198.51.100.0/24"]))
+    done = dc.site.asked("check")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stdout.splitlines() if "network" in line]
+    number = dc.frr.file.read_text().splitlines().index(f"  network {W4}") + 1
+    assert line.startswith(f"{dc.frr.file}:{number}: network {W4}: ")
