@@ -328,10 +328,10 @@ class ExabgpBackend:
         last = max((when for _, when in self._changed.values()), default=0.0)
         calm = now - last >= self._calm
         up = any(peer.up for peer in self.peers())
-        if up and calm:
-            if must_flush or mixed:
-                await self._ask("flush adj-rib out")
-        else:
+        flushed = up and calm
+        if flushed and (must_flush or mixed):
+            flushed = (await self._ask("flush adj-rib out")).ok
+        if not flushed:
             self._must_flush = self._must_flush or must_flush
             self._mixed |= mixed
             mixed = set()
@@ -342,8 +342,9 @@ class ExabgpBackend:
         if came_up or now - self._doubted >= DOUBT:
             self._doubted = now
             doubtful = absent
-        settled = all(peer.up for peer in self.peers()) and now > self._settles_at
-        return Reading(routes, doubtful, settled=settled and not doubtful)
+        up = all(peer.up for peer in self.peers())
+        settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
+        return Reading(routes, doubtful, settled=settled)
 
     async def _look_at_neighbors(self) -> None:
         neighbors = parse_neighbors(await self._ask_lines("show neighbor configuration"))
