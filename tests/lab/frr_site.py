@@ -155,6 +155,10 @@ class Bench:
         self.text = config([self.session.flipped()]) if text is None else text
         self.frr = Frr(self.host, self.text)
         self.site = FrrSite(self.host, self.frr, tables, up=up)
+        self.keep()
+
+    def keep(self) -> None:
+        """Take vip.toml and the realservers as they are now for what `reset` goes back to."""
         self._first = (self.site.tables, self.site.realservers.open_ports)
 
     def reset(self) -> None:
