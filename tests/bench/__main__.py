@@ -6,8 +6,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,7 +15,9 @@ from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.backends.exabgp_text import Neighbor, render
 from speaker.settings import NextHop
+from tests.bench import frr
 from tests.bench.dc import DataCentre, timed
+from tests.bench.row import Row
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import ExaBgp, Flavour
 from tests.lab.netns import Network
@@ -27,35 +28,6 @@ RESTING = 1_000
 UP, DOWN = signal.SIGUSR1, signal.SIGUSR2
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One budget: what was measured against what it may be."""
-
-    what: str
-    values: tuple[float, ...]
-    budget: float
-    unit: str
-    note: str = ""
-
-    @property
-    def median(self) -> float:
-        """What counts."""
-        return statistics.median(self.values)
-
-    @property
-    def holds(self) -> bool:
-        """Whether the budget holds."""
-        return self.median <= self.budget
-
-    def __str__(self) -> str:
-        spread = f"{min(self.values):.3g}..{max(self.values):.3g}"
-        return (
-            f"{'ok  ' if self.holds else 'OVER'} {self.what}: {self.median:.3g} {self.unit} "
-            f"({spread}, n={len(self.values)}), budget {self.budget:g} {self.unit}, "
-            f"ratio {self.median / self.budget:.2f}{'; ' + self.note if self.note else ''}"
-        )
-
-
 def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
     """10,000 prefixes, until the far peer has them, against a bare helper, turn by turn."""
     with Network() as network:
@@ -64,15 +36,18 @@ def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
         realserver = ours.realserver()
         running = ours.watchdog(config)
         settled(ours, running)
-        helper = bare_helper(bare)
+        compared, helper = bare_helper(bare)
         times: dict[tuple[str, signal.Signals], list[float]] = {}
         for _ in range(rounds):
-            for name, dc, pid in (("ours", ours, realserver), ("bare", bare, helper)):
-                for number, count in ((UP, PREFIXES), (DOWN, 0)):
+            for number, count in ((UP, PREFIXES), (DOWN, 0)):
+                for name, dc, exabgp, pid in (
+                    ("ours", ours, running, realserver),
+                    ("bare", bare, compared, helper),
+                ):
+                    quiet(exabgp)
                     taken = timed(number, pid, partial(dc.until, count))
                     times.setdefault((name, number), []).append(taken)
-                if name == "ours":
-                    quiet(running)
+                    quiet(exabgp)
         for number, what in ((UP, "announced"), (DOWN, "withdrawn")):
             pairs = zip(times["ours", number], times["bare", number], strict=True)
             note = (
@@ -83,8 +58,8 @@ def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
             yield Row(title, tuple(a / b for a, b in pairs), 1.15, "x", note)
 
 
-def bare_helper(dc: DataCentre) -> int:
-    """Start ExaBGP with the bare helper, which has the lines that we would write; return its id."""
+def bare_helper(dc: DataCentre) -> tuple[ExaBgp, int]:
+    """Start ExaBGP with the bare helper, which has the lines that we would write; return its id too."""
     neighbor = Neighbor(
         ip_address(dc.link.a.ipv4),
         ip_address(dc.link.b.ipv4),
@@ -111,7 +86,7 @@ def bare_helper(dc: DataCentre) -> int:
         files.append(str(path))
     script = Path(__file__).with_name("bare.py")
     exabgp = dc.exabgp([sys.executable, str(script), *files])
-    return exabgp.helpers()[0]
+    return exabgp, exabgp.helpers()[0]
 
 
 def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
@@ -205,11 +180,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--flavour", choices=["v4", "v5"], action="append")
-    parser.add_argument("--only", choices=["bulk", "drain", "rest"], action="append")
+    parser.add_argument("--only", choices=["bulk", "drain", "rest", "frr"], action="append")
     options = parser.parse_args()
     flavours: list[Flavour] = options.flavour or ["v5", "v4"]
     require("bird", flavours=tuple(flavours))
-    wanted = options.only or ["bulk", "drain", "rest"]
+    wanted = options.only or ["bulk", "drain", "rest", "frr"]
     good = True
     for flavour in flavours:
         rows = {
@@ -217,11 +192,21 @@ def main() -> int:
             "drain": partial(drain, flavour, options.rounds),
             "rest": partial(rest, flavour, 20.0),
         }
-        for name in wanted:
-            for row in rows[name]():
-                print(row, flush=True)
-                good = good and row.holds
+        for name, measured in rows.items():
+            if name in wanted:
+                good = shown(measured()) and good
+    if "frr" in wanted:
+        good = shown(frr.bench(options.rounds)) and good
     return 0 if good else 1
+
+
+def shown(rows: Iterable[Row]) -> bool:
+    """Print rows as they are measured; return whether all budgets hold."""
+    good = True
+    for row in rows:
+        print(row, flush=True)
+        good = good and row.holds
+    return good
 
 
 if __name__ == "__main__":
