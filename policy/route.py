@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, NewType, Self
 
@@ -53,6 +54,7 @@ class _Ipv6Prefix(IPv6Network):
         return self._hash
 
 
+@lru_cache(maxsize=100_000)
 def parse_prefix(text: str) -> Prefix:
     """Parse `192.0.2.1/32`, or an address as the host prefix that it is.
 

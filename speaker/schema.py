@@ -182,7 +182,7 @@ class VipTable(Table):
     ]
     prefer: Prefer = "spread"
     services: dict[str, ServiceTable] = {}
-    health: HealthTable = HealthTable()
+    health: HealthTable = Field(default_factory=HealthTable)  # quicker than a copy of one
     ranks: list[str] | None = None
 
 

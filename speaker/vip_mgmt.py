@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -122,6 +123,8 @@ def _parse(arguments: Sequence[str]) -> _Call:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    if arguments is None:
+        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:

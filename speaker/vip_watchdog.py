@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import stat
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--daemon", action="store_true", help="backend quagga: stay and watch")
     options = parser.parse_args(arguments)
+    if arguments is None:
+        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     path = configuration.find(options.config, os.environ)
     report.set_up(report.WATCHDOG)
     fault: SpeakerError | None = None
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
+        gc.enable()
         from speaker import spawned  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
 
         return 0 if asyncio.run(spawned.run(path)) else USAGE
@@ -77,6 +81,7 @@ def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
 
     try:
         if stay:
+            gc.enable()
             return 0 if bgpd.stay(path, config) else USAGE
         return 0 if bgpd.run_pass(config) else NOT_AS_WANTED
     except bgpd.GuardError as error:

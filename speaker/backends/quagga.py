@@ -32,8 +32,8 @@ BATCH = 10_000  # what one command line holds
 # The configuration lock of a Quagga, and the 50 ms until a new path is the best, are waited for.
 LOCK_TRIES = 20
 LOCK_WAIT = 0.25
-PASSING_TRIES = 10
-PASSING_WAIT = 0.05
+PASSING_TRIES = 20
+PASSING_WAIT = 0.025
 
 
 class RefusedError(VtyshError):

@@ -98,6 +98,10 @@ class FrrSite:
         """Start `vip_watchdog` once and do not wait for its end."""
         return self.host.spawn(self._command("vip_watchdog"), log="cron.log")
 
+    def begin(self, *arguments: str) -> Process:
+        """Start vip_mgmt and do not wait for its end."""
+        return self.host.spawn(self._command("vip_mgmt", *arguments), log="mgmt.log")
+
     def daemon(self) -> Process:
         """Start `vip_watchdog --daemon` and wait until it serves."""
         process = self.host.spawn(self._command("vip_watchdog", "--daemon"), log="daemon.log")
