@@ -1,10 +1,9 @@
 """Owns one data centre beside FRR: bgpd, the two commands as cron and an operator run them."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -74,24 +73,25 @@ class FrrSite:
     def _command(self, name: str, *arguments: str) -> list[str]:
         return [str(BIN / name), "--config", str(self.file), *arguments]
 
-    def _run(
-        self, argv: Sequence[str], env: Mapping[str, str] | None
-    ) -> subprocess.CompletedProcess[str]:
+    def _run(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.host.command(*argv),
-            env={**os.environ, **(env or {})},
+            stdin=subprocess.PIPE,
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
 
-    def cron(
-        self, *, uid: int | None = None, env: Mapping[str, str] | None = None
-    ) -> tuple[int, str]:
-        """Run `vip_watchdog` once, as cron does; return its exit status and what it said."""
+    def cron(self, *, before: Sequence[str] = (), uid: int | None = None) -> tuple[int, str]:
+        """Run `vip_watchdog` once, as cron does; return its exit status and what it said.
+
+        Args:
+            before: a command that runs it.
+            uid: the user, root where None.
+        """
         become = [] if uid is None else _become(uid)
-        done = self._run([*become, *self._command("vip_watchdog")], env)
+        done = self._run([*before, *become, *self._command("vip_watchdog")])
         return done.returncode, done.stderr
 
     def begin_cron(self) -> Process:
@@ -116,7 +116,7 @@ class FrrSite:
     def asked(self, *arguments: str, uid: int | None = None) -> subprocess.CompletedProcess[str]:
         """Run vip_mgmt to its end, and keep its stdout too."""
         become = [] if uid is None else _become(uid)
-        return self._run([*become, *self._command("vip_mgmt", *arguments)], None)
+        return self._run([*become, *self._command("vip_mgmt", *arguments)])
 
     def status(self, *names: str) -> dict[str, Any]:
         """Return `vip_mgmt status --json`. Its exit status says whether all is as wanted."""
