@@ -205,6 +205,20 @@ def test_only_what_is_refused_is_left_out(bgpd: Bgpd) -> None:
         cycle(driver(bgpd), Withdraw(V4), Withdraw(V6))
 
 
+def test_a_warning_with_exit_status_0_is_a_refusal() -> None:
+    """As Quagga gives: success is silent, and nothing else is success."""
+
+    class Grumbling(Bgpd):
+        async def __call__(self, commands: Sequence[str]) -> Output:
+            output = await super().__call__(commands)
+            if commands[0] == "configure terminal":
+                return Output(0, "% Something or other.\n", "")
+            return output
+
+    bgpd = Grumbling("quagga-1.2.4")
+    assert asyncio.run(driver(bgpd).apply(one(V4))) == {V4: "bgpd: refused: % Something or other."}
+
+
 def test_frr_refuses_one_for_ever() -> None:
     """A link-local prefix: named with FRR's words; those before and behind it are announced."""
     bgpd = Bgpd("frr-8.4.4")

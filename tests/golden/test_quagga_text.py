@@ -158,6 +158,26 @@ def test_med_of_any_size() -> None:
     assert text.parse_tables([head, row])[P1].med is None
 
 
+HEAD = "   Network          Next Hop            Metric LocPrf Weight Path"
+
+
+def test_only_a_path_of_our_own_counts() -> None:
+    """The unspecified next hop alone proves nothing: what bgpd passes on is shown with it too."""
+    row = "*> 192.0.2.1/32     0.0.0.0                                0 64700 i"
+    assert text.parse_tables([HEAD, row]) == {}
+
+
+def test_a_path_that_is_not_announced_as_it_should_be() -> None:
+    """Not the best, or without a network line: a drift, which is never taken for announced."""
+    own = text.Path(valid=True, best=False, med=0, as_path=AsPath(), origin=Origin.IGP)
+    lines = Running([ASN], {P1: None})
+    assert text.seen(P1, lines, {P1: own}, ASN) == text.NOT_BEST
+    assert isinstance(text.NOT_BEST, Drift)
+    best = text.Path(valid=True, best=True, med=0, as_path=AsPath(), origin=Origin.IGP)
+    assert text.seen(P1, Running([ASN]), {P1: best}, ASN) == text.LEAVING
+    assert isinstance(text.LEAVING, Drift)
+
+
 # --- whole answers -------------------------------------------------------------------------------
 
 

@@ -1,6 +1,8 @@
 """`vip_watchdog` as cron runs it beside FRR, and what the far peer has then."""
 
+import fcntl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -273,3 +275,20 @@ def test_two_passes_that_overlap(dc: Bench) -> None:
     assert [process.wait(30) for process in passes] == [0, 0, 0]
     sees(dc.bird, *ALL)
     assert [history.verbs(prefix) for prefix in sorted(ALL)] == [["added"]] * 4
+
+
+def test_a_pass_waits_for_another_run(dc: Bench) -> None:
+    """While one of ours writes, another one writes nothing; when that is over, it does its work."""
+    with (dc.site.state / "state.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = dc.site.begin_cron()
+        opened = Path(f"/proc/{process.pid}/fd")
+        eventually(
+            lambda: any(fd.resolve() == Path(lock.name) for fd in opened.iterdir()),
+            within=10,
+            what="the pass at the lock",
+        )
+        assert dc.frr.networks() == {}
+        assert process.alive
+    assert process.wait(10) == 0
+    sees(dc.bird, *ALL)
