@@ -6,10 +6,8 @@ GET /status, /explain?prefix=P, /history?prefix=P&…, /plan; POST /intents.
 from __future__ import annotations
 
 import asyncio
-import grp
 import logging
 import os
-import pwd
 import socket
 import stat
 import struct
@@ -24,6 +22,7 @@ from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker import status
 from speaker.errors import SpeakerError
+from speaker.offline import name_of
 from speaker.wish import take
 
 if TYPE_CHECKING:
@@ -150,10 +149,7 @@ def _owner(request: web.Request) -> str:
         socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
     )
     _, uid, _ = struct.unpack("3i", credentials)
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+    return name_of(uid)
 
 
 @asynccontextmanager
@@ -193,7 +189,7 @@ def _listen(path: Path) -> socket.socket:
             listener.close()
         raise ControlError(
             f"control: {path}: {error.strerror or error}; its directory must be writable for user "
-            f"{_user()}, and node.control names it"
+            f"{name_of(os.geteuid())}, and node.control names it"
         ) from error
     return listener
 
@@ -211,14 +207,6 @@ def _remove_stale(path: Path) -> None:
         except BlockingIOError:
             pass  # it serves, and has no time
     raise ControlError(f"control: {path}: another watchdog serves it; stop that one first")
-
-
-def _user() -> str:
-    try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-        return f"{name}, group {grp.getgrgid(os.getegid()).gr_name}"
-    except KeyError:
-        return str(os.geteuid())
 
 
 __all__ = ["Control", "ControlError", "serving"]

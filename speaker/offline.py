@@ -63,7 +63,15 @@ def record(
 
 def user() -> str:
     """Return the name of the user who runs this."""
-    return pwd.getpwuid(os.getuid()).pw_name
+    return name_of(os.getuid())
+
+
+def name_of(uid: int) -> str:
+    """Return a user's name, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def status(config: Config, why: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -54,6 +55,10 @@ CHUNK = 1 << 16
 
 class NoAnswerError(BackendError):
     """A command got no reply in time: whether it was done is not known."""
+
+
+class SilentError(NoAnswerError):
+    """ExaBGP did not even answer the question that brings us in step again: nothing was sent."""
 
 
 class ExabgpBackend:
@@ -224,7 +229,7 @@ class ExabgpBackend:
         except TimeoutError:
             if asyncio.get_running_loop().time() - self._asked_version > 6 * self._patience:
                 self._lose_step("it does not answer")
-            raise NoAnswerError(
+            raise SilentError(
                 "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
             ) from None
 
@@ -252,9 +257,16 @@ class ExabgpBackend:
         self._note_changes(changes)
         together = [change for change in changes if change.prefix not in self._lost]
         alone = [[change] for change in changes if change.prefix in self._lost]
-        for group in (together, *alone):
-            for line in render(group, self._neighbors, self._settings.next_hop):
+        lines = chain.from_iterable(
+            render(group, self._neighbors, self._settings.next_hop) for group in (together, *alone)
+        )
+        for line in lines:
+            try:
                 failures |= await self._ask_for(line)
+            except SilentError as error:
+                # Each further line would only wait as long, and vip_mgmt with it.
+                left = (change.prefix for rest in (line, *lines) for change in rest.changes)
+                failures |= dict.fromkeys(left, str(error))
         return failures
 
     def _note_changes(self, changes: Sequence[Change]) -> None:
@@ -280,6 +292,8 @@ class ExabgpBackend:
         prefixes = [change.prefix for change in line.changes]
         try:
             reply = await self._ask(line.text)
+        except SilentError:
+            raise
         except BackendError as error:
             self._lost.update(prefixes)
             return dict.fromkeys(prefixes, str(error))
