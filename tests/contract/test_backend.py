@@ -25,6 +25,10 @@ OURS: dict[Prefix, None] = {}
 
 
 ALL_WORLDS = {**WORLDS, **QUAGGA_WORLDS}
+# A real daemon refuses nothing that we ask for: that is what the fakes are for.
+refusing = pytest.mark.parametrize(
+    "lasting", [name for name in ALL_WORLDS if "fake" in name], indirect=True, scope="module"
+)
 
 
 @pytest.fixture(scope="module", params=ALL_WORLDS)
@@ -145,11 +149,11 @@ def test_peers(world: World) -> None:
     assert (peer.asn, peer.up) == (asn, True)
 
 
+@refusing
 def test_refused(world: World) -> None:
     """A change that is refused is named with the reason, and can be asked for again."""
     route = Route(V4, ONE)
-    if not world.spoil():
-        pytest.skip("this daemon can't be made to refuse")
+    assert world.spoil()
     failures = ask(world, Announce(route))
     assert failures.keys() == {V4}
     assert failures[V4]
@@ -158,22 +162,22 @@ def test_refused(world: World) -> None:
     world.becomes({V4: route})
 
 
+@refusing
 def test_refused_among_others(world: World) -> None:
     """One that is refused keeps no other from being done."""
     wanted = {prefix: Route(prefix, ONE) for prefix in (V4, SECOND, WIDE)}
-    if not world.spoil():
-        pytest.skip("this daemon can't be made to refuse")
+    assert world.spoil()
     assert ask(world, *map(Announce, wanted.values())) == {}, "asked for again in halves"
     world.becomes(wanted)
 
 
+@refusing
 def test_unreadable(world: World) -> None:
     """A reading that fails is a BackendError, never an empty table; the next one is well."""
     route = Route(V4, ONE)
     ask(world, Announce(route))
     for command in range(3):
-        if not world.spoil(after=command):
-            pytest.skip("this daemon can't be made to refuse")
+        assert world.spoil(after=command)
         with pytest.raises(BackendError):
             read(world, V4)
         assert read(world, V4) == {V4: route}
