@@ -9,6 +9,7 @@ import logging
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker import config as configuration
@@ -17,7 +18,6 @@ from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from speaker.settings import Config
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpeakerError as error:
         fault = error
     else:
-        if config.settings.backend == "quagga":
+        if config.settings.backend == "quagga" and not _is_of_exabgp():
             return _beside_bgpd(path, config, stay=options.daemon)
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
@@ -74,6 +74,15 @@ def _has_pipes() -> bool:
         stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         for mode in (os.fstat(0).st_mode, os.fstat(1).st_mode)
     )
+
+
+def _is_of_exabgp() -> bool:
+    """Tell whether ExaBGP spawned us. A pass under it would end, and soon ExaBGP with it."""
+    try:
+        parent = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return _has_pipes() and b"exabgp" in parent
 
 
 def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:

@@ -25,6 +25,14 @@ VIPS: dict[str, Any] = {
     "vip-2.tld": vip("192.0.2.2", "2001:db8::2", ports=[PORT], prefer=["par1", "lyo1"]),
 }
 
+BGPD = """[node]
+dc = "par1"
+backend = "quagga"
+state = "/nonexistent/state.sqlite3"
+[dc.par1]
+asn = 64699
+"""
+
 
 @dataclass
 class Lab:
@@ -149,20 +157,21 @@ def test_a_bad_configuration_at_reload(at: Lab) -> None:
     at.site.configure({"vip": {"vip-2.tld": {"colour": None}}})
 
 
-def test_a_bad_configuration_at_start(at: Lab) -> None:
-    """With a bad vip.toml the watchdog waits, ExaBGP lives, and nothing of ours is announced.
+@pytest.mark.parametrize(("text", "status"), [("node = 3\n[vip\n", 255), (BGPD, 1)])
+def test_a_bad_configuration_at_start(at: Lab, text: str, status: int) -> None:
+    """With a bad vip.toml, or one that is of bgpd, the watchdog waits and ExaBGP lives.
 
     Mended, it starts.
     """
     start = len(at.site.exabgp.log())
-    at.site.write("node = 3\n[vip\n")
+    at.site.write(text)
     at.site.exabgp.restart()
     sees(at.bird, FOREIGN, within=15)
     _logged(at, "nothing is announced or withdrawn until this is mended", start)
     at.history.start()
     watchdog = at.site.watchdog
     os.kill(watchdog, signal.SIGHUP)
-    assert at.site.mgmt("status").returncode == 255
+    assert at.site.mgmt("status").returncode == status
     assert at.bird.routes().keys() == {FOREIGN}
     at.site.configure({})
     os.kill(watchdog, signal.SIGHUP)
