@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from policy.intent import Intent
 from speaker import status as states
 from speaker import wish as wishes
 from speaker.backends.base import BackendError
@@ -21,7 +20,7 @@ from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
 from speaker.health import keepalived
 from speaker.health.sources import sources_for
-from speaker.offline import history, record, user
+from speaker.offline import history, record
 from speaker.store import MODE, Store
 from speaker.watchdog import Watchdog
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from policy.intent import Mode
+    from policy.intent import Intent
     from policy.route import Prefix
     from speaker.settings import Config
 
@@ -105,13 +104,7 @@ def stay(path: Path, config: Config) -> bool:
 
 
 def wish(
-    config: Config,
-    prefixes: Sequence[Prefix],
-    mode: Mode,
-    reason: str,
-    seconds: float | None,
-    *,
-    dry_run: bool,
+    config: Config, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> list[dict[str, Any]]:
     """Take an operator's wish for some prefixes; others are not touched. See `wish.take`.
 
@@ -120,9 +113,6 @@ def wish(
     Raises:
         SpeakerError: it could not be recorded; nothing was changed.
     """
-    now = time.time()
-    until = None if seconds is None else now + seconds
-    intent = Intent(mode, user(), now, reason, until)
 
     async def take() -> list[dict[str, Any]]:
         watchdog = _make(config, prefixes)

@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 def wish(
-    config: Config,
-    prefixes: Sequence[Prefix],
-    mode: Mode,
-    reason: str,
-    seconds: float | None,
-    *,
-    dry_run: bool,
+    config: Config, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> list[dict[str, Any]]:
     """Record an operator's wish durably. It holds from the watchdog's next start.
 
@@ -36,9 +30,6 @@ def wish(
     Raises:
         StoreError: it could not be recorded.
     """
-    now = time.time()
-    until = None if seconds is None else now + seconds
-    intent = Intent(mode, user(), now, reason, until)
     when = "takes effect when ExaBGP starts vip_watchdog"
     return record(config, prefixes, intent, when, dry_run=dry_run)
 

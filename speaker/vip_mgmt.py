@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import syslog
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
@@ -175,15 +176,16 @@ def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         "seconds": call.seconds,
         "dry_run": call.dry_run,
     }
-    Intent(call.mode, "", 0, call.reason)  # refuses a bad reason before anything is done
+    now = time.time()
+    until = None if call.seconds is None else now + call.seconds
+    # Made before anything is done: it refuses a bad reason.
+    intent = Intent(call.mode, offline.user(), now, call.reason, until)
     try:
         routes = client.ask(loaded.settings.control, "POST", "/intents", body)
     except client.NotServedError as error:
         if loaded.settings.backend == "exabgp":
             _say(str(error))
-        routes = _elsewhere(loaded).wish(
-            loaded, prefixes, call.mode, call.reason, call.seconds, dry_run=call.dry_run
-        )
+        routes = _elsewhere(loaded).wish(loaded, prefixes, intent, dry_run=call.dry_run)
     results = [_report(route, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
 
