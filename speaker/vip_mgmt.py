@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
 import sys
 import syslog
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import client, config, offline, targets, units
+from speaker import client, config, offline, targets
+from speaker.arguments import ADD, DELETE, parse
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
@@ -23,103 +22,13 @@ from speaker.show import explanation, history_table, plan_table, status_json, st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from types import ModuleType
 
     from policy.route import Prefix
+    from speaker.arguments import Call
     from speaker.settings import Config
 
 DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
-MAX_SPAN = 3650 * 86400.0
-ASKING = ("status", "explain", "history", "plan", "check")
-
-
-class UsageError(SpeakerError):
-    """The command line makes no sense."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="vip_mgmt",
-        description="Withdraws and restores VIPs in this data centre.",
-        epilog="NAME is a DNS name, an address, a prefix, or all.",
-        allow_abbrev=False,
-    )
-    wish = parser.add_mutually_exclusive_group()
-    wish.add_argument("-a", action="store_true", dest="add", help="announce NAME… again")
-    wish.add_argument(
-        "-d", action="store_true", dest="delete", help="withdraw NAME…, and stay withdrawn"
-    )
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for history")
-    parser.add_argument("--for", dest="span", metavar="DURATION", help="such as 30m or 2h")
-    parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    parser.add_argument("--json", action="store_true", help="with status: as JSON")
-    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar=f"{{{','.join(ASKING)}}} NAME",
-        help="status: what is announced, and why; explain: all about NAME; history: what was done; "
-        "plan: what would be done now; check: is vip.toml without fault",
-    )
-    return parser
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What was asked for on the command line."""
-
-    command: str
-    names: tuple[str, ...]
-    mode: Mode
-    reason: str
-    seconds: float | None
-    dry_run: bool
-    as_json: bool
-    path: Path
-
-
-def _parse(arguments: Sequence[str]) -> _Call:
-    options = _parser().parse_intermixed_args(arguments)
-    wishes = options.add or options.delete
-    command, names = ("", options.words) if wishes else (options.words[:1], options.words[1:])
-    command = "".join(command)
-    if wishes and not names:
-        raise UsageError("-a and -d need a NAME; all is every VIP")
-    if not wishes and command not in ASKING:
-        raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(ASKING)}; vip_mgmt --help")
-    if options.force and not options.add:
-        raise UsageError("--force goes with -a")
-    for option, given in (("--reason", options.reason), ("--for", options.span)):
-        if given and not wishes:
-            raise UsageError(f"{option} goes with -a or -d")
-    if options.span and options.add and not options.force:
-        raise UsageError("--for goes with -d, or with -a --force")
-    if command == "explain" and not names:
-        raise UsageError("explain what? name a VIP")
-    try:
-        seconds = None if options.span is None else units.duration(options.span)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
-    if seconds is not None and not 0 < seconds <= MAX_SPAN:
-        raise UsageError(f"--for: {options.span!r}: must be longer than nothing, ten years at most")
-    mode = Mode.DRAINED if options.delete else Mode.FORCED if options.force else Mode.AUTO
-    return _Call(
-        command,
-        tuple(names),
-        mode,
-        options.reason,
-        seconds,
-        options.dry_run,
-        options.json,
-        config.find(options.config, os.environ),
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,18 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
-        call = _parse(sys.argv[1:] if arguments is None else arguments)
+        call = parse(sys.argv[1:] if arguments is None else arguments)
         loaded = config.load(call.path, os.environ)
-        found = targets.find(call.names, loaded.topology, Resolver(loaded.settings.resolver).lookup)
+        found = targets.find(call.words, loaded.topology, Resolver(loaded.settings.resolver).lookup)
     except SpeakerError as error:
         _say(str(error), tag=False)
         return USAGE
     for note in found.notes:
         _say(note)
     try:
-        if call.command:
-            return _ask(call, loaded, found.prefixes)
-        return _wish(call, loaded, found.prefixes)
+        if call.command in (ADD, DELETE):
+            return _wish(call, loaded, found.prefixes)
+        return _ask(call, loaded, found.prefixes)
     except PolicyError as error:
         _say(str(error))
         return USAGE
@@ -168,7 +77,7 @@ def _elsewhere(loaded: Config) -> ModuleType:
     return bgpd
 
 
-def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     body = {
         "mode": call.mode,
         "prefixes": [str(prefix) for prefix in prefixes],
@@ -190,7 +99,7 @@ def _wish(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     return DONE if all(results) else NOT_AS_WANTED
 
 
-def _report(route: dict[str, Any], call: _Call) -> bool:
+def _report(route: dict[str, Any], call: Call) -> bool:
     """Say what became of one prefix; return whether it is as the operator wants."""
     if "recorded" in route:
         _say(f"{route['prefix']}: {route['recorded']}")
@@ -223,7 +132,7 @@ def _report(route: dict[str, Any], call: _Call) -> bool:
 # --- questions ---------------------------------------------------------------------------------
 
 
-def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
+def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
     other = _elsewhere(loaded)
     match call.command:
@@ -245,7 +154,7 @@ def _ask(call: _Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     return DONE
 
 
-def _check(call: _Call, loaded: Config) -> int:
+def _check(call: Call, loaded: Config) -> int:
     found = _elsewhere(loaded).check(loaded)
     for finding in found:
         print(finding)
@@ -262,9 +171,9 @@ def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
         return other(str(error))
 
 
-def _status(call: _Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
+def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
     missing = []
-    if call.names:
+    if call.words:
         wanted = {str(prefix) for prefix in prefixes}
         answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]
         missing = sorted(wanted - {route["prefix"] for route in answer["routes"]})

@@ -21,7 +21,8 @@ from policy.guard import GuardRule
 from policy.health import Need, Service, Thresholds
 from policy.route import Community, LargeCommunity, Origin, parse_prefix
 from speaker import config
-from speaker.config import ConfigError, toml_path
+from speaker.config import ConfigError
+from speaker.config_form import toml_path
 from speaker.settings import NextHop
 
 if TYPE_CHECKING:

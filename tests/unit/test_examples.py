@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from speaker import config, vip_mgmt
+from speaker import arguments as command_line
+from speaker import config
 from speaker.config import ConfigError
 from speaker.schema import Document, HealthTable, Table
 from tests.lab.exabgp import FLAVOURS, Flavour, executable
@@ -197,7 +198,7 @@ def test_commands_in_the_documentation_are_understood(language: str) -> None:
     asked = [words[1:] for words in found if words[0] == "vip_mgmt"]
     assert asked
     for arguments in asked:
-        vip_mgmt._parse(arguments)
+        command_line.parse(arguments)
 
 
 def test_commands_within_the_text_are_understood() -> None:
@@ -205,7 +206,7 @@ def test_commands_within_the_text_are_understood() -> None:
     for page in PAGES:
         for text in re.findall(r"`vip_mgmt ([^`]+)`", page.read_text()):
             if text not in {"-a", "-d"}:  # spoken of
-                vip_mgmt._parse(shlex.split(text))
+                command_line.parse(shlex.split(text))
 
 
 def test_dev_knows_its_commands() -> None:

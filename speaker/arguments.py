@@ -1,0 +1,134 @@
+"""vip_mgmt's command line -> Call: which words and options go together, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from policy.intent import Mode
+from speaker import config, units
+from speaker.errors import SpeakerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MAX_SPAN = 3650 * 86400.0
+ADD, DELETE = "-a", "-d"
+QUESTIONS = {
+    "status": "what is announced, and why",
+    "explain": "all about NAME",
+    "history": "what was done",
+    "plan": "what would be done now",
+    "check": "is vip.toml without fault",
+}
+_GOES_WITH = {
+    "--reason": (ADD, DELETE),
+    "--for": (ADD, DELETE),
+    "--dry-run": (ADD, DELETE),
+    "--force": (ADD,),
+    "--json": ("status",),
+}
+"""Which commands an option makes sense with."""
+
+
+class UsageError(SpeakerError):
+    """The command line makes no sense."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="vip_mgmt",
+        description="Withdraws and restores VIPs in this data centre.",
+        epilog="NAME is a DNS name, an address, a prefix, or all.",
+        allow_abbrev=False,
+    )
+    wish = parser.add_mutually_exclusive_group()
+    wish.add_argument(
+        ADD, action="store_const", const=ADD, dest="wish", help="announce NAME… again"
+    )
+    wish.add_argument(
+        DELETE,
+        action="store_const",
+        const=DELETE,
+        dest="wish",
+        help="withdraw NAME…, and stay withdrawn",
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for history")
+    parser.add_argument("--for", metavar="DURATION", help="such as 30m or 2h")
+    parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument("--json", action="store_true", help="with status: as JSON")
+    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar=f"{{{','.join(QUESTIONS)}}} NAME",
+        help="; ".join(f"{name}: {what}" for name, what in QUESTIONS.items()),
+    )
+    return parser
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked for on the command line. `command` is `-a`, `-d` or a question."""
+
+    command: str
+    words: tuple[str, ...]
+    mode: Mode
+    reason: str
+    seconds: float | None
+    dry_run: bool
+    as_json: bool
+    path: Path
+
+
+def parse(arguments: Sequence[str]) -> Call:
+    """Parse a command line.
+
+    Raises:
+        UsageError: it makes no sense.
+    """
+    options = _parser().parse_intermixed_args(arguments)
+    command = options.wish or "".join(options.words[:1])
+    words = options.words if options.wish else options.words[1:]
+    if options.wish and not words:
+        raise UsageError("-a and -d need a NAME; all is every VIP")
+    if not options.wish and command not in QUESTIONS:
+        raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(QUESTIONS)}; vip_mgmt --help")
+    if command == "explain" and not words:
+        raise UsageError("explain what? name a VIP")
+    given = vars(options)
+    for option, commands in _GOES_WITH.items():
+        if given[option.removeprefix("--").replace("-", "_")] and command not in commands:
+            raise UsageError(f"{option} goes with {' or '.join(commands)}")
+    span = given["for"]
+    if span and command == ADD and not options.force:
+        raise UsageError("--for goes with -d, or with -a --force")
+    return Call(
+        command,
+        tuple(words),
+        Mode.DRAINED if command == DELETE else Mode.FORCED if options.force else Mode.AUTO,
+        options.reason,
+        None if span is None else _seconds(span),
+        options.dry_run,
+        options.json,
+        config.find(options.config, os.environ),
+    )
+
+
+def _seconds(span: str) -> float:
+    try:
+        seconds = units.duration(span)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from error
+    if not 0 < seconds <= MAX_SPAN:
+        raise UsageError(f"--for: {span!r}: must be longer than nothing, ten years at most")
+    return seconds

@@ -1,0 +1,258 @@
+"""A document of vip.toml -> the values that it means, or what in it makes no sense."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from policy.errors import PolicyError
+from policy.guard import GuardRule
+from policy.health import HealthRule, Service, Thresholds
+from policy.preference import spread
+from policy.route import Asn, Prefix, parse_prefix
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker.config_form import NO_ADDRESS, NOWHERE, toml_path
+from speaker.settings import (
+    Config,
+    ExabgpSettings,
+    HealthSettings,
+    NextHop,
+    QuaggaSettings,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speaker.schema import AddressTable, Document, HealthTable, VipTable
+    from speaker.units import Endpoint
+
+
+class Builder:
+    """Makes values of a document, and collects every fault on the way."""
+
+    def __init__(self, document: Document, faults: Sequence[str]) -> None:
+        self._document = document
+        self.faults = [*faults]
+        self._dcs = tuple(DataCentre(name, Asn(dc.asn)) for name, dc in document.dc.items())
+        self._names = [dc.name for dc in self._dcs]
+        self._profiles: dict[str, Profile] = {
+            name: Profile(
+                name,
+                profile.prepends,
+                profile.med,
+                profile.origin,
+                tuple(profile.communities),
+                tuple(profile.large_communities),
+            )
+            for name, profile in document.profile.items()
+        }
+
+    def build(self) -> Config | None:
+        """Return the configuration, or None where `faults` has what is wrong."""
+        document = self._document
+        node = document.node
+        if node.dc not in self._names and NOWHERE not in (node.dc, *self._names):
+            self._fault("node.dc", f"{node.dc!r} is unknown; name one of {self._names}")
+        ranks = self._ranks()
+        vips = [self._vip(name, vip, ranks) for name, vip in document.vip.items()]
+        health = {name.lower(): self._health(name, vip) for name, vip in document.vip.items()}
+        self._check_unique()
+        if self.faults:
+            return None
+        topology = Topology(self._dcs, tuple(vip for vip in vips if vip is not None))
+        next_hop = node.next_hop or document.backend.exabgp.next_hop
+        intervals = [document.health.interval] + [
+            vip.health.interval
+            for vip in document.vip.values()
+            if "interval" in vip.health.model_fields_set
+        ]
+        settings = Settings(
+            dc=topology.dc(node.dc),
+            backend=node.backend,
+            state=node.state,
+            control=node.control,
+            resolver=node.resolver,
+            guard=GuardRule(document.policy.max_withdraw, document.policy.confirm),
+            interval=min(intervals),
+            keepalived_fifo=document.health.keepalived_fifo,
+            health=health,
+            exabgp=ExabgpSettings(
+                NextHop(next_hop.ipv4, next_hop.ipv6),
+                document.backend.exabgp.withdraw_on_exit,
+                document.backend.exabgp.process,
+            ),
+            quagga=QuaggaSettings(
+                document.backend.quagga.vtysh,
+                document.backend.quagga.route_map,
+                tuple(document.backend.quagga.start_files),
+            ),
+        )
+        return Config(topology, settings)
+
+    def _fault(self, key: str, message: str) -> None:
+        self.faults.append(f"{key}: {message}")
+
+    def _is_faulty(self, *path: str) -> bool:
+        key = toml_path(path)
+        return any(fault.startswith((f"{key}.", f"{key}:")) for fault in self.faults)
+
+    def _ranks(self) -> tuple[Profile, ...]:
+        policy = self._document.policy
+        if policy.ranks is not None:
+            if policy.prepends is not None:
+                self._fault("policy", "prepends and ranks are both set; keep one")
+            return self._named("policy.ranks", policy.ranks)
+        prepends = policy.prepends
+        if prepends is None:
+            prepends = list(range(1, max(3, len(self._dcs)) + 1))
+        ranks = tuple(Profile(f"prepend-{count}", count) for count in prepends)
+        self._check_ranks("policy.prepends", ranks)
+        return ranks
+
+    def _named(self, key: str, names: Sequence[str]) -> tuple[Profile, ...]:
+        missing = [name for name in names if name not in self._profiles]
+        unknown = [name for name in missing if not self._is_faulty("profile", name)]
+        if unknown:
+            self._fault(key, f"{unknown} have no [profile.…]; known are {list(self._profiles)}")
+        if missing:
+            return ()
+        ranks = tuple(self._profiles[name] for name in names)
+        self._check_ranks(key, ranks)
+        return ranks
+
+    def _check_ranks(self, key: str, ranks: Sequence[Profile]) -> None:
+        prepends = [profile.prepends for profile in ranks]
+        if len(ranks) < len(self._dcs):
+            self._fault(key, f"{len(ranks)} ranks for {len(self._dcs)} data centres; give each one")
+        if sorted(set(prepends)) != prepends:
+            self._fault(
+                key,
+                f"prepends by rank are {prepends}; each must be greater than the one before, "
+                "or two data centres tie",
+            )
+
+    def _vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...]) -> Vip | None:
+        key = toml_path(("vip", name))
+        if name.lower() == "all" or not name or name != name.strip() or name.endswith("."):
+            self._fault(key, "is no name for a VIP; use its DNS name without the last dot")
+        if vip.ranks is not None:
+            ranks = self._named(f"{key}.ranks", vip.ranks)
+        self._prefer(f"{key}.prefer", vip.prefer)
+        nth = {4: 0, 6: 0}
+        addresses = []
+        for index, address in enumerate(vip.addresses):
+            where = f"{key}.addresses[{index}]"
+            own = vip.prefer if address.prefer is None else address.prefer
+            prefer = self._prefer(f"{where}.prefer", own) if own is not vip.prefer else own
+            order = spread(self._names, nth[address.ip.version]) if prefer == "spread" else prefer
+            nth[address.ip.version] += 1
+            prefix = self._prefix(where, address)
+            if prefix is not None:
+                addresses.append(Address(prefix, tuple(order)))
+        rule = self._rule(key, vip)
+        if self.faults or rule is None:
+            return None
+        return Vip(name.lower(), tuple(addresses), ranks, rule)
+
+    def _prefer(
+        self, key: str, prefer: Literal["spread"] | list[str]
+    ) -> Literal["spread"] | list[str]:
+        if NOWHERE in self._names:
+            return "spread"
+        if prefer != "spread" and sorted(prefer) != sorted(self._names):
+            self._fault(key, f"{prefer} must name each data centre once: {self._names}")
+        return prefer
+
+    def _prefix(self, key: str, address: AddressTable) -> Prefix | None:
+        length = (
+            address.ip.max_prefixlen if address.prefix_length is None else address.prefix_length
+        )
+        if address.ip.is_multicast or address.ip.is_unspecified:
+            self._fault(f"{key}.ip", f"{address.ip} is no unicast address")
+            return None
+        try:
+            return parse_prefix(f"{address.ip}/{length}")
+        except PolicyError as error:
+            self._fault(f"{key}.prefix_length", f"{length}: {error}")
+            return None
+
+    def _rule(self, key: str, vip: VipTable) -> HealthRule | None:
+        health = _over(self._document.health, vip.health)
+        thresholds = self._thresholds(
+            f"{key}.health", health.drop_at, health.restore_at, health.fall, health.rise
+        )
+        if thresholds is None:
+            return None
+        required: dict[Service, Thresholds] = {}
+        for text, table in vip.services.items():
+            where = f"{key}.{toml_path(('services', text))}"
+            service = self._service(where, text)
+            own = self._thresholds(
+                where,
+                thresholds.drop_at if table.drop_at is None else table.drop_at,
+                thresholds.restore_at if table.restore_at is None else table.restore_at,
+                thresholds.fall if table.fall is None else table.fall,
+                thresholds.rise if table.rise is None else table.rise,
+            )
+            if service in required:
+                self._fault(where, f'is also "{service}"; keep one')
+            elif service is not None and own is not None:
+                required[service] = own
+        return HealthRule(thresholds, health.services, required)
+
+    def _thresholds(
+        self, key: str, drop_at: int, restore_at: int, fall: float, rise: float
+    ) -> Thresholds | None:
+        try:
+            return Thresholds(drop_at, restore_at, fall, rise)
+        except PolicyError as error:
+            self._fault(key, str(error))
+            return None
+
+    def _service(self, key: str, text: str) -> Service | None:
+        try:
+            return Service.parse(text)
+        except PolicyError as error:
+            self._fault(key, str(error))
+            return None
+
+    def _health(self, name: str, vip: VipTable) -> HealthSettings:
+        health = _over(self._document.health, vip.health)
+        realservers: dict[Service, tuple[Endpoint, ...]] = {}
+        for text, table in vip.services.items():
+            key = f"{toml_path(('vip', name, 'services', text))}.realservers"
+            if health.source == "tcp" and not table.realservers:
+                self._fault(key, 'missing; source = "tcp" connects to these')
+            elif health.source != "tcp" and table.realservers:
+                self._fault(key, f'source = "{health.source}" finds them itself; leave them out')
+            try:
+                realservers[Service.parse(text)] = tuple(table.realservers)
+            except PolicyError:
+                continue  # _rule has reported it
+        if health.source == "tcp" and not vip.services:
+            self._fault(
+                toml_path(("vip", name, "services")),
+                'missing; source = "tcp" needs services with realservers',
+            )
+        return HealthSettings(health.source, frozenset(health.ignore_realservers), realservers)
+
+    def _check_unique(self) -> None:
+        """Refuse an address that is in two places, and two names that differ only in case."""
+        places: dict[object, str] = {}
+        for name, vip in self._document.vip.items():
+            lower = name.lower()
+            entries: list[tuple[object, str]] = [(lower, toml_path(("vip", name)))]
+            entries += [
+                (address.ip, toml_path(("vip", name, "addresses", index)))
+                for index, address in enumerate(vip.addresses)
+                if not (self.faults and str(address.ip) == NO_ADDRESS)
+            ]
+            for value, key in entries:
+                if value in places:
+                    self._fault(key, f"{value} is also {places[value]}; keep one")
+                places[value] = key
+
+
+def _over(base: HealthTable, own: HealthTable) -> HealthTable:
+    """Return `[health]` with what a VIP sets for itself."""
+    return base.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})

@@ -1,0 +1,101 @@
+"""vip.toml's tables and types, and the faults of its form: what is faulty does not hide the rest."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from speaker.schema import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROUNDS = 20
+# What is faulty and may not be missing still exists: what names it is not at fault for that.
+NOWHERE = "?"
+NO_ADDRESS = "127.255.255.254"
+_STAND_IN: dict[str, Any] = {"node": {"dc": NOWHERE}, "dc": {NOWHERE: {"asn": 1}}}
+
+
+def form(document: dict[str, Any]) -> tuple[Document, list[str]]:
+    """Return the document and the faults of its form.
+
+    What is faulty is replaced until the rest has its form, so that the rest's sense can be
+    checked in the same run.
+    """
+    faults: list[str] = []
+    document = copy.deepcopy(document)
+    for _ in range(_ROUNDS):
+        try:
+            return Document.model_validate(document), faults
+        except ValidationError as error:
+            found = error.errors()
+        faults += [line for fault in found if (line := _line(fault)) not in faults]
+        for fault in reversed(found):
+            _replace(document, fault["loc"])
+    return Document.model_validate(_STAND_IN), faults
+
+
+def _replace(document: dict[str, Any], path: tuple[int | str, ...]) -> None:
+    """Remove what stands at a path, or put a stand-in where it may not be missing.
+
+    In a list of addresses the others keep their places; other lists are removed as a whole.
+    """
+    match path:
+        case ("node" | "dc" as key,) | ("node" as key, "dc"):
+            document[key] = copy.deepcopy(_STAND_IN[key])
+        case ("dc", name, *_):
+            document["dc"][name] = {"asn": 1}
+        case ("profile", name, *_):
+            document["profile"].pop(name, None)
+        case ("vip", name, "addresses"):
+            document["vip"][name]["addresses"] = [NO_ADDRESS]
+        case ("vip", name, "addresses", int(index)) | ("vip", name, "addresses", int(index), "ip"):
+            document["vip"][name]["addresses"][index] = NO_ADDRESS
+        case ("vip", name, "services", service, "realservers", *_):
+            document["vip"][name]["services"][service]["realservers"] = [f"{NO_ADDRESS}:1"]
+        case _:
+            _remove(document, path)
+
+
+def _remove(place: Any, path: tuple[int | str, ...]) -> None:
+    """Remove what stands at a path, or the innermost thing around it that a table has."""
+    part, *rest = path
+    inner = place.get(part)
+    if isinstance(inner, dict) and rest:
+        _remove(inner, tuple(rest))
+    elif isinstance(inner, list) and rest and isinstance(rest[0], int) and len(rest) > 1:
+        _remove(inner[rest[0]], tuple(rest[1:]))
+    else:
+        place.pop(part, None)
+
+
+def _line(fault: Any) -> str:
+    """Return one fault: the path of the key, what was found, and what is wanted."""
+    where = toml_path(fault["loc"])
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown key; correct its spelling, or remove it"
+        case "missing":
+            return f"{where}: missing; it has no default"
+        case "value_error":
+            return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+        case _:
+            return f"{where}: {fault['msg']} (found {fault['input']!r:.80})"
+
+
+def toml_path(path: Sequence[object]) -> str:
+    """Return a key's path as TOML writes it: `vip."vip-1.tld".addresses[0].ip`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            key = str(part)
+            bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+            text += ("." if text else "") + (key if bare else json.dumps(key, ensure_ascii=False))
+    return text
