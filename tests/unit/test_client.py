@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from contextlib import contextmanager
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def whole_request(connection: socket.socket) -> bytes:
+    """Return one request with its body, which comes in a piece of its own."""
+    text = b""
+    while True:
+        head, end, body = text.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: ([0-9]+)", head)
+        if end and len(body) == (int(length[1]) if length else 0):
+            return text
+        text += connection.recv(1 << 16)
+
+
 @contextmanager
 def answering(path: Path, answer: bytes, *, then: str = "close") -> Iterator[list[bytes]]:
     """Serve one caller with these bytes; then close, or stay silent. Yields what it asked."""
@@ -30,7 +42,7 @@ def answering(path: Path, answer: bytes, *, then: str = "close") -> Iterator[lis
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            asked.append(connection.recv(1 << 16))
+            asked.append(whole_request(connection))
             connection.sendall(answer)
             if then == "silence":
                 done.wait(5)
