@@ -12,6 +12,7 @@ import pytest
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
+from tests.contract.dry_run_worlds import DRY_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS
 from tests.contract.worlds import ASN, FOREIGN, PROFILES, WORLDS, World
 
@@ -24,11 +25,19 @@ PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
 OURS: dict[Prefix, None] = {}
 
 
-ALL_WORLDS = {**WORLDS, **QUAGGA_WORLDS}
+ALL_WORLDS = {**WORLDS, **QUAGGA_WORLDS, **DRY_WORLDS}
+FAKES = [name for name in ALL_WORLDS if "fake" in name]
+
+
+def only(*names: str) -> pytest.MarkDecorator:
+    """Run a test in some worlds alone."""
+    return pytest.mark.parametrize("lasting", names, indirect=True, scope="module")
+
+
 # A real daemon refuses nothing that we ask for: that is what the fakes are for.
-refusing = pytest.mark.parametrize(
-    "lasting", [name for name in ALL_WORLDS if "fake" in name], indirect=True, scope="module"
-)
+refusing = only(*FAKES)
+# A dry run asks for nothing, which nobody can refuse; but it has to be read.
+unreadable = only(*FAKES, *DRY_WORLDS)
 
 
 @pytest.fixture(scope="module", params=ALL_WORLDS)
@@ -171,7 +180,7 @@ def test_refused_among_others(world: World) -> None:
     world.becomes(wanted)
 
 
-@refusing
+@unreadable
 def test_unreadable(world: World) -> None:
     """A reading that fails is a BackendError, never an empty table; the next one is well."""
     route = Route(V4, ONE)

@@ -1,0 +1,70 @@
+"""A daemon that nothing is asked for: changes are only collected, and shown as if they were made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.plan import apply
+from speaker.backends.base import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.base import Backend, Peer
+
+
+class DryRun:
+    """Another backend, which is read and never written to. It is a `Backend` itself.
+
+    What it announces is what the daemon announces with the collected changes on top, so whoever
+    decides goes on as if they had been made. A change is dropped once the daemon is found to be so
+    by itself: those that are left are where the two disagree.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        """Collect nothing yet.
+
+        Args:
+            backend: the driver of the daemon; it need not be used by this alone.
+        """
+        self._backend = backend
+        self._changes: dict[Prefix, Change] = {}
+
+    @property
+    def heal(self) -> float:
+        """See `Backend.heal`."""
+        return self._backend.heal
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What would have been asked for, and was not so at the last reading: one to a prefix."""
+        return tuple(self._changes.values())
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """See `Backend.apply`. Nothing is asked for, so nothing fails."""
+        for change in changes:
+            self._changes.pop(change.prefix, None)  # the newest is the last
+            self._changes[change.prefix] = change
+        return {}
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`: what the daemon has, and the collected changes on top of it."""
+        reading = await self._backend.read(prefixes)
+        believed = {p: seen for p, seen in reading.routes.items() if p not in reading.doubtful}
+        made = apply(self.changes, {})
+        for prefix, seen in believed.items():
+            if prefix in made and made[prefix] == seen:
+                del self._changes[prefix]
+        routes = apply(self.changes, reading.routes)
+        return Reading(
+            {prefix: routes[prefix] for prefix in reading.routes},
+            frozenset(reading.doubtful) - self._changes.keys(),
+            reading.trouble,
+            reading.settled,
+        )
+
+    def peers(self) -> Sequence[Peer]:
+        """See `Backend.peers`."""
+        return self._backend.peers()
