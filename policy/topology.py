@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from policy.health import HealthRule
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from policy.route import Asn, Prefix
 
@@ -43,10 +44,21 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class DataCentre:
-    """A data centre: a name, and the ASN with which it originates."""
+    """A data centre: a name, the ASN with which it originates, and its weight.
+
+    `weight` is its part of the addresses that prefer "auto", beside the others' weights. 0 is
+    the last resort.
+    """
 
     name: str
     asn: Asn
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise PolicyError(
+                f"data centre {self.name}: weight {self.weight}: not a number from 0 upwards"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +71,30 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A name, its addresses, the profile of each rank, and how its health is judged."""
+    """A name, its addresses, the profile of each rank, and how its health is judged.
+
+    Ranks may tie here, so that a topology that is wrong can be explained; see `ranks_fault`.
+    """
 
     name: str
     addresses: tuple[Address, ...]
     ranks: tuple[Profile, ...]
     health: HealthRule = field(default_factory=HealthRule)
 
-    def __post_init__(self) -> None:
-        prepends = [profile.prepends for profile in self.ranks]
-        if any(second <= first for first, second in pairwise(prepends)):
-            raise PolicyError(
-                f"vip {self.name}: prepends by rank are {prepends}: each rank must have more than the "
-                "one before, or two data centres tie"
-            )
+
+def ranks_fault(ranks: Sequence[Profile]) -> str | None:
+    """Say what is wrong with the profiles of all ranks, None where nothing is.
+
+    Prepends that rise with each rank are what makes rule 6 hold: of any living data centres,
+    exactly one has the shortest AS_PATH.
+    """
+    prepends = [profile.prepends for profile in ranks]
+    if any(second <= first for first, second in pairwise(prepends)):
+        return (
+            f"prepends by rank are {prepends}; each must be greater than the one before, "
+            "or two data centres tie"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

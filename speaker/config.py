@@ -31,8 +31,14 @@ def find(option: str | None, environ: Mapping[str, str]) -> Path:
     return Path(option or environ.get("VIP_CONFIG") or DEFAULT_PATH)
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+def load(path: Path, environ: Mapping[str, str], *, allow_ties: bool = False) -> Config:
     """Read a configuration file. `$VIP_DC` and `$VIP_BACKEND` beat `[node]`.
+
+    Args:
+        path: the file.
+        environ: the environment.
+        allow_ties: take ranks whose prepends do not rise, to explain what they do. A topology
+            that has them is never to be announced.
 
     Raises:
         ConfigError: it can't be read, or has faults: all of them at once.
@@ -50,7 +56,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         for name, variable in (("dc", "VIP_DC"), ("backend", "VIP_BACKEND")):
             if environ.get(variable):
                 node[name] = environ[variable]
-    builder = Builder(*form(document))
+    builder = Builder(*form(document), allow_ties=allow_ties)
     config = builder.build()
     if config is None:
         raise ConfigError(path, builder.faults)

@@ -9,7 +9,7 @@ from policy.guard import GuardRule
 from policy.health import HealthRule, Service, Thresholds
 from policy.preference import spread
 from policy.route import Asn, Prefix, parse_prefix
-from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
 from speaker.config_form import NO_ADDRESS, NOWHERE, toml_path
 from speaker.settings import (
     Config,
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 class Builder:
     """Makes values of a document, and collects every fault on the way."""
 
-    def __init__(self, document: Document, faults: Sequence[str]) -> None:
+    def __init__(
+        self, document: Document, faults: Sequence[str], *, allow_ties: bool = False
+    ) -> None:
         self._document = document
+        self._allow_ties = allow_ties
         self.faults = [*faults]
         self._dcs = tuple(DataCentre(name, Asn(dc.asn)) for name, dc in document.dc.items())
         self._names = [dc.name for dc in self._dcs]
@@ -121,15 +124,11 @@ class Builder:
         return ranks
 
     def _check_ranks(self, key: str, ranks: Sequence[Profile]) -> None:
-        prepends = [profile.prepends for profile in ranks]
         if len(ranks) < len(self._dcs):
             self._fault(key, f"{len(ranks)} ranks for {len(self._dcs)} data centres; give each one")
-        if sorted(set(prepends)) != prepends:
-            self._fault(
-                key,
-                f"prepends by rank are {prepends}; each must be greater than the one before, "
-                "or two data centres tie",
-            )
+        fault = None if self._allow_ties else ranks_fault(ranks)
+        if fault is not None:
+            self._fault(key, fault)
 
     def _vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...]) -> Vip | None:
         key = toml_path(("vip", name))

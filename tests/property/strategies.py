@@ -270,6 +270,11 @@ def topologies(draw: st.DrawFn) -> Topology:
     return Topology(dcs, tuple(vips))
 
 
+def topology_of(*names: str) -> Topology:
+    """Data centres of one ASN, without VIPs."""
+    return Topology(tuple(DataCentre(name, LOCAL_ASN) for name in names), ())
+
+
 # --- ExaBGP --------------------------------------------------------------------------------------
 
 V4_HOP = IPv4Address("203.0.113.2")

@@ -14,7 +14,7 @@ from policy.assess import duties
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.preference import profile, rank, route, spread
-from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
@@ -108,10 +108,15 @@ def vip(name: str, *addresses: Address, ranks: tuple[Profile, ...] = RANKS) -> V
 
 @pytest.mark.parametrize("prepends", [(0, 0), (1, 0), (0, 1, 1), (2, 3, 1)])
 def test_ties_are_refused(prepends: tuple[int, ...]) -> None:
-    """Ranks whose prepends do not rise can't exist: two DCs would tie, or the order turn round."""
+    """Ranks whose prepends do not rise are a fault: two DCs would tie, or the order turn round."""
     ranks = tuple(Profile(f"rank-{index}", count) for index, count in enumerate(prepends))
-    with pytest.raises(PolicyError, match="tie"):
-        vip("vip-1.tld", ranks=ranks)
+    assert f"prepends by rank are {list(prepends)}" in (ranks_fault(ranks) or "")
+
+
+@given(st.integers(1, 5).flatmap(made.ranks))
+def test_rising_ranks(ranks: tuple[Profile, ...]) -> None:
+    """Ranks whose prepends rise are no fault."""
+    assert ranks_fault(ranks) is None
 
 
 @pytest.mark.parametrize("prefer", [(), ("par1",), ("par1", "par1"), ("par1", "lyo1", "fra1")])

@@ -42,17 +42,17 @@ addresses = ["192.0.2.1"]
 """
 
 
-def load(text: str, **environ: str) -> Config:
+def load(text: str, *, allow_ties: bool = False, **environ: str) -> Config:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "vip.toml")
         path.write_text(text)
-        return config.load(path, environ)
+        return config.load(path, environ, allow_ties=allow_ties)
 
 
 def faults(text: str, **environ: str) -> list[str]:
     """The faults of a file, each as its line says it."""
     with pytest.raises(ConfigError) as caught:
-        load(text, **environ)
+        load(text, allow_ties=False, **environ)
     errors = list(caught.value.errors)
     lines = str(caught.value).splitlines()
     assert all(line.startswith("configuration: /") for line in lines)
@@ -263,6 +263,20 @@ def test_where_the_file_is() -> None:
     assert config.find("a", {"VIP_CONFIG": "b"}) == Path("a")
     assert config.find(None, {"VIP_CONFIG": "b"}) == Path("b")
     assert config.find(None, {}) == Path("/etc/vip-speaker/vip.toml")
+
+
+def test_ties_to_explain() -> None:
+    """Ranks that tie can be loaded to be explained; fewer ranks than data centres can't even so."""
+    text = HEAD + VIP + "[policy]\nprepends = "
+    (fault,) = faults(text + "[2, 1]")
+    assert fault == (
+        "policy.prepends: prepends by rank are [2, 1]; each must be greater than the one before, "
+        "or two data centres tie"
+    )
+    topology = load(text + "[2, 1]", allow_ties=True).topology
+    assert [profile.prepends for profile in topology.vips[0].ranks] == [2, 1]
+    with pytest.raises(ConfigError, match="1 ranks for 2 data centres"):
+        load(text + "[1]", allow_ties=True)
 
 
 # --- faults --------------------------------------------------------------------------------------
