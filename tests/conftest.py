@@ -1,3 +1,3 @@
-"""Loads the lab's fixtures for every test."""
+"""Loads the lab's fixtures for every test, and what takes tests into a guest."""
 
-pytest_plugins = ["tests.lab.fixtures", "tests.lab.installed"]
+pytest_plugins = ["tests.lab.fixtures", "tests.lab.installed", "tests.guest.plugin"]
