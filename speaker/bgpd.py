@@ -7,12 +7,13 @@ import fcntl
 import logging
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from speaker import status as states
 from speaker import wish as wishes
 from speaker.backends.base import BackendError
+from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.quagga_text import start_lines
 from speaker.backends.vtysh import NotRunningError, Shell
@@ -108,18 +109,19 @@ def wish(
 ) -> list[dict[str, Any]]:
     """Take an operator's wish for some prefixes; others are not touched. See `wish.take`.
 
-    Where bgpd can't be asked, the wish is recorded, which `recorded` says.
+    Where bgpd can't be asked, the wish is recorded, which `recorded` says. A dry run does all of
+    it, but over a bgpd and a state file that are only read.
 
     Raises:
         SpeakerError: it could not be recorded; nothing was changed.
     """
 
     async def take() -> list[dict[str, Any]]:
-        watchdog = _make(config, prefixes)
+        watchdog = _make(config, prefixes, dry_run=dry_run)
         await watchdog.look()
-        return await wishes.take(watchdog, prefixes, intent, dry_run=dry_run)
+        return await wishes.take(watchdog, prefixes, intent, dry_run=False)
 
-    with _one_at_a_time(config):
+    with nullcontext() if dry_run else _one_at_a_time(config):
         try:
             return asyncio.run(take())
         except BackendError as error:
@@ -184,11 +186,14 @@ def _looked(config: Config, *, blind: bool = True) -> Watchdog:
 # --- both --------------------------------------------------------------------------------------
 
 
-def _make(config: Config, only: Collection[Prefix] | None = None) -> Watchdog:
-    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
-    _configure(backend, config)
+def _make(
+    config: Config, only: Collection[Prefix] | None = None, *, dry_run: bool = False
+) -> Watchdog:
+    bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    _configure(bgpd, config)
+    backend = DryRun(bgpd) if dry_run else bgpd
     source = sources_for(config.topology, config.settings.health)
-    store = Store(config.settings.state)
+    store = Store(config.settings.state, rehearse=dry_run)
     return Watchdog(config, backend, source, store, SystemClock(), only=only)
 
 

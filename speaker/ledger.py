@@ -96,11 +96,7 @@ class Ledger:
             unknown: prefixes that are to be announced although their health is unknown: from now
                 on they are held as announced.
         """
-        history = [
-            Entry(intent.since, str(prefix), intent.mode, str(intent))
-            for prefix, intent in intents.items()
-        ]
-        await asyncio.to_thread(self.store.set_intents, intents, history)
+        await asyncio.to_thread(self.store.set_intents, intents)
         restored = dict.fromkeys(unknown, True)
         self._said.update(restored)
         await self._record({p: replace(self.owned[p], up=True) for p in restored}, [])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from policy.assess import duties
 from policy.intent import Intent, Mode
 from speaker.errors import SpeakerError
-from speaker.store import Entry, Store
+from speaker.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,10 +41,7 @@ def record(
     if not dry_run:
         store = Store(config.settings.state)
         try:
-            store.set_intents(
-                dict.fromkeys(prefixes, intent),
-                [Entry(intent.since, str(prefix), intent.mode, str(intent)) for prefix in prefixes],
-            )
+            store.set_intents(dict.fromkeys(prefixes, intent))
         finally:
             store.close()
     would = "would be" if dry_run else "is"

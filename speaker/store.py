@@ -18,7 +18,7 @@ from policy.route import parse_prefix
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from policy.route import Prefix
@@ -83,11 +83,16 @@ class Store:
         StoreError: from every method, where the file can't be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, and make it where there is none."""
+    def __init__(self, path: Path, *, rehearse: bool = False) -> None:
+        """Open the file, and make it where there is none.
+
+        Args:
+            path: the file.
+            rehearse: work on a copy in memory; the file stays as it is, or is not made.
+        """
         self._path = path
         with self._errors():
-            self._db = self._open()
+            self._db = self._copy() if rehearse else self._open()
         self._intents: dict[Prefix, Intent] = {}
         self._intents_version = -1
 
@@ -99,13 +104,26 @@ class Store:
             self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         try:
-            self._prepare(db)
+            self._prepare(db, self._give_to_directory_owner)
         except BaseException:
             db.close()
             raise
         return db
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    def _copy(self) -> sqlite3.Connection:
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        try:
+            if self._path.exists():
+                uri = f"{self._path.absolute().as_uri()}?mode=rw"  # which never makes it
+                with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
+                    file.backup(db)
+            self._prepare(db, lambda: None)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection, made: Callable[[], None]) -> None:
         # A power cut after the commit must not lose it, nor the journal's directory entry.
         db.execute("PRAGMA synchronous = EXTRA")
         with _transaction(db):
@@ -114,7 +132,7 @@ class Store:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                self._give_to_directory_owner()
+                made()
             elif version != SCHEMA_VERSION:
                 raise StoreError(
                     f"state: {self._path}: has version {version}, this program knows "
@@ -165,8 +183,8 @@ class Store:
                 self._intents_version = version
             return self._intents
 
-    def set_intents(self, intents: Mapping[Prefix, Intent], history: Iterable[Entry]) -> None:
-        """Record intents, all or none. One of mode auto lifts what was there."""
+    def set_intents(self, intents: Mapping[Prefix, Intent]) -> None:
+        """Record intents, all or none, in history too. One of mode auto lifts what was there."""
         rows = [
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
             for prefix, intent in intents.items()
@@ -178,7 +196,13 @@ class Store:
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 [row for row in rows if row[1] != Mode.AUTO],
             )
-            _add_history(db, history)
+            _add_history(
+                db,
+                [
+                    Entry(intent.since, str(prefix), intent.mode, str(intent))
+                    for prefix, intent in intents.items()
+                ],
+            )
         self._intents_version = -1
 
     # --- what we own -----------------------------------------------------------------------

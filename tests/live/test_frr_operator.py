@@ -118,14 +118,35 @@ def test_unknown_health(dc: Bench) -> None:
     assert UNKNOWN in dc.bird.routes()
 
 
+REHEARSED = [
+    (("-d", "192.0.2.2"), 0, f"bgp_mgt: would be: Deleting route to {W4}"),
+    (("-a", "192.0.2.2"), 0, f"would be: Route {W4} already exists"),
+    (("-d", "192.0.2.3"), 0, f"would be: Route {DEAD4} already removed"),
+    (("-a", "192.0.2.3"), 1, f"bgp_mgt: {DEAD4}: stays withdrawn: down: 0 realservers"),
+    (("-a", "--force", "192.0.2.3"), 0, f"bgp_mgt: would be: Adding route to {DEAD4}"),
+    (("-a", "192.0.2.4"), 0, f"bgp_mgt: would be: Adding route to {UNKNOWN}"),
+]
+
+
 def test_dry_run_changes_nothing(dc: Bench) -> None:
-    """`--dry-run` says what would be done, and bgpd and the intents are as before."""
+    """`--dry-run` says what would be done; bgpd, the intents, history and the peer are as before."""
+    dc.site.status()  # what was done before is read back, and in history
     history, before = History(dc.bird), dc.frr.ask("show running-config")
-    said = f"bgp_mgt: would be: Deleting route to {W4}\n"
-    assert dc.site.mgmt("-d", "192.0.2.2", "--dry-run") == (0, said)
-    assert dc.frr.ask("show running-config") == before
-    assert dc.site.routes()[W4]["intent"] == "auto"
+    known = dc.site.asked("history").stdout
+    for arguments, status, said in REHEARSED:
+        found = dc.site.mgmt(*arguments, "--dry-run")
+        assert (found[0], found[1].splitlines()[0][: len(said)]) == (status, said)
+        assert dc.frr.ask("show running-config") == before
+    assert {route["intent"] for route in dc.site.routes().values()} == {"auto"}
+    assert dc.site.asked("history").stdout == known
     assert history.events() == []
+
+
+def test_dry_run_makes_no_file(alone: Bench) -> None:
+    """Where no watchdog ever ran, `--dry-run` leaves nothing behind."""
+    alone.site.fresh()
+    assert alone.site.mgmt("-d", "192.0.2.2", "--dry-run")[0] == 0
+    assert list(alone.site.state.iterdir()) == []
 
 
 def test_plan_and_explain(dc: Bench) -> None:

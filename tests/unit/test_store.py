@@ -70,7 +70,7 @@ def again(path: Path) -> Store:
 
 def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
     """Intents, ownership, memory of health and history outlive the process."""
-    store.set_intents({FIRST: DRAINED, SECOND: FORCED}, [Entry(1.0, str(FIRST), "drained", "x")])
+    store.set_intents({FIRST: DRAINED, SECOND: FORCED})
     store.own([FIRST, SECOND])
     store.confirm({FIRST: Owned("a route", up=True)}, [Entry(2.0, str(FIRST), "announced", "y")])
     memory: dict[Prefix, dict[Service, ServiceMemory]] = {
@@ -82,13 +82,13 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
     assert reopened.intents() == {FIRST: DRAINED, SECOND: FORCED}
     assert reopened.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
     assert reopened.health() == memory
-    assert [entry.event for entry in reopened.history([])] == ["drained", "announced"]
+    assert [entry.event for entry in reopened.history([])] == ["drained", "forced", "announced"]
     reopened.close()
 
 
 def test_killed_right_after(path: Path) -> None:
     """What was written is there although the writer was killed at once, and the file is well."""
-    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])')
+    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})')
     survivor = again(path)
     assert survivor.intents() == {FIRST: Intent(Mode.DRAINED, "alice", 0.0)}
     survivor.close()
@@ -99,7 +99,7 @@ def test_killed_in_the_middle(path: Path) -> None:
     in_another_process(
         path,
         """
-        store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])
+        store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})
         store._db.execute("BEGIN IMMEDIATE")
         store._db.execute("DELETE FROM intent")
         """,
@@ -121,9 +121,9 @@ def test_two_processes(store: Store, path: Path) -> None:
     """Each sees at once what the other has written, cached or not."""
     assert store.intents() == {}
     assert store.intents() is store.intents()
-    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)}, [])')
+    in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})')
     assert store.intents().keys() == {FIRST}
-    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0)}, [])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0)})
     assert in_another_process(path, "print(dict(store.intents()))") == "{}\n"
 
 
@@ -133,7 +133,7 @@ def test_while_another_writes(store: Store, path: Path) -> None:
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="locked"):
-        store.set_intents({FIRST: DRAINED}, [])
+        store.set_intents({FIRST: DRAINED})
     holder.execute("ROLLBACK")
     holder.close()
     assert store.intents() == {}
@@ -144,36 +144,78 @@ def test_while_another_writes(store: Store, path: Path) -> None:
 
 def test_auto_lifts(store: Store) -> None:
     """An intent of mode auto takes away what was there; a later one replaces an earlier."""
-    store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, [])
-    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0), SECOND: FORCED}, [])
+    store.set_intents({FIRST: DRAINED, SECOND: DRAINED})
+    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0), SECOND: FORCED})
     assert store.intents() == {SECOND: FORCED}
 
 
 def test_all_or_none(store: Store) -> None:
     """Where one can't be written, none is, and no history either."""
-    store.set_intents({FIRST: FORCED}, [])
+    store.set_intents({FIRST: FORCED})
 
-    def history() -> Iterator[Entry]:
-        yield Entry(0.0, str(FIRST), "drained", "x")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, history())
+    before = store.history([])
+    store._db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON history WHEN NEW.prefix = '192.0.2.2/32' "
+        "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    with pytest.raises(StoreError, match="disk full"):
+        store.set_intents({FIRST: DRAINED, SECOND: DRAINED})
     assert store.intents() == {FIRST: FORCED}
-    assert store.history([]) == []
-    store.set_intents({SECOND: DRAINED}, [])
+    assert store.history([]) == before
+    store._db.execute("DROP TRIGGER full")
+    store.set_intents({SECOND: DRAINED})
     assert store.intents().keys() == {FIRST, SECOND}
 
 
 @given(st.dictionaries(made.PREFIXES, made.intents(), max_size=5))
 def test_any_intents(intents: dict[Prefix, Intent]) -> None:
-    """Every intent comes back as it was, but for those of mode auto, which are none."""
+    """Every intent comes back as it was, but for those of mode auto, which are none; all are history."""
     with tempfile.TemporaryDirectory() as directory:
         store = Store(Path(directory, "state.sqlite3"))
-        store.set_intents(intents, [])
+        store.set_intents(intents)
         kept = {prefix: i for prefix, i in intents.items() if i.mode is not Mode.AUTO}
         assert store.intents() == kept
+        assert store.history([]) == [
+            Entry(intent.since, str(prefix), intent.mode, str(intent))
+            for prefix, intent in intents.items()
+        ]
         store.close()
+
+
+# --- a rehearsal ---------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_leaves_the_file_alone(store: Store, path: Path) -> None:
+    """It begins with what the file has, writes what it likes, and not a byte of the file changes."""
+    store.set_intents({FIRST: DRAINED})
+    store.own([FIRST])
+    before = path.read_bytes()
+    rehearsal = Store(path, rehearse=True)
+    assert rehearsal.intents() == {FIRST: DRAINED}
+    rehearsal.set_intents({FIRST: FORCED, SECOND: DRAINED})
+    rehearsal.own([SECOND])
+    rehearsal.confirm({FIRST: Owned("a route", up=True)})
+    assert rehearsal.intents() == {FIRST: FORCED, SECOND: DRAINED}
+    assert rehearsal.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    rehearsal.close()
+    assert path.read_bytes() == before
+    assert store.intents() == {FIRST: DRAINED}
+
+
+def test_a_rehearsal_without_a_file(path: Path) -> None:
+    """It begins with nothing, and makes none."""
+    rehearsal = Store(path, rehearse=True)
+    rehearsal.set_intents({FIRST: DRAINED})
+    assert rehearsal.intents() == {FIRST: DRAINED}
+    rehearsal.close()
+    assert not path.exists()
+
+
+def test_a_rehearsal_of_a_bad_file(path: Path) -> None:
+    """What can't be read for good is not rehearsed on either."""
+    path.write_bytes(b"garbage" * 1000)
+    with pytest.raises(StoreError, match=str(path)):
+        Store(path, rehearse=True)
 
 
 # --- what is ours --------------------------------------------------------------------------------
@@ -330,4 +372,4 @@ def test_removed_while_in_use(store: Store, path: Path) -> None:
     """A file that somebody removed is missed at the next write."""
     path.unlink()
     with pytest.raises(StoreError, match=str(path)):
-        store.set_intents({FIRST: DRAINED}, [])
+        store.set_intents({FIRST: DRAINED})
