@@ -1,0 +1,50 @@
+"""Finding: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What kind of fault it is. Scripts rely on these words; docs/check.md explains each."""
+
+    TIE = "tie"
+    NOT_FIRST = "not-first"
+    NO_BACKUP = "no-backup"
+    PATH_TOO_LONG = "path-too-long"
+    FOREIGN_ASN = "foreign-asn"
+    PAIR_SPLIT = "pair-split"
+    UNEQUAL_LOAD = "unequal-load"
+    LOOP = "loop"
+    DNS_EXTRA = "dns-extra"
+    DNS_MISSING = "dns-missing"
+    IPVS_EXTRA = "ipvs-extra"
+    IPVS_MISSING = "ipvs-missing"
+    START_FILE = "start-file"
+    SITES_DIFFER = "sites-differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault. `str()` is one line: where, what was found, what to do, and the code.
+
+    `subject` is what has the fault: `vip-1.tld 192.0.2.1/32`, `dc par1`, a key's path.
+    """
+
+    code: Code
+    subject: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.found}; {self.remedy} [{self.code}]"
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as `vip_mgmt check --json` shows it."""
+        return {
+            "code": self.code,
+            "object": self.subject,
+            "found": self.found,
+            "remedy": self.remedy,
+        }

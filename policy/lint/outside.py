@@ -1,0 +1,138 @@
+"""Findings between vip.toml and what is outside: names in DNS, services in IPVS."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+from policy.health import FWMARK, Service
+from policy.lint.finding import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from policy.route import Prefix
+    from policy.topology import Topology, Vip
+
+IpAddress = IPv4Address | IPv6Address
+
+
+def names(
+    topology: Topology, answers: Mapping[str, Mapping[int, Collection[IpAddress]]]
+) -> tuple[Finding, ...]:
+    """Return the VIPs of which DNS has other addresses than the topology.
+
+    Args:
+        topology: all VIPs.
+        answers: the addresses in DNS, by the VIP's name and by 4 and 6. A family or a name that is
+            not in it is not known.
+    """
+    homes = _Homes(topology)
+    return tuple(
+        finding for vip in topology.vips for finding in _name(vip, answers.get(vip.name, {}), homes)
+    )
+
+
+def _name(
+    vip: Vip, answer: Mapping[int, Collection[IpAddress]], homes: _Homes
+) -> Iterator[Finding]:
+    found = [address for version in sorted(answer) for address in sorted(answer[version], key=int)]
+    for address in found:
+        home = homes.of(address)
+        if home == vip.name:
+            continue
+        where = "no VIP has" if home is None else f"vip.toml has under {home}"
+        yield Finding(
+            Code.DNS_EXTRA,
+            vip.name,
+            f"DNS has {address}, which {where}",
+            f"remove {address} from the name in DNS, or move it to this VIP in vip.toml",
+        )
+    missing = [
+        str(own.prefix.network_address) if own.prefix.num_addresses == 1 else str(own.prefix)
+        for own in vip.addresses
+        if own.prefix.version in answer and not any(address in own.prefix for address in found)
+    ]
+    if missing:
+        what = ", ".join(missing)
+        yield Finding(
+            Code.DNS_MISSING,
+            vip.name,
+            f"DNS lacks {what}" if found else f"DNS has no address under this name, not {what}",
+            "add it to DNS, or remove it from vip.toml",
+        )
+
+
+def services(
+    topology: Topology,
+    balanced: Collection[str],
+    found: Iterable[tuple[IpAddress, Service]],
+    marks: Collection[int],
+) -> tuple[Finding, ...]:
+    """Return what IPVS has and the topology lacks, and the other way round.
+
+    Args:
+        topology: all VIPs.
+        balanced: the names of the VIPs that IPVS must have.
+        found: IPVS's services, each with its address.
+        marks: IPVS's services by firewall mark.
+    """
+    homes = _Homes(topology)
+    by_address: dict[IpAddress, set[Service]] = defaultdict(set)
+    for at, service in found:
+        by_address[at].add(service)
+    extra = [
+        Finding(
+            Code.IPVS_EXTRA,
+            str(at),
+            f"IPVS balances {', '.join(map(str, sorted(have)))} on it and no VIP has it, so that "
+            "nobody announces it",
+            "add it to a VIP in vip.toml, or remove it from keepalived",
+        )
+        for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))
+        if homes.of(at) is None
+    ]
+    marked = {Service(FWMARK, mark) for mark in marks}
+    missing = []
+    for vip, address in topology:
+        if vip.name not in balanced:
+            continue
+        have = set().union(*(by_address[at] for at in _within(address.prefix, by_address)))
+        required = vip.health.required.keys()
+        lacking = sorted(required - have - marked)
+        if lacking or not (have or required):
+            missing.append(
+                Finding(
+                    Code.IPVS_MISSING,
+                    f"{vip.name} {address.prefix}",
+                    f"IPVS has no {', '.join(map(str, lacking)) or 'service'} on it, so that it is "
+                    "not announced here",
+                    "add it to keepalived, or correct the VIP in vip.toml",
+                )
+            )
+    return (*extra, *missing)
+
+
+class _Homes:
+    """Which VIP has an address, be it in a wider prefix."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._hosts: dict[IpAddress, str] = {}
+        self._wide: list[tuple[Prefix, str]] = []
+        for vip, address in topology:
+            if address.prefix.num_addresses == 1:
+                self._hosts[address.prefix.network_address] = vip.name
+            else:
+                self._wide.append((address.prefix, vip.name))
+
+    def of(self, address: IpAddress) -> str | None:
+        if address in self._hosts:
+            return self._hosts[address]
+        return next((name for prefix, name in self._wide if address in prefix), None)
+
+
+def _within(prefix: Prefix, addresses: Collection[IpAddress]) -> list[IpAddress]:
+    if prefix.num_addresses == 1:
+        return [prefix.network_address] if prefix.network_address in addresses else []
+    return [address for address in addresses if address in prefix]

@@ -1,0 +1,195 @@
+"""Findings in the routes to one address: ties, order, backup, length and ASNs of AS_PATHs."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.lint.finding import Code, Finding
+from policy.model import best
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from policy.lint.announced import Announced, Announcements
+    from policy.route import Attributes, Route
+
+    Shape = tuple[tuple[tuple[str, Attributes], ...], tuple[str, ...]]
+
+LONGEST_PATH = 10
+"""How many ASes an AS_PATH may have. Paths in the Internet have four to five ASes on average, so a
+few prepends move all that prepends can; beyond that they only invite filters (some networks drop
+longer paths) and hijacks. Never less than a site with so many data centres needs."""
+
+
+class _Remark(NamedTuple):
+    """A finding about any address of the same shape."""
+
+    code: Code
+    found: str
+    remedy: str
+
+
+def routes(found: Announcements, max_path: int | None = None) -> tuple[Finding, ...]:
+    """Return what is wrong with the routes, address by address.
+
+    Args:
+        found: what is announced.
+        max_path: how many ASes an AS_PATH may have; None for LONGEST_PATH, or one more than
+            there are data centres where that is more.
+    """
+    if max_path is None:
+        max_path = max(LONGEST_PATH, len(found.asns) + 1)
+    checks: tuple[Callable[[Announced], Iterable[_Remark]], ...] = (
+        partial(_foreign, found),
+        _ties,
+        _order,
+        partial(_backup, found),
+        partial(_length, max_path),
+    )
+    # Most addresses of a site are alike but for the prefix.
+    known: dict[Shape, tuple[_Remark, ...]] = {}
+    findings = [*_alone(found)]
+    for address in found:
+        shape = (
+            tuple((name, route.attributes) for name, route in address.routes.items()),
+            address.prefer,
+        )
+        if shape not in known:
+            known[shape] = tuple(remark for check in checks for remark in check(address))
+        findings += (Finding(r.code, str(address), r.found, r.remedy) for r in known[shape])
+    return tuple(findings)
+
+
+def _ties(address: Announced) -> Iterator[_Remark]:
+    """Find the data centres between which a router has no reason to choose.
+
+    Looking at each two is enough: any two of which the model leaves both, among whatever other
+    living ones, it also leaves when only they live.
+    """
+    names = _in_order(address)
+    groups: list[list[str]] = []
+    for pair in combinations(names, 2):
+        if len(best(address.routes, pair)) == 2:
+            met = [group for group in groups if not set(pair).isdisjoint(group)]
+            joined = {*pair, *(name for group in met for name in group)}
+            groups = [group for group in groups if group not in met]
+            groups.append([name for name in names if name in joined])
+    for group in groups:
+        better = [
+            name
+            for name in names
+            if name not in group
+            and all(best(address.routes, (name, each)) == {name} for each in group)
+        ]
+        when = f" once {_and(better)} failed" if better else ""
+        yield _Remark(
+            Code.TIE,
+            f"{_and(group)} tie{when}, and each router chooses as it likes: "
+            f"{_paths(address, *group)}",
+            f"give {_and(group[1:])} more prepends than {group[0]}: in vip.toml, each rank's prepends "
+            "must be greater than those of the one before",
+        )
+
+
+def _order(address: Announced) -> Iterator[_Remark]:
+    """Find who is chosen although another one should be: at first, or when others have failed."""
+    for index, wanted in enumerate(address.prefer):
+        for chosen in address.prefer[index + 1 :]:
+            if best(address.routes, (wanted, chosen)) != {chosen}:
+                continue
+            if wanted not in address.routes:
+                yield _Remark(
+                    Code.NOT_FIRST,
+                    f"{chosen} is chosen, and {wanted}, which comes before it in the preference, "
+                    "does not announce it",
+                    f"announce it from {wanted}, or put {wanted} last in prefer",
+                )
+            else:
+                yield _Remark(
+                    Code.NOT_FIRST,
+                    f"{chosen} is chosen although {wanted} comes before it in the preference: "
+                    f"{_paths(address, wanted, chosen)}",
+                    f"give {chosen} more prepends than {wanted}, or change prefer",
+                )
+            return
+
+
+def _backup(found: Announcements, address: Announced) -> Iterator[_Remark]:
+    if len(found.asns) < 2:
+        return
+    match [*address.routes]:
+        case []:
+            yield _Remark(
+                Code.NO_BACKUP, "no data centre announces it", "announce it, or remove it"
+            )
+        case [name]:
+            yield _Remark(
+                Code.NO_BACKUP,
+                f"only {name} announces it: when {name} fails, nobody takes over",
+                "announce it from another data centre too, with more prepends",
+            )
+
+
+def _alone(found: Announcements) -> Iterator[Finding]:
+    """Find that there is one data centre only: said once, not for each address."""
+    if len(found.asns) == 1 and found.addresses:
+        (name,) = found.asns
+        yield Finding(
+            Code.NO_BACKUP,
+            f"dc {name}",
+            f"the only data centre: when it fails, nobody takes over its {len(found.addresses)} "
+            "addresses",
+            "add the other data centres, as [dc.NAME]",
+        )
+
+
+def _length(longest: int, address: Announced) -> Iterator[_Remark]:
+    for name, route in address.routes.items():
+        length = len(route.attributes.as_path)
+        if length > longest:
+            yield _Remark(
+                Code.PATH_TOO_LONG,
+                f"{name} announces an AS_PATH of {length} ASes, more than {longest}: some networks "
+                "drop long ones, and the last prepends move nobody",
+                "prepend less: a rank needs one more prepend than the one before; or raise "
+                "[policy] max_path",
+            )
+
+
+def _foreign(found: Announcements, address: Announced) -> Iterator[_Remark]:
+    for name, route in address.routes.items():
+        own = found.asns[name]
+        foreign = sorted(set(route.attributes.as_path) - {own})
+        if foreign:
+            yield _Remark(
+                Code.FOREIGN_ASN,
+                f"{name} announces the AS_PATH {route.attributes.as_path} with "
+                f"{', '.join(f'AS{asn}' for asn in foreign)}, which is not its own: that AS drops the "
+                "route as a loop, and others may take it for a hijack",
+                f"prepend {own}, the AS of {name}",
+            )
+
+
+def _and(names: Sequence[str]) -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _in_order(address: Announced) -> tuple[str, ...]:
+    """Return those who announce it: by preference, then those that it does not name."""
+    named = [name for name in address.prefer if name in address.routes]
+    return (*named, *(name for name in address.routes if name not in named))
+
+
+def _paths(address: Announced, *names: str) -> str:
+    return ", ".join(f"{name} announces {_shown(address.routes[name])}" for name in names)
+
+
+def _shown(route: Route) -> str:
+    """Return what decides about a route, as far as it is not the usual."""
+    attributes = route.attributes
+    origin = "" if attributes.origin == "igp" else f" origin {attributes.origin}"
+    med = f" MED {attributes.med}" if attributes.med else ""
+    return f"AS_PATH {attributes.as_path}{origin}{med}"
