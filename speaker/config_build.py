@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.guard import GuardRule
 from policy.health import HealthRule, Service, Thresholds
-from policy.preference import spread
+from policy.preference import auto, pairs, spread
 from policy.route import Asn, Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
 from speaker.config_form import NO_ADDRESS, NOWHERE, toml_path
@@ -23,7 +23,7 @@ from speaker.settings import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speaker.schema import AddressTable, Document, HealthTable, VipTable
+    from speaker.schema import AddressTable, Document, HealthTable, Prefer, VipTable
     from speaker.units import Endpoint
 
 
@@ -36,7 +36,9 @@ class Builder:
         self._document = document
         self._allow_ties = allow_ties
         self.faults = [*faults]
-        self._dcs = tuple(DataCentre(name, Asn(dc.asn)) for name, dc in document.dc.items())
+        self._dcs = tuple(
+            DataCentre(name, Asn(dc.asn), dc.weight) for name, dc in document.dc.items()
+        )
         self._names = [dc.name for dc in self._dcs]
         self._profiles: dict[str, Profile] = {
             name: Profile(
@@ -139,26 +141,32 @@ class Builder:
         self._prefer(f"{key}.prefer", vip.prefer)
         nth = {4: 0, 6: 0}
         addresses = []
-        for index, address in enumerate(vip.addresses):
+        together = pairs([address.ip for address in vip.addresses])
+        for index, (address, pair) in enumerate(zip(vip.addresses, together, strict=True)):
             where = f"{key}.addresses[{index}]"
             own = vip.prefer if address.prefer is None else address.prefer
             prefer = self._prefer(f"{where}.prefer", own) if own is not vip.prefer else own
-            order = spread(self._names, nth[address.ip.version]) if prefer == "spread" else prefer
+            place = nth[address.ip.version]
             nth[address.ip.version] += 1
+            match prefer:
+                case "spread":
+                    order = spread(self._names, place)
+                case "auto":
+                    order = auto(self._dcs, name, pair)
+                case _:
+                    order = tuple(prefer)
             prefix = self._prefix(where, address)
             if prefix is not None:
-                addresses.append(Address(prefix, tuple(order)))
+                addresses.append(Address(prefix, order))
         rule = self._rule(key, vip)
         if self.faults or rule is None:
             return None
         return Vip(name.lower(), tuple(addresses), ranks, rule)
 
-    def _prefer(
-        self, key: str, prefer: Literal["spread"] | list[str]
-    ) -> Literal["spread"] | list[str]:
+    def _prefer(self, key: str, prefer: Prefer) -> Prefer:
         if NOWHERE in self._names:
             return "spread"
-        if prefer != "spread" and sorted(prefer) != sorted(self._names):
+        if isinstance(prefer, list) and sorted(prefer) != sorted(self._names):
             self._fault(key, f"{prefer} must name each data centre once: {self._names}")
         return prefer
 

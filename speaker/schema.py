@@ -45,11 +45,13 @@ def _as_table(value: object) -> object:
     return {"ip": value} if isinstance(value, str) else value
 
 
-def _spread_or_list(value: object) -> object:
-    if value == "spread" or (isinstance(value, list) and all(isinstance(n, str) for n in value)):
+def _word_or_list(value: object) -> object:
+    if value in ("spread", "auto") or (
+        isinstance(value, list) and all(isinstance(n, str) for n in value)
+    ):
         return value
     raise ValueError(
-        f'{value!r} is neither "spread" nor a list of data centres, first choice first'
+        f'{value!r} is neither "spread", nor "auto", nor a list of data centres, first choice first'
     )
 
 
@@ -78,7 +80,8 @@ Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
 Share = Annotated[float, BeforeValidator(units.share)]
 Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
-Prefer = Annotated[Literal["spread"] | list[str], BeforeValidator(_spread_or_list)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Prefer = Annotated[Literal["spread", "auto"] | list[str], BeforeValidator(_word_or_list)]
 AbsolutePath = Annotated[
     Path,
     AfterValidator(
@@ -119,6 +122,7 @@ class DcTable(Table):
     """`[dc.NAME]`."""
 
     asn: Annotated[int, Field(ge=1, le=MAX_ASN)]
+    weight: Weight = 1.0
 
 
 class ProfileTable(Table):

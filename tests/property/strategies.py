@@ -219,6 +219,24 @@ def guard_rules(draw: st.DrawFn) -> GuardRule:
 # --- topologies ----------------------------------------------------------------------------------
 
 DC_NAMES = ("par1", "lyo1", "fra1", "ams1", "mad1")
+WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5, 10.0, 0.0])
+
+ADDRESSES: st.SearchStrategy[IPv4Address | IPv6Address] = st.one_of(
+    st.integers(0, 255).map(lambda offset: IPv4Address("192.0.2.0") + offset),
+    st.integers(0, 2**96 - 1).map(lambda offset: IPv6Address("2001:db8::") + offset),
+)
+
+
+def address_lists() -> st.SearchStrategy[list[IpAddress]]:
+    """Addresses of a VIP, of both families in any order."""
+    return st.lists(ADDRESSES, unique=True, max_size=8)
+
+
+@st.composite
+def weighted(draw: st.DrawFn) -> list[DataCentre]:
+    """One to five data centres with weights, 0 among them."""
+    count = draw(st.integers(1, 5))
+    return [DataCentre(name, LOCAL_ASN, draw(WEIGHTS)) for name in DC_NAMES[:count]]
 
 
 @st.composite

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from policy.guard import GuardRule
 from policy.health import Need, Service, Thresholds
-from policy.route import Community, LargeCommunity, Origin, parse_prefix
+from policy.preference import auto
+from policy.route import Asn, Community, LargeCommunity, Origin, parse_prefix
+from policy.topology import DataCentre
 from speaker import config
 from speaker.config import ConfigError
 from speaker.config_form import toml_path
@@ -148,6 +150,57 @@ def test_spread() -> None:
         ("prepend-2", 2),
         ("prepend-3", 3),
     ]
+
+
+AUTO = """
+prefer = "auto"
+[dc.fra1]
+asn = 64699
+weight = 2.5
+[dc.ams1]
+asn = 64699
+weight = 0
+"""
+
+
+def preferences(text: str) -> dict[str, str]:
+    """The preference of each address in a file."""
+    topology = load(text).topology
+    return {str(a.prefix.network_address): " ".join(a.prefer) for _, a in topology}
+
+
+def test_auto() -> None:
+    """`auto` follows the weights, and the n-th address of each family have the same preference."""
+    vip = '[vip."VIP-1.tld"]\naddresses = ["2001:db8::1", "192.0.2.1", "192.0.2.9", "2001:db8::2"]'
+    found = preferences(HEAD + vip + AUTO)
+    dcs = [DataCentre(*dc) for dc in (("par1", Asn(1)), ("lyo1", Asn(1)), ("fra1", Asn(1), 2.5))]
+    dcs.append(DataCentre("ams1", Asn(1), 0))
+    for four, six in (("192.0.2.1", "2001:db8::1"), ("192.0.2.9", "2001:db8::2")):
+        assert found[four] == found[six] == " ".join(auto(dcs, "vip-1.tld", [ip_address(four)]))
+        assert found[four].endswith("ams1")
+    assert found["192.0.2.1"] != found["192.0.2.9"]
+    assert (
+        preferences(HEAD + vip.replace('"192.0.2.1", ', "") + AUTO)["2001:db8::1"]
+        == (found["192.0.2.9"])
+    )
+
+
+def test_auto_of_one_address() -> None:
+    """An address may have another kind of preference than its VIP; its pair stays the same."""
+    vip = """[vip."vip-1.tld"]
+    addresses = ["192.0.2.1", "192.0.2.9", "2001:db8::1", { ip = "2001:db8::2", prefer = %s }]
+    """
+    order = ["ams1", "fra1", "lyo1", "par1"]
+    all_auto = preferences(HEAD + vip % '"auto"' + AUTO)
+    explicit = preferences(HEAD + vip % json.dumps(order) + AUTO)
+    assert explicit == all_auto | {"2001:db8::2": " ".join(order)}
+    alone = preferences(HEAD + vip % '"auto"' + AUTO.replace('"auto"', '"spread"'))
+    assert alone == {
+        "192.0.2.1": "par1 lyo1 fra1 ams1",
+        "192.0.2.9": "lyo1 fra1 ams1 par1",
+        "2001:db8::1": "par1 lyo1 fra1 ams1",
+        "2001:db8::2": all_auto["2001:db8::2"],
+    }
 
 
 def test_explicit() -> None:
@@ -333,6 +386,11 @@ FAULTS = [
     (HEAD + "[dc.x]\nasn = 4294967296", "dc.x.asn: "),
     (HEAD + '[dc.x]\nasn = "64699"', "dc.x.asn: "),
     (HEAD + "[dc.x]\nasn = true", "dc.x.asn: "),
+    (HEAD + "[dc.x]\nasn = 1\nweight = -1", "dc.x.weight: "),
+    (HEAD + "[dc.x]\nasn = 1\nweight = inf", "dc.x.weight: "),
+    (HEAD + "[dc.x]\nasn = 1\nweight = nan", "dc.x.weight: "),
+    (HEAD + '[dc.x]\nasn = 1\nweight = "1"', "dc.x.weight: "),
+    (HEAD + "[dc.x]\nasn = 1\nweight = true", "dc.x.weight: "),
     (HEAD + "[nodes]", "nodes: unknown key"),
     (HEAD + "[policy]\nprepends = [1]", "policy.prepends: 1 ranks for 2 data centres"),
     (HEAD + "[policy]\nprepends = [1, 1]", "or two data centres tie"),
@@ -388,8 +446,8 @@ FAULTS = [
     (HEAD + VIP + 'prefer = ["par1"]', "vip.\"vip-1.tld\".prefer: ['par1'] must name each"),
     (HEAD + VIP + 'prefer = ["par1", "par1"]', "must name each data centre once"),
     (HEAD + VIP + 'prefer = ["par1", "ams1"]', "must name each data centre once"),
-    (HEAD + VIP + 'prefer = "par1"', 'neither "spread" nor a list'),
-    (HEAD + VIP + 'prefer = [["par1"], "lyo1"]', 'neither "spread" nor a list'),
+    (HEAD + VIP + 'prefer = "par1"', 'neither "spread", nor "auto", nor a list'),
+    (HEAD + VIP + 'prefer = [["par1"], "lyo1"]', 'neither "spread", nor "auto", nor a list'),
     (HEAD + VIP + 'ranks = ["near"]', "vip.\"vip-1.tld\".ranks: ['near'] have no [profile"),
     (HEAD + VIP + "health.drop_at = 1", "restore_at greater than it"),
     (HEAD + VIP + 'services."tcp/80".drop_at = 5', 'vip."vip-1.tld".services."tcp/80": '),
