@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
-import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from speaker import status as states
@@ -22,11 +20,12 @@ from speaker.errors import SpeakerError
 from speaker.health import keepalived
 from speaker.health.sources import sources_for
 from speaker.offline import history, record
-from speaker.store import MODE, Store
+from speaker.store import Store
+from speaker.turn import InTurn, turn
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from policy.intent import Intent
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOCK_TRIES, LOCK_WAIT = 300, 0.1
+PATIENCE, DAEMONS_PATIENCE = 30.0, 5.0
+"""For how long to wait for the end of another run of ours, in seconds. The daemon tries again."""
 
 
 class GuardError(SpeakerError):
@@ -56,8 +56,7 @@ def run_pass(config: Config) -> bool:
         raise GuardError("Only run as root !")
     if _needs_keepalived(config) and not keepalived.is_running():
         raise GuardError("fatal error : keepalived not running !")
-    with _one_at_a_time(config):
-        return asyncio.run(_pass(config))
+    return asyncio.run(_pass(config))
 
 
 def _needs_keepalived(config: Config) -> bool:
@@ -65,17 +64,18 @@ def _needs_keepalived(config: Config) -> bool:
 
 
 async def _pass(config: Config) -> bool:
-    watchdog = _make(config)
-    try:
-        await watchdog.look()
-    except NotRunningError as error:
-        raise GuardError("fatal error : quagga/bgpd not running !") from error
-    await watchdog.act()
-    # A pass remembers none of the last one's doubts: what the guard holds is waited for.
-    while (when := watchdog.held_until) is not None:
-        await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
-        await watchdog.cycle()
-    await watchdog.settle()
+    async with turn(config.settings.state, PATIENCE):
+        watchdog = _make(config)
+        try:
+            await watchdog.look()
+        except NotRunningError as error:
+            raise GuardError("fatal error : quagga/bgpd not running !") from error
+        await watchdog.act()
+        # A pass remembers none of the last one's doubts: what the guard holds is waited for.
+        while (when := watchdog.held_until) is not None:
+            await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
+            await watchdog.cycle()
+        await watchdog.settle()
     left = [route for route in states.routes(watchdog, watchdog.duties) if not route["as_wanted"]]
     for route in left:
         log.error("%s: not as wanted: %s", route["prefix"], route["reason"])
@@ -86,15 +86,18 @@ def stay(path: Path, config: Config) -> bool:
     """Stay and watch. Return whether there ever was a watchdog."""
     from speaker.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
 
-    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    backend = InTurn(bgpd, DAEMONS_PATIENCE)
+
+    def configure(config: Config) -> None:
+        _configure(bgpd, config)
+        backend.configure(config.settings.state)
 
     async def farewell(_: Watchdog) -> None:
         """Leave the routes as they are."""
 
     async def run() -> bool:
-        service = Service(
-            path, "quagga", backend, lambda config: _configure(backend, config), farewell
-        )
+        service = Service(path, "quagga", backend, configure, farewell)
         await service.run()
         return service.started
 
@@ -117,16 +120,16 @@ def wish(
     """
 
     async def take() -> list[dict[str, Any]]:
-        watchdog = _make(config, prefixes, dry_run=dry_run)
-        await watchdog.look()
-        return await wishes.take(watchdog, prefixes, intent, dry_run=False)
+        async with nullcontext() if dry_run else turn(config.settings.state, PATIENCE):
+            try:
+                watchdog = _make(config, prefixes, dry_run=dry_run)
+                await watchdog.look()
+                return await wishes.take(watchdog, prefixes, intent, dry_run=False)
+            except BackendError as error:
+                when = f"takes effect with vip_watchdog's next pass; now: {error}"
+                return record(config, prefixes, intent, when, dry_run=dry_run)
 
-    with nullcontext() if dry_run else _one_at_a_time(config):
-        try:
-            return asyncio.run(take())
-        except BackendError as error:
-            when = f"takes effect with vip_watchdog's next pass; now: {error}"
-            return record(config, prefixes, intent, when, dry_run=dry_run)
+    return asyncio.run(take())
 
 
 def status(config: Config, why: str) -> dict[str, Any]:
@@ -200,41 +203,6 @@ def _make(
 def _configure(backend: QuaggaBackend, config: Config) -> None:
     profiles = [profile for vip in config.topology.vips for profile in vip.ranks]
     backend.configure(config.settings.dc.asn, config.settings.quagga, profiles)
-
-
-def _shared(path: Path) -> int:
-    """Open a file that operators of the same group may open too, whoever makes it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, MODE)
-    if os.fstat(descriptor).st_uid == os.geteuid():
-        os.fchmod(descriptor, MODE)
-    return descriptor
-
-
-@contextmanager
-def _one_at_a_time(config: Config) -> Iterator[None]:
-    """Let one run of ours at a time write to bgpd.
-
-    Raises:
-        SpeakerError: another one did not end.
-    """
-    path = config.settings.state.with_suffix(".lock")
-    try:
-        with os.fdopen(_shared(path), "a") as file:
-            for _ in range(LOCK_TRIES):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(LOCK_WAIT)
-            else:
-                raise SpeakerError(
-                    f"{path}: another vip_mgmt or vip_watchdog runs, and does not end"
-                )
-            yield
-    except OSError as error:
-        raise SpeakerError(
-            f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
-        ) from error
 
 
 __all__ = [
