@@ -1,0 +1,205 @@
+"""What a bgpd sends: for each neighbour and prefix the UPDATE, or why there is none. Pure.
+
+The order of things is bgpd's (bgp_static_update() and subgroup_announce_check() in bgp_route.c):
+the network's route-map; communities that forbid; the neighbour's lists; its route-map; then what
+the session itself does to the path (RFC 4271 §5.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from policy.route import AsPath, Attributes, Community
+from speaker.migration import routemap
+from speaker.migration.values import Obstacle, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.route import Prefix
+    from speaker.migration.values import Configuration, FamilySettings, Filter, Neighbor
+    from speaker.units import IpAddress
+
+
+class Hop(StrEnum):
+    """A next hop that is known by its kind only."""
+
+    SELF = "self"
+    """The local address of the session."""
+    INTERFACE = "interface"
+    """An address of the session's interface of the other family than the session's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one neighbour is sent of a prefix.
+
+    AS_PATH is as the neighbour sees it. LOCAL_PREF is None on eBGP (RFC 4271 §5.1.5).
+    """
+
+    attributes: Attributes
+    next_hop: IpAddress | Hop
+    local_pref: int | None = None
+
+    def __str__(self) -> str:
+        pref = "" if self.local_pref is None else f" local-preference {self.local_pref}"
+        return f"{self.attributes}{pref} next-hop {self.next_hop}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that a bgpd sends, by neighbour and prefix; why it does not send the rest; and what is unclear.
+
+    Attributes:
+        updates: what each neighbour is sent. A neighbour that is sent nothing is in it.
+        silent: why a network is not sent to a neighbour. Every network is in one of the two.
+        obstacles: the lines that a network met and that can't be translated: `updates` may be
+            wrong where there are any.
+    """
+
+    updates: Mapping[IpAddress, Mapping[Prefix, Update]]
+    silent: Mapping[IpAddress, Mapping[Prefix, str]]
+    obstacles: tuple[Obstacle, ...]
+
+
+NO_EXPORT = Community(65535, 65281)
+NO_ADVERTISE = Community(65535, 65282)
+LOCAL_AS = Community(65535, 65283)
+_DEFAULT = Attributes(AsPath(), 0)
+"""Of a `network` line: ORIGIN is IGP and MED is 0."""
+
+
+def evaluate(configuration: Configuration) -> Evaluation:
+    """Return what a bgpd with this configuration sends once all sessions are up."""
+    obstacles: dict[Obstacle, None] = dict.fromkeys(
+        configuration.obstacles if configuration.networks else ()
+    )
+    originated: dict[Prefix, Path | str] = {}
+    for network in configuration.networks.values():
+        applied = routemap.Applied(Path(network.prefix, _DEFAULT))
+        if network.route_map is not None and applied.path is not None:
+            applied = _through(configuration, network.route_map, applied.path)
+        obstacles |= dict.fromkeys(applied.obstacles)
+        if applied.path is not None and applied.path.next_hop is not None:
+            obstacles[Obstacle(network.statement, _HOP_OF_NETWORK)] = None
+        originated[network.prefix] = applied.path or applied.reason
+    updates: dict[IpAddress, dict[Prefix, Update]] = {}
+    silent: dict[IpAddress, dict[Prefix, str]] = {}
+    for neighbor in configuration.neighbors:
+        mine = updates.setdefault(neighbor.address, {})
+        why = silent.setdefault(neighbor.address, {})
+        for prefix, path in originated.items():
+            sent, met = (
+                (path, ()) if isinstance(path, str) else _send(configuration, neighbor, path)
+            )
+            obstacles |= dict.fromkeys(met)
+            if isinstance(sent, str):
+                why[prefix] = sent
+            else:
+                mine[prefix] = sent
+        if mine:
+            obstacles |= dict.fromkeys(neighbor.obstacles)
+    return Evaluation(updates, silent, tuple(obstacles))
+
+
+def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
+    """Return whether a neighbour is in another AS."""
+    return neighbor.asn != configuration.asn
+
+
+def _through(configuration: Configuration, name: str, path: Path) -> routemap.Applied:
+    """Apply a route-map by its name. One that does not exist denies all."""
+    route_map = configuration.route_maps.get(name)
+    if route_map is None:
+        return routemap.Applied(None, f"route-map {name} does not exist, so bgpd announces nothing")
+    return routemap.apply(route_map, path)
+
+
+_HOP_OF_NETWORK = (
+    "its route-map sets the next hop, which bgpd sends to some neighbours only; set it in a "
+    "route-map out of the neighbour"
+)
+
+
+def _send(
+    configuration: Configuration, neighbor: Neighbor, path: Path
+) -> tuple[Update | str, tuple[Obstacle, ...]]:
+    """Return what a neighbour is sent of a path, or why nothing; and what is unclear about it."""
+    family = neighbor.families[path.prefix.version]
+    ebgp = is_ebgp(configuration, neighbor)
+    reason = _kept_back(configuration, neighbor, family, path, ebgp=ebgp)
+    if reason:
+        return reason, ()
+    for item in family.filters:
+        passes = configuration.lists.get((_list_kind(item, path.prefix.version), item.name))
+        if passes is None:
+            return (
+                f"{item.statement.where}: {item.kind} {item.name} does not exist, so bgpd sends nothing",
+                (),
+            )
+        if not passes(path):
+            return f"denied by {item.statement.where}: {item.kind} {item.name}", ()
+    local_pref = configuration.default_local_pref
+    path = replace(path, local_pref=local_pref if path.local_pref is None else path.local_pref)
+    met: tuple[Obstacle, ...] = family.obstacles
+    if family.route_map is not None:
+        applied = _through(configuration, family.route_map.name, path)
+        met += applied.obstacles
+        if applied.path is None:
+            return applied.reason, met
+        path = applied.path
+    attributes = path.attributes
+    own = (configuration.asn,) if ebgp else ()
+    return Update(
+        replace(
+            attributes,
+            as_path=AsPath((*own, *attributes.as_path.asns)),
+            communities=attributes.communities if family.communities else (),
+            large_communities=attributes.large_communities if family.large_communities else (),
+        ),
+        path.next_hop or _own_hop(neighbor, path.prefix.version),
+        None if ebgp else path.local_pref,
+    ), met
+
+
+def _kept_back(
+    configuration: Configuration,
+    neighbor: Neighbor,
+    family: FamilySettings,
+    path: Path,
+    *,
+    ebgp: bool,
+) -> str:
+    """Return why a neighbour is not sent a path, whatever its lists say; or nothing."""
+    if neighbor.shutdown:
+        return f"{neighbor.address} is shut down"
+    if not family.active:
+        return f"IPv{path.prefix.version} is not activated for {neighbor.address}"
+    if ebgp and configuration.ebgp_requires_policy and not (family.filters or family.route_map):
+        return "FRR sends nothing without a policy out (bgp ebgp-requires-policy)"
+    given = set(path.attributes.communities)
+    if NO_ADVERTISE in given:
+        return "bgpd sends what has no-advertise to nobody"
+    if ebgp and NO_EXPORT in given:
+        return "bgpd sends what has no-export to no other AS"
+    if ebgp and LOCAL_AS in given:
+        return "bgpd sends what has local-AS to no other AS"
+    return ""
+
+
+def _list_kind(item: Filter, version: int) -> str:
+    match item.kind:
+        case "prefix-list":
+            return "ip prefix-list" if version == 4 else "ipv6 prefix-list"
+        case "distribute-list":
+            return "access-list" if version == 4 else "ipv6 access-list"
+    return "as-path access-list"
+
+
+def _own_hop(neighbor: Neighbor, version: int) -> IpAddress | Hop:
+    """Return the next hop of what bgpd originates: its own address on the session."""
+    if neighbor.address.version == version:
+        return Hop.SELF
+    return neighbor.next_hops.get(version, Hop.INTERFACE)

@@ -1,0 +1,245 @@
+"""What bgpd sends, rule by rule: the traps that FRR's and Quagga's own behaviour sets."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from policy.route import parse_prefix
+from speaker.migration.evaluate import Evaluation, Hop, Update, evaluate
+from speaker.migration.read import read
+
+ROUTER = "203.0.113.1"
+VIP = "192.0.2.1/32"
+MAP = "route-map M permit 10"
+
+
+def evaluated(text: str) -> Evaluation:
+    return evaluate(read("bgpd.conf", text.encode()))
+
+
+def config(*bgp: str, after: str = "", asn: int = 64500) -> str:
+    """One neighbour, one network with the route-map M, and what a test adds."""
+    lines = ["router bgp 64699", f"neighbor {ROUTER} remote-as {asn}", *bgp]
+    return "\n".join([*lines, f"network {VIP} route-map M", after, ""])
+
+
+def sent(text: str, prefix: str = VIP, neighbor: str = ROUTER) -> str:
+    """Return what a neighbour is sent, or why nothing."""
+    found = evaluated(text)
+    assert not found.obstacles
+    address = ip_address(neighbor)
+    update: Update | None = found.updates[address].get(parse_prefix(prefix))
+    return str(update or found.silent[address][parse_prefix(prefix)])
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        ("", "as-path [ 64699 ] origin igp med 0 next-hop self"),
+        ("set as-path prepend 64699", "as-path [ 64699 64699 ] origin igp med 0 next-hop self"),
+        ("set metric 50", "as-path [ 64699 ] origin igp med 50 next-hop self"),
+        ("set origin incomplete", "as-path [ 64699 ] origin incomplete med 0 next-hop self"),
+        (
+            "set community 64699:100 64699:1 additive",
+            "as-path [ 64699 ] origin igp med 0 community [ 64699:1 64699:100 ] next-hop self",
+        ),
+        (
+            "set large-community 64699:1:2",
+            "as-path [ 64699 ] origin igp med 0 large-community [ 64699:1:2 ] next-hop self",
+        ),
+        ("set weight 5", "as-path [ 64699 ] origin igp med 0 next-hop self"),
+        ("set local-preference 5", "as-path [ 64699 ] origin igp med 0 next-hop self"),
+        (
+            "set metric 5\nset metric 6",
+            "as-path [ 64699 ] origin igp med 6 next-hop self",
+        ),
+    ],
+)
+def test_set(sets: str, expected: str) -> None:
+    """A network's route-map makes its attributes; MED is 0 where it says nothing; eBGP adds the AS."""
+    assert sent(config(after=f"{MAP}\n{sets}")) == expected
+
+
+def test_ibgp() -> None:
+    """An iBGP neighbour gets the prepends alone, and LOCAL_PREF, 100 where nothing set it."""
+    text = config(after=f"{MAP}\nset as-path prepend 64699", asn=64699)
+    expected = "as-path [ 64699 ] origin igp med 0 local-preference 100 next-hop self"
+    assert sent(text) == expected
+
+
+def test_no_route_map() -> None:
+    """A network without a route-map is announced with the plain AS_PATH."""
+    text = config("network 198.51.100.1/32")
+    assert "as-path [ 64699 ]" in sent(text, "198.51.100.1/32")
+
+
+def test_missing_route_map() -> None:
+    """A network whose route-map does not exist is not announced, and it is said why."""
+    assert sent(config()) == "route-map M does not exist, so bgpd announces nothing"
+
+
+def test_no_clause() -> None:
+    """A network that no clause of its route-map means is not announced."""
+    text = config(
+        after=f"ip prefix-list L permit 10.0.0.0/8\n{MAP}\nmatch ip address prefix-list L"
+    )
+    assert sent(text) == "no clause of route-map M means it"
+
+
+def test_match_splits() -> None:
+    """One route-map with matches is several profiles, by prefix."""
+    text = config(
+        "network 192.0.2.2/32 route-map M",
+        after="ip prefix-list FAR permit 192.0.2.2/32\nroute-map M permit 20\n"
+        f"{MAP}\nmatch ip address prefix-list FAR\nset as-path prepend 64699 64699",
+    )
+    assert "as-path [ 64699 ]" in sent(text)
+    assert "as-path [ 64699 64699 64699 ]" in sent(text, "192.0.2.2/32")
+
+
+@pytest.mark.parametrize("name", ["no-export", "no-advertise", "local-AS"])
+def test_well_known(name: str) -> None:
+    """What a network's route-map forbids to go out is never sent on eBGP."""
+    assert sent(config(after=f"{MAP}\nset community {name}")).startswith(
+        "bgpd sends what has no-"
+    ) or (name == "local-AS")
+    assert "as-path" not in sent(config(after=f"{MAP}\nset community {name}"))
+
+
+def test_no_export_is_sent_within() -> None:
+    """no-export goes to iBGP neighbours; no-advertise goes nowhere."""
+    assert "as-path" in sent(config(after=f"{MAP}\nset community no-export", asn=64699))
+    assert "as-path" not in sent(config(after=f"{MAP}\nset community no-advertise", asn=64699))
+
+
+def test_no_export_on_the_way_out() -> None:
+    """A neighbour's route-map may add no-export: bgpd has looked before that, and sends it."""
+    text = config(
+        f"neighbor {ROUTER} route-map OUT out",
+        after=f"{MAP}\nroute-map OUT permit 10\nset community no-export",
+    )
+    assert "community [ 65535:65281 ]" in sent(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("prefix-list L out", "ip prefix-list L deny 192.0.2.1/32\nip prefix-list L permit any"),
+        ("prefix-list MISSING out", ""),
+        ("distribute-list 10 out", "access-list 10 permit 198.51.100.0 0.0.0.255"),
+        ("filter-list L out", "ip as-path access-list L permit _64500_"),
+        ("route-map MISSING out", ""),
+        ("route-map OUT out", "route-map OUT deny 10"),
+        ("shutdown", ""),
+    ],
+)
+def test_filtered(line: str, after: str) -> None:
+    """What a neighbour's lists or route-map deny, or what is shut down, is not sent."""
+    assert "as-path" not in sent(config(f"neighbor {ROUTER} {line}", after=f"{after}\n{MAP}"))
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("prefix-list L out", "ip prefix-list L permit 192.0.2.0/24 ge 32"),
+        ("prefix-list L out", "ip prefix-list L description nothing in it"),
+        ("distribute-list 10 out", "access-list 10 permit 192.0.2.0 0.0.0.255"),
+        ("distribute-list L out", "access-list L permit 192.0.2.0/24"),
+        (
+            "distribute-list 100 out",
+            "access-list 100 permit ip 192.0.2.0 0.0.0.255 host 255.255.255.255",
+        ),
+        ("filter-list L out", "bgp as-path access-list L seq 5 permit ^$"),
+        ("prefix-list MISSING in", ""),
+    ],
+)
+def test_passed(line: str, after: str) -> None:
+    """What they permit is sent; a prefix-list without entries permits all."""
+    assert "as-path" in sent(config(f"neighbor {ROUTER} {line}", after=f"{after}\n{MAP}"))
+
+
+def test_send_community() -> None:
+    """A neighbour without send-community gets none."""
+    text = config(
+        f"no neighbor {ROUTER} send-community",
+        after=f"{MAP}\nset community 64699:1\nset large-community 64699:1:1",
+    )
+    assert "med 0 large-community [ 64699:1:1 ]" in sent(text)
+
+
+def test_frr_requires_a_policy() -> None:
+    """FRR sends nothing to an eBGP neighbour without a policy, unless told; nor did it before 7.4."""
+    assert "ebgp-requires-policy" in sent("frr version 8.4.4\n" + config(after=MAP))
+    assert "as-path" in sent("frr version 7.3\n" + config(after=MAP))
+    assert "as-path" in sent(
+        "frr version 8.4.4\n" + config("no bgp ebgp-requires-policy", after=MAP)
+    )
+    assert "as-path" in sent("frr version 8.4.4\n" + config(after=MAP, asn=64699))
+
+
+def test_default_activation() -> None:
+    """`no bgp default ipv4-unicast` holds for the neighbours after it."""
+    other = "203.0.113.2"
+    text = config("no bgp default ipv4-unicast", f"neighbor {other} remote-as 64500", after=MAP)
+    assert "as-path" in sent(text)
+    assert "not activated" in sent(text, neighbor=other)
+
+
+V6 = "2001:db8::1/128"
+
+
+def test_ipv6() -> None:
+    """IPv6 has to be activated. On a session over IPv4 the next hop is the interface's."""
+    family = f"address-family ipv6 unicast\nnetwork {V6}\nneighbor {ROUTER} activate"
+    assert "not activated" in sent(config(after=f"ipv6 bgp network {V6}"), V6)
+    assert f"next-hop {Hop.INTERFACE}" in sent(config(family), V6)
+    text = "interface eth0\nip address 203.0.113.9/24\nipv6 address 2001:db8:ffff::9/64\n"
+    assert "next-hop 2001:db8:ffff::9" in sent(text + config(family), V6)
+
+
+def test_peer_group() -> None:
+    """A member has what its group has, but for what it says itself."""
+    text = config(
+        "neighbor G peer-group",
+        "neighbor G remote-as 64500",
+        "neighbor G route-map OUT out",
+        "neighbor 203.0.113.2 peer-group G",
+        after=f"{MAP}\nroute-map OUT permit 10\nset metric 7",
+    )
+    assert "med 7" in sent(text, neighbor="203.0.113.2")
+    assert "med 0" in sent(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set as-path prepend last-as 3",
+        "set metric +5",
+        "set extcommunity rt 64699:1",
+        "match tag 5",
+        "on-match next",
+        "call OTHER",
+        "continue 20",
+    ],
+)
+def test_obstacle(line: str) -> None:
+    """What a VIP meets and can't be translated is named with its line."""
+    (obstacle,) = evaluated(config(after=f"{MAP}\n{line}")).obstacles
+    assert str(obstacle).startswith(f"bgpd.conf:5: {line}: ")
+
+
+def test_no_obstacle() -> None:
+    """What no VIP meets stands in no VIP's way."""
+    text = config(
+        after=f"{MAP}\nroute-map M permit 20\nset metric +5\nroute-map IN permit 10\ncall X"
+    )
+    assert not evaluated(text).obstacles
+
+
+@pytest.mark.parametrize(
+    "line", ["local-as 64511", "remove-private-AS", "route-server-client", "attribute-unchanged"]
+)
+def test_obstacle_of_a_neighbour(line: str) -> None:
+    """What changes what a neighbour is sent and can't be translated is named with its line."""
+    (obstacle,) = evaluated(config(f"neighbor {ROUTER} {line}", after=MAP)).obstacles
+    assert str(obstacle).startswith(f"bgpd.conf:3: neighbor {ROUTER} {line}: ")
