@@ -81,6 +81,19 @@ class _Here:
         lost = pytest.CallInfo.from_call(lambda: pytest.fail(left, pytrace=False), when="call")
         yield pytest.TestReport.from_item_and_call(item, lost)
 
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what tests have measured, by `record_property`."""
+        measured = [
+            f"{report.nodeid}: {name}: {value}"
+            for report in terminalreporter.getreports("passed")
+            for name, value in report.user_properties
+            if report.when == "call"
+        ]
+        if measured:
+            terminalreporter.section("measured")
+            for line in measured:
+                terminalreporter.line(line)
+
     def pytest_sessionfinish(self) -> None:
         self._end()
 

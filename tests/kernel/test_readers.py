@@ -1,0 +1,355 @@
+"""Both ways to the table of IPVS, on a real kernel: one contract, and the races of each."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.health import Service
+from policy.route import parse_prefix
+from speaker.health.netlink import NetlinkReader, connect
+from speaker.health.proc import PATH, ProcReader
+from speaker.health.table import Table, TableError, TableReader, Watched, observe
+from speaker.units import address as parse_address
+from tests.kernel import ipvs
+from tests.lab.eventually import eventually
+from tests.unit.health.tables import real, table, virtual
+
+pytestmark = pytest.mark.guest
+READERS: dict[str, Callable[[], TableReader]] = {"proc": ProcReader, "netlink": NetlinkReader}
+ONE = "198.51.100.1:8080 -m -w 1"
+
+
+@pytest.fixture(params=READERS)
+def reader(request: pytest.FixtureRequest) -> TableReader:
+    """Either reader."""
+    return READERS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def loaded() -> None:
+    """The kernel with ip_vs."""
+    ipvs.load()
+
+
+@pytest.fixture
+def kernel(loaded: None) -> Iterator[None]:
+    """The kernel with ip_vs and an empty table."""
+    del loaded
+    yield
+    ipvs.clear()
+
+
+def read(reader: TableReader) -> Table:
+    return asyncio.run(reader.read())
+
+
+def ordered(shown: Table) -> tuple[dict[Any, Any], dict[int, Any]]:
+    """Return a table for comparison: the order of a service's realservers means nothing."""
+    return (
+        {server: sorted(found, key=str) for server, found in shown.services.items()},
+        {mark: sorted(found, key=str) for mark, found in shown.marks.items()},
+    )
+
+
+# pyroute2 leaves the sockets of an IPVS() that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_ip_vs(reader: TableReader) -> None:
+    """A kernel without ip_vs is an error that says so, not an empty table."""
+    assert not PATH.exists(), "this must be the first test of the boot"
+    with ipvs.without_modprobe(), pytest.raises(TableError, match=r"no ip_vs.*modprobe ip_vs"):
+        read(reader)
+    gc.collect()
+
+
+CASES = {
+    "empty": ([], table({}, {})),
+    "tcp": (
+        ipvs.service("-t 192.0.2.1:80", ONE, "198.51.100.2:8081 -m -w 100"),
+        table({"tcp 192.0.2.1 80": [real("198.51.100.1"), real("198.51.100.2", 8081, 100)]}, {}),
+    ),
+    "udp": (
+        ipvs.service("-u 192.0.2.1:53", "198.51.100.1:53 -i"),
+        table({"udp 192.0.2.1 53": [real("198.51.100.1", 53)]}, {}),
+    ),
+    "sctp": (
+        ipvs.service("--sctp-service 192.0.2.1:2905", "198.51.100.1:2905 -g"),
+        table({"sctp 192.0.2.1 2905": [real("198.51.100.1", 2905)]}, {}),
+    ),
+    "one address, three protocols": (
+        [
+            *ipvs.service("-t 192.0.2.1:53", "198.51.100.1:53"),
+            *ipvs.service("-u 192.0.2.1:53"),
+            *ipvs.service("-t 192.0.2.1:54"),
+        ],
+        table(
+            {
+                "tcp 192.0.2.1 53": [real("198.51.100.1", 53)],
+                "udp 192.0.2.1 53": [],
+                "tcp 192.0.2.1 54": [],
+            },
+            {},
+        ),
+    ),
+    "ipv6": (
+        ipvs.service("-t [2001:db8::1]:443", "[2001:db8:1::ffff]:8443 -m"),
+        table({"tcp 2001:db8::1 443": [real("2001:db8:1::ffff", 8443)]}, {}),
+    ),
+    "a realserver of the other family": (
+        ipvs.service("-t [2001:db8::1]:443", "198.51.100.1:443 -i"),
+        table({"tcp 2001:db8::1 443": [real("198.51.100.1", 443)]}, {}),
+    ),
+    "fwmark": (
+        ipvs.service("-f 8", "198.51.100.1:0 -g", "198.51.100.2:0 -g -w 0"),
+        table({}, {8: [real("198.51.100.1", 0), real("198.51.100.2", 0, 0)]}),
+    ),
+    "fwmark of both families": (
+        [
+            *ipvs.service("-f 4294967295", "198.51.100.1:0 -g"),
+            *ipvs.service("-f 4294967295", flags="-6 -s rr"),
+            "-a -f 4294967295 -6 -r [2001:db8:1::1]:0 -g",
+        ],
+        table({}, {4294967295: [real("198.51.100.1", 0), real("2001:db8:1::1", 0)]}),
+    ),
+    "persistent": (
+        [
+            *ipvs.service("-t 192.0.2.1:0", "198.51.100.1:0 -g", flags="-s wlc -p 30"),
+            *ipvs.service("-t [2001:db8::1]:80", flags="-s rr -p 300 -M 64"),
+            *ipvs.service("-f 9", flags="-s rr -p 300 -M 255.255.255.0"),
+        ],
+        table({"tcp 192.0.2.1 0": [real("198.51.100.1", 0)], "tcp 2001:db8::1 80": []}, {9: []}),
+    ),
+    "one-packet scheduling": (
+        ipvs.service("-u 192.0.2.1:53", "198.51.100.1:53", flags="-s rr -o"),
+        table({"udp 192.0.2.1 53": [real("198.51.100.1", 53)]}, {}),
+    ),
+    "weight 0": (
+        ipvs.service(
+            "-t 192.0.2.1:80", "198.51.100.1:8080 -m -w 0", "198.51.100.2:8080 -m -w 65535"
+        ),
+        table(
+            {
+                "tcp 192.0.2.1 80": [
+                    real("198.51.100.1", weight=0),
+                    real("198.51.100.2", weight=65535),
+                ]
+            },
+            {},
+        ),
+    ),
+    "no realserver": (ipvs.service("-t 192.0.2.1:80"), table({"tcp 192.0.2.1 80": []}, {})),
+    "a sorry server": (
+        ipvs.service("-t 192.0.2.1:80", "127.0.0.1:80 -m -w 1"),
+        table({"tcp 192.0.2.1 80": [real("127.0.0.1", 80)]}, {}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("kernel")
+def test_what_ipvsadm_made_is_read(reader: TableReader, case: str) -> None:
+    """Protocols, families, marks, flags and weights of any service are read as they were made."""
+    lines, expected = CASES[case]
+    ipvs.change(*lines)
+    assert ordered(read(reader)) == ordered(expected)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_change_is_seen_by_the_next_look(reader: TableReader) -> None:
+    """A realserver that goes, comes, loses its weight; a service that goes."""
+    ipvs.change(*ipvs.service("-t 192.0.2.1:80", ONE), *ipvs.service("-t 192.0.2.2:80", ONE))
+    seen = [read(reader)]
+    for line in (
+        "-e -t 192.0.2.1:80 -r 198.51.100.1:8080 -m -w 0",
+        "-e -t 192.0.2.1:80 -r 198.51.100.1:8080 -m -w 2",
+        "-d -t 192.0.2.1:80 -r 198.51.100.1:8080",
+        "-D -t 192.0.2.1:80",
+    ):
+        ipvs.change(line)
+        seen.append(read(reader))
+    key = virtual("tcp", "192.0.2.1", 80)
+    assert [found.services.get(key) for found in seen] == [
+        (real("198.51.100.1"),),
+        (real("198.51.100.1", weight=0),),
+        (real("198.51.100.1", weight=2),),
+        (),
+        None,
+    ]
+    assert {found.services[virtual("tcp", "192.0.2.2", 80)] for found in seen} == {
+        (real("198.51.100.1"),)
+    }
+
+
+@pytest.mark.usefixtures("kernel")
+def test_what_counts(reader: TableReader) -> None:
+    """Realservers with a weight count, sorry servers that vip.toml names and weight 0 do not."""
+    ipvs.change(
+        *ipvs.service("-t 192.0.2.1:80", ONE, "198.51.100.2:8080 -m -w 0", "127.0.0.1:80 -m"),
+        *ipvs.service("-f 8", "198.51.100.1:0 -g"),
+    )
+    prefix = parse_prefix("192.0.2.1")
+    watched = [
+        Watched(prefix, frozenset({8}), frozenset({(parse_address("127.0.0.1"), None)})),
+        Watched(parse_prefix("192.0.2.9")),
+    ]
+    live = observe(read(reader), watched).live
+    assert live == {
+        prefix: {Service("tcp", 80): 1, Service("fwmark", 8): 1},
+        parse_prefix("192.0.2.9"): {},
+    }
+
+
+# --- races -------------------------------------------------------------------------------------
+
+
+def test_a_service_goes_between_two_pieces_of_proc(kernel: None) -> None:
+    """The kernel then leaves another service out of the text, and the reader does not believe it."""
+    del kernel
+    ipvs.change(*ipvs.numbered(range(400), ONE))
+    every = {ipvs.address(number) for number in range(400)}
+    texts: list[bytes] = []
+    gone: list[str] = []
+
+    def fetch(path: Path) -> bytes:
+        """Read a file as Path.read_bytes does; the first time, a service goes in the midst of it."""
+        pieces = []
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(4096):
+                pieces.append(piece)
+                if not gone:
+                    gone.append(next(where for where in every if written(where) in piece))
+                    ipvs.change(f"-D -t {gone[0]}:80")
+        texts.append(b"".join(pieces))
+        return texts[-1]
+
+    seen = read(ProcReader(fetch=fetch))
+    lost = {where for where in every if written(where) not in texts[0]}
+    assert lost, "the race that this test is about has not happened"
+    assert not lost & set(gone)
+    assert {str(server.address) for server in seen.services} == every - set(gone)
+
+
+def written(where: str) -> bytes:
+    """Return an IPv4 address as the kernel writes it."""
+    return f"{int(parse_address(where)):08X}".encode()
+
+
+class Raced:
+    """pyroute2's IPVS, where a service goes just before its realservers are asked for."""
+
+    def __init__(self, gone: str, answers: list[int]) -> None:
+        self._inner = connect()
+        self._gone = gone
+        self._answers = answers
+
+    def service(self, command: str) -> Any:
+        return self._inner.service(command)
+
+    def dest(self, command: str, service: Any) -> Any:
+        if ("IPVS_SVC_ATTR_ADDR", self._gone) not in service.attributes or self._answers:
+            return self._inner.dest(command, service)
+        ipvs.change(f"-D -t {self._gone}:80")
+        answer = list(self._inner.dest(command, service))
+        self._answers.append(len(answer))
+        return answer
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_a_service_goes_before_netlink_asks_for_its_realservers(kernel: None) -> None:
+    """The kernel then answers with none, and no error; the reader sees that the service has gone."""
+    del kernel
+    ipvs.change(*ipvs.numbered(range(4), ONE))
+    answers: list[int] = []
+    seen = read(NetlinkReader(lambda: Raced(ipvs.address(2), answers)))
+    assert answers == [0], "the race that this test is about has not happened"
+    assert {str(server.address): len(found) for server, found in seen.services.items()} == {
+        ipvs.address(number): 1 for number in (0, 1, 3)
+    }
+
+
+WRITER = """
+import subprocess, sys, time
+while True:
+    for lines in sys.argv[2:]:
+        subprocess.run(["ipvsadm", "-R"], input=lines, text=True, check=True)
+        time.sleep(float(sys.argv[1]))
+"""
+STABLE = {"proc": (400, 0.01, 150), "netlink": (20, 0.3, 20)}
+"""By reader: how many services stay, how long the writer rests, and how many tables are enough."""
+
+
+@contextmanager
+def writer(rest: float) -> Iterator[None]:
+    """Run a process that adds and removes services over and over."""
+    restless = range(1000, 1010)
+    added = ipvs.numbered(restless, ONE)
+    removed = [f"-D -t {ipvs.address(number)}:80" for number in restless]
+    texts = ["".join(f"{line}\n" for line in lines) for lines in (added, removed)]
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(rest), *texts])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -> None:
+    """Whatever else comes and goes, the services that stay have their realservers in every table.
+
+    A table that does not stand still is unknown, which is an error; but looks succeed, and see it
+    change.
+    """
+    del kernel
+    count, rest, enough = STABLE[name]
+    ipvs.change(*ipvs.numbered(range(count), ONE))
+    stable = [virtual("tcp", ipvs.address(number), 80) for number in range(count)]
+    wrong: list[str] = []
+    unknown: set[str] = set()
+    sizes: list[int] = []
+
+    def seen_enough() -> bool:
+        try:
+            services = read(READERS[name]()).services
+        except TableError as error:
+            unknown.add(str(error).partition(";")[0].rpartition(": ")[2])
+            return False
+        wrong.extend(str(key) for key in stable if len(services.get(key, ())) != 1)
+        sizes.append(len(services))
+        return bool(wrong) or (len(set(sizes)) > 1 and len(sizes) >= enough)
+
+    with writer(rest):
+        eventually(seen_enough, within=60, what="enough tables that are not all alike")
+    assert not wrong
+    assert unknown <= {"changes while it is being read"}
+
+
+# --- how long ----------------------------------------------------------------------------------
+
+
+def test_proc_is_fast(kernel: None, record_property: Callable[[str, object], None]) -> None:
+    """With 1,000 services of 3 realservers, /proc is read in a small part of netlink's time."""
+    del kernel
+    ends = [f"198.51.100.{number}:8080 -m" for number in (1, 2, 3)]
+    ipvs.change(*ipvs.numbered(range(1000), *ends))
+    taken = {}
+    for name, rounds in (("proc", 9), ("netlink", 1)):
+        reader = READERS[name]()
+        times = []
+        for _ in range(rounds):
+            started = time.monotonic()
+            seen = read(reader)
+            times.append(time.monotonic() - started)
+            assert sum(map(len, seen.services.values())) == 3000
+        taken[name] = min(times)
+        record_property(f"{name}, 1000 services of 3 realservers", f"{1000 * taken[name]:.1f} ms")
+    assert taken["proc"] < taken["netlink"] / 20
