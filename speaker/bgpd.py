@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from speaker import status as states
@@ -38,8 +38,8 @@ PATIENCE, DAEMONS_PATIENCE = 30.0, 5.0
 """For how long to wait for the end of another run of ours, in seconds. The daemon tries again."""
 
 
-class GuardError(SpeakerError):
-    """What the shell toolkit checked before each run does not hold. In its words."""
+class NotBegunError(SpeakerError):
+    """A pass could not begin, so nothing was changed. In the shell toolkit's words, where it had any."""
 
 
 # --- the pass and the daemon -------------------------------------------------------------------
@@ -49,13 +49,14 @@ def run_pass(config: Config) -> bool:
     """Run one pass over all VIPs, for cron. Return whether all is as decided.
 
     Raises:
-        GuardError: not root, or bgpd or keepalived does not run. Nothing was changed.
-        SpeakerError: bgpd or the state file can't be used.
+        NotBegunError: not root, keepalived does not run, or bgpd, the state file or the turn of
+            another run stands against it.
+        SpeakerError: the state file can't be used any more.
     """
     if os.geteuid() != 0:
-        raise GuardError("Only run as root !")
+        raise NotBegunError("Only run as root !")
     if _needs_keepalived(config) and not keepalived.is_running():
-        raise GuardError("fatal error : keepalived not running !")
+        raise NotBegunError("fatal error : keepalived not running !")
     return asyncio.run(_pass(config))
 
 
@@ -64,12 +65,15 @@ def _needs_keepalived(config: Config) -> bool:
 
 
 async def _pass(config: Config) -> bool:
-    async with turn(config.settings.state, PATIENCE):
-        watchdog = _make(config)
+    async with AsyncExitStack() as stack:
         try:
+            await stack.enter_async_context(turn(config.settings.state, PATIENCE))
+            watchdog = _make(config)
             await watchdog.look()
         except NotRunningError as error:
-            raise GuardError("fatal error : quagga/bgpd not running !") from error
+            raise NotBegunError("fatal error : quagga/bgpd not running !") from error
+        except SpeakerError as error:
+            raise NotBegunError(str(error)) from error
         await watchdog.act()
         # A pass remembers none of the last one's doubts: what the guard holds is waited for.
         while (when := watchdog.held_until) is not None:
@@ -206,7 +210,7 @@ def _configure(backend: QuaggaBackend, config: Config) -> None:
 
 
 __all__ = [
-    "GuardError",
+    "NotBegunError",
     "check",
     "explain",
     "history",

@@ -93,7 +93,7 @@ def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
             gc.enable()
             return 0 if bgpd.stay(path, config) else USAGE
         return 0 if bgpd.run_pass(config) else NOT_AS_WANTED
-    except bgpd.GuardError as error:
+    except bgpd.NotBegunError as error:
         log.critical("%s", error)
         return USAGE
     except SpeakerError as error:

@@ -28,6 +28,7 @@ READ = (
     "show bgp summary",
 )
 TABLES = 2
+NOT_WHOLE = "bgpd: its answer is not whole; it may just have ended"
 BATCH = 10_000  # what one command line holds
 # The configuration lock of a Quagga, and the 50 ms until a new path is the best, are waited for.
 LOCK_TRIES = 20
@@ -192,9 +193,9 @@ class QuaggaBackend:
 
     async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
         lines = await self._show(READ)
-        running = self._check(text.parse_running(lines))
+        running = self._running_of(lines)
         if not text.answered(lines, TABLES):
-            raise BackendError("bgpd: its answer is not whole; it may just have ended")
+            raise BackendError(NOT_WHOLE)
         paths = text.parse_tables(lines)
         self._sessions = text.parse_summary(lines)
         self._running = running
@@ -207,7 +208,7 @@ class QuaggaBackend:
         }
 
     async def _read_running(self) -> Running:
-        return self._check(text.parse_running(await self._show(READ[:1])))
+        return self._running_of(await self._show(READ[:1]))
 
     async def _show(self, commands: Sequence[str]) -> list[str]:
         output = await self._vtysh(commands)
@@ -218,8 +219,11 @@ class QuaggaBackend:
             raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
         return lines
 
-    def _check(self, running: Running) -> Running:
+    def _running_of(self, lines: Sequence[str]) -> Running:
         """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""
+        if not text.is_whole(lines):
+            raise BackendError(NOT_WHOLE)
+        running = text.parse_running(lines)
         if running.asns != [self._asn]:
             found = ", ".join(map(str, running.asns)) or "no router bgp"
             raise BackendError(

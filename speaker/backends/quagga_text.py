@@ -252,10 +252,15 @@ def is_head(line: str) -> bool:
 _EMPTY = ("No BGP network exists", "No BGP prefixes displayed")
 
 
+def is_whole(lines: Sequence[str]) -> bool:
+    """Tell whether running-config is whole: absence of text proves nothing."""
+    return "end" in lines
+
+
 def answered(lines: Sequence[str], tables: int) -> bool:
-    """Tell whether running-config and so many tables are whole: absence of text proves nothing."""
+    """Tell whether running-config and so many tables behind it are whole, empty ones included."""
     seen = sum(is_head(line) or line.startswith(_EMPTY) for line in lines)
-    return "end" in lines and seen == tables
+    return is_whole(lines) and seen == tables
 
 
 def _network(text: str) -> Prefix | None:

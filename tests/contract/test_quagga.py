@@ -122,6 +122,24 @@ def test_a_foreign_bgpd_is_never_written_to(bgpd: Bgpd, asn: int | None) -> None
     assert bgpd.asn == asn
 
 
+def test_a_cut_running_config_is_not_written_to(bgpd: Bgpd) -> None:
+    """Half of it could name no instance, or too few lines: each change says so, nothing is written."""
+
+    class Cut(Bgpd):
+        async def __call__(self, commands: Sequence[str]) -> Output:
+            output = await super().__call__(commands)
+            if commands[0] == "show running-config":
+                return Output(0, output.stdout[: len(output.stdout) // 3], "")
+            return output
+
+    cut = Cut(bgpd.dialect)
+    with pytest.raises(BackendError, match="not whole"):
+        asyncio.run(driver(cut).read([V4]))
+    failures = asyncio.run(driver(cut).apply(one(V4)))
+    assert "not whole" in failures[V4]
+    assert all(run[0].startswith("show") for run in cut.runs)
+
+
 def test_bgpd_down_is_no_empty_table(bgpd: Bgpd) -> None:
     """Nothing is known then, and each change says why."""
     backend = driver(bgpd)

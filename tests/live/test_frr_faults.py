@@ -108,16 +108,34 @@ def test_not_in_the_vty_group(dc: Bench) -> None:
 
 
 def test_vtysh_missing(dc: Bench) -> None:
-    """Said with the key that names it."""
+    """Said with the key that names it: the pass could not begin, and vip_mgmt records the wish."""
     dc.site.configure({"backend": {"quagga": {"vtysh": "/nonexistent/vtysh"}}})
     status, said = dc.site.cron()
-    assert status == 1
+    assert status == 255
     assert (
         "vtysh: /nonexistent/vtysh: No such file or directory; backend.quagga.vtysh names it"
         in said
     )
     status, said = dc.site.mgmt("-d", "192.0.2.2")
     assert (status, said.startswith(RECORDED)) == (1, True)
+
+
+def test_vtysh_that_is_none(dc: Bench) -> None:
+    """A program that answers anything else: no empty bgpd, and the pass could not begin."""
+    for program in ("/bin/true", "/bin/false", "/bin/echo"):
+        dc.site.configure({"backend": {"quagga": {"vtysh": program}}})
+        status, said = dc.site.cron()
+        assert (status, "vip_watchdog: bgpd: " in said) == (255, True), said
+        assert "no router bgp" not in said
+
+
+def test_no_state(dc: Bench) -> None:
+    """A state file in a directory that is not there: said with the key; the pass could not begin."""
+    dc.site.configure({"node": {"state": "/nonexistent/state.sqlite3"}})
+    status, said = dc.site.cron()
+    assert (status, "node.state names it" in said) == (255, True)
+    assert dc.frr.networks() == {}
+    assert dc.site.mgmt("-d", "192.0.2.2")[0] == 1
 
 
 def test_a_bad_configuration_does_not_wait(dc: Bench) -> None:
@@ -131,11 +149,14 @@ def test_a_bad_configuration_does_not_wait(dc: Bench) -> None:
 
 
 def test_wrong_as(dc: Bench) -> None:
-    """bgpd's AS is not the data centre's: nothing is written, and both are named."""
+    """bgpd's AS is not the data centre's: both are named, and nothing is written.
+
+    vip.toml and bgpd disagree, so the pass could not begin; vip_mgmt has recorded the wish.
+    """
     dc.site.configure({"dc": {"par1": {"asn": 64510}, "lyo1": {"asn": 64510}}})
     before = dc.frr.ask("show running-config")
-    for status, said in (dc.site.cron(), dc.site.mgmt("-a", "192.0.2.2")):
-        assert status == 1
+    for wanted, (status, said) in ((255, dc.site.cron()), (1, dc.site.mgmt("-a", "192.0.2.2"))):
+        assert status == wanted
         assert "bgpd: has 64699, and this data centre is AS 64510" in said
     assert dc.frr.ask("show running-config") == before
 
@@ -143,12 +164,12 @@ def test_wrong_as(dc: Bench) -> None:
 def test_no_instance_is_ever_created(dc: Bench) -> None:
     """A bgpd without `router bgp`: said, and it has none afterwards either."""
     restarted(dc, "")
-    for status, said in (
-        dc.site.cron(),
-        dc.site.mgmt("-d", "192.0.2.2"),
-        dc.site.mgmt("-a", "all"),
+    for wanted, (status, said) in (
+        (255, dc.site.cron()),
+        (1, dc.site.mgmt("-d", "192.0.2.2")),
+        (1, dc.site.mgmt("-a", "all")),
     ):
-        assert status == 1
+        assert status == wanted
         assert "has no router bgp" in said
     running = dc.frr.ask("show running-config")
     assert "router bgp" not in running
