@@ -77,7 +77,7 @@ def rank(address: Address, dc: DataCentre) -> int:
 
 def profile(vip: Vip, address: Address, dc: DataCentre) -> Profile:
     """Return the profile with which a data centre announces an address."""
-    return vip.ranks[rank(address, dc)]
+    return (address.ranks or vip.ranks)[rank(address, dc)]
 
 
 def route(vip: Vip, address: Address, dc: DataCentre) -> Route:

@@ -63,10 +63,14 @@ class DataCentre:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One prefix of a VIP, and the data centres that should attract it, first choice first."""
+    """One prefix of a VIP, and the data centres that should attract it, first choice first.
+
+    `ranks` has the profile of each rank where they are not those of its VIP.
+    """
 
     prefix: Prefix
     prefer: tuple[str, ...]
+    ranks: tuple[Profile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +118,12 @@ class Topology:
         names = sorted(dc.name for dc in self.dcs)
         by_prefix: dict[Prefix, tuple[Vip, Address]] = {}
         for vip in self.vips:
-            if len(vip.ranks) < len(names):
-                raise PolicyError(
-                    f"vip {vip.name}: {len(vip.ranks)} ranks for {len(names)} data centres: "
-                    "every data centre needs one"
-                )
+            for ranks in (vip.ranks, *(a.ranks for a in vip.addresses if a.ranks)):
+                if len(ranks) < len(names):
+                    raise PolicyError(
+                        f"vip {vip.name}: {len(ranks)} ranks for {len(names)} data centres: "
+                        "every data centre needs one"
+                    )
             for address in vip.addresses:
                 if sorted(address.prefer) != names:
                     raise PolicyError(

@@ -205,7 +205,12 @@ def _make(
 
 
 def _configure(backend: QuaggaBackend, config: Config) -> None:
-    profiles = [profile for vip in config.topology.vips for profile in vip.ranks]
+    profiles = [
+        profile
+        for vip in config.topology.vips
+        for ranks in (vip.ranks, *(address.ranks for address in vip.addresses))
+        for profile in ranks
+    ]
     backend.configure(config.settings.dc.asn, config.settings.quagga, profiles)
 
 

@@ -65,7 +65,8 @@ class Builder:
         if self.faults:
             return None
         topology = Topology(self._dcs, tuple(vip for vip in vips if vip is not None))
-        next_hop = node.next_hop or document.backend.exabgp.next_hop
+        here = document.dc[node.dc].next_hop
+        next_hop = node.next_hop or here or document.backend.exabgp.next_hop
         intervals = [document.health.interval] + [
             vip.health.interval
             for vip in document.vip.values()
@@ -157,7 +158,10 @@ class Builder:
                     order = tuple(prefer)
             prefix = self._prefix(where, address)
             if prefix is not None:
-                addresses.append(Address(prefix, order))
+                other = (
+                    () if address.ranks is None else self._named(f"{where}.ranks", address.ranks)
+                )
+                addresses.append(Address(prefix, order, other))
         rule = self._rule(key, vip)
         if self.faults or rule is None:
             return None

@@ -123,6 +123,7 @@ class DcTable(Table):
 
     asn: Annotated[int, Field(ge=1, le=MAX_ASN)]
     weight: Weight = 1.0
+    next_hop: NextHopTable | None = None
 
 
 class ProfileTable(Table):
@@ -176,6 +177,7 @@ class AddressTable(Table):
     ip: Annotated[IpAddress, BeforeValidator(units.address)]
     prefer: Prefer | None = None
     prefix_length: Annotated[int, Field(ge=1, le=128)] | None = None
+    ranks: list[str] | None = None
 
 
 class VipTable(Table):

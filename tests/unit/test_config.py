@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from policy.guard import GuardRule
 from policy.health import Need, Service, Thresholds
-from policy.preference import auto
+from policy.preference import auto, profile
 from policy.route import Asn, Community, LargeCommunity, Origin, parse_prefix
 from policy.topology import DataCentre
 from speaker import config
@@ -294,6 +294,30 @@ def test_the_shortest_interval() -> None:
     """The watchdog looks as often as the VIP that wants it most often."""
     text = '[health]\ninterval = "5s"\n' + VIP + 'health.interval = "250ms"\n'
     assert load(HEAD + text).settings.interval == 0.25
+
+
+def test_next_hop_of_a_data_centre() -> None:
+    """`[dc.NAME] next_hop` holds for the machine there alone, and `[node] next_hop` beats it."""
+    text = HEAD.replace("[dc.lyo1]", '[dc.lyo1]\nnext_hop = { ipv6 = "2001:db8::2" }')
+    there = load(text.replace('dc = "par1"', 'dc = "lyo1"'))
+    assert there.settings.exabgp.next_hop == NextHop(None, IPv6Address("2001:db8::2"))
+    assert load(text).settings.exabgp.next_hop == NextHop()
+    own = text.replace('dc = "par1"', 'dc = "lyo1"\nnext_hop = { ipv4 = "203.0.113.7" }')
+    assert load(own).settings.exabgp.next_hop == NextHop(IPv4Address("203.0.113.7"), None)
+
+
+def test_ranks_of_an_address() -> None:
+    """An address may have other profiles than its VIP; the others keep the VIP's."""
+    text = HEAD + '[policy]\nranks = ["near", "far"]\n'
+    for name, prepends in (("near", 0), ("far", 1), ("further", 2)):
+        text += f"[profile.{name}]\nprepends = {prepends}\n"
+    text += '[vip."a.tld"]\nprefer = ["par1", "lyo1"]\naddresses = ["192.0.2.1", '
+    text += '{ ip = "192.0.2.2", ranks = ["far", "further"] }]'
+    topology = load(text).topology
+    here = topology.dc("par1")
+    assert [profile(vip, address, here).prepends for vip, address in topology] == [0, 1]
+    with pytest.raises(ConfigError, match=r"addresses\[1\]\.ranks: \['none'\] have no \[profile"):
+        load(text.replace('["far", "further"]', '["none"]'))
 
 
 def test_next_hop_of_the_node() -> None:
