@@ -51,12 +51,18 @@ class Bird:
 
     def routes(self, neighbor: str | None = None) -> dict[str, SeenRoute]:
         """Return the routes by prefix: those of one neighbour, or the best ones."""
+        found = self.attributes(neighbor)
+        return {prefix: _route(prefix, attributes) for prefix, attributes in found.items()}
+
+    def attributes(self, neighbor: str | None = None) -> dict[str, dict[str, str]]:
+        """Return all attributes of those routes in BIRD's own words, such as `BGP.origin: IGP`."""
         which = f"protocol {self._names[neighbor]}" if neighbor else "primary"
-        return {route.prefix: route for route in _routes(self._ask(f"show route {which} all"))}
+        return dict(_routes(self._ask(f"show route {which} all")))
 
     def best(self, prefix: str) -> SeenRoute | None:
         """Return the selected route of a prefix."""
-        return next(_routes(self._ask(f"show route {prefix} primary all")), None)
+        found = next(_routes(self._ask(f"show route {prefix} primary all")), None)
+        return None if found is None else _route(*found)
 
     def sessions(self) -> dict[str, bool]:
         """Return by neighbour address whether the session is established."""
@@ -134,7 +140,7 @@ def _reply(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
             return
 
 
-def _routes(lines: Iterable[tuple[int, str]]) -> Iterator[SeenRoute]:
+def _routes(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, dict[str, str]]]:
     prefix = ""
     attributes: dict[str, str] = {}
     for code, text in lines:
@@ -142,7 +148,7 @@ def _routes(lines: Iterable[tuple[int, str]]) -> Iterator[SeenRoute]:
             code == _ROUTE and text and text[0] != "\t"
         ):  # neither a break between tables nor a "via"
             if attributes:
-                yield _route(prefix, attributes)
+                yield prefix, attributes
             # A second route of the same network has blanks in place of the prefix.
             prefix = prefix if text[0] == " " else text.split()[0]
             attributes = {}
@@ -150,7 +156,7 @@ def _routes(lines: Iterable[tuple[int, str]]) -> Iterator[SeenRoute]:
             name, _, value = text.strip().partition(": ")
             attributes[name] = value
     if attributes:
-        yield _route(prefix, attributes)
+        yield prefix, attributes
 
 
 def _route(prefix: str, attributes: dict[str, str]) -> SeenRoute:

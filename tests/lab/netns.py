@@ -47,6 +47,12 @@ class Namespace:
         """
         return _run(*self.command(*argv))
 
+    def add(self, device: str, *addresses: str) -> None:
+        """Give a device addresses with their prefix lengths."""
+        for address in addresses:
+            nodad = ["nodad"] if ":" in address else []
+            self.run("ip", "address", "add", address, "dev", device, *nodad)
+
     def spawn(
         self, argv: Sequence[str], *, log: str, env: Mapping[str, str] | None = None
     ) -> Process:
@@ -147,22 +153,31 @@ class Network:
         number = next(self._links)
         v4 = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
         v6 = f"2001:db8:ffff:{number:x}::1", f"2001:db8:ffff:{number:x}::2"
+        devices = self._join(a, b, 10 * number)
         ends = [
-            End(host, f"link{next(host.devices)}", *pair)
-            for host, *pair in zip((a, b), v4, v6, strict=True)
+            End(host, *each) for host, *each in zip((a, b), devices, v4, v6, strict=True)
         ]
-        one, two = ends
-        # Where both ends have the same index, the kernel takes up to a second to see the carrier.
-        index = 10 * number
-        _run(
-            "ip", "link", "add", one.device, "netns", a.name, "index", str(index), "type", "veth",
-            "peer", "name", two.device, "netns", b.name, "index", str(index + 1),
-        )  # fmt: skip
         for end in ends:
-            end.namespace.run("ip", "address", "add", f"{end.ipv4}/30", "dev", end.device)
-            end.namespace.run("ip", "address", "add", f"{end.ipv6}/64", "dev", end.device, "nodad")
+            end.namespace.add(end.device, f"{end.ipv4}/30", f"{end.ipv6}/64")
             end.set("up")
+        one, two = ends
         return Link(one, two)
+
+    def wire(self, a: Namespace, b: Namespace) -> tuple[str, str]:
+        """Join two hosts by a pair of devices that are up and have no addresses; return their names."""
+        devices = self._join(a, b, 10 * next(self._links))
+        for host, device in zip((a, b), devices, strict=True):
+            host.run("ip", "link", "set", device, "up")
+        return devices
+
+    def _join(self, a: Namespace, b: Namespace, index: int) -> tuple[str, str]:
+        # Where both ends have the same index, the kernel takes up to a second to see the carrier.
+        one, two = (f"link{next(host.devices)}" for host in (a, b))
+        _run(
+            "ip", "link", "add", one, "netns", a.name, "index", str(index), "type", "veth",
+            "peer", "name", two, "netns", b.name, "index", str(index + 1),
+        )  # fmt: skip
+        return one, two
 
     def close(self) -> None:
         """Stop every process and remove every namespace and file."""

@@ -1,0 +1,1 @@
+"""Tests of the way from Quagga or FRR to ExaBGP."""
