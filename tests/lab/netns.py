@@ -154,9 +154,7 @@ class Network:
         v4 = f"203.0.113.{4 * number + 1}", f"203.0.113.{4 * number + 2}"
         v6 = f"2001:db8:ffff:{number:x}::1", f"2001:db8:ffff:{number:x}::2"
         devices = self._join(a, b, 10 * number)
-        ends = [
-            End(host, *each) for host, *each in zip((a, b), devices, v4, v6, strict=True)
-        ]
+        ends = [End(host, *each) for host, *each in zip((a, b), devices, v4, v6, strict=True)]
         for end in ends:
             end.namespace.add(end.device, f"{end.ipv4}/30", f"{end.ipv6}/64")
             end.set("up")

@@ -1,9 +1,10 @@
-"""Owns one speaker of a bgpd.conf and the router beside it: what the router gets, whoever speaks."""
+"""Owns one speaker of a bgpd.conf and the routers beside it: what they get, whoever speaks."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from tests.lab.frr import Frr
 from tests.lab.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from tests.lab.netns import Network
 
@@ -23,9 +24,13 @@ Updates = dict[str, dict[str, dict[str, str]]]
 OLD_DEFAULTS = "frr version 7.3\nfrr defaults traditional\n"
 """Has FRR treat a file of Quagga as Quagga did: no RFC 8212, no import-check."""
 
+SOONER = "bgp route-map delay-timer 1\n"
+"""FRR waits for 5 s before it applies a route-map that stands behind its network line."""
+
 # BIRD is the active side too: a bgpd that found nobody waits for two minutes.
 OPTIONS = (
     "passive no;",
+    "strict bind yes;",
     "connect delay time 1;",
     "connect retry time 1;",
     "allow local as 64;",
@@ -52,17 +57,24 @@ class Stage:
             name: of the hosts, short.
             content: the configuration.
         """
-        self.text = content.decode("latin-1")
-        if not re.search(r"^frr version ", self.text, re.MULTILINE):
-            self.text = OLD_DEFAULTS + self.text
+        text = content.decode("latin-1")
+        head = "" if re.search(r"^frr version ", text, re.MULTILINE) else OLD_DEFAULTS
+        self._text = head + SOONER + text
         self._said: dict[str, dict[str, str]] = {}
-        for neighbor, word, value in _SAID.findall(self.text):
+        for neighbor, word, value in _SAID.findall(text):
             self._said.setdefault(neighbor, {}).setdefault(word, value)
         self.neighbors = [name for name in self._said if _is_address(name)]
-        self.speaker, self.router = network.host(name), network.host(f"{name}-r")
-        here, there = network.wire(self.speaker, self.router)
-        self.speaker.add(here, *sorted({_wide(self.local(each)) for each in self.neighbors}))
-        self.router.add(there, *map(_wide, self.neighbors))
+        self.speaker, self._routers = network.host(name), network.host(f"{name}-r")
+        here, there = network.wire(self.speaker, self._routers)
+        addresses = {_wide(self.local(neighbor)) for neighbor in self.neighbors}
+        theirs = {_wide(neighbor) for neighbor in self.neighbors}
+        if not any(":" in address for address in addresses):
+            addresses.add("2001:db8:ffff:ffff::10/64")
+            theirs.add("2001:db8:ffff:ffff::1/64")
+        self._addresses = sorted(addresses)
+        self.speaker.add(here, *self._addresses)
+        self._routers.add(there, *sorted(theirs))
+        self.birds: Mapping[str, Bird] = {}
 
     def local(self, neighbor: str) -> str:
         """Return the speaker's address towards a neighbour."""
@@ -70,73 +82,97 @@ class Stage:
             ip_network(_wide(neighbor), strict=False)[0x10 if ":" in neighbor else 10]
         )
 
+    def address(self, version: int) -> str:
+        """Return the speaker's address of a family, of which it has one."""
+        found = [text.partition("/")[0] for text in self._addresses]
+        (address,) = (text for text in found if (":" in text) == (version == 6))
+        return address
+
     def _setting(self, neighbor: str, word: str) -> str | None:
         own = self._said[neighbor]
         return own.get(word, self._said.get(own.get("peer-group", ""), {}).get(word))
 
     def begin_frr(self) -> None:
-        """Start bgpd with the file as it is, and the neighbours that bgpd found in it."""
-        self.frr = Frr(self.speaker, self.text)
-        found = json.loads(self.frr.ask("show bgp neighbors json"))
-        assert sorted(found) == sorted(self.neighbors), "bgpd found other neighbours than this test"
-        sessions = [
-            Session(address, peer["remoteAs"], self.local(address), peer["localAs"])
-            for address, peer in found.items()
-        ]
-        self.bird = Bird(
-            self.router,
-            sessions,
-            options=OPTIONS,
-            own={address: self._options(address) for address in found},
-            by="local",
-        )
+        """Start bgpd with the file as it is."""
+        self.frr = Frr(self.speaker, self._text)
 
-    def _options(self, neighbor: str) -> Sequence[str]:
-        options = []
-        if (password := self._setting(neighbor, "password")) is not None:
+    def begin_routers(self) -> None:
+        """Start a router for each neighbour that bgpd has found in its file, once bgpd is ready.
+
+        Its End-of-RIB would be said before all is sent otherwise.
+        """
+        eventually(self._is_ready, within=60, what="all networks in bgpd's table")
+        peers = json.loads(self.frr.ask("show bgp neighbors json"))
+        assert sorted(peers) == sorted(self.neighbors), "bgpd found other neighbours than this test"
+        self._families = {
+            address: len(peer["addressFamilyInfo"]) for address, peer in peers.items()
+        }
+        self.birds = {
+            address: self._bird(
+                number,
+                Session(address, peer["remoteAs"], self.local(address), peer["localAs"]),
+            )
+            for number, (address, peer) in enumerate(peers.items())
+        }
+
+    def _is_ready(self) -> bool:
+        if "Processed Change: true" in self.frr.ask("show route-map"):
+            return False
+        tables = [
+            json.loads(self.frr.ask(f"show bgp {family} unicast json"))
+            for family in ("ipv4", "ipv6")
+        ]
+        paths = [path for table in tables for each in table["routes"].values() for path in each]
+        return all(path.get("bestpath") or not path.get("valid") for path in paths)
+
+    def _bird(self, number: int, session: Session) -> Bird:
+        # A BIRD for each: one alone would speak to an address once only.
+        directory = self._routers.directory / str(number)
+        directory.mkdir()
+        options = [*OPTIONS]
+        if (password := self._setting(session.local, "password")) is not None:
             options.append(f'password "{password}";')
-        if self._setting(neighbor, "ttl-security") is not None:
+        if self._setting(session.local, "ttl-security") is not None:
             options.append("ttl security yes;")
-        return options
+        host = replace(self._routers, directory=directory)
+        return Bird(host, [session], router_id=f"198.51.100.{200 + number}", options=options)
 
     def frr_sent(self) -> Updates:
-        """Return what the router has got from bgpd, once bgpd has said that this is all."""
-        families = {
-            address: peer["addressFamilyInfo"]
-            for address, peer in json.loads(self.frr.ask("show bgp neighbors json")).items()
-        }
-        speaking = {address for address, of_it in families.items() if of_it}
-        ends = sum(map(len, families.values()))
-        eventually(
-            lambda: {address for address, up in self.bird.sessions().items() if up},
-            until=lambda up: up >= speaking,
-            within=60,
-            what=f"sessions with {speaking}",
-        )
-        eventually(
-            lambda: self.bird.process.log().count("Got END-OF-RIB"),
-            until=lambda count: count >= ends,
-            within=60,
-            what=f"{ends} times End-of-RIB",
-        )
+        """Return what the routers have got from bgpd, once it has said that this is all."""
+        for address, bird in self.birds.items():
+            eventually(
+                lambda bird=bird: bird.process.log().count("Got END-OF-RIB"),  # type: ignore[misc]
+                until=lambda count, ends=self._families[address]: count >= ends,  # type: ignore[misc]
+                within=60,
+                what=f"{self._families[address]} times End-of-RIB from bgpd at {address}",
+            )
         return self.received()
 
     def received(self) -> Updates:
-        """Return what the router has got from whoever speaks."""
-        return {address: _plain(self.bird.attributes(address)) for address in self.neighbors}
+        """Return what the routers have got from whoever speaks."""
+        for neighbor, bird in self.birds.items():
+            assert "<RMT>" not in bird.process.log(), f"{neighbor} was sent what it refuses"
+        return {
+            neighbor: {
+                prefix: _plain(attributes)
+                for prefix, attributes in self.birds[neighbor]
+                .attributes(self.local(neighbor))
+                .items()
+            }
+            for neighbor in self.neighbors
+        }
 
 
-def _plain(routes: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return routes without what is BIRD's own, and without the link-local next hop.
+def _plain(attributes: dict[str, str]) -> dict[str, str]:
+    """Return attributes without what is BIRD's own, and without the link-local next hop.
 
     bgpd sends one beside the global next hop, ExaBGP none (RFC 2545 §3).
     """
-    for attributes in routes.values():
-        attributes["BGP.next_hop"] = attributes["BGP.next_hop"].split()[0]
-    return {
-        prefix: {name: value for name, value in attributes.items() if name.startswith("BGP.")}
-        for prefix, attributes in routes.items()
+    # BIRD's line of an empty AS_PATH ends with the colon.
+    found = {
+        name.rstrip(":"): value for name, value in attributes.items() if name.startswith("BGP.")
     }
+    return {**found, "BGP.next_hop": found["BGP.next_hop"].split()[0]}
 
 
 def _is_address(text: str) -> bool:
