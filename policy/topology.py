@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from policy.errors import PolicyError
 from policy.health import HealthRule
@@ -30,6 +30,11 @@ class Profile:
     origin: Origin = Origin.IGP
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
+
+    @classmethod
+    def plain(cls, prepends: int) -> Self:
+        """Return a profile that only prepends."""
+        return cls(f"prepend-{prepends}", prepends)
 
     def attributes(self, asn: Asn) -> Attributes:
         """Return the attributes with which `asn` announces a route of this profile to an eBGP peer."""

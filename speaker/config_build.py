@@ -10,7 +10,7 @@ from policy.health import HealthRule, Service, Thresholds
 from policy.preference import auto, pairs, spread
 from policy.route import Asn, Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
-from speaker.config_form import NO_ADDRESS, NOWHERE, toml_path
+from speaker.config_form import NO_ADDRESS, NOWHERE
 from speaker.settings import (
     Config,
     ExabgpSettings,
@@ -19,6 +19,7 @@ from speaker.settings import (
     QuaggaSettings,
     Settings,
 )
+from speaker.toml_text import toml_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ class Builder:
         prepends = policy.prepends
         if prepends is None:
             prepends = list(range(1, max(3, len(self._dcs)) + 1))
-        ranks = tuple(Profile(f"prepend-{count}", count) for count in prepends)
+        ranks = tuple(map(Profile.plain, prepends))
         self._check_ranks("policy.prepends", ranks)
         return ranks
 

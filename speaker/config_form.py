@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from speaker.schema import Document
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from speaker.toml_text import toml_path
 
 _ROUNDS = 20
 # What is faulty and may not be missing still exists: what names it is not at fault for that.
@@ -86,16 +82,3 @@ def _line(fault: Any) -> str:
             return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
         case _:
             return f"{where}: {fault['msg']} (found {fault['input']!r:.80})"
-
-
-def toml_path(path: Sequence[object]) -> str:
-    """Return a key's path as TOML writes it: `vip."vip-1.tld".addresses[0].ip`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            key = str(part)
-            bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
-            text += ("." if text else "") + (key if bare else json.dumps(key, ensure_ascii=False))
-    return text

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 IpAddress = IPv4Address | IPv6Address
 Endpoint = tuple[IpAddress, int]
@@ -23,6 +28,44 @@ def duration(text: object) -> float:
     if not match:
         raise ValueError(f'{text!r} is no duration; write it like "250ms", "5s", "10m", "2h", "1d"')
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def duration_text(seconds: float) -> str:
+    """Return the text that `duration` parses into so many seconds, or the nearest to them.
+
+    Raises:
+        ValueError: negative, or more than 999999999 days.
+    """
+    texts = (
+        f"{seconds / unit:.6f}".rstrip("0").rstrip(".") + name for name, unit in _SECONDS.items()
+    )
+    return _nearest(duration, texts, seconds)
+
+
+def share_text(part: float) -> str:
+    """Return the text that `share` parses into that part, or the nearest to it.
+
+    Raises:
+        ValueError: not from 0 to 1.
+    """
+    return _nearest(share, (f"{part * 100:.{digits}f}%" for digits in range(4)), part)
+
+
+def _nearest(parse: Callable[[object], float], texts: Iterable[str], wanted: float) -> str:
+    """Return the text that is parsed into what is wanted, the shortest of those as near."""
+    near: list[tuple[float, int, str]] = []
+    for text in texts:
+        with suppress(ValueError):
+            near.append((abs(parse(text) - wanted), len(text), text))
+    if not near:
+        raise ValueError(f"{wanted} has no text")
+    return min(near)[2]
+
+
+def endpoint_text(where: Endpoint) -> str:
+    """Return the text that `endpoint` parses."""
+    address, port = where
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
 def share(text: object) -> float:

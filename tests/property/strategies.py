@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
@@ -28,7 +29,17 @@ from policy.route import (
 )
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.backends.exabgp_text import Neighbor
-from speaker.settings import NextHop
+from speaker.settings import (
+    Backend,
+    Config,
+    ExabgpSettings,
+    HealthSettings,
+    NextHop,
+    QuaggaSettings,
+    Settings,
+    Source,
+)
+from speaker.units import share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -293,10 +304,73 @@ def topology_of(*names: str) -> Topology:
     return Topology(tuple(DataCentre(name, LOCAL_ASN) for name in names), ())
 
 
-# --- ExaBGP --------------------------------------------------------------------------------------
+# --- configurations ------------------------------------------------------------------------------
 
 V4_HOP = IPv4Address("203.0.113.2")
 V6_HOP = IPv6Address("2001:db8:ffff::2")
+DURATIONS = st.sampled_from([0.0, 0.25, 1.0, 2.5, 90.0, 3600.0, 0.035])
+ENDPOINTS = st.tuples(ADDRESSES, st.integers(1, 65535))
+TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
+PATHS = TEXTS.map(lambda text: Path("/tmp", text.replace("/", "")))
+PLAIN = st.lists(st.integers(0, MAX_PREPENDS), min_size=5, max_size=6, unique=True).map(
+    lambda counts: tuple(map(Profile.plain, sorted(counts)))
+)
+
+
+@st.composite
+def health_settings(draw: st.DrawFn, rule: HealthRule) -> HealthSettings:
+    """Where the health of a VIP with that rule comes from."""
+    source = draw(st.sampled_from(get_args(Source) if rule.required else ["ipvs", "none"]))
+    realservers = st.lists(ENDPOINTS, min_size=1, max_size=2).map(tuple)
+    return HealthSettings(
+        source,
+        draw(st.frozensets(st.tuples(ADDRESSES, st.none() | st.integers(1, 65535)), max_size=2)),
+        {each: draw(realservers) if source == "tcp" else () for each in rule.required},
+    )
+
+
+@st.composite
+def settings(draw: st.DrawFn, topology: Topology) -> Settings:
+    return Settings(
+        draw(st.sampled_from(topology.dcs)),
+        draw(st.sampled_from(get_args(Backend))),
+        draw(PATHS),
+        draw(PATHS),
+        draw(st.none() | ENDPOINTS),
+        GuardRule(draw(st.sampled_from([0.0, share("33.3%"), 0.5, 1.0])), draw(DURATIONS)),
+        draw(DURATIONS.filter(bool)),
+        draw(PATHS),
+        {vip.name: draw(health_settings(vip.health)) for vip in topology.vips},
+        ExabgpSettings(
+            NextHop(draw(st.sampled_from([None, V4_HOP])), draw(st.sampled_from([None, V6_HOP]))),
+            draw(st.booleans()),
+            draw(st.none() | TEXTS),
+        ),
+        QuaggaSettings(
+            draw(PATHS),
+            draw(TEXTS | st.dictionaries(TEXTS, TEXTS, max_size=2)),
+            tuple(draw(st.lists(PATHS, max_size=2))),
+        ),
+    )
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    """A configuration as a file may have it: weights, ranks of some kinds, settings of all."""
+    found = draw(topologies())
+    dcs = tuple(replace(dc, weight=draw(WEIGHTS)) for dc in found.dcs)
+    kinds = [draw(PLAIN), draw(ranks(len(dcs)))]
+    topology = Topology(
+        dcs,
+        tuple(
+            replace(vip, ranks=draw(st.sampled_from(kinds))) for vip in found.vips if vip.addresses
+        ),
+    )
+    return Config(topology, draw(settings(topology)))
+
+
+# --- ExaBGP --------------------------------------------------------------------------------------
+
 FAMILIES = st.sampled_from([frozenset({4, 6}), frozenset({4}), frozenset({6}), frozenset[int]()])
 
 

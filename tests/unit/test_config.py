@@ -24,8 +24,8 @@ from policy.route import Asn, Community, LargeCommunity, Origin, parse_prefix
 from policy.topology import DataCentre
 from speaker import config
 from speaker.config import ConfigError
-from speaker.config_form import toml_path
 from speaker.settings import NextHop
+from speaker.toml_text import toml_path
 
 if TYPE_CHECKING:
     from speaker.settings import Config
