@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Decision, decide
 from policy.guard import GuardMemory, restrain
-from policy.health import judge
+from policy.judge import judge
 from policy.preference import profile, rank, route
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def assess(
             was_announced=prefix in was_announced,
             now=now,
             unknown=observation.unknown,
+            checker=observation.checker,
         )
         for prefix, duty in duties.items()
         if prefix not in unchecked

@@ -1,4 +1,4 @@
-"""Counts of live realservers -> up, down or unknown, with hysteresis, rise and fall."""
+"""What is known of a VIP's health, and the rules for judging it: values only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from policy.errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from policy.route import Prefix
 
@@ -65,16 +65,32 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """The program that checks the realservers and keeps the table of services: keepalived.
+
+    `started` is when (seconds on the steady clock); None where it does not run.
+    """
+
+    started: float | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs: nobody keeps the table otherwise."""
+        return self.started is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What a health source saw at one moment.
 
     `live` maps a prefix to its services and the number of live realservers of each. A prefix
     that is not in it is unknown, and `unknown` says why. A prefix with no services was looked
-    for and has none.
+    for and has none. `checker` is None where it was not asked for.
     """
 
     live: Mapping[Prefix, Mapping[Service, int]]
     unknown: str = ""
+    checker: Checker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +116,28 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckerRule:
+    """What a checker's end and start mean for the services that it keeps. Times in seconds.
+
+    Attributes:
+        required: whether a table without a running checker is worth nothing.
+        restart_grace: how long a service that vanished may still come back.
+        warm_up: how long after its start the checker has not yet checked all.
+    """
+
+    required: bool = False
+    restart_grace: float = 0.0
+    warm_up: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.restart_grace < 0 or self.warm_up < 0:
+            raise PolicyError(
+                f"health: restart_grace = {self.restart_grace}, warm_up = {self.warm_up}: "
+                "not negative"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class HealthRule:
     """How a VIP's addresses are judged: thresholds, those of single services, and how many must be up.
 
@@ -109,6 +147,7 @@ class HealthRule:
     thresholds: Thresholds = field(default_factory=Thresholds)
     need: Need = Need.ALL
     required: Mapping[Service, Thresholds] = field(default_factory=dict)
+    checker: CheckerRule = field(default_factory=CheckerRule)
 
     def of(self, service: Service) -> Thresholds:
         """Return the thresholds that hold for a service."""
@@ -117,14 +156,19 @@ class HealthRule:
 
 @dataclass(frozen=True, slots=True)
 class ServiceMemory:
-    """What must be remembered of a service between two looks.
+    """What must be remembered of a service between two looks. Times are on the steady clock.
 
-    `turning_since` is when the count began to say the opposite of `up` (seconds on the steady
-    clock), None while it agrees.
+    Attributes:
+        up: what it was taken for.
+        turning_since: when the count began to say the opposite, None while it agrees.
+        gone_since: when a service that was up was first missed, None while it is there.
+        proven_at: when its count was first good enough under the checker that runs now.
     """
 
     up: bool
     turning_since: float | None = None
+    gone_since: float | None = None
+    proven_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,90 +180,4 @@ class AddressHealth:
     reason: str
     memory: Mapping[Service, ServiceMemory] = field(default_factory=dict)
     look_again: float | None = None
-    """When rise or fall will have passed (seconds on the steady clock), if one is running."""
-
-
-def judge(
-    rule: HealthRule,
-    live: Mapping[Service, int] | None,
-    memory: Mapping[Service, ServiceMemory],
-    *,
-    was_announced: bool,
-    now: float,
-    unknown: str = "",
-) -> AddressHealth:
-    """Judge one address by the live realservers of its services.
-
-    Args:
-        rule: the VIP's rule.
-        live: live realservers per service; None where unknown.
-        memory: what the last call gave for this address.
-        was_announced: what a service without memory is taken to have been, where its count is
-            between the thresholds.
-        now: seconds on the steady clock.
-        unknown: why `live` is None.
-    """
-    if live is None:
-        return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
-    # Where none exists any more, those that were there have none alive: `fall` holds for that too.
-    services = rule.required or live or memory
-    if not services:
-        return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
-    total = ups = 0
-    look_again = None
-    notes = []
-    remembered = {}
-    for service in services:
-        count = live.get(service, 0)
-        thresholds = rule.of(service)
-        state = _remember(
-            thresholds, count, memory.get(service), was_announced=was_announced, now=now
-        )
-        remembered[service] = state
-        total += count
-        ups += state.up
-        if state.turning_since is not None:
-            deadline = state.turning_since + _delay(thresholds, state)
-            look_again = deadline if look_again is None else min(look_again, deadline)
-            word = "falling" if state.up else "rising"
-            notes.append(f"{service} {word} for {now - state.turning_since:.1f}s")
-        elif not state.up:
-            missing = "" if service in live else ", does not exist"
-            notes.append(f"{service} down with {count}{missing}")
-    up = ups == len(services) if rule.need is Need.ALL else ups > 0
-    return AddressHealth(
-        Health.UP if up else Health.DOWN, total, _reason(total, notes), remembered, look_again
-    )
-
-
-def _reason(total: int, notes: Sequence[str]) -> str:
-    """Return `3 realservers`, and the services that are down or turning: at most three by name."""
-    text = "1 realserver" if total == 1 else f"{total} realservers"
-    if len(notes) > 3:
-        notes = [*notes[:3], f"{len(notes) - 3} more"]
-    return f"{text}: {', '.join(notes)}" if notes else text
-
-
-def _remember(
-    thresholds: Thresholds,
-    count: int,
-    last: ServiceMemory | None,
-    *,
-    was_announced: bool,
-    now: float,
-) -> ServiceMemory:
-    good = count >= thresholds.restore_at
-    bad = count <= thresholds.drop_at
-    if last is None:
-        return ServiceMemory(up=good or (not bad and was_announced))
-    if not (bad if last.up else good):
-        return ServiceMemory(up=last.up)
-    since = now if last.turning_since is None else min(last.turning_since, now)
-    turning = ServiceMemory(last.up, since)
-    if now - since >= _delay(thresholds, turning):
-        return ServiceMemory(up=not last.up)
-    return turning
-
-
-def _delay(thresholds: Thresholds, state: ServiceMemory) -> float:
-    return thresholds.fall if state.up else thresholds.rise
+    """When time alone may change the verdict (seconds on the steady clock), if it may."""

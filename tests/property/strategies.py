@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, get_args
 from hypothesis import strategies as st
 
 from policy.guard import GuardRule
-from policy.health import FWMARK, PROTOCOLS, HealthRule, Need, Service, Thresholds
+from policy.health import (
+    FWMARK,
+    PROTOCOLS,
+    Checker,
+    CheckerRule,
+    HealthRule,
+    Need,
+    Service,
+    Thresholds,
+)
 from policy.intent import Intent, Mode
 from policy.plan import Drift
 from policy.preference import spread
@@ -177,12 +186,26 @@ def thresholds(draw: st.DrawFn) -> Thresholds:
 
 
 @st.composite
-def health_rules(draw: st.DrawFn) -> HealthRule:
+def health_rules(
+    draw: st.DrawFn, checkers: st.SearchStrategy[CheckerRule] | None = None
+) -> HealthRule:
     return HealthRule(
         draw(thresholds()),
         draw(st.sampled_from(Need)),
         draw(st.dictionaries(st.sampled_from(SERVICES), thresholds(), max_size=2)),
+        CheckerRule() if checkers is None else draw(checkers),
     )
+
+
+def checker_rules() -> st.SearchStrategy[CheckerRule]:
+    waits = st.sampled_from([0.0, 1.0, 2.5, 10.0])
+    return st.builds(CheckerRule, st.booleans(), waits, waits)
+
+
+CHECKERS = st.one_of(
+    st.none(), st.just(Checker()), st.sampled_from([0.0, 999.5, 1000.0, 1003.0]).map(Checker)
+)
+"""What is known of the checker at a look of `timelines`: nothing, not running, or since when."""
 
 
 def counts() -> st.SearchStrategy[dict[Service, int] | None]:

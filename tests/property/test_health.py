@@ -10,7 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from policy.errors import PolicyError
-from policy.health import Health, HealthRule, Need, Service, ServiceMemory, Thresholds, judge
+from policy.health import Health, HealthRule, Need, Service, ServiceMemory, Thresholds
+from policy.judge import judge
 from tests.property import strategies as made
 
 if TYPE_CHECKING:

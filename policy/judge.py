@@ -1,0 +1,226 @@
+"""Counts of live realservers -> up, down or unknown, with hysteresis, rise and fall.
+
+A checker that ends empties the table, one that starts fills it before it has checked anything,
+and one that was killed leaves it as it was. None of that says how the realservers are: a service
+is *unknown* meanwhile, and what was known of it is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policy.health import AddressHealth, Health, Need, ServiceMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from policy.health import Checker, HealthRule, Service
+
+FROZEN = "keepalived not running: what IPVS has is not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one service is: up, down or unknown (None); until when at most; and a word on it."""
+
+    up: bool | None
+    memory: ServiceMemory | None
+    until: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at one address."""
+
+    rule: HealthRule
+    live: Mapping[Service, int]
+    was_announced: bool
+    now: float
+    checker: Checker | None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nobody keeps the table."""
+        return self._trusted is not None and not self._trusted.running
+
+    @property
+    def started(self) -> float | None:
+        """When the checker started, None where that does not matter."""
+        checker = self._trusted
+        if checker is None or checker.started is None:
+            return None
+        return min(checker.started, self.now)
+
+    @property
+    def warm_at(self) -> float | None:
+        """When the checker will have checked everything, None where it has."""
+        if self.started is None:
+            return None
+        warm = self.started + self.rule.checker.warm_up
+        return warm if self.now < warm else None
+
+    @property
+    def _trusted(self) -> Checker | None:
+        return self.checker if self.rule.checker.required else None
+
+
+def judge(
+    rule: HealthRule,
+    live: Mapping[Service, int] | None,
+    memory: Mapping[Service, ServiceMemory],
+    *,
+    was_announced: bool,
+    now: float,
+    unknown: str = "",
+    checker: Checker | None = None,
+) -> AddressHealth:
+    """Judge one address by the live realservers of its services.
+
+    Args:
+        rule: the VIP's rule.
+        live: live realservers per service; None where unknown.
+        memory: what the last call gave for this address.
+        was_announced: what a service without memory is taken to have been, where its count says
+            nothing: between the thresholds, or when the checker has only just started.
+        now: seconds on the steady clock.
+        unknown: why `live` is None.
+        checker: the program that keeps the services, None where it is not known.
+    """
+    if live is None:
+        return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
+    look = _Look(rule, live, was_announced, now, checker)
+    verdicts = {
+        service: _service(look, service, memory.get(service))
+        for service in _services(look, memory)
+    }
+    if not verdicts:
+        return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
+    health = _together(rule.need, [verdict.up for verdict in verdicts.values()])
+    total = sum(live.get(service, 0) for service in verdicts)
+    notes = [verdict.note for verdict in verdicts.values() if verdict.note]
+    return AddressHealth(
+        health,
+        None if health is Health.UNKNOWN else total,
+        _doubt(verdicts.values()) if health is Health.UNKNOWN else _reason(total, notes),
+        {s: verdict.memory for s, verdict in verdicts.items() if verdict.memory is not None},
+        min((v.until for v in verdicts.values() if v.until is not None), default=None),
+    )
+
+
+def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[Service]:
+    """Return the services that count: those required; else all there are, or may come back.
+
+    Where none exists any more, those that were there have none alive: `fall` holds for that too.
+    """
+    if look.rule.required:
+        return look.rule.required
+    held = [s for s, last in memory.items() if s not in look.live and _grace(look, last) is not None]
+    return [*look.live, *held] or memory
+
+
+def _together(need: Need, ups: Sequence[bool | None]) -> Health:
+    """Return an address's health. What is unknown of its services may not matter."""
+    decisive = need is Need.ANY
+    if decisive in ups:
+        up: bool | None = decisive
+    else:
+        up = None if None in ups else not decisive
+    return Health.UNKNOWN if up is None else Health.UP if up else Health.DOWN
+
+
+def _service(look: _Look, service: Service, last: ServiceMemory | None) -> _Verdict:
+    """Judge one service: unknown, or by its count."""
+    count = look.live.get(service)
+    if count is None:
+        gone_at = None if last is None else _grace(look, last)
+        if gone_at is not None and last is not None:
+            since = _past(last.gone_since, look.now)
+            held = replace(last, gone_since=since)
+            note = f"{service} gone from IPVS for {look.now - since:.1f}s, may come back"
+            return _Verdict(None, held, gone_at, note)
+    elif last is not None:
+        last = replace(last, gone_since=None)
+    if count is not None and look.frozen:
+        return _Verdict(None, last, note=FROZEN)
+    thresholds = look.rule.of(service)
+    good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
+    proven = _proven(look, last, bad=bad)
+    was_up = look.was_announced if last is None else last.up
+    if bad and was_up and look.warm_at is not None and proven is None:
+        note = f"{service} has {count or 0}, not checked yet: {_age(look)}"
+        return _Verdict(None, last, look.warm_at, note)
+    if last is None:
+        up = good or (not bad and look.was_announced)
+        if look.warm_at is None or look.was_announced or not up:
+            return _known(look, service, ServiceMemory(up, proven_at=proven))
+        last = ServiceMemory(up=False)  # it is full, but nobody has checked it
+    gone = _past(last.gone_since, look.now) if count is None and last.up else None
+    if not (bad if last.up else good):
+        return _known(look, service, ServiceMemory(last.up, None, gone, proven))
+    since = _past(last.turning_since, look.now)
+    delay = thresholds.fall if last.up else thresholds.rise
+    ready = since + delay
+    if not last.up and look.started is not None:
+        since = max(since, look.started)
+        ready = since + delay if delay else look.warm_at or since
+    if look.now >= ready:
+        return _known(look, service, ServiceMemory(not last.up, proven_at=proven))
+    return _known(look, service, ServiceMemory(last.up, since, gone, proven), ready)
+
+
+def _grace(look: _Look, last: ServiceMemory) -> float | None:
+    """Return until when a service that vanished may come back, None where it is given up."""
+    end = _past(last.gone_since, look.now) + look.rule.checker.restart_grace
+    return end if last.up and look.now < end else None
+
+
+def _proven(look: _Look, last: ServiceMemory | None, *, bad: bool) -> float | None:
+    """Return when the service was first seen well under the checker that runs now, if it was."""
+    if look.started is None:
+        return None if last is None else last.proven_at
+    if last is not None and last.proven_at is not None and last.proven_at >= look.started:
+        return last.proven_at
+    return None if bad else look.now
+
+
+def _past(when: float | None, now: float) -> float:
+    """Return a time that was remembered; the clock may have been set since."""
+    return now if when is None else min(when, now)
+
+
+def _known(
+    look: _Look, service: Service, state: ServiceMemory, until: float | None = None
+) -> _Verdict:
+    """Return the verdict on a service that is up or down, with a word where that is not plain."""
+    note = ""
+    if state.turning_since is not None:
+        word = "falling" if state.up else "rising"
+        note = f"{service} {word} for {look.now - state.turning_since:.1f}s"
+        if not state.up and look.warm_at is not None:
+            note += f", {_age(look)}"
+    elif not state.up:
+        missing = "" if service in look.live else ", does not exist"
+        note = f"{service} down with {look.live.get(service, 0)}{missing}"
+    return _Verdict(state.up, state, until, note)
+
+
+def _age(look: _Look) -> str:
+    return f"keepalived started {look.now - (look.started or look.now):.1f}s ago"
+
+
+def _reason(total: int, notes: Sequence[str]) -> str:
+    """Return `3 realservers`, and the services that are down or turning: at most three by name."""
+    text = "1 realserver" if total == 1 else f"{total} realservers"
+    return f"{text}: {_few(notes)}" if notes else text
+
+
+def _doubt(verdicts: Iterable[_Verdict]) -> str:
+    return _few([*dict.fromkeys(verdict.note for verdict in verdicts if verdict.up is None)])
+
+
+def _few(notes: Sequence[str]) -> str:
+    if len(notes) > 3:
+        notes = [*notes[:3], f"{len(notes) - 3} more"]
+    return ", ".join(notes)

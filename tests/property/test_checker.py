@@ -1,0 +1,383 @@
+"""What the checker's end and start mean for the services that it keeps: unknown is not down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from policy.errors import PolicyError
+from policy.health import (
+    Checker,
+    CheckerRule,
+    Health,
+    HealthRule,
+    Need,
+    Service,
+    ServiceMemory,
+    Thresholds,
+)
+from policy.judge import judge
+from tests.property import strategies as made
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.health import AddressHealth
+
+WEB, TLS = made.SERVICES[:2]
+UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
+DEAD = Checker()
+OLD = Checker(0.0)
+USUAL = CheckerRule(required=True, restart_grace=10.0, warm_up=10.0)
+Live = dict[Service, int]
+
+
+@dataclass
+class Address:
+    """An address that is looked at, and announced or not as health decides."""
+
+    rule: HealthRule = field(default_factory=lambda: HealthRule(checker=USUAL))
+    announced: bool = False
+    memory: Mapping[Service, ServiceMemory] = field(default_factory=dict)
+    last: AddressHealth | None = None
+
+    def look(self, now: float, live: Live | None, checker: Checker | None = OLD) -> Health:
+        """Look once."""
+        verdict = judge(
+            self.rule,
+            live,
+            self.memory,
+            was_announced=self.announced,
+            now=now,
+            checker=checker,
+        )
+        self.last, self.memory = verdict, verdict.memory
+        if verdict.health is not UNKNOWN:
+            self.announced = verdict.health is UP
+        return verdict.health
+
+    @property
+    def reason(self) -> str:
+        assert self.last is not None
+        return self.last.reason
+
+    @property
+    def look_again(self) -> float | None:
+        assert self.last is not None
+        return self.last.look_again
+
+
+def test_killed() -> None:
+    """A table without keepalived is frozen: unknown, whatever it says, until keepalived is back."""
+    address = Address()
+    assert address.look(100.0, {WEB: 2}) is UP
+    assert address.look(101.0, {WEB: 2}, DEAD) is UNKNOWN
+    assert "keepalived not running" in address.reason
+    assert address.look(1e6, {WEB: 0}, DEAD) is UNKNOWN
+    assert address.look_again is None
+    assert address.look(1e6 + 1, {WEB: 2}, Checker(1e6)) is UP
+    assert address.look(1e6 + 2, {WEB: 0}, Checker(1e6)) is DOWN
+
+
+def test_not_asked_for() -> None:
+    """Where keepalived is not required, the table is believed without it."""
+    address = Address(HealthRule(checker=CheckerRule(restart_grace=10.0, warm_up=10.0)))
+    assert address.look(100.0, {WEB: 2}, DEAD) is UP
+    assert address.look(101.0, {WEB: 0}, DEAD) is DOWN
+    assert address.look(102.0, {WEB: 1}, Checker(101.5)) is UP
+
+
+def test_ended() -> None:
+    """A service that vanished may come back for restart_grace; then it is down."""
+    address = Address()
+    address.look(100.0, {WEB: 2})
+    assert address.look(101.0, {}, DEAD) is UNKNOWN
+    assert address.reason == "tcp/80 gone from IPVS for 0.0s, may come back"
+    assert address.look_again == 111.0
+    assert address.look(110.9, {}, DEAD) is UNKNOWN
+    assert address.look(111.0, {}, DEAD) is DOWN
+    assert address.reason == "0 realservers: tcp/80 down with 0, does not exist"
+    assert address.look(1e6, {}, DEAD) is DOWN
+
+
+def test_each_restart_has_its_own_grace() -> None:
+    """A service that came back and vanished again is waited for as long again."""
+    address = Address()
+    address.look(90.0, {WEB: 2})
+    for ended in (100.0, 109.0, 118.0):
+        assert address.look(ended, {}, DEAD) is UNKNOWN
+        assert address.look(ended + 7.0, {}, DEAD) is UNKNOWN
+        new = Checker(ended + 7.5)
+        assert address.look(ended + 8.0, {WEB: 0}, new) is UNKNOWN
+
+
+def test_fall_after_the_grace() -> None:
+    """What was given up falls like one whose last realserver died: `fall` counts from then."""
+    address = Address(HealthRule(Thresholds(fall=5.0), checker=USUAL))
+    address.look(100.0, {WEB: 2})
+    assert address.look(101.0, {}) is UNKNOWN
+    assert address.look(111.0, {}) is UP
+    assert address.look_again == 116.0
+    assert address.look(115.9, {}) is UP
+    assert address.look(116.0, {}) is DOWN
+
+
+def test_down_needs_no_grace() -> None:
+    """A service that was down and vanishes is down, and known to be."""
+    address = Address()
+    address.look(100.0, {WEB: 0})
+    assert address.look(101.0, {}, DEAD) is DOWN
+    assert address.look(102.0, {}) is DOWN
+
+
+def test_never_there() -> None:
+    """An address that never had a service is down, with keepalived and without."""
+    for checker in (None, DEAD, OLD, Checker(99.0)):
+        assert Address(announced=True).look(100.0, {}, checker) is DOWN
+
+
+def test_removed_from_the_configuration() -> None:
+    """A service that keepalived's new configuration leaves out is given up after the grace."""
+    address = Address()
+    address.look(100.0, {WEB: 2, TLS: 2})
+    assert address.look(101.0, {WEB: 2}) is UNKNOWN
+    assert address.look(111.0, {WEB: 2}) is UP
+    assert address.memory.keys() == {WEB}
+
+
+def test_what_is_known_decides() -> None:
+    """Where one known service decides, what is unknown of the others does not matter."""
+    both = dict.fromkeys((WEB, TLS), Thresholds())
+    every = Address(HealthRule(required=both, checker=USUAL))
+    every.look(100.0, {WEB: 2, TLS: 2})
+    assert every.look(101.0, {TLS: 2}) is UNKNOWN
+    assert every.look(102.0, {TLS: 0}) is DOWN
+    some = Address(HealthRule(need=Need.ANY, required=both, checker=USUAL))
+    some.look(100.0, {WEB: 2, TLS: 2})
+    assert some.look(101.0, {TLS: 2}) is UP
+    assert some.look(102.0, {TLS: 0}) is UNKNOWN
+    assert some.look(111.0, {TLS: 0}) is DOWN
+
+
+def test_full_before_any_check() -> None:
+    """What was down does not come back before warm_up is over: keepalived has not checked it yet."""
+    address = Address()
+    address.look(50.0, {WEB: 0})
+    new = Checker(100.0)
+    assert address.look(101.0, {WEB: 2}, new) is DOWN
+    assert address.reason == (
+        "2 realservers: tcp/80 rising for 0.0s, keepalived started 1.0s ago"
+    )
+    assert address.look_again == 110.0
+    assert address.look(109.9, {WEB: 2}, new) is DOWN
+    assert address.look(110.0, {WEB: 2}, new) is UP
+
+
+def test_rise_counts_from_the_start() -> None:
+    """With `rise`, that is what counts, and from keepalived's start: before it, nothing was checked."""
+    address = Address(HealthRule(Thresholds(rise=30.0), checker=USUAL))
+    address.look(50.0, {WEB: 0})
+    assert address.look(80.0, {WEB: 2}) is DOWN
+    assert address.look_again == 110.0
+    assert address.look(101.0, {WEB: 2}, Checker(100.0)) is DOWN
+    assert address.look_again == 130.0
+    assert address.look(130.0, {WEB: 2}, Checker(100.0)) is UP
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_seen_for_the_first_time(announced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A VIP that nothing is remembered of stays what it was, until keepalived has checked it."""
+    new = Checker(100.0)
+    for count in (0, 2):
+        address = Address(announced=announced)
+        assert address.look(101.0, {WEB: count}, new) is not (DOWN if announced else UP)
+        assert address.look(110.0, {WEB: count}, new) is (UP if count else DOWN)
+
+
+def test_up_stays_up_in_default_mode() -> None:
+    """A restart that fills the table at once withdraws nothing; a check that fails then does."""
+    address = Address()
+    address.look(90.0, {WEB: 2})
+    address.look(99.0, {}, DEAD)
+    new = Checker(100.0)
+    assert address.look(100.2, {WEB: 2}, new) is UP
+    assert address.look(101.2, {WEB: 0}, new) is DOWN
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_up_stays_up_in_alpha_mode(seen: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A table that is empty because nothing was checked yet says nothing until warm_up is over.
+
+    Neither where the service was seen to vanish, nor where keepalived was quicker.
+    """
+    new = Checker(100.0)
+    for recovers in (True, False):
+        address = Address()
+        address.look(90.0, {WEB: 2})
+        if seen:
+            address.look(99.0, {}, DEAD)
+        assert address.look(100.2, {WEB: 0}, new) is UNKNOWN
+        assert "not checked yet: keepalived started 0.2s ago" in address.reason
+        assert address.look_again == 110.0
+        if recovers:
+            assert address.look(103.0, {WEB: 1}, new) is UP
+            assert address.look(104.0, {WEB: 0}, new) is DOWN
+        else:
+            assert address.look(110.0, {WEB: 0}, new) is DOWN
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> list[tuple[float, Live | None, Checker | None]]:
+    """Looks at one address, with what is known of the checker at each."""
+    return [(now, live, draw(made.CHECKERS)) for now, live in draw(made.timelines())]
+
+
+@given(made.health_rules(made.checker_rules()), looks(), st.booleans())
+def test_look_again_is_honest(
+    rule: HealthRule,
+    steps: list[tuple[float, Live | None, Checker | None]],
+    was_announced: bool,  # noqa: FBT001 - Hypothesis gives it
+) -> None:
+    """Where nothing is seen to change, nothing is decided anew before `look_again`, and then it is."""
+    memory: Mapping[Service, ServiceMemory] = {}
+    for now, live, checker in steps:
+
+        def again(
+            when: float,
+            live: Live | None = live,
+            checker: Checker | None = checker,
+            memory: Mapping[Service, ServiceMemory] | None = None,
+        ) -> AddressHealth:
+            return judge(
+                rule,
+                live,
+                verdict.memory if memory is None else memory,
+                was_announced=was_announced,
+                now=when,
+                checker=checker,
+            )
+
+        verdict = judge(rule, live, memory, was_announced=was_announced, now=now, checker=checker)
+        memory, deadline = verdict.memory, verdict.look_again
+        assert deadline is None or deadline > now
+        for later in (now, now + 0.05, now + 5, now + 3600):
+            if deadline is None or later < deadline:
+                then = again(later)
+                assert (then.health, then.memory) == (verdict.health, verdict.memory)
+        if deadline is not None:
+            then = again(deadline)
+            assert (then.health, then.memory, then.look_again) != (
+                verdict.health,
+                verdict.memory,
+                deadline,
+            )
+
+
+@given(made.health_rules(), made.timelines(), st.booleans())
+def test_a_checker_that_always_ran(
+    rule: HealthRule,
+    steps: list[tuple[float, Live | None]],
+    was_announced: bool,  # noqa: FBT001 - Hypothesis gives it
+) -> None:
+    """Under a keepalived that runs for long, a service that exists is judged by its count alone."""
+    steps = [(now, None if live is None else {WEB: 0, **live}) for now, live in steps]
+    assume(not rule.required or rule.required.keys() <= {WEB})
+    steps = [(now, None if live is None else {WEB: live[WEB]}) for now, live in steps]
+    kept = Address(replace(rule, checker=USUAL), was_announced)
+    plain = Address(rule, was_announced)
+    for now, live in steps:
+        assert kept.look(now, live) is plain.look(now, live, None)
+        assert kept.look_again == plain.look_again
+
+
+class Keepalived:
+    """A keepalived as it was measured, over one VIP whose realservers are alive all the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.live: Live = {WEB: 2, TLS: 1}
+        self.checker = Checker(0.0)
+        self.checked_at: float | None = None
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        if self.checked_at is not None and self.now >= self.checked_at:
+            self.live, self.checked_at = {WEB: 2, TLS: 1}, None
+
+    def ends(self) -> None:
+        """End by SIGTERM: the table is emptied."""
+        self.live, self.checker, self.checked_at = {}, DEAD, None
+
+    def dies(self) -> None:
+        """End by SIGKILL: the table stays."""
+        self.checker, self.checked_at = DEAD, None
+
+    def starts(self, *, alpha: bool) -> None:
+        """Start: full at once, or in alpha mode empty until the first checks, 5 s later."""
+        self.passes(0.01)
+        self.checker = Checker(self.now)
+        full = {WEB: 2, TLS: 1}
+        self.live = (self.live or dict.fromkeys(full, 0)) if alpha else full
+        self.checked_at = self.now + 5.0 if alpha else None
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["ends", "dies"]),
+        st.sampled_from([0.0, 0.5, 9.0]),
+        st.booleans(),
+        st.sampled_from([0.0, 0.5, 4.0, 5.0, 30.0]),
+    ),
+    max_size=5,
+)
+
+
+@given(made.health_rules(st.just(USUAL)), STEPS, st.lists(st.booleans(), min_size=12, max_size=12))
+def test_no_restart_withdraws_a_healthy_vip(
+    rule: HealthRule, steps: list[tuple[str, float, bool, float]], looked: list[bool]
+) -> None:
+    """Nothing that keepalived does at restart withdraws a healthy VIP, whenever it is looked at."""
+    assume(all(s in (WEB, TLS) for s in rule.required))
+    rule = replace(rule, thresholds=Thresholds(), required=dict.fromkeys(rule.required, Thresholds()))
+    address, world = Address(rule), Keepalived()
+    assert address.look(world.now, world.live, world.checker) is UP
+    see = iter(looked)
+    for end, gap, alpha, then in steps:
+        getattr(world, end)()
+        if next(see):
+            assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+        world.passes(gap)
+        world.starts(alpha=alpha)
+        if next(see):
+            assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+        world.passes(then)
+        assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+    world.passes(30.0)
+    assert address.look(world.now, dict(world.live), world.checker) is UP
+
+
+@given(st.lists(st.tuples(made.STEPS, st.integers(0, 2), st.booleans()), min_size=1, max_size=12))
+def test_nothing_comes_back_unchecked(steps: list[tuple[float, int, bool]]) -> None:
+    """What was down is not announced within warm_up after keepalived's start, whatever its count."""
+    address, now, checker = Address(), 1000.0, OLD
+    for step, count, restarts in steps:
+        now += step
+        if restarts:
+            checker = Checker(now)
+        before = address.announced
+        address.look(now, {WEB: count}, checker)
+        assert checker.started is not None
+        if now < checker.started + USUAL.warm_up:
+            assert before or not address.announced
+
+
+@pytest.mark.parametrize("numbers", [(-1.0, 0.0), (0.0, -0.1)])
+def test_senseless_rules(numbers: tuple[float, float]) -> None:
+    """Negative times can't exist."""
+    with pytest.raises(PolicyError, match="restart_grace"):
+        CheckerRule(True, *numbers)  # noqa: FBT003 - the first of three
