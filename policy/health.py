@@ -85,12 +85,14 @@ class Observation:
 
     `live` maps a prefix to its services and the number of live realservers of each. A prefix
     that is not in it is unknown, and `unknown` says why. A prefix with no services was looked
-    for and has none. `checker` is None where it was not asked for.
+    for and has none. `checker` is None where it was not asked for. `unsettled`: something is
+    changing right now and should be looked at again at once.
     """
 
     live: Mapping[Prefix, Mapping[Service, int]]
     unknown: str = ""
     checker: Checker | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,7 @@ def judge(
         return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
     look = _Look(rule, live, was_announced, now, checker)
     verdicts = {
-        service: _service(look, service, memory.get(service))
-        for service in _services(look, memory)
+        service: _service(look, service, memory.get(service)) for service in _services(look, memory)
     }
     if not verdicts:
         return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
@@ -116,7 +115,9 @@ def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[
     """
     if look.rule.required:
         return look.rule.required
-    held = [s for s, last in memory.items() if s not in look.live and _grace(look, last) is not None]
+    held = [
+        s for s, last in memory.items() if s not in look.live and _grace(look, last) is not None
+    ]
     return [*look.live, *held] or memory
 
 
@@ -137,20 +138,31 @@ def _service(look: _Look, service: Service, last: ServiceMemory | None) -> _Verd
         gone_at = None if last is None else _grace(look, last)
         if gone_at is not None and last is not None:
             since = _past(last.gone_since, look.now)
-            held = replace(last, gone_since=since)
             note = f"{service} gone from IPVS for {look.now - since:.1f}s, may come back"
-            return _Verdict(None, held, gone_at, note)
+            return _Verdict(None, replace(last, gone_since=since), gone_at, note)
     elif last is not None:
         last = replace(last, gone_since=None)
     if count is not None and look.frozen:
         return _Verdict(None, last, note=FROZEN)
-    thresholds = look.rule.of(service)
-    good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
+    bad = (count or 0) <= look.rule.of(service).drop_at
     proven = _proven(look, last, bad=bad)
     was_up = look.was_announced if last is None else last.up
     if bad and was_up and look.warm_at is not None and proven is None:
         note = f"{service} has {count or 0}, not checked yet: {_age(look)}"
         return _Verdict(None, last, look.warm_at, note)
+    return _counted(look, service, count, last, proven)
+
+
+def _counted(
+    look: _Look,
+    service: Service,
+    count: int | None,
+    last: ServiceMemory | None,
+    proven: float | None,
+) -> _Verdict:
+    """Judge one service by its count, None where it does not exist."""
+    thresholds = look.rule.of(service)
+    good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
     if last is None:
         up = good or (not bad and look.was_announced)
         if look.warm_at is None or look.was_announced or not up:

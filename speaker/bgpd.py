@@ -61,7 +61,7 @@ def run_pass(config: Config) -> bool:
 
 
 def _needs_keepalived(config: Config) -> bool:
-    return any(own.source == "ipvs" for own in config.settings.health.values())
+    return any(vip.health.checker.required for vip in config.topology.vips)
 
 
 async def _pass(config: Config) -> bool:
@@ -199,9 +199,10 @@ def _make(
     bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
     _configure(bgpd, config)
     backend = DryRun(bgpd) if dry_run else bgpd
-    source = sources_for(config.topology, config.settings.health)
+    clock = SystemClock()
+    source = sources_for(config.topology, config.settings.health, clock)
     store = Store(config.settings.state, rehearse=dry_run)
-    return Watchdog(config, backend, source, store, SystemClock(), only=only)
+    return Watchdog(config, backend, source, store, clock, only=only)
 
 
 def _configure(backend: QuaggaBackend, config: Config) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.guard import GuardRule
-from policy.health import HealthRule, Service, Thresholds
+from policy.health import CheckerRule, HealthRule, Service, Thresholds
 from policy.preference import auto, pairs, spread
 from policy.route import Asn, Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
@@ -210,7 +210,13 @@ class Builder:
                 self._fault(where, f'is also "{service}"; keep one')
             elif service is not None and own is not None:
                 required[service] = own
-        return HealthRule(thresholds, health.services, required)
+        # Services of the other sources are kept by nobody: they exist, or not, as vip.toml says.
+        checker = (
+            CheckerRule(health.require_keepalived, health.restart_grace, health.warm_up)
+            if health.source == "ipvs"
+            else CheckerRule()
+        )
+        return HealthRule(thresholds, health.services, required, checker)
 
     def _thresholds(
         self, key: str, drop_at: int, restore_at: int, fall: float, rise: float

@@ -165,6 +165,9 @@ class HealthTable(Table):
     services: Annotated[Need, Field(strict=False)] = Need.ALL
     fall: Duration = 0.0
     rise: Duration = 0.0
+    require_keepalived: bool = True
+    restart_grace: Duration = 10.0
+    warm_up: Duration = 10.0
     ignore_realservers: list[Annotated[tuple[IpAddress, int | None], _by(_ignored)]] = []
     keepalived_fifo: Annotated[AbsolutePath, Field(strict=False)] = Path(
         "/run/vip-speaker/lvs.fifo"

@@ -115,9 +115,10 @@ class Service:
         try:
             config = self._load()
             self._configure(config)
-            source = sources_for(config.topology, config.settings.health)
+            clock = SystemClock()
+            source = sources_for(config.topology, config.settings.health, clock)
             store = Store(config.settings.state)
-            return Watchdog(config, self._backend, source, store, SystemClock())
+            return Watchdog(config, self._backend, source, store, clock)
         except SpeakerError as error:
             self._complain(str(error))
         except Exception as error:
@@ -147,7 +148,7 @@ class Service:
         """Take the configuration anew. A bad one changes nothing."""
         try:
             old, config = watchdog.config, self._load()
-            source = sources_for(config.topology, config.settings.health)
+            source = sources_for(config.topology, config.settings.health, watchdog.clock)
             await watchdog.configure(config, source)
         except SpeakerError as error:
             log.critical("%s", error)

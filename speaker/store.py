@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
 
-SCHEMA_VERSION = 1
 HISTORY_ROWS = 100_000
 BUSY = 5.0
 MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
 
-_SCHEMA = """
+# What makes each version of the file of the one before it.
+_STEPS = (
+    """
 CREATE TABLE intent (
   prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
   since REAL NOT NULL, until REAL
@@ -43,7 +44,16 @@ CREATE TABLE history (
   reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX history_by_prefix ON history (prefix, id);
-"""
+""",
+    """
+ALTER TABLE health ADD COLUMN gone_since REAL;
+ALTER TABLE health ADD COLUMN proven_at REAL;
+CREATE TABLE damping (
+  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL
+) STRICT;
+""",
+)
+SCHEMA_VERSION = len(_STEPS)
 
 
 class StoreError(SpeakerError):
@@ -128,16 +138,17 @@ class Store:
         db.execute("PRAGMA synchronous = EXTRA")
         with _transaction(db):
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                made()
-            elif version != SCHEMA_VERSION:
+            if not 0 <= version <= SCHEMA_VERSION:
                 raise StoreError(
                     f"state: {self._path}: has version {version}, this program knows "
                     f"{SCHEMA_VERSION}; use the newer program, or move the file away"
                 )
+            if version < SCHEMA_VERSION:
+                for statement in ";".join(_STEPS[version:]).split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version == 0:
+                made()
 
     def _give_to_directory_owner(self) -> None:
         """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
@@ -243,12 +254,12 @@ class Store:
         """Return what was remembered of each prefix's services."""
         with self._errors():
             rows = self._db.execute(
-                "SELECT prefix, service, up, turning_since FROM health"
+                "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
             ).fetchall()
             memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
-            for prefix, service, up, turning_since in rows:
+            for prefix, service, up, *times in rows:
                 services = memory.setdefault(parse_prefix(prefix), {})
-                services[Service.parse(service)] = ServiceMemory(bool(up), turning_since)
+                services[Service.parse(service)] = ServiceMemory(bool(up), *times)
             return memory
 
     def remember(self, memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> None:
@@ -258,9 +269,17 @@ class Store:
                 "DELETE FROM health WHERE prefix = ?", [(str(prefix),) for prefix in memory]
             )
             db.executemany(
-                "INSERT INTO health (prefix, service, up, turning_since) VALUES (?, ?, ?, ?)",
+                "INSERT INTO health (prefix, service, up, turning_since, gone_since, proven_at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (str(prefix), str(service), int(state.up), state.turning_since)
+                    (
+                        str(prefix),
+                        str(service),
+                        int(state.up),
+                        state.turning_since,
+                        state.gone_since,
+                        state.proven_at,
+                    )
                     for prefix, services in memory.items()
                     for service, state in services.items()
                 ],

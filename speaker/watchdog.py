@@ -160,6 +160,8 @@ class Watchdog:
         """Return how long nothing needs to be looked at, in seconds."""
         now = self.clock.steady()
         until = min(started + self.config.settings.interval, self._read_due)
+        if self._observation.unsettled:
+            return 0.01
         if self.assessment is not None and self.assessment.look_again is not None:
             until = min(until, self.assessment.look_again)
         if (retry := self.view.next_retry()) is not None:
@@ -254,7 +256,11 @@ class Watchdog:
         }
 
     def _is_unknown(self, prefix: Prefix) -> bool:
-        return prefix not in self.unchecked and prefix not in self._observation.live
+        if prefix in self.unchecked:
+            return False
+        verdict = self.assessment.health.get(prefix) if self.assessment else None
+        known = prefix in self._observation.live
+        return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 
     async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
         if self._read_is_due:
@@ -369,6 +375,12 @@ class Watchdog:
     # --- trouble ---------------------------------------------------------------------------
 
     def _report_trouble(self, assessment: Assessment) -> None:
+        checker = self._observation.checker
+        dead = checker is not None and not checker.running
+        self.troubles.note(
+            "keepalived",
+            "keepalived not running; start it, or set require_keepalived = false" if dead else "",
+        )
         unknown = [p for p, v in assessment.health.items() if v.health is Health.UNKNOWN]
         held = [p for p, d in assessment.decisions.items() if d.cause is Cause.GUARD]
         why = assessment.health[unknown[0]].reason if unknown else ""

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.health import Observation
 from speaker.health.netlink import NetlinkReader
 from speaker.health.proc import ProcReader
+from speaker.health.settle import SETTLE, Settling
 from speaker.health.table import Table, TableAccessError, TableError, TableReader, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from policy.health import Checker
+    from speaker.health.keepalived import Keepalived
     from speaker.health.table import Watched
+
+PATIENCE = 0.05
+"""How long to wait in one look for a table that settles, in seconds."""
 
 
 class IpvsSource:
     """Counts live realservers in the kernel's table."""
 
     def __init__(
-        self, watched: Iterable[Watched], *, readers: Sequence[TableReader] | None = None
+        self,
+        watched: Iterable[Watched],
+        *,
+        readers: Sequence[TableReader] | None = None,
+        keepalived: Keepalived | None = None,
     ) -> None:
         """Look at nothing yet.
 
@@ -27,25 +40,51 @@ class IpvsSource:
             watched: the prefixes to look for.
             readers: ways to the table, best first; by default /proc, and netlink where that is
                 barred.
+            keepalived: who keeps the table; None where that is not asked.
         """
         self._watched = tuple(watched)
         self._readers = (ProcReader(), NetlinkReader()) if readers is None else tuple(readers)
+        self._keepalived = keepalived
+        self._settling = Settling()
         self._table: Table | None = None
+        self._checker: Checker | None = None
         self._observation = Observation({})
 
     async def observe(self) -> Observation:
         """Look once; while the table stays the same, so does the object returned."""
         try:
-            table = await self._read()
+            table, checker = await self._settled()
         except TableError as error:
-            return Observation({}, str(error))
+            checker = None if self._keepalived is None else self._keepalived.look().checker
+            return Observation({}, str(error), checker)
         if table != self._table:
             self._observation = observe(table, self._watched)
             self._table = table
+        if checker != self._observation.checker:
+            self._observation = replace(self._observation, checker=checker)
+        if self._settling.pending:
+            return replace(self._observation, unsettled=True)
         return self._observation
 
     async def close(self) -> None:
         """Do nothing: the readers hold nothing open."""
+
+    async def _settled(self) -> tuple[Table, Checker | None]:
+        """Return the table, read again where it has just lost something, and who kept it."""
+        first = self._table is None
+        end = time.monotonic() + PATIENCE
+        while True:
+            table = await self._read()
+            # Whoever runs after the table was read, kept it then.
+            seen = None if self._keepalived is None else self._keepalived.look()
+            now = time.monotonic()
+            believed = self._settling.take(table, now, busy=seen is not None and seen.busy)
+            if not self._settling.pending or now >= end:
+                break
+            await asyncio.sleep(SETTLE)
+        if first and self._settling.pending:
+            raise TableError("IPVS: changes all the time; it is being filled, or emptied")
+        return believed, None if seen is None else seen.checker
 
     async def _read(self) -> Table:
         barred = []

@@ -1,18 +1,155 @@
-"""Whether keepalived runs: without it, the table of IPVS is frozen."""
+"""Whether keepalived runs, and since when: without it nobody keeps the table of IPVS."""
 
 from __future__ import annotations
 
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policy.health import Checker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PROC = Path("/proc")
+NAME = b"keepalived"
+RESCAN = 10.0
+"""How often to look for processes that were not there, in seconds: a checker may be replaced."""
+MISSED = 1.0
+"""... and where there is none, because a look at all processes takes milliseconds."""
 
 
 def is_running(proc: Path = PROC) -> bool:
-    """Tell whether any process is named keepalived."""
-    for name in proc.glob("[0-9]*/comm"):
-        try:
-            if name.read_text().rstrip("\n") == "keepalived":
-                return True
-        except OSError:
-            continue  # it ended while we looked
-    return False
+    """Tell whether keepalived runs."""
+    return bool(_scan(proc))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process. `started` is in clock ticks since the machine's start: with `pid`, it is its own."""
+
+    pid: int
+    parent: int
+    started: int
+    state: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether only its exit status is left of it."""
+        return self.state in {"Z", "X"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look gave. `busy`: it was at work in that moment, perhaps on the table."""
+
+    checker: Checker
+    busy: bool = False
+
+
+class Keepalived:
+    """Looks for keepalived, cheaply where it is still the same."""
+
+    def __init__(
+        self,
+        steady: Callable[[], float],
+        *,
+        proc: Path = PROC,
+        uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            steady: the steady clock.
+            proc: where the processes are.
+            uptime: seconds since the machine's start.
+        """
+        self._steady = steady
+        self._proc = proc
+        self._uptime = uptime
+        self._known: frozenset[tuple[int, int]] = frozenset()
+        self._scan_at = float("-inf")
+        self._checker = Checker()
+
+    def look(self) -> Seen:
+        """Look once. What stays the same is the same object."""
+        now = self._steady()
+        found = [process for pid, _ in self._known if (process := _process(self._proc, pid))]
+        if now >= self._scan_at or (self._known and _identities(found) != self._known):
+            found = _scan(self._proc)
+            self._take(_identities(found), now)
+        busy = any(process.state not in {"S", "I"} for process in found)
+        return Seen(self._checker, busy)
+
+    def _take(self, known: frozenset[tuple[int, int]], now: float) -> None:
+        self._scan_at = now + (RESCAN if known else MISSED)
+        if known == self._known:
+            return
+        self._known = known
+        if not known:
+            self._checker = Checker()
+            return
+        age = self._uptime() - max(ticks for _, ticks in known) / os.sysconf("SC_CLK_TCK")
+        self._checker = Checker(now - max(age, 0.0))
+
+
+def _identities(processes: list[Process]) -> frozenset[tuple[int, int]]:
+    return frozenset((process.pid, process.started) for process in processes)
+
+
+def _scan(proc: Path) -> list[Process]:
+    """Return keepalived's main processes that may check realservers, and their children.
+
+    Of the children of those, scripts that it runs, some still have its name for a moment.
+    """
+    found = {process.pid: process for process in _named(proc)}
+    mains = {
+        pid
+        for pid, process in found.items()
+        if process.parent not in found and _is_here(proc, pid) and not _is_vrrp_only(proc, pid)
+    }
+    return [p for p in found.values() if p.pid in mains or p.parent in mains]
+
+
+def _named(proc: Path) -> Iterator[Process]:
+    try:
+        pids = [int(name) for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 - the quickest
+    except OSError:
+        return
+    for pid in pids:
+        if _read(proc, pid, "comm").rstrip(b"\n") == NAME and (process := _process(proc, pid)):
+            yield process
+
+
+def _process(proc: Path, pid: int) -> Process | None:
+    """Return a process of that name, None where it has ended. See proc_pid_stat(5)."""
+    before, _, after = _read(proc, pid, "stat").rpartition(b") ")
+    fields = after.split()
+    if before.partition(b" (")[2] != NAME or len(fields) < 20:
+        return None
+    process = Process(pid, int(fields[1]), int(fields[19]), fields[0].decode("ascii"))
+    return None if process.ended else process
+
+
+def _read(proc: Path, pid: int, name: str) -> bytes:
+    with suppress(OSError), open(f"{proc}/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - the quickest
+        return file.read()
+    return b""  # it ended while we looked
+
+
+def _is_here(proc: Path, pid: int) -> bool:
+    """Tell whether a process is in our network namespace, as far as we are let to know."""
+    try:
+        return os.readlink(f"{proc}/{pid}/ns/net") == os.readlink(f"{proc}/self/ns/net")  # noqa: PTH115 - the link's text
+    except OSError:
+        return True
+
+
+def _is_vrrp_only(proc: Path, pid: int) -> bool:
+    """Tell whether it was started to do VRRP only (`-P`)."""
+    arguments = _read(proc, pid, "cmdline").split(b"\0")[1:]
+    return any(re.fullmatch(rb"--vrrp|-[A-Za-z]*P[A-Za-z]*", word) for word in arguments)

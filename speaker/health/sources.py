@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
 from speaker.health.ipvs import IpvsSource
+from speaker.health.keepalived import Keepalived
 from speaker.health.table import Watched
 from speaker.health.tcp import TcpSource
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from policy.health import Service
     from policy.route import Prefix
     from policy.topology import Topology
+    from speaker.clock import Clock
     from speaker.health.base import HealthSource
     from speaker.health.table import TableReader
     from speaker.settings import HealthSettings
@@ -44,6 +46,8 @@ class Together:
             self._merged = Observation(
                 {prefix: live for part in seen for prefix, live in part.live.items()},
                 " | ".join(part.unknown for part in seen if part.unknown),
+                next((part.checker for part in seen if part.checker), None),
+                any(part.unsettled for part in seen),
             )
         return self._merged
 
@@ -56,6 +60,7 @@ class Together:
 def sources_for(
     topology: Topology,
     health: Mapping[str, HealthSettings],
+    clock: Clock,
     *,
     readers: Sequence[TableReader] | None = None,
 ) -> Together:
@@ -64,6 +69,7 @@ def sources_for(
     Args:
         topology: the VIPs.
         health: where a VIP's health comes from, by its name.
+        clock: the watchdog's.
         readers: ways to the table of IPVS, best first; None for the usual ones.
     """
     watched: list[Watched] = []
@@ -77,7 +83,9 @@ def sources_for(
             realservers[address.prefix] = own.realservers
     sources: list[HealthSource] = []
     if watched:
-        sources.append(IpvsSource(watched, readers=readers))
+        needed = any(vip.health.checker.required for vip in topology.vips)
+        keepalived = Keepalived(clock.steady) if needed else None
+        sources.append(IpvsSource(watched, readers=readers, keepalived=keepalived))
     if realservers:
         sources.append(TcpSource(realservers))
     return Together(sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,9 +170,7 @@ def test_full_before_any_check() -> None:
     address.look(50.0, {WEB: 0})
     new = Checker(100.0)
     assert address.look(101.0, {WEB: 2}, new) is DOWN
-    assert address.reason == (
-        "2 realservers: tcp/80 rising for 0.0s, keepalived started 1.0s ago"
-    )
+    assert address.reason == ("2 realservers: tcp/80 rising for 0.0s, keepalived started 1.0s ago")
     assert address.look_again == 110.0
     assert address.look(109.9, {WEB: 2}, new) is DOWN
     assert address.look(110.0, {WEB: 2}, new) is UP
@@ -245,34 +244,19 @@ def test_look_again_is_honest(
     """Where nothing is seen to change, nothing is decided anew before `look_again`, and then it is."""
     memory: Mapping[Service, ServiceMemory] = {}
     for now, live, checker in steps:
-
-        def again(
-            when: float,
-            live: Live | None = live,
-            checker: Checker | None = checker,
-            memory: Mapping[Service, ServiceMemory] | None = None,
-        ) -> AddressHealth:
-            return judge(
-                rule,
-                live,
-                verdict.memory if memory is None else memory,
-                was_announced=was_announced,
-                now=when,
-                checker=checker,
-            )
-
-        verdict = judge(rule, live, memory, was_announced=was_announced, now=now, checker=checker)
+        look = partial(judge, rule, live, was_announced=was_announced, checker=checker)
+        verdict = look(memory, now=now)
         memory, deadline = verdict.memory, verdict.look_again
         assert deadline is None or deadline > now
         for later in (now, now + 0.05, now + 5, now + 3600):
             if deadline is None or later < deadline:
-                then = again(later)
-                assert (then.health, then.memory) == (verdict.health, verdict.memory)
+                then = look(memory, now=later)
+                assert (then.health, then.memory) == (verdict.health, memory)
         if deadline is not None:
-            then = again(deadline)
+            then = look(memory, now=deadline)
             assert (then.health, then.memory, then.look_again) != (
                 verdict.health,
-                verdict.memory,
+                memory,
                 deadline,
             )
 
@@ -343,7 +327,9 @@ def test_no_restart_withdraws_a_healthy_vip(
 ) -> None:
     """Nothing that keepalived does at restart withdraws a healthy VIP, whenever it is looked at."""
     assume(all(s in (WEB, TLS) for s in rule.required))
-    rule = replace(rule, thresholds=Thresholds(), required=dict.fromkeys(rule.required, Thresholds()))
+    rule = replace(
+        rule, thresholds=Thresholds(), required=dict.fromkeys(rule.required, Thresholds())
+    )
     address, world = Address(rule), Keepalived()
     assert address.look(world.now, world.live, world.checker) is UP
     see = iter(looked)

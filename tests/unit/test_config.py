@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from policy.guard import GuardRule
-from policy.health import Need, Service, Thresholds
+from policy.health import CheckerRule, Need, Service, Thresholds
 from policy.preference import auto, profile
 from policy.route import Asn, Community, LargeCommunity, Origin, parse_prefix
 from policy.topology import DataCentre
@@ -99,6 +99,9 @@ restore_at = 1
 services = "all"
 fall = "0s"
 rise = "0s"
+require_keepalived = true
+restart_grace = "10s"
+warm_up = "10s"
 ignore_realservers = []
 keepalived_fifo = "/run/vip-speaker/lvs.fifo"
 
@@ -239,8 +242,26 @@ def test_defaults() -> None:
     assert own.health["vip-1.tld"].source == "ipvs"
     assert vip.health.thresholds == Thresholds(0, 1, 0.0, 0.0)
     assert vip.health.need is Need.ALL
+    assert vip.health.checker == CheckerRule(required=True, restart_grace=10.0, warm_up=10.0)
     assert [profile.prepends for profile in vip.ranks] == [1, 2, 3]
     assert vip.addresses[0].prefer == ("par1", "lyo1")
+
+
+def test_the_checker() -> None:
+    """keepalived's end and start matter to services of IPVS, as configured, and to no others."""
+    text = HEAD + '[health]\nrestart_grace = "3s"\nwarm_up = "0s"\n' + VIP
+    assert load(text).topology.vips[0].health.checker == CheckerRule(
+        required=True, restart_grace=3.0, warm_up=0.0
+    )
+    text = HEAD + VIP + "health = { require_keepalived = false }"
+    assert load(text).topology.vips[0].health.checker == CheckerRule(
+        required=False, restart_grace=10.0, warm_up=10.0
+    )
+    for other in (
+        'health = { source = "none" }',
+        'health = { source = "tcp" }\nservices = { "tcp/80" = { realservers = ["127.0.0.1:1"] } }',
+    ):
+        assert load(HEAD + VIP + other).topology.vips[0].health.checker == CheckerRule()
 
 
 def test_more_dcs_than_prepends() -> None:
@@ -437,6 +458,9 @@ FAULTS = [
     (HEAD + '[health]\nsource = "exec"', "health.source: "),
     (HEAD + '[health]\ninterval = "0s"', "health.interval: "),
     (HEAD + '[health]\nservices = "most"', "health.services: "),
+    (HEAD + '[health]\nrestart_grace = "-1s"', "health.restart_grace: '-1s' is no duration"),
+    (HEAD + "[health]\nwarm_up = 10", "health.warm_up: 10 is no duration"),
+    (HEAD + '[health]\nrequire_keepalived = "no"', "health.require_keepalived: "),
     (HEAD + '[health]\nkeepalived_fifo = "lvs.fifo"', "health.keepalived_fifo: "),
     (
         HEAD + '[health]\nignore_realservers = ["a"]',

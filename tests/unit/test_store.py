@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
-from speaker.store import HISTORY_ROWS, Entry, Owned, Store, StoreError
+from speaker.store import _STEPS, HISTORY_ROWS, Entry, Owned, Store, StoreError
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
     store.own([FIRST, SECOND])
     store.confirm({FIRST: Owned("a route", up=True)}, [Entry(2.0, str(FIRST), "announced", "y")])
     memory: dict[Prefix, dict[Service, ServiceMemory]] = {
-        FIRST: {WEB: ServiceMemory(up=True), TLS: ServiceMemory(up=False, turning_since=3.5)}
+        FIRST: {WEB: ServiceMemory(up=True), TLS: ServiceMemory(up=False, turning_since=3.5)},
+        SECOND: {WEB: ServiceMemory(up=True, gone_since=4.5, proven_at=2.5)},
     }
     store.remember(memory)
     store.close()
@@ -293,9 +294,30 @@ def test_not_a_state_file(path: Path, content: bytes) -> None:
 def test_of_a_newer_program(path: Path, store: Store) -> None:
     """A file of another version is refused, with what to do, and left as it is."""
     store._db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has version 99, this program knows 1; use the newer"):
+    with pytest.raises(StoreError, match="has version 99, this program knows 2; use the newer"):
         Store(path)
     assert store._db.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_of_an_older_program(path: Path) -> None:
+    """A file of version 1 is brought up to date, and keeps all that it has."""
+    db = sqlite3.connect(path)
+    db.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
+    db.executescript("""
+        INSERT INTO intent VALUES ('192.0.2.1/32', 'forced', 'bob', '', 1700000001.0, NULL);
+        INSERT INTO owned VALUES ('192.0.2.1/32', 'a route', 1);
+        INSERT INTO health VALUES ('192.0.2.1/32', 'tcp/80', 1, 3.5);
+        INSERT INTO history VALUES (1, 2.0, '192.0.2.1/32', 'announced', 'y');
+    """)
+    db.close()
+    for _ in range(2):
+        store = Store(path)
+        assert store.intents() == {FIRST: FORCED}
+        assert store.owned() == {FIRST: Owned("a route", up=True)}
+        assert store.health() == {FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}
+        assert [entry.event for entry in store.history([])] == ["announced"]
+        store.remember({FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}})
+        store.close()
 
 
 @pytest.mark.parametrize("place", ["nowhere/state.sqlite3", ".", "file/state.sqlite3"])
@@ -356,8 +378,8 @@ def test_mode(path: Path) -> None:
         "INSERT INTO intent VALUES ('192.0.2.1/32', 'gone', 'a', '', 0, NULL)",
         "INSERT INTO intent VALUES ('192.0.2.1/32', 'drained', char(10), '', 0, NULL)",
         "INSERT INTO owned VALUES ('nowhere', '', 0)",
-        "INSERT INTO health VALUES ('nowhere', 'tcp/80', 1, NULL)",
-        "INSERT INTO health VALUES ('192.0.2.1/32', 'tcp', 1, NULL)",
+        "INSERT INTO health VALUES ('nowhere', 'tcp/80', 1, NULL, NULL, NULL)",
+        "INSERT INTO health VALUES ('192.0.2.1/32', 'tcp', 1, NULL, NULL, NULL)",
         "DROP TABLE intent; DROP TABLE owned; DROP TABLE health",
     ],
 )

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_network
+from itertools import count
+from typing import TYPE_CHECKING
 
-from policy.health import Observation, Service
-from speaker.health.ipvs import IpvsSource
+import pytest
+
+from policy.health import Checker, Observation, Service
+from speaker.health.ipvs import PATIENCE, IpvsSource
+from speaker.health.keepalived import Keepalived, Seen
+from speaker.health.settle import SETTLE, STUBBORN
 from speaker.health.table import Table, TableAccessError, TableError, Watched
 from tests.unit.health.tables import real, table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PREFIX = ip_network("192.0.2.1/32")
+WEB = Service("tcp", 80)
 UP = table({"tcp 192.0.2.1 80": [real("198.51.100.1")]}, {})
 DOWN = table({"tcp 192.0.2.1 80": []}, {})
 BARRED = TableAccessError("no access")
@@ -18,18 +28,29 @@ BROKEN = TableError("no ip_vs")
 
 
 class Reader:
-    """Gives these tables or errors, one a look, the last for ever."""
+    """Gives a table, or an error."""
 
-    def __init__(self, *results: Table | TableError) -> None:
-        self.results = list(results)
+    def __init__(self, result: Table | TableError) -> None:
+        self.result = result
         self.looks = 0
 
     async def read(self) -> Table:
         self.looks += 1
-        result = self.results[0] if len(self.results) == 1 else self.results.pop(0)
-        if isinstance(result, TableError):
-            raise result
-        return result
+        if isinstance(self.result, TableError):
+            raise self.result
+        return self.result
+
+
+class Kept(Keepalived):
+    """A keepalived that a test turns."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self.after: Callable[[], None] = lambda: None
+
+    def look(self) -> Seen:
+        self.after()
+        return self.seen
 
 
 def observe(*readers: Reader, times: int = 1) -> list[Observation]:
@@ -45,15 +66,21 @@ def observe(*readers: Reader, times: int = 1) -> list[Observation]:
 def test_first_reader() -> None:
     """The first reader that is let in is used; the others are not asked."""
     second = Reader(DOWN)
-    assert observe(Reader(UP), second) == [Observation({PREFIX: {Service("tcp", 80): 1}})]
+    assert observe(Reader(UP), second) == [Observation({PREFIX: {WEB: 1}})]
     assert second.looks == 0
 
 
 def test_next_reader() -> None:
     """Where the first reader is barred, the next one is asked, in every look anew."""
-    first = Reader(BARRED, UP)
-    seen = observe(first, Reader(DOWN), times=2)
-    assert [look.live[PREFIX][Service("tcp", 80)] for look in seen] == [0, 1]
+
+    async def main() -> None:
+        first = Reader(BARRED)
+        source = IpvsSource([Watched(PREFIX)], readers=[first, Reader(DOWN)])
+        assert (await source.observe()).live == {PREFIX: {WEB: 0}}
+        first.result = UP
+        assert (await source.observe()).live == {PREFIX: {WEB: 1}}
+
+    asyncio.run(main())
 
 
 def test_unreadable() -> None:
@@ -78,7 +105,98 @@ def test_no_reader() -> None:
 
 def test_same_object() -> None:
     """While the table stays the same, so does the observation, across an error too."""
-    first, error, again, changed = observe(Reader(UP, BROKEN, UP, DOWN), times=4)
-    assert again is first
-    assert error.live == {}
-    assert changed.live[PREFIX] == {Service("tcp", 80): 0}
+
+    async def main() -> None:
+        reader = Reader(UP)
+        source = IpvsSource([Watched(PREFIX)], readers=[reader])
+        first = await source.observe()
+        assert await source.observe() is first
+        reader.result = BROKEN
+        assert (await source.observe()).live == {}
+        reader.result = UP
+        assert await source.observe() is first
+        reader.result = DOWN
+        assert (await source.observe()).live == {PREFIX: {WEB: 0}}
+
+    asyncio.run(main())
+
+
+def test_a_loss_is_looked_at_again() -> None:
+    """A virtual server without realservers is down where it stays, in one look of some milliseconds."""
+
+    async def main() -> None:
+        reader = Reader(UP)
+        source = IpvsSource([Watched(PREFIX)], readers=[reader])
+        await source.observe()
+        reader.result, reader.looks = DOWN, 0
+        seen = await source.observe()
+        assert seen == Observation({PREFIX: {WEB: 0}})
+        assert reader.looks >= 2
+        reader.looks = 0
+        assert await source.observe() == seen
+        assert reader.looks == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_the_end_of_keepalived(busy: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A look between keepalived's last two steps sees no virtual server without realservers."""
+
+    async def main() -> None:
+        reader = Reader(UP)
+        keepalived = Kept(Seen(Checker(5.0)))
+        source = IpvsSource([Watched(PREFIX)], readers=[reader], keepalived=keepalived)
+        assert await source.observe() == Observation({PREFIX: {WEB: 1}}, checker=Checker(5.0))
+        reader.result = DOWN
+        keepalived.seen = Seen(Checker(5.0), busy=busy)
+        looks = count()
+
+        def step() -> None:
+            if next(looks) == 0:
+                reader.result = Table()
+                keepalived.seen = Seen(Checker())
+
+        keepalived.after = step
+        seen = await source.observe()
+        assert seen == Observation({PREFIX: {}}, checker=Checker())
+
+    asyncio.run(main())
+
+
+def test_keepalived_at_work() -> None:
+    """A loss while keepalived works on the table is not believed in this look, but soon."""
+
+    async def main() -> None:
+        reader = Reader(UP)
+        source = IpvsSource(
+            [Watched(PREFIX)],
+            readers=[reader],
+            keepalived=Kept(Seen(Checker(5.0), busy=True)),
+        )
+        assert (await source.observe()).live == {}  # it may just be filling it
+        while not (seen := await source.observe()).live[PREFIX]:
+            assert seen.unsettled
+        reader.result = DOWN
+        seen = await source.observe()
+        assert seen == Observation({PREFIX: {WEB: 1}}, checker=Checker(5.0), unsettled=True)
+        for _ in range(round(STUBBORN / PATIENCE) + 1):
+            seen = await source.observe()
+        assert seen == Observation({PREFIX: {WEB: 0}}, checker=Checker(5.0))
+
+    asyncio.run(main())
+
+
+def test_keepalived_of_an_unreadable_table() -> None:
+    """Whether keepalived runs is told where the table can't be read, too."""
+
+    async def main() -> None:
+        source = IpvsSource([], readers=[Reader(BROKEN)], keepalived=Kept(Seen(Checker())))
+        assert await source.observe() == Observation({}, "no ip_vs", Checker())
+
+    asyncio.run(main())
+
+
+def test_patience() -> None:
+    """The times belong together: some reads in one look, and a loss not twice as late as it must be."""
+    assert 2 * SETTLE < PATIENCE <= STUBBORN <= 0.1

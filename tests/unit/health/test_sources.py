@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from policy.health import HealthRule, Observation, Service, Thresholds
+import pytest
+
+from policy.health import Checker, CheckerRule, HealthRule, Observation, Service, Thresholds
 from policy.route import Asn
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker.clock import SystemClock
 from speaker.health.sources import Together, sources_for
 from speaker.health.table import Table, TableError
 from speaker.settings import HealthSettings
@@ -74,14 +78,25 @@ def test_ipvs() -> None:
     source = sources_for(
         topology(vip("a", "192.0.2.1", HTTP, MARK, Service("tcp", 9)), vip("b", "192.0.2.2")),
         {"a": ignoring, "b": IPVS},
+        SystemClock(),
         readers=[Reader(SEEN)],
     )
     assert look(source) == [Observation({ONE: {HTTP: 1, MARK: 1}, TWO: {HTTP: 1}})]
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_keepalived(required: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Whether keepalived runs is looked for where some VIP of IPVS requires it, and only there."""
+    one = vip("a", "192.0.2.1", HTTP)
+    one = replace(one, health=replace(one.health, checker=CheckerRule(required)))
+    source = sources_for(topology(one), {"a": IPVS}, SystemClock(), readers=[Reader(SEEN)])
+    [seen] = look(source)
+    assert (seen.checker is not None) is required
+
+
 def test_none() -> None:
     """A VIP of the source `none` is in no observation, and nothing is looked at for it."""
-    source = sources_for(topology(vip("a", "192.0.2.1")), {"a": NONE}, readers=[])
+    source = sources_for(topology(vip("a", "192.0.2.1")), {"a": NONE}, SystemClock(), readers=[])
     assert look(source) == [Observation({})]
 
 
@@ -95,8 +110,9 @@ def test_mixed() -> None:
             "c": NONE,
         }
         vips = topology(vip("a", "192.0.2.1"), vip("b", "192.0.2.2", HTTP), vip("c", "192.0.2.3"))
-        both = look(sources_for(vips, places, readers=[Reader(SEEN)]), times=2)
-        half = look(sources_for(vips, places, readers=[Reader(TableError("no ip_vs"))]))
+        clock = SystemClock()
+        both = look(sources_for(vips, places, clock, readers=[Reader(SEEN)]), times=2)
+        half = look(sources_for(vips, places, clock, readers=[Reader(TableError("no ip_vs"))]))
     assert both[0] == Observation({ONE: {HTTP: 2}, TWO: {HTTP: 1}})
     assert both[1] is both[0]
     assert half == [Observation({TWO: {HTTP: 1}}, "no ip_vs")]
@@ -116,6 +132,12 @@ class Fixed:
 
 def test_together() -> None:
     """Several sources are one: everything they see, every reason, and closed together."""
-    parts = [Fixed(Observation({ONE: {}}, "x")), Fixed(Observation({THREE: {}}, "y"))]
-    assert look(Together(parts)) == [Observation({ONE: {}, THREE: {}}, "x | y")]
+    keeper = Checker(1.0)
+    parts = [
+        Fixed(Observation({ONE: {}}, "x")),
+        Fixed(Observation({THREE: {}}, "y", keeper, unsettled=True)),
+    ]
+    assert look(Together(parts)) == [
+        Observation({ONE: {}, THREE: {}}, "x | y", keeper, unsettled=True)
+    ]
     assert all(part.closed for part in parts)

@@ -1,0 +1,97 @@
+"""When a table's loss is believed: not in the moment when keepalived empties or fills it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speaker.health.settle import SETTLE, STUBBORN, Settling
+from speaker.health.table import Table
+from tests.unit.health.tables import TABLES, real, table
+
+if TYPE_CHECKING:
+    from speaker.health.table import RealServer
+
+ONE, TWO = real("198.51.100.1"), real("198.51.100.2")
+IDLE = real("198.51.100.1", weight=0)
+
+
+def web(*realservers: RealServer, more: bool = False) -> Table:
+    services = {"tcp 192.0.2.1 80": [*realservers]}
+    if more:
+        services["tcp 192.0.2.1 443"] = [TWO]
+    return table(services, {})
+
+
+def settled(first: Table) -> Settling:
+    """Something that has believed a table."""
+    settling = Settling()
+    settling.take(first, 0.0, busy=False)
+    settling.take(first, 1.0, busy=False)
+    assert not settling.pending
+    return settling
+
+
+def test_a_loss_that_stays() -> None:
+    """A loss is believed when it is still there a moment later, and not before."""
+    for lost in (web(), web(ONE), web(IDLE, TWO)):
+        settling = settled(web(ONE, TWO))
+        assert settling.take(lost, 10.0, busy=False) == web(ONE, TWO)
+        assert settling.pending
+        assert settling.take(lost, 10.0 + SETTLE, busy=False) == lost
+        assert not settling.pending
+
+
+def test_a_loss_on_the_way_to_the_end() -> None:
+    """A virtual server that vanishes after its realservers never was without any."""
+    settling = settled(web(ONE, TWO))
+    assert settling.take(web(), 10.0, busy=False) == web(ONE, TWO)
+    assert settling.take(Table(), 10.0 + SETTLE, busy=False) == Table()
+    assert not settling.pending
+
+
+def test_while_keepalived_is_at_work() -> None:
+    """While keepalived is at work it may be on its way; but not for ever."""
+    settling = settled(web(ONE, TWO))
+    for step in range(9):
+        assert settling.take(web(), 10.0 + step * STUBBORN / 10, busy=True) == web(ONE, TWO)
+    assert settling.take(web(), 10.0 + 1.01 * STUBBORN, busy=True) == web()
+
+
+def test_what_is_new() -> None:
+    """A virtual server that appears is believed a moment later: its realservers come one by one."""
+    settling = settled(web(ONE))
+    assert settling.take(web(ONE, more=True), 10.0, busy=False) == web(ONE)
+    assert settling.take(web(ONE, more=True), 10.0 + SETTLE, busy=False) == web(ONE, more=True)
+
+
+def test_a_gain_at_once() -> None:
+    """More realservers are believed at once, and so is one that takes another's place."""
+    settling = settled(web(ONE))
+    for gained in (web(ONE, TWO), web(TWO, ONE), web(TWO, IDLE, ONE)):
+        assert settling.take(gained, 10.0, busy=True) == gained
+        assert not settling.pending
+
+
+def test_marks() -> None:
+    """Virtual servers of a firewall mark are treated alike."""
+    full, empty = Table(marks={8: (ONE,)}), Table(marks={8: ()})
+    settling = settled(full)
+    assert settling.take(empty, 10.0, busy=False) == full
+    assert settling.take(empty, 10.0 + SETTLE, busy=False) == empty
+
+
+@given(st.lists(st.tuples(TABLES, st.sampled_from([0.0, 0.001, SETTLE, 1.0]), st.booleans())))
+def test_what_stays_is_believed(steps: list[tuple[Table, float, bool]]) -> None:
+    """Whatever was before: a table that stays is believed as it is, and what waits is what it says."""
+    settling, now = Settling(), 0.0
+    for seen, step, busy in steps:
+        now += step
+        believed = settling.take(seen, now, busy=busy)
+        assert (believed == seen) or settling.pending
+        assert believed.services.keys() <= seen.services.keys()
+        now += 2 * SETTLE
+        assert settling.take(seen, now, busy=False) == seen
+        assert not settling.pending
