@@ -9,7 +9,6 @@ at work.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.health.table import Table
@@ -54,7 +53,10 @@ class Settling:
             return self._believed or table
         self._seen = table
         before = self._believed or Table()
-        lost = chain(_lost(before.services, table.services), _lost(before.marks, table.marks))
+        lost: set[Key] = {
+            *_lost(before.services, table.services),
+            *_lost(before.marks, table.marks),
+        }
         since = {key: self._since.get(key, now) for key in lost}
         self._since = {
             key: when
