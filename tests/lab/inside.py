@@ -38,7 +38,7 @@ def _enter(descriptor: int) -> None:
 
 
 class Realservers:
-    """Realservers of a host: ports on all its IPv4 addresses that accept while they are open."""
+    """Realservers of a host: ports on all its addresses that accept while they are open."""
 
     def __init__(self, host: Namespace) -> None:
         self._host = host
@@ -56,7 +56,9 @@ class Realservers:
             if port in self._listeners:
                 continue
             with inside(self._host):
-                listener = socket.create_server(("0.0.0.0", port), backlog=1024)
+                listener = socket.create_server(
+                    ("", port), family=socket.AF_INET6, backlog=1024, dualstack_ipv6=True
+                )
             self._listeners[port] = listener
             threading.Thread(target=_accept, args=(listener,), daemon=True).start()
 

@@ -1,0 +1,213 @@
+"""Owns what must hold beside every daemon: what keepalived does to IPVS, and what the peer sees of it.
+
+One load balancer with a VIP of each kind. Each test begins with all of them announced, and says
+what may happen at the peer; what else happens there is a failure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.kernel.chain import Chain
+from tests.kernel.keepalived import REAL, VirtualServer
+from tests.lab.eventually import eventually
+
+PLAIN, INHIBIT, SORRY, QUORUM = (f"192.0.2.{n}/32" for n in (1, 2, 3, 4))
+ALL, ANY, MARK, ALPHA, OMEGA, SIX = (
+    "192.0.2.5/32",
+    "192.0.2.6/32",
+    "192.0.2.7/32",
+    "192.0.2.8/32",
+    "192.0.2.9/32",
+    "2001:db8::1/128",
+)
+SORRY_SERVER = "127.0.1.9"
+PORTS: Mapping[str, tuple[int, ...]] = {
+    PLAIN: (8081, 8082),
+    INHIBIT: (8083, 8084),
+    SORRY: (8085, 8086),
+    QUORUM: (8087, 8088, 8089),
+    ALL: (8090, 8091),
+    ANY: (8092, 8093),
+    MARK: (8094,),
+    ALPHA: (8095,),
+    OMEGA: (8096,),
+    SIX: (8097,),
+}
+SERVERS: Sequence[VirtualServer] = (
+    VirtualServer("192.0.2.1 80", PORTS[PLAIN]),
+    VirtualServer("192.0.2.2 80", PORTS[INHIBIT], real=("inhibit_on_failure",)),
+    VirtualServer("192.0.2.3 80", PORTS[SORRY], (f"sorry_server {SORRY_SERVER} 80",)),
+    VirtualServer("192.0.2.4 80", PORTS[QUORUM], ("quorum 2", "hysteresis 1")),
+    VirtualServer("192.0.2.5 80", PORTS[ALL][:1]),
+    VirtualServer("192.0.2.5 443", PORTS[ALL][1:]),
+    VirtualServer("192.0.2.6 80", PORTS[ANY][:1]),
+    VirtualServer("192.0.2.6 443", PORTS[ANY][1:]),
+    VirtualServer("fwmark 7", PORTS[MARK]),
+    VirtualServer("192.0.2.8 80", PORTS[ALPHA], ("alpha",)),
+    VirtualServer("192.0.2.9 80", PORTS[OMEGA], ("omega",)),
+    VirtualServer("2001:db8::1 80", PORTS[SIX], address="::1"),
+)
+
+
+def _vip(prefix: str, **more: Any) -> dict[str, Any]:
+    return {"addresses": [prefix.partition("/")[0]], "prefer": ["par1", "lyo1"], **more}
+
+
+TABLES: Mapping[str, Any] = {
+    "health": {"ignore_realservers": [SORRY_SERVER]},
+    "vip": {
+        "plain.tld": _vip(PLAIN),
+        "inhibit.tld": _vip(INHIBIT),
+        "sorry.tld": _vip(SORRY),
+        "quorum.tld": _vip(QUORUM, health={"drop_at": 1, "restore_at": 3}),
+        "all.tld": _vip(ALL),
+        "any.tld": _vip(ANY, health={"services": "any"}),
+        "mark.tld": _vip(MARK, services={"fwmark/7": {}}),
+        "alpha.tld": _vip(ALPHA),
+        "omega.tld": _vip(OMEGA),
+        "six.tld": _vip(SIX),
+    },
+}
+EVERY = sorted(PORTS)
+PATIENCE = 30.0
+
+
+def ports(*prefixes: str) -> list[int]:
+    """Return the ports of the realservers of some VIPs, of all where none is named."""
+    return [port for prefix in prefixes or EVERY for port in PORTS[prefix]]
+
+
+def sees(chain: Chain, *prefixes: str, within: float = PATIENCE) -> None:
+    """Wait until the peer has exactly some prefixes."""
+    eventually(
+        lambda: sorted(chain.bird.routes()),
+        until=lambda seen: seen == sorted(prefixes),
+        within=within,
+        what=f"exactly {sorted(prefixes)} at the peer",
+        every=0.05,
+    )
+
+
+def without(*prefixes: str) -> list[str]:
+    """Return all prefixes but some."""
+    return [prefix for prefix in EVERY if prefix not in prefixes]
+
+
+def moves(chain: Chain) -> list[tuple[str, str]]:
+    """Return what happened at the peer since the test began: `("removed", prefix)`, in order."""
+    return [(event.verb, event.prefix) for event in chain.history.events()]
+
+
+class Rows:
+    """The tests; a module for each daemon gives them a chain."""
+
+    @pytest.fixture
+    def at(self, chain: Chain) -> Iterator[Chain]:
+        """The chain with every VIP announced, and a peer's memory that begins now."""
+        chain.realservers.open(*ports())
+        chain.keepalived.write(SERVERS)
+        if chain.keepalived.process is None or not chain.keepalived.process.alive:
+            chain.keepalived.start()
+        else:
+            chain.keepalived.reload()
+        eventually(
+            lambda: {p: r["health"] for p, r in chain.routes().items() if r["health"] != "up"},
+            until=lambda others: not others,
+            within=60,
+            what="all VIPs up",
+            every=0.1,
+        )
+        sees(chain, *EVERY)
+        chain.history.start()
+        yield chain
+        assert all(chain.bird.sessions().values())
+
+    def test_one_of_two_realservers_dies_and_returns(self, at: Chain) -> None:
+        """The watchdog counts one less, and the peer sees nothing at all."""
+        at.realservers.close(8081)
+        at.says(PLAIN, realservers=1, health="up")
+        at.realservers.open(8081)
+        at.says(PLAIN, realservers=2, health="up")
+        assert moves(at) == []
+
+    def test_the_last_realserver_dies_and_returns(self, at: Chain) -> None:
+        """The service stays in IPVS with none, and the peer loses the VIP; it returns with the first."""
+        at.realservers.close(*ports(PLAIN))
+        sees(at, *without(PLAIN))
+        assert at.table()["-t 192.0.2.1:80"] == {}
+        at.says(PLAIN, realservers=0, health="down", announced=False)
+        at.realservers.open(8082)
+        sees(at, *EVERY)
+        assert moves(at) == [("removed", PLAIN), ("added", PLAIN)]
+
+    def test_inhibit_on_failure(self, at: Chain) -> None:
+        """Realservers that stay with weight 0 do not count."""
+        at.realservers.close(*ports(INHIBIT))
+        sees(at, *without(INHIBIT))
+        weights = {f"{REAL}:{port}": 0 for port in PORTS[INHIBIT]}
+        assert at.table()["-t 192.0.2.2:80"] == weights
+        at.realservers.open(*ports(INHIBIT))
+        sees(at, *EVERY)
+        assert moves(at) == [("removed", INHIBIT), ("added", INHIBIT)]
+
+    def test_a_sorry_server(self, at: Chain) -> None:
+        """A sorry server that vip.toml names is in IPVS with weight 1, and does not count."""
+        at.realservers.close(*ports(SORRY))
+        sees(at, *without(SORRY))
+        assert at.table()["-t 192.0.2.3:80"] == {f"{SORRY_SERVER}:80": 1}
+        at.realservers.open(*ports(SORRY))
+        sees(at, *EVERY)
+        assert moves(at) == [("removed", SORRY), ("added", SORRY)]
+
+    def test_quorum_and_hysteresis(self, at: Chain) -> None:
+        """With quorum 2 and hysteresis 1: down at one, still down at two, up again at three.
+
+        keepalived's own word (VS DOWN, VS UP) decides nothing; drop_at and restore_at do.
+        """
+        at.realservers.close(8087)
+        at.says(QUORUM, realservers=2, health="up")
+        at.realservers.close(8088)
+        sees(at, *without(QUORUM))
+        assert at.table()["-t 192.0.2.4:80"] == {f"{REAL}:8089": 1}
+        at.realservers.open(8088)
+        at.says(QUORUM, realservers=2, health="down")
+        assert moves(at) == [("removed", QUORUM)]
+        at.realservers.open(8087)
+        sees(at, *EVERY)
+        assert moves(at) == [("removed", QUORUM), ("added", QUORUM)]
+
+    def test_two_services_one_down(self, at: Chain) -> None:
+        """`all`: one service of two that is down takes the VIP with it; `any`: both must be down."""
+        at.realservers.close(8091, 8093)
+        sees(at, *without(ALL))
+        at.says(ANY, realservers=1, health="up")
+        assert moves(at) == [("removed", ALL)]
+        at.realservers.close(8092)
+        sees(at, *without(ALL, ANY))
+        at.realservers.open(8091, 8092)
+        sees(at, *EVERY)
+        assert [move for move in moves(at) if move[1] == ANY] == [
+            ("removed", ANY),
+            ("added", ANY),
+        ]
+
+    def test_fwmark(self, at: Chain) -> None:
+        """A VIP that vip.toml ties to a firewall mark lives and dies with that service."""
+        at.realservers.close(*ports(MARK))
+        sees(at, *without(MARK))
+        at.realservers.open(*ports(MARK))
+        sees(at, *EVERY)
+        assert moves(at) == [("removed", MARK), ("added", MARK)]
+
+    def test_alpha_omega_and_ipv6(self, at: Chain) -> None:
+        """In alpha and omega mode, and over IPv6, a realserver's death and return are the same."""
+        kinds = (ALPHA, OMEGA, SIX)
+        at.realservers.close(*ports(*kinds))
+        sees(at, *without(*kinds))
+        at.realservers.open(*ports(*kinds))
+        sees(at, *EVERY)
+        assert sorted(moves(at)) == sorted(
+            (verb, prefix) for verb in ("removed", "added") for prefix in kinds
+        )
