@@ -1,6 +1,6 @@
 """Owns the recorded lines: what ExaBGP really printed, kept for the tests of the driver.
 
-`VIP_REFRESH_GOLDENS=1 pytest tests/daemons` records them anew. Lines that begin
+`./dev goldens tests/daemons` records them anew. Lines that begin
 with `#` are ours and tell the neighbours; all others are ExaBGP's.
 """
 

@@ -1,4 +1,4 @@
-"""A live FRR says what is recorded of it. `VIP_REFRESH_GOLDENS=1 pytest tests/golden` records anew."""
+"""A live FRR says what is recorded of it. `./dev goldens tests/golden` records anew."""
 
 import os
 import subprocess
