@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.health import Service
 from policy.plan import Announce, Drift, Withdraw
 from policy.route import Prefix, Route, parse_prefix
 from speaker.backends import quagga_text as text
 from speaker.backends.base import BackendError
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.vtysh import NotRunningError, Output, Shell
+from speaker.health.proc import Parser
+from speaker.health.table import Watched, observe
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.fakes.bgpd import Bgpd, Dialect
@@ -23,7 +28,6 @@ from tests.golden.transcript import DIALECTS, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 OLD, QUAGGA, FRR = DIALECTS
 P1 = parse_prefix("192.0.2.1/32")
@@ -40,6 +44,11 @@ class Toolkit:
     def announced(output: Output) -> bool:
         """`vtysh -c 'show bgp … P/32'` said anything but this."""
         return output.stdout.strip() != "% Network not in table"
+
+    @staticmethod
+    def realservers(lines: Sequence[str]) -> int:
+        """Every `->` below the virtual server was one that lives."""
+        return sum("->" in line for line in lines)
 
     @staticmethod
     def done(output: Output) -> bool:
@@ -173,3 +182,24 @@ def test_toolkit_took_a_lock_for_success(dialect: Dialect) -> None:
     backend.configure(ASN, SETTINGS, PROFILES)
     _withdraw_and_announce(backend, parse_prefix("192.0.2.200"))
     assert P1 in bgpd.networks
+
+
+def test_toolkit_counted_realservers_that_serve_nobody() -> None:
+    """Weight 0 and a sorry server are lines as well, so the VIP stayed. Ours: no realserver lives."""
+    recorded = Path(__file__).parents[1] / "unit" / "health" / "recorded" / "linux-6.1-proc.txt"
+    table = recorded.read_bytes()
+    dead = table.replace(b"C6336401:1F90      Masq    1", b"C6336401:1F90      Masq    0")
+    lines = dead.decode().splitlines()
+    at = lines.index("TCP  C0000201:0050 rr  ")
+    assert Toolkit.realservers(lines[at : at + 3]) == 2
+    sorry = ip_address("127.0.0.1")
+    only_sorry = dead.replace(b"C6336409:0050      Tunnel  1", b"C6336409:0050      Tunnel  0")
+    watched = [
+        Watched(P1),
+        Watched(parse_prefix("192.0.2.6/32"), ignored=frozenset({(sorry, None)})),
+    ]
+    web = Service("tcp", 80)
+    found = observe(Parser().parse(only_sorry), watched).live
+    assert [services[web] for services in found.values()] == [0, 0]
+    before = observe(Parser().parse(table), watched).live
+    assert [services[web] for services in before.values()] == [1, 1]
