@@ -23,13 +23,14 @@ QUESTIONS = {
     "history": "what was done",
     "plan": "what would be done now",
     "check": "is vip.toml without fault",
+    "compare": "does ExaBGP send what bgpd sends with the configuration FILE",
 }
 _GOES_WITH = {
     "--reason": (ADD, DELETE),
     "--for": (ADD, DELETE),
     "--dry-run": (ADD, DELETE),
     "--force": (ADD,),
-    "--json": ("status",),
+    "--json": ("status", "compare"),
 }
 """Which commands an option makes sense with."""
 
@@ -105,6 +106,8 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(QUESTIONS)}; vip_mgmt --help")
     if command == "explain" and not words:
         raise UsageError("explain what? name a VIP")
+    if command == "compare" and len(words) != 1:
+        raise UsageError("compare with what? name one bgpd.conf or frr.conf, this data centre's")
     given = vars(options)
     for option, commands in _GOES_WITH.items():
         if given[option.removeprefix("--").replace("-", "_")] and command not in commands:

@@ -8,6 +8,7 @@ import os
 import sys
 import syslog
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         call = parse(sys.argv[1:] if arguments is None else arguments)
         loaded = config.load(call.path, os.environ)
+        if call.command == "compare":
+            return _compare(call, loaded)
         found = targets.find(call.words, loaded.topology, Resolver(loaded.settings.resolver).lookup)
     except SpeakerError as error:
         _say(str(error), tag=False)
@@ -161,6 +164,16 @@ def _check(call: Call, loaded: Config) -> int:
     said = f"{len(found)} to be mended" if found else "no fault found"
     print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, {said}")
     return DIFFERENT if found else DONE
+
+
+def _compare(call: Call, loaded: Config) -> int:
+    from speaker.migration import comparison  # noqa: PLC0415 - wanted once in a site's life
+
+    path, dc = Path(call.words[0]), loaded.settings.dc.name
+    pairs = comparison.pairs(path, loaded)
+    show = comparison.as_json if call.as_json else comparison.as_table
+    print(show(path, dc, pairs))
+    return DIFFERENT if any(pair.differences for pair in pairs) else DONE
 
 
 def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:

@@ -56,13 +56,12 @@ def as_table(path: Path, dc: str, found: Sequence[Pair]) -> str:
     equal = [pair for pair in found if not pair.differences]
     text = []
     if differ:
-        rows = [("PREFIX", "NEIGHBOR", "AS", "DIFFERS IN", "BGPD", "EXABGP")]
+        rows: list[tuple[str, ...]] = [("PREFIX", "NEIGHBOR", "AS", "DIFFERS IN", "BGPD", "EXABGP")]
         rows += [row for pair in differ for row in _differences(pair)]
         text += [table(rows), ""]
     if equal:
-        rows = [("PREFIX", "NEIGHBOR", "AS", "EQUAL")]
-        rows += [(*_head(pair), _equal(pair)) for pair in equal]
-        text += [table(rows), ""]
+        head = ("PREFIX", "NEIGHBOR", "AS", "EQUAL")
+        text += [table([head, *((*_head(pair), _equal(pair)) for pair in equal)]), ""]
     count = f"{len(differ)} of {len(found)} UPDATEs differ" if found else "neither sends anything"
     if found and not differ:
         count = f"all {len(found)} UPDATEs are equal"
@@ -90,8 +89,8 @@ def _say(value: object) -> str:
 
 
 def _equal(pair: Pair) -> str:
-    unproven = f", if bgpd's next hop is this: {pair.old.next_hop}" if pair.old else ""
-    return f"{pair.new}{unproven if pair.unproven else ''}"
+    unproven = ", if that is bgpd's next hop, which its file does not say" if pair.unproven else ""
+    return f"{pair.new}{unproven}"
 
 
 def as_json(path: Path, dc: str, found: Sequence[Pair]) -> str:
