@@ -13,7 +13,7 @@ from speaker import wish as wishes
 from speaker.backends.base import BackendError
 from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.quagga_text import start_lines
+from speaker.backends.quagga_running_config import start_lines
 from speaker.backends.vtysh import NotRunningError, Shell
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError

@@ -6,8 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
-from speaker.backends import quagga_text as text
 from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.quagga_announced import PASSING, announced
+from speaker.backends.quagga_commands import FAULTS, LOCKED, refusal, render
+from speaker.backends.quagga_route_map import RouteMap, route_map
+from speaker.backends.quagga_running_config import Running, is_whole, parse_running
+from speaker.backends.quagga_summary import Session, parse_summary
+from speaker.backends.quagga_table import answered, parse_tables
 from speaker.backends.vtysh import VtyshError
 
 if TYPE_CHECKING:
@@ -16,7 +21,6 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix, Route
     from policy.topology import Profile
-    from speaker.backends.quagga_text import RouteMap, Running, Session
     from speaker.backends.vtysh import Vtysh
     from speaker.settings import QuaggaSettings
 
@@ -77,7 +81,7 @@ class QuaggaBackend:
             else:
                 self._unnamed[attributes] = profile.name
                 continue
-            self._maps[attributes] = text.route_map(name, asn, attributes)
+            self._maps[attributes] = route_map(name, asn, attributes)
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`."""
@@ -150,15 +154,15 @@ class QuaggaBackend:
         ]
         names = {attributes: map_.name for attributes, map_ in self._maps.items()}
         again = {map_.name for map_ in wrong}
-        lines = text.render(changes, running, self._asn, names, again)
+        lines = render(changes, running, self._asn, names, again)
         return [*lines[:1], *maps, *lines[1:]]
 
     async def _run(self, commands: Sequence[str]) -> None:
         """Run one batch, when nobody else configures."""
         for _ in range(LOCK_TRIES):
             output = await self._vtysh(commands)
-            refused = text.refusal(output.stdout)
-            if text.LOCKED not in refused:
+            refused = refusal(output.stdout)
+            if LOCKED not in refused:
                 break
             await self._pause(LOCK_WAIT)
         else:
@@ -177,7 +181,7 @@ class QuaggaBackend:
         self._changed = False
         for _ in range(tries):
             routes = await self._read_once(prefixes)
-            if not any(seen in text.PASSING for seen in routes.values()):
+            if not any(seen in PASSING for seen in routes.values()):
                 break
             await self._pause(PASSING_WAIT)
         mute = [session.address for session in self._sessions if session.needs_policy]
@@ -194,16 +198,16 @@ class QuaggaBackend:
     async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
         lines = await self._show(READ)
         running = self._running_of(lines)
-        if not text.answered(lines, TABLES):
+        if not answered(lines, TABLES):
             raise BackendError(NOT_WHOLE)
-        paths = text.parse_tables(lines)
-        self._sessions = text.parse_summary(lines)
+        paths = parse_tables(lines)
+        self._sessions = parse_summary(lines)
         self._running = running
         wrong = {wanted.name for wanted in self._maps.values() if not running.has(wanted)}
         return {
             prefix: Drift(f"route-map {running.networks[prefix]} is not as the policy wants it")
             if running.networks.get(prefix) in wrong
-            else text.seen(prefix, running, paths, self._asn)
+            else announced(prefix, running, paths, self._asn)
             for prefix in prefixes
         }
 
@@ -213,7 +217,7 @@ class QuaggaBackend:
     async def _show(self, commands: Sequence[str]) -> list[str]:
         output = await self._vtysh(commands)
         lines = output.stdout.splitlines()
-        faults = [line for line in lines if line.startswith(text.FAULTS)]
+        faults = [line for line in lines if line.startswith(FAULTS)]
         if output.status or faults:
             found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
             raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
@@ -221,9 +225,9 @@ class QuaggaBackend:
 
     def _running_of(self, lines: Sequence[str]) -> Running:
         """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""
-        if not text.is_whole(lines):
+        if not is_whole(lines):
             raise BackendError(NOT_WHOLE)
-        running = text.parse_running(lines)
+        running = parse_running(lines)
         if running.asns != [self._asn]:
             found = ", ".join(map(str, running.asns)) or "no router bgp"
             raise BackendError(

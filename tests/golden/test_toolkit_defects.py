@@ -15,9 +15,12 @@ import pytest
 from policy.health import Service
 from policy.plan import Announce, Drift, Withdraw
 from policy.route import Prefix, Route, parse_prefix
-from speaker.backends import quagga_text as text
 from speaker.backends.base import BackendError
 from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.quagga_announced import announced
+from speaker.backends.quagga_commands import refusal
+from speaker.backends.quagga_running_config import Running, parse_running
+from speaker.backends.quagga_table import parse_tables
 from speaker.backends.vtysh import NotRunningError, Output, Shell
 from speaker.health.proc import Parser
 from speaker.health.table import Watched, observe
@@ -56,13 +59,13 @@ class Toolkit:
         return output.status == 0
 
 
-def ours(table: Sequence[str], running: text.Running) -> Route | Drift | None:
+def ours(table: Sequence[str], running: Running) -> Route | Drift | None:
     """Return what the driver reads of 192.0.2.1/32."""
-    return text.seen(P1, running, text.parse_tables(table), ASN)
+    return announced(P1, running, parse_tables(table), ASN)
 
 
-def configured(*prefixes: Prefix) -> text.Running:
-    return text.Running([ASN], dict.fromkeys(prefixes, None))
+def configured(*prefixes: Prefix) -> Running:
+    return Running([ASN], dict.fromkeys(prefixes, None))
 
 
 @each_dialect
@@ -113,7 +116,7 @@ def test_toolkit_took_no_instance_for_an_announcement() -> None:
     assert made.stdout, "and its `-d` left an instance behind:"
     assert "router bgp" in lost.said(RUNNING, time=1).stdout
     assert "router bgp" not in lost.said(RUNNING).stdout
-    assert text.parse_running(lost.said(RUNNING).stdout.splitlines()).asns == []
+    assert parse_running(lost.said(RUNNING).stdout.splitlines()).asns == []
 
 
 def test_toolkit_took_an_invalid_route_for_an_announcement() -> None:
@@ -133,7 +136,7 @@ def test_toolkit_trusted_a_line_whose_route_map_is_missing(dialect: str) -> None
     prefix = parse_prefix("192.0.2.30/32")
     running = configured(prefix)
     table = Transcript.load(dialect, "03").said(TABLE4).stdout.splitlines()
-    assert isinstance(text.seen(prefix, running, text.parse_tables(table), ASN), Drift)
+    assert isinstance(announced(prefix, running, parse_tables(table), ASN), Drift)
 
 
 def test_toolkit_trusted_running_config_after_the_boot_bug() -> None:
@@ -152,7 +155,7 @@ def test_toolkit_trusted_exit_statuses(dialect: str) -> None:
         if entry.commands[-1] == "no network 192.0.2.200/32"
     )
     assert Toolkit.done(refused) == (dialect != FRR)
-    assert text.refusal(refused.stdout)
+    assert refusal(refused.stdout)
 
 
 def test_toolkit_lost_what_stood_behind_an_absent_network() -> None:

@@ -1,0 +1,139 @@
+"""Route-maps of bgpd: how one gives a network line its attributes, and what one that is there sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMap:
+    """A route-map that gives a network line its attributes: one clause that permits all."""
+
+    name: str
+    sets: tuple[str, ...]
+
+    @property
+    def head(self) -> str:
+        """Its clause's first line."""
+        return f"route-map {self.name} permit 10"
+
+    def commands(self, found: Sequence[str]) -> Iterator[str]:
+        """Yield the commands that make it, in configuration mode, of what is there.
+
+        It is never removed as a whole: FRR 8.4 goes on using the memory of a route-map that was
+        removed while network lines name it, and crashes.
+
+        Args:
+            found: the lines of the route-map that has the name now.
+        """
+        clauses: dict[str, list[str]] = {}
+        for line in found:
+            if line.startswith("route-map "):
+                clauses[line] = own = []
+            else:
+                own.append(line)
+        there = clauses.get(self.head, [])
+        kinds = {tuple(line.split()[:2]) for line in self.sets}
+        yield self.head
+        yield from (_undone(line) for line in there if tuple(line.split()[:2]) not in kinds)
+        yield from (line for line in self.sets if line not in there)
+        yield "exit"
+        number = self.head.split()[-1]
+        yield from (f"no {head}" for head in clauses if head.split()[-1] != number)
+
+
+_BARE = ("set as-path prepend", "set metric", "set origin", "set community", "set large-community")
+
+
+def _undone(line: str) -> str:
+    """Return what removes a line of a clause. FRR refuses `no set as-path prepend` with its value."""
+    return f"no {next((bare for bare in _BARE if line.startswith(f'{bare} ')), line)}"
+
+
+def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:
+    """Return the route-map with which bgpd sends eBGP peers these attributes."""
+    sets = []
+    if len(attributes.as_path) > 1:
+        sets.append(f"set as-path prepend {AsPath((asn,) * (len(attributes.as_path) - 1))}")
+    if attributes.origin is not Origin.IGP:
+        sets.append(f"set origin {attributes.origin}")
+    if attributes.med:
+        sets.append(f"set metric {attributes.med}")
+    if attributes.communities:
+        sets.append(f"set community {' '.join(map(str, attributes.communities))}")
+    if attributes.large_communities:
+        sets.append(f"set large-community {' '.join(map(str, attributes.large_communities))}")
+    return RouteMap(name, tuple(sets))
+
+
+_NAMED = {
+    "internet": "0:0",
+    "graceful-shutdown": "65535:0",
+    "accept-own": "65535:1",
+    "route-filter-translated-v4": "65535:2",
+    "route-filter-v4": "65535:3",
+    "route-filter-translated-v6": "65535:4",
+    "route-filter-v6": "65535:5",
+    "llgr-stale": "65535:6",
+    "no-llgr": "65535:7",
+    "accept-own-nexthop": "65535:8",
+    "blackhole": "65535:666",
+    "no-export": "65535:65281",
+    "no-advertise": "65535:65282",
+    "local-AS": "65535:65283",
+    "no-peer": "65535:65284",
+}
+
+
+def in_numbers(line: str) -> str:
+    """Return a line of a route-map with communities as we write them: bgpd names some, sorts some."""
+    try:
+        match line.split():
+            case ["set", "community", *words]:
+                numbers = [_NAMED.get(word, word) for word in words if word != "additive"]
+                return f"set community {_sorted(map(Community.parse, numbers))}"
+            case ["set", "large-community", *words]:
+                numbers = [word for word in words if word != "additive"]
+                return f"set large-community {_sorted(map(LargeCommunity.parse, numbers))}"
+            case _:
+                return line
+    except PolicyError:
+        return line
+
+
+def _sorted(communities: Iterable[Community] | Iterable[LargeCommunity]) -> str:
+    return " ".join(str(each) for each in sorted(communities))
+
+
+def communities_of(
+    lines: Sequence[str],
+) -> tuple[tuple[Community, ...], tuple[LargeCommunity, ...], str]:
+    """Return what a route-map sets that no table shows, and the first line that we would not write."""
+    communities: tuple[Community, ...] = ()
+    large: tuple[LargeCommunity, ...] = ()
+    for line in map(in_numbers, lines):
+        match line.split():
+            case ["route-map", _, "permit", _] | ["set", "as-path", "prepend", *_]:
+                continue
+            case ["set", "metric" | "origin", _]:
+                continue
+            case ["set", "community", *words]:
+                try:
+                    communities = tuple(map(Community.parse, words))
+                except PolicyError:
+                    return (), (), line
+            case ["set", "large-community", *words]:
+                try:
+                    large = tuple(map(LargeCommunity.parse, words))
+                except PolicyError:
+                    return (), (), line
+            case _:
+                return (), (), line
+    return communities, large, ""
