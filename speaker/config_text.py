@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from policy.health import Thresholds
     from policy.route import Prefix
     from policy.topology import Topology, Vip
-    from speaker.settings import Backend, Settings
+    from speaker.settings import Backend, NextHop, Settings
 
 T = TypeVar("T")
 Keys = dict[str, Any]
@@ -71,13 +71,23 @@ def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
     return Config(topology, replace(config.settings, health=health))
 
 
-def render(config: Config, comments: Comments | None = None) -> str:
+def render(
+    config: Config,
+    comments: Comments | None = None,
+    next_hops: Mapping[str, NextHop] | None = None,
+) -> str:
     """Return the text of a vip.toml.
+
+    Args:
+        config: what it means.
+        comments: what it says beside that.
+        next_hops: those of data centres, by name; they beat the one of the settings.
 
     Raises:
         SpeakerError: two profiles have the same name, which no file can say.
     """
     comments = Comments() if comments is None else comments
+    hops = next_hops or {}
     topology, settings = config.topology, config.settings
     default = plain(topology, settings.dc.name).settings
     ranks = _usual([vip.ranks for vip in topology.vips]) or ()
@@ -88,7 +98,12 @@ def render(config: Config, comments: Comments | None = None) -> str:
     text.table(["node"], _node(settings, default))
     keys: Keys
     for dc in topology.dcs:
-        keys = {"asn": dc.asn, "weight": _unless(1, dc.weight)}
+        hop = hops.get(dc.name)
+        keys = {
+            "asn": dc.asn,
+            "weight": _unless(1, dc.weight),
+            "next_hop": None if hop is None else _next_hop(hop),
+        }
         text.table(["dc", dc.name], keys, comments.dcs.get(dc.name, ""))
     text.table(["policy"], _policy(ranks, settings, default))
     for profile in _profiles(topology, ranks):
@@ -159,6 +174,7 @@ def _profiles(topology: Topology, ranks: tuple[Profile, ...]) -> list[Profile]:
     """Return the profiles that need a table."""
     needed = [] if _are_plain(ranks) else [*ranks]
     needed += (each for vip in topology.vips if vip.ranks != ranks for each in vip.ranks)
+    needed += (each for _, address in topology for each in address.ranks)
     by_name: dict[str, Profile] = {}
     for profile in needed:
         if by_name.setdefault(profile.name, profile) != profile:
@@ -229,7 +245,8 @@ def _addresses(vip: Vip, dcs: Sequence[str], comments: Mapping[Prefix, str]) -> 
         ip = str(prefix.network_address)
         own = list(address.prefer) if not is_spread and address.prefer != usual else None
         length = _unless(prefix.max_prefixlen, prefix.prefixlen)
-        keys = {"ip": ip, "prefix_length": length, "prefer": own}
+        ranks = [profile.name for profile in address.ranks] or None
+        keys = {"ip": ip, "prefix_length": length, "prefer": own, "ranks": ranks}
         what = {key: each for key, each in keys.items() if each is not None}
         entry: object = ip if len(what) == 1 else what
         comment = comments.get(prefix)
@@ -237,11 +254,14 @@ def _addresses(vip: Vip, dcs: Sequence[str], comments: Mapping[Prefix, str]) -> 
     return {"addresses": addresses, "prefer": "spread" if is_spread else list(usual or ())}
 
 
-def _exabgp(settings: Settings) -> Keys:
-    hop = settings.exabgp.next_hop
+def _next_hop(hop: NextHop) -> Keys:
     hops = {"ipv4": hop.ipv4, "ipv6": hop.ipv6}
+    return {family: str(each) for family, each in hops.items() if each is not None}
+
+
+def _exabgp(settings: Settings) -> Keys:
     return {
-        "next_hop": {key: each for key, each in hops.items() if each is not None} or None,
+        "next_hop": _next_hop(settings.exabgp.next_hop) or None,
         "withdraw_on_exit": settings.exabgp.withdraw_on_exit or None,
         "process": settings.exabgp.process,
     }

@@ -22,7 +22,7 @@ from policy.health import (
 )
 from policy.intent import Intent, Mode
 from policy.plan import Drift
-from policy.preference import spread
+from policy.preference import auto, pairs, spread
 from policy.route import (
     MAX_ASN,
     MAX_MED,
@@ -286,8 +286,8 @@ def profiles(draw: st.DrawFn, name: str, prepends: int) -> Profile:
 
 
 @st.composite
-def ranks(draw: st.DrawFn, count: int) -> tuple[Profile, ...]:
-    """Profiles of a VIP's ranks, at least `count`, each with more prepends than the one before."""
+def ranks(draw: st.DrawFn, count: int, name: str = "rank") -> tuple[Profile, ...]:
+    """Profiles of a VIP's or an address's ranks, at least `count`, each with more prepends than the one before."""
     prepends = draw(
         st.one_of(
             st.sampled_from([list(range(count)), list(range(1, count + 1))]),
@@ -296,25 +296,34 @@ def ranks(draw: st.DrawFn, count: int) -> tuple[Profile, ...]:
             ),
         )
     )
-    return tuple(draw(profiles(f"rank-{index}", n)) for index, n in enumerate(prepends))
+    return tuple(draw(profiles(f"{name}-{index}", n)) for index, n in enumerate(prepends))
 
 
 @st.composite
 def topologies(draw: st.DrawFn) -> Topology:
-    """One to five data centres, VIPs of both families, spread or with an explicit preference."""
+    """One to five data centres of one or several ASNs, VIPs of both families, every kind of preference."""
     names = DC_NAMES[: draw(st.integers(1, 5))]
     one_asn = draw(st.booleans())
     dcs = tuple(
-        DataCentre(name, LOCAL_ASN if one_asn else draw(st.sampled_from(ASNS))) for name in names
+        DataCentre(name, LOCAL_ASN if one_asn else draw(st.sampled_from(ASNS)), draw(WEIGHTS))
+        for name in names
     )
     prefixes = draw(st.lists(PREFIXES, unique=True, max_size=8))
     vips = []
     for index in range(draw(st.integers(0, 3))):
         mine = [prefix for at, prefix in enumerate(prefixes) if at % 3 == index]
-        is_spread = draw(st.booleans())
+        kind = draw(st.sampled_from(["explicit", "spread", "auto"]))
+        orders = {
+            "explicit": [tuple(draw(st.permutations(names))) for _ in mine],
+            "spread": [spread(names, at) for at, _ in enumerate(mine)],
+            "auto": [
+                auto(dcs, f"vip-{index}.tld", pair)
+                for pair in pairs([each.network_address for each in mine])
+            ],
+        }[kind]
         addresses = tuple(
-            Address(prefix, spread(names, at) if is_spread else tuple(draw(st.permutations(names))))
-            for at, prefix in enumerate(mine)
+            Address(prefix, order, draw(st.just(()) | ranks(len(names), "own")))
+            for prefix, order in zip(mine, orders, strict=True)
         )
         vips.append(
             Vip(f"vip-{index}.tld", addresses, draw(ranks(len(names))), draw(health_rules()))
@@ -381,12 +390,18 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
 def configs(draw: st.DrawFn) -> Config:
     """A configuration as a file may have it: weights, ranks of some kinds, settings of all."""
     found = draw(topologies())
-    dcs = tuple(replace(dc, weight=draw(WEIGHTS)) for dc in found.dcs)
-    kinds = [draw(PLAIN), draw(ranks(len(dcs)))]
+    kinds = [draw(PLAIN), draw(ranks(len(found.dcs)))]
+    own = st.sampled_from([(), kinds[0], draw(ranks(len(found.dcs), "own"))])
     topology = Topology(
-        dcs,
+        found.dcs,
         tuple(
-            replace(vip, ranks=draw(st.sampled_from(kinds))) for vip in found.vips if vip.addresses
+            replace(
+                vip,
+                addresses=tuple(replace(each, ranks=draw(own)) for each in vip.addresses),
+                ranks=draw(st.sampled_from(kinds)),
+            )
+            for vip in found.vips
+            if vip.addresses
         ),
     )
     return Config(topology, draw(settings(topology)))

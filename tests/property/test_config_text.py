@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from ipaddress import IPv6Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from policy.topology import Profile, Topology
 from speaker import config
 from speaker.config_text import Comments, plain, render
 from speaker.errors import SpeakerError
+from speaker.settings import NextHop
 from speaker.toml_text import TomlText
 from speaker.units import duration, duration_text, share, share_text
 from tests.property import strategies as made
@@ -121,6 +123,7 @@ asn = 64699
 [dc.lyo1]
 asn = 64699
 weight = 2
+next_hop = { ipv6 = "2001:db8::53" }
 
 [policy]
 prepends = [1, 2]
@@ -147,7 +150,7 @@ addresses = [
 prefer = "spread"
 
 [vip."vip-3.tld"]
-addresses = [{ ip = "203.0.113.0", prefix_length = 24 }]
+addresses = [{ ip = "203.0.113.0", prefix_length = 24, ranks = ["near", "far"] }]
 prefer = ["par1", "lyo1"]
 ranks = ["near", "far"]
 health = { source = "none" }
@@ -167,4 +170,5 @@ route_map = { prepend-1 = "BGP1" }
         vips={"vip-1.tld": "The shop."},
         addresses={prefix: "route-map BGP2"},
     )
-    assert render(found, comments) == text
+    hops = {"lyo1": NextHop(ipv6=IPv6Address("2001:db8::53"))}
+    assert render(found, comments, hops) == text

@@ -69,9 +69,10 @@ def test_duties(topology: Topology) -> None:
         found = duties(topology, dc)
         assert tuple(found) == topology.prefixes
         for prefix, duty in found.items():
+            ranks = duty.address.ranks or duty.vip.ranks
             assert duty.route.prefix == prefix
             assert duty.rank == rank(duty.address, dc) == duty.address.prefer.index(dc.name)
-            assert duty.profile == profile(duty.vip, duty.address, dc) == duty.vip.ranks[duty.rank]
+            assert duty.profile == profile(duty.vip, duty.address, dc) == ranks[duty.rank]
             assert tuple(duty.route.attributes.as_path) == (dc.asn,) * (duty.profile.prepends + 1)
             assert duty.route.attributes.med == duty.profile.med
 
