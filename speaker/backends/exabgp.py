@@ -1,4 +1,4 @@
-"""The ExaBGP driver: the pipe to the ExaBGP that spawned us."""
+"""The ExaBGP driver: what is asked of it, and which of its words must be doubted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift
 from policy.route import Route
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.exabgp_protocol import (
-    Conversation,
-    Ignored,
-    InStep,
-    OutOfStep,
-    PeerState,
-    Reply,
-    Shutdown,
-)
+from speaker.backends.exabgp_pipe import Pipe, SilentError
 from speaker.backends.exabgp_text import (
     Line,
     Neighbor,
@@ -37,7 +29,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
-    from speaker.backends.exabgp_protocol import Event
+    from speaker.backends.exabgp_protocol import PeerState
     from speaker.backends.exabgp_text import Sent
     from speaker.settings import ExabgpSettings
 
@@ -50,23 +42,10 @@ DOUBT = 60.0
 # a session was down too: after CALM seconds without a change, all is sent again.
 MIXED = 10.0
 CALM = 3.0
-CHUNK = 1 << 16
-
-
-class NoAnswerError(BackendError):
-    """A command got no reply in time: whether it was done is not known."""
-
-
-class SilentError(NoAnswerError):
-    """ExaBGP did not even answer the question that brings us in step again: nothing was sent."""
 
 
 class ExabgpBackend:
-    """ExaBGP's process API.
-
-    `run` must be running: it always drains what ExaBGP writes, because ExaBGP's sessions stand
-    still while its pipe to us is full.
-    """
+    """The ExaBGP that spawned us. `run` must be running, as `Pipe` says."""
 
     heal = 30.0
 
@@ -91,18 +70,10 @@ class ExabgpBackend:
                 than once, because a large table is still being sent at first.
             calm: how long nothing may have changed before everything is sent again, in seconds.
         """
-        self._reader = reader
-        self._write = write
+        self._pipe = Pipe(reader, write, peer_changed=self._peer_changed, patience=patience)
         self._wake = wake
-        self._patience = patience
         self._settle = settle
         self._calm = calm
-        self._conversation = Conversation()
-        self._reply: asyncio.Future[Reply] | None = None
-        self._in_step = asyncio.Event()
-        self._in_step.set()
-        self._heard = 0.0
-        self._asked_version = 0.0
         self._neighbors: tuple[Neighbor, ...] = ()
         self._up: dict[str, bool] = {}
         self._came_up = self._must_flush = True  # a session may have come up before we were started
@@ -111,51 +82,26 @@ class ExabgpBackend:
         self._changed: dict[Prefix, tuple[Change, float]] = {}
         self._mixed: set[Prefix] = set()
         self._lost: set[Prefix] = set()
-        self.gone = asyncio.Event()
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set when ExaBGP has gone away."""
+        return self._pipe.gone
 
     def configure(self, asn: Asn, settings: ExabgpSettings) -> None:
         """Take the data centre's ASN, the next hops, and which neighbours are ours."""
         self._asn = asn
         self._settings = settings
 
-    # --- reading ---------------------------------------------------------------------------
+    # --- sessions --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`."""
-        loop = asyncio.get_running_loop()
-        # The reply to a predecessor's last command comes to us.
-        self._lose_step("just started")
-        self._settles_at = loop.time() + DOUBT
-        try:
-            while data := await self._reader.read(CHUNK):
-                heard = self._conversation.heard
-                for event in self._conversation.receive(data):
-                    self._handle(event)
-                if self._conversation.heard != heard:
-                    self._heard = loop.time()
-        finally:
-            self.gone.set()
-            if self._reply is not None and not self._reply.done():
-                self._reply.set_exception(BackendError("ExaBGP: it closed the pipe"))
+        self._settles_at = asyncio.get_running_loop().time() + DOUBT
+        await self._pipe.run()
 
-    def _handle(self, event: Event) -> None:
-        match event:
-            case Reply():
-                if self._reply is not None and not self._reply.done():
-                    self._reply.set_result(event)
-            case PeerState(address, up, reason):
-                self._peer_changed(address, reason, up=up)
-            case InStep():
-                log.info("ExaBGP: in step")
-                self._in_step.set()
-            case OutOfStep(line):
-                self._lose_step(f"unexpected {line[:80]!r}")
-            case Shutdown():
-                self.gone.set()
-            case Ignored(line):
-                log.debug("ExaBGP: ignored: %.200r", line)
-
-    def _peer_changed(self, address: str, reason: str, *, up: bool) -> None:
+    def _peer_changed(self, state: PeerState) -> None:
+        address, up, reason = state.address, state.up, state.reason
         known = self._up.get(address)
         self._up[address] = up
         if up:
@@ -178,66 +124,6 @@ class ExabgpBackend:
         self._came_up = True
         self._must_flush = self._must_flush or flush
         self._wake()
-
-    # --- asking ----------------------------------------------------------------------------
-
-    def _lose_step(self, why: str) -> None:
-        self._in_step.clear()
-        self._asked_version = asyncio.get_running_loop().time()
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(
-                NoAnswerError(f"ExaBGP: {why}; whether it was done is unknown")
-            )
-        self._write(self._conversation.resynchronise())
-
-    async def _ask(self, command: str) -> Reply:
-        """Send one command and wait for its reply.
-
-        Raises:
-            NoAnswerError: none came while ExaBGP was silent for `patience`.
-            BackendError: ExaBGP is gone.
-        """
-        loop = asyncio.get_running_loop()
-        await self._wait_in_step()
-        self._reply = loop.create_future()
-        self._heard = loop.time()
-        self._write(self._conversation.send(command))
-        try:
-            while not self._reply.done():
-                left = self._heard + self._patience - loop.time()
-                if left <= 0:
-                    self._lose_step(f"{command[:80]!r}: no answer within {self._patience:g}s")
-                    break
-                await asyncio.wait({self._reply}, timeout=left)
-            return await self._reply
-        except asyncio.CancelledError:
-            if not self._reply.cancel() and not self._reply.cancelled():
-                self._reply.exception()  # looked at, so that nobody complains
-            self._lose_step(f"{command[:80]!r}: given up")
-            raise
-        finally:
-            self._reply = None
-
-    async def _wait_in_step(self) -> None:
-        if self.gone.is_set():
-            raise BackendError("ExaBGP: it is gone")
-        if self._conversation.in_step:
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._in_step.wait()
-        except TimeoutError:
-            if asyncio.get_running_loop().time() - self._asked_version > 6 * self._patience:
-                self._lose_step("it does not answer")
-            raise SilentError(
-                "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
-            ) from None
-
-    async def _ask_lines(self, command: str) -> tuple[str, ...]:
-        reply = await self._ask(command)
-        if not reply.ok:
-            raise BackendError(f"ExaBGP: {command!r}: answered error; see ExaBGP's log")
-        return reply.lines
 
     # --- the contract ----------------------------------------------------------------------
 
@@ -291,7 +177,7 @@ class ExabgpBackend:
         """
         prefixes = [change.prefix for change in line.changes]
         try:
-            reply = await self._ask(line.text)
+            reply = await self._pipe.ask(line.text)
         except SilentError:
             raise
         except BackendError as error:
@@ -344,12 +230,12 @@ class ExabgpBackend:
         up = any(peer.up for peer in self.peers())
         flushed = up and calm
         if flushed and (must_flush or mixed):
-            flushed = (await self._ask("flush adj-rib out")).ok
+            flushed = (await self._pipe.ask("flush adj-rib out")).ok
         if not flushed:
             self._must_flush = self._must_flush or must_flush
             self._mixed |= mixed
             mixed = set()
-        rib = parse_rib(await self._ask_lines("show adj-rib out extensive"))
+        rib = parse_rib(await self._pipe.ask_lines("show adj-rib out extensive"))
         routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
         absent = {prefix for prefix, seen in routes.items() if seen is None}
         doubtful = absent & mixed
@@ -361,14 +247,14 @@ class ExabgpBackend:
         return Reading(routes, doubtful, settled=settled)
 
     async def _look_at_neighbors(self) -> None:
-        neighbors = parse_neighbors(await self._ask_lines("show neighbor configuration"))
+        neighbors = parse_neighbors(await self._pipe.ask_lines("show neighbor configuration"))
         own = self._settings.process
         self._neighbors = tuple(
             neighbor
             for neighbor in neighbors
             if neighbor.processes and (own is None or own in neighbor.processes)
         )
-        self._up |= parse_sessions(await self._ask_lines("show neighbor extensive"))
+        self._up |= parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
 
     def _seen(
         self, prefix: Prefix, rib: Mapping[tuple[str, Prefix], Sent | str]
