@@ -41,6 +41,10 @@ class BesideExabgp:
         """The watchdog's process id."""
         return self.site.watchdog
 
+    def kill(self) -> None:
+        """End the watchdog at once, and wait for its successor to serve."""
+        self.site.end_watchdog(signal.SIGKILL)
+
     def log(self) -> str:
         """Return what ExaBGP and the watchdog have logged."""
         return self.site.exabgp.log()
@@ -59,6 +63,12 @@ class BesideFrr:
     def pid(self) -> int:
         """The watchdog's process id."""
         return self.process.pid
+
+    def kill(self) -> None:
+        """End the watchdog at once, and start another one."""
+        self.process.kill()
+        (self.site.state / "control.sock").unlink()
+        self.process = self.site.daemon()
 
     def log(self) -> str:
         """Return what the watchdog has logged."""

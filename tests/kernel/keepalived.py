@@ -99,6 +99,11 @@ class Keepalived:
         return path.read_text(errors="backslashreplace") if path.exists() else ""
 
     @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.alive
+
+    @property
     def _running(self) -> Process:
         assert self.process is not None
         return self.process

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kernel.chain import Chain
-from tests.kernel.rows import SERVERS, TABLES, Rows
+from tests.kernel.lives import Lives, before_ip_vs
+from tests.kernel.rows import SERVERS, TABLES, Realservers
 from tests.lab.netns import Network
 
 pytestmark = pytest.mark.guest
@@ -18,5 +19,14 @@ def chain() -> Iterator[Chain]:
         yield Chain(network, "exabgp v5", SERVERS, TABLES)
 
 
-class TestRows(Rows):
+def test_no_ip_vs_yet(chain: Chain) -> None:
+    """A watchdog that starts before ip_vs is loaded knows nothing, says so, and announces nothing."""
+    before_ip_vs(chain)
+
+
+class TestRealservers(Realservers):
+    """Every row, beside ExaBGP."""
+
+
+class TestLives(Lives):
     """Every row, beside ExaBGP."""

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kernel.chain import Chain
-from tests.kernel.rows import SERVERS, TABLES, Rows
+from tests.kernel.lives import Lives, before_ip_vs
+from tests.kernel.rows import EVERY, SERVERS, TABLES, Realservers
+from tests.lab.frr_site import FrrSite
 from tests.lab.netns import Network
 
 pytestmark = pytest.mark.guest
@@ -18,5 +20,24 @@ def chain() -> Iterator[Chain]:
         yield Chain(network, "frr", SERVERS, TABLES)
 
 
-class TestRows(Rows):
+def test_no_ip_vs_yet(chain: Chain) -> None:
+    """A watchdog that starts before ip_vs is loaded knows nothing, says so, and announces nothing."""
+    before_ip_vs(chain)
+
+
+class TestRealservers(Realservers):
     """Every row, beside FRR."""
+
+
+class TestLives(Lives):
+    """Every row, beside FRR."""
+
+
+def test_a_pass(chain: Chain) -> None:
+    """A pass beside bgpd needs keepalived, in the shell toolkit's words; with it, nothing is to do."""
+    site = chain.site
+    assert isinstance(site, FrrSite)
+    assert site.cron() == (0, "")
+    chain.keepalived.stop()
+    assert site.cron() == (255, "vip_watchdog: fatal error : keepalived not running !\n")
+    assert set(chain.bird.routes()) == set(EVERY)

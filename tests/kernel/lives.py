@@ -1,0 +1,171 @@
+"""Owns what must hold beside every daemon while keepalived ends, starts, and reads its configuration."""
+
+import time
+from pathlib import Path
+
+from tests.kernel.chain import Chain
+from tests.kernel.rows import (
+    ALPHA,
+    EVERY,
+    GRACE,
+    PATIENCE,
+    PLAIN,
+    PORTS,
+    SERVERS,
+    SORRY,
+    WARM_UP,
+    Rows,
+    moves,
+    ports,
+    sees,
+    without,
+)
+from tests.lab.eventually import eventually
+
+
+def after(chain: Chain, seconds: float) -> list[tuple[str, str]]:
+    """Return what has happened at the peer when some more seconds have passed."""
+    until = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= until, within=2 * seconds + 5, what="the look-out's end")
+    return moves(chain)
+
+
+def all_are(chain: Chain, health: str) -> None:
+    """Wait until the watchdog takes every VIP for up, down or unknown."""
+    eventually(
+        lambda: {p: r["health"] for p, r in chain.routes().items() if r["health"] != health},
+        until=lambda others: not others,
+        within=PATIENCE,
+        what=f"every VIP {health}",
+        every=0.05,
+    )
+
+
+def trouble(chain: Chain, kind: str) -> str:
+    """Return what the watchdog says loudly of one kind, empty where nothing."""
+    texts = chain.status()["trouble"]
+    return next((text for text in texts if text.startswith(f"{kind}: ")), "")
+
+
+class Lives(Rows):
+    """Nothing that keepalived does when it restarts withdraws a healthy VIP, or restores a dead one."""
+
+    def test_restart(self, at: Chain) -> None:
+        """IPVS is empty meanwhile; the peer sees nothing of it, again and again."""
+        for _ in range(3):
+            at.keepalived.stop()
+            assert at.table() == {}
+            all_are(at, "unknown")
+            at.keepalived.start()
+            all_are(at, "up")
+        assert after(at, WARM_UP) == []
+
+    def test_restart_in_a_hurry(self, at: Chain) -> None:
+        """Whatever moment of a restart the watchdog looks at, the peer sees nothing of it."""
+        for _ in range(5):
+            at.keepalived.restart()
+        all_are(at, "up")
+        assert after(at, WARM_UP) == []
+
+    def test_hup_without_a_change(self, at: Chain) -> None:
+        """IPVS stays as it is, and so does everything."""
+        before = at.table()
+        for _ in range(3):
+            at.keepalived.reload()
+            assert at.table() == before
+        assert after(at, 2) == []
+
+    def test_hup_with_changes(self, at: Chain) -> None:
+        """A realserver that leaves is one less; a service that leaves is down after restart_grace."""
+        changed = [server for server in SERVERS if "192.0.2.3 " not in server.where]
+        changed[0] = type(changed[0])(changed[0].where, PORTS[PLAIN][:1])
+        began = time.time()
+        at.keepalived.reload(changed)
+        at.says(PLAIN, realservers=1, health="up")
+        at.says(SORRY, health="unknown", announced=True, reason="gone from IPVS")
+        sees(at, *without(SORRY))
+        (event,) = at.history.events()
+        assert began + GRACE - 1 <= event.time
+        at.keepalived.reload(SERVERS)
+        sees(at, *EVERY)
+        at.says(PLAIN, realservers=2)
+        assert moves(at) == [("removed", SORRY), ("added", SORRY)]
+
+    def test_the_end(self, at: Chain) -> None:
+        """SIGTERM empties IPVS: all are held for restart_grace, then withdrawn; back after warm_up."""
+        began = time.time()
+        at.keepalived.stop()
+        assert at.table() == {}
+        all_are(at, "unknown")
+        assert set(at.bird.routes()) == set(EVERY)
+        sees(at)
+        went = at.history.events()
+        assert [(event.verb) for event in went] == ["removed"] * len(EVERY)
+        assert began + GRACE - 1 <= min(event.time for event in went)
+        at.history.start()
+        began = time.time()
+        at.keepalived.start()
+        sees(at, *EVERY)
+        came = at.history.events()
+        assert [event.verb for event in came] == ["added"] * len(EVERY)
+        assert began + WARM_UP - 1 <= min(event.time for event in came)
+
+    def test_killed(self, at: Chain) -> None:
+        """SIGKILL freezes IPVS: all are unknown, held and said loudly; what died then goes later."""
+        before = at.table()
+        at.keepalived.kill()
+        at.realservers.close(*ports(PLAIN))
+        all_are(at, "unknown")
+        said = trouble(at, "health")
+        assert f"{len(EVERY)} prefixes unknown, held as they are" in said
+        assert "keepalived not running" in said
+        assert after(at, GRACE + 1) == []
+        assert at.table() == before
+        at.keepalived.start()
+        sees(at, *without(PLAIN))
+        all_up = [prefix for prefix, route in at.routes().items() if route["health"] == "up"]
+        assert sorted(all_up) == without(PLAIN)
+        assert trouble(at, "health") == ""
+        assert moves(at) == [("removed", PLAIN)]
+
+    def test_a_dead_vip_stays_dead_over_a_restart(self, at: Chain) -> None:
+        """keepalived puts every realserver into IPVS before it has checked one. Nothing comes of it."""
+        at.realservers.close(*ports(PLAIN, ALPHA))
+        sees(at, *without(PLAIN, ALPHA))
+        at.history.start()
+        before = len(at.keepalived.log())
+        at.keepalived.restart()
+        removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
+        eventually(
+            lambda: removed in at.keepalived.log()[before:], within=PATIENCE, what="its removal"
+        )
+        assert after(at, WARM_UP + 1) == []
+        at.realservers.open(*ports(PLAIN, ALPHA))
+        sees(at, *EVERY)
+        assert sorted(moves(at)) == [("added", PLAIN), ("added", ALPHA)]
+
+    def test_a_realserver_dies_during_a_restart(self, at: Chain) -> None:
+        """Only its VIP goes, once."""
+        at.keepalived.stop()
+        at.realservers.close(*ports(PLAIN))
+        at.keepalived.start()
+        sees(at, *without(PLAIN))
+        assert after(at, WARM_UP) == [("removed", PLAIN)]
+
+    def test_the_watchdog_restarts_while_keepalived_does(self, at: Chain) -> None:
+        """What was known is known to the next watchdog, which holds it for what is left of the grace."""
+        at.keepalived.stop()
+        all_are(at, "unknown")
+        at.watchdog.kill()
+        all_are(at, "unknown")
+        at.keepalived.start()
+        all_are(at, "up")
+        assert after(at, WARM_UP) == []
+
+
+def before_ip_vs(chain: Chain) -> None:
+    """Check a watchdog that started on a kernel without ip_vs."""
+    assert not Path("/proc/net/ip_vs").exists(), "this must be the first test of the boot"
+    all_are(chain, "unknown")
+    assert "no ip_vs" in trouble(chain, "health")
+    assert chain.bird.routes() == {}
