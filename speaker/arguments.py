@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_SPAN = 3650 * 86400.0
 ADD, DELETE = "-a", "-d"
+IMPORT = "import"
 QUESTIONS = {
     "status": "what is announced, and why",
     "explain": "all about NAME",

@@ -21,10 +21,11 @@ import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
 from dns.rdatatype import RdataType
 
 if TYPE_CHECKING:
-    from speaker.units import Endpoint
+    from speaker.units import Endpoint, IpAddress
 
 _MAX_ALIASES = 16
 
@@ -80,6 +81,17 @@ class Client:
                     return finding or Finding()
         except _NoReplyError as error:
             return Finding(exists=False, unanswered=str(error))
+
+    def name_of(self, address: IpAddress, until: float) -> Finding:
+        """Find the names of an address by its PTR records, which stand in `addresses`.
+
+        Args:
+            address: the address.
+            until: when to give up (seconds on the steady clock).
+        """
+        return self._find(
+            dns.reversename.from_address(str(address)).to_text(), RdataType.PTR, until
+        )
 
     def _ask(self, query: dns.message.Message, until: float) -> dns.message.Message:
         """Ask each server in turn, those that are silent again, until one answers."""
@@ -162,6 +174,8 @@ def _read(
         last = aliases[-1]
         found = reply.get_rrset(reply.answer, last, dns.rdataclass.IN, rdtype)
         if found is not None:
+            if rdtype == RdataType.PTR:
+                return Finding(addresses=tuple(_shown(record.target) for record in found))
             return Finding(addresses=tuple(record.address for record in found))
         alias = reply.get_rrset(reply.answer, last, dns.rdataclass.IN, RdataType.CNAME)
         if alias is None:

@@ -163,14 +163,41 @@ class Resolver:
         with ThreadPoolExecutor(_MAX_THREADS) as pool:
             return dict(zip(distinct, pool.map(one, distinct), strict=True))
 
-    def _lookup(self, text: str, until: float) -> Answer:
+    def reverse_all(self, addresses: Iterable[IpAddress]) -> dict[IpAddress, str | NameLookupError]:
+        """Look the names of many addresses up at once, within the time of one.
+
+        Returns:
+            For each address a name (of several the first in the alphabet), or why there is none.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
+
+        until = time.monotonic() + self._timeout
+        client = self._client()
+
+        def one(address: IpAddress) -> str | NameLookupError:
+            finding = client.name_of(address, until)
+            problem = finding.fault or finding.unanswered
+            if problem or not finding.addresses:
+                return NameLookupError(f"PTR of {address}: {problem or 'there is none'}")
+            try:
+                return parse_name(min(finding.addresses))
+            except BadNameError as error:
+                return NameLookupError(f"PTR of {address}: {error}")
+
+        distinct = tuple(dict.fromkeys(addresses))
+        with ThreadPoolExecutor(_MAX_THREADS) as pool:
+            return dict(zip(distinct, pool.map(one, distinct), strict=True))
+
+    def _client(self) -> Client:
         from speaker import dns_query  # noqa: PLC0415 - slow to import
 
-        name = parse_name(text)
         if self._server is None:
-            client = dns_query.system(self._resolv_conf)
-        else:
-            client = dns_query.Client((self._server,), self._search)
+            return dns_query.system(self._resolv_conf)
+        return dns_query.Client((self._server,), self._search)
+
+    def _lookup(self, text: str, until: float) -> Answer:
+        name = parse_name(text)
+        client = self._client()
         seen = [_answer(name.removesuffix("."), client, until)]
         if "." not in name and not seen[0].addresses:
             for domain in client.search:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from speaker import client, config, offline, targets
-from speaker.arguments import ADD, DELETE, parse
+from speaker.arguments import ADD, DELETE, IMPORT, parse
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
@@ -36,10 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == [IMPORT]:
+        from speaker.migration import command  # noqa: PLC0415 - slow to import, and rarely needed
+
+        return command.main(words[1:])
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
-        call = parse(sys.argv[1:] if arguments is None else arguments)
+        call = parse(words)
         loaded = config.load(call.path, os.environ)
         if call.command == "compare":
             return _compare(call, loaded)

@@ -1,0 +1,265 @@
+"""The command `vip_mgmt import`: each data centre's bgpd.conf -> vip.toml and exabgp-DC.conf.
+
+Exit status: 0 all is translated; 2 written, and something should be looked at; 255 nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from policy.assess import duties
+from policy.lint import lint
+from speaker import config, units
+from speaker.errors import SpeakerError
+from speaker.migration import exabgp_conf, fit, naming, output, planned, site, vip_toml
+from speaker.migration.account import account
+from speaker.migration.evaluate import evaluate
+from speaker.migration.read import read
+from speaker.migration.statement import MigrationError
+from speaker.migration.values import Treatment
+from speaker.names import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.migration.evaluate import Evaluation
+    from speaker.migration.values import Verdict
+    from speaker.units import Endpoint, IpAddress
+
+DONE, LOOK, NOTHING = 0, 2, 255
+VIP_TOML = "vip.toml"
+CONFIG = "/etc/vip-speaker/vip.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What was asked for. `files` and `own` are by data centre."""
+
+    files: Mapping[str, Path]
+    out: Path
+    own: Mapping[str, tuple[IpAddress, ...]]
+    names: tuple[str, ...] = ()
+    dns: bool = False
+    resolver: Endpoint | None = None
+    strict: bool = False
+    force: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise MigrationError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="vip_mgmt import",
+        description="Makes vip.toml and each data centre's exabgp.conf of what bgpd has.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="DC=FILE", help="a data centre, and its bgpd.conf or frr.conf"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
+    parser.add_argument("--name", action="append", default=[], help="a VIP's name, asked of DNS")
+    parser.add_argument("--dns", action="store_true", help="ask DNS for the addresses' names")
+    parser.add_argument(
+        "--local",
+        action="append",
+        default=[],
+        metavar="DC=ADDRESS",
+        help="an address of the machine there, where the file does not tell it",
+    )
+    parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
+    parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
+    parser.add_argument("--force", action="store_true", help="overwrite files")
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> Import:
+    """Parse the command line after `import`.
+
+    Raises:
+        MigrationError: it makes no sense.
+    """
+    options = _parser().parse_args(arguments)
+    files: dict[str, Path] = {}
+    for word in options.files:
+        dc, file = _pair(word, "DC=FILE")
+        if dc in files:
+            raise MigrationError(
+                f"{word}: {dc} is {files[dc]} already; one file for a data centre: where its machines "
+                "differ in their own addresses, take one, and change them in a copy of exabgp-DC.conf"
+            )
+        files[dc] = Path(file)
+    own: dict[str, tuple[IpAddress, ...]] = {}
+    for word in options.local:
+        dc, text = _pair(word, "DC=ADDRESS")
+        if dc not in files:
+            raise MigrationError(f"--local {word}: no file is given for {dc}; correct one")
+        try:
+            own[dc] = (*own.get(dc, ()), ip_address(text))
+        except ValueError as error:
+            raise MigrationError(f"--local {word}: {error}; write DC=ADDRESS") from error
+    try:
+        resolver = None if options.resolver is None else units.endpoint(options.resolver)
+    except ValueError as error:
+        raise MigrationError(f"--resolver: {error}") from error
+    return Import(
+        files,
+        Path(options.out),
+        own,
+        tuple(options.name),
+        options.dns,
+        resolver,
+        options.strict,
+        options.force,
+    )
+
+
+def _pair(word: str, form: str) -> tuple[str, str]:
+    dc, equals, rest = word.partition("=")
+    if not (equals and rest and re.fullmatch(r"[A-Za-z0-9_-]+", dc)):
+        raise MigrationError(
+            f"{word}: not of the form {form}; a data centre's name is of letters, digits, - and _"
+        )
+    return dc, rest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command with the words after `import`, and return its exit status."""
+    try:
+        return _run(parse(arguments))
+    except SpeakerError as error:
+        _say(str(error))
+        return NOTHING
+
+
+def _say(text: str) -> None:
+    """Say something on stderr."""
+    shown = text.encode("utf-8", "backslashreplace").decode()
+    sys.stderr.write(f"{shown}\n")
+
+
+def _run(call: Import) -> int:
+    evaluations: dict[str, Evaluation] = {}
+    sites, refused, faults = [], False, []
+    for dc, file in call.files.items():
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise MigrationError(
+                f"{file}: {error.strerror}; name a file that can be read"
+            ) from error
+        found = read(str(file), content)
+        evaluations[dc] = evaluate(found)
+        refused |= _report(account(found, evaluations[dc]))
+        faults += [str(obstacle) for obstacle in evaluations[dc].obstacles]
+        sites.append(site.make(dc, found, evaluations[dc], call.own.get(dc, ())))
+    faults += [fault for each in sites for fault in each.faults]
+    notes = [note for each in sites for note in each.notes]
+    named = _names(call, sites)
+    layout = fit.fit(sites, named.names)
+    faults += layout.faults
+    if refused and call.strict:
+        faults.append("--strict: lines are refused, see above")
+    if not faults and not layout.vips:
+        faults.append("no VIP is announced anywhere; are these the right files?")
+    for note in (*notes, *named.notes):
+        _say(f"note: {note}")
+    if faults:
+        raise MigrationError("\n".join([*dict.fromkeys(faults), "nothing is written"]))
+    findings = _write(call, sites, layout, evaluations)
+    for line in findings:
+        _say(line)
+    return LOOK if refused or notes or named.notes or findings else DONE
+
+
+def _names(call: Import, sites: Sequence[site.Site]) -> naming.Named:
+    prefixes: tuple[Prefix, ...] = tuple(dict.fromkeys(p for each in sites for p in each.routes))
+    resolver = Resolver(call.resolver)
+    reverse = resolver.reverse_all if call.dns else None
+    return naming.name_all(prefixes, call.names, resolver.lookup_all, reverse)
+
+
+def _report(verdicts: Sequence[Verdict]) -> bool:
+    """Say what became of the lines of a file; return whether one is refused."""
+    for verdict in verdicts:
+        if verdict.treatment is Treatment.REFUSED:
+            _say(f"refused: {_hidden(verdict)}")
+        elif verdict.treatment is Treatment.HARMLESS:
+            sys.stdout.write(f"harmless: {_hidden(verdict)}\n")
+    return any(verdict.treatment is Treatment.REFUSED for verdict in verdicts)
+
+
+def _hidden(verdict: Verdict) -> str:
+    """Return a verdict as text, without a password that the line may have."""
+    words = verdict.statement.words
+    if "password" in words:
+        words = (*words[: words.index("password") + 1], "…")
+    text = f"{verdict.statement.where}: {' '.join(words)}: {verdict.reason}"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _write(
+    call: Import,
+    sites: Sequence[site.Site],
+    layout: fit.Layout,
+    evaluations: Mapping[str, Evaluation],
+) -> tuple[str, ...]:
+    """Write all files if the whole is valid; return what should be looked at."""
+    watchdog = f"{_installed('vip_watchdog')} --config {CONFIG}"
+    names = {each.name: f"exabgp-{each.name}.conf" for each in sites}
+    contents = {VIP_TOML: vip_toml.render(sites, layout)}
+    contents |= {names[each.name]: exabgp_conf.render(each, watchdog) for each in sites}
+    if not call.force:
+        output.check_free(call.out, list(contents))
+    modes = dict.fromkeys(names.values(), output.PRIVATE)
+    with output.beside(call.out, contents, modes) as folder:
+        findings = _check(folder / VIP_TOML, sites, evaluations)
+        program = output.exabgp()
+        if program is None:
+            findings += ("ExaBGP is not installed here: its files are not validated",)
+        else:
+            for name in names.values():
+                said = output.validate(program, folder / name, _installed("vip_watchdog"))
+                if said:
+                    raise MigrationError(f"ExaBGP refuses {name}: {said}\nnothing is written")
+        output.put(folder, call.out, list(contents))
+    for name in contents:
+        sys.stdout.write(f"written: {call.out / name}\n")
+    return findings
+
+
+def _installed(program: str) -> str:
+    """Return the path of a program of ours: beside this one, or where the documentation puts it."""
+    here = Path(sys.executable).with_name(program)
+    return str(here if here.exists() else Path("/opt/vip-speaker/bin") / program)
+
+
+def _check(
+    path: Path, sites: Sequence[site.Site], evaluations: Mapping[str, Evaluation]
+) -> tuple[str, ...]:
+    """Check that vip.toml loads and sends what bgpd sent; return what `check` finds in it.
+
+    Raises:
+        SpeakerError: it is not so.
+    """
+    findings: tuple[str, ...] = ()
+    for each in sites:
+        loaded = config.load(path, {"VIP_DC": each.name})
+        routes = [duty.route for duty in duties(loaded.topology, loaded.settings.dc).values()]
+        after = planned.planned(routes, planned.neighbors(each), loaded.settings.exabgp.next_hop)
+        wrong = planned.differences(each, evaluations[each.name].updates, after)
+        if wrong:
+            raise MigrationError(
+                "\n".join([*wrong, "nothing is written; this is a fault of import"])
+            )
+        findings = tuple(map(str, lint(loaded.topology)))
+    return findings

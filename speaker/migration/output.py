@@ -1,0 +1,128 @@
+"""The files of an import: validated in a folder beside, then put in place, or nothing is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.migration.statement import MigrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PRIVATE = 0o640
+"""For what has passwords: the owner, and its group."""
+PUBLIC = 0o644
+_PATIENCE = 60
+
+
+@contextmanager
+def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> Iterator[Path]:
+    """Write files into a new folder beside `out`, which is removed at the end.
+
+    Raises:
+        MigrationError: they can't be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise MigrationError(
+            f"--out {out}: {error.strerror}; name a folder that can be made"
+        ) from error
+    try:
+        for name, text in contents.items():
+            mode = modes.get(name, PUBLIC)
+            path = folder / name
+            path.touch(mode=mode, exist_ok=False)
+            path.write_text(text, encoding="utf-8")
+            path.chmod(mode)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_free(out: Path, names: Iterator[str] | list[str]) -> None:
+    """Refuse to overwrite.
+
+    Raises:
+        MigrationError: one of the files is there already.
+    """
+    there = [str(out / name) for name in names if (out / name).exists()]
+    if there:
+        raise MigrationError(f"{', '.join(there)}: there already; remove, or say --force")
+
+
+def put(folder: Path, out: Path, names: list[str]) -> None:
+    """Put finished files in place.
+
+    Raises:
+        MigrationError: they can't be; those that were not there before are removed again.
+    """
+    new: list[Path] = []
+    try:
+        out.mkdir(mode=0o755, exist_ok=True)
+        for name in names:
+            target = out / name
+            if not target.exists():
+                new.append(target)
+            (folder / name).replace(target)
+    except OSError as error:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise MigrationError(f"--out {out}: {error.strerror}; nothing is written") from error
+
+
+def exabgp() -> Path | None:
+    """Return the ExaBGP that is installed beside this program, None where there is none."""
+    program = Path(sys.executable).with_name("exabgp")
+    return program if program.exists() else None
+
+
+def validate(program: Path, path: Path, watchdog: str) -> str:
+    """Have ExaBGP validate a file; return what it says against it, or nothing.
+
+    It looks whether the process is there: a program that surely is stands in for vip_watchdog.
+
+    Raises:
+        MigrationError: ExaBGP can't be run.
+    """
+    copy = path.with_name(f"{path.name}.check")
+    text = path.read_text(encoding="utf-8").replace(watchdog, sys.executable)
+    copy.touch(mode=0o600)
+    copy.write_text(text, encoding="utf-8")
+    major = int(metadata.version("exabgp").split(".")[0])
+    command = [str(program), *(["validate"] if major >= 5 else ["--test"]), str(copy)]
+    environment = {
+        **os.environ,
+        "exabgp.api.cli": "false",
+        "exabgp.log.destination": "stdout",
+        "exabgp.daemon.drop": "false",
+    }
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MigrationError(
+            f"ExaBGP: {' '.join(command)}: {error}; is it installed whole?"
+        ) from error
+    finally:
+        copy.unlink()
+    if done.returncode == 0:
+        return ""
+    said = re.sub(r"md5-password \S+", "md5-password …", done.stdout + done.stderr)
+    return f"exit status {done.returncode}: {said.strip()[-2000:]}"

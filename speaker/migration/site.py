@@ -1,0 +1,257 @@
+"""One data centre: what its ExaBGP has to announce so that each neighbour gets what bgpd sent it.
+
+vip-speaker announces each prefix with one set of attributes to all neighbours of a family. What
+bgpd does otherwise is a fault here, with what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policy.route import MAX_PREPENDS, AsPath, Route
+from speaker.migration.evaluate import Hop, is_ebgp
+from speaker.settings import NextHop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy.route import Attributes, Prefix
+    from speaker.migration.evaluate import Evaluation, Update
+    from speaker.migration.values import Configuration, Neighbor
+    from speaker.units import IpAddress
+
+LOCAL_PREF = 100
+"""What ExaBGP sends to iBGP neighbours where it is not told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A neighbour as ExaBGP will have it. `fed` are the families of which it is sent VIPs."""
+
+    neighbor: Neighbor
+    local: IpAddress
+    families: frozenset[int]
+    fed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A data centre: what it announces and to whom, and what can't be had or should be looked at.
+
+    `routes` are as an eBGP neighbour sees them. `left_out` says why a network is not announced.
+    `router_id` is None where there is no session.
+    """
+
+    name: str
+    configuration: Configuration
+    routes: dict[Prefix, Route]
+    left_out: dict[Prefix, str]
+    hops: NextHop
+    sessions: tuple[Session, ...]
+    router_id: str | None
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make(
+    name: str, configuration: Configuration, evaluation: Evaluation, own: Sequence[IpAddress]
+) -> Site:
+    """Return what a data centre's ExaBGP has to be.
+
+    Args:
+        name: the data centre's name.
+        configuration: its bgpd's.
+        evaluation: what that sends.
+        own: the load balancer's own addresses, for what the file does not tell.
+    """
+    maker = _Maker(name, configuration, evaluation, own)
+    return maker.site()
+
+
+class _Maker:
+    def __init__(
+        self,
+        name: str,
+        configuration: Configuration,
+        evaluation: Evaluation,
+        own: Sequence[IpAddress],
+    ) -> None:
+        self._name, self._own = name, own
+        self._configuration, self._evaluation = configuration, evaluation
+        self._faults: list[str] = []
+        self._notes: list[str] = []
+
+    def site(self) -> Site:
+        sessions = self._sessions()
+        routes = self._routes(sessions)
+        left_out = {
+            prefix: self._why_not(prefix)
+            for prefix in self._configuration.networks
+            if prefix not in routes
+        }
+        for prefix, why in left_out.items():
+            statement = self._configuration.networks[prefix].statement
+            self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
+        if not sessions:
+            self._fault("no neighbour is left; is it the right file?")
+        hops = NextHop(*(self._hop(version, sessions) for version in (4, 6)))  # type: ignore[arg-type]
+        return Site(
+            self._name,
+            self._configuration,
+            routes,
+            left_out,
+            hops,
+            sessions,
+            self._router_id(sessions),
+            tuple(self._faults),
+            tuple(self._notes),
+        )
+
+    def _fault(self, text: str) -> None:
+        self._faults.append(f"{self._name}: {self._configuration.file}: {text}")
+
+    # --- sessions ----------------------------------------------------------------------------
+
+    def _sessions(self) -> tuple[Session, ...]:
+        made = []
+        for neighbor in self._configuration.neighbors:
+            where = neighbor.statement.where
+            active = frozenset(v for v, family in neighbor.families.items() if family.active)
+            if neighbor.shutdown or not active:
+                why = "is shut down" if neighbor.shutdown else "has no family"
+                self._notes.append(f"{where}: neighbor {neighbor.address} {why}, and is left out")
+                continue
+            local = neighbor.local or self._mine(neighbor.address.version)
+            if local is None or local.version != neighbor.address.version:
+                self._fault(
+                    f"neighbor {neighbor.address} (line {neighbor.statement.line}): the file does not "
+                    f"tell from which address the session goes; say --local {self._name}=ADDRESS, "
+                    f"the address of this machine towards it"
+                )
+                continue
+            sent = self._evaluation.updates[neighbor.address]
+            fed = frozenset(prefix.version for prefix in sent)
+            made.append(Session(neighbor, local, active, fed))
+            reasons = {
+                self._evaluation.silent[neighbor.address][prefix]
+                for prefix in self._configuration.networks
+                if prefix.version in active - fed
+            }
+            if reasons:
+                self._notes.append(
+                    f"{where}: neighbor {neighbor.address} is sent nothing of "
+                    f"{_families(active - fed)}: {'; '.join(sorted(reasons))}"
+                )
+        return tuple(made)
+
+    def _mine(self, version: int) -> IpAddress | None:
+        return next((address for address in self._own if address.version == version), None)
+
+    def _router_id(self, sessions: Iterable[Session]) -> str | None:
+        if self._configuration.router_id is not None:
+            return self._configuration.router_id
+        known = next((s.local for s in sessions if s.local.version == 4), self._mine(4))
+        if known is None and any(sessions):
+            self._fault(
+                "has no bgp router-id, and no session over IPv4; add one, or say "
+                f"--local {self._name}=IPV4-ADDRESS"
+            )
+        return None if known is None else str(known)
+
+    # --- routes ------------------------------------------------------------------------------
+
+    def _routes(self, sessions: Sequence[Session]) -> dict[Prefix, Route]:
+        routes: dict[Prefix, Route] = {}
+        for prefix, network in self._configuration.networks.items():
+            audience = [s.neighbor for s in sessions if prefix.version in s.fed]
+            found: dict[Attributes, Neighbor] = {}
+            without = []
+            for neighbor in audience:
+                update = self._evaluation.updates[neighbor.address].get(prefix)
+                if update is None:
+                    without.append(neighbor)
+                    continue
+                attributes = self._as_ebgp(network.statement.where, prefix, neighbor, update)
+                found.setdefault(attributes, neighbor)
+            if not found:
+                continue
+            (attributes, first), *others = found.items()
+            where = network.statement.where
+            for other, neighbor in others:
+                self._faults.append(
+                    f"{where}: {prefix} is sent to {first.address} with {attributes}, and to "
+                    f"{neighbor.address} with {other}; vip-speaker sends the same to all: make "
+                    "their route-maps alike in a copy of the file, and apply the rest at the router"
+                )
+            for neighbor in without:
+                why = self._evaluation.silent[neighbor.address][prefix]
+                self._faults.append(
+                    f"{where}: {prefix} is sent to {first.address}, and not to {neighbor.address} "
+                    f"({why}); vip-speaker sends the same to all: filter it at the router, or "
+                    "remove it from a copy of the file"
+                )
+            if len(attributes.as_path) > MAX_PREPENDS + 1:
+                self._faults.append(
+                    f"{where}: {prefix} has {len(attributes.as_path) - 1} prepends; vip-speaker "
+                    f"sends {MAX_PREPENDS} at most: take fewer"
+                )
+            routes[prefix] = Route(prefix, attributes)
+        return routes
+
+    def _as_ebgp(
+        self, where: str, prefix: Prefix, neighbor: Neighbor, update: Update
+    ) -> Attributes:
+        if is_ebgp(self._configuration, neighbor):
+            return update.attributes
+        if update.local_pref != LOCAL_PREF:
+            self._faults.append(
+                f"{where}: {prefix} is sent to {neighbor.address} (iBGP) with LOCAL_PREF "
+                f"{update.local_pref}; vip-speaker sends {LOCAL_PREF}: set it at the router"
+            )
+        path = (self._configuration.asn, *update.attributes.as_path.asns)
+        return replace(update.attributes, as_path=AsPath(path))
+
+    def _why_not(self, prefix: Prefix) -> str:
+        reasons = {
+            said[prefix]: None for said in self._evaluation.silent.values() if prefix in said
+        }
+        return "; ".join(reasons) or "there is no neighbour"
+
+    # --- next hops ---------------------------------------------------------------------------
+
+    def _hop(self, version: int, sessions: Sequence[Session]) -> IpAddress | None:
+        """Return the one next hop of a family, None where each session's own address is right."""
+        kinds: list[tuple[Session, IpAddress | Hop]] = []
+        for session in sessions:
+            updates = self._evaluation.updates[session.neighbor.address]
+            hops = {
+                update.next_hop for prefix, update in updates.items() if prefix.version == version
+            }
+            kinds += [(session, hop) for hop in hops]
+        if all(hop is Hop.SELF for _, hop in kinds):
+            return None
+        addresses = set()
+        for session, hop in kinds:
+            if hop is Hop.INTERFACE:
+                mine = self._mine(version)
+                if mine is None:
+                    self._fault(
+                        f"neighbor {session.neighbor.address} (line {session.neighbor.statement.line}): "
+                        f"bgpd sends IPv{version} with the next hop that its interface has, and the "
+                        f"file does not tell which; say --local {self._name}=IPV{version}-ADDRESS"
+                    )
+                    return None
+                addresses.add(mine)
+            else:
+                addresses.add(session.local if isinstance(hop, Hop) else hop)
+        if len(addresses) > 1:
+            self._fault(
+                f"IPv{version} has the next hops {', '.join(sorted(map(str, addresses)))}; vip-speaker "
+                "has one for all: take one, or one session for each family"
+            )
+        return addresses.pop()
+
+
+def _families(versions: Iterable[int]) -> str:
+    return " and ".join(f"IPv{version}" for version in sorted(versions))
