@@ -44,6 +44,8 @@ class Comments:
     """What is said above parts of the file, by the parts' names; `head` begins the file."""
 
     head: str = ""
+    node: str = ""
+    policy: str = ""
     dcs: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +97,7 @@ def render(
     health = _usual(list(healths.values())) or _HEALTH
     text = TomlText()
     text.comment(comments.head)
-    text.table(["node"], _node(settings, default))
+    text.table(["node"], _node(settings, default), comments.node)
     keys: Keys
     for dc in topology.dcs:
         hop = hops.get(dc.name)
@@ -105,7 +107,7 @@ def render(
             "next_hop": None if hop is None else _next_hop(hop),
         }
         text.table(["dc", dc.name], keys, comments.dcs.get(dc.name, ""))
-    text.table(["policy"], _policy(ranks, settings, default))
+    text.table(["policy"], _policy(ranks, settings, default), comments.policy)
     for profile in _profiles(topology, ranks):
         comment = comments.profiles.get(profile.name, "")
         text.table(["profile", profile.name], _profile(profile), comment)

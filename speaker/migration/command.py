@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from policy.assess import duties
 from policy.lint import lint
 from speaker import config, units
 from speaker.errors import SpeakerError
-from speaker.migration import exabgp_conf, fit, naming, output, planned, site, vip_toml
+from speaker.migration import exabgp_conf, fit, naming, output, site, vip_toml
 from speaker.migration.account import account
+from speaker.migration.compare import compare
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError
@@ -254,12 +254,20 @@ def _check(
     findings: tuple[str, ...] = ()
     for each in sites:
         loaded = config.load(path, {"VIP_DC": each.name})
-        routes = [duty.route for duty in duties(loaded.topology, loaded.settings.dc).values()]
-        after = planned.planned(routes, planned.neighbors(each), loaded.settings.exabgp.next_hop)
-        wrong = planned.differences(each, evaluations[each.name].updates, after)
+        settings = loaded.settings
+        pairs = compare(
+            replace(each.configuration, neighbors=each.neighbors),
+            evaluations[each.name],
+            loaded.topology,
+            settings.dc,
+            settings.exabgp.next_hop,
+        )
+        wrong = [
+            f"{pair.neighbor}: {pair.prefix}: bgpd sends {pair.old}, and ExaBGP would {pair.new}"
+            for pair in pairs
+            if pair.differences
+        ]
         if wrong:
-            raise MigrationError(
-                "\n".join([*wrong, "nothing is written; this is a fault of import"])
-            )
+            raise MigrationError("\n".join([*wrong, "nothing is written: a fault of import's own"]))
         findings = tuple(map(str, lint(loaded.topology)))
     return findings

@@ -6,13 +6,12 @@ Policy is found, not assumed: who prepends least for an address is its first cho
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.lint.announced import Announced, Announcements
 from policy.lint.finding import Code
 from policy.lint.routes import routes as lint_routes
-from policy.route import Origin
 from policy.topology import Profile
 
 if TYPE_CHECKING:
@@ -152,28 +151,25 @@ def _profiles(
     taken: set[str] = set()
     profiles = {}
     for key, maps in made_by.items():
-        attributes = examples[key]
-        plain = Profile("", len(attributes.as_path) - 1)
-        name = next(iter(maps)) if len(maps) == 1 else ""
-        if uses[name] != 1 or not name.isascii() or name in taken or is_plain(attributes):
-            name = f"prepend-{plain.prepends}"
-            while name in taken or name in uses:
+        profile = _profile(examples[key])
+        if profile != Profile.plain(profile.prepends):
+            name = next(iter(maps)) if len(maps) == 1 else ""
+            if uses[name] != 1 or not name.isascii():
+                name = f"{profile.name}-{len(taken) + 1}"
+            while name in taken or (name in uses and name not in maps):
                 name += "-more"
-        taken.add(name)
-        profile = Profile(
-            name,
-            plain.prepends,
-            attributes.med or 0,
-            attributes.origin,
-            attributes.communities,
-            attributes.large_communities,
-        )
+            taken.add(name)
+            profile = replace(profile, name=name)
         profiles[key] = profile, tuple(where for wheres in maps.values() for where in wheres)
     return profiles
 
 
-def is_plain(what: Attributes | Profile) -> bool:
-    """Return whether there is nothing but prepends to it."""
-    return not (
-        what.med or what.communities or what.large_communities or what.origin is not Origin.IGP
+def _profile(attributes: Attributes) -> Profile:
+    plain = Profile.plain(len(attributes.as_path) - 1)
+    return replace(
+        plain,
+        med=attributes.med or 0,
+        origin=attributes.origin,
+        communities=attributes.communities,
+        large_communities=attributes.large_communities,
     )

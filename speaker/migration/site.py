@@ -53,6 +53,21 @@ class Site:
     faults: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def neighbors(self) -> tuple[Neighbor, ...]:
+        """Return bgpd's neighbours as ExaBGP will have them: local addresses, families."""
+        return tuple(
+            replace(
+                session.neighbor,
+                local=session.local,
+                families={
+                    version: replace(family, active=version in session.fed)
+                    for version, family in session.neighbor.families.items()
+                },
+            )
+            for session in self.sessions
+        )
+
 
 def make(
     name: str, configuration: Configuration, evaluation: Evaluation, own: Sequence[IpAddress]

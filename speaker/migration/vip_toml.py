@@ -1,144 +1,84 @@
-"""vip.toml for all data centres, as text, each part with the file and line that it comes from."""
+"""vip.toml for all data centres, each part with the file and line that it comes from."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from policy.route import Origin
-from speaker.config_form import toml_path
-from speaker.migration.fit import is_plain
+from policy.topology import Address, DataCentre, Topology, Vip
+from speaker.config_text import Comments, plain
+from speaker.config_text import render as render_config
+from speaker.settings import Config, HealthSettings, NextHop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from policy.topology import Profile
     from speaker.migration.fit import Layout, Placed
     from speaker.migration.site import Site
 
 
 def render(sites: Sequence[Site], layout: Layout) -> str:
-    """Return the text of vip.toml."""
-    return "\n".join([*_head(sites), *_dcs(sites), *_policy(layout), *_vips(layout), ""])
-
-
-def text(value: str) -> str:
-    """Return a TOML string."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def comment(value: str) -> str:
-    """Return a text that may stand in a comment."""
-    return "".join(c if c.isprintable() else "?" for c in value)
-
-
-def _list(values: Iterable[object]) -> str:
-    return f"[{', '.join(text(str(value)) for value in values)}]"
-
-
-def _head(sites: Sequence[Site]) -> Iterator[str]:
-    first, *others = sites
-    yield "# What these had bgpd announce, by `vip_mgmt import`:"
-    for site in sites:
-        yield comment(
-            f"#   {site.name}: {site.configuration.file}, as {site.configuration.dialect}'s"
-        )
-    yield "# The same file in every data centre but for [node]. docs/configuration.md has every key."
-    yield ""
-    yield "[node]"
-    there = f"    # {first.name}'s; on other machines: {', '.join(s.name for s in others)}"
-    yield f"dc = {text(first.name)}{there if others else ''}"
-    yield ""
-
-
-def _dcs(sites: Sequence[Site]) -> Iterator[str]:
-    for site in sites:
-        yield f"[{toml_path(('dc', site.name))}]"
-        statement = site.configuration.statement
-        yield comment(f"asn = {site.configuration.asn}    # {statement.where}")
-        hops = {"ipv4": site.hops.ipv4, "ipv6": site.hops.ipv6}
-        given = ", ".join(f"{family} = {text(str(hop))}" for family, hop in hops.items() if hop)
-        if given:
-            yield f"next_hop = {{ {given} }}"
-        yield ""
-
-
-def _policy(layout: Layout) -> Iterator[str]:
-    yield "[policy]"
-    if all(map(is_plain, layout.ranks)):
-        yield f"prepends = [{', '.join(str(profile.prepends) for profile in layout.ranks)}]"
-        unnamed = set(layout.ranks)
-    else:
-        yield f"ranks = {_list(profile.name for profile in layout.ranks)}"
-        unnamed = set()
-    for profile in layout.ranks:
-        for where in layout.profiles[profile]:
-            yield comment(f"# {profile.name}: {where}")
-    yield ""
-    named = {
-        profile
-        for addresses in layout.vips.values()
-        for placed in addresses
-        if placed.ranks != layout.ranks
-        for profile in placed.ranks
+    """Return the text of vip.toml. `[node]` is the first data centre's."""
+    dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
+    vips = tuple(_vip(name, addresses) for name, addresses in layout.vips.items())
+    config = plain(Topology(dcs, vips), sites[0].name)
+    unchecked = {
+        vip.name: HealthSettings("none", frozenset(), {})
+        for vip in vips
+        if any(_is_wide(placed) for placed in layout.vips[vip.name])
     }
-    for profile, origins in layout.profiles.items():
-        if profile in named or profile not in unnamed:
-            yield from _profile(profile, origins)
-    yield "[health]"
-    yield 'source = "ipvs"    # bgpd checked nothing; a VIP is now withdrawn where no realserver lives'
-    yield ""
+    settings = config.settings
+    settings = replace(settings, health=settings.health | unchecked)
+    hops = {site.name: site.hops for site in sites if site.hops != NextHop()}
+    comments = replace(
+        _comments(sites, layout),
+        vips=dict.fromkeys(unchecked, "a prefix: only the operator decides"),
+    )
+    return render_config(Config(config.topology, settings), comments, hops)
 
 
-def _profile(profile: Profile, origins: Iterable[str]) -> Iterator[str]:
-    yield from (comment(f"# {where}") for where in origins)
-    yield f"[{toml_path(('profile', profile.name))}]"
-    yield f"prepends = {profile.prepends}"
-    if profile.med:
-        yield f"med = {profile.med}"
-    if profile.origin is not Origin.IGP:
-        yield f"origin = {text(profile.origin)}"
-    if profile.communities:
-        yield f"communities = {_list(profile.communities)}"
-    if profile.large_communities:
-        yield f"large_communities = {_list(profile.large_communities)}"
-    yield ""
-
-
-def _vips(layout: Layout) -> Iterator[str]:
-    for name, addresses in layout.vips.items():
-        yield f"[{toml_path(('vip', name))}]"
-        prefer = addresses[0].prefer
-        same = all(placed.prefer == prefer for placed in addresses)
-        ranks = addresses[0].ranks
-        alike = all(placed.ranks == ranks for placed in addresses)
-        yield "addresses = ["
-        for placed in addresses:
-            value = _address(
-                placed, None if same else placed.prefer, None if alike else placed.ranks
-            )
-            yield comment(f"    {value},    # {', '.join(placed.origins)}")
-        yield "]"
-        if same:
-            yield f"prefer = {_list(prefer)}"
-        if alike and ranks != layout.ranks:
-            yield f"ranks = {_list(profile.name for profile in ranks)}"
-        if any(_is_wide(placed) for placed in addresses):
-            yield 'health = { source = "none" }    # a whole prefix: only the operator decides'
-        yield ""
+def _vip(name: str, addresses: Sequence[Placed]) -> Vip:
+    usual = Counter(placed.ranks for placed in addresses).most_common(1)[0][0]
+    return Vip(
+        name,
+        tuple(
+            Address(placed.prefix, placed.prefer, () if placed.ranks == usual else placed.ranks)
+            for placed in addresses
+        ),
+        usual,
+    )
 
 
 def _is_wide(placed: Placed) -> bool:
     return placed.prefix.prefixlen < placed.prefix.max_prefixlen
 
 
-def _address(placed: Placed, prefer: Iterable[str] | None, ranks: Iterable[Profile] | None) -> str:
-    address = text(str(placed.prefix.network_address))
-    keys = [f"ip = {address}"]
-    if _is_wide(placed):
-        keys.append(f"prefix_length = {placed.prefix.prefixlen}")
-    if prefer is not None:
-        keys.append(f"prefer = {_list(prefer)}")
-    if ranks is not None:
-        keys.append(f"ranks = {_list(profile.name for profile in ranks)}")
-    return address if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
+def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
+    first, *others = sites
+    read = "\n".join(
+        f"  {site.name}: {site.configuration.file}, by the rules of {_DIALECTS[site.configuration.dialect]}"
+        for site in sites
+    )
+    made_by = {profile.name: wheres for profile, wheres in layout.profiles.items() if wheres}
+    return Comments(
+        head=f"What bgpd announced, made by vip_mgmt import of\n{read}\n"
+        "One file for every data centre, but for [node].\n\n"
+        'bgpd checked nothing. By the default of [health], source = "ipvs", a VIP is withdrawn where no\n'
+        "realserver of it lives.",
+        node=f"On machines of {', '.join(s.name for s in others)}: their own dc." if others else "",
+        policy="\n".join(f"{name}: {', '.join(wheres)}" for name, wheres in made_by.items()),
+        dcs={
+            site.name: f"{site.configuration.statement.where}, router-id {site.router_id}"
+            for site in (first, *others)
+        },
+        profiles={name: ", ".join(wheres) for name, wheres in made_by.items()},
+        addresses={
+            placed.prefix: ", ".join(placed.origins)
+            for addresses in layout.vips.values()
+            for placed in addresses
+        },
+    )
+
+
+_DIALECTS = {"quagga": "Quagga", "frr": "FRR"}
