@@ -44,12 +44,12 @@ class Comments:
     """What is said above parts of the file, by the parts' names; `head` begins the file."""
 
     head: str = ""
-    node: str = ""
-    policy: str = ""
     dcs: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[Prefix, str] = field(default_factory=dict)
+    node: str = ""
+    policy: str = ""
 
 
 def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
