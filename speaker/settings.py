@@ -62,6 +62,14 @@ class HealthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LintSettings:
+    """What `vip_mgmt check` takes for a fault: see `policy.lint.lint`."""
+
+    max_path: int | None
+    load_tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name."""
 
@@ -71,6 +79,7 @@ class Settings:
     control: Path
     resolver: Endpoint | None
     guard: GuardRule
+    lint: LintSettings
     interval: float
     keepalived_fifo: Path
     health: dict[str, HealthSettings]
