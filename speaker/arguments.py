@@ -22,8 +22,8 @@ QUESTIONS = {
     "status": "what is announced, and why",
     "explain": "all about NAME",
     "history": "what was done",
-    "plan": "what would be done now",
-    "check": "is vip.toml without fault",
+    "plan": "what would be done now, or who takes over --without a data centre",
+    "check": "is vip.toml without fault, and the same as other sites' files",
     "compare": "does ExaBGP send what bgpd sends with the configuration FILE",
 }
 _GOES_WITH = {
@@ -31,7 +31,10 @@ _GOES_WITH = {
     "--for": (ADD, DELETE),
     "--dry-run": (ADD, DELETE),
     "--force": (ADD,),
-    "--json": ("status", "compare"),
+    "--json": ("status", "check", "plan", "compare"),
+    "--offline": ("check",),
+    "--form": ("check",),
+    "--without": ("plan",),
 }
 """Which commands an option makes sense with."""
 
@@ -67,7 +70,20 @@ def _parser() -> _Parser:
     parser.add_argument("--for", metavar="DURATION", help="such as 30m or 2h")
     parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    parser.add_argument("--json", action="store_true", help="with status: as JSON")
+    parser.add_argument("--json", action="store_true", help="with a question: as JSON")
+    parser.add_argument(
+        "--offline", action="store_true", help="with check: ask neither DNS, IPVS nor peers"
+    )
+    parser.add_argument(
+        "--form", action="store_true", help="with check: only whether the file is taken at all"
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="DC",
+        help="with plan: who takes over if DC fails or drains; may be repeated",
+    )
     parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
     parser.add_argument(
         "words",
@@ -89,6 +105,9 @@ class Call:
     seconds: float | None
     dry_run: bool
     as_json: bool
+    offline: bool
+    form: bool
+    without: tuple[str, ...]
     path: Path
 
 
@@ -109,6 +128,8 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError("explain what? name a VIP")
     if command == "compare" and len(words) != 1:
         raise UsageError("compare with what? name one bgpd.conf or frr.conf, this data centre's")
+    if options.form and (words or options.offline or options.json):
+        raise UsageError("--form goes alone with check")
     given = vars(options)
     for option, commands in _GOES_WITH.items():
         if given[option.removeprefix("--").replace("-", "_")] and command not in commands:
@@ -124,6 +145,9 @@ def parse(arguments: Sequence[str]) -> Call:
         None if span is None else _seconds(span),
         options.dry_run,
         options.json,
+        options.offline,
+        options.form,
+        tuple(options.without),
         config.find(options.config, os.environ),
     )
 

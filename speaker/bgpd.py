@@ -13,7 +13,6 @@ from speaker import wish as wishes
 from speaker.backends.base import BackendError
 from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.quagga_running_config import start_lines
 from speaker.backends.vtysh import NotRunningError, Shell
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
@@ -157,26 +156,6 @@ def plan(config: Config) -> list[dict[str, str]]:
     return states.difference(_looked(config, blind=False))
 
 
-def check(config: Config) -> list[str]:
-    """Return what is to be mended: VIPs that bgpd announces by itself when it starts."""
-    found = []
-    for path in config.settings.quagga.start_files:
-        try:
-            lines = path.read_text("utf-8", "backslashreplace").splitlines()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            found.append(f"{path}: {error.strerror}; it may have network lines of VIPs")
-            continue
-        found += [
-            f"{path}:{number}: network {prefix}: announced at bgpd's start until the next pass, "
-            "drained or not; remove the line"
-            for number, prefix in start_lines(lines)
-            if config.topology.find(prefix) is not None
-        ]
-    return found
-
-
 def _looked(config: Config, *, blind: bool = True) -> Watchdog:
     async def look() -> Watchdog:
         watchdog = _make(config)
@@ -217,7 +196,6 @@ def _configure(backend: QuaggaBackend, config: Config) -> None:
 
 __all__ = [
     "NotBegunError",
-    "check",
     "explain",
     "history",
     "plan",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speaker.config_build import Builder
 from speaker.config_form import form
@@ -13,6 +14,7 @@ from speaker.errors import SpeakerError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from speaker.schema import Document
     from speaker.settings import Config
 
 DEFAULT_PATH = "/etc/vip-speaker/vip.toml"
@@ -43,6 +45,39 @@ def load(path: Path, environ: Mapping[str, str], *, allow_ties: bool = False) ->
     Raises:
         ConfigError: it can't be read, or has faults: all of them at once.
     """
+    builder = Builder(*form(_read(path, environ)), allow_ties=allow_ties)
+    config = builder.build()
+    if config is None:
+        raise ConfigError(path, builder.faults)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A configuration file as it was written, and its form; its sense is not checked."""
+
+    path: Path
+    written: Mapping[str, Any]
+    document: Document
+
+
+def read(path: Path) -> File:
+    """Read a configuration file, of whichever machine: `[node]` may be missing.
+
+    Raises:
+        ConfigError: it can't be read, or its form has faults: all of them at once.
+    """
+    written = _read(path, {})
+    node = written["node"]
+    if isinstance(node, dict):
+        node.setdefault("dc", "")
+    document, faults = form(written)
+    if faults:
+        raise ConfigError(path, faults)
+    return File(path, written, document)
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
@@ -56,8 +91,4 @@ def load(path: Path, environ: Mapping[str, str], *, allow_ties: bool = False) ->
         for name, variable in (("dc", "VIP_DC"), ("backend", "VIP_BACKEND")):
             if environ.get(variable):
                 node[name] = environ[variable]
-    builder = Builder(*form(document), allow_ties=allow_ties)
-    config = builder.build()
-    if config is None:
-        raise ConfigError(path, builder.faults)
-    return config
+    return document

@@ -164,6 +164,10 @@ def _policy(ranks: Sequence[Profile], settings: Settings, default: Settings) -> 
         "ranks": names,
         "max_withdraw": _unless(share_text(usual.max_withdraw), share_text(guard.max_withdraw)),
         "confirm": _unless(duration_text(usual.confirm), duration_text(guard.confirm)),
+        "max_path": settings.lint.max_path,
+        "load_tolerance": _unless(
+            share_text(default.lint.load_tolerance), share_text(settings.lint.load_tolerance)
+        ),
     }
 
 

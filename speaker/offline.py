@@ -132,10 +132,4 @@ def plan(config: Config) -> list[dict[str, str]]:
     raise SpeakerError(_NOBODY.format(config.settings.control, "plan"))
 
 
-def check(config: Config) -> list[str]:
-    """Return what is to be mended beside vip.toml: ExaBGP has nothing of ours."""
-    del config
-    return []
-
-
 _NOBODY = "control: {}: no watchdog runs here; {}: only it knows. Start ExaBGP"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from policy.health import Need
-from policy.lint.balance import LOAD_TOLERANCE
 from policy.route import (
     MAX_ASN,
     MAX_MED,
@@ -145,7 +144,7 @@ class PolicyTable(Table):
     max_withdraw: Share = 0.5
     confirm: Duration = 3.0
     max_path: Annotated[int, Field(ge=1, le=MAX_PREPENDS + 1)] | None = None
-    load_tolerance: Share = LOAD_TOLERANCE
+    load_tolerance: Share = 0.25
 
 
 class ServiceTable(Table):

@@ -51,7 +51,8 @@ def status_table(answer: dict[str, Any]) -> str:
     return "\n".join([*head, table(rows)])
 
 
-_JSON_KEYS = ("dc", "backend", "peers", "routes")
+_JSON_KEYS = ("dc", "backend")
+_JSON_PEER_KEYS = ("address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",
     "prefix",
@@ -69,6 +70,7 @@ _JSON_ROUTE_KEYS = (
 def status_json(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
     shown = {key: answer[key] for key in _JSON_KEYS}
+    shown["peers"] = [{key: peer[key] for key in _JSON_PEER_KEYS} for peer in answer["peers"]]
     shown["routes"] = [{key: route[key] for key in _JSON_ROUTE_KEYS} for route in answer["routes"]]
     return json.dumps(shown, indent=2)
 

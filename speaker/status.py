@@ -23,7 +23,12 @@ def status(watchdog: Watchdog) -> dict[str, Any]:
         "dc": settings.dc.name,
         "backend": settings.backend,
         "peers": [
-            {"address": peer.address, "asn": peer.asn, "up": peer.up}
+            {
+                "address": peer.address,
+                "asn": peer.asn,
+                "up": peer.up,
+                "local_as": peer.local_as,
+            }
             for peer in watchdog.backend.peers()
         ],
         "routes": routes(watchdog, watchdog.duties),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from policy.route import Prefix
+    from policy.topology import Topology
     from speaker.arguments import Call
     from speaker.settings import Config
 
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
         call = parse(words)
+        if call.command == "check":
+            return _check(call)
         loaded = config.load(call.path, os.environ)
         if call.command == "compare":
             return _compare(call, loaded)
@@ -144,8 +148,6 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
     other = _elsewhere(loaded)
     match call.command:
-        case "check":
-            return _check(call, loaded)
         case "status":
             answer = _either(loaded, "/status", lambda why: other.status(loaded, why))
             return _status(call, answer, prefixes)
@@ -155,20 +157,51 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         case "history":
             asked = f"/history?{query}"
             print(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
+        case "plan" if call.without:
+            return _without(call, loaded.topology, prefixes)
         case "plan":
             changes = _either(loaded, "/plan", lambda _: other.plan(loaded))
-            print(plan_table(changes))
+            print(json.dumps(changes, indent=2) if call.as_json else plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
 
 
-def _check(call: Call, loaded: Config) -> int:
-    found = _elsewhere(loaded).check(loaded)
-    for finding in found:
-        print(finding)
-    said = f"{len(found)} to be mended" if found else "no fault found"
-    print(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, {said}")
-    return DIFFERENT if found else DONE
+def _check(call: Call) -> int:
+    loaded = config.load(call.path, os.environ, allow_ties=not call.form)
+    prefixes = len(loaded.topology.prefixes)
+    if call.form:
+        print(f"{call.path}: {prefixes} prefixes, taken")
+        return DONE
+    from speaker.check import check  # noqa: PLC0415 - slow to import, and rarely needed
+    from speaker.show_policy import check_json, check_text  # noqa: PLC0415 - likewise
+
+    report = check(call.path, loaded, [*map(Path, call.words)], offline=call.offline)
+    if call.as_json:
+        print(check_json(call.path, prefixes, report))
+    else:
+        for note in report.notes:
+            _say(f"not checked: {note}")
+        print(check_text(call.path, prefixes, report.findings))
+    return DIFFERENT if report.findings else DONE
+
+
+def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
+    from policy.takeover import loads, takeovers  # noqa: PLC0415 - rarely needed
+    from speaker.show_policy import takeover_json, takeover_table  # noqa: PLC0415 - likewise
+
+    failed = tuple(dict.fromkeys(call.without))
+    moves = takeovers(topology, failed)
+    parts = (
+        loads(topology, [move.before for move in moves]),
+        loads(topology, [move.after for move in moves]),
+    )
+    shown = [move for move in moves if not call.words or move.prefix in prefixes]
+    show = takeover_json if call.as_json else takeover_table
+    print(show(topology, failed, shown, parts))
+    lost = [move.prefix for move in shown if not move.after]
+    if lost:
+        _say(f"without {', '.join(failed)}: no data centre is left for {len(lost)} addresses")
+    return DIFFERENT if lost else DONE
 
 
 def _compare(call: Call, loaded: Config) -> int:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.lint.finding import Code, Finding
 from policy.model import best
+from policy.route import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from policy.lint.announced import Announced, Announcements
-    from policy.route import Attributes, Route
+    from policy.route import Attributes
 
     Shape = tuple[tuple[tuple[str, Attributes], ...], tuple[str, ...]]
 
@@ -86,10 +87,10 @@ def _ties(address: Announced) -> Iterator[_Remark]:
         when = f" once {_and(better)} failed" if better else ""
         yield _Remark(
             Code.TIE,
-            f"{_and(group)} tie{when}, and each router chooses as it likes: "
-            f"{_paths(address, *group)}",
-            f"give {_and(group[1:])} more prepends than {group[0]}: in vip.toml, each rank's prepends "
-            "must be greater than those of the one before",
+            f"{_and([_shown(address, name) for name in group])} tie{when}: each router chooses as it "
+            "likes",
+            f"give {_and([_ranked(address, name) for name in group[1:]])} more prepends than "
+            f"{_ranked(address, group[0])}, by [policy] prepends or the profiles of ranks",
         )
 
 
@@ -102,16 +103,17 @@ def _order(address: Announced) -> Iterator[_Remark]:
             if wanted not in address.routes:
                 yield _Remark(
                     Code.NOT_FIRST,
-                    f"{chosen} is chosen, and {wanted}, which comes before it in the preference, "
-                    "does not announce it",
+                    f"{chosen} is chosen, and {wanted}, which comes before it in the preference, does "
+                    "not announce it",
                     f"announce it from {wanted}, or put {wanted} last in prefer",
                 )
             else:
                 yield _Remark(
                     Code.NOT_FIRST,
-                    f"{chosen} is chosen although {wanted} comes before it in the preference: "
-                    f"{_paths(address, wanted, chosen)}",
-                    f"give {chosen} more prepends than {wanted}, or change prefer",
+                    f"{_shown(address, chosen)} is chosen although {_shown(address, wanted)} comes "
+                    "before it in the preference",
+                    f"give {_ranked(address, chosen)} more prepends than {_ranked(address, wanted)}, "
+                    "or change prefer",
                 )
             return
 
@@ -146,16 +148,18 @@ def _alone(found: Announcements) -> Iterator[Finding]:
 
 
 def _length(longest: int, address: Announced) -> Iterator[_Remark]:
-    for name, route in address.routes.items():
-        length = len(route.attributes.as_path)
-        if length > longest:
-            yield _Remark(
-                Code.PATH_TOO_LONG,
-                f"{name} announces an AS_PATH of {length} ASes, more than {longest}: some networks "
-                "drop long ones, and the last prepends move nobody",
-                "prepend less: a rank needs one more prepend than the one before; or raise "
-                "[policy] max_path",
-            )
+    long = [
+        _shown(address, name)
+        for name in _in_order(address)
+        if len(address.routes[name].attributes.as_path) > longest
+    ]
+    if long:
+        yield _Remark(
+            Code.PATH_TOO_LONG,
+            f"an AS_PATH of more than {longest} from {_and(long)}: some networks drop long ones, and "
+            "the last prepends move nobody",
+            "prepend less: a rank needs one more than the one before; or raise [policy] max_path",
+        )
 
 
 def _foreign(found: Announcements, address: Announced) -> Iterator[_Remark]:
@@ -183,13 +187,18 @@ def _in_order(address: Announced) -> tuple[str, ...]:
     return (*named, *(name for name in address.routes if name not in named))
 
 
-def _paths(address: Announced, *names: str) -> str:
-    return ", ".join(f"{name} announces {_shown(address.routes[name])}" for name in names)
+def _ranked(address: Announced, name: str) -> str:
+    """Return a data centre with its rank, 0 being the first choice, as `status` shows it."""
+    return f"rank {address.prefer.index(name)} ({name})" if name in address.prefer else name
 
 
-def _shown(route: Route) -> str:
-    """Return what decides about a route, as far as it is not the usual."""
-    attributes = route.attributes
-    origin = "" if attributes.origin == "igp" else f" origin {attributes.origin}"
-    med = f" MED {attributes.med}" if attributes.med else ""
-    return f"AS_PATH {attributes.as_path}{origin}{med}"
+def _shown(address: Announced, name: str) -> str:
+    """Return a data centre with what decides about its route, as far as it is not the usual."""
+    attributes = address.routes[name].attributes
+    length = len(attributes.as_path)
+    words = [f"{length} AS" if length == 1 else f"{length} ASes"]
+    if attributes.origin is not Origin.IGP:
+        words.append(f"origin {attributes.origin}")
+    if attributes.med:
+        words.append(f"MED {attributes.med}")
+    return f"{name} ({', '.join(words)})"

@@ -20,11 +20,15 @@ class BackendError(SpeakerError):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A BGP neighbour. `up` is None where it is not known yet."""
+    """A BGP neighbour. `up` is None where it is not known yet.
+
+    `local_as` is the AS that we are on its session.
+    """
 
     address: str
     asn: int
     up: bool | None
+    local_as: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,11 @@ class ExabgpBackend:
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
         return tuple(
-            Peer(str(neighbor.address), neighbor.peer_as, self._up.get(str(neighbor.address)))
+            Peer(
+                str(neighbor.address),
+                neighbor.peer_as,
+                self._up.get(str(neighbor.address)),
+                neighbor.local_as,
+            )
             for neighbor in self._neighbors
         )

@@ -238,4 +238,6 @@ class QuaggaBackend:
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
-        return [Peer(session.address, session.asn, session.up) for session in self._sessions]
+        return [
+            Peer(session.address, session.asn, session.up, self._asn) for session in self._sessions
+        ]

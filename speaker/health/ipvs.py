@@ -43,7 +43,7 @@ class IpvsSource:
             keepalived: who keeps the table; None where that is not asked.
         """
         self._watched = tuple(watched)
-        self._readers = (ProcReader(), NetlinkReader()) if readers is None else tuple(readers)
+        self._readers = _usual() if readers is None else tuple(readers)
         self._keepalived = keepalived
         self._settling = Settling()
         self._table: Table | None = None
@@ -74,7 +74,7 @@ class IpvsSource:
         first = self._table is None
         end = time.monotonic() + PATIENCE
         while True:
-            table = await self._read()
+            table = await read_table(self._readers)
             # Whoever runs after the table was read, kept it then.
             seen = None if self._keepalived is None else self._keepalived.look()
             now = time.monotonic()
@@ -86,11 +86,24 @@ class IpvsSource:
             raise TableError("IPVS: changes all the time; it is being filled, or emptied")
         return believed, None if seen is None else seen.checker
 
-    async def _read(self) -> Table:
-        barred = []
-        for reader in self._readers:
-            try:
-                return await reader.read()
-            except TableAccessError as error:
-                barred.append(str(error))
-        raise TableError(" | ".join(barred) or "IPVS: no reader; one is needed")
+
+async def read_table(readers: Sequence[TableReader] | None = None) -> Table:
+    """Read the table by the first reader that is let to it.
+
+    Args:
+        readers: ways to the table, best first; None for the usual ones.
+
+    Raises:
+        TableError: none is let to it, or it is unreadable.
+    """
+    barred = []
+    for reader in _usual() if readers is None else readers:
+        try:
+            return await reader.read()
+        except TableAccessError as error:
+            barred.append(str(error))
+    raise TableError(" | ".join(barred) or "IPVS: no reader; one is needed")
+
+
+def _usual() -> tuple[TableReader, ...]:
+    return ProcReader(), NetlinkReader()

@@ -325,10 +325,10 @@ def test_a_profile_without_a_route_map(dc: Bench) -> None:
 
 def test_check_warns_of_the_start_file(dc: Bench) -> None:
     """VIPs' network lines in the file that bgpd starts with: exit status 2, each with its place."""
-    done = dc.site.asked("check")
+    done = dc.site.asked("check", "--offline")
     assert (done.returncode, "no fault found" in done.stdout) == (0, True)
     dc.frr.write(config([dc.session.flipped()], ipv4=[f"network {W4}", "network 198.51.100.0/24"]))
-    done = dc.site.asked("check")
+    done = dc.site.asked("check", "--offline")
     assert done.returncode == 2
     (line,) = [line for line in done.stdout.splitlines() if "network" in line]
     number = dc.frr.file.read_text().splitlines().index(f"  network {W4}") + 1

@@ -1,5 +1,6 @@
 """What an operator does with vip_mgmt, what it says, and what the far peer has then."""
 
+import json
 import stat
 import time
 from collections.abc import Iterator
@@ -349,8 +350,24 @@ def test_the_caller_is_the_owner(op: Lab) -> None:
 
 
 def test_plan_and_check(op: Lab) -> None:
-    """`plan` and `check` find nothing to do at a healthy site: exit 0."""
+    """`plan` finds nothing to do at a healthy site, and its file is taken: exit 0."""
     planned = op.site.mgmt("plan")
     assert (planned.returncode, planned.stdout) == (0, "nothing to do: all is as decided\n")
-    checked = op.site.mgmt("check")
+    checked = op.site.mgmt("check", "--form")
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_check_asks_the_world(op: Lab) -> None:
+    """`check` asks DNS and the watchdog; what does not answer is a note, and no finding."""
+    checked = op.site.mgmt("check", "--json")
+    assert (checked.returncode, checked.stderr) == (2, "")
+    answer = json.loads(checked.stdout)
+    assert {(finding["code"], finding["object"]) for finding in answer["findings"]} == {
+        ("unequal-load", "dc par1"),
+        ("unequal-load", "dc lyo1"),
+        ("dns-extra", "vip-2.tld"),
+        ("dns-missing", "vip-2.tld"),
+        *(("dns-missing", f"{name}.tld") for name in ("flapping", "unknown", "unchecked")),
+    }
+    (note,) = answer["notes"]
+    assert note.startswith("DNS: vip-3.tld: A: SERVFAIL from ")

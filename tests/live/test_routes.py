@@ -1,5 +1,6 @@
 """What far peers are sent: every attribute, at every kind of neighbour."""
 
+import json
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -261,6 +262,18 @@ def test_status_shows_what_was_read_back(explicit: Lab) -> None:
             "auto",
             "up: 1 realserver",
         ]
+
+
+def test_check_names_the_neighbor_that_drops_prepends(explicit: Lab) -> None:
+    """A prepend is a loop to an iBGP neighbour, and to no other (RFC 4271 §9.1.2): `check` names it.
+
+    The BIRD here takes its own AS only because it is told `allow local as`.
+    """
+    checked = explicit.site.mgmt("check", "--json")
+    assert checked.returncode == 2
+    found = [item for item in json.loads(checked.stdout)["findings"] if item["code"] == "loop"]
+    (internal,) = (n for n in explicit.neighbors if n.name == "iBGP")
+    assert [item["object"] for item in found] == [f"peer {internal.session.local}"]
 
 
 def test_a_neighbor_leaves(explicit: Lab) -> None:

@@ -43,6 +43,7 @@ from speaker.settings import (
     Config,
     ExabgpSettings,
     HealthSettings,
+    LintSettings,
     NextHop,
     QuaggaSettings,
     Settings,
@@ -370,6 +371,10 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
         draw(PATHS),
         draw(st.none() | ENDPOINTS),
         GuardRule(draw(st.sampled_from([0.0, share("33.3%"), 0.5, 1.0])), draw(DURATIONS)),
+        LintSettings(
+            draw(st.none() | st.integers(1, MAX_PREPENDS + 1)),
+            draw(st.sampled_from([0.0, share("33.3%"), 0.25, 1.0])),
+        ),
         draw(DURATIONS.filter(bool)),
         draw(PATHS),
         {vip.name: draw(health_settings(vip.health)) for vip in topology.vips},

@@ -41,7 +41,7 @@ class Daemon:
         return self.reading
 
     def peers(self) -> Sequence[Peer]:
-        return [Peer("203.0.113.1", 64496, up=True)]
+        return [Peer("203.0.113.1", 64496, up=True, local_as=64699)]
 
 
 class Run:

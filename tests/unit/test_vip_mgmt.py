@@ -210,9 +210,9 @@ def test_help(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_configuration(run: Run, tmp_path: Path) -> None:
     """--config beats $VIP_CONFIG; one that is not there ends with 255."""
-    assert run("check") == 0
+    assert run("check", "--offline") == 0
     assert run.out == [f"{tmp_path}/vip.toml: 3 prefixes, no fault found"]
-    assert run("--config", str(tmp_path / "other.toml"), "check") == 255
+    assert run("--config", str(tmp_path / "other.toml"), "check", "--offline") == 255
     assert run.err[0].startswith(f"configuration: {tmp_path}/other.toml: No such file")
 
 

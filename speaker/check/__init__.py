@@ -1,0 +1,49 @@
+"""What `vip_mgmt check` finds: in vip.toml by itself, beside other sites' files, and in the world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.lint import lint
+from speaker import config as configuration
+from speaker.check import sites, world
+from speaker.check.report import Report
+from speaker.check.start import start_files
+from speaker.names import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from speaker.settings import Config
+
+
+def check(path: Path, config: Config, others: Sequence[Path], *, offline: bool) -> Report:
+    """Check all that can be checked from here.
+
+    Args:
+        path: the file that `config` was read from.
+        config: what is checked. Its ranks may tie.
+        others: the files of other sites.
+        offline: whether to leave out DNS, IPVS and the peers.
+
+    Raises:
+        ConfigError: one of the other files can't be read.
+    """
+    settings = config.settings
+    report = Report(
+        lint(
+            config.topology,
+            max_path=settings.lint.max_path,
+            load_tolerance=settings.lint.load_tolerance,
+        )
+    )
+    for other in others:
+        report += sites.compare(configuration.read(path), configuration.read(other))
+    if settings.backend == "quagga":
+        report += start_files(config)
+    if not offline:
+        report += world.dns(config, Resolver(settings.resolver, world.DNS_TIMEOUT))
+        report += world.ipvs(config)
+        report += world.peers(config)
+    return report

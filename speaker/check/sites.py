@@ -1,0 +1,118 @@
+"""Compares two sites' vip.toml: what must be the same in every data centre, key by key."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from policy.lint.finding import Code, Finding
+from speaker.check.report import Report
+from speaker.toml_text import toml_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from speaker.config import File
+    from speaker.schema import Document
+
+    Key = tuple[str | int, ...]
+
+_PER_MACHINE = {"keepalived_fifo", "ignore_realservers"}
+_SHOWN = 60
+_NOT_SET = object()
+
+
+def compare(own: File, other: File) -> Report:
+    """Return each key of which two files have different values, and must not.
+
+    `[node]` and `[backend]` are the machine's, and so are realservers and keepalived's fifo.
+    """
+    ours, theirs = _shared(own.document), _shared(other.document)
+    there = f"in {other.path}"
+    return Report(
+        tuple(
+            Finding(
+                Code.SITES_DIFFER,
+                toml_path(key),
+                said or f"{_shown(own, key)} here, {_shown(other, key)} {there}",
+                "make it the same in both: data centres that disagree may tie for an address, or "
+                "leave it to nobody",
+            )
+            for key, said in _differences((), ours, theirs, there)
+        )
+    )
+
+
+def _shared(document: Document) -> dict[str, Any]:
+    """Return what must be the same everywhere. What a VIP leaves to `[health]` is left out."""
+    shared = document.model_dump(exclude={"node", "backend"})
+    _without(shared["health"])
+    shared["vip"] = {}
+    for name, vip in document.vip.items():
+        table = vip.model_dump()
+        table["health"] = vip.health.model_dump(exclude_unset=True)
+        _without(table["health"])
+        for service in table["services"].values():
+            del service["realservers"]
+        shared["vip"][name.lower()] = table
+    return shared
+
+
+def _without(health: dict[str, Any]) -> None:
+    for key in _PER_MACHINE:
+        health.pop(key, None)
+
+
+def _differences(key: Key, ours: Any, theirs: Any, there: str) -> Iterator[tuple[Key, str]]:
+    """Yield the keys where two values differ, and what is to be said where the values say too little."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        if key == ("dc",) and {*ours} == {*theirs} and [*ours] != [*theirs]:
+            yield key, _order(ours, theirs, there)
+        for name in dict.fromkeys((*ours, *theirs)):
+            one, other = ours.get(name, _NOT_SET), theirs.get(name, _NOT_SET)
+            yield from _differences((*key, name), one, other, there)
+    elif isinstance(ours, list) and isinstance(theirs, list) and key[-1:] == ("addresses",):
+        yield from _addresses(key, ours, theirs, there)
+    elif ours != theirs:
+        yield key, ""
+
+
+def _addresses(
+    key: Key, ours: Sequence[Any], theirs: Sequence[Any], there: str
+) -> Iterator[tuple[Key, str]]:
+    """Compare the addresses of a VIP, of which the order counts."""
+    here, yonder = ([str(table["ip"]) for table in each] for each in (ours, theirs))
+    if here == yonder:
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences((*key, index), one, other, there)
+    elif {*here} == {*yonder}:
+        yield key, _order(here, yonder, there)
+    else:
+        only = (
+            (", ".join(address for address in here if address not in yonder), "here"),
+            (", ".join(address for address in yonder if address not in here), there),
+        )
+        yield key, " and ".join(f"{what} only {where}" for what, where in only if what)
+
+
+def _order(here: Iterable[str], yonder: Iterable[str], there: str) -> str:
+    return f"in the order {', '.join(here)} here, {', '.join(yonder)} {there}"
+
+
+def _shown(file: File, key: Key) -> str:
+    """Return a value as the file has it."""
+    value: Any = file.written
+    for part in key:
+        if isinstance(value, dict):
+            folded = {str(name).lower(): inner for name, inner in value.items()}
+            value = value.get(part, folded.get(str(part), _NOT_SET))
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+        else:
+            value = _NOT_SET
+    if value is _NOT_SET:
+        return "not set"
+    if isinstance(value, dict):
+        return "set"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

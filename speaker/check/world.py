@@ -1,0 +1,125 @@
+"""Checks vip.toml against what is outside: DNS, IPVS here, the peers. What is silent is noted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from policy.assess import duties
+from policy.health import Service
+from policy.lint import outside
+from policy.lint.finding import Code, Finding
+from policy.lint.peers import Peer, loops
+from policy.route import Asn
+from speaker import client
+from speaker.backends.base import BackendError
+from speaker.check.report import Report
+from speaker.errors import SpeakerError
+from speaker.health.ipvs import read_table
+from speaker.health.table import TableError
+from speaker.names import Family, NameLookupError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from speaker.health.table import TableReader
+    from speaker.names import Resolver
+    from speaker.settings import Config
+    from speaker.units import IpAddress
+
+DNS_TIMEOUT = 5.0
+"""Seconds for all names together."""
+WATCHDOG_TIMEOUT = 5.0
+
+
+def dns(config: Config, resolver: Resolver) -> Report:
+    """Check that DNS has the VIPs' names with their addresses, and no others.
+
+    Args:
+        config: what is checked.
+        resolver: asks DNS; its time is for all names together.
+    """
+    known: dict[str, dict[int, Collection[IpAddress]]] = {}
+    broken: list[Finding] = []
+    silent: dict[str, list[str]] = defaultdict(list)
+    for name, answer in resolver.lookup_all(vip.name for vip in config.topology.vips).items():
+        if isinstance(answer, NameLookupError):
+            broken.append(
+                Finding(
+                    Code.DNS_MISSING,
+                    name,
+                    f"DNS can't tell its addresses: {answer}",
+                    "correct it in DNS, or its name in vip.toml",
+                )
+            )
+            continue
+        if answer.failed:
+            silent[answer.reason].append(name)
+        known[name] = {}
+        if Family.IPV4 not in answer.failed:
+            known[name][4] = answer.ipv4
+        if Family.IPV6 not in answer.failed:
+            known[name][6] = answer.ipv6
+    notes = tuple(f"DNS: {_some(names)}: {why}" for why, names in silent.items())
+    return Report((*broken, *outside.names(config.topology, known)), notes)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:2])
+    return f"{shown} and {len(names) - 2} more" if len(names) > 2 else shown
+
+
+def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report:
+    """Check that IPVS here has the VIPs that get their health from it, and no others.
+
+    Args:
+        config: what is checked.
+        readers: ways to the table, best first; None for the usual ones.
+    """
+    balanced = {name for name, own in config.settings.health.items() if own.source == "ipvs"}
+    if not balanced:
+        return Report()
+    try:
+        table = asyncio.run(read_table(readers))
+    except TableError as error:
+        return Report(notes=(str(error),))
+    found = [(server.address, Service(server.protocol, server.port)) for server in table.services]
+    return Report(outside.services(config.topology, balanced, found, table.marks))
+
+
+def peers(config: Config) -> Report:
+    """Check that no peer drops what is announced here."""
+    settings = config.settings
+    try:
+        neighbours = _of_watchdog(config)
+    except SpeakerError as error:
+        if settings.backend == "exabgp":
+            return Report(notes=(f"peers: {error}",))
+        try:
+            neighbours = _of_bgpd(config)
+        except BackendError as error:
+            return Report(notes=(f"peers: {error}",))
+    routes = [duty.route for duty in duties(config.topology, settings.dc).values()]
+    return Report(loops(routes, neighbours))
+
+
+def _of_watchdog(config: Config) -> list[Peer]:
+    settings = config.settings
+    answer = client.ask(settings.control, "GET", "/status", timeout=WATCHDOG_TIMEOUT)
+    own = settings.dc.asn
+    return [
+        Peer(peer["address"], Asn(peer["asn"]), Asn(peer.get("local_as", own)))
+        for peer in answer["peers"]
+    ]
+
+
+def _of_bgpd(config: Config) -> list[Peer]:
+    from speaker.backends.quagga import QuaggaBackend  # noqa: PLC0415 - rarely needed
+    from speaker.backends.vtysh import Shell  # noqa: PLC0415 - likewise
+
+    settings = config.settings
+    backend = QuaggaBackend(Shell(settings.quagga.vtysh))
+    backend.configure(settings.dc.asn, settings.quagga, ())
+    asyncio.run(backend.read(()))
+    return [Peer(p.address, Asn(p.asn), Asn(p.local_as)) for p in backend.peers()]
