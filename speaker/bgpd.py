@@ -73,16 +73,21 @@ async def _pass(config: Config) -> bool:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
-        await watchdog.act()
-        # A pass remembers none of the last one's doubts: what the guard holds is waited for.
-        while (when := watchdog.held_until) is not None:
-            await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
-            await watchdog.cycle()
-        await watchdog.settle()
+        await complete(watchdog)
     left = [route for route in states.routes(watchdog, watchdog.duties) if not route["as_wanted"]]
     for route in left:
         log.error("%s: not as wanted: %s", route["prefix"], route["reason"])
     return not left
+
+
+async def complete(watchdog: Watchdog) -> None:
+    """Act on what was looked at, until nothing is left to do, and read back."""
+    await watchdog.act()
+    # A pass remembers none of the last one's doubts: what the guard holds is waited for.
+    while (when := watchdog.held_until) is not None:
+        await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
+        await watchdog.cycle()
+    await watchdog.settle()
 
 
 def stay(path: Path, config: Config) -> bool:
@@ -92,15 +97,15 @@ def stay(path: Path, config: Config) -> bool:
     bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
     backend = InTurn(bgpd, DAEMONS_PATIENCE)
 
-    def configure(config: Config) -> None:
-        _configure(bgpd, config)
+    def configured(config: Config) -> None:
+        configure(bgpd, config)
         backend.configure(config.settings.state)
 
     async def farewell(_: Watchdog) -> None:
         """Leave the routes as they are."""
 
     async def run() -> bool:
-        service = Service(path, "quagga", backend, configure, farewell)
+        service = Service(path, "quagga", backend, configured, farewell)
         await service.run()
         return service.started
 
@@ -176,7 +181,7 @@ def _make(
     config: Config, only: Collection[Prefix] | None = None, *, dry_run: bool = False
 ) -> Watchdog:
     bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
-    _configure(bgpd, config)
+    configure(bgpd, config)
     backend = DryRun(bgpd) if dry_run else bgpd
     clock = SystemClock()
     source = sources_for(config.topology, config.settings.health, clock)
@@ -184,7 +189,8 @@ def _make(
     return Watchdog(config, backend, source, store, clock, only=only)
 
 
-def _configure(backend: QuaggaBackend, config: Config) -> None:
+def configure(backend: QuaggaBackend, config: Config) -> None:
+    """Give the driver its part of a configuration."""
     profiles = [
         profile
         for vip in config.topology.vips
@@ -196,6 +202,8 @@ def _configure(backend: QuaggaBackend, config: Config) -> None:
 
 __all__ = [
     "NotBegunError",
+    "complete",
+    "configure",
     "explain",
     "history",
     "plan",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MANAGER = "bgp_mgt"
 WATCHDOG = "vip_watchdog"
+SHADOW = "vip_watchdog: shadow"
 _SYSLOG = Path("/dev/log")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOT_AS_WANTED, USAGE = 1, 255
+NOT_AS_WANTED, DIFFERENT, USAGE = 1, 2, 255
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,11 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
     )
     parser.add_argument("--daemon", action="store_true", help="backend quagga: stay and watch")
+    parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="stay beside bgpd and what writes to it now: write nothing, say where it is not as decided",
+    )
+    parser.add_argument("--once", action="store_true", help="with --shadow: look once")
     options = parser.parse_args(arguments)
+    if options.shadow and options.daemon:
+        parser.error("--shadow and --daemon: say one of them; --shadow stays too")
+    if options.once and not options.shadow:
+        parser.error("--once goes with --shadow")
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     path = configuration.find(options.config, os.environ)
-    report.set_up(report.WATCHDOG)
+    report.set_up(report.SHADOW if options.shadow else report.WATCHDOG)
+    if options.shadow:
+        return _shadow(path, once=options.once)
     fault: SpeakerError | None = None
     try:
         config = configuration.load(path, os.environ)
@@ -83,6 +95,21 @@ def _is_of_exabgp() -> bool:
     except OSError:
         return False
     return _has_pipes() and b"exabgp" in parent
+
+
+def _shadow(path: Path, *, once: bool) -> int:
+    from speaker import shadow  # noqa: PLC0415 - wanted once in a site's life
+
+    try:
+        config = configuration.load(path, os.environ)
+        if once:
+            return 0 if shadow.once(config) else DIFFERENT
+        gc.enable()
+        shadow.stay(path, config)
+    except SpeakerError as error:
+        log.critical("%s", error)
+        return USAGE
+    return 0
 
 
 def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
