@@ -115,8 +115,10 @@ def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
 
     process.signal(signal.SIGHUP)
     said += [
-        r"2 prefixes, bgpd and this disagree on 1; since the start there were 2 disagreements on "
-        r"2 prefixes, the longest for \d+ s",
+        (
+            r"2 prefixes, bgpd and this disagree on 1; since the start there were 2 disagreements on "
+            r"2 prefixes, the longest for \d+ s"
+        ),
         rf"{TWO}: disagrees for \d+ s: bgpd does not announce it; this would announce .*",
     ]
     says(process, *said)
