@@ -59,7 +59,9 @@ def _name(
         yield Finding(
             Code.DNS_MISSING,
             vip.name,
-            f"DNS lacks {what}" if found else f"DNS has no address under this name, not {what}",
+            f"DNS lacks {what}"
+            if found
+            else f"DNS has no address under this name, vip.toml has {what}",
             "add it to DNS, or remove it from vip.toml",
         )
 

@@ -238,7 +238,9 @@ def test_dns_that_fails(tmp_path: Path) -> None:
     failing = Reply(rcode="SERVFAIL")
     report = asked(tmp_path, {"vip-1.tld AAAA": failing, "vip-1.tld A": records()})
     assert codes(report) == [("dns-missing", "vip-1.tld")]
-    assert "DNS has no address under this name, not 192.0.2.1, 192.0.2.2" in str(report.findings[0])
+    assert "DNS has no address under this name, vip.toml has 192.0.2.1, 192.0.2.2" in str(
+        report.findings[0]
+    )
     (note,) = report.notes
     assert note.startswith("DNS: vip-1.tld: AAAA: SERVFAIL from 127.0.0.1")
 

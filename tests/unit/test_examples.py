@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
+from policy.lint.finding import Code
 from speaker import arguments as command_line
 from speaker import config
 from speaker.config import ConfigError
@@ -122,6 +123,13 @@ def test_toml_in_the_documentation_loads(tmp_path: Path, where: str, block: str)
     path = tmp_path / f"{Path(where).name}.toml"
     path.write_text("\n".join([block, *(text for key, text in REST.items() if key not in found)]))
     config.load(path, {})
+
+
+def test_every_finding_is_documented() -> None:
+    """docs/check.md has every code once, in a row of its own, and no other code."""
+    page = (ROOT / "docs/check.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted(Code)
 
 
 # --- exabgp.conf -----------------------------------------------------------------------------

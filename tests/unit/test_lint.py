@@ -368,7 +368,7 @@ def test_dns_missing() -> None:
     assert (found.code, found.subject) == (Code.DNS_MISSING, "vip-1.tld")
     assert found.found == "DNS lacks 2001:db8::1"
     (found,) = dns(v4=[], v6=[])
-    assert found.found == "DNS has no address under this name, not 192.0.2.1, 2001:db8::1"
+    assert found.found == "DNS has no address under this name, vip.toml has 192.0.2.1, 2001:db8::1"
     (found,) = dns(wide=[])
     assert "198.51.100.0/24" in found.found
 
