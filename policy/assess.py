@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.decide import Decision, decide
 from policy.guard import GuardMemory, restrain
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from policy.guard import GuardRule
-    from policy.health import AddressHealth, Observation, Service, ServiceMemory
+    from policy.health import AddressHealth, Checker, Observation, Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix, Route
     from policy.topology import Address, DataCentre, Profile, Topology, Vip
@@ -45,12 +45,42 @@ def duties(topology: Topology, dc: DataCentre) -> dict[Prefix, Duty]:
     }
 
 
+class Facts(NamedTuple):
+    """All that the decision on one prefix depends on, but time and what is remembered."""
+
+    duty: Duty
+    checked: bool
+    live: Mapping[Service, int] | None
+    unknown: str
+    checker: Checker | None
+    intent: Intent | None
+    was_announced: bool
+
+
+class Case(NamedTuple):
+    """One prefix: the facts, when they were judged (steady clock), and what came of it."""
+
+    facts: Facts
+    judged_at: float
+    health: AddressHealth | None
+    decision: Decision
+
+    def holds(self, facts: Facts, now: float) -> bool:
+        """Tell whether judging again would give the same: neither the facts nor time say otherwise."""
+        due = None if self.health is None else self.health.look_again
+        return facts == self.facts and self.judged_at <= now and (due is None or now < due)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What must be remembered between two assessments. Times are on the steady clock."""
+    """What must be remembered between two assessments. Times are on the steady clock.
+
+    `health` must outlive the process. `cases` only spares work: of a thousand prefixes, few change.
+    """
 
     health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
     guard: GuardMemory = field(default_factory=GuardMemory)
+    cases: Mapping[Prefix, Case] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +122,23 @@ def assess(
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
-    health = {
-        prefix: judge(
-            duty.vip.health,
+    cases = {}
+    for prefix, duty in duties.items():
+        facts = Facts(
+            duty,
+            prefix not in unchecked,
             observation.live.get(prefix),
-            memory.health.get(prefix, {}),
-            was_announced=prefix in was_announced,
-            now=now,
-            unknown=observation.unknown,
-            checker=observation.checker,
-        )
-        for prefix, duty in duties.items()
-        if prefix not in unchecked
-    }
-    decisions = [
-        decide(
-            duty.route,
+            observation.unknown,
+            observation.checker,
             intents.get(prefix),
-            health.get(prefix),
-            was_announced=prefix in was_announced,
+            prefix in was_announced,
         )
-        for prefix, duty in duties.items()
-    ]
+        case = memory.cases.get(prefix)
+        if case is None or not case.holds(facts, now):
+            case = _case(facts, memory.health.get(prefix, {}), now)
+        cases[prefix] = case
+    health = {prefix: case.health for prefix, case in cases.items() if case.health is not None}
+    decisions = [case.decision for case in cases.values()]
     restrained = restrain(
         guard, decisions, announced, lambda prefix: duties[prefix].route, memory.guard, now
     )
@@ -122,9 +147,32 @@ def assess(
         {decision.prefix: decision for decision in restrained.decisions},
         {decision.prefix: decision.route for decision in restrained.decisions},
         health,
-        Memory({prefix: verdict.memory for prefix, verdict in health.items()}, restrained.memory),
+        Memory(
+            {prefix: verdict.memory for prefix, verdict in health.items()},
+            restrained.memory,
+            cases,
+        ),
         min(
             (when for when in (*deadlines, restrained.look_again) if when is not None),
             default=None,
         ),
     )
+
+
+def _case(facts: Facts, memory: Mapping[Service, ServiceMemory], now: float) -> Case:
+    """Judge and decide one prefix."""
+    health = (
+        judge(
+            facts.duty.vip.health,
+            facts.live,
+            memory,
+            was_announced=facts.was_announced,
+            now=now,
+            unknown=facts.unknown,
+            checker=facts.checker,
+        )
+        if facts.checked
+        else None
+    )
+    decision = decide(facts.duty.route, facts.intent, health, was_announced=facts.was_announced)
+    return Case(facts, now, health, decision)

@@ -14,6 +14,7 @@ from speaker import control
 from speaker.clock import SystemClock
 from speaker.config import ConfigError
 from speaker.errors import SpeakerError
+from speaker.health.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.store import Store
 from speaker.watchdog import Watchdog
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY = 5.0
+
+
+async def _listen(watchdog: Watchdog) -> None:
+    """Look whenever keepalived says that something happened."""
+
+    def where() -> Path | None:
+        settings = watchdog.config.settings
+        is_needed = any(own.source == "ipvs" for own in settings.health.values())
+        return settings.keepalived_fifo if is_needed else None
+
+    def note(text: str) -> None:
+        watchdog.troubles.note("events", text)
+
+    await Fifo(where, watchdog.wake, note).run()
 
 
 class Service:
@@ -100,6 +115,7 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(watchdog.run())
             tasks.create_task(self._serve(watchdog))
+            tasks.create_task(_listen(watchdog))
             while True:
                 await self._wait_for_reload(None)
                 await self._take_new(watchdog)

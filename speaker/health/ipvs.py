@@ -11,7 +11,7 @@ from policy.health import Observation
 from speaker.health.netlink import NetlinkReader
 from speaker.health.proc import ProcReader
 from speaker.health.settle import SETTLE, Settling
-from speaker.health.table import Table, TableAccessError, TableError, TableReader, observe
+from speaker.health.table import Counting, Table, TableAccessError, TableError, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ class IpvsSource:
                 barred.
             keepalived: who keeps the table; None where that is not asked.
         """
-        self._watched = tuple(watched)
+        self._counting = Counting(watched)
         self._readers = _usual() if readers is None else tuple(readers)
         self._keepalived = keepalived
         self._settling = Settling()
@@ -58,7 +58,7 @@ class IpvsSource:
             checker = None if self._keepalived is None else self._keepalived.look().checker
             return Observation({}, str(error), checker)
         if table != self._table:
-            self._observation = observe(table, self._watched)
+            self._observation = self._counting.count(table)
             self._table = table
         if checker != self._observation.checker:
             self._observation = replace(self._observation, checker=checker)

@@ -8,10 +8,9 @@ A table that differs from the last one is therefore believed only once it was re
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.health.table import RealServer, Table, TableAccessError, TableError, VirtualServer
 
@@ -39,16 +38,27 @@ class TextError(TableError):
     """A text that ip_vs does not write: no table, or two halves of two tables."""
 
 
+class _Block(NamedTuple):
+    """A virtual server's line and its realservers' lines, and what they say."""
+
+    server: VirtualServer | int
+    texts: list[bytes]
+    realservers: tuple[RealServer, ...]
+
+
 class Parser:
-    """Turns the file's bytes into a Table, quickly where only connection counters have changed."""
+    """Turns the file's bytes into a Table, quickly where little but connection counters has changed."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._table = Table()
         self._realservers: dict[bytes, RealServer] = {}
+        self._blocks: dict[bytes, _Block] = {}
 
     def parse(self, data: bytes) -> Table:
         """Parse the whole file. Equal tables in a row are the same object.
+
+        A virtual server whose lines are as they were keeps its tuple of realservers.
 
         Raises:
             TextError: some line is not what the kernel writes; says which.
@@ -60,48 +70,57 @@ class Parser:
         return self._table
 
     def _build(self, pieces: list[bytes]) -> Table:
-        known: dict[bytes, RealServer] = {}
-        services: dict[VirtualServer, list[RealServer]] = {}
-        marks: dict[int, list[RealServer]] = defaultdict(list)
-        current: list[RealServer] | None = None
-        for number, text, is_realserver in _lines(pieces):
-            if is_realserver:
-                if current is None:
-                    raise _bad(number, text, "a realserver of no virtual server")
-                known[text] = self._realservers.get(text) or _destination(number, text)
-                current.append(known[text])
-                continue
-            server = _virtual_server(number, text)
-            if isinstance(server, int):
-                current = marks[server]
-            elif server in services:
-                raise _bad(number, text, "a second time in the same table")
+        self._realservers = {}
+        blocks: dict[bytes, _Block] = {}
+        services: dict[VirtualServer, tuple[RealServer, ...]] = {}
+        marks: dict[int, tuple[RealServer, ...]] = {}
+        for number, line, texts in _blocks(pieces):
+            block = self._blocks.get(line)
+            if block is None or block.texts != texts:
+                server = _virtual_server(number, line) if block is None else block.server
+                block = _Block(server, texts, self._parse(number + 1, texts))
+            blocks[line] = block
+            if isinstance(block.server, int):
+                marks[block.server] = marks.get(block.server, ()) + block.realservers
+            elif block.server in services:
+                raise _bad(number, line, "a second time in the same table")
             else:
-                current = services[server] = []
-        self._realservers = known
-        return Table(
-            {server: tuple(found) for server, found in services.items()},
-            {mark: tuple(found) for mark, found in marks.items()},
-        )
+                services[block.server] = block.realservers
+        self._blocks = blocks
+        return Table(services, marks)
+
+    def _parse(self, number: int, texts: list[bytes]) -> tuple[RealServer, ...]:
+        for index, text in enumerate(texts):
+            if text not in self._realservers:
+                self._realservers[text] = _destination(number + index, text)
+        return tuple([self._realservers[text] for text in texts])
 
 
-def _lines(pieces: list[bytes]) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield each line after the heading: its number, its text, and whether it is a realserver."""
+def _blocks(pieces: list[bytes]) -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """Yield each virtual server: its line's number, its line, and the texts of its realservers."""
     heading = _HEADING.match(pieces[0])
     if heading is None:
         raise _bad(1, pieces[0].partition(b"\n")[0], "not the heading that ip_vs writes")
-    number = 3
+    number, start = 3, 3
+    server: bytes | None = None
+    texts: list[bytes] = []
     for index, piece in enumerate([pieces[0][heading.end() :], *pieces[1:]]):
         if index % 2:
             number += 1
-            yield number, piece, True
-            continue
-        *lines, rest = piece.split(b"\n")
-        for line in lines:
-            number += 1
-            yield number, line, False
-        if rest:
-            raise _bad(number + 1, rest, "cut short, or not a realserver's line")
+            if server is None:
+                raise _bad(number, piece, "a realserver of no virtual server")
+            texts.append(piece)
+        elif piece:
+            *lines, rest = piece.split(b"\n")
+            for line in lines:
+                if server is not None:
+                    yield start, server, texts
+                number += 1
+                start, server, texts = number, line, []
+            if rest:
+                raise _bad(number + 1, rest, "cut short, or not a realserver's line")
+    if server is not None:
+        yield start, server, texts
 
 
 def _bad(number: int, line: bytes, found: str) -> TextError:

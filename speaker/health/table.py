@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from policy.health import FWMARK, Observation, Service
 from speaker.errors import SpeakerError
@@ -33,12 +32,23 @@ class RealServer:
     weight: int
 
 
-class VirtualServer(NamedTuple):
-    """A virtual server with an address. `protocol` is a word of `policy.health.PROTOCOLS`."""
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    """A virtual server with an address. `protocol` is a word of `policy.health.PROTOCOLS`.
+
+    It knows its hash: thousands are looked up in each look, and an address's takes long.
+    """
 
     protocol: str
     address: IpAddress
     port: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.protocol, self.address, self.port)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,43 +89,64 @@ class Watched:
     ignored: frozenset[tuple[IpAddress, int | None]] = frozenset()
 
 
-def observe(table: Table, watched: Iterable[Watched]) -> Observation:
-    """Count the live realservers of each watched prefix, by service.
+class Counting:
+    """Counts the live realservers of each watched prefix, by service.
 
     A prefix wider than one address takes in every virtual server whose address lies in it; those
     of the same protocol and port count as one service. A prefix that the table does not know gets
     no services: it was looked for.
     """
-    servers: dict[IpAddress, list[tuple[Service, tuple[RealServer, ...]]]] = defaultdict(list)
-    for (protocol, address, port), realservers in table.services.items():
-        servers[address].append((Service(protocol, port), realservers))
-    live: dict[Prefix, dict[Service, int]] = {}
-    for item in watched:
-        prefix = item.prefix
-        counts = live[prefix] = {}
-        if prefix.prefixlen == prefix.max_prefixlen:
-            addresses = [prefix.network_address]
-        else:
-            addresses = [address for address in servers if address in prefix]
-        for address in addresses:
-            for service, realservers in servers.get(address, ()):
+
+    def __init__(self, watched: Iterable[Watched]) -> None:
+        """Count nothing yet."""
+        self._watched = tuple(watched)
+        self._hosts: dict[IpAddress, list[Watched]] = {}
+        self._wide = [i for i in self._watched if i.prefix.prefixlen != i.prefix.max_prefixlen]
+        for item in self._watched:
+            if item not in self._wide:
+                self._hosts.setdefault(item.prefix.network_address, []).append(item)
+        self._servers: dict[VirtualServer, tuple[Service, list[Watched]]] = {}
+        self._live: Mapping[Prefix, Mapping[Service, int]] = {}
+
+    def count(self, table: Table) -> Observation:
+        """Count once. A prefix whose counts are as they were keeps its mapping."""
+        live: dict[Prefix, dict[Service, int]] = {item.prefix: {} for item in self._watched}
+        self._servers = {
+            server: self._servers.get(server) or self._find(server) for server in table.services
+        }
+        for server, realservers in table.services.items():
+            service, items = self._servers[server]
+            for item in items:
+                counts = live[item.prefix]
                 counts[service] = counts.get(service, 0) + _count(realservers, item)
-        for mark in item.marks & table.marks.keys():
-            family = [
-                realserver
-                for realserver in table.marks[mark]
-                if realserver.address.version == prefix.version
-            ]
-            counts[Service(FWMARK, mark)] = _count(family, item)
-    return Observation(live)
+        for item in self._watched if table.marks else ():
+            for mark in item.marks & table.marks.keys():
+                family = [
+                    realserver
+                    for realserver in table.marks[mark]
+                    if realserver.address.version == item.prefix.version
+                ]
+                live[item.prefix][Service(FWMARK, mark)] = _count(family, item)
+        self._live = {
+            prefix: last if (last := self._live.get(prefix)) == counts else counts
+            for prefix, counts in live.items()
+        }
+        return Observation(self._live)
+
+    def _find(self, server: VirtualServer) -> tuple[Service, list[Watched]]:
+        """Return a virtual server's service, and in which watched prefixes it is."""
+        items = [*self._hosts.get(server.address, ())]
+        items += [item for item in self._wide if server.address in item.prefix]
+        return Service(server.protocol, server.port), items
 
 
 def _count(realservers: Iterable[RealServer], item: Watched) -> int:
-    if not item.ignored:
-        return sum(realserver.weight > 0 for realserver in realservers)
-    return sum(
-        realserver.weight > 0
-        and (realserver.address, None) not in item.ignored
-        and (realserver.address, realserver.port) not in item.ignored
-        for realserver in realservers
-    )
+    live = [realserver for realserver in realservers if realserver.weight > 0]
+    if item.ignored:
+        live = [
+            realserver
+            for realserver in live
+            if (realserver.address, None) not in item.ignored
+            and (realserver.address, realserver.port) not in item.ignored
+        ]
+    return len(live)

@@ -16,7 +16,7 @@ from policy.health import Service
 from policy.route import parse_prefix
 from speaker.health.netlink import NetlinkReader, connect
 from speaker.health.proc import PATH, ProcReader
-from speaker.health.table import Table, TableError, TableReader, Watched, observe
+from speaker.health.table import Counting, Table, TableError, TableReader, Watched
 from speaker.units import address as parse_address
 from tests.kernel import ipvs
 from tests.lab.eventually import eventually
@@ -199,7 +199,7 @@ def test_what_counts(reader: TableReader) -> None:
         Watched(prefix, frozenset({8}), frozenset({(parse_address("127.0.0.1"), None)})),
         Watched(parse_prefix("192.0.2.9")),
     ]
-    live = observe(read(reader), watched).live
+    live = Counting(watched).count(read(reader)).live
     assert live == {
         prefix: {Service("tcp", 80): 1, Service("fwmark", 8): 1},
         parse_prefix("192.0.2.9"): {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -295,10 +295,14 @@ def cases(draw: st.DrawFn, topology: Topology) -> Case:
 def test_assess(steps: list[Case]) -> None:
     """Every prefix gets one decision; the same inputs give the same; time alone waits for look_again."""
     memory, now = Memory(), 1000.0
-    for case in steps:
+    for case in [steps[0], *steps, *steps[-1:], *steps[:1]]:
         now += 1.0
         result = case.assess(memory, now)
         assert result == case.assess(memory, now)
+        fresh = case.assess(replace(memory, cases={}), now)
+        assert fresh.desired == result.desired
+        assert fresh.memory.health == result.memory.health
+        assert fresh.look_again == result.look_again
         assert list(result.decisions) == list(case.duties)
         assert result.health.keys() == case.duties.keys() - case.unchecked
         for prefix, decision in result.decisions.items():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import FWMARK, Observation, Service
-from speaker.health.table import Table, Watched, observe
+from speaker.health.table import Counting, Table, Watched
 from tests.unit.health.tables import ADDRESSES, PORTS, TABLES, real, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEEN = table(
     {
@@ -20,6 +24,10 @@ SEEN = table(
     },
     {8: [real("198.51.100.1", 0), real("198.51.100.2", 0), real("2001:db8:1::1", 0)], 9: []},
 )
+
+
+def observe(seen: Table, watched: Iterable[Watched]) -> Observation:
+    return Counting(watched).count(seen)
 
 
 def count(watched: Watched, seen: Table = SEEN) -> dict[str, int]:
@@ -105,3 +113,17 @@ def test_against_the_definition(
             [one for one in family if not {(one.address, one.port), (one.address, None)} & ignored]
         )
     assert observe(seen, [watched]).live[prefix] == expected
+
+
+@given(st.lists(TABLES, min_size=2, max_size=4), st.lists(ADDRESSES, max_size=4, unique=True))
+def test_count_by_count(tables: list[Table], addresses: list[object]) -> None:
+    """Each count is as if it were the first; a prefix whose counts stay keeps its mapping."""
+    watched = [Watched(ip_network(str(address)), frozenset({8})) for address in addresses]
+    counting, last = Counting(watched), Observation({})
+    for seen in tables:
+        observation = counting.count(seen)
+        assert observation == observe(seen, watched)
+        for prefix, live in observation.live.items():
+            if prefix in last.live and live == last.live[prefix]:
+                assert live is last.live[prefix]
+        last = observation
