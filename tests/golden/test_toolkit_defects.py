@@ -23,7 +23,7 @@ from speaker.backends.quagga_running_config import Running, parse_running
 from speaker.backends.quagga_table import parse_tables
 from speaker.backends.vtysh import NotRunningError, Output, Shell
 from speaker.health.proc import Parser
-from speaker.health.table import Watched, observe
+from speaker.health.table import Counting, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.fakes.bgpd import Bgpd, Dialect
@@ -202,7 +202,7 @@ def test_toolkit_counted_realservers_that_serve_nobody() -> None:
         Watched(parse_prefix("192.0.2.6/32"), ignored=frozenset({(sorry, None)})),
     ]
     web = Service("tcp", 80)
-    found = observe(Parser().parse(only_sorry), watched).live
+    found = Counting(watched).count(Parser().parse(only_sorry)).live
     assert [services[web] for services in found.values()] == [0, 0]
-    before = observe(Parser().parse(table), watched).live
+    before = Counting(watched).count(Parser().parse(table)).live
     assert [services[web] for services in before.values()] == [1, 1]
