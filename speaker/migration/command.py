@@ -88,7 +88,7 @@ def parse(arguments: Sequence[str]) -> Import:
     Raises:
         MigrationError: it makes no sense.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     files: dict[str, Path] = {}
     for word in options.files:
         dc, file = _pair(word, "DC=FILE")

@@ -84,7 +84,7 @@ class ExaBgp:
         self,
         host: Namespace,
         flavour: Flavour,
-        config: Config,
+        config: Config | str,
         *,
         user: str = "nobody",
         env: Mapping[str, str] | None = None,
@@ -94,7 +94,7 @@ class ExaBgp:
         Args:
             host: where it runs.
             flavour: which ExaBGP.
-            config: its configuration.
+            config: its configuration, or the text of it.
             user: whom it becomes when it is started as root.
             env: settings such as `exabgp.api.ack`, and more environment for the helper.
         """
@@ -102,7 +102,7 @@ class ExaBgp:
         self._host = host
         self._file = host.directory / "exabgp.conf"
         self._env = {**_ENVIRONMENT, "exabgp.daemon.user": user, **(env or {})}
-        self.write(config.text())
+        self.write(config if isinstance(config, str) else config.text())
         self.process = self._start()
 
     def write(self, text: str) -> None:

@@ -84,9 +84,16 @@ class Stage:
 
     def address(self, version: int) -> str:
         """Return the speaker's address of a family, of which it has one."""
-        found = [text.partition("/")[0] for text in self._addresses]
-        (address,) = (text for text in found if (":" in text) == (version == 6))
+        (address,) = self._of(version)
         return address
+
+    def has(self, version: int) -> bool:
+        """Tell whether the speaker has an address of a family."""
+        return bool(self._of(version))
+
+    def _of(self, version: int) -> list[str]:
+        found = [text.partition("/")[0] for text in self._addresses]
+        return [text for text in found if (":" in text) == (version == 6)]
 
     def _setting(self, neighbor: str, word: str) -> str | None:
         own = self._said[neighbor]
@@ -147,6 +154,23 @@ class Stage:
                 what=f"{self._families[address]} times End-of-RIB from bgpd at {address}",
             )
         return self.received()
+
+    def end_frr(self) -> None:
+        """Stop bgpd, and wait until the routers have lost it."""
+        self.frr.stop()
+        self.frr.zebra.stop()
+        self.wait_for_end()
+
+    def wait_for_end(self) -> None:
+        """Wait until no router has a session or a route, of graceful restart neither."""
+        for neighbor, bird in self.birds.items():
+            bird.restart_session(self.local(neighbor))
+        eventually(
+            lambda: [a for a, b in self.birds.items() if any(b.sessions().values()) or b.count()],
+            until=lambda left: not left,
+            within=20,
+            what="the end of all sessions",
+        )
 
     def received(self) -> Updates:
         """Return what the routers have got from whoever speaks."""
