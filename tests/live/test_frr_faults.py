@@ -1,5 +1,6 @@
 """What the commands do and say where bgpd, vtysh, the machine or the configuration is not as it should be."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -318,6 +319,22 @@ def test_a_profile_without_a_route_map(dc: Bench) -> None:
     status, said = dc.site.cron()
     assert status == 1
     assert "profile prepend-1: backend.quagga.route_map does not name a route-map for it" in said
+
+
+# --- peers ---------------------------------------------------------------------------------------
+
+
+def test_check_names_the_peer_that_drops_prepends(dc: Bench) -> None:
+    """`check` asks bgpd for its peers, and names an iBGP one: it would drop prepends as a loop."""
+    dc.frr.ask("configure terminal", "router bgp 64699", "neighbor 203.0.113.99 remote-as 64699")
+    done = dc.site.asked("check", "--json")
+    answer = json.loads(done.stdout)
+    found = [finding for finding in answer["findings"] if finding["code"] == "loop"]
+    assert [finding["object"] for finding in found] == ["peer 203.0.113.99"]
+    assert not [note for note in answer["notes"] if note.startswith("peers:")]
+    dc.frr.ask("configure terminal", "router bgp 64699", "no neighbor 203.0.113.99 remote-as 64699")
+    answer = json.loads(dc.site.asked("check", "--json").stdout)
+    assert "loop" not in {finding["code"] for finding in answer["findings"]}
 
 
 # --- what comes back at a restart ----------------------------------------------------------------

@@ -353,6 +353,7 @@ def test_start_file(run: Run) -> None:
     path.write_text("router bgp 64699\n network 192.0.2.3/32\n network 198.51.100.0/24\n")
     site(run.directory, backend="quagga")
     assert run("check", "--offline") == 2
+    assert len(run.out) == 2
     assert run.out[0] == (
         f"{path}:2: network 192.0.2.3/32: announced at bgpd's start until the next pass, drained or "
         "not; remove the line [start-file]"

@@ -216,6 +216,12 @@ def test_the_only_data_centre() -> None:
     assert lint(topology(dcs=(PAR1,))) == ()
 
 
+def test_one_of_two() -> None:
+    """Where two data centres are known, an address that one of them announces has no backup."""
+    assert codes(announced({PAR1: ONE}, dcs=(PAR1, LYO1))) == ["no-backup"]
+    assert codes(announced({PAR1: ONE}, dcs=(PAR1,))) == ["no-backup"]
+
+
 # --- pairs and load ------------------------------------------------------------------------------
 
 
@@ -305,7 +311,7 @@ INSIDE = Peer("203.0.113.13", Asn(64511), Asn(64511))
         ([ONE, TWO], EBGP, 0),
         ([ONE, "64699 64496"], EBGP, 1),
         ([ONE], IBGP, 0),
-        ([ONE, TWO, THREE], IBGP, 2),
+        ([ONE, TWO, THREE, TWO], IBGP, 3),
         ([ONE, TWO], INSIDE, 1),
         ([TWO], Peer("203.0.113.14", OURS, OTHER), 0),
     ],

@@ -425,7 +425,7 @@ def test_status(run: Run) -> None:
     answer = {
         "dc": "par1",
         "backend": "exabgp",
-        "peers": [{"address": "203.0.113.11", "asn": 64496, "up": True}],
+        "peers": [{"address": "203.0.113.11", "asn": 64496, "up": True, "local_as": 64699}],
         "routes": [state(), state(SECOND, announced=False, as_wanted=False)],
         "trouble": [],
     }
@@ -438,6 +438,7 @@ def test_status(run: Run) -> None:
         assert run("status", V4, "--json") == 0
         shown = json.loads("\n".join(run.out))
         assert shown["dc"] == "par1"
+        assert shown["peers"] == [{"address": "203.0.113.11", "asn": 64496, "up": True}]
         assert [route["prefix"] for route in shown["routes"]] == [V4]
         assert run("status", "2001:db8::1") == 1
         assert run.err == [
