@@ -175,12 +175,13 @@ def _check(call: Call) -> int:
     from speaker.check import check  # noqa: PLC0415 - slow to import, and rarely needed
     from speaker.show_policy import check_json, check_text  # noqa: PLC0415 - likewise
 
-    report = check(call.path, loaded, [*map(Path, call.words)], offline=call.offline)
+    others = [*map(Path, call.words)]
+    report = check(call.path, os.environ, loaded, others, offline=call.offline)
     if call.as_json:
         print(check_json(call.path, prefixes, report))
     else:
         for note in report.notes:
-            _say(f"not checked: {note}")
+            _say(note)
         print(check_text(call.path, prefixes, report.findings))
     return DIFFERENT if report.findings else DONE
 

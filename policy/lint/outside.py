@@ -43,11 +43,12 @@ def _name(
         if home == vip.name:
             continue
         where = "no VIP has" if home is None else f"vip.toml has under {home}"
+        verb = "add" if home is None else "move"
         yield Finding(
             Code.DNS_EXTRA,
             vip.name,
             f"DNS has {address}, which {where}",
-            f"remove {address} from the name in DNS, or move it to this VIP in vip.toml",
+            f"remove {address} from the name in DNS, or {verb} it to this VIP in vip.toml",
         )
     missing = [
         str(own.prefix.network_address) if own.prefix.num_addresses == 1 else str(own.prefix)

@@ -12,17 +12,20 @@ from speaker.check.start import start_files
 from speaker.names import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from speaker.settings import Config
 
 
-def check(path: Path, config: Config, others: Sequence[Path], *, offline: bool) -> Report:
+def check(
+    path: Path, environ: Mapping[str, str], config: Config, others: Sequence[Path], *, offline: bool
+) -> Report:
     """Check all that can be checked from here.
 
     Args:
         path: the file that `config` was read from.
+        environ: the environment that it was read in.
         config: what is checked. Its ranks may tie.
         others: the files of other sites.
         offline: whether to leave out DNS, IPVS and the peers.
@@ -36,7 +39,8 @@ def check(path: Path, config: Config, others: Sequence[Path], *, offline: bool) 
             config.topology,
             max_path=settings.lint.max_path,
             load_tolerance=settings.lint.load_tolerance,
-        )
+        ),
+        tuple(_refused(path, environ)),
     )
     for other in others:
         report += sites.compare(configuration.read(path), configuration.read(other))
@@ -47,3 +51,12 @@ def check(path: Path, config: Config, others: Sequence[Path], *, offline: bool) 
         report += world.ipvs(config)
         report += world.peers(config)
     return report
+
+
+def _refused(path: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield why all but `check` refuse the file, each with the key that is to be changed."""
+    try:
+        configuration.load(path, environ)
+    except configuration.ConfigError as error:
+        for fault in error.errors:
+            yield f"vip_watchdog and the other commands refuse the file: {fault}"

@@ -61,7 +61,7 @@ def dns(config: Config, resolver: Resolver) -> Report:
             known[name][4] = answer.ipv4
         if Family.IPV6 not in answer.failed:
             known[name][6] = answer.ipv6
-    notes = tuple(f"DNS: {_some(names)}: {why}" for why, names in silent.items())
+    notes = tuple(f"not checked: DNS: {_some(names)}: {why}" for why, names in silent.items())
     return Report((*broken, *outside.names(config.topology, known)), notes)
 
 
@@ -83,7 +83,7 @@ def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report
     try:
         table = asyncio.run(read_table(readers))
     except TableError as error:
-        return Report(notes=(str(error),))
+        return Report(notes=(f"not checked: {error}",))
     found = [(server.address, Service(server.protocol, server.port)) for server in table.services]
     return Report(outside.services(config.topology, balanced, found, table.marks))
 
@@ -95,11 +95,11 @@ def peers(config: Config) -> Report:
         neighbours = _of_watchdog(config)
     except SpeakerError as error:
         if settings.backend == "exabgp":
-            return Report(notes=(f"peers: {error}",))
+            return Report(notes=(f"not checked: peers: {error}",))
         try:
             neighbours = _of_bgpd(config)
         except BackendError as error:
-            return Report(notes=(f"peers: {error}",))
+            return Report(notes=(f"not checked: peers: {error}",))
     routes = [duty.route for duty in duties(config.topology, settings.dc).values()]
     return Report(loops(routes, neighbours))
 

@@ -331,7 +331,7 @@ def test_check_names_the_peer_that_drops_prepends(dc: Bench) -> None:
     answer = json.loads(done.stdout)
     found = [finding for finding in answer["findings"] if finding["code"] == "loop"]
     assert [finding["object"] for finding in found] == ["peer 203.0.113.99"]
-    assert not [note for note in answer["notes"] if note.startswith("peers:")]
+    assert not [note for note in answer["notes"] if "peers:" in note]
     dc.frr.ask("configure terminal", "router bgp 64699", "no neighbor 203.0.113.99 remote-as 64699")
     answer = json.loads(dc.site.asked("check", "--json").stdout)
     assert "loop" not in {finding["code"] for finding in answer["findings"]}

@@ -370,4 +370,4 @@ def test_check_asks_the_world(op: Lab) -> None:
         *(("dns-missing", f"{name}.tld") for name in ("flapping", "unknown", "unchecked")),
     }
     (note,) = answer["notes"]
-    assert note.startswith("DNS: vip-3.tld: A: SERVFAIL from ")
+    assert note.startswith("not checked: DNS: vip-3.tld: A: SERVFAIL from ")

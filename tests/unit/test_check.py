@@ -105,6 +105,11 @@ def test_ties_are_findings(run: Run) -> None:
         "vip-1.tld 192.0.2.2/32: fra1 (2 ASes) and par1 (2 ASes)",
         "vip-2.tld 192.0.2.3/32: par1 (2 ASes) and fra1 (2 ASes)",
     ]
+    (said,) = run.err
+    assert said == (
+        "bgp_mgt: vip_watchdog and the other commands refuse the file: policy.prepends: prepends by rank "
+        "are [0, 1, 1]; each must be greater than the one before, or two data centres tie"
+    )
     assert run.out[3:] == [f"{run.directory}/vip.toml: 4 prefixes, 4 to be mended"]
     for refusing in (["check", "--form"], ["status"], ["plan", "--without", "par1"]):
         assert run(*refusing) == 255
@@ -153,7 +158,7 @@ def test_json(run: Run) -> None:
     answer = json.loads("\n".join(run.out))
     assert (answer["file"], answer["prefixes"]) == (f"{run.directory}/vip.toml", 4)
     assert answer["findings"] == []
-    assert [note.split(":")[0] for note in answer["notes"]] == ["DNS", "peers"]
+    assert [note.split(":")[1] for note in answer["notes"]] == [" DNS", " peers"]
     assert run.err == []
     site(run.directory, prepends="0, 1, 30")
     assert run("check", "--json", "--offline") == 2
@@ -242,14 +247,16 @@ def test_dns_that_fails(tmp_path: Path) -> None:
         report.findings[0]
     )
     (note,) = report.notes
-    assert note.startswith("DNS: vip-1.tld: AAAA: SERVFAIL from 127.0.0.1")
+    assert note.startswith("not checked: DNS: vip-1.tld: AAAA: SERVFAIL from 127.0.0.1")
 
 
 def test_dns_that_is_silent(tmp_path: Path) -> None:
     """All names together take no longer than their time, and silence is no finding."""
     report = asked(tmp_path, dict.fromkeys(RIGHT, SILENCE), timeout=0.3)
     assert codes(report) == []
-    assert all(note.startswith("DNS: ") and "no answer from" in note for note in report.notes)
+    assert all(
+        note.startswith("not checked: DNS: ") and "no answer from" in note for note in report.notes
+    )
 
 
 def test_check_asks_dns(run: Run) -> None:
@@ -299,7 +306,7 @@ def test_ipvs(tmp_path: Path) -> None:
 
 def test_ipvs_unreadable(tmp_path: Path) -> None:
     """A table that can't be read is a note; where no VIP needs it, not even that."""
-    assert balanced(tmp_path, TableError("no ip_vs")) == Report((), ("no ip_vs",))
+    assert balanced(tmp_path, TableError("no ip_vs")) == Report((), ("not checked: no ip_vs",))
     assert balanced(tmp_path, TableError("no ip_vs"), source="none") == Report()
 
 

@@ -362,10 +362,12 @@ def test_dns_extra() -> None:
     (found,) = dns(v4=["192.0.2.1", "203.0.113.9"])
     assert (found.code, found.subject) == (Code.DNS_EXTRA, "vip-1.tld")
     assert found.found == "DNS has 203.0.113.9, which no VIP has"
+    assert found.remedy.endswith("or add it to this VIP in vip.toml")
     (found,) = dns(two=["192.0.2.2", "198.51.100.9"])
     assert found.found == "DNS has 198.51.100.9, which vip.toml has under wide.tld"
     (found,) = dns(two=["192.0.2.2", "192.0.2.1"])
     assert found.found == "DNS has 192.0.2.1, which vip.toml has under vip-1.tld"
+    assert found.remedy.endswith("or move it to this VIP in vip.toml")
 
 
 def test_dns_missing() -> None:
