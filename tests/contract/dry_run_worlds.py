@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from speaker.backends.dry_run import DryRun
+from tests.contract.exabgp_worlds import fake_exabgp
 from tests.contract.quagga_worlds import fake_bgpd
-from tests.contract.worlds import FOREIGN, World, fake_exabgp
+from tests.contract.worlds import FOREIGN, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping

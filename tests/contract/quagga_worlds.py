@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policy.route import (
     Asn,
@@ -19,16 +19,15 @@ from policy.route import (
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.vtysh import Shell
 from speaker.settings import QuaggaSettings
-from tests.contract.worlds import ASN, FOREIGN, PROFILES, World, _route
+from tests.contract.worlds import ASN, FOREIGN, PROFILES, Faked, Live, World
 from tests.fakes.bgpd import Bgpd, communities
 from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
 from tests.lab.frr import Frr, config
 from tests.lab.netns import Network
 from tests.lab.requirements import require
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
     from tests.fakes.bgpd import Dialect
@@ -42,37 +41,26 @@ async def no_pause(_: float) -> None:
     await asyncio.sleep(0)
 
 
-class FakeBgpd:
+class FakeBgpd(Faked):
     """The driver over the fake: what it would send is what its paths have."""
 
     def __init__(self, dialect: Dialect) -> None:
+        super().__init__(asyncio.Runner())
         self.bgpd = Bgpd(dialect)
         self.peer = self.bgpd.peer
         self.backend = QuaggaBackend(self.bgpd, pause=no_pause)
         self.backend.configure(ASN, SETTINGS, PROFILES)
-        self._runner = asyncio.Runner()
         lines = ("configure terminal", f"router bgp {ASN}", f"network {FOREIGN}")
         self.run(self.bgpd(lines))
-
-    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(what)
 
     def table(self) -> Mapping[Prefix, Route]:
         for _ in range(2):  # what was just changed is so a moment later
             self.run(self.bgpd(("show bgp ipv4 unicast", "show bgp ipv6 unicast")))
         return {p: sent(p, path) for p, path in self.bgpd.paths.items() if path.best}
 
-    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
-        found = dict(self.table())
-        del found[FOREIGN]
-        assert found == wanted
-
     def spoil(self, *, after: int = 0) -> bool:
         self.bgpd.faults[:] = [*[False] * after, True]
         return True
-
-    def close(self) -> None:
-        self._runner.close()
 
 
 def sent(prefix: Prefix, path: BgpPath) -> Route:
@@ -90,40 +78,18 @@ def sent(prefix: Prefix, path: BgpPath) -> Route:
     )
 
 
-class RealFrr:
+class RealFrr(Live):
     """The driver over a live FRR, with BIRD as the peer."""
 
     def __init__(self, network: Network) -> None:
         host, peer = network.host("speaker"), network.host("peer")
         session = network.link(host, peer).session(int(ASN), 64500)
+        super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
         self.peer = (session.remote, 64500)
-        self._bird = Bird(peer, [session.flipped()])
         frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]))
         self.backend = QuaggaBackend(Shell(frr.vtysh))
         self.backend.configure(ASN, SETTINGS, PROFILES)
-        self._runner = asyncio.Runner()
         self._bird.wait_for_sessions()
-
-    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(what)
-
-    def table(self) -> Mapping[Prefix, Route]:
-        return {route.prefix: route for route in map(_route, self._bird.routes().values())}
-
-    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
-        def check() -> None:
-            found = dict(self.table())
-            assert found.pop(FOREIGN, None) is not None
-            assert found == wanted
-
-        eventually(check, until=lambda _: True, within=10, what="the wanted table at the peer")
-
-    def spoil(self, *, after: int = 0) -> bool:
-        del after
-        return False
-
-    def close(self) -> None:
-        self._runner.close()
 
 
 @contextmanager

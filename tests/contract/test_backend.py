@@ -13,8 +13,9 @@ from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
 from tests.contract.dry_run_worlds import DRY_WORLDS
+from tests.contract.exabgp_worlds import EXABGP_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS
-from tests.contract.worlds import ASN, FOREIGN, PROFILES, WORLDS, World
+from tests.contract.worlds import ASN, FOREIGN, PROFILES, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
 OURS: dict[Prefix, None] = {}
 
 
-ALL_WORLDS = {**WORLDS, **QUAGGA_WORLDS, **DRY_WORLDS}
+ALL_WORLDS = {**EXABGP_WORLDS, **QUAGGA_WORLDS, **DRY_WORLDS}
 FAKES = [name for name in ALL_WORLDS if "fake" in name]
 
 

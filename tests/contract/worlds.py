@@ -1,12 +1,8 @@
-"""Each backend with a daemon behind it and a peer behind that. A new backend is one class more."""
+"""What a world of the contract is: a backend with a daemon behind it, and a peer behind that."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from contextlib import ExitStack, contextmanager
-from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from policy.route import (
@@ -20,24 +16,16 @@ from policy.route import (
     parse_prefix,
 )
 from policy.topology import Profile
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.settings import ExabgpSettings, NextHop
-from tests.fakes.exabgp import Daemon, Exabgp, Fault, Given
-from tests.fakes.site import NEIGHBORS, PEER
-from tests.fakes.virtual_time import VirtualLoop
-from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp
-from tests.lab.netns import Network
-from tests.lab.requirements import require
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    import asyncio
+    from collections.abc import Coroutine, Mapping
 
     from policy.route import Prefix
     from speaker.backends.base import Backend
-    from tests.fakes.exabgp import Dialect
-    from tests.lab.exabgp import Flavour
+    from tests.fakes.exabgp import Received
+    from tests.lab.bird import Bird
     from tests.lab.session import SeenRoute
 
 ASN = Asn(64699)
@@ -81,138 +69,68 @@ class World(Protocol):
         ...
 
 
-class FakeExabgp:
-    """The ExaBGP driver over the fake, in virtual time."""
+class _Base(ABC):
+    """What all worlds have: a loop of their own, and a peer's table."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.peer = (PEER, 64496)
-        self._runner = asyncio.Runner(loop_factory=VirtualLoop)
-        self.run(self._begin(dialect))
+    backend: Backend
+    peer: tuple[str, int]
 
-    async def _begin(self, dialect: Dialect) -> None:
-        self._exabgp = Exabgp(Daemon(NEIGHBORS, dialect, {FOREIGN: Given("203.0.113.1")}))
-        for neighbor in NEIGHBORS:
-            self._exabgp.daemon.establish(str(neighbor.address))
-        backend = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
-        hops = NextHop(IPv4Address("203.0.113.2"), IPv6Address("2001:db8:ffff::2"))
-        backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
-        self.backend = backend
-        self._task = asyncio.get_running_loop().create_task(backend.run())
-        await asyncio.sleep(0)
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(what)
 
-    def table(self) -> Mapping[Prefix, Route]:
-        self.run(asyncio.sleep(0.01))
-        return {
-            prefix: Route(
-                prefix,
-                Attributes(
-                    AsPath(tuple(map(Asn, seen.as_path))),
-                    seen.med,
-                    Origin(seen.origin),
-                    tuple(map(Community.parse, seen.communities)),
-                    tuple(map(LargeCommunity.parse, seen.large_communities)),
-                ),
-            )
-            for prefix, seen in self._exabgp.daemon.sessions[PEER].table.items()
-        }
-
-    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
-        found = dict(self.table())
-        del found[FOREIGN]
-        assert found == wanted
-
-    def spoil(self, *, after: int = 0) -> bool:
-        self._exabgp.faults.extend([*[Fault.NONE] * after, Fault.ERROR])
-        return True
+    @abstractmethod
+    def table(self) -> Mapping[Prefix, Route]: ...
 
     def close(self) -> None:
-        self._exabgp.stop()
         self._runner.close()
 
+    def _check(self, wanted: Mapping[Prefix, Route]) -> None:
+        found = dict(self.table())
+        assert found.pop(FOREIGN, None) is not None
+        assert found == wanted
 
-class RealExabgp:
-    """The ExaBGP driver over the real one, with BIRD as the peer; the helper passes bytes on."""
 
-    def __init__(self, network: Network, flavour: Flavour) -> None:
-        speaker, peer = network.host("speaker"), network.host("peer")
-        link = network.link(speaker, peer)
-        session = link.session(int(ASN), 64500)
-        self.peer = (session.remote, 64500)
-        self._bird = Bird(peer, [session.flipped()])
-        self._runner = asyncio.Runner()
-        script = speaker.directory / "relay.py"
-        shutil.copyfile(Path(__file__).with_name("relay_script.py"), script)
-        script.chmod(0o644)
-        path = speaker.directory / "relay.sock"
-        connected = self.run(self._listen(path))
-        path.chmod(0o777)
-        config = Config(
-            [session],
-            ["/usr/bin/python3", str(script), str(path)],
-            options=[f"static {{ route {FOREIGN} next-hop self; }}"],
-        )
-        self._exabgp = ExaBgp(speaker, flavour, config)
-        hops = NextHop(None, IPv6Address(link.a.ipv6))
-        self.run(self._begin(connected, hops))
-        self._bird.wait_for_sessions()
-
-    async def _listen(
-        self, path: Path
-    ) -> asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        connected = asyncio.get_running_loop().create_future()
-
-        def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connected.set_result((reader, writer))
-
-        self._server = await asyncio.start_unix_server(connect, path)
-        return connected
-
-    async def _begin(
-        self,
-        connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]],
-        hops: NextHop,
-    ) -> None:
-        async with asyncio.timeout(10):
-            reader, self._writer = await connected
-        self.backend = ExabgpBackend(reader, self._writer.write, wake=lambda: None)
-        self.backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
-        self._task = asyncio.get_running_loop().create_task(self.backend.run())
-        await asyncio.sleep(0)
-
-    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(what)
-
-    def table(self) -> Mapping[Prefix, Route]:
-        return {route.prefix: route for route in map(_route, self._bird.routes().values())}
+class Faked(_Base):
+    """A world over a fake: whatever was asked for is so at once."""
 
     def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
-        def check() -> None:
-            found = dict(self.table())
-            del found[FOREIGN]
-            assert found == wanted
+        self._check(wanted)
 
-        eventually(check, until=lambda _: True, within=10, what="the wanted table at the peer")
+
+class Live(_Base):
+    """A world over a real daemon, with BIRD as the peer. It can't be made to fail."""
+
+    def __init__(self, runner: asyncio.Runner, bird: Bird) -> None:
+        super().__init__(runner)
+        self._bird = bird
+
+    def table(self) -> Mapping[Prefix, Route]:
+        return {p: route(p, seen) for p, seen in _parsed(self._bird.routes())}
+
+    def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
+        eventually(
+            lambda: self._check(wanted),
+            until=lambda _: True,
+            within=10,
+            what="the wanted table at the peer",
+        )
 
     def spoil(self, *, after: int = 0) -> bool:
         del after
         return False
 
-    def close(self) -> None:
-        self.run(self._end())
-        self._runner.close()
 
-    async def _end(self) -> None:
-        self._writer.close()
-        self._server.close()
-        await asyncio.gather(self._task, return_exceptions=True)
+def _parsed(routes: Mapping[str, SeenRoute]) -> list[tuple[Prefix, SeenRoute]]:
+    return [(parse_prefix(text), seen) for text, seen in routes.items()]
 
 
-def _route(seen: SeenRoute) -> Route:
+def route(prefix: Prefix, seen: SeenRoute | Received) -> Route:
+    """Return what a peer has of a prefix, as we would send it."""
     return Route(
-        parse_prefix(seen.prefix),
+        prefix,
         Attributes(
             AsPath(tuple(map(Asn, seen.as_path))),
             seen.med,
@@ -221,31 +139,3 @@ def _route(seen: SeenRoute) -> Route:
             tuple(map(LargeCommunity.parse, seen.large_communities)),
         ),
     )
-
-
-@contextmanager
-def fake_exabgp(dialect: Dialect) -> Iterator[World]:
-    """The fake of a dialect."""
-    world = FakeExabgp(dialect)
-    try:
-        yield world
-    finally:
-        world.close()
-
-
-@contextmanager
-def real_exabgp(flavour: Flavour) -> Iterator[World]:
-    """The real ExaBGP of a flavour, where this machine has it."""
-    require("bird", flavours=(flavour,))
-    with ExitStack() as stack:
-        world = RealExabgp(stack.enter_context(Network()), flavour)
-        stack.callback(world.close)
-        yield world
-
-
-WORLDS = {
-    "exabgp-fake-v4": lambda: fake_exabgp(4),
-    "exabgp-fake-v5": lambda: fake_exabgp(5),
-    "exabgp-v4": lambda: real_exabgp("v4"),
-    "exabgp-v5": lambda: real_exabgp("v5"),
-}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from dataclasses import replace
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,11 +17,11 @@ from policy.topology import DataCentre
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.vtysh import Shell
 from speaker.settings import NextHop
-from tests.contract import worlds
+from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
 from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
-from tests.lab.exabgp import FLAVOURS, Config, ExaBgp, Flavour
+from tests.lab.exabgp import FLAVOURS, Flavour
 from tests.lab.frr import Frr, config
 from tests.lab.netns import Link, Network
 from tests.lab.requirements import require
@@ -42,24 +40,6 @@ HONOURED = ("65535:65281", "65535:65282", "65535:65283")
 """NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED: bgpd itself keeps such a route from an eBGP peer."""
 
 
-class Exabgp(worlds.RealExabgp):
-    """The driver over an ExaBGP on one of our links."""
-
-    def __init__(self, link: Link, flavour: Flavour) -> None:
-        host = link.b.namespace
-        self._runner = asyncio.Runner()
-        script = host.directory / "relay.py"
-        shutil.copyfile(Path(worlds.__file__).with_name("relay_script.py"), script)
-        script.chmod(0o644)
-        path = host.directory / "relay.sock"
-        connected = self.run(self._listen(path))
-        path.chmod(0o777)
-        session = link.session(64500, LOCAL_ASN).flipped()
-        command = ["/usr/bin/python3", str(script), str(path)]
-        self._exabgp = ExaBgp(host, flavour, Config([session], command))
-        self.run(self._begin(connected, NextHop(None, IPv6Address(link.b.ipv6))))
-
-
 class Both:
     """FRR and ExaBGP with the same neighbour, each with its driver."""
 
@@ -70,25 +50,29 @@ class Both:
         self.bird = Bird(collector, sessions)
         frr = Frr(self.links[0].b.namespace, config([sessions[0].flipped()]))
         self.quagga = QuaggaBackend(Shell(frr.vtysh))
-        self.exabgp = Exabgp(self.links[1], flavour)
+        self.runner = asyncio.Runner()
+        here = self.links[1].b
+        self.relayed = Relayed(self.runner, here.namespace, sessions[1].flipped(), flavour)
+        self.exabgp = self.relayed.begin(NextHop(None, IPv6Address(here.ipv6)))
         self.bird.wait_for_sessions()
         self.had: dict[Prefix, None] = {}
 
     def close(self) -> None:
-        self.exabgp.close()
+        self.relayed.close()
+        self.runner.close()
 
     def decide(self, desired: Mapping[Prefix, Route]) -> None:
         """Have both drivers make it so: what was before is withdrawn, what is wanted announced."""
         wanted = {**dict.fromkeys(self.had), **desired}
         self.had = dict.fromkeys(desired)
-        drivers: list[Backend] = [self.quagga, self.exabgp.backend]
+        drivers: list[Backend] = [self.quagga, self.exabgp]
 
         async def make() -> None:
             for driver in drivers:
                 found = (await driver.read([*wanted])).routes
                 assert not await driver.apply(plan(wanted, found))
 
-        self.exabgp.run(make())
+        self.runner.run(make())
 
     def seen(self) -> list[dict[str, SeenRoute]]:
         """Return what the collector has of each, with the kind of next hop in place of the address."""

@@ -1,0 +1,176 @@
+"""The driver for ExaBGP, over the fake of each dialect and over the real one of each flavour."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.backends.exabgp import ExabgpBackend
+from speaker.settings import ExabgpSettings, NextHop
+from tests.contract.worlds import ASN, FOREIGN, Faked, Live, World, route
+from tests.fakes.exabgp import Daemon, Exabgp, Fault, Given
+from tests.fakes.site import NEIGHBORS, PEER
+from tests.fakes.virtual_time import VirtualLoop
+from tests.lab.bird import Bird
+from tests.lab.exabgp import Config, ExaBgp
+from tests.lab.netns import Network
+from tests.lab.requirements import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy.route import Prefix, Route
+    from tests.fakes.exabgp import Dialect
+    from tests.lab.exabgp import Flavour
+    from tests.lab.netns import Namespace
+    from tests.lab.session import Session
+
+
+class FakeExabgp(Faked):
+    """The driver over the fake, in virtual time."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(asyncio.Runner(loop_factory=VirtualLoop))
+        self.peer = (PEER, 64496)
+        self.run(self._begin(dialect))
+
+    async def _begin(self, dialect: Dialect) -> None:
+        self._exabgp = Exabgp(Daemon(NEIGHBORS, dialect, {FOREIGN: Given("203.0.113.1")}))
+        for neighbor in NEIGHBORS:
+            self._exabgp.daemon.establish(str(neighbor.address))
+        backend = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
+        hops = NextHop(IPv4Address("203.0.113.2"), IPv6Address("2001:db8:ffff::2"))
+        backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
+        self.backend = backend
+        self._task = asyncio.get_running_loop().create_task(backend.run())
+        await asyncio.sleep(0)
+
+    def table(self) -> Mapping[Prefix, Route]:
+        self.run(asyncio.sleep(0.01))
+        received = self._exabgp.daemon.sessions[PEER].table
+        return {prefix: route(prefix, seen) for prefix, seen in received.items()}
+
+    def spoil(self, *, after: int = 0) -> bool:
+        self._exabgp.faults.extend([*[Fault.NONE] * after, Fault.ERROR])
+        return True
+
+    def close(self) -> None:
+        self._exabgp.stop()
+        super().close()
+
+
+class Relayed:
+    """The driver in the test's own process, over a real ExaBGP: its helper passes bytes on."""
+
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        host: Namespace,
+        session: Session,
+        flavour: Flavour,
+        *,
+        options: Sequence[str] = (),
+    ) -> None:
+        """Start ExaBGP and the driver.
+
+        Args:
+            runner: the driver's loop.
+            host: where ExaBGP runs; its own IPv6 address there is the next hop.
+            session: as ExaBGP's side sees it.
+            flavour: of ExaBGP.
+            options: more statements for the neighbour.
+        """
+        self._runner = runner
+        script = host.directory / "relay.py"
+        shutil.copyfile(Path(__file__).with_name("relay_script.py"), script)
+        script.chmod(0o644)
+        path = host.directory / "relay.sock"
+        connected = runner.run(self._listen(path))
+        path.chmod(0o777)
+        command = ["/usr/bin/python3", str(script), str(path)]
+        self._exabgp = ExaBgp(host, flavour, Config([session], command, options=options))
+        self._connected = connected
+
+    def begin(self, hops: NextHop) -> ExabgpBackend:
+        """Return the driver, which runs."""
+        return self._runner.run(self._begin(hops))
+
+    async def _listen(
+        self, path: Path
+    ) -> asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        connected = asyncio.get_running_loop().create_future()
+
+        def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connected.set_result((reader, writer))
+
+        self._server = await asyncio.start_unix_server(connect, path)
+        return connected
+
+    async def _begin(self, hops: NextHop) -> ExabgpBackend:
+        async with asyncio.timeout(10):
+            reader, self._writer = await self._connected
+        backend = ExabgpBackend(reader, self._writer.write, wake=lambda: None)
+        backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
+        self._task = asyncio.get_running_loop().create_task(backend.run())
+        await asyncio.sleep(0)
+        return backend
+
+    def close(self) -> None:
+        """End the driver; ExaBGP ends with its host."""
+        self._runner.run(self._end())
+
+    async def _end(self) -> None:
+        self._writer.close()
+        self._server.close()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+class RealExabgp(Live):
+    """The driver over the real ExaBGP."""
+
+    def __init__(self, network: Network, flavour: Flavour) -> None:
+        speaker, peer = network.host("speaker"), network.host("peer")
+        link = network.link(speaker, peer)
+        session = link.session(int(ASN), 64500)
+        super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
+        self.peer = (session.remote, 64500)
+        static = f"static {{ route {FOREIGN} next-hop self; }}"
+        self._relayed = Relayed(self._runner, speaker, session, flavour, options=[static])
+        self.backend = self._relayed.begin(NextHop(None, IPv6Address(link.a.ipv6)))
+        self._bird.wait_for_sessions()
+
+    def close(self) -> None:
+        self._relayed.close()
+        super().close()
+
+
+@contextmanager
+def fake_exabgp(dialect: Dialect) -> Iterator[World]:
+    """The fake of a dialect."""
+    world = FakeExabgp(dialect)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def real_exabgp(flavour: Flavour) -> Iterator[World]:
+    """The real ExaBGP of a flavour, where this machine has it."""
+    require("bird", flavours=(flavour,))
+    with ExitStack() as stack:
+        world = RealExabgp(stack.enter_context(Network()), flavour)
+        stack.callback(world.close)
+        yield world
+
+
+EXABGP_WORLDS = {
+    "exabgp-fake-v4": lambda: fake_exabgp(4),
+    "exabgp-fake-v5": lambda: fake_exabgp(5),
+    "exabgp-v4": lambda: real_exabgp("v4"),
+    "exabgp-v5": lambda: real_exabgp("v5"),
+}
