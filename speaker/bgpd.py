@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.topology import Profile, Topology
     from speaker.settings import Config
 
 log = logging.getLogger(__name__)
@@ -191,13 +192,18 @@ def _make(
 
 def configure(backend: QuaggaBackend, config: Config) -> None:
     """Give the driver its part of a configuration."""
-    profiles = [
+    settings = config.settings
+    backend.configure(settings.dc.asn, settings.quagga, profiles(config.topology))
+
+
+def profiles(topology: Topology) -> list[Profile]:
+    """Return the profile of every rank, of VIPs and of single addresses."""
+    return [
         profile
-        for vip in config.topology.vips
+        for vip in topology.vips
         for ranks in (vip.ranks, *(address.ranks for address in vip.addresses))
         for profile in ranks
     ]
-    backend.configure(config.settings.dc.asn, config.settings.quagga, profiles)
 
 
 __all__ = [
@@ -207,6 +213,7 @@ __all__ = [
     "explain",
     "history",
     "plan",
+    "profiles",
     "run_pass",
     "status",
     "stay",

@@ -118,10 +118,12 @@ class QuaggaBackend:
                         )
                         + f"; the profile wants one clause, permit 10, with {list(wanted.sets)}"
                     )
+        unknown = "no profile that bgpd was given route-maps for has its attributes"
         return {
-            change.prefix: reasons[change.route.attributes]
+            change.prefix: reasons.get(change.route.attributes, unknown)
             for change in changes
-            if isinstance(change, Announce) and change.route.attributes in reasons
+            if isinstance(change, Announce)
+            and (change.route.attributes in reasons or change.route.attributes not in self._maps)
         }
 
     async def _write(self, changes: Sequence[Change], running: Running) -> dict[Prefix, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -280,6 +281,15 @@ def test_a_profile_that_no_route_map_is_named_for(bgpd: Bgpd) -> None:
     assert failures.keys() == {V6}
     assert "backend.quagga.route_map does not name" in failures[V6]
     assert after.routes[V4] == Route(V4, ONE)
+
+
+def test_a_route_of_no_profile(bgpd: Bgpd) -> None:
+    """As a new configuration may want before the driver has it: said, and the others are announced."""
+    strange = replace(ONE, med=77)
+    failures = asyncio.run(driver(bgpd).apply([Announce(Route(V4, strange)), *one(V6)]))
+    assert failures.keys() == {V4}
+    assert "no profile" in failures[V4]
+    assert bgpd.networks.keys() == {V6}
 
 
 # --- vtysh itself --------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from policy.assess import duties
 from policy.plan import plan
 from policy.topology import DataCentre
 from speaker.backends.quagga import QuaggaBackend
 from speaker.backends.vtysh import Shell
+from speaker.bgpd import profiles
 from speaker.settings import NextHop
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
@@ -29,10 +30,10 @@ from tests.lab.session import SeenRoute
 from tests.property.strategies import LOCAL_ASN, topologies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from policy.route import Prefix, Route
-    from policy.topology import Topology
+    from policy.topology import Profile, Topology
     from speaker.backends.base import Backend
 
 EXAMPLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 40
@@ -100,24 +101,28 @@ def _expected(route: Route) -> SeenRoute:
     )
 
 
+def _renamed(ranks: Sequence[Profile], label: str) -> tuple[Profile, ...]:
+    return tuple(
+        replace(
+            profile,
+            name=f"{label}-{profile.name}",
+            communities=tuple(c for c in profile.communities if str(c) not in HONOURED),
+        )
+        for profile in ranks
+    )
+
+
 def _here(topology: Topology) -> tuple[Topology, DataCentre]:
     """Return a topology whose first data centre has our AS, with names of its own for each profile."""
     dc = DataCentre(topology.dcs[0].name, LOCAL_ASN)
-    vips = tuple(
-        replace(
-            vip,
-            ranks=tuple(
-                replace(
-                    profile,
-                    name=f"{number}-{profile.name}",
-                    communities=tuple(c for c in profile.communities if str(c) not in HONOURED),
-                )
-                for profile in vip.ranks
-            ),
+    vips = []
+    for number, vip in enumerate(topology.vips):
+        addresses = tuple(
+            replace(address, ranks=_renamed(address.ranks, f"{number}-{at}"))
+            for at, address in enumerate(vip.addresses)
         )
-        for number, vip in enumerate(topology.vips)
-    )
-    return replace(topology, dcs=(dc, *topology.dcs[1:]), vips=vips), dc
+        vips.append(replace(vip, addresses=addresses, ranks=_renamed(vip.ranks, str(number))))
+    return replace(topology, dcs=(dc, *topology.dcs[1:]), vips=tuple(vips)), dc
 
 
 @pytest.fixture(scope="module", params=FLAVOURS)
@@ -134,14 +139,14 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=EXAMPLES < 100,
+    phases=[phase for phase in Phase if phase is not Phase.shrink or EXAMPLES > 100],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(topology=topologies())
 def test_same_decision_same_update(both: Both, topology: Topology) -> None:
     """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal."""
     here, dc = _here(topology)
-    profiles = [profile for vip in here.vips for profile in vip.ranks]
-    both.quagga.configure(LOCAL_ASN, SETTINGS, profiles)
+    both.quagga.configure(LOCAL_ASN, SETTINGS, profiles(here))
     desired = {prefix: duty.route for prefix, duty in duties(here, dc).items()}
     both.decide(desired)
     expected = {str(prefix): _expected(route) for prefix, route in desired.items()}
