@@ -59,6 +59,13 @@ class Bird:
         which = f"protocol {self._names[neighbor]}" if neighbor else "primary"
         return dict(_routes(self._ask(f"show route {which} all")))
 
+    def candidates(self) -> dict[str, list[SeenRoute]]:
+        """Return all routes by prefix, the selected one first."""
+        found: dict[str, list[SeenRoute]] = {}
+        for prefix, attributes in _routes(self._ask("show route all")):
+            found.setdefault(prefix, []).append(_route(prefix, attributes))
+        return found
+
     def best(self, prefix: str) -> SeenRoute | None:
         """Return the selected route of a prefix."""
         found = next(_routes(self._ask(f"show route {prefix} primary all")), None)

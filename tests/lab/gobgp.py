@@ -50,6 +50,15 @@ class GoBgp:
         tables = (self._ask(*what, "-a", family) for family in families)
         return {route.prefix: route for table in tables for route in _routes(table)}
 
+    def candidates(self) -> dict[str, list[SeenRoute]]:
+        """Return all routes by prefix, the selected one first."""
+        found: dict[str, list[SeenRoute]] = {}
+        for family in BOTH:
+            for prefix, paths in self._ask("global", "rib", "-a", family).items():
+                ordered = sorted(paths, key=lambda path: not path["best"])
+                found[prefix] = [_route(prefix, path["attrs"]) for path in ordered]
+        return {prefix: routes for prefix, routes in found.items() if routes}
+
     def best(self, prefix: str) -> SeenRoute | None:
         """Return the selected route of a prefix."""
         return self.routes().get(prefix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -97,7 +97,7 @@ def test_a_pair_leaves_or_joins(
 def test_shares_approach_weights(dcs: list[DataCentre]) -> None:
     """Of many addresses each DC is first for its weight's part; those left share alike if it fails."""
     count = 1500
-    addresses = [IPv4Address("198.18.0.0") + index for index in range(count)]
+    addresses = [IPv6Address("2001:db8::") + index for index in range(count)]
     found = [auto(dcs, "vip-1.tld", [address]) for address in addresses]
     for alive in (dcs, dcs[1:]):
         names = {dc.name for dc in alive}
