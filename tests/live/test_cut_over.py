@@ -21,7 +21,7 @@ from tests.lab.frr import Frr
 from tests.lab.frr_site import BIN
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require
-from tests.lab.session import Session
+from tests.lab.session import BOTH, Session
 from tests.lab.site import _merged, toml
 from tests.live.runbook import blocks
 from tests.migration import corpus
@@ -62,7 +62,7 @@ class Machine:
         sessions = [
             Session(here, 64500, there, 64699, (family,))
             for pair in (OLD, NEW)
-            for here, there, family in zip(ROUTER, pair, ("ipv4", "ipv6"), strict=True)
+            for here, there, family in zip(ROUTER, pair, BOTH, strict=True)
         ]
         self.bird = Bird(router, sessions)
         files = corpus.files("toolkit")
@@ -123,7 +123,9 @@ class Machine:
 
     def _exabgp_conf(self) -> str:
         """Return what was installed, with the program and its file where they are here."""
-        command = f"{self._installed.program('vip_watchdog')} --config {self.root}/vip-speaker/vip.toml;"
+        command = (
+            f"{self._installed.program('vip_watchdog')} --config {self.root}/vip-speaker/vip.toml;"
+        )
         text = (self.root / "exabgp/exabgp.conf").read_text()
         text, count = re.subn(r"(run \S+ VIP_DC=par1) .*;", rf"\1 {command}", text)
         assert count == 1
