@@ -409,7 +409,14 @@ def configs(draw: st.DrawFn) -> Config:
             if vip.addresses
         ),
     )
-    return Config(topology, draw(settings(topology)))
+    own_settings = draw(settings(topology))
+    vips = [
+        vip
+        if own_settings.health[vip.name].source != "ipvs"  # where nothing keeps the services
+        else replace(vip, health=replace(vip.health, checker=draw(checker_rules())))
+        for vip in topology.vips
+    ]
+    return Config(replace(topology, vips=tuple(vips)), own_settings)
 
 
 # --- ExaBGP --------------------------------------------------------------------------------------
