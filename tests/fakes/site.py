@@ -12,7 +12,7 @@ from policy.health import Observation, Service
 from policy.route import Asn, parse_prefix
 from speaker import config
 from speaker.backends.exabgp import ExabgpBackend
-from speaker.backends.exabgp_text import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor
 from speaker.clock import SystemClock
 from speaker.store import Store
 from speaker.watchdog import Watchdog

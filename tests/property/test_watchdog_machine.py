@@ -35,7 +35,7 @@ from tests.property import strategies as made
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
 
-    from speaker.backends.exabgp_text import Neighbor
+    from speaker.backends.exabgp_neighbors import Neighbor
     from speaker.settings import Config
     from speaker.watchdog import Watchdog
 
