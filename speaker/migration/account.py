@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speaker.migration.lists import kind_of
 from speaker.migration.statement import Mode
+from speaker.migration.uses import lists_used, map_of, maps_used
 from speaker.migration.values import Treatment, Verdict
 
 if TYPE_CHECKING:
@@ -25,25 +25,23 @@ def account(configuration: Configuration, evaluation: Evaluation) -> tuple[Verdi
     """
     met = {obstacle.statement: obstacle.reason for obstacle in evaluation.obstacles}
     unmet = {statement for statement in _possible(configuration) if statement not in met}
-    maps = _maps_used(configuration)
-    names = _lists_used(configuration, maps)
+    maps = maps_used(configuration)
+    names = lists_used(configuration)
 
     def final(verdict: Verdict) -> Verdict:
         statement = verdict.statement
         if statement in met:
             return Verdict(statement, Treatment.REFUSED, met[statement])
-        if verdict.treatment is not Treatment.TRANSLATED:
-            return verdict
         if statement in unmet:
-            return replace(verdict, treatment=Treatment.HARMLESS, reason="no VIP meets it")
-        name = _map_of(statement)
+            return Verdict(statement, Treatment.HARMLESS, "no VIP meets it")
+        if verdict.treatment is Treatment.HARMLESS:
+            return verdict
+        name = map_of(statement)
         listed = kind_of(statement.words) if statement.mode is Mode.TOP else None
         if (name is not None and name not in maps) or (
             listed is not None and names.isdisjoint(listed[1][:2])
         ):
-            return replace(
-                verdict, treatment=Treatment.HARMLESS, reason="is used for nothing that is sent"
-            )
+            return Verdict(statement, Treatment.HARMLESS, "is used for nothing that is sent")
         return verdict
 
     return tuple(map(final, configuration.verdicts))
@@ -56,34 +54,3 @@ def _possible(configuration: Configuration) -> Iterator[Statement]:
             yield from (obstacle.statement for obstacle in clause.obstacles)
     for neighbor in configuration.neighbors:
         yield from (obstacle.statement for obstacle in neighbor.obstacles)
-
-
-def _maps_used(configuration: Configuration) -> set[str]:
-    used = {network.route_map for network in configuration.networks.values()}
-    for neighbor in configuration.neighbors:
-        for family in neighbor.families.values():
-            used.add(family.route_map.name if family.route_map else None)
-    return {name for name in used if name is not None}
-
-
-def _lists_used(configuration: Configuration, maps: set[str]) -> set[str]:
-    used = {
-        item.name
-        for neighbor in configuration.neighbors
-        for family in neighbor.families.values()
-        for item in family.filters
-    }
-    for verdict in configuration.verdicts:
-        statement = verdict.statement
-        if statement.words[0] == "match" and _map_of(statement) in maps:
-            used.add(statement.words[-1])
-    return used
-
-
-def _map_of(statement: Statement) -> str | None:
-    """Return the name of the route-map that a line belongs to."""
-    if statement.mode is Mode.ROUTE_MAP:
-        return statement.block[0]
-    if statement.mode is Mode.TOP and statement.words[0] == "route-map":
-        return statement.words[1]
-    return None

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from policy.route import AsPath, Attributes, Community
 from speaker.migration import routemap
+from speaker.migration.lists import kind_of
+from speaker.migration.uses import lists_used
 from speaker.migration.values import Obstacle, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
     from speaker.migration.values import Configuration, FamilySettings, Filter, Neighbor
@@ -73,9 +75,9 @@ _DEFAULT = Attributes(AsPath(), 0)
 
 def evaluate(configuration: Configuration) -> Evaluation:
     """Return what a bgpd with this configuration sends once all sessions are up."""
-    obstacles: dict[Obstacle, None] = dict.fromkeys(
-        configuration.obstacles if configuration.networks else ()
-    )
+    obstacles: dict[Obstacle, None] = {}
+    if configuration.networks:
+        obstacles |= dict.fromkeys((*configuration.obstacles, *_unread(configuration)))
     originated: dict[Prefix, Path | str] = {}
     for network in configuration.networks.values():
         applied = routemap.Applied(Path(network.prefix, _DEFAULT))
@@ -102,6 +104,15 @@ def evaluate(configuration: Configuration) -> Evaluation:
         if mine:
             obstacles |= dict.fromkeys(neighbor.obstacles)
     return Evaluation(updates, silent, tuple(obstacles))
+
+
+def _unread(configuration: Configuration) -> Iterator[Obstacle]:
+    """Yield the lines that are not understood of lists that are used for what is sent."""
+    used = lists_used(configuration) if configuration.unread else set()
+    for statement, reason in configuration.unread.items():
+        listed = kind_of(statement.words)
+        if listed is not None and not used.isdisjoint(listed[1][:2]):
+            yield Obstacle(statement, reason)
 
 
 def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import Asn, parse_asn
 from speaker.migration.lists import number
-from speaker.migration.statement import MigrationError
+from speaker.migration.statement import MigrationError, ObstacleError
 from speaker.migration.values import Dialect, FamilySettings, Filter, Neighbor, Obstacle
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Neighbors:
                 self._remote_as(name, statement, value)
                 return TRANSLATED
             case ("interface", *_) if not _is_address(name):
-                raise MigrationError(_NO_ADDRESS)
+                raise ObstacleError(_NO_ADDRESS)
         draft = self._groups.get(name) or self._peers.get(canonical(name))
         match rest:
             case ("peer-group", group) if plain:
@@ -95,7 +95,7 @@ class Neighbors:
                 "remove it, or put its remote-as before it"
             )
         if not rest:
-            raise MigrationError("takes a neighbour back; remove its other lines instead")
+            raise ObstacleError("takes a neighbour back; remove its other lines instead")
         if rest == ("activate",):
             self._activate(draft, version, active=plain)
             return TRANSLATED
@@ -111,7 +111,7 @@ class Neighbors:
             self._groups[name].settings["remote-as"] = value
             return
         if not _is_address(name):
-            raise MigrationError(_NO_ADDRESS)
+            raise ObstacleError(_NO_ADDRESS)
         draft = self._peers.setdefault(canonical(name), self._new(name, statement))
         draft.settings["remote-as"] = value
 
@@ -122,7 +122,7 @@ class Neighbors:
         if group is None:
             raise MigrationError(f"there is no peer-group {group_name} before it; correct it")
         if not _is_address(name):
-            raise MigrationError(_NO_ADDRESS)
+            raise ObstacleError(_NO_ADDRESS)
         if draft is None:
             if "remote-as" not in group.settings:
                 raise MigrationError("has no remote-as, nor has its group; give it one before")
@@ -270,7 +270,7 @@ def _set(  # noqa: C901 - a table of what can be said
             if direction == "in":
                 return "is for routes received"
             if direction != "out":
-                raise MigrationError("is for route servers; not translated")
+                raise ObstacleError("is for route servers; not translated")
             settings[key] = Filter(word, name, statement) if plain else None
         case "send-community", _:
             for kind in _kinds(words):
@@ -315,7 +315,7 @@ def _value(word: str, words: Sequence[str], before: object) -> object:
             return True
         case "port", [port]:
             return number(port, 65535, 1)
-    raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+    raise ObstacleError("is unknown, or incomplete; correct it, or remove it")
 
 
 def hold_time(text: str) -> int:

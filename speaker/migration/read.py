@@ -18,6 +18,7 @@ from speaker.migration.statement import (
     FAMILIES,
     MigrationError,
     Mode,
+    ObstacleError,
     Statement,
     statements,
 )
@@ -90,6 +91,8 @@ class _Reader:
         self._lists = lists.Lists()
         self._maps: dict[str, dict[int, routemap.Draft]] = {}
         self._obstacles: list[Obstacle] = []
+        self._unread: dict[Statement, str] = {}
+        """Lines of lists that could not be understood, which count where the list is used."""
         self._hold = 180
         self._local_pref = 100
         strict = dialect is Dialect.FRR
@@ -99,13 +102,16 @@ class _Reader:
 
     def take(self, statement: Statement, *, cut: bool) -> None:
         """Take one statement, and note what became of it."""
-        if cut:
-            self._verdict(statement, Treatment.REFUSED, _CUT)
-            return
         try:
+            if cut and statement.mode not in _UNCONCERNED:
+                raise ObstacleError(_CUT)  # noqa: TRY301 - like any other line that is refused
             reason = self._take(statement)
         except _FatalError:
             raise
+        except ObstacleError as error:
+            self._obstacles.append(Obstacle(statement, str(error)))
+            self._verdict(statement, Treatment.REFUSED, str(error))
+            return
         except MigrationError as error:
             self._verdict(statement, Treatment.REFUSED, str(error))
             return
@@ -165,8 +171,12 @@ class _Reader:
             case ("router-id", address) | ("ip", "router-id", address):
                 self._router_id = self._router_id or address
                 return TRANSLATED
-        if self._lists.add(statement):
-            return TRANSLATED
+        try:
+            if self._lists.add(statement):
+                return TRANSLATED
+        except MigrationError as error:
+            self._unread[statement] = str(error)
+            raise
         plain = words[1:] if words[0] == "no" and len(words) > 1 else words
         if words[0] == "no" and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise _FatalError(f"{statement.where}: {statement}: {_TAKES_BACK}")
@@ -208,7 +218,11 @@ class _Reader:
         draft = self._maps.get(name, {}).get(int(sequence))
         if draft is None:
             raise MigrationError("its route-map was refused; correct that first")
-        return draft.add(statement)
+        try:
+            return draft.add(statement)
+        except MigrationError as error:
+            draft.refuse(statement, str(error))
+            return TRANSLATED
 
     # --- router bgp --------------------------------------------------------------------------
 
@@ -232,19 +246,19 @@ class _Reader:
             case ("timers", "bgp", *_):
                 return "is the default"
             case ("bgp", *rest) if rest:
-                return self._option(statement, tuple(rest), plain=plain)
+                return self._option(tuple(rest), plain=plain)
             case (word, *_) if word in _ROUTER_HARMLESS:
                 return _ROUTER_HARMLESS[word]
             case (word, *rest) if word in _ROUTER_REFUSED:
                 if not plain:
                     return "is off anyway"
                 if word == "aggregate-address" and {"summary-only", "suppress-map"} & set(rest):
-                    self._obstacles.append(Obstacle(statement, _AGGREGATE))
+                    raise ObstacleError(_AGGREGATE)
                 raise MigrationError(_ROUTER_REFUSED[word])
-        raise MigrationError("is unknown here; correct it, or remove it")
+        raise ObstacleError("is unknown here; correct it, or remove it")
 
     def _option(  # noqa: C901 - a table likewise
-        self, statement: Statement, rest: tuple[str, ...], *, plain: bool
+        self, rest: tuple[str, ...], *, plain: bool
     ) -> str:
         match rest:
             case ("router-id", address) if plain:
@@ -256,8 +270,7 @@ class _Reader:
             case ("default", "show-hostname" | "show-nexthop-hostname", *_):
                 return "says nothing of what is sent"
             case ("default", "shutdown") if plain:
-                self._obstacles.append(Obstacle(statement, _OPTION_OBSTACLES["shutdown"]))
-                raise MigrationError(_OPTION_OBSTACLES["shutdown"])
+                raise ObstacleError(_OPTION_OBSTACLES["shutdown"])
             case ("default", "local-preference", value) if plain:
                 self._local_pref = number(value, 2**32 - 1)
                 return TRANSLATED
@@ -270,15 +283,14 @@ class _Reader:
             case (word, *_) if word in _OPTION_OBSTACLES:
                 if not plain:
                     return "is off anyway"
-                self._obstacles.append(Obstacle(statement, _OPTION_OBSTACLES[word]))
-                raise MigrationError(_OPTION_OBSTACLES[word])
+                raise ObstacleError(_OPTION_OBSTACLES[word])
             case (word, *_) if word in _OPTION_REFUSED:
                 if not plain:
                     return "is off anyway"
                 raise MigrationError(_OPTION_REFUSED[word])
             case (word, *_) if word in _OPTION_HARMLESS:
                 return "says nothing of what is sent"
-        raise MigrationError("is unknown here; correct it, or remove it")
+        raise ObstacleError("is unknown here; correct it, or remove it")
 
     def _network(self, statement: Statement, rest: list[str], version: int, *, plain: bool) -> str:
         if not rest:
@@ -306,10 +318,7 @@ class _Reader:
             case ["backdoor"]:
                 return "backdoor: bgpd does not announce it"
             case _:
-                self._obstacles.append(
-                    Obstacle(statement, f"{' '.join(options)!r} is not translated")
-                )
-                raise MigrationError(f"{' '.join(options)!r} is not translated; remove it")
+                raise ObstacleError(f"{' '.join(options)!r} is not translated; remove it")
         before = self._networks.pop(prefix, None)
         self._networks[prefix] = Network(prefix, route_map, statement)
         if before is not None:
@@ -355,6 +364,7 @@ class _Reader:
             self._local_pref,
             tuple(self._obstacles),
             tuple(self._verdicts),
+            self._unread,
         )
 
     @staticmethod
@@ -370,6 +380,7 @@ class _FatalError(MigrationError):
     """Nothing of the file can be migrated."""
 
 
+_UNCONCERNED = (Mode.LINE, Mode.INTERFACE, Mode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
 _TAKES_BACK = "takes back what other lines say; remove it, and those"
 _UNICAST = (("ipv4",), ("ipv4", "unicast"), ("ipv6",), ("ipv6", "unicast"))
@@ -403,6 +414,7 @@ _ROUTER_REFUSED = {
 }
 _AGGREGATE = "it keeps back what lies in it; remove it, and the networks that it keeps back"
 _OPTION_OBSTACLES = {
+    "listen": "neighbours by range are not translated; write one for each router",
     "confederation": "confederations are not translated; they change AS_PATH",
     "graceful-shutdown": "a maintenance is under way: everything has the community 65535:0; end it",
     "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
@@ -412,9 +424,6 @@ _OPTION_REFUSED = {
     "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, and see "
     "what it means for drains in docs/exabgp.md",
     "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
-    "listen": "neighbours by range are not translated; write one for each router",
-    "default": "is unknown here; correct it, or remove it",
-    "conditional-advertisement": "announcing on a condition is not translated",
 }
 _OPTION_HARMLESS = frozenset(
     "log-neighbor-changes bestpath always-compare-med deterministic-med dampening cluster-id "

@@ -77,6 +77,10 @@ class Draft:
                 raise MigrationError("is unknown in a route-map; correct it, or remove it")
         return ""
 
+    def refuse(self, statement: Statement, reason: str) -> None:
+        """Take a line that can't be understood: it counts if a VIP meets the clause."""
+        self.obstacles[str(statement)] = Obstacle(statement, reason)
+
     def _refuse(self, key: str, statement: Statement, reason: str) -> str:
         self.obstacles[key] = Obstacle(statement, f"{reason}; rewrite or remove the line")
         return ""
@@ -112,7 +116,8 @@ def _match(words: Sequence[str]) -> tuple[str, Match | None]:
             return "as-path", _by_list("as-path access-list", name)
         case ["community", name]:
             return "community", _by_list("community-list", name)
-        case ["metric", value] if value.isdigit():
+        case ["metric", value] if value.isdigit() and int(value):
+            # Not 0, by which FRR 8.4 means any.
             wanted = number(value, MAX_MED)
             return "metric", lambda path, _: path.attributes.med == wanted
         case ["origin", value]:

@@ -21,6 +21,10 @@ class MigrationError(SpeakerError):
     """A configuration can't be migrated: `<file>:<line>: <what was found>; <what to do>`."""
 
 
+class ObstacleError(MigrationError):
+    """A line that may change what is sent, and that can't be translated: nothing goes without it."""
+
+
 class Mode(StrEnum):
     """Where a statement stands."""
 

@@ -168,3 +168,5 @@ class Configuration:
     default_local_pref: int
     obstacles: tuple[Obstacle, ...]
     verdicts: tuple[Verdict, ...]
+    unread: Mapping[Statement, str] = field(default_factory=dict)
+    """Lines of lists that are not understood: obstacles where the list is used."""

@@ -37,7 +37,7 @@ from policy.route import (
     Route,
 )
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.backends.exabgp_neighbors import Neighbor
+from speaker.backends.exabgp_text import Neighbor
 from speaker.settings import (
     Backend,
     Config,
@@ -409,14 +409,7 @@ def configs(draw: st.DrawFn) -> Config:
             if vip.addresses
         ),
     )
-    own_settings = draw(settings(topology))
-    vips = [
-        vip
-        if own_settings.health[vip.name].source != "ipvs"  # where nothing keeps the services
-        else replace(vip, health=replace(vip.health, checker=draw(checker_rules())))
-        for vip in topology.vips
-    ]
-    return Config(replace(topology, vips=tuple(vips)), own_settings)
+    return Config(topology, draw(settings(topology)))
 
 
 # --- ExaBGP --------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import parse_neighbors, parse_sessions
 from speaker.backends.exabgp_protocol import (
     MAX_LINE,
     Conversation,
@@ -30,7 +29,9 @@ from speaker.backends.exabgp_text import (
     PREFIXES_PER_LINE,
     as_ebgp,
     next_hop_for,
+    parse_neighbors,
     parse_rib,
+    parse_sessions,
     render,
     sent,
     unreachable,
@@ -42,7 +43,7 @@ from tests.property import strategies as made
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from speaker.backends.exabgp_neighbors import Neighbor
+    from speaker.backends.exabgp_text import Neighbor
 
 ASN = made.LOCAL_ASN
 ONE = made.ebgp(made.PEERS[0])

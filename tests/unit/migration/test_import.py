@@ -1,0 +1,417 @@
+"""vip_mgmt import: what it makes of bgpd's files, and what it refuses to make."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.assess import duties
+from speaker import config, vip_mgmt
+from speaker.migration.command import Import, parse
+from speaker.migration.statement import MigrationError
+from tests.lab.dns import DnsServer, records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from speaker.settings import Config
+
+BGP1 = "route-map BGP1 permit 10\n set as-path prepend 64699\n"
+BGP2 = "route-map BGP2 permit 10\n set as-path prepend 64699 64699\n"
+MAPS = BGP1 + BGP2
+
+
+def bgpd(*lines: str, maps: str = MAPS, router: int = 1) -> str:
+    head = ["router bgp 64699", " bgp router-id 203.0.113.10"]
+    head.append(f" neighbor 203.0.113.{router} remote-as 64500")
+    head.append(f" neighbor 203.0.113.{router} update-source 203.0.113.10")
+    return "\n".join([*head, *(f" {line}" for line in lines), "!", maps])
+
+
+def network(last: int, route_map: str | None) -> str:
+    return f"network 192.0.2.{last}/32" + (f" route-map {route_map}" if route_map else "")
+
+
+class Site:
+    """A folder with files of data centres, and what vip_mgmt import says to them."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+        self.out = folder / "out"
+
+    def run(self, files: Mapping[str, str | bytes], *options: str) -> tuple[int, str]:
+        words = []
+        for dc, text in files.items():
+            path = self.folder / f"{dc}.conf"
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+            words.append(f"{dc}={path}")
+        status = vip_mgmt.main(["import", *words, "--out", str(self.out), *options])
+        said = self._capsys.readouterr()
+        self.stdout = said.out
+        return status, said.err.replace(f"{self.folder}/", "")
+
+    def loaded(self, dc: str) -> Config:
+        return config.load(self.out / "vip.toml", {"VIP_DC": dc})
+
+    def routes(self, dc: str) -> dict[str, str]:
+        loaded = self.loaded(dc)
+        found = duties(loaded.topology, loaded.settings.dc)
+        return {str(prefix): str(duty.route.attributes) for prefix, duty in found.items()}
+
+    def exabgp(self, dc: str) -> str:
+        return (self.out / f"exabgp-{dc}.conf").read_text()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was written, nor is anything left over."""
+        return [path for path in self.folder.iterdir() if path.suffix != ".conf"] == []
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
+    return Site(tmp_path, capsys)
+
+
+PAR1 = bgpd(network(1, "BGP1"), network(2, "BGP2"))
+LYO1 = bgpd(network(1, "BGP2"), network(2, "BGP1"), router=2)
+PLAIN = "as-path [ 64699{}] origin igp med 0"
+
+
+def test_toolkit(site: Site) -> None:
+    """The shell toolkit's example, reversed in the second data centre, becomes prepends and prefer."""
+    assert site.run({"par1": PAR1, "lyo1": LYO1}) == (0, "")
+    one, two = (PLAIN.format(" 64699 " * n).replace("  ", " ") for n in (1, 2))
+    assert site.routes("par1") == {"192.0.2.1/32": one, "192.0.2.2/32": two}
+    assert site.routes("lyo1") == {"192.0.2.1/32": two, "192.0.2.2/32": one}
+    text = (site.out / "vip.toml").read_text()
+    assert "prepends = [1, 2]" in text
+    assert f"{site.folder}/par1.conf:5, {site.folder}/lyo1.conf:5" in text
+
+
+def test_exabgp(site: Site) -> None:
+    """A session has what bgpd's had, by name of the line that it comes from."""
+    lines = [
+        network(1, "BGP1"),
+        "neighbor 203.0.113.1 timers 3 9",
+        "neighbor 203.0.113.1 ebgp-multihop 4",
+        'neighbor 203.0.113.1 description "a" {router}; # é',
+        "neighbor 203.0.113.3 remote-as 64699",
+        "neighbor 203.0.113.3 ttl-security hops 2",
+        "neighbor 203.0.113.3 update-source 203.0.113.11",
+        "neighbor 203.0.113.3 port 1790",
+    ]
+    assert site.run({"par1": bgpd(*lines)})[0] == 2  # the only data centre: no backup
+    first, second = site.exabgp("par1").split("neighbor 203")[1:]
+    for line in (
+        "local-address 203.0.113.10;",
+        "local-as 64699;",
+        "peer-as 64500;",
+        "router-id 203.0.113.10;",
+        "hold-time 9;",
+        "outgoing-ttl 4;",
+        'description "?a? ?router?? ? ?";',
+    ):
+        assert f"    {line}\n" in first
+    for line in ("outgoing-ttl 255;", "incoming-ttl 254;", "connect 1790;", "peer-as 64699;"):
+        assert f"    {line}\n" in second
+    assert f"# {site.folder}/par1.conf:3\nneighbor" in site.exabgp("par1")
+
+
+@pytest.mark.parametrize(
+    ("password", "expected"),
+    [
+        ("deadbeef", 'md5-password "deadbeef";\n    md5-base64 false;'),
+        ("a [b] ;#", 'md5-password "YSBbYl0gOyM=";\n    md5-base64 true;'),
+    ],
+    ids=["hexadecimal", "special"],
+)
+def test_password(site: Site, password: str, expected: str) -> None:
+    """A password is in exabgp.conf alone, told so that ExaBGP reads nothing else; not for everybody."""
+    text = bgpd(network(1, None), f"neighbor 203.0.113.1 password {password}")
+    _, said = site.run({"par1": text})
+    assert expected in site.exabgp("par1")
+    assert stat.S_IMODE((site.out / "exabgp-par1.conf").stat().st_mode) == 0o640
+    assert password not in said + site.stdout + (site.out / "vip.toml").read_text()
+
+
+def test_password_in_a_refused_line(site: Site) -> None:
+    """Not even a line that is refused shows its password."""
+    status, said = site.run(
+        {"par1": bgpd(network(1, None), "neighbor 203.0.113.7 password abc123")}
+    )
+    assert status == 2
+    assert "par1.conf:6: neighbor 203.0.113.7 password …: names no neighbour" in said
+    assert "abc123" not in said
+
+
+COMMUNITIES = "route-map {} permit 10\n set as-path prepend {}\n set community {}\n"
+
+
+def test_communities_by_data_centre(site: Site) -> None:
+    """Communities that say which data centre it is are ranks of single addresses."""
+    files = {}
+    for dc, near, far, tag in (("par1", 1, 2, 101), ("lyo1", 2, 1, 102)):
+        maps = COMMUNITIES.format("NEAR", "64699", f"64699:{tag}")
+        maps += COMMUNITIES.format("FAR", "64699 64699", f"64699:{tag} 64699:9")
+        files[dc] = bgpd(network(near, "NEAR"), network(far, "FAR"), maps=maps)
+    script = {"vip-1.tld A": records("vip-1.tld. A 192.0.2.1", "vip-1.tld. A 192.0.2.2")}
+    with DnsServer({**script, "vip-1.tld AAAA": records()}) as dns:
+        resolver = "{}:{}".format(*dns.endpoint)
+        status, _ = site.run(files, "--name", "vip-1.tld", "--resolver", resolver)
+    assert status == 0
+    (vip,) = site.loaded("par1").topology.vips
+    assert vip.name == "vip-1.tld"
+    assert "community [ 64699:101 ]" in site.routes("par1")["192.0.2.1/32"]
+    assert "community [ 64699:9 64699:101 ]" in site.routes("par1")["192.0.2.2/32"]
+    assert "community [ 64699:102 ]" in site.routes("lyo1")["192.0.2.2/32"]
+
+
+def test_profiles(site: Site) -> None:
+    """Where more than prepends differ there are profiles, named as the route-maps were."""
+    near = "route-map NEAR permit 10\n set metric 5\n set origin incomplete\n"
+    far = "route-map FAR permit 10\n set as-path prepend 64699\n set large-community 64699:1:2\n"
+    files = {
+        "par1": bgpd(network(1, "NEAR"), maps=near + far),
+        "lyo1": bgpd(network(1, "FAR"), maps=near + far),
+    }
+    assert site.run(files)[0] == 0
+    assert [p.name for p in site.loaded("par1").topology.vips[0].ranks] == ["NEAR", "FAR"]
+    assert site.routes("par1")["192.0.2.1/32"] == "as-path [ 64699 ] origin incomplete med 5"
+    assert "large-community [ 64699:1:2 ]" in site.routes("lyo1")["192.0.2.1/32"]
+
+
+def test_prefix(site: Site) -> None:
+    """A whole prefix stays one, and no realserver can take it away."""
+    assert site.run({"par1": bgpd("network 198.51.100.0/24", network(1, None))})[0] == 2
+    loaded = site.loaded("par1")
+    assert list(map(str, loaded.topology.prefixes)) == ["198.51.100.0/24", "192.0.2.1/32"]
+    assert loaded.settings.health["vip-198-51-100-0-24"].source == "none"
+    assert loaded.settings.health["vip-192-0-2-1"].source == "ipvs"
+
+
+def test_names(site: Site) -> None:
+    """Names come from the operator's list, then from PTR records, then from the address."""
+    text = bgpd(network(1, None), network(2, None), network(3, None))
+    script = {
+        "www.tld A": records("www.tld. A 192.0.2.1"),
+        "www.tld AAAA": records(),
+        "2.2.0.192.in-addr.arpa PTR": records("2.2.0.192.in-addr.arpa. PTR Mail.tld."),
+        "3.2.0.192.in-addr.arpa PTR": records(),
+        "old.tld A": records("old.tld. A 198.51.100.1"),
+        "old.tld AAAA": records(),
+    }
+    with DnsServer(script) as dns:
+        options = ["--name", "www.tld", "--name", "old.tld", "--name", "a..b", "--dns"]
+        options += ["--resolver", "{}:{}".format(*dns.endpoint)]
+        _, said = site.run({"par1": text}, *options)
+    names = [vip.name for vip in site.loaded("par1").topology.vips]
+    assert names == ["www.tld", "mail.tld", "vip-192-0-2-3"]
+    assert "name: old.tld: none of its addresses is announced; it is left out" in said
+    assert "name: 'a..b': an empty label" in said
+    assert "PTR of 192.0.2.3: there is none; a name is made of the address" in said
+
+
+def test_next_hop(site: Site) -> None:
+    """The interface's IPv6 address is asked for, and is that data centre's next hop alone."""
+    family = ["address-family ipv6", "network 2001:db8::1/128", "neighbor 203.0.113.1 activate"]
+    files = {"par1": bgpd(network(1, None), *family)}
+    status, said = site.run(files)
+    assert status == 255
+    assert "the file does not tell which; say --local par1=IPV6-ADDRESS" in said
+    assert site.is_empty
+    assert site.run(files, "--local", "par1=2001:db8:ffff::9")[0] == 2
+    assert str(site.loaded("par1").settings.exabgp.next_hop.ipv6) == "2001:db8:ffff::9"
+
+
+def test_local_address(site: Site) -> None:
+    """An address that the file does not tell is asked for."""
+    text = "router bgp 64699\n neighbor 203.0.113.1 remote-as 64500\n network 192.0.2.1/32\n"
+    status, said = site.run({"par1": text})
+    assert (status, site.is_empty) == (255, True)
+    assert "neighbor 203.0.113.1 (line 2): the file does not tell from which address" in said
+    assert site.run({"par1": text}, "--local", "par1=203.0.113.10")[0] == 2
+    assert "local-address 203.0.113.10;" in site.exabgp("par1")
+
+
+def test_fed_by_family(site: Site) -> None:
+    """A neighbour that bgpd sent nothing gets nothing of ExaBGP, and keeps its session."""
+    lines = [network(1, None), "neighbor 203.0.113.3 remote-as 64500"]
+    lines += ["neighbor 203.0.113.3 route-map NONE out"]
+    lines += ["neighbor 203.0.113.3 update-source 203.0.113.10"]
+    status, said = site.run({"par1": bgpd(*lines, maps=f"{MAPS}route-map NONE deny 10\n")})
+    assert status == 2
+    assert "note: par1.conf:6: neighbor 203.0.113.3 is sent nothing of IPv4: denied by" in said
+    assert "api {" not in site.exabgp("par1").split("neighbor 203.0.113.3")[1]
+
+
+REFUSED = [
+    # each with the file's text, and what is said of it
+    (bgpd(network(1, "MISSING")), "no VIP is announced anywhere"),
+    (bgpd(network(1, "BGP1"), "frobnicate"), "par1.conf:6: frobnicate: is unknown here"),
+    (bgpd(network(1, "BGP1"))[:-2], "par1.conf:10: set as-path prepend 64699 646"),
+    (bgpd() + "router bgp 64511\n", "par1.conf:10: router bgp 64511: router bgp 64699 is there"),
+    ("router bgp 64699 vrf RED\n", "par1.conf:1: router bgp 64699 vrf RED: BGP of vrf RED is not"),
+    ("router bgp 64699 view V\n", "par1.conf:1: router bgp 64699 view V: BGP of view V is not"),
+    ("hostname a\n", "par1.conf: has no `router bgp`"),
+    ("", "par1.conf: has no `router bgp`"),
+    (b"\xff\x00\x01\n\xfe", "par1.conf: has no `router bgp`"),
+    (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n set metric +5\n"),
+        "par1.conf:8: set metric +5: this set is not translated",
+    ),
+    (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n match tag 5\n"),
+        "par1.conf:8: match tag 5: this match is not translated",
+    ),
+    (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n set as-path prepend 64511\n"),
+        "which is not its own: that AS drops the route as a loop",
+    ),
+    (
+        bgpd(network(1, None), "neighbor 203.0.113.1 filter-list A out")
+        + "ip as-path access-list A permit [[:digit:]]+\n",
+        "par1.conf:12: ip as-path access-list A permit [[:digit:]]+: '[[:digit:]]+' has more than",
+    ),
+    (
+        bgpd(network(1, None), "neighbor eth0 interface remote-as external"),
+        "par1.conf:6: neighbor eth0 interface remote-as external: is a neighbour without an address",
+    ),
+    (
+        bgpd(network(1, None), "neighbor 203.0.113.3 remote-as external"),
+        "par1.conf:6: neighbor 203.0.113.3 remote-as external: the neighbour is `external`",
+    ),
+    (
+        bgpd(network(1, None), network(2, None), "neighbor 203.0.113.3 remote-as 64500")
+        + "ip prefix-list L permit 192.0.2.1/32\nrouter bgp 64699\n"
+        "neighbor 203.0.113.3 update-source 203.0.113.10\nneighbor 203.0.113.3 prefix-list L out\n",
+        "par1.conf:6: 192.0.2.2/32 is sent to 203.0.113.1, and not to 203.0.113.3 (denied by",
+    ),
+    (
+        bgpd(
+            network(1, None),
+            "neighbor 203.0.113.3 remote-as 64500",
+            "neighbor 203.0.113.3 update-source 203.0.113.10",
+            "neighbor 203.0.113.3 route-map BGP1 out",
+        ),
+        "vip-speaker sends the same to all: make their route-maps alike",
+    ),
+    (
+        bgpd(network(1, "M"), "neighbor 203.0.113.3 remote-as 64699",
+             "neighbor 203.0.113.3 update-source 203.0.113.10",
+             maps="route-map M permit 10\n set local-preference 7\n"),
+        "is sent to 203.0.113.3 (iBGP) with LOCAL_PREF 7; vip-speaker sends 100",
+    ),
+    (
+        bgpd(network(1, None), "neighbor 203.0.113.1 password é"),
+        "par1.conf:3: neighbor 203.0.113.1: its password is not of ASCII characters",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[said[:50] for _, said in REFUSED])
+def test_nothing_is_written(site: Site, text: str | bytes, expected: str) -> None:
+    """What can't be had, or makes no sense, is said by file and line; nothing is written then."""
+    status, said = site.run({"par1": text})
+    assert (status, site.is_empty) == (255, True)
+    assert expected in said
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (
+            PAR1,
+            "192.0.2.1/32: par1 (2 ASes) and lyo1 (2 ASes) tie: each router chooses as it likes",
+        ),
+        (
+            bgpd(network(1, "BGP2")),
+            "192.0.2.2/32: lyo1 does not announce it: lyo1.conf has no network line for it",
+        ),
+        (
+            bgpd(network(1, "BGP2"), network(2, "GONE")),
+            "192.0.2.2/32: lyo1 does not announce it: route-map GONE does not exist, so bgpd",
+        ),
+    ],
+)
+def test_between_data_centres(site: Site, other: str, expected: str) -> None:
+    """Ties and missing backups are said as check says them; no vip.toml can have them."""
+    status, said = site.run({"par1": PAR1, "lyo1": other})
+    assert (status, site.is_empty) == (255, True)
+    assert expected in said
+
+
+def test_refused_lines(site: Site) -> None:
+    """A refused line that changes nothing for VIPs does not stop the import, but with --strict."""
+    text = bgpd(network(1, "BGP1"), "redistribute connected")
+    status, said = site.run({"par1": text}, "--strict")
+    assert (status, site.is_empty) == (255, True)
+    assert "--strict: lines are refused" in said
+    status, said = site.run({"par1": text})
+    assert status == 2
+    assert "refused: par1.conf:6: redistribute connected: routes of other sources" in said
+
+
+def test_left_out(site: Site) -> None:
+    """A network that bgpd does not announce is left out, and it is said why."""
+    status, said = site.run({"par1": bgpd(network(1, "BGP1"), network(2, "GONE"))})
+    assert status == 2
+    assert "note: par1.conf:6: 192.0.2.2/32 is not announced, and left out: route-map GONE" in said
+    assert list(site.routes("par1")) == ["192.0.2.1/32"]
+
+
+def test_no_overwriting(site: Site) -> None:
+    """Files that are there stay as they are, but with --force."""
+    site.run({"par1": PAR1})
+    before = (site.out / "vip.toml").read_text()
+    status, said = site.run({"par1": LYO1})
+    assert status == 255
+    assert "there already; remove, or say --force" in said
+    assert (site.out / "vip.toml").read_text() == before
+    assert site.run({"par1": LYO1}, "--force")[0] == 2
+    assert (site.out / "vip.toml").read_text() != before
+    assert {path.name for path in site.out.iterdir()} == {"vip.toml", "exabgp-par1.conf"}
+
+
+def test_unwritable(site: Site) -> None:
+    """Where nothing can be written, that is said, and nothing is left over."""
+    (site.folder / "file.conf").touch()
+    site.out = site.folder / "file.conf" / "out"
+    status, said = site.run({"par1": PAR1})
+    assert status == 255
+    assert "File exists; name a folder that can be made" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--out", "x"], "the following arguments are required: DC=FILE"),
+        (["par1=a"], "the following arguments are required: --out"),
+        (["par1", "--out", "x"], "par1: not of the form DC=FILE"),
+        (["a/b=f", "--out", "x"], "a/b=f: not of the form DC=FILE"),
+        (["a=f", "a=g", "--out", "x"], "a=g: a is f already; one file for a data centre"),
+        (["a=f", "--out", "x", "--local", "b=203.0.113.1"], "no file is given for b"),
+        (["a=f", "--out", "x", "--local", "a=1.2.3"], "--local a=1.2.3: "),
+        (["a=f", "--out", "x", "--resolver", "dns"], "--resolver: "),
+    ],
+)
+def test_usage(words: list[str], expected: str) -> None:
+    """A command line that makes no sense is refused with what is wrong."""
+    with pytest.raises(MigrationError, match=re.escape(expected)):
+        parse(words)
+
+
+def test_command_line() -> None:
+    """All options are understood."""
+    call = parse("par1=a lyo1=b --out d --dns --strict --force --name n.tld".split())
+    files = {"par1": Path("a"), "lyo1": Path("b")}
+    assert call == Import(files, Path("d"), {}, ("n.tld",), dns=True, strict=True, force=True)
+
+
+def test_absent_file(site: Site) -> None:
+    """A file that is not there is named."""
+    assert vip_mgmt.main(["import", "par1=/nowhere/bgpd.conf", "--out", str(site.out)]) == 255
+    assert site.is_empty
