@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.decide import Decision, decide
+from policy.damping import withdrawn
+from policy.decide import Cause, Decision, decide
 from policy.guard import GuardMemory, restrain
+from policy.health import Health
+from policy.intent import timestamp
 from policy.judge import judge
 from policy.preference import profile, rank, route
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from policy.damping import Damping
     from policy.guard import GuardRule
     from policy.health import AddressHealth, Checker, Observation, Service, ServiceMemory
     from policy.intent import Intent
@@ -55,19 +59,25 @@ class Facts(NamedTuple):
     checker: Checker | None
     intent: Intent | None
     was_announced: bool
+    here: bool
+    damping: Damping | None
 
 
 class Case(NamedTuple):
-    """One prefix: the facts, when they were judged (steady clock), and what came of it."""
+    """One prefix: the facts, when they were judged (steady clock), and what came of it.
+
+    `due` is when time alone may change that, if it may.
+    """
 
     facts: Facts
     judged_at: float
     health: AddressHealth | None
     decision: Decision
+    due: float | None
 
     def holds(self, facts: Facts, now: float) -> bool:
         """Tell whether judging again would give the same: neither the facts nor time say otherwise."""
-        due = None if self.health is None else self.health.look_again
+        due = self.due
         return facts == self.facts and self.judged_at <= now and (due is None or now < due)
 
 
@@ -75,11 +85,13 @@ class Case(NamedTuple):
 class Memory:
     """What must be remembered between two assessments. Times are on the steady clock.
 
-    `health` must outlive the process. `cases` only spares work: of a thousand prefixes, few change.
+    `health` and `damping` must outlive the process. `cases` only spares work: of a thousand
+    prefixes, few change.
     """
 
     health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
     guard: GuardMemory = field(default_factory=GuardMemory)
+    damping: Mapping[Prefix, Damping] = field(default_factory=dict)
     cases: Mapping[Prefix, Case] = field(default_factory=dict)
 
 
@@ -122,6 +134,9 @@ def assess(
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
+    presence = observation.presence
+    # Where it was never known which are here, those that are announced go on.
+    here = announced if presence is None or presence.here is None else presence.here
     cases = {}
     for prefix, duty in duties.items():
         facts = Facts(
@@ -132,6 +147,8 @@ def assess(
             observation.checker,
             intents.get(prefix),
             prefix in was_announced,
+            not duty.vip.health.require_address or prefix in here,
+            memory.damping.get(prefix),
         )
         case = memory.cases.get(prefix)
         if case is None or not case.holds(facts, now):
@@ -142,7 +159,7 @@ def assess(
     restrained = restrain(
         guard, decisions, announced, lambda prefix: duties[prefix].route, memory.guard, now
     )
-    deadlines = [verdict.look_again for verdict in health.values()]
+    deadlines = [case.due for case in cases.values()]
     return Assessment(
         {decision.prefix: decision for decision in restrained.decisions},
         {decision.prefix: decision.route for decision in restrained.decisions},
@@ -150,6 +167,7 @@ def assess(
         Memory(
             {prefix: verdict.memory for prefix, verdict in health.items()},
             restrained.memory,
+            _damping(cases.values(), restrained.decisions, now),
             cases,
         ),
         min(
@@ -174,5 +192,59 @@ def _case(facts: Facts, memory: Mapping[Service, ServiceMemory], now: float) -> 
         if facts.checked
         else None
     )
-    decision = decide(facts.duty.route, facts.intent, health, was_announced=facts.was_announced)
-    return Case(facts, now, health, decision)
+    decision = _decide(facts, facts.intent, health, now)
+    rule = facts.duty.vip.health.damping
+    until = facts.damping.until(rule, now) if rule and facts.damping else None
+    times = (until, None if health is None else health.look_again)
+    due = min((when for when in times if when is not None), default=None)
+    return Case(facts, now, health, decision, due)
+
+
+def _decide(
+    facts: Facts, intent: Intent | None, health: AddressHealth | None, now: float
+) -> Decision:
+    damped, rule = "", facts.duty.vip.health.damping
+    if rule and facts.damping and (until := facts.damping.until(rule, now)) is not None:
+        damped = f"penalty {facts.damping.now(rule, now):.0f}, until {timestamp(until)}"
+    return decide(
+        facts.duty.route,
+        intent,
+        health,
+        was_announced=facts.was_announced,
+        here=facts.here,
+        damped=damped,
+    )
+
+
+def foresee(case: Case, intent: Intent, now: float) -> Decision:
+    """Return what would be decided if an operator wished so. Restoring lifts the damping."""
+    facts = case.facts
+    if intent.restores:
+        facts = facts._replace(was_announced=True, damping=None)
+    return _decide(facts, intent, case.health, now)
+
+
+def _damping(
+    cases: Iterable[Case], decisions: Iterable[Decision], now: float
+) -> dict[Prefix, Damping]:
+    """Return what is to be remembered of the prefixes that flapped.
+
+    What counts is that health withdraws a prefix, or would, were it not held down: not what an
+    operator does, and not what the guard does not let go.
+    """
+    remembered = {}
+    for (facts, _, health, _, _), decision in zip(cases, decisions, strict=True):
+        rule, last = facts.duty.vip.health.damping, facts.damping
+        if rule is None or health is None:
+            continue
+        was_up = facts.was_announced if last is None else last.up
+        if health.health is Health.DOWN and was_up and decision.cause is Cause.HEALTH:
+            last = withdrawn(rule, last, now)
+        elif last is not None and decision.cause is not Cause.GUARD:
+            if health.health is not Health.UNKNOWN:
+                last = replace(last, up=health.health is Health.UP)
+            if not last.now(rule, now):
+                last = None
+        if last is not None:
+            remembered[decision.prefix] = last
+    return remembered

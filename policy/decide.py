@@ -21,6 +21,10 @@ class Cause(StrEnum):
     OPERATOR = "operator"
     GUARD = "guard"
     HEALTH = "health"
+    ADDRESS = "address"
+    """The address is not on this machine, so another one has it."""
+    DAMPING = "damping"
+    """The VIP flapped, and is held down although its health is good again."""
     HOLD = "hold"
     """Health is unknown, so the last known state stays."""
 
@@ -36,7 +40,13 @@ class Decision:
 
 
 def decide(
-    route: Route, intent: Intent | None, health: AddressHealth | None, *, was_announced: bool
+    route: Route,
+    intent: Intent | None,
+    health: AddressHealth | None,
+    *,
+    was_announced: bool,
+    here: bool = True,
+    damped: str = "",
 ) -> Decision:
     """Decide for one prefix. The guard may restrain the result.
 
@@ -45,13 +55,20 @@ def decide(
         intent: the operator's wish in force, None for auto.
         health: the watchdog's verdict, None where health is not checked.
         was_announced: whether the prefix was announced when its health was last known.
+        here: whether its address is on this machine, or need not be.
+        damped: until when it is held down for having flapped, in words; empty where it is not.
     """
     announced: Route | None = route
     if intent is not None and intent.mode is not Mode.AUTO:
         announced = None if intent.mode is Mode.DRAINED else route
         return Decision(route.prefix, announced, Cause.OPERATOR, str(intent))
+    if not here:
+        return Decision(route.prefix, None, Cause.ADDRESS, "address not on this machine")
     if health is None:
         return Decision(route.prefix, route, Cause.HEALTH, "health is not checked")
+    if damped and health.health is not Health.DOWN:
+        reason = f"damped: {damped}; health {health.health}: {health.reason}"
+        return Decision(route.prefix, None, Cause.DAMPING, reason)
     if health.health is Health.UNKNOWN:
         announced = route if was_announced else None
         state = "announced" if was_announced else "withdrawn"

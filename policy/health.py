@@ -12,6 +12,7 @@ from policy.errors import PolicyError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from policy.damping import DampingRule
     from policy.route import Prefix
 
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -80,12 +81,23 @@ class Checker:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """Which of the prefixes that must be on this machine are: some address of theirs is.
+
+    `here` is None where that was never known; with a `trouble` it is what was known last.
+    """
+
+    here: frozenset[Prefix] | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What a health source saw at one moment.
 
     `live` maps a prefix to its services and the number of live realservers of each. A prefix
     that is not in it is unknown, and `unknown` says why. A prefix with no services was looked
-    for and has none. `checker` is None where it was not asked for. `unsettled`: something is
+    for and has none. `checker` and `presence` are None where they were not asked for. `unsettled`: something is
     changing right now and should be looked at again at once.
     """
 
@@ -93,6 +105,7 @@ class Observation:
     unknown: str = ""
     checker: Checker | None = None
     unsettled: bool = False
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +156,17 @@ class CheckerRule:
 class HealthRule:
     """How a VIP's addresses are judged: thresholds, those of single services, and how many must be up.
 
-    Services named in `required` must exist; where none is named, those that exist count.
+    Services named in `required` must exist; where none is named, those that exist count. With
+    `require_address`, the address must be on this machine besides; with `damping`, a VIP that flaps
+    is held down.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
     need: Need = Need.ALL
     required: Mapping[Service, Thresholds] = field(default_factory=dict)
     checker: CheckerRule = field(default_factory=CheckerRule)
+    require_address: bool = False
+    damping: DampingRule | None = None
 
     def of(self, service: Service) -> Thresholds:
         """Return the thresholds that hold for a service."""

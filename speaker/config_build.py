@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.damping import DampingRule
 from policy.errors import PolicyError
 from policy.guard import GuardRule
 from policy.health import CheckerRule, HealthRule, Service, Thresholds
@@ -218,7 +219,24 @@ class Builder:
             if health.source == "ipvs"
             else CheckerRule()
         )
-        return HealthRule(thresholds, health.services, required, checker)
+        return HealthRule(
+            thresholds,
+            health.services,
+            required,
+            checker,
+            health.require_address,
+            self._damping(f"{key}.health", health),
+        )
+
+    def _damping(self, key: str, health: HealthTable) -> DampingRule | None:
+        table = health.damping
+        if table is None:
+            return None
+        try:
+            return DampingRule(table.half_life, table.suppress, table.reuse, table.max_suppress)
+        except PolicyError as error:
+            self._fault(key, str(error))
+            return None
 
     def _thresholds(
         self, key: str, drop_at: int, restore_at: int, fall: float, rise: float

@@ -30,6 +30,7 @@ from speaker.units import duration_text, endpoint_text, share_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy.damping import DampingRule
     from policy.health import Thresholds
     from policy.route import Prefix
     from policy.topology import Topology, Vip
@@ -219,7 +220,18 @@ def _health(rule: HealthRule, settings: HealthSettings) -> Keys:
         "source": settings.source,
         **_thresholds(rule.thresholds),
         "services": str(rule.need),
+        "require_address": rule.require_address,
+        "damping": False if rule.damping is None else _damping(rule.damping),
         "ignore_realservers": sorted(ignored),
+    }
+
+
+def _damping(rule: DampingRule) -> Keys:
+    return {
+        "half_life": duration_text(rule.half_life),
+        "suppress": rule.suppress,
+        "reuse": rule.reuse,
+        "max_suppress": duration_text(rule.max_suppress),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.decide import Cause
+from policy.health import Health
 from policy.plan import Drift
 from speaker.store import Entry, Owned
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from policy.assess import Assessment, Memory
-    from policy.decide import Decision
+    from policy.damping import Damping
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
@@ -37,6 +38,7 @@ class Ledger:
         self.store = store
         self._clock = clock
         self._health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = store.health()
+        self._damping: Mapping[Prefix, Damping] = store.damping()
         self._intents: dict[Prefix, Intent] = {}
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
@@ -46,6 +48,11 @@ class Ledger:
     def health(self) -> Mapping[Prefix, Mapping[Service, ServiceMemory]]:
         """What rise and fall need."""
         return self._health
+
+    @property
+    def damping(self) -> Mapping[Prefix, Damping]:
+        """What damping needs."""
+        return self._damping
 
     def take(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
         """Make prefixes ours, before any is announced. Others that are ours stay so until withdrawn.
@@ -69,9 +76,16 @@ class Ledger:
             prefix for prefix, state in self.owned.items() if self._said.get(prefix, state.up)
         )
 
-    def judged(self, decisions: Mapping[Prefix, Decision]) -> None:
+    def judged(self, assessment: Assessment) -> None:
         """Hold what health says from now on, before it is confirmed."""
-        said = {p: d.route is not None for p, d in decisions.items() if d.cause is Cause.HEALTH}
+        said = {}
+        for prefix, decision in assessment.decisions.items():
+            if decision.cause is Cause.HEALTH:
+                said[prefix] = decision.route is not None
+            elif decision.cause in {Cause.ADDRESS, Cause.DAMPING}:
+                verdict = assessment.health.get(prefix)
+                if verdict is not None and verdict.health is not Health.UNKNOWN:
+                    said[prefix] = verdict.health is Health.UP
         if changed := {p: up for p, up in said.items() if (p in self.were_up) != up}:
             self._said.update(changed)
             self._hold()
@@ -97,12 +111,13 @@ class Ledger:
                 on they are held as announced.
         """
         await asyncio.to_thread(self.store.set_intents, intents)
+        self._lift([prefix for prefix, intent in intents.items() if intent.restores])
         restored = dict.fromkeys(unknown, True)
         self._said.update(restored)
         await self._record({p: replace(self.owned[p], up=True) for p in restored}, [])
 
     def remember(self, memory: Memory) -> None:
-        """Keep what rise and fall need, over a restart too."""
+        """Keep what rise, fall and damping need, over a restart too."""
         changed = {
             prefix: services
             for prefix, services in memory.health.items()
@@ -111,6 +126,18 @@ class Ledger:
         if changed:
             self.store.remember(changed)
         self._health = memory.health
+        flapped = {
+            prefix: memory.damping.get(prefix)
+            for prefix in self._damping.keys() | memory.damping.keys()
+            if prefix in self._prefixes and memory.damping.get(prefix) != self._damping.get(prefix)
+        }
+        if flapped:
+            self.store.remember_damping(flapped)
+            self._damping = {**self._damping, **memory.damping}
+            self._lift([prefix for prefix, damping in flapped.items() if damping is None])
+
+    def _lift(self, prefixes: Collection[Prefix]) -> None:
+        self._damping = {p: damping for p, damping in self._damping.items() if p not in prefixes}
 
     async def confirm(self, assessment: Assessment, view: View) -> None:
         """Record what was read back and is as decided, and forget what left and is withdrawn."""

@@ -55,6 +55,10 @@ def _word_or_list(value: object) -> object:
     )
 
 
+def _or_off(value: object) -> object:
+    return None if value is False else value
+
+
 def _ignored(text: str) -> tuple[IpAddress, int | None]:
     try:
         return units.endpoint(text)
@@ -80,6 +84,7 @@ Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
 Share = Annotated[float, BeforeValidator(units.share)]
 Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
+Penalty = Annotated[float, Field(ge=1, le=2**31)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Prefer = Annotated[Literal["spread", "auto"] | list[str], BeforeValidator(_word_or_list)]
 AbsolutePath = Annotated[
@@ -157,6 +162,15 @@ class ServiceTable(Table):
     realservers: list[Annotated[Endpoint, _by(units.endpoint)]] = []
 
 
+class DampingTable(Table):
+    """`damping` in `[health]`, in RFC 2439's terms and the router vendors' units."""
+
+    half_life: Positive = 120.0
+    suppress: Penalty = 3000.0
+    reuse: Penalty = 1000.0
+    max_suppress: Positive = 600.0
+
+
 class HealthTable(Table):
     """`[health]`, and `health` of a VIP, where only what is set counts."""
 
@@ -167,6 +181,8 @@ class HealthTable(Table):
     services: Annotated[Need, Field(strict=False)] = Need.ALL
     fall: Duration = 0.0
     rise: Duration = 0.0
+    require_address: bool = False
+    damping: Annotated[DampingTable | None, BeforeValidator(_or_off)] = None
     require_keepalived: bool = True
     restart_grace: Duration = 10.0
     warm_up: Duration = 10.0

@@ -14,6 +14,7 @@ from speaker import control
 from speaker.clock import SystemClock
 from speaker.config import ConfigError
 from speaker.errors import SpeakerError
+from speaker.health.addresses import AddressEvents
 from speaker.health.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.store import Store
@@ -43,6 +44,15 @@ async def _listen(watchdog: Watchdog) -> None:
         watchdog.troubles.note("events", text)
 
     await Fifo(where, watchdog.wake, note).run()
+
+
+async def _listen_for_addresses(watchdog: Watchdog) -> None:
+    """Look whenever an address comes or goes, where some VIP's must be here."""
+
+    def wanted() -> bool:
+        return any(vip.health.require_address for vip in watchdog.config.topology.vips)
+
+    await AddressEvents(wanted, watchdog.wake).run()
 
 
 class Service:
@@ -116,6 +126,7 @@ class Service:
             tasks.create_task(watchdog.run())
             tasks.create_task(self._serve(watchdog))
             tasks.create_task(_listen(watchdog))
+            tasks.create_task(_listen_for_addresses(watchdog))
             while True:
                 await self._wait_for_reload(None)
                 await self._take_new(watchdog)

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
@@ -49,7 +50,8 @@ CREATE INDEX history_by_prefix ON history (prefix, id);
 ALTER TABLE health ADD COLUMN gone_since REAL;
 ALTER TABLE health ADD COLUMN proven_at REAL;
 CREATE TABLE damping (
-  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL
+  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL,
+  up INTEGER NOT NULL
 ) STRICT;
 """,
 )
@@ -195,7 +197,10 @@ class Store:
             return self._intents
 
     def set_intents(self, intents: Mapping[Prefix, Intent]) -> None:
-        """Record intents, all or none, in history too. One of mode auto lifts what was there."""
+        """Record intents, all or none, in history too. One of mode auto lifts what was there.
+
+        Whoever wants a prefix announced forgives its flapping.
+        """
         rows = [
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
             for prefix, intent in intents.items()
@@ -206,6 +211,10 @@ class Store:
                 "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 [row for row in rows if row[1] != Mode.AUTO],
+            )
+            db.executemany(
+                "DELETE FROM damping WHERE prefix = ?",
+                [(str(prefix),) for prefix, intent in intents.items() if intent.restores],
             )
             _add_history(
                 db,
@@ -238,6 +247,7 @@ class Store:
         with self._writing() as db:
             db.executemany("DELETE FROM owned WHERE prefix = ?", rows)
             db.executemany("DELETE FROM health WHERE prefix = ?", rows)
+            db.executemany("DELETE FROM damping WHERE prefix = ?", rows)
 
     def confirm(self, owned: Mapping[Prefix, Owned], history: Iterable[Entry] = ()) -> None:
         """Record what was confirmed of prefixes of ours, and what led to it."""
@@ -282,6 +292,30 @@ class Store:
                     )
                     for prefix, services in memory.items()
                     for service, state in services.items()
+                ],
+            )
+
+    def damping(self) -> dict[Prefix, Damping]:
+        """Return what was remembered of the prefixes that flapped."""
+        with self._errors():
+            rows = self._db.execute("SELECT prefix, penalty, at, damped, up FROM damping")
+            return {
+                parse_prefix(prefix): Damping(penalty, at, bool(damped), bool(up))
+                for prefix, penalty, at, damped, up in rows
+            }
+
+    def remember_damping(self, damping: Mapping[Prefix, Damping | None]) -> None:
+        """Record what is to be remembered of prefixes that flapped; None forgets one."""
+        with self._writing() as db:
+            db.executemany(
+                "DELETE FROM damping WHERE prefix = ?", [(str(prefix),) for prefix in damping]
+            )
+            db.executemany(
+                "INSERT INTO damping (prefix, penalty, at, damped, up) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
+                    for prefix, last in damping.items()
+                    if last is not None
                 ],
             )
 

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
+
+from policy.decide import Cause
+from policy.health import Health
+
+if TYPE_CHECKING:
+    from policy.assess import Assessment
+    from policy.health import Observation
 
 log = logging.getLogger(__name__)
 
@@ -33,3 +41,20 @@ class Troubles:
         elif before and not text:
             log.warning("%s: all right again", subject)
         self._texts[subject] = text
+
+    def assessed(self, assessment: Assessment, observation: Observation) -> None:
+        """Note what an assessment has of troubles, and the observation that it is of."""
+        checker, presence = observation.checker, observation.presence
+        dead = checker is not None and not checker.running
+        self.note(
+            "keepalived",
+            "keepalived not running; start it, or set require_keepalived = false" if dead else "",
+        )
+        self.note("addresses", presence.trouble if presence else "")
+        unknown = [v for v in assessment.health.values() if v.health is Health.UNKNOWN]
+        text = f"{len(unknown)} prefixes unknown, held as they are: " if unknown else ""
+        # Services vanish one by one: their number moves on and on.
+        self.note("health", text + unknown[0].reason if unknown else "", wording_moves=True)
+        held = [d for d in assessment.decisions.values() if d.cause is Cause.GUARD]
+        text = f"{len(held)} prefixes {held[0].reason}" if held else ""
+        self.note("guard", text, wording_moves=True)

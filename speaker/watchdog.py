@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy.assess import Assessment, Memory, assess, duties
-from policy.decide import Cause, Decision, decide
-from policy.health import Health, Observation
+from policy.assess import duties
 from policy.plan import Announce, plan
 from speaker import report
 from speaker.backends.base import BackendError
+from speaker.decider import Decider
 from speaker.errors import SpeakerError
 from speaker.ledger import Ledger
 from speaker.trouble import Troubles
@@ -21,7 +19,8 @@ from speaker.view import View
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.assess import Duty
+    from policy.assess import Assessment, Duty
+    from policy.decide import Decision
     from policy.intent import Intent
     from policy.plan import Change
     from policy.route import Prefix
@@ -39,16 +38,6 @@ log = logging.getLogger(__name__)
 QUIET = 0.5
 QUIET_EACH = 0.0005
 READ_AGAIN = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """All that an assessment depends on but time. Where none has changed, neither has the result."""
-
-    observation: Observation
-    intents: Mapping[Prefix, Intent]
-    announced: Collection[Prefix]
-    was_announced: Collection[Prefix]
 
 
 class Watchdog:
@@ -81,13 +70,10 @@ class Watchdog:
         self.clock = clock
         self._only = only
         self.view = View()
-        self.assessment: Assessment | None = None
         self._lock = asyncio.Lock()
         self._awake = asyncio.Event()
-        self._observation = Observation({}, "not observed yet")
-        self._inputs: Inputs | None = None
         self.ledger = Ledger(store, clock)
-        self._memory = Memory(health=self.ledger.health)
+        self._decider = Decider(self.ledger, clock)
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._read_due = float("-inf")
         self._was_read = self._unconfirmed = False
@@ -122,8 +108,7 @@ class Watchdog:
             for prefix, duty in duties_.items()
             if config.settings.health[duty.vip.name].source == "none"
         )
-        self._observation = Observation({}, "not observed yet")
-        self._inputs = None
+        self._decider.take(duties_, self.unchecked, config.settings.guard)
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -160,7 +145,7 @@ class Watchdog:
         """Return how long nothing needs to be looked at, in seconds."""
         now = self.clock.steady()
         until = min(started + self.config.settings.interval, self._read_due)
-        if self._observation.unsettled:
+        if self._decider.observation.unsettled:
             return 0.01
         if self.assessment is not None and self.assessment.look_again is not None:
             until = min(until, self.assessment.look_again)
@@ -177,7 +162,7 @@ class Watchdog:
         async with self._lock:
             if source is not self.source:
                 return  # the configuration changed meanwhile, and a new cycle is due
-            self._observation = observation
+            self._decider.observation = observation
             await self._act()
 
     async def look(self) -> None:
@@ -186,10 +171,10 @@ class Watchdog:
         Raises:
             BackendError: the daemon can't be read. It is decided without.
         """
-        self._observation = await self.source.observe()
+        self._decider.observation = await self.source.observe()
         async with self._lock:
             await self._read()
-            self.assessment = self._assess()
+            self._decider.decide(self.view.announced)
         if self._unreadable is not None:
             raise self._unreadable
 
@@ -201,10 +186,12 @@ class Watchdog:
     @property
     def held_until(self) -> float | None:
         """When the guard lets something go that it holds now (steady clock)."""
-        if self.assessment is None:
-            return None
-        held = any(d.cause is Cause.GUARD for d in self.assessment.decisions.values())
-        return self.assessment.look_again if held else None
+        return self._decider.held_until
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """What was decided last."""
+        return self._decider.assessment
 
     async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
         """Take an operator's wishes: record them durably, act at once, and read back.
@@ -214,9 +201,12 @@ class Watchdog:
         """
         async with self._lock:
             unknown = [
-                p for p, intent in intents.items() if intent.restores and self._is_unknown(p)
+                p
+                for p, intent in intents.items()
+                if intent.restores and self._decider.is_unknown(p)
             ]
             await self.ledger.wish(intents, unknown)
+            self._decider.forgive([prefix for prefix, intent in intents.items() if intent.restores])
             await self._act(at_once=intents)
 
     async def settle(self) -> None:
@@ -244,23 +234,7 @@ class Watchdog:
 
     def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
-        health = self.assessment.health if self.assessment else {}
-        return {
-            prefix: decide(
-                self.duties[prefix].route,
-                intent,
-                health.get(prefix),
-                was_announced=intent.restores or prefix in self.ledger.were_up,
-            )
-            for prefix, intent in intents.items()
-        }
-
-    def _is_unknown(self, prefix: Prefix) -> bool:
-        if prefix in self.unchecked:
-            return False
-        verdict = self.assessment.health.get(prefix) if self.assessment else None
-        known = prefix in self._observation.live
-        return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
+        return self._decider.foresee(intents)
 
     async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
         if self._read_is_due:
@@ -270,15 +244,15 @@ class Watchdog:
         blind = bool(self.ledger.owned) and not self._was_read
         if blind and not at_once:
             return
-        self.assessment = self._assess()
+        assessment = self._decider.decide(self.view.announced)
         done, version = self._done
-        settled = self.assessment is done and self.view.version == version
+        settled = assessment is done and self.view.version == version
         if not settled or self.view.failures or at_once:
-            await self._make_it_so(self.assessment, at_once, only=at_once if blind else None)
+            await self._make_it_so(assessment, at_once, only=at_once if blind else None)
         if at_once:
             await self._read()
         if self._unconfirmed:
-            await self.ledger.confirm(self.assessment, self.view)
+            await self.ledger.confirm(assessment, self.view)
             self._unconfirmed = False
 
     async def _make_it_so(
@@ -289,7 +263,7 @@ class Watchdog:
         only: Collection[Prefix] | None,
     ) -> None:
         """Ask the daemon for what is not yet as decided."""
-        self._report_trouble(assessment)
+        self.troubles.assessed(assessment, self._decider.observation)
         changes = plan(assessment.desired, self.view.believed, self.ledger.owned)
         ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
         if only is not None:
@@ -302,32 +276,6 @@ class Watchdog:
     @property
     def _read_is_due(self) -> bool:
         return self.clock.steady() >= self._read_due
-
-    def _assess(self) -> Assessment:
-        now = self.clock.steady()
-        inputs = Inputs(
-            self._observation, self.ledger.intents(), self.view.announced, self.ledger.were_up
-        )
-        last = self.assessment
-        if last is not None and inputs == self._inputs:
-            due = last.look_again
-            if due is None or now < due:
-                return last
-        self._inputs = inputs
-        assessment = assess(
-            self.duties,
-            inputs.observation,
-            self.unchecked,
-            inputs.intents,
-            inputs.announced,
-            inputs.was_announced,
-            self.config.settings.guard,
-            self._memory,
-            now,
-        )
-        self._memory = assessment.memory
-        self.ledger.judged(assessment.decisions)
-        return assessment
 
     async def _apply(self, changes: list[Change]) -> None:
         before = self.view.announced
@@ -371,23 +319,3 @@ class Watchdog:
         self.view.read(reading, now)
         self._was_read = self._unconfirmed = True
         self.wake()
-
-    # --- trouble ---------------------------------------------------------------------------
-
-    def _report_trouble(self, assessment: Assessment) -> None:
-        checker = self._observation.checker
-        dead = checker is not None and not checker.running
-        self.troubles.note(
-            "keepalived",
-            "keepalived not running; start it, or set require_keepalived = false" if dead else "",
-        )
-        unknown = [p for p, v in assessment.health.items() if v.health is Health.UNKNOWN]
-        held = [p for p, d in assessment.decisions.items() if d.cause is Cause.GUARD]
-        why = assessment.health[unknown[0]].reason if unknown else ""
-        self.troubles.note(
-            "health", f"{len(unknown)} prefixes unknown, held as they are: {why}" if unknown else ""
-        )
-        why = assessment.decisions[held[0]].reason if held else ""
-        self.troubles.note(
-            "guard", f"{len(held)} prefixes {why}" if held else "", wording_moves=True
-        )

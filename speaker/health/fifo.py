@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from speaker.health.events import Lines, is_event
+from speaker.health.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +23,6 @@ CHUNK = 65536
 """How much to read at once, in bytes: all that a fifo holds. A flood gets no more than its turn."""
 CHECK = 1.0
 """How often to see whether it is still the same, in seconds."""
-AGAIN = 0.02
-"""How long after an event to look once more, in seconds, and the least time between two looks.
-
-keepalived may write before it is done, and a flood is no reason to look more often.
-"""
 
 
 class Fifo:
@@ -49,14 +45,12 @@ class Fifo:
             check: how often to see whether it is still the same, in seconds.
         """
         self._where = where
-        self._wake = wake
+        self._pace = Pace(wake)
         self._note = note
         self._check = check
         self._path: Path | None = None
         self._descriptor: int | None = None
         self._lines = Lines()
-        self._again: asyncio.TimerHandle | None = None
-        self._more = False
         self._garbage = ""
 
     async def run(self) -> None:
@@ -67,8 +61,7 @@ class Fifo:
                 await asyncio.sleep(self._check)
         finally:
             self._close()
-            if self._again is not None:
-                self._again.cancel()
+            self._pace.stop()
 
     def _keep(self) -> None:
         """Have the fifo open that is at the path now."""
@@ -113,7 +106,7 @@ class Fifo:
             ) from error
         self._path, self._descriptor, self._lines = path, descriptor, Lines()
         asyncio.get_running_loop().add_reader(descriptor, self._read, descriptor)
-        self._look()  # whatever was written to the one before
+        self._pace.event()  # whatever was written to the one before
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -126,24 +119,9 @@ class Fifo:
             data = os.read(descriptor, CHUNK)
         except BlockingIOError:
             return
-        self._look()
+        self._pace.event()
         for line in self._lines.feed(data):
             if not is_event(line):
                 shown = line[:80].decode("ascii", "backslashreplace")
                 self._garbage = f"keepalived_fifo: {self._path}: {shown!r} is not keepalived's"
                 break
-
-    def _look(self) -> None:
-        """Look now, and once more a moment later; where one just did, only then."""
-        if self._again is not None:
-            self._more = True
-            return
-        self._wake()
-        self._again = asyncio.get_running_loop().call_later(AGAIN, self._look_again)
-
-    def _look_again(self) -> None:
-        self._again = None
-        self._wake()
-        if self._more:
-            self._more = False
-            self._again = asyncio.get_running_loop().call_later(AGAIN, self._look_again)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
+from speaker.health.addresses import AddressSource
 from speaker.health.ipvs import IpvsSource
 from speaker.health.keepalived import Keepalived
 from speaker.health.table import Watched
@@ -48,6 +49,7 @@ class Together:
                 " | ".join(part.unknown for part in seen if part.unknown),
                 next((part.checker for part in seen if part.checker), None),
                 any(part.unsettled for part in seen),
+                next((part.presence for part in seen if part.presence), None),
             )
         return self._merged
 
@@ -88,4 +90,6 @@ def sources_for(
         sources.append(IpvsSource(watched, readers=readers, keepalived=keepalived))
     if realservers:
         sources.append(TcpSource(realservers))
+    if here := [a.prefix for vip, a in topology if vip.health.require_address]:
+        sources.append(AddressSource(here))
     return Together(sources)

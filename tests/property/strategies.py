@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
+from policy.damping import DampingRule
 from policy.guard import GuardRule
 from policy.health import (
     FWMARK,
@@ -251,6 +252,15 @@ def guard_rules(draw: st.DrawFn) -> GuardRule:
     )
 
 
+@st.composite
+def damping_rules(draw: st.DrawFn) -> DampingRule:
+    """Rules that can hold something down: the ceiling is above `suppress`."""
+    reuse = draw(st.sampled_from([1.0, 500.0, 750.0, 1000.0]))
+    suppress = reuse * draw(st.sampled_from([1.001, 2.0, 2.667, 4.0]))
+    half_life = draw(st.sampled_from([1.0, 120.0, 900.0]))
+    return DampingRule(half_life, suppress, reuse, half_life * draw(st.sampled_from([2.0, 5.0])))
+
+
 # --- topologies ----------------------------------------------------------------------------------
 
 DC_NAMES = ("par1", "lyo1", "fra1", "ams1", "mad1")
@@ -409,7 +419,23 @@ def configs(draw: st.DrawFn) -> Config:
             if vip.addresses
         ),
     )
-    return Config(topology, draw(settings(topology)))
+    made = draw(settings(topology))
+    vips = [
+        replace(vip, health=draw(configured(vip.health, made.health[vip.name])))
+        for vip in topology.vips
+    ]
+    return Config(replace(topology, vips=tuple(vips)), made)
+
+
+@st.composite
+def configured(draw: st.DrawFn, rule: HealthRule, own: HealthSettings) -> HealthRule:
+    """A rule with all that a file may say of it: of the checker for IPVS only."""
+    return replace(
+        rule,
+        checker=draw(checker_rules()) if own.source == "ipvs" else CheckerRule(),
+        require_address=draw(st.booleans()),
+        damping=draw(st.none() | damping_rules()),
+    )
 
 
 # --- ExaBGP --------------------------------------------------------------------------------------

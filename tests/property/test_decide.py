@@ -13,15 +13,15 @@ from policy.assess import Assessment, Duty, Memory, assess, duties
 from policy.decide import Cause, Decision, decide
 from policy.errors import PolicyError
 from policy.guard import GuardMemory, GuardRule, restrain
-from policy.health import AddressHealth, Health, Observation, Service
+from policy.health import AddressHealth, Health, HealthRule, Observation, Presence, Service
 from policy.intent import MAX_TEXT, Intent, Mode
 from policy.route import Prefix, Route
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.topology import Topology
 
 PREFIXES: tuple[Prefix, ...] = (*made.HOSTS_V4, *made.HOSTS_V6)
 ROUTES: dict[Prefix, Route] = {prefix: Route(prefix, made.SOME[0]) for prefix in PREFIXES}
@@ -59,6 +59,40 @@ def test_then_health(
         health is not None and health.health is Health.UNKNOWN
     )
     assert decision.reason
+
+
+@given(
+    intent=st.none() | made.intents(),
+    health=HEALTHS,
+    was_announced=st.booleans(),
+    damped=st.sampled_from(["", "penalty 1"]),
+)
+def test_the_address_is_elsewhere(
+    intent: Intent | None, health: AddressHealth | None, damped: str, *, was_announced: bool
+) -> None:
+    """An address that is not here is not announced, up, unknown or unchecked; but an operator decides."""
+    decision = decide(ROUTE, intent, health, was_announced=was_announced, here=False, damped=damped)
+    if intent is not None and intent.mode is not Mode.AUTO:
+        assert decision.cause is Cause.OPERATOR
+        assert decision.route == (None if intent.mode is Mode.DRAINED else ROUTE)
+    else:
+        assert (decision.route, decision.cause) == (None, Cause.ADDRESS)
+        assert decision.reason == "address not on this machine"
+
+
+@given(intent=st.none() | made.intents(), health=HEALTHS, was_announced=st.booleans())
+def test_damped(
+    intent: Intent | None, health: AddressHealth | None, *, was_announced: bool
+) -> None:
+    """What is damped is not announced, up or unknown; an operator's word beats it, and down is down."""
+    plain = decide(ROUTE, intent, health, was_announced=was_announced)
+    decision = decide(ROUTE, intent, health, was_announced=was_announced, damped="penalty 1")
+    auto = intent is None or intent.mode is Mode.AUTO
+    if auto and health is not None and health.health is not Health.DOWN:
+        assert (decision.route, decision.cause) == (None, Cause.DAMPING)
+        assert decision.reason.startswith("damped: penalty 1; health ")
+    else:
+        assert decision == plain
 
 
 @given(made.intents(), st.floats(0, 4e9))
@@ -242,6 +276,16 @@ def test_senseless_guards(share: float, confirm: float) -> None:
         GuardRule(share, confirm)
 
 
+def test_a_failover_is_not_held() -> None:
+    """Addresses that move to another machine go all at once: that is no fault of the check."""
+    decisions = [Decision(p, None, Cause.ADDRESS, "elsewhere") for p in PREFIXES]
+    result = restrain(
+        GuardRule(0.0, 60.0), decisions, PREFIXES, ROUTES.__getitem__, GuardMemory(), 0.0
+    )
+    assert [decision.route for decision in result.decisions] == [None] * len(PREFIXES)
+    assert result.look_again is None
+
+
 # --- assess --------------------------------------------------------------------------------------
 
 
@@ -327,3 +371,34 @@ def test_unknown_holds_all(case: Case) -> None:
     case.observation, case.unchecked, case.intents = Observation({}, "gone"), frozenset(), {}
     desired = case.assess(Memory(), 0.0).desired
     assert {prefix for prefix, route in desired.items() if route} == case.was_announced
+
+
+@pytest.mark.parametrize("presence", [None, Presence(None, "x")])
+def test_presence_that_was_never_known(presence: Presence | None) -> None:
+    """Where it was never known what is here, what is announced goes on, and nothing else begins."""
+    topology = Topology(
+        (DataCentre("par1", made.LOCAL_ASN),),
+        (
+            Vip(
+                "vip-1.tld",
+                tuple(Address(prefix, ("par1",)) for prefix in PREFIXES[:3]),
+                (Profile("near", 0),),
+                HealthRule(require_address=True),
+            ),
+        ),
+    )
+    case = Case(
+        duties(topology, topology.dcs[0]),
+        Observation({p: {made.SERVICES[0]: 1} for p in PREFIXES[:3]}, presence=presence),
+        frozenset(PREFIXES[2:3]),
+        {},
+        frozenset(PREFIXES[:1]),
+        frozenset(),
+        GuardRule(0.0, 60.0),
+    )
+    announced = {p for p, route in case.assess(Memory(), 0.0).desired.items() if route}
+    assert announced == {PREFIXES[0]}
+    here = Presence(frozenset(PREFIXES[1:3]))
+    case.observation = replace(case.observation, presence=here)
+    announced = {p for p, route in case.assess(Memory(), 0.0).desired.items() if route}
+    assert announced == {PREFIXES[1], PREFIXES[2]}

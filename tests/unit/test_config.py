@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from policy.damping import DampingRule
 from policy.guard import GuardRule
 from policy.health import CheckerRule, Need, Service, Thresholds
 from policy.preference import auto, profile
@@ -247,6 +248,26 @@ def test_defaults() -> None:
     assert vip.addresses[0].prefer == ("par1", "lyo1")
 
 
+def test_the_address() -> None:
+    """A VIP's address must be on this machine only where that is asked for, whatever the source."""
+    assert not load(HEAD + VIP).topology.vips[0].health.require_address
+    text = HEAD + "[health]\nrequire_address = true\n" + VIP
+    assert load(text).topology.vips[0].health.require_address
+    own = "health = { source = 'none', require_address = true }"
+    assert load(HEAD + VIP + own).topology.vips[0].health.require_address
+
+
+def test_damping() -> None:
+    """Damping is off, or has the values that are given, and defaults; a VIP may turn it off."""
+    assert load(HEAD + VIP).topology.vips[0].health.damping is None
+    text = HEAD + "[health]\ndamping = {}\n" + VIP
+    assert load(text).topology.vips[0].health.damping == DampingRule(120.0, 3000.0, 1000.0, 600.0)
+    assert load(text + "health = { damping = false }").topology.vips[0].health.damping is None
+    own = 'health = { damping = { half_life = "1m", suppress = 2000, reuse = 750.5, max_suppress = "5m" } }'
+    rule = load(HEAD + VIP + own).topology.vips[0].health.damping
+    assert rule == DampingRule(60.0, 2000.0, 750.5, 300.0)
+
+
 def test_the_checker() -> None:
     """keepalived's end and start matter to services of IPVS, as configured, and to no others."""
     text = HEAD + '[health]\nrestart_grace = "3s"\nwarm_up = "0s"\n' + VIP
@@ -461,6 +482,19 @@ FAULTS = [
     (HEAD + '[health]\nrestart_grace = "-1s"', "health.restart_grace: '-1s' is no duration"),
     (HEAD + "[health]\nwarm_up = 10", "health.warm_up: 10 is no duration"),
     (HEAD + '[health]\nrequire_keepalived = "no"', "health.require_keepalived: "),
+    (HEAD + "[health]\nrequire_address = 1", "health.require_address: "),
+    (HEAD + "[health]\ndamping = true", "health.damping: "),
+    (HEAD + "[health]\ndamping = { half = 1 }", "health.damping.half: unknown key"),
+    (HEAD + '[health]\ndamping = { half_life = "0s" }', "health.damping.half_life: "),
+    (HEAD + '[health]\ndamping = { suppress = "3000" }', "health.damping.suppress: "),
+    (
+        HEAD + "[health]\ndamping = { reuse = 3000 }\n" + VIP,
+        'vip."vip-1.tld".health: damping: reuse = 3000, suppress = 3000: reuse must be',
+    ),
+    (
+        HEAD + '[health]\ndamping = { max_suppress = "2m" }\n' + VIP,
+        'vip."vip-1.tld".health: damping: suppress = 3000 is never reached',
+    ),
     (HEAD + '[health]\nkeepalived_fifo = "lvs.fifo"', "health.keepalived_fifo: "),
     (
         HEAD + '[health]\nignore_realservers = ["a"]',

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
 from speaker.store import _STEPS, HISTORY_ROWS, Entry, Owned, Store, StoreError
@@ -78,8 +79,12 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
         SECOND: {WEB: ServiceMemory(up=True, gone_since=4.5, proven_at=2.5)},
     }
     store.remember(memory)
+    flapped = Damping(2500.0, 5.5, damped=True, up=False)
+    store.remember_damping({FIRST: flapped, SECOND: Damping(1.0, 2.0, damped=False, up=True)})
+    store.remember_damping({SECOND: None})
     store.close()
     reopened = again(path)
+    assert reopened.damping() == {FIRST: flapped}
     assert reopened.intents() == {FIRST: DRAINED, SECOND: FORCED}
     assert reopened.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
     assert reopened.health() == memory
@@ -113,6 +118,15 @@ def test_killed_in_the_middle(path: Path) -> None:
 def test_durable(store: Store) -> None:
     """A commit is on the disk, and its journal's directory entry too, before it returns."""
     assert store._db.execute("PRAGMA synchronous").fetchone() == (3,)
+
+
+def test_restored_is_forgiven(store: Store) -> None:
+    """An intent to announce forgets that a prefix flapped; a drain does not."""
+    flapped = Damping(2500.0, 5.5, damped=True, up=False)
+    store.remember_damping(dict.fromkeys((FIRST, SECOND, THIRD), flapped))
+    auto = Intent(Mode.AUTO, "alice", 1.0)
+    store.set_intents({FIRST: DRAINED, SECOND: FORCED, THIRD: auto})
+    assert store.damping() == {FIRST: flapped}
 
 
 # --- two processes -------------------------------------------------------------------------------

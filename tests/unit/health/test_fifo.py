@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.health.fifo import AGAIN, Fifo
+from speaker.health.fifo import Fifo
+from speaker.health.pace import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,7 +48,7 @@ class Site:
 
     async def rests(self) -> None:
         """Wait until what was written has been looked at."""
-        await self.until(lambda: self.fifo._again is None, "it looks for ever")
+        await self.until(lambda: self.fifo._pace.resting, "it looks for ever")
 
     async def looks_for(self, data: bytes) -> int:
         """Write, as keepalived does, and count the looks for it."""

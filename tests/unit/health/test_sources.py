@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.health import Checker, CheckerRule, HealthRule, Observation, Service, Thresholds
+from policy.health import (
+    Checker,
+    CheckerRule,
+    HealthRule,
+    Observation,
+    Presence,
+    Service,
+    Thresholds,
+)
 from policy.route import Asn
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.clock import SystemClock
@@ -92,6 +100,17 @@ def test_keepalived(required: bool) -> None:  # noqa: FBT001 - a parameter of th
     source = sources_for(topology(one), {"a": IPVS}, SystemClock(), readers=[Reader(SEEN)])
     [seen] = look(source)
     assert (seen.checker is not None) is required
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_the_address(required: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """The addresses of this machine are read where some VIP's must be here, and only there."""
+    one = vip("a", "127.0.0.1", HTTP)
+    one = replace(one, health=replace(one.health, require_address=required))
+    source = sources_for(topology(one), {"a": NONE}, SystemClock(), readers=[])
+    [seen] = look(source)
+    here = Presence(frozenset({ip_network("127.0.0.1/32")}))
+    assert seen == Observation({}, presence=here if required else None)
 
 
 def test_none() -> None:
