@@ -7,7 +7,8 @@ For a program that makes a vip.toml of something else:
     text = render(config, Comments(head="…", vips={"vip-1.tld": "…"}, addresses={prefix: "…"}))
 
 What is as by default is left out. A comment may have any number of lines, and stands above what it
-is about. Orders of preference are written out, but for the ones that `spread` gives.
+is about. A Vip's `health` should be DEFAULT_RULE where nothing is known of it. Orders of preference
+are written out, but for the ones that `spread` gives.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from policy.health import HealthRule
+from policy.health import CheckerRule, HealthRule
 from policy.preference import spread
 from policy.route import Origin
 from policy.topology import Profile
 from speaker.config_build import Builder
 from speaker.errors import SpeakerError
-from speaker.schema import Document
+from speaker.schema import Document, HealthTable
 from speaker.settings import Config, HealthSettings
 from speaker.toml_text import Commented, TomlText
 from speaker.units import duration_text, endpoint_text, share_text
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Keys = dict[str, Any]
+
+_TABLE = HealthTable()
+DEFAULT_RULE = HealthRule(
+    checker=CheckerRule(_TABLE.require_keepalived, _TABLE.restart_grace, _TABLE.warm_up)
+)
+"""How a VIP is judged where the file says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ def _unless(default: object, found: T) -> T | None:
 
 
 def _differing(keys: Keys, base: Keys) -> Keys:
-    return {key: what for key, what in keys.items() if what != base[key]}
+    return {key: what for key, what in keys.items() if what != base.get(key)}
 
 
 def _node(settings: Settings, default: Settings) -> Keys:
@@ -223,6 +230,15 @@ def _health(rule: HealthRule, settings: HealthSettings) -> Keys:
         "require_address": rule.require_address,
         "damping": False if rule.damping is None else _damping(rule.damping),
         "ignore_realservers": sorted(ignored),
+        **({} if settings.source != "ipvs" else _checker(rule.checker)),
+    }
+
+
+def _checker(rule: CheckerRule) -> Keys:
+    return {
+        "require_keepalived": rule.required,
+        "restart_grace": duration_text(rule.restart_grace),
+        "warm_up": duration_text(rule.warm_up),
     }
 
 
@@ -295,4 +311,4 @@ def _quagga(settings: Settings, default: Settings) -> Keys:
     }
 
 
-_HEALTH = _health(HealthRule(), HealthSettings("ipvs", frozenset(), {}))
+_HEALTH = _health(DEFAULT_RULE, HealthSettings("ipvs", frozenset(), {}))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.topology import Address, DataCentre, Topology, Vip
-from speaker.config_text import Comments, plain
+from speaker.config_text import DEFAULT_RULE, Comments, plain
 from speaker.config_text import render as render_config
 from speaker.settings import Config, HealthSettings, NextHop
 
@@ -47,6 +47,7 @@ def _vip(name: str, addresses: Sequence[Placed]) -> Vip:
             for placed in addresses
         ),
         usual,
+        DEFAULT_RULE,
     )
 
 
