@@ -1,4 +1,7 @@
-"""Hypothesis profiles: `ci` by default; HYPOTHESIS_PROFILE=long looks harder."""
+"""Hypothesis profiles: `ci` by default; HYPOTHESIS_PROFILE=long looks harder.
+
+`mutants` is for faults that must be caught quickly, and whose counter-examples nobody reads.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,14 @@ _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 settings.register_profile(
     "ci", max_examples=60, deadline=None, derandomize=True, suppress_health_check=_QUIET
+)
+settings.register_profile(
+    "mutants",
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=_QUIET,
+    phases=(Phase.explicit, Phase.generate),
 )
 settings.register_profile(
     "long",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.assess import Assessment, Duty, Memory, assess, duties
@@ -212,14 +212,22 @@ def test_no_hold_for_ever(
 
 
 @given(made.guard_rules(), timelines())
+@example(
+    # Two are too many of the three that are announced, and not of five, once two more are up again.
+    GuardRule(0.5, 3.0),
+    [(0.1, {*PREFIXES[:2], PREFIXES[3]}, set()), (60.0, {PREFIXES[n] for n in (0, 2, 5)}, set())],
+)
 def test_look_again_of_the_guard(
     rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]
 ) -> None:
-    """What is held stays held until look_again, where nothing else changes."""
+    """What is held stays held until look_again, where nothing else changes, not what is announced either."""
     guarded, now = Guarded(rule), 1000.0
     for step, bad, drained in steps:
         now += step
-        decisions = guarded.look(now, bad, drained)
+        before: set[Prefix] | None = None
+        while before != guarded.announced:
+            before = set(guarded.announced)
+            decisions = guarded.look(now, bad, drained)
         held = {p for p, decision in decisions.items() if decision.cause is Cause.GUARD}
         assert (guarded.look_again is None) == (not held)
         if guarded.look_again is not None:

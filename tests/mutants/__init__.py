@@ -1,0 +1,1 @@
+"""Deliberate faults in policy/, each of which the property tests must catch."""
