@@ -15,7 +15,7 @@ from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.backends.exabgp_text import Neighbor, render
 from speaker.settings import NextHop
-from tests.bench import frr
+from tests.bench import frr, kernel, own
 from tests.bench.dc import DataCentre, timed
 from tests.bench.row import Row
 from tests.lab.eventually import eventually
@@ -25,6 +25,8 @@ from tests.lab.requirements import require
 
 PREFIXES = 10_000
 RESTING = 1_000
+ROWS_OF_NO_FLAVOUR = {"frr": frr.bench, "own": own.own_part, "kernel": kernel.bench}
+ROWS = ["bulk", "drain", "rest", "death", *ROWS_OF_NO_FLAVOUR]
 UP, DOWN = signal.SIGUSR1, signal.SIGUSR2
 
 
@@ -180,23 +182,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--flavour", choices=["v4", "v5"], action="append")
-    parser.add_argument("--only", choices=["bulk", "drain", "rest", "frr"], action="append")
+    parser.add_argument("--only", choices=ROWS, action="append")
     options = parser.parse_args()
     flavours: list[Flavour] = options.flavour or ["v5", "v4"]
     require("bird", flavours=tuple(flavours))
-    wanted = options.only or ["bulk", "drain", "rest", "frr"]
+    wanted = options.only or ROWS
     good = True
     for flavour in flavours:
         rows = {
             "bulk": partial(bulk, flavour, options.rounds),
             "drain": partial(drain, flavour, options.rounds),
             "rest": partial(rest, flavour, 20.0),
+            "death": partial(own.whole, flavour, options.rounds),
         }
         for name, measured in rows.items():
             if name in wanted:
                 good = shown(measured()) and good
-    if "frr" in wanted:
-        good = shown(frr.bench(options.rounds)) and good
+    for name, bench in ROWS_OF_NO_FLAVOUR.items():
+        if name in wanted:
+            good = shown(bench(options.rounds)) and good
     return 0 if good else 1
 
 

@@ -46,13 +46,15 @@ PATIENCE = 120.0
 class DataCentre:
     """A namespace with ExaBGP and a helper of ours, and a BIRD beyond a link."""
 
-    def __init__(self, network: Network, label: str, flavour: Flavour) -> None:
-        """Make the two hosts and start the far peer."""
+    def __init__(
+        self, network: Network, label: str, flavour: Flavour, options: Sequence[str] = ()
+    ) -> None:
+        """Make the two hosts and start the far peer, with more statements for its neighbour."""
         self.host, self._far = network.host(label), network.host(f"{label}-far")
         self.link = network.link(self._far, self.host)
         self._session = self.link.session(64500, 64699)
         self._flavour: Flavour = flavour
-        self.bird = Bird(self._far, [self._session])
+        self.bird = Bird(self._far, [self._session], options=options)
 
     @property
     def next_hop(self) -> str:

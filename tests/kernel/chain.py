@@ -105,9 +105,9 @@ class Chain:
         session = self.link.session(64500, 64699)
         self.bird = Bird(self.link.a.namespace, [session], options=TRACE)
         self.history = History(self.bird)
-        path = self.host.directory / "lvs.fifo"
+        self.fifo = self.host.directory / "lvs.fifo"
         here = {
-            "health": {"keepalived_fifo": str(path)},
+            "health": {"keepalived_fifo": str(self.fifo)},
             "backend": {"exabgp": {"next_hop": {"ipv6": self.link.b.ipv6}}},
         }
         merged = _merged(_merged(DEFAULTS, here), tables)
@@ -119,7 +119,7 @@ class Chain:
             self.watchdog = BesideExabgp(self.host, flavour, session.flipped(), merged)
         self.site: Site | FrrSite = self.watchdog.site
         self.realservers = self.site.realservers
-        self.keepalived = Keepalived(self.host, servers, fifo=path if fifo else None)
+        self.keepalived = Keepalived(self.host, servers, fifo=self.fifo if fifo else None)
         self.bird.wait_for_sessions(within=60)
         eventually(self._serves, within=60, what="a served control socket")
 

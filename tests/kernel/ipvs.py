@@ -45,7 +45,7 @@ def service(where: str, *realservers: str, flags: str = "-s rr") -> list[str]:
 
 def address(number: int) -> str:
     """Return the address of a numbered service."""
-    return f"198.18.{number // 250}.{number % 250 + 1}"
+    return f"198.51.{number // 250}.{number % 250 + 1}"
 
 
 def numbered(numbers: Iterable[int], *realservers: str) -> list[str]:

@@ -16,7 +16,7 @@ REAL = "127.0.1.1"
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer:
-    """A `virtual_server`, checked by TCP several times a second.
+    """A `virtual_server`, checked by TCP; several times a second where nothing else is said.
 
     Attributes:
         where: its address and port, or `fwmark 7`.
@@ -24,6 +24,7 @@ class VirtualServer:
         options: more statements, such as `alpha`.
         real: more statements of each realserver, such as `inhibit_on_failure`.
         address: the address of its realservers.
+        delay: seconds between two checks; where they are long, the first is at a random time.
     """
 
     where: str
@@ -31,15 +32,17 @@ class VirtualServer:
     options: tuple[str, ...] = ()
     real: tuple[str, ...] = ()
     address: str = REAL
+    delay: float = 0.2
 
     def text(self) -> str:
         """Return the configuration's text."""
-        lines = [f"virtual_server {self.where} {{"]
-        lines += ["delay_loop 0.2", "lvs_sched rr", "lvs_method NAT", "protocol TCP", "warmup 0"]
+        warmup = self.delay if self.delay >= 1 else 0
+        lines = [f"virtual_server {self.where} {{", f"delay_loop {self.delay:g}"]
+        lines += ["lvs_sched rr", "lvs_method NAT", "protocol TCP"]
         lines += self.options
         for port in self.ports:
             lines += [f"real_server {self.address} {port} {{", "weight 1", *self.real]
-            lines += ["TCP_CHECK {", "connect_timeout 2", "retry 0", "warmup 0", "}", "}"]
+            lines += ["TCP_CHECK {", "connect_timeout 2", "retry 0", f"warmup {warmup:g}", "}", "}"]
         return "\n".join([*lines, "}", ""])
 
 
@@ -72,7 +75,7 @@ class Keepalived:
         self._global = list(options)
         if fifo is not None:
             self._global.append(f"lvs_notify_fifo {fifo}")
-        self._more = more
+        self.more = more
         self.process: Process | None = None
         self.write(servers)
 
@@ -80,7 +83,7 @@ class Keepalived:
         """Replace the configuration; it is read at the start and at a HUP."""
         self.servers = list(servers)
         head = "\n".join(["global_defs {", "router_id lab", *self._global, "}", ""])
-        text = head + "".join(server.text() for server in servers) + self._more
+        text = head + "".join(server.text() for server in servers) + self.more
         (self._folder / "keepalived.conf").write_text(text)
 
     def start(self) -> None:

@@ -1,0 +1,45 @@
+"""The watchdog as ExaBGP spawns it, over a table of IPVS that is a file: for machines without ip_vs."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from speaker import config as configuration
+from speaker.backends.exabgp import ExabgpBackend
+from speaker.clock import SystemClock
+from speaker.health.fifo import Fifo
+from speaker.health.proc import ProcReader
+from speaker.health.sources import sources_for
+from speaker.spawned import _pipes
+from speaker.store import Store
+from speaker.watchdog import Watchdog
+
+
+async def main(file: Path, table: Path) -> None:
+    """Run until killed.
+
+    Args:
+        file: vip.toml.
+        table: what stands for /proc/net/ip_vs.
+    """
+    reader, writer = await _pipes(asyncio.Event())
+
+    def wake() -> None:
+        watchdog.wake_and_read()
+
+    backend = ExabgpBackend(reader, writer.write, wake=wake)
+    config = configuration.load(file, {})
+    settings = config.settings
+    backend.configure(settings.dc.asn, settings.exabgp)
+    clock = SystemClock()
+    source = sources_for(config.topology, settings.health, clock, readers=[ProcReader(table)])
+    watchdog = Watchdog(config, backend, source, Store(settings.state), clock)
+    fifo = Fifo(lambda: settings.keepalived_fifo, watchdog.wake, lambda text: print(text, end=""))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(backend.run())
+        tasks.create_task(watchdog.run())
+        tasks.create_task(fifo.run())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
