@@ -18,7 +18,7 @@ from speaker.check.report import Report
 from speaker.errors import SpeakerError
 from speaker.health.ipvs import read_table
 from speaker.health.table import TableError
-from speaker.names import Family, NameLookupError
+from speaker.names import Family, NameLookupError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -36,6 +36,9 @@ WATCHDOG_TIMEOUT = 5.0
 def dns(config: Config, resolver: Resolver) -> Report:
     """Check that DNS has the VIPs' names with their addresses, and no others.
 
+    A name that does not exist there is a note: vip.toml may name VIPs as it likes, and vip_mgmt
+    takes such a name all the same.
+
     Args:
         config: what is checked.
         resolver: asks DNS; its time is for all names together.
@@ -43,6 +46,7 @@ def dns(config: Config, resolver: Resolver) -> Report:
     known: dict[str, dict[int, Collection[IpAddress]]] = {}
     broken: list[Finding] = []
     silent: dict[str, list[str]] = defaultdict(list)
+    absent: list[str] = []
     for name, answer in resolver.lookup_all(vip.name for vip in config.topology.vips).items():
         if isinstance(answer, NameLookupError):
             broken.append(
@@ -54,6 +58,9 @@ def dns(config: Config, resolver: Resolver) -> Report:
                 )
             )
             continue
+        if answer.outcome is Outcome.ABSENT:
+            absent.append(name)
+            continue
         if answer.failed:
             silent[answer.reason].append(name)
         known[name] = {}
@@ -61,6 +68,8 @@ def dns(config: Config, resolver: Resolver) -> Report:
             known[name][4] = answer.ipv4
         if Family.IPV6 not in answer.failed:
             known[name][6] = answer.ipv6
+    if absent:
+        silent["not in DNS at all; only vip.toml has it"] = absent
     notes = tuple(f"not checked: DNS: {_some(names)}: {why}" for why, names in silent.items())
     return Report((*broken, *outside.names(config.topology, known)), notes)
 

@@ -222,7 +222,7 @@ def asked(directory: Path, script: Mapping[str, Reply], timeout: float = 5.0) ->
         ),
         ({"vip-1.tld AAAA": Reply()}, [("dns-missing", "vip-1.tld")]),
         (
-            {"vip-2.tld A": Reply(rcode="NXDOMAIN"), "vip-2.tld AAAA": Reply(rcode="NXDOMAIN")},
+            {"vip-2.tld A": Reply(), "vip-2.tld AAAA": Reply()},
             [("dns-missing", "vip-2.tld")],
         ),
         (
@@ -236,6 +236,14 @@ def test_dns(tmp_path: Path, script: Mapping[str, Reply], found: list[tuple[str,
     report = asked(tmp_path, script)
     assert codes(report) == found
     assert report.notes == ()
+
+
+def test_a_name_that_dns_does_not_know(tmp_path: Path) -> None:
+    """A name may be vip.toml's alone: that is said, and is no finding."""
+    nowhere = Reply(rcode="NXDOMAIN")
+    report = asked(tmp_path, {"vip-2.tld A": nowhere, "vip-2.tld AAAA": nowhere})
+    assert codes(report) == []
+    assert report.notes == ("not checked: DNS: vip-2.tld: not in DNS at all; only vip.toml has it",)
 
 
 def test_dns_that_fails(tmp_path: Path) -> None:
@@ -265,7 +273,7 @@ def test_check_asks_dns(run: Run) -> None:
         site(run.directory, port=server.endpoint[1])
         assert run("check") == 0
     assert len(run.err) == 1
-    with DnsServer({}) as server:
+    with DnsServer(dict.fromkeys(RIGHT, Reply())) as server:
         site(run.directory, port=server.endpoint[1])
         assert run("check") == 2
     assert [line.rsplit(" ", 1)[1] for line in run.out[:-1]] == ["[dns-missing]"] * 2
