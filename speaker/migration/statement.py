@@ -88,6 +88,7 @@ _LINE_WORDS = frozenset("exec-timeout login access-class ipv6 password".split())
 _BLOCKS = frozenset(
     "vrf bfd rpki segment-routing pbr-map nexthop-group l2vpn vni".split()
 )  # of other daemons, or of no concern; with `router`, `key chain`
+OTHER_ROUTERS = frozenset("ospf ospf6 rip ripng isis babel eigrp openfabric pim pim6".split())
 _TOP_WORDS = frozenset(
     "router route-map interface line hostname domainname password enable log service debug banner "
     "frr access-list username agentx dump".split()
@@ -171,6 +172,8 @@ def _known(mode: Mode, words: tuple[str, ...]) -> bool:
     first = words[0]
     match mode:
         case Mode.TOP:
+            if first == "router":
+                return words[1:2] == ("bgp",) or (len(words) > 1 and words[1] in OTHER_ROUTERS)
             return first in _TOP_WORDS | _BLOCKS or words[:2] in _TOP_PAIRS
         case Mode.BGP:
             return (
@@ -202,7 +205,9 @@ def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:
             return Mode.INTERFACE
         case Mode.TOP, ("line", _, *_):
             return Mode.LINE
-        case Mode.TOP, ("router", *_) | ("key", "chain", *_):
+        case Mode.TOP, ("router", word, *_) if word in OTHER_ROUTERS:
+            return Mode.OTHER
+        case Mode.TOP, ("key", "chain", _):
             return Mode.OTHER
         case Mode.TOP, (first, *_) if first in _BLOCKS:
             return Mode.OTHER

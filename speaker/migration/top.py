@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from speaker.migration.statement import OTHER_ROUTERS
+
 _TERMINAL = "is for bgpd's own terminal and log"
 _DAEMON = "is for another daemon"
 _NEXT_HOPS = "is for routes received"
@@ -22,16 +24,7 @@ TOP_HARMLESS: dict[tuple[str, ...], str] = {
     ("dump",): _TERMINAL,
     ("frr",): _TERMINAL,
     ("interface",): _DAEMON,
-    ("router", "ospf"): _DAEMON,
-    ("router", "ospf6"): _DAEMON,
-    ("router", "rip"): _DAEMON,
-    ("router", "ripng"): _DAEMON,
-    ("router", "isis"): _DAEMON,
-    ("router", "babel"): _DAEMON,
-    ("router", "eigrp"): _DAEMON,
-    ("router", "openfabric"): _DAEMON,
-    ("router", "pim"): _DAEMON,
-    ("router", "pim6"): _DAEMON,
+    **{("router", word): _DAEMON for word in sorted(OTHER_ROUTERS)},
     ("key", "chain"): _DAEMON,
     ("vrf",): _DAEMON,
     ("bfd",): _DAEMON,

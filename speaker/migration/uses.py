@@ -41,5 +41,5 @@ def map_of(statement: Statement) -> str | None:
     if statement.mode is Mode.ROUTE_MAP:
         return statement.block[0]
     if statement.mode is Mode.TOP and statement.words[0] == "route-map":
-        return statement.words[1]
+        return "".join(statement.words[1:2])
     return None
