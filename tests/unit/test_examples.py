@@ -18,6 +18,7 @@ from policy.lint.finding import Code
 from speaker import arguments as command_line
 from speaker import config
 from speaker.config import ConfigError
+from speaker.migration import command as importing
 from speaker.schema import Document, HealthTable, Table
 from tests.lab.exabgp import FLAVOURS, Flavour, executable
 
@@ -206,6 +207,14 @@ def test_commands_in_the_documentation_are_understood(language: str) -> None:
     asked = [words[1:] for words in found if words[0] == "vip_mgmt"]
     assert asked
     for arguments in asked:
+        understand(arguments)
+
+
+def understand(arguments: list[str]) -> None:
+    """Parse what follows vip_mgmt; `import` has a command line of its own."""
+    if arguments[0] == command_line.IMPORT:
+        importing.parse(arguments[1:])
+    else:
         command_line.parse(arguments)
 
 
@@ -213,8 +222,8 @@ def test_commands_within_the_text_are_understood() -> None:
     """Likewise each `vip_mgmt …` within a line."""
     for page in PAGES:
         for text in re.findall(r"`vip_mgmt ([^`]+)`", page.read_text()):
-            if text not in {"-a", "-d"}:  # spoken of
-                command_line.parse(shlex.split(text))
+            if text not in {"-a", "-d", "import", "compare"}:  # spoken of
+                understand(shlex.split(text))
 
 
 def test_dev_knows_its_commands() -> None:
