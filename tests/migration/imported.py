@@ -60,6 +60,8 @@ def begin_exabgp(
         "control": str(folder / "control.sock"),
     }
     tables["health"] = {"source": "none"}
+    for vip in tables["vip"].values():
+        vip.pop("health", None)
     file = folder / "vip.toml"
     file.write_text(toml(tables))
     text = (out / f"exabgp-{dc}.conf").read_text()

@@ -112,7 +112,8 @@ class Stage:
         peers = json.loads(self.frr.ask("show bgp neighbors json"))
         assert sorted(peers) == sorted(self.neighbors), "bgpd found other neighbours than this test"
         self._families = {
-            address: len(peer["addressFamilyInfo"]) for address, peer in peers.items()
+            address: 0 if peer.get("adminShutDown") else len(peer["addressFamilyInfo"])
+            for address, peer in peers.items()
         }
         self.birds = {
             address: self._bird(

@@ -1,0 +1,108 @@
+"""Configurations that nobody wrote: what is said of them, and what is imported of them, is what FRR sends."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from speaker.migration.evaluate import evaluate
+from speaker.migration.read import read
+from tests.lab.eventually import eventually
+from tests.lab.exabgp import FLAVOURS
+from tests.lab.netns import Network
+from tests.lab.requirements import require
+from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, run_import
+from tests.migration.stage import Stage
+from tests.migration.words import expected
+from tests.property.bgpd_conf import sites, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.lab.exabgp import Flavour
+    from tests.lab.installed import Installed
+
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+AT_ONCE = 8  # so many daemons start beside each other
+CONFIGURED = settings(
+    deadline=None,
+    derandomize=not LONG,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # daemons are too slow to shrink with
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+)
+
+
+def stages_of(network: Network, contents: Sequence[bytes]) -> list[Stage]:
+    """Start an FRR for each content, and its routers."""
+    stages = [Stage(network, f"m{number}", content) for number, content in enumerate(contents)]
+    for stage in stages:
+        stage.begin_frr()
+    for stage in stages:
+        stage.begin_routers()
+    return stages
+
+
+@settings(CONFIGURED, max_examples=100 if LONG else 5)
+@given(contents=st.lists(texts(), min_size=AT_ONCE, max_size=AT_ONCE))
+def test_evaluated_as_frr_sends(contents: list[bytes]) -> None:
+    """The evaluation has every attribute of every UPDATE to every neighbour, and no UPDATE more."""
+    require("bird", "vtysh")
+    with Network() as network:
+        for content, stage in zip(contents, stages_of(network, contents), strict=True):
+            evaluation = evaluate(read("bgpd.conf", content))
+            assert not evaluation.obstacles, content.decode()
+            assert stage.frr_sent() == expected(evaluation, stage), content.decode()
+
+
+LYO1 = ("--local", "lyo1=198.51.100.10", "--local", "lyo1=2001:db8:ffff:2::10")
+
+
+def imported(site: dict[str, bytes], stage: Stage) -> Path:
+    """Import a site's files; a stage has those of par1."""
+    folder = stage.speaker.directory
+    files = {dc: folder / f"{dc}.conf" for dc in site}
+    for dc, path in files.items():
+        path.write_bytes(site[dc])
+    done = run_import(files, folder / "out", *local_options("par1", stage), *LYO1)
+    assert done.returncode in TRANSLATED, f"{done.stdout}{done.stderr}\n{site}"
+    return folder / "out"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_imported_as_frr_sends(installed: Installed, flavour: Flavour) -> None:
+    """ExaBGP with what was imported gives the same routers the same UPDATEs, and no UPDATE more."""
+    require("bird", "vtysh", flavours=(flavour,))
+
+    @settings(CONFIGURED, max_examples=50 if LONG else 2)
+    @given(several=st.lists(sites(), min_size=AT_ONCE, max_size=AT_ONCE))
+    def same(several: list[dict[str, bytes]]) -> None:
+        with Network() as network:
+            stages = stages_of(network, [site["par1"] for site in several])
+            sent = [stage.frr_sent() for stage in stages]
+            for stage in stages:
+                stage.end_frr()
+            for site, stage in zip(several, stages, strict=True):
+                begin_exabgp(stage, installed, flavour, imported(site, stage), "par1")
+            for stage, wanted in zip(stages, sent, strict=True):
+                with suppress(AssertionError):  # what is there instead is said below
+                    eventually(
+                        stage.received,
+                        until=lambda got: got == wanted,  # noqa: B023 - called at once
+                        within=30,
+                        what="equality",
+                    )
+                assert stage.received() == wanted
+                assert any(wanted.values())
+
+    same()
