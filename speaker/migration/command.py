@@ -50,6 +50,8 @@ class Import:
     resolver: Endpoint | None = None
     strict: bool = False
     force: bool = False
+    exabgp: Path | None = None
+    """What validates exabgp.conf; None for the one beside this program."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,6 +79,9 @@ def _parser() -> _Parser:
         help="an address of the machine there, where the file does not tell it",
     )
     parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
+    parser.add_argument(
+        "--exabgp", metavar="PROGRAM", help="what validates its files, if not the one beside this"
+    )
     parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
     parser.add_argument("--force", action="store_true", help="overwrite files")
     return parser
@@ -120,6 +125,7 @@ def parse(arguments: Sequence[str]) -> Import:
         resolver,
         options.strict,
         options.force,
+        None if options.exabgp is None else Path(options.exabgp),
     )
 
 
@@ -223,7 +229,7 @@ def _write(
     modes = dict.fromkeys(names.values(), output.PRIVATE)
     with output.beside(call.out, contents, modes) as folder:
         findings = _check(folder / VIP_TOML, sites, evaluations)
-        program = output.exabgp()
+        program = call.exabgp or output.exabgp()
         if program is None:
             findings += ("ExaBGP is not installed here: its files are not validated",)
         else:

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.migration.statement import MigrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 PRIVATE = 0o640
 """For what has passwords: the owner, and its group."""
@@ -87,6 +86,18 @@ def exabgp() -> Path | None:
     return program if program.exists() else None
 
 
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "exabgp.api.cli": "false",
+        "exabgp.log.destination": "stdout",
+        "exabgp.daemon.drop": "false",
+    }
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
+    )
+
+
 def validate(program: Path, path: Path, watchdog: str) -> str:
     """Have ExaBGP validate a file; return what it says against it, or nothing.
 
@@ -99,23 +110,11 @@ def validate(program: Path, path: Path, watchdog: str) -> str:
     text = path.read_text(encoding="utf-8").replace(watchdog, sys.executable)
     copy.touch(mode=0o600)
     copy.write_text(text, encoding="utf-8")
-    major = int(metadata.version("exabgp").split(".")[0])
-    command = [str(program), *(["validate"] if major >= 5 else ["--test"]), str(copy)]
-    environment = {
-        **os.environ,
-        "exabgp.api.cli": "false",
-        "exabgp.log.destination": "stdout",
-        "exabgp.daemon.drop": "false",
-    }
+    command = [str(program), "--version"]
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        is_old = re.search(r"ExaBGP *: *4\.", _run(command).stdout) is not None
+        command = [str(program), "--test" if is_old else "validate", str(copy)]
+        done = _run(command)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MigrationError(
             f"ExaBGP: {' '.join(command)}: {error}; is it installed whole?"

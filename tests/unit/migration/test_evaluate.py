@@ -142,6 +142,7 @@ def test_filtered(line: str, after: str) -> None:
     ("line", "after"),
     [
         ("prefix-list L out", "ip prefix-list L permit 192.0.2.0/24 ge 32"),
+        ("prefix-list L out", "ip prefix-list L seq 9 deny any\nip prefix-list L seq 4 permit any"),
         ("prefix-list L out", "ip prefix-list L description nothing in it"),
         ("distribute-list 10 out", "access-list 10 permit 192.0.2.0 0.0.0.255"),
         ("distribute-list L out", "access-list L permit 192.0.2.0/24"),
@@ -175,6 +176,10 @@ def test_frr_requires_a_policy() -> None:
         "frr version 8.4.4\n" + config("no bgp ebgp-requires-policy", after=MAP)
     )
     assert "as-path" in sent("frr version 8.4.4\n" + config(after=MAP, asn=64699))
+    for line in ("route-map M out", "prefix-list L out", "filter-list A out"):
+        lists = "ip prefix-list L permit any\nip as-path access-list A permit ^$\n"
+        policy = config(f"neighbor {ROUTER} {line}", after=lists + MAP)
+        assert "as-path" in sent("frr version 8.4.4\n" + policy)
 
 
 def test_default_activation() -> None:
@@ -208,6 +213,48 @@ def test_peer_group() -> None:
     )
     assert "med 7" in sent(text, neighbor="203.0.113.2")
     assert "med 0" in sent(text)
+
+
+MEMBER = "203.0.113.2"
+
+
+def grouped(*lines: str) -> str:
+    """A member of a group, the IPv6 family, and what a test adds."""
+    text = ["neighbor G peer-group", f"neighbor {MEMBER} remote-as 64500"]
+    text += [f"neighbor {MEMBER} peer-group G", "address-family ipv6", f"network {V6}"]
+    return config(*text, *lines, "exit-address-family", after=MAP)
+
+
+def test_a_group_is_activated_with_its_members() -> None:
+    """FRR activates a group's members with it, and one that joins later is as the group is."""
+    frr = "frr version 7.3\n"
+    active = "neighbor G activate"
+    assert "as-path" in sent(frr + grouped(active), V6, MEMBER)
+    assert "not activated" in sent(
+        frr + grouped(active, f"no neighbor {MEMBER} activate"), V6, MEMBER
+    )
+    assert "not activated" in sent(frr + grouped(active), V6)
+    late = grouped(active, "neighbor 203.0.113.3 remote-as 64500").replace(
+        "route-map M permit 10", "router bgp 64699\nneighbor 203.0.113.3 peer-group G\n" + MAP
+    )
+    assert "as-path" in sent(frr + late, V6, "203.0.113.3")
+
+
+def test_a_member_in_one_family() -> None:
+    """In Quagga a neighbour is a member of its group in that family alone where it was said."""
+    assert "not activated" in sent(grouped("neighbor G activate"), V6, MEMBER)
+    joined = grouped("neighbor G activate", f"neighbor {MEMBER} peer-group G")
+    assert "as-path" in sent(joined, V6, MEMBER)
+
+
+def test_a_list_that_is_not_understood() -> None:
+    """A line of a list that is not understood stops all where the list is used, and only there."""
+    after = (
+        "ip as-path access-list A permit [[:digit:]]\nip as-path access-list A permit ^$\n" + MAP
+    )
+    (obstacle,) = evaluated(config(f"neighbor {ROUTER} filter-list A out", after=after)).obstacles
+    assert str(obstacle).startswith("bgpd.conf:5: ip as-path access-list A permit [[:digit:]]: ")
+    assert not evaluated(config(f"neighbor {ROUTER} filter-list A in", after=after)).obstacles
 
 
 @pytest.mark.parametrize(

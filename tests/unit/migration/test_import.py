@@ -11,7 +11,11 @@ import pytest
 
 from policy.assess import duties
 from speaker import config, vip_mgmt
+from speaker.migration import command
 from speaker.migration.command import Import, parse
+from speaker.migration.evaluate import evaluate
+from speaker.migration.read import read
+from speaker.migration.site import make
 from speaker.migration.statement import MigrationError
 from tests.lab.dns import DnsServer, records
 
@@ -87,6 +91,7 @@ def test_toolkit(site: Site) -> None:
     one, two = (PLAIN.format(" 64699 " * n).replace("  ", " ") for n in (1, 2))
     assert site.routes("par1") == {"192.0.2.1/32": one, "192.0.2.2/32": two}
     assert site.routes("lyo1") == {"192.0.2.1/32": two, "192.0.2.2/32": one}
+    assert {path.name for path in site.folder.iterdir()} == {"par1.conf", "lyo1.conf", "out"}
     text = (site.out / "vip.toml").read_text()
     assert "prepends = [1, 2]" in text
     assert f"{site.folder}/par1.conf:5, {site.folder}/lyo1.conf:5" in text
@@ -208,6 +213,8 @@ def test_names(site: Site) -> None:
         options = ["--name", "www.tld", "--name", "old.tld", "--name", "a..b", "--dns"]
         options += ["--resolver", "{}:{}".format(*dns.endpoint)]
         _, said = site.run({"par1": text}, *options)
+        asked = [question for question in dns.asked if question.endswith("PTR")]
+    assert len(asked) == 2
     names = [vip.name for vip in site.loaded("par1").topology.vips]
     assert names == ["www.tld", "mail.tld", "vip-192-0-2-3"]
     assert "name: old.tld: none of its addresses is announced; it is left out" in said
@@ -261,7 +268,7 @@ REFUSED = [
     (b"\xff\x00\x01\n\xfe", "par1.conf: has no `router bgp`"),
     (
         bgpd(network(1, "M"), maps="route-map M permit 10\n set metric +5\n"),
-        "par1.conf:8: set metric +5: this set is not translated",
+        "refused: par1.conf:8: set metric +5: this set is not translated",
     ),
     (
         bgpd(network(1, "M"), maps="route-map M permit 10\n match tag 5\n"),
@@ -353,6 +360,67 @@ def test_refused_lines(site: Site) -> None:
     status, said = site.run({"par1": text})
     assert status == 2
     assert "refused: par1.conf:6: redistribute connected: routes of other sources" in said
+
+
+def exabgp(folder: Path, *lines: str) -> str:
+    """Return a program that says what it is, and does what a test wants with a file."""
+    program = folder / "exabgp.conf"
+    text = 'if [ "$1" = --version ]; then echo "ExaBGP : 5.0.1"; exit; fi'
+    program.write_text("\n".join(["#!/bin/sh", text, *lines, ""]))
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("echo 'syntax error in line 3'; exit 1", "exit status 1: syntax error in line 3"),
+        ("[ $1 = validate ] && grep -q vip_watchdog $2; exit $?", "exit status 1: "),
+    ],
+)
+def test_exabgp_refuses(site: Site, line: str, expected: str) -> None:
+    """Nothing is written where ExaBGP does not take its file, or has no such program as it names."""
+    status, said = site.run({"par1": PAR1}, "--exabgp", exabgp(site.folder, line))
+    assert (status, site.is_empty) == (255, True)
+    assert f"ExaBGP refuses exabgp-par1.conf: {expected}" in said
+
+
+def test_no_exabgp(site: Site) -> None:
+    """An ExaBGP that can't be run is named, and nothing is written."""
+    status, said = site.run({"par1": PAR1}, "--exabgp", "/nowhere/exabgp")
+    assert (status, site.is_empty) == (255, True)
+    assert "ExaBGP: /nowhere/exabgp --version: " in said
+
+
+def test_the_result_is_compared(site: Site) -> None:
+    """A vip.toml that does not send what bgpd sent is never put in place."""
+    site.run({"par1": PAR1})
+    found = read("par1.conf", LYO1.encode())
+    evaluation = evaluate(found)
+    made = make("par1", found, evaluation, ())
+    with pytest.raises(MigrationError, match=r"203\.0\.113\.2: 192\.0\.2\.1/32: bgpd sends"):
+        command._check(site.out / "vip.toml", [made], {"par1": evaluation})
+
+
+def test_verdicts(site: Site) -> None:
+    """Lines that no VIP meets, or that are for nothing that is sent, are harmless, and listed so."""
+    maps = f"{MAPS}route-map IN permit 10\n set metric +5\nip prefix-list UNUSED permit any\n"
+    maps += "ip prefix-list ALL permit any\nroute-map BGP1 permit 20\n set metric +7\n"
+    lines = ["neighbor 203.0.113.1 route-map IN in", "neighbor 203.0.113.1 prefix-list ALL out"]
+    status, said = site.run(
+        {"par1": bgpd(network(1, "BGP1"), network(2, "BGP2"), *lines, maps=maps)}
+    )
+    assert "refused" not in said
+    listed = [line.split(": ", 1)[1] for line in site.stdout.splitlines() if "harmless" in line]
+    listed = [line.removeprefix(f"{site.folder}/par1.conf:") for line in listed]
+    assert listed == [
+        "7: neighbor 203.0.113.1 route-map IN in: is for routes received",
+        "14: route-map IN permit 10: is used for nothing that is sent",
+        "15: set metric +5: no VIP meets it",
+        "16: ip prefix-list UNUSED permit any: is used for nothing that is sent",
+        "19: set metric +7: no VIP meets it",
+    ]
+    assert status == 2
 
 
 def test_left_out(site: Site) -> None:
