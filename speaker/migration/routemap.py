@@ -71,7 +71,7 @@ class Draft:
                 self.obstacles.pop(key, None)
             case ("on-match" | "continue" | "call", *_):
                 return self._refuse(
-                    words[0], statement, "jumps are not translated; write the clauses out"
+                    words[0], statement, "jumps are not translated: write the clauses out"
                 )
             case _:
                 raise MigrationError("is unknown in a route-map; correct it, or remove it")
