@@ -19,6 +19,8 @@ PROC = Path("/proc")
 NAME = b"keepalived"
 RESCAN = 10.0
 """How often to look for processes that were not there, in seconds: a checker may be replaced."""
+OVERLAP = 10.0
+"""How long at most one that ends may be in the way of one that starts, in seconds."""
 MISSED = 1.0
 """... and where there is none, because a look at all processes takes milliseconds."""
 
@@ -74,27 +76,51 @@ class Keepalived:
         self._known: frozenset[tuple[int, int]] = frozenset()
         self._scan_at = float("-inf")
         self._checker = Checker()
+        self._overlaps_since: float | None = None
+        self._overlapped_at = float("-inf")
 
     def look(self) -> Seen:
         """Look once. What stays the same is the same object."""
         now = self._steady()
         found = [process for pid, _ in self._known if (process := _process(self._proc, pid))]
-        if now >= self._scan_at or (self._known and _identities(found) != self._known):
+        if (
+            now >= self._scan_at
+            or self._overlaps_since is not None
+            or (self._known and _identities(found) != self._known)
+        ):
             found = _scan(self._proc)
-            self._take(_identities(found), now)
+            overlapped = self._overlaps(found, now)
+            self._take(_identities(found), now, anew=overlapped)
         busy = any(process.state not in {"S", "I"} for process in found)
         return Seen(self._checker, busy)
 
-    def _take(self, known: frozenset[tuple[int, int]], now: float) -> None:
+    def _overlaps(self, found: list[Process], now: float) -> bool:
+        """Tell whether a checker whose main process was killed still empties the table of the next.
+
+        Whoever has neither a parent nor children of its name is on its way out, or in.
+        """
+        parents, pids = {each.parent for each in found}, {each.pid for each in found}
+        alone = [each for each in found if each.pid not in parents and each.parent not in pids]
+        if not alone or len(alone) == len(found) == 1:
+            self._overlaps_since = None
+            return False
+        if self._overlaps_since is None:
+            self._overlaps_since = now
+        if now - self._overlaps_since > OVERLAP:
+            return False
+        self._overlapped_at = now
+        return True
+
+    def _take(self, known: frozenset[tuple[int, int]], now: float, *, anew: bool) -> None:
         self._scan_at = now + (RESCAN if known else MISSED)
-        if known == self._known:
+        if known == self._known and not anew:
             return
         self._known = known
         if not known:
             self._checker = Checker()
             return
         age = self._uptime() - max(ticks for _, ticks in known) / os.sysconf("SC_CLK_TCK")
-        self._checker = Checker(now - max(age, 0.0))
+        self._checker = Checker(max(now - max(age, 0.0), self._overlapped_at))
 
 
 def _identities(processes: list[Process]) -> frozenset[tuple[int, int]]:

@@ -3,8 +3,8 @@
 keepalived ends by taking each virtual server's realservers away and then the virtual server, and
 starts the other way round. A look in between sees a virtual server without realservers, which is
 just what the death of the last one looks like. That state lasts for microseconds; on a busy
-machine, while keepalived waits for a processor, for some ten milliseconds: then it is seen to be
-at work.
+machine, while keepalived waits for a processor, for tens of milliseconds, and over a hundred were
+seen: it is seen to be at work then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Key = VirtualServer | int
 
 SETTLE = 0.005
-STUBBORN = 0.1
+STUBBORN = 1.0
 """After so many seconds a loss is believed although keepalived is always at work."""
 
 K = TypeVar("K", bound="Key")

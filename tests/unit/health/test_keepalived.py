@@ -11,7 +11,7 @@ import pytest
 
 from policy.health import Checker
 from speaker.clock import SystemClock
-from speaker.health.keepalived import MISSED, NAME, RESCAN, Keepalived, is_running
+from speaker.health.keepalived import MISSED, NAME, OVERLAP, RESCAN, Keepalived, is_running
 from tests.lab.eventually import eventually
 
 if TYPE_CHECKING:
@@ -142,6 +142,39 @@ def test_the_main_process_was_killed(machine: Machine) -> None:
     assert machine.started() == 1101.0
     machine.runs(11, parent=1, at=1101.0, state="Z")
     assert machine.started() is None
+
+
+def test_one_ends_while_the_next_starts(machine: Machine) -> None:
+    """What an orphaned checker still takes away is not the next one's: it counts from the orphan's end."""
+    machine.runs(11, parent=1, at=1101.0)
+    machine.runs(20, at=1499.0)
+    machine.runs(21, parent=20, at=1499.1)
+    for _ in range(3):
+        machine.now += 0.5
+        assert machine.started() == machine.now
+    ended = machine.now
+    machine.ends(11)
+    machine.now += 0.5
+    assert machine.started() == ended
+    machine.now += 2 * RESCAN
+    assert machine.started() == ended
+
+
+def test_two_that_stay(machine: Machine) -> None:
+    """Two with children of their own are none's end; one without any is not waited for for ever."""
+    for pid in (10, 20):
+        machine.runs(pid)
+        machine.runs(pid + 1, parent=pid, at=1101.0)
+    assert machine.started() == 1101.0
+    machine.runs(30)
+    machine.now += RESCAN
+    first = machine.now
+    assert machine.started() == first
+    machine.now += OVERLAP
+    assert machine.started() == machine.now
+    for _ in range(3):
+        machine.now += 1.0
+        assert machine.started() == first + OVERLAP
 
 
 @pytest.mark.parametrize(
