@@ -43,8 +43,10 @@ class Service:
 
     protocol: str
     number: int
+    _hash: int = field(init=False, repr=False, compare=False)  # looked up in each cycle
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.protocol, self.number)))
         limit = 2**32 - 1 if self.protocol == FWMARK else 2**16 - 1
         if self.protocol not in (*PROTOCOLS, FWMARK) or not 0 <= self.number <= limit:
             raise PolicyError(
@@ -60,6 +62,9 @@ class Service:
                 f"service: {text!r}: not of the form tcp/80, udp/53, sctp/2905 or fwmark/8"
             )
         return cls(match[1], int(match[2]))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.protocol}/{self.number}"

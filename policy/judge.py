@@ -7,21 +7,20 @@ is *unknown* meanwhile, and what was known of it is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import AddressHealth, Health, Need, ServiceMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from policy.health import Checker, HealthRule, Service
+    from policy.health import Checker, HealthRule, Service, Thresholds
 
 FROZEN = "keepalived not running: what IPVS has is not checked"
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     """What one service is: up, down or unknown (None); until when at most; and a word on it."""
 
     up: bool | None
@@ -30,40 +29,38 @@ class _Verdict:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One look at one address."""
+class _Look(NamedTuple):
+    """One look at one address.
+
+    `frozen`: nobody keeps the table. `started` is when the checker started, `warm_at` when it will
+    have checked everything: None where that does not matter, or has passed.
+    """
 
     rule: HealthRule
     live: Mapping[Service, int]
     was_announced: bool
     now: float
-    checker: Checker | None
+    frozen: bool
+    started: float | None
+    warm_at: float | None
 
-    @property
-    def frozen(self) -> bool:
-        """Whether nobody keeps the table."""
-        return self._trusted is not None and not self._trusted.running
 
-    @property
-    def started(self) -> float | None:
-        """When the checker started, None where that does not matter."""
-        checker = self._trusted
-        if checker is None or checker.started is None:
-            return None
-        return min(checker.started, self.now)
-
-    @property
-    def warm_at(self) -> float | None:
-        """When the checker will have checked everything, None where it has."""
-        if self.started is None:
-            return None
-        warm = self.started + self.rule.checker.warm_up
-        return warm if self.now < warm else None
-
-    @property
-    def _trusted(self) -> Checker | None:
-        return self.checker if self.rule.checker.required else None
+def _look(
+    rule: HealthRule,
+    live: Mapping[Service, int],
+    checker: Checker | None,
+    now: float,
+    *,
+    was_announced: bool,
+) -> _Look:
+    if checker is None or not rule.checker.required:
+        return _Look(rule, live, was_announced, now, frozen=False, started=None, warm_at=None)
+    if checker.started is None:
+        return _Look(rule, live, was_announced, now, frozen=True, started=None, warm_at=None)
+    started = min(checker.started, now)
+    warm = started + rule.checker.warm_up
+    warm_at = warm if now < warm else None
+    return _Look(rule, live, was_announced, now, frozen=False, started=started, warm_at=warm_at)
 
 
 def judge(
@@ -90,22 +87,24 @@ def judge(
     """
     if live is None:
         return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
-    look = _Look(rule, live, was_announced, now, checker)
-    verdicts = {
-        service: _service(look, service, memory.get(service)) for service in _services(look, memory)
-    }
+    look = _look(rule, live, checker, now, was_announced=was_announced)
+    total = 0
+    verdicts = []
+    remembered = {}
+    for service in _services(look, memory):
+        verdict = _service(look, service, memory.get(service))
+        verdicts.append(verdict)
+        total += live.get(service, 0)
+        if verdict.memory is not None:
+            remembered[service] = verdict.memory
     if not verdicts:
         return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
-    health = _together(rule.need, [verdict.up for verdict in verdicts.values()])
-    total = sum(live.get(service, 0) for service in verdicts)
-    notes = [verdict.note for verdict in verdicts.values() if verdict.note]
-    return AddressHealth(
-        health,
-        None if health is Health.UNKNOWN else total,
-        _doubt(verdicts.values()) if health is Health.UNKNOWN else _reason(total, notes),
-        {s: verdict.memory for s, verdict in verdicts.items() if verdict.memory is not None},
-        min((v.until for v in verdicts.values() if v.until is not None), default=None),
-    )
+    until = min((v.until for v in verdicts if v.until is not None), default=None)
+    health = _together(rule.need, [verdict.up for verdict in verdicts])
+    if health is Health.UNKNOWN:
+        return AddressHealth(health, None, _doubt(verdicts), remembered, until)
+    notes = [verdict.note for verdict in verdicts if verdict.note]
+    return AddressHealth(health, total, _reason(total, notes), remembered, until)
 
 
 def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[Service]:
@@ -140,28 +139,29 @@ def _service(look: _Look, service: Service, last: ServiceMemory | None) -> _Verd
             since = _past(last.gone_since, look.now)
             note = f"{service} gone from IPVS for {look.now - since:.1f}s, may come back"
             return _Verdict(None, replace(last, gone_since=since), gone_at, note)
-    elif last is not None:
+    elif last is not None and last.gone_since is not None:
         last = replace(last, gone_since=None)
     if count is not None and look.frozen:
         return _Verdict(None, last, note=FROZEN)
-    bad = (count or 0) <= look.rule.of(service).drop_at
+    thresholds = look.rule.of(service)
+    bad = (count or 0) <= thresholds.drop_at
     proven = _proven(look, last, bad=bad)
     was_up = look.was_announced if last is None else last.up
     if bad and was_up and look.warm_at is not None and proven is None:
         note = f"{service} has {count or 0}, not checked yet: {_age(look)}"
         return _Verdict(None, last, look.warm_at, note)
-    return _counted(look, service, count, last, proven)
+    return _counted(look, service, thresholds, count, last, proven)
 
 
 def _counted(
     look: _Look,
     service: Service,
+    thresholds: Thresholds,
     count: int | None,
     last: ServiceMemory | None,
     proven: float | None,
 ) -> _Verdict:
     """Judge one service by its count, None where it does not exist."""
-    thresholds = look.rule.of(service)
     good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
     if last is None:
         up = good or (not bad and look.was_announced)
