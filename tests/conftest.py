@@ -1,3 +1,8 @@
-"""Loads the lab's fixtures for every test, and what takes tests into a guest."""
+"""Loads Hypothesis's profiles, the lab's fixtures for every test, and what takes tests into a guest."""
 
-pytest_plugins = ["tests.lab.fixtures", "tests.lab.installed", "tests.guest.plugin"]
+pytest_plugins = [
+    "tests.profiles",
+    "tests.lab.fixtures",
+    "tests.lab.installed",
+    "tests.guest.plugin",
+]
