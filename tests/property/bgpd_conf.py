@@ -90,7 +90,7 @@ def _matches(draw: st.DrawFn) -> list[str]:
             name = draw(st.sampled_from(LISTS[version]))
             return [f"match {_KINDS[version]} address prefix-list {name}"]
         case 1:
-            return [f"match metric {draw(_MEDS)}"]
+            return [f"match metric {draw(_MEDS.filter(bool))}"]  # FRR 8.4 takes 0 for any MED
         case 2:
             return [f"match origin {draw(st.sampled_from(Origin))}"]
     return []

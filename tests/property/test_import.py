@@ -1,0 +1,70 @@
+"""Rules of importing sites that nobody wrote: what ExaBGP will send is what bgpd sent."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.lint import lint
+from policy.lint.finding import Code
+from speaker import config
+from speaker.migration import exabgp_conf, fit, site, vip_toml
+from speaker.migration.compare import compare
+from speaker.migration.evaluate import evaluate
+from speaker.migration.naming import name_all
+from speaker.migration.read import read
+from tests.property.bgpd_conf import sites
+
+if TYPE_CHECKING:
+    from speaker.settings import Config
+
+OWN = [ip_address("203.0.113.10"), ip_address("2001:db8:ffff:1::10")]
+
+
+def loaded(text: str, dc: str) -> Config:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vip.toml"
+        path.write_text(text)
+        return config.load(path, {"VIP_DC": dc})
+
+
+@given(contents=sites(), one_name=st.booleans())
+def test_the_same_updates(contents: dict[str, bytes], *, one_name: bool) -> None:
+    """Each neighbour is sent by vip.toml what bgpd's file sent it: every attribute, and no more."""
+    configurations = {dc: read(f"{dc}.conf", text) for dc, text in contents.items()}
+    evaluations = {dc: evaluate(found) for dc, found in configurations.items()}
+    assert not any(evaluation.obstacles for evaluation in evaluations.values())
+    made = [site.make(dc, found, evaluations[dc], OWN) for dc, found in configurations.items()]
+    assert [fault for each in made for fault in each.faults] == []
+    prefixes = tuple(dict.fromkeys(prefix for each in made for prefix in each.routes))
+    names = (
+        dict.fromkeys(prefixes, "www.tld")
+        if one_name
+        else name_all(prefixes, [], lambda _: {}, None).names
+    )
+    layout = fit.fit(made, names)
+    assert layout.faults == ()
+    text = vip_toml.render(made, layout)
+    for each in made:
+        found = loaded(text, each.name)
+        pairs = compare(
+            replace(each.configuration, neighbors=each.neighbors),
+            evaluations[each.name],
+            found.topology,
+            found.settings.dc,
+            found.settings.exabgp.next_hop,
+        )
+        assert [pair for pair in pairs if pair.differences] == []
+        sent = {pair.prefix for pair in pairs if pair.old is not None}
+        assert sent == {*found.topology.prefixes}, "nothing is missing, and nothing more"
+        conf = exabgp_conf.render(each, "/opt/vip-speaker/bin/vip_watchdog")
+        assert conf.isascii(), "whatever encoding ExaBGP runs with"
+        assert conf.count("\nneighbor ") == len(each.sessions)
+    serious = {Code.TIE, Code.FOREIGN_ASN, Code.NO_BACKUP, Code.NOT_FIRST}
+    assert {finding.code for finding in lint(found.topology)} & serious == set()
