@@ -22,7 +22,8 @@ RESCAN = 10.0
 OVERLAP = 10.0
 """How long at most one that ends may be in the way of one that starts, in seconds."""
 MISSED = 1.0
-"""... and where there is none, because a look at all processes takes milliseconds."""
+"""... where there is none, and after its start: its children come a little later. No more often,
+because a look at all processes takes milliseconds."""
 
 
 def is_running(proc: Path = PROC) -> bool:
@@ -74,7 +75,7 @@ class Keepalived:
         self._proc = proc
         self._uptime = uptime
         self._known: frozenset[tuple[int, int]] = frozenset()
-        self._scan_at = float("-inf")
+        self._scan_at = self._changed_at = float("-inf")
         self._checker = Checker()
         self._overlaps_since: float | None = None
         self._overlapped_at = float("-inf")
@@ -112,7 +113,10 @@ class Keepalived:
         return True
 
     def _take(self, known: frozenset[tuple[int, int]], now: float, *, anew: bool) -> None:
-        self._scan_at = now + (RESCAN if known else MISSED)
+        if known != self._known:
+            self._changed_at = now
+        is_old = known and now - self._changed_at >= RESCAN
+        self._scan_at = now + (RESCAN if is_old else MISSED)
         if known == self._known and not anew:
             return
         self._known = known

@@ -102,8 +102,14 @@ def test_children_that_come_later(machine: Machine) -> None:
     machine.runs(10, at=1500.0)
     assert machine.started() == 1500.0
     machine.runs(11, parent=10, at=1500.5)
-    machine.now += RESCAN
+    machine.now += MISSED
     assert machine.started() == 1500.5
+    for _ in range(30):
+        machine.now += MISSED
+        assert machine.started() == 1500.5
+    machine.runs(12, parent=10, at=1500.5, state="R")
+    machine.now += RESCAN
+    assert machine.keepalived.look().busy
 
 
 def test_scripts_do_not_matter(machine: Machine) -> None:

@@ -44,6 +44,27 @@ def test_no_memory(first: Table, second: Table) -> None:
     assert parser.parse(render(second)) == second
 
 
+@given(TABLES, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=8))
+def test_piece_by_piece(first: Table, changes: list[tuple[int, int]]) -> None:
+    """A virtual server that gains, loses or reorders realservers is read anew; others keep theirs."""
+    parser, seen = Parser(), first
+    parser.parse(render(seen))
+    for which, what in changes:
+        servers = [*seen.services]
+        if not servers:
+            break
+        server = servers[which % len(servers)]
+        found = seen.services[server]
+        new = (found[1:], (*found, real("198.51.100.77")), found[::-1], found)[what]
+        before = parser.parse(render(seen))
+        seen = Table({**seen.services, server: new}, seen.marks)
+        after = parser.parse(render(seen))
+        assert after == seen
+        for other in servers:
+            if other != server:
+                assert after.services[other] is before.services[other]
+
+
 def test_counters() -> None:
     """While only connection counters change, the same object is returned."""
     parser = Parser()
