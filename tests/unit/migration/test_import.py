@@ -82,6 +82,7 @@ def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
 
 PAR1 = bgpd(network(1, "BGP1"), network(2, "BGP2"))
 LYO1 = bgpd(network(1, "BGP2"), network(2, "BGP1"), router=2)
+ANY = "route-map B permit 10\n"
 PLAIN = "as-path [ 64699{}] origin igp med 0"
 
 
@@ -189,6 +190,18 @@ def test_profiles(site: Site) -> None:
     assert "large-community [ 64699:1:2 ]" in site.routes("lyo1")["192.0.2.1/32"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["set metric 1", "set origin egp", "set community 64699:1", "set large-community 64699:1:1"],
+)
+def test_profiles_of_equal_prepends(site: Site, line: str) -> None:
+    """Two VIPs whose first choice differs in one attribute alone have a profile each."""
+    text = bgpd(network(1, "A"), network(2, "B"), maps=f"route-map A permit 10\n {line}\n{ANY}")
+    assert site.run({"par1": text})[0] == 2
+    first, second = site.routes("par1").values()
+    assert first != second == PLAIN.format(" ").replace("  ", " ")
+
+
 def test_prefix(site: Site) -> None:
     """A whole prefix stays one, and no realserver can take it away."""
     assert site.run({"par1": bgpd("network 198.51.100.0/24", network(1, None))})[0] == 2
@@ -232,6 +245,19 @@ def test_next_hop(site: Site) -> None:
     assert site.is_empty
     assert site.run(files, "--local", "par1=2001:db8:ffff::9")[0] == 2
     assert str(site.loaded("par1").settings.exabgp.next_hop.ipv6) == "2001:db8:ffff::9"
+
+
+def test_next_hop_of_a_route_map(site: Site) -> None:
+    """A next hop that neighbours' route-maps set is the data centre's; two of them can't be had."""
+    lines = ["neighbor 203.0.113.1 route-map OUT out", "neighbor 203.0.113.3 remote-as 64500"]
+    lines += ["neighbor 203.0.113.3 update-source 203.0.113.10"]
+    maps = f"{MAPS}route-map OUT permit 10\n set ip next-hop 203.0.113.99\n"
+    status, said = site.run({"par1": bgpd(network(1, None), *lines, maps=maps)})
+    assert (status, site.is_empty) == (255, True)
+    assert "IPv4 has the next hops 203.0.113.10, 203.0.113.99; vip-speaker has one for all" in said
+    lines.append("neighbor 203.0.113.3 route-map OUT out")
+    assert site.run({"par1": bgpd(network(1, None), *lines, maps=maps)})[0] == 2
+    assert str(site.loaded("par1").settings.exabgp.next_hop.ipv4) == "203.0.113.99"
 
 
 def test_local_address(site: Site) -> None:
