@@ -1,6 +1,6 @@
 """Runs the tests marked `guest` in a guest, a module to a boot, and reports them as if run here.
 
-    pytestmark = pytest.mark.guest
+    pytestmark = pytest.mark.guest("keepalived", "bird")  # and which programs it needs
 
 The guest runs pytest on the same files with the same interpreter, and writes a line for each
 report to its stdout as it comes. A test without a report fails with what the guest left.
@@ -21,14 +21,14 @@ from tests.lab.requirements import require
 
 _INSIDE = "VIP_TESTS_IN_GUEST"
 _REPORT = "\x1ereport "
-_PATIENCE = 420.0
+_PATIENCE = 900.0
 """Seconds that a module's tests may take in all."""
 _PASSED_ON = ("CI",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark, and take the place that is ours: there, or here."""
-    config.addinivalue_line("markers", "guest: runs in a guest with a real kernel")
+    config.addinivalue_line("markers", "guest(*programs): runs in a guest with a real kernel")
     config.pluginmanager.register(_There(config) if os.environ.get(_INSIDE) else _Here(config))
 
 
@@ -54,16 +54,17 @@ class _Here:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        if item.get_closest_marker("guest") is None:
+        mark = item.get_closest_marker("guest")
+        if mark is None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._reports(item):
+        for report in self._reports(item, mark.args):
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
-    def _reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
-        asked = pytest.CallInfo.from_call(lambda: require(*PROGRAMS), when="setup")
+    def _reports(self, item: pytest.Item, needs: tuple[str, ...]) -> Iterator[pytest.TestReport]:
+        asked = pytest.CallInfo.from_call(lambda: require(*PROGRAMS, *needs), when="setup")
         if asked.excinfo is not None:
             yield pytest.TestReport.from_item_and_call(item, asked)
             return
@@ -107,9 +108,6 @@ class _Guest:
 
     def __init__(self, items: list[pytest.Item]) -> None:
         self.left = {item.nodeid for item in items}
-        mark = items[0].get_closest_marker("guest")
-        assert mark is not None
-        self._megabytes: int = mark.kwargs.get("megabytes", 512)
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._early: dict[str, list[dict[str, Any]]] = {}
         self._over = threading.Event()
@@ -148,7 +146,6 @@ class _Guest:
                 ["sh", "-c", 'exec 3>&1 >&2; exec "$@"', "sh", *inner],
                 within=_PATIENCE,
                 env=env,
-                megabytes=self._megabytes,
                 heard=self._heard,
                 stop=self._over.is_set,
             )

@@ -72,9 +72,9 @@ class Keepalived:
         self._host = host
         self._folder = host.directory
         self._arguments = list(arguments)
-        self._global = list(options)
+        self.options = list(options)
         if fifo is not None:
-            self._global.append(f"lvs_notify_fifo {fifo}")
+            self.options.append(f"lvs_notify_fifo {fifo}")
         self.more = more
         self.process: Process | None = None
         self.write(servers)
@@ -82,7 +82,7 @@ class Keepalived:
     def write(self, servers: Sequence[VirtualServer]) -> None:
         """Replace the configuration; it is read at the start and at a HUP."""
         self.servers = list(servers)
-        head = "\n".join(["global_defs {", "router_id lab", *self._global, "}", ""])
+        head = "\n".join(["global_defs {", "router_id lab", *self.options, "}", ""])
         text = head + "".join(server.text() for server in servers) + self.more
         (self._folder / "keepalived.conf").write_text(text)
 

@@ -128,6 +128,19 @@ class Lives(Rows):
         assert trouble(at, "health") == ""
         assert moves(at) == [("removed", PLAIN)]
 
+    def test_killed_and_flushed(self, at: Chain) -> None:
+        """With lvs_flush a start empties what a killed keepalived left, and the peer sees nothing."""
+        at.keepalived.options.append("lvs_flush")
+        try:
+            at.keepalived.write(SERVERS)
+            at.keepalived.kill()
+            all_are(at, "unknown")
+            at.keepalived.start()
+            all_are(at, "up")
+        finally:
+            at.keepalived.options.remove("lvs_flush")
+        assert after(at, WARM_UP) == []
+
     def test_a_dead_vip_stays_dead_over_a_restart(self, at: Chain) -> None:
         """keepalived puts every realserver into IPVS before it has checked one. Nothing comes of it."""
         at.realservers.close(*ports(PLAIN, ALPHA))

@@ -9,7 +9,7 @@ from tests.kernel.lives import Lives, before_ip_vs
 from tests.kernel.rows import SERVERS, TABLES, Realservers
 from tests.lab.netns import Network
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.kernel.rows import EVERY, SERVERS, TABLES, Realservers
 from tests.lab.frr_site import FrrSite
 from tests.lab.netns import Network
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird", "vtysh")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from tests.kernel.delay import Stage, shown, stage
 from tests.lab.eventually import eventually
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
 RARELY, OFTEN = 30.0, 1.0
 """Intervals, in seconds."""
 PATIENCE = 5.0

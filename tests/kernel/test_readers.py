@@ -22,7 +22,7 @@ from tests.kernel import ipvs
 from tests.lab.eventually import eventually
 from tests.unit.health.tables import real, table, virtual
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.guest("ipvsadm")
 READERS: dict[str, Callable[[], TableReader]] = {"proc": ProcReader, "netlink": NetlinkReader}
 ONE = "198.51.100.1:8080 -m -w 1"
 

@@ -15,7 +15,7 @@ from tests.kernel.keepalived import Keepalived, VirtualServer
 from tests.lab.eventually import eventually
 from tests.lab.netns import Network
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird", "vtysh")
 SHARED, SHARED6, ALWAYS = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.9/32"
 PAIR = (SHARED, SHARED6)
 BY_HAND = ("192.0.2.2/32", "2001:db8::2/128")
