@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift
 from policy.route import Route
 from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.exabgp_neighbors import Neighbor, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_pipe import Pipe, SilentError
-from speaker.backends.exabgp_text import (
-    Line,
-    Neighbor,
-    as_ebgp,
-    next_hop_for,
-    parse_neighbors,
-    parse_rib,
-    parse_sessions,
-    render,
-    unreachable,
-)
+from speaker.backends.exabgp_text import Line, as_ebgp, next_hop_for, parse_rib, render, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.assess import duties
-from speaker.backends import exabgp_text
+from speaker.backends import exabgp_neighbors, exabgp_text
 from speaker.migration.evaluate import Evaluation, Hop, Update
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def planned(
     neighbor: Neighbor, topology: Topology, dc: DataCentre, hops: NextHop
 ) -> Mapping[Prefix, Update | str]:
     """Return what a neighbour is sent by ExaBGP when all VIPs are announced, or why it can't be."""
-    session = exabgp_text.Neighbor(
+    session = exabgp_neighbors.Neighbor(
         neighbor.address,
         neighbor.local or neighbor.address,  # of the same family, which is all that matters
         dc.asn,

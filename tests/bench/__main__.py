@@ -13,7 +13,8 @@ from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
-from speaker.backends.exabgp_text import Neighbor, render
+from speaker.backends.exabgp_neighbors import Neighbor
+from speaker.backends.exabgp_text import render
 from speaker.settings import NextHop
 from tests.bench import frr, kernel, own
 from tests.bench.dc import DataCentre, timed

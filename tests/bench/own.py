@@ -23,7 +23,7 @@ from operator import eq
 from pathlib import Path
 
 from policy.route import Asn, parse_prefix
-from speaker.backends.exabgp_text import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor
 from speaker.health.table import RealServer, Table, VirtualServer
 from tests.bench.dc import DataCentre
 from tests.bench.row import Row

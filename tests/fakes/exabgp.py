@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.backends.exabgp_text import Neighbor
+    from speaker.backends.exabgp_neighbors import Neighbor
 
 Dialect = Literal[4, 5]
 DIALECTS: tuple[Dialect, ...] = (4, 5)

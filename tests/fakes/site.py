@@ -12,7 +12,7 @@ from policy.health import Observation, Service
 from policy.route import Asn, parse_prefix
 from speaker import config
 from speaker.backends.exabgp import ExabgpBackend
-from speaker.backends.exabgp_text import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor
 from speaker.clock import SystemClock
 from speaker.store import Store
 from speaker.watchdog import Watchdog
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.clock import Clock
+    from speaker.settings import Config
     from tests.fakes.exabgp import Given
 
 WEB = Service("tcp", 80)
@@ -83,6 +84,47 @@ class Source:
         """See `HealthSource.close`."""
 
 
+class Life:
+    """A watchdog from when a fake ExaBGP spawns it until it is killed."""
+
+    def __init__(
+        self, exabgp: Exabgp, loaded: Config, source: Source, clock: Clock, state: Path
+    ) -> None:
+        """Have it spawned; nothing of it runs yet."""
+        reader = exabgp.spawn()
+        self._alive = True
+
+        def write(data: bytes) -> None:
+            if self._alive and reader is exabgp.reader:
+                exabgp.write(data)
+
+        self.backend = ExabgpBackend(reader, write, wake=self._wake)
+        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        self.store = Store(state)
+        self.watchdog = Watchdog(loaded, self.backend, source, self.store, clock)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def _wake(self) -> None:
+        if self._alive:
+            self.watchdog.wake_and_read()
+
+    def listen(self) -> None:
+        """Read what ExaBGP says from now on."""
+        self.tasks.append(asyncio.get_running_loop().create_task(self.backend.run()))
+
+    def watch(self) -> None:
+        """Run cycles from now on."""
+        self.tasks.append(asyncio.get_running_loop().create_task(self.watchdog.run()))
+
+    async def kill(self) -> None:
+        """End it at once: it says no word more."""
+        self._alive = False
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.store.close()
+
+
 @dataclass
 class Site:
     """What runs, and what a test may turn."""
@@ -132,30 +174,18 @@ async def running(
     """
     exabgp = Exabgp(Daemon(NEIGHBORS, dialect, static))
     loaded = config.load(write_config(directory, more), {})
-    watchdogs: list[Watchdog] = []
-    backend = ExabgpBackend(
-        exabgp.spawn(),
-        exabgp.write,
-        wake=lambda: watchdogs[0].wake_and_read() if watchdogs else None,
-    )
-    backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
     source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
-    store = Store(loaded.settings.state)
-    watchdog = Watchdog(loaded, backend, source, store, clock or SystemClock())
-    watchdogs.append(watchdog)
+    life = Life(exabgp, loaded, source, clock or SystemClock(), loaded.settings.state)
     for peer in (PEER, INSIDE):
         exabgp.daemon.establish(peer)
-    tasks = [asyncio.create_task(backend.run())]
+    life.listen()
     try:
         await asyncio.sleep(0)
-        await watchdog.cycle()
-        await watchdog.settle()
+        await life.watchdog.cycle()
+        await life.watchdog.settle()
         if cycles:
-            tasks.append(asyncio.create_task(watchdog.run()))
-        yield Site(directory, exabgp, source, watchdog, store)
+            life.watch()
+        yield Site(directory, exabgp, source, life.watchdog, life.store)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await life.kill()
         exabgp.stop()
-        store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy.route import Asn, Prefix, parse_prefix
-from speaker.backends.exabgp_text import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Received
 from tests.property import strategies as made
 

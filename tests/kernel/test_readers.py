@@ -14,6 +14,8 @@ import pytest
 
 from policy.health import Service
 from policy.route import parse_prefix
+from speaker import config
+from speaker.check import world
 from speaker.health.netlink import NetlinkReader, connect
 from speaker.health.proc import PATH, ProcReader
 from speaker.health.table import Counting, Table, TableError, TableReader, Watched
@@ -353,3 +355,41 @@ def test_proc_is_fast(kernel: None, record_property: Callable[[str, object], Non
         taken[name] = min(times)
         record_property(f"{name}, 1000 services of 3 realservers", f"{1000 * taken[name]:.1f} ms")
     assert taken["proc"] < taken["netlink"] / 20
+
+
+# --- who else reads it ---------------------------------------------------------------------------
+
+
+def test_check_compares_the_table_with_the_file(kernel: None, tmp_path: Path) -> None:
+    """`vip_mgmt check` finds what IPVS lacks of vip.toml, and what it has besides; marks count."""
+    del kernel
+    path = tmp_path / "vip.toml"
+    path.write_text(FILE)
+    loaded = config.load(path, {})
+    assert [finding.code for finding in world.ipvs(loaded).findings] == ["ipvs-missing"] * 3
+    ipvs.change(
+        *ipvs.service("-t 192.0.2.1:80", ONE),
+        *ipvs.service("-f 8", ONE),
+        *ipvs.service("-u 203.0.113.9:53"),
+    )
+    report = world.ipvs(loaded)
+    assert [(finding.code, finding.subject) for finding in report.findings] == [
+        ("ipvs-extra", "203.0.113.9"),
+        ("ipvs-missing", "vip-2.tld 192.0.2.2/32"),
+    ]
+    assert report.notes == ()
+
+
+FILE = """
+[node]
+dc = "par1"
+[dc.par1]
+asn = 64699
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1"]
+[vip."vip-2.tld"]
+addresses = ["192.0.2.2"]
+[vip."vip-3.tld"]
+addresses = ["192.0.2.3"]
+services = { "fwmark/8" = {} }
+"""

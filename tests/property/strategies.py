@@ -38,7 +38,7 @@ from policy.route import (
     Route,
 )
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.backends.exabgp_text import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor
 from speaker.settings import (
     Backend,
     Config,

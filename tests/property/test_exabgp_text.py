@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp_neighbors import parse_neighbors, parse_sessions
 from speaker.backends.exabgp_protocol import (
     MAX_LINE,
     Conversation,
@@ -29,9 +30,7 @@ from speaker.backends.exabgp_text import (
     PREFIXES_PER_LINE,
     as_ebgp,
     next_hop_for,
-    parse_neighbors,
     parse_rib,
-    parse_sessions,
     render,
     sent,
     unreachable,
@@ -43,7 +42,7 @@ from tests.property import strategies as made
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from speaker.backends.exabgp_text import Neighbor
+    from speaker.backends.exabgp_neighbors import Neighbor
 
 ASN = made.LOCAL_ASN
 ONE = made.ebgp(made.PEERS[0])

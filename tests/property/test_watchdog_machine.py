@@ -10,7 +10,6 @@ import logging
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,24 +24,21 @@ from hypothesis.stateful import (
     rule,
 )
 
-from policy.health import Observation, Service
 from policy.intent import Intent, Mode
-from policy.route import Asn, Prefix, parse_prefix
+from policy.route import Prefix, parse_prefix
 from speaker import config, status
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.backends.exabgp_text import Neighbor
-from speaker.store import Store
-from speaker.watchdog import Watchdog
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
+from tests.fakes.site import NEIGHBORS, Life, Source
 from tests.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
 
+    from speaker.backends.exabgp_neighbors import Neighbor
     from speaker.settings import Config
+    from speaker.watchdog import Watchdog
 
-WEB = Service("tcp", 80)
 CONFIG = """
 [node]
 dc = "par1"
@@ -70,43 +66,9 @@ PREFIXES = tuple(
     map(parse_prefix, ("192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32", "192.0.2.3/32"))
 )
 STATIC: Prefix = parse_prefix("198.51.100.0/24")
-NEIGHBORS = (
-    Neighbor(
-        made.PEERS[0],
-        made.V4_HOP,
-        Asn(64699),
-        Asn(64496),
-        frozenset({4, 6}),
-        frozenset({"speaker"}),
-    ),
-    Neighbor(
-        made.PEERS[2],
-        made.V6_HOP,
-        Asn(64511),
-        Asn(64511),
-        frozenset({4, 6}),
-        frozenset({"speaker"}),
-    ),
-)
 PEERS = tuple(str(neighbor.address) for neighbor in NEIGHBORS)
 HEALED = 150.0
 """Within this time after the last disturbance all must be as decided, in seconds."""
-
-
-@dataclass
-class Source:
-    """Live realservers as a test sets them. None is unknown."""
-
-    live: dict[Prefix, int | None] = field(default_factory=dict)
-    looks: int = 0
-
-    async def observe(self) -> Observation:
-        self.looks += 1
-        known = {p: {WEB: count} for p, count in self.live.items() if count is not None}
-        return Observation(known, "unreadable")
-
-    async def close(self) -> None:
-        pass
 
 
 class Errors(logging.Handler):
@@ -160,31 +122,15 @@ class WatchdogMachine(RuleBasedStateMachine):
         await asyncio.sleep(0)
 
     def spawn(self) -> None:
-        exabgp = self.exabgp
-        reader = exabgp.spawn()
-        life: list[Watchdog] = []
-        backend = ExabgpBackend(
-            reader,
-            lambda data: exabgp.write(data) if reader is exabgp.reader and life else None,
-            wake=lambda: life[0].wake_and_read() if life else None,
-        )
-        loaded = self.config()
-        backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
-        self.store = Store(self.directory / "state.sqlite3")
-        self.watchdog = Watchdog(loaded, backend, self.source, self.store, self.clock)
-        self.backend = backend
-        life.append(self.watchdog)
-        self.life = life
-        loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(backend.run()), loop.create_task(self.watchdog.run())]
+        state = self.directory / "state.sqlite3"
+        self.life = Life(self.exabgp, self.config(), self.source, self.clock, state)
+        self.life.listen()
+        self.life.watch()
 
-    async def kill(self) -> None:
-        """End the helper at once: it says no word more."""
-        self.life.clear()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.store.close()
+    @property
+    def watchdog(self) -> Watchdog:
+        """The one that runs now."""
+        return self.life.watchdog
 
     def disturb(self, seconds: float = 0.0) -> None:
         """Note that something goes wrong, and for how long."""
@@ -297,7 +243,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.disturb()
 
     async def again(self) -> None:
-        await self.kill()
+        await self.life.kill()
         await asyncio.sleep(0.1)  # a process takes its time to start
         self.spawn()
 
@@ -308,7 +254,7 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     async def restart(self, *, up: bool) -> None:
         self.exabgp.stop()
-        await self.kill()
+        await self.life.kill()
         await self.begin(up=up)
 
     @rule(text=st.sampled_from(TEXTS))
@@ -330,7 +276,7 @@ class WatchdogMachine(RuleBasedStateMachine):
     async def reloading(self) -> None:
         loaded = self.config()
         await self.watchdog.configure(loaded, self.source)
-        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        self.life.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
         self.watchdog.wake_and_read()
 
     # --- what always holds -----------------------------------------------------------------
@@ -344,7 +290,7 @@ class WatchdogMachine(RuleBasedStateMachine):
     def it_lives(self) -> None:
         """Nothing makes the watchdog raise, or end."""
         assert not self.errors.found, self.errors.found[0]
-        assert not [task for task in self.tasks if task.done()]
+        assert not [task for task in self.life.tasks if task.done()]
 
     @invariant()
     def the_static_route_stays(self) -> None:
@@ -446,9 +392,9 @@ class WatchdogMachine(RuleBasedStateMachine):
         return wanted
 
     def teardown(self) -> None:
-        if not hasattr(self, "tasks"):
+        if not hasattr(self, "life"):
             return
-        self.do(self.kill())
+        self.do(self.life.kill())
         self.runner.close()
         logging.getLogger("speaker").removeHandler(self.errors)
         shutil.rmtree(self.directory)

@@ -9,15 +9,9 @@ import pytest
 
 from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp_neighbors import Neighbor, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_protocol import Conversation, Event, Ignored, PeerState, Shutdown
-from speaker.backends.exabgp_text import (
-    Neighbor,
-    Sent,
-    as_ebgp,
-    parse_neighbors,
-    parse_rib,
-    parse_sessions,
-)
+from speaker.backends.exabgp_text import Sent, as_ebgp, parse_rib
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "exabgp"
 DIALECTS = ("v4", "v5")
