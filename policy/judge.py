@@ -3,6 +3,7 @@
 A checker that ends empties the table, one that starts fills it before it has checked anything,
 and one that was killed leaves it as it was. None of that says how the realservers are: a service
 is *unknown* meanwhile, and what was known of it is kept.
+Its new configuration fills a service unchecked, too: one that was missing is not believed at once.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.health import AddressHealth, Health, Need, ServiceMemory
+from policy.health import FWMARK, AddressHealth, Health, Need, Service, ServiceMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from policy.health import Checker, HealthRule, Service, Thresholds
+    from policy.health import Checker, HealthRule, Thresholds
 
 FROZEN = "keepalived not running: what IPVS has is not checked"
+_NOTHING = Service(FWMARK, 0)
+"""What is remembered of an address that was looked for and had no service. IPVS has no such mark."""
 
 
 class _Verdict(NamedTuple):
@@ -33,7 +36,8 @@ class _Look(NamedTuple):
     """One look at one address.
 
     `frozen`: nobody keeps the table. `started` is when the checker started, `warm_at` when it will
-    have checked everything: None where that does not matter, or has passed.
+    have checked everything: None where that does not matter, or has passed. `was_down`: the last
+    look found the address down, so that a service that it did not remember was not there.
     """
 
     rule: HealthRule
@@ -43,24 +47,28 @@ class _Look(NamedTuple):
     frozen: bool
     started: float | None
     warm_at: float | None
+    was_down: bool
 
 
 def _look(
     rule: HealthRule,
     live: Mapping[Service, int],
+    memory: Mapping[Service, ServiceMemory],
     checker: Checker | None,
     now: float,
     *,
     was_announced: bool,
 ) -> _Look:
-    if checker is None or not rule.checker.required:
-        return _Look(rule, live, was_announced, now, frozen=False, started=None, warm_at=None)
-    if checker.started is None:
-        return _Look(rule, live, was_announced, now, frozen=True, started=None, warm_at=None)
-    started = min(checker.started, now)
-    warm = started + rule.checker.warm_up
-    warm_at = warm if now < warm else None
-    return _Look(rule, live, was_announced, now, frozen=False, started=started, warm_at=warm_at)
+    ups = [last.up for last in memory.values()]
+    was_down = bool(ups) and _together(rule.need, ups) is Health.DOWN
+    trusted = checker is not None and rule.checker.required
+    started = None if checker is None or not trusted else checker.started
+    frozen, warm_at = trusted and started is None, None
+    if started is not None:
+        started = min(started, now)
+        warm = started + rule.checker.warm_up
+        warm_at = warm if now < warm else None
+    return _Look(rule, live, was_announced, now, frozen, started, warm_at, was_down)
 
 
 def judge(
@@ -87,7 +95,7 @@ def judge(
     """
     if live is None:
         return AddressHealth(Health.UNKNOWN, None, unknown or "not observed", memory)
-    look = _look(rule, live, checker, now, was_announced=was_announced)
+    look = _look(rule, live, memory, checker, now, was_announced=was_announced)
     total = 0
     verdicts = []
     remembered = {}
@@ -98,7 +106,8 @@ def judge(
         if verdict.memory is not None:
             remembered[service] = verdict.memory
     if not verdicts:
-        return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists")
+        nothing = {_NOTHING: ServiceMemory(up=False)} if rule.checker.required else {}
+        return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists", nothing)
     until = min((v.until for v in verdicts if v.until is not None), default=None)
     health = _together(rule.need, [verdict.up for verdict in verdicts])
     if health is Health.UNKNOWN:
@@ -117,7 +126,7 @@ def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[
     held = [
         s for s, last in memory.items() if s not in look.live and _grace(look, last) is not None
     ]
-    return [*look.live, *held] or memory
+    return [*look.live, *held] or [service for service in memory if service != _NOTHING]
 
 
 def _together(need: Need, ups: Sequence[bool | None]) -> Health:
@@ -139,7 +148,7 @@ def _service(look: _Look, service: Service, last: ServiceMemory | None) -> _Verd
             since = _past(last.gone_since, look.now)
             note = f"{service} gone from IPVS for {look.now - since:.1f}s, may come back"
             return _Verdict(None, replace(last, gone_since=since), gone_at, note)
-    elif last is not None and last.gone_since is not None:
+    elif last is not None and last.up and last.gone_since is not None:
         last = replace(last, gone_since=None)
     if count is not None and look.frozen:
         return _Verdict(None, last, note=FROZEN)
@@ -163,12 +172,18 @@ def _counted(
 ) -> _Verdict:
     """Judge one service by its count, None where it does not exist."""
     good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
+    if last is None and look.was_down and look.started is not None and not look.was_announced:
+        last = ServiceMemory(up=False, gone_since=look.now)
+    if last is not None and (since := _appeared(look, last, thresholds, count)) is not None:
+        state = replace(last, turning_since=since, proven_at=proven)
+        return _known(look, service, state, since + look.rule.checker.warm_up)
     if last is None:
         up = good or (not bad and look.was_announced)
+        gone = look.now if count is None else None
         if look.warm_at is None or look.was_announced or not up:
-            return _known(look, service, ServiceMemory(up, proven_at=proven))
+            return _known(look, service, ServiceMemory(up, None, gone, proven))
         last = ServiceMemory(up=False)  # it is full, but nobody has checked it
-    gone = _past(last.gone_since, look.now) if count is None and last.up else None
+    gone = _past(last.gone_since, look.now) if count is None else None
     if not (bad if last.up else good):
         return _known(look, service, ServiceMemory(last.up, None, gone, proven))
     since = _past(last.turning_since, look.now)
@@ -178,8 +193,24 @@ def _counted(
         since = max(since, look.started)
         ready = since + delay if delay else look.warm_at or since
     if look.now >= ready:
-        return _known(look, service, ServiceMemory(not last.up, proven_at=proven))
+        return _known(look, service, ServiceMemory(not last.up, None, gone, proven))
     return _known(look, service, ServiceMemory(last.up, since, gone, proven), ready)
+
+
+def _appeared(
+    look: _Look, last: ServiceMemory, thresholds: Thresholds, count: int | None
+) -> float | None:
+    """Return since when a service that was missing is there, while it is not believed; else None.
+
+    keepalived puts all realservers of a new service into IPVS, and checks them then. While they
+    are not believed, `gone_since` stays set and `turning_since` is when the service appeared.
+    """
+    if last.up or last.gone_since is None or count is None:
+        return None
+    if look.started is None or look.was_announced or thresholds.rise:
+        return None
+    since = max(_past(last.turning_since, look.now), look.started)
+    return since if look.now < since + look.rule.checker.warm_up else None
 
 
 def _grace(look: _Look, last: ServiceMemory) -> float | None:
@@ -208,8 +239,10 @@ def _known(
     """Return the verdict on a service that is up or down, with a word where that is not plain."""
     note = ""
     if state.turning_since is not None:
-        word = "falling" if state.up else "rising"
-        note = f"{service} {word} for {look.now - state.turning_since:.1f}s"
+        ago = f"{look.now - state.turning_since:.1f}s"
+        note = f"{service} {'falling' if state.up else 'rising'} for {ago}"
+        if not state.up and state.gone_since is not None:
+            note = f"{service} appeared {ago} ago, not checked yet"
         if not state.up and look.warm_at is not None:
             note += f", {_age(look)}"
     elif not state.up:

@@ -91,6 +91,21 @@ class Lives(Rows):
         at.says(PLAIN, realservers=2)
         assert moves(at) == [("removed", SORRY), ("added", SORRY)]
 
+    def test_hup_with_a_dead_service(self, at: Chain) -> None:
+        """What a HUP brings back is full before any check; a VIP that was down is not announced for it."""
+        at.keepalived.reload([server for server in SERVERS if "192.0.2.1 " not in server.where])
+        at.realservers.close(*ports(PLAIN))
+        sees(at, *without(PLAIN))
+        at.history.start()
+        before = len(at.keepalived.log())
+        at.keepalived.reload(SERVERS)
+        removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
+        eventually(
+            lambda: removed in at.keepalived.log()[before:], within=PATIENCE, what="its removal"
+        )
+        assert after(at, WARM_UP + 1) == []
+        at.says(PLAIN, realservers=0, health="down", announced=False)
+
     def test_the_end(self, at: Chain) -> None:
         """SIGTERM empties IPVS: all are held for restart_grace, then withdrawn; back after warm_up."""
         began = time.time()

@@ -362,6 +362,126 @@ def test_nothing_comes_back_unchecked(steps: list[tuple[float, int, bool]]) -> N
             assert before or not address.announced
 
 
+BOTH = dict.fromkeys((WEB, TLS), Thresholds())
+
+
+@pytest.mark.parametrize("required", [{}, {WEB: Thresholds()}])
+@pytest.mark.parametrize("before", [None, 2, 0])
+def test_a_service_that_appears(before: int | None, required: dict[Service, Thresholds]) -> None:
+    """What was missing, and fills at a HUP, is not believed before warm_up is over.
+
+    Neither where it was there before, nor where the address never had any service.
+    """
+    address = Address(HealthRule(required=required, checker=USUAL))
+    if before is not None:
+        address.look(50.0, {WEB: before})
+    for now in (60.0, 70.0, 99.0):
+        address.look(now, {})
+    assert not address.announced
+    assert address.look(100.0, {WEB: 2}) is DOWN
+    assert address.look(101.0, {WEB: 2}) is DOWN
+    assert address.reason == "2 realservers: tcp/80 appeared 1.0s ago, not checked yet"
+    assert address.look_again == 110.0
+    assert address.look(109.9, {WEB: 2}) is DOWN
+    assert address.look(110.0, {WEB: 2}) is UP
+    assert address.look(111.0, {WEB: 0}) is DOWN
+    assert address.look(112.0, {WEB: 1}) is UP
+
+
+def test_a_service_that_appears_bit_by_bit() -> None:
+    """However its first realservers come and go, warm_up counts from when the service was there."""
+    address = Address()
+    address.look(99.0, {})
+    for now, count in ((100.0, 0), (100.1, 2), (103.0, 0), (109.9, 2)):
+        assert address.look(now, {WEB: count}) is DOWN
+        assert address.look_again == 110.0
+    assert address.look(110.0, {WEB: 2}) is UP
+    address.look(111.0, {WEB: 0})
+    address.look(112.0, {})
+    assert address.look(113.0, {WEB: 0}) is DOWN
+    assert address.look(123.0, {WEB: 0}) is DOWN
+    assert address.look_again is None
+    assert address.look(200.0, {WEB: 1}) is UP
+
+
+def test_rise_counts_from_the_appearance() -> None:
+    """With `rise`, that is what counts for a service that appears, too, known before or not."""
+    for before in ({}, {WEB: 2}):
+        address = Address(HealthRule(Thresholds(rise=3.0), checker=USUAL))
+        address.look(50.0, dict(before))
+        address.look(60.0, {})
+        address.look(99.0, {})
+        assert address.look(100.0, {WEB: 2}) is DOWN
+        assert address.look(102.9, {WEB: 2}) is DOWN
+        assert address.look(103.0, {WEB: 2}) is UP
+
+
+def test_the_start_and_then_the_appearance() -> None:
+    """Where keepalived starts anew meanwhile, warm_up counts from then."""
+    address = Address()
+    address.look(99.0, {})
+    address.look(100.0, {WEB: 2})
+    assert address.look(106.0, {WEB: 2}, Checker(105.0)) is DOWN
+    assert address.look(114.9, {WEB: 2}, Checker(105.0)) is DOWN
+    assert address.look(115.0, {WEB: 2}, Checker(105.0)) is UP
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_watchdog_that_starts(announced: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A table that is there at the first look is believed at once."""
+    assert Address(announced=announced).look(100.0, {WEB: 2}) is UP
+
+
+def test_still_announced() -> None:
+    """What is announced all the same, because the guard holds it, is believed when it is back."""
+    address = Address()
+    address.look(50.0, {WEB: 2})
+    address.look(60.0, {})
+    assert address.look(70.0, {}) is DOWN
+    address.announced = True
+    assert address.look(71.0, {WEB: 2}) is UP
+
+
+def test_one_more_service() -> None:
+    """A service that is new to a VIP that is up withdraws nothing; to one that is down, it waits."""
+    address = Address(HealthRule(need=Need.ANY, checker=USUAL))
+    address.look(50.0, {WEB: 2})
+    assert address.look(51.0, {WEB: 2, TLS: 2}) is UP
+    address = Address(HealthRule(need=Need.ANY, checker=USUAL))
+    address.look(50.0, {WEB: 0})
+    assert address.look(51.0, {WEB: 0, TLS: 2}) is DOWN
+    assert address.look(61.0, {WEB: 0, TLS: 2}) is UP
+    every = Address(HealthRule(required=BOTH, checker=USUAL))
+    every.look(50.0, {WEB: 2})
+    assert every.look(51.0, {WEB: 2, TLS: 2}) is DOWN
+    assert every.look(61.0, {WEB: 2, TLS: 2}) is UP
+
+
+@given(
+    made.health_rules(st.just(USUAL)),
+    st.lists(
+        st.tuples(made.STEPS, st.dictionaries(st.sampled_from([WEB, TLS]), st.integers(0, 2))),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_nothing_that_appears_is_believed_unchecked(
+    rule: HealthRule, steps: list[tuple[float, Live]]
+) -> None:
+    """An address that had no service, as the last look saw, is not announced before warm_up is over."""
+    plain = Thresholds()
+    rule = replace(rule, thresholds=plain, required=dict.fromkeys(rule.required, plain))
+    address, now, appeared, was_empty = Address(rule), 1000.0, 0.0, False
+    for step, live in steps:
+        now += step
+        if was_empty and live and not address.announced:
+            appeared = now
+        announced, was_empty = address.announced, not live
+        address.look(now, dict(live))
+        if now < appeared + USUAL.warm_up:
+            assert announced or not address.announced
+
+
 @pytest.mark.parametrize("numbers", [(-1.0, 0.0), (0.0, -0.1)])
 def test_senseless_rules(numbers: tuple[float, float]) -> None:
     """Negative times can't exist."""

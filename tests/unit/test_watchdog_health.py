@@ -195,6 +195,36 @@ def test_keepalived_restarted(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_new_configuration_of_keepalived(tmp_path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
+    """What was withdrawn because its service was taken out waits for warm_up when that is back.
+
+    Over a restart of the watchdog, too; a watchdog that remembers nothing announces at once.
+    """
+
+    async def scene(world: World) -> None:
+        assert world.announced == names(*ALL)  # 2 s after the very first look
+        world.live[V4] = {}
+        await asyncio.sleep(12.0)
+        assert world.announced == names(V6, SECOND)
+        if restarts:
+            await world.restart()
+            assert world.announced == names(V6, SECOND)
+        world.live[V4] = {WEB: 2}
+        await asyncio.sleep(4.0)
+        if restarts:
+            await world.restart()
+        else:
+            await asyncio.sleep(2.0)
+        await asyncio.sleep(3.0)
+        assert world.announced == names(V6, SECOND)
+        assert "tcp/80 appeared" in world.reason(V4)
+        await asyncio.sleep(2.1)
+        assert world.announced == names(*ALL)
+
+    play(tmp_path, scene)
+
+
 def test_restored_while_unknown(tmp_path: Path) -> None:
     """To restore a VIP whose service vanished announces it, as with any unknown health."""
 
