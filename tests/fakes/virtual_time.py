@@ -47,6 +47,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._virtual)
         self.set_default_executor(_AtOnce())
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
+        """Do nothing: it has no thread; and asyncio's would end in another one, for which we don't wait."""
+        del timeout
+
     def time(self) -> float:
         """Return the virtual time, in seconds."""
         return self._virtual.now

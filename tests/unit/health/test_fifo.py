@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import tempfile
 import time
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from speaker.health.pace import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 CHECK = 0.05
 EVENT = b"RS [127.0.1.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\n"
@@ -213,12 +214,16 @@ def test_it_can_not_be_made(tmp_path: Path, make: Callable[[Path], None], said: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-def test_another_users(tmp_path: Path) -> None:
+def test_another_users() -> None:
     """One that keepalived made for root alone is told of, and left alone."""
-    path = tmp_path / "lvs.fifo"
+    # Beside tmp_path, whose parents are root's alone.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        _another_users(Path(name) / "lvs.fifo")
+
+
+def _another_users(path: Path) -> None:
     os.mkfifo(path, 0o600)
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o755)
 
     async def main() -> None:
         async with reading(path) as site:
