@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
-        gc.enable()
+        _stay()
         from speaker import spawned  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
 
         return 0 if asyncio.run(spawned.run(path)) else USAGE
@@ -78,6 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"process NAME {{ run {sys.argv[0]}; encoder json; }}",
     )
     return USAGE
+
+
+def _stay() -> None:
+    """Look for garbage again, but seldom: among 10,000 VIPs it takes longer than to judge them.
+
+    Few cycles are ever made, and what waits is a few megabytes at most.
+    """
+    gc.set_threshold(20_000, 50, 100)
+    gc.enable()
 
 
 def _has_pipes() -> bool:
@@ -104,7 +113,7 @@ def _shadow(path: Path, *, once: bool) -> int:
         config = configuration.load(path, os.environ)
         if once:
             return 0 if shadow.once(config) else DIFFERENT
-        gc.enable()
+        _stay()
         shadow.stay(path, config)
     except SpeakerError as error:
         log.critical("%s", error)
@@ -117,7 +126,7 @@ def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
 
     try:
         if stay:
-            gc.enable()
+            _stay()
             return 0 if bgpd.stay(path, config) else USAGE
         return 0 if bgpd.run_pass(config) else NOT_AS_WANTED
     except bgpd.NotBegunError as error:
