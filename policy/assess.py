@@ -138,6 +138,7 @@ def assess(
     # Where it was never known which are here, those that are announced go on.
     here = announced if presence is None or presence.here is None else presence.here
     cases = {}
+    judged: dict[object, AddressHealth] = {}
     for prefix, duty in duties.items():
         facts = Facts(
             duty,
@@ -152,7 +153,7 @@ def assess(
         )
         case = memory.cases.get(prefix)
         if case is None or not case.holds(facts, now):
-            case = _case(facts, memory.health.get(prefix, {}), now)
+            case = _case(facts, memory.health.get(prefix, {}), now, judged)
         cases[prefix] = case
     health = {prefix: case.health for prefix, case in cases.items() if case.health is not None}
     decisions = [case.decision for case in cases.values()]
@@ -177,27 +178,50 @@ def assess(
     )
 
 
-def _case(facts: Facts, memory: Mapping[Service, ServiceMemory], now: float) -> Case:
+def _case(
+    facts: Facts,
+    memory: Mapping[Service, ServiceMemory],
+    now: float,
+    judged: dict[object, AddressHealth],
+) -> Case:
     """Judge and decide one prefix."""
-    health = (
-        judge(
-            facts.duty.vip.health,
-            facts.live,
-            memory,
-            was_announced=facts.was_announced,
-            now=now,
-            unknown=facts.unknown,
-            checker=facts.checker,
-        )
-        if facts.checked
-        else None
-    )
+    health = _health(facts, memory, now, judged) if facts.checked else None
     decision = _decide(facts, facts.intent, health, now)
     rule = facts.duty.vip.health.damping
     until = facts.damping.until(rule, now) if rule and facts.damping else None
     times = (until, None if health is None else health.look_again)
     due = min((when for when in times if when is not None), default=None)
     return Case(facts, now, health, decision, due)
+
+
+def _health(
+    facts: Facts,
+    memory: Mapping[Service, ServiceMemory],
+    now: float,
+    judged: dict[object, AddressHealth],
+) -> AddressHealth:
+    """Judge one prefix. Those of which the same is known share a verdict: most of thousands do.
+
+    Args:
+        facts: what is known of it.
+        memory: what is remembered of it.
+        now: seconds on the steady clock.
+        judged: the verdicts of this assessment, by all that they depend on and that differs in it.
+    """
+    rule, live = facts.duty.vip.health, facts.live
+    counts = None if live is None else tuple(live.items())
+    key = (rule, counts, facts.was_announced, tuple(memory.items()))
+    if (verdict := judged.get(key)) is None:
+        verdict = judged[key] = judge(
+            rule,
+            live,
+            memory,
+            was_announced=facts.was_announced,
+            now=now,
+            unknown=facts.unknown,
+            checker=facts.checker,
+        )
+    return verdict
 
 
 def _decide(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 from policy.errors import PolicyError
@@ -54,6 +55,7 @@ class Service:
             )
 
     @classmethod
+    @lru_cache(maxsize=1_000)
     def parse(cls, text: str) -> Self:
         """Parse `tcp/80`."""
         match = re.fullmatch(r"([a-z]+)/([0-9]{1,10})", text)
@@ -172,6 +174,15 @@ class HealthRule:
     checker: CheckerRule = field(default_factory=CheckerRule)
     require_address: bool = False
     damping: DampingRule | None = None
+    _hash: int = field(init=False, repr=False, compare=False)  # looked up in each cycle
+
+    def __post_init__(self) -> None:
+        required = frozenset(self.required.items())
+        alone = (self.thresholds, self.need, self.checker, self.require_address, self.damping)
+        object.__setattr__(self, "_hash", hash((required, *alone)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def of(self, service: Service) -> Thresholds:
         """Return the thresholds that hold for a service."""

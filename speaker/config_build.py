@@ -43,6 +43,8 @@ class Builder:
             DataCentre(name, Asn(dc.asn), dc.weight) for name, dc in document.dc.items()
         )
         self._names = [dc.name for dc in self._dcs]
+        self._rules: dict[HealthRule, HealthRule] = {}
+        """One object of each: thousands of VIPs have the same rule."""
         self._profiles: dict[str, Profile] = {
             name: Profile(
                 name,
@@ -219,7 +221,7 @@ class Builder:
             if health.source == "ipvs"
             else CheckerRule()
         )
-        return HealthRule(
+        rule = HealthRule(
             thresholds,
             health.services,
             required,
@@ -227,6 +229,7 @@ class Builder:
             health.require_address,
             self._damping(f"{key}.health", health),
         )
+        return self._rules.setdefault(rule, rule)
 
     def _damping(self, key: str, health: HealthTable) -> DampingRule | None:
         table = health.damping

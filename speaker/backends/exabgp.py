@@ -131,19 +131,20 @@ class ExabgpBackend:
             for change in changes
             if isinstance(change, Announce) and impossible[change.prefix.version]
         }
-        self._note_changes(changes)
         together = [change for change in changes if change.prefix not in self._lost]
         alone = [[change] for change in changes if change.prefix in self._lost]
         lines = chain.from_iterable(
             render(group, self._neighbors, self._settings.next_hop) for group in (together, *alone)
         )
-        for line in lines:
-            try:
+        try:
+            for line in lines:
                 failures |= await self._ask_for(line)
-            except SilentError as error:
-                # Each further line would only wait as long, and vip_mgmt with it.
-                left = (change.prefix for rest in (line, *lines) for change in rest.changes)
-                failures |= dict.fromkeys(left, str(error))
+        except SilentError as error:
+            # Each further line would only wait as long, and vip_mgmt with it.
+            left = (change.prefix for rest in (line, *lines) for change in rest.changes)
+            failures |= dict.fromkeys(left, str(error))
+        finally:
+            self._note_changes(changes)
         return failures
 
     def _note_changes(self, changes: Sequence[Change]) -> None:

@@ -63,10 +63,13 @@ class TcpSource:
             in_flight: how many connections to attempt at once.
             opener: makes a socket.
         """
-        self._realservers = realservers
+        self._realservers = {
+            prefix: {service: frozenset(endpoints) for service, endpoints in services.items()}
+            for prefix, services in realservers.items()
+        }
         self._distinct = {
             endpoint
-            for services in realservers.values()
+            for services in self._realservers.values()
             for endpoints in services.values()
             for endpoint in endpoints
         }
@@ -86,15 +89,13 @@ class TcpSource:
 
     def _count(self, verdicts: Mapping[Endpoint, Verdict]) -> Observation:
         """Count the live ones. A prefix that meets a fault of this machine is unknown."""
-        live: dict[Prefix, dict[Service, int]] = {}
-        for prefix, services in self._realservers.items():
-            listed = {endpoint for endpoints in services.values() for endpoint in endpoints}
-            if any(verdicts[endpoint].fault for endpoint in listed):
-                continue
-            live[prefix] = {
-                service: sum(verdicts[endpoint].live for endpoint in set(endpoints))
-                for service, endpoints in services.items()
-            }
+        alive = {endpoint for endpoint, verdict in verdicts.items() if verdict.live}
+        faulty = {endpoint for endpoint, verdict in verdicts.items() if verdict.fault}
+        live: dict[Prefix, dict[Service, int]] = {
+            prefix: {service: len(endpoints & alive) for service, endpoints in services.items()}
+            for prefix, services in self._realservers.items()
+            if not any(endpoints & faulty for endpoints in services.values())
+        }
         return Observation(live, _faults(verdicts))
 
     async def close(self) -> None:

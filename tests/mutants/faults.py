@@ -216,6 +216,13 @@ FAULTS = (
         (DECIDE,),
     ),
     Fault(
+        "prefixes with the same counts share a health",
+        "assess.py",
+        "key = (rule, counts, facts.was_announced, tuple(memory.items()))",
+        "key = (rule, counts)",
+        (DECIDE,),
+    ),
+    Fault(
         "the guard holds an operator",
         "guard.py",
         "        and decision.cause is Cause.HEALTH\n",

@@ -13,7 +13,15 @@ from policy.assess import Assessment, Duty, Memory, assess, duties
 from policy.decide import Cause, Decision, decide
 from policy.errors import PolicyError
 from policy.guard import GuardMemory, GuardRule, restrain
-from policy.health import AddressHealth, Health, HealthRule, Observation, Presence, Service
+from policy.health import (
+    AddressHealth,
+    Health,
+    HealthRule,
+    Observation,
+    Presence,
+    Service,
+    Thresholds,
+)
 from policy.intent import MAX_TEXT, Intent, Mode
 from policy.route import Prefix, Route
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
@@ -373,6 +381,44 @@ def test_assess(steps: list[Case]) -> None:
                 assert case.assess(memory, later).desired == result.desired
 
 
+def one_vip(rule: HealthRule, addresses: int) -> Topology:
+    """One data centre, and one VIP with so many addresses."""
+    at = tuple(Address(prefix, ("par1",)) for prefix in PREFIXES[:addresses])
+    vip = Vip("vip-1.tld", at, (Profile("near", 0),), rule)
+    return Topology((DataCentre("par1", made.LOCAL_ASN),), (vip,))
+
+
+BETWEEN = one_vip(HealthRule(Thresholds(drop_at=0, restore_at=2)), 2)
+"""With one realserver each, its addresses stay what they were."""
+
+
+@given(
+    made.topologies().flatmap(lambda topology: st.lists(cases(topology), min_size=1, max_size=3))
+)
+@example(
+    [
+        Case(
+            duties(BETWEEN, BETWEEN.dcs[0]),
+            Observation({p: {made.SERVICES[0]: 1} for p in BETWEEN.prefixes}),
+            frozenset(),
+            {},
+            frozenset(),
+            frozenset(PREFIXES[:1]),
+            GuardRule(),
+        )
+    ]
+)
+def test_health_is_each_prefix_s_own(steps: list[Case]) -> None:
+    """A prefix's health is what it would be, were it the only one."""
+    memory = Memory()
+    for now, case in enumerate(steps):
+        result = case.assess(memory, now)
+        for prefix, duty in case.duties.items():
+            alone = replace(case, duties={prefix: duty}).assess(replace(memory, cases={}), now)
+            assert alone.health.get(prefix) == result.health.get(prefix)
+        memory = result.memory
+
+
 @given(made.topologies().flatmap(cases))
 def test_unknown_holds_all(case: Case) -> None:
     """Where nothing is known, nothing that is left to the watchdog changes."""
@@ -384,17 +430,7 @@ def test_unknown_holds_all(case: Case) -> None:
 @pytest.mark.parametrize("presence", [None, Presence(None, "x")])
 def test_presence_that_was_never_known(presence: Presence | None) -> None:
     """Where it was never known what is here, what is announced goes on, and nothing else begins."""
-    topology = Topology(
-        (DataCentre("par1", made.LOCAL_ASN),),
-        (
-            Vip(
-                "vip-1.tld",
-                tuple(Address(prefix, ("par1",)) for prefix in PREFIXES[:3]),
-                (Profile("near", 0),),
-                HealthRule(require_address=True),
-            ),
-        ),
-    )
+    topology = one_vip(HealthRule(require_address=True), 3)
     case = Case(
         duties(topology, topology.dcs[0]),
         Observation({p: {made.SERVICES[0]: 1} for p in PREFIXES[:3]}, presence=presence),
