@@ -111,7 +111,7 @@ class Relayed:
         return connected
 
     async def _begin(self, hops: NextHop) -> ExabgpBackend:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             reader, self._writer = await self._connected
         backend = ExabgpBackend(reader, self._writer.write, wake=lambda: None)
         backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+SLOW = 6
+"""How many times as slow as an idle machine a busy one may be. What is well never waits for so long."""
 
 
 def eventually(
@@ -22,7 +24,7 @@ def eventually(
 
     Args:
         check: reads the state of the world once; must be quick.
-        within: seconds until it is a failure.
+        within: seconds until it is a failure, on an idle machine.
         what: the awaited state in words, for the failure's message.
         until: whether a value read by `check` is the awaited one.
         every: seconds between two looks.
@@ -31,7 +33,7 @@ def eventually(
         AssertionError: the deadline has passed; says what was last seen.
     """
     __tracebackhide__ = True
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + SLOW * within
     while True:
         try:
             value = check()
@@ -42,6 +44,6 @@ def eventually(
                 return value
             seen = repr(value)
         if time.monotonic() >= deadline:
-            message = f"not within {within:g} s: {what}; last seen: {seen}"
+            message = f"not within {SLOW * within:g} s: {what}; last seen: {seen}"
             raise AssertionError(message)
         time.sleep(every)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tests.lab.netns import Namespace
 
+PATIENCE = 30.0
+"""Seconds until a process that does not obey is a failure."""
+
 
 class Filter:
     """A process that ExaBGP spawns and that spawns the watchdog; it obeys the test.
@@ -32,7 +35,7 @@ class Filter:
 
     def attach(self) -> None:
         """Wait for the process that ExaBGP has just started."""
-        self._listener.settimeout(10)
+        self._listener.settimeout(PATIENCE)
         self._connection, _ = self._listener.accept()
         self._connection.settimeout(None)
         threading.Thread(target=self._listen, args=(self._connection,), daemon=True).start()
@@ -60,7 +63,7 @@ class Filter:
     def _tell(self, message: dict[str, object]) -> None:
         assert self._connection is not None, "not attached"
         self._connection.sendall(json.dumps(message).encode() + b"\n")
-        self._obeyed.get(timeout=5)
+        self._obeyed.get(timeout=PATIENCE)
 
     def _listen(self, connection: socket.socket) -> None:
         with connection, connection.makefile(encoding="ascii") as lines:

@@ -80,7 +80,7 @@ class FrrSite:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def cron(self, *, before: Sequence[str] = (), uid: int | None = None) -> tuple[int, str]:

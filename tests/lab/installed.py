@@ -33,7 +33,7 @@ class Installed:
 def installed() -> Iterator[Installed]:
     """The product, built from this tree and installed with all that it depends on."""
     require()
-    directory = Path(tempfile.mkdtemp(prefix="vip-installed-"))
+    directory = Path(tempfile.mkdtemp(prefix="vip-installed-", dir="/tmp"))
     try:
         directory.chmod(0o755)
         yield Installed(_install(directory))

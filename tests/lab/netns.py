@@ -7,11 +7,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.lab.eventually import eventually
 from tests.lab.process import Process
 from tests.lab.session import BOTH, Family, Session
 
@@ -70,8 +71,17 @@ class Namespace:
     def stop(self) -> None:
         """End all that was started in here, and what that has left behind."""
         self.cleanup.close()
-        for pid in _run("ip", "netns", "pids", self.name).split():
-            os.kill(int(pid), signal.SIGKILL)
+        eventually(
+            self._kill_all, until=lambda pids: not pids, within=10, what=f"nobody in {self.name}"
+        )
+
+    def _kill_all(self) -> list[str]:
+        """Kill whoever is in here, and return who that was: somebody may have forked meanwhile."""
+        pids = _run("ip", "netns", "pids", self.name).split()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        return pids
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +141,9 @@ class Network:
         self._stem = f"vip{os.getpid()}-{next(_serial)}"
         self._links = itertools.count(1)
         self._hosts: list[Namespace] = []
-        # Not pytest's tmp_path: that is closed to the users that daemons run as.
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{self._stem}-"))
+        # Neither pytest's tmp_path nor $TMPDIR: they may be closed to the users that daemons run as,
+        # and too long for the path of a socket.
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{self._stem}-", dir="/tmp"))
         self.directory.chmod(0o755)
 
     def host(self, label: str) -> Namespace:
@@ -179,11 +190,12 @@ class Network:
 
     def close(self) -> None:
         """Stop every process and remove every namespace and file."""
-        for host in self._hosts:
-            host.stop()
-        for host in self._hosts:
-            _run("ip", "netns", "delete", host.name)
-        shutil.rmtree(self.directory)
+        with ExitStack() as last:
+            last.callback(shutil.rmtree, self.directory)
+            for host in self._hosts:
+                last.callback(_run, "ip", "netns", "delete", host.name)
+            for host in self._hosts:
+                last.callback(host.stop)
 
     def __enter__(self) -> Self:
         """Return the network itself, to be closed at the end of the block."""

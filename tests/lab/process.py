@@ -4,9 +4,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.lab.eventually import eventually
+
+PATIENCE = 60.0
+"""Seconds until a process that does not end is a failure."""
 
 
 class Process:
@@ -65,7 +69,7 @@ class Process:
         """Send it a signal, if it still runs."""
         self._popen.send_signal(number)
 
-    def wait(self, within: float = 5) -> int:
+    def wait(self, within: float = PATIENCE) -> int:
         """Wait for its end and return the exit status.
 
         Raises:
@@ -77,7 +81,7 @@ class Process:
             message = f"still runs after {within:g} s: {self.name}\n{self.log()[-2000:]}"
             raise AssertionError(message) from None
 
-    def terminate(self, within: float = 5) -> int:
+    def terminate(self, within: float = PATIENCE) -> int:
         """Ask it to stop, wait for that, and return the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(within)
@@ -87,12 +91,21 @@ class Process:
         self._popen.kill()
         self._popen.wait()
 
-    def stop(self, within: float = 3) -> None:
-        """End it, politely if it will."""
-        try:
-            self.terminate(within)
-        except AssertionError:
-            self.kill()
+    def stop(self) -> None:
+        """End it, politely if it will, and what it leaves behind in its process group."""
+        self.signal(signal.SIGTERM)
+        with suppress(AssertionError):
+            eventually(self._ended, within=0.5, what="its end")
+        if self._popen.returncode is None:
+            # Nobody has waited for it yet, so that the group's id is still its own.
+            os.killpg(self.pid, signal.SIGKILL)
+            self._popen.wait()
+
+    def _ended(self) -> bool:
+        if self._popen.returncode is not None:
+            return True
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, flags) is not None
 
     def ready(self, check: Callable[[], object], what: str, within: float = 10) -> None:
         """Wait until `check` holds, or say why the process died.

@@ -11,6 +11,9 @@ from typing import Any
 
 from tests.lab.netns import Namespace
 
+PATIENCE = 30.0
+"""Seconds until a helper that does not answer is a failure."""
+
 
 class NoReplyError(Exception):
     """ExaBGP has not answered a command in time."""
@@ -41,9 +44,9 @@ class Helper:
         self._told: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         # A thread, because a helper that nobody listens to would stop ExaBGP.
         threading.Thread(target=self._listen, daemon=True).start()
-        self.identity = self._told.get(timeout=5)
+        self.identity = self._told.get(timeout=PATIENCE)
 
-    def ask(self, line: str, within: float = 5) -> Reply:
+    def ask(self, line: str, within: float = PATIENCE) -> Reply:
         """Send one command and wait for its status, `done` or `error`.
 
         Raises:
@@ -56,7 +59,7 @@ class Helper:
         """Send commands without waiting."""
         self._tell(write="".join(f"{line}\n" for line in lines))
 
-    def reply(self, within: float = 5, what: str = "a command") -> Reply:
+    def reply(self, within: float = PATIENCE, what: str = "a command") -> Reply:
         """Wait for the next status line and return it with the plain lines before it."""
         lines: list[str] = []
         while True:
@@ -72,7 +75,7 @@ class Helper:
     def readable(self, path: str) -> bool:
         """Ask whether it may read a file."""
         self._tell(readable=path)
-        return bool(self._told.get(timeout=5)["readable"])
+        return bool(self._told.get(timeout=PATIENCE)["readable"])
 
     def stop_reading(self) -> None:
         """Leave stdin alone; a read that already waits still takes what comes first."""
@@ -87,7 +90,7 @@ class Helper:
         self._tell(exit=status)
         self.wait()
 
-    def wait(self, within: float = 5) -> None:
+    def wait(self, within: float = PATIENCE) -> None:
         """Wait until it has gone, told to or not."""
         assert self.ended.wait(within), f"the helper still runs after {within:g} s"
 
@@ -146,7 +149,7 @@ class Puppet:
         host.cleanup.callback(self._listener.close)
         self.run = ["/usr/bin/python3", str(script), str(path)]
 
-    def helper(self, within: float = 10) -> Helper:
+    def helper(self, within: float = PATIENCE) -> Helper:
         """Wait for the next helper that ExaBGP starts."""
         self._listener.settimeout(within)
         try:

@@ -149,7 +149,7 @@ class Site:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def status(self, *names: str) -> dict[str, Any]:

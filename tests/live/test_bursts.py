@@ -27,9 +27,9 @@ def test_the_driver(network: Network, flavour: Flavour, installed: Installed) ->
     link = network.link(network.host("bird"), host)
     session = link.session(64500, 64699)
     bird = Bird(link.a.namespace, [session])
-    script = Path(
-        shutil.copy(Path(tests.lab.__file__).with_name("burst_script.py"), host.directory)
-    )
+    script = host.directory / "burst.py"
+    shutil.copyfile(Path(tests.lab.__file__).with_name("burst_script.py"), script)
+    script.chmod(0o644)
     result = host.directory / "result.json"
     numbers = [str(number) for number in (SEED, CHANGES, WIDTH)]
     run = [installed.program("python"), str(script), str(result), *numbers, link.b.ipv6]
@@ -95,4 +95,9 @@ def test_the_product(network: Network, flavour: Flavour, installed: Installed) -
         within=20,
         what=f"{expected} at the peer",
     )
-    assert {p for p, route in site.routes().items() if route["announced"]} == expected
+    eventually(
+        lambda: {p for p, route in site.routes().items() if route["announced"]},
+        until=partial(eq, expected),
+        within=5,
+        what=f"{expected} read back",
+    )

@@ -101,7 +101,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         self._systemd()

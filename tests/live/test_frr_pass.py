@@ -247,7 +247,7 @@ def test_the_guard_waits_within_the_pass(dc: Bench) -> None:
     held = "2 of 4 prefixes would be withdrawn at once"
     eventually(lambda: held in process.log(), within=10, what="the guard's word")
     assert dc.bird.best(V4) is not None
-    assert process.wait(15) == 0
+    assert process.wait() == 0
     misses(dc.bird, V4, V6)
     assert {event.verb for event in history.events()} == {"removed"}
 
@@ -263,7 +263,7 @@ def test_the_guard_forgets_what_recovers_in_time(dc: Bench) -> None:
     before = len(process.log())
     eventually(lambda: "held: " in process.log()[before:], within=10, what="the guard's word")
     dc.site.realservers.open(ONE)
-    assert process.wait(15) == 0
+    assert process.wait() == 0
     assert history.events() == []
 
 
@@ -271,7 +271,7 @@ def test_two_passes_that_overlap(dc: Bench) -> None:
     """They wait for each other; both succeed, and each route is announced once."""
     history = History(dc.bird)
     passes = [dc.site.begin_cron() for _ in range(3)]
-    assert [process.wait(30) for process in passes] == [0, 0, 0]
+    assert [process.wait() for process in passes] == [0, 0, 0]
     sees(dc.bird, *ALL)
     assert [history.verbs(prefix) for prefix in sorted(ALL)] == [["added"]] * 4
 
@@ -283,5 +283,5 @@ def test_a_pass_waits_for_another_run(dc: Bench) -> None:
         process = dc.site.begin_cron()
         steadily_misses(dc.bird, *ALL, during=1.5)
         assert process.alive
-    assert process.wait(10) == 0
+    assert process.wait() == 0
     sees(dc.bird, *ALL)

@@ -31,7 +31,7 @@ def run_import(
     """Run `vip_mgmt import` for files by data centre."""
     words = [f"{dc}={path}" for dc, path in files.items()]
     argv = [str(BIN / "vip_mgmt"), "import", *words, "--out", str(out), *options]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
 
 
 def local_options(dc: str, stage: Stage) -> list[str]:
