@@ -21,7 +21,7 @@ from tests.lab.requirements import require
 
 _INSIDE = "VIP_TESTS_IN_GUEST"
 _REPORT = "\x1ereport "
-_PATIENCE = 900.0
+_PATIENCE = 3600.0
 """Seconds that a module's tests may take in all."""
 _PASSED_ON = ("CI",)
 

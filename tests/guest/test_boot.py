@@ -51,7 +51,7 @@ def test_what_comes_back(preload: tuple[Path, Path]) -> None:
         ]
         outcome = run(
             ["sh", "-c", "\n".join(lines)],
-            within=60,
+            within=300,
             writable=[path],
             env={"GREETING": 'it\'s "me" $HOME'},
             preload=preload[:1],
@@ -77,13 +77,13 @@ def test_a_guest_that_does_not_end_is_ended(preload: tuple[Path, Path]) -> None:
 
     script = ["sh", "-c", "echo so far; sleep 1000"]
     with pytest.raises(GuestError, match="its time was over\n--- stdout:\nso far\n"):
-        run(script, within=60, preload=preload[:1], heard=heard, stop=lambda: bool(begun))
+        run(script, within=300, preload=preload[:1], heard=heard, stop=lambda: bool(begun))
     eventually(lambda: living(begun), until=lambda n: n == 0, within=5, what="no process of it")
 
 
 def test_a_host_with_amx(preload: tuple[Path, Path]) -> None:
     """Where the host takes XSAVE areas only whole, the guest runs with the remedy, and not without."""
     remedy, host = preload
-    assert run(["true"], within=60, preload=[remedy, host]).status == 0
+    assert run(["true"], within=300, preload=[remedy, host]).status == 0
     with pytest.raises(GuestError, match=r"(?s)no exit status.*put_fp_registers"):
-        run(["true"], within=60, preload=[host])
+        run(["true"], within=300, preload=[host])

@@ -137,7 +137,7 @@ class Chain:
         """Return what the watchdog says of routes, by prefix."""
         return {route["prefix"]: route for route in self.status()["routes"]}
 
-    def says(self, prefix: str, within: float = 15, **wanted: Any) -> dict[str, Any]:
+    def says(self, prefix: str, within: float = 10, **wanted: Any) -> dict[str, Any]:
         """Wait until the watchdog says some things of a route, and return all that it says.
 
         Args:
@@ -166,6 +166,22 @@ class Chain:
             within=20,
             what="the watchdog's word that it took the configuration",
         )
+
+    # --- what the peer has ------------------------------------------------------------------
+
+    def sees(self, *prefixes: str, within: float = 10) -> None:
+        """Wait until the peer has exactly some prefixes."""
+        eventually(
+            lambda: sorted(self.bird.routes()),
+            until=lambda seen: seen == sorted(prefixes),
+            within=within,
+            what=f"exactly {sorted(prefixes)} at the peer of {self.host.name}",
+            every=0.05,
+        )
+
+    def moves(self) -> list[tuple[str, str]]:
+        """Return what happened at the peer since its memory began: `("removed", prefix)`, in order."""
+        return [(event.verb, event.prefix) for event in self.history.events()]
 
     # --- the table --------------------------------------------------------------------------
 

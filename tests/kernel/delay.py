@@ -64,8 +64,8 @@ class Stage:
 
     def events(self) -> list[tuple[float, str]]:
         """Return keepalived's events: when, and its line."""
-        lines = self._stamps.log().splitlines()[1:]
-        words = [line.partition(" ") for line in lines]
+        lines = self._stamps.log().splitlines(keepends=True)[1:]
+        words = [line[:-1].partition(" ") for line in lines if line.endswith("\n")]
         return [(float(when), line) for when, _, line in words]
 
     def keepalived(self, *, fifo: bool) -> None:
@@ -109,7 +109,11 @@ class Stage:
         self.chain.realservers.close(FRAGILE)
         self.until(self.count - 1)
         (lost,) = self.chain.history.events()
-        removed = next(when for when, line in self.events()[seen:] if _is_removal(line))
+        (removed, *_) = eventually(
+            lambda: [when for when, line in self.events()[seen:] if _is_removal(line)],
+            within=5,
+            what="keepalived's event",
+        )
         self.chain.realservers.open(FRAGILE)
         self.until(self.count)
         return lost.time - removed

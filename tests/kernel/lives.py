@@ -1,33 +1,36 @@
 """Owns what must hold beside every daemon while keepalived ends, starts, and reads its configuration."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.kernel.chain import Chain
 from tests.kernel.rows import (
     ALPHA,
     EVERY,
     GRACE,
-    PATIENCE,
     PLAIN,
     PORTS,
     SERVERS,
     SORRY,
     WARM_UP,
     Rows,
-    moves,
     ports,
-    sees,
     without,
 )
 from tests.lab.eventually import eventually
+
+BRIEF = 8.0
+"""Seconds of restart_grace where a test waits for its end."""
 
 
 def after(chain: Chain, seconds: float) -> list[tuple[str, str]]:
     """Return what has happened at the peer when some more seconds have passed."""
     until = time.monotonic() + seconds
     eventually(lambda: time.monotonic() >= until, within=2 * seconds + 5, what="the look-out's end")
-    return moves(chain)
+    return chain.moves()
 
 
 def all_are(chain: Chain, health: str) -> None:
@@ -35,7 +38,7 @@ def all_are(chain: Chain, health: str) -> None:
     eventually(
         lambda: {p: r["health"] for p, r in chain.routes().items() if r["health"] != health},
         until=lambda others: not others,
-        within=PATIENCE,
+        within=10,
         what=f"every VIP {health}",
         every=0.05,
     )
@@ -49,6 +52,14 @@ def trouble(chain: Chain, kind: str) -> str:
 
 class Lives(Rows):
     """Nothing that keepalived does when it restarts withdraws a healthy VIP, or restores a dead one."""
+
+    @pytest.fixture
+    def brief(self, at: Chain) -> Iterator[Chain]:
+        """The chain with a restart_grace that a test can wait for."""
+        at.reload({"health": {"restart_grace": f"{BRIEF:g}s"}})
+        all_are(at, "up")
+        yield at
+        at.reload({"health": {"restart_grace": f"{GRACE:g}s"}})
 
     def test_restart(self, at: Chain) -> None:
         """IPVS is empty meanwhile; the peer sees nothing of it, again and again."""
@@ -75,58 +86,60 @@ class Lives(Rows):
             assert at.table() == before
         assert after(at, 2) == []
 
-    def test_hup_with_changes(self, at: Chain) -> None:
+    def test_hup_with_changes(self, brief: Chain) -> None:
         """A realserver that leaves is one less; a service that leaves is down after restart_grace."""
+        at = brief
         changed = [server for server in SERVERS if "192.0.2.3 " not in server.where]
         changed[0] = type(changed[0])(changed[0].where, PORTS[PLAIN][:1])
         began = time.time()
         at.keepalived.reload(changed)
         at.says(PLAIN, realservers=1, health="up")
         at.says(SORRY, health="unknown", announced=True, reason="gone from IPVS")
-        sees(at, *without(SORRY))
+        at.sees(*without(SORRY))
         (event,) = at.history.events()
-        assert began + GRACE - 1 <= event.time
+        assert began + BRIEF - 1 <= event.time
         at.keepalived.reload(SERVERS)
-        sees(at, *EVERY)
+        at.sees(*EVERY)
         at.says(PLAIN, realservers=2)
-        assert moves(at) == [("removed", SORRY), ("added", SORRY)]
+        assert at.moves() == [("removed", SORRY), ("added", SORRY)]
 
-    def test_hup_with_a_dead_service(self, at: Chain) -> None:
+    def test_hup_with_a_dead_service(self, brief: Chain) -> None:
         """What a HUP brings back is full before any check; a VIP that was down is not announced for it."""
+        at = brief
         at.keepalived.reload([server for server in SERVERS if "192.0.2.1 " not in server.where])
         at.realservers.close(*ports(PLAIN))
-        sees(at, *without(PLAIN))
+        at.sees(*without(PLAIN))
         at.history.start()
         before = len(at.keepalived.log())
         at.keepalived.reload(SERVERS)
         removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
-        eventually(
-            lambda: removed in at.keepalived.log()[before:], within=PATIENCE, what="its removal"
-        )
+        eventually(lambda: removed in at.keepalived.log()[before:], within=10, what="its removal")
         assert after(at, WARM_UP + 1) == []
         at.says(PLAIN, realservers=0, health="down", announced=False)
 
-    def test_the_end(self, at: Chain) -> None:
+    def test_the_end(self, brief: Chain) -> None:
         """SIGTERM empties IPVS: all are held for restart_grace, then withdrawn; back after warm_up."""
+        at = brief
         began = time.time()
         at.keepalived.stop()
         assert at.table() == {}
         all_are(at, "unknown")
         assert set(at.bird.routes()) == set(EVERY)
-        sees(at)
+        at.sees()
         went = at.history.events()
         assert [(event.verb) for event in went] == ["removed"] * len(EVERY)
-        assert began + GRACE - 1 <= min(event.time for event in went)
+        assert began + BRIEF - 1 <= min(event.time for event in went)
         at.history.start()
         began = time.time()
         at.keepalived.start()
-        sees(at, *EVERY)
+        at.sees(*EVERY)
         came = at.history.events()
         assert [event.verb for event in came] == ["added"] * len(EVERY)
         assert began + WARM_UP - 1 <= min(event.time for event in came)
 
-    def test_killed(self, at: Chain) -> None:
+    def test_killed(self, brief: Chain) -> None:
         """SIGKILL freezes IPVS: all are unknown, held and said loudly; what died then goes later."""
+        at = brief
         before = at.table()
         at.keepalived.kill()
         at.realservers.close(*ports(PLAIN))
@@ -134,14 +147,14 @@ class Lives(Rows):
         said = trouble(at, "health")
         assert f"{len(EVERY)} prefixes unknown, held as they are" in said
         assert "keepalived not running" in said
-        assert after(at, GRACE + 1) == []
+        assert after(at, BRIEF + 1) == []
         assert at.table() == before
         at.keepalived.start()
-        sees(at, *without(PLAIN))
+        at.sees(*without(PLAIN))
         all_up = [prefix for prefix, route in at.routes().items() if route["health"] == "up"]
         assert sorted(all_up) == without(PLAIN)
         assert trouble(at, "health") == ""
-        assert moves(at) == [("removed", PLAIN)]
+        assert at.moves() == [("removed", PLAIN)]
 
     def test_killed_and_flushed(self, at: Chain) -> None:
         """With lvs_flush a start empties what a killed keepalived left, and the peer sees nothing."""
@@ -159,25 +172,23 @@ class Lives(Rows):
     def test_a_dead_vip_stays_dead_over_a_restart(self, at: Chain) -> None:
         """keepalived puts every realserver into IPVS before it has checked one. Nothing comes of it."""
         at.realservers.close(*ports(PLAIN, ALPHA))
-        sees(at, *without(PLAIN, ALPHA))
+        at.sees(*without(PLAIN, ALPHA))
         at.history.start()
         before = len(at.keepalived.log())
         at.keepalived.restart()
         removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
-        eventually(
-            lambda: removed in at.keepalived.log()[before:], within=PATIENCE, what="its removal"
-        )
+        eventually(lambda: removed in at.keepalived.log()[before:], within=10, what="its removal")
         assert after(at, WARM_UP + 1) == []
         at.realservers.open(*ports(PLAIN, ALPHA))
-        sees(at, *EVERY)
-        assert sorted(moves(at)) == [("added", PLAIN), ("added", ALPHA)]
+        at.sees(*EVERY)
+        assert sorted(at.moves()) == [("added", PLAIN), ("added", ALPHA)]
 
     def test_a_realserver_dies_during_a_restart(self, at: Chain) -> None:
         """Only its VIP goes, once."""
         at.keepalived.stop()
         at.realservers.close(*ports(PLAIN))
         at.keepalived.start()
-        sees(at, *without(PLAIN))
+        at.sees(*without(PLAIN))
         assert after(at, WARM_UP) == [("removed", PLAIN)]
 
     def test_the_watchdog_restarts_while_keepalived_does(self, at: Chain) -> None:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from tests.kernel.delay import Stage, shown, stage
 from tests.lab.eventually import eventually
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
-RARELY, OFTEN = 30.0, 1.0
+RARELY, OFTEN = 60.0, 1.0
 """Intervals, in seconds."""
-PATIENCE = 5.0
+PATIENCE = 20.0
+"""Seconds that a slow machine may take, and well below the interval."""
 
 
 @pytest.fixture(scope="module", params=[1, 1000], ids="vips-{}".format)
@@ -25,11 +27,20 @@ def at(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield made
 
 
+def targets(descriptors: Path) -> set[Path]:
+    """Return what a process has open, of which some may be closed meanwhile."""
+    found = set()
+    for path in descriptors.iterdir():
+        with suppress(OSError):
+            found.add(path.readlink())
+    return found
+
+
 def test_with_the_fifo(at: Stage, record_property: Callable[[str, object], None]) -> None:
     """An event is looked after at once: the interval, which is long, has no part in it."""
     taken = at.losses(5, within=2)
     record_property(f"removal to loss, {at.count} VIPs, fifo", shown(taken))
-    assert statistics.median(taken) < 1
+    assert statistics.median(taken) < PATIENCE / 4
     assert max(taken) < PATIENCE < RARELY
 
 
@@ -54,9 +65,8 @@ def test_a_fifo_that_somebody_removed(at: Stage) -> None:
     at.chain.keepalived.restart()
     descriptors = Path(f"/proc/{at.chain.watchdog.pid}/fd")
     eventually(
-        lambda: [path.readlink() for path in descriptors.iterdir()],
-        until=lambda paths: fifo in paths,
-        within=PATIENCE,
+        lambda: fifo in targets(descriptors),
+        within=5,
         what="the watchdog reads the fifo that is there now",
         every=0.1,
     )

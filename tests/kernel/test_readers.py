@@ -280,18 +280,20 @@ def test_a_service_goes_before_netlink_asks_for_its_realservers(kernel: None) ->
 
 WRITER = """
 import itertools, select, subprocess, sys
+rests = itertools.cycle([0.01] * HURRY + [float(sys.argv[1])])
 for lines in itertools.cycle(sys.argv[2:]):
     subprocess.run(["ipvsadm", "-R"], input=lines, text=True, check=True)
-    if select.select([sys.stdin], [], [], float(sys.argv[1]))[0]:
+    if select.select([sys.stdin], [], [], next(rests))[0]:
         break
 """
-STABLE = {"proc": (400, 0.01, 150), "netlink": (20, 0.3, 20)}
-"""By reader: how many services stay, how long the writer rests, and how many tables are enough."""
+HURRY = 8
+STABLE = {"proc": (400, 150), "netlink": (150, 8)}
+"""By reader: how many services stay, more than one piece of an answer has; how many tables are enough."""
 
 
 @contextmanager
 def writer(rest: float) -> Iterator[None]:
-    """Run a process that adds and removes services over and over.
+    """Run a process that adds and removes services over and over, and rests now and then.
 
     It ends by itself between two changes: killed, it would leave an ipvsadm that goes on to write
     into the next test's table.
@@ -300,7 +302,7 @@ def writer(rest: float) -> Iterator[None]:
     added = ipvs.numbered(restless, ONE)
     removed = [f"-D -t {ipvs.address(number)}:80" for number in restless]
     texts = ["".join(f"{line}\n" for line in lines) for lines in (added, removed)]
-    argv = [sys.executable, "-c", WRITER, str(rest), *texts]
+    argv = [sys.executable, "-c", WRITER.replace("HURRY", str(HURRY)), str(rest), *texts]
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
         yield
     assert process.returncode == 0
@@ -314,8 +316,13 @@ def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -
     change.
     """
     del kernel
-    count, rest, enough = STABLE[name]
+    count, enough = STABLE[name]
     ipvs.change(*ipvs.numbered(range(count), ONE))
+    taken = []
+    for _ in range(2):  # the first one imports the library
+        began = time.monotonic()
+        read(READERS[name]())
+        taken.append(time.monotonic() - began)
     stable = [virtual("tcp", ipvs.address(number), 80) for number in range(count)]
     wrong: list[str] = []
     unknown: set[str] = set()
@@ -331,7 +338,7 @@ def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -
         sizes.append(len(services))
         return bool(wrong) or (len(set(sizes)) > 1 and len(sizes) >= enough)
 
-    with writer(rest):
+    with writer(4 * min(taken)):
         eventually(seen_enough, within=60, what="enough tables that are not all alike")
     assert not wrong
     assert unknown <= {"changes while it is being read"}
@@ -356,7 +363,7 @@ def test_proc_is_fast(kernel: None, record_property: Callable[[str, object], Non
             assert sum(map(len, seen.services.values())) == 3000
         taken[name] = min(times)
         record_property(f"{name}, 1000 services of 3 realservers", f"{1000 * taken[name]:.1f} ms")
-    assert taken["proc"] < taken["netlink"] / 20
+    assert taken["proc"] < taken["netlink"] / 5
 
 
 # --- who else reads it ---------------------------------------------------------------------------
