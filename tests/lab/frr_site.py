@@ -1,5 +1,6 @@
 """Owns one data centre beside FRR: bgpd, the two commands as cron and an operator run them."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class FrrSite:
             up: ports of realservers that live from the start.
         """
         self.host, self.frr = host, frr
+        self._passes = itertools.count()
         self.file = host.directory / "vip.toml"
         self.state = host.directory / "state"
         self.state.mkdir()
@@ -95,8 +97,8 @@ class FrrSite:
         return done.returncode, done.stderr
 
     def begin_cron(self) -> Process:
-        """Start `vip_watchdog` once and do not wait for its end."""
-        return self.host.spawn(self._command("vip_watchdog"), log="cron.log")
+        """Start `vip_watchdog` once, with a log of its own, and do not wait for its end."""
+        return self.host.spawn(self._command("vip_watchdog"), log=f"cron-{next(self._passes)}.log")
 
     def begin(self, *arguments: str) -> Process:
         """Start vip_mgmt and do not wait for its end."""

@@ -215,7 +215,10 @@ def test_page(network: Network, installed: Installed, flavour: Flavour) -> None:
         machine.follow(addresses)
         machine.follow(start)
         machine.wait(old=True, new=True)
-        assert "yes" in machine.follow("vip_mgmt status")
+        # The router may have a route before the watchdog has read it back.
+        eventually(
+            lambda: "yes" in machine.follow("vip_mgmt status"), within=10, what="all as wanted"
+        )
         machine.follow("vip_mgmt plan")
 
         (block,) = steps.pop("6. Let bgpd's sessions go")

@@ -216,10 +216,14 @@ def test_a_policy_is_required(dc: Bench) -> None:
 def test_an_operator_in_configure_terminal(dc: Bench) -> None:
     """Somebody sits in `configure terminal` of FRR: the pass is not held up, nor are they."""
     shell = f"(echo configure terminal; echo router bgp 64699; read x) | {dc.frr.vtysh} -d bgpd"
-    operator = dc.host.spawn(["sh", "-c", f"sleep 30 | {shell}"], log="operator.log")
+    operator = dc.host.spawn(["sh", "-c", f"sleep 600 | {shell}"], log="operator.log")
     operator.ready(lambda: "(config-router)#" in operator.log(), "the prompt")
-    assert dc.site.cron()[0] == 0
-    sees(dc.bird, *ALL)
+    try:
+        assert dc.site.cron()[0] == 0
+        sees(dc.bird, *ALL)
+        assert operator.alive
+    finally:
+        operator.stop()
 
 
 def test_a_lock_is_waited_for(dc: Bench) -> None:

@@ -132,7 +132,7 @@ def test_toolkit_took_52_s_for_50_vips(dc: Bench) -> None:
     taken = time.monotonic() - began
     assert (status, said.count("Deleting route to")) == (0, 50)
     misses(dc.bird, *(f"{address}/32" for address in MANY))
-    assert taken < 5, "on any machine; ./dev bench measures it"
+    assert taken < 20, "on any machine; ./dev bench measures it"
 
 
 def test_toolkit_left_bgpd_instances_behind(dc: Bench) -> None:
