@@ -72,7 +72,7 @@ def _remove(place: Any, path: tuple[int | str, ...]) -> None:
 
 def _line(fault: Any) -> str:
     """Return one fault: the path of the key, what was found, and what is wanted."""
-    where = toml_path(fault["loc"])
+    where = toml_path([part for part in fault["loc"] if part != "[key]"])
     match fault["type"]:
         case "extra_forbidden":
             return f"{where}: unknown key; correct its spelling, or remove it"

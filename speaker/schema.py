@@ -221,11 +221,17 @@ class ExabgpTable(Table):
     process: str | None = None
 
 
+def _pattern_or_names(value: str | dict[str, str]) -> str | dict[str, str]:
+    if isinstance(value, str):
+        return units.pattern(value)
+    return {profile: units.word(name) for profile, name in value.items()}
+
+
 class QuaggaTable(Table):
     """`[backend.quagga]`."""
 
     vtysh: Annotated[AbsolutePath, Field(strict=False)] = Path("/usr/bin/vtysh")
-    route_map: str | dict[str, str] = "VIP-{profile}"
+    route_map: Annotated[str | dict[str, str], AfterValidator(_pattern_or_names)] = "VIP-{profile}"
     start_files: list[Annotated[AbsolutePath, Field(strict=False)]] = [
         Path("/etc/frr/frr.conf"),
         Path("/etc/frr/bgpd.conf"),
@@ -247,7 +253,7 @@ class Document(Table):
     node: NodeTable
     dc: Annotated[dict[str, DcTable], Field(min_length=1)]
     policy: PolicyTable = PolicyTable()
-    profile: dict[str, ProfileTable] = {}
+    profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
     health: HealthTable = HealthTable()
     vip: dict[str, VipTable] = {}
     backend: BackendsTable = BackendsTable()

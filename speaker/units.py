@@ -96,6 +96,32 @@ def address(text: object) -> IpAddress:
         ) from error
 
 
+def word(text: object) -> str:
+    """Parse what may be part of a command to bgpd: one word, without what its shell gives a meaning.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_.:+,=@/<>()-]{1,64}", text):
+        raise ValueError(
+            f"{text!r} is no name for bgpd; write one word of letters, digits and _ . : + - and the like"
+        )
+    return text
+
+
+def pattern(text: str) -> str:
+    """Parse a pattern of names: a word that has `{profile}` in it once.
+
+    Raises:
+        ValueError: it is none. Without `{profile}`, all profiles would have the same name.
+    """
+    before, found, after = text.partition("{profile}")
+    if not found:
+        raise ValueError(f'{text!r} has no {{profile}}; write it like "VIP-{{profile}}"')
+    word(f"{before}x{after}")
+    return text
+
+
 def endpoint(text: object) -> tuple[IpAddress, int]:
     """Parse `192.0.2.1:80` or `[2001:db8::1]:80`.
 

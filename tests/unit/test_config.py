@@ -557,6 +557,25 @@ FAULTS = [
     (HEAD + '[backend.exabgp]\nnext_hop = { ipv6 = "fe80::1" }', "is no global address"),
     (HEAD + '[backend.exabgp]\nwithdraw_on_exit = "yes"', "backend.exabgp.withdraw_on_exit: "),
     (HEAD + "[backend.bird]\nx = 1", "backend.bird: unknown key"),
+    (
+        HEAD + '[backend.quagga]\nroute_map = "VIP"',
+        "backend.quagga.route_map: 'VIP' has no {profile}",
+    ),
+    *(
+        (HEAD + f"[backend.quagga]\nroute_map = {found}", "is no name for bgpd")
+        for found in (
+            '"{profile} permit 10\\nno router bgp 64699"',
+            '"{profile}{profile}"',
+            '"{profile}{0}"',
+            '{ a = "a\\nno router bgp 64699" }',
+            '{ a = "a|b" }',
+            '{ a = "" }',
+        )
+    ),
+    (
+        HEAD + '[policy]\nranks = ["a b", "c"]\n[profile."a b"]\nprepends = 1\n[profile.c]\nprepends = 2',
+        "profile.\"a b\": 'a b' is no name for bgpd",
+    ),
     (HEAD.replace('par1"', 'par1"\nstate = "state"', 1), "node.state: 'state' is not absolute"),
     (HEAD.replace('par1"', 'par1"\nresolver = "localhost:53"', 1), "node.resolver: "),
     ("[node", "not TOML: "),
