@@ -82,7 +82,7 @@ class Ledger:
         for prefix, decision in assessment.decisions.items():
             if decision.cause is Cause.HEALTH:
                 said[prefix] = decision.route is not None
-            elif decision.cause in {Cause.ADDRESS, Cause.DAMPING}:
+            elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING}:
                 verdict = assessment.health.get(prefix)
                 if verdict is not None and verdict.health is not Health.UNKNOWN:
                     said[prefix] = verdict.health is Health.UP

@@ -240,6 +240,53 @@ def test_restored_while_unknown(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+@pytest.mark.parametrize("restarts", [True, False])
+def test_died_while_drained(tmp_path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
+    """What died while it was drained is not taken for what was up: neither unchecked, nor unknown."""
+
+    async def scene(world: World) -> None:
+        await world.wish(Mode.DRAINED, V4, SECOND)
+        world.live[V4] = {}
+        world.live[SECOND] = {WEB: 0}
+        await asyncio.sleep(45.0)  # longer than restart_grace, and until all is read back again
+        if restarts:
+            await world.restart()
+        world.live[V4] = {WEB: 2}
+        await asyncio.sleep(2.0)
+        await world.wish(Mode.AUTO, V4)
+        assert world.announced == names(V6)
+        assert "tcp/80 appeared" in world.reason(V4)
+        await asyncio.sleep(10.0)
+        assert world.announced == names(V4, V6)
+        world.checker = Checker()  # unknown from now on, and then nobody drains it any more
+        await asyncio.sleep(2.0)
+        intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=world.clock.wall() + 5.0)
+        await world.watchdog.ask({SECOND: intent})
+        await asyncio.sleep(10.0)
+        assert world.announced == names(V4, V6)
+        assert world.reason(SECOND).startswith("health unknown, held withdrawn")
+
+    play(tmp_path, scene)
+
+
+def test_recovered_while_drained(tmp_path: Path) -> None:
+    """What came back while it was drained is known to be up when its health becomes unknown."""
+
+    async def scene(world: World) -> None:
+        world.live[V4] = {WEB: 0}
+        await asyncio.sleep(2.0)
+        until = world.clock.wall() + 30.0
+        intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=until)
+        await world.watchdog.ask({V4: intent})
+        world.live[V4] = {WEB: 2}
+        await asyncio.sleep(15.0)
+        world.checker = Checker()
+        await asyncio.sleep(20.0)
+        assert world.announced == names(*ALL)
+
+    play(tmp_path, scene)
+
+
 def test_what_has_not_settled(tmp_path: Path) -> None:
     """What changes right now is looked at again at once."""
 
