@@ -176,16 +176,17 @@ class Service:
         try:
             old, config = watchdog.config, self._load()
             source = sources_for(config.topology, config.settings.health, watchdog.clock)
-            await watchdog.configure(config, source)
-        except SpeakerError as error:
-            log.critical("%s", error)
+            await watchdog.configure(config, source, self._configure)
+        except Exception as error:
+            if isinstance(error, SpeakerError):
+                log.critical("%s", error)
+            else:  # whatever it is, ending would end ExaBGP too
+                log.exception("the configuration could not be taken")
             log.critical("the configuration stays as it was")
             return
         before, after = old.settings, config.settings
         if (before.state, before.control) != (after.state, after.control):
             log.critical("node.state and node.control take effect at the next start only")
-        self._configure(config)
-        watchdog.wake_and_read()
         log.warning("configuration taken: %d prefixes", len(watchdog.duties))
 
     async def _serve(self, watchdog: Watchdog) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -213,9 +214,7 @@ class _Run:
     async def take(self, config: Config) -> None:
         """Take another configuration."""
         source = sources_for(config.topology, config.settings.health, self.watchdog.clock)
-        await self.watchdog.configure(config, source)
-        bgpd.configure(self._bgpd, config)
-        self.watchdog.wake_and_read()
+        await self.watchdog.configure(config, source, partial(bgpd.configure, self._bgpd))
 
 
 def once(config: Config) -> bool:

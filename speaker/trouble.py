@@ -27,16 +27,21 @@ class Troubles:
         """All of them, in words."""
         return [f"{subject}: {text}" for subject, text in self._texts.items() if text]
 
-    def note(self, subject: str, text: str, *, wording_moves: bool = False) -> None:
+    def note(
+        self, subject: str, text: str, *, wording_moves: bool = False, say: bool = True
+    ) -> None:
         """Take over what is wrong with a subject; an empty text means that nothing is.
 
         Args:
             subject: a word.
             text: what is wrong.
             wording_moves: whether another text is still the same trouble.
+            say: whether nobody else will.
         """
         before = self._texts.get(subject, "")
-        if text and (not before or (text != before and not wording_moves)):
+        if not say:
+            pass
+        elif text and (not before or (text != before and not wording_moves)):
             log.error("%s: %s", subject, text)
         elif before and not text:
             log.warning("%s: all right again", subject)

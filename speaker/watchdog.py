@@ -13,11 +13,12 @@ from speaker.backends.base import BackendError
 from speaker.decider import Decider
 from speaker.errors import SpeakerError
 from speaker.ledger import Ledger
+from speaker.readings import Readings
 from speaker.trouble import Troubles
 from speaker.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from policy.assess import Assessment, Duty
     from policy.decide import Decision
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
     from speaker.store import Store
 
 log = logging.getLogger(__name__)
-
-# When the daemon is read back, in seconds: this long after a change, so that one reading serves
-# many, and longer after many changes, which it is still sending then; and after a reading that
-# failed.
-QUIET = 0.5
-QUIET_EACH = 0.0005
-READ_AGAIN = 1.0
 
 
 class Watchdog:
@@ -75,23 +69,36 @@ class Watchdog:
         self.ledger = Ledger(store, clock)
         self._decider = Decider(self.ledger, clock)
         self._done: tuple[Assessment | None, int] = (None, 0)
-        self._read_due = float("-inf")
+        self._readings = Readings(clock)
         self._was_read = self._unconfirmed = False
         self._unreadable: BackendError | None = None
         self.troubles = Troubles()
         self._take(config, source)
 
-    async def configure(self, config: Config, source: HealthSource) -> None:
-        """Take a new configuration. What left it is withdrawn in the next cycle.
+    async def configure(
+        self, config: Config, source: HealthSource, driver: Callable[[Config], None]
+    ) -> None:
+        """Take a new configuration, wholly or not at all. What left it is withdrawn in the next cycle.
+
+        Args:
+            config: the configuration.
+            source: looks at its VIPs' health.
+            driver: gives the backend its part of a configuration: between two of its calls, so
+                that no route of one goes out with the next hop or the AS of the other.
 
         Raises:
             StoreError: it can't be recorded as ours, so it is not taken.
         """
         async with self._lock:
-            old = self.source
-            self._take(config, source)
+            before, old = self.config, self.source
+            try:
+                driver(config)
+                self._take(config, source)
+            except BaseException:
+                driver(before)
+                raise
+            self.wake_and_read()
         await old.close()
-        self.wake_and_read()
 
     def _take(self, config: Config, source: HealthSource) -> None:
         duties_ = {
@@ -118,7 +125,7 @@ class Watchdog:
 
     def wake_and_read(self) -> None:
         """Look now, and at the daemon too."""
-        self._read_due = float("-inf")
+        self._readings.ask()
         self.wake()
 
     async def run(self) -> None:
@@ -144,12 +151,12 @@ class Watchdog:
     def _rest(self, started: float) -> float:
         """Return how long nothing needs to be looked at, in seconds."""
         now = self.clock.steady()
-        until = min(started + self.config.settings.interval, self._read_due)
+        until = min(started + self.config.settings.interval, self._readings.at)
         if self._decider.observation.unsettled:
             return 0.01
         if self.assessment is not None and self.assessment.look_again is not None:
             until = min(until, self.assessment.look_again)
-        if (retry := self.view.next_retry()) is not None:
+        if not self._blind and (retry := self.view.next_retry()) is not None:
             until = min(until, retry)
         return max(until - now, 0.01)
 
@@ -169,11 +176,12 @@ class Watchdog:
         """Observe, read and decide, but change nothing.
 
         Raises:
-            BackendError: the daemon can't be read. It is decided without.
+            BackendError: the daemon can't be read, which is left to the caller to say. It is
+                decided without.
         """
         self._decider.observation = await self.source.observe()
         async with self._lock:
-            await self._read()
+            await self._read(say=False)
             self._decider.decide(self.view.announced)
         if self._unreadable is not None:
             raise self._unreadable
@@ -236,12 +244,18 @@ class Watchdog:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
         return self._decider.foresee(intents)
 
+    @property
+    def _blind(self) -> bool:
+        """Whether the daemon was never read: nothing is done on a guess then.
+
+        But for what an operator asks: a drain must not wait.
+        """
+        return bool(self.ledger.owned) and not self._was_read
+
     async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
-        if self._read_is_due:
+        if self._readings.due:
             await self._read()
-        # Before the daemon was read for the first time, nothing is done on a guess, but for what
-        # an operator asks: a drain must not wait.
-        blind = bool(self.ledger.owned) and not self._was_read
+        blind = self._blind
         if blind and not at_once:
             return
         assessment = self._decider.decide(self.view.announced)
@@ -273,17 +287,12 @@ class Watchdog:
         self.ledger.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
-    @property
-    def _read_is_due(self) -> bool:
-        return self.clock.steady() >= self._read_due
-
     async def _apply(self, changes: list[Change]) -> None:
         before = self.view.announced
         failures = await self.backend.apply(changes)
-        now = self.clock.steady()
-        self._read_due = now + QUIET + QUIET_EACH * len(changes)
+        self._readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
-        self.view.accepted(changes, failures, now)
+        self.view.accepted(changes, failures, self.clock.steady())
         for change in changes:
             if change.prefix in failures:
                 if known.get(change.prefix) != failures[change.prefix]:
@@ -303,19 +312,19 @@ class Watchdog:
 
     # --- reading back ----------------------------------------------------------------------
 
-    async def _read(self) -> None:
+    async def _read(self, *, say: bool = True) -> None:
+        self._readings.begin()
         try:
             reading = await self.backend.read(self.ledger.owned)
         except BackendError as error:
             self.view.unreadable()
-            self._read_due = self.clock.steady() + READ_AGAIN
-            self.troubles.note("backend", str(error))
+            self._readings.failed()
+            self.troubles.note("backend", str(error), say=say)
             self._unreadable = error
             return
         self._unreadable = None
         self.troubles.note("backend", reading.trouble)
-        now = self.clock.steady()
-        self._read_due = now + self.backend.heal
-        self.view.read(reading, now)
+        self._readings.done(self.backend.heal)
+        self.view.read(reading, self.clock.steady())
         self._was_read = self._unconfirmed = True
         self.wake()

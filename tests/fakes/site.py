@@ -99,10 +99,14 @@ class Life:
                 exabgp.write(data)
 
         self.backend = ExabgpBackend(reader, write, wake=self._wake)
-        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        self.configure(loaded)
         self.store = Store(state)
         self.watchdog = Watchdog(loaded, self.backend, source, self.store, clock)
         self.tasks: list[asyncio.Task[None]] = []
+
+    def configure(self, loaded: Config) -> None:
+        """Give the driver its part of a configuration."""
+        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
 
     def _wake(self) -> None:
         if self._alive:
@@ -132,8 +136,17 @@ class Site:
     directory: Path
     exabgp: Exabgp
     source: Source
-    watchdog: Watchdog
-    store: Store
+    life: Life
+
+    @property
+    def watchdog(self) -> Watchdog:
+        """The one that runs."""
+        return self.life.watchdog
+
+    @property
+    def store(self) -> Store:
+        """What outlives it."""
+        return self.life.store
 
     @property
     def control(self) -> Path:
@@ -185,7 +198,7 @@ async def running(
         await life.watchdog.settle()
         if cycles:
             life.watch()
-        yield Site(directory, exabgp, source, life.watchdog, life.store)
+        yield Site(directory, exabgp, source, life)
     finally:
         await life.kill()
         exabgp.stop()

@@ -275,9 +275,7 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     async def reloading(self) -> None:
         loaded = self.config()
-        await self.watchdog.configure(loaded, self.source)
-        self.life.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
-        self.watchdog.wake_and_read()
+        await self.watchdog.configure(loaded, self.source, self.life.configure)
 
     # --- what always holds -----------------------------------------------------------------
 

@@ -573,7 +573,8 @@ FAULTS = [
         )
     ),
     (
-        HEAD + '[policy]\nranks = ["a b", "c"]\n[profile."a b"]\nprepends = 1\n[profile.c]\nprepends = 2',
+        HEAD
+        + '[policy]\nranks = ["a b", "c"]\n[profile."a b"]\nprepends = 1\n[profile.c]\nprepends = 2',
         "profile.\"a b\": 'a b' is no name for bgpd",
     ),
     (HEAD.replace('par1"', 'par1"\nstate = "state"', 1), "node.state: 'state' is not absolute"),
