@@ -153,6 +153,13 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{shown}\n")
 
 
+def _list(text: str) -> None:
+    """Write a line to stdout, whatever the terminal's encoding lacks of it."""
+    encoding = sys.stdout.encoding
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    sys.stdout.write(f"{shown}\n")
+
+
 def _run(call: Import) -> int:
     evaluations: dict[str, Evaluation] = {}
     sites, refused, faults = [], False, []
@@ -198,19 +205,10 @@ def _report(verdicts: Sequence[Verdict]) -> bool:
     """Say what became of the lines of a file; return whether one is refused."""
     for verdict in verdicts:
         if verdict.treatment is Treatment.REFUSED:
-            _say(f"refused: {_hidden(verdict)}")
+            _say(f"refused: {verdict}")
         elif verdict.treatment is Treatment.HARMLESS:
-            sys.stdout.write(f"harmless: {_hidden(verdict)}\n")
+            _list(f"harmless: {verdict}")
     return any(verdict.treatment is Treatment.REFUSED for verdict in verdicts)
-
-
-def _hidden(verdict: Verdict) -> str:
-    """Return a verdict as text, without a password that the line may have."""
-    words = verdict.statement.words
-    if "password" in words:
-        words = (*words[: words.index("password") + 1], "…")
-    text = f"{verdict.statement.where}: {' '.join(words)}: {verdict.reason}"
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _write(
@@ -239,7 +237,7 @@ def _write(
                     raise MigrationError(f"ExaBGP refuses {name}: {said}\nnothing is written")
         output.put(folder, call.out, list(contents))
     for name in contents:
-        sys.stdout.write(f"written: {call.out / name}\n")
+        _list(f"written: {call.out / name}")
     return findings
 
 

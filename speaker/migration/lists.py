@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import Community, parse_prefix
 from speaker.migration.statement import MigrationError
+from speaker.migration.values import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from speaker.migration.statement import Statement
     from speaker.migration.values import Path
 
-Passes = "Callable[[Path], bool]"
+MAX_SEQUENCE = 2**32 - 1
 
 
 @dataclass(slots=True)
@@ -37,6 +38,8 @@ class Entries:
         if sequence is None:
             last = max((entry[0] for entry in self.entries), default=0)
             sequence = last // 5 * 5 + 5
+        if sequence > MAX_SEQUENCE:
+            raise MigrationError("there is no number left after the list's last; renumber the list")
         self.entries = [entry for entry in self.entries if entry[0] != sequence]
         self.entries.append((sequence, permit, matches))
 
@@ -74,7 +77,14 @@ def kind_of(words: Sequence[str]) -> tuple[str, Sequence[str]] | None:
 class Lists:
     """All lists of a file while it is read, by kind and name."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        """Begin without any.
+
+        Args:
+            dialect: FRR makes no list of a description alone, and Quagga one that permits all
+                (prefix_list_apply() in lib/plist.c).
+        """
+        self._dialect = dialect
         self.found: dict[tuple[str, str], Entries] = {}
 
     def add(self, statement: Statement) -> bool:
@@ -93,7 +103,8 @@ class Lists:
             return True
         name, words = _name(kind, words)
         entries = self.found.setdefault((kind, name), Entries())
-        entries.empty_permits = kind.endswith("prefix-list")  # prefix_list_apply() in lib/plist.c
+        is_quagga = self._dialect is Dialect.QUAGGA
+        entries.empty_permits = is_quagga and kind.endswith("prefix-list")
         entries.statements.append(statement)
         sequence, words = _sequence(words)
         match words:
@@ -118,7 +129,7 @@ def _name(kind: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 def _sequence(words: Sequence[str]) -> tuple[int | None, Sequence[str]]:
     if words[0] == "seq" and len(words) > 1:
-        return number(words[1], 2**32 - 1), words[2:]
+        return number(words[1], MAX_SEQUENCE, 1), words[2:]
     return None, words
 
 
@@ -150,6 +161,12 @@ def network(text: str) -> Prefix:
     return host
 
 
+def _prefix(text: str) -> Prefix:
+    if "/" not in text:
+        raise MigrationError(f"{text!r} has no length; bgpd refuses it as well: write one")
+    return network(text)
+
+
 def _in_prefix_list(version: int) -> Callable[[Sequence[str], str], Callable[[Path], bool]]:
     def parse(words: Sequence[str], _: str) -> Callable[[Path], bool]:
         most = 32 if version == 4 else 128
@@ -157,7 +174,7 @@ def _in_prefix_list(version: int) -> Callable[[Sequence[str], str], Callable[[Pa
             base, least, longest = network("0.0.0.0/0" if version == 4 else "::/0"), 0, most
             words = words[1:]
         else:
-            base = network(words[0])
+            base = _prefix(words[0])
             least = longest = base.prefixlen
             words = words[1:]
         if base.version != version:
@@ -168,6 +185,11 @@ def _in_prefix_list(version: int) -> Callable[[Sequence[str], str], Callable[[Pa
         if bounds:
             least = number(bounds["ge"], most) if "ge" in bounds else base.prefixlen
             longest = number(bounds["le"], most) if "le" in bounds else most
+            if len(words) != 2 * len(bounds) or not base.prefixlen <= least <= longest:
+                raise MigrationError(
+                    f"{' '.join(words)!r} is not of {base.prefixlen} <= ge <= le; bgpd refuses it as "
+                    "well: correct it"
+                )
         return lambda path: _within(path.prefix, base) and least <= path.prefix.prefixlen <= longest
 
     return parse
@@ -194,7 +216,7 @@ def _in_zebra_list(version: int) -> Callable[[Sequence[str], str], Callable[[Pat
     def parse(words: Sequence[str], _: str) -> Callable[[Path], bool]:
         if words[0] == "any":
             return lambda path: path.prefix.version == version
-        base = network(words[0])
+        base = _prefix(words[0])
         if base.version != version:
             raise MigrationError(f"{base} is of the other family; bgpd refuses it as well")
         if words[1:] == ["exact-match"]:
@@ -271,7 +293,7 @@ WELL_KNOWN = {
 
 
 def community(text: str) -> Community:
-    """Parse a community: `64699:100`, a well-known name, or one number.
+    """Parse a community: `64699:100`, or a well-known name.
 
     Raises:
         MigrationError: it is none.
@@ -279,8 +301,11 @@ def community(text: str) -> Community:
     if text in WELL_KNOWN:
         return WELL_KNOWN[text]
     if re.fullmatch(r"[0-9]{1,10}", text):
-        value = number(text, 2**32 - 1)
-        return Community(value >> 16, value & 0xFFFF)
+        high, low = divmod(number(text, 2**32 - 1), 2**16)
+        raise MigrationError(
+            f"{text!r} is one number, which FRR refuses and Quagga takes; write {high}:{low}, or "
+            "remove it"
+        )
     try:
         return Community.parse(text)
     except PolicyError as error:

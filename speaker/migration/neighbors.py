@@ -89,16 +89,24 @@ class Neighbors:
             case ("peer-group", group) if plain:
                 self._bind(name, draft, statement, group, version)
                 return TRANSLATED
+            case () | ("peer-group" | "remote-as", *_) if not plain:
+                raise ObstacleError("takes a neighbour back; remove it, and what it takes back")
+            case ():
+                raise ObstacleError("says nothing of the neighbour; complete it, or remove it")
         if draft is None:
             raise MigrationError(
                 "names no neighbour that the lines before it made; bgpd refuses it as well: "
                 "remove it, or put its remote-as before it"
             )
-        if not rest:
-            raise ObstacleError("takes a neighbour back; remove its other lines instead")
         if rest == ("activate",):
             self._activate(draft, version, active=plain)
             return TRANSLATED
+        if self._dialect is Dialect.QUAGGA and version in draft.bound:
+            match rest:
+                case ("send-community", *_):
+                    raise ObstacleError(_OF_THE_GROUP)
+                case (word, _, "out") if plain and word in _OUT:
+                    raise ObstacleError(_OF_THE_GROUP)
         return _set(draft, statement, rest, version, plain=plain)
 
     def _new(self, name: str, statement: Statement) -> Draft:
@@ -108,11 +116,19 @@ class Neighbors:
         if value not in ("internal", "external"):
             parse_as(value)
         if name in self._groups:
-            self._groups[name].settings["remote-as"] = value
+            group = self._groups[name]
+            group.settings["remote-as"] = value
+            for member in self._members(group):  # peer_group_remote_as() in bgpd.c
+                member.settings.pop("remote-as", None)
             return
         if not _is_address(name):
             raise ObstacleError(_NO_ADDRESS)
         draft = self._peers.setdefault(canonical(name), self._new(name, statement))
+        if draft.group is not None and "remote-as" in draft.group.settings:
+            raise MigrationError(
+                f"is in the peer-group {draft.group.name}, whose remote-as counts; bgpd refuses it as "
+                "well: remove it"
+            )
         draft.settings["remote-as"] = value
 
     def _bind(
@@ -129,6 +145,11 @@ class Neighbors:
             draft = self._peers.setdefault(canonical(name), self._new(name, statement))
         elif draft.group not in (None, group):
             raise MigrationError("is in another peer-group already; keep one")
+        if self._dialect is Dialect.QUAGGA and any(
+            isinstance(key, tuple) and key[0] in _OUT and key[-1] == version
+            for key in draft.settings
+        ):
+            raise ObstacleError(_OF_THE_GROUP)
         if "remote-as" in group.settings:
             draft.settings.pop("remote-as", None)
         draft.group = group
@@ -243,6 +264,11 @@ _OBSTACLES = {
     "capability": "it changes what the session carries",
     "local-role": "it changes what the session carries",
 }
+_OUT = ("distribute-list", "prefix-list", "filter-list", "route-map", "send-community")
+_OF_THE_GROUP = (
+    "Quagga's members of a peer-group are sent what the group is, whatever is said of them; say it "
+    "of the group, or take the neighbour out of it"
+)
 _FILTERS = {"distribute-list": 0, "prefix-list": 1, "filter-list": 2}
 """The lists that a neighbour's routes must pass, in the order in which bgpd asks them."""
 _HARMLESS_CAPABILITIES = frozenset(("dynamic", "software-version", "fqdn", "enhanced-he"))
@@ -271,13 +297,19 @@ def _set(  # noqa: C901 - a table of what can be said
                 return "is for routes received"
             if direction != "out":
                 raise ObstacleError("is for route servers; not translated")
-            settings[key] = Filter(word, name, statement) if plain else None
+            if plain:
+                settings[key] = Filter(word, name, statement)
+            else:
+                settings.pop(key, None)
         case "send-community", _:
             for kind in _kinds(words):
                 settings["send-community", kind, version] = plain
+        case "timers", ["connect" | "delayopen", *_]:
+            return "is how soon it is tried again; ExaBGP has a time of its own"
+        case _ if plain:
+            settings[word] = _value(word, words)
         case _:
-            value = _value(word, words, settings.get(word)) if plain else None
-            settings[word] = value
+            settings.pop(word, None)
     return TRANSLATED
 
 
@@ -294,13 +326,11 @@ def _kinds(words: Sequence[str]) -> tuple[str, ...]:
     raise MigrationError(f"{' '.join(words)!r} is not standard, extended, large, both or all")
 
 
-def _value(word: str, words: Sequence[str], before: object) -> object:
+def _value(word: str, words: Sequence[str]) -> object:
     """Return the value of a setting that is outside of address families."""
     match word, words:
         case (("description" | "password"), [_, *_]):
             return " ".join(words)
-        case "timers", ["connect" | "delayopen", _]:
-            return before  # how soon it is tried again; ExaBGP has a time of its own
         case "timers", [_, hold]:
             return hold_time(hold)
         case "ebgp-multihop", []:

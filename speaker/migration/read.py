@@ -7,10 +7,10 @@ what is refused and changes what is sent is an obstacle, which the evaluation me
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from policy.errors import PolicyError
-from policy.route import Asn, parse_prefix
+from policy.route import Asn
 from speaker.migration import lists, neighbors, routemap
 from speaker.migration.interfaces import Interfaces
 from speaker.migration.lists import number
@@ -20,6 +20,7 @@ from speaker.migration.statement import (
     Mode,
     ObstacleError,
     Statement,
+    is_of_a_block,
     statements,
 )
 from speaker.migration.top import TOP_HARMLESS, TOP_REFUSED
@@ -53,14 +54,32 @@ def read(file: str, content: bytes) -> Configuration:
     """
     found = statements(file, content)
     reader = _Reader(file, _dialect(found))
-    whole = not found or content.endswith((b"\n", b"\r")) or found[-1].words in _ENDS
-    last = -1 if whole else len(found) - 1
+    last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
     for index, statement in enumerate(found):
-        reader.take(statement, cut=index == last)
+        if statement.line == last_line and not _is_whole(statement):
+            reader.take(statement, _CUT)
+        elif _ends_all(statement) and any(after.words not in _LEAVES for after in found[index:]):
+            reader.take(statement, _UNREAD)
+        else:
+            reader.take(statement)
     return reader.finish()
 
 
-_ENDS = (("end",), ("exit",), ("exit-address-family",), ("line", "vty"))
+_LEAVES = (("end",), ("exit",), ("quit",))
+_WHOLE = (*_LEAVES, ("exit-address-family",), ("line", "vty"))
+"""What ends a file, and is not a part of something else."""
+
+
+def _is_whole(statement: Statement) -> bool:
+    """Return whether a line that may be cut short says the same as it stands."""
+    return statement.words in _WHOLE or statement.mode in _UNCONCERNED
+
+
+def _ends_all(statement: Statement) -> bool:
+    """Return whether bgpd leaves its configuration there."""
+    return statement.words == ("end",) or (
+        statement.mode is Mode.TOP and statement.words in _LEAVES
+    )
 
 
 def _dialect(found: tuple[Statement, ...]) -> Dialect:
@@ -88,7 +107,7 @@ class _Reader:
         self._networks: dict[Prefix, Network] = {}
         self._neighbors = neighbors.Neighbors(dialect)
         self._interfaces = Interfaces()
-        self._lists = lists.Lists()
+        self._lists = lists.Lists(dialect)
         self._maps: dict[str, dict[int, routemap.Draft]] = {}
         self._obstacles: list[Obstacle] = []
         self._unread: dict[Statement, str] = {}
@@ -100,11 +119,11 @@ class _Reader:
 
     # --- verdicts ----------------------------------------------------------------------------
 
-    def take(self, statement: Statement, *, cut: bool) -> None:
-        """Take one statement, and note what became of it."""
+    def take(self, statement: Statement, fault: str = "") -> None:
+        """Take one statement, and note what became of it; with a fault, that it is refused."""
         try:
-            if cut and statement.mode not in _UNCONCERNED:
-                raise ObstacleError(_CUT)  # noqa: TRY301 - like any other line that is refused
+            if fault:
+                raise ObstacleError(fault)  # noqa: TRY301 - like any other line that is refused
             reason = self._take(statement)
         except _FatalError:
             raise
@@ -151,12 +170,20 @@ class _Reader:
             case ("router", "bgp", *rest):
                 return self._router(statement, rest)
             case ("route-map", name, "permit" | "deny" as action, sequence):
-                index = number(sequence, 65535, 1)
+                try:
+                    index = number(sequence, 65535, 1)
+                except MigrationError as error:  # bgpd takes what follows for the clause before
+                    raise ObstacleError(str(error)) from error
                 clauses = self._maps.setdefault(name, {})
                 draft = clauses.setdefault(
                     index, routemap.Draft(index, action == "permit", statement)
                 )
-                draft.permit = action == "permit"
+                if draft.permit != (action == "permit"):
+                    raise _FatalError(
+                        f"{statement.where}: {statement}: {draft.statement} is there too, in line "
+                        f"{draft.statement.line}, and what becomes of its lines depends on the "
+                        "version of bgpd; keep one"
+                    )
                 draft.statements.append(statement)
                 return TRANSLATED
             case ("frr", "version", version, *_):
@@ -169,7 +196,7 @@ class _Reader:
                     self._hold = 9
                 return "tells FRR's defaults"
             case ("router-id", address) | ("ip", "router-id", address):
-                self._router_id = self._router_id or address
+                self._router_id = self._router_id or _identifier(address)
                 return TRANSLATED
         try:
             if self._lists.add(statement):
@@ -185,12 +212,14 @@ class _Reader:
                 return reason
         for start, remedy in TOP_REFUSED.items():
             if plain[: len(start)] == start:
-                raise MigrationError(remedy)
+                raise ObstacleError(remedy)
+        if is_of_a_block(plain):
+            raise ObstacleError("stands in no block; put it where it belongs, or remove it")
         raise MigrationError("is unknown here; correct it, or remove it")
 
     def _router(self, statement: Statement, rest: list[str]) -> str:
         match rest:
-            case [text]:
+            case [text] | [text, "as-notation", _]:
                 try:
                     asn = neighbors.parse_as(text)
                 except MigrationError as error:
@@ -200,8 +229,12 @@ class _Reader:
                     f"{statement.where}: {statement}: BGP of {kind} {name} is not migrated; "
                     "remove it from a copy of the file, or keep bgpd for it"
                 )
-            case _:
+            case []:
                 raise _FatalError(f"{statement.where}: {statement}: no AS number; name one")
+            case _:
+                raise _FatalError(
+                    f"{statement.where}: {statement}: {' '.join(rest[1:])!r} is unknown; remove it"
+                )
         if self._instance is not None and asn != self._asn:
             raise _FatalError(
                 f"{statement.where}: {statement}: {self._instance} is there too, in line "
@@ -215,7 +248,7 @@ class _Reader:
         name, _, sequence = statement.block
         if statement.words[0] == "no":
             raise _FatalError(f"{statement.where}: {statement}: {_TAKES_BACK}")
-        draft = self._maps.get(name, {}).get(int(sequence))
+        draft = self._maps.get(name, {}).get(int(sequence) if _DIGITS.fullmatch(sequence) else 0)
         if draft is None:
             raise MigrationError("its route-map was refused; correct that first")
         try:
@@ -262,7 +295,7 @@ class _Reader:
     ) -> str:
         match rest:
             case ("router-id", address) if plain:
-                self._router_id = address
+                self._router_id = _identifier(address)
                 return TRANSLATED
             case ("default", family) if family in _DEFAULTS:
                 self._neighbors.default[_DEFAULTS[family]] = plain
@@ -316,6 +349,7 @@ class _Reader:
             case ["route-map", route_map]:
                 pass
             case ["backdoor"]:
+                self._networks.pop(prefix, None)
                 return "backdoor: bgpd does not announce it"
             case _:
                 raise ObstacleError(f"{' '.join(options)!r} is not translated; remove it")
@@ -354,7 +388,7 @@ class _Reader:
             self._dialect,
             self._asn,
             self._instance,
-            self._router_id if self._router_id and _is_ipv4(self._router_id) else None,
+            self._router_id,
             self._networks,
             found,
             maps,
@@ -380,8 +414,10 @@ class _FatalError(MigrationError):
     """Nothing of the file can be migrated."""
 
 
+_DIGITS = re.compile("[0-9]+")
 _UNCONCERNED = (Mode.LINE, Mode.INTERFACE, Mode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
+_UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"
 _TAKES_BACK = "takes back what other lines say; remove it, and those"
 _UNICAST = (("ipv4",), ("ipv4", "unicast"), ("ipv6",), ("ipv6", "unicast"))
 _DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
@@ -418,7 +454,6 @@ _OPTION_OBSTACLES = {
     "confederation": "confederations are not translated; they change AS_PATH",
     "graceful-shutdown": "a maintenance is under way: everything has the community 65535:0; end it",
     "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
-    "config-type": "another kind of bgpd configuration; its defaults are not known here",
 }
 _OPTION_REFUSED = {
     "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, and see "
@@ -429,7 +464,7 @@ _OPTION_HARMLESS = frozenset(
     "log-neighbor-changes bestpath always-compare-med deterministic-med dampening cluster-id "
     "client-to-client fast-external-failover enforce-first-as scan-time reject-as-sets "
     "suppress-duplicates suppress-fib-pending route-map-delay-timer update-delay "
-    "labeled-unicast minimum-holdtime network multiple-instance route-reflector "
+    "labeled-unicast minimum-holdtime network route-reflector "
     "disable-ebgp-connected-route-check hard-administrative-reset fast-convergence "
     "graceful-notification lu-ipv4 default-originate snmp session-dscp".split()
 )
@@ -441,11 +476,14 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(map(int, match.groups())) if match else _POLICY_SINCE
 
 
-def _is_ipv4(text: str) -> bool:
+def _identifier(text: str) -> str:
+    """Return a BGP identifier, which is written as an IPv4 address (RFC 4271 §4.2)."""
     try:
-        return parse_prefix(text).version == 4 and "/" not in text
-    except PolicyError:
-        return False
+        return str(IPv4Address(text))
+    except ValueError as error:
+        raise MigrationError(
+            f"{error}; bgpd refuses it as well: write one like 192.0.2.1"
+        ) from error
 
 
 def _classful(text: str) -> Prefix:
@@ -459,7 +497,10 @@ def _classful(text: str) -> Prefix:
 
 
 def _masked(address: str, mask: str) -> Prefix:
-    bits = int(lists.network(mask).network_address)
+    try:
+        bits = int(IPv4Address(mask))
+    except ValueError as error:
+        raise MigrationError(f"{mask!r} is no mask; correct it") from error
     length = bits.bit_count()
     if bits != (2**length - 1) << (32 - length):
         raise MigrationError(f"{mask!r} is no mask; correct it")

@@ -116,7 +116,7 @@ def _match(words: Sequence[str]) -> tuple[str, Match | None]:
             return "as-path", _by_list("as-path access-list", name)
         case ["community", name]:
             return "community", _by_list("community-list", name)
-        case ["metric", value] if value.isdigit() and int(value):
+        case ["metric", value] if value.strip("0"):
             # Not 0, by which FRR 8.4 means any.
             wanted = number(value, MAX_MED)
             return "metric", lambda path, _: path.attributes.med == wanted

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class MigrationError(SpeakerError):
@@ -59,9 +59,15 @@ class Statement:
         return f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
+        """Return the line as it may be shown to anybody: without a password or key in it."""
+        for index, word in enumerate(self.words):
+            if word in _SECRETS:
+                return " ".join((*self.words[: index + 1], "…"))
         return " ".join(self.words)
 
 
+_SECRETS = frozenset("password md5 key-string authentication-key".split())
+"""Words after which a secret stands, also in what an integrated file has of other daemons."""
 _SPACE = re.compile(r"[ \t\r\v\f]+")
 _ADDRESS_FAMILY = {
     ("ipv4",): Mode.IPV4,
@@ -83,6 +89,9 @@ _ROUTER_ONLY = frozenset(
     "strict-capability-match disable-connected-check advertisement-interval version bfd".split()
 )
 """What is said of a neighbour outside of any address family."""
+_OF_PREFIXES = ("network", "aggregate-address")
+"""What `router bgp` takes for IPv4 wherever it stands, and is back in its own mode then."""
+_IPV4 = re.compile(r"[0-9]+(\.[0-9]+){3}(/[0-9]+)?( |$)")
 _MAP_WORDS = frozenset("match set call continue on-match description optimization".split())
 _LINE_WORDS = frozenset("exec-timeout login access-class ipv6 password".split())
 _BLOCKS = frozenset(
@@ -100,7 +109,11 @@ _TOP_PAIRS = frozenset({
     ("ipv6", "route"), ("ipv6", "forwarding"), ("ipv6", "protocol"), ("ipv6", "nht"),
     ("bgp", "as-path"), ("bgp", "community-list"), ("bgp", "large-community-list"),
     ("bgp", "extcommunity-list"), ("key", "chain"), ("ip", "ssh"), ("ip", "multicast-routing"),
+    ("bgp", "route-map"), ("bgp", "multiple-instance"), ("bgp", "config-type"),
 })  # fmt: skip
+_TOP_WORDS_TOO = frozenset("smux mpls zebra router-id".split())
+_TOP_PAIRS_TOO = frozenset({("ip", "pim"), ("ip", "igmp")})
+"""What other blocks have as well."""
 
 
 def statements(file: str, content: bytes) -> tuple[Statement, ...]:
@@ -162,6 +175,11 @@ class _Reader:
         return place
 
 
+def is_of_a_block(words: Sequence[str]) -> bool:
+    """Return whether a statement means something in `router bgp` or in a route-map only."""
+    return words[0] in _ROUTER_WORDS | _MAP_WORDS
+
+
 _FAMILY_MODES = (Mode.IPV4, Mode.IPV6, Mode.OTHER_FAMILY)
 
 
@@ -174,7 +192,10 @@ def _known(mode: Mode, words: tuple[str, ...]) -> bool:
         case Mode.TOP:
             if first == "router":
                 return words[1:2] == ("bgp",) or (len(words) > 1 and words[1] in OTHER_ROUTERS)
-            return first in _TOP_WORDS | _BLOCKS or words[:2] in _TOP_PAIRS
+            return (
+                first in _TOP_WORDS | _BLOCKS | _TOP_WORDS_TOO
+                or words[:2] in _TOP_PAIRS | _TOP_PAIRS_TOO
+            )
         case Mode.BGP:
             return (
                 first in _ROUTER_WORDS
@@ -182,10 +203,11 @@ def _known(mode: Mode, words: tuple[str, ...]) -> bool:
                 and (first != "ipv6" or words[1:2] == ("bgp",))
             )
         case Mode.IPV4 | Mode.IPV6:
-            return words[:2] == ("bgp", "dampening") or (
-                first in _FAMILY_WORDS
-                and not (first == "neighbor" and words[2:3] and words[2] in _ROUTER_ONLY)
-            )
+            if first == "neighbor" and words[2:3] and words[2] in _ROUTER_ONLY:
+                return False
+            if mode is Mode.IPV6 and first in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
+                return False
+            return first in _FAMILY_WORDS or words[:2] == ("bgp", "dampening")
         case Mode.ROUTE_MAP:
             return first in _MAP_WORDS
         case Mode.LINE:
@@ -207,7 +229,7 @@ def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:
             return Mode.LINE
         case Mode.TOP, ("router", word, *_) if word in OTHER_ROUTERS:
             return Mode.OTHER
-        case Mode.TOP, ("key", "chain", _):
+        case Mode.TOP, ("key", "chain", _) | ("mpls", "ldp"):
             return Mode.OTHER
         case Mode.TOP, (first, *_) if first in _BLOCKS:
             return Mode.OTHER

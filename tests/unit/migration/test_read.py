@@ -7,7 +7,8 @@ import pytest
 
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
-from speaker.migration.statement import MigrationError
+from speaker.migration.statement import MigrationError, Mode, statements
+from speaker.migration.top import TOP_HARMLESS, TOP_REFUSED
 from speaker.migration.values import Dialect, Treatment
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "vtysh"
@@ -67,7 +68,7 @@ def test_networks() -> None:
     text = BGP + (
         " network 192.0.2.1 mask 255.255.255.255\n network 10.0.0.0\n network 198.51.100.7/24\n"
         " network 203.0.113.9/32 backdoor\n network 192.0.2.9/32\n no network 192.0.2.9/32\n"
-        " network 192.0.2.1/32 route-map M\n"
+        " network 192.0.2.1/32 route-map M\n network 192.0.2.8/32\n network 192.0.2.8/32 backdoor\n"
     )
     found = read("bgpd.conf", text.encode())
     assert {str(p): n.route_map for p, n in found.networks.items()} == {
@@ -93,6 +94,11 @@ def test_networks() -> None:
         ("router bgp 64699 view V\n", "bgpd.conf:1: router bgp 64699 view V: BGP of view V"),
         ("router bgp\n", "bgpd.conf:1: router bgp: no AS number"),
         ("router bgp x\n", "bgpd.conf:1: router bgp x: ASN: 'x'"),
+        ("router bgp 64699 z\n", "bgpd.conf:1: router bgp 64699 z: 'z' is unknown"),
+        (
+            f"{BGP}route-map M permit 10\nroute-map M deny 10\n",
+            "bgpd.conf:4: route-map M deny 10: route-map M permit 10 is there too, in line 3",
+        ),
         (BGP + "no route-map M\n", "bgpd.conf:3: no route-map M: takes back"),
     ],
 )
@@ -119,19 +125,101 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("address-family ipv4 vpn", "only IPv4 and IPv6 unicast"),
         ("route-map M permit", "is incomplete"),
         ("ip prefix-list L permit 192.0.2.0/24 le", "'le' is no ge or le with a length"),
+        ("ip prefix-list L permit 192.0.2.0/24 ge 16", "'ge 16' is not of 24 <= ge <= le"),
+        ("ip prefix-list L permit 192.0.2.0/24 le 28 ge 30", "'le 28 ge 30' is not of 24 <= ge"),
+        ("ip prefix-list L permit 192.0.2.0/24 ge 28 ge 30", "'ge 28 ge 30' is not of 24 <= ge"),
+        ("ip prefix-list L permit 192.0.2.1", "'192.0.2.1' has no length"),
+        ("ipv6 access-list L permit 2001:db8::1", "'2001:db8::1' has no length"),
+        ("ip prefix-list L seq 0 permit any", "'0' is not a number from 1 to 4294967295"),
+        ("network 192.0.2.1 mask ffff:ffff:ffff::", "'ffff:ffff:ffff::' is no mask"),
+        ("bgp router-id 203.0.113.300", "Octet 300 (> 255) not permitted in '203.0.113.300'"),
+        ("router-id x", "Expected 4 octets in 'x'; bgpd refuses it as well"),
+        ("network x", "'x' is no prefix"),
+        ("hostname a\nset metric 5", "stands in no block"),
+        ("route-map M permit ten", "'ten' is not a number from 1 to 65535"),
+        ("no neighbor 203.0.113.1 remote-as 64500", "takes a neighbour back"),
+        ("no neighbor 203.0.113.1 peer-group G", "takes a neighbour back"),
+        ("no neighbor 203.0.113.1", "takes a neighbour back"),
+        ("neighbor 203.0.113.1", "says nothing of the neighbour"),
     ],
 )
 def test_refused(line: str, expected: str) -> None:
     """What is not translated is refused by file and line, with what to do."""
     (found,) = refused(f"{BGP}{line}\n")
-    assert found.startswith(f"bgpd.conf:3: {line}: {expected}")
+    *before, last = line.split("\n")
+    assert found.startswith(f"bgpd.conf:{3 + len(before)}: {last}: {expected}")
 
 
 def test_cut_short() -> None:
     """A file that ends within a line may say something else than meant: its last line is refused."""
     (found,) = refused(BGP + " network 192.0.2.1/3")
     assert found.startswith("bgpd.conf:3: network 192.0.2.1/3: the file ends without a line end")
-    assert refused(BGP + "end") == []
+    for end in ("end", "!", " ! comment", "  "):
+        assert refused(BGP + end) == [], end
+
+
+@pytest.mark.parametrize("end", ["end", " end", "exit\nexit", "quit\n!\nquit"])
+def test_left(end: str) -> None:
+    """bgpd reads nothing after it has left its configuration; leaving a block is no such thing."""
+    text = f"router bgp 64699\n{end}\n"
+    assert refused(text) == []
+    assert refused(f"{text}end\nexit\n") == []
+    (found,) = refused(f"{text}route-map M permit 10\n")
+    assert found.startswith(
+        f"bgpd.conf:{text.count(chr(10))}: {end.split()[-1]}: bgpd reads nothing"
+    )
+    assert refused(f"{text.replace(end, 'exit')}route-map M permit 10\n") == []
+
+
+def test_a_network_of_the_other_family() -> None:
+    """What IPv6's mode does not know is `router bgp`'s, and so is what follows, as in bgpd."""
+    text = f"{BGP} address-family ipv6\n network 192.0.2.7/32\n network 2001:db8::5/128\n"
+    (found,) = refused(text)
+    assert found.startswith("bgpd.conf:5: network 2001:db8::5/128: is of IPv6, and stands where")
+    assert list(map(str, read("f", text.encode()).networks)) == ["192.0.2.7/32"]
+
+
+IN_BOTH = {("vni",), ("segment-routing",)}
+
+
+@pytest.mark.parametrize("start", sorted({*TOP_HARMLESS, *TOP_REFUSED} - IN_BOTH), ids=" ".join)
+def test_top_level(start: tuple[str, ...]) -> None:
+    """All that is known of the top level is known to end `router bgp`."""
+    (*_, last) = statements("f", f"{BGP}{' '.join(start)} bgp\n".encode())
+    assert last.mode is Mode.TOP
+
+
+def test_lines_of_a_refused_route_map() -> None:
+    """Lines of a route-map whose number is none are refused with it."""
+    text = f"{BGP}route-map M permit ten\n set metric 5\n"
+    assert "its route-map was refused" in refused(text)[1]
+
+
+def test_mpls() -> None:
+    """The router-id of LDP is not BGP's."""
+    text = f"mpls ldp\n router-id 192.0.2.9\n!\n{BGP}"
+    assert refused(text) == []
+    assert read("f", text.encode()).router_id is None
+
+
+def test_as_notation() -> None:
+    """How AS numbers are shown says nothing of them."""
+    assert read("f", b"router bgp 1.10 as-notation dot+\n").asn == 65546
+
+
+def test_secrets() -> None:
+    """No line shows a password or a key, of BGP or of another daemon."""
+    for line in (
+        "password abc",
+        "enable password 8 abc",
+        "neighbor 203.0.113.1 password a b abc",
+        "ip ospf message-digest-key 1 md5 abc",
+        "ip ospf authentication-key abc",
+        "key-string abc",
+    ):
+        (found,) = statements("f", line.encode())
+        assert "abc" not in str(found)
+        assert str(found).endswith(" …")
 
 
 def test_integrated() -> None:
@@ -162,3 +250,47 @@ def test_neighbor() -> None:
     assert (str(first.local), first.group) == ("2001:db8::9", "G")
     assert first.description == "to the router"
     assert (second.hold_time, second.ttl_security, second.port) == (30, 1, 1179)
+
+
+def test_settings_taken_back() -> None:
+    """`no` of a member's setting leaves the group's, and `no timers connect` the other timers."""
+    text = (
+        "frr version 8.4.4\nrouter bgp 64699\n neighbor G peer-group\n neighbor G remote-as 64500\n"
+        " neighbor G password g\n neighbor G timers 3 9\n neighbor 203.0.113.1 peer-group G\n"
+        " neighbor 203.0.113.1 password own\n no neighbor 203.0.113.1 password own\n"
+        " neighbor 203.0.113.1 timers 10 30\n no neighbor 203.0.113.1 timers connect 5\n"
+        " neighbor G route-map A out\n neighbor 203.0.113.1 route-map B out\n"
+        " no neighbor 203.0.113.1 route-map B out\n"
+    )
+    assert refused(text) == []
+    (found,) = read("f", text.encode()).neighbors
+    assert (found.password, found.hold_time) == ("g", 30)
+    assert found.families[4].route_map is not None
+    assert found.families[4].route_map.name == "A"
+
+
+def test_remote_as_of_a_group() -> None:
+    """A group's remote-as is all its members', whatever is said of them before or after."""
+    text = (
+        "router bgp 64699\n neighbor G peer-group\n neighbor 203.0.113.1 remote-as 64501\n"
+        " neighbor 203.0.113.1 peer-group G\n neighbor G remote-as 64500\n"
+        " neighbor 203.0.113.1 remote-as 64502\n"
+    )
+    (found,) = refused(text)
+    assert found.startswith(
+        "bgpd.conf:6: neighbor 203.0.113.1 remote-as 64502: is in the peer-group G"
+    )
+    assert read("f", text.encode()).neighbors[0].asn == 64500
+
+
+@pytest.mark.parametrize("line", ["route-map M out", "prefix-list L out", "send-community both"])
+@pytest.mark.parametrize("bind_last", [False, True])
+def test_policy_of_a_member(line: str, *, bind_last: bool) -> None:
+    """Quagga has one policy out for a group; FRR one for each neighbour."""
+    group = " neighbor G peer-group\n"
+    lines = [f" neighbor 203.0.113.1 {line}\n", " neighbor 203.0.113.1 peer-group G\n"]
+    text = BGP + group + "".join(lines if bind_last else lines[::-1])
+    (found,) = refused(text)
+    assert "Quagga's members of a peer-group are sent what the group is" in found
+    assert read("f", text.encode()).obstacles
+    assert refused(f"frr version 8.4.4\n{text}") == []
