@@ -25,59 +25,77 @@ _PATIENCE = 60
 
 @contextmanager
 def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> Iterator[Path]:
-    """Write files into a new folder beside `out`, which is removed at the end.
+    """Write files into a new folder on the file system of `out`, which is removed at the end.
 
     Raises:
         MigrationError: they can't be written.
     """
+    there = next(path for path in (out, *out.parents) if os.path.isdir(path))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        folder = Path(tempfile.mkdtemp(prefix=".import-", dir=there))
     except OSError as error:
-        raise MigrationError(
-            f"--out {out}: {error.strerror}; name a folder that can be made"
-        ) from error
+        raise MigrationError(f"--out {out}: {there}: {error.strerror}; {_REMEDY}") from error
     try:
-        for name, text in contents.items():
-            mode = modes.get(name, PUBLIC)
-            path = folder / name
-            path.touch(mode=mode, exist_ok=False)
-            path.write_text(text, encoding="utf-8")
-            path.chmod(mode)
+        _fill(folder, contents, modes, out)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_free(out: Path, names: Iterator[str] | list[str]) -> None:
+_REMEDY = "nothing is written: name a folder that can be written"
+
+
+def _fill(folder: Path, contents: Mapping[str, str], modes: Mapping[str, int], out: Path) -> None:
+    for name, text in contents.items():
+        mode = modes.get(name, PUBLIC)
+        path = folder / name
+        try:
+            path.touch(mode=mode, exist_ok=False)
+            path.write_text(text, encoding="utf-8")
+            path.chmod(mode)
+        except OSError as error:
+            raise MigrationError(f"--out {out}: {name}: {error.strerror}; {_REMEDY}") from error
+
+
+def check_free(out: Path, names: Sequence[str]) -> None:
     """Refuse to overwrite.
 
     Raises:
         MigrationError: one of the files is there already.
     """
-    there = [str(out / name) for name in names if (out / name).exists()]
+    there = [str(out / name) for name in names if os.path.lexists(out / name)]
     if there:
         raise MigrationError(f"{', '.join(there)}: there already; remove, or say --force")
 
 
-def put(folder: Path, out: Path, names: list[str]) -> None:
-    """Put finished files in place.
+def put(folder: Path, out: Path, names: Sequence[str]) -> None:
+    """Put finished files in place: all, or none.
 
     Raises:
-        MigrationError: they can't be; those that were not there before are removed again.
+        MigrationError: they can't be; what was there before is there again.
     """
-    new: list[Path] = []
+    made = not os.path.lexists(out)
+    done: list[Path] = []
     try:
-        out.mkdir(mode=0o755, exist_ok=True)
+        out.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name in names:
-            target = out / name
-            if not target.exists():
-                new.append(target)
-            (folder / name).replace(target)
+            if os.path.lexists(out / name):  # kept as it is, with its owner and mode
+                os.link(out / name, _kept(folder, name), follow_symlinks=False)
+        for name in names:
+            (folder / name).replace(out / name)
+            done.append(out / name)
     except OSError as error:
-        for path in new:
-            path.unlink(missing_ok=True)
-        raise MigrationError(f"--out {out}: {error.strerror}; nothing is written") from error
+        for path in done:
+            path.unlink()
+            if os.path.lexists(_kept(folder, path.name)):
+                _kept(folder, path.name).replace(path)
+        if made and os.path.isdir(out):
+            out.rmdir()
+        raise MigrationError(f"--out {error.filename}: {error.strerror}; {_REMEDY}") from error
+
+
+def _kept(folder: Path, name: str) -> Path:
+    return folder / f"{name}.old"
 
 
 def exabgp() -> Path | None:

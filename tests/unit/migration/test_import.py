@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ import pytest
 
 from policy.assess import duties
 from speaker import config, vip_mgmt
-from speaker.migration import command
+from speaker.migration import command, output
 from speaker.migration.command import Import, parse
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
@@ -151,6 +154,11 @@ def test_password_in_a_refused_line(site: Site) -> None:
     )
     assert status == 2
     assert "par1.conf:6: neighbor 203.0.113.7 password …: names no neighbour" in said
+    assert "abc123" not in said
+    lines = [network(1, None), "neighbor 203.0.113.1 password abc123"]
+    status, said = site.run({"par1": bgpd(*lines, maps="").removesuffix("\n!\n")})
+    assert status == 255
+    assert said.count("par1.conf:6: neighbor 203.0.113.1 password …: the file ends without") == 2
     assert "abc123" not in said
 
 
@@ -308,6 +316,19 @@ REFUSED = [
         bgpd(network(1, None), "neighbor 203.0.113.1 filter-list A out")
         + "ip as-path access-list A permit [[:digit:]]+\n",
         "par1.conf:12: ip as-path access-list A permit [[:digit:]]+: '[[:digit:]]+' has more than",
+    ),
+    (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n match metric ²\n"),
+        "par1.conf:8: match metric ²: '²' is not a number from 0 to",
+    ),
+    (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n set community 65537\n"),
+        "par1.conf:8: set community 65537: '65537' is one number, which FRR refuses and Quagga "
+        "takes; write 1:1",
+    ),
+    (
+        bgpd(network(1, None), maps="end\nroute-map M permit 10\n"),
+        "par1.conf:7: end: bgpd reads nothing that stands after it",
     ),
     (
         bgpd(network(1, None), "neighbor eth0 interface remote-as external"),
@@ -470,13 +491,92 @@ def test_no_overwriting(site: Site) -> None:
     assert {path.name for path in site.out.iterdir()} == {"vip.toml", "exabgp-par1.conf"}
 
 
-def test_unwritable(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("out", "expected"),
+    [
+        ("file.conf/out", "file.conf/out: Not a directory"),
+        ("file.conf", "file.conf: File exists"),
+        ("long/" + "x" * 300, "x: File name too long"),
+        ("loop.conf/out", "loop.conf/out: Too many levels of symbolic links"),
+    ],
+    ids=["under a file", "a file", "a long name", "a loop"],
+)
+def test_unwritable(site: Site, out: str, expected: str) -> None:
     """Where nothing can be written, that is said, and nothing is left over."""
     (site.folder / "file.conf").touch()
-    site.out = site.folder / "file.conf" / "out"
+    (site.folder / "loop.conf").symlink_to("loop.conf")
+    site.out = site.folder / out
     status, said = site.run({"par1": PAR1})
     assert status == 255
-    assert "File exists; name a folder that can be made" in said
+    assert f"{expected}; nothing is written: name a folder that can be written" in said
+    (site.folder / "long").rmdir() if out.startswith("long") else None
+    assert site.is_empty
+
+
+def test_a_full_disk(site: Site) -> None:
+    """A file that can't be written to its end is named, and none is left."""
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); "
+    code += "from speaker import vip_mgmt; sys.exit(vip_mgmt.main(sys.argv[1:]))"
+    (site.folder / "par1.conf").write_text(PAR1)
+    argv = [sys.executable, "-c", code, "import", f"par1={site.folder}/par1.conf"]
+    argv += ["--out", str(site.out)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, site.is_empty) == (255, True)
+    assert f"--out {site.out}: vip.toml: File too large; nothing is written" in done.stderr
+
+
+def test_all_or_none(site: Site) -> None:
+    """Where one file can't be put in place, the others are as they were."""
+    site.out.mkdir()
+    (site.out / "vip.toml").write_text("old")
+    (site.out / "exabgp-par1.conf").mkdir()
+    status, said = site.run({"lyo1": LYO1, "par1": PAR1}, "--force")
+    assert status == 255
+    assert "exabgp-par1.conf: " in said
+    assert "nothing is written" in said
+    assert (site.out / "vip.toml").read_text() == "old"
+    assert {path.name for path in site.out.iterdir()} == {"vip.toml", "exabgp-par1.conf"}
+
+
+def test_put_back(tmp_path: Path) -> None:
+    """What was replaced before a file could not be is there again, as it was."""
+    folder, out = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a").write_text("new")
+    (folder / "b").write_text("new")
+    with pytest.raises(MigrationError, match="No such file"):
+        output.put(folder, out, ["b", "c"])
+    assert not out.exists()
+    out.mkdir()
+    (out / "a").write_text("old")
+    (out / "a").chmod(0o604)
+    with pytest.raises(MigrationError, match="No such file"):
+        output.put(folder, out, ["a", "c"])
+    assert (out / "a").read_text() == "old"
+    assert stat.S_IMODE((out / "a").stat().st_mode) == 0o604
+
+
+def test_written_beside(tmp_path: Path) -> None:
+    """What is there of the folder has to be writable, and no more; it may be a mount point."""
+    out = tmp_path / "a" / "b"
+    with output.beside(out, {"f": "text"}, {}) as folder:
+        assert folder.parent == tmp_path
+    out.mkdir(parents=True)
+    with output.beside(out, {"f": "text"}, {}) as folder:
+        assert folder.parent == out
+        output.put(folder, out, ["f"])
+    assert [path.name for path in out.iterdir()] == ["f"]
+
+
+def test_a_terminal_without_utf_8(site: Site) -> None:
+    """What a terminal can't show does not stop the import."""
+    (site.folder / "par1.conf").write_text(f"password s\nhostname é\n{PAR1}")
+    argv = [sys.executable, "-m", "speaker.vip_mgmt", "import", f"par1={site.folder}/par1.conf"]
+    argv += ["--out", str(site.out)]
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(argv, capture_output=True, env=environ, check=False, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert b"password \\u2026: is for bgpd's own terminal" in done.stdout
 
 
 @pytest.mark.parametrize(
