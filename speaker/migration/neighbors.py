@@ -102,11 +102,7 @@ class Neighbors:
             self._activate(draft, version, active=plain)
             return TRANSLATED
         if self._dialect is Dialect.QUAGGA and version in draft.bound:
-            match rest:
-                case ("send-community", *_):
-                    raise ObstacleError(_OF_THE_GROUP)
-                case (word, _, "out") if plain and word in _OUT:
-                    raise ObstacleError(_OF_THE_GROUP)
+            _refuse_policy(rest, plain=plain)
         return _set(draft, statement, rest, version, plain=plain)
 
     def _new(self, name: str, statement: Statement) -> Draft:
@@ -274,7 +270,16 @@ _FILTERS = {"distribute-list": 0, "prefix-list": 1, "filter-list": 2}
 _HARMLESS_CAPABILITIES = frozenset(("dynamic", "software-version", "fqdn", "enhanced-he"))
 
 
-def _set(  # noqa: C901 - a table of what can be said
+def _refuse_policy(rest: Sequence[str], *, plain: bool) -> None:
+    """Refuse policy out that is said of a member of a group, and not of the group."""
+    match rest:
+        case ("send-community", *_):
+            raise ObstacleError(_OF_THE_GROUP)
+        case (word, _, "out") if plain and word in _OUT:
+            raise ObstacleError(_OF_THE_GROUP)
+
+
+def _set(  # noqa: C901, PLR0912 - a table of what can be said
     draft: Draft, statement: Statement, rest: Sequence[str], version: int, *, plain: bool
 ) -> str:
     """Take what a line says of a neighbour; return why it has no effect, or nothing."""

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> 
     Raises:
         MigrationError: they can't be written.
     """
-    there = next(path for path in (out, *out.parents) if os.path.isdir(path))
+    # Not Path.is_dir(), which raises where it may not look.
+    there = next(path for path in (out, *out.parents) if os.path.isdir(path))  # noqa: PTH112
     try:
         folder = Path(tempfile.mkdtemp(prefix=".import-", dir=there))
     except OSError as error:
@@ -89,8 +90,9 @@ def put(folder: Path, out: Path, names: Sequence[str]) -> None:
             path.unlink()
             if os.path.lexists(_kept(folder, path.name)):
                 _kept(folder, path.name).replace(path)
-        if made and os.path.isdir(out):
-            out.rmdir()
+        if made:
+            with suppress(OSError):
+                out.rmdir()
         raise MigrationError(f"--out {error.filename}: {error.strerror}; {_REMEDY}") from error
 
 

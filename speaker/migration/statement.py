@@ -203,17 +203,21 @@ def _known(mode: Mode, words: tuple[str, ...]) -> bool:
                 and (first != "ipv6" or words[1:2] == ("bgp",))
             )
         case Mode.IPV4 | Mode.IPV6:
-            if first == "neighbor" and words[2:3] and words[2] in _ROUTER_ONLY:
-                return False
-            if mode is Mode.IPV6 and first in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
-                return False
-            return first in _FAMILY_WORDS or words[:2] == ("bgp", "dampening")
+            return _known_of_family(mode, words)
         case Mode.ROUTE_MAP:
             return first in _MAP_WORDS
         case Mode.LINE:
             return first in _LINE_WORDS and words[:2] not in _TOP_PAIRS
         case Mode.INTERFACE | Mode.OTHER | Mode.OTHER_FAMILY:
             return first not in _TOP_WORDS - {"password"} and words[:2] not in _TOP_PAIRS
+
+
+def _known_of_family(mode: Mode, words: tuple[str, ...]) -> bool:
+    if words[0] == "neighbor" and words[2:3] and words[2] in _ROUTER_ONLY:
+        return False
+    if mode is Mode.IPV6 and words[0] in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
+        return False
+    return words[0] in _FAMILY_WORDS or words[:2] == ("bgp", "dampening")
 
 
 def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:

@@ -323,8 +323,7 @@ REFUSED = [
     ),
     (
         bgpd(network(1, "M"), maps="route-map M permit 10\n set community 65537\n"),
-        "par1.conf:8: set community 65537: '65537' is one number, which FRR refuses and Quagga "
-        "takes; write 1:1",
+        "par1.conf:8: set community 65537: '65537' is one number, which FRR refuses and Quagga",
     ),
     (
         bgpd(network(1, None), maps="end\nroute-map M permit 10\n"),

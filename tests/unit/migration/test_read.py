@@ -166,7 +166,7 @@ def test_left(end: str) -> None:
     assert refused(f"{text}end\nexit\n") == []
     (found,) = refused(f"{text}route-map M permit 10\n")
     assert found.startswith(
-        f"bgpd.conf:{text.count(chr(10))}: {end.split()[-1]}: bgpd reads nothing"
+        f"bgpd.conf:{text.count(chr(10))}: {end.rsplit(maxsplit=1)[-1]}: bgpd reads nothing"
     )
     assert refused(f"{text.replace(end, 'exit')}route-map M permit 10\n") == []
 
