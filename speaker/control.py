@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 MAX_REQUEST = 1 << 20
 MODE = 0o660
 ANSWER_WITHIN = 2.0
+PARTING = 0.2
+"""How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
 
 
 class ControlError(SpeakerError):
@@ -60,6 +62,7 @@ class Control:
     def __init__(self, watchdog: Watchdog) -> None:
         """Serve a watchdog."""
         self._watchdog = watchdog
+        self._settling: asyncio.Future[None] | None = None
 
     def application(self) -> web.Application:
         """Return the web application."""
@@ -76,13 +79,17 @@ class Control:
         return application
 
     async def _settle(self) -> None:
-        """Wait for what was changed to be read back; not for a daemon that does not answer."""
-        task = asyncio.ensure_future(self._watchdog.settle())
+        """Wait for what was changed to be read back; not for a daemon that does not answer.
+
+        All who ask meanwhile wait for the same reading.
+        """
+        task = self._settling
+        if task is None or task.done():
+            task = self._settling = asyncio.ensure_future(self._watchdog.settle())
+            task.add_done_callback(_look_at)
         await asyncio.wait({task}, timeout=ANSWER_WITHIN)
         if task.done():
-            await task
-        else:
-            task.add_done_callback(_look_at)
+            task.result()
 
     async def _status(self, _: web.Request) -> web.Response:
         await self._settle()
@@ -120,7 +127,7 @@ class Control:
 
 
 def _look_at(task: asyncio.Future[None]) -> None:
-    """Say what became of a reading that nobody waits for any more."""
+    """Say what became of a reading, which not everybody has waited for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s", error)
 
@@ -161,7 +168,9 @@ async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
     """
     # A question names its prefixes in the first line.
     application = Control(watchdog).application()
-    runner = web.AppRunner(application, access_log=None, max_line_size=MAX_REQUEST)
+    runner = web.AppRunner(
+        application, access_log=None, max_line_size=MAX_REQUEST, shutdown_timeout=PARTING
+    )
     await runner.setup()
     try:
         listener = _listen(path)

@@ -182,6 +182,48 @@ def test_a_caller_that_hangs_up(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_an_end_while_a_caller_waits(tmp_path: Path) -> None:
+    """Who waits for an ExaBGP that is silent holds up no end: ExaBGP kills what takes two seconds."""
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        async with running(tmp_path) as site:
+            async with serving(site.control, site.watchdog):
+                site.exabgp.stall(60)
+                _, writer = await asyncio.open_unix_connection(str(site.control))
+                body = json.dumps(wish()).encode()
+                head = f"POST /intents HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await asyncio.to_thread(
+                    eventually, lambda: V4 in site.store.intents(), within=5, what="the wish"
+                )
+                began = loop.time()
+            writer.close()
+            return loop.time() - began
+
+    assert asyncio.run(main()) < 1.5
+
+
+def test_many_look_while_exabgp_is_silent(tmp_path: Path) -> None:
+    """Whoever asks for the status joins the reading that is awaited: none is queued for each."""
+
+    async def main() -> int:
+        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+            site.exabgp.stall(60)
+            site.watchdog.wake_and_read()
+            await asyncio.sleep(0)
+            before = len(asyncio.all_tasks())
+            asking = [
+                asyncio.to_thread(client.ask, site.control, "GET", "/status", timeout=30.0)
+                for _ in range(5)
+            ]
+            await asyncio.gather(*asking)
+            await asyncio.sleep(0.1)
+            return len(asyncio.all_tasks()) - before
+
+    assert asyncio.run(main()) <= 1
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 BAD = [
