@@ -116,7 +116,7 @@ class Ledger:
         self._said.update(restored)
         await self._record({p: replace(self.owned[p], up=True) for p in restored}, [])
 
-    def remember(self, memory: Memory) -> None:
+    async def remember(self, memory: Memory) -> None:
         """Keep what rise, fall and damping need, over a restart too."""
         changed = {
             prefix: services
@@ -124,7 +124,7 @@ class Ledger:
             if services != self._health.get(prefix, {})
         }
         if changed:
-            self.store.remember(changed)
+            await asyncio.to_thread(self.store.remember, changed)
         self._health = memory.health
         flapped = {
             prefix: memory.damping.get(prefix)
@@ -132,7 +132,7 @@ class Ledger:
             if prefix in self._prefixes and memory.damping.get(prefix) != self._damping.get(prefix)
         }
         if flapped:
-            self.store.remember_damping(flapped)
+            await asyncio.to_thread(self.store.remember_damping, flapped)
             self._damping = {**self._damping, **memory.damping}
             self._lift([prefix for prefix, damping in flapped.items() if damping is None])
 

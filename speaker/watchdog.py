@@ -284,7 +284,7 @@ class Watchdog:
             ready = [change for change in ready if change.prefix in only]
         if ready:
             await self._apply(ready)
-        self.ledger.remember(assessment.memory)
+        await self.ledger.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
     async def _apply(self, changes: list[Change]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,3 +151,36 @@ def test_it_rests_while_the_daemon_is_silent(tmp_path: Path) -> None:
         exabgp.stop()
 
     virtual_time.run(main())
+
+
+def test_a_state_file_that_keeps_it_waiting(tmp_path: Path) -> None:
+    """While another program writes to the state file, ExaBGP is listened to all the same."""
+    gaps: list[float] = []
+
+    async def beat() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.01)
+            gaps.append(loop.time() - before)
+
+    async def main() -> None:
+        async with running(tmp_path, cycles=False) as site:
+            beating = asyncio.create_task(beat())
+            with closing(
+                sqlite3.connect(tmp_path / "state.sqlite3", isolation_level=None)
+            ) as other:
+                other.execute("BEGIN IMMEDIATE")
+                site.source.live[V4] = 0
+                cycle = asyncio.create_task(site.watchdog.cycle())
+                async with asyncio.timeout(20):
+                    while str(V4) in site.table():
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(1.0)
+                assert not cycle.done()
+                other.execute("ROLLBACK")
+            await cycle
+            beating.cancel()
+
+    asyncio.run(main())
+    assert max(gaps) < 0.7
