@@ -82,7 +82,8 @@ class DataCentre:
 
     def exabgp(self, run: Sequence[str]) -> ExaBgp:
         """Start ExaBGP with a helper, as root, because the tests' own environment may be private."""
-        env = {"exabgp.log.level": "CRITICAL" if self._flavour == "v5" else "CRIT"}
+        level = "CRITICAL" if self._flavour == "v5" else "CRIT"
+        env = {"exabgp.log.level": level, "exabgp.api.chunk": "20"}  # as packaged
         config = Config([self._session.flipped()], run)
         exabgp = ExaBgp(self.host, self._flavour, config, user="root", env=env)
         self.bird.wait_for_sessions()

@@ -1,14 +1,15 @@
 """Pins how ExaBGP answers, when it does not, and which words in a line it obeys."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.daemons.stage import V4, V6, Stage
 from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
+from tests.lab.exabgp import Config, ExaBgp, Flavour
 from tests.lab.netns import Network
-from tests.lab.puppet import NoReplyError
+from tests.lab.puppet import NoReplyError, Puppet
 
 
 @pytest.mark.parametrize(
@@ -129,3 +130,29 @@ def test_a_helper_that_does_not_read_freezes_exabgp(flavour: Flavour) -> None:
         eventually(
             lambda: not stage.exabgp.alive, within=10, what="ExaBGP to obey the SIGTERM at last"
         )
+
+
+def test_how_many_routes_are_shown_at_once(flavour: Flavour) -> None:
+    """`exabgp.api.chunk=20` shows the same, many times faster: one route in a turn is the default."""
+    lines = [
+        f"announce attributes next-hop self nlri {' '.join(f'192.0.{n}.{m}/32' for m in range(250))}"
+        for n in range(4)
+    ]
+    taken = {}
+    for chunk in (1, 20):
+        with Network() as network:
+            here, there = network.host("here"), network.host("there")
+            session = network.link(here, there).session(64699, 64500)
+            puppet = Puppet(here)
+            config = Config([session], puppet.run)
+            ExaBgp(here, flavour, config, env={"exabgp.api.chunk": str(chunk)})
+            helper = puppet.helper()
+            for line in lines:
+                assert helper.ask(line).status == "done"
+            times = []
+            for _ in range(3):
+                began = time.monotonic()
+                assert len(helper.ask("show adj-rib out extensive").lines) == 1000
+                times.append(time.monotonic() - began)
+            taken[chunk] = min(times)
+    assert taken[20] < taken[1] / 3, taken

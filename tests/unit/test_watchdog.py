@@ -174,7 +174,7 @@ def test_a_state_file_that_keeps_it_waiting(tmp_path: Path) -> None:
                 site.source.live[V4] = 0
                 cycle = asyncio.create_task(site.watchdog.cycle())
                 async with asyncio.timeout(20):
-                    while str(V4) in site.table():
+                    while str(V4) in site.table():  # noqa: ASYNC110 - nothing tells of it
                         await asyncio.sleep(0.01)
                 await asyncio.sleep(1.0)
                 assert not cycle.done()
