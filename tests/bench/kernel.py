@@ -48,7 +48,7 @@ def main(count: int, deaths: int) -> None:
     with stage("exabgp v5", count, f"{INTERVAL:g}s") as made:
         for fifo in (True, False):
             made.keepalived(fifo=fifo)
-            times = [1000 * seconds for seconds in made.losses(deaths, within=INTERVAL)]
+            times = [1000 * seconds for seconds in made.losses(deaths, rest=1.5, within=INTERVAL)]
             print(f"{_ROW}{json.dumps([times, fifo])}", flush=True)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -155,6 +156,11 @@ class Chain:
         return eventually(
             lambda: self.routes()[prefix], until=holds, within=within, what=f"{prefix}: {wanted}"
         )
+
+    def mgmt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run vip_mgmt to its end."""
+        run = self.site.mgmt if isinstance(self.site, Site) else self.site.asked
+        return run(*arguments)
 
     def reload(self, tables: Tables) -> None:
         """Change vip.toml and have the watchdog take it."""

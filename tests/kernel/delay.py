@@ -24,6 +24,8 @@ from tests.lab.process import Process
 SHARED, FRAGILE = 8081, 8082
 """The realserver of all VIPs but one, and that one's."""
 ONE = ipvs.address(0)
+REST = 5.0
+"""Seconds after a change until the watchdog has read it back and sent it again, and looks no more."""
 _STAMP = """
 import os, sys, time
 os.nice(-20)
@@ -91,16 +93,17 @@ class Stage:
             every=0.05,
         )
 
-    def losses(self, deaths: int, *, within: float = 0) -> list[float]:
+    def losses(self, deaths: int, *, rest: float = REST, within: float = 0) -> list[float]:
         """Return the seconds from removal to loss, for each of some deaths of a realserver.
 
         Args:
             deaths: how many.
+            rest: seconds of peace before each.
             within: the time between them varies by so many seconds, so that they have nothing to
                 do with the watchdog's interval.
         """
         chance = random.Random(0)
-        return [self._loss(chance.uniform(0, within)) for _ in range(deaths)]
+        return [self._loss(rest + chance.uniform(0, within)) for _ in range(deaths)]
 
     def _loss(self, pause: float) -> float:
         threading.Event().wait(pause)

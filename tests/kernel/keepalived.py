@@ -16,7 +16,7 @@ REAL = "127.0.1.1"
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer:
-    """A `virtual_server`, checked by TCP; several times a second where nothing else is said.
+    """A `virtual_server`, checked by its protocol; several times a second where nothing else is said.
 
     Attributes:
         where: its address and port, or `fwmark 7`.
@@ -25,6 +25,7 @@ class VirtualServer:
         real: more statements of each realserver, such as `inhibit_on_failure`.
         address: the address of its realservers.
         delay: seconds between two checks; where they are long, the first is at a random time.
+        protocol: TCP or UDP.
     """
 
     where: str
@@ -33,16 +34,24 @@ class VirtualServer:
     real: tuple[str, ...] = ()
     address: str = REAL
     delay: float = 0.2
+    protocol: str = "TCP"
 
     def text(self) -> str:
         """Return the configuration's text."""
         warmup = self.delay if self.delay >= 1 else 0
         lines = [f"virtual_server {self.where} {{", f"delay_loop {self.delay:g}"]
-        lines += ["lvs_sched rr", "lvs_method NAT", "protocol TCP"]
+        lines += ["lvs_sched rr", "lvs_method NAT", f"protocol {self.protocol}"]
         lines += self.options
         for port in self.ports:
             lines += [f"real_server {self.address} {port} {{", "weight 1", *self.real]
-            lines += ["TCP_CHECK {", "connect_timeout 2", "retry 0", f"warmup {warmup:g}", "}", "}"]
+            lines += [
+                f"{self.protocol}_CHECK {{",
+                "connect_timeout 2",
+                "retry 0",
+                f"warmup {warmup:g}",
+                "}",
+                "}",
+            ]
         return "\n".join([*lines, "}", ""])
 
 

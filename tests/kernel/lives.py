@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.chain import Chain
+from tests.kernel.keepalived import VirtualServer
 from tests.kernel.rows import (
     ALPHA,
     EVERY,
@@ -22,6 +23,7 @@ from tests.kernel.rows import (
 )
 from tests.lab.eventually import eventually
 
+PORTS_OF_NOBODY = (8199,)
 BRIEF = 8.0
 """Seconds of restart_grace where a test waits for its end."""
 
@@ -116,6 +118,24 @@ class Lives(Rows):
         eventually(lambda: removed in at.keepalived.log()[before:], within=10, what="its removal")
         assert after(at, WARM_UP + 1) == []
         at.says(PLAIN, realservers=0, health="down", announced=False)
+
+    def test_hup_with_a_new_dead_service(self, at: Chain) -> None:
+        """A service that was never there is full before any check, too; its VIP is not announced for it."""
+        new = VirtualServer("192.0.2.99 80", PORTS_OF_NOBODY)
+        at.reload({"vip": {"new.tld": {"addresses": ["192.0.2.99"], "prefer": ["par1", "lyo1"]}}})
+        try:
+            at.says("192.0.2.99/32", announced=False)
+            before = len(at.keepalived.log())
+            at.keepalived.reload([*SERVERS, new])
+            removed = f"Removing service [127.0.1.1]:tcp:{PORTS_OF_NOBODY[0]}"
+            eventually(
+                lambda: removed in at.keepalived.log()[before:], within=10, what="its removal"
+            )
+            assert after(at, WARM_UP + 1) == []
+            at.says("192.0.2.99/32", realservers=0, health="down", announced=False)
+        finally:
+            at.keepalived.reload(SERVERS)
+            at.reload({"vip": {"new.tld": None}})
 
     def test_the_end(self, brief: Chain) -> None:
         """SIGTERM empties IPVS: all are held for restart_grace, then withdrawn; back after warm_up."""

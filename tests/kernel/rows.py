@@ -14,13 +14,14 @@ from tests.kernel.keepalived import REAL, VirtualServer
 from tests.lab.eventually import eventually
 
 PLAIN, INHIBIT, SORRY, QUORUM = (f"192.0.2.{n}/32" for n in (1, 2, 3, 4))
-ALL, ANY, MARK, ALPHA, OMEGA, SIX = (
+ALL, ANY, MARK, ALPHA, OMEGA, SIX, UDP = (
     "192.0.2.5/32",
     "192.0.2.6/32",
     "192.0.2.7/32",
     "192.0.2.8/32",
     "192.0.2.9/32",
     "2001:db8::1/128",
+    "192.0.2.10/32",
 )
 SORRY_SERVER = "127.0.1.9"
 PORTS: Mapping[str, tuple[int, ...]] = {
@@ -34,6 +35,7 @@ PORTS: Mapping[str, tuple[int, ...]] = {
     ALPHA: (8095,),
     OMEGA: (8096,),
     SIX: (8097,),
+    UDP: (8098,),
 }
 SERVERS: Sequence[VirtualServer] = (
     VirtualServer("192.0.2.1 80", PORTS[PLAIN]),
@@ -48,6 +50,7 @@ SERVERS: Sequence[VirtualServer] = (
     VirtualServer("192.0.2.8 80", PORTS[ALPHA], ("alpha",)),
     VirtualServer("192.0.2.9 80", PORTS[OMEGA], ("omega",)),
     VirtualServer("2001:db8::1 80", PORTS[SIX], address="::1"),
+    VirtualServer("192.0.2.10 53", PORTS[UDP], protocol="UDP"),
 )
 
 
@@ -74,6 +77,7 @@ TABLES: Mapping[str, Any] = {
         "alpha.tld": _vip(ALPHA),
         "omega.tld": _vip(OMEGA),
         "six.tld": _vip(SIX),
+        "udp.tld": _vip(UDP),
     },
 }
 EVERY = sorted(PORTS)
@@ -207,6 +211,43 @@ class Realservers(Rows):
         at.realservers.open(*ports(MARK))
         at.sees(*EVERY)
         assert at.moves() == [("removed", MARK), ("added", MARK)]
+
+    def test_udp(self, at: Chain) -> None:
+        """A UDP service lives and dies with realservers that a datagram finds, or finds nobody at."""
+        assert at.table()["-u 192.0.2.10:53"] == {f"{REAL}:{PORTS[UDP][0]}": 1}
+        at.realservers.close(*ports(UDP))
+        at.sees(*without(UDP))
+        at.says(UDP, realservers=0, health="down", announced=False, reason="udp/53 down")
+        at.realservers.open(*ports(UDP))
+        at.sees(*EVERY)
+        assert at.moves() == [("removed", UDP), ("added", UDP)]
+
+    def test_damping(self, at: Chain) -> None:
+        """What flaps is held down although it is up, over a restart of the watchdog too, until `-a`."""
+        rule = {"half_life": "10m", "suppress": 1500, "reuse": 1000, "max_suppress": "30m"}
+        at.reload({"vip": {"plain.tld": {"health": {"damping": rule}}}})
+        try:
+            for flap in range(2):
+                at.sees(*EVERY)
+                at.realservers.close(*ports(PLAIN))
+                at.sees(*without(PLAIN))
+                assert at.routes()[PLAIN]["reason"].startswith("down: "), f"flap {flap}"
+                at.realservers.open(*ports(PLAIN))
+            damped: Mapping[str, Any] = {
+                "health": "up",
+                "announced": False,
+                "reason": "damped: penalty ",
+            }
+            at.says(PLAIN, realservers=2, **damped)
+            at.watchdog.kill()
+            at.says(PLAIN, realservers=2, **damped)
+            assert at.moves() == [(verb, PLAIN) for verb in ("removed", "added", "removed")]
+            done = at.mgmt("-a", "192.0.2.1")
+            assert (done.returncode, done.stderr) == (0, f"bgp_mgt: Adding route to {PLAIN}\n")
+            at.sees(*EVERY)
+            at.says(PLAIN, intent="auto", reason="up: 2 realservers")
+        finally:
+            at.reload({"vip": {"plain.tld": {"health": None}}})
 
     def test_alpha_omega_and_ipv6(self, at: Chain) -> None:
         """In alpha and omega mode, and over IPv6, a realserver's death and return are the same."""

@@ -13,8 +13,8 @@ from tests.lab.eventually import eventually
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
 RARELY, OFTEN = 60.0, 1.0
 """Intervals, in seconds."""
-PATIENCE = 20.0
-"""Seconds that a slow machine may take, and well below the interval."""
+PATIENCE = 15.0
+"""Seconds that a slow machine may take. Where nobody wakes it, the watchdog rests for some 30 more."""
 
 
 @pytest.fixture(scope="module", params=[1, 1000], ids="vips-{}".format)
@@ -38,10 +38,10 @@ def targets(descriptors: Path) -> set[Path]:
 
 def test_with_the_fifo(at: Stage, record_property: Callable[[str, object], None]) -> None:
     """An event is looked after at once: the interval, which is long, has no part in it."""
-    taken = at.losses(5, within=2)
+    taken = at.losses(3, within=2)
     record_property(f"removal to loss, {at.count} VIPs, fifo", shown(taken))
     assert statistics.median(taken) < PATIENCE / 4
-    assert max(taken) < PATIENCE < RARELY
+    assert max(taken) < PATIENCE
 
 
 def test_a_restart(at: Stage) -> None:
@@ -71,7 +71,7 @@ def test_a_fifo_that_somebody_removed(at: Stage) -> None:
         every=0.1,
     )
     at.until(at.count)
-    assert max(at.losses(2)) < PATIENCE
+    assert max(at.losses(1)) < PATIENCE
 
 
 def test_garbage_in_the_fifo(at: Stage) -> None:
@@ -86,6 +86,6 @@ def test_without_the_fifo(at: Stage, record_property: Callable[[str, object], No
     """It is seen at the next interval."""
     at.chain.reload({"health": {"interval": f"{OFTEN:g}s"}})
     at.keepalived(fifo=False)
-    taken = at.losses(5)
+    taken = at.losses(2)
     record_property(f"removal to loss, {at.count} VIPs, every {OFTEN:g} s", shown(taken))
     assert max(taken) < OFTEN + PATIENCE

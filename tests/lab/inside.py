@@ -38,11 +38,11 @@ def _enter(descriptor: int) -> None:
 
 
 class Realservers:
-    """Realservers of a host: ports on all its addresses that accept while they are open."""
+    """Realservers of a host: ports on all its addresses, of TCP and UDP, that accept while they are open."""
 
     def __init__(self, host: Namespace) -> None:
         self._host = host
-        self._listeners: dict[int, socket.socket] = {}
+        self._listeners: dict[int, tuple[socket.socket, socket.socket]] = {}
         host.cleanup.callback(self.close_all)
 
     @property
@@ -59,13 +59,17 @@ class Realservers:
                 listener = socket.create_server(
                     ("", port), family=socket.AF_INET6, backlog=1024, dualstack_ipv6=True
                 )
-            self._listeners[port] = listener
+                datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+                datagrams.bind(("::", port))
+            self._listeners[port] = (listener, datagrams)
             threading.Thread(target=_accept, args=(listener,), daemon=True).start()
 
     def close(self, *ports: int) -> None:
         """Stop realservers: connections are refused from now on."""
         for port in ports:
-            if listener := self._listeners.pop(port, None):
+            if found := self._listeners.pop(port, None):
+                listener, datagrams = found
+                datagrams.close()
                 # shutdown wakes the thread that waits in accept, which close would not.
                 listener.shutdown(socket.SHUT_RDWR)
                 listener.close()
