@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from speaker.schema import AddressTable, Document, HealthTable, Prefer, VipTable
     from speaker.units import Endpoint
 
+_BOUNDS = {"drop_at", "restore_at"}
+
 
 class Builder:
     """Makes values of a document, and collects every fault on the way."""
@@ -66,6 +68,7 @@ class Builder:
         ranks = self._ranks()
         vips = [self._vip(name, vip, ranks) for name, vip in document.vip.items()]
         health = {name.lower(): self._health(name, vip) for name, vip in document.vip.items()}
+        self._own_health(document.health)
         self._check_unique()
         if self.faults:
             return None
@@ -102,7 +105,8 @@ class Builder:
         return Config(topology, settings)
 
     def _fault(self, key: str, message: str) -> None:
-        self.faults.append(f"{key}: {message}")
+        if (line := f"{key}: {message}") not in self.faults:
+            self.faults.append(line)
 
     def _is_faulty(self, *path: str) -> bool:
         key = toml_path(path)
@@ -195,21 +199,27 @@ class Builder:
 
     def _rule(self, key: str, vip: VipTable) -> HealthRule | None:
         health = _over(self._document.health, vip.health)
+        # What is inherited is at fault where it stands, once, and not in each VIP.
+        inherited = not _BOUNDS & vip.health.model_fields_set
         thresholds = self._thresholds(
-            f"{key}.health", health.drop_at, health.restore_at, health.fall, health.rise
+            "health" if inherited else f"{key}.health",
+            health.drop_at,
+            health.restore_at,
+            health.fall,
+            health.rise,
         )
-        if thresholds is None:
-            return None
         required: dict[Service, Thresholds] = {}
         for text, table in vip.services.items():
             where = f"{key}.{toml_path(('services', text))}"
             service = self._service(where, text)
+            if thresholds is None and not table.model_fields_set >= _BOUNDS:
+                continue  # at fault is what it inherits
             own = self._thresholds(
                 where,
-                thresholds.drop_at if table.drop_at is None else table.drop_at,
-                thresholds.restore_at if table.restore_at is None else table.restore_at,
-                thresholds.fall if table.fall is None else table.fall,
-                thresholds.rise if table.rise is None else table.rise,
+                health.drop_at if table.drop_at is None else table.drop_at,
+                health.restore_at if table.restore_at is None else table.restore_at,
+                health.fall if table.fall is None else table.fall,
+                health.rise if table.rise is None else table.rise,
             )
             if service in required:
                 self._fault(where, f'is also "{service}"; keep one')
@@ -221,15 +231,22 @@ class Builder:
             if health.source == "ipvs"
             else CheckerRule()
         )
+        own_damping = "damping" in vip.health.model_fields_set
+        damping = self._damping(f"{key}.health.damping" if own_damping else "health.damping", health)
+        if thresholds is None:
+            return None
         rule = HealthRule(
-            thresholds,
-            health.services,
-            required,
-            checker,
-            health.require_address,
-            self._damping(f"{key}.health", health),
+            thresholds, health.services, required, checker, health.require_address, damping
         )
         return self._rules.setdefault(rule, rule)
+
+    def _own_health(self, health: HealthTable) -> None:
+        """Judge `[health]` by itself: no VIP may have what it says."""
+        if health.model_fields_set >= _BOUNDS:
+            self._thresholds(
+                "health", health.drop_at, health.restore_at, health.fall, health.rise
+            )
+        self._damping("health.damping", health)
 
     def _damping(self, key: str, health: HealthTable) -> DampingRule | None:
         table = health.damping
@@ -238,7 +255,7 @@ class Builder:
         try:
             return DampingRule(table.half_life, table.suppress, table.reuse, table.max_suppress)
         except PolicyError as error:
-            self._fault(key, str(error))
+            self._fault(key, str(error).removeprefix("damping: "))
             return None
 
     def _thresholds(
@@ -247,7 +264,7 @@ class Builder:
         try:
             return Thresholds(drop_at, restore_at, fall, rise)
         except PolicyError as error:
-            self._fault(key, str(error))
+            self._fault(key, str(error).removeprefix("health: "))
             return None
 
     def _service(self, key: str, text: str) -> Service | None:

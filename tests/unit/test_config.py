@@ -423,7 +423,8 @@ def test_all_faults_at_once() -> None:
         services = { "tcp/http" = {} }
         [vip."vip-2.tld"]
         addresses = ["192.0.2.1"]
-        health = { drop_at = 3, restore_at = 2 }
+        health = { drop_at = 3, restore_at = 2, damping = { reuse = 3000 } }
+        services = { "icmp/8" = {}, "tcp/80" = { drop_at = 5, restore_at = 4 } }
         """
     )
     places = {line.split(": ")[0] for line in found}
@@ -440,8 +441,32 @@ def test_all_faults_at_once() -> None:
         'vip."vip-1.tld".services."tcp/http"',
         'vip."vip-2.tld".addresses[0]',
         'vip."vip-2.tld".health',
+        'vip."vip-2.tld".health.damping',
+        'vip."vip-2.tld".services."icmp/8"',
+        'vip."vip-2.tld".services."tcp/80"',
     }
     assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    ("health", "key"),
+    [
+        ("drop_at = 2", "health"),
+        ("drop_at = 2\nrestore_at = 1", "health"),
+        ("damping = { reuse = 3000 }", "health.damping"),
+    ],
+)
+def test_an_inherited_fault(health: str, key: str) -> None:
+    """What VIPs inherit is at fault where it stands, once for all of them."""
+    other = VIP.replace("vip-1.tld", "vip-2.tld").replace("192.0.2.1", "192.0.2.2")
+    found = faults(f"{HEAD}[health]\n{health}\n{VIP}{other}")
+    assert [line.split(": ")[0] for line in found] == [key]
+
+
+def test_health_without_vips() -> None:
+    """Bounds that contradict each other are a fault although no VIP has them."""
+    (fault,) = faults(HEAD + "[health]\ndrop_at = 2\nrestore_at = 2")
+    assert fault.startswith("health: drop_at = 2, restore_at = 2: ")
 
 
 FAULTS = [
@@ -489,11 +514,11 @@ FAULTS = [
     (HEAD + '[health]\ndamping = { suppress = "3000" }', "health.damping.suppress: "),
     (
         HEAD + "[health]\ndamping = { reuse = 3000 }\n" + VIP,
-        'vip."vip-1.tld".health: damping: reuse = 3000, suppress = 3000: reuse must be',
+        'health.damping: reuse = 3000, suppress = 3000: reuse must be',
     ),
     (
         HEAD + '[health]\ndamping = { max_suppress = "2m" }\n' + VIP,
-        'vip."vip-1.tld".health: damping: suppress = 3000 is never reached',
+        'health.damping: suppress = 3000 is never reached',
     ),
     (HEAD + '[health]\nkeepalived_fifo = "lvs.fifo"', "health.keepalived_fifo: "),
     (
@@ -531,7 +556,7 @@ FAULTS = [
     (HEAD + VIP + 'prefer = "par1"', 'neither "spread", nor "auto", nor a list'),
     (HEAD + VIP + 'prefer = [["par1"], "lyo1"]', 'neither "spread", nor "auto", nor a list'),
     (HEAD + VIP + 'ranks = ["near"]', "vip.\"vip-1.tld\".ranks: ['near'] have no [profile"),
-    (HEAD + VIP + "health.drop_at = 1", "restore_at greater than it"),
+    (HEAD + VIP + "health.drop_at = 1", 'vip."vip-1.tld".health: drop_at = 1, restore_at = 1: '),
     (HEAD + VIP + 'services."tcp/80".drop_at = 5', 'vip."vip-1.tld".services."tcp/80": '),
     (HEAD + VIP + 'services."icmp/8" = {}', "not of the form tcp/80"),
     (
