@@ -232,7 +232,9 @@ class Builder:
             else CheckerRule()
         )
         own_damping = "damping" in vip.health.model_fields_set
-        damping = self._damping(f"{key}.health.damping" if own_damping else "health.damping", health)
+        damping = self._damping(
+            f"{key}.health.damping" if own_damping else "health.damping", health
+        )
         if thresholds is None:
             return None
         rule = HealthRule(
@@ -243,9 +245,7 @@ class Builder:
     def _own_health(self, health: HealthTable) -> None:
         """Judge `[health]` by itself: no VIP may have what it says."""
         if health.model_fields_set >= _BOUNDS:
-            self._thresholds(
-                "health", health.drop_at, health.restore_at, health.fall, health.rise
-            )
+            self._thresholds("health", health.drop_at, health.restore_at, health.fall, health.rise)
         self._damping("health.damping", health)
 
     def _damping(self, key: str, health: HealthTable) -> DampingRule | None:

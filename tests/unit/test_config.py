@@ -514,11 +514,11 @@ FAULTS = [
     (HEAD + '[health]\ndamping = { suppress = "3000" }', "health.damping.suppress: "),
     (
         HEAD + "[health]\ndamping = { reuse = 3000 }\n" + VIP,
-        'health.damping: reuse = 3000, suppress = 3000: reuse must be',
+        "health.damping: reuse = 3000, suppress = 3000: reuse must be",
     ),
     (
         HEAD + '[health]\ndamping = { max_suppress = "2m" }\n' + VIP,
-        'health.damping: suppress = 3000 is never reached',
+        "health.damping: suppress = 3000 is never reached",
     ),
     (HEAD + '[health]\nkeepalived_fifo = "lvs.fifo"', "health.keepalived_fifo: "),
     (
