@@ -21,6 +21,7 @@ from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
 from speaker.show import explanation, history_table, plan_table, status_json, status_table
+from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _compare(call, loaded)
         found = targets.find(call.words, loaded.topology, Resolver(loaded.settings.resolver).lookup)
     except SpeakerError as error:
-        _say(str(error), tag=False)
-        return USAGE
+        unwritten = isinstance(error, OutputError)
+        _say(str(error), tag=unwritten)
+        return NOT_AS_WANTED if unwritten else USAGE
     for note in found.notes:
         _say(note)
     try:
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _say(text: str, *, tag: bool = True) -> None:
     """Say something on stderr and in syslog, where every line has the tag."""
     for line in text.encode("utf-8", "backslashreplace").decode().splitlines():
-        print(f"{MANAGER}: {line}" if tag else line, file=sys.stderr)
+        say(f"{MANAGER}: {line}" if tag else line)
         syslog.syslog(line)
 
 
@@ -153,15 +155,15 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
             return _status(call, answer, prefixes)
         case "explain":
             asked = f"/explain?{query}"
-            print(explanation(_either(loaded, asked, lambda _: other.explain(loaded, prefixes))))
+            tell(explanation(_either(loaded, asked, lambda _: other.explain(loaded, prefixes))))
         case "history":
             asked = f"/history?{query}"
-            print(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
+            tell(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
         case "plan" if call.without:
             return _without(call, loaded.topology, prefixes)
         case "plan":
             changes = _either(loaded, "/plan", lambda _: other.plan(loaded))
-            print(json.dumps(changes, indent=2) if call.as_json else plan_table(changes))
+            tell(json.dumps(changes, indent=2) if call.as_json else plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
 
@@ -170,7 +172,7 @@ def _check(call: Call) -> int:
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)
     prefixes = len(loaded.topology.prefixes)
     if call.form:
-        print(f"{call.path}: {prefixes} prefixes, taken")
+        tell(f"{call.path}: {prefixes} prefixes, taken")
         return DONE
     from speaker.check import check  # noqa: PLC0415 - slow to import, and rarely needed
     from speaker.show_policy import check_json, check_text  # noqa: PLC0415 - likewise
@@ -178,11 +180,11 @@ def _check(call: Call) -> int:
     others = [*map(Path, call.words)]
     report = check(call.path, os.environ, loaded, others, offline=call.offline)
     if call.as_json:
-        print(check_json(call.path, prefixes, report))
+        tell(check_json(call.path, prefixes, report))
     else:
         for note in report.notes:
             _say(note)
-        print(check_text(call.path, prefixes, report.findings))
+        tell(check_text(call.path, prefixes, report.findings))
     return DIFFERENT if report.findings else DONE
 
 
@@ -198,7 +200,7 @@ def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
     )
     shown = [move for move in moves if not call.words or move.prefix in prefixes]
     show = takeover_json if call.as_json else takeover_table
-    print(show(topology, failed, shown, parts))
+    tell(show(topology, failed, shown, parts))
     lost = [move.prefix for move in shown if not move.after]
     if lost:
         _say(f"without {', '.join(failed)}: no data centre is left for {len(lost)} addresses")
@@ -211,7 +213,7 @@ def _compare(call: Call, loaded: Config) -> int:
     path, dc = Path(call.words[0]), loaded.settings.dc.name
     pairs = comparison.pairs(path, loaded)
     show = comparison.as_json if call.as_json else comparison.as_table
-    print(show(path, dc, pairs))
+    tell(show(path, dc, pairs))
     return DIFFERENT if any(pair.differences for pair in pairs) else DONE
 
 
@@ -231,7 +233,7 @@ def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> i
         missing = sorted(wanted - {route["prefix"] for route in answer["routes"]})
         for prefix in missing:
             _say(f"{prefix}: vip.toml has it, the watchdog does not know it yet; send it a HUP")
-    print(status_json(answer) if call.as_json else status_table(answer))
+    tell(status_json(answer) if call.as_json else status_table(answer))
     done = not missing and all(route["as_wanted"] for route in answer["routes"])
     return DONE if done else NOT_AS_WANTED
 

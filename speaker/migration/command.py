@@ -24,6 +24,7 @@ from speaker.migration.read import read
 from speaker.migration.statement import MigrationError
 from speaker.migration.values import Treatment
 from speaker.names import Resolver
+from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,21 +144,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(parse(arguments))
     except SpeakerError as error:
-        _say(str(error))
+        say(str(error))
         return NOTHING
 
 
-def _say(text: str) -> None:
-    """Say something on stderr."""
-    shown = text.encode("utf-8", "backslashreplace").decode()
-    sys.stderr.write(f"{shown}\n")
-
-
-def _list(text: str) -> None:
-    """Write a line to stdout, whatever the terminal's encoding lacks of it."""
-    encoding = sys.stdout.encoding
-    shown = text.encode(encoding, "backslashreplace").decode(encoding)
-    sys.stdout.write(f"{shown}\n")
+def _tell(text: str) -> None:
+    """Say what became of something on stdout; a fault of that stops no import."""
+    try:
+        tell(text)
+    except OutputError as error:
+        say(str(error))
 
 
 def _run(call: Import) -> int:
@@ -185,12 +181,12 @@ def _run(call: Import) -> int:
     if not faults and not layout.vips:
         faults.append("no VIP is announced anywhere; are these the right files?")
     for note in (*notes, *named.notes):
-        _say(f"note: {note}")
+        say(f"note: {note}")
     if faults:
         raise MigrationError("\n".join([*dict.fromkeys(faults), "nothing is written"]))
     findings = _write(call, sites, layout, evaluations)
     for line in findings:
-        _say(line)
+        say(line)
     return LOOK if refused or notes or named.notes or findings else DONE
 
 
@@ -205,9 +201,9 @@ def _report(verdicts: Sequence[Verdict]) -> bool:
     """Say what became of the lines of a file; return whether one is refused."""
     for verdict in verdicts:
         if verdict.treatment is Treatment.REFUSED:
-            _say(f"refused: {verdict}")
+            say(f"refused: {verdict}")
         elif verdict.treatment is Treatment.HARMLESS:
-            _list(f"harmless: {verdict}")
+            _tell(f"harmless: {verdict}")
     return any(verdict.treatment is Treatment.REFUSED for verdict in verdicts)
 
 
@@ -237,7 +233,7 @@ def _write(
                     raise MigrationError(f"ExaBGP refuses {name}: {said}\nnothing is written")
         output.put(folder, call.out, list(contents))
     for name in contents:
-        _list(f"written: {call.out / name}")
+        _tell(f"written: {call.out / name}")
     return findings
 
 

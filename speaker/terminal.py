@@ -1,0 +1,45 @@
+"""What the commands print: answers on stdout, the rest on stderr. A reader who left stops nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from speaker.errors import SpeakerError
+
+
+class OutputError(SpeakerError):
+    """The answer could not be written; what was done is done."""
+
+
+def tell(text: str) -> None:
+    """Print an answer on stdout, in whatever characters that has.
+
+    Nothing is said of a reader who has seen enough, such as `head`, nor of a stdout that is closed.
+
+    Raises:
+        OutputError: it could not be written, such as to a full disk.
+    """
+    if sys.stdout is None:
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as error:
+        # What is left in the buffer would be tried again, and fail, at the program's end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError(
+                f"stdout: {error.strerror}; the answer is not whole, ask again"
+            ) from error
+
+
+def say(line: str) -> None:
+    """Print a line on stderr, if there is one that takes it: it must not stop what is being done."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError):
+        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
