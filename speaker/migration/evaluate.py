@@ -154,10 +154,10 @@ def _send(
             return f"denied by {item.statement.where}: {item.kind} {item.name}", ()
     local_pref = configuration.default_local_pref
     path = replace(path, local_pref=local_pref if path.local_pref is None else path.local_pref)
-    met: tuple[Obstacle, ...] = family.obstacles
+    met: tuple[Obstacle, ...] = ()
     if family.route_map is not None:
         applied = _through(configuration, family.route_map.name, path)
-        met += applied.obstacles
+        met = applied.obstacles
         if applied.path is None:
             return applied.reason, met
         path = applied.path

@@ -94,7 +94,7 @@ def _dialect(found: tuple[Statement, ...]) -> Dialect:
 _FRR_ONLY = (("bgp", "ebgp-requires-policy"), ("bgp", "suppress-duplicates"))
 _IMPORT_CHECK_ON = ("bgp", "network", "import-check")
 _POLICY_SINCE = (7, 4)
-"""Since then FRR's defaults are `bgp ebgp-requires-policy` and `bgp network import-check`."""
+"""Since then FRR's default is `bgp ebgp-requires-policy`."""
 
 
 class _Reader:
@@ -114,8 +114,7 @@ class _Reader:
         """Lines of lists that could not be understood, which count where the list is used."""
         self._hold = 180
         self._local_pref = 100
-        strict = dialect is Dialect.FRR
-        self._flags = {"ebgp-requires-policy": strict, "import-check": strict}
+        self._requires_policy = dialect is Dialect.FRR
 
     # --- verdicts ----------------------------------------------------------------------------
 
@@ -188,11 +187,11 @@ class _Reader:
                 return TRANSLATED
             case ("frr", "version", version, *_):
                 if _version(version) < _POLICY_SINCE:
-                    self._flags = dict.fromkeys(self._flags, False)
+                    self._requires_policy = False
                 return "tells FRR's defaults"
             case ("frr", "defaults", profile):
                 if profile == "datacenter":
-                    self._flags["ebgp-requires-policy"] = False
+                    self._requires_policy = False
                     self._hold = 9
                 return "tells FRR's defaults"
             case ("router-id", address) | ("ip", "router-id", address):
@@ -308,11 +307,10 @@ class _Reader:
                 self._local_pref = number(value, 2**32 - 1)
                 return TRANSLATED
             case ("ebgp-requires-policy",):
-                self._flags["ebgp-requires-policy"] = plain
+                self._requires_policy = plain
                 return TRANSLATED
             case ("network", "import-check", *_):
-                self._flags["import-check"] = plain
-                return TRANSLATED
+                return _IMPORT_CHECK if plain else TRANSLATED
             case (word, *_) if word in _OPTION_OBSTACLES:
                 if not plain:
                     return "is off anyway"
@@ -393,8 +391,7 @@ class _Reader:
             found,
             maps,
             passes,
-            self._flags["ebgp-requires-policy"],
-            self._flags["import-check"],
+            self._requires_policy,
             self._local_pref,
             tuple(self._obstacles),
             tuple(self._verdicts),
@@ -448,6 +445,7 @@ _ROUTER_REFUSED = {
     "label": "labels are not taken over; keep bgpd for it",
     "sid": "is not taken over; keep bgpd for it",
 }
+_IMPORT_CHECK = "which networks the machine has is not in the file; vip_watchdog --shadow tells"
 _AGGREGATE = "it keeps back what lies in it; remove it, and the networks that it keeps back"
 _OPTION_OBSTACLES = {
     "listen": "neighbours by range are not translated; write one for each router",

@@ -117,7 +117,6 @@ class FamilySettings:
     route_map: Filter | None = None
     communities: bool = True
     large_communities: bool = True
-    obstacles: tuple[Obstacle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,6 @@ class Neighbor:
     multihop: int | None = None
     ttl_security: int | None = None
     port: int | None = None
-    passive: bool = False
     shutdown: bool = False
     obstacles: tuple[Obstacle, ...] = ()
 
@@ -164,7 +162,6 @@ class Configuration:
     route_maps: Mapping[str, RouteMap]
     lists: Mapping[tuple[str, str], Callable[[Path], bool]]
     ebgp_requires_policy: bool
-    import_check: bool
     default_local_pref: int
     obstacles: tuple[Obstacle, ...]
     verdicts: tuple[Verdict, ...]
