@@ -15,9 +15,9 @@ from policy.route import (
     Origin,
     parse_asn,
 )
-from speaker.migration.lists import community, number
 from speaker.migration.statement import MigrationError
 from speaker.migration.values import Clause, Obstacle, RouteMap
+from speaker.migration.words import community, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -25,6 +25,10 @@ class ObstacleError(MigrationError):
     """A line that may change what is sent, and that can't be translated: nothing goes without it."""
 
 
+class FatalError(MigrationError):
+    """A line with which nothing of the file can be migrated."""
+
+
 class Mode(StrEnum):
     """Where a statement stands."""
 

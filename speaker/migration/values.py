@@ -29,6 +29,10 @@ class Treatment(StrEnum):
     REFUSED = "refused"
 
 
+TRANSLATED = ""
+"""Instead of a reason why a line has no effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of one line, and why; for a refused one, what to do."""

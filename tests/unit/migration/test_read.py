@@ -294,3 +294,11 @@ def test_policy_of_a_member(line: str, *, bind_last: bool) -> None:
     assert "Quagga's members of a peer-group are sent what the group is" in found
     assert read("f", text.encode()).obstacles
     assert refused(f"frr version 8.4.4\n{text}") == []
+
+
+@pytest.mark.parametrize(("defaults", "hold"), [("traditional", 180), ("datacenter", 9)])
+def test_no_timers(defaults: str, hold: int) -> None:
+    """`no timers bgp` is the default's again."""
+    text = f"frr defaults {defaults}\nrouter bgp 64699\n timers bgp 10 30\n no timers bgp\n"
+    text += " neighbor 203.0.113.1 remote-as 64500\n"
+    assert read("f", text.encode()).neighbors[0].hold_time == hold
