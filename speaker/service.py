@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.backends.base import Backend
+    from speaker.clock import Clock
+    from speaker.health.base import HealthSource
     from speaker.settings import Config
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,14 @@ class Service:
         """Whether there ever was a watchdog."""
         return self._watchdog is not None
 
+    def _look(self) -> None:
+        """Look now."""
+        if self._watchdog is not None:
+            self._watchdog.wake()
+
+    def _sources(self, config: Config, clock: Clock) -> HealthSource:
+        return sources_for(config.topology, config.settings.health, clock, wake=self._look)
+
     def wake(self) -> None:
         """Look at the daemon now."""
         if self._watchdog is not None:
@@ -143,7 +153,7 @@ class Service:
             config = self._load()
             self._configure(config)
             clock = SystemClock()
-            source = sources_for(config.topology, config.settings.health, clock)
+            source = self._sources(config, clock)
             store = Store(config.settings.state)
             return Watchdog(config, self._backend, source, store, clock)
         except SpeakerError as error:
@@ -175,7 +185,7 @@ class Service:
         """Take the configuration anew. A bad one changes nothing."""
         try:
             old, config = watchdog.config, self._load()
-            source = sources_for(config.topology, config.settings.health, watchdog.clock)
+            source = self._sources(config, watchdog.clock)
             await watchdog.configure(config, source, self._configure)
         except Exception as error:
             if isinstance(error, SpeakerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
@@ -12,7 +13,7 @@ from speaker.health.table import Watched
 from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from policy.health import Service
     from policy.route import Prefix
@@ -24,24 +25,42 @@ if TYPE_CHECKING:
     from speaker.units import Endpoint
 
 
-class Together:
-    """Several sources as one. They look one after another."""
+PATIENCE = 0.02
+"""How long the others' word waits for a source that is slow, in seconds."""
 
-    def __init__(self, sources: Sequence[HealthSource]) -> None:
+
+class Together:
+    """Several sources as one. They look at the same time, and none waits long for another.
+
+    A look that takes longer goes on; what its source said last holds until it ends.
+    """
+
+    def __init__(
+        self, sources: Sequence[HealthSource], wake: Callable[[], object] = lambda: None
+    ) -> None:
         """Look at nothing yet.
 
         Args:
             sources: sources of different prefixes.
+            wake: called when a look ends that was not waited for.
         """
         self._sources = tuple(sources)
+        self._wake = wake
+        self._looks: dict[HealthSource, asyncio.Task[Observation]] = {}
+        self._said: dict[HealthSource, Observation] = {}
         self._last: tuple[Observation, ...] = ()
         self._merged = Observation({})
 
     async def observe(self) -> Observation:
-        """Look once at each; while none sees anything new, the same object is returned."""
-        seen = tuple([await source.observe() for source in self._sources])
-        if len(seen) == 1:
-            return seen[0]
+        """Look once at each; while none sees anything new, the same object is returned.
+
+        The first look waits for all.
+        """
+        if len(self._sources) == 1:
+            return await self._sources[0].observe()
+        if self._sources:
+            await self._look()
+        seen = tuple(self._said[source] for source in self._sources)
         if seen != self._last:
             self._last = seen
             self._merged = Observation(
@@ -53,8 +72,27 @@ class Together:
             )
         return self._merged
 
+    async def _look(self) -> None:
+        """Have what each source says now, or said last where it still looks."""
+        for source in self._sources:
+            if source not in self._looks:
+                self._looks[source] = asyncio.create_task(source.observe())
+        known = len(self._said) == len(self._sources)
+        _, late = await asyncio.wait(self._looks.values(), timeout=PATIENCE if known else None)
+        ended = {source: look for source, look in self._looks.items() if look not in late}
+        self._looks = {source: look for source, look in self._looks.items() if look in late}
+        for look in late:
+            look.remove_done_callback(self._tell)
+            look.add_done_callback(self._tell)
+        self._said |= {source: look.result() for source, look in ended.items()}
+
+    def _tell(self, _: asyncio.Task[Observation]) -> None:
+        self._wake()
+
     async def close(self) -> None:
-        """Close them all."""
+        """Close them all, when none looks any more."""
+        if self._looks:
+            await asyncio.wait(self._looks.values())
         for source in self._sources:
             await source.close()
 
@@ -65,6 +103,7 @@ def sources_for(
     clock: Clock,
     *,
     readers: Sequence[TableReader] | None = None,
+    wake: Callable[[], object] = lambda: None,
 ) -> Together:
     """Return the sources of all VIPs. VIPs of the source `none` are in no observation.
 
@@ -73,6 +112,7 @@ def sources_for(
         health: where a VIP's health comes from, by its name.
         clock: the watchdog's.
         readers: ways to the table of IPVS, best first; None for the usual ones.
+        wake: called when there is something to be looked at.
     """
     watched: list[Watched] = []
     realservers: dict[Prefix, Mapping[Service, tuple[Endpoint, ...]]] = {}
@@ -92,4 +132,4 @@ def sources_for(
         sources.append(TcpSource(realservers))
     if here := [a.prefix for vip, a in topology if vip.health.require_address]:
         sources.append(AddressSource(here))
-    return Together(sources)
+    return Together(sources, wake)

@@ -25,6 +25,7 @@ from speaker.clock import SystemClock
 from speaker.health.sources import Together, sources_for
 from speaker.health.table import Table, TableError
 from speaker.settings import HealthSettings
+from tests.fakes import virtual_time
 from tests.unit.health.tables import real, table
 
 if TYPE_CHECKING:
@@ -160,3 +161,76 @@ def test_together() -> None:
         Observation({ONE: {}, THREE: {}}, "x | y", keeper, unsettled=True)
     ]
     assert all(part.closed for part in parts)
+
+
+class Slow(Fixed):
+    """A source that takes a second, and looks once at a time."""
+
+    looking = False
+
+    async def observe(self) -> Observation:
+        assert not self.looking
+        self.looking = True
+        await asyncio.sleep(1.0)
+        self.looking = False
+        return self.seen
+
+    async def close(self) -> None:
+        assert not self.looking
+        await super().close()
+
+
+def test_a_slow_one() -> None:
+    """Who looks for long holds up nobody: its last word holds, and its next is told of when it comes."""
+    woken: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        quick, slow = Fixed(Observation({ONE: {HTTP: 2}})), Slow(Observation({TWO: {HTTP: 2}}))
+        both = Together([slow, quick], lambda: woken.append(loop.time() - began))
+        assert (await both.observe()).live == {ONE: {HTTP: 2}, TWO: {HTTP: 2}}
+        quick.seen, slow.seen = Observation({ONE: {HTTP: 0}}), Observation({TWO: {HTTP: 0}})
+        seen = await both.observe()
+        assert seen.live == {ONE: {HTTP: 0}, TWO: {HTTP: 2}}
+        assert await both.observe() is seen
+        assert loop.time() - began < 1.1
+        assert not woken
+        await asyncio.sleep(1.0)
+        assert woken == [pytest.approx(2.0)]
+        assert (await both.observe()).live == {ONE: {HTTP: 0}, TWO: {HTTP: 0}}
+        await both.observe()
+        await both.close()
+        assert quick.closed
+        assert slow.closed
+
+    virtual_time.run(main())
+
+
+class Faulty(Fixed):
+    """A source that has a fault, for a while."""
+
+    broken = False
+
+    async def observe(self) -> Observation:
+        if self.broken:
+            raise ZeroDivisionError
+        return self.seen
+
+
+def test_a_fault_of_one() -> None:
+    """A fault of ours in one is raised, and does not stay: each look begins anew."""
+
+    async def main() -> None:
+        faulty = Faulty(Observation({TWO: {}}))
+        both = Together([faulty, Fixed(Observation({ONE: {}}))])
+        await both.observe()
+        faulty.broken = True
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await both.observe()
+        faulty.broken = False
+        assert (await both.observe()).live == {ONE: {}, TWO: {}}
+        await both.close()
+
+    virtual_time.run(main())
