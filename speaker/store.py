@@ -6,8 +6,6 @@ the disk when the call returns.
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -16,50 +14,16 @@ from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker.errors import SpeakerError
+from speaker.store_file import StoreError, copy, errors, opened, reading, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from policy.route import Prefix
 
 HISTORY_ROWS = 100_000
-BUSY = 5.0
-MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
-
-# What makes each version of the file of the one before it.
-_STEPS = (
-    """
-CREATE TABLE intent (
-  prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
-  since REAL NOT NULL, until REAL
-) STRICT;
-CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL, up INTEGER NOT NULL) STRICT;
-CREATE TABLE health (
-  prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
-  PRIMARY KEY (prefix, service)
-) STRICT;
-CREATE TABLE history (
-  id INTEGER PRIMARY KEY, time REAL NOT NULL, prefix TEXT NOT NULL, event TEXT NOT NULL,
-  reason TEXT NOT NULL
-) STRICT;
-CREATE INDEX history_by_prefix ON history (prefix, id);
-""",
-    """
-ALTER TABLE health ADD COLUMN gone_since REAL;
-ALTER TABLE health ADD COLUMN proven_at REAL;
-CREATE TABLE damping (
-  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL,
-  up INTEGER NOT NULL
-) STRICT;
-""",
-)
-SCHEMA_VERSION = len(_STEPS)
-
-
-class StoreError(SpeakerError):
-    """The state file can't be used. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,90 +67,30 @@ class Store:
             rehearse: work on a copy in memory; the file stays as it is, or is not made.
         """
         self._path = path
-        with self._errors():
-            self._db = self._copy() if rehearse else self._open()
+        with errors(path):
+            self._db = copy(path) if rehearse else opened(path)
+            self._reading = self._db if rehearse else reading(path)
         self._intents: dict[Prefix, Intent] = {}
         self._intents_version = -1
 
-    def _open(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            self._path.touch()
-            self._path.chmod(MODE)
-        db = sqlite3.connect(
-            self._path, timeout=BUSY, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._prepare(db, self._give_to_directory_owner)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _copy(self) -> sqlite3.Connection:
-        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        try:
-            if self._path.exists():
-                uri = f"{self._path.absolute().as_uri()}?mode=rw"  # which never makes it
-                with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
-                    file.backup(db)
-            self._prepare(db, lambda: None)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _prepare(self, db: sqlite3.Connection, made: Callable[[], None]) -> None:
-        # A power cut after the commit must not lose it, nor the journal's directory entry.
-        db.execute("PRAGMA synchronous = EXTRA")
-        with _transaction(db):
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if not 0 <= version <= SCHEMA_VERSION:
-                raise StoreError(
-                    f"state: {self._path}: has version {version}, this program knows "
-                    f"{SCHEMA_VERSION}; use the newer program, or move the file away"
-                )
-            if version < SCHEMA_VERSION:
-                for statement in ";".join(_STEPS[version:]).split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            if version == 0:
-                made()
-
-    def _give_to_directory_owner(self) -> None:
-        """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
-        if os.geteuid() == 0:
-            directory = self._path.parent.stat()
-            os.chown(self._path, directory.st_uid, directory.st_gid)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"state: {self._path}: {error}; its directory must be writable for this user, "
-                "and node.state names it"
-            ) from error
-        except ValueError as error:
-            raise StoreError(f"state: {self._path}: {error}; move the file away") from error
-
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._errors(), _transaction(self._db):
+        with errors(self._path), transaction(self._db):
             yield self._db
 
     def close(self) -> None:
         """Close the file."""
+        self._reading.close()
         self._db.close()
 
     # --- intents ---------------------------------------------------------------------------
 
     def intents(self) -> Mapping[Prefix, Intent]:
         """Return all intents, expired ones too. Cheap where nothing has changed."""
-        with self._errors():
-            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        with errors(self._path):
+            (version,) = self._reading.execute("PRAGMA data_version").fetchone()
             if version != self._intents_version:
-                rows = self._db.execute(
+                rows = self._reading.execute(
                     "SELECT prefix, mode, owner, reason, since, until FROM intent"
                 ).fetchall()
                 self._intents = {
@@ -229,7 +133,7 @@ class Store:
 
     def owned(self) -> dict[Prefix, Owned]:
         """Return the prefixes that are ours."""
-        with self._errors():
+        with errors(self._path):
             rows = self._db.execute("SELECT prefix, route, up FROM owned").fetchall()
             return {parse_prefix(prefix): Owned(route, bool(up)) for prefix, route, up in rows}
 
@@ -262,7 +166,7 @@ class Store:
 
     def health(self) -> dict[Prefix, dict[Service, ServiceMemory]]:
         """Return what was remembered of each prefix's services."""
-        with self._errors():
+        with errors(self._path):
             rows = self._db.execute(
                 "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
             ).fetchall()
@@ -297,7 +201,7 @@ class Store:
 
     def damping(self) -> dict[Prefix, Damping]:
         """Return what was remembered of the prefixes that flapped."""
-        with self._errors():
+        with errors(self._path):
             rows = self._db.execute("SELECT prefix, penalty, at, damped, up FROM damping")
             return {
                 parse_prefix(prefix): Damping(penalty, at, bool(damped), bool(up))
@@ -326,19 +230,8 @@ class Store:
         names = [str(prefix) for prefix in prefixes]
         where = f"WHERE prefix IN ({', '.join('?' * len(names))})" if names else ""
         query = f"SELECT time, prefix, event, reason FROM history {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - only question marks are put in
-        with self._errors(), closing(self._db.execute(query, [*names, limit])) as rows:
+        with errors(self._path), closing(self._reading.execute(query, [*names, limit])) as rows:
             return [Entry(*row) for row in rows][::-1]
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
@@ -347,3 +240,6 @@ def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
         [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history],
     )
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
+
+
+__all__ = ["Entry", "Owned", "Store", "StoreError"]

@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,8 @@ from hypothesis import strategies as st
 from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
-from speaker.store import _STEPS, HISTORY_ROWS, Entry, Owned, Store, StoreError
+from speaker.store import HISTORY_ROWS, Entry, Owned, Store, StoreError
+from speaker.store_file import _STEPS
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
@@ -155,6 +159,57 @@ def test_while_another_writes(store: Store, path: Path) -> None:
 
 
 # --- intents -------------------------------------------------------------------------------------
+
+
+def test_read_while_a_write_waits(store: Store, path: Path) -> None:
+    """Intents and history are read at once, while a write in another thread waits for its turn."""
+    store.set_intents({SECOND: FORCED})
+    store._db.execute("PRAGMA busy_timeout = 2000")
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        writing = threading.Thread(target=store.set_intents, args=({FIRST: DRAINED},))
+        writing.start()
+        taken: list[float] = []
+        while writing.is_alive() and len(taken) < 20:
+            began = time.monotonic()
+            assert store.intents() == {SECOND: FORCED}
+            assert len(store.history([])) == 1
+            taken.append(time.monotonic() - began)
+            writing.join(0.02)
+        holder.execute("ROLLBACK")
+        writing.join()
+    assert len(taken) == 20
+    assert max(taken) < 0.5
+    assert store.intents() == {FIRST: DRAINED, SECOND: FORCED}
+
+
+def test_while_another_reads(store: Store, path: Path) -> None:
+    """Who reads for too long makes one write fail, wholly; those after it are as they always were."""
+    store._db.execute("PRAGMA busy_timeout = 100")
+    store.set_intents({SECOND: FORCED})
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM intent").fetchall()
+        with pytest.raises(StoreError, match="locked"):
+            store.set_intents({FIRST: DRAINED})
+        assert store.intents() == {SECOND: FORCED}
+        reader.execute("COMMIT")
+    store.set_intents({THIRD: DRAINED})
+    assert store.intents() == {SECOND: FORCED, THIRD: DRAINED}
+
+
+def test_a_full_disk(store: Store) -> None:
+    """A write for which there is no room fails as a whole, and says why."""
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    many = [Entry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
+    store.own([FIRST])
+    with pytest.raises(StoreError, match="full"):
+        store.confirm({FIRST: Owned("route", up=True)}, many)
+    assert store.owned() == {FIRST: Owned()}
+    store._db.execute("PRAGMA max_page_count = 100000")
+    store.confirm({FIRST: Owned("route", up=True)}, many)
+    assert len(store.history([], limit=2000)) == 1000
 
 
 def test_auto_lifts(store: Store) -> None:

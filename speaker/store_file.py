@@ -1,0 +1,151 @@
+"""The state file itself: its versions, how it is opened, made and copied, and what may go wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+BUSY = 5.0
+"""How long another program may hold the file, in seconds."""
+BUSY_READING = 1.0
+"""... while it is only read, for which nobody else's turn is waited for: the process stands still."""
+MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
+
+# What makes each version of the file of the one before it.
+_STEPS = (
+    """
+CREATE TABLE intent (
+  prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
+  since REAL NOT NULL, until REAL
+) STRICT;
+CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL, up INTEGER NOT NULL) STRICT;
+CREATE TABLE health (
+  prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
+  PRIMARY KEY (prefix, service)
+) STRICT;
+CREATE TABLE history (
+  id INTEGER PRIMARY KEY, time REAL NOT NULL, prefix TEXT NOT NULL, event TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_by_prefix ON history (prefix, id);
+""",
+    """
+ALTER TABLE health ADD COLUMN gone_since REAL;
+ALTER TABLE health ADD COLUMN proven_at REAL;
+CREATE TABLE damping (
+  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL,
+  up INTEGER NOT NULL
+) STRICT;
+""",
+)
+SCHEMA_VERSION = len(_STEPS)
+
+
+class StoreError(SpeakerError):
+    """The state file can't be used. Nothing was changed."""
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """Open the file, in its newest version, and make it where there is none.
+
+    Raises:
+        StoreError: it is of a newer program.
+        OSError, sqlite3.Error: it can't be used.
+    """
+    if not path.exists():
+        path.touch()
+        path.chmod(MODE)
+    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(path, db, partial(_give_to_directory_owner, path))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """Open the file, which is there, only to read: a connection that waits to write lets nobody in.
+
+    Raises:
+        OSError, sqlite3.Error: it can't be used.
+    """
+    return sqlite3.connect(
+        path, timeout=BUSY_READING, isolation_level=None, check_same_thread=False
+    )
+
+
+def copy(path: Path) -> sqlite3.Connection:
+    """Return a copy in memory, in the newest version. Raises as `opened` does."""
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        if path.exists():
+            uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
+            with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
+                file.backup(db)
+        _prepare(path, db, lambda: None)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(path: Path, db: sqlite3.Connection, made: Callable[[], object]) -> None:
+    # A power cut after the commit must not lose it, nor the journal's directory entry.
+    db.execute("PRAGMA synchronous = EXTRA")
+    with transaction(db):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if not 0 <= version <= SCHEMA_VERSION:
+            raise StoreError(
+                f"state: {path}: has version {version}, this program knows "
+                f"{SCHEMA_VERSION}; use the newer program, or move the file away"
+            )
+        if version < SCHEMA_VERSION:
+            for statement in ";".join(_STEPS[version:]).split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if version == 0:
+            made()
+
+
+def _give_to_directory_owner(path: Path) -> None:
+    """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
+    if os.geteuid() == 0:
+        directory = path.parent.stat()
+        os.chown(path, directory.st_uid, directory.st_gid)
+
+
+@contextmanager
+def errors(path: Path) -> Iterator[None]:
+    """Raise whatever goes wrong with the file as StoreError, which says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"state: {path}: {error}; its directory must be writable for this user, "
+            "and node.state names it"
+        ) from error
+    except ValueError as error:
+        raise StoreError(f"state: {path}: {error}; move the file away") from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Write all of what the context writes, on the disk when it ends; or nothing, where it raises."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")  # which fails, and may be tried again, while another one reads
+    except BaseException:
+        if db.in_transaction:  # a full disk ends it by itself
+            db.execute("ROLLBACK")
+        raise
