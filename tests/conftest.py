@@ -2,8 +2,15 @@
 
 import os
 
+import pytest
+
 # What the lab writes is read by the users that daemons become.
 os.umask(0o022)
+
+# Where they assert, what was seen is said, as in the tests' own files.
+pytest.register_assert_rewrite(
+    *(f"tests.{name}" for name in ("contract", "daemons", "kernel", "lab", "live", "migration"))
+)
 
 pytest_plugins = [
     "tests.profiles",

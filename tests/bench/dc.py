@@ -14,33 +14,30 @@ from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import Config, ExaBgp, Flavour
 from tests.lab.netns import Network
+from tests.lab.site import Tables, _merged, toml
 
 BIN = Path(sys.executable).parent
-TOML = """
-[node]
-dc = "par1"
-state = "{folder}/state.sqlite3"
-control = "{folder}/control.sock"
-[dc.par1]
-asn = 64699
-[dc.lyo1]
-asn = 64699
-[policy]
-max_withdraw = "100%"
-[health]
-source = "{source}"
-interval = "{interval}"
-[backend.exabgp]
-next_hop = {{ ipv6 = "{next_hop}" }}
-"""
-VIP = """
-[vip."vip-{number}.tld"]
-addresses = ["{ipv4}", "{ipv6}"]
-prefer = ["par1", "lyo1"]
-"""
-SERVICES = """services = { "tcp/80" = { realservers = ["127.0.0.1:8081"] } }
-"""
+PREFER = ["par1", "lyo1"]
+BASE: Tables = {
+    "node": {"dc": "par1"},
+    "dc": {name: {"asn": 64699} for name in PREFER},
+    "policy": {"max_withdraw": "100%"},
+}
 PATIENCE = 120.0
+
+
+def configure(folder: Path, tables: Tables) -> Path:
+    """Write a vip.toml of par1, whose state is in a folder, and return its path.
+
+    Args:
+        folder: where it is, too.
+        tables: what it says besides.
+    """
+    names = {"state": "state.sqlite3", "control": "control.sock"}
+    here = {"node": {key: str(folder / name) for key, name in names.items()}}
+    path = folder / "vip.toml"
+    path.write_text(toml(_merged(_merged(BASE, here), tables)))
+    return path
 
 
 class DataCentre:
@@ -68,17 +65,21 @@ class DataCentre:
 
     def configure(self, vips: int, source: str, interval: str) -> Path:
         """Write a vip.toml of dual-stack VIPs and return its path."""
-        text = TOML.format(
-            folder=self.folder, source=source, interval=interval, next_hop=self.next_hop
+        services = {"tcp/80": {"realservers": ["127.0.0.1:8081"]}} if source == "tcp" else {}
+        table = {"prefer": PREFER, "services": services}
+        addresses = (
+            (f"198.{51 + n // 65536}.{n // 256 % 256}.{n % 256}", f"2001:db8::{n + 1:x}")
+            for n in range(vips)
         )
-        for number in range(vips):
-            ipv4 = f"198.{51 + number // 65536}.{number // 256 % 256}.{number % 256}"
-            ipv6 = f"2001:db8::{number + 1:x}"
-            text += VIP.format(number=number, ipv4=ipv4, ipv6=ipv6)
-            text += SERVICES if source == "tcp" else ""
-        path = self.folder / "vip.toml"
-        path.write_text(text)
-        return path
+        tables = {
+            "health": {"source": source, "interval": interval},
+            "backend": {"exabgp": {"next_hop": {"ipv6": self.next_hop}}},
+            "vip": {
+                f"vip-{number}.tld": {"addresses": [*both], **table}
+                for number, both in enumerate(addresses)
+            },
+        }
+        return configure(self.folder, tables)
 
     def exabgp(self, run: Sequence[str]) -> ExaBgp:
         """Start ExaBGP with a helper, as root, because the tests' own environment may be private."""

@@ -25,7 +25,7 @@ from pathlib import Path
 from policy.route import Asn, parse_prefix
 from speaker.backends.exabgp_neighbors import Neighbor
 from speaker.health.table import RealServer, Table, VirtualServer
-from tests.bench.dc import DataCentre
+from tests.bench.dc import PREFER, DataCentre, configure
 from tests.bench.row import Row
 from tests.fakes.exabgp import Daemon
 from tests.lab.eventually import eventually
@@ -40,23 +40,6 @@ EACH = 8
 INTERVAL = 1.0
 PEER = "203.0.113.1"
 SCRIPT = Path(__file__).with_name("own_script.py")
-TOML = """
-[node]
-dc = "par1"
-state = "{folder}/state.sqlite3"
-control = "{folder}/control.sock"
-[dc.par1]
-asn = 64699
-[dc.lyo1]
-asn = 64699
-[policy]
-max_withdraw = "100%"
-[health]
-source = "ipvs"
-interval = "{interval:g}s"
-warm_up = "0s"
-keepalived_fifo = "{folder}/lvs.fifo"
-"""
 NEIGHBOR = Neighbor(
     ip_address(PEER),
     ip_address("203.0.113.2"),
@@ -117,12 +100,17 @@ class _Kernel:
         self._services = {VirtualServer("tcp", where, 80): ends for where in addresses}
         self.keys = list(self._services)
         self._write()
-        vips = (
-            f'[vip."vip-{n}.tld"]\naddresses = ["{where}"]\nprefer = ["par1", "lyo1"]\n'
+        health = {
+            "source": "ipvs",
+            "interval": f"{INTERVAL:g}s",
+            "warm_up": "0s",
+            "keepalived_fifo": str(folder / "lvs.fifo"),
+        }
+        vips = {
+            f"vip-{n}.tld": {"addresses": [str(where)], "prefer": PREFER}
             for n, where in enumerate(addresses)
-        )
-        text = TOML.format(folder=folder, interval=INTERVAL)
-        (folder / "vip.toml").write_text(text + "".join(vips))
+        }
+        configure(folder, {"health": health, "vip": vips})
         os.mkfifo(folder / "lvs.fifo", 0o600)
         self._fifo = os.open(folder / "lvs.fifo", os.O_RDWR)
 

@@ -5,16 +5,8 @@
  * refuses, the bytes are given once more with zeros behind them, and nothing said to be there.
  * Preloaded into linux.uml; other requests, and hosts that take what they are given, see no change.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <elf.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ptrace.h"
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/uio.h>
 
 enum {
 	LARGEST = 1 << 16,      /* more than any CPU has; the host takes what it wants of it */
@@ -22,25 +14,11 @@ enum {
 	KNOWN = 0x3ff,          /* the components up to PKRU, which those bytes can hold */
 };
 
-typedef long (*ptrace_call)(int, long, void *, void *);
-
-long ptrace(enum __ptrace_request request, ...)
+static long wrapped(ptrace_call next, int request, long pid, void *address, void *data)
 {
-	static ptrace_call next;
 	static uint8_t whole[LARGEST] __attribute__((aligned(64)));
-	va_list arguments;
-	va_start(arguments, request);
-	long pid = va_arg(arguments, long);
-	void *address = va_arg(arguments, void *);
-	void *data = va_arg(arguments, void *);
-	va_end(arguments);
-
-	if (next == NULL)
-		next = (ptrace_call)dlsym(RTLD_NEXT, "ptrace");
 	long result = next(request, pid, address, data);
-	if (result != -1 || errno != EFAULT)
-		return result;
-	if (request != PTRACE_SETREGSET || (uintptr_t)address != NT_X86_XSTATE)
+	if (result != -1 || errno != EFAULT || !sets_xstate(request, address))
 		return result;
 
 	const struct iovec *given = data;
