@@ -76,6 +76,16 @@ class Lab:
         done = self.site.mgmt(*arguments, uid=uid)
         return done.returncode, done.stderr
 
+    def last_of(self, prefix: str, *verbs: str) -> float:
+        """Wait until the peer remembers just this of a prefix, and return when the last was."""
+        eventually(
+            lambda: self.history.verbs(prefix),
+            until=lambda seen: seen == [*verbs],
+            within=5,
+            what=f"{prefix}: {verbs}",
+        )
+        return self.history.events(prefix)[-1].time
+
     def restore(self) -> None:
         """Undo what was done: all is as at the start, but for unknown.tld, which stays drained."""
         self.site.realservers.close(DEAD)
@@ -262,13 +272,7 @@ def test_expiry(op: Lab) -> None:
     """`--for 1s` comes back by itself, not before its time."""
     began = time.time()
     assert op.mgmt("-d", V4, "--for", "1s")[0] == 0
-    eventually(
-        lambda: op.history.verbs(V4),
-        until=lambda verbs: verbs == ["removed", "added"],
-        within=5,
-        what="the withdrawal and its end",
-    )
-    assert op.history.events(V4)[-1].time - began >= 1
+    assert op.last_of(V4, "removed", "added") - began >= 1
     (route,) = op.site.status(V4)["routes"]
     assert route["intent"] == "auto"
 
@@ -291,13 +295,7 @@ def test_force_expires(op: Lab) -> None:
     """`-a --force --for 1s` is over after its time."""
     began = time.time()
     assert op.mgmt("-a", "--force", "--for", "1s", FLAPPING)[0] == 0
-    eventually(
-        lambda: op.history.verbs(FLAPPING),
-        until=lambda verbs: verbs == ["added", "removed"],
-        within=5,
-        what="the announcement and its end",
-    )
-    assert op.history.events(FLAPPING)[-1].time - began >= 1
+    assert op.last_of(FLAPPING, "added", "removed") - began >= 1
 
 
 def test_a_drained_vip_ignores_its_realservers(op: Lab) -> None:
