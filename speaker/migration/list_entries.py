@@ -42,13 +42,27 @@ def _in_prefix_list(version: int) -> Parse:
                     f"{' '.join(words)!r} is not of {base.prefixlen} <= ge <= le; bgpd refuses it as "
                     "well: correct it"
                 )
-        return lambda path: _within(path.prefix, base) and least <= path.prefix.prefixlen <= longest
+        within = _within(base)
+        return lambda path: least <= path.prefix.prefixlen <= longest and within(path)
 
     return parse
 
 
-def _within(prefix: Prefix, wide: Prefix) -> bool:
-    return prefix.version == wide.version and prefix.subnet_of(wide)  # type: ignore[arg-type]
+def _within(wide: Prefix) -> Match:
+    """Return whether a path's prefix is within another one: with numbers, for lists of thousands."""
+    version, least = wide.version, wide.prefixlen
+    shift = wide.max_prefixlen - least
+    start = int(wide.network_address) >> shift
+
+    def match(path: Path) -> bool:
+        prefix = path.prefix
+        return (
+            prefix.prefixlen >= least
+            and int(prefix.network_address) >> shift == start
+            and prefix.version == version
+        )
+
+    return match
 
 
 def _in_access_list(words: Sequence[str], name: str) -> Match:
@@ -75,7 +89,7 @@ def _in_zebra_list(version: int) -> Parse:
             return lambda path: path.prefix == base
         if words[1:]:
             raise MigrationError(f"{' '.join(words[1:])!r} is not exact-match; correct it")
-        return lambda path: _within(path.prefix, base)
+        return _within(base)
 
     return parse
 
