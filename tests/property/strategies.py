@@ -354,6 +354,8 @@ V6_HOP = IPv6Address("2001:db8:ffff::2")
 DURATIONS = st.sampled_from([0.0, 0.25, 1.0, 2.5, 90.0, 3600.0, 0.035])
 ENDPOINTS = st.tuples(ADDRESSES, st.integers(1, 65535))
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
+WORDS = st.from_regex(r"[A-Za-z0-9_.:+,=@/<>()-]{1,8}", fullmatch=True)
+"""What may be a name in bgpd."""
 PATHS = TEXTS.map(lambda text: Path("/tmp", text.replace("/", "")))
 PLAIN = st.lists(st.integers(0, MAX_PREPENDS), min_size=5, max_size=6, unique=True).map(
     lambda counts: tuple(map(Profile.plain, sorted(counts)))
@@ -395,7 +397,7 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
         ),
         QuaggaSettings(
             draw(PATHS),
-            draw(TEXTS | st.dictionaries(TEXTS, TEXTS, max_size=2)),
+            draw(WORDS.map("{{profile}}{}".format) | st.dictionaries(TEXTS, WORDS, max_size=2)),
             tuple(draw(st.lists(PATHS, max_size=2))),
         ),
     )
