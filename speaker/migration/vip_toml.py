@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.topology import Address, DataCentre, Topology, Vip
-from speaker.config_text import DEFAULT_RULE, Comments, plain
+from speaker.config_keys import DEFAULT_RULE
+from speaker.config_text import Comments, plain
 from speaker.config_text import render as render_config
 from speaker.settings import Config, HealthSettings, NextHop
 
