@@ -52,7 +52,8 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="vip_mgmt",
         description="Withdraws and restores VIPs in this data centre.",
-        epilog="NAME is a DNS name, an address, a prefix, or all.",
+        epilog="NAME is a DNS name, an address, a prefix, or all. Another command has options of its "
+        "own, vip_mgmt import --help: each data centre's bgpd.conf becomes vip.toml and exabgp.conf.",
         allow_abbrev=False,
     )
     wish = parser.add_mutually_exclusive_group()
@@ -111,6 +112,17 @@ class Call:
     path: Path
 
 
+def after_import(arguments: Sequence[str]) -> Sequence[str] | None:
+    """Return what follows the command `import`, None where it is another one.
+
+    `--config`, with which other commands begin, may stand before it; import needs no configuration.
+    """
+    words = [*arguments]
+    while words and words[0].startswith("--config"):
+        words = words[1 if "=" in words[0] else 2 :]
+    return words[1:] if words[:1] == [IMPORT] else None
+
+
 def parse(arguments: Sequence[str]) -> Call:
     """Parse a command line.
 
@@ -123,7 +135,8 @@ def parse(arguments: Sequence[str]) -> Call:
     if options.wish and not words:
         raise UsageError("-a and -d need a NAME; all is every VIP")
     if not options.wish and command not in QUESTIONS:
-        raise UsageError(f"say -a NAME, -d NAME, or one of {', '.join(QUESTIONS)}; vip_mgmt --help")
+        commands = ", ".join((*QUESTIONS, IMPORT))
+        raise UsageError(f"say -a NAME, -d NAME, or one of {commands}; vip_mgmt --help")
     if command == "explain" and not words:
         raise UsageError("explain what? name a VIP")
     if command == "compare" and len(words) != 1:

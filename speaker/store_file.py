@@ -124,16 +124,26 @@ def _give_to_directory_owner(path: Path) -> None:
         os.chown(path, directory.st_uid, directory.st_gid)
 
 
+_REMEDY = "its directory must be writable for this user, and node.state names it"
+_LOST = "put a copy of it back, or move it away and drain again what it had as drained"
+_REMEDIES = {
+    sqlite3.SQLITE_NOTADB: _LOST,
+    sqlite3.SQLITE_CORRUPT: _LOST,
+    sqlite3.SQLITE_READONLY_DBMOVED: "it was moved or removed; restart vip_watchdog, and drain again "
+    "what was drained",
+}
+"""What to do about a fault of the file, by SQLite's code."""
+
+
 @contextmanager
 def errors(path: Path) -> Iterator[None]:
     """Raise whatever goes wrong with the file as StoreError, which says what to do."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(
-            f"state: {path}: {error}; its directory must be writable for this user, "
-            "and node.state names it"
-        ) from error
+        code = getattr(error, "sqlite_errorcode", 0)
+        remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
+        raise StoreError(f"state: {path}: {error}; {remedy}") from error
     except ValueError as error:
         raise StoreError(f"state: {path}: {error}; move the file away") from error
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from speaker import client, config, offline, targets
-from speaker.arguments import ADD, DELETE, IMPORT, parse
+from speaker.arguments import ADD, DELETE, after_import, parse
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == [IMPORT]:
+    if (imported := after_import(words)) is not None:
         from speaker.migration import command  # noqa: PLC0415 - slow to import, and rarely needed
 
-        return command.main(words[1:])
+        return command.main(imported)
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:

@@ -355,7 +355,7 @@ def test_history_of_many(store: Store) -> None:
 def test_not_a_state_file(path: Path, content: bytes) -> None:
     """A file that is something else is refused, and left as it is."""
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=str(path)):
+    with pytest.raises(StoreError, match="drain again what it had|move the file away"):
         Store(path)
     assert path.read_bytes() == content
 
@@ -462,5 +462,5 @@ def test_damaged_rows(store: Store, path: Path, damage: str) -> None:
 def test_removed_while_in_use(store: Store, path: Path) -> None:
     """A file that somebody removed is missed at the next write."""
     path.unlink()
-    with pytest.raises(StoreError, match=str(path)):
+    with pytest.raises(StoreError, match="moved or removed; restart vip_watchdog"):
         store.set_intents({FIRST: DRAINED})

@@ -162,6 +162,23 @@ def test_usage(run: Run, arguments: list[str]) -> None:
     assert not (run.directory / "state.sqlite3").exists()
 
 
+@pytest.mark.parametrize("before", [["--config", "vip.toml"], ["--config=vip.toml"], []])
+def test_import_after_config(run: Run, before: list[str]) -> None:
+    """`import` is found where other commands are, and its own options are its own."""
+    assert run(*before, "import", "par1=/nowhere/bgpd.conf", "--out", str(run.directory)) == 255
+    assert [line for line in run.err if "/nowhere/bgpd.conf" in line]
+
+
+def test_help_names_every_command(run: Run) -> None:
+    """`--help` has what can be asked for, `import` too, and so has the answer to a wrong word."""
+    with pytest.raises(SystemExit):
+        run("--help")
+    assert run("frobnicate") == 255
+    for command in ("status", "explain", "history", "plan", "check", "compare", "import"):
+        assert command in run.err[0]
+        assert [line for line in run.out if command in line]
+
+
 WISHES = [
     (["-d", V4], "drained", "", None, False),
     (["-a", V4], "auto", "", None, False),
