@@ -355,7 +355,7 @@ def test_history_of_many(store: Store) -> None:
 def test_not_a_state_file(path: Path, content: bytes) -> None:
     """A file that is something else is refused, and left as it is."""
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="drain again what it had|move the file away"):
+    with pytest.raises(StoreError, match=r"drain again what it had|move the file away"):
         Store(path)
     assert path.read_bytes() == content
 
