@@ -135,8 +135,8 @@ def parse(arguments: Sequence[str]) -> Call:
     if options.wish and not words:
         raise UsageError("-a and -d need a NAME; all is every VIP")
     if not options.wish and command not in QUESTIONS:
-        commands = ", ".join((*QUESTIONS, IMPORT))
-        raise UsageError(f"say -a NAME, -d NAME, or one of {commands}; vip_mgmt --help")
+        names = ", ".join((*QUESTIONS, IMPORT))
+        raise UsageError(f"say -a NAME, -d NAME, or one of {names}; vip_mgmt --help")
     if command == "explain" and not words:
         raise UsageError("explain what? name a VIP")
     if command == "compare" and len(words) != 1:

@@ -215,6 +215,12 @@ def _remove_stale(path: Path) -> None:
             return
         except BlockingIOError:
             pass  # it serves, and has no time
+        except PermissionError as error:
+            owner = name_of(path.stat().st_uid)
+            raise ControlError(
+                f"control: {path}: belongs to {owner}, and {name_of(os.geteuid())} can't tell whether "
+                "it is served; stop the vip_watchdog that made it, or remove it"
+            ) from error
     raise ControlError(f"control: {path}: another watchdog serves it; stop that one first")
 
 

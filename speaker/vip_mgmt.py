@@ -109,6 +109,13 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         if loaded.settings.backend == "exabgp":
             _say(str(error))
         routes = _elsewhere(loaded).wish(loaded, prefixes, intent, dry_run=call.dry_run)
+    except client.OutcomeUnknownError as error:
+        if call.dry_run:
+            raise
+        # It hangs, or ended in the midst: perhaps before it recorded the wish.
+        _say(str(error))
+        when = "takes effect when vip_watchdog answers again, or starts"
+        routes = offline.record(loaded, prefixes, intent, when, dry_run=False)
     results = [_report(route, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
 

@@ -16,7 +16,7 @@ import pytest
 from policy.intent import Mode
 from speaker import client, control
 from speaker.client import RefusedError
-from speaker.control import ANSWER_WITHIN, ControlError, serving
+from speaker.control import ANSWER_WITHIN, ControlError, _listen, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
 
@@ -368,6 +368,33 @@ def test_stale_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "control.sock"))
     assert served(tmp_path, lambda site: client.ask(site.control, "GET", "/plan")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_another_users_socket(tmp_path: Path) -> None:
+    """A socket that another user's watchdog may be serving is left alone, and its owner is named."""
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o777)
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    path.chmod(0o660)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setgid(65534)
+            os.setgroups([])
+            os.setuid(65534)
+            with pytest.raises(
+                ControlError, match="belongs to root, and nobody can't tell whether"
+            ):
+                _listen(path)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert path.exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "nowhere"])

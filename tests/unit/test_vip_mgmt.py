@@ -330,6 +330,26 @@ def test_garbage(run: Run) -> None:
     assert "whether it was done is unknown, see vip_mgmt status" in run.err[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "recorded"), [(["-d"], Mode.DRAINED), (["-a", "--force"], Mode.FORCED)]
+)
+def test_no_answer(run: Run, arguments: list[str], recorded: Mode) -> None:
+    """A wish is durable although the watchdog hangs, or ends in the midst: vip_mgmt records it then."""
+    with watchdog(run.directory, intents=b"") as asked:
+        assert run(*arguments, V4) == 1
+    assert asked
+    assert run.intents()[V4] is recorded
+    when = "takes effect when vip_watchdog answers again, or starts"
+    assert run.err[1:] == [f"bgp_mgt: {V4}: {recorded} is recorded; {when}"]
+
+
+def test_no_answer_to_a_dry_run(run: Run) -> None:
+    """A dry run records nothing, whatever happens."""
+    with watchdog(run.directory, intents=b""):
+        assert run("-d", V4, "--dry-run") == 1
+    assert not (run.directory / "state.sqlite3").exists()
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
