@@ -28,6 +28,9 @@ def understood(content: bytes) -> Configuration | None:
 @example(b"router bgp 64699\nroute-map")
 @example(b"router bgp 64699\nneighbor\n no neighbor\nno neighbor x\n")
 @example(b"route-map M permit 10\nmatch\nset\nroute-map M permit 99999\nset x\nrouter bgp 1\n")
+@example(b"route-map M permit x\nset metric 5\nrouter bgp 1\n")
+@example("route-map M permit 10\nmatch metric \u00b2\nrouter bgp 1\n".encode())
+@example(b"router bgp 1\nnetwork 192.0.2.1 mask ffff:ffff:ffff::\n")
 def test_every_line_is_accounted_for(content: bytes) -> None:
     """Any bytes are read or refused by file and line; no line but blank ones and comments is lost."""
     found = understood(content)
