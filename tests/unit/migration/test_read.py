@@ -302,3 +302,25 @@ def test_no_timers(defaults: str, hold: int) -> None:
     text = f"frr defaults {defaults}\nrouter bgp 64699\n timers bgp 10 30\n no timers bgp\n"
     text += " neighbor 203.0.113.1 remote-as 64500\n"
     assert read("f", text.encode()).neighbors[0].hold_time == hold
+
+
+def test_a_description_alone() -> None:
+    """Of a description alone FRR makes no list, which denies; Quagga one, which permits all."""
+    text = f"{BGP} neighbor 203.0.113.1 prefix-list L out\n network 192.0.2.1/32\n"
+    text += "ip prefix-list L description of nothing\n"
+    for head, count in (("", 1), ("frr version 7.3\n", 0)):
+        (sent,) = evaluate(read("f", f"{head}{text}".encode())).updates.values()
+        assert len(sent) == count
+
+
+def test_the_last_number() -> None:
+    """Where a list has no number left, an entry without one is refused."""
+    text = "ip prefix-list L seq 4294967295 permit any\nip prefix-list L permit any\n"
+    (found,) = refused(BGP + text)
+    assert "there is no number left" in found
+
+
+@pytest.mark.parametrize("line", ["route-map M permit", "route-map M permit x", "set metric 1"])
+def test_what_follows_is_not_known(line: str) -> None:
+    """A line after which bgpd may be in another block than it seems stops everything."""
+    assert read("f", f"{BGP}exit\nline vty\nhostname a\n{line}\n".encode()).obstacles
