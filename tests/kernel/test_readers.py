@@ -309,6 +309,10 @@ def writer(rest: float) -> Iterator[None]:
     assert process.returncode == 0
 
 
+UNKNOWN = {"changes while it is being read", "a second time in the same table"}
+"""What is said of a table that does not stand still: of each try another one, or two halves at last."""
+
+
 def has_been(found: Table) -> bool:
     """Tell whether the restless services were ever as a table has them."""
     has = [
@@ -357,7 +361,7 @@ def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -
     with writer(4 * min(taken)):
         eventually(seen_enough, within=60, what="enough tables that are not all alike")
     assert not wrong
-    assert unknown <= {"changes while it is being read"}
+    assert unknown <= UNKNOWN
 
 
 # --- how long ----------------------------------------------------------------------------------
