@@ -9,6 +9,8 @@ import os
 import pwd
 import socket
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +18,12 @@ import pytest
 from policy.intent import Mode
 from speaker import client, control
 from speaker.client import RefusedError
-from speaker.control import ANSWER_WITHIN, ControlError, _listen, serving
+from speaker.control import ANSWER_WITHIN, ControlError, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 V4_TEXT = str(V4)
@@ -373,28 +374,26 @@ def test_stale_socket(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_another_users_socket(tmp_path: Path) -> None:
     """A socket that another user's watchdog may be serving is left alone, and its owner is named."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
-    path = tmp_path / "control.sock"
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(path))
-    path.chmod(0o660)
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.setgid(65534)
-            os.setgroups([])
-            os.setuid(65534)
-            with pytest.raises(
-                ControlError, match="belongs to root, and nobody can't tell whether"
-            ):
-                _listen(path)
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0
-    assert path.exists()
+
+    async def main(path: Path) -> None:
+        async with running(tmp_path) as site:
+            os.seteuid(65534)
+            try:
+                with pytest.raises(ControlError, match="belongs to root, and nobody can't tell"):
+                    async with serving(path, site.watchdog):
+                        pass
+            finally:
+                os.seteuid(0)
+
+    # Beside tmp_path, whose parents are root's alone.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        path = Path(name) / "control.sock"
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(path))
+        path.chmod(0o660)
+        asyncio.run(main(path))
+        assert path.exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "nowhere"])
