@@ -391,7 +391,7 @@ def test_another_users_socket(tmp_path: Path) -> None:
         path = Path(name) / "control.sock"
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(path))
-        path.chmod(0o660)
+        path.chmod(0o600)  # the group stays root
         asyncio.run(main(path))
         assert path.exists()
 
