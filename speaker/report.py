@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import logging
 import logging.handlers
 import queue
@@ -49,20 +50,25 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     """Send this program's log to stderr and, where there is one, to syslog.
 
     A thread writes it: a full pipe or a stopped syslog must not stop the program, because
-    ExaBGP waits for it.
+    ExaBGP waits for it; nor its end, for which that thread, if it is stuck, holds no lock.
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
+    handlers: list[logging.Handler] = []
+    trouble = ""
+    if sys.stderr is not None:
+        handlers.append(logging.StreamHandler(_unbuffered_stderr()))
+        handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
     if _SYSLOG.is_socket():
         try:
             syslog = logging.handlers.SysLogHandler(
                 str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON
             )
         except OSError as error:
-            print(f"{tag}: syslog: {_SYSLOG}: {error}; logging to stderr only", file=sys.stderr)  # noqa: T201 - there is no log yet
+            trouble = f"syslog: {_SYSLOG}: {error}; logging to stderr only"
         else:
             syslog.ident = f"{tag}: "
             handlers.append(syslog)
+    for handler in handlers:
+        handler.lock = None  # only the thread uses it
     logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
@@ -71,6 +77,14 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     queueing = logging.handlers.QueueHandler(records)
     queueing.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=level, handlers=[queueing], force=True)
+    if trouble:
+        logging.getLogger(__name__).error("%s", trouble)
+
+
+def _unbuffered_stderr() -> io.TextIOWrapper:
+    """Return stderr without a buffer, whose lock Python would wait for at the end."""
+    raw = io.FileIO(2, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
 
 def _stop(listener: logging.handlers.QueueListener) -> None:
