@@ -149,10 +149,12 @@ def _neighbor(
     *,
     group: bool,
     default: bool,
+    frr: bool,
 ) -> None:
     """Draw the rest of what is said of a neighbour, in `router bgp` and in each family."""
     version = 6 if ":" in router else 4
-    if group and version == 4 and draw(st.booleans()):
+    member = group and version == 4 and draw(st.booleans())
+    if member:
         head.append(f"neighbor {router} peer-group EDGE")
     if _rarely(draw, 5):
         head.append(f"neighbor {router} password {draw(_PASSWORDS)}")
@@ -163,7 +165,8 @@ def _neighbor(
         four.append(f"no neighbor {router} activate")
     if not _rarely(draw, 6) and (version == 6 or not default):
         family.append(f"neighbor {router} activate")
-    family += [line.format(router) for line in _policy(draw, version)]
+    if frr or not member:  # Quagga refuses to send a member anything else than its group
+        family += [line.format(router) for line in _policy(draw, version)]
 
 
 @st.composite
@@ -193,7 +196,7 @@ def texts(draw: st.DrawFn) -> bytes:
         four += [line.format("EDGE") for line in _policy(draw, 4)]
     for router, remote in asns.items():
         head.append(f"neighbor {router} remote-as {remote}")
-        _neighbor(draw, router, head, four, six, group=group, default=default)
+        _neighbor(draw, router, head, four, six, group=group, default=default, frr=style.frr)
     networks = draw(st.lists(_HOSTS, min_size=1, max_size=6, unique=True))
     for prefix in networks:
         name = MISSING if _rarely(draw, 12) else draw(st.sampled_from([*MAPS, None]))
