@@ -110,11 +110,11 @@ class Ledger:
             unknown: prefixes that are to be announced although their health is unknown: from now
                 on they are held as announced.
         """
-        await asyncio.to_thread(self.store.set_intents, intents)
-        self._lift([prefix for prefix, intent in intents.items() if intent.restores])
         restored = dict.fromkeys(unknown, True)
+        await asyncio.to_thread(self.store.set_intents, intents, restored)
+        self._lift([prefix for prefix, intent in intents.items() if intent.restores])
         self._said.update(restored)
-        await self._record({p: replace(self.owned[p], up=True) for p in restored}, [])
+        self._own({**self.owned, **{p: replace(self.owned[p], up=True) for p in restored}})
 
     async def remember(self, memory: Memory) -> None:
         """Keep what rise, fall and damping need, over a restart too."""

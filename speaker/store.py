@@ -100,10 +100,14 @@ class Store:
                 self._intents_version = version
             return self._intents
 
-    def set_intents(self, intents: Mapping[Prefix, Intent]) -> None:
+    def set_intents(self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()) -> None:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
 
         Whoever wants a prefix announced forgives its flapping.
+
+        Args:
+            intents: what the operator wishes.
+            up: prefixes of ours that are taken to be up from now on.
         """
         rows = [
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
@@ -119,6 +123,9 @@ class Store:
             db.executemany(
                 "DELETE FROM damping WHERE prefix = ?",
                 [(str(prefix),) for prefix, intent in intents.items() if intent.restores],
+            )
+            db.executemany(
+                "UPDATE owned SET up = 1 WHERE prefix = ?", [(str(prefix),) for prefix in up]
             )
             _add_history(
                 db,

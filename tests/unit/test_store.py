@@ -220,21 +220,23 @@ def test_auto_lifts(store: Store) -> None:
 
 
 def test_all_or_none(store: Store) -> None:
-    """Where one can't be written, none is, and no history either."""
+    """Where one can't be written, none is, and nothing that goes with them either."""
+    store.own([FIRST, SECOND])
     store.set_intents({FIRST: FORCED})
-
     before = store.history([])
     store._db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON history WHEN NEW.prefix = '192.0.2.2/32' "
         "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     with pytest.raises(StoreError, match="disk full"):
-        store.set_intents({FIRST: DRAINED, SECOND: DRAINED})
+        store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, up=[FIRST])
     assert store.intents() == {FIRST: FORCED}
     assert store.history([]) == before
+    assert store.owned() == {FIRST: Owned(), SECOND: Owned()}
     store._db.execute("DROP TRIGGER full")
-    store.set_intents({SECOND: DRAINED})
+    store.set_intents({SECOND: DRAINED}, up=[FIRST])
     assert store.intents().keys() == {FIRST, SECOND}
+    assert store.owned() == {FIRST: Owned(up=True), SECOND: Owned()}
 
 
 @given(st.dictionaries(made.PREFIXES, made.intents(), max_size=5))
