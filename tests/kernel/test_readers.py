@@ -289,8 +289,8 @@ for lines in itertools.cycle(sys.argv[2:]):
 HURRY = 8
 RESTLESS = range(1000, 1040)
 """The services that come in this order, each with its realserver behind it, and go in this order."""
-STABLE = {"proc": (400, 150), "netlink": (150, 8)}
-"""By reader: how many services stay, more than one piece of an answer has; how many tables are enough."""
+STABLE = {"proc": (400, 150), "netlink": (20, 8)}
+"""By reader: how many services stay, for /proc more than one piece has; how many tables are enough."""
 
 
 @contextmanager
@@ -331,7 +331,8 @@ def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -
     """Whatever else comes and goes, the services that stay have their realservers in every table.
 
     A table that does not stand still is unknown, which is an error; but looks succeed, and see it
-    change.
+    change. What comes and goes is seen as it was by /proc; not by netlink, where services that
+    went and came again between two questions can't be told from those that stayed.
     """
     del kernel
     count, enough = STABLE[name]
@@ -353,7 +354,7 @@ def test_services_come_and_go_while_the_table_is_read(kernel: None, name: str) -
             unknown.add(str(error).partition(";")[0].rpartition(": ")[2])
             return False
         wrong.extend(str(key) for key in stable if len(table.services.get(key, ())) != 1)
-        if not has_been(table):
+        if name == "proc" and not has_been(table):
             wrong.append(f"such a table never was: {table}")
         sizes.append(len(table.services))
         return bool(wrong) or (len(set(sizes)) > 1 and len(sizes) >= enough)
