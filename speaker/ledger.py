@@ -156,7 +156,9 @@ class Ledger:
             if route != before.route:
                 event = "announced" if route else "withdrawn"
                 history.append(Entry(now, str(prefix), event, decision.reason))
-        await self._record(confirmed, history)
+        if confirmed:
+            await asyncio.to_thread(self.store.confirm, confirmed, history)
+            self._own({**self.owned, **confirmed})
         gone = [
             prefix
             for prefix in self.owned
@@ -167,8 +169,3 @@ class Ledger:
         if gone:
             await asyncio.to_thread(self.store.disown, gone)
             self._own({p: state for p, state in self.owned.items() if p not in gone})
-
-    async def _record(self, owned: Mapping[Prefix, Owned], history: list[Entry]) -> None:
-        if owned:
-            await asyncio.to_thread(self.store.confirm, owned, history)
-            self._own({**self.owned, **owned})

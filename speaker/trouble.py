@@ -39,13 +39,13 @@ class Troubles:
             say: whether nobody else will.
         """
         before = self._texts.get(subject, "")
+        self._texts[subject] = text
         if not say:
-            pass
-        elif text and (not before or (text != before and not wording_moves)):
+            return
+        if text and (not before or (text != before and not wording_moves)):
             log.error("%s: %s", subject, text)
         elif before and not text:
             log.warning("%s: all right again", subject)
-        self._texts[subject] = text
 
     def assessed(self, assessment: Assessment, observation: Observation) -> None:
         """Note what an assessment has of troubles, and the observation that it is of."""

@@ -24,11 +24,10 @@ def _in_prefix_list(version: int) -> Parse:
         most = 32 if version == 4 else 128
         if words[0] == "any":
             base, least, longest = network("0.0.0.0/0" if version == 4 else "::/0"), 0, most
-            words = words[1:]
         else:
             base = prefix_with_length(words[0])
             least = longest = base.prefixlen
-            words = words[1:]
+        words = words[1:]
         if base.version != version:
             raise MigrationError(f"{base} is of the other family; bgpd refuses it as well")
         bounds = dict(zip(words[::2], words[1::2], strict=False))

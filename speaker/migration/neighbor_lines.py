@@ -77,9 +77,10 @@ def refuse_policy(rest: Sequence[str], *, plain: bool) -> None:
 
 
 def set_line(  # noqa: C901, PLR0912 - a table of what can be said
-    draft: Draft, statement: Statement, rest: Sequence[str], version: int, *, plain: bool
+    draft: Draft, statement: Statement, rest: Sequence[str], version: int
 ) -> str:
     """Take what a line says of a neighbour; return why it has no effect, or nothing."""
+    plain = statement.plain
     word, *words = rest
     settings = draft.settings
     key = (word, version)

@@ -42,9 +42,8 @@ class Neighbors:
         Raises:
             MigrationError: it can't be translated.
         """
-        words = statement.words
-        plain = words[0] != "no"
-        name, rest = (words[1], words[2:]) if plain else (words[2], words[3:])
+        plain = statement.plain
+        name, rest = statement.said[1], statement.said[2:]
         match rest:
             case ("peer-group",) if plain:
                 self._groups.setdefault(name, self._new(name, statement))
@@ -73,7 +72,7 @@ class Neighbors:
             return TRANSLATED
         if self._dialect is Dialect.QUAGGA and version in draft.bound:
             refuse_policy(rest, plain=plain)
-        return set_line(draft, statement, rest, version, plain=plain)
+        return set_line(draft, statement, rest, version)
 
     def _new(self, name: str, statement: Statement) -> Draft:
         return Draft(name, statement, active=dict(self.default))

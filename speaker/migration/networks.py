@@ -24,14 +24,13 @@ class Networks:
         self.replaced: dict[Statement, Statement] = {}
         """Lines that another one says again."""
 
-    def add(self, statement: Statement, rest: Sequence[str], version: int, *, plain: bool) -> str:
+    def add(self, statement: Statement, rest: Sequence[str], version: int) -> str:
         """Take a `network` line, or the `no` of one; return why it has no effect, or nothing.
 
         Args:
             statement: the line.
             rest: its words after `network`.
             version: 4 or 6: the family of the mode in which it stands.
-            plain: whether it is not the `no` of one.
 
         Raises:
             MigrationError: it can't be translated.
@@ -49,7 +48,7 @@ class Networks:
                 f"is of IPv{prefix.version}, and stands where IPv{version} is meant; bgpd refuses "
                 f"it as well: move it into address-family ipv{prefix.version}"
             )
-        if not plain:
+        if not statement.plain:
             self.found.pop(prefix, None)
             return TRANSLATED
         route_map: str | None = None

@@ -83,7 +83,7 @@ def _ends_all(statement: Statement) -> bool:
 def _dialect(found: tuple[Statement, ...]) -> Dialect:
     """Return whose file it is: FRR's has one of FRR's statements, which FRR writes itself."""
     for statement in found:
-        words = statement.words[statement.words[0] == "no" :]
+        words = statement.said
         if words[:1] == ("frr",) or words[:2] in _FRR_ONLY or words[:3] == _IMPORT_CHECK_ON:
             return Dialect.FRR
     return Dialect.QUAGGA
@@ -192,8 +192,8 @@ class _Reader:
         except MigrationError as error:
             self._unread[statement] = str(error)
             raise
-        plain = words[1:] if words[0] == "no" and len(words) > 1 else words
-        if words[0] == "no" and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
+        plain = statement.said or words
+        if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise FatalError(_TAKES_BACK)
         for start, reason in TOP_HARMLESS.items():
             if plain[: len(start)] == start:
@@ -207,7 +207,7 @@ class _Reader:
 
     def _in_map(self, statement: Statement) -> str:
         name, _, sequence = statement.block
-        if statement.words[0] == "no":
+        if not statement.plain:
             raise FatalError(_TAKES_BACK)
         draft = self._maps.get(name, {}).get(int(sequence) if _DIGITS.fullmatch(sequence) else 0)
         if draft is None:

@@ -75,13 +75,12 @@ class Router:
         Raises:
             MigrationError: it can't be translated.
         """
-        words = statement.words
-        plain = words[0] != "no"
-        match words[0 if plain else 1 :]:
+        plain = statement.plain
+        match statement.said:
             case ("network", *rest):
-                return self.networks.add(statement, rest, version, plain=plain)
+                return self.networks.add(statement, rest, version)
             case ("ipv6", "bgp", "network", *rest):
-                return self.networks.add(statement, rest, 6, plain=plain)
+                return self.networks.add(statement, rest, 6)
             case ("neighbor", _, *_):
                 return self.neighbors.add(statement, version)
             case ("address-family", *family):

@@ -62,6 +62,16 @@ class Statement:
         """File and line, as editors read them."""
         return f"{self.file}:{self.line}"
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is not the `no` of a line."""
+        return self.words[0] != "no"
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Its words, without `no`."""
+        return self.words if self.plain else self.words[1:]
+
     def __str__(self) -> str:
         """Return the line as it may be shown to anybody: without a password or key in it."""
         for index, word in enumerate(self.words):
