@@ -14,7 +14,7 @@ from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import Config, ExaBgp, Flavour
 from tests.lab.netns import Network
-from tests.lab.site import Tables, _merged, toml
+from tests.lab.site import Tables, merge, toml
 
 BIN = Path(sys.executable).parent
 PREFER = ["par1", "lyo1"]
@@ -36,7 +36,7 @@ def configure(folder: Path, tables: Tables) -> Path:
     names = {"state": "state.sqlite3", "control": "control.sock"}
     here = {"node": {key: str(folder / name) for key, name in names.items()}}
     path = folder / "vip.toml"
-    path.write_text(toml(_merged(_merged(BASE, here), tables)))
+    path.write_text(toml(merge(merge(BASE, here), tables)))
     return path
 
 

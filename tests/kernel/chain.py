@@ -19,7 +19,7 @@ from tests.lab.history import TRACE, History
 from tests.lab.installed import Installed
 from tests.lab.netns import Namespace, Network
 from tests.lab.session import Session
-from tests.lab.site import Site, Tables, _merged
+from tests.lab.site import Site, Tables, merge
 
 Backend = Literal["exabgp v5", "exabgp v4", "frr"]
 HERE = Installed(Path(sys.prefix))
@@ -111,7 +111,7 @@ class Chain:
             "health": {"keepalived_fifo": str(self.fifo)},
             "backend": {"exabgp": {"next_hop": {"ipv6": self.link.b.ipv6}}},
         }
-        merged = _merged(_merged(DEFAULTS, here), tables)
+        merged = merge(merge(DEFAULTS, here), tables)
         self.watchdog: BesideExabgp | BesideFrr
         if backend == "frr":
             self.watchdog = BesideFrr(self.host, session.flipped(), merged)

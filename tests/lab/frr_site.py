@@ -15,7 +15,7 @@ from tests.lab.frr import VTYSH, Frr, config
 from tests.lab.inside import Realservers
 from tests.lab.netns import Namespace, Network
 from tests.lab.process import Process
-from tests.lab.site import Tables, _become, _merged, toml
+from tests.lab.site import Tables, _become, merge, toml
 
 BIN = Path(sys.executable).parent
 DEFAULTS: Tables = {
@@ -52,14 +52,14 @@ class FrrSite:
             },
             "backend": {"quagga": {"vtysh": str(frr.vtysh), "start_files": [str(frr.file)]}},
         }
-        self.tables = _merged(DEFAULTS, here)
+        self.tables = merge(DEFAULTS, here)
         self.configure(tables)
         self.realservers = Realservers(host)
         self.realservers.open(*up)
 
     def configure(self, tables: Tables) -> None:
         """Change vip.toml: tables are merged into what is there, None removes."""
-        self.replace(_merged(self.tables, tables))
+        self.replace(merge(self.tables, tables))
 
     def replace(self, tables: dict[str, Any]) -> None:
         """Write vip.toml anew."""

@@ -61,7 +61,7 @@ class Site:
         if user == "nobody":
             os.chown(self.state, NOBODY, NOBODY)
         self.tables: dict[str, Any] = {}
-        self.configure(_merged(self._defaults(), tables))
+        self.configure(merge(self._defaults(), tables))
         self.realservers = Realservers(host)
         self.realservers.open(*up)
         run = [*wrapper, installed.program("vip_watchdog"), "--config", str(self.file)]
@@ -88,7 +88,7 @@ class Site:
 
     def configure(self, tables: Tables) -> None:
         """Change vip.toml: tables are merged into what is there, None removes."""
-        self.tables = _merged(self.tables, tables)
+        self.tables = merge(self.tables, tables)
         self.write(toml(self.tables))
 
     def write(self, text: str) -> None:
@@ -208,13 +208,14 @@ def steadily_misses(peer: FarPeer, *prefixes: str, during: float) -> None:
     eventually(over, within=during + 5, what="the end of the look-out", every=0.02)
 
 
-def _merged(base: Tables, over: Tables) -> dict[str, Any]:
+def merge(base: Tables, over: Tables) -> dict[str, Any]:
+    """Return tables with others put over them; None removes a key."""
     merged = dict(copy.deepcopy(base))
     for key, value in over.items():
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = _merged(merged[key], value)
+            merged[key] = merge(merged[key], value)
         else:
             merged[key] = copy.deepcopy(value)
     return merged

@@ -22,7 +22,7 @@ from tests.lab.frr_site import BIN
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require
 from tests.lab.session import BOTH, Session
-from tests.lab.site import _merged, toml
+from tests.lab.site import merge, toml
 from tests.live.runbook import blocks
 from tests.migration import corpus
 from tests.migration.stage import OLD_DEFAULTS, SOONER
@@ -140,7 +140,7 @@ class Machine:
             "health": {"source": "none"},
             "backend": {"quagga": {"vtysh": str(self.frr.vtysh)}},
         }
-        file.write_text(toml(_merged(tomllib.loads(file.read_text()), here)))
+        file.write_text(toml(merge(tomllib.loads(file.read_text()), here)))
 
     def routes(self, pair: Sequence[str]) -> dict[str, SeenRoute]:
         """Return what the router has from two of our addresses, whatever the next hop."""

@@ -9,8 +9,6 @@ import os
 import pwd
 import socket
 import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +19,11 @@ from speaker.client import RefusedError
 from speaker.control import ANSWER_WITHIN, ControlError, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
+from tests.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 V4_TEXT = str(V4)
@@ -377,18 +377,13 @@ def test_another_users_socket(tmp_path: Path) -> None:
 
     async def main(path: Path) -> None:
         async with running(tmp_path) as site:
-            os.seteuid(65534)
-            try:
-                with pytest.raises(ControlError, match="belongs to root, and nobody can't tell"):
-                    async with serving(path, site.watchdog):
-                        pass
-            finally:
-                os.seteuid(0)
+            said = "belongs to root, and nobody can't tell"
+            with nobody(), pytest.raises(ControlError, match=said):
+                async with serving(path, site.watchdog):
+                    pass
 
-    # Beside tmp_path, whose parents are root's alone.
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o777)
-        path = Path(name) / "control.sock"
+    with reachable(0o777) as folder:
+        path = folder / "control.sock"
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(path))
         path.chmod(0o600)  # the group stays root

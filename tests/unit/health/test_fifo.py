@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import tempfile
 import time
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from speaker.health.fifo import Fifo
 from speaker.health.pace import AGAIN
+from tests.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 CHECK = 0.05
 EVENT = b"RS [127.0.1.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\n"
@@ -216,10 +216,8 @@ def test_it_can_not_be_made(tmp_path: Path, make: Callable[[Path], None], said: 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
 def test_another_users() -> None:
     """One that keepalived made for root alone is told of, and left alone."""
-    # Beside tmp_path, whose parents are root's alone.
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        _another_users(Path(name) / "lvs.fifo")
+    with reachable(0o755) as folder:
+        _another_users(folder / "lvs.fifo")
 
 
 def _another_users(path: Path) -> None:
@@ -229,11 +227,8 @@ def _another_users(path: Path) -> None:
         async with reading(path) as site:
             assert "is another user's; stop keepalived" in site.notes[0]
 
-    os.seteuid(65534)
-    try:
+    with nobody():
         asyncio.run(main())
-    finally:
-        os.seteuid(0)
     assert path.exists()
 
 
