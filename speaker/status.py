@@ -39,10 +39,11 @@ def status(watchdog: Watchdog) -> dict[str, Any]:
 def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
     """Return the state of some prefixes, in the order of the configuration."""
     intents = watchdog.ledger.intents()
+    wanted = frozenset(prefixes)
     return [
         _route(watchdog, prefix, duty, intents[prefix].mode if prefix in intents else Mode.AUTO)
         for prefix, duty in watchdog.duties.items()
-        if prefix in prefixes
+        if prefix in wanted
     ]
 
 
