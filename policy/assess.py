@@ -130,7 +130,7 @@ def assess(
         announced: the prefixes that are announced now.
         was_announced: those that were, when health last decided: a restart of the daemon
             empties `announced`, and must not turn what was up into what was never known.
-        guard: how much may be withdrawn at once.
+        guard: how many VIPs may be withdrawn at once.
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
@@ -158,7 +158,13 @@ def assess(
     health = {prefix: case.health for prefix, case in cases.items() if case.health is not None}
     decisions = [case.decision for case in cases.values()]
     restrained = restrain(
-        guard, decisions, announced, lambda prefix: duties[prefix].route, memory.guard, now
+        guard,
+        decisions,
+        announced,
+        lambda prefix: duties[prefix].route,
+        lambda prefix: duties[prefix].vip.name if prefix in duties else None,
+        memory.guard,
+        now,
     )
     deadlines = [case.due for case in cases.values()]
     return Assessment(

@@ -1,18 +1,20 @@
-"""How much the watchdog may withdraw at once: more must stay bad for a while first.
+"""How many VIPs the watchdog may withdraw at once: more must stay bad for a while first.
 
-A fault of the checker looks like the death of everything. An operator is never restrained.
+A fault of the checker looks like the death of everything. The death of one VIP does not, and is
+never held; nor is an operator.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.errors import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from policy.decide import Decision
     from policy.route import Prefix, Route
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GuardRule:
-    """`max_withdraw` is a share of the announced prefixes, 0 to 1; `confirm` is in seconds."""
+    """`max_withdraw` is a share of the announced VIPs, 0 to 1; `confirm` is in seconds."""
 
     max_withdraw: float = 0.5
     confirm: float = 3.0
@@ -57,19 +59,23 @@ def restrain(
     decisions: Sequence[Decision],
     announced: Collection[Prefix],
     route_of: Callable[[Prefix], Route],
+    vip_of: Callable[[Prefix], str | None],
     memory: GuardMemory,
     now: float,
 ) -> Restrained:
     """Hold withdrawals for bad health while they are too many at once and not yet confirmed.
 
-    What went within the last `confirm` seconds counts too, so that a landslide in small steps is
-    one landslide.
+    Too many are more than one VIP, and more than the rule's share of those announced. A VIP is
+    announced while any of its prefixes is, and going as soon as any of them is: a fault that takes
+    one family from each VIP is a landslide. What went within the last `confirm` seconds counts
+    too, so that a landslide in small steps is one landslide.
 
     Args:
         rule: the limit.
         decisions: one for each prefix.
         announced: the prefixes announced now.
         route_of: gives what a prefix is announced with.
+        vip_of: names the VIP of a prefix; None where it is no VIP's any more.
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
@@ -88,16 +94,16 @@ def restrain(
     }
     if not wanted:
         return Restrained(tuple(decisions), GuardMemory(let_go=recent))
-    going = len(recent.keys() | set(wanted))
-    total = len(recent.keys() | set(announced))
-    too_many = going > rule.max_withdraw * total
+    going = len(_vips(vip_of, recent, wanted))
+    total = len(_vips(vip_of, recent, announced))
+    too_many = going > 1 and going > rule.max_withdraw * total
     since = {prefix: min(memory.bad_since.get(prefix, now), now) for prefix in wanted}
     held = {prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm}
     recent |= {prefix: now for prefix in wanted if prefix not in held}
     if not held:
         return Restrained(tuple(decisions), GuardMemory(since, recent))
     reason = (
-        f"held: {going} of {total} prefixes would be withdrawn at once, more than "
+        f"held: {going} of {total} VIPs would be withdrawn at once, more than "
         f"{rule.max_withdraw:.0%}; must stay bad for {rule.confirm:g}s; "
     )
     return Restrained(
@@ -115,3 +121,8 @@ def restrain(
         GuardMemory(since, recent),
         min(when + rule.confirm for when in (*map(since.__getitem__, held), *recent.values())),
     )
+
+
+def _vips(vip_of: Callable[[Prefix], str | None], *prefixes: Iterable[Prefix]) -> set[str]:
+    """Return the names of the VIPs that have any of some prefixes."""
+    return {name for prefix in chain(*prefixes) if (name := vip_of(prefix)) is not None}

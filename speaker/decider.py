@@ -54,7 +54,7 @@ class Decider:
         Args:
             duties: this data centre's, by prefix.
             unchecked: the prefixes whose health is not checked.
-            guard: how much may be withdrawn at once.
+            guard: how many VIPs may be withdrawn at once.
         """
         self._duties = duties
         self._unchecked = unchecked

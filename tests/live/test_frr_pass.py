@@ -238,16 +238,16 @@ def test_rise_and_fall_over_passes(dc: Bench) -> None:
 
 
 def test_the_guard_waits_within_the_pass(dc: Bench) -> None:
-    """More than max_withdraw at once must stay bad for confirm: the pass waits, and then withdraws."""
+    """More VIPs than max_withdraw at once must stay bad for confirm: the pass waits, and then withdraws."""
     dc.site.configure({"policy": {"max_withdraw": "40%", "confirm": "1s"}})
     dc.site.cron()
     sees(dc.bird, *ALL)
     history, began = History(dc.bird), time.time()
-    dc.site.realservers.close(ONE)
+    dc.site.realservers.close(ONE, TWO)
     process = dc.site.begin_cron()
     assert process.wait() == 0
-    assert "2 of 4 prefixes would be withdrawn at once" in process.log()
-    misses(dc.bird, V4, V6)
+    assert "2 of 2 VIPs would be withdrawn at once" in process.log()
+    misses(dc.bird, *ALL)
     assert {event.verb for event in history.events()} == {"removed"}
     assert min(event.time for event in history.events()) - began >= 1
 
@@ -258,10 +258,10 @@ def test_the_guard_forgets_what_recovers_in_time(dc: Bench) -> None:
     dc.site.cron()
     sees(dc.bird, *ALL)
     history = History(dc.bird)
-    dc.site.realservers.close(ONE)
+    dc.site.realservers.close(ONE, TWO)
     process = dc.site.begin_cron()
     eventually(lambda: "held: " in process.log(), within=10, what="the guard's word")
-    dc.site.realservers.open(ONE)
+    dc.site.realservers.open(ONE, TWO)
     assert process.wait() == 0
     assert history.events() == []
 

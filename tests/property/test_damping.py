@@ -129,10 +129,11 @@ def test_senseless_rules(numbers: tuple[float, float, float, float], said: str) 
 
 @dataclass
 class Site:
-    """One prefix, whose decisions are done at once."""
+    """One prefix, whose decisions are done at once, and other VIPs that fare as its own does."""
 
     rule: DampingRule | None = RULE
     guard: GuardRule = FREE
+    others: tuple[Prefix, ...] = ()
     announced: set[Prefix] = field(default_factory=set)
     were_up: set[Prefix] = field(default_factory=set)
     intents: dict[Prefix, Intent] = field(default_factory=dict)
@@ -141,14 +142,20 @@ class Site:
 
     def look(self, now: float, count: int | None) -> Decision:
         """Look once. Withdrawals that are decided are counted."""
-        vip = Vip(
-            "vip-1.tld",
-            (Address(PREFIX, ("par1",)),),
-            (Profile("near", 0),),
-            HealthRule(damping=self.rule),
+        prefixes = (PREFIX, *self.others)
+        vips = tuple(
+            Vip(
+                f"vip-{number}.tld",
+                (Address(prefix, ("par1",)),),
+                (Profile("near", 0),),
+                HealthRule(damping=self.rule),
+            )
+            for number, prefix in enumerate(prefixes, 1)
         )
-        topology = Topology((DataCentre("par1", made.LOCAL_ASN),), (vip,))
-        live: dict[Prefix, dict[Service, int]] = {} if count is None else {PREFIX: {WEB: count}}
+        topology = Topology((DataCentre("par1", made.LOCAL_ASN),), vips)
+        live: dict[Prefix, dict[Service, int]] = (
+            {} if count is None else {prefix: {WEB: count} for prefix in prefixes}
+        )
         result = assess(
             duties(topology, topology.dcs[0]),
             Observation(live, "unreadable"),
@@ -161,12 +168,12 @@ class Site:
             now,
         )
         self.last, self.memory = result, result.memory
-        decision = result.decisions[PREFIX]
-        (self.announced.discard if decision.route is None else self.announced.add)(PREFIX)
-        if decision.cause in {Cause.HEALTH, Cause.DAMPING}:
-            up = decision.cause is Cause.DAMPING or decision.route is not None
-            (self.were_up.add if up else self.were_up.discard)(PREFIX)
-        return decision
+        for prefix, decision in result.decisions.items():
+            (self.announced.discard if decision.route is None else self.announced.add)(prefix)
+            if decision.cause in {Cause.HEALTH, Cause.DAMPING}:
+                up = decision.cause is Cause.DAMPING or decision.route is not None
+                (self.were_up.add if up else self.were_up.discard)(prefix)
+        return result.decisions[PREFIX]
 
     def flap(self, now: float, times: int = 1) -> Decision:
         """Be down, and up again, each a second later."""
@@ -290,7 +297,7 @@ def test_unknown_is_held_down_too() -> None:
 
 def test_what_the_guard_holds_is_no_flap() -> None:
     """A withdrawal that the guard did not let go is none; once it lets go, it is one."""
-    site = Site(guard=GuardRule(0.0, 60.0))
+    site = Site(others=made.HOSTS_V4[-1:], guard=GuardRule(0.0, 60.0))
     site.look(1000.0, 2)
     for _ in range(10):
         assert site.look(1001.0, 0).cause is Cause.GUARD

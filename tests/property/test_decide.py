@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policy.assess import Assessment, Duty, Memory, assess, duties
 from policy.decide import Cause, Decision, decide
 from policy.errors import PolicyError
-from policy.guard import GuardMemory, GuardRule, restrain
+from policy.guard import GuardMemory, GuardRule, Restrained, restrain
 from policy.health import (
     AddressHealth,
     Health,
@@ -28,7 +28,7 @@ from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 PREFIXES: tuple[Prefix, ...] = (*made.HOSTS_V4, *made.HOSTS_V6)
@@ -126,6 +126,8 @@ class Guarded:
 
     rule: GuardRule
     prefixes: tuple[Prefix, ...] = PREFIXES[:6]
+    vips: Sequence[str] = "abcdef"
+    """The names of the prefixes' VIPs."""
     memory: GuardMemory = field(default_factory=GuardMemory)
     announced: set[Prefix] = field(default_factory=lambda: set(PREFIXES[:6]))
     bad_since: dict[Prefix, float] = field(default_factory=dict)
@@ -136,15 +138,8 @@ class Guarded:
         self, now: float, bad: Collection[Prefix], drained: Collection[Prefix] = ()
     ) -> dict[Prefix, Decision]:
         """Look once, and do what is decided."""
-        wanted = [
-            Decision(prefix, None, Cause.OPERATOR, "drained")
-            if prefix in drained
-            else Decision(prefix, None, Cause.HEALTH, "down")
-            if prefix in bad
-            else Decision(prefix, ROUTES[prefix], Cause.HEALTH, "up")
-            for prefix in self.prefixes
-        ]
-        result = restrain(self.rule, wanted, self.announced, ROUTES.__getitem__, self.memory, now)
+        wanted = self.wanted(bad, drained)
+        result = self.restrain(self.rule, wanted, now)
         self.memory, self.look_again = result.memory, result.look_again
         assert [decision.prefix for decision in result.decisions] == list(self.prefixes)
         fell = set(bad) - set(drained)
@@ -157,6 +152,30 @@ class Guarded:
             (self.announced.discard if gone else self.announced.add)(decision.prefix)
         return {decision.prefix: decision for decision in result.decisions}
 
+    def wanted(self, bad: Collection[Prefix], drained: Collection[Prefix]) -> list[Decision]:
+        """Return what is decided before the guard is asked."""
+        return [
+            Decision(prefix, None, Cause.OPERATOR, "drained")
+            if prefix in drained
+            else Decision(prefix, None, Cause.HEALTH, "down")
+            if prefix in bad
+            else Decision(prefix, ROUTES[prefix], Cause.HEALTH, "up")
+            for prefix in self.prefixes
+        ]
+
+    def restrain(self, rule: GuardRule, wanted: Sequence[Decision], now: float) -> Restrained:
+        """Ask the guard, under any rule. Changes nothing."""
+        vip_of = dict(zip(self.prefixes, self.vips, strict=True)).get
+        return restrain(rule, wanted, self.announced, ROUTES.__getitem__, vip_of, self.memory, now)
+
+    def names(self, prefixes: Iterable[Prefix]) -> set[str]:
+        """Return the names of the VIPs that have any of some prefixes."""
+        return {self.vips[self.prefixes.index(prefix)] for prefix in prefixes}
+
+
+VIPS = st.text("abcdef", min_size=6, max_size=6)
+"""Which VIP each of six prefixes is of: all are of one, each is of its own, and all between."""
+
 
 def timelines() -> st.SearchStrategy[list[tuple[float, set[Prefix], set[Prefix]]]]:
     """Steps of time with the prefixes that are bad, and those that are drained."""
@@ -165,10 +184,15 @@ def timelines() -> st.SearchStrategy[list[tuple[float, set[Prefix], set[Prefix]]
     return st.lists(st.tuples(made.STEPS, some, few), min_size=1, max_size=12)
 
 
-@given(made.guard_rules(), timelines())
-def test_no_landslide(rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]) -> None:
-    """No more than max_withdraw goes within `confirm`, unless each was bad for that long."""
-    guarded, now = Guarded(rule), 1000.0
+@given(made.guard_rules(), timelines(), VIPS)
+def test_no_landslide(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]], vips: str
+) -> None:
+    """No more VIPs than one, or max_withdraw, go within `confirm`, unless each was bad for that long.
+
+    However small the steps in which they go, and whichever part of each.
+    """
+    guarded, now = Guarded(rule, vips=vips), 1000.0
     for step, bad, drained in steps:
         now += step
         before = set(guarded.announced)
@@ -179,15 +203,74 @@ def test_no_landslide(rule: GuardRule, steps: list[tuple[float, set[Prefix], set
             continue
         recent = {p for p, when in guarded.let_go.items() if now - when < rule.confirm}
         assert going <= recent
-        assert len(recent) <= rule.max_withdraw * len(recent | before)
+        names, all_names = guarded.names(recent), guarded.names(recent | before)
+        assert len(names) <= max(1, rule.max_withdraw * len(all_names))
 
 
-@given(made.guard_rules(), timelines())
-def test_operators_are_not_held(
-    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]
+@given(made.guard_rules(), timelines(), VIPS)
+def test_only_landslides_are_held(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]], vips: str
 ) -> None:
-    """A drain is never held, however many prefixes go with it."""
-    guarded, now = Guarded(rule), 1000.0
+    """What is held is of more than one VIP, and of more than max_withdraw, within `confirm`."""
+    guarded, now = Guarded(rule, vips=vips), 1000.0
+    for step, bad, _ in steps:
+        now += step
+        before = set(guarded.announced)
+        decisions = guarded.look(now, bad)
+        held = {p for p, decision in decisions.items() if decision.cause is Cause.GUARD}
+        if held:
+            recent = {p for p, when in guarded.let_go.items() if now - when < rule.confirm}
+            going = guarded.names(recent | held)
+            assert len(going) > 1
+            assert len(going) > rule.max_withdraw * len(guarded.names(before))
+
+
+@given(made.guard_rules(), timelines(), VIPS, st.sampled_from("abcdef"))
+def test_one_vip_is_never_held(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]], vips: str, name: str
+) -> None:
+    """A VIP goes at once where it goes alone: all of it or a part, of many or the only one."""
+    guarded, now = Guarded(rule, vips=vips), 1000.0
+    own = {prefix for prefix, vip in zip(guarded.prefixes, vips, strict=True) if vip == name}
+    for step, bad, _ in steps:
+        now += step
+        decisions = guarded.look(now, bad & own)
+        assert {p for p, decision in decisions.items() if decision.route is None} == bad & own
+
+
+@given(made.guard_rules(), st.floats(0, 1), timelines(), VIPS)
+def test_a_greater_share_holds_less(
+    rule: GuardRule,
+    share: float,
+    steps: list[tuple[float, set[Prefix], set[Prefix]]],
+    vips: str,
+) -> None:
+    """Of the same, after the same: what a greater max_withdraw holds, a smaller one holds too."""
+    guarded, now = Guarded(rule, vips=vips), 1000.0
+    for step, bad, drained in steps:
+        now += step
+        low, high = sorted((rule.max_withdraw, share))
+        wanted = guarded.wanted(bad, drained)
+        held = [
+            {
+                decision.prefix
+                for decision in guarded.restrain(
+                    replace(rule, max_withdraw=each), wanted, now
+                ).decisions
+                if decision.cause is Cause.GUARD
+            }
+            for each in (high, low)
+        ]
+        assert held[0] <= held[1]
+        guarded.look(now, bad, drained)
+
+
+@given(made.guard_rules(), timelines(), VIPS)
+def test_operators_are_not_held(
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]], vips: str
+) -> None:
+    """A drain is never held, however many VIPs go with it."""
+    guarded, now = Guarded(rule, vips=vips), 1000.0
     for step, bad, drained in steps:
         now += step
         decisions = guarded.look(now, bad, drained)
@@ -197,14 +280,15 @@ def test_operators_are_not_held(
             assert decisions[prefix].route == ROUTES[prefix]
 
 
-@given(made.guard_rules(), timelines(), st.sets(st.sampled_from(PREFIXES[:6]), min_size=1))
+@given(made.guard_rules(), timelines(), VIPS, st.sets(st.sampled_from(PREFIXES[:6]), min_size=1))
 def test_no_hold_for_ever(
     rule: GuardRule,
     steps: list[tuple[float, set[Prefix], set[Prefix]]],
+    vips: str,
     bad: set[Prefix],
 ) -> None:
     """Whatever was before: what stays bad for `confirm` goes, at the time that look_again says."""
-    guarded, now = Guarded(rule), 1000.0
+    guarded, now = Guarded(rule, vips=vips), 1000.0
     for step, earlier, drained in steps:
         now += step
         guarded.look(now, earlier, drained)
@@ -219,17 +303,18 @@ def test_no_hold_for_ever(
     assert guarded.announced == set(guarded.prefixes) - bad
 
 
-@given(made.guard_rules(), timelines())
+@given(made.guard_rules(), timelines(), VIPS)
 @example(
     # Two are too many of the three that are announced, and not of five, once two more are up again.
     GuardRule(0.5, 3.0),
     [(0.1, {*PREFIXES[:2], PREFIXES[3]}, set()), (60.0, {PREFIXES[n] for n in (0, 2, 5)}, set())],
+    "abcdef",
 )
 def test_look_again_of_the_guard(
-    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]]
+    rule: GuardRule, steps: list[tuple[float, set[Prefix], set[Prefix]]], vips: str
 ) -> None:
     """What is held stays held until look_again, where nothing else changes, not what is announced either."""
-    guarded, now = Guarded(rule), 1000.0
+    guarded, now = Guarded(rule, vips=vips), 1000.0
     for step, bad, drained in steps:
         now += step
         before: set[Prefix] | None = None
@@ -264,6 +349,33 @@ def test_the_limit_itself_is_not_too_many() -> None:
     assert guarded.announced == set(guarded.prefixes[3:])
 
 
+def test_a_family_of_all_vips_is_a_landslide() -> None:
+    """A VIP counts as going as soon as a part of it does: none loses all, and still it is held."""
+    guarded = Guarded(GuardRule(0.5, 3.0), vips="aabbcc")
+    first_of_each = guarded.prefixes[::2]
+    decisions = guarded.look(0.0, first_of_each)
+    assert guarded.announced == set(guarded.prefixes)
+    assert decisions[first_of_each[0]].reason.startswith("held: 3 of 3 VIPs would")
+
+
+def test_a_vip_in_small_steps_is_one_vip() -> None:
+    """Its prefixes go one after the other, each at once; what went does not count for a second VIP."""
+    guarded = Guarded(GuardRule(0.5, 3.0), vips="aaaaab")
+    for number in range(1, 6):
+        guarded.look(number / 10, guarded.prefixes[:number])
+        assert guarded.announced == set(guarded.prefixes[number:])
+    guarded.look(1.0, guarded.prefixes)
+    assert guarded.announced == {guarded.prefixes[5]}
+
+
+def test_what_left_the_configuration_is_no_vip() -> None:
+    """What is still announced and in no VIP any more makes no landslide smaller."""
+    guarded = Guarded(GuardRule(0.5, 3.0), PREFIXES[:2], vips="ab")
+    guarded.announced |= set(PREFIXES[2:])
+    reason = guarded.look(0.0, PREFIXES[:2])[PREFIXES[0]].reason
+    assert reason.startswith("held: 2 of 2 VIPs would")
+
+
 def test_a_short_landslide_is_nothing() -> None:
     """All bad for less than `confirm` and then well: nothing was withdrawn."""
     guarded = Guarded(GuardRule(0.5, 3.0))
@@ -280,8 +392,7 @@ def test_what_is_said_of_a_hold() -> None:
     guarded = Guarded(GuardRule(0.5, 3.0))
     reason = guarded.look(0.0, guarded.prefixes)[guarded.prefixes[0]].reason
     assert reason == (
-        "held: 6 of 6 prefixes would be withdrawn at once, more than 50%; "
-        "must stay bad for 3s; down"
+        "held: 6 of 6 VIPs would be withdrawn at once, more than 50%; must stay bad for 3s; down"
     )
 
 
@@ -296,7 +407,7 @@ def test_a_failover_is_not_held() -> None:
     """Addresses that move to another machine go all at once: that is no fault of the check."""
     decisions = [Decision(p, None, Cause.ADDRESS, "elsewhere") for p in PREFIXES]
     result = restrain(
-        GuardRule(0.0, 60.0), decisions, PREFIXES, ROUTES.__getitem__, GuardMemory(), 0.0
+        GuardRule(0.0, 60.0), decisions, PREFIXES, ROUTES.__getitem__, str, GuardMemory(), 0.0
     )
     assert [decision.route for decision in result.decisions] == [None] * len(PREFIXES)
     assert result.look_again is None

@@ -175,6 +175,35 @@ def test_keepalived_ended(tmp_path: Path, restarts: bool) -> None:  # noqa: FBT0
     play(tmp_path, scene)
 
 
+def test_a_vip_with_most_of_the_addresses(tmp_path: Path) -> None:
+    """One VIP dies: its addresses go at the next look, and the guard waits for nothing."""
+
+    async def scene(world: World) -> None:
+        world.live |= {V4: {WEB: 0}, V6: {WEB: 0}}
+        await asyncio.sleep(1.1)
+        assert world.announced == names(SECOND)
+        assert world.watchdog.troubles.texts == []
+
+    play(tmp_path, scene)
+
+
+def test_a_landslide_in_two_steps(tmp_path: Path) -> None:
+    """The second VIP goes once `confirm` is over since the first: together they are all there is."""
+
+    async def scene(world: World) -> None:
+        world.live[SECOND] = {WEB: 0}
+        await asyncio.sleep(1.1)
+        assert world.announced == names(V4, V6)
+        world.live |= {V4: {WEB: 0}, V6: {WEB: 0}}
+        await asyncio.sleep(1.1)
+        assert world.announced == names(V4, V6)
+        assert "2 of 2 VIPs would be withdrawn at once, more than 50%" in world.reason(V4)
+        await asyncio.sleep(3.0)
+        assert world.announced == set()
+
+    play(tmp_path, scene)
+
+
 def test_keepalived_restarted(tmp_path: Path) -> None:
     """A restart withdraws nothing that is up, and what was down waits until it has been checked."""
 
