@@ -37,6 +37,8 @@ def announced(
         return Drift("network line without a path of ours in the table")
     if not configured:
         return LEAVING
+    if path.passing:
+        return NOT_BEST
     if not path.valid:
         return Drift("our path is invalid; on FRR, bgpd needs: no bgp network import-check")
     if not path.best:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from policy.route import Asn
 from policy.route import parse_prefix as parse
+from speaker.backends.quagga_asn import PATTERN, asn_of
 from speaker.backends.quagga_route_map import in_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy.route import Prefix
+    from policy.route import Asn, Prefix
     from speaker.backends.quagga_route_map import RouteMap
 
 
@@ -35,7 +35,7 @@ class Running:
         return sorted(map(in_numbers, lines[1:])) == sorted(wanted.sets)
 
 
-_ROUTER = re.compile(r"router bgp ([0-9]+)( .*)?")
+_ROUTER = re.compile(rf"router bgp ({PATTERN})(?: as-notation \S+)?(?P<other> .*)?")
 _NETWORK = re.compile(r" +network (\S+)(?: route-map (\S+))?")
 _MAP = re.compile(r"route-map (\S+) (permit|deny) ([0-9]+)")
 
@@ -47,9 +47,9 @@ def parse_running(lines: Iterable[str]) -> Running:
     for raw in lines:
         line = raw.rstrip()
         if match := _ROUTER.fullmatch(line):
-            router, name = ("main" if match[2] is None else "other"), ""
+            router, name = ("main" if match["other"] is None else "other"), ""
             if router == "main":
-                running.asns.append(Asn(int(match[1])))
+                running.asns.append(asn_of(match[1]))
         elif match := _MAP.fullmatch(line):
             router, name = "", match[1]
             running.maps[name].append(line)

@@ -7,77 +7,146 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from policy.route import Asn, AsPath, Origin
+from policy.route import AsPath, Origin
 from policy.route import parse_prefix as parse
+from speaker.backends.quagga_asn import asn_of
 from speaker.backends.quagga_running_config import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from policy.route import Prefix
 
-LOCAL_WEIGHT = 32768
+WRAPPED_HOP, WRAPPED_NUMBERS = 20, 36
+"""Where a next hop, and the numbers, begin on a line of their own, whatever the head."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path of the table that this bgpd originates. `med` is None where the table shows none."""
+    """A path of the table that this bgpd originates. `med` is None where the table shows none.
+
+    One that is `passing` is being removed, or not sorted in yet.
+    """
 
     valid: bool
     best: bool
     med: int | None
     as_path: AsPath
     origin: Origin
+    passing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a table has what, taken from its head: every version of bgpd has its own.
+
+    Attributes:
+        network: where prefixes begin; the status codes stand in front of them.
+        metric: where metrics end, counted from where the next hop begins.
+    """
+
+    network: int
+    metric: int
+
+    @classmethod
+    def of(cls, line: str) -> Columns | None:
+        """Return the columns of a head; None for every other line."""
+        match = _HEAD.fullmatch(line)
+        if match is None:
+            return None
+        hop = match.start("hop")
+        return cls(match.start("network"), match.end("metric") - hop)
+
+
+_HEAD = re.compile(
+    r" +(?P<network>Network) +(?P<hop>Next Hop) +(?P<metric>Metric) +LocPrf +Weight +Path *"
+)
+_END = re.compile(r"(?:Displayed|Total number of prefixes) +[0-9]+\b.*")
 _ORIGINS = {"i": Origin.IGP, "e": Origin.EGP, "?": Origin.INCOMPLETE}
-_ROW = re.compile(r"(?P<codes>[ *sdhrSRi=>]{3})(?P<network>\S*)(?P<rest>(?: .*)?)")
-_LOCAL = re.compile(r"\s+(?:0\.0\.0\.0|::)(?:\(\S+\))?(?:\s.*)?")
-_END = re.compile(r"\s(?P<path>(?:[0-9]+ )*)(?P<origin>[ie?])\s*")
+_CODES = re.compile(r"[ *sdhrSRiuVIN=>]*")
+_LOCAL = re.compile(r"(?:0\.0\.0\.0|::)(?:\(\S*\))?")
+_PLACES = re.compile(r"(?P<network>\S*) *(?P<hop>\S*)")
+# A LOCAL_PREF of more digits than its column has moves the weight.
+_OWN = re.compile(r" *(?:[0-9]+ +)?32768 (?P<path>(?:[0-9.]+ )*)(?P<origin>[ie?]) *")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A path of a table: its codes, its prefix and next hop, and the text from there on."""
+
+    codes: str
+    prefix: Prefix | None
+    hop: str
+    text: str
+    columns: Columns
 
 
 def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
     """Parse `show bgp ipv4 unicast`, and others behind it: the paths that this bgpd originates.
 
-    In the table those have the unspecified next hop and weight 32768. A long prefix has a line of
-    its own, and the second path of a prefix does not name it again. Numbers end below the end of
-    their column's name.
+    In the table those have the unspecified next hop and weight 32768.
     """
     paths: dict[Prefix, Path] = {}
-    prefix: Prefix | None = None
-    codes = head = ""
-    for line in lines:
-        if is_head(line):
-            head = line
-            continue
-        if not line.strip():
-            head = ""
-        match = _ROW.fullmatch(line) if head else None
-        if match is None:
-            continue
-        if match["network"]:
-            prefix, codes = _network(match["network"]), match["codes"]
-        elif match["codes"].strip():
-            codes = match["codes"]
-        if prefix is not None and _LOCAL.fullmatch(match["rest"]):
-            path = _local_path(codes, line, head)
+    for row in _rows(lines):
+        if row.prefix is not None and _LOCAL.fullmatch(row.hop):
+            path = _local_path(row)
             if path is not None:
-                paths[prefix] = path
+                paths[row.prefix] = path
     return paths
 
 
-def is_head(line: str) -> bool:
-    """Tell whether a line is the head of a table of routes."""
-    return line.startswith("   Network ") and "Weight" in line
+def _rows(lines: Iterable[str]) -> Iterator[_Row]:
+    """Yield the paths of tables.
 
-
-_EMPTY = ("No BGP network exists", "No BGP prefixes displayed")
+    A long prefix has a line of its own, and so has a long next hop; the second path of a prefix
+    does not name it again. FRR 8.4 writes the RPKI state, where there is one, in front of the codes
+    and has no column for it.
+    """
+    columns: Columns | None = None
+    prefix: Prefix | None = None
+    codes = hop = ""
+    alone = False
+    """Whether the line before has a prefix and nothing else."""
+    for each in lines:
+        if (head := Columns.of(each)) is not None:
+            columns, hop, alone = head, "", False
+            continue
+        if not each.strip():
+            columns = None
+        if columns is None:
+            continue
+        line = each[1:] if columns.network == 3 and each[0] in "VIN" else each
+        if hop and not line[:WRAPPED_NUMBERS].strip():
+            yield _Row(codes, prefix, hop, line[WRAPPED_HOP:], columns)
+            hop = ""
+            continue
+        own = line[: columns.network]
+        places = _PLACES.match(line, columns.network)
+        if places is None or not _CODES.fullmatch(own):
+            continue
+        if places["network"]:
+            prefix, codes = _network(places["network"]), own
+        elif not alone:
+            codes = own
+        hop = places["hop"]
+        alone = not hop
+        if line[places.end() :].strip():
+            yield _Row(codes, prefix, hop, line[places.start("hop") :], columns)
+            hop = ""
 
 
 def answered(lines: Sequence[str], tables: int) -> bool:
     """Tell whether running-config and so many tables behind it are whole, empty ones included."""
-    seen = sum(is_head(line) or line.startswith(_EMPTY) for line in lines)
-    return is_whole(lines) and seen == tables
+    seen, open_ = 0, False
+    for line in lines:
+        if Columns.of(line) is not None:
+            open_ = True
+        elif line.startswith(_EMPTY) or (open_ and _END.fullmatch(line)):
+            seen, open_ = seen + 1, False
+    return is_whole(lines) and seen == tables and not open_
+
+
+_EMPTY = ("No BGP network exists", "No BGP prefixes displayed")
 
 
 def _network(text: str) -> Prefix | None:
@@ -93,16 +162,17 @@ def _network(text: str) -> Prefix | None:
         return None
 
 
-def _local_path(codes: str, line: str, head: str) -> Path | None:
-    metric, weight = (head.index(name) + len(name) for name in ("Metric", "Weight"))
-    end = _END.fullmatch(line, weight)
-    if end is None or line[:weight].rsplit(maxsplit=1)[-1] != str(LOCAL_WEIGHT):
+def _local_path(row: _Row) -> Path | None:
+    metric = row.columns.metric
+    own = _OWN.fullmatch(row.text, metric)
+    if own is None:
         return None
-    med = line[metric - 10 : metric].strip()
+    med = row.text[metric - 10 : metric].strip()
     return Path(
-        "*" in codes,
-        ">" in codes,
+        "*" in row.codes,
+        ">" in row.codes,
         int(med) if med.isdigit() else None,
-        AsPath(tuple(Asn(int(value)) for value in end["path"].split())),
-        _ORIGINS[end["origin"]],
+        AsPath(tuple(map(asn_of, own["path"].split()))),
+        _ORIGINS[own["origin"]],
+        "R" in row.codes or "u" in row.codes,
     )

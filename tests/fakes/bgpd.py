@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Literal
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.backends.vtysh import NotRunningError, Output
+from tests.fakes.bgpd_table import FORMS, Form, Row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from policy.route import Prefix
 
-Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4"]
+Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3"]
 Clauses = dict[str, list[str]]
-_HEAD = "   Network          Next Hop            Metric LocPrf Weight Path"
-_EMPTY = {"quagga-0.99.22.4": "No BGP network exists"}
 _ABSENT = "% Can't find specified static route configuration."
 _REPLACED = ("as-path", "metric", "origin", "community", "large-community")
 
@@ -69,6 +68,10 @@ class Bgpd:
     def frr(self) -> bool:
         """Whether it is an FRR."""
         return self.dialect.startswith("frr")
+
+    @property
+    def _form(self) -> Form:
+        return FORMS[self.dialect]
 
     async def __call__(self, commands: Sequence[str]) -> Output:
         """Run commands like vtysh. Given up half-way, half of them are done."""
@@ -242,9 +245,9 @@ class Bgpd:
             case ["show", "bgp", "ipv6", "unicast"]:
                 return self._table(6)
             case ["show", "ip", "bgp", "summary"]:
-                return self._summary()
+                return self._summary(4)
             case ["show", "bgp", "summary"]:
-                return self._summary() if self.dialect != "quagga-0.99.22.4" else []
+                return self._summary(*((6,) if self.dialect == "quagga-0.99.22.4" else (4, 6)))
             case _:
                 raise self._unknown(command)
 
@@ -284,7 +287,7 @@ class Bgpd:
     def _table(self, version: int) -> list[str]:
         if self.asn is None:
             return ["Default BGP instance not found"]
-        rows: list[str] = []
+        rows: list[Row] = []
         for prefix in sorted({*self.paths, *self.learned}, key=str):
             if prefix.version == version:
                 rows += self._rows(prefix)
@@ -293,57 +296,47 @@ class Bgpd:
                 del self.paths[prefix]
             else:
                 self.paths[prefix].best = self.paths[prefix].valid
-        if not rows:
-            return [_EMPTY.get(self.dialect, "No BGP prefixes displayed, 0 exist")]
-        return [f"BGP table version is 0, local router ID is {self.peer[0]}", "", _HEAD, *rows, ""]
+        return list(table(self._form, rows))
 
-    def _rows(self, prefix: Prefix) -> list[str]:
-        name = self._name(prefix)
-        found: list[tuple[str, str]] = []
+    def _rows(self, prefix: Prefix) -> Iterator[Row]:
         if prefix in self.learned:
-            best = ">" if prefix not in self.paths else " "
-            path = self.learned[prefix]
-            found.append((f"*{best}", f"{'203.0.113.1':<16}{0:>10}{'':>7}{0:>7} {path} i"))
+            codes = "*  " if prefix in self.paths else "*> "
+            path = [int(asn) for asn in self.learned[prefix].split()]
+            yield Row(prefix, codes, "203.0.113.1", 0, None, 0, path)
         if prefix in self.paths:
             ours = self.paths[prefix]
-            codes = ("*" if ours.valid else " ") + (">" if ours.best else " ")
-            hop = "0.0.0.0" if prefix.version == 4 else "::"
             prepended = ours.value("as-path").removeprefix("prepend ")
-            origin = {"egp": "e", "incomplete": "?"}.get(ours.value("origin"), "i")
-            end = " ".join(filter(None, (prepended, origin)))
-            med = ours.value("metric") or "0"
-            found.append((codes, f"{hop:<16}{med:>10}{'':>7}{32768:>7} {end}"))
-        rows = []
-        for number, (codes, rest) in enumerate(found):
-            shown = "" if number else name
-            if len(shown) > 16:
-                rows += [f"{codes} {shown}", " " * 20 + rest]
-            else:
-                rows.append(f"{codes} {shown:<17}{rest}")
-        return rows
+            yield Row(
+                prefix,
+                ("*" if ours.valid else " ") + ("> " if ours.best else "  "),
+                "0.0.0.0" if prefix.version == 4 else "::",
+                int(ours.value("metric") or 0),
+                None,
+                32768,
+                [int(asn) for asn in prepended.split()],
+                {"egp": "e", "incomplete": "?"}.get(ours.value("origin"), "i"),
+            )
 
-    def _name(self, prefix: Prefix) -> str:
-        """Return a prefix as the table has it: Quagga leaves out the length of a classful one."""
-        text = str(prefix)
-        first = int(text.split(".", maxsplit=1)[0]) if prefix.version == 4 else 0
-        classful = 8 if first < 128 else 16 if first < 192 else 24
-        if not self.frr and prefix.version == 4 and prefix.prefixlen == classful:
-            return str(prefix.network_address)
-        return text
-
-    def _summary(self) -> list[str]:
+    def _summary(self, *versions: int) -> list[str]:
+        """Return a summary. A neighbour has both families; see `parse_summary` for the titles."""
         if self.asn is None:
             return ["% BGP instance not found"]
         address, asn = self.peer
-        head = (
-            "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd"
-        )
-        return [
-            head,
-            f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 0",
-            "",
-            "Total number of neighbors 1",
-        ]
+        head = "Neighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd"
+        sent = " 0 N/A" if self.frr else ""
+        lines: list[str] = []
+        for version in versions:
+            if self.frr or (self.dialect == "quagga-1.2.4" and len(versions) > 1):
+                lines += ["", f"IPv{version} Unicast Summary:"]
+            lines += [
+                f"BGP router identifier 203.0.113.2, local AS number {self.asn}",
+                "",
+                head + " PfxSnt Desc" * self.frr,
+                f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 0{sent}",
+                "",
+                "Total number of neighbors 1",
+            ]
+        return lines
 
 
 def communities(text: str) -> list[str]:
