@@ -22,13 +22,19 @@ class BackendError(SpeakerError):
 class Peer:
     """A BGP neighbour. `up` is None where it is not known yet.
 
-    `local_as` is the AS that we are on its session.
+    `local_as` is the AS that we are on its session. `name` tells its session from all others, and
+    is its address where no other session goes there.
     """
 
     address: str
     asn: int
     up: bool | None
     local_as: int
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift
 from policy.route import Route
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.exabgp_neighbors import Neighbor, parse_neighbors, parse_sessions
+from speaker.backends.exabgp_neighbors import Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_pipe import Pipe, SilentError
 from speaker.backends.exabgp_text import Line, as_ebgp, next_hop_for, parse_rib, render, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
+    from speaker.backends.exabgp_neighbors import Ends, Neighbor
     from speaker.backends.exabgp_protocol import PeerState
     from speaker.backends.exabgp_text import Sent
     from speaker.settings import ExabgpSettings
@@ -65,8 +66,9 @@ class ExabgpBackend:
         self._wake = wake
         self._settle = settle
         self._calm = calm
-        self._neighbors: tuple[Neighbor, ...] = ()
-        self._up: dict[str, bool] = {}
+        self._configured = Neighbors()
+        self._neighbors: tuple[Neighbor, ...] = ()  # those that are ours
+        self._up: dict[Ends, bool] = {}
         self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
         self._settles_at = 0.0
@@ -92,11 +94,13 @@ class ExabgpBackend:
         await self._pipe.run()
 
     def _peer_changed(self, state: PeerState) -> None:
-        address, up, reason = state.address, state.up, state.reason
-        known = self._up.get(address)
-        self._up[address] = up
+        ends, up, reason = state.ends, state.up, state.reason
+        known = self._up.get(ends)
+        self._up[ends] = up
+        neighbor = self._configured.of(ends)
+        name = str(ends.peer) if neighbor is None else self._configured.name(neighbor)
         if up:
-            log.warning("peer %s: up", address)
+            log.warning("peer %s: up", name)
             loop = asyncio.get_running_loop()
             *early, last = self._settle
             self._settles_at = max(self._settles_at, loop.time() + last)
@@ -104,7 +108,7 @@ class ExabgpBackend:
                 loop.call_later(delay, self._settled)
             loop.call_later(last, partial(self._settled, flush=True))
         elif known is not False:
-            log.warning("peer %s: down: %.200s", address, reason)
+            log.warning("peer %s: down: %.200s", name, reason)
 
     def _settled(self, *, flush: bool = False) -> None:
         """Doubt what was sent when the session came up: it may be what was so before.
@@ -227,7 +231,7 @@ class ExabgpBackend:
             self._must_flush = self._must_flush or must_flush
             self._mixed |= mixed
             mixed = set()
-        rib = parse_rib(await self._pipe.ask_lines("show adj-rib out extensive"))
+        rib = self._by_neighbor(await self._pipe.ask_lines("show adj-rib out extensive"))
         routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
         absent = {prefix for prefix, seen in routes.items() if seen is None}
         doubtful = absent & mixed
@@ -239,21 +243,28 @@ class ExabgpBackend:
         return Reading(routes, doubtful, settled=settled)
 
     async def _look_at_neighbors(self) -> None:
-        neighbors = parse_neighbors(await self._pipe.ask_lines("show neighbor configuration"))
+        lines = await self._pipe.ask_lines("show neighbor configuration")
+        self._configured = Neighbors(parse_neighbors(lines))
         own = self._settings.process
         self._neighbors = tuple(
             neighbor
-            for neighbor in neighbors
+            for neighbor in self._configured.all
             if neighbor.processes and (own is None or own in neighbor.processes)
         )
-        self._up |= parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
+        self._up = {**parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))}
+
+    def _by_neighbor(self, lines: Iterable[str]) -> Mapping[Neighbor, Mapping[Prefix, Sent | str]]:
+        """Return each neighbour's Adj-RIB-Out."""
+        ribs = parse_rib(lines)
+        found = {self._configured.of(ends): rib for ends, rib in ribs.items()}
+        return {neighbor: rib for neighbor, rib in found.items() if neighbor is not None}
 
     def _seen(
-        self, prefix: Prefix, rib: Mapping[tuple[str, Prefix], Sent | str]
+        self, prefix: Prefix, rib: Mapping[Neighbor, Mapping[Prefix, Sent | str]]
     ) -> Route | Drift | None:
         hop = next_hop_for(self._settings.next_hop, prefix.version)
         found = {
-            neighbor: rib.get((str(neighbor.address), prefix))
+            neighbor: rib.get(neighbor, {}).get(prefix)
             for neighbor in self._neighbors
             if prefix.version in neighbor.families
         }
@@ -268,19 +279,29 @@ class ExabgpBackend:
             return Route(prefix, first)
         return Drift(
             "; ".join(
-                f"neighbor {neighbor.address} has {what or 'nothing'}"
+                f"neighbor {self._configured.name(neighbor)} has {what or 'nothing'}"
                 for neighbor, what in found.items()
             )
         )
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
+        up = self._established()
         return tuple(
             Peer(
                 str(neighbor.address),
                 neighbor.peer_as,
-                self._up.get(str(neighbor.address)),
+                up.get(neighbor),
                 neighbor.local_as,
+                self._configured.name(neighbor),
             )
             for neighbor in self._neighbors
         )
+
+    def _established(self) -> Mapping[Neighbor, bool]:
+        """Return of each neighbour whether its session is up, as far as it is known."""
+        found: dict[Neighbor, bool] = {}
+        for ends, up in self._up.items():
+            if (neighbor := self._configured.of(ends)) is not None:
+                found[neighbor] = up or found.get(neighbor, False)
+        return found

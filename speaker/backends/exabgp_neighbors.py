@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.route import Asn
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp_sections import parse_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from speaker.backends.exabgp_sections import Section
     from speaker.units import IpAddress
+
+
+class Ends(NamedTuple):
+    """What tells a session from all others: its two addresses.
+
+    `local` is None where ExaBGP chooses it, and has not yet.
+    """
+
+    peer: IpAddress
+    local: IpAddress | None
+
+    @classmethod
+    def parse(cls, peer: str, local: str) -> Ends:
+        """Parse both as ExaBGP writes them.
+
+        Raises:
+            ValueError: one is no address.
+        """
+        return cls(ip_address(peer), None if local in _CHOSEN else ip_address(local))
+
+
+_CHOSEN = {"auto", "None"}
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A neighbour of ExaBGP's configuration. `families` has 4 and 6."""
+    """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
+
+    `told` are those of `processes` that are told of each UPDATE as it is sent.
+    """
 
     address: IpAddress
     local_address: IpAddress | None
@@ -25,12 +53,44 @@ class Neighbor:
     peer_as: Asn
     families: frozenset[int]
     processes: frozenset[str]
+    told: frozenset[str] = frozenset()
+
+    @property
+    def ends(self) -> Ends:
+        """Its session's addresses, as far as they are configured."""
+        return Ends(self.address, self.local_address)
 
     @property
     def selector(self) -> str:
-        """What makes a line go to this neighbour alone."""
-        local = f" local-ip {self.local_address}" if self.local_address else ""
-        return f"neighbor {self.address}{local} local-as {self.local_as} peer-as {self.peer_as}"
+        """What makes a line go to this neighbour alone.
+
+        A local address that ExaBGP chooses is None in the name by which it selects, even when it
+        has chosen.
+        """
+        return (
+            f"neighbor {self.address} local-ip {self.local_address} "
+            f"local-as {self.local_as} peer-as {self.peer_as}"
+        )
+
+
+class Neighbors:
+    """The neighbours of a configuration, to be found by what ExaBGP says of sessions."""
+
+    def __init__(self, neighbors: Iterable[Neighbor] = ()) -> None:
+        """Take them in order."""
+        self.all = tuple(neighbors)
+        self._by_ends = {neighbor.ends: neighbor for neighbor in self.all}
+        self._to = Counter(neighbor.address for neighbor in self.all)
+
+    def of(self, ends: Ends) -> Neighbor | None:
+        """Return the neighbour of a session: where no other has its local address, ExaBGP chose it."""
+        return self._by_ends.get(ends) or self._by_ends.get(Ends(ends.peer, None))
+
+    def name(self, neighbor: Neighbor) -> str:
+        """Return what people call it: its address, and from where, if several sessions go there."""
+        if self._to[neighbor.address] < 2:
+            return str(neighbor.address)
+        return f"{neighbor.address} from {neighbor.local_address or 'auto'}"
 
 
 _FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
@@ -39,68 +99,85 @@ _FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
 def parse_neighbors(lines: Iterable[str]) -> tuple[Neighbor, ...]:
     """Parse the answer to `show neighbor configuration`.
 
+    A neighbour without a process can't be one of those that we speak to: where it is of a form that
+    is not known, such as a range of addresses, it is passed over.
+
     Raises:
-        BackendError: a neighbour lacks what every neighbour has.
+        BackendError: a neighbour with a process lacks what every neighbour has, or the sections are
+            not closed.
     """
     neighbors = []
-    for block in _blocks(lines):
-        families = {_FAMILIES[word] for word in block.get("family", []) if word in _FAMILIES}
+    for section in parse_sections(lines):
+        kind, _, name = section.head.partition(" ")
+        if kind != "neighbor":
+            raise _unknown_form(f"a section {section.head.split(' ')[0]!r}")
         try:
-            neighbors.append(
-                Neighbor(
-                    ip_address(block["neighbor"][0]),
-                    _optional_address(block.get("local-address", [""])[0]),
-                    Asn(int(block["local-as"][0])),
-                    Asn(int(block["peer-as"][0])),
-                    frozenset(families),
-                    frozenset(block.get("processes", [""])[0].strip("[] ").split()),
-                )
-            )
-        except (KeyError, IndexError, ValueError) as error:
-            # The block may hold a password: name the neighbour, show nothing else.
-            name = block.get("neighbor", ["?"])[0]
-            raise BackendError(
-                f"ExaBGP: show neighbor configuration: neighbor {name}: {error!r} is missing or "
-                "not of a known form; is this ExaBGP 4.2 or 5.0?"
-            ) from error
+            neighbors.append(_neighbor(name, section))
+        except (TypeError, ValueError) as error:
+            if any(_apis(section)):
+                # The section may hold a password: name the neighbour, show nothing else.
+                what = "an address, an AS number or a family"
+                raise _unknown_form(f"neighbor {name}: {what} is missing or") from error
     return tuple(neighbors)
 
 
-def _optional_address(text: str) -> IPv4Address | IPv6Address | None:
-    return None if text in {"", "auto", "None"} else ip_address(text)
+def _unknown_form(what: str) -> BackendError:
+    return BackendError(
+        f"ExaBGP: show neighbor configuration: {what} not of a known form; "
+        "is this ExaBGP 4.2 or 5.0?"
+    )
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
-    """Yield a mapping for each neighbour: the words of its keys; `family` has its families."""
-    block: dict[str, list[str]] = {}
-    section = ""
-    for line in lines:
-        words = line.strip().rstrip(";").split(maxsplit=1)
-        match words:
-            case ["neighbor", rest] if rest.endswith("{"):
-                block = {"neighbor": [rest.rstrip("{ ")]}
-            case [name, "{"]:
-                section = name
-            case ["}"] if section:
-                section = ""
-            case ["}"]:
-                yield block
-            case [first, *rest] if section == "family":
-                block.setdefault("family", []).append(" ".join([first, *rest]))
-            case ["processes", rest] if section == "api":
-                block["processes"] = [rest]
-            case [name, rest] if not section:
-                block.setdefault(name, []).append(rest)
+def _neighbor(name: str, section: Section) -> Neighbor:
+    families = {
+        _FAMILIES[family]
+        for each in section.named("family")
+        for family in each.statements
+        if family in _FAMILIES
+    }
+    ends = Ends.parse(name, section.value("local-address") or "auto")
+    return Neighbor(
+        ends.peer,
+        ends.local,
+        Asn(int(section.value("local-as") or "")),
+        Asn(int(section.value("peer-as") or "")),
+        frozenset(families),
+        frozenset(process for process, _ in _apis(section)),
+        frozenset(process for process, api in _apis(section) if _is_told(api)),
+    )
 
 
-def parse_sessions(lines: Iterable[str]) -> Mapping[str, bool]:
-    """Parse the answer to `show neighbor extensive`: whether each neighbour's session is established."""
-    sessions: dict[str, bool] = {}
-    address = ""
+def _apis(section: Section) -> Iterator[tuple[str, Section]]:
+    """Yield each process of a neighbour with its `api` section, of which each process has one."""
+    for api in section.named("api"):
+        for process in (api.value("processes") or "").strip("[] ").split():
+            yield process, api
+
+
+def _is_told(api: Section) -> bool:
+    return any({"parsed", "update"} <= {*send.statements} for send in api.named("send"))
+
+
+def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, bool]:
+    """Parse the answer to `show neighbor extensive`: whether each session is established.
+
+    What has no addresses of a single session, such as a range of neighbours, is passed over.
+    """
+    sessions: dict[Ends, bool] = {}
+    peer, ends = "", None
     for line in lines:
         match line.split():
-            case ["Neighbor", address]:
-                pass
-            case ["state", state] if address:
-                sessions[address] = state.lower() == "established"
+            case ["Neighbor", peer]:
+                ends = None
+            case ["local", local] if peer:
+                ends = _ends(peer, local)
+            case ["state", state] if ends is not None:
+                sessions[ends] = state.lower() == "established"
     return sessions
+
+
+def _ends(peer: str, local: str) -> Ends | None:
+    try:
+        return Ends.parse(peer, local)
+    except ValueError:
+        return None

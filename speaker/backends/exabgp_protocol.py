@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from speaker.backends.exabgp_neighbors import Ends
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,9 +38,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class PeerState:
-    """A neighbour's session came up, or went down."""
+    """A session came up, or went down."""
 
-    address: str
+    ends: Ends
     up: bool
     reason: str
 
@@ -193,12 +195,13 @@ def parse_json(line: str) -> Event:
             case {
                 "type": "state",
                 "neighbor": {
-                    "address": {"peer": str(address)},
+                    "address": {"local": str(local), "peer": str(peer)},
                     "state": "up" | "down" as state,
                     **rest,
                 },
             }:
-                return PeerState(address, state == "up", str(rest.get("reason", "")))
+                ends = Ends.parse(peer, local)
+                return PeerState(ends, state == "up", str(rest.get("reason", "")))
     except (ValueError, RecursionError):
         return Ignored(line)
     return Ignored(line)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from policy.errors import PolicyError
 from policy.plan import Announce
 from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp_neighbors import Ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -174,8 +174,8 @@ _WELL_KNOWN = {
 }
 
 
-def parse_rib(lines: Iterable[str]) -> Mapping[tuple[str, Prefix], Sent | str]:
-    """Parse the answer to `show adj-rib out extensive`: what is sent, by neighbour and prefix.
+def parse_rib(lines: Iterable[str]) -> Mapping[Ends, Mapping[Prefix, Sent | str]]:
+    """Parse the answer to `show adj-rib out extensive`: what is sent, by session and prefix.
 
     A route with attributes that we never send comes as its text, so that it equals none of ours.
     Families other than IPv4 and IPv6 unicast are passed over.
@@ -183,7 +183,8 @@ def parse_rib(lines: Iterable[str]) -> Mapping[tuple[str, Prefix], Sent | str]:
     Raises:
         BackendError: a line is not of the known form.
     """
-    found: dict[tuple[str, Prefix], Sent | str] = {}
+    found: dict[Ends, dict[Prefix, Sent | str]] = defaultdict(dict)
+    known: dict[tuple[str, str], Ends] = {}
     for line in lines:
         match = _RIB.fullmatch(line.strip())
         if match is None:
@@ -194,11 +195,12 @@ def parse_rib(lines: Iterable[str]) -> Mapping[tuple[str, Prefix], Sent | str]:
                 "is this ExaBGP 4.2 or 5.0?"
             )
         try:
-            key = (match["peer"], parse_prefix(match["prefix"]))
-        except PolicyError as error:
+            written = (match["peer"], match["local"])
+            ends = known.get(written) or known.setdefault(written, Ends.parse(*written))
+            found[ends][parse_prefix(match["prefix"])] = _parse_sent(match["rest"])
+        except ValueError as error:
             raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
-        found[key] = _parse_sent(match["rest"])
-    return found
+    return dict(found)
 
 
 def _parse_sent(text: str) -> Sent | str:

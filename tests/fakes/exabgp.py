@@ -13,6 +13,8 @@ from enum import Enum, auto
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
 
+from tests.fakes.exabgp_shown import ROUTER_ID, Shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -26,7 +28,6 @@ DIALECTS: tuple[Dialect, ...] = (4, 5)
 LIVE_WORDS = ("shutdown", "restart", "reload", "reset", "crash", "help", "version", "#")
 HEADER = "Peer            AS        up/down state       |     #sent     #recvd"
 QUESTIONS = ("version", "show neighbor summary")
-ROUTER_ID = "203.0.113.2"
 _NAMES = {
     "65535:65281": "no-export",
     "65535:65282": "no-advertise",
@@ -160,13 +161,22 @@ class Daemon:
     ) -> None:
         """Start with all sessions down.
 
+        A session is called by its peer's address, and by both ends where several go to one peer.
+
         Args:
             neighbors: those of its configuration.
             dialect: 4 for 4.2, 5 for 5.0.
             static: routes of its configuration, for each neighbour that has their family.
         """
         self.dialect: Dialect = dialect
-        self.sessions = {str(n.address): Session(n, dialect) for n in neighbors}
+        neighbors = [*neighbors]
+        peers = [neighbor.address for neighbor in neighbors]
+        self.sessions = {
+            str(n.address)
+            if peers.count(n.address) == 1
+            else f"{n.address} from {n.local_address}": Session(n, dialect)
+            for n in neighbors
+        }
         for session in self.sessions.values():
             for prefix, given in (static or {}).items():
                 if prefix.version in session.neighbor.families:
@@ -192,7 +202,7 @@ class Daemon:
         """Return the JSON line that tells the helper of a session."""
         near = self.sessions[peer].neighbor
         what: dict[str, object] = {
-            "address": {"local": str(near.local_address), "peer": peer},
+            "address": {"local": str(near.local_address), "peer": str(near.address)},
             "asn": {"local": near.local_as, "peer": near.peer_as},
             "state": state,
         }
@@ -244,7 +254,7 @@ class Daemon:
         return ["done"]
 
     def _change(self, line: str) -> None:
-        words = deque(line.split())
+        words = deque(line.replace(",", " , ").split())
         concerned = self._selected(words)
         verb, kind = words.popleft(), words.popleft()
         assert verb in {"announce", "withdraw"}
@@ -265,26 +275,33 @@ class Daemon:
                 session.announce(prefix, given)
 
     def _selected(self, words: deque[str]) -> list[Session]:
+        """Take `neighbor A local-ip B , neighbor C` off a line: whose name has all that one of them says."""
         if words[0] != "neighbor":
             return list(self.sessions.values())
-        words.popleft()
-        session = self.sessions.get(words.popleft())
-        wanted = dict[str, str]()
-        while words[0] in {"local-ip", "local-as", "peer-as", "router-id"}:
-            key = words.popleft()
-            wanted[key] = words.popleft()
-        if session is None:
+        wanted: list[set[tuple[str, str]]] = [set()]
+        while words[0] in {"neighbor", "local-ip", "local-as", "peer-as", "router-id", ","}:
+            if (key := words.popleft()) == ",":
+                wanted.append(set())
+            else:
+                wanted[-1].add((key, words.popleft()))
+        found = [
+            session
+            for session in self.sessions.values()
+            if any(said <= self._name(session).items() for said in wanted)
+        ]
+        if not found:
             raise RefusedLineError
+        return found
+
+    def _name(self, session: Session) -> dict[str, str]:
         near = session.neighbor
-        known = {
+        return {
+            "neighbor": str(near.address),
             "local-ip": str(near.local_address),
             "local-as": str(near.local_as),
             "peer-as": str(near.peer_as),
             "router-id": ROUTER_ID,
         }
-        if any(known[key] != value for key, value in wanted.items()):
-            raise RefusedLineError
-        return [session]
 
     def _parse(self, words: deque[str]) -> tuple[Given, list[Prefix]]:
         given = Given("")
@@ -314,14 +331,14 @@ class Daemon:
     # --- what it shows ---------------------------------------------------------------------
 
     def _rib(self) -> Iterator[str]:
-        for peer, session in self.sessions.items():
+        for session in self.sessions.values():
             near = session.neighbor
             for prefix, given in session.rib.items():
                 hop = given.next_hop
                 if hop == "self" and self.dialect == 5:
                     hop = str(near.local_address)
                 yield (
-                    f"neighbor {peer} local-ip {near.local_address} local-as {near.local_as} "
+                    f"neighbor {near.address} local-ip {near.local_address} local-as {near.local_as} "
                     f"peer-as {near.peer_as} router-id {ROUTER_ID} family-allowed in-open "
                     f"ipv{prefix.version} unicast {prefix} next-hop {hop}{self._shown(given)}"
                 )
@@ -340,25 +357,17 @@ class Daemon:
         return text
 
     def _configuration(self) -> Iterator[str]:
-        for peer, session in self.sessions.items():
-            near = session.neighbor
-            families = "".join(f"    ipv{v} unicast;\n" for v in sorted(near.families))
-            processes = (
-                f"    processes [ {' '.join(sorted(near.processes))} ];\n" if near.processes else ""
-            )
-            yield from (
-                f'neighbor {peer} {{\n  description "";\n  router-id {ROUTER_ID};\n'
-                f"  local-address {near.local_address};\n  local-as {near.local_as};\n"
-                f"  peer-as {near.peer_as};\n  hold-time 180;\n\n  capability {{\n"
-                f"    asn4 enable;\n  }}\n  family {{\n{families}  }}\n  nexthop {{\n  }}\n"
-                f"  add-path {{\n  }}\n  api {{\n{processes}    neighbor-changes;\n  }}\n}}"
-            ).split("\n")
+        for session in self.sessions.values():
+            yield from Shown(session.neighbor).lines(self.dialect)
 
     def _extensive(self) -> Iterator[str]:
-        for peer, session in self.sessions.items():
+        for session in self.sessions.values():
+            near = session.neighbor
             state = "ESTABLISHED" if session.up else "IDLE"
-            yield from (f"Neighbor {peer}", "", "    Session                       Local")
+            yield from (f"Neighbor {near.address}", "", "    Session                       Local")
+            yield f"   local          {near.local_address}      "
             yield from (f"   state                    {state}      ", "")
+            yield from ("    Setup                         Local          Remote", "")
 
 
 def _bracketed(words: deque[str]) -> tuple[str, ...]:

@@ -61,9 +61,10 @@ class Config:
             "encoder json;",
             f"respawn {'true' if self.respawn else 'false'};",
         )
-        return "\n".join([process, *map(self._neighbor, self.sessions)]) + "\n"
+        return "\n".join([process, *map(self.neighbor, self.sessions)]) + "\n"
 
-    def _neighbor(self, session: Session) -> str:
+    def neighbor(self, session: Session) -> str:
+        """Return the text of one neighbour."""
         told = [f"{way} {{ parsed; update; }}" for way in ("receive", "send") if getattr(self, way)]
         return _block(
             f"neighbor {session.remote}",

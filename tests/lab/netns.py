@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Self
 
@@ -123,6 +124,13 @@ class Link:
     def session_per_family(self, asn_a: int, asn_b: int) -> list[Session]:
         """Return the sessions of `a` with `b` where each family has its own transport."""
         return [self.session(asn_a, asn_b, transport=family, families=(family,)) for family in BOTH]
+
+    def second_session(self, asn_a: int, asn_b: int) -> Session:
+        """Return a session of `a`, from an IPv4 address that it has besides, with the same address of `b`."""
+        local, near = (str(IPv4Address(end.ipv4) + 128) for end in (self.a, self.b))
+        self.a.namespace.add(self.a.device, f"{local}/30")
+        self.b.namespace.add(self.b.device, f"{near}/30")
+        return Session(local, asn_a, self.b.ipv4, asn_b)
 
     def down(self) -> None:
         """Cut the link; both ends notice, as with a pulled cable."""

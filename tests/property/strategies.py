@@ -454,11 +454,8 @@ class Site:
 
 
 @st.composite
-def neighbors(draw: st.DrawFn, address: IpAddress) -> Neighbor:
+def neighbors(draw: st.DrawFn, address: IpAddress, local: IpAddress) -> Neighbor:
     local_as = draw(st.sampled_from(ASNS[:3]))
-    local: IpAddress = (
-        IPv4Address("203.0.113.1") if address.version == 4 else IPv6Address("2001:db8:ffff::1")
-    )
     return Neighbor(
         address,
         local,
@@ -477,11 +474,21 @@ PEERS: tuple[IpAddress, ...] = (
 )
 
 
+LOCALS: tuple[IpAddress, ...] = (
+    IPv4Address("203.0.113.1"),
+    IPv4Address("203.0.113.3"),
+    IPv6Address("2001:db8:ffff::1"),
+    IPv6Address("2001:db8:ffff::3"),
+)
+ENDS = [(peer, local) for peer in PEERS for local in LOCALS if peer.version == local.version]
+"""A peer's address and ours: several sessions may go to one address."""
+
+
 @st.composite
 def sites(draw: st.DrawFn) -> Site:
-    addresses = draw(st.lists(st.sampled_from(PEERS), unique=True, min_size=1, max_size=4))
+    ends = draw(st.lists(st.sampled_from(ENDS), unique=True, min_size=1, max_size=4))
     return Site(
-        tuple(draw(neighbors(address)) for address in addresses),
+        tuple(draw(neighbors(peer, local)) for peer, local in ends),
         NextHop(
             draw(st.sampled_from([None, V4_HOP])),
             draw(st.sampled_from([None, V6_HOP])),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import parse_neighbors, parse_sessions
+from speaker.backends.exabgp_neighbors import Ends, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_protocol import (
     MAX_LINE,
     Conversation,
@@ -85,15 +85,15 @@ def test_read_back(site: made.Site, routes: list[Route], dialect: Dialect) -> No
     assert end == "done"
     rib = parse_rib(lines)
     found = {
-        (str(neighbor.address), route.prefix)
+        (neighbor.ends, route.prefix)
         for route in routes
         for neighbor in reached(site, route.prefix.version)
     }
-    assert rib.keys() == found
+    assert {(ends, prefix) for ends, those in rib.items() for prefix in those} == found
     for route in routes:
         hop = next_hop_for(site.hops, route.prefix.version)
         for neighbor in reached(site, route.prefix.version):
-            what = rib[str(neighbor.address), route.prefix]
+            what = rib[neighbor.ends][route.prefix]
             assert as_ebgp(what, neighbor, hop, ASN) == route.attributes
 
 
@@ -108,7 +108,8 @@ def test_at_the_peer(site: made.Site, routes: list[Route], dialect: Dialect) -> 
         wanted = route.attributes
         hop = next_hop_for(site.hops, route.prefix.version)
         for neighbor in reached(site, route.prefix.version):
-            seen = daemon.sessions[str(neighbor.address)].table[route.prefix]
+            (session,) = [s for s in daemon.sessions.values() if s.neighbor == neighbor]
+            seen = session.table[route.prefix]
             own = neighbor.local_as != neighbor.peer_as
             prepends = len(wanted.as_path) - 1
             assert seen.as_path == (neighbor.local_as,) * (prepends + own)
@@ -128,7 +129,7 @@ def test_withdrawn(
     gone = {route.prefix for route in routes if data.draw(st.booleans())}
     tell(daemon, map(Withdraw, gone), site)
     left = parse_rib(daemon.answer("show adj-rib out extensive")[:-1])
-    assert {prefix for _, prefix in left} == {
+    assert {prefix for those in left.values() for prefix in those} == {
         route.prefix
         for route in routes
         if route.prefix not in gone and reached(site, route.prefix.version)
@@ -211,9 +212,9 @@ def test_not_ours() -> None:
         " as-path [ 64699 ] med 4294967296",
         " as-path [ 64699 ] [ 64699 ]",
     ):
-        ((_, what),) = parse_rib([start + rest]).items()
+        (what,) = parse_rib([start + rest])[neighbor.ends].values()
         assert as_ebgp(what, neighbor, None, ASN) is None
-    ((_, what),) = parse_rib([start + " as-path [ 64699 64699 ] med 0"]).items()
+    (what,) = parse_rib([start + " as-path [ 64699 64699 ] med 0"])[neighbor.ends].values()
     assert as_ebgp(what, neighbor, None, Asn(64511)) == Attributes(
         AsPath.originated(Asn(64511), 1), 0
     )
@@ -229,7 +230,7 @@ def test_neighbors(site: made.Site, dialect: Dialect, data: st.DataObject) -> No
     lines = daemon.answer("show neighbor configuration")[:-1]
     assert parse_neighbors(lines) == site.neighbors
     sessions = parse_sessions(daemon.answer("show neighbor extensive")[:-1])
-    assert sessions == {peer: session.up for peer, session in daemon.sessions.items()}
+    assert sessions == {s.neighbor.ends: s.up for s in daemon.sessions.values()}
 
 
 WORDS = st.sampled_from(
@@ -298,7 +299,7 @@ def test_damaged_answers(
     cut = data.draw(st.integers(0, len(lines[at])))
     with suppress(BackendError):
         damaged = parse_rib([*lines[:at], lines[at][:cut], *lines[at + 1 :]])
-        assert {prefix.version for _, prefix in damaged} <= {4, 6}
+        assert {prefix.version for those in damaged.values() for prefix in those} <= {4, 6}
 
 
 # --- the conversation ----------------------------------------------------------------------------
@@ -312,7 +313,8 @@ NOISE = st.lists(
         st.sampled_from(
             [
                 b'{"type": "notification", "notification": "shutdown"}\n',
-                b'{"type":"state","neighbor":{"address":{"peer":"203.0.113.11"},"state":"up"}}\n',
+                b'{"type":"state","neighbor":{"address":{"local":"None","peer":"::1"},"state":"up"}}\n',
+                b'{"type":"state","neighbor":{"address":{"local":"x","peer":"::1"},"state":"up"}}\n',
                 b'{"type":"state","neighbor":{"address":{"peer":1},"state":"up"}}\n',
                 b'{"type":"state","neighbor":[]}\n',
             ]
@@ -373,9 +375,10 @@ def test_replies() -> None:
     """A reply has the lines before it, and JSON between them is none of them."""
     conversation = Conversation()
     conversation.send("show neighbor extensive")
-    state = b'{"type":"state","neighbor":{"address":{"peer":"203.0.113.11"},"state":"down","reason":"x"}}'
+    address = b'{"local":"203.0.113.1","peer":"203.0.113.11"}'
+    state = b'{"type":"state","neighbor":{"address":%s,"state":"down","reason":"x"}}' % address
     assert list(conversation.receive(b"one\n" + state + b"\ntwo\r\ndo")) == [
-        PeerState("203.0.113.11", up=False, reason="x")
+        PeerState(Ends.parse("203.0.113.11", "203.0.113.1"), up=False, reason="x")
     ]
     assert not conversation.ready
     assert list(conversation.receive(b"ne\nlate\n")) == [

@@ -146,10 +146,10 @@ def test_both_backends(
     daemon = Daemon([neighbor], exabgp)
     for line in render(map(Announce, routes), [neighbor], hops):
         assert daemon.answer(line.text) == ["done"]
-    rib = parse_rib(daemon.answer("show adj-rib out extensive")[:-1])
+    rib = parse_rib(daemon.answer("show adj-rib out extensive")[:-1]).get(neighbor.ends, {})
     for route in routes:
         hop = hops.ipv4 if route.prefix.version == 4 else hops.ipv6
-        held = rib[str(neighbor.address), route.prefix]
+        held = rib[route.prefix]
         assert as_ebgp(held, neighbor, hop, asn) == route.attributes
     prefixes = [route.prefix for route in routes]
     assert asyncio.run(through_bgpd(Bgpd(bgpd, int(asn)), asn, profiles, routes)) == {

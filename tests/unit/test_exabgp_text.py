@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
+from policy.route import (
+    Asn,
+    AsPath,
+    Attributes,
+    Community,
+    LargeCommunity,
+    Origin,
+    Prefix,
+    parse_prefix,
+)
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import Neighbor, parse_neighbors, parse_sessions
+from speaker.backends.exabgp_neighbors import (
+    Ends,
+    Neighbor,
+    Neighbors,
+    parse_neighbors,
+    parse_sessions,
+)
 from speaker.backends.exabgp_protocol import Conversation, Event, Ignored, PeerState, Shutdown
 from speaker.backends.exabgp_text import Sent, as_ebgp, parse_rib
 
+Rib = Mapping[Prefix, Sent | str]
 GOLDEN = Path(__file__).parents[1] / "golden" / "exabgp"
 DIALECTS = ("v4", "v5")
 EBGP, ONLY4, ONLY6, IBGP, WIDE = (
@@ -42,6 +60,10 @@ def neighbors(dialect: str) -> dict[str, Neighbor]:
     return {str(neighbor.address): neighbor for neighbor in found}
 
 
+def ribs(dialect: str, name: str = "adj-rib-out-extensive") -> dict[str, Rib]:
+    return {str(ends.peer): rib for ends, rib in parse_rib(recorded(dialect, name)).items()}
+
+
 def neighbor(peer: str, local: str, local_as: int, peer_as: int, *families: int) -> Neighbor:
     return Neighbor(
         ip_address(peer),
@@ -49,6 +71,7 @@ def neighbor(peer: str, local: str, local_as: int, peer_as: int, *families: int)
         Asn(local_as),
         Asn(peer_as),
         frozenset(families),
+        frozenset({"speaker"}),
         frozenset({"speaker"}),
     )
 
@@ -69,26 +92,26 @@ def test_neighbors(dialect: str) -> None:
 def test_sessions(dialect: str) -> None:
     """The extensive answer tells of each session whether it is established."""
     sessions = parse_sessions(recorded(dialect, "neighbor-extensive"))
-    assert sessions.keys() == neighbors(dialect).keys()
-    assert sessions[EBGP] is True
+    assert sessions == {near.ends: True for near in neighbors(dialect).values()}
 
 
 @dialects
 def test_rib(dialect: str) -> None:
     """Every recorded line of the Adj-RIB-Out is read, of each neighbour in the families that it has."""
     lines = recorded(dialect, "adj-rib-out-extensive")
-    rib = parse_rib(lines)
-    assert len(rib) == len(lines)
-    assert {peer for peer, _ in rib} == neighbors(dialect).keys()
-    assert {prefix.version for peer, prefix in rib if peer == ONLY4} == {4}
-    assert {prefix.version for peer, prefix in rib if peer == ONLY6} == {6}
+    ribs = parse_rib(lines)
+    known = neighbors(dialect)
+    assert sum(map(len, ribs.values())) == len(lines)
+    assert ribs.keys() == {near.ends for near in known.values()}
+    assert {prefix.version for prefix in ribs[known[ONLY4].ends]} == {4}
+    assert {prefix.version for prefix in ribs[known[ONLY6].ends]} == {6}
 
 
 @dialects
 def test_attributes(dialect: str) -> None:
     """All attributes are read; for `next-hop self` 4.2 shows the word and 5.0 the address."""
-    rib = parse_rib(recorded(dialect, "adj-rib-out-extensive"))
-    what = rib[EBGP, parse_prefix("192.0.2.1/32")]
+    rib = ribs(dialect)[EBGP]
+    what = rib[parse_prefix("192.0.2.1/32")]
     attributes = Attributes(
         AsPath((Asn(64699), Asn(64699))),
         10,
@@ -99,7 +122,7 @@ def test_attributes(dialect: str) -> None:
     hop = None if dialect == "v4" else ip_address("203.0.113.5")
     assert what == Sent(attributes, hop)
     assert as_ebgp(what, neighbors(dialect)[EBGP], None, Asn(64699)) == attributes
-    one = rib[EBGP, parse_prefix("192.0.2.3/32")]
+    one = rib[parse_prefix("192.0.2.3/32")]
     assert isinstance(one, Sent)
     assert one.attributes.communities == (Community(64699, 100),)
     assert one.attributes.large_communities == (LargeCommunity(64699, 1, 2),)
@@ -109,11 +132,11 @@ def test_attributes(dialect: str) -> None:
 @dialects
 def test_prepends(dialect: str) -> None:
     """A path of two is one prepend on eBGP, and two on iBGP, where the local AS is not sent."""
-    rib = parse_rib(recorded(dialect, "adj-rib-out-extensive"))
+    found = ribs(dialect)
     prefix, known = parse_prefix("192.0.2.1/32"), neighbors(dialect)
     lengths = {}
     for peer in (EBGP, IBGP, WIDE):
-        attributes = as_ebgp(rib[peer, prefix], known[peer], None, Asn(64699))
+        attributes = as_ebgp(found[peer][prefix], known[peer], None, Asn(64699))
         lengths[peer] = attributes and len(attributes.as_path)
     assert lengths == {EBGP: 2, IBGP: 3, WIDE: None}, "64699 is not WIDE's own AS"
 
@@ -121,18 +144,18 @@ def test_prepends(dialect: str) -> None:
 @dialects
 def test_not_ours(dialect: str) -> None:
     """Routes that we would not have sent so are none of ours: no path, an empty one, another AS."""
-    rib, known = parse_rib(recorded(dialect, "adj-rib-out-extensive")), neighbors(dialect)
+    rib, known = ribs(dialect)[EBGP], neighbors(dialect)
     for text in ("192.0.2.2/32", "192.0.2.3/32", "192.0.2.4/32"):
-        assert as_ebgp(rib[EBGP, parse_prefix(text)], known[EBGP], None, Asn(64699)) is None
-    other = rib[EBGP, parse_prefix("2001:db8::2/128")]
+        assert as_ebgp(rib[parse_prefix(text)], known[EBGP], None, Asn(64699)) is None
+    other = rib[parse_prefix("2001:db8::2/128")]
     assert as_ebgp(other, known[EBGP], HOP6, Asn(64699)) is None
 
 
 @dialects
 def test_next_hop(dialect: str) -> None:
     """An IPv6 route has the next hop that was given, and is ours only with the one configured."""
-    rib, known = parse_rib(recorded(dialect, "adj-rib-out-extensive")), neighbors(dialect)
-    what = rib[EBGP, parse_prefix("2001:db8::1/128")]
+    rib, known = ribs(dialect)[EBGP], neighbors(dialect)
+    what = rib[parse_prefix("2001:db8::1/128")]
     assert as_ebgp(what, known[EBGP], HOP6, Asn(64699)) is not None
     assert as_ebgp(what, known[EBGP], ip_address("2001:db8::99"), Asn(64699)) is None
     assert as_ebgp(what, known[EBGP], None, Asn(64699)) is None
@@ -142,8 +165,7 @@ def test_next_hop(dialect: str) -> None:
 @pytest.mark.parametrize("name", ["adj-rib-out-neighbor", "adj-rib-out-neighbor-down"])
 def test_rib_of_one(dialect: str, name: str) -> None:
     """What is for one neighbour, up or down, has the same form."""
-    rib = parse_rib(recorded(dialect, name))
-    assert {peer for peer, _ in rib} == {EBGP}
+    assert ribs(dialect, name).keys() == {EBGP}
     assert parse_rib(recorded(dialect, "adj-rib-out-empty")) == {}
 
 
@@ -159,7 +181,7 @@ def test_states(dialect: str) -> None:
     """Sessions that come up and go down are heard, with the reason; connected is not up."""
     found = events(dialect, "state-up")
     ups = [event for event in found if isinstance(event, PeerState)]
-    assert {event.address for event in ups} == neighbors(dialect).keys()
+    assert {event.ends for event in ups} == {near.ends for near in neighbors(dialect).values()}
     assert all(event.up for event in ups)
     assert len(found) > len(ups), "connected is ignored"
     downs = [event for event in events(dialect, "state-down") if isinstance(event, PeerState)]
@@ -182,15 +204,79 @@ def test_updates(dialect: str, name: str) -> None:
     assert all(isinstance(event, Ignored) for event in found)
 
 
+BAD = ["neighbor 203.0.113.6 {", '  md5-password "secret";', "  local-as secret;", "  peer-as 1;"]
+
+
 def test_a_password_is_not_shown() -> None:
-    """A neighbour that can't be read is named, and nothing else of its block is shown."""
-    lines = [
-        "neighbor 203.0.113.6 {",
-        '  md5-password "secret";',
-        "  local-as secret;",
-        "  peer-as 1;",
-        "}",
-    ]
+    """A neighbour that can't be read is named, and nothing else of its section is shown."""
     with pytest.raises(BackendError, match=r"neighbor 203\.0\.113\.6") as caught:
-        parse_neighbors(lines)
+        parse_neighbors([*BAD, "  api {", "    processes [ speaker ];", "  }", "}"])
     assert "md5" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_neighbour_without_a_process_is_no_fault() -> None:
+    """One of a form that is not known, such as a range, is passed over where no process is listed."""
+    assert parse_neighbors([*BAD, "}", "neighbor 203.0.113.0/24 {", "  local-as 1;", "}"]) == ()
+
+
+# --- neighbours whose configuration is nested, and two sessions to one address -------------------
+
+NESTED_LOCALS = ("203.0.113.5", "203.0.113.133", "203.0.113.9", "2001:db8:ffff:2::1")
+
+
+@dialects
+def test_nested_neighbors(dialect: str) -> None:
+    """As many neighbours as are configured, each with all processes of its `api` sections."""
+    found = parse_neighbors(recorded(dialect, "neighbor-configuration-nested"))
+    chosen = [(ip_address("203.0.113.14"), None)] if dialect == "v5" else []
+    peers = ("203.0.113.6", "203.0.113.6", "203.0.113.10", "2001:db8:ffff:2::2")
+    ends = [(ip_address(p), ip_address(n)) for p, n in zip(peers, NESTED_LOCALS, strict=True)]
+    assert [near.ends for near in found] == [*ends, *chosen]
+    assert [near.processes for near in found[:4]] == [
+        {"speaker", "listener"},
+        {"speaker", "listener"},
+        {"listener"},
+        set(),
+    ]
+    assert [near.told for near in found[:4]] == [{"speaker"}, {"speaker", "listener"}, set(), set()]
+    assert [near.families for near in found[:4]] == [{4, 6}, {4}, {6}, {6}]
+    if dialect == "v5":
+        assert found[4].processes == {"speaker"}
+
+
+@dialects
+def test_two_sessions_to_one_address(dialect: str) -> None:
+    """The sessions, their states and their Adj-RIB-Outs are told apart by the local address."""
+    one, two = (Ends.parse("203.0.113.6", local) for local in ("203.0.113.5", "203.0.113.133"))
+    assert parse_sessions(recorded(dialect, "neighbor-extensive-twice")) == {one: True, two: True}
+    assert parse_rib(recorded(dialect, "adj-rib-out-twice")).keys() == {two}
+    assert events(dialect, "state-up-twice") == [
+        PeerState(ends, up=True, reason="") for ends in (one, two)
+    ]
+
+
+@dialects
+def test_names(dialect: str) -> None:
+    """A neighbour is called by its address, and by both where another session goes there too."""
+    known = Neighbors(parse_neighbors(recorded(dialect, "neighbor-configuration-nested")))
+    assert [known.name(near) for near in known.all[:4]] == [
+        "203.0.113.6 from 203.0.113.5",
+        "203.0.113.6 from 203.0.113.133",
+        "203.0.113.10",
+        "2001:db8:ffff:2::2",
+    ]
+
+
+def test_a_local_address_that_exabgp_chose() -> None:
+    """A session from an address that no neighbour has is that of the neighbour without one."""
+    (first, second), peer = NESTED_LOCALS[:2], "203.0.113.6"
+    given = neighbor(peer, first, 64699, 64500, 4)
+    chosen = replace(given, local_address=None)
+    known = Neighbors([given, chosen])
+    assert known.of(Ends.parse(peer, first)) is given
+    assert known.of(Ends.parse(peer, second)) is chosen
+    assert known.of(Ends.parse(peer, "None")) is chosen
+    assert known.of(Ends.parse("203.0.113.10", first)) is None
+    assert known.name(chosen) == "203.0.113.6 from auto"
+    assert chosen.selector == "neighbor 203.0.113.6 local-ip None local-as 64699 peer-as 64500"
