@@ -75,11 +75,14 @@ def status(config: Config, why: str) -> dict[str, Any]:
         intents = {p: i for p, i in store.intents().items() if i.in_force(now)}
     finally:
         store.close()
-    routes = [
+    routes: list[dict[str, Any]] = [
         {
             "vip": duty.vip.name,
             "prefix": str(prefix),
             "announced": None,
+            "peers": {},
+            "up": [],
+            "lack": "",
             "as_path": list(duty.route.attributes.as_path),
             "rank": duty.rank,
             "prepends": duty.profile.prepends,

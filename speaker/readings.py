@@ -32,6 +32,11 @@ class Readings:
         return -inf if self._asked else min(self._at, self._latest)
 
     @property
+    def asked(self) -> bool:
+        """Whether somebody asked for one, which has not begun."""
+        return self._asked
+
+    @property
     def due(self) -> bool:
         """Whether it is due now."""
         return self._clock.steady() >= self.at

@@ -159,6 +159,7 @@ class _Remembering:
         self.routes: Mapping[Prefix, Route | Drift | None] = {}
         self.heal = backend.heal
         self.apply = backend.apply
+        self.until_sent = backend.until_sent
         self.peers = backend.peers
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:

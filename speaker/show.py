@@ -31,32 +31,61 @@ def status_table(answer: dict[str, Any]) -> str:
     )
     head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
     head += [f"TROUBLE: {trouble}" for trouble in answer["trouble"]]
-    if answer["peers"] and not any(peer["up"] for peer in answer["peers"]):
-        head.append("TROUBLE: no peer is up: what is announced below reaches nobody yet")
-    rows = [("VIP", "PREFIX", "ANNOUNCED", "AS_PATH", "RANK", "LIVE", "HEALTH", "INTENT", "REASON")]
+    rows = [_COLUMNS]
     rows += [
         (
             route["vip"],
             route["prefix"],
             _STATES[route["announced"]],
+            _peers(route),
             " ".join(map(str, route["as_path"])) if route["announced"] else "-",
             str(route["rank"]),
             "-" if route["realservers"] is None else str(route["realservers"]),
             route["health"],
             route["intent"],
-            route["reason"],
+            # That no session is up is said above, once for all.
+            route["reason"] if _peers(route) == _NO_SESSION else reason(route),
         )
         for route in answer["routes"]
     ]
     return "\n".join([*head, table(rows)])
 
 
+_COLUMNS = (
+    "VIP",
+    "PREFIX",
+    "ANNOUNCED",
+    "PEERS",
+    "AS_PATH",
+    "RANK",
+    "LIVE",
+    "HEALTH",
+    "INTENT",
+    "REASON",
+)
+_NO_SESSION = "0/0 up"
+
+
+def _peers(route: dict[str, Any]) -> str:
+    """Return to how many sessions a prefix was sent, of those that are up and have its family."""
+    up, sent = len(route["up"]), [*route["peers"].values()]
+    if up:
+        return f"{sent.count(True)}/{up}"
+    return _NO_SESSION if False in sent else "?"
+
+
+def reason(route: dict[str, Any]) -> str:
+    """Return why a prefix is as it is, and which sessions are not as they should be."""
+    return f"{route['reason']}; {route['lack']}" if route["lack"] else str(route["reason"])
+
+
 _JSON_KEYS = ("dc", "backend")
-_JSON_PEER_KEYS = ("address", "asn", "up")
+_JSON_PEER_KEYS = ("name", "address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",
     "prefix",
     "announced",
+    "peers",
     "as_path",
     "rank",
     "prepends",
@@ -71,7 +100,10 @@ def status_json(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
     shown = {key: answer[key] for key in _JSON_KEYS}
     shown["peers"] = [{key: peer[key] for key in _JSON_PEER_KEYS} for peer in answer["peers"]]
-    shown["routes"] = [{key: route[key] for key in _JSON_ROUTE_KEYS} for route in answer["routes"]]
+    shown["routes"] = [
+        {key: route[key] for key in _JSON_ROUTE_KEYS} | {"reason": reason(route)}
+        for route in answer["routes"]
+    ]
     return json.dumps(shown, indent=2)
 
 
@@ -90,8 +122,9 @@ def _explain(route: dict[str, Any]) -> str:
             "announced",
             _STATES[route["announced"]] + ("" if route["as_wanted"] else ", not as wanted"),
         ),
+        *([("sent to", _sent(route["peers"]))] if route["peers"] else []),
         ("decision", f"{wanted}, by {route['decided_by'] or 'nobody'}"),
-        *([("because", route["reason"])] if route["reason"] != route["operator"] else []),
+        *([("because", reason(route))] if reason(route) != route["operator"] else []),
         ("operator", route["operator"]),
         ("health", _health(route)),
         ("preference", f"{prefer}: rank {route['rank']} here"),
@@ -103,6 +136,10 @@ def _explain(route: dict[str, Any]) -> str:
     ]
     body = table([("", f"{key}:" if key else "", text) for key, text in rows])
     return f"{route['vip']} {route['prefix']}\n{body}"
+
+
+def _sent(peers: dict[str, bool | None]) -> str:
+    return ", ".join(f"{name} {_STATES[sent]}" for name, sent in peers.items())
 
 
 def _health(route: dict[str, Any]) -> str:

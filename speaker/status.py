@@ -2,52 +2,94 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from policy.intent import Mode
 from policy.plan import Announce, Drift, plan
 from policy.route import Route
+from speaker import reach
+from speaker.reach import Reaches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from policy.assess import Duty
+    from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.backends.base import Peer
+    from speaker.reach import Reach
     from speaker.watchdog import Watchdog
 
 
 def status(watchdog: Watchdog) -> dict[str, Any]:
     """Return the whole state: `dc`, `backend`, `peers`, `routes`, and `trouble`, a list of texts."""
     settings = watchdog.config.settings
+    peers = watchdog.backend.peers()
+    shown = routes(watchdog, watchdog.duties)
     return {
         "dc": settings.dc.name,
         "backend": settings.backend,
         "peers": [
             {
+                "name": peer.name,
                 "address": peer.address,
                 "asn": peer.asn,
                 "up": peer.up,
                 "local_as": peer.local_as,
             }
-            for peer in watchdog.backend.peers()
+            for peer in peers
         ],
-        "routes": routes(watchdog, watchdog.duties),
-        "trouble": watchdog.troubles.texts,
+        "routes": shown,
+        "trouble": [*sessions(peers, shown), *watchdog.troubles.texts],
     }
+
+
+def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the sessions, in words.
+
+    Args:
+        peers: the neighbours.
+        shown: the routes, as `routes` returns them.
+    """
+    found = reach.down(peers)
+    if found == reach.NO_SESSION:
+        return [f"sessions: {found}, so nothing is announced"]
+    nowhere = Counter(
+        "IPv6" if ":" in route["prefix"] else "IPv4"
+        for route in shown
+        if route["lack"] == reach.NO_SESSION
+    )
+    return [
+        *([f"sessions: {found}"] if found else []),
+        *(
+            f"sessions: none that has {family} is up, so {count} prefixes are not announced"
+            for family, count in sorted(nowhere.items())
+        ),
+    ]
 
 
 def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
     """Return the state of some prefixes, in the order of the configuration."""
     intents = watchdog.ledger.intents()
     wanted = frozenset(prefixes)
+    reaches = Reaches(watchdog.backend.peers())
     return [
-        _route(watchdog, prefix, duty, intents[prefix].mode if prefix in intents else Mode.AUTO)
+        _route(
+            watchdog,
+            prefix,
+            duty,
+            intents[prefix].mode if prefix in intents else Mode.AUTO,
+            reaches.of(watchdog.view.sent.get(prefix) if watchdog.view.proven(prefix) else None),
+        )
         for prefix, duty in watchdog.duties.items()
         if prefix in wanted
     ]
 
 
-def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[str, Any]:
+def _route(
+    watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode, reached: Reach
+) -> dict[str, Any]:
     assessment = watchdog.assessment
     known = watchdog.view.proven(prefix)
     seen = watchdog.view.confirmed.get(prefix)
@@ -62,10 +104,12 @@ def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[s
         reasons.append(f"the daemon has {seen.found}")
     if (failure := watchdog.view.failures.get(prefix)) is not None:
         reasons.append(f"not done: {failure.reason}")
+    wanted = decision and decision.route
+    done = reached.complete if wanted else reached.announced is False
     return {
         "vip": duty.vip.name,
         "prefix": str(prefix),
-        "announced": (seen is not None) if known else None,
+        **_reached(reached, wanted=bool(wanted)),
         "as_path": list(path),
         "rank": duty.rank,
         "prepends": duty.profile.prepends,
@@ -74,7 +118,37 @@ def _route(watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode) -> dict[s
         "intent": mode,
         "reason": "; ".join(reasons),
         "wanted": None if decision is None else decision.route is not None,
-        "as_wanted": bool(decision) and known and seen == (decision and decision.route),
+        "as_wanted": bool(decision) and known and seen == wanted and done,
+    }
+
+
+def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[dict[str, Any]]:
+    """Return what the state of some prefixes would be, if an operator wished so. Changes nothing."""
+    reaches = Reaches(watchdog.backend.peers())
+    shown = {route["prefix"]: route for route in routes(watchdog, intents)}
+    found = []
+    for prefix, decision in watchdog.foresee(intents).items():
+        sent = watchdog.view.sent.get(prefix)
+        wanted = decision.route is not None
+        reached = reaches.if_announced(sent) if wanted else reaches.if_withdrawn(sent)
+        found.append(
+            {
+                **shown[str(prefix)],
+                **_reached(reached, wanted=wanted),
+                "reason": decision.reason,
+                "wanted": wanted,
+                "as_wanted": reached.complete if wanted else reached.announced is False,
+            }
+        )
+    return found
+
+
+def _reached(reached: Reach, *, wanted: bool) -> dict[str, Any]:
+    return {
+        "announced": reached.announced,
+        "peers": reached.sent or {},
+        "up": reached.up,
+        "lack": reached.lack if wanted else reached.hold,
     }
 
 

@@ -114,6 +114,10 @@ class InTurn:
         except TurnError as error:
             raise BackendError(str(error)) from error
 
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """See `Backend.until_sent`."""
+        await self._backend.until_sent(prefixes)
+
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
         return self._backend.peers()

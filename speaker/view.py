@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.base import Reading
+    from speaker.backends.base import Reading, SentTo
 
 Seen = Route | Drift | None
 FIRST_RETRY = 0.5
@@ -35,12 +35,15 @@ class View:
     """The daemon as we know it.
 
     `believed` is what it should have after the changes that it accepted; a prefix that is not in
-    it is unknown, so its change is planned again. `confirmed` is what it said when it was read.
+    it is unknown, so its change is planned again. `confirmed` is what it said when it was read,
+    and `sent` who was sent it: what is to be asked for goes by what the daemon has, because a
+    session that is down is sent all of it when it comes up.
     """
 
     def __init__(self) -> None:
         self.believed: dict[Prefix, Seen] = {}
         self.confirmed: dict[Prefix, Seen] = {}
+        self.sent: Mapping[Prefix, SentTo] = {}
         self.failures: dict[Prefix, Failure] = {}
         self.settled = False
         self._unread: dict[Prefix, Change] = {}
@@ -112,7 +115,9 @@ class View:
         for prefix, change in self._unread.items():
             wanted = change.route if isinstance(change, Announce) else None
             found = reading.routes.get(prefix)
-            if found == wanted:
+            if prefix not in reading.routes:
+                self._fail(change, "accepted, but there is no place to look whether it is so", now)
+            elif found == wanted:
                 self.failures.pop(prefix, None)
             elif prefix in self.believed:
                 self._fail(change, f"accepted, but read back as {_say(found)}", now)
@@ -120,6 +125,7 @@ class View:
         self._changed()
         self.settled = reading.settled
         self.confirmed = dict(reading.routes)
+        self.sent = reading.sent
         self.believed = {
             prefix: seen
             for prefix, seen in reading.routes.items()
@@ -129,6 +135,7 @@ class View:
     def unreadable(self) -> None:
         """Forget what was read: the daemon can't be asked."""
         self.confirmed = {}
+        self.sent = {}
         self._changed()
 
     def _changed(self) -> None:

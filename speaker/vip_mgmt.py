@@ -20,7 +20,14 @@ from speaker.arguments import ADD, DELETE, after_import, parse
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
 from speaker.report import MANAGER
-from speaker.show import explanation, history_table, plan_table, status_json, status_table
+from speaker.show import (
+    explanation,
+    history_table,
+    plan_table,
+    reason,
+    status_json,
+    status_table,
+)
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
@@ -125,29 +132,44 @@ def _report(route: dict[str, Any], call: Call) -> bool:
     if "recorded" in route:
         _say(f"{route['prefix']}: {route['recorded']}")
         return False
-    prefix, before, after = route["prefix"], route["before"], route["announced"]
     would = "would be: " if call.dry_run else ""
     if call.mode is Mode.DRAINED:
-        if before is False and after is False:
-            _say(f"{would}Route {prefix} already removed", tag=False)
-            return True
-        _say(f"{would}Deleting route to {prefix}")
-        if after is not False:
-            _say(f"{prefix}: not confirmed as withdrawn: {route['reason']}")
-        return after is False
-    if after is True and before is True:
+        return _report_withdrawn(route, would)
+    return _report_announced(route, would)
+
+
+def _report_withdrawn(route: dict[str, Any], would: str) -> bool:
+    prefix = route["prefix"]
+    done: bool = route["as_wanted"]
+    if done and route["before"] is False:
+        _say(f"{would}Route {prefix} already removed", tag=False)
+        return True
+    _say(f"{would}Deleting route to {prefix}")
+    if not done:
+        _say(f"{prefix}: not confirmed as withdrawn: {reason(route)}")
+    return done
+
+
+def _report_announced(route: dict[str, Any], would: str) -> bool:
+    prefix, announced = route["prefix"], route["announced"]
+    done: bool = announced is True and route["as_wanted"]
+    if announced is not True:
+        if route["wanted"] and route["lack"]:
+            _say(f"{prefix}: recorded; {route['lack']}")
+        elif announced is None:
+            _say(f"{prefix}: not confirmed as announced: {reason(route)}")
+        else:
+            _say(f"{prefix}: stays withdrawn: {reason(route)}")
+        return False
+    if route["before"] is True:
         _say(f"{would}Route {prefix} already exists", tag=False)
-    elif after is True:
-        _say(f"{would}Adding route to {prefix}")
-    elif after is None:
-        _say(f"{prefix}: not confirmed as announced: {route['reason']}")
     else:
-        _say(f"{prefix}: stays withdrawn: {route['reason']}")
-    if after is True and route["health"] == "unknown":
+        _say(f"{would}Adding route to {prefix}")
+    if route["health"] == "unknown":
         _say(f"{prefix}: warning: {route['reason']}")
-    if after is True and not route["as_wanted"]:
-        _say(f"{prefix}: not as wanted: {route['reason']}")
-    return after is True and route["as_wanted"]
+    if not done:
+        _say(f"{prefix}: not as wanted: {reason(route)}")
+    return done
 
 
 # --- questions ---------------------------------------------------------------------------------

@@ -216,14 +216,20 @@ class Watchdog:
             await self.ledger.wish(intents, unknown)
             self._decider.forgive([prefix for prefix, intent in intents.items() if intent.restores])
             await self._act(at_once=intents)
+        await self.backend.until_sent(intents)
+        async with self._lock:
+            await self._read_back()
 
     async def settle(self) -> None:
-        """Read the daemon back if it was changed since, so that what is shown is so."""
+        """Read the daemon back if it or a session changed since, so that what is shown is so."""
         async with self._lock:
-            if self.view.unread:
-                await self._read()
-                if self.assessment is not None:
-                    await self._show_all_the_same(self.assessment)
+            if self.view.unread or self._readings.asked:
+                await self._read_back()
+
+    async def _read_back(self) -> None:
+        await self._read()
+        if self.assessment is not None:
+            await self._show_all_the_same(self.assessment)
 
     async def _show_all_the_same(self, assessment: Assessment) -> None:
         """Record what was read back. Where that fails it can be shown, and each cycle tries again."""
@@ -263,8 +269,6 @@ class Watchdog:
         settled = assessment is done and self.view.version == version
         if not settled or self.view.failures or at_once:
             await self._make_it_so(assessment, at_once, only=at_once if blind else None)
-        if at_once:
-            await self._read()
         if self._unconfirmed:
             await self.ledger.confirm(assessment, self.view)
             self._unconfirmed = False

@@ -27,15 +27,7 @@ async def take(
     before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
     intents = dict.fromkeys(prefixes, intent)
     if dry_run:
-        after = [
-            {
-                **before[str(prefix)],
-                "announced": decision.route is not None,
-                "reason": decision.reason,
-                "as_wanted": True,
-            }
-            for prefix, decision in watchdog.foresee(intents).items()
-        ]
+        after = status.foreseen(watchdog, intents)
     else:
         # A caller that hangs up must not leave it half done.
         await asyncio.shield(watchdog.ask(intents))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from policy.plan import Change, Drift
     from policy.route import Prefix, Route
@@ -37,11 +38,21 @@ class Peer:
             object.__setattr__(self, "name", self.address)
 
 
+SentTo = Mapping[str, bool | None]
+"""Who was sent a prefix, by the session's name (`Peer.name`); only sessions that have its family.
+
+True: the session is up, and was sent it, as read back. False: it is down, or it was sent nothing
+or a withdrawal. None: not known.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a daemon announces, read back: None for what it does not.
+    """What a daemon is to announce, read back: None for what it is not, and who was sent it.
 
-    `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
+    A prefix that `routes` lacks is unknown: there is no place to look. One that `sent` lacks may
+    have been sent to anybody. Prefixes with the same answer share one mapping, because there may be
+    many. `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
     for again, whatever was read. `trouble` is what is wrong with the daemon, in words. Where it is
     not `settled`, a session that comes up may still bring back what is withdrawn.
     """
@@ -50,6 +61,7 @@ class Reading:
     doubtful: Collection[Prefix] = field(default_factory=frozenset)
     trouble: str = ""
     settled: bool = True
+    sent: Mapping[Prefix, SentTo] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -75,6 +87,13 @@ class Backend(Protocol):
 
         Raises:
             BackendError: it can't be read. Nothing is known then.
+        """
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """Wait until the sessions that are up were sent what was accepted of some prefixes.
+
+        Only where that can be seen without asking the daemon, and for about a second at most:
+        what became of it, `read` tells.
         """
 
     def peers(self) -> Sequence[Peer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.plan import apply
+from policy.plan import Announce, apply
 from speaker.backends.base import Reading
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.base import Backend, Peer
+    from speaker.backends.base import Backend, Peer, SentTo
 
 
 class DryRun:
@@ -63,7 +63,23 @@ class DryRun:
             frozenset(reading.doubtful) - self._changes.keys(),
             reading.trouble,
             reading.settled,
+            self._sent(reading.sent),
         )
+
+    def _sent(self, sent: Mapping[Prefix, SentTo]) -> Mapping[Prefix, SentTo]:
+        """Return who would have been sent what: all sessions that are up and have its family."""
+        up = {peer.name: peer.up for peer in self._backend.peers()}
+        made = {
+            change.prefix: {
+                name: isinstance(change, Announce) and up.get(name) for name in sent[change.prefix]
+            }
+            for change in self.changes
+            if change.prefix in sent
+        }
+        return {**sent, **made}
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """See `Backend.until_sent`. Nothing is sent, so there is nothing to wait for."""
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

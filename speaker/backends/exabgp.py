@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
+    from speaker.backends.base import SentTo
     from speaker.backends.exabgp_neighbors import Ends, Neighbor
     from speaker.backends.exabgp_protocol import PeerState
     from speaker.backends.exabgp_text import Sent
@@ -99,6 +100,8 @@ class ExabgpBackend:
         self._up[ends] = up
         neighbor = self._configured.of(ends)
         name = str(ends.peer) if neighbor is None else self._configured.name(neighbor)
+        if up != known:
+            self._wake()  # who was sent what is not what it was
         if up:
             log.warning("peer %s: up", name)
             loop = asyncio.get_running_loop()
@@ -240,7 +243,7 @@ class ExabgpBackend:
             doubtful = absent
         up = all(peer.up for peer in self.peers())
         settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
-        return Reading(routes, doubtful, settled=settled)
+        return Reading(routes, doubtful, settled=settled, sent=self._sent(prefixes, rib))
 
     async def _look_at_neighbors(self) -> None:
         lines = await self._pipe.ask_lines("show neighbor configuration")
@@ -283,6 +286,36 @@ class ExabgpBackend:
                 for neighbor, what in found.items()
             )
         )
+
+    def _sent(
+        self,
+        prefixes: Collection[Prefix],
+        rib: Mapping[Neighbor, Mapping[Prefix, Sent | str]],
+    ) -> Mapping[Prefix, SentTo]:
+        """Return who was sent each prefix: a session that is up is sent what its Adj-RIB-Out has."""
+        up = self._established()
+        sessions = {
+            version: [
+                (self._configured.name(neighbor), up.get(neighbor), rib.get(neighbor, {}))
+                for neighbor in self._neighbors
+                if version in neighbor.families
+            ]
+            for version in (4, 6)
+        }
+        shared: dict[tuple[int | bool | None, ...], SentTo] = {}
+        sent = {}
+        for prefix in prefixes:
+            concerned = sessions[prefix.version]
+            values = tuple(state and prefix in routes for _, state, routes in concerned)
+            key = (prefix.version, *values)
+            if key not in shared:
+                names = [name for name, _, _ in concerned]
+                shared[key] = dict(zip(names, values, strict=True))
+            sent[prefix] = shared[key]
+        return sent
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """See `Backend.until_sent`."""
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix, Route
     from policy.topology import Profile
+    from speaker.backends.base import SentTo
     from speaker.backends.vtysh import Vtysh
     from speaker.settings import QuaggaSettings
 
@@ -186,16 +187,17 @@ class QuaggaBackend:
             if not any(seen in PASSING for seen in routes.values()):
                 break
             await self._pause(PASSING_WAIT)
+        sent = self._sent(routes)
         mute = [session.address for session in self._sessions if session.needs_policy]
         if not mute:
-            return Reading(routes)
+            return Reading(routes, sent=sent)
         trouble = (
             f"FRR sends nothing to {', '.join(mute)}; it needs a policy for them, or: "
             "no bgp ebgp-requires-policy, then clear bgp * soft out"
         )
         if len(mute) == len(self._sessions):
             routes = {p: None if seen is None else Drift(trouble) for p, seen in routes.items()}
-        return Reading(routes, trouble=trouble)
+        return Reading(routes, trouble=trouble, sent=sent)
 
     async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
         lines = await self._show(READ)
@@ -212,6 +214,15 @@ class QuaggaBackend:
             else announced(prefix, running, paths, self._asn)
             for prefix in prefixes
         }
+
+    def _sent(self, routes: Mapping[Prefix, Route | Drift | None]) -> Mapping[Prefix, SentTo]:
+        """Return who was sent each prefix: a session that is up is sent what bgpd announces."""
+        sent = {session.address: session.sends for session in self._sessions}
+        withdrawn = dict.fromkeys(sent, False)
+        return {p: withdrawn if seen is None else sent for p, seen in routes.items()}
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """See `Backend.until_sent`. bgpd has to be asked, which `read` does."""
 
     async def _read_running(self) -> Running:
         return self._running_of(await self._show(READ[:1]))

@@ -46,6 +46,12 @@ class Dry:
             assert twin.run(twin.backend.apply(self.backend.changes)) == {}
             yield twin
 
+    def sessions(self, *, up: bool) -> None:
+        self._world.sessions(up=up)
+
+    def soon(self, check: Callable[[], bool], what: str) -> None:
+        self._world.soon(check, what)
+
     def spoil(self, *, after: int = 0) -> bool:
         return self._world.spoil(after=after)
 

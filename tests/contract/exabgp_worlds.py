@@ -54,6 +54,14 @@ class FakeExabgp(Faked):
         received = self._exabgp.daemon.sessions[PEER].table
         return {prefix: route(prefix, seen) for prefix, seen in received.items()}
 
+    def sessions(self, *, up: bool) -> None:
+        self.run(self._sessions(up=up))
+
+    async def _sessions(self, *, up: bool) -> None:
+        for peer in self._exabgp.daemon.sessions:
+            (self._exabgp.up if up else self._exabgp.down)(peer)
+        await asyncio.sleep(1)
+
     def spoil(self, *, after: int = 0) -> bool:
         self._exabgp.faults.extend([*[Fault.NONE] * after, Fault.ERROR])
         return True

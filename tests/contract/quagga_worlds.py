@@ -58,6 +58,9 @@ class FakeBgpd(Faked):
             self.run(self.bgpd(("show bgp ipv4 unicast", "show bgp ipv6 unicast")))
         return {p: sent(p, path) for p, path in self.bgpd.paths.items() if path.best}
 
+    def sessions(self, *, up: bool) -> None:
+        self.bgpd.established = up
+
     def spoil(self, *, after: int = 0) -> bool:
         self.bgpd.faults[:] = [*[False] * after, True]
         return True

@@ -12,6 +12,7 @@ import pytest
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
+from speaker.reach import NO_SESSION, Reach, Reaches
 from tests.contract.dry_run_worlds import DRY_WORLDS
 from tests.contract.exabgp_worlds import EXABGP_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS
@@ -157,6 +158,69 @@ def test_peers(world: World) -> None:
     address, asn = world.peer
     (peer,) = [peer for peer in world.backend.peers() if peer.address == address]
     assert (peer.asn, peer.up) == (asn, True)
+
+
+# --- who was sent what ---------------------------------------------------------------------------
+
+
+def reach(world: World, prefix: Prefix) -> Reach:
+    """Read who was sent a prefix."""
+    sent = world.run(world.backend.read([prefix])).sent
+    return Reaches(world.backend.peers()).of(sent.get(prefix))
+
+
+def announced(world: World, *prefixes: Prefix) -> list[bool | None]:
+    return [reach(world, prefix).announced for prefix in prefixes]
+
+
+def test_sent(world: World) -> None:
+    """A prefix is announced where a session that is up was sent it, and not once that was withdrawn."""
+    peer, _ = world.peer
+    ask(world, Announce(Route(V4, ONE)))
+    world.soon(lambda: announced(world, V4, SECOND) == [True, False], "V4 alone")
+    found = reach(world, V4)
+    assert found.complete
+    assert found.sent is not None
+    assert found.sent[peer] is True
+    ask(world, Withdraw(V4))
+    world.soon(lambda: announced(world, V4, SECOND) == [False, False], "neither")
+    assert not reach(world, V4).complete
+
+
+def test_every_session_down(world: World) -> None:
+    """Nothing is announced; all that is to be is so again when they come back, unasked."""
+    wanted = {prefix: Route(prefix, ONE) for prefix in (V4, V6)}
+    ask(world, *map(Announce, wanted.values()))
+    world.soon(lambda: announced(world, V4, V6) == [True, True], "both")
+    world.sessions(up=False)
+    try:
+        world.soon(lambda: announced(world, V4, V6) == [False, False], "neither")
+        assert reach(world, V4).lack == NO_SESSION
+        assert read(world, V4, V6) == wanted, "what they will be sent"
+    finally:
+        world.sessions(up=True)
+    world.soon(lambda: announced(world, V4, V6) == [True, True], "both again")
+    world.becomes(wanted)
+
+
+def test_withdrawn_while_down(world: World) -> None:
+    """Nobody has it, and nobody gets it for longer than it takes to see that."""
+    ask(world, Announce(Route(V4, ONE)))
+    world.sessions(up=False)
+    try:
+        ask(world, Withdraw(V4))
+        world.soon(lambda: announced(world, V4) == [False], "not announced")
+        assert reach(world, V4).hold == ""
+    finally:
+        world.sessions(up=True)
+
+    def healed() -> bool:
+        found = world.run(world.backend.read([V4]))
+        if found.routes[V4] is not None or V4 in found.doubtful:
+            ask(world, Withdraw(V4))
+        return announced(world, V4) == [False] and V4 not in world.table()
+
+    world.soon(healed, "not announced, and not at the peer")
 
 
 @refusing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,8 +20,7 @@ from policy.topology import Profile
 from tests.lab.eventually import eventually
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from policy.route import Prefix
     from speaker.backends.base import Backend
@@ -64,6 +64,14 @@ class World(Protocol):
         """Wait until the peer has exactly this, and the foreign route."""
         ...
 
+    def sessions(self, *, up: bool) -> None:
+        """Bring all sessions up, or down, and wait until they are."""
+        ...
+
+    def soon(self, check: Callable[[], bool], what: str) -> None:
+        """Wait until a check is true."""
+        ...
+
     def spoil(self, *, after: int = 0) -> bool:
         """Let a later command be refused; False where this world can't be made to fail."""
         ...
@@ -99,6 +107,10 @@ class Faked(_Base):
     def becomes(self, wanted: Mapping[Prefix, Route]) -> None:
         self._check(wanted)
 
+    def soon(self, check: Callable[[], bool], what: str) -> None:
+        self.run(asyncio.sleep(1))
+        assert check(), what
+
 
 class Live(_Base):
     """A world over a real daemon, with BIRD as the peer. It can't be made to fail."""
@@ -117,6 +129,19 @@ class Live(_Base):
             within=10,
             what="the wanted table at the peer",
         )
+
+    def sessions(self, *, up: bool) -> None:
+        for neighbor in self._bird.sessions():
+            (self._bird.enable if up else self._bird.disable)(neighbor)
+        eventually(
+            self._bird.sessions,
+            until=lambda seen: all(state is up for state in seen.values()),
+            within=30,
+            what=f"all sessions {'up' if up else 'down'}",
+        )
+
+    def soon(self, check: Callable[[], bool], what: str) -> None:
+        eventually(check, until=bool, within=15, what=what)
 
     def spoil(self, *, after: int = 0) -> bool:
         del after

@@ -56,6 +56,8 @@ class Bgpd:
     paths: dict[Prefix, Path] = field(default_factory=dict)
     learned: dict[Prefix, str] = field(default_factory=dict)
     peer: tuple[str, int] = ("203.0.113.1", 64500)
+    established: bool = True
+    """Whether the peer's session is up."""
     import_check: bool = False
     up: bool = True
     locked: int = 0
@@ -324,6 +326,7 @@ class Bgpd:
         address, asn = self.peer
         head = "Neighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd"
         sent = " 0 N/A" if self.frr else ""
+        state = 0 if self.established else "Active"
         lines: list[str] = []
         for version in versions:
             if self.frr or (self.dialect == "quagga-1.2.4" and len(versions) > 1):
@@ -332,7 +335,7 @@ class Bgpd:
                 f"BGP router identifier 203.0.113.2, local AS number {self.asn}",
                 "",
                 head + " PfxSnt Desc" * self.frr,
-                f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 0{sent}",
+                f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 {state}{sent}",
                 "",
                 "Total number of neighbors 1",
             ]

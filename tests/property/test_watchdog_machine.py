@@ -173,7 +173,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         if mode is not Mode.DRAINED:
             return
         for route in routes:
-            if route["announced"] is False:  # vip_mgmt -d says that it is done
+            if route["as_wanted"]:  # vip_mgmt -d says that it is done
                 self.drained[parse_prefix(route["prefix"])] = until
 
     # --- time ------------------------------------------------------------------------------
@@ -342,12 +342,16 @@ class WatchdogMachine(RuleBasedStateMachine):
                     if p not in unsure
                 }, peer
         shown = {r["prefix"]: r for r in status.routes(self.watchdog, self.watchdog.duties)}
+        reached = any(session.up for session in self.exabgp.daemon.sessions.values())
         for prefix in self.watchdog.duties:
-            assert shown[str(prefix)]["as_wanted"], shown[str(prefix)]
+            seen = self.watchdog.view.confirmed[prefix] is not None
+            route = shown[str(prefix)]
+            assert route["as_wanted"] == (reached or not seen), route
+            assert route["announced"] == (reached and seen), route
             if prefix not in unsure:
-                assert shown[str(prefix)]["announced"] == (prefix in wanted)
+                assert seen == (prefix in wanted)
             elif not self.override(prefix):
-                self.certain[prefix] = shown[str(prefix)]["announced"]
+                self.certain[prefix] = seen
         for prefix, count in self.source.live.items():
             if count is not None and not self.override(prefix) and prefix in self.watchdog.duties:
                 self.certain[prefix] = bool(count)

@@ -110,8 +110,11 @@ def test_status(tmp_path: Path) -> None:
     answer = served(tmp_path, lambda site: client.ask(site.control, "GET", "/status"))
     assert (answer["dc"], answer["backend"], answer["trouble"]) == ("par1", "exabgp", [])
     assert answer["peers"] == [
-        {"address": "203.0.113.11", "asn": 64496, "up": True, "local_as": 64699},
-        {"address": "2001:db8:ffff::11", "asn": 64511, "up": True, "local_as": 64511},
+        {"name": name, "address": name, "asn": asn, "up": True, "local_as": own}
+        for name, asn, own in (
+            ("203.0.113.11", 64496, 64699),
+            ("2001:db8:ffff::11", 64511, 64511),
+        )
     ]
     route = answer["routes"][0]
     assert [each["prefix"] for each in answer["routes"]] == [V4_TEXT, str(V6), str(SECOND)]

@@ -40,6 +40,9 @@ class Daemon:
             raise self.fault
         return self.reading
 
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        raise AssertionError(f"waited for {prefixes}")
+
     def peers(self) -> Sequence[Peer]:
         return [Peer("203.0.113.1", 64496, up=True, local_as=64699)]
 

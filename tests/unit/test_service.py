@@ -39,6 +39,9 @@ class Daemon:
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
         return Reading(dict.fromkeys(prefixes))
 
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        del prefixes
+
     def peers(self) -> Sequence[Peer]:
         return []
 

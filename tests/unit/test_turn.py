@@ -54,6 +54,9 @@ class Daemon:
         await self._use("read")
         return Reading(dict.fromkeys(prefixes))
 
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        await self._use(f"until_sent {len(prefixes)}")
+
     def peers(self) -> Sequence[Peer]:
         return []
 

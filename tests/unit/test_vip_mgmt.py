@@ -82,6 +82,9 @@ def state(prefix: str = V4, **more: Any) -> dict[str, Any]:
         "prefix": prefix,
         "before": True,
         "announced": True,
+        "peers": {"203.0.113.11": True},
+        "up": ["203.0.113.11"],
+        "lack": "",
         "as_path": [64699, 64699],
         "rank": 0,
         "prepends": 1,
@@ -93,6 +96,15 @@ def state(prefix: str = V4, **more: Any) -> dict[str, Any]:
         "as_wanted": True,
         **more,
     }
+
+
+PEER = {
+    "name": "203.0.113.11",
+    "address": "203.0.113.11",
+    "asn": 64496,
+    "up": True,
+    "local_as": 64699,
+}
 
 
 @pytest.fixture
@@ -241,7 +253,7 @@ SAID = [
     ("-d", state(before=False, announced=False), 0, [f"Route {V4} already removed"]),
     (
         "-d",
-        state(announced=True, reason="no answer"),
+        state(announced=True, as_wanted=False, reason="no answer"),
         1,
         [
             f"bgp_mgt: Deleting route to {V4}",
@@ -250,7 +262,7 @@ SAID = [
     ),
     (
         "-d",
-        state(announced=None, reason="no answer"),
+        state(announced=None, as_wanted=False, reason="no answer"),
         1,
         [
             f"bgp_mgt: Deleting route to {V4}",
@@ -262,7 +274,7 @@ SAID = [
     ("-a", state(), 0, [f"Route {V4} already exists"]),
     (
         "-a",
-        state(before=False, announced=False, reason="down: 0 realservers"),
+        state(before=False, announced=False, wanted=False, reason="down: 0 realservers"),
         1,
         [f"bgp_mgt: {V4}: stays withdrawn: down: 0 realservers"],
     ),
@@ -287,6 +299,52 @@ SAID = [
 ]
 
 
+NOBODY: dict[str, Any] = {
+    "announced": False,
+    "as_wanted": False,
+    "peers": {"203.0.113.11": False},
+    "up": [],
+    "lack": "no session is up",
+}
+ONE_OF_TWO: dict[str, Any] = {
+    "as_wanted": False,
+    "peers": {"203.0.113.11": True, "203.0.113.12": False},
+    "up": ["203.0.113.11", "203.0.113.12"],
+    "lack": "not sent to 203.0.113.12",
+}
+SAID += [
+    ("-a", state(before=False, **NOBODY), 1, [f"bgp_mgt: {V4}: recorded; no session is up"]),
+    ("-a", state(**NOBODY), 1, [f"bgp_mgt: {V4}: recorded; no session is up"]),
+    (
+        "-a",
+        state(before=False, **ONE_OF_TWO),
+        1,
+        [
+            f"bgp_mgt: Adding route to {V4}",
+            f"bgp_mgt: {V4}: not as wanted: up: 2 realservers; not sent to 203.0.113.12",
+        ],
+    ),
+    (
+        "-d",
+        state(**{**ONE_OF_TWO, "lack": "still sent to 203.0.113.11"}, reason="drained by bob"),
+        1,
+        [
+            f"bgp_mgt: Deleting route to {V4}",
+            f"bgp_mgt: {V4}: not confirmed as withdrawn: drained by bob; still sent to 203.0.113.11",
+        ],
+    ),
+    (
+        "-d",
+        state(before=False, announced=False, as_wanted=False, reason="not done: error"),
+        1,
+        [
+            f"bgp_mgt: Deleting route to {V4}",
+            f"bgp_mgt: {V4}: not confirmed as withdrawn: not done: error",
+        ],
+    ),
+]
+
+
 @pytest.mark.parametrize(("option", "answer", "status", "lines"), SAID)
 def test_said(run: Run, option: str, answer: dict[str, Any], status: int, lines: list[str]) -> None:
     """What is said on stderr is what the shell toolkit said, and the exit status tells whether it is so."""
@@ -305,7 +363,7 @@ def test_dry_run(run: Run) -> None:
 
 def test_one_of_several(run: Run) -> None:
     """Where one prefix is not as wanted, it is named and the status is 1."""
-    answers = [state(announced=False), state(V6, reason="no answer")]
+    answers = [state(announced=False), state(V6, as_wanted=False, reason="no answer")]
     with watchdog(run.directory, intents=answers):
         assert run("-d", "192.0.2.1", "2001:db8::1") == 1
     assert run.err == [
@@ -463,7 +521,7 @@ def test_status(run: Run) -> None:
     answer = {
         "dc": "par1",
         "backend": "exabgp",
-        "peers": [{"address": "203.0.113.11", "asn": 64496, "up": True, "local_as": 64699}],
+        "peers": [PEER],
         "routes": [state(), state(SECOND, announced=False, as_wanted=False)],
         "trouble": [],
     }
@@ -476,7 +534,7 @@ def test_status(run: Run) -> None:
         assert run("status", V4, "--json") == 0
         shown = json.loads("\n".join(run.out))
         assert shown["dc"] == "par1"
-        assert shown["peers"] == [{"address": "203.0.113.11", "asn": 64496, "up": True}]
+        assert shown["peers"] == [{key: PEER[key] for key in ("name", "address", "asn", "up")}]
         assert [route["prefix"] for route in shown["routes"]] == [V4]
         assert run("status", "2001:db8::1") == 1
         assert run.err == [

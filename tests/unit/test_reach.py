@@ -1,0 +1,80 @@
+"""Who was sent a prefix: when it is announced, when that is enough, and what is said where it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from speaker.backends.base import Peer, SentTo
+from speaker.reach import NO_SESSION, Reach, Reaches, down
+
+
+def peers(**up: bool | None) -> list[Peer]:
+    return [Peer(f"203.0.113.{name[1:]}", 64496, state, 64699, name) for name, state in up.items()]
+
+
+A, B = "p1", "p2"
+CASES: list[tuple[dict[str, bool | None], SentTo | None, bool | None, bool, str]] = [
+    ({A: True, B: True}, {A: True, B: True}, True, True, ""),
+    ({A: True, B: True}, {A: True, B: False}, True, False, "not sent to p2"),
+    ({A: True, B: True}, {A: False, B: False}, False, False, "not sent to p1, p2"),
+    ({A: True, B: True}, {A: True}, True, True, ""),
+    ({A: False, B: False}, {A: False, B: False}, False, False, NO_SESSION),
+    ({A: True, B: False}, {B: False}, False, False, NO_SESSION),
+    ({A: True, B: False}, {A: True, B: False}, True, True, ""),
+    # Down since it was read:
+    ({A: False, B: False}, {A: True, B: True}, False, False, NO_SESSION),
+    ({A: True, B: False}, {A: True, B: True}, True, True, ""),
+    # Not known:
+    ({A: None}, {A: None}, None, False, "not known whether this session is up: p1"),
+    ({A: None}, {A: True}, None, False, "not known whether this session is up: p1"),
+    ({A: True}, {A: None}, None, False, "not known whether it was sent to p1"),
+    ({A: True, B: True}, {A: True, B: None}, True, False, "not known whether it was sent to p2"),
+    ({A: True, B: False}, {A: None, B: False}, None, False, "not known whether it was sent to p1"),
+    ({A: True}, None, None, False, ""),
+    ({A: True}, {}, False, False, NO_SESSION),
+    ({}, {A: True}, None, False, "not known whether this session is up: p1"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_reach(case: tuple[dict[str, bool | None], SentTo | None, bool | None, bool, str]) -> None:
+    """Announced: a session that is up was sent it. Complete: each that is up, and one is."""
+    up, sent, *expected = case
+    reach = Reaches(peers(**up)).of(sent)
+    assert [reach.announced, reach.complete, reach.lack] == expected
+
+
+def test_hold() -> None:
+    """Who has what is to be withdrawn is named, and who may have it."""
+    reach = Reaches(peers(p1=True, p2=True, p3=None, p4=False)).of(
+        {"p1": True, "p2": False, "p3": True, "p4": True}
+    )
+    assert reach.hold == "still sent to p1; not known whether a withdrawal was sent to p3"
+    assert Reaches(peers(p1=True)).of({"p1": False}).hold == ""
+    assert Reach(None).hold == ""
+
+
+def test_one_answer_for_many() -> None:
+    """Prefixes with the same mapping share the answer: it is not made for each."""
+    reaches = Reaches(peers(p1=True))
+    shared = {"p1": True}
+    assert reaches.of(shared) is reaches.of(shared)
+
+
+def test_foreseen() -> None:
+    """Once announced, those that are up would have it; once withdrawn, nobody."""
+    reaches = Reaches(peers(p1=True, p2=False))
+    sent = {"p1": False, "p2": False}
+    assert reaches.if_announced(sent).complete
+    assert reaches.if_withdrawn(sent).announced is False
+    assert reaches.if_announced(None).announced is None
+    assert reaches.if_withdrawn(None).announced is None
+
+
+def test_down() -> None:
+    """Sessions that are down are named, whatever else is up; one that is not known is not down."""
+    assert down(peers(p1=True, p2=True)) == ""
+    assert down(peers(p1=True, p2=False)) == "down: p2"
+    assert down(peers(p1=False, p2=False)) == NO_SESSION
+    assert down(peers(p1=None, p2=False)) == "down: p2"
+    assert down([]) == ""
