@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, NewType, Self
 
 from policy.errors import PolicyError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Prefix = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)
 
 MAX_ASN = 2**32 - 1

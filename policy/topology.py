@@ -14,7 +14,7 @@ from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy.route import Asn, Prefix
+    from policy.route import Asn, IpAddress, Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,9 @@ class Topology:
     dcs: tuple[DataCentre, ...]
     vips: tuple[Vip, ...]
     _by_prefix: dict[Prefix, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
+    _by_name: dict[str, Vip] = field(init=False, repr=False, compare=False)
+    _by_host: dict[IpAddress, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
+    _wide: tuple[tuple[Vip, Address], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = sorted(dc.name for dc in self.dcs)
@@ -141,7 +144,13 @@ class Topology:
                         f"{by_prefix[address.prefix][0].name}; a prefix belongs to one place"
                     )
                 by_prefix[address.prefix] = (vip, address)
+        homes = by_prefix.values()
+        hosts = {a.prefix.network_address: (v, a) for v, a in homes if a.prefix.num_addresses == 1}
+        wide = tuple((v, a) for v, a in homes if a.prefix.num_addresses > 1)
         object.__setattr__(self, "_by_prefix", by_prefix)
+        object.__setattr__(self, "_by_name", {vip.name: vip for vip in reversed(self.vips)})
+        object.__setattr__(self, "_by_host", hosts)
+        object.__setattr__(self, "_wide", wide)
 
     def dc(self, name: str) -> DataCentre:
         """Return the data centre of that name.
@@ -158,11 +167,16 @@ class Topology:
 
     def vip(self, name: str) -> Vip | None:
         """Return the VIP of that name."""
-        return next((vip for vip in self.vips if vip.name == name), None)
+        return self._by_name.get(name)
 
     def find(self, prefix: Prefix) -> tuple[Vip, Address] | None:
         """Return the VIP and the address that a prefix belongs to."""
         return self._by_prefix.get(prefix)
+
+    def home(self, address: IpAddress) -> tuple[Vip, Address] | None:
+        """Return the VIP and the prefix that announce an address: its host prefix, or a wider one."""
+        found = self._by_host.get(address)
+        return found or next((home for home in self._wide if address in home[1].prefix), None)
 
     @property
     def prefixes(self) -> tuple[Prefix, ...]:

@@ -30,6 +30,7 @@ _GOES_WITH = {
     "--reason": (ADD, DELETE),
     "--for": (ADD, DELETE),
     "--dry-run": (ADD, DELETE),
+    "--dns": (ADD, DELETE, "status", "history", "explain"),
     "--force": (ADD,),
     "--json": ("status", "check", "plan", "compare"),
     "--offline": ("check",),
@@ -71,6 +72,9 @@ def _parser() -> _Parser:
     parser.add_argument("--for", metavar="DURATION", help="such as 30m or 2h")
     parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument(
+        "--dns", action="store_true", help="a VIP's NAME also means other VIPs' addresses in DNS"
+    )
     parser.add_argument("--json", action="store_true", help="with a question: as JSON")
     parser.add_argument(
         "--offline", action="store_true", help="with check: ask neither DNS, IPVS nor peers"
@@ -105,6 +109,7 @@ class Call:
     reason: str
     seconds: float | None
     dry_run: bool
+    dns: bool
     as_json: bool
     offline: bool
     form: bool
@@ -157,6 +162,7 @@ def parse(arguments: Sequence[str]) -> Call:
         options.reason,
         None if span is None else _seconds(span),
         options.dry_run,
+        options.dns,
         options.json,
         options.offline,
         options.form,

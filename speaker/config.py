@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from speaker.settings import Config
 
 DEFAULT_PATH = "/etc/vip-speaker/vip.toml"
+MAX_SIZE = 1 << 24
+"""Bytes: a file of 30,000 VIPs has four million."""
+MAX_DEPTH = 16
+"""Tables and lists within each other: vip.toml's deepest are five."""
+# A key of many parts costs the parser time with the square of their number, and then every reader
+# of its tables a call for each. A text in quotes is one part.
+_PART = r"""(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}")
 
 
 class ConfigError(SpeakerError):
@@ -79,16 +88,49 @@ def read(path: Path) -> File:
 
 def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
+        text = _text(path)
+        document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(path, [f"{error.strerror}; name the file with --config"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(path, [f"byte {error.start}: not UTF-8; TOML must be"]) from error
     except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
         raise ConfigError(path, [f"not TOML: {error}"]) from error
+    if _depth(document) > MAX_DEPTH:
+        raise ConfigError(path, [_TOO_DEEP])
     node = document.setdefault("node", {})
     if isinstance(node, dict):
         for name, variable in (("dc", "VIP_DC"), ("backend", "VIP_BACKEND")):
             if environ.get(variable):
                 node[name] = environ[variable]
     return document
+
+
+_TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
+
+
+def _text(path: Path) -> str:
+    """Read the file, whose size and keys are bounded before anything parses them."""
+    with path.open("rb") as file:
+        content = file.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise ConfigError(path, [f"more than {MAX_SIZE} bytes; is this vip.toml?"])
+    text = content.decode("utf-8")
+    if (found := _LONG_KEY.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ConfigError(path, [f"line {line}: {_TOO_DEEP}"])
+    return text
+
+
+def _depth(document: dict[str, Any]) -> int:
+    """Return how deep tables and lists stand in each other, by no recursion of our own."""
+    depth, level = 0, [*document.values()]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    return depth

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from speaker.units import Endpoint, IpAddress
 
 _MAX_ALIASES = 16
+MAX_RECORDS = 64
+"""Addresses of one family under one name: a server could give thousands, and widen what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What DNS says of the addresses of one name and one family.
 
-    `fault` is what is wrong with its aliases; `unanswered` is why nothing is known of it.
+    `fault` is what is wrong with the answer, such as an alias in a circle; `unanswered` is why nothing is known of it.
     """
 
     exists: bool = True
@@ -174,6 +176,8 @@ def _read(
         last = aliases[-1]
         found = reply.get_rrset(reply.answer, last, dns.rdataclass.IN, rdtype)
         if found is not None:
+            if len(found) > MAX_RECORDS:
+                return Finding(fault=f"{len(found)} records; at most {MAX_RECORDS} are read")
             if rdtype == RdataType.PTR:
                 return Finding(addresses=tuple(_shown(record.target) for record in found))
             return Finding(addresses=tuple(record.address for record in found))

@@ -32,8 +32,8 @@ class BadNameError(NameLookupError):
     """A text that is no DNS name."""
 
 
-class AliasError(NameLookupError):
-    """A name whose CNAMEs lead nowhere, or in a circle."""
+class AnswerError(NameLookupError):
+    """A name whose answer can't be used: CNAMEs that lead nowhere or in a circle, too many addresses."""
 
 
 class Family(StrEnum):
@@ -143,7 +143,7 @@ class Resolver:
 
         Raises:
             BadNameError: it is no name.
-            AliasError: its CNAMEs lead nowhere.
+            AnswerError: its CNAMEs lead nowhere, or it has too many addresses.
         """
         return self._lookup(name, time.monotonic() + self._timeout)
 
@@ -216,7 +216,7 @@ def _answer(name: str, client: Client, until: float) -> Answer:
     ipv4, ipv6 = client.find(name, until)
     for finding in (ipv4, ipv6):
         if finding.fault:
-            raise AliasError(f"name: {name}: {finding.fault}; correct it in DNS")
+            raise AnswerError(f"name: {name}: {finding.fault}; correct it in DNS")
     failed = {Family.IPV4: ipv4.unanswered, Family.IPV6: ipv6.unanswered}
     return Answer(
         name,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from policy.topology import Topology, Vip
     from speaker.names import Answer
-    from speaker.units import IpAddress
 
 ALL = "all"
 
@@ -33,13 +32,21 @@ class Targets:
     notes: tuple[str, ...] = ()
 
 
-def find(names: Sequence[str], topology: Topology, lookup: Callable[[str], Answer]) -> Targets:
+def find(
+    names: Sequence[str],
+    topology: Topology,
+    lookup: Callable[[str], Answer],
+    *,
+    dns: bool = False,
+) -> Targets:
     """Return the prefixes that names mean: a DNS name, an address, a prefix, or `all`.
 
     Args:
         names: what was typed.
         topology: the configuration's.
         lookup: asks DNS; may raise NameLookupError.
+        dns: whether a VIP's name also means the addresses of other VIPs that DNS has under it.
+            Without, whoever answers for DNS could widen what an operator asked for.
 
     Raises:
         TargetError: one of the names can't be acted on.
@@ -47,27 +54,29 @@ def find(names: Sequence[str], topology: Topology, lookup: Callable[[str], Answe
     prefixes: dict[Prefix, None] = {}
     notes: list[str] = []
     for name in names:
-        found = _find(name, topology, lookup)
+        found = _find(name, topology, lookup, dns=dns)
         prefixes |= dict.fromkeys(found.prefixes)
         notes += found.notes
     return Targets(tuple(prefixes), tuple(notes))
 
 
-def _find(name: str, topology: Topology, lookup: Callable[[str], Answer]) -> Targets:
+def _find(name: str, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
     if name == ALL:
         return Targets(topology.prefixes)
     try:
         prefix = parse_prefix(name)
     except PolicyError:
         vip = topology.vip(name.lower().removesuffix("."))
-        return _by_name(name, topology, lookup) if vip is None else _by_vip(vip, topology, lookup)
+        if vip is None:
+            return _by_name(name, topology, lookup)
+        return _by_vip(vip, topology, lookup, dns=dns)
     if topology.find(prefix) is None:
         raise TargetError(f"{name}: not in vip.toml; name a VIP, or one of its addresses")
     return Targets((prefix,))
 
 
-def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer]) -> Targets:
-    """Return the prefixes of a VIP, and those that DNS has for its name; say where they differ."""
+def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
+    """Return the prefixes of a VIP; say where DNS has others for its name."""
     prefixes = dict.fromkeys(address.prefix for address in vip.addresses)
     try:
         answer = lookup(vip.name)
@@ -82,12 +91,15 @@ def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer]) -> Ta
     if answer.failed:
         notes.append(f"{vip.name}: {answer.reason}; going on with what vip.toml has")
     for address in answer.addresses:
-        found = _holding(address, topology)
-        if found is None:
+        home = topology.home(address)
+        if home is None:
             notes.append(f"{vip.name}: DNS has {address}, which vip.toml lacks; it is left alone")
-        elif found not in prefixes:
-            notes.append(f"{vip.name}: DNS has {address}, which vip.toml has elsewhere; taken too")
-            prefixes[found] = None
+        elif home[0] is not vip:
+            taken = "taken too" if dns else "not taken; --dns takes it too"
+            where = f"vip.toml has under {home[0].name}"
+            notes.append(f"{vip.name}: DNS has {address}, which {where}; {taken}")
+            if dns:
+                prefixes[home[1].prefix] = None
     versions = {6 if family == "AAAA" else 4 for family in answer.failed}
     notes += (
         f"{vip.name}: vip.toml has {own.prefix}, which DNS lacks; taken all the same"
@@ -111,15 +123,7 @@ def _by_name(name: str, topology: Topology, lookup: Callable[[str], Answer]) -> 
     if not answer.addresses:
         detail = f"{name}: {answer.reason or answer.outcome}\n"
         raise TargetError(f"{detail}Unable to lookup {name}. Exiting..")
-    found = {address: _holding(address, topology) for address in answer.addresses}
-    if unknown := [str(address) for address, prefix in found.items() if prefix is None]:
+    homes = {address: topology.home(address) for address in answer.addresses}
+    if unknown := [str(address) for address, home in homes.items() if home is None]:
         raise TargetError(f"{name}: {', '.join(unknown)} not in vip.toml; add it there first")
-    return Targets(tuple(dict.fromkeys(prefix for prefix in found.values() if prefix is not None)))
-
-
-def _holding(address: IpAddress, topology: Topology) -> Prefix | None:
-    """Return the prefix that an address is announced by: its own, or a wider one."""
-    host = parse_prefix(str(address))
-    if topology.find(host) is not None:
-        return host
-    return next((prefix for prefix in topology.prefixes if address in prefix), None)
+    return Targets(tuple(dict.fromkeys(home[1].prefix for home in homes.values() if home)))

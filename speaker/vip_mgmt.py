@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = config.load(call.path, os.environ)
         if call.command == "compare":
             return _compare(call, loaded)
-        found = targets.find(call.words, loaded.topology, Resolver(loaded.settings.resolver).lookup)
+        lookup = Resolver(loaded.settings.resolver).lookup
+        found = targets.find(call.words, loaded.topology, lookup, dns=call.dns)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
         _say(str(error), tag=unwritten)

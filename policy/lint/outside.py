@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Service
@@ -12,10 +11,8 @@ from policy.lint.finding import Code, Finding
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from policy.route import Prefix
+    from policy.route import IpAddress, Prefix
     from policy.topology import Topology, Vip
-
-IpAddress = IPv4Address | IPv6Address
 
 
 def names(
@@ -28,21 +25,22 @@ def names(
         answers: the addresses in DNS, by the VIP's name and by 4 and 6. A family or a name that is
             not in it is not known.
     """
-    homes = _Homes(topology)
     return tuple(
-        finding for vip in topology.vips for finding in _name(vip, answers.get(vip.name, {}), homes)
+        finding
+        for vip in topology.vips
+        for finding in _name(vip, answers.get(vip.name, {}), topology)
     )
 
 
 def _name(
-    vip: Vip, answer: Mapping[int, Collection[IpAddress]], homes: _Homes
+    vip: Vip, answer: Mapping[int, Collection[IpAddress]], topology: Topology
 ) -> Iterator[Finding]:
     found = [address for version in sorted(answer) for address in sorted(answer[version], key=int)]
     for address in found:
-        home = homes.of(address)
-        if home == vip.name:
+        home = topology.home(address)
+        if home is not None and home[0] is vip:
             continue
-        where = "no VIP has" if home is None else f"vip.toml has under {home}"
+        where = "no VIP has" if home is None else f"vip.toml has under {home[0].name}"
         verb = "add" if home is None else "move"
         yield Finding(
             Code.DNS_EXTRA,
@@ -81,7 +79,6 @@ def services(
         found: IPVS's services, each with its address.
         marks: IPVS's services by firewall mark.
     """
-    homes = _Homes(topology)
     by_address: dict[IpAddress, set[Service]] = defaultdict(set)
     for at, service in found:
         by_address[at].add(service)
@@ -94,7 +91,7 @@ def services(
             "add it to a VIP in vip.toml, or remove it from keepalived",
         )
         for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))
-        if homes.of(at) is None
+        if topology.home(at) is None
     ]
     marked = {Service(FWMARK, mark) for mark in marks}
     missing = []
@@ -115,24 +112,6 @@ def services(
                 )
             )
     return (*extra, *missing)
-
-
-class _Homes:
-    """Which VIP has an address, be it in a wider prefix."""
-
-    def __init__(self, topology: Topology) -> None:
-        self._hosts: dict[IpAddress, str] = {}
-        self._wide: list[tuple[Prefix, str]] = []
-        for vip, address in topology:
-            if address.prefix.num_addresses == 1:
-                self._hosts[address.prefix.network_address] = vip.name
-            else:
-                self._wide.append((address.prefix, vip.name))
-
-    def of(self, address: IpAddress) -> str | None:
-        if address in self._hosts:
-            return self._hosts[address]
-        return next((name for prefix, name in self._wide if address in prefix), None)
 
 
 def _within(prefix: Prefix, addresses: Collection[IpAddress]) -> list[IpAddress]:

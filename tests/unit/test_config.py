@@ -608,6 +608,11 @@ FAULTS = [
     ("a = 1\na = 2", "not TOML: "),
     (f"a = {'9' * 5000}", "not TOML: "),
     (f"a = {'[' * 100_000}", "not TOML: "),
+    (f"a = 1\n{'.'.join(['a'] * 2000)} = 1", "line 2: tables or lists more than 16 deep"),
+    (f"[{' . '.join([chr(34) + 'a' + chr(34)] * 2000)}]", "line 1: tables or lists more than 16"),
+    (f"{'.'.join(['a'] * 17)} = 1", "tables or lists more than 16 deep"),
+    (f"a = {'[' * 17}{']' * 17}", "tables or lists more than 16 deep"),
+    (f"#{' ' * (1 << 24)}", "more than 16777216 bytes"),
 ]
 
 

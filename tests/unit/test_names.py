@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from speaker import dns_query
 from speaker.names import (
-    AliasError,
     Answer,
+    AnswerError,
     BadNameError,
     Family,
     Outcome,
@@ -152,11 +152,11 @@ def test_a_lost_question_is_asked_again() -> None:
 
 def test_truncated() -> None:
     """An answer too long for UDP is fetched over TCP."""
-    lines = [f"vip-1.tld. A 198.51.100.{last}" for last in range(200)]
+    lines = [f"vip-1.tld. A 198.51.100.{last}" for last in range(60)]
     long = Reply(tuple(lines), over_udp="truncate")
     with DnsServer({"vip-1.tld A": long, "vip-1.tld AAAA": EMPTY}) as server:
         answer = Resolver(server.endpoint, 5).lookup("vip-1.tld")
-    assert len(answer.ipv4) == 200
+    assert len(answer.ipv4) == 60
     assert "tcp vip-1.tld A" in server.asked
 
 
@@ -206,7 +206,7 @@ def test_aliases_out_of_the_zone() -> None:
 )
 def test_alias_loop(script: Mapping[str, Reply]) -> None:
     """CNAMEs that go round are an error, not a name without addresses."""
-    with pytest.raises(AliasError, match=r"^name: vip-1\.tld: an alias that leads back to"):
+    with pytest.raises(AnswerError, match=r"^name: vip-1\.tld: an alias that leads back to"):
         ask({f"{name} {family}": reply for name, reply in script.items() for family in Family})
 
 
@@ -218,8 +218,23 @@ def test_endless_aliases() -> None:
         for name, target in chain.items()
         for family in Family
     }
-    with pytest.raises(AliasError, match="a chain of 16 aliases"):
+    with pytest.raises(AnswerError, match="a chain of 16 aliases"):
         ask(script, "n0.tld")
+
+
+@pytest.mark.parametrize("count", [64, 65, 1000])
+def test_many_addresses(count: int) -> None:
+    """Of more than 64 addresses none is taken: an answer of thousands is no name of one VIP."""
+    addresses = [str(IPv4Address("198.18.0.0") + number) for number in range(count)]
+    script = {
+        "vip-1.tld A": records(*(f"vip-1.tld. A {address}" for address in addresses)),
+        "vip-1.tld AAAA": EMPTY,
+    }
+    if count <= 64:
+        assert [str(address) for address in ask(script).addresses] == addresses
+        return
+    with pytest.raises(AnswerError, match=f"^name: vip-1.tld: {count} records; at most 64"):
+        ask(script)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +248,7 @@ def test_endless_aliases() -> None:
 def test_dangling_alias(reply: Reply) -> None:
     """An alias of a name that does not exist is an error that names both."""
     with pytest.raises(
-        AliasError, match=r"^name: vip-1\.tld: an alias of gone\.tld, which does not exist"
+        AnswerError, match=r"^name: vip-1\.tld: an alias of gone\.tld, which does not exist"
     ):
         ask({"vip-1.tld A": reply, "vip-1.tld AAAA": reply})
 

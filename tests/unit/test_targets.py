@@ -39,7 +39,9 @@ TOPOLOGY = Topology(
 FOUND = Answer("vip-1.tld", (V4,), (V6,))
 
 
-def targets(*names: str, dns: Mapping[str, Answer | NameLookupError] | None = None) -> Targets:
+def targets(
+    *names: str, dns: Mapping[str, Answer | NameLookupError] | None = None, widely: bool = False
+) -> Targets:
     """What names mean where DNS says so; it knows no others."""
 
     def lookup(name: str) -> Answer:
@@ -48,7 +50,7 @@ def targets(*names: str, dns: Mapping[str, Answer | NameLookupError] | None = No
             raise answer
         return answer
 
-    return find(names, TOPOLOGY, lookup)
+    return find(names, TOPOLOGY, lookup, dns=widely)
 
 
 def prefixes(*names: str, dns: Mapping[str, Answer | NameLookupError] | None = None) -> list[str]:
@@ -150,13 +152,28 @@ def test_one_family_fails() -> None:
 
 
 def test_dns_has_more() -> None:
-    """An address that DNS alone has is left alone where vip.toml lacks it, taken where it is elsewhere."""
+    """What DNS alone has under a VIP's name is named, and not taken: DNS can't widen a drain."""
     answer = Answer("vip-1.tld", (V4, OTHER, STRANGE), (V6,))
     found = targets("vip-1.tld", dns={"vip-1.tld": answer})
-    assert [str(prefix) for prefix in found.prefixes] == [*ONE, "192.0.2.3/32"]
+    assert [str(prefix) for prefix in found.prefixes] == ONE
     assert found.notes == (
-        "vip-1.tld: DNS has 192.0.2.3, which vip.toml has elsewhere; taken too",
+        (
+            "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; not taken; "
+            "--dns takes it too"
+        ),
         "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; it is left alone",
+    )
+
+
+def test_dns_has_more_and_is_believed() -> None:
+    """With --dns, addresses that vip.toml has under other VIPs are taken; strange ones never are."""
+    answer = Answer("vip-1.tld", (V4, OTHER, STRANGE, INSIDE), (V6,))
+    found = targets("vip-1.tld", dns={"vip-1.tld": answer}, widely=True)
+    assert [str(prefix) for prefix in found.prefixes] == [*ONE, *ALL[2:]]
+    assert found.notes == (
+        "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; taken too",
+        "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; it is left alone",
+        "vip-1.tld: DNS has 198.51.100.53, which vip.toml has under any.tld; taken too",
     )
 
 
