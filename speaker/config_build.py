@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from policy.damping import DampingRule
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from speaker.units import Endpoint
 
 _BOUNDS = {"drop_at", "restore_at"}
+_PROFILE = re.compile(r'profile\.([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")[.:]')
+"""How a fault of a profile begins: with its key."""
+_NAMED = 10
+"""How many names are listed of those that are known: each of thousands of faults may list them."""
 
 
 class Builder:
@@ -40,13 +46,16 @@ class Builder:
     ) -> None:
         self._document = document
         self._allow_ties = allow_ties
-        self.faults = [*faults]
+        self._faults = dict.fromkeys(faults)
+        self._faulty_profiles = {found[1] for each in faults if (found := _PROFILE.match(each))}
         self._dcs = tuple(
             DataCentre(name, Asn(dc.asn), dc.weight) for name, dc in document.dc.items()
         )
         self._names = [dc.name for dc in self._dcs]
         self._rules: dict[HealthRule, HealthRule] = {}
         """One object of each: thousands of VIPs have the same rule."""
+        self._usual: HealthRule | None = None
+        """The rule of a VIP that says nothing of its own."""
         self._profiles: dict[str, Profile] = {
             name: Profile(
                 name,
@@ -70,7 +79,7 @@ class Builder:
         health = {name.lower(): self._health(name, vip) for name, vip in document.vip.items()}
         self._own_health(document.health)
         self._check_unique()
-        if self.faults:
+        if self._faults:
             return None
         topology = Topology(self._dcs, tuple(vip for vip in vips if vip is not None))
         here = document.dc[node.dc].next_hop
@@ -104,13 +113,13 @@ class Builder:
         )
         return Config(topology, settings)
 
-    def _fault(self, key: str, message: str) -> None:
-        if (line := f"{key}: {message}") not in self.faults:
-            self.faults.append(line)
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, a line each."""
+        return [*self._faults]
 
-    def _is_faulty(self, *path: str) -> bool:
-        key = toml_path(path)
-        return any(fault.startswith((f"{key}.", f"{key}:")) for fault in self.faults)
+    def _fault(self, key: str, message: str) -> None:
+        self._faults[f"{key}: {message}"] = None
 
     def _ranks(self) -> tuple[Profile, ...]:
         policy = self._document.policy
@@ -127,9 +136,11 @@ class Builder:
 
     def _named(self, key: str, names: Sequence[str]) -> tuple[Profile, ...]:
         missing = [name for name in names if name not in self._profiles]
-        unknown = [name for name in missing if not self._is_faulty("profile", name)]
+        unknown = [name for name in missing if toml_path([name]) not in self._faulty_profiles]
         if unknown:
-            self._fault(key, f"{unknown} have no [profile.…]; known are {list(self._profiles)}")
+            known = [*islice(self._profiles, _NAMED)]
+            more = f" and {len(self._profiles) - _NAMED} more" * (len(self._profiles) > _NAMED)
+            self._fault(key, f"{unknown} have no [profile.…]; known are {known}{more}")
         if missing:
             return ()
         ranks = tuple(self._profiles[name] for name in names)
@@ -173,7 +184,7 @@ class Builder:
                 )
                 addresses.append(Address(prefix, order, other))
         rule = self._rule(key, vip)
-        if self.faults or rule is None:
+        if self._faults or rule is None:
             return None
         return Vip(name.lower(), tuple(addresses), ranks, rule)
 
@@ -198,6 +209,9 @@ class Builder:
             return None
 
     def _rule(self, key: str, vip: VipTable) -> HealthRule | None:
+        is_usual = not vip.services and not vip.health.model_fields_set
+        if is_usual and self._usual is not None:
+            return self._usual
         health = _over(self._document.health, vip.health)
         # What is inherited is at fault where it stands, once, and not in each VIP.
         inherited = not _BOUNDS & vip.health.model_fields_set
@@ -240,7 +254,10 @@ class Builder:
         rule = HealthRule(
             thresholds, health.services, required, checker, health.require_address, damping
         )
-        return self._rules.setdefault(rule, rule)
+        rule = self._rules.setdefault(rule, rule)
+        if is_usual:
+            self._usual = rule
+        return rule
 
     def _own_health(self, health: HealthTable) -> None:
         """Judge `[health]` by itself: no VIP may have what it says."""
@@ -296,21 +313,23 @@ class Builder:
 
     def _check_unique(self) -> None:
         """Refuse an address that is in two places, and two names that differ only in case."""
-        places: dict[object, str] = {}
+        places: dict[object, tuple[object, ...]] = {}
         for name, vip in self._document.vip.items():
-            lower = name.lower()
-            entries: list[tuple[object, str]] = [(lower, toml_path(("vip", name)))]
+            entries: list[tuple[object, tuple[object, ...]]] = [(name.lower(), ("vip", name))]
             entries += [
-                (address.ip, toml_path(("vip", name, "addresses", index)))
+                (address.ip, ("vip", name, "addresses", index))
                 for index, address in enumerate(vip.addresses)
-                if not (self.faults and str(address.ip) == NO_ADDRESS)
+                if not (self._faults and str(address.ip) == NO_ADDRESS)
             ]
-            for value, key in entries:
+            for value, path in entries:
                 if value in places:
-                    self._fault(key, f"{value} is also {places[value]}; keep one")
-                places[value] = key
+                    where = toml_path(places[value])
+                    self._fault(toml_path(path), f"{value} is also {where}; keep one")
+                places[value] = path
 
 
 def _over(base: HealthTable, own: HealthTable) -> HealthTable:
     """Return `[health]` with what a VIP sets for itself."""
+    if not own.model_fields_set:
+        return base
     return base.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})

@@ -23,17 +23,19 @@ def form(document: dict[str, Any]) -> tuple[Document, list[str]]:
     What is faulty is replaced until the rest has its form, so that the rest's sense can be
     checked in the same run.
     """
-    faults: list[str] = []
-    document = copy.deepcopy(document)
+    faults: dict[str, None] = {}  # in their order, each once
+    whole = document
     for _ in range(_ROUNDS):
         try:
-            return Document.model_validate(document), faults
+            return Document.model_validate(whole), [*faults]
         except ValidationError as error:
             found = error.errors()
-        faults += [line for fault in found if (line := _line(fault)) not in faults]
+        if whole is document:
+            whole = copy.deepcopy(document)  # only what has faults is changed
+        faults |= dict.fromkeys(map(_line, found))
         for fault in reversed(found):
-            _replace(document, fault["loc"])
-    return Document.model_validate(_STAND_IN), faults
+            _replace(whole, fault["loc"])
+    return Document.model_validate(_STAND_IN), [*faults]
 
 
 def _replace(document: dict[str, Any], path: tuple[int | str, ...]) -> None:

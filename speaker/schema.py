@@ -208,8 +208,8 @@ class VipTable(Table):
         list[Annotated[AddressTable, BeforeValidator(_as_table)]], Field(min_length=1)
     ]
     prefer: Prefer = "spread"
-    services: dict[str, ServiceTable] = {}
-    health: HealthTable = Field(default_factory=HealthTable)  # quicker than a copy of one
+    services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
+    health: HealthTable = Field(default_factory=HealthTable)
     ranks: list[str] | None = None
 
 

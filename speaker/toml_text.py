@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _WIDTH = 100
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what a comment may not have
 
 
@@ -22,14 +23,13 @@ def toml_path(path: Sequence[object]) -> str:
             text += f"[{part}]"
         else:
             key = str(part)
-            bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
-            text += ("." if text else "") + (key if bare else _string(key))
+            text += ("." if text else "") + (key if _BARE.fullmatch(key) else _string(key))
     return text
 
 
 def _string(text: str) -> str:
     """Return a basic string: JSON's, but that DEL must be escaped too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return encode_basestring(text).replace("\x7f", "\\u007f")
 
 
 @dataclass(frozen=True, slots=True)

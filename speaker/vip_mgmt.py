@@ -228,7 +228,8 @@ def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
         loads(topology, [move.before for move in moves]),
         loads(topology, [move.after for move in moves]),
     )
-    shown = [move for move in moves if not call.words or move.prefix in prefixes]
+    wanted = frozenset(prefixes)
+    shown = [move for move in moves if not call.words or move.prefix in wanted]
     show = takeover_json if call.as_json else takeover_table
     tell(show(topology, failed, shown, parts))
     lost = [move.prefix for move in shown if not move.after]

@@ -42,8 +42,9 @@ def check(
         ),
         tuple(_refused(path, environ)),
     )
-    for other in others:
-        report += sites.compare(configuration.read(path), configuration.read(other))
+    if others:
+        own = configuration.read(path)
+        report = sum((sites.compare(own, configuration.read(other)) for other in others), report)
     if settings.backend == "quagga":
         report += start_files(config)
     if not offline:

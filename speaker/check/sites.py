@@ -28,13 +28,14 @@ def compare(own: File, other: File) -> Report:
     `[node]` and `[backend]` are the machine's, and so are realservers and keepalived's fifo.
     """
     ours, theirs = _shared(own.document), _shared(other.document)
+    here, yonder = _Written(own), _Written(other)
     there = f"in {other.path}"
     return Report(
         tuple(
             Finding(
                 Code.SITES_DIFFER,
                 toml_path(key),
-                said or f"{_shown(own, key)} here, {_shown(other, key)} {there}",
+                said or f"{here.shown(key)} here, {yonder.shown(key)} {there}",
                 "make it the same in both: data centres that disagree may tie for an address, or "
                 "leave it to nobody",
             )
@@ -46,19 +47,19 @@ def compare(own: File, other: File) -> Report:
 def _shared(document: Document) -> dict[str, Any]:
     """Return what must be the same everywhere. What a VIP leaves to `[health]` is left out."""
     shared = document.model_dump(exclude={"node", "backend"})
-    _without(shared["health"])
+    _drop(shared["health"])
     shared["vip"] = {}
     for name, vip in document.vip.items():
         table = vip.model_dump()
         table["health"] = vip.health.model_dump(exclude_unset=True)
-        _without(table["health"])
+        _drop(table["health"])
         for service in table["services"].values():
             del service["realservers"]
         shared["vip"][name.lower()] = table
     return shared
 
 
-def _without(health: dict[str, Any]) -> None:
+def _drop(health: dict[str, Any]) -> None:
     for key in _PER_MACHINE:
         health.pop(key, None)
 
@@ -89,30 +90,43 @@ def _addresses(
         yield key, _order(here, yonder, there)
     else:
         only = (
-            (", ".join(address for address in here if address not in yonder), "here"),
-            (", ".join(address for address in yonder if address not in here), there),
+            (", ".join(_without(here, yonder)), "here"),
+            (", ".join(_without(yonder, here)), there),
         )
         yield key, " and ".join(f"{what} only {where}" for what, where in only if what)
+
+
+def _without(some: Iterable[str], others: Iterable[str]) -> Iterator[str]:
+    known = {*others}
+    return (each for each in some if each not in known)
 
 
 def _order(here: Iterable[str], yonder: Iterable[str], there: str) -> str:
     return f"in the order {', '.join(here)} here, {', '.join(yonder)} {there}"
 
 
-def _shown(file: File, key: Key) -> str:
-    """Return a value as the file has it."""
-    value: Any = file.written
-    for part in key:
+class _Written:
+    """A file's values as it has them. Names of VIPs are found in any case."""
+
+    def __init__(self, file: File) -> None:
+        self._top: dict[str, Any] = dict(file.written)
+        vips = self._top.get("vip")
+        if isinstance(vips, dict):
+            self._top["vip"] = {name.lower(): vip for name, vip in vips.items()}
+
+    def shown(self, key: Key) -> str:
+        """Return a value as text."""
+        value: Any = self._top
+        for part in key:
+            if isinstance(value, dict):
+                value = value.get(part, _NOT_SET)
+            elif isinstance(value, list) and isinstance(part, int):
+                value = value[part]
+            else:
+                value = _NOT_SET
+        if value is _NOT_SET:
+            return "not set"
         if isinstance(value, dict):
-            folded = {str(name).lower(): inner for name, inner in value.items()}
-            value = value.get(part, folded.get(str(part), _NOT_SET))
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part]
-        else:
-            value = _NOT_SET
-    if value is _NOT_SET:
-        return "not set"
-    if isinstance(value, dict):
-        return "set"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+            return "set"
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

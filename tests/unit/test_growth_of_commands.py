@@ -1,0 +1,169 @@
+"""Each command's work grows with the number of prefixes, whatever it is given thousands of."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from speaker import vip_mgmt
+from tests.lab.growth import Work, assert_linear, counting
+from tests.unit.test_vip_mgmt import state, watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+FIRST = IPv4Address("198.18.0.0")
+HEAD = """
+[node]
+dc = "par1"
+state = "{directory}/state.sqlite3"
+control = "{directory}/control.sock"
+resolver = "127.0.0.1:9"
+[dc.par1]
+asn = 64699
+[dc.lyo1]
+asn = 64699
+[backend.exabgp]
+next_hop = {{ ipv6 = "2001:db8:ffff::2" }}
+"""
+
+# --- what vip.toml has ---------------------------------------------------------------------------
+
+
+def many(count: int, *lines: str) -> str:
+    """Return so many VIPs with an address each."""
+    return "".join(
+        f'[vip."vip-{number}.example"]\naddresses = ["{FIRST + number}"]\n'
+        + "".join(f"{line.format(number=number)}\n" for line in lines)
+        for number in range(count)
+    )
+
+
+def one(count: int) -> str:
+    """Return one VIP with so many addresses."""
+    addresses = ", ".join(f'"{FIRST + number}"' for number in range(count))
+    return f'[vip."vip-1.example"]\naddresses = [{addresses}]\n'
+
+
+SHAPES = {"many VIPs": many, "one VIP": one}
+FAULTS: dict[str, Callable[[int], str]] = {
+    "unknown keys": lambda count: many(count, "colour = {number}"),
+    "unknown profiles": lambda count: many(count, 'ranks = ["p{number}", "q{number}"]'),
+    "unknown data centres": lambda count: many(count, 'prefer = ["par1", "x{number}"]'),
+    "bad thresholds": lambda count: many(count, "health = {{ drop_at = 5 }}"),
+    "bad services": lambda count: many(count, 'services = {{ "x{number}" = {{}} }}'),
+    "bad addresses": lambda count: many(count).replace("198.", "998."),
+    "the same address": lambda count: many(count).replace("198.18.0.0", "198.18.0.1"),
+    "bad profiles": lambda count: (
+        "".join(f"[profile.p{n}]\nprepends = -1\n" for n in range(count))
+        + many(count, 'ranks = ["p{number}", "p{number}"]')
+    ),
+}
+"""What may be wrong with each VIP, or each profile."""
+
+
+def run(
+    directory: Path, count: int, text: str, words: Sequence[str], answers: dict[str, Any] | None
+) -> Work:
+    """Run vip_mgmt over a configuration, with a watchdog that answers from a script; count its work."""
+    place = directory / str(count)
+    place.mkdir()
+    file = place / "vip.toml"
+    file.write_text(HEAD.format(directory=place) + text)
+    for name, old, new in (
+        ("moved.toml", '"198.', '"203.'),
+        ("turned.toml", "\naddresses", '\nprefer = ["lyo1", "par1"]\naddresses'),
+    ):
+        (place / name).write_text(HEAD.format(directory=place) + text.replace(old, new))
+    arguments = ["--config", str(file), *(word.format(place) for word in words)]
+    with watchdog(place, **(answers or {})), counting() as work:
+        status = vip_mgmt.main(arguments)
+    assert (status == vip_mgmt.USAGE) == (answers is None and "--form" in words)
+    return work
+
+
+# --- what is asked -------------------------------------------------------------------------------
+
+
+def answers(count: int) -> dict[str, Any]:
+    """Return what a watchdog answers that has so many prefixes."""
+    prefixes = [f"{FIRST + number}/32" for number in range(count)]
+    routes = [state(prefix, vip=f"vip-{n}.example") for n, prefix in enumerate(prefixes)]
+    entries = [{"time": 1.0, "prefix": p, "event": "announced", "reason": "up"} for p in prefixes]
+    explained = [
+        {
+            **route,
+            "dc": "par1",
+            "prefer": ["par1", "lyo1"],
+            "profile": "prepend-1: as-path [ 64699 64699 ]",
+            "operator": "auto",
+            "decided_by": "health",
+            "history": entries[:5],
+        }
+        for route in routes
+    ]
+    changes = [{"action": "withdraw", "prefix": p, "route": "", "reason": "down"} for p in prefixes]
+    peer = {"address": "203.0.113.1", "asn": 64496, "up": True, "local_as": 64699}
+    return {
+        "status": {
+            "dc": "par1",
+            "backend": "exabgp",
+            "peers": [peer],
+            "routes": routes,
+            "trouble": [],
+        },
+        "explain": explained,
+        "history": entries,
+        "plan": changes,
+        "intents": routes,
+    }
+
+
+COMMANDS = [
+    "status",
+    "status all",
+    "status --json",
+    "explain all",
+    "history",
+    "history all",
+    "plan",
+    "plan --json",
+    "plan --without lyo1",
+    "plan --without lyo1 all",
+    "plan --without lyo1 --json",
+    "-d all",
+    "-d all --dry-run",
+    "-a all",
+    "check --form",
+    "check --offline",
+    "check --offline --json",
+    "check --offline {}/moved.toml",
+    "check --offline {}/turned.toml",
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_of_a_command(tmp_path: Path, command: str, shape: str) -> None:
+    """Over many VIPs, and over one with as many addresses."""
+    assert_linear(
+        lambda count: run(tmp_path, count, SHAPES[shape](count), command.split(), answers(count))
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_of_faults(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything that is wrong with a configuration is named at once, however much it is."""
+    assert_linear(
+        lambda count: run(tmp_path, count, FAULTS[fault](count), ["check", "--form"], None)
+    )
+    assert capsys.readouterr().err.count("\n") >= 2
+
+
+@pytest.mark.parametrize("words", ["-d", "-a", "status"])
+def test_of_a_command_without_a_watchdog(tmp_path: Path, words: str) -> None:
+    """What is recorded, or shown of what is recorded, where nobody answers."""
+    assert_linear(lambda count: run(tmp_path, count, many(count), [words, "all"], None))
