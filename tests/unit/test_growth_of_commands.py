@@ -106,7 +106,7 @@ def answers(count: int) -> dict[str, Any]:
         for route in routes
     ]
     changes = [{"action": "withdraw", "prefix": p, "route": "", "reason": "down"} for p in prefixes]
-    peer = {"address": "203.0.113.1", "asn": 64496, "up": True, "local_as": 64699}
+    peer = {"name": "203.0.113.1", "address": "203.0.113.1", "asn": 64496, "up": True}
     return {
         "status": {
             "dc": "par1",
