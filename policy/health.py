@@ -196,9 +196,9 @@ class ServiceMemory:
     Attributes:
         up: what it was taken for.
         turning_since: when the count began to say the opposite, None while it agrees.
-        gone_since: when it was first missed, None while it is there. Where it was down, it is kept
-            until the service that appeared is believed; `turning_since` is when it appeared.
-        proven_at: when its count was first good enough under the checker that runs now.
+        gone_since: when it was first missed, None while it is there. It is kept until the service
+            that appeared is believed; `turning_since` is when it appeared.
+        proven_at: when the checker that runs now was first seen to have filled it.
     """
 
     up: bool

@@ -1,9 +1,11 @@
 """Counts of live realservers -> up, down or unknown, with hysteresis, rise and fall.
 
 A checker that ends empties the table, one that starts fills it before it has checked anything,
-and one that was killed leaves it as it was. None of that says how the realservers are: a service
-is *unknown* meanwhile, and what was known of it is kept.
-Its new configuration fills a service unchecked, too: one that was missing is not believed at once.
+and one that was killed leaves it as it was: the next one adopts that, or empties it when it has read
+its configuration, however long that takes. None of that says how the realservers are: a service is
+*unknown* meanwhile, and what was known of it is kept.
+Its new configuration fills a service unchecked, too, or, in alpha mode, has it empty until a check
+passes: one that was missing is not believed at once.
 """
 
 from __future__ import annotations
@@ -145,32 +147,51 @@ def _service(look: _Look, service: Service, last: ServiceMemory | None) -> _Verd
     if count is None:
         gone_at = None if last is None else _grace(look, last)
         if gone_at is not None and last is not None:
-            since = _past(last.gone_since, look.now)
+            since = _missed_since(look, last)
             note = f"{service} gone from IPVS for {look.now - since:.1f}s, may come back"
-            return _Verdict(None, replace(last, gone_since=since), gone_at, note)
-    elif last is not None and last.up and last.gone_since is not None:
-        last = replace(last, gone_since=None)
-    if count is not None and look.frozen:
+            return _Verdict(None, ServiceMemory(up=True, gone_since=since), gone_at, note)
+    elif look.frozen:
+        if last is not None and last.up:
+            last = replace(last, gone_since=None)
         return _Verdict(None, last, note=FROZEN)
     thresholds = look.rule.of(service)
-    bad = (count or 0) <= thresholds.drop_at
-    proven = _proven(look, last, bad=bad)
+    bad, good = (count or 0) <= thresholds.drop_at, (count or 0) >= thresholds.restore_at
     was_up = look.was_announced if last is None else last.up
-    if bad and was_up and look.warm_at is not None and proven is None:
-        note = f"{service} has {count or 0}, not checked yet: {_age(look)}"
-        return _Verdict(None, last, look.warm_at, note)
-    return _counted(look, service, thresholds, count, last, proven)
+    proven = _proven(look, last, fills=not bad if was_up else good)
+    if bad and was_up and proven is None:
+        appeared = None if count is None else _reappeared(look, last)
+        until = look.warm_at if appeared is None else appeared + look.rule.checker.warm_up
+        if until is not None and look.now < until:
+            return _unchecked(look, service, last, appeared, until)
+    return _counted(look, service, count, _returned(look, last, count), proven)
+
+
+def _unchecked(
+    look: _Look,
+    service: Service,
+    last: ServiceMemory | None,
+    appeared: float | None,
+    until: float,
+) -> _Verdict:
+    """Return unknown: it was up, and the checker may not have checked those that it has not got."""
+    count = look.live.get(service)
+    why = _age(look) if appeared is None else f"it appeared {look.now - appeared:.1f}s ago"
+    note = f"{service} has {count or 0}, not checked yet: {why}"
+    if last is not None and count is not None:
+        since = _past(last.turning_since, look.now) if appeared is None else appeared
+        last = replace(last, turning_since=since, gone_since=appeared)
+    return _Verdict(None, last, until, note)
 
 
 def _counted(
     look: _Look,
     service: Service,
-    thresholds: Thresholds,
     count: int | None,
     last: ServiceMemory | None,
     proven: float | None,
 ) -> _Verdict:
     """Judge one service by its count, None where it does not exist."""
+    thresholds = look.rule.of(service)
     good, bad = (count or 0) >= thresholds.restore_at, (count or 0) <= thresholds.drop_at
     if last is None and look.was_down and look.started is not None and not look.was_announced:
         last = ServiceMemory(up=False, gone_since=look.now)
@@ -188,6 +209,8 @@ def _counted(
         return _known(look, service, ServiceMemory(last.up, None, gone, proven))
     since = _past(last.turning_since, look.now)
     delay = thresholds.fall if last.up else thresholds.rise
+    if last.up and look.started is not None and proven is None:
+        since = max(since, min(look.started + look.rule.checker.warm_up, look.now))
     ready = since + delay
     if not last.up and look.started is not None:
         since = max(since, look.started)
@@ -215,17 +238,59 @@ def _appeared(
 
 def _grace(look: _Look, last: ServiceMemory) -> float | None:
     """Return until when a service that vanished may come back, None where it is given up."""
-    end = _past(last.gone_since, look.now) + look.rule.checker.restart_grace
+    end = _missed_since(look, last) + look.rule.checker.restart_grace
     return end if last.up and look.now < end else None
 
 
-def _proven(look: _Look, last: ServiceMemory | None, *, bad: bool) -> float | None:
-    """Return when the service was first seen well under the checker that runs now, if it was."""
+def _missed_since(look: _Look, last: ServiceMemory) -> float:
+    """Return since when a service that vanished is missing, if it was up."""
+    return look.now if _came_back(look, last) else _past(last.gone_since, look.now)
+
+
+def _came_back(look: _Look, last: ServiceMemory) -> bool:
+    """Tell whether a service that was up vanished, came back with too few, and waits to be checked.
+
+    Both its times are when it came back then. What was given up began to fall later than it went.
+    """
+    came_back = last.gone_since is not None and last.gone_since == last.turning_since
+    return last.up and came_back and look.rule.checker.restart_grace > 0
+
+
+def _reappeared(look: _Look, last: ServiceMemory | None) -> float | None:
+    """Return when a service that was up vanished and came back, if so; else None.
+
+    In alpha mode it has no realservers then until a check passes.
+    """
+    if last is None or not last.up or last.gone_since is None or look.started is None:
+        return None
+    if _came_back(look, last):
+        return max(_past(last.turning_since, look.now), look.started)
+    return look.now if last.turning_since is None else None
+
+
+def _returned(look: _Look, last: ServiceMemory | None, count: int | None) -> ServiceMemory | None:
+    """Return what is remembered of a service that was up and is there again: it is not missed."""
+    if last is None or not last.up or last.gone_since is None or count is None:
+        return last
+    back = _reappeared(look, last)
+    since = last.turning_since if back is None else back + look.rule.checker.warm_up
+    return replace(last, gone_since=None, turning_since=since)
+
+
+def _proven(look: _Look, last: ServiceMemory | None, *, fills: bool) -> float | None:
+    """Return when the checker that runs now was first seen to have filled the service, if it was.
+
+    That a service is full proves nothing by itself: a checker that was killed leaves it so, and
+    the next one may empty it when it has read its configuration. It must have been seen without.
+    """
     if look.started is None:
         return None if last is None else last.proven_at
-    if last is not None and last.proven_at is not None and last.proven_at >= look.started:
+    if last is None:
+        return None
+    if last.proven_at is not None and last.proven_at >= look.started:
         return last.proven_at
-    return None if bad else look.now
+    was_bad = last.gone_since is not None or (last.turning_since is not None) == last.up
+    return look.now if was_bad and fills else None
 
 
 def _past(when: float | None, now: float) -> float:

@@ -81,7 +81,58 @@ def test_killed() -> None:
     assert address.look(1e6, {WEB: 0}, DEAD) is UNKNOWN
     assert address.look_again is None
     assert address.look(1e6 + 1, {WEB: 2}, Checker(1e6)) is UP
-    assert address.look(1e6 + 2, {WEB: 0}, Checker(1e6)) is DOWN
+    assert address.look(1e6 + 2, {WEB: 0}, Checker(1e6)) is UNKNOWN
+    assert address.look(1e6 + 10, {WEB: 0}, Checker(1e6)) is DOWN
+
+
+def test_killed_and_flushed() -> None:
+    """What a killed keepalived left is full, and proves nothing: the next one may empty it late.
+
+    Once the next one was seen to fill it, a realserver that it takes away is dead at once.
+    """
+    address, new = Address(), Checker(102.0)
+    address.look(100.0, {WEB: 2})
+    address.look(101.0, {WEB: 2}, DEAD)
+    assert address.look(102.1, {WEB: 2}, new) is UP
+    assert address.look(103.0, {WEB: 0}, new) is UNKNOWN
+    assert address.reason == "tcp/80 has 0, not checked yet: keepalived started 1.0s ago"
+    assert address.look_again == 112.0
+    assert address.look(104.0, {WEB: 1}, new) is UP
+    assert address.look(105.0, {WEB: 0}, new) is DOWN
+
+
+@pytest.mark.parametrize("fall", [0.0, 5.0])
+def test_fall_after_the_doubt(fall: float) -> None:
+    """`fall` counts from when the doubt is over, also for what was falling before the restart."""
+    for before in (2, 0):
+        address, new = Address(HealthRule(Thresholds(fall=fall), checker=USUAL)), Checker(102.0)
+        address.look(90.0, {WEB: 2})
+        address.look(101.0, {WEB: before if fall else 2})
+        assert address.look(103.0, {WEB: 0}, new) is UNKNOWN
+        assert address.look(111.9, {WEB: 0}, new) is UNKNOWN
+        assert address.look(112.0, {WEB: 0}, new) is (UP if fall else DOWN)
+        assert address.look(112.0 + fall, {WEB: 0}, new) is DOWN
+
+
+def test_a_service_that_comes_back_in_alpha_mode() -> None:
+    """What was up and comes back empty is unknown for warm_up, counted from when it came back.
+
+    keepalived's start may be long ago: it took that long to read its configuration, or a HUP
+    brought the service back.
+    """
+    for passes in (True, False):
+        address = Address()
+        address.look(90.0, {WEB: 2})
+        address.look(100.0, {})
+        assert address.look(105.0, {WEB: 0}) is UNKNOWN
+        assert address.look(108.0, {WEB: 0}) is UNKNOWN
+        assert address.reason == "tcp/80 has 0, not checked yet: it appeared 3.0s ago"
+        assert address.look_again == 115.0
+        if passes:
+            assert address.look(109.0, {WEB: 1}) is UP
+            assert address.look(110.0, {WEB: 0}) is DOWN
+        else:
+            assert address.look(115.0, {WEB: 0}) is DOWN
 
 
 def test_not_asked_for() -> None:
@@ -220,19 +271,28 @@ def test_up_stays_up_in_alpha_mode(seen: bool) -> None:  # noqa: FBT001 - a para
         if seen:
             address.look(99.0, {}, DEAD)
         assert address.look(100.2, {WEB: 0}, new) is UNKNOWN
-        assert "not checked yet: keepalived started 0.2s ago" in address.reason
-        assert address.look_again == 110.0
+        why = "it appeared 0.0s" if seen else "keepalived started 0.2s"
+        assert address.reason == f"tcp/80 has 0, not checked yet: {why} ago"
+        end = address.look_again
+        assert end == (110.2 if seen else 110.0)
         if recovers:
             assert address.look(103.0, {WEB: 1}, new) is UP
             assert address.look(104.0, {WEB: 0}, new) is DOWN
         else:
-            assert address.look(110.0, {WEB: 0}, new) is DOWN
+            assert address.look(end, {WEB: 0}, new) is DOWN
 
 
 @st.composite
 def looks(draw: st.DrawFn) -> list[tuple[float, Live | None, Checker | None]]:
     """Looks at one address, with what is known of the checker at each."""
-    return [(now, live, draw(made.CHECKERS)) for now, live in draw(made.timelines())]
+    return [(now, live, _by(now, draw(made.CHECKERS))) for now, live in draw(made.timelines())]
+
+
+def _by(now: float, checker: Checker | None) -> Checker | None:
+    """Return a checker that does not start in the future."""
+    if checker is None or checker.started is None:
+        return checker
+    return Checker(min(checker.started, now))
 
 
 @given(made.health_rules(made.checker_rules()), looks(), st.booleans())
@@ -301,19 +361,27 @@ class Keepalived:
         """End by SIGKILL: the table stays."""
         self.checker, self.checked_at = DEAD, None
 
-    def starts(self, *, alpha: bool) -> None:
-        """Start: full at once, or in alpha mode empty until the first checks, 5 s later."""
+    def starts(self) -> None:
+        """Start: for as long as it reads its configuration, the table is as it was."""
         self.passes(0.01)
         self.checker = Checker(self.now)
+
+    def flushes(self) -> None:
+        """Empty the table, with `lvs_flush`."""
+        self.live = {}
+
+    def fills(self, *, alpha: bool) -> None:
+        """Fill what is not there: at once, or in alpha mode by the first checks, 5 s later."""
         full = {WEB: 2, TLS: 1}
-        self.live = (self.live or dict.fromkeys(full, 0)) if alpha else full
+        self.live = {**dict.fromkeys(full, 0), **self.live} if alpha else full
         self.checked_at = self.now + 5.0 if alpha else None
 
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["ends", "dies"]),
-        st.sampled_from([0.0, 0.5, 9.0]),
+        st.sampled_from([(0.0, 0.0), (0.5, 0.5), (9.0, 0.5), (0.5, 4.0)]),
+        st.booleans(),
         st.booleans(),
         st.sampled_from([0.0, 0.5, 4.0, 5.0, 30.0]),
     ),
@@ -321,11 +389,16 @@ STEPS = st.lists(
 )
 
 
-@given(made.health_rules(st.just(USUAL)), STEPS, st.lists(st.booleans(), min_size=12, max_size=12))
+@given(made.health_rules(st.just(USUAL)), STEPS, st.lists(st.booleans(), min_size=20, max_size=20))
 def test_no_restart_withdraws_a_healthy_vip(
-    rule: HealthRule, steps: list[tuple[str, float, bool, float]], looked: list[bool]
+    rule: HealthRule,
+    steps: list[tuple[str, tuple[float, float], bool, bool, float]],
+    looked: list[bool],
 ) -> None:
-    """Nothing that keepalived does at restart withdraws a healthy VIP, whenever it is looked at."""
+    """Nothing that keepalived does at restart withdraws a healthy VIP, whenever it is looked at.
+
+    However long it takes to read its configuration, over whatever a killed one has left.
+    """
     assume(all(s in (WEB, TLS) for s in rule.required))
     rule = replace(
         rule, thresholds=Thresholds(), required=dict.fromkeys(rule.required, Thresholds())
@@ -333,14 +406,23 @@ def test_no_restart_withdraws_a_healthy_vip(
     address, world = Address(rule), Keepalived()
     assert address.look(world.now, world.live, world.checker) is UP
     see = iter(looked)
-    for end, gap, alpha, then in steps:
+
+    def may_look() -> None:
+        if next(see):
+            assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+
+    for end, (gap, reading), flush, alpha, then in steps:
         getattr(world, end)()
-        if next(see):
-            assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+        may_look()
         world.passes(gap)
-        world.starts(alpha=alpha)
-        if next(see):
-            assert address.look(world.now, dict(world.live), world.checker) is not DOWN
+        world.starts()
+        may_look()
+        world.passes(reading)
+        if flush:
+            world.flushes()
+            may_look()
+        world.fills(alpha=alpha)
+        may_look()
         world.passes(then)
         assert address.look(world.now, dict(world.live), world.checker) is not DOWN
     world.passes(30.0)
@@ -476,8 +558,8 @@ def test_nothing_that_appears_is_believed_unchecked(
         now += step
         if was_empty and live and not address.announced:
             appeared = now
-        announced, was_empty = address.announced, not live
-        address.look(now, dict(live))
+        announced = address.announced
+        was_empty = address.look(now, dict(live)) is DOWN and not live
         if now < appeared + USUAL.warm_up:
             assert announced or not address.announced
 
