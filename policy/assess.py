@@ -76,9 +76,13 @@ class Case(NamedTuple):
     due: float | None
 
     def holds(self, facts: Facts, now: float) -> bool:
-        """Tell whether judging again would give the same: neither the facts nor time say otherwise."""
-        due = self.due
-        return facts == self.facts and self.judged_at <= now and (due is None or now < due)
+        """Tell whether judging again would give the same: neither the facts nor time say otherwise.
+
+        A duty is compared by what it is, not by what it has: its VIP may have thousands of addresses.
+        """
+        due, before = self.due, self.facts
+        same = facts.duty is before.duty and facts == before
+        return same and self.judged_at <= now and (due is None or now < due)
 
 
 @dataclass(frozen=True, slots=True)

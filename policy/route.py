@@ -34,25 +34,37 @@ class Origin(StrEnum):
 
 
 class _Ipv4Prefix(IPv4Network):
-    """An IPv4 prefix that knows its hash: sets and mappings of thousands are looked up in each cycle."""
+    """An IPv4 prefix that knows its hash and its text: thousands are looked up and shown in each cycle."""
+
+    _text = ""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._hash = super().__hash__()
+        self._text = super().__str__()
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __str__(self) -> str:
+        return self._text or super().__str__()  # the latter while it is refused
 
 
 class _Ipv6Prefix(IPv6Network):
-    """An IPv6 prefix that knows its hash."""
+    """An IPv6 prefix that knows its hash and its text."""
+
+    _text = ""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._hash = super().__hash__()
+        self._text = super().__str__()
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __str__(self) -> str:
+        return self._text or super().__str__()  # the latter while it is refused
 
 
 @lru_cache(maxsize=100_000)

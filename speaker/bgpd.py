@@ -148,9 +148,8 @@ def status(config: Config, why: str) -> dict[str, Any]:
 
 
 def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
-    """Return the form of `status.explanation`, for each prefix."""
-    watchdog = _looked(config)
-    return [states.explanation(watchdog, prefix) for prefix in prefixes]
+    """Return the form of `status.explanations`."""
+    return states.explanations(_looked(config), prefixes)
 
 
 def plan(config: Config) -> list[dict[str, str]]:

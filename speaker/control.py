@@ -1,11 +1,12 @@
 """HTTP/JSON on a unix socket: how vip_mgmt, curl and a browser ask the running watchdog.
 
-GET /status, /explain?prefix=P, /history?prefix=P&…, /plan; POST /intents.
+GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents. Without a prefix, all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -23,18 +24,25 @@ from policy.route import Prefix, parse_prefix
 from speaker import status
 from speaker.errors import SpeakerError
 from speaker.offline import name_of
+from speaker.status import EXPLAINED, Snapshot
+from speaker.steps import in_steps, json_list
 from speaker.wish import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from speaker.store import Store
     from speaker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST = 1 << 20
+MAX_REQUEST = 1 << 23
+"""Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
 MODE = 0o660
+MAX_PREFIXES = 100_000
+NAMED = 10
+"""How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
 PARTING = 0.2
 """How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
@@ -50,7 +58,7 @@ class Wish(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     mode: Annotated[Mode, Field(strict=False)]
-    prefixes: Annotated[list[str], Field(min_length=1, max_length=100_000)]
+    prefixes: Annotated[list[str], Field(min_length=1, max_length=MAX_PREFIXES)]
     reason: str = ""
     seconds: Annotated[float, Field(gt=0, le=86400 * 3650)] | None = None
     dry_run: bool = False
@@ -78,6 +86,10 @@ class Control:
         )
         return application
 
+    @property
+    def _store(self) -> Store:
+        return self._watchdog.ledger.store
+
     async def _settle(self) -> None:
         """Wait for what was changed to be read back; not for a daemon that does not answer.
 
@@ -93,20 +105,27 @@ class Control:
 
     async def _status(self, _: web.Request) -> web.Response:
         await self._settle()
-        return web.json_response(status.status(self._watchdog))
+        now = Snapshot(self._watchdog)
+        shown = await in_steps(now.routes())
+        head = json.dumps(now.head(shown)).removesuffix("}")
+        return _response(f'{head}, "routes": {await json_list(shown)}}}')
 
     async def _plan(self, _: web.Request) -> web.Response:
         await self._settle()
-        return web.json_response(status.difference(self._watchdog))
+        return _response(await json_list(status.difference(self._watchdog)))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        prefixes = self._known(request.query.getall("prefix", []))
+        asked = self._known(request.query.getall("prefix", []))
+        prefixes = asked or [*self._watchdog.duties]
         await self._settle()
-        return web.json_response([status.explanation(self._watchdog, p) for p in prefixes])
+        history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
+        now = Snapshot(self._watchdog)
+        return _response(await json_list(now.explanations(prefixes, history)))
 
     async def _history(self, request: web.Request) -> web.Response:
         prefixes = self._known(request.query.getall("prefix", []))
-        return web.json_response(status.history(self._watchdog, prefixes))
+        entries = await asyncio.to_thread(self._store.history, prefixes)
+        return web.json_response([entry.as_json() for entry in entries])
 
     async def _intents(self, request: web.Request) -> web.Response:
         wish = Wish.model_validate_json(await request.read())
@@ -114,16 +133,22 @@ class Control:
         now = self._watchdog.clock.wall()
         until = None if wish.seconds is None else now + wish.seconds
         intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
-        return web.json_response(await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run))
+        routes = await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run)
+        return _response(await json_list(routes))
 
     def _known(self, texts: list[str]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(map(parse_prefix, texts)))
         if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
+            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             raise PolicyError(
-                f"prefix: {', '.join(unknown)}: not in the configuration that the watchdog runs; "
-                "if vip.toml has it, send the watchdog a HUP"
+                f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "
+                "watchdog runs; if vip.toml has it, send the watchdog a HUP"
             )
         return prefixes
+
+
+def _response(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/json")
 
 
 def _look_at(task: asyncio.Future[None]) -> None:

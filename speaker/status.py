@@ -12,36 +12,144 @@ from speaker import reach
 from speaker.reach import Reaches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from policy.assess import Duty
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.backends.base import Peer
     from speaker.reach import Reach
+    from speaker.store import Entry
     from speaker.watchdog import Watchdog
+
+EXPLAINED = 5
+"""How many entries of history explain a prefix."""
+
+
+class Snapshot:
+    """All that the state of a prefix is told from, as it is now.
+
+    Nothing of it changes later: thousands of prefixes may be told of piece by piece.
+    """
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        """Take it, in a time that hardly depends on the number of prefixes."""
+        view = watchdog.view
+        self._assessment = watchdog.assessment
+        self._config = watchdog.config
+        self._duties = watchdog.duties
+        self._unchecked = watchdog.unchecked
+        self._intents = watchdog.ledger.intents()
+        self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
+        self._failures = dict(view.failures)
+        self._peers = watchdog.backend.peers()
+        self._reaches = Reaches(self._peers)
+        self._troubles = watchdog.troubles.texts
+
+    def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the state of some prefixes, or of all, in the order of the configuration."""
+        wanted = self._duties if prefixes is None else frozenset(prefixes)
+        return (self._route(prefix) for prefix in self._duties if prefix in wanted)
+
+    def explanations(
+        self, prefixes: Collection[Prefix], history: Mapping[Prefix, Sequence[Entry]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the state of some prefixes with all that led to it: intent, preference, profile, history.
+
+        Args:
+            prefixes: those.
+            history: of each the newest entries, oldest first.
+        """
+        for prefix in prefixes:
+            duty, intent = self._duties[prefix], self._intents.get(prefix)
+            decision = self._assessment.decisions.get(prefix) if self._assessment else None
+            yield {
+                **self._route(prefix),
+                "dc": self._config.settings.dc.name,
+                "prefer": list(duty.address.prefer),
+                "profile": f"{duty.profile.name}: {duty.route.attributes}",
+                "operator": str(intent) if intent else "auto",
+                "decided_by": decision.cause if decision else None,
+                "history": [entry.as_json() for entry in history.get(prefix, ())],
+            }
+
+    def head(self, shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """Return what is told besides the prefixes.
+
+        Args:
+            shown: the state of all prefixes, as `routes` yields it.
+        """
+        settings = self._config.settings
+        return {
+            "dc": settings.dc.name,
+            "backend": settings.backend,
+            "peers": [
+                {
+                    "name": peer.name,
+                    "address": peer.address,
+                    "asn": peer.asn,
+                    "up": peer.up,
+                    "local_as": peer.local_as,
+                }
+                for peer in self._peers
+            ],
+            "trouble": [*sessions(self._peers, shown), *self._troubles],
+        }
+
+    def _route(self, prefix: Prefix) -> dict[str, Any]:
+        assessment, duty = self._assessment, self._duties[prefix]
+        known = prefix in self._confirmed and prefix not in self._changed
+        seen = self._confirmed.get(prefix)
+        reached = self._reaches.of(self._sent.get(prefix) if known else None)
+        decision = assessment.decisions.get(prefix) if assessment else None
+        health = assessment.health.get(prefix) if assessment else None
+        unchecked = prefix in self._unchecked
+        path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
+        reasons = [decision.reason if decision else "not decided yet"]
+        if not known:
+            reasons += self._troubles
+        if isinstance(seen, Drift):
+            reasons.append(f"the daemon has {seen.found}")
+        if (failure := self._failures.get(prefix)) is not None:
+            reasons.append(f"not done: {failure.reason}")
+        wanted = decision and decision.route
+        done = reached.complete if wanted else reached.announced is False
+        return {
+            "vip": duty.vip.name,
+            "prefix": str(prefix),
+            **_reached(reached, wanted=bool(wanted)),
+            "as_path": list(path),
+            "rank": duty.rank,
+            "prepends": duty.profile.prepends,
+            "realservers": health.realservers if health else None,
+            "health": "up" if unchecked else health.health if health else "unknown",
+            "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
+            "reason": "; ".join(reasons),
+            "wanted": None if decision is None else decision.route is not None,
+            "as_wanted": bool(decision) and known and seen == wanted and done,
+        }
 
 
 def status(watchdog: Watchdog) -> dict[str, Any]:
     """Return the whole state: `dc`, `backend`, `peers`, `routes`, and `trouble`, a list of texts."""
-    settings = watchdog.config.settings
-    peers = watchdog.backend.peers()
-    shown = routes(watchdog, watchdog.duties)
+    now = Snapshot(watchdog)
+    shown = [*now.routes()]
+    return {**now.head(shown), "routes": shown}
+
+
+def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+    """Return the state of some prefixes, in the order of the configuration."""
+    return [*Snapshot(watchdog).routes(prefixes)]
+
+
+def announced(watchdog: Watchdog, prefixes: Iterable[Prefix]) -> dict[str, bool | None]:
+    """Return which of some prefixes are announced, as far as is known without looking again."""
+    view, reaches = watchdog.view, Reaches(watchdog.backend.peers())
+    changed = view.changed
     return {
-        "dc": settings.dc.name,
-        "backend": settings.backend,
-        "peers": [
-            {
-                "name": peer.name,
-                "address": peer.address,
-                "asn": peer.asn,
-                "up": peer.up,
-                "local_as": peer.local_as,
-            }
-            for peer in peers
-        ],
-        "routes": shown,
-        "trouble": [*sessions(peers, shown), *watchdog.troubles.texts],
+        str(prefix): view.believed.get(prefix) is not None
+        if prefix in changed and prefix in view.believed
+        else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
+        for prefix in prefixes
     }
 
 
@@ -67,59 +175,6 @@ def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str
             for family, count in sorted(nowhere.items())
         ),
     ]
-
-
-def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
-    """Return the state of some prefixes, in the order of the configuration."""
-    intents = watchdog.ledger.intents()
-    wanted = frozenset(prefixes)
-    reaches = Reaches(watchdog.backend.peers())
-    return [
-        _route(
-            watchdog,
-            prefix,
-            duty,
-            intents[prefix].mode if prefix in intents else Mode.AUTO,
-            reaches.of(watchdog.view.sent.get(prefix) if watchdog.view.proven(prefix) else None),
-        )
-        for prefix, duty in watchdog.duties.items()
-        if prefix in wanted
-    ]
-
-
-def _route(
-    watchdog: Watchdog, prefix: Prefix, duty: Duty, mode: Mode, reached: Reach
-) -> dict[str, Any]:
-    assessment = watchdog.assessment
-    known = watchdog.view.proven(prefix)
-    seen = watchdog.view.confirmed.get(prefix)
-    decision = assessment.decisions.get(prefix) if assessment else None
-    health = assessment.health.get(prefix) if assessment else None
-    unchecked = prefix in watchdog.unchecked
-    path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
-    reasons = [decision.reason if decision else "not decided yet"]
-    if not known:
-        reasons += watchdog.troubles.texts
-    if isinstance(seen, Drift):
-        reasons.append(f"the daemon has {seen.found}")
-    if (failure := watchdog.view.failures.get(prefix)) is not None:
-        reasons.append(f"not done: {failure.reason}")
-    wanted = decision and decision.route
-    done = reached.complete if wanted else reached.announced is False
-    return {
-        "vip": duty.vip.name,
-        "prefix": str(prefix),
-        **_reached(reached, wanted=bool(wanted)),
-        "as_path": list(path),
-        "rank": duty.rank,
-        "prepends": duty.profile.prepends,
-        "realservers": health.realservers if health else None,
-        "health": "up" if unchecked else health.health if health else "unknown",
-        "intent": mode,
-        "reason": "; ".join(reasons),
-        "wanted": None if decision is None else decision.route is not None,
-        "as_wanted": bool(decision) and known and seen == wanted and done,
-    }
 
 
 def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[dict[str, Any]]:
@@ -152,27 +207,10 @@ def _reached(reached: Reach, *, wanted: bool) -> dict[str, Any]:
     }
 
 
-def explanation(watchdog: Watchdog, prefix: Prefix) -> dict[str, Any]:
-    """Return a prefix's state with all that led to it: intent, preference, profile, history."""
-    duty = watchdog.duties[prefix]
-    intent = watchdog.ledger.intents().get(prefix)
-    decision = watchdog.assessment.decisions.get(prefix) if watchdog.assessment else None
-    return {
-        **routes(watchdog, [prefix])[0],
-        "dc": watchdog.config.settings.dc.name,
-        "prefer": list(duty.address.prefer),
-        "profile": f"{duty.profile.name}: {duty.route.attributes}",
-        "operator": str(intent) if intent else "auto",
-        "decided_by": decision.cause if decision else None,
-        "history": history(watchdog, [prefix], limit=5),
-    }
-
-
-def history(
-    watchdog: Watchdog, prefixes: Collection[Prefix], limit: int = 200
-) -> list[dict[str, Any]]:
-    """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
-    return [entry.as_json() for entry in watchdog.ledger.store.history(prefixes, limit)]
+def explanations(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+    """Return the state of some prefixes with all that led to it."""
+    history = watchdog.ledger.store.latest(prefixes, EXPLAINED)
+    return [*Snapshot(watchdog).explanations(prefixes, history)]
 
 
 def difference(watchdog: Watchdog) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ the disk when the call returns.
 
 from __future__ import annotations
 
+import json
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
 
 HISTORY_ROWS = 100_000
+_NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +236,19 @@ class Store:
 
     def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
         """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
-        names = [str(prefix) for prefix in prefixes]
-        where = f"WHERE prefix IN ({', '.join('?' * len(names))})" if names else ""
-        query = f"SELECT time, prefix, event, reason FROM history {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - only question marks are put in
-        with errors(self._path), closing(self._reading.execute(query, [*names, limit])) as rows:
+        names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
+        query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
+        with errors(self._path), closing(self._reading.execute(query, [names, limit])) as rows:
             return [Entry(*row) for row in rows][::-1]
+
+    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
+        """Return the newest entries of each of some prefixes, so many at most, oldest first."""
+        query = _NEWEST.format("WHERE prefix = ?1")
+        with errors(self._path), closing(self._reading.cursor()) as rows:
+            return {
+                prefix: [Entry(*row) for row in rows.execute(query, [str(prefix), each])][::-1]
+                for prefix in prefixes
+            }
 
 
 def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:

@@ -56,6 +56,11 @@ class View:
         """Whether anything was changed since the daemon was read."""
         return bool(self._unread)
 
+    @property
+    def changed(self) -> AbstractSet[Prefix]:
+        """The prefixes that were changed since the daemon was read."""
+        return frozenset(self._unread)
+
     def proven(self, prefix: Prefix) -> bool:
         """Tell whether what `confirmed` has of a prefix was read after its last change."""
         return prefix in self.confirmed and prefix not in self._unread

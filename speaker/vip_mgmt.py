@@ -28,6 +28,7 @@ from speaker.show import (
     status_json,
     status_table,
 )
+from speaker.targets import ALL
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def _report_announced(route: dict[str, Any], would: str) -> bool:
 
 
 def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
-    query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
+    named = () if ALL in call.words else prefixes  # without any, all
+    query = urlencode([("prefix", str(prefix)) for prefix in named])
     other = _elsewhere(loaded)
     match call.command:
         case "status":

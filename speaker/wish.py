@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from speaker import status
+from speaker.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +24,14 @@ async def take(
     Raises:
         StoreError: it could not be recorded; nothing was changed.
     """
-    await watchdog.settle()
-    before = {route["prefix"]: route for route in status.routes(watchdog, prefixes)}
     intents = dict.fromkeys(prefixes, intent)
     if dry_run:
-        after = status.foreseen(watchdog, intents)
+        await watchdog.settle()
+        before = status.announced(watchdog, prefixes)
+        after = iter(status.foreseen(watchdog, intents))
     else:
+        before = status.announced(watchdog, prefixes)
         # A caller that hangs up must not leave it half done.
         await asyncio.shield(watchdog.ask(intents))
-        after = status.routes(watchdog, prefixes)
-    return [{**route, "before": before[route["prefix"]]["announced"]} for route in after]
+        after = status.Snapshot(watchdog).routes(prefixes)
+    return await in_steps({**route, "before": before[route["prefix"]]} for route in after)

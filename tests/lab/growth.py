@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+_STEP = asyncio.Handle._run.__code__
 SIZE = 200
 TIMES = 4
 LIMIT = 1.1 * TIMES
@@ -20,9 +22,11 @@ LIMIT = 1.1 * TIMES
 
 @dataclass
 class Work:
-    """How many functions were called."""
+    """How many functions were called: in all, and in the longest step of an event loop."""
 
     calls: int = 0
+    longest: int = 0
+    step: int = 0
 
 
 @contextmanager
@@ -35,8 +39,13 @@ def counting() -> Iterator[Work]:
     work = Work()
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
-        del frame, argument
-        work.calls += event in {"call", "c_call"}
+        del argument
+        if event == "call" and frame.f_code is _STEP:
+            work.step = 0
+        elif event in {"call", "c_call"}:
+            work.calls += 1
+            work.step += 1
+            work.longest = max(work.longest, work.step)
 
     before = sys.getprofile()
     threading.setprofile(note)
@@ -61,4 +70,20 @@ def assert_linear(measure: Callable[[int], Work], size: int = SIZE) -> None:
     assert many <= LIMIT * few, (
         f"{few} calls for {size} prefixes, {many} for {TIMES * size}: "
         f"{many / few:.1f} times the work for {TIMES} times the prefixes"
+    )
+
+
+def assert_steps(measure: Callable[[int], Work], size: int) -> None:
+    """Fail where a step of the event loop is longer for four times as many.
+
+    Args:
+        measure: as for `assert_linear`.
+        size: the smaller number: more than are worked on in a step.
+    """
+    __tracebackhide__ = True
+    few, many = (measure(count).longest for count in (size, TIMES * size))
+    assert few, "no step was seen"
+    assert many <= 1.1 * few, (
+        f"{few} calls in the longest step for {size} prefixes, {many} for {TIMES * size}: "
+        "others wait for all of it"
     )

@@ -158,11 +158,31 @@ def test_many(tmp_path: Path) -> None:
 
     def ask(site: Site) -> None:
         assert len(client.ask(site.control, "GET", f"/explain?{query}")) == 1000
+        explained = client.ask(site.control, "GET", "/explain")
+        assert [each["prefix"] for each in explained][:3] == [V4_TEXT, str(V6), str(SECOND)]
+        assert len(explained) == 1003
         assert client.ask(site.control, "GET", f"/history?{query}")
         routes = client.ask(site.control, "POST", "/intents", wish("drained", *addresses))
         assert not any(route["announced"] for route in routes)
 
     served(tmp_path, ask, more)
+
+
+def test_a_request_of_thousands(tmp_path: Path) -> None:
+    """A request may name 30,000 prefixes, as they are written longest; an error names few of them."""
+    prefixes = [f"2001:db8:1111:2222:3333:4444:5555:{number:x}/128" for number in range(30_000)]
+    query = "&".join(f"prefix={prefix}" for prefix in prefixes)
+
+    def ask(site: Site) -> None:
+        for method, target, body in (
+            ("GET", f"/history?{query}", None),
+            ("POST", "/intents", wish("drained", *prefixes)),
+        ):
+            with pytest.raises(RefusedError) as refused:
+                client.ask(site.control, method, target, body)
+            assert " and 29990 more: not in the configuration" in str(refused.value)
+
+    served(tmp_path, ask)
 
 
 def test_a_caller_that_hangs_up(tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from policy.intent import Intent, Mode
-from speaker import status, wish
+from speaker import config, wish
+from speaker.control import Control
+from speaker.steps import STEP
 from tests.fakes import virtual_time
 from tests.fakes.site import running
 from tests.fakes.virtual_time import VirtualClock
-from tests.lab.growth import Work, assert_linear, counting
+from tests.lab.growth import Work, assert_linear, assert_steps, counting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,12 +27,21 @@ if TYPE_CHECKING:
 FIRST = IPv4Address("198.18.0.0")
 
 
-def vips(count: int) -> str:
+def many(count: int) -> str:
     """Return so many VIPs of vip.toml, each with an address."""
     return "".join(
         f'[vip."vip-{number}.example"]\naddresses = ["{FIRST + number}"]\n'
         for number in range(count)
     )
+
+
+def one(count: int) -> str:
+    """Return one VIP with so many addresses."""
+    addresses = ", ".join(f'"{FIRST + number}"' for number in range(count))
+    return f'[vip."vip-0.example"]\naddresses = [{addresses}]\n'
+
+
+# --- what is asked of it -------------------------------------------------------------------------
 
 
 async def drain(site: Site) -> None:
@@ -49,32 +61,116 @@ async def _wish(site: Site, mode: Mode, *, dry_run: bool = False) -> None:
     await wish.take(site.watchdog, [*site.watchdog.duties], intent, dry_run=dry_run)
 
 
-async def show(site: Site) -> None:
-    status.status(site.watchdog)
-    status.difference(site.watchdog)
+async def status(site: Site) -> None:
+    await _get(site, "/status")
 
 
-@pytest.mark.parametrize("scene", [drain, rehearse, restore, show])
-def test_of_a_watchdog(tmp_path: Path, scene: Callable[[Site], Awaitable[Any]]) -> None:
-    """What is asked of a watchdog for all prefixes takes work in proportion to their number."""
+async def plan(site: Site) -> None:
+    await _get(site, "/plan")
 
-    async def main(directory: Path, count: int) -> Work:
+
+async def explain(site: Site) -> None:
+    await _get(site, "/explain")
+
+
+async def history(site: Site) -> None:
+    await _get(site, "/history")
+
+
+async def explain_each(site: Site) -> None:
+    await _get(site, f"/explain?{_each(site)}")
+
+
+async def history_of_each(site: Site) -> None:
+    await _get(site, f"/history?{_each(site)}")
+
+
+def _each(site: Site) -> str:
+    return "&".join(f"prefix={prefix}" for prefix in site.watchdog.duties)
+
+
+async def _get(site: Site, target: str) -> None:
+    application = Control(site.watchdog).application()
+    response = await application._handle(make_mocked_request("GET", target))
+    assert response.status == 200
+
+
+# --- what happens to it --------------------------------------------------------------------------
+
+
+async def death(site: Site) -> None:
+    """All realservers die, which the guard holds at first, and come back."""
+    for count in (0, 2):
+        site.source.live = dict.fromkeys(site.source.live, count)
+        for _ in range(3):
+            await site.watchdog.cycle()
+            await asyncio.sleep(4.0)
+        await site.watchdog.settle()
+
+
+async def reload(site: Site) -> None:
+    """The configuration is read and taken again."""
+    loaded = config.load(site.directory / "vip.toml", {})
+    await site.watchdog.configure(loaded, site.source, site.life.configure)
+    await site.watchdog.cycle()
+
+
+async def rest(site: Site) -> None:
+    """Nothing changes, and the daemon is read back."""
+    site.watchdog.wake_and_read()
+    await site.watchdog.cycle()
+
+
+SCENES = (
+    drain,
+    rehearse,
+    restore,
+    status,
+    plan,
+    explain,
+    explain_each,
+    history_of_each,
+    death,
+    reload,
+    rest,
+)
+
+
+@pytest.fixture(name="measure")
+def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., Work]:
+    caplog.set_level("CRITICAL")  # a line for each prefix, which pytest would keep
+
+    async def main(directory: Path, more: str, scene: Callable[[Site], Awaitable[Any]]) -> Work:
         clock = VirtualClock(asyncio.get_running_loop())
-        async with running(directory, more=vips(count), clock=clock, cycles=False) as site:
+        async with running(directory, more=more, clock=clock, cycles=False) as site:
             if scene is restore:
                 await drain(site)
+            await asyncio.sleep(20.0)
             with counting() as work:
                 await scene(site)
             return work
 
-    def measure(count: int) -> Work:
+    def measure(count: int, scene: Callable[[Site], Awaitable[Any]], shape: Any = many) -> Work:
         directory = tmp_path / str(count)
         directory.mkdir()
-        result = virtual_time.run(main(directory, count))
+        result = virtual_time.run(main(directory, shape(count), scene))
         assert isinstance(result, Work)
         return result
 
-    assert_linear(measure)
+    return measure
+
+
+@pytest.mark.parametrize("shape", [many, one])
+@pytest.mark.parametrize("scene", SCENES)
+def test_of_a_watchdog(measure: Callable[..., Work], scene: Any, shape: Any) -> None:
+    """What happens to all prefixes takes work in proportion to their number, whoever has them."""
+    assert_linear(lambda count: measure(count, scene, shape))
+
+
+@pytest.mark.parametrize("scene", [status, explain, history])
+def test_steps_of_an_answer(measure: Callable[..., Work], scene: Any) -> None:
+    """However long an answer is: withdrawals do not wait for all of it to be made."""
+    assert_steps(lambda count: measure(count, scene), 2 * STEP)
 
 
 def test_a_search_counts() -> None:

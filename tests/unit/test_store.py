@@ -350,6 +350,17 @@ def test_history_of_many(store: Store) -> None:
     assert len(store.history(many)) == 1
 
 
+def test_the_latest_of_each(store: Store) -> None:
+    """Of each prefix the newest entries, oldest first; of one without any, none."""
+    store.confirm({}, [*entries(7), *entries(2, SECOND)])
+    latest = store.latest([SECOND, FIRST, made.host_v6(1)], 3)
+    assert {p: [entry.time for entry in found] for p, found in latest.items()} == {
+        SECOND: [0.0, 1.0],
+        FIRST: [4.0, 5.0, 6.0],
+        made.host_v6(1): [],
+    }
+
+
 # --- files that can't be used --------------------------------------------------------------------
 
 
