@@ -1,4 +1,8 @@
-"""Whether keepalived runs, and since when: without it nobody keeps the table of IPVS."""
+"""Whether keepalived runs, and since when: without it nobody keeps the table of IPVS.
+
+Anybody may give a process its name. So only one counts that is root's, runs a program of that name
+where that may be seen, and is in this network namespace.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +155,12 @@ def _named(proc: Path) -> Iterator[Process]:
     except OSError:
         return
     for pid in pids:
-        if _read(proc, pid, "comm").rstrip(b"\n") == NAME and (process := _process(proc, pid)):
+        if (
+            _read(proc, pid, "comm").rstrip(b"\n") == NAME
+            and _is_roots(proc, pid)
+            and _is_program(proc, pid)
+            and (process := _process(proc, pid))
+        ):
             yield process
 
 
@@ -171,12 +180,34 @@ def _read(proc: Path, pid: int, name: str) -> bytes:
     return b""  # it ended while we looked
 
 
-def _is_here(proc: Path, pid: int) -> bool:
-    """Tell whether a process is in our network namespace, as far as we are let to know."""
+def _is_roots(proc: Path, pid: int) -> bool:
+    """Tell whether a process is root's in all of real, effective, saved and file system's user."""
+    found = re.search(rb"^Uid:(.*)$", _read(proc, pid, "status"), re.MULTILINE)
+    return found is not None and found[1].split() == [b"0"] * 4
+
+
+def _is_program(proc: Path, pid: int) -> bool:
+    """Tell whether a process runs a program of that name, where its link may be read: root may."""
     try:
-        return os.readlink(f"{proc}/{pid}/ns/net") == os.readlink(f"{proc}/self/ns/net")  # noqa: PTH115 - the link's text
-    except OSError:
+        program = os.readlink(f"{proc}/{pid}/exe")  # noqa: PTH115 - the link's text
+    except PermissionError:
         return True
+    except OSError:
+        return False
+    # An upgrade replaces the file of one that runs.
+    return os.path.basename(program.removesuffix(" (deleted)")) == NAME.decode()  # noqa: PTH119 - likewise
+
+
+def _is_here(proc: Path, pid: int) -> bool:
+    """Tell whether a process is in our network namespace.
+
+    The link in its `ns` may be read by its own user only. The files in its `net` by anybody, and
+    each namespace has its own.
+    """
+    try:
+        return os.stat(f"{proc}/{pid}/net/dev").st_ino == os.stat(f"{proc}/self/net/dev").st_ino  # noqa: PTH116 - likewise
+    except OSError:
+        return False
 
 
 def _is_vrrp_only(proc: Path, pid: int) -> bool:

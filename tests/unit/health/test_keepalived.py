@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +15,14 @@ from policy.health import Checker
 from speaker.clock import SystemClock
 from speaker.health.keepalived import MISSED, NAME, OVERLAP, RESCAN, Keepalived, is_running
 from tests.lab.eventually import eventually
+from tests.lab.installed import NOBODY
+from tests.lab.requirements import require
+from tests.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from tests.lab.netns import Network
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -25,6 +32,8 @@ class Machine:
 
     def __init__(self, proc: Path) -> None:
         self.proc = proc
+        (proc / "self" / "net").mkdir(parents=True)
+        (proc / "self" / "net" / "dev").touch()
         self.now = 1500.0
         self.keepalived = Keepalived(lambda: self.now, proc=proc, uptime=lambda: self.now - 1000.0)
 
@@ -37,10 +46,21 @@ class Machine:
         at: float = 1100.0,
         state: str = "S",
         arguments: str = "",
+        users: str = "0 0 0 0",
+        program: str = "/usr/sbin/keepalived",
+        here: bool = True,
     ) -> None:
         """Have a process, started at that time."""
         place = self.proc / str(pid)
-        place.mkdir(exist_ok=True)
+        if place.exists():
+            self.ends(pid)
+        (place / "net").mkdir(parents=True)
+        if here:
+            (place / "net" / "dev").hardlink_to(self.proc / "self" / "net" / "dev")
+        else:
+            (place / "net" / "dev").touch()
+        (place / "exe").symlink_to(program)
+        (place / "status").write_text(f"Name:\t{name}\nUid:\t{users}\nGid:\t0\t0\t0\t0\n")
         (place / "comm").write_text(f"{name[:15]}\n")
         (place / "cmdline").write_text("\0".join([name, *arguments.split(), ""]))
         zeros = " ".join("0" * 17)
@@ -202,15 +222,48 @@ def test_vrrp_only(machine: Machine, arguments: str, *, counts: bool) -> None:
 
 
 def test_another_network_namespace(machine: Machine) -> None:
-    """One in another network namespace keeps another table; where that is not shown, it is ours."""
-    machine.runs(10)
-    for pid, space in (("self", "net:[1]"), ("10", "net:[2]")):
-        (machine.proc / pid / "ns").mkdir(parents=True)
-        (machine.proc / pid / "ns" / "net").symlink_to(space)
+    """One in another network namespace keeps another table."""
+    machine.runs(10, here=False)
     assert machine.started() is None
-    (machine.proc / "10" / "ns" / "net").unlink()
+    machine.runs(10)
     machine.now += MISSED
     assert machine.started() == 1100.0
+
+
+@pytest.mark.parametrize(
+    "users", ["1000 1000 1000 1000", "1000 0 0 0", "0 1000 0 0", "65534 " * 4, ""]
+)
+def test_of_another_user(machine: Machine, users: str) -> None:
+    """A process of any user but root is none, whatever its name: anybody may choose that."""
+    machine.runs(10, users=users)
+    assert machine.started() is None
+    machine.runs(20)
+    machine.runs(30, users=users, at=1499.0)
+    machine.now += RESCAN
+    assert machine.started() == 1100.0
+
+
+@pytest.mark.parametrize(
+    ("program", "counts"),
+    [
+        ("/usr/sbin/keepalived", True),
+        ("/usr/sbin/keepalived (deleted)", True),
+        ("/usr/bin/perl", False),
+        ("/tmp/keepalived-x", False),
+        ("/tmp/keepalived/sh", False),
+    ],
+)
+def test_of_another_program(machine: Machine, program: str, *, counts: bool) -> None:
+    """A process of root's that only took the name is none; one whose file was upgraded still is."""
+    machine.runs(10, program=program)
+    assert (machine.started() is not None) is counts
+
+
+def test_whose_program_is_not_shown(machine: Machine) -> None:
+    """Where only root may see the program, its user decides."""
+    machine.runs(10)
+    (machine.proc / "10" / "exe").unlink()
+    assert machine.started() is None
 
 
 @pytest.mark.parametrize("state", ["R", "D", "T"])
@@ -231,24 +284,62 @@ def test_garbage(machine: Machine) -> None:
     assert machine.started() is None
 
 
-def test_a_real_process(tmp_path: Path) -> None:
-    """A process of this machine is found by its name, with the time when it was started."""
-    program = tmp_path / NAME.decode()
-    shutil.copy("/bin/sleep", program)
-    steady = SystemClock().steady
-    keepalived = Keepalived(steady)
-    before = keepalived.look().checker
-    with subprocess.Popen([program, "60"]) as process:
+# --- the processes of this machine -----------------------------------------------------------------
+
+
+@pytest.fixture
+def program() -> Iterator[Path]:
+    """A program of that name that only sleeps, and that any user may run."""
+    require()
+    with reachable(0o755) as folder:
+        shutil.copy("/bin/sleep", folder / NAME.decode())
+        yield folder / NAME.decode()
+
+
+@contextmanager
+def running(*argv: str | Path, user: int = 0) -> Iterator[int]:
+    """Run a program, and give its process id once it is executed."""
+    with subprocess.Popen(argv, user=user) as process:
         try:
-            at = steady()
-
-            def found() -> None:
-                started = Keepalived(steady).look().checker.started
-                assert started is not None
-                assert abs(started - at) < 5.0
-
-            eventually(found, within=10.0, what="it is found", until=lambda _: True)
+            comm = Path(f"/proc/{process.pid}/comm")
+            eventually(
+                lambda: comm.read_text().strip(),
+                until=lambda name: name == NAME.decode(),
+                within=10.0,
+                what="it is executed",
+            )
+            yield process.pid
         finally:
             process.kill()
-    if not before.running:
-        assert not is_running()
+
+
+def started() -> float | None:
+    """When keepalived was started, by this machine's /proc."""
+    return Keepalived(SystemClock().steady).look().checker.started
+
+
+def test_a_real_process(program: Path) -> None:
+    """A process of root's is found by its name, with the time when it was started; by any user."""
+    at = SystemClock().steady()
+    with running(program, "60"):
+        for reader in (nullcontext, nobody):
+            with reader():
+                when = started()
+            assert when is not None
+            assert abs(when - at) < 5.0
+
+
+def test_a_real_process_of_another_user(program: Path) -> None:
+    """Any local user may run a program of that name: it is none, whoever looks."""
+    with running(program, "60", user=NOBODY):
+        for reader in (nullcontext, nobody):
+            with reader():
+                assert not is_running()
+
+
+def test_a_real_process_elsewhere(program: Path, network: Network) -> None:
+    """One of root's in another network namespace is none, whoever looks."""
+    with running(*network.host("elsewhere").command(str(program), "60")):
+        for reader in (nullcontext, nobody):
+            with reader():
+                assert not is_running()
