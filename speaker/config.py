@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speaker import trusted
 from speaker.config_build import Builder
 from speaker.config_form import form
 from speaker.errors import SpeakerError
@@ -42,7 +44,9 @@ def find(option: str | None, environ: Mapping[str, str]) -> Path:
     return Path(option or environ.get("VIP_CONFIG") or DEFAULT_PATH)
 
 
-def load(path: Path, environ: Mapping[str, str], *, allow_ties: bool = False) -> Config:
+def load(
+    path: Path, environ: Mapping[str, str], *, allow_ties: bool = False, obeyed: bool = True
+) -> Config:
     """Read a configuration file. `$VIP_DC` and `$VIP_BACKEND` beat `[node]`.
 
     Args:
@@ -50,11 +54,12 @@ def load(path: Path, environ: Mapping[str, str], *, allow_ties: bool = False) ->
         environ: the environment.
         allow_ties: take ranks whose prepends do not rise, to explain what they do. A topology
             that has them is never to be announced.
+        obeyed: whether what it says is done: root then refuses a file that others may change.
 
     Raises:
         ConfigError: it can't be read, or has faults: all of them at once.
     """
-    builder = Builder(*form(_read(path, environ)), allow_ties=allow_ties)
+    builder = Builder(*form(_read(path, environ, obeyed=obeyed)), allow_ties=allow_ties)
     config = builder.build()
     if config is None:
         raise ConfigError(path, builder.faults)
@@ -76,7 +81,7 @@ def read(path: Path) -> File:
     Raises:
         ConfigError: it can't be read, or its form has faults: all of them at once.
     """
-    written = _read(path, {})
+    written = _read(path, {}, obeyed=False)
     node = written["node"]
     if isinstance(node, dict):
         node.setdefault("dc", "")
@@ -86,10 +91,12 @@ def read(path: Path) -> File:
     return File(path, written, document)
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, Any]:
     try:
-        text = _text(path)
+        text = _text(path, obeyed=obeyed)
         document = tomllib.loads(text)
+    except trusted.UntrustedError as error:
+        raise ConfigError(path, [str(error)]) from error
     except OSError as error:
         raise ConfigError(path, [f"{error.strerror}; name the file with --config"]) from error
     except UnicodeDecodeError as error:
@@ -109,9 +116,11 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
 _TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, *, obeyed: bool) -> str:
     """Read the file, whose size and keys are bounded before anything parses them."""
     with path.open("rb") as file:
+        if obeyed:
+            trusted.check_open(path, file.fileno(), os.geteuid())
         content = file.read(MAX_SIZE + 1)
     if len(content) > MAX_SIZE:
         raise ConfigError(path, [f"more than {MAX_SIZE} bytes; is this vip.toml?"])

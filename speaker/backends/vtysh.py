@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from speaker import trusted
 from speaker.backends.base import BackendError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Shell:
         """See `Vtysh`. Always `-d bgpd`: without it, a Quagga whose bgpd is down says nothing at all."""
         arguments = ["-d", "bgpd", *(word for command in commands for word in ("-c", command))]
         try:
+            trusted.check(self._path, os.geteuid())
             process = await asyncio.create_subprocess_exec(
                 self._path,
                 *arguments,
@@ -69,6 +71,8 @@ class Shell:
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, "VTYSH_PAGER": "cat", "LC_ALL": "C"},
             )
+        except trusted.UntrustedError as error:
+            raise VtyshError(f"vtysh: {error}", commands) from error
         except OSError as error:
             raise VtyshError(
                 f"vtysh: {self._path}: {error.strerror}; backend.quagga.vtysh names it", commands

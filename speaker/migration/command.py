@@ -253,7 +253,7 @@ def _check(
     """
     findings: tuple[str, ...] = ()
     for each in sites:
-        loaded = config.load(path, {"VIP_DC": each.name})
+        loaded = config.load(path, {"VIP_DC": each.name}, obeyed=False)
         settings = loaded.settings
         pairs = compare(
             replace(each.configuration, neighbors=each.neighbors),

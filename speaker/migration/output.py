@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speaker import trusted
 from speaker.migration.statement import MigrationError
 
 if TYPE_CHECKING:
@@ -124,8 +125,13 @@ def validate(program: Path, path: Path, watchdog: str) -> str:
     It looks whether the process is there: a program that surely is stands in for vip_watchdog.
 
     Raises:
-        MigrationError: ExaBGP can't be run.
+        MigrationError: ExaBGP can't be run, or root must not run it.
     """
+    try:
+        if program != exabgp():
+            trusted.check(program, os.geteuid())
+    except (OSError, trusted.UntrustedError) as error:
+        raise MigrationError(f"--exabgp {program}: {error}") from error
     copy = path.with_name(f"{path.name}.check")
     text = path.read_text(encoding="utf-8").replace(watchdog, sys.executable)
     copy.touch(mode=0o600)
