@@ -127,20 +127,19 @@ def validate(program: Path, path: Path, watchdog: str) -> str:
     Raises:
         MigrationError: ExaBGP can't be run, or root must not run it.
     """
-    try:
-        if program != exabgp():
-            trusted.check(program, os.geteuid())
-    except (OSError, trusted.UntrustedError) as error:
-        raise MigrationError(f"--exabgp {program}: {error}") from error
     copy = path.with_name(f"{path.name}.check")
     text = path.read_text(encoding="utf-8").replace(watchdog, sys.executable)
     copy.touch(mode=0o600)
     copy.write_text(text, encoding="utf-8")
     command = [str(program), "--version"]
     try:
+        if program != exabgp():
+            trusted.check(program, os.geteuid())
         is_old = re.search(r"ExaBGP *: *4\.", _run(command).stdout) is not None
         command = [str(program), "--test" if is_old else "validate", str(copy)]
         done = _run(command)
+    except trusted.UntrustedError as error:
+        raise MigrationError(f"--exabgp: {error}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MigrationError(
             f"ExaBGP: {' '.join(command)}: {error}; is it installed whole?"

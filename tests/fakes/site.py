@@ -162,6 +162,7 @@ def write_config(directory: Path, more: str = "") -> Path:
     """Write the site's vip.toml."""
     path = directory / "vip.toml"
     path.write_text(TOML.format(directory=directory) + more)
+    path.chmod(0o644)  # as it is installed, whatever the umask: root obeys no other
     return path
 
 
