@@ -243,11 +243,10 @@ def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
 def _compare(call: Call, loaded: Config) -> int:
     from speaker.migration import comparison  # noqa: PLC0415 - wanted once in a site's life
 
-    path, dc = Path(call.words[0]), loaded.settings.dc.name
-    pairs = comparison.pairs(path, loaded)
+    found = comparison.make(Path(call.words[0]), loaded)
     show = comparison.as_json if call.as_json else comparison.as_table
-    tell(show(path, dc, pairs))
-    return DIFFERENT if any(pair.differences for pair in pairs) else DONE
+    tell(show(found))
+    return DONE if found.are_equal else DIFFERENT
 
 
 def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from policy.route import Asn, Prefix
     from policy.topology import DataCentre, Topology
-    from speaker.migration.values import Configuration, Neighbor
+    from speaker.migration.values import Configuration, Neighbor, Obstacle
     from speaker.settings import NextHop
     from speaker.units import IpAddress
 
@@ -26,7 +26,8 @@ LOCAL_PREF = 100
 class Pair:
     """What one neighbour gets of a prefix from the old speaker and from the new one: None for nothing.
 
-    `silence` says why there is none of the old, or none of the new.
+    `silence` says why there is none of the old, or none of the new. With `doubts`, which are lines
+    that are not understood, `old` is what the rest of the file comes to: it proves nothing.
     """
 
     prefix: Prefix
@@ -35,6 +36,7 @@ class Pair:
     old: Update | None
     new: Update | None
     silence: str = ""
+    doubts: tuple[Obstacle, ...] = ()
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ def _to(
             _known(old.get(prefix), neighbor),
             _known(None if isinstance(ours, str) else ours, neighbor),
             silence,
+            evaluation.doubts(neighbor.address, prefix),
         )
         if pair.old is not None or pair.new is not None:
             yield pair

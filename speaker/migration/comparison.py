@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speaker.migration.compare import Pair, compare, fields
@@ -12,17 +13,51 @@ from speaker.migration.statement import MigrationError
 from speaker.show import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from speaker.migration.values import Obstacle
     from speaker.settings import Config
 
 
-def pairs(path: Path, config: Config) -> tuple[Pair, ...]:
-    """Return what bgpd sends with a file, and what ExaBGP will with a configuration.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What both speakers send: what differs, what is equal, and what the file does not let one know.
+
+    `lines` are those of the file that are not understood: what they decide is not known, also where
+    they are of a network or a neighbour that is in no pair.
+    """
+
+    file: str
+    dc: str
+    pairs: tuple[Pair, ...]
+    lines: tuple[Obstacle, ...]
+
+    @property
+    def differences(self) -> tuple[Pair, ...]:
+        """Return what differs for certain."""
+        return tuple(pair for pair in self.pairs if pair.differences and not pair.doubts)
+
+    @property
+    def unproven(self) -> tuple[Pair, ...]:
+        """Return what lines that are not understood may decide."""
+        return tuple(pair for pair in self.pairs if pair.doubts)
+
+    @property
+    def equal(self) -> tuple[Pair, ...]:
+        """Return what is equal."""
+        return tuple(pair for pair in self.pairs if not (pair.differences or pair.doubts))
+
+    @property
+    def are_equal(self) -> bool:
+        """Return whether all is equal, and known to be."""
+        return not (self.differences or self.lines)
+
+
+def make(path: Path, config: Config) -> Comparison:
+    """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
 
     Raises:
-        MigrationError: the file can't be read, or has lines of which it is not known what they do.
+        MigrationError: the file can't be read, or nothing of it can be said.
     """
     try:
         content = path.read_bytes()
@@ -30,13 +65,11 @@ def pairs(path: Path, config: Config) -> tuple[Pair, ...]:
         raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
     configuration = read(str(path), content)
     evaluation = evaluate(configuration)
-    if evaluation.obstacles:
-        lines = "\n".join(map(str, evaluation.obstacles))
-        raise MigrationError(f"{path}: can't be compared: what it sends is not known\n{lines}")
     settings = config.settings
-    return compare(
+    pairs = compare(
         configuration, evaluation, config.topology, settings.dc, settings.exabgp.next_hop
     )
+    return Comparison(str(path), settings.dc.name, pairs, evaluation.obstacles)
 
 
 _WORDS = {
@@ -50,22 +83,47 @@ _WORDS = {
 }
 
 
-def as_table(path: Path, dc: str, found: Sequence[Pair]) -> str:
-    """Return the differences, one attribute a line, and below them what is equal."""
-    differ = [pair for pair in found if pair.differences]
-    equal = [pair for pair in found if not pair.differences]
+def as_table(found: Comparison) -> str:
+    """Return the differences, one attribute a line, below them what is not known and what is equal."""
     text = []
-    if differ:
+    if found.differences:
         rows: list[tuple[str, ...]] = [("PREFIX", "NEIGHBOR", "AS", "DIFFERS IN", "BGPD", "EXABGP")]
-        rows += [row for pair in differ for row in _differences(pair)]
+        rows += [row for pair in found.differences for row in _differences(pair)]
         text += [table(rows), ""]
-    if equal:
+    if found.unproven:
+        rows = [("PREFIX", "NEIGHBOR", "AS", "UNPROVEN", "EXABGP")]
+        rows += [
+            (*_head(pair), ", ".join(_where(pair)), str(pair.new or f"not sent: {pair.silence}"))
+            for pair in found.unproven
+        ]
+        text += [table(rows), ""]
+    if found.lines:
+        text += ["not understood, so that it is not known what they make bgpd send:"]
+        text += [*(f"  {line}" for line in found.lines), ""]
+    if found.equal:
         head = ("PREFIX", "NEIGHBOR", "AS", "EQUAL")
-        text += [table([head, *((*_head(pair), _equal(pair)) for pair in equal)]), ""]
-    count = f"{len(differ)} of {len(found)} UPDATEs differ" if found else "neither sends anything"
-    if found and not differ:
-        count = f"all {len(found)} UPDATEs are equal"
-    return "\n".join([*text, f"{path} and ExaBGP in {dc}: {count}"])
+        text += [table([head, *((*_head(pair), _equal(pair)) for pair in found.equal)]), ""]
+    return "\n".join([*text, f"{found.file} and ExaBGP in {found.dc}: {_count(found)}"])
+
+
+def _count(found: Comparison) -> str:
+    """Return the sum of it, in which nothing is called equal that is not known to be."""
+    differ, total = len(found.differences), len(found.pairs)
+    if not total:
+        return "neither sends anything" if not found.lines else "it is not known what bgpd sends"
+    if differ:
+        text = f"{differ} of {total} UPDATEs differ"
+    elif found.unproven:
+        text = f"{len(found.equal)} of {total} UPDATEs are equal"
+    else:
+        text = f"all {total} UPDATEs are equal"
+    if found.unproven:
+        return f"{text}, {len(found.unproven)} are unproven"
+    return f"{text}; it is not known what bgpd sends besides" if found.lines else text
+
+
+def _where(pair: Pair) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(doubt.statement.where for doubt in pair.doubts))
 
 
 def _head(pair: Pair) -> tuple[str, str, str]:
@@ -93,14 +151,18 @@ def _equal(pair: Pair) -> str:
     return f"{pair.new}{unproven}"
 
 
-def as_json(path: Path, dc: str, found: Sequence[Pair]) -> str:
+def as_json(found: Comparison) -> str:
     """Return the same for programs."""
     return json.dumps(
         {
-            "file": str(path),
-            "dc": dc,
-            "differences": [_json(pair) for pair in found if pair.differences],
-            "equal": [_json(pair) for pair in found if not pair.differences],
+            "file": found.file,
+            "dc": found.dc,
+            "differences": [_json(pair) for pair in found.differences],
+            "equal": [_json(pair) for pair in found.equal],
+            "unproven": [
+                {**_json(pair), "lines": [*map(str, pair.doubts)]} for pair in found.unproven
+            ],
+            "lines": [*map(str, found.lines)],
         },
         indent=2,
     )

@@ -7,21 +7,25 @@ the session itself does to the path (RFC 4271 §5.1).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import AsPath, Attributes, Community
 from speaker.migration import routemap
 from speaker.migration.lists import kind_of
+from speaker.migration.statement import MigrationError
 from speaker.migration.uses import lists_used
 from speaker.migration.values import Obstacle, Path
+from speaker.migration.words import is_address, network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
-    from speaker.migration.values import Configuration, FamilySettings, Filter, Neighbor
+    from speaker.migration.values import Configuration, FamilySettings, Filter, Neighbor, Network
     from speaker.units import IpAddress
 
 
@@ -59,11 +63,20 @@ class Evaluation:
         silent: why a network is not sent to a neighbour. Every network is in one of the two.
         obstacles: the lines that a network met and that can't be translated: `updates` may be
             wrong where there are any.
+        whole: those of them that no network met: who knows what bgpd makes of them.
+        met: the others, by neighbour and prefix.
     """
 
     updates: Mapping[IpAddress, Mapping[Prefix, Update]]
     silent: Mapping[IpAddress, Mapping[Prefix, str]]
     obstacles: tuple[Obstacle, ...]
+    whole: tuple[Obstacle, ...]
+    met: Mapping[IpAddress, Mapping[Prefix, tuple[Obstacle, ...]]]
+
+    def doubts(self, neighbor: IpAddress, prefix: Prefix) -> tuple[Obstacle, ...]:
+        """Return what stands in the way of saying what a neighbour is sent of a prefix."""
+        met = self.met.get(neighbor, {}).get(prefix, ())
+        return (*met, *(each for each in self.whole if concerns(each, neighbor, prefix)))
 
 
 NO_EXPORT = Community(65535, 65281)
@@ -75,39 +88,70 @@ _DEFAULT = Attributes(AsPath(), 0)
 
 def evaluate(configuration: Configuration) -> Evaluation:
     """Return what a bgpd with this configuration sends once all sessions are up."""
-    obstacles: dict[Obstacle, None] = {}
-    if configuration.networks:
-        obstacles |= dict.fromkeys((*configuration.obstacles, *_unread(configuration)))
-    originated: dict[Prefix, Path | str] = {}
-    for network in configuration.networks.values():
-        applied = routemap.Applied(Path(network.prefix, _DEFAULT))
-        if network.route_map is not None and applied.path is not None:
-            applied = _through(configuration, network.route_map, applied.path)
+    whole = (*configuration.obstacles, *_unread(configuration))
+    originated = {
+        network.prefix: _originate(configuration, network)
+        for network in configuration.networks.values()
+    }
+    obstacles = dict.fromkeys(whole)
+    for applied in originated.values():
         obstacles |= dict.fromkeys(applied.obstacles)
-        if applied.path is not None and applied.path.next_hop is not None:
-            obstacles[Obstacle(network.statement, _HOP_OF_NETWORK)] = None
-        originated[network.prefix] = applied.path or applied.reason
     updates: dict[IpAddress, dict[Prefix, Update]] = {}
     silent: dict[IpAddress, dict[Prefix, str]] = {}
+    met: dict[IpAddress, dict[Prefix, tuple[Obstacle, ...]]] = {}
     for neighbor in configuration.neighbors:
-        mine = updates.setdefault(neighbor.address, {})
-        why = silent.setdefault(neighbor.address, {})
-        for prefix, path in originated.items():
-            sent, met = (
-                (path, ()) if isinstance(path, str) else _send(configuration, neighbor, path)
-            )
-            obstacles |= dict.fromkeys(met)
+        address = neighbor.address
+        updates[address], silent[address], met[address] = {}, {}, {}
+        for prefix, applied in originated.items():
+            sent, unclear = _to(configuration, neighbor, applied)
             if isinstance(sent, str):
-                why[prefix] = sent
+                silent[address][prefix] = sent
             else:
-                mine[prefix] = sent
-        if mine:
-            obstacles |= dict.fromkeys(neighbor.obstacles)
-    return Evaluation(updates, silent, tuple(obstacles))
+                updates[address][prefix] = sent
+                unclear = (*unclear, *neighbor.obstacles)
+            met[address][prefix] = (*applied.obstacles, *unclear)
+            obstacles |= dict.fromkeys(unclear)
+    return Evaluation(updates, silent, tuple(obstacles), whole, met)
+
+
+def _to(
+    configuration: Configuration, neighbor: Neighbor, applied: routemap.Applied
+) -> tuple[Update | str, tuple[Obstacle, ...]]:
+    if applied.path is None:
+        return applied.reason, ()
+    return _send(configuration, neighbor, applied.path)
+
+
+def _originate(configuration: Configuration, network: Network) -> routemap.Applied:
+    """Return what bgpd makes of a network line, and what is unclear about it."""
+    path = Path(network.prefix, _DEFAULT)
+    if network.route_map is None:
+        return routemap.Applied(path)
+    applied = _through(configuration, network.route_map, path)
+    if applied.path is not None and applied.path.next_hop is not None:
+        unclear = Obstacle(network.statement, _HOP_OF_NETWORK)
+        return replace(applied, obstacles=(*applied.obstacles, unclear))
+    return applied
+
+
+def concerns(obstacle: Obstacle, neighbor: IpAddress, prefix: Prefix) -> bool:
+    """Return whether a line that is not understood may decide what a neighbour is sent of a prefix.
+
+    What a line says of one neighbour or of one network, it says of no other.
+    """
+    match obstacle.statement.said:
+        case ("neighbor", name, *_) if is_address(name):
+            return ip_address(name) == neighbor
+        case ("network", text, *_) if "/" in text:
+            with suppress(MigrationError):
+                return network(text) == prefix
+    return True
 
 
 def _unread(configuration: Configuration) -> Iterator[Obstacle]:
     """Yield the lines that are not understood of lists that are used for what is sent."""
+    if not configuration.networks:
+        return
     used = lists_used(configuration) if configuration.unread else set()
     for statement, reason in configuration.unread.items():
         listed = kind_of(statement.words)

@@ -25,6 +25,8 @@ class Draft:
     name: str
     statement: Statement
     group: Draft | None = None
+    members: list[Draft] = field(default_factory=list)
+    """Of a group, in the order in which they joined it."""
     bound: set[int] = field(default_factory=set)
     """The families in which it is a member of its group."""
     active: dict[int, bool] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.migration.statement import MigrationError, ObstacleError
+from speaker.migration.statement import MigrationError, PassedOverError
 from speaker.migration.values import TRANSLATED, Filter, Obstacle
 from speaker.migration.words import hold_time, number
 
@@ -59,6 +59,7 @@ _OBSTACLES = {
     "capability": "it changes what the session carries",
     "local-role": "it changes what the session carries",
 }
+_NOT_BESIDE = {"prefix-list": "distribute-list", "distribute-list": "prefix-list"}
 OUT = ("distribute-list", "prefix-list", "filter-list", "route-map", "send-community")
 OF_THE_GROUP = (
     "Quagga's members of a peer-group are sent what the group is, whatever is said of them; say it "
@@ -71,9 +72,9 @@ def refuse_policy(rest: Sequence[str], *, plain: bool) -> None:
     """Refuse policy out that is said of a member of a group, and not of the group."""
     match rest:
         case ("send-community", *_):
-            raise ObstacleError(OF_THE_GROUP)
+            raise MigrationError(OF_THE_GROUP)
         case (word, _, "out") if plain and word in OUT:
-            raise ObstacleError(OF_THE_GROUP)
+            raise MigrationError(OF_THE_GROUP)
 
 
 def set_line(  # noqa: C901, PLR0912 - a table of what can be said
@@ -91,7 +92,7 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
             return _HARMLESS[word]
         case _ if word in _REFUSED:
             if plain:
-                raise MigrationError(_REFUSED[word])
+                raise PassedOverError(_REFUSED[word])
             return "is off anyway"
         case _ if word in _OBSTACLES:
             settings[("obstacle", word)] = Obstacle(statement, _OBSTACLES[word]) if plain else None
@@ -99,7 +100,10 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
             if direction == "in":
                 return "is for routes received"
             if direction != "out":
-                raise ObstacleError("is for route servers; not translated")
+                raise MigrationError("is for route servers; not translated")
+            other = _NOT_BESIDE.get(word)
+            if plain and draft.value((other, version), version=version) is not None:
+                raise MigrationError(f"bgpd refuses it beside a {other}; keep one of them")
             if plain:
                 settings[key] = Filter(word, name, statement)
             else:
@@ -148,4 +152,4 @@ def _value(word: str, words: Sequence[str]) -> object:
             return True
         case "port", [port]:
             return number(port, 65535, 1)
-    raise ObstacleError("is unknown, or incomplete; correct it, or remove it")
+    raise MigrationError("is unknown, or incomplete; correct it, or remove it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from speaker.migration.statement import MigrationError, ObstacleError
+from speaker.migration.statement import MigrationError
 from speaker.migration.values import TRANSLATED, Network
 from speaker.migration.words import network
 
@@ -61,7 +61,7 @@ class Networks:
                 self.found.pop(prefix, None)
                 return "backdoor: bgpd does not announce it"
             case _:
-                raise ObstacleError(f"{' '.join(options)!r} is not translated; remove it")
+                raise MigrationError(f"{' '.join(options)!r} is not translated; remove it")
         before = self.found.pop(prefix, None)
         self.found[prefix] = Network(prefix, route_map, statement)
         if before is not None:

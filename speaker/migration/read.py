@@ -1,7 +1,7 @@
 """bgpd.conf or frr.conf -> Configuration, with a verdict for every line. No I/O.
 
-Every statement is translated, harmless, or refused with what to do. Refused is not yet fatal:
-what is refused and changes what is sent is an obstacle, which the evaluation meets.
+Every statement is translated, harmless, or refused with what to do. What is refused is an obstacle,
+which the evaluation meets, but for the lines of which is known that they change nothing of VIPs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speaker.migration import lists, routemap
+from speaker.migration import lists, routemap, stray
 from speaker.migration.interfaces import Interfaces
 from speaker.migration.router import Router
 from speaker.migration.statement import (
@@ -17,7 +17,7 @@ from speaker.migration.statement import (
     FatalError,
     MigrationError,
     Mode,
-    ObstacleError,
+    PassedOverError,
     is_of_a_block,
     statements,
 )
@@ -112,16 +112,16 @@ class _Reader:
     def take(self, statement: Statement, fault: str = "") -> None:
         """Take one statement, and note what became of it; with a fault, that it is refused."""
         try:
-            if fault:
-                raise ObstacleError(fault)  # noqa: TRY301 - like any other line that is refused
+            if fault := fault or stray.fault(statement):
+                raise MigrationError(fault)  # noqa: TRY301 - like any other line that is refused
             reason = self._take(statement)
         except FatalError as error:
             raise MigrationError(f"{statement.where}: {statement}: {error}") from error
-        except ObstacleError as error:
-            self._obstacles.append(Obstacle(statement, str(error)))
+        except PassedOverError as error:
             self._verdict(statement, Treatment.REFUSED, str(error))
             return
         except MigrationError as error:
+            self._obstacles.append(Obstacle(statement, str(error)))
             self._verdict(statement, Treatment.REFUSED, str(error))
             return
         self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
@@ -141,7 +141,7 @@ class _Reader:
             case Mode.ROUTE_MAP:
                 return self._in_map(statement)
             case Mode.OTHER_FAMILY:
-                raise MigrationError(
+                raise PassedOverError(
                     "only IPv4 and IPv6 unicast are taken over; remove it, or keep bgpd for it"
                 )
             case Mode.INTERFACE:
@@ -160,10 +160,7 @@ class _Reader:
             case ("router", "bgp", *rest):
                 return self._router.begin(statement, rest)
             case ("route-map", name, "permit" | "deny" as action, sequence):
-                try:
-                    index = number(sequence, 65535, 1)
-                except MigrationError as error:  # bgpd takes what follows for the clause before
-                    raise ObstacleError(str(error)) from error
+                index = number(sequence, 65535, 1)
                 clauses = self._maps.setdefault(name, {})
                 draft = clauses.setdefault(
                     index, routemap.Draft(index, action == "permit", statement)
@@ -191,7 +188,7 @@ class _Reader:
                 return TRANSLATED
         except MigrationError as error:
             self._unread[statement] = str(error)
-            raise
+            raise PassedOverError(str(error)) from error
         plain = statement.said or words
         if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise FatalError(_TAKES_BACK)
@@ -200,10 +197,12 @@ class _Reader:
                 return reason
         for start, remedy in TOP_REFUSED.items():
             if plain[: len(start)] == start:
-                raise ObstacleError(remedy)
+                raise MigrationError(remedy)
         if is_of_a_block(plain):
-            raise ObstacleError("stands in no block; put it where it belongs, or remove it")
-        raise MigrationError("is unknown here; correct it, or remove it")
+            raise MigrationError(stray.NO_BLOCK)
+        if plain[0] in _OF_LISTS:
+            raise MigrationError("is unknown here, and may be a list's; correct it, or remove it")
+        raise PassedOverError("is unknown here; correct it, or remove it")
 
     def _in_map(self, statement: Statement) -> str:
         name, _, sequence = statement.block
@@ -265,7 +264,9 @@ class _Reader:
         return verdict
 
 
-_DIGITS = re.compile("[0-9]+")
+_DIGITS = re.compile("[0-9]{1,5}")
+_OF_LISTS = ("ip", "ipv6", "bgp")
+"""What lists begin with."""
 _UNCONCERNED = (Mode.LINE, Mode.INTERFACE, Mode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
 _UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"

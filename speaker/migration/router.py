@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from policy.route import Asn
 from speaker.migration.neighbors import Neighbors
 from speaker.migration.networks import Networks
-from speaker.migration.statement import FatalError, MigrationError, Mode, ObstacleError
+from speaker.migration.statement import (
+    FatalError,
+    MigrationError,
+    Mode,
+    PassedOverError,
+    family_mode,
+)
 from speaker.migration.values import TRANSLATED, Dialect
 from speaker.migration.words import hold_time, identifier, number, parse_as
 
@@ -62,10 +68,10 @@ class Router:
                 f"{self.instance} is there too, in line {self.instance.line}; keep one"
             )
         self.instance = self.instance or statement
-        self.asn = asn
+        self.asn = self.neighbors.asn = asn
         return TRANSLATED
 
-    def add(self, statement: Statement, version: int) -> str:  # noqa: C901 - a table of statements
+    def add(self, statement: Statement, version: int) -> str:  # noqa: C901, PLR0912 - a table of statements
         """Take a line of `router bgp`; return why it has no effect, or nothing.
 
         Args:
@@ -84,9 +90,12 @@ class Router:
             case ("neighbor", _, *_):
                 return self.neighbors.add(statement, version)
             case ("address-family", *family):
-                if statement.mode is Mode.BGP and tuple(family) in _UNICAST:
-                    return TRANSLATED
-                raise MigrationError("only IPv4 and IPv6 unicast are taken over")
+                match family_mode(family):
+                    case None:
+                        raise MigrationError("is no address family that bgpd has; correct it")
+                    case Mode.OTHER_FAMILY:
+                        raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
+                return TRANSLATED
             case ("timers", "bgp", _, hold, *_) if plain:
                 self.hold = hold_time(hold)
                 return TRANSLATED
@@ -101,9 +110,9 @@ class Router:
                 if not plain:
                     return "is off anyway"
                 if word == "aggregate-address" and {"summary-only", "suppress-map"} & set(rest):
-                    raise ObstacleError(_AGGREGATE)
-                raise MigrationError(_ROUTER_REFUSED[word])
-        raise ObstacleError("is unknown here; correct it, or remove it")
+                    raise MigrationError(_AGGREGATE)
+                raise PassedOverError(_ROUTER_REFUSED[word])
+        raise MigrationError("is unknown here; correct it, or remove it")
 
     def _option(  # noqa: C901 - a table likewise
         self, rest: tuple[str, ...], *, plain: bool
@@ -118,7 +127,7 @@ class Router:
             case ("default", "show-hostname" | "show-nexthop-hostname", *_):
                 return "says nothing of what is sent"
             case ("default", "shutdown") if plain:
-                raise ObstacleError(_OPTION_OBSTACLES["shutdown"])
+                raise MigrationError(_OPTION_OBSTACLES["shutdown"])
             case ("default", "local-preference", value) if plain:
                 self.local_pref = number(value, 2**32 - 1)
                 return TRANSLATED
@@ -130,17 +139,16 @@ class Router:
             case (word, *_) if word in _OPTION_OBSTACLES:
                 if not plain:
                     return "is off anyway"
-                raise ObstacleError(_OPTION_OBSTACLES[word])
+                raise MigrationError(_OPTION_OBSTACLES[word])
             case (word, *_) if word in _OPTION_REFUSED:
                 if not plain:
                     return "is off anyway"
-                raise MigrationError(_OPTION_REFUSED[word])
+                raise PassedOverError(_OPTION_REFUSED[word])
             case (word, *_) if word in _OPTION_HARMLESS:
                 return "says nothing of what is sent"
-        raise ObstacleError("is unknown here; correct it, or remove it")
+        raise MigrationError("is unknown here; correct it, or remove it")
 
 
-_UNICAST = (("ipv4",), ("ipv4", "unicast"), ("ipv6",), ("ipv6", "unicast"))
 _DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
 _ROUTER_HARMLESS = {
     "auto-summary": "bgpd has none",

@@ -21,8 +21,12 @@ class MigrationError(SpeakerError):
     """A configuration can't be migrated: `<file>:<line>: <what was found>; <what to do>`."""
 
 
-class ObstacleError(MigrationError):
-    """A line that may change what is sent, and that can't be translated: nothing goes without it."""
+class PassedOverError(MigrationError):
+    """A line that bgpd takes, and that changes nothing that is sent of VIPs: the rest goes without it.
+
+    It has to be said of a line. What is wrong with any other one is an error, also where bgpd is
+    believed to refuse it: who believes wrongly would send what bgpd keeps back.
+    """
 
 
 class FatalError(MigrationError):
@@ -83,12 +87,22 @@ class Statement:
 _SECRETS = frozenset("password md5 key-string authentication-key".split())
 """Words after which a secret stands, also in what an integrated file has of other daemons."""
 _SPACE = re.compile(r"[ \t\r\v\f]+")
-_ADDRESS_FAMILY = {
+_ADDRESS_FAMILY: dict[tuple[str, ...], Mode] = {
     ("ipv4",): Mode.IPV4,
     ("ipv4", "unicast"): Mode.IPV4,
     ("ipv6",): Mode.IPV6,
     ("ipv6", "unicast"): Mode.IPV6,
+    **{
+        (version, what): Mode.OTHER_FAMILY
+        for version in ("ipv4", "ipv6")
+        for what in ("multicast", "vpn", "labeled-unicast", "flowspec", "encap")
+    },
+    **{(what,): Mode.OTHER_FAMILY for what in ("vpnv4", "vpnv6", "encap", "encapv4", "encapv6")},
+    ("vpnv4", "unicast"): Mode.OTHER_FAMILY,
+    ("vpnv6", "unicast"): Mode.OTHER_FAMILY,
+    ("l2vpn", "evpn"): Mode.OTHER_FAMILY,
 }
+"""After any other one, bgpd stays where it is."""
 _FAMILY_WORDS = frozenset(
     "neighbor network redistribute aggregate-address distance maximum-paths table-map import "
     "export rd rt label nexthop sid advertise-all-vni advertise vni".split()
@@ -189,6 +203,11 @@ class _Reader:
         return place
 
 
+def family_mode(family: Sequence[str]) -> Mode | None:
+    """Return the mode of an address family, None where bgpd has no such family."""
+    return _ADDRESS_FAMILY.get(tuple(family))
+
+
 def is_of_a_block(words: Sequence[str]) -> bool:
     """Return whether a statement means something in `router bgp` or in a route-map only."""
     return words[0] in _ROUTER_WORDS | _MAP_WORDS
@@ -222,12 +241,19 @@ def _known(mode: Mode, words: tuple[str, ...]) -> bool:
             return first in _MAP_WORDS
         case Mode.LINE:
             return first in _LINE_WORDS and words[:2] not in _TOP_PAIRS
+        case Mode.OTHER_FAMILY if first in ("address-family", "timers") or _is_router_only(words):
+            return False
         case Mode.INTERFACE | Mode.OTHER | Mode.OTHER_FAMILY:
             return first not in _TOP_WORDS - {"password"} and words[:2] not in _TOP_PAIRS
 
 
+def _is_router_only(words: tuple[str, ...]) -> bool:
+    """Return whether a line is of a neighbour, and of no address family."""
+    return words[0] == "neighbor" and not _ROUTER_ONLY.isdisjoint(words[2:3])
+
+
 def _known_of_family(mode: Mode, words: tuple[str, ...]) -> bool:
-    if words[0] == "neighbor" and words[2:3] and words[2] in _ROUTER_ONLY:
+    if _is_router_only(words):
         return False
     if mode is Mode.IPV6 and words[0] in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
         return False
@@ -252,7 +278,7 @@ def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:
         case Mode.TOP, (first, *_) if first in _BLOCKS:
             return Mode.OTHER
         case Mode.BGP, ("address-family", *family):
-            return _ADDRESS_FAMILY.get(tuple(family), Mode.OTHER_FAMILY)
+            return family_mode(family)
         case Mode.BGP, ("segment-routing" | "vnc", *_):
             return Mode.OTHER_FAMILY
     return None

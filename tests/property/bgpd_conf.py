@@ -155,7 +155,9 @@ def _neighbor(
     version = 6 if ":" in router else 4
     member = group and version == 4 and draw(st.booleans())
     if member:
-        head.append(f"neighbor {router} peer-group EDGE")
+        # FRR takes a member before it has an AS; Quagga does not.
+        first = frr and draw(st.booleans())
+        head.insert(len(head) - first, f"neighbor {router} peer-group EDGE")
     if _rarely(draw, 5):
         head.append(f"neighbor {router} password {draw(_PASSWORDS)}")
     if _rarely(draw, 10):

@@ -211,8 +211,8 @@ def test_another_asn(compare: Compare) -> None:
     ("old", "said"),
     [
         ("hostname x\n", "bgpd.conf"),
-        (OLD + " on-match next\n", "bgpd.conf:18"),
-        (OLD.replace("set metric 50", "set metric fifty"), "bgpd.conf:14"),
+        (OLD + "no route-map M\n", "bgpd.conf:18"),
+        (OLD + "router bgp 64511\n", "bgpd.conf:18"),
     ],
 )
 def test_faults(compare: Compare, old: str, said: str) -> None:
@@ -220,6 +220,73 @@ def test_faults(compare: Compare, old: str, said: str) -> None:
     status, error = compare(old)
     assert (status, said in error) == (255, True), error
     assert "secret" not in error
+
+
+@pytest.mark.parametrize(
+    ("old", "line", "unproven"),
+    [
+        # every network meets it
+        (OLD + " on-match next\n", "18: on-match next: jumps are not translated", 5),
+        (OLD.replace("set metric 50", "set metric fifty"), "14: set metric fifty: this set", 5),
+        # of one neighbour, and of one that is not known
+        (
+            OLD.replace("password secret", "timers 1 2"),
+            "4: neighbor 203.0.113.1 timers 1 2: 2 s is",
+            3,
+        ),
+        (
+            OLD.replace("203.0.113.1 password", "203.0.113.9 password"),
+            "4: neighbor 203.0.113.9 password …: names no neighbour",
+            0,
+        ),
+        # of one network, and of one that nobody knows
+        (
+            OLD.replace("192.0.2.2/32 route-map M", "192.0.2.2/32 label-index 5"),
+            "6: network 192.0.2.2/32 label-index 5: 'label-index 5' is not translated",
+            2,
+        ),
+        (OLD.replace("192.0.2.2/32", "192.0.2.2/33"), "6: network 192.0.2.2/33 route-map M", 5),
+        # nobody knows what it is of
+        (OLD.replace("router bgp 64699", "router bgp 64699\nfoo"), "2: foo: is unknown here", 5),
+        (OLD + "ip prefix-l FIRST deny any\n", "18: ip prefix-l FIRST deny any: abbreviates", 5),
+    ],
+)
+def test_unproven(compare: Compare, old: str, line: str, unproven: int) -> None:
+    """What a line decides that is not understood is neither equal nor different: exit status 2, with the line."""
+    assert old != OLD
+    status, answer = compare(old, NEW, "--json")
+    assert status == 2
+    assert len(answer["unproven"]) == unproven
+    assert any(f"bgpd.conf:{line}" in said for said in answer["lines"]), answer["lines"]
+    for each in answer["unproven"]:
+        assert any(f"bgpd.conf:{line}" in said for said in each["lines"]), each
+    assert len(answer["equal"]) + len(answer["differences"]) >= 5 - unproven
+    status, text = compare(old)
+    assert status == 2
+    assert f"bgpd.conf:{line}" in text
+    assert "all 5 UPDATEs are equal" not in text or "not known what bgpd sends besides" in text
+    assert "secret" not in text
+
+
+def test_what_is_understood_is_compared(compare: Compare) -> None:
+    """A line of one neighbour does not keep what the others are sent from being compared."""
+    old = OLD.replace("password secret", "timers 1 2")
+    status, text = compare(old, NEW, med=51)
+    assert status == 2
+    assert text.splitlines()[-1].endswith("ExaBGP in par1: 2 of 5 UPDATEs differ, 3 are unproven")
+    status, text = compare(old)
+    assert text.splitlines()[-1].endswith("2 of 5 UPDATEs are equal, 3 are unproven")
+
+
+def test_a_belief_about_quagga(compare: Compare) -> None:
+    """What import would be wrong to believe, compare does not believe either."""
+    group = " neighbor G peer-group\n neighbor 203.0.113.1 peer-group G\n"
+    old = OLD.replace(" neighbor 203.0.113.1 remote-as", f"{group} neighbor 203.0.113.1 remote-as")
+    old = old.replace(" network", " neighbor G prefix-list FIRST out\n network", 1)
+    status, answer = compare(old, NEW, "--json")
+    assert status == 2
+    assert {each["neighbor"] for each in answer["unproven"]} == {"203.0.113.1"}
+    assert "has no remote-as before it" in answer["lines"][0]
 
 
 def test_faults_of_vip_toml(compare: Compare) -> None:

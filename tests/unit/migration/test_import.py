@@ -152,7 +152,7 @@ def test_password_in_a_refused_line(site: Site) -> None:
     status, said = site.run(
         {"par1": bgpd(network(1, None), "neighbor 203.0.113.7 password abc123")}
     )
-    assert status == 2
+    assert status == 255
     assert "par1.conf:6: neighbor 203.0.113.7 password …: names no neighbour" in said
     assert "abc123" not in said
     lines = [network(1, None), "neighbor 203.0.113.1 password abc123"]
@@ -406,6 +406,77 @@ def test_refused_lines(site: Site) -> None:
     status, said = site.run({"par1": text})
     assert status == 2
     assert "refused: par1.conf:6: redistribute connected: routes of other sources" in said
+
+
+MEMBER_FIRST = """\
+router bgp 64699
+ bgp router-id 203.0.113.10
+ {}
+ neighbor UP peer-group
+ neighbor 203.0.113.1 peer-group UP
+ neighbor 203.0.113.1 remote-as 64500
+ neighbor 203.0.113.1 update-source 203.0.113.10
+ neighbor UP prefix-list P out
+ network 192.0.2.1/32
+ network 192.0.2.2/32
+ip prefix-list P seq 5 permit 192.0.2.1/32
+"""
+
+
+def test_a_member_before_its_remote_as(site: Site) -> None:
+    """FRR takes a member that has no AS yet, and its group's policy with it."""
+    head = "no bgp ebgp-requires-policy"
+    status, said = site.run({"par1": MEMBER_FIRST.format(head)})
+    assert "refused" not in said
+    assert status == 2
+    assert list(site.routes("par1")) == ["192.0.2.1/32"]
+
+
+def test_a_member_that_quagga_refuses(site: Site) -> None:
+    """Quagga is believed to refuse it: nothing is written on that belief."""
+    status, said = site.run({"par1": MEMBER_FIRST.format("bgp log-neighbor-changes")})
+    assert (status, site.is_empty) == (255, True)
+    assert "par1.conf:5: neighbor 203.0.113.1 peer-group UP: has no remote-as before it" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("neighbor 203.0.113.7 route-map BGP1 out", "names no neighbour that the lines before"),
+        ("neighbor 203.0.113.1 peer-group GONE", "there is no peer-group GONE before it"),
+        ("neighbor 203.0.113.1 timers 1 2", "2 s is no hold time"),
+        ("neighbor 203.0.113.1 send-community some", "'some' is not standard, extended"),
+        ("neighbor 203.0.113.1 remote-as x", "ASN: 'x'"),
+        ("network 192.0.2.7/33", "'33' is not a number"),
+        ("network 2001:db8::7/128", "is of IPv6, and stands where IPv4 is meant"),
+        ("bgp router-id x", "Expected 4 octets"),
+        ("address-family ipv6 unicats", "is no address family that bgpd has"),
+        ("exit\nip prefix-l P deny any", "abbreviates `ip prefix-list`"),
+        ("exit\nroute-m BGP1 deny 5", "abbreviates `route-map`"),
+        ("exit\ninterface eth0\nip prefix-l P deny any", "abbreviates `ip prefix-list`"),
+        ("exit\nrouter ospf\naccess-l P deny any", "abbreviates `access-list`"),
+        ("exit\nline vty\nneighbor 203.0.113.1 shutdown", "stands in no block"),
+        ("exit\ninterface eth0\nneighbor 203.0.113.1 shutdown", "stands in no block"),
+        ("exit\nrouter ospf\nneighbor 203.0.113.1 remote-as 64500", "stands in no block"),
+        ("exit\nip prefixlist P deny any", "is unknown here, and may be a list's"),
+    ],
+)
+def test_nothing_is_believed_to_be_refused(site: Site, line: str, expected: str) -> None:
+    """A line that bgpd is believed to refuse is an error: it is not passed over on that belief."""
+    status, said = site.run({"par1": bgpd(network(1, "BGP1"), *line.split("\n"))})
+    assert (status, site.is_empty) == (255, True)
+    assert expected in said
+
+
+def test_a_family_that_nothing_closes(site: Site) -> None:
+    """What another family does not know is `router bgp`'s, as in bgpd."""
+    lines = ["address-family ipv4 vpn", "neighbor 203.0.113.2 remote-as 64500"]
+    lines += ["neighbor 203.0.113.2 update-source 203.0.113.10", network(1, "BGP1")]
+    lines += ["address-family vpnv4", "address-family ipv6", "network 2001:db8::1/128"]
+    lines += ["neighbor 203.0.113.2 activate", "neighbor 203.0.113.1 activate"]
+    site.run({"par1": bgpd(*lines)}, "--local", "par1=2001:db8:ffff::9")
+    assert list(site.routes("par1")) == ["192.0.2.1/32", "2001:db8::1/128"]
+    assert "neighbor 203.0.113.2 {" in site.exabgp("par1")
 
 
 def exabgp(folder: Path, *lines: str) -> str:

@@ -1,0 +1,160 @@
+"""The lines of groups and their members in any order: what FRR takes is read so, and what it refuses is an error."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from speaker.migration.evaluate import evaluate
+from speaker.migration.read import read
+from speaker.migration.values import Treatment
+from tests.lab.frr import Frr
+from tests.lab.netns import Network
+from tests.lab.requirements import require
+from tests.lab.vty import Vty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from speaker.migration.values import Configuration
+
+HEAD = ("frr version 8.4.4", "router bgp 64699", " no bgp ebgp-requires-policy")
+MEMBERS = ("203.0.113.1", "203.0.113.2", "2001:db8:ffff:1::1")
+NAMES = ("G", "H", *MEMBERS)
+NETWORKS = (" network 192.0.2.1/32", " network 192.0.2.2/32")
+LISTS = (
+    "ip prefix-list P permit 192.0.2.1/32",
+    "ip prefix-list Q permit 192.0.2.2/32",
+    "access-list D permit 192.0.2.0/30",
+    "route-map R permit 10",
+    " set metric 7",
+)
+IPV6 = ("address-family ipv6 unicast", "exit-address-family")
+
+names = st.sampled_from(NAMES)
+LINES = st.one_of(
+    *(
+        st.builds(form.format, names)
+        for form in (
+            "neighbor {} activate",
+            "no neighbor {} activate",
+            "neighbor {} prefix-list P out",
+            "neighbor {} prefix-list Q out",
+            "neighbor {} distribute-list D out",
+            "neighbor {} route-map R out",
+            "no neighbor {} prefix-list P out",
+            "neighbor {} description x",
+            "neighbor {} timers 3 9",
+        )
+    ),
+    st.builds("neighbor {} peer-group {}".format, st.sampled_from(MEMBERS), st.sampled_from("GH")),
+    st.builds("neighbor {} peer-group {}".format, st.sampled_from(MEMBERS), st.just("G")),
+    st.builds(
+        "neighbor {} remote-as {}".format,
+        names,
+        st.sampled_from(["64500", "64501", "64699", "internal"]),
+    ),
+)
+ROUTER_ONLY = re.compile("remote-as|description|timers|peer-group$")
+MADE = st.sampled_from(["neighbor G peer-group", "neighbor H peer-group"])
+"""What makes a group, so often that most orders have one."""
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> list[str]:
+    """Draw lines of `router bgp` in any order, some of them of IPv6's family."""
+    lines = draw(st.lists(st.one_of(LINES, LINES, LINES, MADE), min_size=3, max_size=16))
+    found: list[str] = ["neighbor G peer-group"] if draw(st.booleans()) else []
+    for line in lines:
+        of_six = not ROUTER_ONLY.search(line) and draw(st.integers(0, 5)) == 5
+        found += [IPV6[0], line, IPV6[1]] if of_six else [line]
+    return found
+
+
+@pytest.fixture(scope="module")
+def vty() -> Iterator[Vty]:
+    require("vtysh")
+    with Network() as network:
+        frr = Frr(network.host("lb"), None)
+        with Vty(frr.folder / "bgpd.vty") as found:
+            yield found
+
+
+def asked(vty: Vty, lines: list[str]) -> tuple[list[int], bytes]:
+    """Return the indices of the lines that bgpd refuses, and the configuration that it has then."""
+    vty.say("no router bgp 64699")
+    for line in HEAD[1:]:
+        vty.say(line)
+    refused = [index for index, line in enumerate(lines) if vty.say(line)[1] != 0]
+    for line in (*NETWORKS, "exit", *LISTS, "exit"):
+        assert vty.say(line)[1] == 0, line
+    said, _ = vty.say("do show running-config")
+    return refused, "\n".join([HEAD[0], said.partition(HEAD[0])[2], ""]).encode()
+
+
+def sent(found: Configuration) -> dict[str, tuple[object, ...]]:
+    """Return what is read of each neighbour, and what it is sent."""
+    evaluation = evaluate(found)
+    return {
+        str(each.address): (
+            each.asn,
+            each.group,
+            each.hold_time,
+            {version: family.active for version, family in each.families.items()},
+            {str(p): str(update) for p, update in evaluation.updates[each.address].items()},
+        )
+        for each in found.neighbors
+    }
+
+
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(lines=orders())
+@example(
+    lines=[
+        "neighbor G peer-group",
+        "neighbor 203.0.113.1 peer-group G",
+        "neighbor 203.0.113.1 remote-as 64500",
+        "neighbor G prefix-list P out",
+    ]
+)
+@example(
+    lines=[
+        "neighbor G peer-group",
+        "neighbor 203.0.113.1 peer-group G",
+        "neighbor 203.0.113.2 remote-as 64500",
+        "neighbor 203.0.113.2 peer-group G",
+        "neighbor 203.0.113.1 remote-as 64500",
+    ]
+)
+def test_read_as_frr_reads(vty: Vty, lines: list[str]) -> None:
+    """Each line is refused where FRR refuses it, and an error; of the rest the same is understood."""
+    refused, running = asked(vty, lines)
+    text = "\n".join([*HEAD, *lines, *NETWORKS, *LISTS, ""])
+    found = read("frr.conf", text.encode())
+    first = len(HEAD) + 1
+    wrong = {
+        verdict.statement.line - first
+        for verdict in found.verdicts
+        if verdict.treatment is Treatment.REFUSED
+    }
+    assert wrong >= set(refused), "what FRR refuses is refused here"
+    assert wrong <= {*refused, *_without_as(found, lines)}, "and no more"
+    assert bool(wrong) == bool(found.obstacles), "nothing is passed over"
+    if not _without_as(found, lines):  # FRR itself refuses what it writes of those
+        assert sent(found) == sent(read("frr.conf", running))
+
+
+def _without_as(found: Configuration, lines: list[str]) -> set[int]:
+    """Return the lines of neighbours that have no AS in the end, which FRR keeps and ExaBGP can't."""
+    known = {str(each.address) for each in found.neighbors}
+    lacking = {*MEMBERS} - known
+    words = [line.removeprefix("no ").split() for line in lines]
+    return {index for index, said in enumerate(words) if lacking.intersection(said[1:2])}
