@@ -69,7 +69,7 @@ def services(
     topology: Topology,
     balanced: Collection[str],
     found: Iterable[tuple[IpAddress, Service]],
-    marks: Collection[int],
+    marks: Mapping[int, Collection[int | None]],
 ) -> tuple[Finding, ...]:
     """Return what IPVS has and the topology lacks, and the other way round.
 
@@ -77,7 +77,8 @@ def services(
         topology: all VIPs.
         balanced: the names of the VIPs that IPVS must have.
         found: IPVS's services, each with its address.
-        marks: IPVS's services by firewall mark.
+        marks: the families, 4 and 6, of IPVS's services by firewall mark; None where that is not
+            known, for either.
     """
     by_address: dict[IpAddress, set[Service]] = defaultdict(set)
     for at, service in found:
@@ -93,14 +94,17 @@ def services(
         for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))
         if topology.home(at) is None
     ]
-    marked = {Service(FWMARK, mark) for mark in marks}
+    marked = {
+        version: {Service(FWMARK, mark) for mark, of in marks.items() if {version, None} & {*of}}
+        for version in (4, 6)
+    }
     missing = []
     for vip, address in topology:
         if vip.name not in balanced:
             continue
         have = set().union(*(by_address[at] for at in _within(address.prefix, by_address)))
         required = vip.health.required.keys()
-        lacking = sorted(required - have - marked)
+        lacking = sorted(required - have - marked[address.prefix.version])
         if lacking or not (have or required):
             missing.append(
                 Finding(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from policy.assess import duties
-from policy.health import Service
+from policy.health import FWMARK, Service
 from policy.lint import outside
 from policy.lint.finding import Code, Finding
 from policy.lint.peers import Peer, loops
@@ -16,7 +16,7 @@ from speaker import client
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
 from speaker.errors import SpeakerError
-from speaker.health.ipvs import read_table
+from speaker.health.ipvs import read_table, usual
 from speaker.health.table import TableError
 from speaker.names import Family, NameLookupError, Outcome
 
@@ -89,12 +89,19 @@ def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report
     balanced = {name for name, own in config.settings.health.items() if own.source == "ipvs"}
     if not balanced:
         return Report()
+    claimed = {
+        service.number
+        for vip in config.topology.vips
+        for service in vip.health.required
+        if service.protocol == FWMARK
+    }
     try:
-        table = asyncio.run(read_table(readers))
+        table = asyncio.run(read_table(usual(claimed) if readers is None else readers))
     except TableError as error:
         return Report(notes=(f"not checked: {error}",))
     found = [(server.address, Service(server.protocol, server.port)) for server in table.services]
-    return Report(outside.services(config.topology, balanced, found, table.marks))
+    marks = {mark: {each.version for each in of} for mark, of in table.marks.items()}
+    return Report(outside.services(config.topology, balanced, found, marks))
 
 
 def peers(config: Config) -> Report:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.health import Observation
+from speaker.health.families import TellingReader
 from speaker.health.netlink import NetlinkReader
 from speaker.health.proc import ProcReader
 from speaker.health.settle import SETTLE, Settling
 from speaker.health.table import Counting, Table, TableAccessError, TableError, TableReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from policy.health import Checker
     from speaker.health.keepalived import Keepalived
@@ -39,11 +40,13 @@ class IpvsSource:
         Args:
             watched: the prefixes to look for.
             readers: ways to the table, best first; by default /proc, and netlink where that is
-                barred.
+                barred, or does not tell the family of a firewall mark.
             keepalived: who keeps the table; None where that is not asked.
         """
+        watched = tuple(watched)
         self._counting = Counting(watched)
-        self._readers = _usual() if readers is None else tuple(readers)
+        marks = frozenset(mark for item in watched for mark in item.marks)
+        self._readers = usual(marks) if readers is None else tuple(readers)
         self._keepalived = keepalived
         self._settling = Settling()
         self._table: Table | None = None
@@ -87,17 +90,17 @@ class IpvsSource:
         return believed, None if seen is None else seen.checker
 
 
-async def read_table(readers: Sequence[TableReader] | None = None) -> Table:
-    """Read the table by the first reader that is let to it.
+async def read_table(readers: Sequence[TableReader]) -> Table:
+    """Read the table by the first reader that may.
 
     Args:
-        readers: ways to the table, best first; None for the usual ones.
+        readers: ways to the table, best first.
 
     Raises:
         TableError: none is let to it, or it is unreadable.
     """
     barred = []
-    for reader in _usual() if readers is None else readers:
+    for reader in readers:
         try:
             return await reader.read()
         except TableAccessError as error:
@@ -105,5 +108,11 @@ async def read_table(readers: Sequence[TableReader] | None = None) -> Table:
     raise TableError(" | ".join(barred) or "IPVS: no reader; one is needed")
 
 
-def _usual() -> tuple[TableReader, ...]:
-    return ProcReader(), NetlinkReader()
+def usual(marks: Collection[int]) -> tuple[TableReader, ...]:
+    """Return the usual ways to the table, best first.
+
+    Args:
+        marks: the firewall marks whose family matters.
+    """
+    netlink = NetlinkReader()
+    return TellingReader(ProcReader(), netlink, marks), netlink

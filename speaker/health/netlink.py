@@ -14,16 +14,24 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
-from speaker.health.table import RealServer, Table, TableAccessError, TableError, VirtualServer
+from speaker.health.table import (
+    MarkService,
+    RealServer,
+    Table,
+    TableAccessError,
+    TableError,
+    VirtualServer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 _PROTOCOLS = {
     socket.IPPROTO_TCP: "tcp",
     socket.IPPROTO_UDP: "udp",
     socket.IPPROTO_SCTP: "sctp",
 }
+_VERSIONS = {socket.AF_INET: 4, socket.AF_INET6: 6}
 _KEY = ("AF", "PROTOCOL", "ADDR", "PORT", "FWMARK")
 
 
@@ -49,6 +57,11 @@ class Key:
 
     attributes: tuple[tuple[str, Any], ...]
 
+    @property
+    def mark(self) -> int:
+        """The firewall mark, 0 where it has an address instead."""
+        return int(dict(self.attributes).get("IPVS_SVC_ATTR_FWMARK", 0))
+
     def dump_key(self) -> dict[str, list[tuple[str, Any]]]:
         """Return them in the form in which the library sends them back."""
         return {"attrs": list(self.attributes)}
@@ -71,20 +84,25 @@ def realserver_of(message: Any) -> RealServer:
     )
 
 
-def dump(connection: Connection, *, tries: int = 3) -> Table:
-    """Read the whole table, consistent in itself.
+def dump(connection: Connection, *, marks: Collection[int] | None = None, tries: int = 3) -> Table:
+    """Read the whole table, or the virtual servers of some firewall marks; consistent in itself.
 
     A virtual server that vanishes while the table is read looks like one without realservers. So
     the virtual servers must be the same before and after, and those without realservers are asked
     for them again.
 
+    Args:
+        connection: asks the kernel.
+        marks: the firewall marks; None for all virtual servers.
+        tries: how often to read a table that changes while it is read.
+
     Raises:
         TableError: it changed in every try.
     """
     for _ in range(tries):
-        keys = [key_of(message) for message in connection.service("dump")]
+        keys = _keys(connection, marks)
         found = {key: _realservers(connection, key) for key in keys}
-        if [key_of(message) for message in connection.service("dump")] != keys:
+        if _keys(connection, marks) != keys:
             continue
         if any(_realservers(connection, key) for key, dests in found.items() if not dests):
             continue
@@ -92,15 +110,26 @@ def dump(connection: Connection, *, tries: int = 3) -> Table:
     raise TableError(f"IPVS: netlink: changes while it is being read; read {tries} times")
 
 
+def _keys(connection: Connection, marks: Collection[int] | None) -> list[Key]:
+    keys = map(key_of, connection.service("dump"))
+    return [key for key in keys if marks is None or key.mark in marks]
+
+
 def build(found: Iterable[tuple[Key, tuple[RealServer, ...]]]) -> Table:
-    """Make a table of virtual servers and their realservers."""
+    """Make a table of virtual servers and their realservers.
+
+    Raises:
+        TableError: a virtual server is of a family that is neither IPv4 nor IPv6.
+    """
     services: dict[VirtualServer, tuple[RealServer, ...]] = {}
-    marks: dict[int, tuple[RealServer, ...]] = defaultdict(tuple)
+    marks: dict[int, tuple[MarkService, ...]] = defaultdict(tuple)
     for key, realservers in found:
         values = dict(key.attributes)
-        mark = values.get("IPVS_SVC_ATTR_FWMARK")
-        if mark:
-            marks[mark] += realservers
+        if key.mark:
+            family = values["IPVS_SVC_ATTR_AF"]
+            if family not in _VERSIONS:
+                raise TableError(f"IPVS: netlink: fwmark/{key.mark}: address family {family}")
+            marks[key.mark] += (MarkService(_VERSIONS[family], realservers),)
         else:
             server = VirtualServer(
                 _PROTOCOLS[values["IPVS_SVC_ATTR_PROTOCOL"]],
@@ -141,13 +170,22 @@ class NetlinkReader:
             TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
             TableError: there is no ip_vs, or the table cannot be made out.
         """
-        return await asyncio.to_thread(self._read)
+        return await asyncio.to_thread(self._read, None)
 
-    def _read(self) -> Table:
+    async def read_marks(self, marks: Collection[int]) -> Table:
+        """Read the virtual servers of some firewall marks, consistent in themselves.
+
+        Raises:
+            TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
+            TableError: there is no ip_vs, or they cannot be made out.
+        """
+        return await asyncio.to_thread(self._read, marks)
+
+    def _read(self, marks: Collection[int] | None) -> Table:
         try:
             connection = self._opener()
             try:
-                return dump(connection)
+                return dump(connection, marks=marks)
             finally:
                 connection.close()
         except TableError:

@@ -3,6 +3,10 @@
 The kernel gives the file in pieces of about 4 KiB, and finds its place again for each piece by
 counting virtual servers: where one vanishes between two pieces, another is left out of the text.
 A table that differs from the last one is therefore believed only once it was read twice alike.
+
+The line of a firewall mark's virtual server has no family. Its realservers tell it where one is not
+tunnelled: the kernel takes those of the virtual server's own family only. A mark has at most one
+virtual server of each family, so that what is told of one tells of the other. Else it stays open.
 """
 
 from __future__ import annotations
@@ -12,7 +16,14 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from speaker.health.table import RealServer, Table, TableAccessError, TableError, VirtualServer
+from speaker.health.table import (
+    MarkService,
+    RealServer,
+    Table,
+    TableAccessError,
+    TableError,
+    VirtualServer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +40,9 @@ _HEADING = re.compile(
 # A realserver's line: what names it, and behind it the connection counters, which never matter.
 _REALSERVER = re.compile(rb"  -> (\S+ +\S+ +-?[0-9]+) +[0-9]+ +[0-9]+(?: [^\n>]*)?\n")
 _ENDPOINT = rb"(?:([0-9A-Fa-f]{8})|\[((?:[0-9A-Fa-f]{4}:){7}[0-9A-Fa-f]{4})\]):([0-9A-Fa-f]{4})"
-_DESTINATION = re.compile(_ENDPOINT + rb" +\S+ +(-?[0-9]{1,10})")
+_DESTINATION = re.compile(_ENDPOINT + rb" +(\S+) +(-?[0-9]{1,10})")
+_OWN_FAMILY = {b"Masq", b"Route"}
+"""Ways to forward that need a realserver of the virtual server's family."""
 _SERVICE = re.compile(rb"(TCP|UDP|SCTP) +" + _ENDPOINT + rb" +\S.*")
 _MARK = re.compile(rb"FWM +([0-9A-Fa-f]{8}) +\S.*")
 
@@ -44,6 +57,8 @@ class _Block(NamedTuple):
     server: VirtualServer | int
     texts: list[bytes]
     realservers: tuple[RealServer, ...]
+    version: int | None
+    """The family that its realservers prove it to be of: 4, 6, None where they do not."""
 
 
 class Parser:
@@ -52,7 +67,7 @@ class Parser:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._table = Table()
-        self._realservers: dict[bytes, RealServer] = {}
+        self._destinations: dict[bytes, tuple[RealServer, bool]] = {}
         self._blocks: dict[bytes, _Block] = {}
 
     def parse(self, data: bytes) -> Table:
@@ -70,30 +85,49 @@ class Parser:
         return self._table
 
     def _build(self, pieces: list[bytes]) -> Table:
-        self._realservers = {}
+        self._destinations = {}
         blocks: dict[bytes, _Block] = {}
         services: dict[VirtualServer, tuple[RealServer, ...]] = {}
-        marks: dict[int, tuple[RealServer, ...]] = {}
+        marks: dict[int, list[_Block]] = {}
         for number, line, texts in _blocks(pieces):
             block = self._blocks.get(line)
             if block is None or block.texts != texts:
                 server = _virtual_server(number, line) if block is None else block.server
-                block = _Block(server, texts, self._parse(number + 1, texts))
+                block = self._parse(number + 1, server, texts)
             blocks[line] = block
             if isinstance(block.server, int):
-                marks[block.server] = marks.get(block.server, ()) + block.realservers
+                marks.setdefault(block.server, []).append(block)
             elif block.server in services:
                 raise _bad(number, line, "a second time in the same table")
             else:
                 services[block.server] = block.realservers
         self._blocks = blocks
-        return Table(services, marks)
+        return Table(services, {mark: _told(mark, found) for mark, found in marks.items()})
 
-    def _parse(self, number: int, texts: list[bytes]) -> tuple[RealServer, ...]:
+    def _parse(self, number: int, server: VirtualServer | int, texts: list[bytes]) -> _Block:
         for index, text in enumerate(texts):
-            if text not in self._realservers:
-                self._realservers[text] = _destination(number + index, text)
-        return tuple([self._realservers[text] for text in texts])
+            if text not in self._destinations:
+                self._destinations[text] = _destination(number + index, text)
+        found = [self._destinations[text] for text in texts]
+        is_mark = isinstance(server, int)
+        proven = {real.address.version for real, is_own in found if is_own and is_mark}
+        if len(proven) > 1:
+            raise _bad(number, texts[0], "beside one of the other family, and neither is tunnelled")
+        return _Block(server, texts, tuple([real for real, _ in found]), next(iter(proven), None))
+
+
+def _told(mark: int, blocks: list[_Block]) -> tuple[MarkService, ...]:
+    """Return a mark's virtual servers, each with its family where that is told."""
+    versions = [block.version for block in blocks]
+    told = {version for version in versions if version is not None}
+    if len(blocks) > 2 or (len(blocks) == 2 and versions[0] == versions[1] and told):
+        raise TextError(f"firewall mark {mark}: more than one virtual server of a family")
+    if len(blocks) == 2 and told:
+        versions = [{4: 6, 6: 4}[min(told)] if each is None else each for each in versions]
+    return tuple(
+        MarkService(version, block.realservers)
+        for version, block in zip(versions, blocks, strict=True)
+    )
 
 
 def _blocks(pieces: list[bytes]) -> Iterator[tuple[int, bytes, list[bytes]]]:
@@ -141,11 +175,13 @@ def _virtual_server(number: int, line: bytes) -> VirtualServer | int:
     )
 
 
-def _destination(number: int, text: bytes) -> RealServer:
+def _destination(number: int, text: bytes) -> tuple[RealServer, bool]:
+    """Parse a realserver, and tell whether it must be of its virtual server's family."""
     match = _DESTINATION.fullmatch(text)
     if match is None:
         raise _bad(number, text, "not a realserver's address, forwarding and weight")
-    return RealServer(_address(match[1], match[2]), int(match[3], 16), int(match[4]))
+    realserver = RealServer(_address(match[1], match[2]), int(match[3], 16), int(match[5]))
+    return realserver, match[4] in _OWN_FAMILY
 
 
 def _address(ipv4: bytes | None, ipv6: bytes) -> IpAddress:

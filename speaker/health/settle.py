@@ -9,14 +9,15 @@ seen: it is seen to be at work then.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.health.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from speaker.health.table import RealServer, VirtualServer
+    from speaker.health.table import MarkService, RealServer, VirtualServer
 
     Key = VirtualServer | int
 
@@ -25,6 +26,7 @@ STUBBORN = 1.0
 """After so many seconds a loss is believed although keepalived is always at work."""
 
 K = TypeVar("K", bound="Key")
+V = TypeVar("V")
 
 
 class Settling:
@@ -54,8 +56,8 @@ class Settling:
         self._seen = table
         before = self._believed or Table()
         lost: set[Key] = {
-            *_lost(before.services, table.services),
-            *_lost(before.marks, table.marks),
+            *_lost(before.services, table.services, _fell),
+            *_lost(before.marks, table.marks, _fell_of_mark),
         }
         since = {key: self._since.get(key, now) for key in lost}
         self._since = {
@@ -66,29 +68,46 @@ class Settling:
         self._believed = table
         if self._since:
             self._believed = Table(
-                self._keep(table.services, before.services), self._keep(table.marks, before.marks)
+                self._keep(table.services, before.services),
+                self._keep(table.marks, before.marks),
+                table.doubt,
             )
         return self._believed
 
-    def _keep(
-        self, new: Mapping[K, tuple[RealServer, ...]], old: Mapping[K, tuple[RealServer, ...]]
-    ) -> dict[K, tuple[RealServer, ...]]:
+    def _keep(self, new: Mapping[K, V], old: Mapping[K, V]) -> dict[K, V]:
         """Return the new servers, with the old realservers of those that wait, if they had any."""
         return {
-            key: old[key] if key in self._since else realservers
-            for key, realservers in new.items()
+            key: old[key] if key in self._since else found
+            for key, found in new.items()
             if key not in self._since or key in old
         }
 
 
-def _lost(
-    before: Mapping[K, tuple[RealServer, ...]], after: Mapping[K, tuple[RealServer, ...]]
-) -> Iterator[K]:
+def _lost(before: Mapping[K, V], after: Mapping[K, V], fell: Callable[[V, V], bool]) -> Iterator[K]:
     """Return the virtual servers that have fewer live realservers than before, or are new."""
-    for key, realservers in after.items():
+    for key, found in after.items():
         last = before.get(key)
-        if last is None or (last is not realservers and _live(realservers) < _live(last)):
+        if last is None or (last is not found and fell(last, found)):
             yield key
+
+
+def _fell(before: tuple[RealServer, ...], after: tuple[RealServer, ...]) -> bool:
+    return _live(after) < _live(before)
+
+
+def _fell_of_mark(before: tuple[MarkService, ...], after: tuple[MarkService, ...]) -> bool:
+    """Tell whether either family of a mark has fewer, or is new, as far as families are told."""
+    old, new = _by_version(before), _by_version(after)
+    if old.keys() != new.keys():
+        return len(before) < len(after) or sum(new.values()) < sum(old.values())
+    return any(new[version] < old[version] for version in new)
+
+
+def _by_version(services: tuple[MarkService, ...]) -> Counter[int | None]:
+    found: Counter[int | None] = Counter()
+    for each in services:
+        found[each.version] += _live(each.realservers)
+    return found
 
 
 def _live(realservers: tuple[RealServer, ...]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from policy.health import FWMARK, Observation, Service
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.units import IpAddress
@@ -52,15 +53,27 @@ class VirtualServer:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkService:
+    """A virtual server of a firewall mark, which has no address. A mark has at most one per family.
+
+    `version` is its family, 4 or 6; None where that was not told. Its realservers do not tell it:
+    tunnelled ones may be of the other family.
+    """
+
+    version: int | None
+    realservers: tuple[RealServer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """All virtual servers of one kernel (one network namespace), with their realservers.
 
-    Virtual servers of a firewall mark have no address. Those of one mark, at most one for IPv4 and
-    one for IPv6, are kept together: `/proc` shows their family by their realservers only.
+    `marks` has those of each firewall mark. `doubt` is why the family of some is not told.
     """
 
     services: Mapping[VirtualServer, tuple[RealServer, ...]] = field(default_factory=dict)
-    marks: Mapping[int, tuple[RealServer, ...]] = field(default_factory=dict)
+    marks: Mapping[int, tuple[MarkService, ...]] = field(default_factory=dict)
+    doubt: str = ""
 
 
 class TableReader(Protocol):
@@ -94,7 +107,7 @@ class Counting:
 
     A prefix wider than one address takes in every virtual server whose address lies in it; those
     of the same protocol and port count as one service. A prefix that the table does not know gets
-    no services: it was looked for.
+    no services: it was looked for. One of a firewall mark whose family is not told is unknown.
     """
 
     def __init__(self, watched: Iterable[Watched]) -> None:
@@ -119,25 +132,52 @@ class Counting:
             for item in items:
                 counts = live[item.prefix]
                 counts[service] = counts.get(service, 0) + _count(realservers, item)
+        doubtful: set[int] = set()
         for item in self._watched if table.marks else ():
             for mark in item.marks & table.marks.keys():
-                family = [
-                    realserver
-                    for realserver in table.marks[mark]
-                    if realserver.address.version == item.prefix.version
-                ]
-                live[item.prefix][Service(FWMARK, mark)] = _count(family, item)
+                found = _count_mark(table.marks[mark], item)
+                if found is _Known.NOT:
+                    doubtful.add(mark)
+                    live.pop(item.prefix, None)
+                elif found is not None and item.prefix in live:
+                    live[item.prefix][Service(FWMARK, mark)] = found
         self._live = {
             prefix: last if (last := self._live.get(prefix)) == counts else counts
             for prefix, counts in live.items()
         }
-        return Observation(self._live)
+        return Observation(self._live, _doubt(doubtful, table.doubt))
 
     def _find(self, server: VirtualServer) -> tuple[Service, list[Watched]]:
         """Return a virtual server's service, and in which watched prefixes it is."""
         items = [*self._hosts.get(server.address, ())]
         items += [item for item in self._wide if server.address in item.prefix]
         return Service(server.protocol, server.port), items
+
+
+class _Known(Enum):
+    NOT = auto()
+
+
+def _count_mark(services: Sequence[MarkService], item: Watched) -> int | Literal[_Known.NOT] | None:
+    """Count what is live behind a mark for a prefix's family; None where no service is of that.
+
+    A service whose family was not told matters where it has live realservers: it may be of that
+    family, or of the other. Where it has none, none are live either way.
+    """
+    own = [each for each in services if each.version == item.prefix.version]
+    if own:
+        return _count(own[0].realservers, item)
+    untold = [_count(each.realservers, item) for each in services if each.version is None]
+    if any(untold):
+        return _Known.NOT
+    return 0 if untold else None
+
+
+def _doubt(marks: Collection[int], why: str) -> str:
+    if not marks:
+        return ""
+    names = ", ".join(str(Service(FWMARK, mark)) for mark in sorted(marks))
+    return f"IPVS: {names}: whether of IPv4 or of IPv6 is not known{why and ': '}{why}"
 
 
 def _count(realservers: Iterable[RealServer], item: Watched) -> int:

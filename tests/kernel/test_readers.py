@@ -16,6 +16,7 @@ from policy.health import Service
 from policy.route import parse_prefix
 from speaker import config
 from speaker.check import world
+from speaker.health.families import TellingReader
 from speaker.health.netlink import NetlinkReader, connect
 from speaker.health.proc import PATH, ProcReader
 from speaker.health.table import Counting, Table, TableError, TableReader, Watched
@@ -57,7 +58,10 @@ def ordered(shown: Table) -> tuple[dict[Any, Any], dict[int, Any]]:
     """Return a table for comparison: the order of a service's realservers means nothing."""
     return (
         {server: sorted(found, key=str) for server, found in shown.services.items()},
-        {mark: sorted(found, key=str) for mark, found in shown.marks.items()},
+        {
+            mark: sorted((each.version, sorted(each.realservers, key=str)) for each in services)
+            for mark, services in shown.marks.items()
+        },
     )
 
 
@@ -110,7 +114,7 @@ CASES = {
     ),
     "fwmark": (
         ipvs.service("-f 8", "198.51.100.1:0 -g", "198.51.100.2:0 -g -w 0"),
-        table({}, {8: [real("198.51.100.1", 0), real("198.51.100.2", 0, 0)]}),
+        table({}, {8: {4: [real("198.51.100.1", 0), real("198.51.100.2", 0, 0)]}}),
     ),
     "fwmark of both families": (
         [
@@ -118,15 +122,26 @@ CASES = {
             *ipvs.service("-f 4294967295", flags="-6 -s rr"),
             "-a -f 4294967295 -6 -r [2001:db8:1::1]:0 -g",
         ],
-        table({}, {4294967295: [real("198.51.100.1", 0), real("2001:db8:1::1", 0)]}),
+        table({}, {4294967295: {4: [real("198.51.100.1", 0)], 6: [real("2001:db8:1::1", 0)]}}),
+    ),
+    "fwmark of both families, one tunnelled to the other": (
+        [
+            *ipvs.service("-f 8", "198.51.100.1:0 -g"),
+            *ipvs.service("-f 8", flags="-6 -s rr"),
+            "-a -f 8 -6 -r 198.51.100.2:0 -i",
+        ],
+        table({}, {8: {4: [real("198.51.100.1", 0)], 6: [real("198.51.100.2", 0)]}}),
     ),
     "persistent": (
         [
             *ipvs.service("-t 192.0.2.1:0", "198.51.100.1:0 -g", flags="-s wlc -p 30"),
             *ipvs.service("-t [2001:db8::1]:80", flags="-s rr -p 300 -M 64"),
-            *ipvs.service("-f 9", flags="-s rr -p 300 -M 255.255.255.0"),
+            *ipvs.service("-f 9", ONE, flags="-s rr -p 300 -M 255.255.255.0"),
         ],
-        table({"tcp 192.0.2.1 0": [real("198.51.100.1", 0)], "tcp 2001:db8::1 80": []}, {9: []}),
+        table(
+            {"tcp 192.0.2.1 0": [real("198.51.100.1", 0)], "tcp 2001:db8::1 80": []},
+            {9: {4: [real("198.51.100.1")]}},
+        ),
     ),
     "one-packet scheduling": (
         ipvs.service("-u 192.0.2.1:53", "198.51.100.1:53", flags="-s rr -o"),
@@ -206,6 +221,65 @@ def test_what_counts(reader: TableReader) -> None:
         prefix: {Service("tcp", 80): 1, Service("fwmark", 8): 1},
         parse_prefix("192.0.2.9"): {},
     }
+
+
+TUNNELS: dict[str, tuple[list[str], Table, dict[int, int | None]]] = {
+    "one service": (
+        ipvs.service("-f 8", "198.51.100.1:0 -i", flags="-s rr"),
+        table({}, {8: {4: [real("198.51.100.1", 0)]}}),
+        {4: None, 6: None},
+    ),
+    "two services": (
+        [
+            *ipvs.service("-f 8", "198.51.100.1:0 -i"),
+            *ipvs.service("-f 8", flags="-6 -s rr"),
+            "-a -f 8 -6 -r 198.51.100.2:0 -i",
+        ],
+        table({}, {8: {4: [real("198.51.100.1", 0)], 6: [real("198.51.100.2", 0)]}}),
+        {4: None, 6: None},
+    ),
+    "no realservers": (
+        ipvs.service("-f 8", flags="-6 -s rr"),
+        table({}, {8: {6: []}}),
+        {4: 0, 6: 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TUNNELS)
+@pytest.mark.usefixtures("kernel")
+def test_the_family_of_a_mark(case: str) -> None:
+    """Netlink tells the family of a mark's service. /proc does not where all is tunnelled.
+
+    Read together they tell all; who may not ask netlink is told that the family is unknown.
+    """
+    lines, expected, known = TUNNELS[case]
+    ipvs.change(*lines)
+    assert ordered(read(NetlinkReader())) == ordered(expected)
+    assert ordered(read(TellingReader(ProcReader(), NetlinkReader()))) == ordered(expected)
+    prefixes = {4: parse_prefix("192.0.2.1"), 6: parse_prefix("2001:db8::1")}
+    watched = [Watched(prefix, frozenset({8})) for prefix in prefixes.values()]
+    seen = Counting(watched).count(read(ProcReader()))
+    service = Service("fwmark", 8)
+    assert {
+        version: seen.live[prefix][service] if prefix in seen.live else None
+        for version, prefix in prefixes.items()
+    } == known
+    assert ("fwmark/8" in seen.unknown) == (None in known.values())
+
+
+@pytest.mark.usefixtures("kernel")
+def test_only_tunnels_lead_to_the_other_family() -> None:
+    """The kernel refuses a realserver of the other family that is not tunnelled; /proc relies on it."""
+    for flags, other in (("", "[2001:db8:1::1]:0"), ("-6 ", "198.51.100.1:0")):
+        ipvs.change(f"-A -f 8 {flags}-s rr")
+        for way in ("-g", "-m"):
+            with pytest.raises(RuntimeError, match="ipvsadm"):
+                ipvs.change(f"-a -f 8 {flags}-r {other} {way}")
+        ipvs.change(f"-a -f 8 {flags}-r {other} -i")
+        for way in ("-g", "-m"):
+            with pytest.raises(RuntimeError, match="ipvsadm"):
+                ipvs.change(f"-e -f 8 {flags}-r {other} {way}")
 
 
 # --- races -------------------------------------------------------------------------------------

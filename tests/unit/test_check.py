@@ -303,7 +303,7 @@ def test_ipvs(tmp_path: Path) -> None:
         "udp 2001:db8::1 53": [],
     }
     right = table({**services, "tcp 192.0.2.3 443": []}, {})
-    wrong = table({**services, "tcp 203.0.113.9 80": []}, {8: []})
+    wrong = table({**services, "tcp 203.0.113.9 80": []}, {8: {4: []}})
     assert balanced(tmp_path, TableAccessError("barred"), right) == Report()
     assert codes(balanced(tmp_path, wrong)) == [
         ("ipvs-extra", "203.0.113.9"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -393,7 +394,7 @@ WEB, TLS, MARK = Service("tcp", 80), Service("tcp", 443), Service("fwmark", 8)
 def ipvs(
     *found: tuple[str, Service],
     required: Sequence[Service] = (),
-    marks: Sequence[int] = (),
+    marks: Mapping[int, set[int | None]] = MappingProxyType({}),
     balanced: Sequence[str] = ("vip-1.tld",),
 ) -> list[Finding]:
     """What is found of IPVS at a site whose first VIP must be in it."""
@@ -407,7 +408,8 @@ def test_ipvs_agrees() -> None:
     """Any service will do, or those that are required; other sources' VIPs may be in IPVS too."""
     assert ipvs(("192.0.2.1", WEB)) == []
     assert ipvs(("192.0.2.1", WEB), ("192.0.2.1", TLS), required=[WEB]) == []
-    assert ipvs(required=[MARK], marks=[8]) == []
+    assert ipvs(required=[MARK], marks={8: {4}}) == []
+    assert ipvs(required=[MARK], marks={8: {None}}) == []
     assert ipvs(("192.0.2.1", WEB), ("192.0.2.2", WEB), ("198.51.100.9", WEB)) == []
     assert ipvs(balanced=()) == []
     assert ipvs(("198.51.100.9", WEB), balanced=["wide.tld"]) == []
@@ -425,7 +427,7 @@ def test_ipvs_missing() -> None:
     (found,) = ipvs()
     assert (found.code, found.subject) == (Code.IPVS_MISSING, "vip-1.tld 192.0.2.1/32")
     assert "no service" in found.found
-    (found,) = ipvs(("192.0.2.1", WEB), required=[WEB, TLS, MARK], marks=[9])
+    (found,) = ipvs(("192.0.2.1", WEB), required=[WEB, TLS, MARK], marks={9: {4}, 8: {6}})
     assert "no fwmark/8, tcp/443 on it" in found.found
     (found,) = ipvs(("203.0.113.0", WEB), balanced=["wide.tld"])[1:]
     assert found.subject == "wide.tld 198.51.100.0/24"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.health import PROTOCOLS
-from speaker.health.table import RealServer, Table, VirtualServer
+from speaker.health.table import MarkService, RealServer, Table, VirtualServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from speaker.units import IpAddress
 
@@ -34,19 +34,25 @@ def virtual(protocol: str, address: str, port: int) -> VirtualServer:
     return VirtualServer(protocol, ip_address(address), port)
 
 
-def table(services: dict[str, list[RealServer]], marks: dict[int, list[RealServer]]) -> Table:
-    """Make a table of services like `tcp 192.0.2.1 80`."""
+def table(
+    services: dict[str, list[RealServer]],
+    marks: Mapping[int, Mapping[int | None, list[RealServer]]],
+) -> Table:
+    """Make a table of services like `tcp 192.0.2.1 80`, and of marks by their families."""
     keys = {name: name.split() for name in services}
     return Table(
         {
             virtual(words[0], words[1], int(words[2])): tuple(services[name])
             for name, words in keys.items()
         },
-        {mark: tuple(found) for mark, found in marks.items()},
+        {
+            mark: tuple(MarkService(version, tuple(found)) for version, found in families.items())
+            for mark, families in marks.items()
+        },
     )
 
 
-# What both readers make of the recorded kernel's table.
+# What netlink tells of the recorded kernel's table.
 RECORDED_TABLE = table(
     {
         "udp 192.0.2.3 5060": [real("198.51.100.1", 5060)],
@@ -60,17 +66,24 @@ RECORDED_TABLE = table(
         "udp 192.0.2.1 53": [real("198.51.100.1", 53, weight=100)],
     },
     {
-        4294967295: [],
-        8: [
-            real("2001:db8:1::1", 0),
-            real("198.51.100.2", 0, weight=0),
-            real("198.51.100.1", 0),
-        ],
+        4294967295: {4: []},
+        8: {
+            6: [real("2001:db8:1::1", 0)],
+            4: [real("198.51.100.2", 0, weight=0), real("198.51.100.1", 0)],
+        },
     },
+)
+# What /proc tells of it: nothing of the family of a mark without realservers.
+RECORDED_TEXT = Table(
+    RECORDED_TABLE.services, {**RECORDED_TABLE.marks, 4294967295: (MarkService(None, ()),)}
 )
 
 
-def render(shown: Table, counters: Iterable[int] = (0,)) -> bytes:
+def render(
+    shown: Table,
+    counters: Iterable[int] = (0,),
+    forward: Callable[[RealServer], str] = lambda _: "Masq",
+) -> bytes:
     """Write a table as the kernel does, with these connection counters, over and over."""
     numbers = cycle(counters)
     lines = []
@@ -79,16 +92,21 @@ def render(shown: Table, counters: Iterable[int] = (0,)) -> bytes:
         lines.append(
             f"{server.protocol.upper()}  {_endpoint(server.address, server.port)} rr {flags}"
         )
-        lines += [_line(item, next(numbers), next(numbers)) for item in found]
-    for mark, found in shown.marks.items():
-        lines.append(f"FWM  {mark:08X} rr ")
-        lines += [_line(item, next(numbers), next(numbers)) for item in found]
+        lines += [_line(item, forward, next(numbers), next(numbers)) for item in found]
+    for mark, services in shown.marks.items():
+        for each in services:
+            lines.append(f"FWM  {mark:08X} rr ")
+            lines += [
+                _line(item, forward, next(numbers), next(numbers)) for item in each.realservers
+            ]
     return HEADING + "".join(f"{line}\n" for line in lines).encode()
 
 
-def _line(item: RealServer, active: int, inactive: int) -> str:
+def _line(
+    item: RealServer, forward: Callable[[RealServer], str], active: int, inactive: int
+) -> str:
     endpoint = _endpoint(item.address, item.port)
-    return f"  -> {endpoint}      Masq    {item.weight:<6} {active:<10} {inactive:<10}"
+    return f"  -> {endpoint}      {forward(item):<7} {item.weight:<6} {active:<10} {inactive:<10}"
 
 
 def _endpoint(address: IpAddress, port: int) -> str:
@@ -106,6 +124,26 @@ ADDRESSES = st.one_of(
 PORTS = st.one_of(st.sampled_from([0, 80, 443]), st.integers(0, 2**16 - 1))
 WEIGHTS = st.one_of(st.sampled_from([0, 1]), st.integers(-1, 2**31 - 1))
 REAL_SERVERS = st.lists(st.builds(RealServer, ADDRESSES, PORTS, WEIGHTS), max_size=4).map(tuple)
+
+
+def _of(version: int) -> st.SearchStrategy[tuple[RealServer, ...]]:
+    """Return realservers of a family."""
+    own = ADDRESSES.filter(lambda address: address.version == version)
+    return st.lists(st.builds(RealServer, own, PORTS, WEIGHTS), max_size=3).map(tuple)
+
+
+def _told(families: dict[int, tuple[RealServer, ...]]) -> tuple[MarkService, ...]:
+    """Return what /proc tells of a mark whose realservers are of their virtual server's family."""
+    told = any(families.values())
+    return tuple(
+        MarkService(version if told and (found or len(families) == 2) else None, found)
+        for version, found in families.items()
+    )
+
+
+FAMILIES = st.dictionaries(st.sampled_from([4, 6]), st.none(), min_size=1).flatmap(
+    lambda chosen: st.fixed_dictionaries({version: _of(version) for version in chosen})
+)
 TABLES = st.builds(
     Table,
     st.dictionaries(
@@ -113,5 +151,5 @@ TABLES = st.builds(
         REAL_SERVERS,
         max_size=6,
     ),
-    st.dictionaries(st.integers(0, 2**32 - 1), REAL_SERVERS, max_size=3),
+    st.dictionaries(st.integers(0, 2**32 - 1), FAMILIES.map(_told), max_size=3),
 )

@@ -59,7 +59,10 @@ COUNT = len(Kernel().services)
 def ordered(shown: Table) -> tuple[dict[Any, Any], dict[int, Any]]:
     return (
         {server: sorted(found, key=str) for server, found in shown.services.items()},
-        {mark: sorted(found, key=str) for mark, found in shown.marks.items()},
+        {
+            mark: sorted((each.version, sorted(each.realservers, key=str)) for each in services)
+            for mark, services in shown.marks.items()
+        },
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speaker.health.proc import Parser, ProcReader, TextError
 from speaker.health.table import Table, TableAccessError, TableError
-from tests.unit.health.tables import HEADING, RECORDED, RECORDED_TABLE, TABLES, real, render, table
+from tests.unit.health.tables import HEADING, RECORDED, RECORDED_TEXT, TABLES, real, render, table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ DEST = b"  -> C6336401:1F90      Masq    1      0          0         \n"
 
 def test_recorded() -> None:
     """What Linux 6.1 wrote is read: TCP, UDP, SCTP, IPv6, marks, weight 0, flags, no realservers."""
-    assert Parser().parse(TEXT) == RECORDED_TABLE
+    assert Parser().parse(TEXT) == RECORDED_TEXT
 
 
 @given(TABLES, st.lists(st.integers(0, 2**31 - 1), min_size=1))
@@ -68,8 +68,8 @@ def test_piece_by_piece(first: Table, changes: list[tuple[int, int]]) -> None:
 def test_counters() -> None:
     """While only connection counters change, the same object is returned."""
     parser = Parser()
-    first = parser.parse(render(RECORDED_TABLE, [0]))
-    assert parser.parse(render(RECORDED_TABLE, [7, 123456, 0])) is first
+    first = parser.parse(render(RECORDED_TEXT, [0]))
+    assert parser.parse(render(RECORDED_TEXT, [7, 123456, 0])) is first
 
 
 @given(st.binary(max_size=400))
@@ -102,7 +102,7 @@ def test_damaged(data: st.DataObject, damage: bytes) -> None:
         seen = Parser().parse(TEXT[:at] + damage + TEXT[at:])
     except TextError:
         return
-    assert seen == RECORDED_TABLE
+    assert seen == RECORDED_TEXT
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_file(tmp_path: Path) -> None:
     """A real file is read, whole."""
     path = tmp_path / "ip_vs"
     path.write_bytes(TEXT)
-    assert asyncio.run(ProcReader(path).read()) == RECORDED_TABLE
+    assert asyncio.run(ProcReader(path).read()) == RECORDED_TEXT
 
 
 def test_no_ip_vs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from tests.unit.health.tables import TABLES, real, table
 
 if TYPE_CHECKING:
     from speaker.health.table import RealServer
+
+    Families = dict[int | None, list[RealServer]]
 
 ONE, TWO = real("198.51.100.1"), real("198.51.100.2")
 IDLE = real("198.51.100.1", weight=0)
@@ -75,12 +78,34 @@ def test_a_gain_at_once() -> None:
         assert not settling.pending
 
 
-def test_marks() -> None:
-    """Virtual servers of a firewall mark are treated alike."""
-    full, empty = Table(marks={8: (ONE,)}), Table(marks={8: ()})
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({4: [ONE]}, {4: []}),
+        ({4: [ONE]}, {None: []}),
+        ({None: [ONE]}, {None: []}),
+        ({4: [ONE], 6: [ONE]}, {4: [ONE], 6: []}),
+        ({4: [ONE], 6: [ONE]}, {4: [ONE, TWO], 6: []}),
+        ({4: [ONE], 6: [ONE]}, {4: [ONE]}),
+        ({4: [ONE]}, {4: [ONE], 6: []}),
+    ],
+)
+def test_marks(before: Families, after: Families) -> None:
+    """Of a firewall mark, what either family lost, or is new, is believed a moment later."""
+    full, less = table({}, {8: before}), table({}, {8: after})
     settling = settled(full)
-    assert settling.take(empty, 10.0, busy=False) == full
-    assert settling.take(empty, 10.0 + SETTLE, busy=False) == empty
+    assert settling.take(less, 10.0, busy=False) == full
+    assert settling.take(less, 10.0 + SETTLE, busy=False) == less
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({4: [ONE]}, {4: [ONE, TWO]}), ({None: [ONE]}, {4: [ONE]}), ({None: []}, {6: [ONE]})],
+)
+def test_marks_that_gain(before: Families, after: Families) -> None:
+    """More realservers, or a family that is told now, are believed at once."""
+    settling = settled(table({}, {8: before}))
+    assert settling.take(table({}, {8: after}), 10.0, busy=True) == table({}, {8: after})
 
 
 @given(st.lists(st.tuples(TABLES, st.sampled_from([0.0, 0.001, SETTLE, 1.0]), st.booleans())))

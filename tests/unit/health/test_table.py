@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,10 @@ SEEN = table(
         "tcp 192.0.2.2 80": [real("198.51.100.3")],
         "tcp 2001:db8::1 80": [],
     },
-    {8: [real("198.51.100.1", 0), real("198.51.100.2", 0), real("2001:db8:1::1", 0)], 9: []},
+    {
+        8: {4: [real("198.51.100.1", 0), real("198.51.100.2", 0)], 6: [real("198.51.100.3", 0)]},
+        9: {4: []},
+    },
 )
 
 
@@ -67,10 +71,25 @@ def test_ignored() -> None:
 
 
 def test_marks() -> None:
-    """Of a mark's realservers, those of the prefix's family count; other marks do not."""
+    """Of a mark, the service of the prefix's family counts, wherever its realservers are."""
     marks = frozenset({8, 9, 10})
     assert count(Watched(ip_network("203.0.113.1/32"), marks)) == {"fwmark/8": 2, "fwmark/9": 0}
-    assert count(Watched(ip_network("2001:db8::9/128"), marks)) == {"fwmark/8": 1, "fwmark/9": 0}
+    assert count(Watched(ip_network("2001:db8::9/128"), marks)) == {"fwmark/8": 1}
+
+
+def test_marks_of_an_unknown_family() -> None:
+    """A service that may be of either family makes the prefix unknown, unless none of it is live."""
+    watched = Watched(ip_network("203.0.113.1/32"), frozenset({8, 9}))
+    idle, live = real("198.51.100.1", 0, weight=0), real("198.51.100.2", 0)
+    assert count(watched, table({}, {8: {None: [idle]}})) == {"fwmark/8": 0}
+    sorry = Watched(watched.prefix, watched.marks, frozenset({(live.address, None)}))
+    assert count(sorry, table({}, {8: {None: [live]}})) == {"fwmark/8": 0}
+    other = Watched(ip_network("192.0.2.1/32"))
+    doubtful = replace(table({}, {8: {None: [live]}, 9: {None: [live]}}), doubt="not permitted")
+    assert observe(doubtful, [watched, other]) == Observation(
+        {other.prefix: {}},
+        "IPVS: fwmark/8, fwmark/9: whether of IPv4 or of IPv6 is not known: not permitted",
+    )
 
 
 def test_marks_and_addresses() -> None:
@@ -107,11 +126,17 @@ def test_against_the_definition(
             for one in found:
                 named = (one.address, one.port) in ignored or (one.address, None) in ignored
                 expected[service] += 1 if one.weight > 0 and not named else 0
-    for mark, found in seen.marks.items():
-        family = [one for one in found if one.address.version == version and one.weight > 0]
-        expected[Service(FWMARK, mark)] = len(
-            [one for one in family if not {(one.address, one.port), (one.address, None)} & ignored]
-        )
+    for mark, services in seen.marks.items():
+        for each in services:
+            if each.version in (version, None):
+                live = [one for one in each.realservers if one.weight > 0]
+                expected[Service(FWMARK, mark)] = len(
+                    [
+                        one
+                        for one in live
+                        if not {(one.address, one.port), (one.address, None)} & ignored
+                    ]
+                )
     assert observe(seen, [watched]).live[prefix] == expected
 
 
