@@ -93,6 +93,7 @@ async def complete(watchdog: Watchdog) -> None:
 
 def stay(path: Path, config: Config) -> bool:
     """Stay and watch. Return whether there ever was a watchdog."""
+    from speaker.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
     from speaker.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
 
     bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
@@ -107,7 +108,9 @@ def stay(path: Path, config: Config) -> bool:
 
     async def run() -> bool:
         service = Service(path, "quagga", backend, configured, farewell)
-        await service.run()
+        manager = "systemd" if "INVOCATION_ID" in os.environ else ""
+        sentinel = Sentinel(service.still, leave, started_again=manager)
+        await service.run(sentinel=sentinel)
         return service.started
 
     return asyncio.run(run())

@@ -24,7 +24,7 @@ class RefusedError(SpeakerError):
 
 
 class OutcomeUnknownError(SpeakerError):
-    """The request was sent and no answer came: it may have been done."""
+    """The request was sent and no answer to it came: it may have been done."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -73,5 +73,7 @@ def ask(path: Path, method: str, target: str, body: Any = None, timeout: float =
         connection.close()
     if response.status != http.client.OK:
         message = answer.get("error", answer) if isinstance(answer, dict) else answer
+        if response.status == http.client.SERVICE_UNAVAILABLE:  # too many ask
+            raise OutcomeUnknownError(str(message))
         raise RefusedError(str(message))
     return answer

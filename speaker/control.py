@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import socket
-import stat
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +20,7 @@ from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker import status
+from speaker.control_socket import Bound, ControlError, bind
 from speaker.errors import SpeakerError
 from speaker.offline import name_of
 from speaker.status import EXPLAINED, Snapshot
@@ -29,7 +28,7 @@ from speaker.steps import in_steps, json_list
 from speaker.wish import take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from speaker.store import Store
@@ -39,17 +38,18 @@ log = logging.getLogger(__name__)
 
 MAX_REQUEST = 1 << 23
 """Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
-MODE = 0o660
 MAX_PREFIXES = 100_000
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
 PARTING = 0.2
 """How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
-
-
-class ControlError(SpeakerError):
-    """The socket can't be made."""
+CHECK = 0.5
+"""How often to see whether the socket can be made, or is still in its place, in seconds."""
+CONNECTIONS = 64
+"""How many may ask at a time: whoever opens more must not use up this process's descriptors."""
+IDLE = 10.0
+"""How long a connection, or a request, may say nothing, in seconds."""
 
 
 class Wish(BaseModel):
@@ -128,7 +128,12 @@ class Control:
         return web.json_response([entry.as_json() for entry in entries])
 
     async def _intents(self, request: web.Request) -> web.Response:
-        wish = Wish.model_validate_json(await request.read())
+        try:
+            async with asyncio.timeout(IDLE):
+                body = await request.read()
+        except TimeoutError:
+            raise PolicyError(f"control: the request is not complete after {IDLE:g} s") from None
+        wish = Wish.model_validate_json(body)
         prefixes = self._known(wish.prefixes)
         now = self._watchdog.clock.wall()
         until = None if wish.seconds is None else now + wish.seconds
@@ -167,7 +172,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as error:
         return web.json_response({"error": error.text or error.reason}, status=error.status)
     except SpeakerError as error:
-        log.exception("%s %s", request.method, request.path)
+        log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
         return web.json_response({"error": str(error)}, status=500)
     return response
 
@@ -184,69 +189,86 @@ def _owner(request: web.Request) -> str:
     return name_of(uid)
 
 
+async def serve(path: Path, watchdog: Watchdog) -> NoReturn:
+    """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed."""
+    async with _answering(watchdog) as connected:
+        while True:
+            try:
+                bound = bind(path)
+            except ControlError as error:
+                text = str(error).removeprefix("control: ")
+                watchdog.troubles.note("control", f"{text}; vip_mgmt can't reach this watchdog")
+                await asyncio.sleep(CHECK)
+                continue
+            watchdog.troubles.note("control", "")
+            async with _accepting(bound, connected):
+                while bound.is_in_place:  # noqa: ASYNC110 - nothing tells when it is removed
+                    await asyncio.sleep(CHECK)
+            log.warning("control: %s: was removed or replaced; it is made again", path)
+
+
 @asynccontextmanager
 async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
-    """Serve on a unix socket of mode 0660 while the context lasts.
+    """Serve on a unix socket while the context lasts.
 
     Raises:
         ControlError: the socket can't be made, or another watchdog serves it.
     """
+    async with _answering(watchdog) as connected, _accepting(bind(path), connected):
+        yield
+
+
+@asynccontextmanager
+async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
+    """Have what speaks HTTP over each connection, of which there are never more than CONNECTIONS."""
     # A question names its prefixes in the first line.
-    application = Control(watchdog).application()
     runner = web.AppRunner(
-        application, access_log=None, max_line_size=MAX_REQUEST, shutdown_timeout=PARTING
+        Control(watchdog).application(),
+        access_log=None,
+        keepalive_timeout=IDLE,
+        max_line_size=MAX_REQUEST,
+        shutdown_timeout=PARTING,
     )
     await runner.setup()
+    server = runner.server
+    if server is None:
+        raise ControlError("control: no server")
+
+    def connected() -> asyncio.Protocol:
+        return server() if len(server.connections) < CONNECTIONS else _Refusing()
+
     try:
-        listener = _listen(path)
-        site = web.SockSite(runner, listener)
-        await site.start()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - a socket's name, at the very end
+        yield connected
     finally:
         await runner.cleanup()
 
 
-def _listen(path: Path) -> socket.socket:
-    listener = None
+@asynccontextmanager
+async def _accepting(
+    bound: Bound, connected: Callable[[], asyncio.Protocol]
+) -> AsyncIterator[None]:
+    """Accept connections on a socket while the context lasts."""
     try:
-        _remove_stale(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        # The mode is set before anybody can connect: listening comes after.
-        listener.bind(str(path))
-        path.chmod(MODE)
-        listener.listen()
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        raise ControlError(
-            f"control: {path}: {error.strerror or error}; its directory must be writable for user "
-            f"{name_of(os.geteuid())}, and node.control names it"
-        ) from error
-    return listener
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody serves, such as a killed watchdog leaves."""
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(connected, sock=bound.listener, backlog=CONNECTIONS)
         try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except BlockingIOError:
-            pass  # it serves, and has no time
-        except PermissionError as error:
-            owner = name_of(path.stat().st_uid)
-            raise ControlError(
-                f"control: {path}: belongs to {owner}, and {name_of(os.geteuid())} can't tell whether "
-                "it is served; stop the vip_watchdog that made it, or remove it"
-            ) from error
-    raise ControlError(f"control: {path}: another watchdog serves it; stop that one first")
+            yield
+        finally:
+            server.close()
+    finally:
+        bound.remove()
+        bound.listener.close()
 
 
-__all__ = ["Control", "ControlError", "serving"]
+class _Refusing(asyncio.Protocol):
+    """Tells who connects that too many do."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        body = json.dumps({"error": f"control: {CONNECTIONS} connections are open; close some"})
+        head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        transport.close()
+
+
+__all__ = ["Control", "ControlError", "serve", "serving"]

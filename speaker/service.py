@@ -1,13 +1,14 @@
-"""The life of a watchdog that stays: its configuration, its control socket, its end."""
+"""The life of a watchdog that stays: its parts, its configuration, its end."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
-from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from speaker import config as configuration
 from speaker import control
@@ -18,20 +19,35 @@ from speaker.health.addresses import AddressEvents
 from speaker.health.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.store import Store
+from speaker.supervisor import PARTING, Part, end, heed_cancellation, keep
+from speaker.trouble import Troubles
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from pathlib import Path
 
     from speaker.backends.base import Backend
     from speaker.clock import Clock
     from speaker.health.base import HealthSource
+    from speaker.sentinel import Sentinel
     from speaker.settings import Config
 
 log = logging.getLogger(__name__)
 
 RETRY = 5.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+SHORT_FOR = 10.0
+"""How long a shortage is told of after it was last met, in seconds."""
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*(end(task, 2 * PARTING) for task in tasks))
+
+
+async def _serve(watchdog: Watchdog) -> None:
+    await control.serve(watchdog.config.settings.control, watchdog)
 
 
 async def _listen(watchdog: Watchdog) -> None:
@@ -71,6 +87,7 @@ class Service:
         backend: Backend,
         configure: Callable[[Config], None],
         farewell: Callable[[Watchdog], Awaitable[None]],
+        parts: Sequence[Part] = (),
     ) -> None:
         """Start nothing yet.
 
@@ -80,14 +97,19 @@ class Service:
             backend: the driver.
             configure: gives the driver its part of a configuration.
             farewell: is awaited at the end.
+            parts: what else runs, from before there is a watchdog until after the farewell.
         """
         self._path = path
         self._name = name
         self._backend = backend
         self._configure = configure
         self._farewell = farewell
+        self._parts = parts
         self._reload = asyncio.Event()
         self._complaint = ""
+        self._troubles = Troubles()
+        self._made = asyncio.Event()
+        self._shortage: asyncio.TimerHandle | None = None
         self._watchdog: Watchdog | None = None
 
     @property
@@ -108,38 +130,102 @@ class Service:
         if self._watchdog is not None:
             self._watchdog.wake_and_read()
 
-    async def run(self, *ends: asyncio.Event) -> None:
-        """Run until SIGTERM, SIGINT, or one of the events. HUP takes the configuration anew."""
+    def still(self) -> float | None:
+        """Return for how many seconds nothing has moved, where that is too long; else None."""
+        if (watchdog := self._watchdog) is None:
+            return None
+        return watchdog.pulse.still(watchdog.config.settings.interval, len(watchdog.duties))
+
+    async def run(self, *ends: asyncio.Event, sentinel: Sentinel | None = None) -> None:
+        """Run until SIGTERM, SIGINT, or one of the events. HUP takes the configuration again.
+
+        Args:
+            ends: events that end it.
+            sentinel: watches this process, and sees to its end.
+        """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._fault)
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        work = asyncio.create_task(self._work())
-        waits = [asyncio.ensure_future(event.wait()) for event in (stop, *ends)]
-        await asyncio.wait([work, *waits], return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, *waits):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        if sentinel is not None:
+            sentinel.start()
+        own, others = self._keep(self.parts()), self._keep(self._parts)
+        waits = [loop.create_task(event.wait()) for event in (stop, *ends)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if sentinel is not None:
+            sentinel.ending()
+            for number in (*SIGNALS, signal.SIGHUP):  # a second one has nothing to add
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
+        for wait in waits:
+            wait.cancel()
+        await _end(own)
         if self._watchdog is not None:
-            await self._farewell(self._watchdog)
+            try:
+                await self._farewell(self._watchdog)
+            except SpeakerError as error:
+                log.error("at the end: %s", error)  # noqa: TRY400 - it says what to do
+        await _end(others)
 
-    async def _work(self) -> None:
-        while (made := self._make()) is None:
-            await self._wait_for_reload(RETRY)
-        watchdog = self._watchdog = made
-        log.warning(
-            "started: dc %s, %d prefixes", watchdog.config.settings.dc.name, len(watchdog.duties)
+    def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(keep(part, self._troubles.note), name=f"keeper of {part.name}")
+            for part in parts
+        ]
+
+    def parts(self) -> Sequence[Part]:
+        """Return what runs of this, each until it is cancelled."""
+        return (
+            Part("configuration", self._take_configurations),
+            Part("cycles", self._with(lambda watchdog: watchdog.run())),
+            Part("control", self._with(_serve)),
+            Part("keepalived_fifo", self._with(_listen)),
+            Part("addresses", self._with(_listen_for_addresses)),
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watchdog.run())
-            tasks.create_task(self._serve(watchdog))
-            tasks.create_task(_listen(watchdog))
-            tasks.create_task(_listen_for_addresses(watchdog))
-            while True:
-                await self._wait_for_reload(None)
-                await self._take_new(watchdog)
+
+    def _with(
+        self, run: Callable[[Watchdog], Coroutine[Any, Any, object]]
+    ) -> Callable[[], Coroutine[Any, Any, object]]:
+        """Return a part that begins when there is a watchdog."""
+
+        async def part() -> None:
+            await self._made.wait()
+            if self._watchdog is not None:
+                await run(self._watchdog)
+
+        return part
+
+    async def _take_configurations(self) -> None:
+        """Make the watchdog as soon as that is possible, and give it each new configuration."""
+        while self._watchdog is None:
+            self._watchdog = self._make()
+            if self._watchdog is None:
+                await self._wait_for_reload(RETRY)
+        watchdog = self._watchdog
+        if not self._made.is_set():
+            dc, count = watchdog.config.settings.dc.name, len(watchdog.duties)
+            log.warning("started: dc %s, %d prefixes", dc, count)
+            self._made.set()
+        while True:
+            await self._wait_for_reload(None)
+            await self._take_new(watchdog)
+
+    def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the event loop can't give to anybody: one line for a shortage, all of the rest."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in SHORT:
+            loop.default_exception_handler(context)
+            return
+        self._troubles.note(
+            "resources",
+            f"{error.strerror}: vip_mgmt may have to wait; see what this process has open in "
+            f"/proc/{os.getpid()}/fd, and raise its limit (systemd: LimitNOFILE=)",
+        )
+        if self._shortage is not None:
+            self._shortage.cancel()
+        self._shortage = loop.call_later(SHORT_FOR, self._troubles.note, "resources", "")
 
     async def _wait_for_reload(self, seconds: float | None) -> None:
         with suppress(TimeoutError):
@@ -155,7 +241,7 @@ class Service:
             clock = SystemClock()
             source = self._sources(config, clock)
             store = Store(config.settings.state)
-            return Watchdog(config, self._backend, source, store, clock)
+            return Watchdog(config, self._backend, source, store, clock, troubles=self._troubles)
         except SpeakerError as error:
             self._complain(str(error))
         except Exception as error:
@@ -188,6 +274,7 @@ class Service:
             source = self._sources(config, watchdog.clock)
             await watchdog.configure(config, source, self._configure)
         except Exception as error:
+            heed_cancellation()
             if isinstance(error, SpeakerError):
                 log.critical("%s", error)
             else:  # whatever it is, ending would end ExaBGP too
@@ -198,18 +285,3 @@ class Service:
         if (before.state, before.control) != (after.state, after.control):
             log.critical("node.state and node.control take effect at the next start only")
         log.warning("configuration taken: %d prefixes", len(watchdog.duties))
-
-    async def _serve(self, watchdog: Watchdog) -> None:
-        """Serve the control socket, as soon as that is possible."""
-        while True:
-            try:
-                async with AsyncExitStack() as stack:
-                    await stack.enter_async_context(
-                        control.serving(watchdog.config.settings.control, watchdog)
-                    )
-                    await asyncio.Event().wait()
-            except SpeakerError as error:
-                log.critical("%s; trying again, and vip_mgmt can't reach this watchdog", error)
-            except Exception:
-                log.exception("control: failed; trying again")
-            await asyncio.sleep(RETRY)

@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp import ExabgpBackend
+from speaker.sentinel import Sentinel, leave
 from speaker.service import Service
+from speaker.supervisor import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,10 +46,9 @@ async def run(path: Path) -> bool:
                 async with asyncio.timeout(FAREWELL):
                     await watchdog.withdraw_all()
 
-    service = Service(path, "exabgp", backend, configure, farewell)
-    reading = asyncio.create_task(backend.run())
-    await service.run(stop, backend.gone)
-    reading.cancel()
+    service = Service(path, "exabgp", backend, configure, farewell, [Part("exabgp", backend.run)])
+    sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
+    await service.run(stop, backend.gone, sentinel=sentinel)
     writer.close()
     return service.started
 

@@ -29,7 +29,7 @@ class Troubles:
 
     def note(
         self, subject: str, text: str, *, wording_moves: bool = False, say: bool = True
-    ) -> None:
+    ) -> bool:
         """Take over what is wrong with a subject; an empty text means that nothing is.
 
         Args:
@@ -37,15 +37,21 @@ class Troubles:
             text: what is wrong.
             wording_moves: whether another text is still the same trouble.
             say: whether nobody else will.
+
+        Returns:
+            Whether it was said in the log, because it is new.
         """
         before = self._texts.get(subject, "")
         self._texts[subject] = text
         if not say:
-            return
+            return False
         if text and (not before or (text != before and not wording_moves)):
             log.error("%s: %s", subject, text)
-        elif before and not text:
+            return True
+        if before and not text:
             log.warning("%s: all right again", subject)
+            return True
+        return False
 
     def assessed(self, assessment: Assessment, observation: Observation) -> None:
         """Note what an assessment has of troubles, and the observation that it is of."""

@@ -13,7 +13,9 @@ from speaker.backends.base import BackendError
 from speaker.decider import Decider
 from speaker.errors import SpeakerError
 from speaker.ledger import Ledger
+from speaker.pulse import Pulse
 from speaker.readings import Readings
+from speaker.supervisor import heed_cancellation
 from speaker.trouble import Troubles
 from speaker.view import View
 
@@ -46,6 +48,7 @@ class Watchdog:
         clock: Clock,
         *,
         only: Collection[Prefix] | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         """Take over the configuration and what the store remembers.
 
@@ -56,6 +59,7 @@ class Watchdog:
             store: what outlives this process.
             clock: the time.
             only: the prefixes to care for; None for all of the configuration.
+            troubles: where to note what is wrong; None for its own.
 
         Raises:
             StoreError: intents can't be read: nothing may be announced without them.
@@ -72,7 +76,8 @@ class Watchdog:
         self._readings = Readings(clock)
         self._was_read = self._unconfirmed = False
         self._unreadable: BackendError | None = None
-        self.troubles = Troubles()
+        self.troubles = Troubles() if troubles is None else troubles
+        self.pulse = Pulse(clock)
         self._take(config, source)
 
     async def configure(
@@ -130,18 +135,26 @@ class Watchdog:
 
     async def run(self) -> None:
         """Run cycles for ever. No fault of one stops the next."""
+        self.pulse.start()
         while True:
             self._awake.clear()
             started = self.clock.steady()
             try:
                 await self.cycle()
+                self.pulse.completed()
                 self.troubles.note("state", "")
+                self.troubles.note("cycle", "")
             except SpeakerError as error:
+                heed_cancellation()
                 self.troubles.note("state", str(error))
-            except Exception:
+            except Exception as error:
+                heed_cancellation()
                 # Whatever it is: the process must not die, because ExaBGP would die with it.
-                log.exception("cycle failed; the next one tries again")
+                text = f"{type(error).__name__}: {error}; the next one tries again"
+                if self.troubles.note("cycle", text):
+                    log.exception("cycle: not foreseen")
                 await asyncio.sleep(self.config.settings.interval)
+            self.pulse.moved()
             try:
                 async with asyncio.timeout(self._rest(started)):
                     await self._awake.wait()
@@ -294,6 +307,7 @@ class Watchdog:
     async def _apply(self, changes: list[Change]) -> None:
         before = self.view.announced
         failures = await self.backend.apply(changes)
+        self.pulse.moved()
         self._readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
         self.view.accepted(changes, failures, self.clock.steady())
@@ -320,6 +334,7 @@ class Watchdog:
         self._readings.begin()
         try:
             reading = await self.backend.read(self.ledger.owned)
+            self.pulse.moved()
         except BackendError as error:
             self.view.unreadable()
             self._readings.failed()

@@ -71,20 +71,25 @@ class Pipe:
         self.gone = asyncio.Event()
 
     async def run(self) -> None:
-        """Read until ExaBGP goes away, which sets `gone`."""
+        """Read until ExaBGP goes away, which sets `gone`. Where it raises, it may be run again."""
         # The reply to a predecessor's last command comes to us.
-        self._lose_step("just started")
+        self._lose_step("reading just started")
+        while data := await self._next():
+            heard = self._conversation.heard
+            for event in self._conversation.receive(data):
+                self._handle(event)
+            if self._conversation.heard != heard:
+                self._heard = asyncio.get_running_loop().time()
+        self.gone.set()
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(BackendError("ExaBGP: it closed the pipe"))
+
+    async def _next(self) -> bytes:
+        """Return what ExaBGP wrote next, nothing where its end of the pipe is gone."""
         try:
-            while data := await self._reader.read(CHUNK):
-                heard = self._conversation.heard
-                for event in self._conversation.receive(data):
-                    self._handle(event)
-                if self._conversation.heard != heard:
-                    self._heard = asyncio.get_running_loop().time()
-        finally:
-            self.gone.set()
-            if self._reply is not None and not self._reply.done():
-                self._reply.set_exception(BackendError("ExaBGP: it closed the pipe"))
+            return await self._reader.read(CHUNK)
+        except OSError:
+            return b""
 
     def _handle(self, event: Event) -> None:
         match event:

@@ -9,14 +9,15 @@ import os
 import pwd
 import socket
 import stat
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from policy.intent import Mode
 from speaker import client, control
-from speaker.client import RefusedError
-from speaker.control import ANSWER_WITHIN, ControlError, serving
+from speaker.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
 from tests.lab.user import nobody, reachable
@@ -427,10 +428,129 @@ def test_no_place_for_it(tmp_path: Path, kind: str) -> None:
                 path.mkdir()
             else:
                 path = tmp_path / "nowhere" / "control.sock"
-            with pytest.raises(ControlError, match="its directory must be writable for user"):
+            said = (
+                "must be writable for user"
+                if kind == "nowhere"
+                else "is there, and no socket; remove it"
+            )
+            with pytest.raises(ControlError, match=said):
                 async with serving(path, site.watchdog):
                     pytest.fail("served")
             if kind == "file":
                 assert path.read_text() == "precious"
 
     asyncio.run(main())
+
+
+# --- a socket that does not stay -------------------------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace_by_another(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+
+
+def make_the_directory_again(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+    path.parent.mkdir()
+
+
+@pytest.mark.parametrize("harm", [remove, replace_by_another, make_the_directory_again])
+def test_a_socket_that_is_removed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Callable[[Path], None]
+) -> None:
+    """A socket that is removed or replaced, or whose directory is, is made again, and that is said once."""
+    path = tmp_path / "run" / "control.sock"
+    path.parent.mkdir()
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            service = asyncio.create_task(serve(path, site.watchdog))
+
+            def answers() -> bool:
+                with suppress(NotServedError):
+                    return client.ask(path, "GET", "/plan") is not None
+                return False
+
+            await asyncio.to_thread(eventually, answers, within=5, what="an answer")
+            harm(path)
+            await asyncio.to_thread(eventually, answers, within=1, what="an answer again")
+            assert site.watchdog.troubles.texts == []
+            service.cancel()
+            with suppress(asyncio.CancelledError):
+                await service
+            assert not path.exists()
+
+    asyncio.run(main())
+    assert caplog.text.count("control: ") == 1
+    assert "was removed or replaced; it is made again" in caplog.text
+
+
+def test_a_place_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While the socket can't be made that is a trouble, said once; what took its place is left alone."""
+    path = tmp_path / "control.sock"
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            service = asyncio.create_task(serve(path, site.watchdog))
+            await asyncio.to_thread(eventually, path.exists, within=5, what="the socket")
+            path.unlink()
+            path.mkdir()
+            troubles = site.watchdog.troubles
+            await asyncio.to_thread(
+                eventually, lambda: troubles.texts, within=5, what="the trouble"
+            )
+            assert [text.startswith(f"control: {path}: is there") for text in troubles.texts] == [
+                True
+            ]
+            await asyncio.sleep(3 * CHECK)  # it was tried again, and nothing more was said
+            path.rmdir()
+            await asyncio.to_thread(
+                eventually, lambda: not troubles.texts, within=5, what="the end of the trouble"
+            )
+            assert path.is_socket()
+            path.unlink()
+            path.mkdir()
+            service.cancel()
+            await asyncio.wait({service})
+            assert service.cancelled()
+            assert path.is_dir()
+
+    asyncio.run(main())
+    assert caplog.text.count("is there, and no socket") == 1
+
+
+def test_many_connections(tmp_path: Path) -> None:
+    """Who opens too many connections is told so, and does not use up the watchdog's descriptors."""
+
+    def ask(site: Site) -> None:
+        with ExitStack() as stack:
+            for _ in range(CONNECTIONS):
+                idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+                idle.connect(str(site.control))
+            with pytest.raises(OutcomeUnknownError, match="connections are open; close some"):
+                client.ask(site.control, "GET", "/plan")
+        eventually(
+            lambda: client.ask(site.control, "GET", "/plan") == [], within=5, what="an answer"
+        )
+
+    served(tmp_path, ask)
+
+
+def test_refused_by_the_state_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A wish that can't be recorded is one line in the log, with the remedy."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+            site.store._db.execute("PRAGMA query_only = 1")  # as a disk that is read-only
+            with pytest.raises(RefusedError, match="state: "):
+                await asyncio.to_thread(client.ask, site.control, "POST", "/intents", wish())
+
+    asyncio.run(main())
+    assert caplog.text.count("POST /intents: state: ") == 1
+    assert "Traceback" not in caplog.text

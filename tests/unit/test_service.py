@@ -1,22 +1,24 @@
-"""A watchdog that stays: what a configuration that can't be taken does to it."""
+"""A watchdog that stays: what a configuration that can't be taken does to it, and how its parts end."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from speaker.backends.base import Reading
 from speaker.service import Service
+from speaker.supervisor import Part
 from tests.fakes.site import write_config
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from pathlib import Path
-
-    import pytest
 
     from policy.plan import Change
     from policy.route import Prefix
@@ -83,3 +85,96 @@ def test_a_fault_of_ours_in_a_new_configuration(
         asyncio.run(main())
     assert [config is given[0] for config in given] == [True, False, True, False]
     assert [watchdog.config for watchdog in left] == given[-1:]
+
+
+# --- its parts -----------------------------------------------------------------------------------
+
+PARTS = ("exabgp", "configuration", "cycles", "control", "keepalived_fifo", "addresses")
+
+
+class Unwell(Service):
+    """A service of which one part is not as it should be."""
+
+    def __init__(
+        self, path: Path, name: str, sick: Callable[[Part, int], Coroutine[Any, Any, None]]
+    ) -> None:
+        async def farewell(_: Watchdog) -> None: ...
+
+        async def read() -> None:
+            await asyncio.Event().wait()
+
+        self.starts: list[float] = []
+        self._name_of_it, self._sick = name, sick
+        others = [self._replaced(Part("exabgp", read))]
+        super().__init__(path, "exabgp", Daemon(), lambda _: None, farewell, others)
+
+    def parts(self) -> list[Part]:
+        return [self._replaced(part) for part in super().parts()]
+
+    def _replaced(self, part: Part) -> Part:
+        async def run() -> None:
+            self.starts.append(asyncio.get_running_loop().time())
+            await self._sick(part, len(self.starts))
+
+        return Part(part.name, run) if part.name == self._name_of_it else part
+
+    @property
+    def alarms(self) -> list[str]:
+        return self._troubles.texts
+
+
+async def unclean(part: Part, _: int) -> None:
+    """Run, and fail to clean up: a directory is not writable."""
+    try:
+        await part.run()
+    finally:
+        raise OSError(errno.EACCES, "clean-up")
+
+
+async def brief(part: Part, start: int) -> None:
+    """End the first time."""
+    if start > 1:
+        await part.run()
+
+
+async def _until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not check():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_an_unclean_end(tmp_path: Path, name: str) -> None:
+    """Whatever part's clean-up raises, the service ends in time, and the socket is gone."""
+
+    async def main() -> float:
+        service = Unwell(write_config(tmp_path, NO_CHECKS), name, unclean)
+        end = asyncio.Event()
+        running = asyncio.create_task(service.run(end))
+        await _until(lambda: (tmp_path / "control.sock").exists() and service.starts)
+        began = asyncio.get_running_loop().time()
+        end.set()
+        await running
+        assert len(service.starts) == 1
+        assert not (tmp_path / "control.sock").exists()
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(main()) < 1.5
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_ends(tmp_path: Path, name: str) -> None:
+    """Whatever part ends, that is an alarm, and it is started again."""
+
+    async def main() -> None:
+        service = Unwell(write_config(tmp_path, NO_CHECKS), name, brief)
+        end = asyncio.Event()
+        running = asyncio.create_task(service.run(end))
+        await _until(lambda: service.starts)
+        await _until(lambda: service.alarms)
+        assert service.alarms == [f"part {name}: ended: it returned; it is started again"]
+        await _until(lambda: len(service.starts) > 1 and (tmp_path / "control.sock").exists())
+        end.set()
+        await running
+
+    asyncio.run(main())
