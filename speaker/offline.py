@@ -98,6 +98,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
     return {
         "dc": settings.dc.name,
         "backend": settings.backend,
+        "last_cycle": None,
         "peers": [],
         "routes": routes,
         "trouble": [why],

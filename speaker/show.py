@@ -79,7 +79,7 @@ def reason(route: dict[str, Any]) -> str:
     return f"{route['reason']}; {route['lack']}" if route["lack"] else str(route["reason"])
 
 
-_JSON_KEYS = ("dc", "backend")
+_JSON_KEYS = ("dc", "backend", "last_cycle")
 _JSON_PEER_KEYS = ("name", "address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",

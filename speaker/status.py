@@ -43,6 +43,7 @@ class Snapshot:
         self._failures = dict(view.failures)
         self._peers = watchdog.backend.peers()
         self._reaches = Reaches(self._peers)
+        self._age, self._old = watchdog.pulse.age, watchdog.old
         self._troubles = watchdog.troubles.texts
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[dict[str, Any]]:
@@ -78,10 +79,11 @@ class Snapshot:
         Args:
             shown: the state of all prefixes, as `routes` yields it.
         """
-        settings = self._config.settings
+        settings, old = self._config.settings, [self._old] if self._old else []
         return {
             "dc": settings.dc.name,
             "backend": settings.backend,
+            "last_cycle": None if self._age is None else round(self._age, 3),
             "peers": [
                 {
                     "name": peer.name,
@@ -92,7 +94,7 @@ class Snapshot:
                 }
                 for peer in self._peers
             ],
-            "trouble": [*sessions(self._peers, shown), *self._troubles],
+            "trouble": [*old, *sessions(self._peers, shown), *self._troubles],
         }
 
     def _route(self, prefix: Prefix) -> dict[str, Any]:
@@ -102,9 +104,11 @@ class Snapshot:
         reached = self._reaches.of(self._sent.get(prefix) if known else None)
         decision = assessment.decisions.get(prefix) if assessment else None
         health = assessment.health.get(prefix) if assessment else None
-        unchecked = prefix in self._unchecked
+        state = health.health if health and not self._old else "unknown"
         path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
         reasons = [decision.reason if decision else "not decided yet"]
+        if self._old:
+            reasons.append(self._old)
         if not known:
             reasons += self._troubles
         if isinstance(seen, Drift):
@@ -121,16 +125,20 @@ class Snapshot:
             "rank": duty.rank,
             "prepends": duty.profile.prepends,
             "realservers": health.realservers if health else None,
-            "health": "up" if unchecked else health.health if health else "unknown",
+            "health": "up" if prefix in self._unchecked else state,
             "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
             "reason": "; ".join(reasons),
             "wanted": None if decision is None else decision.route is not None,
-            "as_wanted": bool(decision) and known and seen == wanted and done,
+            "as_wanted": bool(decision) and not self._old and known and seen == wanted and done,
         }
 
 
 def status(watchdog: Watchdog) -> dict[str, Any]:
-    """Return the whole state: `dc`, `backend`, `peers`, `routes`, and `trouble`, a list of texts."""
+    """Return the whole state.
+
+    That is `dc`, `backend`, `last_cycle` (its age in seconds, or None), `peers`, `routes`, and
+    `trouble`, a list of texts.
+    """
     now = Snapshot(watchdog)
     shown = [*now.routes()]
     return {**now.head(shown), "routes": shown}

@@ -210,6 +210,12 @@ class Watchdog:
         return self._decider.held_until
 
     @property
+    def old(self) -> str:
+        """Say that what is known of health is old; nothing where it is not."""
+        text = self.pulse.old(self.config.settings.interval)
+        return f"cycle: {text}" if text else ""
+
+    @property
     def assessment(self) -> Assessment | None:
         """What was decided last."""
         return self._decider.assessment
