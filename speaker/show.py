@@ -98,7 +98,7 @@ _JSON_ROUTE_KEYS = (
 
 def status_json(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
-    shown = {key: answer[key] for key in _JSON_KEYS}
+    shown = {key: answer.get(key) for key in _JSON_KEYS}
     shown["peers"] = [{key: peer[key] for key in _JSON_PEER_KEYS} for peer in answer["peers"]]
     shown["routes"] = [
         {key: route[key] for key in _JSON_ROUTE_KEYS} | {"reason": reason(route)}

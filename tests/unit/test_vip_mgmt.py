@@ -521,6 +521,7 @@ def test_status(run: Run) -> None:
     answer = {
         "dc": "par1",
         "backend": "exabgp",
+        "last_cycle": 0.25,
         "peers": [PEER],
         "routes": [state(), state(SECOND, announced=False, as_wanted=False)],
         "trouble": [],
@@ -533,7 +534,7 @@ def test_status(run: Run) -> None:
         assert [line.split()[1] for line in run.out[1:]] == ["PREFIX", V4]
         assert run("status", V4, "--json") == 0
         shown = json.loads("\n".join(run.out))
-        assert shown["dc"] == "par1"
+        assert (shown["dc"], shown["last_cycle"]) == ("par1", 0.25)
         assert shown["peers"] == [{key: PEER[key] for key in ("name", "address", "asn", "up")}]
         assert [route["prefix"] for route in shown["routes"]] == [V4]
         assert run("status", "2001:db8::1") == 1
