@@ -47,7 +47,11 @@ PARTING = 0.2
 CHECK = 0.5
 """How often to see whether the socket can be made, or is still in its place, in seconds."""
 CONNECTIONS = 64
-"""How many may ask at a time: whoever opens more must not use up this process's descriptors."""
+"""About how many may ask at a time: whoever opens more must not use up this process's descriptors."""
+AT_ONCE = 8
+"""How many are accepted before those accepted earlier are counted."""
+WAITING = 128
+"""How many may wait to be accepted: the kernel refuses more at once."""
 IDLE = 10.0
 """How long a connection, or a request, may say nothing, in seconds."""
 
@@ -220,7 +224,7 @@ async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
-    """Have what speaks HTTP over each connection, of which there are never more than CONNECTIONS."""
+    """Have what speaks HTTP over each connection, of which there are hardly more than CONNECTIONS."""
     # A question names its prefixes in the first line.
     runner = web.AppRunner(
         Control(watchdog).application(),
@@ -250,7 +254,8 @@ async def _accepting(
     """Accept connections on a socket while the context lasts."""
     try:
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(connected, sock=bound.listener, backlog=CONNECTIONS)
+        server = await loop.create_unix_server(connected, sock=bound.listener, backlog=AT_ONCE)
+        bound.listener.listen(WAITING)
         try:
             yield
         finally:
