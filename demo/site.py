@@ -81,6 +81,7 @@ class Site:
                 (ASN, 64500),
                 "vip-speaker",
                 f"connect {router.port};",
+                "send { parsed; update; }",
             )
         )
         await self.start_exabgp()

@@ -19,6 +19,8 @@ from speaker.errors import SpeakerError
 from speaker.health import keepalived
 from speaker.health.sources import sources_for
 from speaker.offline import history, record
+from speaker.reach import NO_SESSION
+from speaker.show import reason
 from speaker.store import Store
 from speaker.turn import InTurn, turn
 from speaker.watchdog import Watchdog
@@ -75,9 +77,22 @@ async def _pass(config: Config) -> bool:
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
         await complete(watchdog)
-    left = [route for route in states.routes(watchdog, watchdog.duties) if not route["as_wanted"]]
-    for route in left:
-        log.error("%s: not as wanted: %s", route["prefix"], route["reason"])
+    return _say_what_is_left(states.status(watchdog))
+
+
+def _say_what_is_left(answer: dict[str, Any]) -> bool:
+    """Say what is not as decided, in cron's mail. Return whether nothing is.
+
+    That a prefix waits for a session is not its own fault: that is said once, for all of them.
+    """
+    left = [route for route in answer["routes"] if not route["as_wanted"]]
+    waiting = [route["held"] and route["lack"] == NO_SESSION for route in left]
+    if any(waiting):
+        for text in answer["sessions"]:
+            log.error("%s", text)
+    for route, waits in zip(left, waiting, strict=True):
+        if not waits:
+            log.error("%s: not as wanted: %s", route["prefix"], reason(route))
     return not left
 
 

@@ -101,6 +101,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
         "last_cycle": None,
         "peers": [],
         "routes": routes,
+        "sessions": [],
         "trouble": [why],
     }
 

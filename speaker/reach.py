@@ -85,6 +85,7 @@ class Reaches:
         """
         self._up = {peer.name: peer.up for peer in peers}
         self._known: dict[int, tuple[SentTo, Reach]] = {}
+        self._foreseen: dict[tuple[tuple[str, ...], bool], Reach] = {}
 
     def of(self, sent: SentTo | None) -> Reach:
         """Return who was sent a prefix. Those with the same mapping share the answer."""
@@ -105,13 +106,15 @@ class Reaches:
             tuple(name for name, up in states.items() if up is None),
         )
 
-    def if_announced(self, sent: SentTo | None) -> Reach:
-        """Return who would have been sent a prefix once it was announced."""
-        return self.of(None if sent is None else {name: self._up.get(name) for name in sent})
-
-    def if_withdrawn(self, sent: SentTo | None) -> Reach:
-        """Return who would have been sent a prefix once it was withdrawn."""
-        return self.of(None if sent is None else dict.fromkeys(sent, False))
+    def once(self, sent: SentTo | None, *, announced: bool) -> Reach:
+        """Return who would have been sent a prefix, once it was announced or withdrawn."""
+        if sent is None:
+            return Reach(None)
+        names = tuple(sent)
+        if (names, announced) not in self._foreseen:
+            values = {name: announced and self._up.get(name) for name in names}
+            self._foreseen[names, announced] = self._over_sessions(values)
+        return self._foreseen[names, announced]
 
 
 def down(peers: Sequence[Peer]) -> str:

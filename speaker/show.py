@@ -30,7 +30,7 @@ def status_table(answer: dict[str, Any]) -> str:
         f"{peer['address']} AS{peer['asn']} {_SESSIONS[peer['up']]}" for peer in answer["peers"]
     )
     head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
-    head += [f"TROUBLE: {trouble}" for trouble in answer["trouble"]]
+    head += [f"TROUBLE: {trouble}" for trouble in (*answer["sessions"], *answer["trouble"])]
     rows = [_COLUMNS]
     rows += [
         (

@@ -94,7 +94,8 @@ class Snapshot:
                 }
                 for peer in self._peers
             ],
-            "trouble": [*old, *sessions(self._peers, shown), *self._troubles],
+            "sessions": sessions(self._peers, shown),
+            "trouble": [*old, *self._troubles],
         }
 
     def _route(self, prefix: Prefix) -> dict[str, Any]:
@@ -116,6 +117,7 @@ class Snapshot:
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
         wanted = decision and decision.route
+        held = bool(decision) and known and seen == wanted
         done = reached.complete if wanted else reached.announced is False
         return {
             "vip": duty.vip.name,
@@ -129,7 +131,8 @@ class Snapshot:
             "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
             "reason": "; ".join(reasons),
             "wanted": None if decision is None else decision.route is not None,
-            "as_wanted": bool(decision) and not self._old and known and seen == wanted and done,
+            "held": held,
+            "as_wanted": held and done and not self._old,
         }
 
 
@@ -137,7 +140,7 @@ def status(watchdog: Watchdog) -> dict[str, Any]:
     """Return the whole state.
 
     That is `dc`, `backend`, `last_cycle` (its age in seconds, or None), `peers`, `routes`, and
-    `trouble`, a list of texts.
+    `sessions` and `trouble`, lists of texts.
     """
     now = Snapshot(watchdog)
     shown = [*now.routes()]
@@ -154,7 +157,9 @@ def announced(watchdog: Watchdog, prefixes: Iterable[Prefix]) -> dict[str, bool 
     view, reaches = watchdog.view, Reaches(watchdog.backend.peers())
     changed = view.changed
     return {
-        str(prefix): view.believed.get(prefix) is not None
+        str(prefix): reaches.once(
+            view.sent.get(prefix), announced=view.believed[prefix] is not None
+        ).announced
         if prefix in changed and prefix in view.believed
         else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
         for prefix in prefixes
@@ -191,9 +196,8 @@ def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[dict[
     shown = {route["prefix"]: route for route in routes(watchdog, intents)}
     found = []
     for prefix, decision in watchdog.foresee(intents).items():
-        sent = watchdog.view.sent.get(prefix)
         wanted = decision.route is not None
-        reached = reaches.if_announced(sent) if wanted else reaches.if_withdrawn(sent)
+        reached = reaches.once(watchdog.view.sent.get(prefix), announced=wanted)
         found.append(
             {
                 **shown[str(prefix)],

@@ -125,8 +125,12 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         _say(str(error))
         when = "takes effect when vip_watchdog answers again, or starts"
         routes = offline.record(loaded, prefixes, intent, when, dry_run=False)
-    results = [_report(route, call) for route in routes]
+    results = [_report({**_UNTOLD, **route}, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
+
+
+_UNTOLD: dict[str, Any] = {"peers": {}, "up": [], "lack": ""}
+"""What a watchdog does not tell that was started before it could."""
 
 
 def _report(route: dict[str, Any], call: Call) -> bool:
@@ -187,7 +191,8 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
             return _status(call, answer, prefixes)
         case "explain":
             asked = f"/explain?{query}"
-            tell(explanation(_either(loaded, asked, lambda _: other.explain(loaded, prefixes))))
+            explained = _either(loaded, asked, lambda _: other.explain(loaded, prefixes))
+            tell(explanation([{**_UNTOLD, **route} for route in explained]))
         case "history":
             asked = f"/history?{query}"
             tell(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
@@ -258,6 +263,9 @@ def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
 
 
 def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
+    answer = {"sessions": [], **answer}
+    answer["peers"] = [{"name": peer["address"], **peer} for peer in answer["peers"]]
+    answer["routes"] = [{**_UNTOLD, **route} for route in answer["routes"]]
     missing = []
     if call.words:
         wanted = {str(prefix) for prefix in prefixes}

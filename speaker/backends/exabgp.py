@@ -13,6 +13,7 @@ from policy.route import Route
 from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp_neighbors import Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_pipe import Pipe, SilentError
+from speaker.backends.exabgp_protocol import PeerState
 from speaker.backends.exabgp_text import Line, as_ebgp, next_hop_for, parse_rib, render, unreachable
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Prefix
     from speaker.backends.base import SentTo
+    from speaker.backends.exabgp_feed import Update
     from speaker.backends.exabgp_neighbors import Ends, Neighbor
-    from speaker.backends.exabgp_protocol import PeerState
+    from speaker.backends.exabgp_protocol import Garbled
     from speaker.backends.exabgp_text import Sent
     from speaker.settings import ExabgpSettings
 
@@ -63,7 +65,7 @@ class ExabgpBackend:
                 than once, because a large table is still being sent at first.
             calm: how long nothing may have changed before everything is sent again, in seconds.
         """
-        self._pipe = Pipe(reader, write, peer_changed=self._peer_changed, patience=patience)
+        self._pipe = Pipe(reader, write, told=self._told, patience=patience)
         self._wake = wake
         self._settle = settle
         self._calm = calm
@@ -93,6 +95,10 @@ class ExabgpBackend:
         """Read until ExaBGP goes away, which sets `gone`."""
         self._settles_at = asyncio.get_running_loop().time() + DOUBT
         await self._pipe.run()
+
+    def _told(self, event: PeerState | Update | Garbled) -> None:
+        if isinstance(event, PeerState):
+            self._peer_changed(event)
 
     def _peer_changed(self, state: PeerState) -> None:
         ends, up, reason = state.ends, state.up, state.reason

@@ -7,8 +7,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp_feed import Update
 from speaker.backends.exabgp_protocol import (
     Conversation,
+    Garbled,
     Ignored,
     InStep,
     OutOfStep,
@@ -47,7 +49,7 @@ class Pipe:
         reader: asyncio.StreamReader,
         write: Callable[[bytes], object],
         *,
-        peer_changed: Callable[[PeerState], None],
+        told: Callable[[PeerState | Update | Garbled], None],
         patience: float,
     ) -> None:
         """Say nothing yet.
@@ -55,12 +57,13 @@ class Pipe:
         Args:
             reader: what ExaBGP writes to us.
             write: takes what we write to ExaBGP, without blocking.
-            peer_changed: called when ExaBGP says that a session came up or went down.
+            told: called when ExaBGP tells that a session came up, went down or was sent
+                something, or tells what can't be read.
             patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
         """
         self._reader = reader
         self._write = write
-        self._peer_changed = peer_changed
+        self._told = told
         self._patience = patience
         self._conversation = Conversation()
         self._reply: asyncio.Future[Reply] | None = None
@@ -96,8 +99,11 @@ class Pipe:
             case Reply():
                 if self._reply is not None and not self._reply.done():
                     self._reply.set_result(event)
-            case PeerState():
-                self._peer_changed(event)
+            case PeerState() | Update():
+                self._told(event)
+            case Garbled(line):
+                log.error("ExaBGP: garbled: %.200r", line)
+                self._told(event)
             case InStep():
                 log.info("ExaBGP: in step")
                 self._in_step.set()

@@ -12,8 +12,10 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from speaker.backends.exabgp_feed import Update
 from speaker.backends.exabgp_neighbors import Ends
 
 if TYPE_CHECKING:
@@ -69,8 +71,15 @@ class Ignored:
     line: str
 
 
-_TOO_LONG = Ignored(f"a line of over {MAX_LINE} bytes")
-Event = Reply | PeerState | Shutdown | InStep | OutOfStep | Ignored
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """A line that can't be read: what it told is lost."""
+
+    line: str
+
+
+_TOO_LONG = Garbled(f"a line of over {MAX_LINE} bytes")
+Event = Reply | PeerState | Update | Shutdown | InStep | OutOfStep | Ignored | Garbled
 
 
 class _State(Enum):
@@ -185,7 +194,10 @@ class Conversation:
 
 
 def parse_json(line: str) -> Event:
-    """Parse a JSON line of 4.x or 5.x: the events that we heed, and all others as ignored."""
+    """Parse a JSON line of 4.x or 5.x: the events that we heed, and all others as ignored.
+
+    A line of any other form may have been one that we heed.
+    """
     try:
         # 4.2 leaves raw control characters in the reason of a session's end.
         message: Any = json.loads(line, strict=False)
@@ -202,6 +214,39 @@ def parse_json(line: str) -> Event:
             }:
                 ends = Ends.parse(peer, local)
                 return PeerState(ends, state == "up", str(rest.get("reason", "")))
-    except (ValueError, RecursionError):
-        return Ignored(line)
+            case {
+                "type": "update",
+                "neighbor": {
+                    "address": {"local": str(local), "peer": str(peer)},
+                    "direction": "send",
+                    "message": {"update": update},
+                },
+            }:
+                return _parse_update(Ends.parse(peer, local), update)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return Garbled(line)
     return Ignored(line)
+
+
+_FAMILIES = ("ipv4 unicast", "ipv6 unicast")
+
+
+def _parse_update(ends: Ends, update: dict[str, Any]) -> Update:
+    """Parse what a session was sent: `withdraw` has lists by family, `announce` lists by next hop in it."""
+    withdrawn, announced = update.get("withdraw", {}), update.get("announce", {})
+    return Update(
+        ends,
+        tuple(_nlri(each) for family in _FAMILIES for each in withdrawn.get(family, ())),
+        tuple(
+            _nlri(each)
+            for family in _FAMILIES
+            for routes in announced.get(family, {}).values()
+            for each in routes
+        ),
+    )
+
+
+def _nlri(route: dict[str, Any]) -> str:
+    """Return a prefix in the text that Python gives it, which has IPv4 inside IPv6 otherwise."""
+    text = route["nlri"]
+    return str(ip_network(text)) if "." in text and ":" in text else str(text)

@@ -79,6 +79,7 @@ def _neighbor(site: Site, session: Session) -> Iterator[str]:
         yield "    api {"
         yield f"        processes [ {PROCESS} ];"
         yield "        neighbor-changes;"
+        yield "        send { parsed; update; }"
         yield "    }"
     else:
         yield "    # bgpd sent it nothing"

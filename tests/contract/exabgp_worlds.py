@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,13 +34,15 @@ if TYPE_CHECKING:
 class FakeExabgp(Faked):
     """The driver over the fake, in virtual time."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, told: bool) -> None:
         super().__init__(asyncio.Runner(loop_factory=VirtualLoop))
         self.peer = (PEER, 64496)
-        self.run(self._begin(dialect))
+        self.run(self._begin(dialect, told=told))
 
-    async def _begin(self, dialect: Dialect) -> None:
-        self._exabgp = Exabgp(Daemon(NEIGHBORS, dialect, {FOREIGN: Given("203.0.113.1")}))
+    async def _begin(self, dialect: Dialect, *, told: bool) -> None:
+        processes = frozenset({"speaker"} if told else ())
+        neighbors = [replace(neighbor, told=processes) for neighbor in NEIGHBORS]
+        self._exabgp = Exabgp(Daemon(neighbors, dialect, {FOREIGN: Given("203.0.113.1")}))
         for neighbor in NEIGHBORS:
             self._exabgp.daemon.establish(str(neighbor.address))
         backend = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
@@ -82,6 +85,7 @@ class Relayed:
         flavour: Flavour,
         *,
         options: Sequence[str] = (),
+        told: bool = False,
     ) -> None:
         """Start ExaBGP and the driver.
 
@@ -91,6 +95,7 @@ class Relayed:
             session: as ExaBGP's side sees it.
             flavour: of ExaBGP.
             options: more statements for the neighbour.
+            told: whether ExaBGP tells of each UPDATE that it sends.
         """
         self._runner = runner
         script = host.directory / "relay.py"
@@ -100,7 +105,7 @@ class Relayed:
         connected = runner.run(self._listen(path))
         path.chmod(0o777)
         command = ["/usr/bin/python3", str(script), str(path)]
-        self._exabgp = ExaBgp(host, flavour, Config([session], command, options=options))
+        self._exabgp = ExaBgp(host, flavour, Config([session], command, options=options, send=told))
         self._connected = connected
 
     def begin(self, hops: NextHop) -> ExabgpBackend:
@@ -140,14 +145,16 @@ class Relayed:
 class RealExabgp(Live):
     """The driver over the real ExaBGP."""
 
-    def __init__(self, network: Network, flavour: Flavour) -> None:
+    def __init__(self, network: Network, flavour: Flavour, *, told: bool) -> None:
         speaker, peer = network.host("speaker"), network.host("peer")
         link = network.link(speaker, peer)
         session = link.session(int(ASN), 64500)
         super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
         self.peer = (session.remote, 64500)
         static = f"static {{ route {FOREIGN} next-hop self; }}"
-        self._relayed = Relayed(self._runner, speaker, session, flavour, options=[static])
+        self._relayed = Relayed(
+            self._runner, speaker, session, flavour, options=[static], told=told
+        )
         self.backend = self._relayed.begin(NextHop(None, IPv6Address(link.a.ipv6)))
         self._bird.wait_for_sessions()
 
@@ -157,9 +164,9 @@ class RealExabgp(Live):
 
 
 @contextmanager
-def fake_exabgp(dialect: Dialect) -> Iterator[World]:
-    """The fake of a dialect."""
-    world = FakeExabgp(dialect)
+def fake_exabgp(dialect: Dialect, *, told: bool = False) -> Iterator[World]:
+    """The fake of a dialect, which tells of each UPDATE or does not."""
+    world = FakeExabgp(dialect, told=told)
     try:
         yield world
     finally:
@@ -167,11 +174,11 @@ def fake_exabgp(dialect: Dialect) -> Iterator[World]:
 
 
 @contextmanager
-def real_exabgp(flavour: Flavour) -> Iterator[World]:
-    """The real ExaBGP of a flavour, where this machine has it."""
+def real_exabgp(flavour: Flavour, *, told: bool = False) -> Iterator[World]:
+    """The real ExaBGP of a flavour, where this machine has it; it tells of each UPDATE or does not."""
     require("bird", flavours=(flavour,))
     with ExitStack() as stack:
-        world = RealExabgp(stack.enter_context(Network()), flavour)
+        world = RealExabgp(stack.enter_context(Network()), flavour, told=told)
         stack.callback(world.close)
         yield world
 
@@ -179,6 +186,10 @@ def real_exabgp(flavour: Flavour) -> Iterator[World]:
 EXABGP_WORLDS = {
     "exabgp-fake-v4": lambda: fake_exabgp(4),
     "exabgp-fake-v5": lambda: fake_exabgp(5),
+    "exabgp-fake-v4-told": lambda: fake_exabgp(4, told=True),
+    "exabgp-fake-v5-told": lambda: fake_exabgp(5, told=True),
     "exabgp-v4": lambda: real_exabgp("v4"),
     "exabgp-v5": lambda: real_exabgp("v5"),
+    "exabgp-v4-told": lambda: real_exabgp("v4", told=True),
+    "exabgp-v5-told": lambda: real_exabgp("v5", told=True),
 }

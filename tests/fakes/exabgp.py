@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from tests.fakes.exabgp_shown import ROUTER_ID, Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.backends.exabgp_neighbors import Neighbor
@@ -87,6 +87,8 @@ class Session:
     gone: set[Prefix] = field(default_factory=set)
     again: bool = False
     table: dict[Prefix, Received] = field(default_factory=dict)
+    tell: Callable[[Session, dict[str, object]], None] = lambda *_: None
+    """Takes each UPDATE that is sent, in ExaBGP's JSON, where the helper is told of it."""
 
     def announce(self, prefix: Prefix, given: Given) -> None:
         if self.rib.get(prefix) == given:
@@ -110,14 +112,28 @@ class Session:
         """Send what waits, if that is possible."""
         if not self.up or self.busy:
             return
+        self._tell_withdrawn()
         for prefix in self.gone:
             self.table.pop(prefix, None)
         routes = [(p, given) for given, prefixes in self.waiting.items() for p in prefixes]
         for prefix, given in (*routes, *(self.rib.items() if self.again else ())):
             self.table[prefix] = self.received(given)
+            self._tell_announced(prefix, given)
         self.waiting.clear()
         self.gone.clear()
         self.again = False
+
+    def _tell_withdrawn(self) -> None:
+        for version in (4, 6):
+            if gone := [{"nlri": str(p)} for p in self.gone if p.version == version]:
+                self.tell(self, {"withdraw": {f"ipv{version} unicast": gone}})
+
+    def _tell_announced(self, prefix: Prefix, given: Given) -> None:
+        routes = {self.received(given).next_hop: [{"nlri": str(prefix)}]}
+        self.tell(
+            self,
+            {"attribute": {"origin": "igp"}, "announce": {f"ipv{prefix.version} unicast": routes}},
+        )
 
     def establish(self) -> None:
         """Come up: all of the cache is to be sent, before what waits."""
@@ -200,14 +216,19 @@ class Daemon:
 
     def state(self, peer: str, state: str, reason: str = "") -> str:
         """Return the JSON line that tells the helper of a session."""
-        near = self.sessions[peer].neighbor
-        what: dict[str, object] = {
-            "address": {"local": str(near.local_address), "peer": str(near.address)},
-            "asn": {"local": near.local_as, "peer": near.peer_as},
-            "state": state,
-        }
+        told: dict[str, object] = {"state": state}
         if reason:
-            what["reason"] = reason
+            told["reason"] = reason
+        return self._json("state", self.sessions[peer], told)
+
+    def sent(self, session: Session, update: dict[str, object]) -> str:
+        """Return the JSON line that tells the helper of an UPDATE that a session was sent."""
+        return self._json("update", session, {"direction": "send", "message": {"update": update}})
+
+    def _json(self, kind: str, session: Session, told: dict[str, object]) -> str:
+        near = session.neighbor
+        ends = {"local": str(near.local_address), "peer": str(near.address)}
+        asns = {"local": near.local_as, "peer": near.peer_as}
         return json.dumps(
             {
                 "exabgp": "5.0.0" if self.dialect == 5 else "4.0.1",
@@ -216,8 +237,8 @@ class Daemon:
                 "pid": 4242,
                 "ppid": 1,
                 "counter": 7,
-                "type": "state",
-                "neighbor": what,
+                "type": kind,
+                "neighbor": {"address": ends, "asn": asns, **told},
             }
         )
 
@@ -419,6 +440,9 @@ class Exabgp:
         self._queue: deque[str] = deque()
         self._timers: set[asyncio.TimerHandle] = set()
         self._stopped = False
+        self._unsaid: list[str] = []
+        for session in daemon.sessions.values():
+            session.tell = self._tell_sent
 
     # --- the helper's side -----------------------------------------------------------------
 
@@ -446,6 +470,16 @@ class Exabgp:
         pieces = [data[at : at + 1] for at in range(len(data))] if cut else [data]
         for piece in pieces:
             self.reader.feed_data(piece)
+
+    def _tell_sent(self, session: Session, update: dict[str, object]) -> None:
+        """Tell of an UPDATE, after the answer to what it comes of."""
+        if session.neighbor.told:
+            self._unsaid.append(self.daemon.sent(session, update))
+            self._later(0.002, self._say_unsaid)
+
+    def _say_unsaid(self) -> None:
+        lines, self._unsaid = self._unsaid, []
+        self._tell(lines)
 
     # --- ExaBGP's side ---------------------------------------------------------------------
 
@@ -519,6 +553,7 @@ class Exabgp:
     def down(self, peer: str) -> None:
         """Take a session down, and tell the helper; again where it is down already."""
         self.daemon.drop(peer)
+        self._say_unsaid()
         self._tell([self.daemon.state(peer, "down", "peer reset")])
 
     def say(self, lines: Sequence[str]) -> None:

@@ -38,6 +38,7 @@ NEIGHBORS = (
         Asn(64496),
         frozenset({4, 6}),
         frozenset({"speaker"}),
+        told=frozenset({"speaker"}),
     ),
     Neighbor(
         IPv6Address(INSIDE),

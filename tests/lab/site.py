@@ -36,6 +36,7 @@ class Site:
         env: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
+        told: bool = True,
     ) -> None:
         """Start it all.
 
@@ -50,6 +51,7 @@ class Site:
             env: more environment for ExaBGP and the commands.
             options: more statements for every neighbour of ExaBGP.
             wrapper: a command that runs the watchdog's command.
+            told: whether ExaBGP tells of each UPDATE that it sends, as the example has it.
         """
         self.host = host
         self._installed = installed
@@ -65,7 +67,7 @@ class Site:
         self.realservers = Realservers(host)
         self.realservers.open(*up)
         run = [*wrapper, installed.program("vip_watchdog"), "--config", str(self.file)]
-        self.config = Config(sessions, run, options=options)
+        self.config = Config(sessions, run, options=options, send=told)
         self.exabgp = ExaBgp(host, flavour, self.config, user=user, env=self._env)
 
     def _defaults(self) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def test_foreseen() -> None:
     """Once announced, those that are up would have it; once withdrawn, nobody."""
     reaches = Reaches(peers(p1=True, p2=False))
     sent = {"p1": False, "p2": False}
-    assert reaches.if_announced(sent).complete
-    assert reaches.if_withdrawn(sent).announced is False
-    assert reaches.if_announced(None).announced is None
-    assert reaches.if_withdrawn(None).announced is None
+    assert reaches.once(sent, announced=True).complete
+    assert reaches.once(sent, announced=False).announced is False
+    assert reaches.once(None, announced=True).announced is None
+    assert reaches.once(None, announced=False).announced is None
 
 
 def test_down() -> None:

@@ -524,6 +524,7 @@ def test_status(run: Run) -> None:
         "last_cycle": 0.25,
         "peers": [PEER],
         "routes": [state(), state(SECOND, announced=False, as_wanted=False)],
+        "sessions": [],
         "trouble": [],
     }
     with watchdog(run.directory, status=answer):
@@ -575,3 +576,49 @@ def test_questions_without_a_watchdog(run: Run) -> None:
     assert V4 in run.out[0]
     assert run("status", V4) == 1
     assert "drained" in "\n".join(run.out)
+
+
+def test_a_watchdog_of_an_older_version(run: Run) -> None:
+    """Until it is started again it tells less: then that is unknown, and no fault."""
+    new = ("peers", "up", "lack")
+    route = {key: value for key, value in state().items() if key not in new}
+    peer = {key: value for key, value in PEER.items() if key != "name"}
+    answer = {
+        "dc": "par1",
+        "backend": "exabgp",
+        "peers": [peer],
+        "routes": [route],
+        "trouble": [],
+    }
+    with watchdog(run.directory, status=answer, intents=[{**route, "announced": False}]):
+        assert run("status") == 0
+        assert run.out[2].split()[:4] == ["vip-1.tld", V4, "yes", "?"]
+        assert run("status", "--json") == 0
+        assert run("-d", V4) == 0
+
+
+def test_status_of_sessions(run: Run) -> None:
+    """PEERS counts those that were sent it, of those that are up; what is wrong with sessions stands once."""
+    answer = {
+        "dc": "par1",
+        "backend": "exabgp",
+        "peers": [PEER, {**PEER, "name": "203.0.113.12", "address": "203.0.113.12", "up": False}],
+        "routes": [
+            state(),
+            state(SECOND, **ONE_OF_TWO),
+            state(V6, **NOBODY),
+            state("192.0.2.4/32", peers={}, up=[], announced=None, as_wanted=False),
+        ],
+        "sessions": ["sessions: down: 203.0.113.12"],
+        "trouble": [],
+    }
+    with watchdog(run.directory, status=answer):
+        assert run("status") == 1
+    assert run.out[0] == "par1 on exabgp; peers: 203.0.113.11 AS64496 up, 203.0.113.12 AS64496 DOWN"
+    assert run.out[1] == "TROUBLE: sessions: down: 203.0.113.12"
+    head, *rows = run.out[2:]
+    shown = [row[head.index("PEERS") : head.index("AS_PATH")].strip() for row in rows]
+    assert shown == ["1/1", "1/2", "0/0 up", "?"]
+    reasons = [row[head.index("REASON") :] for row in rows]
+    assert reasons[1] == "up: 2 realservers; not sent to 203.0.113.12"
+    assert reasons[2] == "up: 2 realservers", "that no session is up stands above"
