@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 from speaker.errors import SpeakerError
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 60.0
+AGAIN = 0.05
+"""How often to try while nobody serves the socket, in seconds."""
 
 
 class NotServedError(SpeakerError):
-    """No watchdog serves the socket."""
+    """No watchdog serves the socket: none runs, or one that can't make it, or has not made it again yet."""
 
 
 class RefusedError(SpeakerError):
@@ -40,25 +43,51 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(path: Path, method: str, target: str, body: Any = None, timeout: float = TIMEOUT) -> Any:
+def _connected(path: Path, timeout: float, patience: float) -> _Connection:
+    until = time.monotonic() + patience
+    while True:
+        connection = _Connection(path, timeout)
+        try:
+            connection.connect()
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            connection.close()
+            if time.monotonic() >= until:
+                raise NotServedError(f"control: {path}: no vip_watchdog serves it") from error
+            time.sleep(AGAIN)
+        except OSError as error:
+            connection.close()
+            raise RefusedError(
+                f"control: {path}: {error.strerror or error}; you must be its owner, or in its group"
+            ) from error
+        else:
+            return connection
+
+
+def ask(
+    path: Path,
+    method: str,
+    target: str,
+    body: Any = None,
+    *,
+    timeout: float = TIMEOUT,
+    patience: float = 0.0,
+) -> Any:
     """Ask the watchdog that serves a socket, and return its answer as JSON values.
+
+    Args:
+        path: the socket.
+        method: of HTTP.
+        target: the question.
+        body: JSON values that go with it.
+        timeout: how long an answer may take, in seconds.
+        patience: how long to try while nobody serves the socket, in seconds.
 
     Raises:
         NotServedError: nobody serves it.
         RefusedError: it may not be used, or the watchdog refused.
         OutcomeUnknownError: no answer came.
     """
-    connection = _Connection(path, timeout)
-    try:
-        connection.connect()
-    except (FileNotFoundError, ConnectionRefusedError) as error:
-        connection.close()
-        raise NotServedError(f"control: {path}: no watchdog runs here") from error
-    except OSError as error:
-        connection.close()
-        raise RefusedError(
-            f"control: {path}: {error.strerror or error}; you must be its owner, or in its group"
-        ) from error
+    connection = _connected(path, timeout, patience)
     try:
         text = None if body is None else json.dumps(body)
         connection.request(method, target, text, {"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""What vip_mgmt can do and say where no watchdog runs: from the configuration and the state file."""
+"""What vip_mgmt can do and say where no watchdog answers: from the configuration and the state file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def wish(
     config: Config, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> list[dict[str, Any]]:
-    """Record an operator's wish durably. It holds from the watchdog's next start.
+    """Record an operator's wish durably. A watchdog that runs reads it in its next cycle.
 
     Returns:
         The state of each prefix: nothing is known of it but the wish, which is `recorded`.
@@ -30,7 +30,10 @@ def wish(
     Raises:
         StoreError: it could not be recorded.
     """
-    when = "takes effect when ExaBGP starts vip_watchdog"
+    seconds = config.settings.interval
+    when = (
+        f"a vip_watchdog that runs takes it within {seconds:g} s, else the next that ExaBGP starts"
+    )
     return record(config, prefixes, intent, when, dry_run=dry_run)
 
 
@@ -89,7 +92,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
             "realservers": None,
             "health": "unknown",
             "intent": intents[prefix].mode if prefix in intents else Mode.AUTO,
-            "reason": str(intents[prefix]) if prefix in intents else "no watchdog runs here",
+            "reason": str(intents[prefix]) if prefix in intents else "no vip_watchdog answers",
             "wanted": None,
             "as_wanted": False,
         }
@@ -137,4 +140,4 @@ def plan(config: Config) -> list[dict[str, str]]:
     raise SpeakerError(_NOBODY.format(config.settings.control, "plan"))
 
 
-_NOBODY = "control: {}: no watchdog runs here; {}: only it knows. Start ExaBGP"
+_NOBODY = "control: {}: no vip_watchdog serves it; {}: only it knows. Start ExaBGP"

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from speaker.arguments import Call
     from speaker.settings import Config
 
+UNTIL_SERVED = 1.5
+"""How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
 DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
 
 
@@ -100,6 +102,12 @@ def _elsewhere(loaded: Config) -> ModuleType:
     return bgpd
 
 
+def _ask_watchdog(loaded: Config, method: str, target: str, body: Any = None) -> Any:
+    """Ask the watchdog. Beside bgpd none need run; else one that does makes its socket again soon."""
+    patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
+    return client.ask(loaded.settings.control, method, target, body, patience=patience)
+
+
 def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     body = {
         "mode": call.mode,
@@ -113,7 +121,7 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     # Made before anything is done: it refuses a bad reason.
     intent = Intent(call.mode, offline.user(), now, call.reason, until)
     try:
-        routes = client.ask(loaded.settings.control, "POST", "/intents", body)
+        routes = _ask_watchdog(loaded, "POST", "/intents", body)
     except client.NotServedError as error:
         if loaded.settings.backend == "exabgp":
             _say(str(error))
@@ -257,7 +265,7 @@ def _compare(call: Call, loaded: Config) -> int:
 def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
     """Ask the watchdog, or where none runs, what answers then."""
     try:
-        return client.ask(loaded.settings.control, "GET", target)
+        return _ask_watchdog(loaded, "GET", target)
     except client.NotServedError as error:
         return other(str(error))
 

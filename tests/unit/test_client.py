@@ -77,11 +77,11 @@ def test_answer(path: Path) -> None:
 
 def test_not_served(path: Path) -> None:
     """Where there is no socket, or nobody behind it, no watchdog runs."""
-    with pytest.raises(NotServedError, match="no watchdog runs here"):
+    with pytest.raises(NotServedError, match="no vip_watchdog serves it"):
         client.ask(path, "GET", "/status")
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    with pytest.raises(NotServedError, match=f"control: {path}: no watchdog runs here"):
+    with pytest.raises(NotServedError, match=f"control: {path}: no vip_watchdog serves it"):
         client.ask(path, "GET", "/status")
 
 

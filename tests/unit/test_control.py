@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policy.intent import Mode
-from speaker import client, control
+from policy.intent import Intent, Mode
+from speaker import client, control, offline
 from speaker.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
@@ -492,6 +492,44 @@ def test_a_socket_that_is_removed(
     asyncio.run(main())
     assert caplog.text.count("control: ") == 1
     assert "was removed or replaced; it is made again" in caplog.text
+
+
+def test_asked_before_it_is_made_again(tmp_path: Path) -> None:
+    """Who asks meanwhile waits for it, and is answered as ever."""
+
+    async def main() -> Any:
+        async with running(tmp_path) as site:
+            service = asyncio.create_task(serve(site.control, site.watchdog))
+            await asyncio.to_thread(
+                eventually, lambda: answers(site.control), within=5, what="an answer"
+            )
+            site.control.unlink()
+            (route,) = await asyncio.to_thread(
+                client.ask, site.control, "POST", "/intents", wish(), patience=30.0
+            )
+            service.cancel()
+            await asyncio.wait({service})
+            return route
+
+    assert asyncio.run(main())["as_wanted"]
+
+
+def test_recorded_beside_a_watchdog_that_is_not_reached(tmp_path: Path) -> None:
+    """A wish that vip_mgmt records by itself is taken by the next cycle of a watchdog that runs."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            now = site.watchdog.clock.wall()
+            intent = Intent(Mode.DRAINED, ME, now, "no socket", None)
+            (said,) = await asyncio.to_thread(
+                offline.wish, site.watchdog.config, [V4], intent, dry_run=False
+            )
+            assert "a vip_watchdog that runs takes it within 1 s" in said["recorded"]
+            await asyncio.to_thread(
+                eventually, lambda: V4_TEXT not in site.table(), within=2, what="the drain"
+            )
+
+    asyncio.run(main())
 
 
 def test_a_place_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
