@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from speaker import status as states
@@ -22,11 +23,11 @@ from speaker.offline import history, record
 from speaker.reach import NO_SESSION
 from speaker.show import reason
 from speaker.store import Store
-from speaker.turn import InTurn, turn
+from speaker.turn import FileLock, NoLock
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from policy.intent import Intent
@@ -59,18 +60,24 @@ def run_pass(config: Config) -> bool:
         raise NotBegunError("Only run as root !")
     if _needs_keepalived(config) and not keepalived.is_running():
         raise NotBegunError("fatal error : keepalived not running !")
-    return asyncio.run(_pass(config))
+    return asyncio.run(one_pass(config, partial(_make, config)))
 
 
 def _needs_keepalived(config: Config) -> bool:
     return any(vip.health.checker.required for vip in config.topology.vips)
 
 
-async def _pass(config: Config) -> bool:
+async def one_pass(config: Config, make: Callable[[], Watchdog]) -> bool:
+    """Do what a pass does, all of it under the lock. See `run_pass`.
+
+    Args:
+        config: the configuration.
+        make: makes a watchdog, once the lock is held.
+    """
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(turn(config.settings.state, PATIENCE))
-            watchdog = _make(config)
+            await stack.enter_async_context(FileLock(PATIENCE, config.settings.state).held())
+            watchdog = make()
             await watchdog.look()
         except NotRunningError as error:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error
@@ -104,6 +111,7 @@ async def complete(watchdog: Watchdog) -> None:
         await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
         await watchdog.cycle()
     await watchdog.settle()
+    await watchdog.record()
 
 
 def stay(path: Path, config: Config) -> bool:
@@ -111,18 +119,18 @@ def stay(path: Path, config: Config) -> bool:
     from speaker.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
     from speaker.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
 
-    bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
-    backend = InTurn(bgpd, DAEMONS_PATIENCE)
+    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    lock = FileLock(DAEMONS_PATIENCE)
 
     def configured(config: Config) -> None:
-        configure(bgpd, config)
-        backend.configure(config.settings.state)
+        configure(backend, config)
+        lock.configure(config.settings.state)
 
     async def farewell(_: Watchdog) -> None:
         """Leave the routes as they are."""
 
     async def run() -> bool:
-        service = Service(path, "quagga", backend, configured, farewell)
+        service = Service(path, "quagga", backend, configured, farewell, lock=lock)
         manager = "systemd" if "INVOCATION_ID" in os.environ else ""
         sentinel = Sentinel(service.still, leave, started_again=manager)
         await service.run(sentinel=sentinel)
@@ -145,18 +153,38 @@ def wish(
     Raises:
         SpeakerError: it could not be recorded; nothing was changed.
     """
+    make = partial(_make, config, prefixes, dry_run=dry_run)
+    return asyncio.run(operate(config, prefixes, intent, make, dry_run=dry_run))
 
-    async def take() -> list[dict[str, Any]]:
-        async with nullcontext() if dry_run else turn(config.settings.state, PATIENCE):
-            try:
-                watchdog = _make(config, prefixes, dry_run=dry_run)
-                await watchdog.look()
-                return await wishes.take(watchdog, prefixes, intent, dry_run=False)
-            except BackendError as error:
-                when = f"takes effect with vip_watchdog's next pass; now: {error}"
-                return record(config, prefixes, intent, when, dry_run=dry_run)
 
-    return asyncio.run(take())
+async def operate(
+    config: Config,
+    prefixes: Sequence[Prefix],
+    intent: Intent,
+    make: Callable[[], Watchdog],
+    *,
+    dry_run: bool,
+) -> list[dict[str, Any]]:
+    """Do what `vip_mgmt -a` and `-d` do, all of it under the lock. See `wish`.
+
+    Args:
+        config: the configuration.
+        prefixes: those that were named.
+        intent: what the operator wants of them.
+        make: makes a watchdog for them, once the lock is held.
+        dry_run: whether nothing is to be changed: then there is no need for a lock.
+    """
+    lock = NoLock() if dry_run else FileLock(PATIENCE, config.settings.state)
+    async with lock.held():
+        watchdog = make()
+        try:
+            await watchdog.look()
+        except BackendError as error:
+            when = f"takes effect with vip_watchdog's next pass; now: {error}"
+            return record(config, prefixes, intent, when, dry_run=dry_run)
+        taken = await wishes.take(watchdog, prefixes, intent, dry_run=False)
+        await watchdog.record()
+        return taken
 
 
 def status(config: Config, why: str) -> dict[str, Any]:

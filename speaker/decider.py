@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from policy.assess import Assessment, Memory, assess, foresee
 from policy.decide import Cause, Decision, decide
 from policy.health import Health, Observation
+from speaker.scope import NOT_OBSERVED, kept
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.assess import Duty
-    from policy.guard import GuardRule
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.clock import Clock
     from speaker.ledger import Ledger
+    from speaker.scope import Scope
+    from speaker.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +46,31 @@ class Decider:
         self._memory = Memory(health=ledger.health, damping=ledger.damping)
         self._inputs: Inputs | None = None
         self.assessment: Assessment | None = None
+        self.observation = Observation({}, NOT_OBSERVED)
 
-    def take(
-        self, duties: Mapping[Prefix, Duty], unchecked: Collection[Prefix], guard: GuardRule
-    ) -> None:
-        """Take a configuration, under which nothing was observed yet.
+    def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
+        """Take a configuration, under which only that is known which is observed as before.
 
         Args:
-            duties: this data centre's, by prefix.
-            unchecked: the prefixes whose health is not checked.
-            guard: how many VIPs may be withdrawn at once.
+            scope: what it gives to do.
+            announced: the prefixes that are announced now.
         """
-        self._duties = duties
-        self._unchecked = unchecked
-        self._guard = guard
-        self.observation = Observation({}, "not observed yet")
+        self._duties = scope.duties
+        self._unchecked = scope.unchecked
+        self._guard = scope.config.settings.guard
+        self.observation = kept(self.observation, scope.observed_alike, announced)
         self._inputs = None
 
-    def decide(self, announced: Collection[Prefix]) -> Assessment:
+    def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
         """Decide for every prefix. The same object while neither inputs nor time change anything.
 
         Args:
+            turn: ours, which has the operators' intents.
             announced: the prefixes that are announced now.
         """
         now = self._clock.steady()
         ledger = self._ledger
-        inputs = Inputs(self.observation, ledger.intents(), announced, ledger.were_up)
+        inputs = Inputs(self.observation, turn.intents, announced, ledger.were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs:
             due = last.look_again

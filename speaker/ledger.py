@@ -1,15 +1,26 @@
-"""What outlives the watchdog, as it uses it: wishes, ownership, memory of health, history."""
+"""What outlives the watchdog, as it uses it: intents, ownership, memory of health, history.
+
+Theory of operation. What is decided with is in memory. Three things touch the state file, each
+in a thread, and none while the event loop or the daemon's lock waits for it for long:
+
+- An intent is on the disk before anything else happens, and what is to be announced is recorded
+  as ours before it is.
+- Intents are read again at each turn, because other programs record some too. Where that can't
+  be done at once, those read last hold, and it is said.
+- All else is news, which `flush` records beside the cycle. Where it fails it is kept, and tried again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.health import Health
 from policy.plan import Drift
-from speaker.store import Entry, Owned
+from speaker.store import Entry, Intents, News, Owned, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -24,51 +35,79 @@ if TYPE_CHECKING:
     from speaker.view import View
 
 _UNREAD = Drift("not read")
+PATIENCE = 0.25
+"""How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
+PASSING = 1.0
+"""For how long the intents may be unreadable before it is said, in seconds: others write, too."""
 
 
 class Ledger:
-    """The store's content for some prefixes. Nothing is taken over before it is on the disk.
-
-    Raises:
-        StoreError: from every method, where the state file can't be read or written.
-    """
+    """The store's content for some prefixes."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Read what is remembered of health."""
+        """Read all that is remembered.
+
+        Raises:
+            StoreError: it can't be read.
+        """
         self.store = store
         self._clock = clock
-        self._health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = store.health()
-        self._damping: Mapping[Prefix, Damping] = store.damping()
+        found = store.load()
+        self._found = found.intents
+        self._faults = found.faults
+        self._on_disk = found.owned
+        self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
+        self.damping: Mapping[Prefix, Damping] = found.damping
         self._intents: dict[Prefix, Intent] = {}
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
+        self._restored: set[Prefix] = set()
+        self._news = News()
+        self._writing = asyncio.Lock()
+        self._reading: asyncio.Future[Intents] | None = None
+        self._wishes = 0
+        self._unread: tuple[float, str] | None = None
         self._own({})
 
-    @property
-    def health(self) -> Mapping[Prefix, Mapping[Service, ServiceMemory]]:
-        """What rise and fall need."""
-        return self._health
+    # --- what is ours ----------------------------------------------------------------------
 
-    @property
-    def damping(self) -> Mapping[Prefix, Damping]:
-        """What damping needs."""
-        return self._damping
+    def own_at_once(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
+        """Make prefixes ours, as `own` and `take` do, before there is anybody to wait.
 
-    def take(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
-        """Make prefixes ours, before any is announced. Others that are ours stay so until withdrawn.
-
-        Args:
-            prefixes: those of the configuration.
-            only: which to care for, None for all.
+        Raises:
+            StoreError: it can't be recorded.
         """
-        self.store.own(prefixes)
-        owned = self.store.owned()
+        if new := [prefix for prefix in prefixes if prefix not in self._on_disk]:
+            self.store.own(new)
+        self._own({p: state for p, state in self._on_disk.items() if only is None or p in only})
+        self.take(prefixes)
+
+    async def own(self, prefixes: Collection[Prefix]) -> None:
+        """Record prefixes as ours, before any is announced.
+
+        Raises:
+            StoreError: it can't be recorded.
+        """
+        async with self._writing:
+            new = [prefix for prefix in prefixes if prefix not in self.owned]
+            if new:
+                await asyncio.to_thread(self.store.own, new)
+            back = self._news.gone & set(prefixes)
+            self._news.gone -= back
+            self._news.owned.update(dict.fromkeys(back, Owned()))
+
+    def disown(self, prefixes: Collection[Prefix]) -> None:
+        """Forget prefixes that were recorded as ours for a configuration that was not taken."""
+        self._news.gone.update(prefixes)
+
+    def take(self, prefixes: Collection[Prefix]) -> None:
+        """Care for prefixes that are recorded as ours. Others that are ours stay so until withdrawn."""
         self._said = {p: up for p, up in self._said.items() if p in prefixes}
-        self._own({p: state for p, state in owned.items() if only is None or p in only})
+        self._own({**dict.fromkeys(prefixes, Owned()), **self.owned})
         self._prefixes = prefixes
 
-    def _own(self, owned: dict[Prefix, Owned]) -> None:
-        self.owned: Mapping[Prefix, Owned] = owned
+    def _own(self, owned: Mapping[Prefix, Owned]) -> None:
+        self.owned = owned
         self._hold()
 
     def _hold(self) -> None:
@@ -90,60 +129,124 @@ class Ledger:
             self._said.update(changed)
             self._hold()
 
+    # --- intents ---------------------------------------------------------------------------
+
     def intents(self) -> Mapping[Prefix, Intent]:
-        """Return the operator's wishes that are in force. The same object while they are the same."""
+        """Return the intents that are in force, as last read. The same object while they are the same."""
         now = self._clock.wall()
         intents = {
             prefix: intent
-            for prefix, intent in self.store.intents().items()
+            for prefix, intent in self._found.of.items()
             if intent.in_force(now) and prefix in self._prefixes
         }
         if intents != self._intents:
             self._intents = intents
         return self._intents
 
+    async def refresh(self) -> bool:
+        """Read the intents. Return whether that could be done; else those read last hold."""
+        while True:
+            wishes = self._wishes
+            try:
+                found = await self._read()
+            except StoreError as error:
+                since = self._clock.steady() if self._unread is None else self._unread[0]
+                self._unread = since, str(error)
+                return False
+            if wishes == self._wishes:  # else one was recorded meanwhile, which it may lack
+                break
+        self._unread = None
+        if found is not self._found:
+            before = self._found.of
+            self._restored |= {
+                prefix
+                for prefix in before.keys() | found.of.keys()
+                if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
+            }
+            self._found = found
+        return True
+
+    async def _read(self) -> Intents:
+        """Read the intents, and not from before this was called: a reading that hangs is waited for."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=PATIENCE)
+            if not self._reading.done():
+                raise StoreError("state: its disk does not answer; see the kernel's log")
+        read = asyncio.to_thread(self.store.intents, wait=0.0)
+        self._reading = asyncio.ensure_future(read)
+        self._reading.add_done_callback(_forget)
+        await asyncio.wait({self._reading}, timeout=PATIENCE)
+        if not self._reading.done():
+            raise StoreError("state: its disk does not answer; see the kernel's log")
+        reading, self._reading = self._reading, None
+        return reading.result()
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what was read, in words; empty where nothing is."""
+        texts = [*self._found.faults, *self._faults]
+        if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
+            texts.insert(0, f"{self._unread[1]}; the intents last read hold")
+        return " | ".join(texts)
+
+    def restored(self) -> Collection[Prefix]:
+        """Return what operators wanted announced since this was asked, whoever recorded it."""
+        restored, self._restored = self._restored, set()
+        return restored & set(self._prefixes)
+
     async def wish(self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]) -> None:
-        """Record an operator's wishes, all or none.
+        """Record an operator's intents, all or none.
 
         Args:
-            intents: the wishes.
-            unknown: prefixes that are to be announced although their health is unknown: from now
-                on they are held as announced.
+            intents: the intents.
+            unknown: prefixes that are to be announced although their health is unknown.
+
+        Raises:
+            StoreError: it could not be done; nothing was changed.
         """
-        restored = dict.fromkeys(unknown, True)
-        await asyncio.to_thread(self.store.set_intents, intents, restored)
-        self._lift([prefix for prefix, intent in intents.items() if intent.restores])
-        self._said.update(restored)
-        self._own({**self.owned, **{p: replace(self.owned[p], up=True) for p in restored}})
+        async with self._writing:
+            await asyncio.to_thread(self.store.set_intents, intents, [*unknown])
+            self._wishes += 1
+            of = {p: intent for p, intent in self._found.of.items() if p not in intents}
+            of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
+            self._found = replace(self._found, of=of)
+            self._restored |= {p for p, intent in intents.items() if intent.restores}
+            self._restored -= {p for p, intent in intents.items() if not intent.restores}
 
-    async def remember(self, memory: Memory) -> None:
+    def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
+        """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""
+        flapped = self.damping.keys() & set(prefixes)
+        self._news.damping.update(dict.fromkeys(flapped))
+        self.damping = {p: last for p, last in self.damping.items() if p not in flapped}
+        if restored := dict.fromkeys(unknown, True):
+            self._said.update(restored)
+            self._hold()
+
+    # --- news ------------------------------------------------------------------------------
+
+    def remember(self, memory: Memory) -> None:
         """Keep what rise, fall and damping need, over a restart too."""
-        changed = {
-            prefix: services
-            for prefix, services in memory.health.items()
-            if services != self._health.get(prefix, {})
-        }
-        if changed:
-            await asyncio.to_thread(self.store.remember, changed)
-        self._health = memory.health
-        flapped = {
-            prefix: memory.damping.get(prefix)
-            for prefix in self._damping.keys() | memory.damping.keys()
-            if prefix in self._prefixes and memory.damping.get(prefix) != self._damping.get(prefix)
-        }
-        if flapped:
-            await asyncio.to_thread(self.store.remember_damping, flapped)
-            self._damping = {**self._damping, **memory.damping}
-            self._lift([prefix for prefix, damping in flapped.items() if damping is None])
+        if memory.health is not self.health:
+            self._news.health.update(
+                (prefix, services)
+                for prefix, services in memory.health.items()
+                if services != self.health.get(prefix, {})
+            )
+            self.health = memory.health
+        if memory.damping != self.damping:
+            self._news.damping.update(
+                (prefix, memory.damping.get(prefix))
+                for prefix in self.damping.keys() | memory.damping.keys()
+                if prefix in self._prefixes
+                and memory.damping.get(prefix) != self.damping.get(prefix)
+            )
+            kept = {p: last for p, last in self.damping.items() if p not in self._prefixes}
+            self.damping = {**kept, **memory.damping}
 
-    def _lift(self, prefixes: Collection[Prefix]) -> None:
-        self._damping = {p: damping for p, damping in self._damping.items() if p not in prefixes}
-
-    async def confirm(self, assessment: Assessment, view: View) -> None:
-        """Record what was read back and is as decided, and forget what left and is withdrawn."""
+    def confirm(self, assessment: Assessment, view: View) -> None:
+        """Note what was read back and is as decided, and forget what left and is withdrawn."""
         now = self._clock.wall()
         confirmed = {}
-        history = []
         for prefix, decision in assessment.decisions.items():
             if view.confirmed.get(prefix, _UNREAD) != decision.route:
                 continue
@@ -155,17 +258,45 @@ class Ledger:
             confirmed[prefix] = Owned(route, up)
             if route != before.route:
                 event = "announced" if route else "withdrawn"
-                history.append(Entry(now, str(prefix), event, decision.reason))
-        if confirmed:
-            await asyncio.to_thread(self.store.confirm, confirmed, history)
-            self._own({**self.owned, **confirmed})
-        gone = [
+                self._news.history.append(Entry(now, str(prefix), event, decision.reason))
+        gone = {
             prefix
             for prefix in self.owned
             if prefix not in self._prefixes
             and view.confirmed.get(prefix, _UNREAD) is None
             and view.settled
-        ]
-        if gone:
-            await asyncio.to_thread(self.store.disown, gone)
-            self._own({p: state for p, state in self.owned.items() if p not in gone})
+        }
+        self._news.owned.update(confirmed)
+        self._news.gone |= gone
+        if confirmed or gone:
+            self._own({p: s for p, s in {**self.owned, **confirmed}.items() if p not in gone})
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is to be recorded."""
+        return bool(self._news)
+
+    async def flush(self) -> None:
+        """Record the news.
+
+        Raises:
+            StoreError: it could not be done; they are kept.
+        """
+        async with self._writing:
+            news, self._news = self._news, News()
+            if news:
+                try:
+                    await asyncio.to_thread(self.store.record, news)
+                except BaseException:
+                    self._news = news | self._news
+                    raise
+
+
+def _restores(intent: Intent | None) -> bool:
+    return intent is None or intent.restores
+
+
+def _forget(reading: asyncio.Future[Intents]) -> None:
+    """See to it that a reading that nobody waited for leaves no complaint."""
+    with suppress(asyncio.CancelledError):
+        reading.exception()

@@ -75,7 +75,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
     store = Store(settings.state)
     try:
         now = time.time()
-        intents = {p: i for p, i in store.intents().items() if i.in_force(now)}
+        intents = {p: i for p, i in store.intents().of.items() if i.in_force(now)}
     finally:
         store.close()
     routes: list[dict[str, Any]] = [

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from speaker.health.base import HealthSource
     from speaker.sentinel import Sentinel
     from speaker.settings import Config
+    from speaker.turn import Lock
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Service:
         configure: Callable[[Config], None],
         farewell: Callable[[Watchdog], Awaitable[None]],
         parts: Sequence[Part] = (),
+        lock: Lock | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -98,6 +100,7 @@ class Service:
             configure: gives the driver its part of a configuration.
             farewell: is awaited at the end.
             parts: what else runs, from before there is a watchdog until after the farewell.
+            lock: keeps other runs from the daemon, where there may be any.
         """
         self._path = path
         self._name = name
@@ -105,6 +108,7 @@ class Service:
         self._configure = configure
         self._farewell = farewell
         self._parts = parts
+        self._lock = lock
         self._reload = asyncio.Event()
         self._complaint = ""
         self._troubles = Troubles()
@@ -167,6 +171,9 @@ class Service:
                 await self._farewell(self._watchdog)
             except SpeakerError as error:
                 log.error("at the end: %s", error)  # noqa: TRY400 - it says what to do
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PARTING):
+                    await self._watchdog.record()
         await _end(others)
 
     def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
@@ -241,7 +248,15 @@ class Service:
             clock = SystemClock()
             source = self._sources(config, clock)
             store = Store(config.settings.state)
-            return Watchdog(config, self._backend, source, store, clock, troubles=self._troubles)
+            return Watchdog(
+                config,
+                self._backend,
+                source,
+                store,
+                clock,
+                troubles=self._troubles,
+                lock=self._lock,
+            )
         except SpeakerError as error:
             self._complain(str(error))
         except Exception as error:

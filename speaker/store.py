@@ -1,31 +1,46 @@
 """Intents, what we own, and history, in one SQLite file that outlives every process.
 
 Several processes may use it: the watchdog, and `vip_mgmt` where no watchdog runs. A write is on
-the disk when the call returns.
+the disk when the call returns. Several threads may, too: what is called in one waits there until
+what was called in another has ended, and a reading does not wait for a write.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from policy.damping import Damping
-from policy.health import Service, ServiceMemory
-from policy.intent import Intent, Mode
-from policy.route import parse_prefix
-from speaker.store_file import StoreError, copy, errors, opened, reading, transaction
+from policy.intent import Mode
+from speaker import store_rows as rows
+from speaker.store_file import (
+    BUSY_READING,
+    StoreError,
+    copy,
+    errors,
+    identity,
+    moved,
+    opened,
+    reading,
+    transaction,
+)
+from speaker.store_rows import IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from policy.damping import Damping
+    from policy.health import Service, ServiceMemory
+    from policy.intent import Intent
     from policy.route import Prefix
 
 HISTORY_ROWS = 100_000
 _NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
+_INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +58,40 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
-    """A prefix of ours: its route when last confirmed, and whether its health was good when last known.
+class Remembered:
+    """All of the file but its history, as it was at one moment; and what of it made no sense."""
 
-    The route is text, empty where the prefix was withdrawn: it is compared and shown, and not
-    parsed. An operator's drain changes the route, and not `up`.
+    intents: Intents
+    owned: Mapping[Prefix, Owned]
+    health: Mapping[Prefix, Mapping[Service, ServiceMemory]]
+    damping: Mapping[Prefix, Damping]
+    faults: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class News:
+    """What is to be recorded: of each prefix the newest, and all history.
+
+    A prefix that is `gone` is not ours any more. A `damping` of None forgets it.
     """
 
-    route: str = ""
-    up: bool = False
+    owned: dict[Prefix, Owned] = field(default_factory=dict)
+    health: dict[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
+    damping: dict[Prefix, Damping | None] = field(default_factory=dict)
+    gone: set[Prefix] = field(default_factory=set)
+    history: list[Entry] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.owned or self.health or self.damping or self.gone or self.history)
+
+    def __or__(self, newer: News) -> News:
+        return News(
+            self.owned | newer.owned,
+            self.health | newer.health,
+            self.damping | newer.damping,
+            self.gone | newer.gone,
+            [*self.history, *newer.history][-HISTORY_ROWS:],
+        )
 
 
 class Store:
@@ -69,38 +109,92 @@ class Store:
             rehearse: work on a copy in memory; the file stays as it is, or is not made.
         """
         self._path = path
+        self._writes = threading.RLock()
+        self._reads = self._writes if rehearse else threading.RLock()
         with errors(path):
             self._db = copy(path) if rehearse else opened(path)
             self._reading = self._db if rehearse else reading(path)
-        self._intents: dict[Prefix, Intent] = {}
+            self._identity = None if rehearse else identity(path)
+        self._intents = Intents()
         self._intents_version = -1
+        self._reader = IntentReader()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with errors(self._path), transaction(self._db):
+        """Write in one transaction: a thread whose caller was cancelled is waited for."""
+        with self._writes, errors(self._path), transaction(self._db):
             yield self._db
 
     def close(self) -> None:
         """Close the file."""
-        self._reading.close()
-        self._db.close()
+        with self._reads:
+            self._reading.close()
+        with self._writes:
+            self._db.close()
 
-    # --- intents ---------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------
 
-    def intents(self) -> Mapping[Prefix, Intent]:
-        """Return all intents, expired ones too. Cheap where nothing has changed."""
-        with errors(self._path):
+    def load(self) -> Remembered:
+        """Read the whole file, but its history."""
+        faults: list[str] = []
+        memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
+        with self._writes, errors(self._path), transaction(self._db, "DEFERRED"):
+            db = self._db
+            found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
+            owned = dict(rows.parsed("owned", found, rows.owned, faults))
+            found = db.execute(
+                "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
+            ).fetchall()
+            for (prefix, service), last in rows.parsed("health", found, rows.health, faults):
+                memory.setdefault(prefix, {})[service] = last
+            found = db.execute("SELECT prefix, penalty, at, damped, up FROM damping").fetchall()
+            damping = dict(rows.parsed("damping", found, rows.damping, faults))
+            intents = self._reader.read(db.execute(_INTENTS).fetchall())
+        return Remembered(intents, owned, memory, damping, tuple(faults))
+
+    def intents(self, *, wait: float = BUSY_READING) -> Intents:
+        """Return all intents, expired ones too. Cheap where nothing has changed.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._reads, errors(self._path):
+            if self._identity is not None and identity(self._path) != self._identity:
+                raise moved(self._path)
+            self._reading.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
             (version,) = self._reading.execute("PRAGMA data_version").fetchone()
             if version != self._intents_version:
-                rows = self._reading.execute(
-                    "SELECT prefix, mode, owner, reason, since, until FROM intent"
-                ).fetchall()
-                self._intents = {
-                    parse_prefix(prefix): Intent(Mode(mode), owner, since, reason, until)
-                    for prefix, mode, owner, reason, since, until in rows
-                }
+                self._intents = self._reader.read(self._reading.execute(_INTENTS).fetchall())
                 self._intents_version = version
             return self._intents
+
+    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
+        """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
+        names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
+        query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
+        with self._aside() as db, closing(db.execute(query, [names, limit])) as found:
+            return [Entry(*row) for row in found][::-1]
+
+    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
+        """Return the newest entries of each of some prefixes, so many at most, oldest first."""
+        query = _NEWEST.format("WHERE prefix = ?1")
+        with self._aside() as db, closing(db.cursor()) as found:
+            return {
+                prefix: [Entry(*row) for row in found.execute(query, [str(prefix), each])][::-1]
+                for prefix in prefixes
+            }
+
+    @contextmanager
+    def _aside(self) -> Iterator[sqlite3.Connection]:
+        """Read by a connection of its own: it may take long, and a turn must not wait for it."""
+        with errors(self._path):
+            if self._reading is self._db:
+                yield self._db
+            else:
+                with closing(reading(self._path)) as db:
+                    yield db
+
+    # --- writing ---------------------------------------------------------------------------
 
     def set_intents(self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()) -> None:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
@@ -111,16 +205,19 @@ class Store:
             intents: what the operator wishes.
             up: prefixes of ours that are taken to be up from now on.
         """
-        rows = [
+        new = [
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
             for prefix, intent in intents.items()
         ]
         with self._writing() as db:
-            db.executemany("DELETE FROM intent WHERE prefix = ?", [row[:1] for row in rows])
+            bad = self._reader.read(db.execute(_INTENTS).fetchall()).rows
+            names = [str(prefix) for prefix in intents]
+            names += [name for prefix in intents for name in bad.get(prefix, ())]
+            db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
             db.executemany(
                 "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
-                [row for row in rows if row[1] != Mode.AUTO],
+                [row for row in new if row[1] != Mode.AUTO],
             )
             db.executemany(
                 "DELETE FROM damping WHERE prefix = ?",
@@ -138,14 +235,6 @@ class Store:
             )
         self._intents_version = -1
 
-    # --- what we own -----------------------------------------------------------------------
-
-    def owned(self) -> dict[Prefix, Owned]:
-        """Return the prefixes that are ours."""
-        with errors(self._path):
-            rows = self._db.execute("SELECT prefix, route, up FROM owned").fetchall()
-            return {parse_prefix(prefix): Owned(route, bool(up)) for prefix, route, up in rows}
-
     def own(self, prefixes: Iterable[Prefix]) -> None:
         """Record prefixes as ours, before any of them is announced."""
         with self._writing() as db:
@@ -154,101 +243,50 @@ class Store:
                 [(str(prefix),) for prefix in prefixes],
             )
 
-    def disown(self, prefixes: Iterable[Prefix]) -> None:
-        """Forget prefixes that are not ours any more, after they were withdrawn."""
-        rows = [(str(prefix),) for prefix in prefixes]
-        with self._writing() as db:
-            db.executemany("DELETE FROM owned WHERE prefix = ?", rows)
-            db.executemany("DELETE FROM health WHERE prefix = ?", rows)
-            db.executemany("DELETE FROM damping WHERE prefix = ?", rows)
-
-    def confirm(self, owned: Mapping[Prefix, Owned], history: Iterable[Entry] = ()) -> None:
-        """Record what was confirmed of prefixes of ours, and what led to it."""
+    def record(self, news: News) -> None:
+        """Record what was confirmed of prefixes of ours, what led to it, and what to remember."""
         with self._writing() as db:
             db.executemany(
                 "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
-                [(state.route, int(state.up), str(prefix)) for prefix, state in owned.items()],
+                [(state.route, int(state.up), str(p)) for p, state in news.owned.items()],
             )
-            _add_history(db, history)
+            _replace(db, "health", news.health, _health_rows(news.health))
+            _replace(db, "damping", news.damping, _damping_rows(news.damping))
+            for table in ("owned", "health", "damping"):
+                _replace(db, table, news.gone, [])
+            _add_history(db, news.history)
 
-    # --- health ----------------------------------------------------------------------------
 
-    def health(self) -> dict[Prefix, dict[Service, ServiceMemory]]:
-        """Return what was remembered of each prefix's services."""
-        with errors(self._path):
-            rows = self._db.execute(
-                "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
-            ).fetchall()
-            memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
-            for prefix, service, up, *times in rows:
-                services = memory.setdefault(parse_prefix(prefix), {})
-                services[Service.parse(service)] = ServiceMemory(bool(up), *times)
-            return memory
+# --- rows to be written --------------------------------------------------------------------------
 
-    def remember(self, memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> None:
-        """Record what is to be remembered of some prefixes' services."""
-        with self._writing() as db:
-            db.executemany(
-                "DELETE FROM health WHERE prefix = ?", [(str(prefix),) for prefix in memory]
-            )
-            db.executemany(
-                "INSERT INTO health (prefix, service, up, turning_since, gone_since, proven_at) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        str(prefix),
-                        str(service),
-                        int(state.up),
-                        state.turning_since,
-                        state.gone_since,
-                        state.proven_at,
-                    )
-                    for prefix, services in memory.items()
-                    for service, state in services.items()
-                ],
-            )
 
-    def damping(self) -> dict[Prefix, Damping]:
-        """Return what was remembered of the prefixes that flapped."""
-        with errors(self._path):
-            rows = self._db.execute("SELECT prefix, penalty, at, damped, up FROM damping")
-            return {
-                parse_prefix(prefix): Damping(penalty, at, bool(damped), bool(up))
-                for prefix, penalty, at, damped, up in rows
-            }
+def _replace(
+    db: sqlite3.Connection, table: str, prefixes: Iterable[Prefix], new: list[rows.Row]
+) -> None:
+    """Replace all rows of some prefixes."""
+    db.executemany(
+        f"DELETE FROM {table} WHERE prefix = ?",  # noqa: S608 - one of three names
+        [(str(prefix),) for prefix in prefixes],
+    )
+    if new:
+        marks = ", ".join("?" * len(new[0]))
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - likewise
 
-    def remember_damping(self, damping: Mapping[Prefix, Damping | None]) -> None:
-        """Record what is to be remembered of prefixes that flapped; None forgets one."""
-        with self._writing() as db:
-            db.executemany(
-                "DELETE FROM damping WHERE prefix = ?", [(str(prefix),) for prefix in damping]
-            )
-            db.executemany(
-                "INSERT INTO damping (prefix, penalty, at, damped, up) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
-                    for prefix, last in damping.items()
-                    if last is not None
-                ],
-            )
 
-    # --- history ---------------------------------------------------------------------------
+def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:
+    return [
+        (str(p), str(service), int(last.up), last.turning_since, last.gone_since, last.proven_at)
+        for p, services in memory.items()
+        for service, last in services.items()
+    ]
 
-    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
-        """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
-        names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
-        query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
-        with errors(self._path), closing(self._reading.execute(query, [names, limit])) as rows:
-            return [Entry(*row) for row in rows][::-1]
 
-    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
-        """Return the newest entries of each of some prefixes, so many at most, oldest first."""
-        query = _NEWEST.format("WHERE prefix = ?1")
-        with errors(self._path), closing(self._reading.cursor()) as rows:
-            return {
-                prefix: [Entry(*row) for row in rows.execute(query, [str(prefix), each])][::-1]
-                for prefix in prefixes
-            }
+def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
+    return [
+        (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
+        for prefix, last in damping.items()
+        if last is not None
+    ]
 
 
 def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
@@ -259,4 +297,4 @@ def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
 
 
-__all__ = ["Entry", "Owned", "Store", "StoreError"]
+__all__ = ["Entry", "Intents", "News", "Owned", "Remembered", "Store", "StoreError"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BUSY = 5.0
 """How long another program may hold the file, in seconds."""
 BUSY_READING = 1.0
-"""... while it is only read, for which nobody else's turn is waited for: the process stands still."""
+"""... while it is only read."""
 MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
 
 # What makes each version of the file of the one before it.
@@ -64,7 +64,7 @@ def opened(path: Path) -> sqlite3.Connection:
     if not path.exists():
         path.touch()
         path.chmod(MODE)
-    db = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    db = _connected(path, BUSY)
     try:
         _prepare(path, db, partial(_give_to_directory_owner, path))
     except BaseException:
@@ -79,14 +79,23 @@ def reading(path: Path) -> sqlite3.Connection:
     Raises:
         OSError, sqlite3.Error: it can't be used.
     """
-    return sqlite3.connect(
-        path, timeout=BUSY_READING, isolation_level=None, check_same_thread=False
-    )
+    return _connected(path, BUSY_READING)
+
+
+def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
+    db.text_factory = _text
+    return db
+
+
+def _text(found: bytes) -> str:
+    """Return a text that may not be UTF-8: then it makes no sense, and its row alone is bad."""
+    return found.decode("utf-8", "surrogateescape")
 
 
 def copy(path: Path) -> sqlite3.Connection:
     """Return a copy in memory, in the newest version. Raises as `opened` does."""
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db = _connected(":memory:", BUSY)
     try:
         if path.exists():
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
@@ -124,15 +133,32 @@ def _give_to_directory_owner(path: Path) -> None:
         os.chown(path, directory.st_uid, directory.st_gid)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of its name: device and inode. None for no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+_MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
 _REMEDY = "its directory must be writable for this user, and node.state names it"
+_HELD = "another program holds it, such as a backup: have it end"
 _LOST = "put a copy of it back, or move it away and drain again what it had as drained"
 _REMEDIES = {
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: _LOST,
     sqlite3.SQLITE_CORRUPT: _LOST,
-    sqlite3.SQLITE_READONLY_DBMOVED: "it was moved or removed; restart vip_watchdog, and drain again "
-    "what was drained",
+    sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
 }
 """What to do about a fault of the file, by SQLite's code."""
+
+
+def moved(path: Path) -> StoreError:
+    """Return the error of a file that is another one than was opened."""
+    return StoreError(f"state: {path}: {_MOVED}")
 
 
 @contextmanager
@@ -144,14 +170,17 @@ def errors(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0)
         remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
         raise StoreError(f"state: {path}: {error}; {remedy}") from error
-    except ValueError as error:
-        raise StoreError(f"state: {path}: {error}; move the file away") from error
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Write all of what the context writes, on the disk when it ends; or nothing, where it raises."""
-    db.execute("BEGIN IMMEDIATE")
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Write all of what the context writes, on the disk when it ends; or nothing, where it raises.
+
+    Args:
+        db: the connection.
+        kind: IMMEDIATE; or DEFERRED, where it is only read, as it was at one moment.
+    """
+    db.execute(f"BEGIN {kind}")
     try:
         yield
         db.execute("COMMIT")  # which fails, and may be tried again, while another one reads

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from policy.assess import duties
 from policy.plan import Announce, plan
 from speaker import report
 from speaker.backends.base import BackendError
@@ -14,30 +15,41 @@ from speaker.decider import Decider
 from speaker.errors import SpeakerError
 from speaker.ledger import Ledger
 from speaker.pulse import Pulse
-from speaker.readings import Readings
+from speaker.readings import AGAIN, Readings
+from speaker.scope import scope
 from speaker.supervisor import heed_cancellation
 from speaker.trouble import Troubles
+from speaker.turn import Exclusive, LockError, NoLock
 from speaker.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from policy.assess import Assessment, Duty
+    from policy.assess import Assessment
     from policy.decide import Decision
+    from policy.health import Observation
     from policy.intent import Intent
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.base import Backend
+    from speaker.backends.base import Backend, Informed
     from speaker.clock import Clock
     from speaker.health.base import HealthSource
+    from speaker.scope import Scope
     from speaker.settings import Config
     from speaker.store import Store
+    from speaker.turn import Lock, Turn
 
 log = logging.getLogger(__name__)
 
+FIRST_LOOK = 5.0
+"""How long an operator's `-a` waits for a first look at health, in seconds."""
+
 
 class Watchdog:
-    """Keeps the daemon's announcements equal to what is decided. Owns all state of that."""
+    """Keeps the daemon's announcements equal to what is decided. Owns all state of that.
+
+    Whatever decides or writes needs a `Turn`, which only the lock gives: see `speaker.turn`.
+    """
 
     def __init__(
         self,
@@ -49,8 +61,9 @@ class Watchdog:
         *,
         only: Collection[Prefix] | None = None,
         troubles: Troubles | None = None,
+        lock: Lock | None = None,
     ) -> None:
-        """Take over the configuration and what the store remembers.
+        """Take over the configuration and what the store remembers. It waits: not for the event loop.
 
         Args:
             config: the configuration.
@@ -60,17 +73,20 @@ class Watchdog:
             clock: the time.
             only: the prefixes to care for; None for all of the configuration.
             troubles: where to note what is wrong; None for its own.
+            lock: keeps other runs from the daemon; None where there are none, or it is held already.
 
         Raises:
             StoreError: intents can't be read: nothing may be announced without them.
         """
-        self.backend = backend
+        self.backend: Informed = backend
         self.clock = clock
         self._only = only
         self.view = View()
-        self._lock = asyncio.Lock()
         self._awake = asyncio.Event()
+        self._looked = asyncio.Event()
+        self._recordable = asyncio.Event()
         self.ledger = Ledger(store, clock)
+        self._exclusive = Exclusive(backend, lock or NoLock(), self.ledger)
         self._decider = Decider(self.ledger, clock)
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._readings = Readings(clock)
@@ -78,7 +94,9 @@ class Watchdog:
         self._unreadable: BackendError | None = None
         self.troubles = Troubles() if troubles is None else troubles
         self.pulse = Pulse(clock)
-        self._take(config, source)
+        first = scope(config, only)
+        self.ledger.own_at_once(first.duties, only)
+        self._take(first, source)
 
     async def configure(
         self, config: Config, source: HealthSource, driver: Callable[[Config], None]
@@ -94,33 +112,30 @@ class Watchdog:
         Raises:
             StoreError: it can't be recorded as ours, so it is not taken.
         """
-        async with self._lock:
+        new = await asyncio.to_thread(scope, config, self._only, self._scope)
+        strange = [prefix for prefix in new.duties if prefix not in self.ledger.owned]
+        await self.ledger.own(new.duties)
+        async with self._exclusive.pause():
             before, old = self.config, self.source
             try:
                 driver(config)
-                self._take(config, source)
             except BaseException:
                 driver(before)
+                self.ledger.disown(strange)
                 raise
+            self._take(new, source)
             self.wake_and_read()
         await old.close()
 
-    def _take(self, config: Config, source: HealthSource) -> None:
-        duties_ = {
-            prefix: duty
-            for prefix, duty in duties(config.topology, config.settings.dc).items()
-            if self._only is None or prefix in self._only
-        }
-        self.ledger.take(duties_, self._only)
-        self.config = config
+    def _take(self, new: Scope, source: HealthSource) -> None:
+        self.ledger.take(new.duties)
+        self._scope = new
+        self.config = new.config
         self.source = source
-        self.duties: Mapping[Prefix, Duty] = duties_
-        self.unchecked = frozenset(
-            prefix
-            for prefix, duty in duties_.items()
-            if config.settings.health[duty.vip.name].source == "none"
-        )
-        self._decider.take(duties_, self.unchecked, config.settings.guard)
+        self.duties = new.duties
+        self.unchecked = new.unchecked
+        self._decider.take(new, self.view.announced)
+        self._looked.clear()
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -136,17 +151,21 @@ class Watchdog:
     async def run(self) -> None:
         """Run cycles for ever. No fault of one stops the next."""
         self.pulse.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_recording())
+            await self._cycles()
+
+    async def _cycles(self) -> None:
         while True:
             self._awake.clear()
             started = self.clock.steady()
             try:
-                await self.cycle()
-                self.pulse.completed()
-                self.troubles.note("state", "")
+                if await self.cycle():
+                    self.pulse.completed()
                 self.troubles.note("cycle", "")
             except SpeakerError as error:
                 heed_cancellation()
-                self.troubles.note("state", str(error))
+                self.troubles.note("cycle", str(error))
             except Exception as error:
                 heed_cancellation()
                 # Whatever it is: the process must not die, because ExaBGP would die with it.
@@ -173,17 +192,44 @@ class Watchdog:
             until = min(until, retry)
         return max(until - now, 0.01)
 
+    async def _keep_recording(self) -> None:
+        """Record what is to be remembered, beside the cycles: a locked file holds none up."""
+        while True:
+            await self._recordable.wait()
+            self._recordable.clear()
+            if not await self.record():
+                await asyncio.sleep(AGAIN)
+                self._recordable.set()
+
+    async def record(self) -> bool:
+        """Record what is to be remembered. Return whether that could be done; else it is kept."""
+        try:
+            await self.ledger.flush()
+        except SpeakerError as error:
+            self.troubles.note("state", str(error))
+            return False
+        self.troubles.note("state", "")
+        return True
+
     # --- the cycle -------------------------------------------------------------------------
 
-    async def cycle(self) -> None:
-        """Observe, then act."""
+    async def cycle(self) -> bool:
+        """Observe, then act. Return whether it was our turn."""
         source = self.source
         observation = await source.observe()
-        async with self._lock:
-            if source is not self.source:
-                return  # the configuration changed meanwhile, and a new cycle is due
-            self._decider.observation = observation
-            await self._act()
+        return await self._in_turn(partial(self._cycle, source, observation))
+
+    async def _cycle(self, source: HealthSource, observation: Observation, turn: Turn) -> None:
+        if source is not self.source:
+            return  # the configuration changed meanwhile, and a new cycle is due
+        if not turn.alone:  # whoever had the lock may have acted on a later look
+            observation = await source.observe()
+        self._observed(observation)
+        await self._act(turn)
+
+    def _observed(self, observation: Observation) -> None:
+        self._decider.observation = observation
+        self._looked.set()
 
     async def look(self) -> None:
         """Observe, read and decide, but change nothing.
@@ -192,17 +238,34 @@ class Watchdog:
             BackendError: the daemon can't be read, which is left to the caller to say. It is
                 decided without.
         """
-        self._decider.observation = await self.source.observe()
-        async with self._lock:
-            await self._read(say=False)
-            self._decider.decide(self.view.announced)
+        self._observed(await self.source.observe())
+        async with self._exclusive.turn() as turn:
+            await self._read(turn, say=False)
+            self._decider.decide(turn, self.view.announced)
         if self._unreadable is not None:
             raise self._unreadable
 
     async def act(self) -> None:
         """Act on what was looked at."""
-        async with self._lock:
-            await self._act()
+        await self._in_turn(self._act)
+
+    async def _in_turn(self, act: Callable[[Turn], Awaitable[None]]) -> bool:
+        """Do something under the lock. Where it is not got, that is said, and a next cycle tries again."""
+        ours = True
+        try:
+            async with self._exclusive.turn() as turn:
+                self.troubles.note("lock", "")
+                self.troubles.note("intents", self.ledger.trouble)
+                if not turn.alone:
+                    self._readings.ask()
+                await act(turn)
+        except LockError as error:
+            ours = False
+            self.view.unreadable()
+            self.troubles.note("lock", str(error))
+        if self.ledger.has_news:
+            self._recordable.set()
+        return ours
 
     @property
     def held_until(self) -> float | None:
@@ -221,49 +284,53 @@ class Watchdog:
         return self._decider.assessment
 
     async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
-        """Take an operator's wishes: record them durably, act at once, and read back.
+        """Take an operator's intents: record them durably, act at once, and read back.
 
         Raises:
             StoreError: they could not be recorded; nothing was changed.
         """
-        async with self._lock:
-            unknown = [
-                p
-                for p, intent in intents.items()
-                if intent.restores and self._decider.is_unknown(p)
-            ]
-            await self.ledger.wish(intents, unknown)
-            self._decider.forgive([prefix for prefix, intent in intents.items() if intent.restores])
-            await self._act(at_once=intents)
+        restored = [prefix for prefix, intent in intents.items() if intent.restores]
+        await self._look_first(restored)
+        await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
+        await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
-        async with self._lock:
-            await self._read_back()
+        await self._in_turn(self._read_back)
+
+    async def _look_first(self, restored: Collection[Prefix]) -> None:
+        """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
+        if self._looked.is_set() or not any(map(self._decider.is_unknown, restored)):
+            return
+        self.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK):
+                await self._looked.wait()
 
     async def settle(self) -> None:
         """Read the daemon back if it or a session changed since, so that what is shown is so."""
-        async with self._lock:
-            if self.view.unread or self._readings.asked:
-                await self._read_back()
+        if self._is_unread:
+            await self._in_turn(self._settle)
 
-    async def _read_back(self) -> None:
-        await self._read()
+    @property
+    def _is_unread(self) -> bool:
+        return self.view.unread or self._readings.asked
+
+    async def _settle(self, turn: Turn) -> None:
+        if self._is_unread:  # another one may have read it meanwhile
+            await self._read_back(turn)
+
+    async def _read_back(self, turn: Turn) -> None:
+        await self._read(turn)
         if self.assessment is not None:
-            await self._show_all_the_same(self.assessment)
+            self._confirm(self.assessment)
 
-    async def _show_all_the_same(self, assessment: Assessment) -> None:
-        """Record what was read back. Where that fails it can be shown, and each cycle tries again."""
-        try:
-            await self.ledger.confirm(assessment, self.view)
-        except SpeakerError as error:
-            self.troubles.note("state", str(error))
-        else:
-            self._unconfirmed = False
+    def _confirm(self, assessment: Assessment) -> None:
+        self.ledger.confirm(assessment, self.view)
+        self._unconfirmed = False
 
     async def withdraw_all(self) -> None:
-        """Withdraw everything of ours, without recording it: the next start decides anew."""
-        async with self._lock:
-            changes = plan({}, self.view.believed, self.ledger.owned)
-            await self.backend.apply(changes)
+        """Withdraw everything of ours, without recording it: the next start decides by itself."""
+        async with self._exclusive.turn() as turn:
+            await turn.apply(plan({}, self.view.believed, self.ledger.owned))
 
     def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
@@ -277,23 +344,26 @@ class Watchdog:
         """
         return bool(self.ledger.owned) and not self._was_read
 
-    async def _act(self, *, at_once: Collection[Prefix] = ()) -> None:
+    async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
+        if restored := self.ledger.restored():
+            self.ledger.restore(restored, filter(self._decider.is_unknown, restored))
+            self._decider.forgive(restored)
         if self._readings.due:
-            await self._read()
+            await self._read(turn)
         blind = self._blind
         if blind and not at_once:
             return
-        assessment = self._decider.decide(self.view.announced)
+        assessment = self._decider.decide(turn, self.view.announced)
         done, version = self._done
         settled = assessment is done and self.view.version == version
         if not settled or self.view.failures or at_once:
-            await self._make_it_so(assessment, at_once, only=at_once if blind else None)
+            await self._make_it_so(turn, assessment, at_once, only=at_once if blind else None)
         if self._unconfirmed:
-            await self.ledger.confirm(assessment, self.view)
-            self._unconfirmed = False
+            self._confirm(assessment)
 
     async def _make_it_so(
         self,
+        turn: Turn,
         assessment: Assessment,
         at_once: Collection[Prefix],
         *,
@@ -306,13 +376,13 @@ class Watchdog:
         if only is not None:
             ready = [change for change in ready if change.prefix in only]
         if ready:
-            await self._apply(ready)
-        await self.ledger.remember(assessment.memory)
+            await self._apply(turn, ready)
+        self.ledger.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
-    async def _apply(self, changes: list[Change]) -> None:
+    async def _apply(self, turn: Turn, changes: list[Change]) -> None:
         before = self.view.announced
-        failures = await self.backend.apply(changes)
+        failures = await turn.apply(changes)
         self.pulse.moved()
         self._readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
@@ -336,10 +406,10 @@ class Watchdog:
 
     # --- reading back ----------------------------------------------------------------------
 
-    async def _read(self, *, say: bool = True) -> None:
+    async def _read(self, turn: Turn, *, say: bool = True) -> None:
         self._readings.begin()
         try:
-            reading = await self.backend.read(self.ledger.owned)
+            reading = await turn.read(self.ledger.owned)
             self.pulse.moved()
         except BackendError as error:
             self.view.unreadable()

@@ -64,15 +64,29 @@ class Reading:
     sent: Mapping[Prefix, SentTo] = field(default_factory=dict)
 
 
-class Backend(Protocol):
-    """A routing daemon that announces what it is told.
-
-    Calls are not made at the same time. Both may take seconds, and may be called again at once.
-    """
+class Informed(Protocol):
+    """What may be asked of a daemon's driver at any time: it tells what it knows already."""
 
     @property
     def heal(self) -> float:
         """How often to read although nothing changed, in seconds."""
+
+    def peers(self) -> Sequence[Peer]:
+        """Return the neighbours, as far as they are known."""
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """Wait until the sessions that are up were sent what was accepted of some prefixes.
+
+        Only where that can be seen without asking the daemon, and for about a second at most:
+        what became of it, `read` tells.
+        """
+
+
+class Backend(Informed, Protocol):
+    """A routing daemon that announces what it is told.
+
+    Calls are not made at the same time. Both may take seconds, and may be called again at once.
+    """
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """Ask for changes, at most one to a prefix, and wait until the daemon has taken them.
@@ -88,13 +102,3 @@ class Backend(Protocol):
         Raises:
             BackendError: it can't be read. Nothing is known then.
         """
-
-    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
-        """Wait until the sessions that are up were sent what was accepted of some prefixes.
-
-        Only where that can be seen without asking the daemon, and for about a second at most:
-        what became of it, `read` tells.
-        """
-
-    def peers(self) -> Sequence[Peer]:
-        """Return the neighbours, as far as they are known."""

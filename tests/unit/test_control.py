@@ -94,7 +94,7 @@ def test_owner(tmp_path: Path) -> None:
 
     def ask(site: Site) -> None:
         client.ask(site.control, "POST", "/intents", wish(reason="disk full", seconds=7200))
-        intent = site.store.intents()[V4]
+        intent = site.store.intents().of[V4]
         assert (intent.mode, intent.owner, intent.reason) == (Mode.DRAINED, ME, "disk full")
         assert intent.until is not None
         assert intent.until - intent.since == pytest.approx(7200)
@@ -145,7 +145,7 @@ def test_dry_run(tmp_path: Path) -> None:
     def ask(site: Site) -> None:
         (route,) = client.ask(site.control, "POST", "/intents", wish(dry_run=True))
         assert (route["before"], route["announced"]) == (True, False)
-        assert not site.store.intents()
+        assert not site.store.intents().of
         assert V4_TEXT in site.table()
 
     served(tmp_path, ask)
@@ -202,7 +202,7 @@ def test_a_caller_that_hangs_up(tmp_path: Path) -> None:
             await asyncio.to_thread(
                 eventually, lambda: V4_TEXT not in site.table(), within=5, what="the drain"
             )
-            assert site.store.intents()[V4].mode is Mode.DRAINED
+            assert site.store.intents().of[V4].mode is Mode.DRAINED
 
     asyncio.run(main())
 
@@ -220,7 +220,7 @@ def test_an_end_while_a_caller_waits(tmp_path: Path) -> None:
                 head = f"POST /intents HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await asyncio.to_thread(
-                    eventually, lambda: V4 in site.store.intents(), within=5, what="the wish"
+                    eventually, lambda: V4 in site.store.intents().of, within=5, what="the wish"
                 )
                 began = loop.time()
             writer.close()
@@ -295,7 +295,7 @@ def test_bad_wishes(tmp_path: Path, body: bytes) -> None:
         status, answer = raw(site, "POST", "/intents", body)
         assert status == 400
         assert answer["error"]
-        assert not site.store.intents()
+        assert not site.store.intents().of
         assert V4_TEXT in site.table()
 
     served(tmp_path, ask)
@@ -338,7 +338,7 @@ def test_too_large(tmp_path: Path) -> None:
         status, answer = raw(site, "POST", "/intents", body)
         assert status == 413
         assert "size" in answer["error"]
-        assert not site.store.intents()
+        assert not site.store.intents().of
 
     served(tmp_path, ask)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -21,12 +22,12 @@ from hypothesis import strategies as st
 from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
-from speaker.store import HISTORY_ROWS, Entry, Owned, Store, StoreError
+from speaker.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
 from speaker.store_file import _STEPS
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
 
@@ -77,21 +78,26 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
     """Intents, ownership, memory of health and history outlive the process."""
     store.set_intents({FIRST: DRAINED, SECOND: FORCED})
     store.own([FIRST, SECOND])
-    store.confirm({FIRST: Owned("a route", up=True)}, [Entry(2.0, str(FIRST), "announced", "y")])
-    memory: dict[Prefix, dict[Service, ServiceMemory]] = {
+    store.record(
+        News(
+            owned={FIRST: Owned("a route", up=True)},
+            history=[Entry(2.0, str(FIRST), "announced", "y")],
+        )
+    )
+    memory: dict[Prefix, Mapping[Service, ServiceMemory]] = {
         FIRST: {WEB: ServiceMemory(up=True), TLS: ServiceMemory(up=False, turning_since=3.5)},
         SECOND: {WEB: ServiceMemory(up=True, gone_since=4.5, proven_at=2.5)},
     }
-    store.remember(memory)
+    store.record(News(health=memory))
     flapped = Damping(2500.0, 5.5, damped=True, up=False)
-    store.remember_damping({FIRST: flapped, SECOND: Damping(1.0, 2.0, damped=False, up=True)})
-    store.remember_damping({SECOND: None})
+    store.record(News(damping={FIRST: flapped, SECOND: Damping(1.0, 2.0, damped=False, up=True)}))
+    store.record(News(damping={SECOND: None}))
     store.close()
     reopened = again(path)
-    assert reopened.damping() == {FIRST: flapped}
-    assert reopened.intents() == {FIRST: DRAINED, SECOND: FORCED}
-    assert reopened.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
-    assert reopened.health() == memory
+    assert reopened.load().damping == {FIRST: flapped}
+    assert reopened.intents().of == {FIRST: DRAINED, SECOND: FORCED}
+    assert reopened.load().owned == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    assert reopened.load().health == memory
     assert [entry.event for entry in reopened.history([])] == ["drained", "forced", "announced"]
     reopened.close()
 
@@ -100,7 +106,7 @@ def test_killed_right_after(path: Path) -> None:
     """What was written is there although the writer was killed at once, and the file is well."""
     in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})')
     survivor = again(path)
-    assert survivor.intents() == {FIRST: Intent(Mode.DRAINED, "alice", 0.0)}
+    assert survivor.intents().of == {FIRST: Intent(Mode.DRAINED, "alice", 0.0)}
     survivor.close()
 
 
@@ -115,7 +121,7 @@ def test_killed_in_the_middle(path: Path) -> None:
         """,
     )
     survivor = again(path)
-    assert survivor.intents().keys() == {FIRST}
+    assert survivor.intents().of.keys() == {FIRST}
     survivor.close()
 
 
@@ -127,10 +133,10 @@ def test_durable(store: Store) -> None:
 def test_restored_is_forgiven(store: Store) -> None:
     """An intent to announce forgets that a prefix flapped; a drain does not."""
     flapped = Damping(2500.0, 5.5, damped=True, up=False)
-    store.remember_damping(dict.fromkeys((FIRST, SECOND, THIRD), flapped))
+    store.record(News(damping=dict.fromkeys((FIRST, SECOND, THIRD), flapped)))
     auto = Intent(Mode.AUTO, "alice", 1.0)
     store.set_intents({FIRST: DRAINED, SECOND: FORCED, THIRD: auto})
-    assert store.damping() == {FIRST: flapped}
+    assert store.load().damping == {FIRST: flapped}
 
 
 # --- two processes -------------------------------------------------------------------------------
@@ -138,12 +144,12 @@ def test_restored_is_forgiven(store: Store) -> None:
 
 def test_two_processes(store: Store, path: Path) -> None:
     """Each sees at once what the other has written, cached or not."""
-    assert store.intents() == {}
-    assert store.intents() is store.intents()
+    assert store.intents().of == {}
+    assert store.intents().of is store.intents().of
     in_another_process(path, 'store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})')
-    assert store.intents().keys() == {FIRST}
+    assert store.intents().of.keys() == {FIRST}
     store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0)})
-    assert in_another_process(path, "print(dict(store.intents()))") == "{}\n"
+    assert in_another_process(path, "print(dict(store.intents().of))") == "{}\n"
 
 
 def test_while_another_writes(store: Store, path: Path) -> None:
@@ -155,7 +161,7 @@ def test_while_another_writes(store: Store, path: Path) -> None:
         store.set_intents({FIRST: DRAINED})
     holder.execute("ROLLBACK")
     holder.close()
-    assert store.intents() == {}
+    assert store.intents().of == {}
 
 
 # --- intents -------------------------------------------------------------------------------------
@@ -172,7 +178,7 @@ def test_read_while_a_write_waits(store: Store, path: Path) -> None:
         taken: list[float] = []
         while writing.is_alive() and len(taken) < 20:
             began = time.monotonic()
-            assert store.intents() == {SECOND: FORCED}
+            assert store.intents().of == {SECOND: FORCED}
             assert len(store.history([])) == 1
             taken.append(time.monotonic() - began)
             writing.join(0.02)
@@ -180,7 +186,7 @@ def test_read_while_a_write_waits(store: Store, path: Path) -> None:
         writing.join()
     assert len(taken) == 20
     assert max(taken) < 0.5
-    assert store.intents() == {FIRST: DRAINED, SECOND: FORCED}
+    assert store.intents().of == {FIRST: DRAINED, SECOND: FORCED}
 
 
 def test_while_another_reads(store: Store, path: Path) -> None:
@@ -192,10 +198,10 @@ def test_while_another_reads(store: Store, path: Path) -> None:
         reader.execute("SELECT * FROM intent").fetchall()
         with pytest.raises(StoreError, match="locked"):
             store.set_intents({FIRST: DRAINED})
-        assert store.intents() == {SECOND: FORCED}
+        assert store.intents().of == {SECOND: FORCED}
         reader.execute("COMMIT")
     store.set_intents({THIRD: DRAINED})
-    assert store.intents() == {SECOND: FORCED, THIRD: DRAINED}
+    assert store.intents().of == {SECOND: FORCED, THIRD: DRAINED}
 
 
 def test_a_full_disk(store: Store) -> None:
@@ -205,10 +211,10 @@ def test_a_full_disk(store: Store) -> None:
     many = [Entry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
     store.own([FIRST])
     with pytest.raises(StoreError, match="full"):
-        store.confirm({FIRST: Owned("route", up=True)}, many)
-    assert store.owned() == {FIRST: Owned()}
+        store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
+    assert store.load().owned == {FIRST: Owned()}
     store._db.execute("PRAGMA max_page_count = 100000")
-    store.confirm({FIRST: Owned("route", up=True)}, many)
+    store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert len(store.history([], limit=2000)) == 1000
 
 
@@ -216,7 +222,7 @@ def test_auto_lifts(store: Store) -> None:
     """An intent of mode auto takes away what was there; a later one replaces an earlier."""
     store.set_intents({FIRST: DRAINED, SECOND: DRAINED})
     store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0), SECOND: FORCED})
-    assert store.intents() == {SECOND: FORCED}
+    assert store.intents().of == {SECOND: FORCED}
 
 
 def test_all_or_none(store: Store) -> None:
@@ -230,13 +236,13 @@ def test_all_or_none(store: Store) -> None:
     )
     with pytest.raises(StoreError, match="disk full"):
         store.set_intents({FIRST: DRAINED, SECOND: DRAINED}, up=[FIRST])
-    assert store.intents() == {FIRST: FORCED}
+    assert store.intents().of == {FIRST: FORCED}
     assert store.history([]) == before
-    assert store.owned() == {FIRST: Owned(), SECOND: Owned()}
+    assert store.load().owned == {FIRST: Owned(), SECOND: Owned()}
     store._db.execute("DROP TRIGGER full")
     store.set_intents({SECOND: DRAINED}, up=[FIRST])
-    assert store.intents().keys() == {FIRST, SECOND}
-    assert store.owned() == {FIRST: Owned(up=True), SECOND: Owned()}
+    assert store.intents().of.keys() == {FIRST, SECOND}
+    assert store.load().owned == {FIRST: Owned(up=True), SECOND: Owned()}
 
 
 @given(st.dictionaries(made.PREFIXES, made.intents(), max_size=5))
@@ -246,7 +252,7 @@ def test_any_intents(intents: dict[Prefix, Intent]) -> None:
         store = Store(Path(directory, "state.sqlite3"))
         store.set_intents(intents)
         kept = {prefix: i for prefix, i in intents.items() if i.mode is not Mode.AUTO}
-        assert store.intents() == kept
+        assert store.intents().of == kept
         assert store.history([]) == [
             Entry(intent.since, str(prefix), intent.mode, str(intent))
             for prefix, intent in intents.items()
@@ -263,22 +269,22 @@ def test_a_rehearsal_leaves_the_file_alone(store: Store, path: Path) -> None:
     store.own([FIRST])
     before = path.read_bytes()
     rehearsal = Store(path, rehearse=True)
-    assert rehearsal.intents() == {FIRST: DRAINED}
+    assert rehearsal.intents().of == {FIRST: DRAINED}
     rehearsal.set_intents({FIRST: FORCED, SECOND: DRAINED})
     rehearsal.own([SECOND])
-    rehearsal.confirm({FIRST: Owned("a route", up=True)})
-    assert rehearsal.intents() == {FIRST: FORCED, SECOND: DRAINED}
-    assert rehearsal.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    rehearsal.record(News(owned={FIRST: Owned("a route", up=True)}))
+    assert rehearsal.intents().of == {FIRST: FORCED, SECOND: DRAINED}
+    assert rehearsal.load().owned == {FIRST: Owned("a route", up=True), SECOND: Owned()}
     rehearsal.close()
     assert path.read_bytes() == before
-    assert store.intents() == {FIRST: DRAINED}
+    assert store.intents().of == {FIRST: DRAINED}
 
 
 def test_a_rehearsal_without_a_file(path: Path) -> None:
     """It begins with nothing, and makes none."""
     rehearsal = Store(path, rehearse=True)
     rehearsal.set_intents({FIRST: DRAINED})
-    assert rehearsal.intents() == {FIRST: DRAINED}
+    assert rehearsal.intents().of == {FIRST: DRAINED}
     rehearsal.close()
     assert not path.exists()
 
@@ -296,25 +302,29 @@ def test_a_rehearsal_of_a_bad_file(path: Path) -> None:
 def test_ownership(store: Store) -> None:
     """Owning again keeps what was confirmed; disowning forgets it, and its health."""
     store.own([FIRST, SECOND])
-    store.confirm({FIRST: Owned("a route", up=True), THIRD: Owned("not ours")})
+    store.record(News(owned={FIRST: Owned("a route", up=True), THIRD: Owned("not ours")}))
     store.own([FIRST])
-    assert store.owned() == {FIRST: Owned("a route", up=True), SECOND: Owned()}
-    store.remember({FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {WEB: ServiceMemory(up=True)}})
-    store.disown([FIRST])
-    assert store.owned().keys() == {SECOND}
-    assert store.health().keys() == {SECOND}
+    assert store.load().owned == {FIRST: Owned("a route", up=True), SECOND: Owned()}
+    store.record(
+        News(health={FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {WEB: ServiceMemory(up=True)}})
+    )
+    store.record(News(gone={FIRST}))
+    assert store.load().owned.keys() == {SECOND}
+    assert store.load().health.keys() == {SECOND}
 
 
 def test_memory_is_replaced(store: Store) -> None:
     """What is remembered of a prefix replaces what was; others keep theirs."""
-    store.remember({FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {TLS: ServiceMemory(up=False)}})
-    store.remember({FIRST: {TLS: ServiceMemory(up=False)}})
-    assert store.health() == {
+    store.record(
+        News(health={FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {TLS: ServiceMemory(up=False)}})
+    )
+    store.record(News(health={FIRST: {TLS: ServiceMemory(up=False)}}))
+    assert store.load().health == {
         FIRST: {TLS: ServiceMemory(up=False)},
         SECOND: {TLS: ServiceMemory(up=False)},
     }
-    store.remember({FIRST: {}})
-    assert store.health().keys() == {SECOND}
+    store.record(News(health={FIRST: {}}))
+    assert store.load().health.keys() == {SECOND}
 
 
 # --- history -------------------------------------------------------------------------------------
@@ -326,8 +336,8 @@ def entries(count: int, prefix: Prefix = FIRST) -> list[Entry]:
 
 def test_history(store: Store) -> None:
     """The newest entries of the prefixes asked for, or of all, oldest first."""
-    store.confirm({}, entries(5))
-    store.confirm({}, entries(2, SECOND))
+    store.record(News(history=entries(5)))
+    store.record(News(history=entries(2, SECOND)))
     assert [entry.time for entry in store.history([], limit=3)] == [4.0, 0.0, 1.0]
     assert [entry.time for entry in store.history([FIRST], limit=2)] == [3.0, 4.0]
     assert len(store.history([FIRST, SECOND])) == 7
@@ -336,8 +346,8 @@ def test_history(store: Store) -> None:
 
 def test_history_does_not_grow_for_ever(store: Store) -> None:
     """The oldest entries make room."""
-    store.confirm({}, entries(HISTORY_ROWS))
-    store.confirm({}, entries(7, SECOND))
+    store.record(News(history=entries(HISTORY_ROWS)))
+    store.record(News(history=entries(7, SECOND)))
     kept = store.history([], limit=2 * HISTORY_ROWS)
     assert len(kept) == HISTORY_ROWS
     assert (kept[0].time, kept[-1].time) == (7.0, 6.0)
@@ -345,14 +355,14 @@ def test_history_does_not_grow_for_ever(store: Store) -> None:
 
 def test_history_of_many(store: Store) -> None:
     """History may be asked for more prefixes than a query has room for."""
-    store.confirm({}, entries(1))
+    store.record(News(history=entries(1)))
     many = [FIRST, *(made.host_v6(number) for number in range(40_000))]
     assert len(store.history(many)) == 1
 
 
 def test_the_latest_of_each(store: Store) -> None:
     """Of each prefix the newest entries, oldest first; of one without any, none."""
-    store.confirm({}, [*entries(7), *entries(2, SECOND)])
+    store.record(News(history=[*entries(7), *entries(2, SECOND)]))
     latest = store.latest([SECOND, FIRST, made.host_v6(1)], 3)
     assert {p: [entry.time for entry in found] for p, found in latest.items()} == {
         SECOND: [0.0, 1.0],
@@ -394,11 +404,11 @@ def test_of_an_older_program(path: Path) -> None:
     db.close()
     for _ in range(2):
         store = Store(path)
-        assert store.intents() == {FIRST: FORCED}
-        assert store.owned() == {FIRST: Owned("a route", up=True)}
-        assert store.health() == {FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}
+        assert store.intents().of == {FIRST: FORCED}
+        assert store.load().owned == {FIRST: Owned("a route", up=True)}
+        assert store.load().health == {FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}
         assert [entry.event for entry in store.history([])] == ["announced"]
-        store.remember({FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}})
+        store.record(News(health={FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}))
         store.close()
 
 
@@ -454,22 +464,107 @@ def test_mode(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("prefix", "rest"),
     [
-        "INSERT INTO intent VALUES ('192.0.2.1/24', 'drained', 'a', '', 0, NULL)",
-        "INSERT INTO intent VALUES ('192.0.2.1/32', 'gone', 'a', '', 0, NULL)",
-        "INSERT INTO intent VALUES ('192.0.2.1/32', 'drained', char(10), '', 0, NULL)",
-        "INSERT INTO owned VALUES ('nowhere', '', 0)",
-        "INSERT INTO health VALUES ('nowhere', 'tcp/80', 1, NULL, NULL, NULL)",
-        "INSERT INTO health VALUES ('192.0.2.1/32', 'tcp', 1, NULL, NULL, NULL)",
-        "DROP TABLE intent; DROP TABLE owned; DROP TABLE health",
+        ("192.0.2.1/32", "'gone', 'a', '', 0, NULL"),
+        ("192.0.2.1/32", "'drained', char(10), '', 0, NULL"),
+        ("192.0.2.1/32", "'auto', 'a', CAST(x'ff' AS TEXT), 0, NULL"),
+        ("192.0.2.1/32", "'forced', 'a', '', 9e99, NULL"),
+        ("192.0.2.1/32", "'forced', 'a', '', 0, 9e999"),
+        ("192.0.2.1/24", "'forced', 'a', '', 0, NULL"),
     ],
 )
-def test_damaged_rows(store: Store, path: Path, damage: str) -> None:
-    """A row that makes no sense is a StoreError that names the file: no drain is forgotten over it."""
-    store._db.executescript(damage)
+def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) -> None:
+    """It may have been a drain: what it names is held drained, and others are as they are."""
+    store.set_intents({SECOND: FORCED})
+    store._db.execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
+    for found in (store.intents(), store.load().intents):
+        assert found.of[SECOND] == FORCED
+        assert found.of[FIRST].mode is Mode.DRAINED
+        assert found.of[FIRST].in_force(1e12)
+        assert str(found.of[FIRST]).isprintable()
+        (fault,) = found.faults
+        assert f"the intent of '{prefix}' can't be read" in fault
+        assert "vip_mgmt -a" in fault
+        assert fault.isprintable()
+    store.set_intents({FIRST: Intent(Mode.AUTO, "bob", 1.0)})
+    assert store.intents() == store.load().intents
+    assert store.intents().of == {SECOND: FORCED}
+    assert not store.intents().faults
+
+
+def test_an_intent_of_nobody_knows_what(store: Store) -> None:
+    """A row that names no prefix holds none, stops nothing, and is said."""
+    store._db.execute("INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0)")
+    store.set_intents({FIRST: DRAINED})
+    assert store.intents().of == {FIRST: DRAINED}
+    (fault,) = store.intents().faults
+    assert "whose prefix is 'nowhere\\x1b'" in fault
+
+
+@pytest.mark.parametrize(
+    ("table", "rest"),
+    [
+        ("owned", "'nowhere', '', 0"),
+        ("health", "'nowhere', 'tcp/80', 1, NULL, NULL, NULL"),
+        ("health", "'192.0.2.1/32', 'tcp', 1, NULL, NULL, NULL"),
+        ("health", "'192.0.2.1/32', 'tcp/81', 1, 9e999, NULL, NULL"),
+        ("damping", "'192.0.2.1/32', 9e999, 0, 1, 0"),
+    ],
+)
+def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -> None:
+    """It is ignored, and said; all others are as they are."""
+    store.own([FIRST, SECOND])
+    store.record(News(health={FIRST: {WEB: ServiceMemory(up=True)}}))
+    before = store.load()
+    assert not before.faults
+    store._db.execute(f"INSERT INTO {table} VALUES ({rest})")
+    found = store.load()
+    (fault,) = found.faults
+    assert fault.startswith(f"a row of table {table} is ignored: ")
+    assert (found.owned, found.health, found.damping) == (
+        before.owned,
+        before.health,
+        before.damping,
+    )
+
+
+@pytest.mark.parametrize("table", ["intent", "owned", "health", "damping"])
+def test_no_table(store: Store, path: Path, table: str) -> None:
+    """A file that lacks a table can't be read: no drain is forgotten over it."""
+    store._db.execute(f"DROP TABLE {table}")
     with pytest.raises(StoreError, match=str(path)):
-        assert [store.intents(), store.owned(), store.health()]
+        store.load()
+
+
+def test_moved_while_in_use(store: Store, path: Path) -> None:
+    """A file that is moved, or another one of its name, is no place to read intents from."""
+    assert not store.intents().of
+    path.rename(path.with_suffix(".old"))
+    for _ in range(2):
+        with pytest.raises(StoreError, match="moved or removed; restart vip_watchdog"):
+            store.intents()
+        Store(path).close()
+    path.with_suffix(".old").rename(path)
+    assert not store.intents().of
+
+
+def test_a_caller_that_was_cancelled(store: Store) -> None:
+    """A write whose caller has gone ends before the next one begins; neither is lost."""
+
+    async def main() -> None:
+        with closing(sqlite3.connect(store._path, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            first = asyncio.create_task(asyncio.to_thread(store.own, [FIRST]))
+            await asyncio.sleep(0.05)
+            first.cancel()
+            second = asyncio.create_task(asyncio.to_thread(store.own, [SECOND]))
+            await asyncio.sleep(0.05)
+            holder.execute("ROLLBACK")
+        await second
+
+    asyncio.run(main())
+    assert store.load().owned.keys() == {FIRST, SECOND}
 
 
 def test_removed_while_in_use(store: Store, path: Path) -> None:

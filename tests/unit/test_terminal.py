@@ -51,7 +51,7 @@ def test_wish_unheard(site: Path, to: str) -> None:
     """A wish is recorded although what is said about it can't be written."""
     shell(site, f"-d {PREFIX} {to}")
     store = Store(site / "state.sqlite3")
-    assert store.intents()[parse_prefix(PREFIX)].mode is Mode.DRAINED
+    assert store.intents().of[parse_prefix(PREFIX)].mode is Mode.DRAINED
     store.close()
 
 

@@ -129,7 +129,7 @@ class Run:
     def intents(self) -> dict[str, Mode]:
         store = Store(self.directory / "state.sqlite3")
         try:
-            return {str(prefix): intent.mode for prefix, intent in store.intents().items()}
+            return {str(prefix): intent.mode for prefix, intent in store.intents().of.items()}
         finally:
             store.close()
 
@@ -489,7 +489,7 @@ def test_recorded(run: Run) -> None:
         f"bgp_mgt: {V6}: drained is recorded; {TAKEN}",
     ]
     store = Store(run.directory / "state.sqlite3")
-    intent = store.intents()[parse_prefix(V4)]
+    intent = store.intents().of[parse_prefix(V4)]
     assert [(entry.event, entry.prefix) for entry in store.history([])] == [
         ("drained", V4),
         ("drained", V6),

@@ -417,7 +417,7 @@ def test_an_operator_lifts_the_damping(tmp_path: Path, mode: Mode) -> None:
         await world.wish(Mode.AUTO, V4)
         await world.restart()
         assert world.announced == names(*ALL)
-        assert not world.store.damping()
+        assert not world.store.load().damping
         await world.flap(V4, 1)
         assert world.announced == names(*ALL)
 

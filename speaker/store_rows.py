@@ -1,0 +1,165 @@
+"""What the state file's rows mean, and what is done about one that makes no sense.
+
+Whatever wrote it, one row must not stop the watchdog. A bad intent may have been a drain: the
+prefix that it names is held drained. Any other bad row is ignored, as if it were not there: what
+is forgotten with it is a memory of health, or that a prefix that can't even be written was ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from policy.damping import Damping
+from policy.errors import PolicyError
+from policy.health import Service, ServiceMemory
+from policy.intent import MAX_TEXT, Intent, Mode
+from policy.route import parse_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from policy.route import Prefix
+
+Row = tuple[Any, ...]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+HOLDER = "state file"
+"""Whose drain it is, where a row can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A prefix of ours: its route when last confirmed, and whether its health was good when last known.
+
+    The route is text, empty where the prefix was withdrawn: it is compared and shown, and not
+    parsed. An operator's drain changes the route, and not `up`.
+    """
+
+    route: str = ""
+    up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Intents:
+    """The intents on file, expired ones too.
+
+    `faults` says of each bad row what is wrong and what to do; `rows` has, for a prefix that is
+    held for some, how they name it: whoever replaces its intent removes these.
+    """
+
+    of: Mapping[Prefix, Intent] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    rows: Mapping[Prefix, frozenset[str]] = field(default_factory=dict)
+
+
+class IntentReader:
+    """Reads rows of intents. One that was read before costs next to nothing."""
+
+    def __init__(self) -> None:
+        self._known: dict[Row, tuple[Prefix, Intent]] = {}
+
+    def read(self, rows: Iterable[Row]) -> Intents:
+        """Return the intents of rows `prefix, mode, owner, reason, since, until`."""
+        known: dict[Row, tuple[Prefix, Intent]] = {}
+        bad: list[tuple[Row, Exception]] = []
+        for row in rows:
+            try:
+                known[row] = self._known.get(row) or _intent(row)
+            except (ValueError, OverflowError, OSError) as error:
+                bad.append((row, error))
+        self._known = known
+        of = dict(known.values())
+        faults: list[str] = []
+        names: dict[Prefix, frozenset[str]] = {}
+        for row, fault in bad:
+            prefixes = _prefixes_in(row[0])
+            faults.append(_say(row, fault, held=bool(prefixes)))
+            for prefix in prefixes:
+                of[prefix] = _drained(row)
+                names[prefix] = names.get(prefix, frozenset()) | {row[0]}
+        return Intents(of, tuple(faults), names)
+
+
+def _intent(row: Row) -> tuple[Prefix, Intent]:
+    prefix, mode, owner, reason, since, until = row
+    intent = Intent(Mode(mode), owner, since, reason, until)
+    str(intent)  # a time that can't be told is none
+    return parse_prefix(prefix), intent
+
+
+def _prefixes_in(text: str) -> set[Prefix]:
+    """Return all prefixes that a text may name: of an address with host bits, both readings."""
+    try:
+        found = ip_interface(text)
+        return {parse_prefix(str(found.ip)), parse_prefix(str(found.network))}
+    except ValueError:
+        return set()
+
+
+def _drained(row: Row) -> Intent:
+    """Return what holds a prefix whose intent can't be read."""
+    said = f"its row can't be read: {', '.join(map(ascii, row[1:4]))}"
+    return Intent(Mode.DRAINED, HOLDER, 0.0, said[:MAX_TEXT])
+
+
+def _say(row: Row, error: Exception, *, held: bool) -> str:
+    name = ascii(row[0])[:MAX_TEXT]
+    if held:
+        return (
+            f"the intent of {name} can't be read ({error}), so it is held drained; "
+            "lift it with vip_mgmt -a, or record it again with -d"
+        )
+    return (
+        f"an intent can't be read ({error}), and may have been any prefix's drain; drain again "
+        f"what was drained, and remove the row of table intent whose prefix is {name}"
+    )
+
+
+def parsed(
+    table: str,
+    rows: Iterable[Row],
+    parse: Callable[[Row], tuple[_Key, _Value]],
+    faults: list[str],
+) -> Iterator[tuple[_Key, _Value]]:
+    """Give what rows mean; what those mean nothing is added to the faults.
+
+    Args:
+        table: its name, for a fault.
+        rows: of one table; the first column is the prefix.
+        parse: makes a key and a value of a row.
+        faults: collects.
+    """
+    for row in rows:
+        try:
+            yield parse(row)
+        except (ValueError, TypeError) as error:
+            name = ascii(row[0])[:MAX_TEXT]
+            faults.append(f"a row of table {table} is ignored: {name}: {error}; remove it")
+
+
+def owned(row: Row) -> tuple[Prefix, Owned]:
+    """Parse `prefix, route, up`."""
+    prefix, route, up = row
+    return parse_prefix(prefix), Owned(route, bool(up))
+
+
+def health(row: Row) -> tuple[tuple[Prefix, Service], ServiceMemory]:
+    """Parse `prefix, service, up, turning_since, gone_since, proven_at`."""
+    prefix, service, up, *times = row
+    _check(*(time for time in times if time is not None))
+    return (parse_prefix(prefix), Service.parse(service)), ServiceMemory(bool(up), *times)
+
+
+def damping(row: Row) -> tuple[Prefix, Damping]:
+    """Parse `prefix, penalty, at, damped, up`."""
+    prefix, penalty, at, damped, up = row
+    _check(penalty, at)
+    return parse_prefix(prefix), Damping(penalty, at, bool(damped), bool(up))
+
+
+def _check(*numbers: float) -> None:
+    if not all(map(isfinite, numbers)):
+        raise PolicyError(f"time: {numbers}: a number that has no end")
