@@ -126,3 +126,23 @@ def timed(number: signal.Signals, pid: int, wait: partial[None]) -> float:
     os.kill(pid, number)
     wait()
     return time.monotonic() - started
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def quiet(exabgp: ExaBgp) -> None:
+    """Wait until ExaBGP and its helper have been idle for a moment."""
+    pids = [exabgp.pid, *exabgp.helpers()]
+    seen: list[tuple[float, float]] = []
+
+    def idle() -> bool:
+        now = (time.monotonic(), sum(map(cpu_seconds, pids)))
+        seen.append(now)
+        past = [used for when, used in seen if now[0] - 1.5 <= when <= now[0] - 1.0]
+        return bool(past) and now[1] - past[0] < 0.5
+
+    eventually(idle, within=60, what="ExaBGP idle", every=0.1)
