@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from policy.errors import PolicyError
 
@@ -55,7 +56,13 @@ class Intent:
         return self.until is None or now < self.until
 
     def __str__(self) -> str:
-        text = f"{self.mode} by {self.owner} at {timestamp(self.since)}"
-        if self.until is not None:
-            text += f" until {timestamp(self.until)}"
-        return f"{text}: {self.reason}" if self.reason else text
+        return _text(self)
+
+
+@lru_cache(maxsize=1024)
+def _text(intent: Intent) -> str:
+    """Return an intent in words. The same one is told of thousands of prefixes."""
+    text = f"{intent.mode} by {intent.owner} at {timestamp(intent.since)}"
+    if intent.until is not None:
+        text += f" until {timestamp(intent.until)}"
+    return f"{text}: {intent.reason}" if intent.reason else text
