@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
+from policy.covering import Covering
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
@@ -119,8 +120,7 @@ class Topology:
     vips: tuple[Vip, ...]
     _by_prefix: dict[Prefix, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
     _by_name: dict[str, Vip] = field(init=False, repr=False, compare=False)
-    _by_host: dict[IpAddress, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
-    _wide: tuple[tuple[Vip, Address], ...] = field(init=False, repr=False, compare=False)
+    _covering: Covering = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = sorted(dc.name for dc in self.dcs)
@@ -144,13 +144,9 @@ class Topology:
                         f"{by_prefix[address.prefix][0].name}; a prefix belongs to one place"
                     )
                 by_prefix[address.prefix] = (vip, address)
-        homes = by_prefix.values()
-        hosts = {a.prefix.network_address: (v, a) for v, a in homes if a.prefix.num_addresses == 1}
-        wide = tuple((v, a) for v, a in homes if a.prefix.num_addresses > 1)
         object.__setattr__(self, "_by_prefix", by_prefix)
         object.__setattr__(self, "_by_name", {vip.name: vip for vip in reversed(self.vips)})
-        object.__setattr__(self, "_by_host", hosts)
-        object.__setattr__(self, "_wide", wide)
+        object.__setattr__(self, "_covering", Covering(by_prefix))
 
     def dc(self, name: str) -> DataCentre:
         """Return the data centre of that name.
@@ -174,9 +170,8 @@ class Topology:
         return self._by_prefix.get(prefix)
 
     def home(self, address: IpAddress) -> tuple[Vip, Address] | None:
-        """Return the VIP and the prefix that announce an address: its host prefix, or a wider one."""
-        found = self._by_host.get(address)
-        return found or next((home for home in self._wide if address in home[1].prefix), None)
+        """Return the VIP and the prefix that announce an address: the longest that it lies in."""
+        return next(map(self._by_prefix.__getitem__, self._covering.of(address)), None)
 
     @property
     def prefixes(self) -> tuple[Prefix, ...]:

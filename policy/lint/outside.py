@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from policy.covering import Covering
 from policy.health import FWMARK, Service
 from policy.lint.finding import Code, Finding
 
@@ -99,10 +100,15 @@ def services(
         for version in (4, 6)
     }
     missing = []
+    covering = Covering(topology.prefixes)
+    by_prefix: dict[Prefix, set[Service]] = defaultdict(set)
+    for at, own in by_address.items():
+        for prefix in covering.of(at):
+            by_prefix[prefix] |= own
     for vip, address in topology:
         if vip.name not in balanced:
             continue
-        have = set().union(*(by_address[at] for at in _within(address.prefix, by_address)))
+        have = by_prefix[address.prefix]
         required = vip.health.required.keys()
         lacking = sorted(required - have - marked[address.prefix.version])
         if lacking or not (have or required):
@@ -116,9 +122,3 @@ def services(
                 )
             )
     return (*extra, *missing)
-
-
-def _within(prefix: Prefix, addresses: Collection[IpAddress]) -> list[IpAddress]:
-    if prefix.num_addresses == 1:
-        return [prefix.network_address] if prefix.network_address in addresses else []
-    return [address for address in addresses if address in prefix]

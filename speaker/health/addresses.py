@@ -13,6 +13,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from policy.covering import Covering
 from policy.health import Observation, Presence
 from speaker.errors import SpeakerError
 from speaker.health.pace import Pace
@@ -119,7 +120,7 @@ class AddressSource:
             dump: reads all addresses.
             steady: a clock.
         """
-        self._prefixes = prefixes
+        self._covering = Covering(prefixes)
         self._dump = dump
         self._steady = steady
         self._events: socket.socket | None = None
@@ -143,7 +144,7 @@ class AddressSource:
             presence = Presence(None if last is None else last.here, str(error))
         else:
             presence = Presence(
-                frozenset(prefix for prefix in self._prefixes if _is_here(prefix, addresses))
+                frozenset(prefix for at in addresses for prefix in self._covering.of(at))
             )
         if presence != last:
             self._observation = Observation({}, presence=presence)
@@ -161,12 +162,6 @@ class AddressSource:
                 self._events = listen()
             return True
         return drain(self._events)
-
-
-def _is_here(prefix: Prefix, addresses: Collection[IpAddress]) -> bool:
-    if prefix.prefixlen == prefix.max_prefixlen:
-        return prefix.network_address in addresses
-    return any(address in prefix for address in addresses)
 
 
 class AddressEvents:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from policy.covering import Covering
 from policy.health import FWMARK, Observation, Service
 from speaker.errors import SpeakerError
 
@@ -113,11 +114,10 @@ class Counting:
     def __init__(self, watched: Iterable[Watched]) -> None:
         """Count nothing yet."""
         self._watched = tuple(watched)
-        self._hosts: dict[IpAddress, list[Watched]] = {}
-        self._wide = [i for i in self._watched if i.prefix.prefixlen != i.prefix.max_prefixlen]
+        self._by_prefix: dict[Prefix, list[Watched]] = {}
         for item in self._watched:
-            if item not in self._wide:
-                self._hosts.setdefault(item.prefix.network_address, []).append(item)
+            self._by_prefix.setdefault(item.prefix, []).append(item)
+        self._covering = Covering(self._by_prefix)
         self._servers: dict[VirtualServer, tuple[Service, list[Watched]]] = {}
         self._live: Mapping[Prefix, Mapping[Service, int]] = {}
 
@@ -149,8 +149,8 @@ class Counting:
 
     def _find(self, server: VirtualServer) -> tuple[Service, list[Watched]]:
         """Return a virtual server's service, and in which watched prefixes it is."""
-        items = [*self._hosts.get(server.address, ())]
-        items += [item for item in self._wide if server.address in item.prefix]
+        prefixes = self._covering.of(server.address)
+        items = [item for prefix in prefixes for item in self._by_prefix[prefix]]
         return Service(server.protocol, server.port), items
 
 

@@ -1,0 +1,159 @@
+"""The work of the parts grows with what they are given: daemons' answers, tables of IPVS, addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address, ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from policy.health import Service
+from policy.lint import outside
+from policy.plan import Announce, Withdraw
+from policy.route import Route, parse_prefix
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker.backends.quagga import QuaggaBackend
+from speaker.health.addresses import AddressSource
+from speaker.health.proc import Parser
+from speaker.health.settle import Settling
+from speaker.health.table import Counting, RealServer, Table, VirtualServer, Watched
+from tests.contract.quagga_worlds import SETTINGS, no_pause
+from tests.contract.worlds import ASN, PROFILES
+from tests.fakes import virtual_time
+from tests.fakes.bgpd import Bgpd
+from tests.lab.growth import Work, assert_linear, counting
+from tests.unit.health.tables import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.units import IpAddress
+
+FIRST = IPv4Address("198.18.0.0")
+
+
+def hosts(count: int) -> list[Prefix]:
+    return [parse_prefix(f"{FIRST + number}/32") for number in range(count)]
+
+
+def wide(count: int) -> list[Prefix]:
+    return [parse_prefix(f"{FIRST + 4 * number}/30") for number in range(count)]
+
+
+PREFIXES = pytest.mark.parametrize("prefixes", [hosts, wide])
+
+
+def topology(prefixes: list[Prefix]) -> Topology:
+    vips = tuple(
+        Vip(f"vip-{number}.example", (Address(prefix, ("par1",)),), (Profile("near", 0),))
+        for number, prefix in enumerate(prefixes)
+    )
+    return Topology((DataCentre("par1", ASN),), vips)
+
+
+def table(count: int, live: int = 2) -> Table:
+    real = tuple(RealServer(ip_address(f"192.0.2.{n}"), 80, int(n <= live)) for n in (1, 2))
+    return Table({VirtualServer("tcp", FIRST + 4 * number, 80): real for number in range(count)})
+
+
+# --- bgpd ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", ["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4"])
+def test_of_bgpd(dialect: Any) -> None:
+    """All is announced, read back and withdrawn."""
+
+    async def main(count: int) -> Work:
+        bgpd = Bgpd(dialect)
+        backend = QuaggaBackend(bgpd, pause=no_pause)
+        backend.configure(ASN, SETTINGS, PROFILES)
+        attributes = PROFILES[0].attributes(ASN)
+        prefixes = hosts(count)
+        announced: list[Change] = [Announce(Route(prefix, attributes)) for prefix in prefixes]
+        withdrawn: list[Change] = [Withdraw(prefix) for prefix in prefixes]
+        with counting() as work:
+            for changes in (announced, withdrawn):
+                assert not await backend.apply(changes)
+                reading = await backend.read(prefixes)
+                assert any(reading.routes.values()) == (changes is announced)
+        return work
+
+    assert_linear(lambda count: virtual_time.run(main(count)))
+
+
+# --- health --------------------------------------------------------------------------------------
+
+
+@PREFIXES
+def test_of_a_table(prefixes: Callable[[int], list[Prefix]]) -> None:
+    """IPVS's table is parsed, believed and counted, at first, without its realservers, and again."""
+
+    def measure(count: int) -> Work:
+        looks = [render(table(count, live)) for live in (2, 0, 2)]
+        parser, settling = Parser(), Settling()
+        with counting() as work:
+            counted = Counting(map(Watched, prefixes(count)))
+            for now, text in enumerate(looks):
+                counted.count(settling.take(parser.parse(text), float(now), busy=True))
+        return work
+
+    assert_linear(measure)
+
+
+@PREFIXES
+def test_of_addresses(prefixes: Callable[[int], list[Prefix]]) -> None:
+    """It is looked which of them are here."""
+
+    async def look(source: AddressSource) -> Work:
+        with counting() as work:
+            presence = (await source.observe()).presence
+        await source.close()
+        assert presence is not None
+        assert presence.here
+        return work
+
+    def measure(count: int) -> Work:
+        here: frozenset[IpAddress] = frozenset(FIRST + 4 * number for number in range(count))
+
+        async def dump() -> frozenset[IpAddress]:
+            return here
+
+        return asyncio.run(look(AddressSource(prefixes(count), dump=dump)))
+
+    assert_linear(measure)
+
+
+# --- check ---------------------------------------------------------------------------------------
+
+
+@PREFIXES
+def test_of_names(prefixes: Callable[[int], list[Prefix]]) -> None:
+    """What DNS has is compared: nothing that vip.toml has, and all of it under one name."""
+
+    def measure(count: int) -> Work:
+        known = topology(prefixes(count))
+        addresses = [FIRST + 4 * number for number in range(count)]
+        elsewhere = [IPv4Address("203.0.113.0") + number for number in range(count)]
+        with counting() as work:
+            for found in (addresses, elsewhere):
+                outside.names(known, {known.vips[0].name: {4: found}})
+        return work
+
+    assert_linear(measure)
+
+
+@PREFIXES
+def test_of_services(prefixes: Callable[[int], list[Prefix]]) -> None:
+    """What IPVS has is compared: all that vip.toml has, and as much that it has not."""
+
+    def measure(count: int) -> Work:
+        known = topology(prefixes(count))
+        found = [(FIRST + 2 * number, Service("tcp", 80)) for number in range(2 * count)]
+        with counting() as work:
+            outside.services(known, {vip.name for vip in known.vips}, found, {})
+        return work
+
+    assert_linear(measure)
