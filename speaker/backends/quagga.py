@@ -10,7 +10,7 @@ from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.quagga_announced import PASSING, announced
 from speaker.backends.quagga_commands import FAULTS, LOCKED, refusal, render
 from speaker.backends.quagga_route_map import RouteMap, route_map
-from speaker.backends.quagga_running_config import Running, is_whole, parse_running
+from speaker.backends.quagga_running_config import END, Running, is_whole, parse_running
 from speaker.backends.quagga_summary import Session, parse_summary
 from speaker.backends.quagga_table import answered, parse_tables
 from speaker.backends.vtysh import VtyshError
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from speaker.backends.vtysh import Vtysh
     from speaker.settings import QuaggaSettings
 
+# The tables are the last, because theirs is the end that shows whether all in front of it is there.
 READ = (
     "show running-config",
-    "show bgp ipv4 unicast",
-    "show bgp ipv6 unicast",
     "show ip bgp summary",  # Quagga 0.99 says nothing of IPv4 in the other one
     "show bgp summary",
+    "show bgp ipv4 unicast",
+    "show bgp ipv6 unicast",
 )
 TABLES = 2
 NOT_WHOLE = "bgpd: its answer is not whole; it may just have ended"
@@ -204,8 +205,9 @@ class QuaggaBackend:
         running = self._running_of(lines)
         if not answered(lines, TABLES):
             raise BackendError(NOT_WHOLE)
-        paths = parse_tables(lines)
-        self._sessions = parse_summary(lines)
+        answers = lines[lines.index(END) :]
+        paths = parse_tables(answers)
+        self._sessions = parse_summary(answers)
         self._running = running
         wrong = {wanted.name for wanted in self._maps.values() if not running.has(wanted)}
         return {
@@ -240,7 +242,7 @@ class QuaggaBackend:
         """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""
         if not is_whole(lines):
             raise BackendError(NOT_WHOLE)
-        running = parse_running(lines)
+        running = parse_running(lines[: lines.index(END)])
         if running.asns != [self._asn]:
             found = ", ".join(map(str, running.asns)) or "no router bgp"
             raise BackendError(

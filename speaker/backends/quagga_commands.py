@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FAULTS = ("% Unknown", "% Ambiguous", "% Command", "% There is no matched")
 """How a question that was not understood is answered. Other answers begin with `% ` too."""
 LOCKED = "locked by other VTY"
-_WRONG_AS = re.compile(r"BGP is already running; AS is ([0-9]+)")
+_WRONG_AS = re.compile(r"already running; AS is ([0-9.]+)")
 
 
 def render(

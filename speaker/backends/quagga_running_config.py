@@ -35,6 +35,8 @@ class Running:
         return sorted(map(in_numbers, lines[1:])) == sorted(wanted.sets)
 
 
+END = "end"
+"""Its last line."""
 _ROUTER = re.compile(rf"router bgp ({PATTERN})(?: as-notation \S+)?(?P<other> .*)?")
 _NETWORK = re.compile(r" +network (\S+)(?: route-map (\S+))?")
 _MAP = re.compile(r"route-map (\S+) (permit|deny) ([0-9]+)")
@@ -89,4 +91,4 @@ def start_lines(lines: Iterable[str]) -> list[tuple[int, Prefix]]:
 
 def is_whole(lines: Sequence[str]) -> bool:
     """Tell whether running-config is whole: absence of text proves nothing."""
-    return "end" in lines
+    return END in lines

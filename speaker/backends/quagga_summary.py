@@ -70,7 +70,7 @@ class Session:
         return any(state.needs_policy for state in self.states.values())
 
 
-_TITLE = re.compile(r"(?:(?P<version>IPv[46]) Unicast|\S.*) Summary\b.*")
+_TITLE = re.compile(r"(?:(?P<version>IPv[46]) Unicast|\w[\w ]*) Summary(?: \(.*\))?:")
 _NAME = re.compile(r"\*?(?:[^()]*\((?P<inside>[^()]+)\)|(?P<plain>[^()]+))")
 _FAMILIES = {"IPv4": 4, "IPv6": 6}
 _OTHER = 0

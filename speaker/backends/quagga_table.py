@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
 
-WRAPPED_HOP, WRAPPED_NUMBERS = 20, 36
-"""Where a next hop, and the numbers, begin on a line of their own, whatever the head."""
-
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -43,10 +40,12 @@ class Columns:
     Attributes:
         network: where prefixes begin; the status codes stand in front of them.
         metric: where metrics end, counted from where the next hop begins.
+        weight: where weights end, likewise.
     """
 
     network: int
     metric: int
+    weight: int
 
     @classmethod
     def of(cls, line: str) -> Columns | None:
@@ -55,19 +54,21 @@ class Columns:
         if match is None:
             return None
         hop = match.start("hop")
-        return cls(match.start("network"), match.end("metric") - hop)
+        return cls(match.start("network"), match.end("metric") - hop, match.end("weight") - hop)
 
 
 _HEAD = re.compile(
-    r" +(?P<network>Network) +(?P<hop>Next Hop) +(?P<metric>Metric) +LocPrf +Weight +Path *"
+    r" +(?P<network>Network) +(?P<hop>Next Hop) +(?P<metric>Metric) +LocPrf +(?P<weight>Weight) +Path *"
 )
 _END = re.compile(r"(?:Displayed|Total number of prefixes) +[0-9]+\b.*")
 _ORIGINS = {"i": Origin.IGP, "e": Origin.EGP, "?": Origin.INCOMPLETE}
 _CODES = re.compile(r"[ *sdhrSRiuVIN=>]*")
 _LOCAL = re.compile(r"(?:0\.0\.0\.0|::)(?:\(\S*\))?")
 _PLACES = re.compile(r"(?P<network>\S*) *(?P<hop>\S*)")
+_WEIGHT_AND_PATH = r"(?P<weight>  32768) (?P<path>(?:[0-9.]+ )*)(?P<origin>[ie?]) *"
 # A LOCAL_PREF of more digits than its column has moves the weight.
-_OWN = re.compile(r" *(?:[0-9]+ +)?32768 (?P<path>(?:[0-9.]+ )*)(?P<origin>[ie?]) *")
+_OWN = re.compile(rf"(?:[ 0-9]{{7}}|[0-9]{{8,10}}){_WEIGHT_AND_PATH}")
+_WRAPPED = re.compile(rf" +[ 0-9]*{_WEIGHT_AND_PATH}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +97,63 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[_Row]:
-    """Yield the paths of tables.
+    """Yield the paths of tables."""
+    table: _Table | None = None
+    for line in lines:
+        if (columns := Columns.of(line)) is not None:
+            table = _Table(columns)
+        elif not line.strip():
+            table = None
+        elif table is not None and (row := table.row(line)) is not None:
+            yield row
+
+
+class _Table:
+    """A table as it is read, line by line.
 
     A long prefix has a line of its own, and so has a long next hop; the second path of a prefix
-    does not name it again. FRR 8.4 writes the RPKI state, where there is one, in front of the codes
-    and has no column for it.
+    does not name it again.
     """
-    columns: Columns | None = None
-    prefix: Prefix | None = None
-    codes = hop = ""
-    alone = False
-    """Whether the line before has a prefix and nothing else."""
-    for each in lines:
-        if (head := Columns.of(each)) is not None:
-            columns, hop, alone = head, "", False
-            continue
-        if not each.strip():
-            columns = None
-        if columns is None:
-            continue
-        line = each[1:] if columns.network == 3 and each[0] in "VIN" else each
-        if hop and not line[:WRAPPED_NUMBERS].strip():
-            yield _Row(codes, prefix, hop, line[WRAPPED_HOP:], columns)
-            hop = ""
-            continue
-        own = line[: columns.network]
-        places = _PLACES.match(line, columns.network)
-        if places is None or not _CODES.fullmatch(own):
-            continue
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._prefix: Prefix | None = None
+        self._codes = self._hop = ""
+        self._alone = False  # whether the line before has a prefix and nothing else
+
+    def row(self, line: str) -> _Row | None:
+        """Take a line, and return the path that it ends."""
+        if self._hop:
+            return self._wrapped(line)
+        if self._columns.network == 3 and line[0] in "VIN":
+            line = line[1:]  # FRR 8.4 writes RPKI's states in front of the codes, without a column
+        codes = line[: self._columns.network]
+        places = _PLACES.match(line, self._columns.network)
+        if places is None or not _CODES.fullmatch(codes):
+            return None
         if places["network"]:
-            prefix, codes = _network(places["network"]), own
-        elif not alone:
-            codes = own
-        hop = places["hop"]
-        alone = not hop
+            self._prefix = _network(places["network"])
+        if places["network"] or not self._alone:
+            self._codes = codes
+        self._alone = not places["hop"]
         if line[places.end() :].strip():
-            yield _Row(codes, prefix, hop, line[places.start("hop") :], columns)
-            hop = ""
+            return self._row(places["hop"], line[places.start("hop") :])
+        self._hop = places["hop"]
+        return None
+
+    def _wrapped(self, line: str) -> _Row | None:
+        """Take the numbers of a long next hop.
+
+        Versions begin them in different columns. The weight of a path of ours tells which.
+        """
+        hop, self._hop = self._hop, ""
+        match = _WRAPPED.fullmatch(line)
+        if match is None:
+            return None
+        return self._row(hop, line[match.end("weight") - self._columns.weight :])
+
+    def _row(self, hop: str, text: str) -> _Row:
+        return _Row(self._codes, self._prefix, hop, text, self._columns)
 
 
 def answered(lines: Sequence[str], tables: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,17 @@ from tests.fakes.bgpd import Bgpd, communities
 from tests.lab.bird import Bird
 from tests.lab.frr import Frr, config
 from tests.lab.netns import Network
-from tests.lab.requirements import require
+from tests.lab.release import RELEASES
+from tests.lab.requirements import require, require_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from policy.route import Prefix
     from tests.fakes.bgpd import Dialect
     from tests.fakes.bgpd import Path as BgpPath
+    from tests.lab.release import Release
 
 SETTINGS = QuaggaSettings(Path("/usr/bin/vtysh"), "VIP-{profile}")
 
@@ -84,12 +88,12 @@ def sent(prefix: Prefix, path: BgpPath) -> Route:
 class RealFrr(Live):
     """The driver over a live FRR, with BIRD as the peer."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, root: Path) -> None:
         host, peer = network.host("speaker"), network.host("peer")
         session = network.link(host, peer).session(int(ASN), 64500)
         super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
         self.peer = (session.remote, 64500)
-        frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]))
+        frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]), root=root)
         self.backend = QuaggaBackend(Shell(frr.vtysh))
         self.backend.configure(ASN, SETTINGS, PROFILES)
         self._bird.wait_for_sessions()
@@ -106,19 +110,21 @@ def fake_bgpd(dialect: Dialect) -> Iterator[World]:
 
 
 @contextmanager
-def real_frr() -> Iterator[World]:
-    """A live FRR, where this machine has it."""
-    require("bird", "vtysh")
+def real_frr(release: Release) -> Iterator[World]:
+    """The live FRR of a release."""
+    require("bird")
+    require_release(release)
     with ExitStack() as stack:
-        world = RealFrr(stack.enter_context(Network()))
+        world = RealFrr(stack.enter_context(Network()), release.root)
         stack.callback(world.close)
         world.becomes({})
         yield world
 
 
-QUAGGA_WORLDS = {
+QUAGGA_WORLDS: Mapping[str, Callable[[], AbstractContextManager[World]]] = {
     "bgpd-fake-quagga-0.99": lambda: fake_bgpd("quagga-0.99.22.4"),
     "bgpd-fake-quagga-1.2": lambda: fake_bgpd("quagga-1.2.4"),
-    "bgpd-fake-frr": lambda: fake_bgpd("frr-8.4.4"),
-    "frr": real_frr,
+    "bgpd-fake-frr-8.4": lambda: fake_bgpd("frr-8.4.4"),
+    "bgpd-fake-frr-10.3": lambda: fake_bgpd("frr-10.3"),
+    **{f"frr-of-{each.suite}": partial(real_frr, each) for each in RELEASES},
 }

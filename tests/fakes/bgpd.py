@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
 
-Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3"]
+Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3", "frr-10.7.1"]
 Clauses = dict[str, list[str]]
 _ABSENT = "% Can't find specified static route configuration."
 _REPLACED = ("as-path", "metric", "origin", "community", "large-community")
@@ -172,6 +172,9 @@ class Bgpd:
             self.asn = asn  # an instance is made
         if asn != self.asn:
             text = f"BGP is already running; AS is {self.asn}"
+            if self._form.rpki == "column":
+                text = "BGP instance name and AS number mismatch\n"
+                text += f"BGP instance is already running; AS is {self.asn}"
             raise _RefusalError(text, goes_on=not self.frr)
         self._node = "ipv4"
 
@@ -307,10 +310,13 @@ class Bgpd:
             yield Row(prefix, codes, "203.0.113.1", 0, None, 0, path)
         if prefix in self.paths:
             ours = self.paths[prefix]
+            codes = ("*" if ours.valid else " ") + ("> " if ours.best else "  ")
+            if self._form.rpki == "column" and prefix not in self.networks:
+                codes = "Ru "  # removed, and not sorted out yet
             prepended = ours.value("as-path").removeprefix("prepend ")
             yield Row(
                 prefix,
-                ("*" if ours.valid else " ") + ("> " if ours.best else "  "),
+                codes,
                 "0.0.0.0" if prefix.version == 4 else "::",
                 int(ours.value("metric") or 0),
                 None,

@@ -20,6 +20,7 @@ class Form:
         rpki: where the state of RPKI stands: nowhere, in front of the codes where there is one
             (which moves the rest of the line), or in a column of its own.
         prefixes: whether the length of a classful one is left out.
+        wrapped: blanks in front of the numbers where the next hop has a line of its own.
         end: the last line, with a place for the number of routes.
         empty: what is said in place of an empty table.
     """
@@ -28,6 +29,7 @@ class Form:
     rpki: Literal["", "in front", "column"]
     prefixes: Literal["classful", "whole"]
     end: str
+    wrapped: int = 36
     empty: str = "No BGP prefixes displayed, 0 exist"
 
 
@@ -39,6 +41,7 @@ FORMS = {
     "frr-8.4.4": Form(3, "in front", "whole", "Displayed  {0} routes and {0} total paths"),
     "frr-8.5": Form(4, "column", "whole", "Displayed  {0} routes and {0} total paths"),
     "frr-10.3": Form(5, "column", "whole", "Displayed {0} routes and {0} total paths"),
+    "frr-10.7.1": Form(5, "column", "whole", "Displayed {0} routes and {0} total paths", 38),
 }
 
 
@@ -93,7 +96,7 @@ def _row(form: Form, row: Row, *, named: bool) -> Iterator[str]:
     line += row.hop
     if len(row.hop) > 15:
         yield line
-        line = " " * 36
+        line = " " * form.wrapped
     else:
         line += " " * (16 - len(row.hop))
     med, preference = ("" if n is None else n for n in (row.med, row.preference))

@@ -8,7 +8,8 @@ from speaker.backends.quagga_running_config import Running, parse_running
 from tests.golden.transcript import DIALECTS, Transcript
 
 ASN = Asn(64699)
-OLD, QUAGGA, FRR = DIALECTS
+OLD, QUAGGA, *FRRS = DIALECTS
+FRR = FRRS[0]
 P1, P2 = parse_prefix("192.0.2.1/32"), parse_prefix("192.0.2.2/32")
 Q1, Q2 = parse_prefix("2001:db8::1/128"), parse_prefix("2001:db8::2/128")
 RUNNING = "show running-config"

@@ -13,13 +13,14 @@ from tests.golden.scenarios import SCENARIOS, Scenario
 from tests.golden.transcript import FOLDER, Entry, Transcript, line, steady
 from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
+from tests.lab.fixtures import once
 from tests.lab.frr import Frr, config
 from tests.lab.netns import Namespace, Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.session import Session
 from tests.lab.site import _become
 
-DIALECT = "frr-8.4.4"
 NETWORKS4 = ("network 192.0.2.1/32 route-map BGP1", "network 192.0.2.2/32 route-map BGP2")
 NETWORKS6 = ("network 2001:db8::1/128 route-map BGP1", "network 2001:db8::2/128 route-map BGP2")
 REFRESH = os.environ.get("VIP_REFRESH_GOLDENS") == "1"
@@ -68,12 +69,12 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    require("vtysh", "bird")
+def lab(release: Release) -> Iterator[Lab]:
+    require("bird")
     with Network() as network:
         host, far = network.host("lvs"), network.host("router")
         session = network.link(far, host).session(64500, 64699)
-        yield Lab(host, far, session, Frr(host, ""), Bird(far, [session]))
+        yield Lab(host, far, session, Frr(host, "", root=release.root), Bird(far, [session]))
 
 
 def check(lab: Lab, scenario: Scenario, recorded: Transcript) -> None:
@@ -115,17 +116,18 @@ def _still(lab: Lab, run: tuple[str, ...], uid: int) -> Output:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_frr_says_what_is_recorded(lab: Lab, name: str) -> None:
+def test_frr_says_what_is_recorded(lab: Lab, release: Release, name: str) -> None:
     """What the driver relies on in FRR is still so: each command's stdout, stderr and exit status."""
     if REFRESH:
-        path = FOLDER / DIALECT / f"{name}.txt"
+        path = FOLDER / release.recorded / f"{name}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(str(record(lab, SCENARIOS[name])))
-    check(lab, SCENARIOS[name], Transcript.load(DIALECT, name))
+    check(lab, SCENARIOS[name], Transcript.load(release.recorded, name))
 
 
-def test_a_wrong_golden_fails(lab: Lab) -> None:
+@once
+def test_a_wrong_golden_fails(lab: Lab, release: Release) -> None:
     """A golden that claims what FRR does not do is found out: it has Quagga's words in it."""
     scenario = Scenario([("configure terminal", "router bgp 64699", "no network 192.0.2.200/32")])
     with pytest.raises(AssertionError, match=r"no network 192\.0\.2\.200/32"):
-        check(lab, scenario, Transcript.load(DIALECT, "wrong"))
+        check(lab, scenario, Transcript.load(release.recorded, "wrong"))

@@ -1,11 +1,13 @@
-"""Owns FRR in the lab: zebra and bgpd in a namespace, their files, a vtysh that finds them."""
+"""Owns FRR in the lab: its daemons in a namespace, their files, a vtysh that finds them."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.eventually import eventually
 from tests.lab.netns import Namespace
 from tests.lab.process import Process
+from tests.lab.release import inside, outside
 from tests.lab.session import Session
 
 DAEMONS = Path("/usr/lib/frr")
@@ -54,59 +56,78 @@ def config(
 
 
 class Frr:
-    """A bgpd with its zebra, restartable over the same file."""
+    """A bgpd with its zebra and mgmtd, restartable over the same file."""
 
-    def __init__(self, host: Namespace, text: str | None) -> None:
+    def __init__(
+        self,
+        host: Namespace,
+        text: str | None,
+        *,
+        root: Path | None = None,
+        modules: Sequence[str] = (),
+    ) -> None:
         """Start it and wait until it can be asked.
 
         Args:
             host: where it runs; one for each.
             text: its start file, None for no `router bgp`.
+            root: the root file system that it is installed in, None for this machine's own.
+            modules: names of modules that bgpd loads.
         """
-        self._host = host
+        self._host, self._root, self._modules = host, root, modules
         self.folder = host.directory / "frr"
         self.folder.mkdir()
         self.folder.chmod(0o1777)  # the daemons are frr's
         self.file = self.folder / "bgpd.conf"
         self.write(text or "")
+        self.program = shlex.join([VTYSH] if root is None else outside(root, VTYSH))
+        """The vtysh itself, as a shell has it."""
         self.vtysh = self.folder / "vtysh"
-        self.wrap(VTYSH)
-        self.zebra = self._spawn("zebra", "/dev/null")
-        self.bgpd = self._spawn("bgpd", str(self.file))
+        self.wrap()
+        if ((root or Path("/")) / "usr/lib/frr/mgmtd").exists():
+            self.mgmtd = self._spawn("mgmtd")
+        self.zebra = self._spawn("zebra", *self._zserv)
+        self.start()
+
+    @property
+    def _zserv(self) -> tuple[str, str]:
+        return "-z", str(self.folder / "zserv.api")
 
     def write(self, text: str) -> None:
         """Replace the file that bgpd reads when it starts."""
         self.file.write_text(text)
         self.file.chmod(0o644)
 
-    def wrap(self, program: str, *before: str) -> None:
-        """Make the vtysh of this host, which runs `before` first.
-
-        Args:
-            program: the vtysh itself.
-            before: lines of a shell.
-        """
-        lines = ["#!/bin/sh", *before, f'exec {program} --vty_socket {self.folder} "$@"', ""]
-        self.vtysh.write_text("\n".join(lines))
+    def wrap(self, *before: str) -> None:
+        """Make the vtysh of this host, which runs lines of a shell first."""
+        exec_ = f'exec {self.program} --vty_socket {self.folder} "$@"'
+        self.vtysh.write_text("\n".join(["#!/bin/sh", *before, exec_, ""]))
         self.vtysh.chmod(0o755)
 
-    def _spawn(self, daemon: str, file: str) -> Process:
+    def inside(self, *argv: str) -> list[str]:
+        """Return a command that runs where FRR is installed."""
+        return list(argv) if self._root is None else inside(self._root, argv)
+
+    def _spawn(self, daemon: str, *options: str) -> Process:
         vty = self.folder / f"{daemon}.vty"
         vty.unlink(missing_ok=True)
-        argv = [str(DAEMONS / daemon), "-f", file, "-i", str(self.folder / f"{daemon}.pid")]
-        argv += ["-z", str(self.folder / "zserv.api"), "--vty_socket", str(self.folder)]
-        process = self._host.spawn([*argv, "--log", "stdout"], log=f"{daemon}.log")
+        argv = [str(DAEMONS / daemon), "-i", str(self.folder / f"{daemon}.pid"), *options]
+        argv += ["--vty_socket", str(self.folder), "--log", "stdout"]
+        process = self._host.spawn(self.inside(*argv), log=f"{daemon}.log")
         process.ready(lambda: self._answers(daemon), "the vty")
         return process
 
     def _answers(self, daemon: str) -> bool:
         if not (self.folder / f"{daemon}.vty").is_socket():
             return False
-        argv = [VTYSH, "--vty_socket", str(self.folder), "-d", daemon, "-c", "show version"]
         try:
-            return "FRRouting" in self._host.run(*argv)
+            return "FRRouting" in self._vtysh("-d", daemon, "-c", "show version")
         except RuntimeError:
             return False
+
+    def _vtysh(self, *words: str) -> str:
+        argv = [*shlex.split(self.program), "--vty_socket", str(self.folder), *words]
+        return self._host.run(*argv)
 
     def ask(self, *commands: str) -> str:
         """Run commands in one vtysh and return what it said; bgpd must take them all."""
@@ -122,8 +143,9 @@ class Frr:
         self.bgpd.kill()
 
     def start(self) -> None:
-        """Start bgpd again, with what its file has."""
-        self.bgpd = self._spawn("bgpd", str(self.file))
+        """Start bgpd, with what its file has."""
+        modules = [word for name in self._modules for word in ("-M", name)]
+        self.bgpd = self._spawn("bgpd", "-f", str(self.file), *self._zserv, *modules)
 
     def restart(self) -> None:
         """Stop bgpd and start it again."""

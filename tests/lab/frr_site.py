@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
-from tests.lab.frr import VTYSH, Frr, config
+from tests.lab.frr import Frr, config
 from tests.lab.inside import Realservers
 from tests.lab.netns import Namespace, Network
 from tests.lab.process import Process
@@ -143,6 +143,7 @@ class Bench:
         label: str = "par1",
         text: str | None = None,
         options: Sequence[str] = (),
+        root: Path | None = None,
     ) -> None:
         """Make the two hosts, start the daemons, and wait for the session.
 
@@ -153,13 +154,14 @@ class Bench:
             label: the host's name.
             text: bgpd's start file; None for one with the session alone.
             options: more statements for BIRD's neighbour.
+            root: the root file system that FRR is installed in, None for this machine's own.
         """
         self.host = network.host(label)
         self.link = network.link(network.host(f"{label}-far"), self.host)
         self.session = self.link.session(64500, 64699)
         self.bird = Bird(self.link.a.namespace, [self.session], options=options)
         self.text = config([self.session.flipped()]) if text is None else text
-        self.frr = Frr(self.host, self.text)
+        self.frr = Frr(self.host, self.text, root=root)
         self.site = FrrSite(self.host, self.frr, tables, up=up)
         self.keep()
 
@@ -169,7 +171,7 @@ class Bench:
 
     def reset(self) -> None:
         """Have everything as at the start: no VIP announced, nothing remembered, vip.toml as it was."""
-        self.frr.wrap(VTYSH)
+        self.frr.wrap()
         running = self.frr.ask("show running-config").splitlines()
         lines: dict[int, list[str]] = {4: [], 6: []}
         for prefix in self.frr.networks():

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab.frr import CURED, VTYSH, config
+from tests.lab.fixtures import once
+from tests.lab.frr import CURED, config
 from tests.lab.frr_site import Bench
 from tests.lab.installed import NOBODY
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.site import misses, sees, vip
 
@@ -32,9 +34,9 @@ HALF = '{vtysh} --vty_socket {folder} "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$
 
 
 @pytest.fixture(scope="module")
-def shared(module_network: Network) -> Bench:
-    require("bird", "vtysh")
-    return Bench(module_network, TABLES, up=[LIVE])
+def shared(release_network: Network, release: Release) -> Bench:
+    require("bird")
+    return Bench(release_network, TABLES, up=[LIVE], root=release.root)
 
 
 @pytest.fixture
@@ -78,12 +80,14 @@ def test_bgpd_down(dc: Bench) -> None:
     misses(dc.bird, W4)
 
 
+@once
 def test_not_root(dc: Bench) -> None:
     """A pass by anybody else ends at once, with the toolkit's words."""
     assert dc.site.cron(uid=NOBODY) == (255, "vip_watchdog: Only run as root !\n")
     assert dc.frr.networks() == {}
 
 
+@once
 def test_keepalived_not_running(dc: Bench) -> None:
     """Where the table of IPVS says what lives, a pass without keepalived would trust a frozen one."""
     dc.site.configure({"health": {"source": "ipvs"}, "vip": {"vip-1.tld": {"services": None}}})
@@ -107,6 +111,7 @@ def test_not_in_the_vty_group(dc: Bench) -> None:
         dc.site.fresh()
 
 
+@once
 def test_vtysh_missing(dc: Bench) -> None:
     """Said with the key that names it: the pass could not begin, and vip_mgmt records the wish."""
     dc.site.configure({"backend": {"quagga": {"vtysh": "/nonexistent/vtysh"}}})
@@ -120,6 +125,7 @@ def test_vtysh_missing(dc: Bench) -> None:
     assert (status, said.startswith(RECORDED)) == (1, True)
 
 
+@once
 def test_vtysh_that_is_none(dc: Bench) -> None:
     """A program that answers anything else: no empty bgpd, and the pass could not begin."""
     for program in ("/bin/true", "/bin/false", "/bin/echo"):
@@ -129,6 +135,7 @@ def test_vtysh_that_is_none(dc: Bench) -> None:
         assert "no router bgp" not in said
 
 
+@once
 def test_no_state(dc: Bench) -> None:
     """A state file in a directory that is not there: said with the key; the pass could not begin."""
     dc.site.configure({"node": {"state": "/nonexistent/state.sqlite3"}})
@@ -138,6 +145,7 @@ def test_no_state(dc: Bench) -> None:
     assert dc.site.mgmt("-d", "192.0.2.2")[0] == 1
 
 
+@once
 def test_a_bad_configuration_does_not_wait(dc: Bench) -> None:
     """Cron's pipes are like ExaBGP's; a pass with a faulty vip.toml still ends, with 255."""
     dc.site.configure({"policy": {"prepends": "many"}})
@@ -225,19 +233,21 @@ def test_an_operator_in_configure_terminal(dc: Bench) -> None:
         operator.stop()
 
 
+@once
 def test_a_lock_is_waited_for(dc: Bench) -> None:
     """A Quagga that is locked by another VTY applies nothing: tried again until it does."""
     flag = dc.host.directory / "locked"
     flag.touch()
-    dc.frr.wrap(VTYSH, ONCE.format(flag=flag, then=LOCKED))
+    dc.frr.wrap(ONCE.format(flag=flag, then=LOCKED))
     assert dc.site.cron()[0] == 0
     assert not flag.exists()
     sees(dc.bird, *ALL)
 
 
+@once
 def test_a_lock_that_stays(dc: Bench) -> None:
     """After some seconds it is an error that says who holds it up; nothing was changed."""
-    dc.frr.wrap(VTYSH, ALWAYS.format(then=LOCKED))
+    dc.frr.wrap(ALWAYS.format(then=LOCKED))
     status, said = dc.site.cron()
     assert status == 1
     assert "locked by other VTY; somebody sits in configure terminal: have them leave it" in said
@@ -247,12 +257,13 @@ def test_a_lock_that_stays(dc: Bench) -> None:
 # --- half a batch --------------------------------------------------------------------------------
 
 
+@once
 def test_a_batch_that_ends_half_way(dc: Bench) -> None:
     """vtysh dies after some commands of a batch: the rest is written in the same pass."""
     flag = dc.host.directory / "half"
     flag.touch()
-    half = HALF.format(vtysh=VTYSH, folder=dc.frr.folder)
-    dc.frr.wrap(VTYSH, ONCE.format(flag=flag, then=half))
+    half = HALF.format(vtysh=dc.frr.program, folder=dc.frr.folder)
+    dc.frr.wrap(ONCE.format(flag=flag, then=half))
     assert dc.site.cron()[0] == 0
     assert not flag.exists()
     sees(dc.bird, *ALL)
@@ -315,6 +326,7 @@ def test_a_route_map_of_the_site_is_wrong(dc: Bench) -> None:
     assert dc.site.mgmt("-a", "192.0.2.2")[0] == 1
 
 
+@once
 def test_a_profile_without_a_route_map(dc: Bench) -> None:
     """`route_map` names none for a profile that is needed: said, with the key."""
     own_maps(dc)
@@ -327,6 +339,7 @@ def test_a_profile_without_a_route_map(dc: Bench) -> None:
 # --- peers ---------------------------------------------------------------------------------------
 
 
+@once
 def test_check_names_the_peer_that_drops_prepends(dc: Bench) -> None:
     """`check` asks bgpd for its peers, and names an iBGP one: it would drop prepends as a loop."""
     dc.frr.ask("configure terminal", "router bgp 64699", "neighbor 203.0.113.99 remote-as 64699")
@@ -343,6 +356,7 @@ def test_check_names_the_peer_that_drops_prepends(dc: Bench) -> None:
 # --- what comes back at a restart ----------------------------------------------------------------
 
 
+@once
 def test_check_warns_of_the_start_file(dc: Bench) -> None:
     """VIPs' network lines in the file that bgpd starts with: exit status 2, each with its place."""
     done = dc.site.asked("check", "--offline")

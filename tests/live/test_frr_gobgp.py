@@ -5,6 +5,7 @@ from tests.lab.frr import Frr, config
 from tests.lab.frr_site import FrrSite
 from tests.lab.gobgp import GoBgp
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.session import SeenRoute
 from tests.lab.site import misses, sees, vip
@@ -14,9 +15,9 @@ V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
 NEAR = {"prepends": 2, "med": 50, "communities": ["64699:100"], "large_communities": ["64699:1:2"]}
 
 
-def test_gobgp_sees_what_was_decided(network: Network) -> None:
+def test_gobgp_sees_what_was_decided(network: Network, release: Release) -> None:
     """Announced with every attribute by a pass, withdrawn by vip_mgmt, restored; both families."""
-    require("gobgpd", "gobgp", "vtysh")
+    require("gobgpd", "gobgp")
     host = network.host("par1")
     link = network.link(network.host("far"), host)
     session = link.session(64500, 64699)
@@ -26,7 +27,8 @@ def test_gobgp_sees_what_was_decided(network: Network) -> None:
         "profile": {"near": NEAR, "far": {"prepends": 5}},
         "vip": {"vip-1.tld": vip("192.0.2.1", "2001:db8::1", ports=[LIVE])},
     }
-    site = FrrSite(host, Frr(host, config([session.flipped()])), tables, up=[LIVE])
+    frr = Frr(host, config([session.flipped()]), root=release.root)
+    site = FrrSite(host, frr, tables, up=[LIVE])
     peer.wait_for_sessions()
     assert site.cron()[0] == 0
     sees(peer, V4, V6)

@@ -1,5 +1,6 @@
 """A route for the same VIP that is learned from another data centre, beside our own or alone."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.lab.eventually import eventually
 from tests.lab.frr import Frr, config
 from tests.lab.frr_site import Bench
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.site import vip
 
@@ -23,12 +25,12 @@ LEARNED = {"different AS": (64699, 64511), "allowas-in": (64699, 64511, 64699)}
 class Learning:
     """A data centre whose bgpd has a router for another neighbour, which may announce the same VIP."""
 
-    def __init__(self, network: Network) -> None:
-        self.dc = Bench(network, TABLES, up=[LIVE])
+    def __init__(self, network: Network, root: Path) -> None:
+        self.dc = Bench(network, TABLES, up=[LIVE], root=root)
         link = network.link(network.host("router"), self.dc.host)
         session = link.session(64511, 64699)
         maps = ["route-map AGAIN permit 10", " set as-path prepend 64699", "exit"]
-        self.router = Frr(link.a.namespace, config([session], asn=64511, before=maps))
+        self.router = Frr(link.a.namespace, config([session], asn=64511, before=maps), root=root)
         near = session.flipped()
         allow = f"neighbor {near.remote} allowas-in"
         self.dc.frr.ask(
@@ -78,9 +80,9 @@ class Learning:
 
 
 @pytest.fixture(scope="module")
-def shared(module_network: Network) -> Learning:
-    require("bird", "vtysh")
-    return Learning(module_network)
+def shared(release_network: Network, release: Release) -> Learning:
+    require("bird")
+    return Learning(release_network, release.root)
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.lab.eventually import eventually
+from tests.lab.fixtures import once
 from tests.lab.frr import config
 from tests.lab.frr_site import Bench
 from tests.lab.history import TRACE, History
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.site import misses, sees, steadily_misses, vip
 
@@ -32,9 +34,9 @@ TABLES: Mapping[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def bench(module_network: Network) -> Bench:
-    require("bird", "vtysh")
-    return Bench(module_network, TABLES, up=[LIVE], options=TRACE)
+def bench(release_network: Network, release: Release) -> Bench:
+    require("bird")
+    return Bench(release_network, TABLES, up=[LIVE], options=TRACE, root=release.root)
 
 
 @pytest.fixture(params=["cron", "daemon"])
@@ -99,6 +101,7 @@ def test_status_tells_what_was_read_back(dc: Bench) -> None:
     assert (unknown["announced"], unknown["health"]) == (False, "unknown")
 
 
+@once
 def test_a_dead_vip_stays_withdrawn(dc: Bench) -> None:
     """`-a` says why and exits with 1; `--force` announces it, until `-a`."""
     status, said = dc.site.mgmt("-a", "192.0.2.3")
@@ -109,6 +112,7 @@ def test_a_dead_vip_stays_withdrawn(dc: Bench) -> None:
     misses(dc.bird, DEAD4)
 
 
+@once
 def test_unknown_health(dc: Bench) -> None:
     """A VIP of unknown health: `-a` announces it, with a warning; it is held from then on."""
     status, said = dc.site.mgmt("-a", "192.0.2.4")
@@ -142,6 +146,7 @@ def test_dry_run_changes_nothing(dc: Bench) -> None:
     assert history.events() == []
 
 
+@once
 def test_dry_run_makes_no_file(alone: Bench) -> None:
     """Where no watchdog ever ran, `--dry-run` leaves nothing behind."""
     alone.site.fresh()
@@ -149,6 +154,7 @@ def test_dry_run_makes_no_file(alone: Bench) -> None:
     assert list(alone.site.state.iterdir()) == []
 
 
+@once
 def test_plan_and_explain(dc: Bench) -> None:
     """`plan` exits with 0 where all is as decided; `explain` has the decision and the profile."""
     assert dc.site.asked("plan").returncode == 0
@@ -168,6 +174,7 @@ def test_a_drain_outlives_passes(alone: Bench) -> None:
     sees(alone.bird, V4)
 
 
+@once
 def test_a_drain_for_a_while(alone: Bench) -> None:
     """`--for` ends by itself: the next pass announces it again."""
     assert alone.site.mgmt("-d", "192.0.2.2", "--for", "1s")[0] == 0
@@ -276,6 +283,7 @@ def test_the_daemon_bears_a_bgpd_that_is_down(bench: Bench) -> None:
     assert daemon.terminate() == 0
 
 
+@once
 def test_cron_beside_a_daemon(dc: Bench) -> None:
     """A pass that runs although a daemon does harms nothing."""
     history = History(dc.bird)

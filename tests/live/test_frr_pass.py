@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.lab.eventually import eventually
+from tests.lab.fixtures import once
 from tests.lab.frr_site import Bench
 from tests.lab.history import TRACE, History
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.session import SeenRoute
 from tests.lab.site import misses, sees, steadily_misses, vip
@@ -31,9 +33,9 @@ ADDED_ALL = "".join(map(ADDED.format, ("192.0.2.1", "2001:db8::1", "192.0.2.2", 
 
 
 @pytest.fixture(scope="module")
-def shared(module_network: Network) -> Bench:
-    require("bird", "vtysh")
-    dc = Bench(module_network, TABLES, up=[ONE, TWO], options=TRACE)
+def shared(release_network: Network, release: Release) -> Bench:
+    require("bird")
+    dc = Bench(release_network, TABLES, up=[ONE, TWO], options=TRACE, root=release.root)
     dc.frr.ask("configure terminal", "bgp route-map delay-timer 1")
     return dc
 
@@ -216,6 +218,7 @@ def test_a_route_map_of_ours_is_kept_true(dc: Bench, harm: list[str]) -> None:
     assert dc.site.cron() == (0, "")
 
 
+@once
 def test_rise_and_fall_over_passes(dc: Bench) -> None:
     """How long a VIP has been bad or good is remembered from pass to pass."""
     health = {"fall": "600ms", "rise": "600ms"}
@@ -237,6 +240,7 @@ def test_rise_and_fall_over_passes(dc: Bench) -> None:
     sees(dc.bird, *ALL)
 
 
+@once
 def test_the_guard_waits_within_the_pass(dc: Bench) -> None:
     """More VIPs than max_withdraw at once must stay bad for confirm: the pass waits, and then withdraws."""
     dc.site.configure({"policy": {"max_withdraw": "40%", "confirm": "1s"}})
@@ -252,6 +256,7 @@ def test_the_guard_waits_within_the_pass(dc: Bench) -> None:
     assert min(event.time for event in history.events()) - began >= 1
 
 
+@once
 def test_the_guard_forgets_what_recovers_in_time(dc: Bench) -> None:
     """Realservers that are back before confirm is over: nothing was withdrawn."""
     dc.site.configure({"policy": {"max_withdraw": "40%", "confirm": "6s"}})
@@ -266,6 +271,7 @@ def test_the_guard_forgets_what_recovers_in_time(dc: Bench) -> None:
     assert history.events() == []
 
 
+@once
 def test_two_passes_that_overlap(dc: Bench) -> None:
     """They wait for each other; both succeed, and each route is announced once."""
     history = History(dc.bird)
@@ -275,6 +281,7 @@ def test_two_passes_that_overlap(dc: Bench) -> None:
     assert [history.verbs(prefix) for prefix in sorted(ALL)] == [["added"]] * 4
 
 
+@once
 def test_a_pass_waits_for_another_run(dc: Bench) -> None:
     """While one of ours writes, another one writes nothing; when that is over, it does its work."""
     with (dc.site.state / "state.lock").open("w") as lock:

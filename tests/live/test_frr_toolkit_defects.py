@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.lab.dns import DnsServer, Reply, records
+from tests.lab.fixtures import once
 from tests.lab.frr_site import Bench
 from tests.lab.history import TRACE, History
 from tests.lab.inside import inside
 from tests.lab.netns import Network
+from tests.lab.release import Release
 from tests.lab.requirements import require
 from tests.lab.site import misses, sees, vip
 
@@ -43,10 +45,13 @@ TABLES: Mapping[str, Any] = {
 MOST = {V4, V6, *ALIKE, *(f"{address}/32" for address in MANY)}
 
 
+pytestmark = once
+
+
 @pytest.fixture(scope="module")
-def bench(module_network: Network) -> Iterator[Bench]:
-    require("bird", "vtysh")
-    bench = Bench(module_network, TABLES, up=[LIVE], options=TRACE)
+def bench(release_network: Network, release: Release) -> Iterator[Bench]:
+    require("bird")
+    bench = Bench(release_network, TABLES, up=[LIVE], options=TRACE, root=release.root)
     with inside(bench.host):
         server = DnsServer(DNS).__enter__()
     try:

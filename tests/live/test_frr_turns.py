@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.lab.eventually import eventually
-from tests.lab.frr import VTYSH
 from tests.lab.frr_site import Bench
 from tests.lab.netns import Network
 from tests.lab.requirements import require
@@ -42,8 +41,8 @@ class Turns:
         self._log, self._go = dc.host.directory / "vtysh.log", dc.host.directory / "go"
         self._go.unlink(missing_ok=True)
         self._log.write_text("")
-        words = {"log": self._log, "go": self._go, "vtysh": VTYSH, "folder": dc.frr.folder}
-        dc.frr.wrap(VTYSH, *(line.format(**words) for line in NOTING))
+        words = {"log": self._log, "go": self._go, "vtysh": dc.frr.program, "folder": dc.frr.folder}
+        dc.frr.wrap(*(line.format(**words) for line in NOTING))
         self.daemon = dc.site.daemon()
 
     def go(self) -> None:

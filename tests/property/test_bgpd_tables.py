@@ -31,7 +31,8 @@ def own(draw: st.DrawFn, prefix: Prefix) -> Row:
         draw(st.sampled_from(["*> ", "*  ", "   ", "*u ", "Ru ", "R> ", "*>i", "*= "])),
         unspecified + host,
         draw(MEDS),
-        draw(st.one_of(st.none(), st.sampled_from([0, 100, 4294967295]))),
+        # Where the hop has a line of its own, a longer one can't be told from a MED in front of it.
+        draw(st.sampled_from([None, 0, 100, 9999999] + [4294967295] * (not host))),
         32768,
         draw(st.lists(ANY_ASNS, max_size=4)),
         draw(st.sampled_from(sorted(ORIGINS))),
@@ -50,7 +51,7 @@ def learned(draw: st.DrawFn, prefix: Prefix) -> Row:
             st.tuples(st.just(unspecified), st.sampled_from([0, 3276, 65535])),
         )
     )
-    path = draw(st.lists(ANY_ASNS, min_size=1, max_size=4))
+    path = draw(st.lists(st.one_of(ANY_ASNS, st.just(32768)), min_size=1, max_size=4))
     codes = draw(st.sampled_from(["*  ", "*> ", "*>i", "*= ", "s> ", "S  ", " h ", "d  "]))
     rpki = draw(st.sampled_from(["", "V", "I", "N"]))
     return Row(prefix, codes, hop, draw(MEDS), draw(MEDS), weight, path, "i", rpki)
