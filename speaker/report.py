@@ -16,6 +16,8 @@ from policy.decide import Cause
 from policy.plan import Announce
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policy.decide import Decision
     from policy.health import AddressHealth, Thresholds
     from policy.plan import Change
@@ -25,6 +27,8 @@ MANAGER = "bgp_mgt"
 WATCHDOG = "vip_watchdog"
 SHADOW = "vip_watchdog: shadow"
 _SYSLOG = Path("/dev/log")
+WAITING = 10_000
+"""How many lines may wait to be written."""
 
 
 def change(
@@ -55,13 +59,11 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     handlers: list[logging.Handler] = []
     trouble = ""
     if sys.stderr is not None:
-        handlers.append(logging.StreamHandler(_unbuffered_stderr()))
+        handlers.append(_Stderr(_unbuffered_stderr()))
         handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
     if _SYSLOG.is_socket():
         try:
-            syslog = logging.handlers.SysLogHandler(
-                str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON
-            )
+            syslog = Syslog(_SYSLOG, [*handlers])
         except OSError as error:
             trouble = f"syslog: {_SYSLOG}: {error}; logging to stderr only"
         else:
@@ -74,11 +76,63 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     listener = logging.handlers.QueueListener(records, *handlers)
     listener.start()
     atexit.register(_stop, listener)
-    queueing = logging.handlers.QueueHandler(records)
+    queueing = Queueing(records)
     queueing.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=level, handlers=[queueing], force=True)
     if trouble:
         logging.getLogger(__name__).error("%s", trouble)
+
+
+class _Stderr(logging.StreamHandler[io.TextIOWrapper]):
+    """Writes to stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: nobody reads stderr, or its disk is full; syslog has the line."""
+
+
+class Syslog(logging.handlers.SysLogHandler):
+    """Writes to syslog. Where that can't be done, it says so once, elsewhere."""
+
+    def __init__(self, path: Path, elsewhere: Sequence[logging.Handler]) -> None:
+        super().__init__(str(path), logging.handlers.SysLogHandler.LOG_DAEMON)
+        self._path = path
+        self._elsewhere = elsewhere
+        self._is_lost = self._was_lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self._is_lost = False
+        super().emit(record)
+        self._was_lost = self._is_lost
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a line could not be written, where the one before could."""
+        del record
+        self._is_lost = True
+        if not self._was_lost:
+            text = f"syslog: {self._path}: {sys.exc_info()[1]}; logging to stderr only until it is back"
+            for handler in self._elsewhere:
+                handler.emit(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
+
+
+class Queueing(logging.handlers.QueueHandler):
+    """Puts lines in a queue, and drops them while nobody writes: memory is worth more."""
+
+    def __init__(self, records: queue.SimpleQueue[logging.LogRecord]) -> None:
+        super().__init__(records)
+        self._records = records
+        self._dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Put a line in the queue."""
+        if self._records.qsize() >= WAITING:
+            self._dropped += 1
+            return
+        if self._dropped:
+            text = f"log: {self._dropped} lines were dropped, because stderr or syslog took none"
+            self._dropped = 0
+            super().enqueue(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
+        super().enqueue(record)
 
 
 def _unbuffered_stderr() -> io.TextIOWrapper:

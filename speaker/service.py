@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from speaker import config as configuration
 from speaker import control
+from speaker.cancellation import heed_cancellation
 from speaker.clock import SystemClock
 from speaker.config import ConfigError
 from speaker.errors import SpeakerError
@@ -19,7 +20,7 @@ from speaker.health.addresses import AddressEvents
 from speaker.health.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.store import Store
-from speaker.supervisor import PARTING, Part, end, heed_cancellation, keep
+from speaker.supervisor import PARTING, Part, end, keep
 from speaker.trouble import Troubles
 from speaker.watchdog import Watchdog
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
 from speaker.health.sources import sources_for
 from speaker.store import Store
+from speaker.supervisor import end
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ async def _stay(path: Path, config: Config) -> None:
         config.settings.dc.name,
         len(run.watchdog.duties),
     )
-    cycles = asyncio.create_task(run.watchdog.run())
+    cycles = asyncio.create_task(run.watchdog.run(), name="cycles")
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
         reloaded = asyncio.create_task(reload.wait())
@@ -270,6 +270,4 @@ async def _stay(path: Path, config: Config) -> None:
             except SpeakerError as error:
                 log.critical("%s", error)
                 log.critical("the configuration stays as it was")
-    cycles.cancel()
-    with suppress(asyncio.CancelledError):
-        await cycles
+    await end(cycles)

@@ -83,17 +83,6 @@ async def end(task: asyncio.Task[Any], within: float = PARTING) -> None:
         _show(task)
 
 
-def heed_cancellation() -> None:
-    """Raise where this task is to end. For an `except Exception` around an `await`.
-
-    Raises:
-        asyncio.CancelledError: it is, and what was caught was raised by a clean-up on the way out.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 def _reason(task: asyncio.Task[Any]) -> str:
     """Return why a task ended."""
     if task.cancelled():

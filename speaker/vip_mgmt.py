@@ -47,6 +47,14 @@ DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        _say("interrupted; what was asked for may be recorded all the same, see vip_mgmt status")
+        return NOT_AS_WANTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     words = sys.argv[1:] if arguments is None else arguments

@@ -34,6 +34,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        log.critical("interrupted; the next one does what is left")
+        return NOT_AS_WANTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = _Parser(prog=report.WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
     parser.add_argument(
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, plan
 from speaker import report
 from speaker.backends.base import BackendError
+from speaker.cancellation import heed_cancellation
 from speaker.decider import Decider
 from speaker.errors import SpeakerError
 from speaker.ledger import Ledger
 from speaker.pulse import Pulse
 from speaker.readings import AGAIN, Readings
 from speaker.scope import scope
-from speaker.supervisor import heed_cancellation
 from speaker.trouble import Troubles
 from speaker.turn import Exclusive, LockError, NoLock
 from speaker.view import View

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 20.0
+PARTING = 1.0
+"""How long a vtysh that was killed may take to be gone, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,7 @@ class Shell:
             ) from None
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                await _kill(process)
         output = Output(
             process.returncode or 0,
             stdout.decode("utf-8", "backslashreplace"),
@@ -98,3 +100,15 @@ class Shell:
                 "quagga/bgpd not running, or this user is not in its vty group", commands, output
             )
         return output
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a process. What this would raise, or wait for, would hide why it was killed."""
+    with suppress(ProcessLookupError, TimeoutError):
+        # Kills it, and closes its pipes, which children of its own may hold open.
+        transport: asyncio.SubprocessTransport = vars(process)[
+            "_transport"
+        ]  # asyncio has no other way
+        transport.close()
+        async with asyncio.timeout(PARTING):
+            await process.wait()

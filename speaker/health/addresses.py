@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from policy.covering import Covering
 from policy.health import Observation, Presence
+from speaker.cancellation import heed_cancellation
 from speaker.errors import SpeakerError
 from speaker.health.pace import Pace
 
@@ -69,6 +70,7 @@ async def dump() -> frozenset[IpAddress]:
             messages: AsyncIterable[Any] = await route.addr("dump")
             return present([message async for message in messages])
     except Exception as error:  # whatever a library raises: nothing is known then
+        heed_cancellation()
         raise AddressError(
             f"addresses: netlink: {type(error).__name__}: {error}; require_address needs them"
         ) from error

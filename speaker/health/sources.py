@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PATIENCE = 0.02
 """How long the others' word waits for a source that is slow, in seconds."""
 
+LAST_LOOK = 5.0
+"""How long a last look is waited for, in seconds."""
+
 
 class Together:
     """Several sources as one. They look at the same time, and none waits long for another.
@@ -90,9 +93,11 @@ class Together:
         self._wake()
 
     async def close(self) -> None:
-        """Close them all, when none looks any more."""
+        """Close them all, when none looks any more. A look that does not end is given up."""
         if self._looks:
-            await asyncio.wait(self._looks.values())
+            _, late = await asyncio.wait(self._looks.values(), timeout=LAST_LOOK)
+            for look in late:
+                look.cancel()
         for source in self._sources:
             await source.close()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
@@ -325,6 +328,16 @@ def test_vtysh_that_hangs(tmp_path: File) -> None:
         if pid.read_text():
             break
     assert not File(f"/proc/{int(pid.read_text())}").exists()
+
+
+def test_vtysh_that_leaves_a_child(tmp_path: File) -> None:
+    """Its end is not waited for until whoever else has its output ends too."""
+    path = program(tmp_path, "sleep 600 &", f"echo $! > {tmp_path / 'child'}", "exec sleep 600")
+    began = time.monotonic()
+    with pytest.raises(VtyshError, match="what it did is unknown"):
+        run(path, ["show running-config"], 2)
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    assert time.monotonic() - began < 120
 
 
 def test_vtysh_missing(tmp_path: File) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,3 +98,22 @@ def test_more_signals_during_the_end(tmp_path: Path) -> None:
         assert it.wait() == 0
         assert "Traceback" not in it.log
         assert "KeyboardInterrupt" not in it.log
+
+
+def test_an_interrupted_command(tmp_path: Path) -> None:
+    """Ctrl-C while vip_mgmt waits for an answer: one line, and exit 1, because the intent may be recorded."""
+    config = write_config(tmp_path, NO_CHECKS)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+        command = [sys.executable, "-m", "speaker.vip_mgmt", "--config", str(config)]
+        command += ["-d", "192.0.2.1"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()  # it asks
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+            connection.close()
+    assert process.returncode == 1
+    assert said == (
+        "bgp_mgt: interrupted; what was asked for may be recorded all the same, see vip_mgmt status\n"
+    )

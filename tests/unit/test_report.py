@@ -1,8 +1,16 @@
 """The log of a program that nobody listens to."""
 
+import logging
 import os
+import queue
+import socket
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from speaker.report import WAITING, Queueing, Syslog
 
 CLOSE_STDERR = """
 import os, sys
@@ -54,3 +62,58 @@ def test_no_stderr() -> None:
     """Without a stderr nothing goes to stdout, where ExaBGP reads commands, nor to another file."""
     done = run(3, None)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+class Elsewhere(logging.Handler):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def line(text: str) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": text, "levelno": logging.WARNING})
+
+
+def test_syslog_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While syslog is gone that is said once, elsewhere, and in one line; it is used as soon as it is back."""
+    path = tmp_path / "log"
+
+    def serve() -> socket.socket:
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        server.bind(str(path))
+        return server
+
+    elsewhere = Elsewhere()
+    with serve() as first:
+        syslog = Syslog(path, [elsewhere])
+        syslog.emit(line("one"))
+        assert b"one" in first.recv(100)
+    path.unlink()
+    for text in ("two", "three"):
+        syslog.emit(line(text))
+    assert len(elsewhere.lines) == 1
+    assert elsewhere.lines[0].startswith(f"syslog: {path}: ")
+    with serve() as second:
+        syslog.emit(line("four"))
+        assert b"four" in second.recv(100)
+    syslog.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_nobody_writes() -> None:
+    """While nobody writes, no more than so many lines wait; how many were dropped is said then."""
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    queueing = Queueing(records)
+    for _ in range(WAITING + 5):
+        queueing.emit(line("x"))
+    assert records.qsize() == WAITING
+    for _ in range(WAITING):
+        records.get()
+    queueing.emit(line("y"))
+    said = [records.get().getMessage() for _ in range(records.qsize())]
+    assert said == ["log: 5 lines were dropped, because stderr or syslog took none", "y"]

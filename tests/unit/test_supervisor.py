@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from speaker.cancellation import heed_cancellation
 from speaker.errors import SpeakerError
-from speaker.supervisor import CALM, PARTING, Part, end, heed_cancellation, keep
+from speaker.supervisor import CALM, PARTING, Part, end, keep
 from tests.fakes.virtual_time import run
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from policy.health import (
 from policy.route import Asn
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.clock import SystemClock
-from speaker.health.sources import Together, sources_for
+from speaker.health.sources import LAST_LOOK, Together, sources_for
 from speaker.health.table import Table, TableError
 from speaker.settings import HealthSettings
 from tests.fakes import virtual_time
@@ -205,6 +205,36 @@ def test_a_slow_one() -> None:
         assert slow.closed
 
     virtual_time.run(main())
+
+
+class Hanging(Fixed):
+    """A source whose second look does not end."""
+
+    looks = 0
+
+    async def observe(self) -> Observation:
+        self.looks += 1
+        if self.looks > 1:
+            await asyncio.Event().wait()
+        return self.seen
+
+
+def test_one_that_hangs() -> None:
+    """A look that does not end does not hold up the next configuration: it is given up."""
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        hanging, other = Hanging(Observation({TWO: {}})), Fixed(Observation({ONE: {}}))
+        both = Together([hanging, other])
+        await both.observe()
+        await both.observe()
+        began = loop.time()
+        await both.close()
+        assert hanging.closed
+        assert other.closed
+        return loop.time() - began
+
+    assert virtual_time.run(main()) == pytest.approx(LAST_LOOK)
 
 
 class Faulty(Fixed):
