@@ -125,7 +125,11 @@ class Watchdog:
                 raise
             self._take(new, source)
             self.wake_and_read()
-        await old.close()
+        try:
+            await old.close()
+        except Exception:  # the new configuration is taken all the same
+            heed_cancellation()
+            log.exception("health: the sources before could not be closed")
 
     def _take(self, new: Scope, source: HealthSource) -> None:
         self.ledger.take(new.duties)
