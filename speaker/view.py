@@ -121,7 +121,9 @@ class View:
             wanted = change.route if isinstance(change, Announce) else None
             found = reading.routes.get(prefix)
             if prefix not in reading.routes:
-                self._fail(change, "accepted, but there is no place to look whether it is so", now)
+                if prefix in self.believed:
+                    why = "accepted, but there is no place to look whether it is so"
+                    self._fail(change, why, now)
             elif found == wanted:
                 self.failures.pop(prefix, None)
             elif prefix in self.believed:

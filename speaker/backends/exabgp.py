@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce, Drift
-from policy.route import Route
+from policy.plan import Announce, Withdraw
 from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.exabgp_announced import Announced
 from speaker.backends.exabgp_neighbors import Neighbors, parse_neighbors, parse_sessions
-from speaker.backends.exabgp_pipe import Pipe, SilentError
+from speaker.backends.exabgp_pipe import Pipe
 from speaker.backends.exabgp_protocol import PeerState
-from speaker.backends.exabgp_text import Line, as_ebgp, next_hop_for, parse_rib, render, unreachable
+from speaker.backends.exabgp_requests import Requests
+from speaker.backends.exabgp_sessions import Sessions
+from speaker.backends.exabgp_text import (
+    next_hop_for,
+    parse_rib,
+    render,
+    unreachable,
+    withdrawals,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
-    from speaker.backends.base import SentTo
     from speaker.backends.exabgp_feed import Update
-    from speaker.backends.exabgp_neighbors import Ends, Neighbor
+    from speaker.backends.exabgp_neighbors import Neighbor
     from speaker.backends.exabgp_protocol import Garbled
-    from speaker.backends.exabgp_text import Sent
     from speaker.settings import ExabgpSettings
 
 log = logging.getLogger(__name__)
@@ -33,10 +38,16 @@ log = logging.getLogger(__name__)
 PATIENCE = 5.0
 SETTLE = (1.0, 10.0)
 DOUBT = 60.0
+# What ExaBGP's Adj-RIB-Out lacks is withdrawn again when a session came up; else so rarely, because
+# ExaBGP logs a line for each prefix.
+RARELY = 3600.0
 # What changes again within MIXED seconds may be sent in an earlier shape, and what changed while
 # a session was down too: after CALM seconds without a change, all is sent again.
 MIXED = 10.0
 CALM = 3.0
+NOBODY = (
+    "no neighbor of ExaBGP has this process; list it in the neighbor's api { processes [ … ]; }"
+)
 
 
 class ExabgpBackend:
@@ -69,15 +80,15 @@ class ExabgpBackend:
         self._wake = wake
         self._settle = settle
         self._calm = calm
-        self._configured = Neighbors()
-        self._neighbors: tuple[Neighbor, ...] = ()  # those that are ours
-        self._up: dict[Ends, bool] = {}
+        self._requests = Requests(self._pipe)
+        self._neighbors = Neighbors()
+        self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
+        self._sessions = Sessions()
         self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
         self._settles_at = 0.0
         self._changed: dict[Prefix, tuple[Change, float]] = {}
         self._mixed: set[Prefix] = set()
-        self._lost: set[Prefix] = set()
 
     @property
     def gone(self) -> asyncio.Event:
@@ -93,7 +104,8 @@ class ExabgpBackend:
 
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`."""
-        self._settles_at = asyncio.get_running_loop().time() + DOUBT
+        self._sessions.began = asyncio.get_running_loop().time()
+        self._settles_at = self._sessions.began + DOUBT
         await self._pipe.run()
 
     def _told(self, event: PeerState | Update | Garbled) -> None:
@@ -102,22 +114,24 @@ class ExabgpBackend:
 
     def _peer_changed(self, state: PeerState) -> None:
         ends, up, reason = state.ends, state.up, state.reason
-        known = self._up.get(ends)
-        self._up[ends] = up
-        neighbor = self._configured.of(ends)
-        name = str(ends.peer) if neighbor is None else self._configured.name(neighbor)
+        known = self._sessions.is_told(ends, asyncio.get_running_loop().time(), up=up)
+        neighbor = self._neighbors.of(ends)
+        name = str(ends.peer) if neighbor is None else self._neighbors.name(neighbor)
         if up != known:
             self._wake()  # who was sent what is not what it was
         if up:
             log.warning("peer %s: up", name)
-            loop = asyncio.get_running_loop()
-            *early, last = self._settle
-            self._settles_at = max(self._settles_at, loop.time() + last)
-            for delay in early:
-                loop.call_later(delay, self._settled)
-            loop.call_later(last, partial(self._settled, flush=True))
+            self._session_came_up()
         elif known is not False:
             log.warning("peer %s: down: %.200s", name, reason)
+
+    def _session_came_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        *early, last = self._settle
+        self._settles_at = max(self._settles_at, loop.time() + last)
+        for delay in early:
+            loop.call_later(delay, self._settled)
+        loop.call_later(last, partial(self._settled, flush=True))
 
     def _settled(self, *, flush: bool = False) -> None:
         """Doubt what was sent when the session came up: it may be what was so before.
@@ -133,32 +147,58 @@ class ExabgpBackend:
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`."""
-        if not self._neighbors:
+        if not all(map(self._neighbors.of_family, {change.prefix.version for change in changes})):
             try:
                 await self._look_at_neighbors()
             except BackendError as error:
                 return {change.prefix: str(error) for change in changes}
-        impossible = {version: self._impossible(version) for version in (4, 6)}
-        failures = {
-            change.prefix: impossible[change.prefix.version]
-            for change in changes
-            if isinstance(change, Announce) and impossible[change.prefix.version]
+        impossible = {
+            (kind, version): self._nobody(version) or (kind is Announce and self._no_hop(version))
+            for kind in (Announce, Withdraw)
+            for version in (4, 6)
         }
-        together = [change for change in changes if change.prefix not in self._lost]
-        alone = [[change] for change in changes if change.prefix in self._lost]
-        lines = chain.from_iterable(
-            render(group, self._neighbors, self._settings.next_hop) for group in (together, *alone)
-        )
+        failures = {
+            change.prefix: reason
+            for change in changes
+            if (reason := impossible[type(change), change.prefix.version])
+        }
+        hops = self._settings.next_hop
         try:
-            for line in lines:
-                failures |= await self._ask_for(line)
-        except SilentError as error:
-            # Each further line would only wait as long, and vip_mgmt with it.
-            left = (change.prefix for rest in (line, *lines) for change in rest.changes)
-            failures |= dict.fromkeys(left, str(error))
+            failures |= await self._requests.ask_for(
+                changes, lambda group: render(group, self._neighbors, hops)
+            )
+            for prefix, reason in (await self._withdraw_strays(changes)).items():
+                failures.pop(prefix, None)
+                if reason:
+                    failures[prefix] = reason
         finally:
             self._note_changes(changes)
         return failures
+
+    async def _withdraw_strays(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """Withdraw what neighbours have that do not list our process any more.
+
+        4.2 takes that until the session starts again, 5.0 never does.
+
+        Returns:
+            The prefixes that such a neighbour has, with the reason why it still has them, or nothing.
+        """
+        found: dict[Prefix, str] = {}
+        withdrawn = [change for change in changes if isinstance(change, Withdraw)]
+        for neighbor in self._neighbors.others:
+            stray = self._strays.get(neighbor, ())
+            for version in (4, 6):
+                group = [
+                    change
+                    for change in withdrawn
+                    if change.prefix.version == version and change.prefix in stray
+                ]
+                for line in withdrawals(version, group, neighbor.selector):
+                    taken = await self._requests.is_taken(line)
+                    reason = "" if taken else self._out_of_reach(neighbor)
+                    for change in line.changes:
+                        found[change.prefix] = found.get(change.prefix) or reason
+        return found
 
     def _note_changes(self, changes: Sequence[Change]) -> None:
         """Note which prefixes change again before ExaBGP has surely sent their last change."""
@@ -174,39 +214,18 @@ class ExabgpBackend:
         if self._mixed:
             loop.call_later(self._calm + 0.1, self._wake)
 
-    async def _ask_for(self, line: Line) -> Mapping[Prefix, str]:
-        """Ask for a line's changes. One that is refused is halved until the culprit stands alone.
-
-        Changes whose reply was lost are asked for one by one the next time: in 4.2 one bad route
-        takes the reply with it.
-        """
-        prefixes = [change.prefix for change in line.changes]
-        try:
-            reply = await self._pipe.ask(line.text)
-        except SilentError:
-            raise
-        except BackendError as error:
-            self._lost.update(prefixes)
-            return dict.fromkeys(prefixes, str(error))
-        self._lost.difference_update(prefixes)
-        if reply.ok:
-            return {}
-        if len(prefixes) == 1:
-            return {prefixes[0]: "ExaBGP answered error; see ExaBGP's log"}
-        first, second = line.halves()
-        return {**await self._ask_for(first), **await self._ask_for(second)}
-
-    def _impossible(self, version: int) -> str:
-        """Return why routes of a family can't reach every neighbour that has it, or nothing."""
-        if not self._neighbors:
-            return (
-                "no neighbor of ExaBGP has this process; list it in the neighbor's "
-                "api { processes [ … ]; }"
-            )
-        hop = next_hop_for(self._settings.next_hop, version)
-        concerned = [neighbor for neighbor in self._neighbors if version in neighbor.families]
-        if not concerned:
+    def _nobody(self, version: int) -> str:
+        """Return why there is nobody to send routes of a family to, or nothing."""
+        if not self._neighbors.ours:
+            return NOBODY
+        if not self._neighbors.of_family(version):
             return f"no neighbor of ExaBGP has family ipv{version} unicast"
+        return ""
+
+    def _no_hop(self, version: int) -> str:
+        """Return why routes of a family can't reach every neighbour that has it, or nothing."""
+        hop = next_hop_for(self._settings.next_hop, version)
+        concerned = self._neighbors.of_family(version)
         return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
@@ -240,107 +259,54 @@ class ExabgpBackend:
             self._must_flush = self._must_flush or must_flush
             self._mixed |= mixed
             mixed = set()
-        rib = self._by_neighbor(await self._pipe.ask_lines("show adj-rib out extensive"))
-        routes = {prefix: self._seen(prefix, rib) for prefix in prefixes}
+        ribs = parse_rib(await self._pipe.ask_lines("show adj-rib out extensive"))
+        announced = Announced(prefixes, ribs, self._neighbors)
+        self._strays = announced.strays
+        routes = announced.routes(self._settings.next_hop, self._asn)
         absent = {prefix for prefix, seen in routes.items() if seen is None}
         doubtful = absent & mixed
-        if came_up or now - self._doubted >= DOUBT:
+        if came_up or now - self._doubted >= RARELY:
             self._doubted = now
             doubtful = absent
         up = all(peer.up for peer in self.peers())
         settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
-        return Reading(routes, doubtful, settled=settled, sent=self._sent(prefixes, rib))
+        sent = announced.sent(self._sessions.of(self._neighbors))
+        return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
+
+    def _trouble(self) -> str:
+        """Return what is wrong with the neighbours, in words."""
+        nobody = [] if self._neighbors.ours else [NOBODY]
+        return "; ".join([*nobody, *map(self._out_of_reach, self._strays)])
+
+    def _out_of_reach(self, neighbor: Neighbor) -> str:
+        prefixes = self._strays[neighbor]
+        return (
+            f"neighbor {self._neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
+            f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "
+            "withdrawn there; list it, or remove the neighbor, and have ExaBGP read exabgp.conf"
+        )
 
     async def _look_at_neighbors(self) -> None:
         lines = await self._pipe.ask_lines("show neighbor configuration")
-        self._configured = Neighbors(parse_neighbors(lines))
-        own = self._settings.process
-        self._neighbors = tuple(
-            neighbor
-            for neighbor in self._configured.all
-            if neighbor.processes and (own is None or own in neighbor.processes)
-        )
-        self._up = {**parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))}
-
-    def _by_neighbor(self, lines: Iterable[str]) -> Mapping[Neighbor, Mapping[Prefix, Sent | str]]:
-        """Return each neighbour's Adj-RIB-Out."""
-        ribs = parse_rib(lines)
-        found = {self._configured.of(ends): rib for ends, rib in ribs.items()}
-        return {neighbor: rib for neighbor, rib in found.items() if neighbor is not None}
-
-    def _seen(
-        self, prefix: Prefix, rib: Mapping[Neighbor, Mapping[Prefix, Sent | str]]
-    ) -> Route | Drift | None:
-        hop = next_hop_for(self._settings.next_hop, prefix.version)
-        found = {
-            neighbor: rib.get(neighbor, {}).get(prefix)
-            for neighbor in self._neighbors
-            if prefix.version in neighbor.families
-        }
-        if all(what is None for what in found.values()):
-            return None
-        attributes = {
-            neighbor: None if what is None else as_ebgp(what, neighbor, hop, self._asn)
-            for neighbor, what in found.items()
-        }
-        first = next(iter(attributes.values()))
-        if first is not None and all(other == first for other in attributes.values()):
-            return Route(prefix, first)
-        return Drift(
-            "; ".join(
-                f"neighbor {self._configured.name(neighbor)} has {what or 'nothing'}"
-                for neighbor, what in found.items()
-            )
-        )
-
-    def _sent(
-        self,
-        prefixes: Collection[Prefix],
-        rib: Mapping[Neighbor, Mapping[Prefix, Sent | str]],
-    ) -> Mapping[Prefix, SentTo]:
-        """Return who was sent each prefix: a session that is up is sent what its Adj-RIB-Out has."""
-        up = self._established()
-        sessions = {
-            version: [
-                (self._configured.name(neighbor), up.get(neighbor), rib.get(neighbor, {}))
-                for neighbor in self._neighbors
-                if version in neighbor.families
-            ]
-            for version in (4, 6)
-        }
-        shared: dict[tuple[int | bool | None, ...], SentTo] = {}
-        sent = {}
-        for prefix in prefixes:
-            concerned = sessions[prefix.version]
-            values = tuple(state and prefix in routes for _, state, routes in concerned)
-            key = (prefix.version, *values)
-            if key not in shared:
-                names = [name for name, _, _ in concerned]
-                shared[key] = dict(zip(names, values, strict=True))
-            sent[prefix] = shared[key]
-        return sent
+        self._neighbors = Neighbors(parse_neighbors(lines), self._settings.process)
+        self._sessions.ask()
+        shown = parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
+        if self._sessions.shown(shown, asyncio.get_running_loop().time()):
+            self._session_came_up()
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`."""
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
-        up = self._established()
+        up = self._sessions.of(self._neighbors)
         return tuple(
             Peer(
                 str(neighbor.address),
                 neighbor.peer_as,
                 up.get(neighbor),
                 neighbor.local_as,
-                self._configured.name(neighbor),
+                self._neighbors.name(neighbor),
             )
-            for neighbor in self._neighbors
+            for neighbor in self._neighbors.ours
         )
-
-    def _established(self) -> Mapping[Neighbor, bool]:
-        """Return of each neighbour whether its session is up, as far as it is known."""
-        found: dict[Neighbor, bool] = {}
-        for ends, up in self._up.items():
-            if (neighbor := self._configured.of(ends)) is not None:
-                found[neighbor] = up or found.get(neighbor, False)
-        return found

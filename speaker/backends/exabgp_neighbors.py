@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -12,7 +13,7 @@ from speaker.backends.base import BackendError
 from speaker.backends.exabgp_sections import parse_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from speaker.backends.exabgp_sections import Section
     from speaker.units import IpAddress
@@ -76,15 +77,42 @@ class Neighbor:
 class Neighbors:
     """The neighbours of a configuration, to be found by what ExaBGP says of sessions."""
 
-    def __init__(self, neighbors: Iterable[Neighbor] = ()) -> None:
-        """Take them in order."""
+    def __init__(self, neighbors: Iterable[Neighbor] = (), process: str | None = None) -> None:
+        """Take them in order.
+
+        Args:
+            neighbors: all that ExaBGP has.
+            process: the name of ours, whose neighbours are those that list it; None where any may
+                be ours.
+        """
         self.all = tuple(neighbors)
+        self.ours = tuple(
+            neighbor
+            for neighbor in self.all
+            if neighbor.processes and (process is None or process in neighbor.processes)
+        )
+        ours = frozenset(self.ours)
+        self.others = tuple(neighbor for neighbor in self.all if neighbor not in ours)
         self._by_ends = {neighbor.ends: neighbor for neighbor in self.all}
         self._to = Counter(neighbor.address for neighbor in self.all)
 
     def of(self, ends: Ends) -> Neighbor | None:
         """Return the neighbour of a session: where no other has its local address, ExaBGP chose it."""
         return self._by_ends.get(ends) or self._by_ends.get(Ends(ends.peer, None))
+
+    def of_family(self, version: int) -> Sequence[Neighbor]:
+        """Return those of ours that have IPv4 or IPv6 unicast."""
+        return [neighbor for neighbor in self.ours if version in neighbor.families]
+
+    def select(self, neighbors: Sequence[Neighbor]) -> str:
+        """Return what makes a line go to some neighbours alone: to all, nothing is needed.
+
+        A neighbour that does not have the family of a line's routes must not get it: ExaBGP would
+        log that, for each of them.
+        """
+        if len(neighbors) == len(self.all):
+            return ""
+        return " , ".join(neighbor.selector for neighbor in neighbors)
 
     def name(self, neighbor: Neighbor) -> str:
         """Return what people call it: its address, and from where, if several sessions go there."""
@@ -158,12 +186,13 @@ def _is_told(api: Section) -> bool:
     return any({"parsed", "update"} <= {*send.statements} for send in api.named("send"))
 
 
-def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, bool]:
-    """Parse the answer to `show neighbor extensive`: whether each session is established.
+def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
+    """Parse the answer to `show neighbor extensive`: for how long each session is established.
 
-    What has no addresses of a single session, such as a range of neighbours, is passed over.
+    In seconds, None where it is not. What has no addresses of a single session, such as a range of
+    neighbours, is passed over.
     """
-    sessions: dict[Ends, bool] = {}
+    sessions: dict[Ends, float | None] = {}
     peer, ends = "", None
     for line in lines:
         match line.split():
@@ -172,8 +201,22 @@ def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, bool]:
             case ["local", local] if peer:
                 ends = _ends(peer, local)
             case ["state", state] if ends is not None:
-                sessions[ends] = state.lower() == "established"
+                sessions[ends] = 0.0 if state.lower() == "established" else None
+            case ["up", "for", *duration] if ends is not None and sessions.get(ends) is not None:
+                sessions[ends] = _seconds(" ".join(duration))
     return sessions
+
+
+_DURATION = re.compile(r"(?:(\d+) days?, )?(\d+):(\d+):(\d+)(?:\.\d+)?")
+
+
+def _seconds(text: str) -> float:
+    """Parse a duration as Python writes it; one that is not so is taken for short."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return 0.0
+    days, hours, minutes, seconds = (int(each or 0) for each in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 def _ends(peer: str, local: str) -> Ends | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.exabgp_neighbors import Neighbor
+    from speaker.backends.exabgp_neighbors import Neighbor, Neighbors
     from speaker.settings import NextHop
     from speaker.units import IpAddress
 
@@ -108,12 +108,10 @@ def render_sent(what: Sent) -> str:
     return " ".join(words)
 
 
-def render(
-    changes: Iterable[Change], neighbors: Sequence[Neighbor], hops: NextHop
-) -> Iterator[Line]:
+def render(changes: Iterable[Change], neighbors: Neighbors, hops: NextHop) -> Iterator[Line]:
     """Render changes as lines of one family and one set of attributes, withdrawals first.
 
-    A line goes to all neighbours where they get the same, else one goes to each.
+    A line goes to all neighbours that get the same of it. What goes to none has no line.
     """
     withdraw: dict[int, list[Change]] = defaultdict(list)
     announce: dict[tuple[int, Attributes], list[Change]] = defaultdict(list)
@@ -123,21 +121,21 @@ def render(
         else:
             withdraw[change.prefix.version].append(change)
     for version, group in withdraw.items():
-        yield from _lines(f"withdraw attributes next-hop {_NO_HOP[version]}", group)
+        if concerned := neighbors.of_family(version):
+            yield from withdrawals(version, group, neighbors.select(concerned))
     for (version, attributes), group in announce.items():
         hop = next_hop_for(hops, version)
-        given = {
-            neighbor: render_sent(sent(attributes, neighbor, hop))
-            for neighbor in neighbors
-            if version in neighbor.families and not unreachable(neighbor, version, hop)
-        }
-        concerned = [neighbor for neighbor in neighbors if version in neighbor.families]
-        commands = [f"announce attributes {text}" for text in given.values()]
-        if len(given) == len(concerned) and len(set(commands)) == 1:
-            yield from _lines(commands[0], group)
-            continue
-        for neighbor, command in zip(given, commands, strict=True):
-            yield from _lines(f"{neighbor.selector} {command}", group)
+        given: dict[str, list[Neighbor]] = defaultdict(list)
+        for neighbor in neighbors.of_family(version):
+            if not unreachable(neighbor, version, hop):
+                given[render_sent(sent(attributes, neighbor, hop))].append(neighbor)
+        for text, those in given.items():
+            yield from _lines(f"{neighbors.select(those)} announce attributes {text}", group)
+
+
+def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Iterator[Line]:
+    """Render withdrawals of one family as lines to the neighbours of a selector."""
+    return _lines(f"{selector} withdraw attributes next-hop {_NO_HOP[version]}", changes)
 
 
 # No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
@@ -147,7 +145,7 @@ _NO_HOP = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing listens there
 
 def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:
     for start in range(0, len(changes), PREFIXES_PER_LINE):
-        yield Line(command, tuple(changes[start : start + PREFIXES_PER_LINE]))
+        yield Line(command.lstrip(), tuple(changes[start : start + PREFIXES_PER_LINE]))
 
 
 _RIB = re.compile(

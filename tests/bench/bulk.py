@@ -11,7 +11,7 @@ from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
-from speaker.backends.exabgp_neighbors import Neighbor
+from speaker.backends.exabgp_neighbors import Neighbor, Neighbors
 from speaker.backends.exabgp_text import render
 from speaker.settings import NextHop
 from tests.bench.dc import BIN, DataCentre, quiet, timed
@@ -126,7 +126,9 @@ def bare_helper(dc: DataCentre) -> tuple[ExaBgp, int]:
     ):
         path = dc.folder / name
         ordered: list[Change] = [*changes]
-        path.write_text("".join(f"{line.text}\n" for line in render(ordered, [neighbor], hops)))
+        path.write_text(
+            "".join(f"{line.text}\n" for line in render(ordered, Neighbors([neighbor]), hops))
+        )
         files.append(str(path))
     script = Path(__file__).with_name("bare.py")
     exabgp = dc.exabgp([sys.executable, str(script), *files])

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import Enum, auto
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,8 @@ DIALECTS: tuple[Dialect, ...] = (4, 5)
 # ExaBGP finds its commands by substring: these anywhere in a line are heeded, whatever else it says.
 LIVE_WORDS = ("shutdown", "restart", "reload", "reset", "crash", "help", "version", "#")
 HEADER = "Peer            AS        up/down state       |     #sent     #recvd"
+PROCESS = "speaker"
+"""The name of the helper, as neighbours list it."""
 QUESTIONS = ("version", "show neighbor summary")
 _NAMES = {
     "65535:65281": "no-export",
@@ -81,6 +84,9 @@ class Session:
     neighbor: Neighbor
     dialect: Dialect
     up: bool = False
+    since: float = 0.0
+    heard: frozenset[str] | None = None
+    """The processes whose lines it takes, where they are not yet those of its configuration."""
     busy: bool = False
     rib: dict[Prefix, Given] = field(default_factory=dict)
     waiting: dict[Given, dict[Prefix, None]] = field(default_factory=dict)
@@ -89,6 +95,17 @@ class Session:
     table: dict[Prefix, Received] = field(default_factory=dict)
     tell: Callable[[Session, dict[str, object]], None] = lambda *_: None
     """Takes each UPDATE that is sent, in ExaBGP's JSON, where the helper is told of it."""
+
+    @property
+    def processes(self) -> frozenset[str]:
+        """The processes whose lines it takes."""
+        return self.neighbor.processes if self.heard is None else self.heard
+
+    def reload(self, neighbor: Neighbor) -> None:
+        """Take the same neighbour with other processes. 4.2 shows them, and goes by them from its next session."""
+        if self.dialect == 4 and self.up:
+            self.heard = self.processes
+        self.neighbor = neighbor
 
     def announce(self, prefix: Prefix, given: Given) -> None:
         if self.rib.get(prefix) == given:
@@ -138,6 +155,7 @@ class Session:
     def establish(self) -> None:
         """Come up: all of the cache is to be sent, before what waits."""
         self.up = self.busy = True
+        self.heard = None
         late, self.waiting = self.waiting, {}
         for prefix, given in self.rib.items():
             self.waiting.setdefault(given, {})[prefix] = None
@@ -185,6 +203,8 @@ class Daemon:
             static: routes of its configuration, for each neighbour that has their family.
         """
         self.dialect: Dialect = dialect
+        self.clock: Callable[[], float] = float
+        self.log: list[str] = []
         neighbors = [*neighbors]
         peers = [neighbor.address for neighbor in neighbors]
         self.sessions = {
@@ -202,6 +222,7 @@ class Daemon:
 
     def establish(self, peer: str) -> None:
         """Bring a session up, and send what there is at once."""
+        self.sessions[peer].since = self.clock()
         self.sessions[peer].establish()
         self.is_busy(peer, busy=False)
 
@@ -286,6 +307,7 @@ class Daemon:
         for session in concerned:
             for prefix in prefixes:
                 if prefix.version not in session.neighbor.families:
+                    self.log.append(f"ipv{prefix.version} is not configured on {session.neighbor}")
                     continue
                 if verb == "withdraw":
                     session.withdraw(prefix)
@@ -297,8 +319,11 @@ class Daemon:
 
     def _selected(self, words: deque[str]) -> list[Session]:
         """Take `neighbor A local-ip B , neighbor C` off a line: whose name has all that one of them says."""
+        listing = [s for s in self.sessions.values() if PROCESS in s.processes]
         if words[0] != "neighbor":
-            return list(self.sessions.values())
+            if not listing:
+                raise RefusedLineError
+            return listing
         wanted: list[set[tuple[str, str]]] = [set()]
         while words[0] in {"neighbor", "local-ip", "local-as", "peer-as", "router-id", ","}:
             if (key := words.popleft()) == ",":
@@ -307,7 +332,7 @@ class Daemon:
                 wanted[-1].add((key, words.popleft()))
         found = [
             session
-            for session in self.sessions.values()
+            for session in listing
             if any(said <= self._name(session).items() for said in wanted)
         ]
         if not found:
@@ -384,10 +409,12 @@ class Daemon:
     def _extensive(self) -> Iterator[str]:
         for session in self.sessions.values():
             near = session.neighbor
-            state = "ESTABLISHED" if session.up else "IDLE"
+            state, way = ("ESTABLISHED", "up for") if session.up else ("IDLE", "down for")
+            duration = timedelta(seconds=int(self.clock() - session.since))
             yield from (f"Neighbor {near.address}", "", "    Session                       Local")
             yield f"   local          {near.local_address}      "
-            yield from (f"   state                    {state}      ", "")
+            yield from (f"   state                    {state}      ",)
+            yield from (f"   {way}                    {duration}   ", "")
             yield from ("    Setup                         Local          Remote", "")
 
 
@@ -434,6 +461,7 @@ class Exabgp:
         self.commands: list[str] = []
         self.overlaps: list[tuple[str, str]] = []
         self._loop = asyncio.get_running_loop()
+        daemon.clock = self._loop.time
         self._rest = b""
         self._in_flight = ""
         self._stalled: deque[str] | None = None
@@ -540,6 +568,7 @@ class Exabgp:
         """Bring a session up, and tell the helper; its routes are sent some time after."""
         session = self.daemon.sessions[peer]
         if not session.up:
+            session.since = self.daemon.clock()
             session.establish()
             self._tell([self.daemon.state(peer, "connected"), self.daemon.state(peer, "up")])
             self._later(sent_after, lambda: self.daemon.is_busy(peer, busy=False))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from policy.route import Asn, Prefix, parse_prefix
-from speaker.backends.exabgp_neighbors import Neighbor
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Received
 from tests.property import strategies as made
 
@@ -57,8 +58,8 @@ def test_changes_before_the_session_is_up(
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_the_peer_sees(dialect: Dialect) -> None:
     """No as-path gives the local AS on eBGP and none on iBGP; a given one is taken as it is."""
-    inside = Neighbor(
-        made.PEERS[1], PEER.local_address, Asn(64699), Asn(64699), frozenset({4}), frozenset()
+    inside = replace(
+        made.ebgp(made.PEERS[1]), local_as=Asn(64699), peer_as=Asn(64699), families=frozenset({4})
     )
     daemon = Daemon([PEER, inside], dialect)
     for name in daemon.sessions:

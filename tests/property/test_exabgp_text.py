@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import Ends, parse_neighbors, parse_sessions
+from speaker.backends.exabgp_neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp_protocol import (
     MAX_LINE,
     Conversation,
@@ -61,9 +62,10 @@ def own_routes(draw: st.DrawFn, count: int = 6) -> list[Route]:
 
 def tell(daemon: Daemon, changes: Iterable[Change], site: made.Site) -> list[str]:
     """Give the lines of changes to ExaBGP, and return them; all must be answered `done`."""
-    lines = [line.text for line in render(changes, site.neighbors, site.hops)]
+    lines = [line.text for line in render(changes, Neighbors(site.neighbors), site.hops)]
     for line in lines:
         assert daemon.answer(line) == ["done"], line
+    assert daemon.log == [], "a line went to a neighbour that lacks its family"
     return lines
 
 
@@ -145,7 +147,7 @@ def test_withdrawn(
 def test_lines(site: made.Site, routes: list[Route], withdrawn: list[Prefix]) -> None:
     """No line has a word that ExaBGP would heed, a byte beyond ASCII, or two families."""
     changes: list[Change] = [*map(Withdraw, withdrawn), *map(Announce, routes)]
-    for line in render(changes, site.neighbors, site.hops):
+    for line in render(changes, Neighbors(site.neighbors), site.hops):
         assert line.text.isascii()
         assert line.text.isprintable()
         assert not [word for word in LIVE_WORDS if word in line.text]
@@ -158,7 +160,7 @@ def test_graceful_shutdown() -> None:
     """The community that would stop ExaBGP by its name is written as a number."""
     attributes = Attributes(AsPath.originated(ASN, 0), communities=(GRACEFUL_SHUTDOWN,))
     route = Route(made.HOSTS_V4[0], attributes)
-    (line,) = render([Announce(route)], [ONE], NextHop())
+    (line,) = render([Announce(route)], Neighbors([ONE]), NextHop())
     assert "community [ 65535:0 ]" in line.text
 
 
@@ -170,7 +172,7 @@ def test_long_lists(count: int) -> None:
         *map(Withdraw, prefixes),
         *(Announce(Route(p, made.SOME[0])) for p in prefixes),
     ]
-    lines = list(render(changes, [ONE], EXPLICIT))
+    lines = list(render(changes, Neighbors([ONE]), EXPLICIT))
     assert [change for line in lines for change in line.changes] == changes
     assert max(len(line.changes) for line in lines) <= PREFIXES_PER_LINE
     assert len(lines) == 2 * -(-count // PREFIXES_PER_LINE)
@@ -179,7 +181,7 @@ def test_long_lists(count: int) -> None:
 @given(own_routes(count=20).filter(bool))
 def test_halves(routes: list[Route]) -> None:
     """The halves of a line ask for the same, and none is empty where there are two changes."""
-    for line in render(map(Announce, routes), [ONE], EXPLICIT):
+    for line in render(map(Announce, routes), Neighbors([ONE]), EXPLICIT):
         if len(line.changes) > 1:
             first, second = line.halves()
             assert (*first.changes, *second.changes) == line.changes
@@ -230,7 +232,19 @@ def test_neighbors(site: made.Site, dialect: Dialect, data: st.DataObject) -> No
     lines = daemon.answer("show neighbor configuration")[:-1]
     assert parse_neighbors(lines) == site.neighbors
     sessions = parse_sessions(daemon.answer("show neighbor extensive")[:-1])
-    assert sessions == {s.neighbor.ends: s.up for s in daemon.sessions.values()}
+    assert {ends: duration is not None for ends, duration in sessions.items()} == {
+        s.neighbor.ends: s.up for s in daemon.sessions.values()
+    }
+
+
+@given(st.integers(0, 10**7), st.sampled_from(["ESTABLISHED", "IDLE"]))
+def test_how_long_a_session_is_up(seconds: int, state: str) -> None:
+    """The duration is read as ExaBGP writes it, days too; of a session that is down there is none."""
+    way = "up for" if state == "ESTABLISHED" else "down for"
+    lines = ["Neighbor 203.0.113.11", "   local  203.0.113.1  ", f"   state    {state}  "]
+    found = parse_sessions([*lines, f"   {way}    {timedelta(seconds=seconds)}   "])
+    expected = seconds if state == "ESTABLISHED" else None
+    assert found == {Ends.parse("203.0.113.11", "203.0.113.1"): expected}
 
 
 WORDS = st.sampled_from(

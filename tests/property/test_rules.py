@@ -17,6 +17,7 @@ from policy.intent import Mode
 from policy.model import announcements, best, choices, neighbouring_as
 from policy.plan import Announce
 from policy.route import MAX_PREPENDS, Asn, Route
+from speaker.backends.exabgp_neighbors import Neighbors
 from speaker.backends.exabgp_text import as_ebgp, parse_rib, render
 from speaker.backends.quagga import QuaggaBackend
 from speaker.settings import NextHop, QuaggaSettings
@@ -144,7 +145,7 @@ def test_both_backends(
     neighbor = replace(made.ebgp(made.PEERS[0]), local_as=asn)
     hops = NextHop(made.V4_HOP, made.V6_HOP)
     daemon = Daemon([neighbor], exabgp)
-    for line in render(map(Announce, routes), [neighbor], hops):
+    for line in render(map(Announce, routes), Neighbors([neighbor]), hops):
         assert daemon.answer(line.text) == ["done"]
     rib = parse_rib(daemon.answer("show adj-rib out extensive")[:-1]).get(neighbor.ends, {})
     for route in routes:

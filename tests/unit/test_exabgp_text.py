@@ -93,7 +93,7 @@ def test_neighbors(dialect: str) -> None:
 def test_sessions(dialect: str) -> None:
     """The extensive answer tells of each session whether it is established."""
     sessions = parse_sessions(recorded(dialect, "neighbor-extensive"))
-    assert sessions == {near.ends: True for near in neighbors(dialect).values()}
+    assert sessions == {near.ends: 1.0 for near in neighbors(dialect).values()}
 
 
 @dialects
@@ -265,7 +265,7 @@ def test_nested_neighbors(dialect: str) -> None:
 def test_two_sessions_to_one_address(dialect: str) -> None:
     """The sessions, their states and their Adj-RIB-Outs are told apart by the local address."""
     one, two = (Ends.parse("203.0.113.6", local) for local in ("203.0.113.5", "203.0.113.133"))
-    assert parse_sessions(recorded(dialect, "neighbor-extensive-twice")) == {one: True, two: True}
+    assert parse_sessions(recorded(dialect, "neighbor-extensive-twice")) == {one: 1.0, two: 1.0}
     assert parse_rib(recorded(dialect, "adj-rib-out-twice")).keys() == {two}
     assert events(dialect, "state-up-twice") == [
         PeerState(ends, up=True, reason="") for ends in (one, two)

@@ -1,0 +1,102 @@
+"""What ExaBGP announces of our prefixes, by the Adj-RIB-Outs of its neighbours. No I/O.
+
+Its listing has the Adj-RIB-Out of every neighbour, also of one that does not list our process (any
+more): what such a neighbour has may be ours, from before a reload of exabgp.conf, and is then out of
+our reach. So a prefix that ours lack is absent only if no other has it either; else it is unknown.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from policy.plan import Drift
+from policy.route import Route
+from speaker.backends.exabgp_text import as_ebgp, next_hop_for
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.route import Asn, Attributes, Prefix
+    from speaker.backends.base import SentTo
+    from speaker.backends.exabgp_neighbors import Ends, Neighbor, Neighbors
+    from speaker.backends.exabgp_text import Sent
+    from speaker.settings import NextHop
+
+
+class Announced:
+    """One listing of all Adj-RIB-Outs, as far as it is of some prefixes."""
+
+    def __init__(
+        self,
+        prefixes: Collection[Prefix],
+        ribs: Mapping[Ends, Mapping[Prefix, Sent | str]],
+        neighbors: Neighbors,
+    ) -> None:
+        """Take a listing, by the sessions that ExaBGP calls."""
+        self._prefixes = prefixes
+        self._neighbors = neighbors
+        self._ribs: dict[Neighbor, Mapping[Prefix, Sent | str]] = {}
+        for ends, rib in ribs.items():
+            if (neighbor := neighbors.of(ends)) is not None:
+                self._ribs[neighbor] = rib
+        self.strays = self._strays()
+        """What neighbours have that are not ours."""
+
+    def _strays(self) -> Mapping[Neighbor, Collection[Prefix]]:
+        wanted = frozenset(self._prefixes)
+        found = {n: wanted & self._ribs.get(n, {}).keys() for n in self._neighbors.others}
+        return {neighbor: prefixes for neighbor, prefixes in found.items() if prefixes}
+
+    def routes(self, hops: NextHop, asn: Asn) -> dict[Prefix, Route | Drift | None]:
+        """Return what is announced, as eBGP peers of `asn` see it, without what is unknown."""
+        elsewhere = frozenset(chain.from_iterable(self.strays.values()))
+        seen = {prefix: self._seen(prefix, hops, asn) for prefix in self._prefixes}
+        return {
+            prefix: what
+            for prefix, what in seen.items()
+            if what is not None or prefix not in elsewhere
+        }
+
+    def _seen(self, prefix: Prefix, hops: NextHop, asn: Asn) -> Route | Drift | None:
+        hop = next_hop_for(hops, prefix.version)
+        found = {
+            neighbor: self._ribs.get(neighbor, {}).get(prefix)
+            for neighbor in self._neighbors.of_family(prefix.version)
+        }
+        if all(what is None for what in found.values()):
+            return None
+        attributes: dict[Neighbor, Attributes | None] = {
+            neighbor: None if what is None else as_ebgp(what, neighbor, hop, asn)
+            for neighbor, what in found.items()
+        }
+        first = next(iter(attributes.values()))
+        if first is not None and all(other == first for other in attributes.values()):
+            return Route(prefix, first)
+        return Drift(
+            "; ".join(
+                f"neighbor {self._neighbors.name(neighbor)} has {what or 'nothing'}"
+                for neighbor, what in found.items()
+            )
+        )
+
+    def sent(self, up: Mapping[Neighbor, bool]) -> Mapping[Prefix, SentTo]:
+        """Return who was sent each prefix: a session that is up is sent what its Adj-RIB-Out has."""
+        sessions = {
+            version: [
+                (self._neighbors.name(neighbor), up.get(neighbor), self._ribs.get(neighbor, {}))
+                for neighbor in self._neighbors.of_family(version)
+            ]
+            for version in (4, 6)
+        }
+        shared: dict[tuple[int | bool | None, ...], SentTo] = {}
+        sent = {}
+        for prefix in self._prefixes:
+            concerned = sessions[prefix.version]
+            values = tuple(state and prefix in routes for _, state, routes in concerned)
+            key = (prefix.version, *values)
+            if key not in shared:
+                names = [name for name, _, _ in concerned]
+                shared[key] = dict(zip(names, values, strict=True))
+            sent[prefix] = shared[key]
+        return sent
