@@ -19,6 +19,7 @@ from speaker.backends.exabgp_protocol import (
     MAX_LINE,
     Conversation,
     Event,
+    Garbled,
     Ignored,
     InStep,
     OutOfStep,
@@ -371,7 +372,7 @@ def test_huge_lines(size: int, chunk: int) -> None:
     events = converse([data[at : at + chunk] for at in range(0, len(data), chunk)], commands=0)
     lines = ("x" * size,) if size <= MAX_LINE else ()
     assert [event for event in events if isinstance(event, Reply)] == [Reply(ok=True, lines=lines)]
-    assert sum(isinstance(event, Ignored) for event in events) == (size > MAX_LINE)
+    assert sum(isinstance(event, Garbled) for event in events) == (size > MAX_LINE)
 
 
 def test_one_in_flight() -> None:
