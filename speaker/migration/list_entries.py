@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 
     Match = Callable[[Path], bool]
     Parse = Callable[[Sequence[str], str], Match]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A question to the paths whose prefix is within another one: all others it denies."""
+
+    base: Prefix
+    least: int
+    longest: int
+
+    def __call__(self, path: Path) -> bool:
+        """Answer for one path."""
+        prefix, base = path.prefix, self.base
+        shift = base.max_prefixlen - base.prefixlen
+        return (
+            prefix.version == base.version
+            and self.least <= prefix.prefixlen <= self.longest
+            and int(prefix.network_address) >> shift == int(base.network_address) >> shift
+        )
 
 
 def _in_prefix_list(version: int) -> Parse:
@@ -41,27 +61,9 @@ def _in_prefix_list(version: int) -> Parse:
                     f"{' '.join(words)!r} is not of {base.prefixlen} <= ge <= le; bgpd refuses it as "
                     "well: correct it"
                 )
-        within = _within(base)
-        return lambda path: least <= path.prefix.prefixlen <= longest and within(path)
+        return Within(base, least, longest)
 
     return parse
-
-
-def _within(wide: Prefix) -> Match:
-    """Return whether a path's prefix is within another one: with numbers, for lists of thousands."""
-    version, least = wide.version, wide.prefixlen
-    shift = wide.max_prefixlen - least
-    start = int(wide.network_address) >> shift
-
-    def match(path: Path) -> bool:
-        prefix = path.prefix
-        return (
-            prefix.prefixlen >= least
-            and int(prefix.network_address) >> shift == start
-            and prefix.version == version
-        )
-
-    return match
 
 
 def _in_access_list(words: Sequence[str], name: str) -> Match:
@@ -80,15 +82,16 @@ def _in_access_list(words: Sequence[str], name: str) -> Match:
 def _in_zebra_list(version: int) -> Parse:
     def parse(words: Sequence[str], _: str) -> Match:
         if words[0] == "any":
-            return lambda path: path.prefix.version == version
-        base = prefix_with_length(words[0])
+            base = network("0.0.0.0/0" if version == 4 else "::/0")
+        else:
+            base = prefix_with_length(words[0])
         if base.version != version:
             raise MigrationError(f"{base} is of the other family; bgpd refuses it as well")
-        if words[1:] == ["exact-match"]:
-            return lambda path: path.prefix == base
-        if words[1:]:
+        if words[1:] == ["exact-match"] and words[0] != "any":
+            return Within(base, base.prefixlen, base.prefixlen)
+        if words[1:] and words[0] != "any":
             raise MigrationError(f"{' '.join(words[1:])!r} is not exact-match; correct it")
-        return _within(base)
+        return Within(base, base.prefixlen, base.max_prefixlen)
 
     return parse
 

@@ -6,9 +6,11 @@ A list that does not exist denies all; bgpd's own rule is cited where it surpris
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from speaker.migration.list_entries import ENTRIES
+from policy.covering import Covering
+from speaker.migration.list_entries import ENTRIES, Within
 from speaker.migration.statement import MigrationError
 from speaker.migration.values import Dialect
 from speaker.migration.words import number
@@ -16,6 +18,7 @@ from speaker.migration.words import number
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from policy.route import Prefix
     from speaker.migration.statement import Statement
     from speaker.migration.values import Path
 
@@ -24,11 +27,18 @@ MAX_SEQUENCE = 2**32 - 1
 
 @dataclass(slots=True)
 class Entries:
-    """A list while it is read: by number, whether it permits, and what."""
+    """A list while it is read: by number, whether it permits, and what.
+
+    Lists of thousands of prefixes are asked of thousands: those entries that are of a prefix are
+    found by the prefixes that hold the one in question.
+    """
 
     entries: dict[int, tuple[bool, Callable[[Path], bool]]] = field(default_factory=dict)
     empty_permits: bool = False
     _last: int = 0
+    _of_prefixes: dict[Prefix, list[int]] | None = None
+    _others: list[int] = field(default_factory=list)
+    _covering: Covering = field(default_factory=lambda: Covering(()))
 
     def add(self, sequence: int | None, matches: Callable[[Path], bool], *, permit: bool) -> None:
         """Add an entry; without a number it gets the next multiple of 5, as in bgpd."""
@@ -38,13 +48,30 @@ class Entries:
             raise MigrationError("there is no number left after the list's last; renumber the list")
         self._last = max(self._last, sequence)
         self.entries[sequence] = permit, matches
+        self._of_prefixes = None
 
     def passes(self, path: Path) -> bool:
         """Return what the first entry that matches says."""
-        for _, (permit, matches) in sorted(self.entries.items()):
+        for sequence in self._concerned(path.prefix):
+            permit, matches = self.entries[sequence]
             if matches(path):
                 return permit
         return not self.entries and self.empty_permits
+
+    def _concerned(self, prefix: Prefix) -> list[int]:
+        """Return the numbers of the entries that may match a prefix, in their order."""
+        if self._of_prefixes is None:
+            self._of_prefixes, self._others = {}, []
+            for sequence, (_, matches) in self.entries.items():
+                if isinstance(matches, Within):
+                    self._of_prefixes.setdefault(matches.base, []).append(sequence)
+                else:
+                    self._others.append(sequence)
+            self._covering = Covering(self._of_prefixes)
+        bases = self._covering.of(prefix.network_address)
+        return sorted(
+            [*self._others, *chain.from_iterable(self._of_prefixes[base] for base in bases)]
+        )
 
 
 KINDS = {

@@ -163,6 +163,67 @@ def test_of_faults(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.count("\n") >= 2
 
 
+def networks(count: int) -> tuple[list[str], list[str]]:
+    return [f"network {FIRST + number}/32 route-map BGP1" for number in range(count)], []
+
+
+def listed(count: int) -> tuple[list[str], list[str]]:
+    """Networks that a list of them all lets through."""
+    lines = [*networks(count)[0], "neighbor 203.0.113.1 prefix-list P out"]
+    return lines, [f"ip prefix-list P permit {FIRST + number}/32" for number in range(count)]
+
+
+def mapped(count: int) -> tuple[list[str], list[str]]:
+    """Networks that have a route-map each."""
+    numbers = range(count)
+    return (
+        [f"network {FIRST + number}/32 route-map M{number}" for number in numbers],
+        [f"route-map M{number} permit 10\nset as-path prepend 64699" for number in numbers],
+    )
+
+
+@pytest.mark.parametrize("shape", [networks, listed, mapped])
+def test_of_import(
+    tmp_path: Path,
+    shape: Callable[[int], tuple[list[str], list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """bgpd's configurations are imported, and the result is compared with one of them."""
+    monkeypatch.setenv("VIP_DC", "par1")
+
+    def measure(count: int) -> Work:
+        place = tmp_path / str(count)
+        place.mkdir()
+        lines, below = shape(count)
+        text = "\n".join(
+            [
+                "frr version 8.4.4",
+                "router bgp 64699",
+                "bgp router-id 203.0.113.10",
+                "no bgp ebgp-requires-policy",
+                "no bgp network import-check",
+                "neighbor 203.0.113.1 remote-as 64500",
+                "neighbor 203.0.113.1 update-source 203.0.113.10",
+                *lines,
+                *below,
+                "route-map BGP1 permit 10",
+                "set as-path prepend 64699\n",
+            ]
+        )
+        (place / "par1.conf").write_text(text)
+        (place / "lyo1.conf").write_text(text.replace("prepend", "prepend 64699"))
+        files = [f"{dc}={place / dc}.conf" for dc in ("par1", "lyo1")]
+        out = ["--out", str(place / "out"), "--exabgp", "/bin/true"]
+        config = ["--config", str(place / "out" / "vip.toml")]
+        with counting() as work:
+            # par1 has all of the load, which is said.
+            assert vip_mgmt.main(["import", *files, *out]) != vip_mgmt.USAGE
+            assert vip_mgmt.main([*config, "compare", str(place / "par1.conf")]) == vip_mgmt.DONE
+        return work
+
+    assert_linear(measure)
+
+
 @pytest.mark.parametrize("words", ["-d", "-a", "status"])
 def test_of_a_command_without_a_watchdog(tmp_path: Path, words: str) -> None:
     """What is recorded, or shown of what is recorded, where nobody answers."""
