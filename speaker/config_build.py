@@ -99,6 +99,8 @@ class Builder:
             lint=LintSettings(document.policy.max_path, document.policy.load_tolerance),
             interval=min(intervals),
             keepalived_fifo=document.health.keepalived_fifo,
+            keepalived_fifo_named="keepalived_fifo" in document.health.model_fields_set,
+            keepalived_conf=document.health.keepalived_conf,
             health=health,
             exabgp=ExabgpSettings(
                 NextHop(next_hop.ipv4, next_hop.ipv6),

@@ -114,9 +114,8 @@ def render(
             "interval": config_keys.unless(
                 duration_text(default.interval), duration_text(settings.interval)
             ),
-            "keepalived_fifo": config_keys.unless(
-                default.keepalived_fifo, settings.keepalived_fifo
-            ),
+            "keepalived_fifo": settings.keepalived_fifo if settings.keepalived_fifo_named else None,
+            "keepalived_conf": settings.keepalived_conf,
         },
     )
     for vip in topology.vips:

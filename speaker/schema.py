@@ -190,6 +190,7 @@ class HealthTable(Table):
     keepalived_fifo: Annotated[AbsolutePath, Field(strict=False)] = Path(
         "/run/vip-speaker/lvs.fifo"
     )
+    keepalived_conf: Annotated[AbsolutePath | None, Field(strict=False)] = None
 
 
 class AddressTable(Table):

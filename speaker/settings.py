@@ -71,7 +71,11 @@ class LintSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is of this machine. Times in seconds; `health` is by the VIP's name."""
+    """What is of this machine. Times in seconds; `health` is by the VIP's name.
+
+    `keepalived_fifo_named`: the file says so, it is not the default. `keepalived_conf` is what
+    `vip_mgmt check` reads, None for keepalived's own default, which need not be there.
+    """
 
     dc: DataCentre
     backend: Backend
@@ -82,6 +86,8 @@ class Settings:
     lint: LintSettings
     interval: float
     keepalived_fifo: Path
+    keepalived_fifo_named: bool
+    keepalived_conf: Path | None
     health: dict[str, HealthSettings]
     exabgp: ExabgpSettings
     quagga: QuaggaSettings

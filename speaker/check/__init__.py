@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.lint import lint
 from speaker import config as configuration
 from speaker.check import sites, world
+from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
 from speaker.check.start import start_files
 from speaker.names import Resolver
@@ -50,6 +51,7 @@ def check(
     if not offline:
         report += world.dns(config, Resolver(settings.resolver, world.DNS_TIMEOUT))
         report += world.ipvs(config)
+        report += check_keepalived(config)
         report += world.peers(config)
     return report
 

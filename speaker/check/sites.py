@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Key = tuple[str | int, ...]
 
-_PER_MACHINE = {"keepalived_fifo", "ignore_realservers"}
+_PER_MACHINE = {"keepalived_fifo", "keepalived_conf", "ignore_realservers"}
 _SHOWN = 60
 _NOT_SET = object()
 

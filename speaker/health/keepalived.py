@@ -35,6 +35,15 @@ def is_running(proc: Path = PROC) -> bool:
     return bool(_scan(proc))
 
 
+def arguments(proc: Path = PROC) -> list[list[str]]:
+    """Return the arguments of each keepalived that may check realservers here."""
+    found = _scan(proc)
+    pids = {process.pid for process in found}
+    mains = [process.pid for process in found if process.parent not in pids]
+    lines = [_read(proc, pid, "cmdline").decode("utf-8", "backslashreplace") for pid in mains]
+    return [line.split("\0")[1:-1] for line in lines if line]
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process. `started` is in clock ticks since the machine's start: with `pid`, it is its own."""

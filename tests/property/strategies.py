@@ -376,6 +376,7 @@ def health_settings(draw: st.DrawFn, rule: HealthRule) -> HealthSettings:
 
 @st.composite
 def settings(draw: st.DrawFn, topology: Topology) -> Settings:
+    fifo = draw(st.none() | PATHS)
     return Settings(
         draw(st.sampled_from(topology.dcs)),
         draw(st.sampled_from(get_args(Backend))),
@@ -388,7 +389,9 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
             draw(st.sampled_from([0.0, share("33.3%"), 0.25, 1.0])),
         ),
         draw(DURATIONS.filter(bool)),
-        draw(PATHS),
+        fifo or Path("/run/vip-speaker/lvs.fifo"),
+        fifo is not None,
+        draw(st.none() | PATHS),
         {vip.name: draw(health_settings(vip.health)) for vip in topology.vips},
         ExabgpSettings(
             NextHop(draw(st.sampled_from([None, V4_HOP])), draw(st.sampled_from([None, V6_HOP]))),

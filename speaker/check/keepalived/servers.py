@@ -1,0 +1,238 @@
+"""keepalived's statements -> its virtual servers and global definitions, as far as a VIP's health needs them.
+
+What has no meaning that is sure is a note. Sources: keepalived.conf(5) of 2.2.7, and its answers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from policy.health import PROTOCOLS
+from speaker.check.keepalived.timing import Timing, timings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from speaker.check.keepalived.text import Place
+    from speaker.check.keepalived.tree import Statement, Tree
+    from speaker.units import IpAddress
+
+_SCRIPT_TIMEOUT = 10
+_NAMES = ("process_names", "process_name", "checker_process_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Addresses of virtual servers: one, or all from `first` to `last`, and their port."""
+
+    first: IpAddress
+    last: IpAddress
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A firewall mark. `version` is its family, None where that is not sure."""
+
+    number: int
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sorry:
+    """A sorry server. It has the virtual server's port where it names none."""
+
+    place: Place
+    address: IpAddress
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A `virtual_server`: where it is, and how its realservers are checked."""
+
+    place: Place
+    title: str
+    where: tuple[Addresses | Mark, ...]
+    protocol: str
+    sorry: tuple[Sorry, ...]
+    timings: tuple[Timing, ...]
+
+
+@dataclass(slots=True)
+class Conf:
+    """What keepalived is configured to do. `complete`: there is nothing besides."""
+
+    servers: list[Server] = field(default_factory=list)
+    fifos: list[tuple[Place, str]] = field(default_factory=list)
+    """Where keepalived writes what happens to realservers: `lvs_notify_fifo`, `notify_fifo`."""
+    fifo_script: bool = False
+    """Whether a script of the site's reads it."""
+    renamed: Place | None = None
+    """Where its processes get another name, if they do."""
+    scripts: tuple[Place, float] | None = None
+    """How long scripts may take while it ends and starts, in seconds."""
+    notes: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def doubt(self, place: Place, what: str) -> None:
+        """Note something without a meaning that is sure."""
+        self.notes.append(f"{place}: {what}: not understood")
+        self.complete = False
+
+
+def conf_of(tree: Tree) -> Conf:
+    """Return what the statements mean."""
+    conf = Conf(notes=[*tree.notes], complete=tree.complete)
+    for block in tree.top.all("global_defs"):
+        _globals(block, conf)
+    groups = {
+        each.words[1]: each for each in tree.top.all("virtual_server_group") if len(each.words) == 2
+    }
+    for each in tree.top.all("virtual_server"):
+        server = _server(each, groups, conf)
+        if server is not None:
+            conf.servers.append(server)
+    return conf
+
+
+def _globals(block: Statement, conf: Conf) -> None:
+    for each in block.all("lvs_notify_fifo", "notify_fifo"):
+        if len(each.words) > 1:
+            conf.fifos.append((each.place, each.words[1].strip("'")))
+    conf.fifo_script |= any(block.all("lvs_notify_fifo_script", "notify_fifo_script"))
+    for each in block.all(*_NAMES):
+        conf.renamed = each.place
+    for each in block.all("nftables_ipvs"):
+        conf.doubt(each.place, "nftables_ipvs balances groups by firewall marks of its own")
+    total = 0.0
+    place = None
+    for name in ("startup_script", "shutdown_script"):
+        if (script := block.last(name)) is not None:
+            place = script.place
+            limit = block.last(f"{name}_timeout")
+            seconds = None if limit is None else number(limit)
+            total += _SCRIPT_TIMEOUT if seconds is None else seconds
+    if place is not None:
+        conf.scripts = place, total
+
+
+def number(statement: Statement) -> int | None:
+    """Return the number that a statement gives, None where it is none."""
+    text = statement.words[1] if len(statement.words) > 1 else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _server(each: Statement, groups: Mapping[str, Statement], conf: Conf) -> Server | None:
+    if not any(each.all("real_server")):
+        conf.notes.append(
+            f"{each.place}: {' '.join(each.words)}: no real_server: keepalived ignores it"
+        )
+        return None
+    where: list[Addresses | Mark] = []
+    match each.words[1:]:
+        case ("fwmark", text):
+            where += _mark((text,), each.place, _family(each), conf)
+        case ("group", name) if name in groups:
+            for line in groups[name].block:
+                where += _of_group(line, each, conf)
+        case (_,) | (_, _) as words:
+            where += _addresses(words, each.place, conf)
+        case _:
+            conf.doubt(each.place, " ".join(each.words))
+    if not where:
+        return None
+    protocol = each.last("protocol")
+    word = "tcp" if protocol is None or len(protocol.words) < 2 else protocol.words[1].lower()
+    if word not in PROTOCOLS:
+        conf.doubt(each.place, f"protocol {word}")
+        return None
+    sorry = tuple(_sorry(each, conf))
+    return Server(each.place, " ".join(each.words), tuple(where), word, sorry, tuple(timings(each)))
+
+
+def _of_group(line: Statement, server: Statement, conf: Conf) -> Iterator[Addresses | Mark]:
+    if line.name == "fwmark":
+        family = {"inet": 4, "inet6": 6}.get(line.words[-1]) or _family(server)
+        yield from _mark(line.words[1:2], line.place, family, conf)
+    else:
+        yield from _addresses(line.words, line.place, conf)
+
+
+def _mark(words: Sequence[str], place: Place, version: int | None, conf: Conf) -> Iterator[Mark]:
+    if len(words) == 1 and re.fullmatch(r"[0-9]{1,10}", words[0]):
+        yield Mark(int(words[0]), version)
+    else:
+        conf.doubt(place, f"fwmark {' '.join(words)}")
+
+
+def _family(server: Statement) -> int | None:
+    """Return the family of a firewall mark's virtual server, where it is sure.
+
+    Realservers tell it where they are not tunnelled to: then all are of its family.
+    """
+    own = server.last("ip_family")
+    if own is not None:
+        return {"inet": 4, "inet6": 6}.get(own.words[-1])
+    usual = _method(server, "lvs_method") or "NAT"
+    for real in server.all("real_server"):
+        if (_method(real, "lvs_method") or usual) != "TUN" and len(real.words) > 1:
+            address = _address(real.words[1])
+            return None if address is None else address.version
+    return None
+
+
+def _method(statement: Statement, name: str) -> str | None:
+    found = statement.last(name) or statement.last("lb_kind")
+    return found.words[1] if found is not None and len(found.words) > 1 else None
+
+
+def _address(text: str) -> IpAddress | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _addresses(words: Sequence[str], place: Place, conf: Conf) -> Iterator[Addresses]:
+    """Yield what `192.0.2.1 80`, `192.0.2.1-5 80`, `192.0.2.1-192.0.3.5 80`, `192.0.2.0/29 80` name."""
+    port = words[1] if len(words) > 1 else "0"
+    ends = _ends(words[0])
+    if len(words) > 2 or ends is None or not re.fullmatch(r"[0-9]{1,5}", port):
+        conf.doubt(place, " ".join(words))
+    else:
+        yield Addresses(*ends, int(port))
+
+
+def _ends(text: str) -> tuple[IpAddress, IpAddress] | None:
+    """Return the first and the last address of a range."""
+    try:
+        if "/" in text:
+            net = ip_network(text)
+            return net.network_address, net.broadcast_address
+        first, _, to = text.partition("-")
+        start = ip_address(first)
+        if not to:
+            return start, start
+        if "." in to or ":" in to:
+            end = ip_address(to)
+        elif start.version == 4:
+            end = ip_address(f"{first.rpartition('.')[0]}.{to}")
+        else:
+            end = ip_address(f"{first.rpartition(':')[0]}:{to}")
+    except ValueError:
+        return None
+    return (start, end) if start.version == end.version and int(start) <= int(end) else None
+
+
+def _sorry(server: Statement, conf: Conf) -> Iterator[Sorry]:
+    for each in server.all("sorry_server"):
+        address = _address(each.words[1]) if len(each.words) > 1 else None
+        port = each.words[2] if len(each.words) > 2 else None
+        if address is None or (port is not None and not re.fullmatch(r"[0-9]{1,5}", port)):
+            conf.notes.append(f"{each.place}: {' '.join(each.words)}: not understood")
+        else:
+            yield Sorry(each.place, address, None if port is None else int(port))

@@ -1,0 +1,1 @@
+"""keepalived's configuration as vip_mgmt check reads it."""
