@@ -13,6 +13,7 @@ import pytest
 
 from policy.health import Checker
 from speaker.clock import SystemClock
+from speaker.health import keepalived
 from speaker.health.keepalived import MISSED, NAME, OVERLAP, RESCAN, Keepalived, is_running
 from tests.lab.eventually import eventually
 from tests.lab.installed import NOBODY
@@ -318,28 +319,43 @@ def started() -> float | None:
     return Keepalived(SystemClock().steady).look().checker.started
 
 
+def found() -> set[int]:
+    """The processes that are keepalived's here. Another test may run one at the same time."""
+    return {process.pid for process in keepalived._scan(keepalived.PROC)}
+
+
 def test_a_real_process(program: Path) -> None:
     """A process of root's is found by its name, with the time when it was started; by any user."""
     at = SystemClock().steady()
-    with running(program, "60"):
+    with running(program, "60") as pid:
         for reader in (nullcontext, nobody):
             with reader():
                 when = started()
+                assert pid in found()
             assert when is not None
             assert abs(when - at) < 5.0
 
 
 def test_a_real_process_of_another_user(program: Path) -> None:
     """Any local user may run a program of that name: it is none, whoever looks."""
-    with running(program, "60", user=NOBODY):
+    with running(program, "60", user=NOBODY) as pid:
         for reader in (nullcontext, nobody):
             with reader():
-                assert not is_running()
+                assert pid not in found()
 
 
 def test_a_real_process_elsewhere(program: Path, network: Network) -> None:
     """One of root's in another network namespace is none, whoever looks."""
-    with running(*network.host("elsewhere").command(str(program), "60")):
+    with running(*network.host("elsewhere").command(str(program), "60")) as pid:
         for reader in (nullcontext, nobody):
             with reader():
-                assert not is_running()
+                assert pid not in found()
+
+
+def test_arguments(machine: Machine) -> None:
+    """The arguments of each keepalived are known, not those of its children."""
+    machine.runs(10, arguments="-f /a.conf -i main")
+    machine.runs(11, parent=10, arguments="-f /b.conf")
+    assert keepalived.arguments(machine.proc) == [["-f", "/a.conf", "-i", "main"]]
+    machine.runs(20, arguments="")
+    assert len(keepalived.arguments(machine.proc)) == 2
