@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speaker.directory_owner import DirectoryError, as_owner
 from speaker.errors import SpeakerError
 from speaker.offline import name_of
 
@@ -45,7 +46,10 @@ class Bound:
         if not self.is_in_place:
             return
         try:
-            self.path.unlink()
+            with as_owner(self.path.parent):
+                self.path.unlink()
+        except DirectoryError as error:
+            log.warning("control: not removed: %s", error)
         except OSError as error:
             log.warning("control: %s: not removed: %s", self.path, error.strerror)
 
@@ -56,6 +60,19 @@ def bind(path: Path) -> Bound:
     Raises:
         ControlError: it can't be made, something else is there, or another watchdog serves it.
     """
+    try:
+        with as_owner(path.parent):
+            return _bind(path)
+    except DirectoryError as error:
+        raise ControlError(f"control: {error}") from error
+    except OSError as error:
+        raise ControlError(
+            f"control: {path}: {error.strerror or error}; its directory must be writable for user "
+            f"{name_of(os.geteuid())}, and node.control names it"
+        ) from error
+
+
+def _bind(path: Path) -> Bound:
     listener = None
     try:
         _remove_stale(path)
@@ -65,13 +82,10 @@ def bind(path: Path) -> Bound:
         path.chmod(MODE)
         made = path.lstat()
         listener.listen()
-    except OSError as error:
+    except OSError:
         if listener is not None:
             listener.close()
-        raise ControlError(
-            f"control: {path}: {error.strerror or error}; its directory must be writable for user "
-            f"{name_of(os.geteuid())}, and node.control names it"
-        ) from error
+        raise
     return Bound(path, listener, made)
 
 

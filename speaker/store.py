@@ -18,8 +18,8 @@ from speaker import store_rows as rows
 from speaker.store_file import (
     BUSY_READING,
     StoreError,
+    access,
     copy,
-    errors,
     identity,
     moved,
     opened,
@@ -111,7 +111,7 @@ class Store:
         self._path = path
         self._writes = threading.RLock()
         self._reads = self._writes if rehearse else threading.RLock()
-        with errors(path):
+        with access(path):
             self._db = copy(path) if rehearse else opened(path)
             self._reading = self._db if rehearse else reading(path)
             self._identity = None if rehearse else identity(path)
@@ -122,14 +122,14 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Write in one transaction: a thread whose caller was cancelled is waited for."""
-        with self._writes, errors(self._path), transaction(self._db):
+        with self._writes, access(self._path), transaction(self._db):
             yield self._db
 
     def close(self) -> None:
         """Close the file."""
-        with self._reads:
+        with self._reads, access(self._path):
             self._reading.close()
-        with self._writes:
+        with self._writes, access(self._path):
             self._db.close()
 
     # --- reading ---------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Store:
         """Read the whole file, but its history."""
         faults: list[str] = []
         memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
-        with self._writes, errors(self._path), transaction(self._db, "DEFERRED"):
+        with self._writes, access(self._path), transaction(self._db, "DEFERRED"):
             db = self._db
             found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
             owned = dict(rows.parsed("owned", found, rows.owned, faults))
@@ -158,7 +158,7 @@ class Store:
         Args:
             wait: how long another program may hold the file, in seconds.
         """
-        with self._reads, errors(self._path):
+        with self._reads, access(self._path):
             if self._identity is not None and identity(self._path) != self._identity:
                 raise moved(self._path)
             self._reading.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
@@ -187,7 +187,7 @@ class Store:
     @contextmanager
     def _aside(self) -> Iterator[sqlite3.Connection]:
         """Read by a connection of its own: it may take long, and a turn must not wait for it."""
-        with errors(self._path):
+        with access(self._path):
             if self._reading is self._db:
                 yield self._db
             else:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
+from speaker.directory_owner import DirectoryError, as_owner
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 BUSY = 5.0
@@ -61,16 +61,26 @@ def opened(path: Path) -> sqlite3.Connection:
         StoreError: it is of a newer program.
         OSError, sqlite3.Error: it can't be used.
     """
-    if not path.exists():
-        path.touch()
-        path.chmod(MODE)
+    _make(path)
     db = _connected(path, BUSY)
     try:
-        _prepare(path, db, partial(_give_to_directory_owner, path))
+        _prepare(path, db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _make(path: Path) -> None:
+    """Make an empty file where there is none. It is its directory's owner's, whoever makes it."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(descriptor, MODE)  # whatever the umask
+    finally:
+        os.close(descriptor)
 
 
 def reading(path: Path) -> sqlite3.Connection:
@@ -101,14 +111,14 @@ def copy(path: Path) -> sqlite3.Connection:
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
             with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
                 file.backup(db)
-        _prepare(path, db, lambda: None)
+        _prepare(path, db)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _prepare(path: Path, db: sqlite3.Connection, made: Callable[[], object]) -> None:
+def _prepare(path: Path, db: sqlite3.Connection) -> None:
     # A power cut after the commit must not lose it, nor the journal's directory entry.
     db.execute("PRAGMA synchronous = EXTRA")
     with transaction(db):
@@ -122,15 +132,6 @@ def _prepare(path: Path, db: sqlite3.Connection, made: Callable[[], object]) -> 
             for statement in ";".join(_STEPS[version:]).split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if version == 0:
-            made()
-
-
-def _give_to_directory_owner(path: Path) -> None:
-    """Give a file that root made to the user that the watchdog runs as: its directory's owner."""
-    if os.geteuid() == 0:
-        directory = path.parent.stat()
-        os.chown(path, directory.st_uid, directory.st_gid)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -162,10 +163,13 @@ def moved(path: Path) -> StoreError:
 
 
 @contextmanager
-def errors(path: Path) -> Iterator[None]:
-    """Raise whatever goes wrong with the file as StoreError, which says what to do."""
+def access(path: Path) -> Iterator[None]:
+    """Use the file, as root as its directory's owner; raise what goes wrong as StoreError."""
     try:
-        yield
+        with as_owner(path.parent):
+            yield
+    except DirectoryError as error:
+        raise StoreError(f"state: {error}") from error
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", 0)
         remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)

@@ -35,12 +35,12 @@ def check(path: Path, user: int) -> None:
         return
     here = Path(os.path.normpath(path.absolute()))
     for _ in range(_MAX_LINKS):
-        _check_folders(here)
+        check_folders(here)
         if not here.is_symlink():
             break
         here = Path(os.path.normpath(here.parent / here.readlink()))
     # Folders on the way may be links too.
-    _check_folders(Path(os.path.realpath(path)))
+    check_folders(Path(os.path.realpath(path)))
     _check(here, here.stat())
 
 
@@ -56,7 +56,13 @@ def check_open(path: Path, descriptor: int, user: int) -> None:
         check(path, user)
 
 
-def _check_folders(path: Path) -> None:
+def check_folders(path: Path) -> None:
+    """Refuse a path whose folders others may change or replace. A folder like /tmp may be root's.
+
+    Raises:
+        UntrustedError: somebody else may.
+        OSError: one can't be looked at.
+    """
     for folder in path.parents:
         found = folder.stat()
         if not found.st_mode & stat.S_ISVTX or found.st_uid != 0:

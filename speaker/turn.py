@@ -25,6 +25,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from policy.plan import Announce
+from speaker.directory_owner import DirectoryError, as_owner
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ class FileLock:
         if path is None:
             raise LockError("lock: no state file is configured yet")
         try:
-            descriptor = _open(path)
+            with as_owner(path.parent):
+                descriptor = _open(path)
+        except DirectoryError as error:
+            raise LockError(f"lock: {error}") from error
         except OSError as error:
             raise LockError(
                 f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
@@ -125,14 +129,17 @@ class FileLock:
 
 
 def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+    except FileExistsError:
+        return os.open(path, flags)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # which can be locked all the same
-    if os.fstat(descriptor).st_uid == os.geteuid():
-        os.fchmod(descriptor, MODE)  # whatever the umask
+        # It can be locked all the same.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    os.fchmod(descriptor, MODE)  # whatever the umask
     return descriptor
 
 

@@ -11,6 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from speaker.directory_owner import DirectoryError, as_owner
 from speaker.health.events import Lines, is_event
 from speaker.health.pace import Pace
 
@@ -75,6 +76,8 @@ class Fifo:
             if path is not None:
                 self._open(path)
             self._note("")
+        except DirectoryError as error:
+            self._note(f"keepalived_fifo: {error}; looking each interval only")
         except OSError as error:
             self._close()
             reason = error.strerror or str(error)
@@ -90,20 +93,10 @@ class Fifo:
 
     def _open(self, path: Path) -> None:
         try:
-            os.mkfifo(path, MODE)
-        except FileExistsError:
-            if not stat.S_ISFIFO(path.lstat().st_mode):
-                raise FileExistsError(0, "is there, and no fifo; remove it") from None
+            with as_owner(path.parent):
+                descriptor = _opened(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(0, f"there is no {path.parent}; make it") from error
-        # Opened for writing, too, it has no end: a keepalived that goes is nothing to be told of.
-        flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            descriptor = os.open(path, flags)
-        except PermissionError as error:
-            raise PermissionError(
-                0, "is another user's; stop keepalived, remove it, and start keepalived again"
-            ) from error
         self._path, self._descriptor, self._lines = path, descriptor, Lines()
         asyncio.get_running_loop().add_reader(descriptor, self._read, descriptor)
         self._pace.event()  # whatever was written to the one before
@@ -125,3 +118,20 @@ class Fifo:
                 shown = line[:80].decode("ascii", "backslashreplace")
                 self._garbage = f"keepalived_fifo: {self._path}: {shown!r} is not keepalived's"
                 break
+
+
+def _opened(path: Path) -> int:
+    """Open the fifo, and make it where there is none."""
+    try:
+        os.mkfifo(path, MODE)
+    except FileExistsError:
+        if not stat.S_ISFIFO(path.lstat().st_mode):
+            raise FileExistsError(0, "is there, and no fifo; remove it") from None
+    # Opened for writing, too, it has no end: a keepalived that goes is nothing to be told of.
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags)
+    except PermissionError as error:
+        raise PermissionError(
+            0, "is another user's; stop keepalived, remove it, and start keepalived again"
+        ) from error

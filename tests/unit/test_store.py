@@ -444,15 +444,6 @@ def test_read_only(tmp_path: Path) -> None:
     assert [child.name for child in tmp_path.iterdir()] == ["state.sqlite3"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files away")
-def test_owner(tmp_path: Path) -> None:
-    """A file that root makes belongs to its directory's owner, who runs the watchdog, and its group."""
-    os.chown(tmp_path, 65534, 65534)
-    Store(tmp_path / "state.sqlite3").close()
-    status = (tmp_path / "state.sqlite3").stat()
-    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o660)
-
-
 def test_mode(path: Path) -> None:
     """Its group may write it, whatever the umask: operators record a drain while ExaBGP is down."""
     before = os.umask(0o137)
