@@ -9,11 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from speaker.errors import SpeakerError
+from speaker.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 60.0
+MAX_ANSWER = 1 << 28
+"""Bytes: an explanation of 100,000 prefixes has half as many."""
 AGAIN = 0.05
 """How often to try while nobody serves the socket, in seconds."""
 
@@ -30,17 +33,41 @@ class OutcomeUnknownError(SpeakerError):
     """The request was sent and no answer to it came: it may have been done."""
 
 
+class _Socket(socket.socket):
+    """A unix socket that is read for so long in all, in whatever pieces the other end writes."""
+
+    def __init__(self, within: float) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._until = time.monotonic() + within
+        self.settimeout(within)
+
+    def recv_into(self, *arguments: Any) -> int:
+        """Receive what is there, until the deadline."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.settimeout(left)
+        return super().recv_into(*arguments)
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+        super().__init__("localhost")
         self._path = path
+        self._within = timeout
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        self.sock = _Socket(self._within)
         self.sock.connect(str(self._path))
+
+
+def _bounded(response: http.client.HTTPResponse) -> bytes:
+    content = response.read(MAX_ANSWER + 1)
+    if len(content) > MAX_ANSWER:
+        raise ValueError(f"an answer of more than {MAX_ANSWER} bytes")
+    return content
 
 
 def _connected(path: Path, timeout: float, patience: float) -> _Connection:
@@ -72,30 +99,30 @@ def ask(
     timeout: float = TIMEOUT,
     patience: float = 0.0,
 ) -> Any:
-    """Ask the watchdog that serves a socket, and return its answer as JSON values.
+    """Ask the watchdog that serves a socket, and return its answer as JSON values, fit to be printed.
 
     Args:
         path: the socket.
         method: of HTTP.
         target: the question.
         body: JSON values that go with it.
-        timeout: how long an answer may take, in seconds.
+        timeout: how long all of it may take, in seconds.
         patience: how long to try while nobody serves the socket, in seconds.
 
     Raises:
         NotServedError: nobody serves it.
         RefusedError: it may not be used, or the watchdog refused.
-        OutcomeUnknownError: no answer came.
+        OutcomeUnknownError: no answer came, or one that is too long.
     """
     connection = _connected(path, timeout, patience)
     try:
         text = None if body is None else json.dumps(body)
         connection.request(method, target, text, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        answer = json.loads(response.read())
+        answer = printable_json(json.loads(_bounded(response)))
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise OutcomeUnknownError(
-            f"control: {path}: {str(error) or type(error).__name__}; whether it was done is unknown, "
+            f"control: {path}: {printable(str(error)) or type(error).__name__}; whether it was done is unknown, "
             "see vip_mgmt status"
         ) from error
     finally:

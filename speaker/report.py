@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.plan import Announce
+from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,10 +78,18 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     listener.start()
     atexit.register(_stop, listener)
     queueing = Queueing(records)
-    queueing.setFormatter(logging.Formatter("%(message)s"))
+    queueing.setFormatter(Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[queueing], force=True)
     if trouble:
         logging.getLogger(__name__).error("%s", trouble)
+
+
+class Printable(logging.Formatter):
+    """Makes a message fit for a terminal and syslog. Its further lines can't be taken for others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and what was raised where that goes with it."""
+        return printable(super().format(record), keep="\n").replace("\n", "\n  ")
 
 
 class _Stderr(logging.StreamHandler[io.TextIOWrapper]):

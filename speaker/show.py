@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from policy.intent import timestamp
+from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ _SESSIONS = {True: "up", False: "DOWN", None: "?"}
 
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Return rows with their columns aligned; the last column is as long as it likes."""
-    rows = [*rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from speaker.errors import SpeakerError
+from speaker.printable import printable
 
 
 class OutputError(SpeakerError):
@@ -25,7 +26,8 @@ def tell(text: str) -> None:
         return
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        shown = printable(text, keep="\n\t")
+        print(shown.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
         # What is left in the buffer would be tried again, and fail, at the program's end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -42,4 +44,4 @@ def say(line: str) -> None:
     if sys.stderr is None:
         return
     with suppress(OSError):
-        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+        print(printable(line, keep="\n\t"), file=sys.stderr)

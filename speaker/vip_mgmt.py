@@ -9,16 +9,18 @@ import os
 import sys
 import syslog
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import client, config, offline, targets
+from speaker import answers, client, config, offline, targets
 from speaker.arguments import ADD, DELETE, after_import, parse
 from speaker.errors import SpeakerError
 from speaker.names import Resolver
+from speaker.printable import printable
 from speaker.report import MANAGER
 from speaker.show import (
     explanation,
@@ -93,7 +95,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _say(text: str, *, tag: bool = True) -> None:
     """Say something on stderr and in syslog, where every line has the tag."""
-    for line in text.encode("utf-8", "backslashreplace").decode().splitlines():
+    for line in printable(text, keep="\n").split("\n"):
         say(f"{MANAGER}: {line}" if tag else line)
         syslog.syslog(line)
 
@@ -110,10 +112,24 @@ def _elsewhere(loaded: Config) -> ModuleType:
     return bgpd
 
 
-def _ask_watchdog(loaded: Config, method: str, target: str, body: Any = None) -> Any:
-    """Ask the watchdog. Beside bgpd none need run; else one that does makes its socket again soon."""
+def _ask_watchdog(
+    loaded: Config, method: str, target: str, check: Callable[[Any], None], body: Any = None
+) -> Any:
+    """Ask the watchdog, and believe no answer that `check` refuses.
+
+    Beside bgpd none need run; else one that does makes its socket again soon.
+    """
+    path = loaded.settings.control
     patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
-    return client.ask(loaded.settings.control, method, target, body, patience=patience)
+    answer = client.ask(path, method, target, body, patience=patience)
+    try:
+        check(answer)
+    except answers.AnswerError as error:
+        raise client.OutcomeUnknownError(
+            f"control: {path}: {error}; whether it was done is unknown: restart vip_watchdog, and "
+            "see vip_mgmt status"
+        ) from error
+    return answer
 
 
 def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
@@ -129,7 +145,8 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     # Made before anything is done: it refuses a bad reason.
     intent = Intent(call.mode, offline.user(), now, call.reason, until)
     try:
-        routes = _ask_watchdog(loaded, "POST", "/intents", body)
+        check = partial(answers.check_outcomes, prefixes=prefixes)
+        routes = _ask_watchdog(loaded, "POST", "/intents", check, body)
     except client.NotServedError as error:
         if loaded.settings.backend == "exabgp":
             _say(str(error))
@@ -203,19 +220,26 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     other = _elsewhere(loaded)
     match call.command:
         case "status":
-            answer = _either(loaded, "/status", lambda why: other.status(loaded, why))
+            answer = _either(
+                loaded, "/status", answers.STATUS, lambda why: other.status(loaded, why)
+            )
             return _status(call, answer, prefixes)
         case "explain":
             asked = f"/explain?{query}"
-            explained = _either(loaded, asked, lambda _: other.explain(loaded, prefixes))
+            explained = _either(
+                loaded, asked, answers.EXPLANATIONS, lambda _: other.explain(loaded, prefixes)
+            )
             tell(explanation([{**_UNTOLD, **route} for route in explained]))
         case "history":
             asked = f"/history?{query}"
-            tell(history_table(_either(loaded, asked, lambda _: other.history(loaded, prefixes))))
+            entries = _either(
+                loaded, asked, answers.HISTORY, lambda _: other.history(loaded, prefixes)
+            )
+            tell(history_table(entries))
         case "plan" if call.without:
             return _without(call, loaded.topology, prefixes)
         case "plan":
-            changes = _either(loaded, "/plan", lambda _: other.plan(loaded))
+            changes = _either(loaded, "/plan", answers.PLAN, lambda _: other.plan(loaded))
             tell(json.dumps(changes, indent=2) if call.as_json else plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
@@ -270,10 +294,10 @@ def _compare(call: Call, loaded: Config) -> int:
     return DONE if found.are_equal else DIFFERENT
 
 
-def _either(loaded: Config, target: str, other: Callable[[str], Any]) -> Any:
+def _either(loaded: Config, target: str, form: answers.Form, other: Callable[[str], Any]) -> Any:
     """Ask the watchdog, or where none runs, what answers then."""
     try:
-        return _ask_watchdog(loaded, "GET", target)
+        return _ask_watchdog(loaded, "GET", target, partial(answers.check, form=form))
     except client.NotServedError as error:
         return other(str(error))
 

@@ -12,7 +12,7 @@ from policy.lint import outside
 from policy.lint.finding import Code, Finding
 from policy.lint.peers import Peer, loops
 from policy.route import Asn
-from speaker import client
+from speaker import answers, client
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
 from speaker.errors import SpeakerError
@@ -123,6 +123,7 @@ def peers(config: Config) -> Report:
 def _of_watchdog(config: Config) -> list[Peer]:
     settings = config.settings
     answer = client.ask(settings.control, "GET", "/status", timeout=WATCHDOG_TIMEOUT)
+    answers.check(answer, answers.STATUS)
     own = settings.dc.asn
     return [
         Peer(peer["address"], Asn(peer["asn"]), Asn(peer.get("local_as", own)))

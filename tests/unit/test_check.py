@@ -323,7 +323,11 @@ def peers(*found: tuple[str, int, int | None]) -> dict[str, Any]:
             {"address": address, "asn": asn, "up": True}
             | ({} if local_as is None else {"local_as": local_as})
             for address, asn, local_as in found
-        ]
+        ],
+        "dc": "par1",
+        "backend": "exabgp",
+        "routes": [],
+        "trouble": [],
     }
 
 

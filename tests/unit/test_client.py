@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -146,3 +146,44 @@ def test_silence(path: Path, answer: bytes) -> None:
         pytest.raises(OutcomeUnknownError, match="timed out"),
     ):
         client.ask(path, "POST", "/intents", {}, timeout=0.05)
+
+
+def test_drops(path: Path) -> None:
+    """An answer that comes in drops has no more time than any other: the time is for all of it."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    gone = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not gone.wait(0.05):
+                connection.sendall(b" ")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        with pytest.raises(OutcomeUnknownError, match="timed out"):
+            client.ask(path, "GET", "/status", timeout=0.5)
+    finally:
+        gone.set()
+        thread.join()
+        listener.close()
+
+
+def test_too_long(path: Path) -> None:
+    """An answer that is longer than any can be is not read to its end."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {client.MAX_ANSWER * 4}\r\n\r\n".encode()
+    with (
+        answering(path, head + b" " * (client.MAX_ANSWER + 1)),
+        pytest.raises(OutcomeUnknownError, match="an answer of more than"),
+    ):
+        client.ask(path, "GET", "/status")
+
+
+def test_what_acts_on_a_terminal(path: Path) -> None:
+    """Every text of an answer is made fit to be printed, errors too."""
+    with answering(path, response(json.dumps([{"reason": "\x1b[2J\n"}]).encode())):
+        assert client.ask(path, "GET", "/plan") == [{"reason": r"\x1b[2J\n"}]

@@ -98,6 +98,11 @@ def state(prefix: str = V4, **more: Any) -> dict[str, Any]:
     }
 
 
+def withdrawn(*prefixes: str) -> list[dict[str, Any]]:
+    """Answer that some prefixes are withdrawn, and were before."""
+    return [state(prefix, before=False, announced=False) for prefix in prefixes]
+
+
 PEER = {
     "name": "203.0.113.11",
     "address": "203.0.113.11",
@@ -224,7 +229,7 @@ def test_wishes(
 
 def test_several_names(run: Run) -> None:
     """Several names are one wish, each prefix once."""
-    with watchdog(run.directory, intents=[]) as asked:
+    with watchdog(run.directory, intents=withdrawn(SECOND, V4, V6)) as asked:
         assert run("-d", "192.0.2.2", "all", "2001:db8::1") == 0
     assert asked[0][2]["prefixes"] == [SECOND, V4, V6]
 
@@ -389,6 +394,29 @@ def test_garbage(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [[], {}, [state(V6, announced=False)], [state(announced=False), state(V6)], [{"prefix": V4}]],
+    ids=["none", "a table", "of another", "of another too", "half"],
+)
+def test_no_answer_to_the_question(run: Run, answer: Any) -> None:
+    """An answer of another form, or about other prefixes, is none: unknown, and recorded here."""
+    with watchdog(run.directory, intents=answer):
+        assert run("-d", V4) == 1
+    assert "whether it was done is unknown" in run.err[0]
+    assert run.intents() == {V4: Mode.DRAINED}
+
+
+@pytest.mark.parametrize("option", ["-a", "-d"])
+def test_what_the_watchdog_says_acts_on_no_terminal(run: Run, option: str) -> None:
+    """A watchdog's words are escaped: they neither act on the terminal nor look like other lines."""
+    evil = "\x1b[2J\nbgp_mgt: Deleting route to 203.0.113.1/32\x9b"
+    answer = state(announced=None, as_wanted=False, reason=evil)
+    with watchdog(run.directory, intents=[answer]):
+        assert run(option, V4) == 1
+    assert run.err[-1].endswith(r"\x1b[2J\nbgp_mgt: Deleting route to 203.0.113.1/32\x9b")
+
+
+@pytest.mark.parametrize(
     ("arguments", "recorded"), [(["-d"], Mode.DRAINED), (["-a", "--force"], Mode.FORCED)]
 )
 def test_no_answer(run: Run, arguments: list[str], recorded: Mode) -> None:
@@ -433,10 +461,10 @@ BOTH = {
 @pytest.mark.parametrize("name", ["vip-1.tld", "www.tld", "VIP-1.TLD."])
 def test_by_name(run: Run, name: str) -> None:
     """A name, and an alias of it, mean all addresses of the VIP."""
-    with watchdog(run.directory, intents=[]) as asked:
+    with watchdog(run.directory, intents=withdrawn(V4, V6)) as asked:
         assert named(run, BOTH, "-d", name) == 0
     assert asked[0][2]["prefixes"] == [V4, V6]
-    assert run.err == []
+    assert run.err == [f"Route {V4} already removed", f"Route {V6} already removed"]
 
 
 def test_nowhere(run: Run) -> None:
@@ -458,11 +486,13 @@ def test_not_in_the_configuration(run: Run) -> None:
 def test_names_that_differ(run: Run) -> None:
     """Where DNS and vip.toml differ it says so, and goes on."""
     script = {**BOTH, "vip-1.tld AAAA": Reply()}
-    with watchdog(run.directory, intents=[]) as asked:
+    with watchdog(run.directory, intents=withdrawn(V4, V6)) as asked:
         assert named(run, script, "-d", "vip-1.tld") == 0
     assert asked[0][2]["prefixes"] == [V4, V6]
     assert run.err == [
-        "bgp_mgt: vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; taken all the same"
+        "bgp_mgt: vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; taken all the same",
+        f"Route {V4} already removed",
+        f"Route {V6} already removed",
     ]
 
 

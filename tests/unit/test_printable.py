@@ -1,0 +1,75 @@
+"""Text of a less trusted side is made fit for a terminal, a log and syslog, in one place."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from speaker import terminal
+from speaker.printable import printable, printable_json
+from speaker.report import Printable
+from speaker.show import history_table, table
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202egpj.\r\x9b1m\u2028\n\x00"
+ACTS = set("\x1b\x07\x9b\r\u202e\u2028\x00")
+
+
+@given(st.text())
+@example(EVIL)
+def test_nothing_acts(text: str) -> None:
+    """Whatever the text, only what is seen is left of it; and what was to be kept."""
+    assert printable(text).isprintable()
+    assert printable(printable(text)) == printable(text)
+    assert set(printable(text, keep="\n")) <= {"\n", *printable(text)}
+
+
+@given(st.text().filter(str.isprintable))
+def test_what_is_printable_stays(text: str) -> None:
+    """Names and reasons in any language stay as they are."""
+    assert printable(text) == text
+
+
+def test_how_it_looks() -> None:
+    """It is escaped as Python would."""
+    assert printable("a\x1b[1m\n\u202eb\x85") == r"a\x1b[1m\n\u202eb\x85"
+
+
+def test_json() -> None:
+    """In JSON values every text is made fit, names of keys too; all else stays."""
+    assert printable_json({"a\n": [1, None, True, "\x1b", {"b": 1.5}]}) == {
+        r"a\n": [1, None, True, r"\x1b", {"b": 1.5}]
+    }
+    assert json.loads(json.dumps(printable_json(["é"]))) == ["é"]
+
+
+def test_what_reaches_a_terminal() -> None:
+    """Neither what is told on stdout nor what is said on stderr acts on the terminal."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        terminal.tell(EVIL)
+        terminal.say(EVIL)
+    for written in (out.getvalue(), err.getvalue()):
+        assert not ACTS & set(written)
+
+
+def test_a_cell_is_one_line() -> None:
+    """A text in a table can't begin another line, which would be taken for another row."""
+    shown = table([("VIP", "REASON"), ("vip-1.tld", "x\nvip-2.tld  yes")])
+    assert shown.count("\n") == 1
+    entry = {"time": 0.0, "prefix": "192.0.2.1/32", "event": "drained", "reason": EVIL}
+    assert not ACTS & set(history_table([entry]))
+
+
+@pytest.mark.parametrize("text", [EVIL, "bgpd: refused:\nvip_watchdog: all is well"])
+def test_a_line_of_the_log(text: str) -> None:
+    """A message can neither act nor begin a line that could be taken for another message."""
+    record = logging.makeLogRecord({"msg": "%s", "args": (text,)})
+    first, *more = Printable("%(message)s").format(record).split("\n")
+    assert all(line.startswith("  ") for line in more)
+    assert not ACTS & set(first.join(more))
