@@ -81,7 +81,7 @@ def reason(route: dict[str, Any]) -> str:
 
 
 _JSON_KEYS = ("dc", "backend", "last_cycle")
-_JSON_PEER_KEYS = ("name", "address", "asn", "up")
+_JSON_PEER_KEYS = ("address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",
     "prefix",
@@ -100,7 +100,12 @@ _JSON_ROUTE_KEYS = (
 def status_json(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
     shown = {key: answer.get(key) for key in _JSON_KEYS}
-    shown["peers"] = [{key: peer[key] for key in _JSON_PEER_KEYS} for peer in answer["peers"]]
+    shown["peers"] = [
+        # Only where two sessions go to one address are they told apart by another name.
+        ({} if peer["name"] == peer["address"] else {"name": peer["name"]})
+        | {key: peer[key] for key in _JSON_PEER_KEYS}
+        for peer in answer["peers"]
+    ]
     shown["routes"] = [
         {key: route[key] for key in _JSON_ROUTE_KEYS} | {"reason": reason(route)}
         for route in answer["routes"]

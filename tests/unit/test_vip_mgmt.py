@@ -504,6 +504,16 @@ def test_a_name_of_odd_bytes(run: Run) -> None:
     assert run.err[-1].startswith("Unable to lookup ")
 
 
+def test_status_of_two_sessions_to_one_address(run: Run) -> None:
+    """Peers are told by their address; two sessions to one by a name that has the local one too."""
+    other = {**PEER, "name": "203.0.113.11 from 203.0.113.1"}
+    answer = {"dc": "par1", "backend": "exabgp", "peers": [other], "routes": [], "trouble": []}
+    with watchdog(run.directory, status=answer):
+        run("status", "--json")
+    (peer,) = json.loads("\n".join(run.out))["peers"]
+    assert (peer["name"], peer["address"]) == (other["name"], other["address"])
+
+
 # --- without a watchdog --------------------------------------------------------------------------
 
 
@@ -569,7 +579,7 @@ def test_status(run: Run) -> None:
         assert run("status", V4, "--json") == 0
         shown = json.loads("\n".join(run.out))
         assert (shown["dc"], shown["last_cycle"]) == ("par1", 0.25)
-        assert shown["peers"] == [{key: PEER[key] for key in ("name", "address", "asn", "up")}]
+        assert shown["peers"] == [{key: PEER[key] for key in ("address", "asn", "up")}]
         assert [route["prefix"] for route in shown["routes"]] == [V4]
         assert run("status", "2001:db8::1") == 1
         assert run.err == [
