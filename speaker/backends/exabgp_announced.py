@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp_neighbors import Ends, Neighbor, Neighbors
     from speaker.backends.exabgp_text import Sent
     from speaker.settings import NextHop
+    from speaker.units import IpAddress
 
 
 class Announced:
@@ -40,6 +41,11 @@ class Announced:
         for ends, rib in ribs.items():
             if (neighbor := neighbors.of(ends)) is not None:
                 self._ribs[neighbor] = rib
+        self._concerned = {
+            version: [(n, self._ribs.get(n, {})) for n in neighbors.of_family(version)]
+            for version in (4, 6)
+        }
+        self._judged: dict[tuple[int, int, int], Attributes | None] = {}
         self.strays = self._strays()
         """What neighbours have that are not ours."""
 
@@ -60,25 +66,30 @@ class Announced:
 
     def _seen(self, prefix: Prefix, hops: NextHop, asn: Asn) -> Route | Drift | None:
         hop = next_hop_for(hops, prefix.version)
-        found = {
-            neighbor: self._ribs.get(neighbor, {}).get(prefix)
-            for neighbor in self._neighbors.of_family(prefix.version)
-        }
-        if all(what is None for what in found.values()):
+        found = [(neighbor, rib.get(prefix)) for neighbor, rib in self._concerned[prefix.version]]
+        if all(what is None for _, what in found):
             return None
-        attributes: dict[Neighbor, Attributes | None] = {
-            neighbor: None if what is None else as_ebgp(what, neighbor, hop, asn)
-            for neighbor, what in found.items()
-        }
-        first = next(iter(attributes.values()))
-        if first is not None and all(other == first for other in attributes.values()):
+        first, *others = (
+            None if what is None else self._as_ebgp(what, neighbor, hop, asn)
+            for neighbor, what in found
+        )
+        if first is not None and all(other == first for other in others):
             return Route(prefix, first)
         return Drift(
             "; ".join(
                 f"neighbor {self._neighbors.name(neighbor)} has {what or 'nothing'}"
-                for neighbor, what in found.items()
+                for neighbor, what in found
             )
         )
+
+    def _as_ebgp(
+        self, what: Sent | str, neighbor: Neighbor, hop: IpAddress | None, asn: Asn
+    ) -> Attributes | None:
+        """See `as_ebgp`. What is one object is judged once: all live as long as the listing."""
+        key = id(what), id(neighbor), id(hop)
+        if key not in self._judged:
+            self._judged[key] = as_ebgp(what, neighbor, hop, asn)
+        return self._judged[key]
 
     def sent(self, up: Mapping[Neighbor, bool]) -> Mapping[Prefix, SentTo]:
         """Return who was sent each prefix: a session that is up is sent what its Adj-RIB-Out has."""

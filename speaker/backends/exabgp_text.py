@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -201,7 +202,9 @@ def parse_rib(lines: Iterable[str]) -> Mapping[Ends, Mapping[Prefix, Sent | str]
     return dict(found)
 
 
+@lru_cache(maxsize=1024)
 def _parse_sent(text: str) -> Sent | str:
+    """Parse attributes. Thousands of routes have the same, and then one object is all of theirs."""
     match = _REST.fullmatch(text.rstrip())
     if match is None:
         return text.strip()
