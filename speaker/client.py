@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 MAX_ANSWER = 1 << 28
 """Bytes: an explanation of 100,000 prefixes has half as many."""
+SUDO_USER = "Sudo-User"
+"""The header in which root says who became it by sudo."""
 AGAIN = 0.05
 """How often to try while nobody serves the socket, in seconds."""
 
@@ -98,6 +100,7 @@ def ask(
     *,
     timeout: float = TIMEOUT,
     patience: float = 0.0,
+    sudo_user: str = "",
 ) -> Any:
     """Ask the watchdog that serves a socket, and return its answer as JSON values, fit to be printed.
 
@@ -108,6 +111,7 @@ def ask(
         body: JSON values that go with it.
         timeout: how long all of it may take, in seconds.
         patience: how long to try while nobody serves the socket, in seconds.
+        sudo_user: who became root by sudo, where that is so.
 
     Raises:
         NotServedError: nobody serves it.
@@ -117,7 +121,8 @@ def ask(
     connection = _connected(path, timeout, patience)
     try:
         text = None if body is None else json.dumps(body)
-        connection.request(method, target, text, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
+        connection.request(method, target, text, headers)
         response = connection.getresponse()
         answer = printable_json(json.loads(_bounded(response)))
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:

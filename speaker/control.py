@@ -20,9 +20,10 @@ from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker import status
+from speaker.client import SUDO_USER
 from speaker.control_socket import Bound, ControlError, bind
 from speaker.errors import SpeakerError
-from speaker.offline import name_of
+from speaker.offline import owner
 from speaker.status import EXPLAINED, Snapshot
 from speaker.steps import in_steps, json_list
 from speaker.wish import take
@@ -190,7 +191,7 @@ def _owner(request: web.Request) -> str:
         socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
     )
     _, uid, _ = struct.unpack("3i", credentials)
-    return name_of(uid)
+    return owner(uid, request.headers.get(SUDO_USER, ""))
 
 
 async def serve(path: Path, watchdog: Watchdog) -> NoReturn:

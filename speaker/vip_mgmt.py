@@ -121,7 +121,8 @@ def _ask_watchdog(
     """
     path = loaded.settings.control
     patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
-    answer = client.ask(path, method, target, body, patience=patience)
+    user = offline.sudo_user()
+    answer = client.ask(path, method, target, body, patience=patience, sudo_user=user)
     try:
         check(answer)
     except answers.AnswerError as error:

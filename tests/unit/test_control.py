@@ -89,6 +89,36 @@ def test_drain_and_restore(tmp_path: Path) -> None:
     served(tmp_path, ask)
 
 
+@pytest.mark.parametrize(
+    ("uid", "said", "who"),
+    [
+        (0, "", "root"),
+        (0, "alice", "root (alice)"),
+        (0, "alice@example.net", "root (alice@example.net)"),
+        (0, "root", "root"),
+        (0, "a b", "root"),
+        (0, "x" * 65, "root"),
+        (0, "\x1b[2J", "root"),
+        (65534, "alice", "nobody"),
+        (4242424, "alice", "uid 4242424"),
+    ],
+)
+def test_who_used_sudo(uid: int, said: str, who: str) -> None:
+    """History has who became root by sudo, beside root; of nobody else is such a word believed."""
+    assert offline.owner(uid, said) == who
+
+
+def test_sudo(tmp_path: Path) -> None:
+    """It comes with the question, and only root's is believed."""
+
+    def ask(site: Site) -> None:
+        client.ask(site.control, "POST", "/intents", wish(), sudo_user="alice")
+        (explained,) = client.ask(site.control, "GET", f"/explain?prefix={V4_TEXT}")
+        assert f"drained by {offline.owner(os.getuid(), 'alice')} at" in explained["operator"]
+
+    served(tmp_path, ask)
+
+
 def test_owner(tmp_path: Path) -> None:
     """Who asks is what the kernel says of the caller, and is recorded with the reason and the end."""
 
