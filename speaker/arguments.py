@@ -36,6 +36,8 @@ _GOES_WITH = {
     "--offline": ("check",),
     "--form": ("check",),
     "--without": ("plan",),
+    "--frr": ("compare",),
+    "--quagga": ("compare",),
 }
 """Which commands an option makes sense with."""
 
@@ -89,6 +91,13 @@ def _parser() -> _Parser:
         metavar="DC",
         help="with plan: who takes over if DC fails or drains; may be repeated",
     )
+    daemon = parser.add_mutually_exclusive_group()
+    for name in ("frr", "quagga"):
+        daemon.add_argument(
+            f"--{name}",
+            action="store_true",
+            help=f"with compare: FILE is {name}'s, if it does not tell",
+        )
     parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
     parser.add_argument(
         "words",
@@ -115,6 +124,8 @@ class Call:
     form: bool
     without: tuple[str, ...]
     path: Path
+    daemon: str = ""
+    """Whose file compare is given, if that is said."""
 
 
 def after_import(arguments: Sequence[str]) -> Sequence[str] | None:
@@ -168,6 +179,7 @@ def parse(arguments: Sequence[str]) -> Call:
         options.form,
         tuple(options.without),
         config.find(options.config, os.environ),
+        "frr" if options.frr else "quagga" if options.quagga else "",
     )
 
 

@@ -289,7 +289,8 @@ def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
 def _compare(call: Call, loaded: Config) -> int:
     from speaker.migration import comparison  # noqa: PLC0415 - wanted once in a site's life
 
-    found = comparison.make(Path(call.words[0]), loaded)
+    found = comparison.make(Path(call.words[0]), loaded, call.daemon)
+    say(str(found.read_as))
     show = comparison.as_json if call.as_json else comparison.as_table
     tell(show(found))
     return DONE if found.are_equal else DIFFERENT

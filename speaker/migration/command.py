@@ -8,31 +8,31 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from policy.lint import lint
 from speaker import config, units
 from speaker.errors import SpeakerError
-from speaker.migration import exabgp_conf, fit, naming, output, site, vip_toml
+from speaker.migration import exabgp_conf, fit, kernel, local, naming, output, site, vip_toml
 from speaker.migration.account import account
 from speaker.migration.compare import compare
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError
-from speaker.migration.values import Treatment
+from speaker.migration.values import Dialect, Treatment
 from speaker.names import Resolver
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.evaluate import Evaluation
+    from speaker.migration.local import Kernel, Own
     from speaker.migration.values import Verdict
-    from speaker.units import Endpoint, IpAddress
+    from speaker.units import Endpoint
 
 DONE, LOOK, NOTHING = 0, 2, 255
 VIP_TOML = "vip.toml"
@@ -45,12 +45,16 @@ class Import:
 
     files: Mapping[str, Path]
     out: Path
-    own: Mapping[str, tuple[IpAddress, ...]]
+    own: Mapping[str, Own]
     names: tuple[str, ...] = ()
     dns: bool = False
     resolver: Endpoint | None = None
     strict: bool = False
     force: bool = False
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    """Whose files are, by data centre, for those that do not tell."""
+    here: str | None = None
+    """The data centre that this machine is in, whose kernel is asked for addresses."""
     exabgp: Path | None = None
     """What validates exabgp.conf; None for the one beside this program."""
 
@@ -76,9 +80,24 @@ def _parser() -> _Parser:
         "--local",
         action="append",
         default=[],
-        metavar="DC=ADDRESS",
-        help="an address of the machine there, where the file does not tell it",
+        metavar="DC[:NEIGHBOR]=ADDRESS",
+        help="an address of the machine there, with its /LENGTH for several neighbours; or of one session",
     )
+    parser.add_argument(
+        "--local-from-kernel",
+        action="append",
+        default=[],
+        metavar="DC",
+        help="this machine is there: take the address that it would connect from",
+    )
+    for each in Dialect:
+        parser.add_argument(
+            f"--{each}",
+            action="append",
+            default=[],
+            metavar="DC",
+            help=f"files that do not tell are {each}'s, or with --{each}=DC that data centre's",
+        )
     parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
     parser.add_argument(
         "--exabgp", metavar="PROGRAM", help="what validates its files, if not the one beside this"
@@ -94,7 +113,8 @@ def parse(arguments: Sequence[str]) -> Import:
     Raises:
         MigrationError: it makes no sense.
     """
-    options = _parser().parse_intermixed_args(arguments)
+    flags = {f"--{each}": f"--{each}={_ALL}" for each in Dialect}
+    options = _parser().parse_intermixed_args([flags.get(word, word) for word in arguments])
     files: dict[str, Path] = {}
     for word in options.files:
         dc, file = _pair(word, "DC=FILE")
@@ -104,15 +124,14 @@ def parse(arguments: Sequence[str]) -> Import:
                 "differ in their own addresses, take one, and change them in a copy of exabgp-DC.conf"
             )
         files[dc] = Path(file)
-    own: dict[str, tuple[IpAddress, ...]] = {}
-    for word in options.local:
-        dc, text = _pair(word, "DC=ADDRESS")
+    here = options.local_from_kernel
+    for dc in here:
         if dc not in files:
-            raise MigrationError(f"--local {word}: no file is given for {dc}; correct one")
-        try:
-            own[dc] = (*own.get(dc, ()), ip_address(text))
-        except ValueError as error:
-            raise MigrationError(f"--local {word}: {error}; write DC=ADDRESS") from error
+            raise MigrationError(
+                f"--local-from-kernel {dc}: no file is given for {dc}; correct one"
+            )
+    if len({*here}) > 1:
+        raise MigrationError("--local-from-kernel: this machine is in one data centre; say one")
     try:
         resolver = None if options.resolver is None else units.endpoint(options.resolver)
     except ValueError as error:
@@ -120,14 +139,35 @@ def parse(arguments: Sequence[str]) -> Import:
     return Import(
         files,
         Path(options.out),
-        own,
+        local.parse(options.local, files),
         tuple(options.name),
         options.dns,
         resolver,
         options.strict,
         options.force,
+        _dialects(files, {each: getattr(options, each) for each in Dialect}),
+        here[0] if here else None,
         None if options.exabgp is None else Path(options.exabgp),
     )
+
+
+_ALL = "*"
+
+
+def _dialects(files: Iterable[str], said: Mapping[Dialect, Sequence[str]]) -> Mapping[str, Dialect]:
+    """Return whose files are, by data centre: what is said of one, else what is said of all."""
+    for each, words in said.items():
+        for dc in words:
+            if dc != _ALL and dc not in files:
+                raise MigrationError(f"--{each}={dc}: no file is given for {dc}; correct one")
+    found: dict[str, Dialect] = {}
+    for dc in files:
+        of_it = [each for each, words in said.items() if dc in words]
+        of_it = of_it or [each for each, words in said.items() if _ALL in words]
+        if len(of_it) > 1:
+            raise MigrationError(f"{dc}: --frr and --quagga; say one for each file")
+        found |= dict.fromkeys([dc], of_it[0]) if of_it else {}
+    return found
 
 
 def _pair(word: str, form: str) -> tuple[str, str]:
@@ -139,10 +179,15 @@ def _pair(word: str, form: str) -> tuple[str, str]:
     return dc, rest
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command with the words after `import`, and return its exit status."""
+def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
+    """Run the command and return its exit status.
+
+    Args:
+        arguments: the words after `import`.
+        source: asks this machine's kernel from where it would reach a neighbour.
+    """
     try:
-        return _run(parse(arguments))
+        return _run(parse(arguments), source)
     except SpeakerError as error:
         say(str(error))
         return NOTHING
@@ -156,7 +201,7 @@ def _tell(text: str) -> None:
         say(str(error))
 
 
-def _run(call: Import) -> int:
+def _run(call: Import, source: Kernel) -> int:
     evaluations: dict[str, Evaluation] = {}
     sites, refused, faults = [], False, []
     for dc, file in call.files.items():
@@ -166,11 +211,15 @@ def _run(call: Import) -> int:
             raise MigrationError(
                 f"{file}: {error.strerror}; name a file that can be read"
             ) from error
-        found = read(str(file), content)
+        found = read(str(file), content, call.dialects.get(dc))
+        say(str(found.read_as))
         evaluations[dc] = evaluate(found)
         refused |= _report(account(found, evaluations[dc]))
         faults += [str(obstacle) for obstacle in evaluations[dc].obstacles]
-        sites.append(site.make(dc, found, evaluations[dc], call.own.get(dc, ())))
+        asked = source if call.here == dc else None
+        sites.append(site.make(dc, found, evaluations[dc], call.own.get(dc), asked))
+        for line in sites[-1].told:
+            say(line)
     faults += [fault for each in sites for fault in each.faults]
     notes = [note for each in sites for note in each.notes]
     named = _names(call, sites)

@@ -10,12 +10,13 @@ from speaker.migration.compare import Pair, compare, fields
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError
+from speaker.migration.values import Dialect
 from speaker.show import table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from speaker.migration.values import Obstacle
+    from speaker.migration.values import Obstacle, Taken
     from speaker.settings import Config
 
 
@@ -28,6 +29,7 @@ class Comparison:
     """
 
     file: str
+    read_as: Taken
     dc: str
     pairs: tuple[Pair, ...]
     lines: tuple[Obstacle, ...]
@@ -53,8 +55,13 @@ class Comparison:
         return not (self.differences or self.lines)
 
 
-def make(path: Path, config: Config) -> Comparison:
+def make(path: Path, config: Config, said: str) -> Comparison:
     """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
+
+    Args:
+        path: of the file.
+        config: the configuration.
+        said: whose the file is, `frr` or `quagga`; empty where it tells.
 
     Raises:
         MigrationError: the file can't be read, or nothing of it can be said.
@@ -63,13 +70,15 @@ def make(path: Path, config: Config) -> Comparison:
         content = path.read_bytes()
     except OSError as error:
         raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
-    configuration = read(str(path), content)
+    configuration = read(str(path), content, Dialect(said) if said else None)
     evaluation = evaluate(configuration)
     settings = config.settings
     pairs = compare(
         configuration, evaluation, config.topology, settings.dc, settings.exabgp.next_hop
     )
-    return Comparison(str(path), settings.dc.name, pairs, evaluation.obstacles)
+    return Comparison(
+        str(path), configuration.read_as, settings.dc.name, pairs, evaluation.obstacles
+    )
 
 
 _WORDS = {
@@ -156,6 +165,7 @@ def as_json(found: Comparison) -> str:
     return json.dumps(
         {
             "file": found.file,
+            "read_as": found.read_as.dialect,
             "dc": found.dc,
             "differences": [_json(pair) for pair in found.differences],
             "equal": [_json(pair) for pair in found.equal],

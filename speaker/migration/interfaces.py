@@ -5,7 +5,11 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TYPE_CHECKING
 
+from speaker.migration.words import is_address
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from speaker.migration.statement import Statement
     from speaker.units import IpAddress
 
@@ -32,26 +36,52 @@ class Interfaces:
     ) -> tuple[IpAddress | None, dict[int, IpAddress]]:
         """Return the local address of a session, and its interface's first address of each family.
 
+        As the kernel does, take the narrowest network that the neighbour is in, and the first
+        address in it; of an interface that update-source names, its only address will do.
+
         Args:
             peer: the neighbour.
             source: what update-source says: an address, or an interface.
         """
-        local: IpAddress | None = None
-        name: str | None = None
-        if source is not None:
-            try:
-                local = ip_address(source)
-            except ValueError:
-                name = source
-        for interface, addresses in self._addresses.items():
-            for address in addresses:
-                same = address.ip == local if local else source is None and peer in address.network
-                if same:
-                    name, local = interface, address.ip
-        addresses = self._addresses.get(name or "", [])
-        if local is None:
-            local = next((a.ip for a in addresses if a.version == peer.version), None)
+        if source is not None and is_address(source):
+            local = ip_address(source)
+            return local, self._hops(self._holder(local))
+        name = source or self._towards(peer)
+        addresses = [
+            each for each in self._addresses.get(name or "", []) if each.version == peer.version
+        ]
+        near = _nearest(peer, addresses)
+        if near is not None:
+            return near, self._hops(name)
+        alone = addresses[0].ip if len(addresses) == 1 else None
+        return alone, self._hops(name)
+
+    def _holder(self, address: IpAddress) -> str | None:
+        """Return the interface that has an address."""
+        return next(
+            (n for n, mine in self._addresses.items() if any(a.ip == address for a in mine)), None
+        )
+
+    def _towards(self, peer: IpAddress) -> str | None:
+        """Return the interface in whose network a neighbour is; the narrowest, if that is one."""
+        found = {
+            name: max((a.network.prefixlen for a in mine if peer in a.network), default=None)
+            for name, mine in self._addresses.items()
+        }
+        widths = {name: length for name, length in found.items() if length is not None}
+        narrowest = [name for name, n in widths.items() if n == max(widths.values())]
+        return narrowest[0] if len(narrowest) == 1 else None
+
+    def _hops(self, name: str | None) -> dict[int, IpAddress]:
         hops: dict[int, IpAddress] = {}
-        for address in addresses:
+        for address in self._addresses.get(name or "", []):
             hops.setdefault(address.version, address.ip)
-        return local, hops
+        return hops
+
+
+def _nearest(
+    peer: IpAddress, addresses: Sequence[IPv4Interface | IPv6Interface]
+) -> IpAddress | None:
+    """Return the first address of the narrowest network that a neighbour is in."""
+    around = [each for each in addresses if peer in each.network]
+    return max(around, key=lambda each: each.network.prefixlen).ip if around else None

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from speaker.migration.values import FamilySettings, Filter, Neighbor, Obstacle
+from speaker.migration.words import is_address
 
 if TYPE_CHECKING:
     from policy.route import Asn
@@ -76,6 +77,7 @@ def finish(draft: Draft, asn: Asn, timers: int, interfaces: Interfaces) -> Neigh
         _text(draft.value("password")),
         hold if isinstance(hold, int) else timers,
         local,
+        None if source is None or is_address(source) else source,
         hops,
         _int(draft.value("ebgp-multihop")),
         _int(draft.value("ttl-security")),

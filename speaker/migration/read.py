@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from speaker.migration import lists, routemap, stray
+from speaker.migration.dialect import decide
 from speaker.migration.interfaces import Interfaces
 from speaker.migration.router import Router
 from speaker.migration.statement import (
@@ -25,7 +26,6 @@ from speaker.migration.top import TOP_HARMLESS, TOP_REFUSED
 from speaker.migration.values import (
     TRANSLATED,
     Configuration,
-    Dialect,
     Obstacle,
     Treatment,
     Verdict,
@@ -37,21 +37,25 @@ if TYPE_CHECKING:
 
     from speaker.migration.neighbor_draft import Draft
     from speaker.migration.statement import Statement
+    from speaker.migration.values import Dialect, Taken
 
 
-def read(file: str, content: bytes) -> Configuration:
+def read(file: str, content: bytes, said: Dialect | None = None) -> Configuration:
     """Read one bgpd's configuration.
 
     Args:
         file: its name, for what is said of it.
         content: as it is on the disk.
+        said: whose it is, for a file that does not tell.
 
     Raises:
         MigrationError: there is no BGP in it that can be migrated: no `router bgp`, two of them,
-            or one of a VRF or view.
+            or one of a VRF or view; or nothing tells whose it is.
     """
     found = statements(file, content)
-    reader = _Reader(file, _dialect(found))
+    if not any(statement.words[:2] == ("router", "bgp") for statement in found):
+        raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and whole?")
+    reader = _Reader(file, decide(file, found, said))
     last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
     for index, statement in enumerate(found):
         if statement.line == last_line and not _is_whole(statement):
@@ -80,24 +84,14 @@ def _ends_all(statement: Statement) -> bool:
     )
 
 
-def _dialect(found: tuple[Statement, ...]) -> Dialect:
-    """Return whose file it is: FRR's has one of FRR's statements, which FRR writes itself."""
-    for statement in found:
-        words = statement.said
-        if words[:1] == ("frr",) or words[:2] in _FRR_ONLY or words[:3] == _IMPORT_CHECK_ON:
-            return Dialect.FRR
-    return Dialect.QUAGGA
-
-
-_FRR_ONLY = (("bgp", "ebgp-requires-policy"), ("bgp", "suppress-duplicates"))
-_IMPORT_CHECK_ON = ("bgp", "network", "import-check")
 _POLICY_SINCE = (7, 4)
 """Since then FRR's default is `bgp ebgp-requires-policy`."""
 
 
 class _Reader:
-    def __init__(self, file: str, dialect: Dialect) -> None:
-        self._file, self._dialect = file, dialect
+    def __init__(self, file: str, taken: Taken) -> None:
+        self._file, self._taken = file, taken
+        dialect = taken.dialect
         self._verdicts: list[Verdict] = []
         self._router = Router(dialect)
         self._interfaces = Interfaces()
@@ -236,7 +230,7 @@ class _Reader:
             self._obstacles.append(Obstacle(draft.statement, f"the neighbour {reason}"))
         return Configuration(
             self._file,
-            self._dialect,
+            self._taken,
             router.asn,
             router.instance,
             router.router_id,

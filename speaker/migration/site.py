@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.route import MAX_PREPENDS, AsPath, Route
+from speaker.migration import local
 from speaker.migration.evaluate import Hop, is_ebgp
+from speaker.migration.local import Own
 from speaker.settings import NextHop
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from policy.route import Attributes, Prefix
     from speaker.migration.evaluate import Evaluation, Update
+    from speaker.migration.local import Kernel
     from speaker.migration.values import Configuration, Neighbor
     from speaker.units import IpAddress
 
@@ -52,6 +55,8 @@ class Site:
     router_id: str | None
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    """What is only to be said."""
 
     @property
     def neighbors(self) -> tuple[Neighbor, ...]:
@@ -70,7 +75,11 @@ class Site:
 
 
 def make(
-    name: str, configuration: Configuration, evaluation: Evaluation, own: Sequence[IpAddress]
+    name: str,
+    configuration: Configuration,
+    evaluation: Evaluation,
+    own: Own | None = None,
+    kernel: Kernel | None = None,
 ) -> Site:
     """Return what a data centre's ExaBGP has to be.
 
@@ -78,10 +87,10 @@ def make(
         name: the data centre's name.
         configuration: its bgpd's.
         evaluation: what that sends.
-        own: the load balancer's own addresses, for what the file does not tell.
+        own: what is said of the load balancer's own addresses.
+        kernel: of the load balancer, if that is asked for them.
     """
-    maker = _Maker(name, configuration, evaluation, own)
-    return maker.site()
+    return _Maker(name, configuration, evaluation, own or Own(), kernel).site()
 
 
 class _Maker:
@@ -90,12 +99,16 @@ class _Maker:
         name: str,
         configuration: Configuration,
         evaluation: Evaluation,
-        own: Sequence[IpAddress],
+        own: Own,
+        kernel: Kernel | None,
     ) -> None:
-        self._name, self._own = name, own
+        self._name, self._own, self._kernel = name, own, kernel
         self._configuration, self._evaluation = configuration, evaluation
         self._faults: list[str] = []
         self._notes: list[str] = []
+        self._told: list[str] = []
+        self._used: set[int] = set()
+        """The families of which the usual address is used."""
 
     def site(self) -> Site:
         sessions = self._sessions()
@@ -110,7 +123,10 @@ class _Maker:
             self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
         if not sessions:
             self._fault("no neighbour is left; is it the right file?")
+        self._check_said()
         hops = NextHop(*(self._hop(version, sessions) for version in (4, 6)))  # type: ignore[arg-type]
+        router_id = self._router_id(sessions)
+        self._note_unused()
         return Site(
             self._name,
             self._configuration,
@@ -118,55 +134,82 @@ class _Maker:
             left_out,
             hops,
             sessions,
-            self._router_id(sessions),
+            router_id,
             tuple(self._faults),
             tuple(self._notes),
+            tuple(self._told),
         )
 
     def _fault(self, text: str) -> None:
         self._faults.append(f"{self._name}: {self._configuration.file}: {text}")
 
+    # --- own addresses -----------------------------------------------------------------------
+
+    def _check_said(self) -> None:
+        """Refuse what is said of a session that there is not."""
+        known = {neighbor.address for neighbor in self._configuration.neighbors}
+        for address, said in self._own.sessions.items():
+            if address not in known:
+                word = f"{self._name}:{address}={next(iter(said.values()))}"
+                self._fault(f"--local {word}: no neighbor {address} is there; correct it")
+
+    def _note_unused(self) -> None:
+        for version, usual in self._own.usual.items():
+            if version not in self._used:
+                self._notes.append(
+                    f"--local {usual.word}: the file tells from where each session goes, and this is "
+                    f"used for none; for another address say --local {self._name}:NEIGHBOR={usual.address}"
+                )
+
+    def _usual(self, version: int) -> IpAddress | None:
+        usual = self._own.usual.get(version)
+        if usual is None:
+            return None
+        self._used.add(version)
+        return usual.address
+
     # --- sessions ----------------------------------------------------------------------------
 
     def _sessions(self) -> tuple[Session, ...]:
-        made = []
+        alive = []
         for neighbor in self._configuration.neighbors:
-            where = neighbor.statement.where
-            active = frozenset(v for v, family in neighbor.families.items() if family.active)
-            if neighbor.shutdown or not active:
-                why = "is shut down" if neighbor.shutdown else "has no family"
-                self._notes.append(f"{where}: neighbor {neighbor.address} {why}, and is left out")
+            if not neighbor.shutdown and _active(neighbor):
+                alive.append(neighbor)
                 continue
-            local = neighbor.local or self._mine(neighbor.address.version)
-            if local is None or local.version != neighbor.address.version:
-                self._fault(
-                    f"neighbor {neighbor.address} (line {neighbor.statement.line}): the file does not "
-                    f"tell from which address the session goes; say --local {self._name}=ADDRESS, "
-                    f"the address of this machine towards it"
-                )
-                continue
-            sent = self._evaluation.updates[neighbor.address]
-            fed = frozenset(prefix.version for prefix in sent)
-            made.append(Session(neighbor, local, active, fed))
-            reasons = {
-                self._evaluation.silent[neighbor.address][prefix]
-                for prefix in self._configuration.networks
-                if prefix.version in active - fed
-            }
-            if reasons:
-                self._notes.append(
-                    f"{where}: neighbor {neighbor.address} is sent nothing of "
-                    f"{_families(active - fed)}: {'; '.join(sorted(reasons))}"
-                )
-        return tuple(made)
+            why = "is shut down" if neighbor.shutdown else "has no family"
+            self._notes.append(
+                f"{neighbor.statement.where}: neighbor {neighbor.address} {why}, and is left out"
+            )
+        found = local.find(self._name, alive, self._own, self._kernel)
+        self._told += found.told
+        self._used |= found.usual
+        for fault in found.faults:
+            self._fault(fault)
+        return tuple(
+            self._session(neighbor, found.addresses[neighbor.address])
+            for neighbor in alive
+            if neighbor.address in found.addresses
+        )
 
-    def _mine(self, version: int) -> IpAddress | None:
-        return next((address for address in self._own if address.version == version), None)
+    def _session(self, neighbor: Neighbor, address: IpAddress) -> Session:
+        sent = self._evaluation.updates[neighbor.address]
+        active, fed = _active(neighbor), frozenset(prefix.version for prefix in sent)
+        reasons = {
+            self._evaluation.silent[neighbor.address][prefix]
+            for prefix in self._configuration.networks
+            if prefix.version in active - fed
+        }
+        if reasons:
+            self._notes.append(
+                f"{neighbor.statement.where}: neighbor {neighbor.address} is sent nothing of "
+                f"{_families(active - fed)}: {'; '.join(sorted(reasons))}"
+            )
+        return Session(neighbor, address, active, fed)
 
     def _router_id(self, sessions: Iterable[Session]) -> str | None:
         if self._configuration.router_id is not None:
             return self._configuration.router_id
-        known = next((s.local for s in sessions if s.local.version == 4), self._mine(4))
+        known = next((s.local for s in sessions if s.local.version == 4), None) or self._usual(4)
         if known is None and any(sessions):
             self._fault(
                 "has no bgp router-id, and no session over IPv4; add one, or say "
@@ -248,24 +291,50 @@ class _Maker:
             return None
         addresses = set()
         for session, hop in kinds:
-            if hop is Hop.INTERFACE:
-                mine = self._mine(version)
-                if mine is None:
-                    self._fault(
-                        f"neighbor {session.neighbor.address} (line {session.neighbor.statement.line}): "
-                        f"bgpd sends IPv{version} with the next hop that its interface has, and the "
-                        f"file does not tell which; say --local {self._name}=IPV{version}-ADDRESS"
-                    )
-                    return None
-                addresses.add(mine)
-            else:
+            if hop is not Hop.INTERFACE:
                 addresses.add(session.local if isinstance(hop, Hop) else hop)
+        unknown = [session for session, hop in kinds if hop is Hop.INTERFACE]
+        addresses |= self._interfaces(version, unknown)
         if len(addresses) > 1:
             self._fault(
                 f"IPv{version} has the next hops {', '.join(sorted(map(str, addresses)))}; vip-speaker "
                 "has one for all: take one, or one session for each family"
             )
-        return addresses.pop()
+        return min(addresses, key=str) if addresses else None
+
+    def _interfaces(self, version: int, sessions: Sequence[Session]) -> set[IpAddress]:
+        """Return the addresses of sessions' interfaces of the other family than the sessions'."""
+        found: set[IpAddress] = set()
+        rest: list[Session] = []
+        for session in sessions:
+            said = self._own.of(session.neighbor.address, version)
+            address = said or session.neighbor.next_hops.get(version)
+            if address is None:
+                rest.append(session)
+            else:
+                found.add(address)
+        if not rest:
+            return found
+        usual = self._usual(version)
+        if usual is not None and len({session.local for session in rest}) == 1:
+            return {*found, usual}
+        for session in rest:
+            where = f"{self._name}:{session.neighbor.address}=IPV{version}-ADDRESS"
+            self._fault(
+                f"{local.name(session.neighbor)}: bgpd sends IPv{version} with the next hop that its "
+                f"interface has, and the file does not tell which; say --local {where}"
+                + (
+                    f", or --local {self._name}=IPV{version}-ADDRESS for all"
+                    if usual is None
+                    else ""
+                )
+            )
+        return found
+
+
+def _active(neighbor: Neighbor) -> frozenset[int]:
+    """Return the families of which a neighbour is to be told."""
+    return frozenset(v for v, family in neighbor.families.items() if family.active)
 
 
 def _families(versions: Iterable[int]) -> str:

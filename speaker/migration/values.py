@@ -20,6 +20,23 @@ class Dialect(StrEnum):
     QUAGGA = "quagga"
     FRR = "frr"
 
+    @property
+    def brand(self) -> str:
+        """Return its name as people write it."""
+        return "FRR" if self is Dialect.FRR else "Quagga"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a file is read as, and why."""
+
+    file: str
+    dialect: Dialect
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: read as {self.dialect.brand}'s: {self.because}"
+
 
 class Treatment(StrEnum):
     """What becomes of a line."""
@@ -128,7 +145,7 @@ class Neighbor:
     """A neighbour. Times in seconds; `families` by 4 and 6.
 
     `local` is the address of update-source, of the interface that it names, or of the interface
-    in whose network the neighbour is, where the file tells.
+    in whose network the neighbour is, where the file tells; `source` the interface that it names.
     """
 
     address: IpAddress
@@ -140,6 +157,7 @@ class Neighbor:
     password: str | None = None
     hold_time: int = 180
     local: IpAddress | None = None
+    source: str | None = None
     next_hops: Mapping[int, IpAddress] = field(default_factory=dict)
     """The addresses of the session's interface by family, where the file tells."""
     multihop: int | None = None
@@ -157,7 +175,7 @@ class Configuration:
     """
 
     file: str
-    dialect: Dialect
+    read_as: Taken
     asn: Asn
     statement: Statement
     router_id: str | None

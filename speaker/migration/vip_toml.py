@@ -59,7 +59,7 @@ def _is_wide(placed: Placed) -> bool:
 def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
     first, *others = sites
     read = "\n".join(
-        f"  {site.name}: {site.configuration.file}, by the rules of {_DIALECTS[site.configuration.dialect]}"
+        f"  {site.name}: {site.configuration.file}, by the rules of {site.configuration.read_as.dialect.brand}"
         for site in sites
     )
     made_by = {profile.name: wheres for profile, wheres in layout.profiles.items() if wheres}
@@ -81,6 +81,3 @@ def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
             for placed in addresses
         },
     )
-
-
-_DIALECTS = {"quagga": "Quagga", "frr": "FRR"}

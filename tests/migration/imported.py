@@ -28,8 +28,11 @@ TRANSLATED = (0, 2)
 def run_import(
     files: Mapping[str, Path], out: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `vip_mgmt import` for files by data centre."""
+    """Run `vip_mgmt import` for files by data centre; those that FRR has not written are Quagga's."""
     words = [f"{dc}={path}" for dc, path in files.items()]
+    words += [
+        f"--quagga={dc}" for dc, path in files.items() if b"frr version" not in path.read_bytes()
+    ]
     argv = [str(BIN / "vip_mgmt"), "import", *words, "--out", str(out), *options]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
 
@@ -40,7 +43,7 @@ def local_options(dc: str, stage: Stage) -> list[str]:
         word
         for version in (4, 6)
         if stage.has(version)
-        for word in ("--local", f"{dc}={stage.address(version)}")
+        for word in ("--local", f"{dc}={stage.address(version)}/{24 if version == 4 else 64}")
     ]
 
 

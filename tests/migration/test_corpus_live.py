@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker.migration.evaluate import evaluate
-from speaker.migration.read import read
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import FLAVOURS
 from tests.lab.netns import Network
 from tests.lab.requirements import require
 from tests.migration import corpus
 from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, run_import
+from tests.migration.reading import understand
 from tests.migration.stage import Stage
 from tests.migration.words import expected
 
@@ -100,7 +100,7 @@ def both(installed: Installed) -> Iterator[Both]:
 @pytest.mark.parametrize("path", FILES, ids=corpus.name)
 def test_evaluated_as_frr_sends(both: Both, path: Path) -> None:
     """The evaluation has every attribute of every UPDATE to every neighbour, and no UPDATE more."""
-    evaluation = evaluate(read(path.name, path.read_bytes()))
+    evaluation = evaluate(understand(path.read_bytes(), path.name))
     assert not evaluation.obstacles
     assert both.from_frr[path] == expected(evaluation, both.stages[path])
 

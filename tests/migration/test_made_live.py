@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from speaker.migration.evaluate import evaluate
-from speaker.migration.read import read
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import FLAVOURS
 from tests.lab.netns import Network
 from tests.lab.requirements import require
 from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, run_import
+from tests.migration.reading import understand
 from tests.migration.stage import Stage
 from tests.migration.words import expected
 from tests.property.bgpd_conf import sites, texts
@@ -60,12 +60,12 @@ def test_evaluated_as_frr_sends(contents: list[bytes]) -> None:
     require("bird", "vtysh")
     with Network() as network:
         for content, stage in zip(contents, stages_of(network, contents), strict=True):
-            evaluation = evaluate(read("bgpd.conf", content))
+            evaluation = evaluate(understand(content))
             assert not evaluation.obstacles, content.decode()
             assert stage.frr_sent() == expected(evaluation, stage), content.decode()
 
 
-LYO1 = ("--local", "lyo1=198.51.100.10", "--local", "lyo1=2001:db8:ffff:2::10")
+LYO1 = ("--local", "lyo1=198.51.100.10/24", "--local", "lyo1=2001:db8:ffff:2::10/64")
 
 
 def imported(site: dict[str, bytes], stage: Stage) -> Path:

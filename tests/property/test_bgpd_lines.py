@@ -11,12 +11,13 @@ from speaker.migration.evaluate import NO_ADVERTISE, evaluate
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError, decode
 from speaker.migration.values import Configuration, Treatment
+from tests.migration.reading import understand
 from tests.property.bgpd_lines import CONTENTS, TEXTS
 
 
 def understood(content: bytes) -> Configuration | None:
     try:
-        return read("bgpd.conf", content)
+        return understand(content)
     except MigrationError as error:
         if not str(error).startswith("bgpd.conf:"):
             raise
@@ -84,7 +85,9 @@ def test_a_refused_line_is_an_obstacle_or_changes_nothing(content: bytes) -> Non
     refused = {v.statement.line for v in found.verdicts if v.treatment is Treatment.REFUSED}
     lines = decode(content).split("\n")
     kept = [line for number, line in enumerate(lines, start=1) if number not in refused]
-    again = read("bgpd.conf", "\n".join([*kept, ""]).encode("utf-8", "replace"))
+    again = read(
+        "bgpd.conf", "\n".join([*kept, ""]).encode("utf-8", "replace"), found.read_as.dialect
+    )
     assert evaluate(again).updates == evaluate(found).updates
 
 
@@ -94,7 +97,7 @@ def test_any_configuration_makes_a_site_or_faults(content: bytes) -> None:
     found = understood(content)
     if found is None:
         return
-    made = site.make("par1", found, evaluate(found), ())
+    made = site.make("par1", found, evaluate(found))
     for route in made.routes.values():
         assert route.attributes.as_path != AsPath()
     assert made.sessions or made.faults

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +13,21 @@ from hypothesis import strategies as st
 from policy.lint import lint
 from policy.lint.finding import Code
 from speaker import config
-from speaker.migration import exabgp_conf, fit, site, vip_toml
+from speaker.migration import exabgp_conf, fit, local, site, vip_toml
 from speaker.migration.compare import compare
 from speaker.migration.evaluate import evaluate
 from speaker.migration.naming import name_all
-from speaker.migration.read import read
+from tests.migration.reading import understand
 from tests.property.bgpd_conf import sites
 
 if TYPE_CHECKING:
     from speaker.settings import Config
 
-OWN = [ip_address("203.0.113.10"), ip_address("2001:db8:ffff:1::10")]
+LOCAL = {
+    "par1": ("203.0.113.10/24", "2001:db8:ffff:1::10/64"),
+    "lyo1": ("198.51.100.10/24", "2001:db8:ffff:2::10/64"),
+}
+OWN = local.parse([f"{dc}={each}" for dc, mine in LOCAL.items() for each in mine], LOCAL)
 
 
 def loaded(text: str, dc: str) -> Config:
@@ -37,10 +40,10 @@ def loaded(text: str, dc: str) -> Config:
 @given(contents=sites(), one_name=st.booleans())
 def test_the_same_updates(contents: dict[str, bytes], *, one_name: bool) -> None:
     """Each neighbour is sent by vip.toml what bgpd's file sent it: every attribute, and no more."""
-    configurations = {dc: read(f"{dc}.conf", text) for dc, text in contents.items()}
+    configurations = {dc: understand(text, f"{dc}.conf") for dc, text in contents.items()}
     evaluations = {dc: evaluate(found) for dc, found in configurations.items()}
     assert not any(evaluation.obstacles for evaluation in evaluations.values())
-    made = [site.make(dc, found, evaluations[dc], OWN) for dc, found in configurations.items()]
+    made = [site.make(dc, found, evaluations[dc], OWN[dc]) for dc, found in configurations.items()]
     assert [fault for each in made for fault in each.faults] == []
     prefixes = tuple(dict.fromkeys(prefix for each in made for prefix in each.routes))
     names = (

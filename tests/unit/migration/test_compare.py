@@ -61,6 +61,7 @@ def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Compare:
         (tmp_path / "vip.toml").write_text(toml(tables))
         (tmp_path / "bgpd.conf").write_text(old)
         files = ["--config", str(tmp_path / "vip.toml"), "compare", str(tmp_path / "bgpd.conf")]
+        files.append("--quagga")
         status = vip_mgmt.main([*files, *options])
         said = capsys.readouterr()
         if status == vip_mgmt.USAGE:

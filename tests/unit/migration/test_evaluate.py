@@ -6,7 +6,7 @@ import pytest
 
 from policy.route import parse_prefix
 from speaker.migration.evaluate import Evaluation, Hop, Update, evaluate
-from speaker.migration.read import read
+from tests.migration.reading import understand
 
 ROUTER = "203.0.113.1"
 VIP = "192.0.2.1/32"
@@ -14,7 +14,7 @@ MAP = "route-map M permit 10"
 
 
 def evaluated(text: str) -> Evaluation:
-    return evaluate(read("bgpd.conf", text.encode()))
+    return evaluate(understand(text))
 
 
 def config(*bgp: str, after: str = "", asn: int = 64500) -> str:

@@ -20,6 +20,7 @@ from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
 from speaker.migration.site import make
 from speaker.migration.statement import MigrationError
+from speaker.migration.values import Dialect
 from tests.lab.dns import DnsServer, records
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ def network(last: int, route_map: str | None) -> str:
     return f"network 192.0.2.{last}/32" + (f" route-map {route_map}" if route_map else "")
 
 
+TELLS = re.compile(rb"^ *(frr |no bgp ebgp-requires-policy)|remote-as external", re.MULTILINE)
+"""What tells that a file of these tests is FRR's."""
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
 class Site:
     """A folder with files of data centres, and what vip_mgmt import says to them."""
 
@@ -54,12 +63,15 @@ class Site:
         words = []
         for dc, text in files.items():
             path = self.folder / f"{dc}.conf"
-            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+            path.write_bytes(as_bytes(text))
             words.append(f"{dc}={path}")
+        if not any(TELLS.search(as_bytes(text)) for text in files.values()):
+            options = (*options, "--quagga")
         status = vip_mgmt.main(["import", *words, "--out", str(self.out), *options])
         said = self._capsys.readouterr()
         self.stdout = said.out
-        return status, said.err.replace(f"{self.folder}/", "")
+        lines = said.err.replace(f"{self.folder}/", "").splitlines(keepends=True)
+        return status, "".join(line for line in lines if "conf: read as " not in line)
 
     def loaded(self, dc: str) -> Config:
         return config.load(self.out / "vip.toml", {"VIP_DC": dc})
@@ -249,7 +261,7 @@ def test_next_hop(site: Site) -> None:
     files = {"par1": bgpd(network(1, None), *family)}
     status, said = site.run(files)
     assert status == 255
-    assert "the file does not tell which; say --local par1=IPV6-ADDRESS" in said
+    assert "the file does not tell which; say --local par1:203.0.113.1=IPV6-ADDRESS" in said
     assert site.is_empty
     assert site.run(files, "--local", "par1=2001:db8:ffff::9")[0] == 2
     assert str(site.loaded("par1").settings.exabgp.next_hop.ipv6) == "2001:db8:ffff::9"
@@ -512,9 +524,9 @@ def test_no_exabgp(site: Site) -> None:
 def test_the_result_is_compared(site: Site) -> None:
     """A vip.toml that does not send what bgpd sent is never put in place."""
     site.run({"par1": PAR1})
-    found = read("par1.conf", LYO1.encode())
+    found = read("par1.conf", LYO1.encode(), Dialect.QUAGGA)
     evaluation = evaluate(found)
-    made = make("par1", found, evaluation, ())
+    made = make("par1", found, evaluation)
     with pytest.raises(MigrationError, match=r"203\.0\.113\.2: 192\.0\.2\.1/32: bgpd sends"):
         command._check(site.out / "vip.toml", [made], {"par1": evaluation})
 
@@ -589,7 +601,7 @@ def test_a_full_disk(site: Site) -> None:
     code += "from speaker import vip_mgmt; sys.exit(vip_mgmt.main(sys.argv[1:]))"
     (site.folder / "par1.conf").write_text(PAR1)
     argv = [sys.executable, "-c", code, "import", f"par1={site.folder}/par1.conf"]
-    argv += ["--out", str(site.out)]
+    argv += ["--out", str(site.out), "--quagga"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, site.is_empty) == (255, True)
     assert f"--out {site.out}: vip.toml: File too large; nothing is written" in done.stderr
@@ -642,7 +654,7 @@ def test_a_terminal_without_utf_8(site: Site) -> None:
     """What a terminal can't show does not stop the import."""
     (site.folder / "par1.conf").write_text(f"password s\nhostname é\n{PAR1}")
     argv = [sys.executable, "-m", "speaker.vip_mgmt", "import", f"par1={site.folder}/par1.conf"]
-    argv += ["--out", str(site.out)]
+    argv += ["--out", str(site.out), "--quagga"]
     environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(argv, capture_output=True, env=environ, check=False, timeout=60)
     assert done.returncode == 2, done.stderr

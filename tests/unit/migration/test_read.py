@@ -10,14 +10,14 @@ from speaker.migration.read import read
 from speaker.migration.statement import MigrationError, Mode, statements
 from speaker.migration.top import TOP_HARMLESS, TOP_REFUSED
 from speaker.migration.values import Dialect, Treatment
+from tests.migration.reading import understand
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "vtysh"
 BGP = "router bgp 64699\n neighbor 203.0.113.1 remote-as 64500\n"
 
 
 def refused(text: str | bytes) -> list[str]:
-    content = text if isinstance(text, bytes) else text.encode()
-    found = read("bgpd.conf", content)
+    found = understand(text)
     return [str(v) for v in found.verdicts if v.treatment is Treatment.REFUSED]
 
 
@@ -26,9 +26,9 @@ def test_transcripts(daemon: str) -> None:
     """What each daemon was recorded to write is understood to the last line."""
     record = (GOLDEN / daemon / "05-running-config.txt").read_text()
     text = re.split(r"^Current configuration:\n", record, flags=re.MULTILINE)[1]
-    found = read("bgpd.conf", text.partition("--- stderr")[0].encode())
+    found = understand(text.partition("--- stderr")[0])
     assert [str(v) for v in found.verdicts if v.treatment is Treatment.REFUSED] == []
-    assert found.dialect is (Dialect.FRR if daemon.startswith("frr") else Dialect.QUAGGA)
+    assert found.read_as.dialect is (Dialect.FRR if daemon.startswith("frr") else Dialect.QUAGGA)
     updates = evaluate(found).updates
     paths = {
         str(p): len(u.attributes.as_path) for mine in updates.values() for p, u in mine.items()
@@ -49,7 +49,7 @@ def test_no_indentation() -> None:
         "route-map A permit 10\nset metric 1\nrouter bgp 64699\nnetwork 192.0.2.2/32 route-map A\n"
     )
     assert refused(text) == []
-    assert list(map(str, read("f", text.encode()).networks)) == [
+    assert list(map(str, understand(text).networks)) == [
         "2001:db8::1/128",
         "192.0.2.1/32",
         "192.0.2.2/32",
@@ -70,7 +70,7 @@ def test_networks() -> None:
         " network 203.0.113.9/32 backdoor\n network 192.0.2.9/32\n no network 192.0.2.9/32\n"
         " network 192.0.2.1/32 route-map M\n network 192.0.2.8/32\n network 192.0.2.8/32 backdoor\n"
     )
-    found = read("bgpd.conf", text.encode())
+    found = understand(text)
     assert {str(p): n.route_map for p, n in found.networks.items()} == {
         "10.0.0.0/8": None,
         "198.51.100.0/24": None,
@@ -105,7 +105,7 @@ def test_networks() -> None:
 def test_nothing_can_be_migrated(text: str, expected: str) -> None:
     """No `router bgp`, two of them, VRFs and views: refused by file and line."""
     with pytest.raises(MigrationError) as caught:
-        read("bgpd.conf", text.encode())
+        understand(text)
     assert str(caught.value).startswith(expected)
 
 
@@ -176,7 +176,7 @@ def test_a_network_of_the_other_family() -> None:
     text = f"{BGP} address-family ipv6\n network 192.0.2.7/32\n network 2001:db8::5/128\n"
     (found,) = refused(text)
     assert found.startswith("bgpd.conf:5: network 2001:db8::5/128: is of IPv6, and stands where")
-    assert list(map(str, read("f", text.encode()).networks)) == ["192.0.2.7/32"]
+    assert list(map(str, understand(text).networks)) == ["192.0.2.7/32"]
 
 
 IN_BOTH = {("vni",), ("segment-routing",)}
@@ -199,12 +199,12 @@ def test_mpls() -> None:
     """The router-id of LDP is not BGP's."""
     text = f"mpls ldp\n router-id 192.0.2.9\n!\n{BGP}"
     assert refused(text) == []
-    assert read("f", text.encode()).router_id is None
+    assert understand(text).router_id is None
 
 
 def test_as_notation() -> None:
     """How AS numbers are shown says nothing of them."""
-    assert read("f", b"router bgp 1.10 as-notation dot+\n").asn == 65546
+    assert understand("router bgp 1.10 as-notation dot+\n").asn == 65546
 
 
 def test_secrets() -> None:
@@ -245,7 +245,7 @@ def test_neighbor() -> None:
         " neighbor 203.0.113.2 ttl-security hops 1\n neighbor 203.0.113.2 port 1179\n"
     )
     assert refused(text) == []
-    first, second = read("f", text.encode()).neighbors
+    first, second = understand(text).neighbors
     assert (first.password, first.hold_time, first.multihop) == ("s e c", 9, 5)
     assert (str(first.local), first.group) == ("2001:db8::9", "G")
     assert first.description == "to the router"
@@ -263,7 +263,7 @@ def test_settings_taken_back() -> None:
         " no neighbor 203.0.113.1 route-map B out\n"
     )
     assert refused(text) == []
-    (found,) = read("f", text.encode()).neighbors
+    (found,) = understand(text).neighbors
     assert (found.password, found.hold_time) == ("g", 30)
     assert found.families[4].route_map is not None
     assert found.families[4].route_map.name == "A"
@@ -280,7 +280,7 @@ def test_remote_as_of_a_group() -> None:
     assert found.startswith(
         "bgpd.conf:6: neighbor 203.0.113.1 remote-as 64502: is in the peer-group G"
     )
-    assert read("f", text.encode()).neighbors[0].asn == 64500
+    assert understand(text).neighbors[0].asn == 64500
 
 
 @pytest.mark.parametrize("line", ["route-map M out", "prefix-list L out", "send-community both"])
@@ -292,7 +292,7 @@ def test_policy_of_a_member(line: str, *, bind_last: bool) -> None:
     text = BGP + group + "".join(lines if bind_last else lines[::-1])
     (found,) = refused(text)
     assert "Quagga's members of a peer-group are sent what the group is" in found
-    assert read("f", text.encode()).obstacles
+    assert understand(text).obstacles
     assert refused(f"frr version 8.4.4\n{text}") == []
 
 
@@ -301,7 +301,7 @@ def test_no_timers(defaults: str, hold: int) -> None:
     """`no timers bgp` is the default's again."""
     text = f"frr defaults {defaults}\nrouter bgp 64699\n timers bgp 10 30\n no timers bgp\n"
     text += " neighbor 203.0.113.1 remote-as 64500\n"
-    assert read("f", text.encode()).neighbors[0].hold_time == hold
+    assert understand(text).neighbors[0].hold_time == hold
 
 
 def test_a_description_alone() -> None:
@@ -309,7 +309,7 @@ def test_a_description_alone() -> None:
     text = f"{BGP} neighbor 203.0.113.1 prefix-list L out\n network 192.0.2.1/32\n"
     text += "ip prefix-list L description of nothing\n"
     for head, count in (("", 1), ("frr version 7.3\n", 0)):
-        (sent,) = evaluate(read("f", f"{head}{text}".encode())).updates.values()
+        (sent,) = evaluate(understand(f"{head}{text}")).updates.values()
         assert len(sent) == count
 
 
@@ -323,4 +323,4 @@ def test_the_last_number() -> None:
 @pytest.mark.parametrize("line", ["route-map M permit", "route-map M permit x", "set metric 1"])
 def test_what_follows_is_not_known(line: str) -> None:
     """A line after which bgpd may be in another block than it seems stops everything."""
-    assert read("f", f"{BGP}exit\nline vty\nhostname a\n{line}\n".encode()).obstacles
+    assert understand(f"{BGP}exit\nline vty\nhostname a\n{line}\n").obstacles
