@@ -88,6 +88,7 @@ class Keepalived:
         self._proc = proc
         self._uptime = uptime
         self._known: frozenset[tuple[int, int]] = frozenset()
+        self._children: frozenset[int] = frozenset()
         self._scan_at = self._changed_at = float("-inf")
         self._checker = Checker()
         self._overlaps_since: float | None = None
@@ -101,12 +102,27 @@ class Keepalived:
             now >= self._scan_at
             or self._overlaps_since is not None
             or (self._known and _identities(found) != self._known)
+            or self._has_new_children(found)
         ):
             found = _scan(self._proc)
             overlapped = self._overlaps(found, now)
             self._take(_identities(found), now, anew=overlapped)
         busy = any(process.state not in {"S", "I"} for process in found)
         return Seen(self._checker, busy)
+
+    def _has_new_children(self, found: list[Process]) -> bool:
+        """Tell whether a main process has another child than at the last look, as a new checker is.
+
+        That must not wait for the next look at all processes: one that is not known is not seen to
+        be at work, however busy the machine. Where the kernel does not tell, it has to.
+        """
+        pids = {each.pid for each in found}
+        mains = [each.pid for each in found if each.parent not in pids]
+        texts = [_read(self._proc, pid, f"task/{pid}/children") for pid in mains]
+        children = frozenset(int(child) for text in texts for child in text.split())
+        changed = children != self._children
+        self._children = children
+        return bool(children) and changed
 
     def _overlaps(self, found: list[Process], now: float) -> bool:
         """Tell whether a checker whose main process was killed still empties the table of the next.

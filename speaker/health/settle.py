@@ -5,11 +5,17 @@ starts the other way round. A look in between sees a virtual server without real
 just what the death of the last one looks like. That state lasts for microseconds; on a busy
 machine, while keepalived waits for a processor, for tens of milliseconds, and over a hundred were
 seen: it is seen to be at work then.
+
+So a loss is believed when keepalived was seen at rest after it, and the table still shows it after
+that. To be at rest only now is not enough: the table was read before, and keepalived may have gone on
+in between. A machine that stood still as a whole (a guest that was not given a processor) is no sign of
+anything: looks count, and not time alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.health.table import Table
@@ -23,10 +29,24 @@ if TYPE_CHECKING:
 
 SETTLE = 0.005
 STUBBORN = 1.0
-"""After so many seconds a loss is believed although keepalived is always at work."""
+STUBBORN_LOOKS = 10
+"""After so many seconds and looks a loss is believed although keepalived is always at work."""
 
 K = TypeVar("K", bound="Key")
 V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """A loss that is not believed yet: since when, at how many looks, and whether after some rest."""
+
+    since: float
+    looks: int = 0
+    rested: bool = False
+
+    def is_over(self, now: float) -> bool:
+        age = now - self.since
+        return (self.rested and age >= SETTLE) or (age >= STUBBORN and self.looks >= STUBBORN_LOOKS)
 
 
 class Settling:
@@ -36,12 +56,12 @@ class Settling:
         """Believe nothing yet."""
         self._believed: Table | None = None
         self._seen: Table | None = None
-        self._since: dict[Key, float] = {}
+        self._doubts: dict[Key, _Doubt] = {}
 
     @property
     def pending(self) -> bool:
         """Whether something is not believed yet."""
-        return bool(self._since)
+        return bool(self._doubts)
 
     def take(self, table: Table, now: float, *, busy: bool) -> Table:
         """Return what to believe of a table: what it lost a moment ago is still in it.
@@ -51,7 +71,7 @@ class Settling:
             now: seconds on the steady clock.
             busy: whether keepalived is at work.
         """
-        if table is self._seen and not self._since:
+        if table is self._seen and not self._doubts:
             return self._believed or table
         self._seen = table
         before = self._believed or Table()
@@ -59,14 +79,14 @@ class Settling:
             *_lost(before.services, table.services, _fell),
             *_lost(before.marks, table.marks, _fell_of_mark),
         }
-        since = {key: self._since.get(key, now) for key in lost}
-        self._since = {
-            key: when
-            for key, when in since.items()
-            if now - when < STUBBORN and (busy or now - when < SETTLE)
-        }
+        doubts = {key: self._doubts.get(key) or _Doubt(now) for key in lost}
+        for doubt in doubts.values():
+            doubt.looks += 1
+        self._doubts = {key: doubt for key, doubt in doubts.items() if not doubt.is_over(now)}
+        for doubt in self._doubts.values():
+            doubt.rested |= not busy
         self._believed = table
-        if self._since:
+        if self._doubts:
             self._believed = Table(
                 self._keep(table.services, before.services),
                 self._keep(table.marks, before.marks),
@@ -77,9 +97,9 @@ class Settling:
     def _keep(self, new: Mapping[K, V], old: Mapping[K, V]) -> dict[K, V]:
         """Return the new servers, with the old realservers of those that wait, if they had any."""
         return {
-            key: old[key] if key in self._since else found
+            key: old[key] if key in self._doubts else found
             for key, found in new.items()
-            if key not in self._since or key in old
+            if key not in self._doubts or key in old
         }
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
+from speaker.migration.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,15 +78,11 @@ class Statement:
         return self.words if self.plain else self.words[1:]
 
     def __str__(self) -> str:
-        """Return the line as it may be shown to anybody: without a password or key in it."""
-        for index, word in enumerate(self.words):
-            if word in _SECRETS:
-                return " ".join((*self.words[: index + 1], "…"))
-        return " ".join(self.words)
+        """Return the line as it may be shown to anybody."""
+        elsewhere = self.mode in (Mode.INTERFACE, Mode.LINE, Mode.OTHER)
+        return shown(self.words, elsewhere=elsewhere)
 
 
-_SECRETS = frozenset("password md5 key-string authentication-key".split())
-"""Words after which a secret stands, also in what an integrated file has of other daemons."""
 _SPACE = re.compile(r"[ \t\r\v\f]+")
 _ADDRESS_FAMILY: dict[tuple[str, ...], Mode] = {
     ("ipv4",): Mode.IPV4,

@@ -78,7 +78,7 @@ def test_lines(line: str, dialect: Dialect) -> None:
     found = read("par1.conf", f"{BGP}{line}\n".encode())
     assert found.read_as.dialect is dialect
     *before, last = line.split("\n")
-    assert f"par1.conf:{6 + len(before)}: {last.strip()}" in str(found.read_as)
+    assert f"par1.conf:{6 + len(before)}: {last.split()[0]}" in str(found.read_as)
 
 
 @pytest.mark.parametrize(

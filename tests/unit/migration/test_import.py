@@ -420,6 +420,53 @@ def test_refused_lines(site: Site) -> None:
     assert "refused: par1.conf:6: redistribute connected: routes of other sources" in said
 
 
+SECRETS = [
+    # where, and the line
+    ("", "password S3CRET"),
+    ("", "enable password 8 S3CRET"),
+    ("", "enable secret S3CRET"),
+    ("", "username a password S3CRET"),
+    ("", "smux peer .1.3.6.1 S3CRET"),
+    ("", "snmp-server community S3CRET RO"),
+    ("", "frobnicate S3CRET"),
+    ("", "ip frobnicate S3CRET"),
+    ("", "neighbor 203.0.113.1 password S3CRET"),
+    ("router bgp 64699", "neighbor 203.0.113.1 pasword S3CRET"),
+    ("router bgp 64699", "neighbour 203.0.113.1 password S3CRET"),
+    ("router bgp 64699", "neigh 203.0.113.1 password S3CRET"),
+    ("router bgp 64699", "neighbor 203.0.113.9 password S3CRET"),
+    ("router bgp 64699", "neighbor 203.0.113.1 S3CRET"),
+    ("router bgp 64699", "no neighbor 203.0.113.1 tcp-ao S3CRET"),
+    ("route-map BGP1 permit 10", "frobnicate S3CRET"),
+    ("interface eth0", "ip ospf authentication-key S3CRET"),
+    ("interface eth0", "ip ospf message-digest-key 1 md5 S3CRET"),
+    ("interface eth0", "ip rip authentication string S3CRET"),
+    ("interface eth0", "isis password clear S3CRET"),
+    ("interface eth0", "ip nhrp authentication S3CRET"),
+    ("interface eth0", "vrrp 1 authentication S3CRET"),
+    ("interface eth0", "neighbor 203.0.113.1 password S3CRET"),
+    ("router isis A", "area-password clear S3CRET"),
+    ("router isis A", "domain-password md5 S3CRET"),
+    ("router ospf", "area 0 virtual-link 192.0.2.9 authentication-key S3CRET"),
+    ("key chain K", "key-string S3CRET"),
+    ("mpls ldp", "neighbor 192.0.2.9 password S3CRET"),
+    ("rpki", "rpki cache tcp S3CRET 22"),
+    ("line vty", "password S3CRET"),
+]
+
+
+@pytest.mark.parametrize(("where", "line"), SECRETS)
+def test_no_secret_is_shown(site: Site, where: str, line: str) -> None:
+    """Whatever becomes of a line, of BGP, of another daemon or of nobody, its secret is not said."""
+    text = f"{bgpd(network(1, 'BGP1'))}{where}\n{line}\n"
+    status, said = site.run({"par1": text}, "--strict")
+    assert "S3CRET" not in said + site.stdout
+    status, said = site.run({"par1": text.removesuffix("\n")})  # cut short, as it may be
+    assert status in (2, 255)
+    assert "S3CRET" not in said + site.stdout
+    assert f"par1.conf:{text.count(chr(10))}: " in said + site.stdout.replace(f"{site.folder}/", "")
+
+
 MEMBER_FIRST = """\
 router bgp 64699
  bgp router-id 203.0.113.10

@@ -1,10 +1,12 @@
 """bgpd's configuration read: modes, dialects, bad input; and a verdict for every line."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from speaker.migration.account import account
 from speaker.migration.evaluate import evaluate
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError, Mode, statements
@@ -216,6 +218,7 @@ def test_secrets() -> None:
         "ip ospf message-digest-key 1 md5 abc",
         "ip ospf authentication-key abc",
         "key-string abc",
+        "area-password clear abc",
     ):
         (found,) = statements("f", line.encode())
         assert "abc" not in str(found)
@@ -324,3 +327,60 @@ def test_the_last_number() -> None:
 def test_what_follows_is_not_known(line: str) -> None:
     """A line after which bgpd may be in another block than it seems stops everything."""
     assert understand(f"{BGP}exit\nline vty\nhostname a\n{line}\n").obstacles
+
+
+NUMBERED = """\
+router bgp 64699
+router bgp 1.10
+bgp router-id 203.0.113.9
+bgp default local-preference 200
+timers bgp 3 9
+neighbor 203.0.113.1 remote-as 64500
+neighbor 203.0.113.1 timers 3 9
+neighbor 203.0.113.1 ebgp-multihop 4
+neighbor 203.0.113.1 ttl-security hops 4
+neighbor 203.0.113.1 port 179
+neighbor 203.0.113.1 local-as 64511
+neighbor 203.0.113.1 maximum-prefix-out 5
+neighbor 203.0.113.1 update-source 203.0.113.9
+network 192.0.2.1/32
+network 192.0.2.1 mask 255.255.255.255
+network 192.0.2.1
+network 2001:db8::1/128
+route-map M permit 10
+match metric 5
+match tag 5
+set metric 5
+set metric +5
+set local-preference 5
+set weight 5
+set as-path prepend 64699 64699
+set as-path prepend last-as 5
+set community 64699:1
+set community 65537
+set large-community 64699:1:1
+set ip next-hop 203.0.113.9
+ip prefix-list L seq 5 permit 192.0.2.0/24 ge 25 le 32
+access-list 10 permit 192.0.2.0 0.0.0.255
+access-list 100 permit ip 192.0.2.0 0.0.0.255 host 255.255.255.255
+access-list A seq 5 permit 192.0.2.0/24
+ipv6 access-list A permit 2001:db8::1/128
+ip as-path access-list A seq 5 permit 64699
+ip community-list 1 permit 64699:1
+frr version 8.4.4
+ip address 203.0.113.9/24
+ipv6 address 2001:db8::9/64
+router-id 203.0.113.9""".split("\n")
+AROUND = "{}router bgp 64699\nneighbor 203.0.113.1 remote-as 64500\nnetwork 192.0.2.1/32\n{}\nset metric 5\nroute-map M permit 10\n{}\nset metric 5\n"
+
+
+@pytest.mark.parametrize("line", NUMBERED)
+def test_long_numbers(line: str) -> None:
+    """A number of thousands of digits, which Python does not convert, is refused like any other too large."""
+    for match in re.finditer("[0-9]+", line):
+        for digits in ("9" * 5000, "0" * 5000 + "1"):
+            long = line[: match.start()] + digits + line[match.end() :]
+            for place in (("", long, ""), ("", "", long), (f"interface eth0\n{long}\n", "", "")):
+                with suppress(MigrationError):
+                    found = understand(AROUND.format(*place))
+                    account(found, evaluate(found))
