@@ -5,178 +5,37 @@ Exit status: 0 all is translated; 2 written, and something should be looked at; 
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from policy.lint import lint
-from speaker import config, units
+from speaker import config
 from speaker.errors import SpeakerError
-from speaker.migration import exabgp_conf, fit, kernel, local, naming, output, site, vip_toml
+from speaker.migration import exabgp_conf, fit, kernel, naming, output, site, vip_toml
 from speaker.migration.account import account
 from speaker.migration.compare import compare
 from speaker.migration.evaluate import evaluate
+from speaker.migration.options import parse
 from speaker.migration.read import read
 from speaker.migration.statement import MigrationError
-from speaker.migration.values import Dialect, Treatment
+from speaker.migration.values import Treatment
 from speaker.names import Resolver
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.evaluate import Evaluation
-    from speaker.migration.local import Kernel, Own
+    from speaker.migration.local import Kernel
+    from speaker.migration.options import Import
     from speaker.migration.values import Verdict
-    from speaker.units import Endpoint
 
 DONE, LOOK, NOTHING = 0, 2, 255
 VIP_TOML = "vip.toml"
 CONFIG = "/etc/vip-speaker/vip.toml"
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """What was asked for. `files` and `own` are by data centre."""
-
-    files: Mapping[str, Path]
-    out: Path
-    own: Mapping[str, Own]
-    names: tuple[str, ...] = ()
-    dns: bool = False
-    resolver: Endpoint | None = None
-    strict: bool = False
-    force: bool = False
-    dialects: Mapping[str, Dialect] = field(default_factory=dict)
-    """Whose files are, by data centre, for those that do not tell."""
-    here: str | None = None
-    """The data centre that this machine is in, whose kernel is asked for addresses."""
-    exabgp: Path | None = None
-    """What validates exabgp.conf; None for the one beside this program."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise MigrationError(f"{message}\n{self.format_usage().rstrip()}")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="vip_mgmt import",
-        description="Makes vip.toml and each data centre's exabgp.conf of what bgpd has.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "files", nargs="+", metavar="DC=FILE", help="a data centre, and its bgpd.conf or frr.conf"
-    )
-    parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
-    parser.add_argument("--name", action="append", default=[], help="a VIP's name, asked of DNS")
-    parser.add_argument("--dns", action="store_true", help="ask DNS for the addresses' names")
-    parser.add_argument(
-        "--local",
-        action="append",
-        default=[],
-        metavar="DC[:NEIGHBOR]=ADDRESS",
-        help="an address of the machine there, with its /LENGTH for several neighbours; or of one session",
-    )
-    parser.add_argument(
-        "--local-from-kernel",
-        action="append",
-        default=[],
-        metavar="DC",
-        help="this machine is there: take the address that it would connect from",
-    )
-    for each in Dialect:
-        parser.add_argument(
-            f"--{each}",
-            action="append",
-            default=[],
-            metavar="DC",
-            help=f"files that do not tell are {each}'s, or with --{each}=DC that data centre's",
-        )
-    parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
-    parser.add_argument(
-        "--exabgp", metavar="PROGRAM", help="what validates its files, if not the one beside this"
-    )
-    parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
-    parser.add_argument("--force", action="store_true", help="overwrite files")
-    return parser
-
-
-def parse(arguments: Sequence[str]) -> Import:
-    """Parse the command line after `import`.
-
-    Raises:
-        MigrationError: it makes no sense.
-    """
-    flags = {f"--{each}": f"--{each}={_ALL}" for each in Dialect}
-    options = _parser().parse_intermixed_args([flags.get(word, word) for word in arguments])
-    files: dict[str, Path] = {}
-    for word in options.files:
-        dc, file = _pair(word, "DC=FILE")
-        if dc in files:
-            raise MigrationError(
-                f"{word}: {dc} is {files[dc]} already; one file for a data centre: where its machines "
-                "differ in their own addresses, take one, and change them in a copy of exabgp-DC.conf"
-            )
-        files[dc] = Path(file)
-    here = options.local_from_kernel
-    for dc in here:
-        if dc not in files:
-            raise MigrationError(
-                f"--local-from-kernel {dc}: no file is given for {dc}; correct one"
-            )
-    if len({*here}) > 1:
-        raise MigrationError("--local-from-kernel: this machine is in one data centre; say one")
-    try:
-        resolver = None if options.resolver is None else units.endpoint(options.resolver)
-    except ValueError as error:
-        raise MigrationError(f"--resolver: {error}") from error
-    return Import(
-        files,
-        Path(options.out),
-        local.parse(options.local, files),
-        tuple(options.name),
-        options.dns,
-        resolver,
-        options.strict,
-        options.force,
-        _dialects(files, {each: getattr(options, each) for each in Dialect}),
-        here[0] if here else None,
-        None if options.exabgp is None else Path(options.exabgp),
-    )
-
-
-_ALL = "*"
-
-
-def _dialects(files: Iterable[str], said: Mapping[Dialect, Sequence[str]]) -> Mapping[str, Dialect]:
-    """Return whose files are, by data centre: what is said of one, else what is said of all."""
-    for each, words in said.items():
-        for dc in words:
-            if dc != _ALL and dc not in files:
-                raise MigrationError(f"--{each}={dc}: no file is given for {dc}; correct one")
-    found: dict[str, Dialect] = {}
-    for dc in files:
-        of_it = [each for each, words in said.items() if dc in words]
-        of_it = of_it or [each for each, words in said.items() if _ALL in words]
-        if len(of_it) > 1:
-            raise MigrationError(f"{dc}: --frr and --quagga; say one for each file")
-        found |= dict.fromkeys([dc], of_it[0]) if of_it else {}
-    return found
-
-
-def _pair(word: str, form: str) -> tuple[str, str]:
-    dc, equals, rest = word.partition("=")
-    if not (equals and rest and re.fullmatch(r"[A-Za-z0-9_-]+", dc)):
-        raise MigrationError(
-            f"{word}: not of the form {form}; a data centre's name is of letters, digits, - and _"
-        )
-    return dc, rest
 
 
 def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:

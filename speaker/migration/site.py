@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.route import MAX_PREPENDS, AsPath, Route
-from speaker.migration import local
-from speaker.migration.evaluate import Hop, is_ebgp
+from speaker.migration import local, next_hops
+from speaker.migration.evaluate import is_ebgp
 from speaker.migration.local import Own
 from speaker.settings import NextHop
 
@@ -109,6 +109,8 @@ class _Maker:
         self._told: list[str] = []
         self._used: set[int] = set()
         """The families of which the usual address is used."""
+        self._said_of: set[tuple[IpAddress, int]] = set()
+        """The neighbours, and the families, of which what is said is used."""
 
     def site(self) -> Site:
         sessions = self._sessions()
@@ -154,12 +156,29 @@ class _Maker:
                 self._fault(f"--local {word}: no neighbor {address} is there; correct it")
 
     def _note_unused(self) -> None:
+        """Name what is said and used for nothing: who says it believes that it is."""
         for version, usual in self._own.usual.items():
             if version not in self._used:
                 self._notes.append(
                     f"--local {usual.word}: the file tells from where each session goes, and this is "
                     f"used for none; for another address say --local {self._name}:NEIGHBOR={usual.address}"
                 )
+        self._notes += [
+            f"--local {self._name}:{neighbor}={address}: is used for nothing; the next hop of IPv{version} "
+            "is another one, or nothing of it is sent there"
+            for neighbor, said in self._own.sessions.items()
+            for version, address in said.items()
+            if version != neighbor.version and (neighbor, version) not in self._said_of
+        ]
+
+    def _hop(self, version: int, sessions: Sequence[Session]) -> IpAddress | None:
+        found = next_hops.find(self._name, version, sessions, self._evaluation, self._own)
+        for fault in found.faults:
+            self._fault(fault)
+        if found.usual:
+            self._used.add(version)
+        self._said_of |= {(neighbor, version) for neighbor in found.said_of}
+        return found.address
 
     def _usual(self, version: int) -> IpAddress | None:
         usual = self._own.usual.get(version)
@@ -275,61 +294,6 @@ class _Maker:
             said[prefix]: None for said in self._evaluation.silent.values() if prefix in said
         }
         return "; ".join(reasons) or "there is no neighbour"
-
-    # --- next hops ---------------------------------------------------------------------------
-
-    def _hop(self, version: int, sessions: Sequence[Session]) -> IpAddress | None:
-        """Return the one next hop of a family, None where each session's own address is right."""
-        kinds: list[tuple[Session, IpAddress | Hop]] = []
-        for session in sessions:
-            updates = self._evaluation.updates[session.neighbor.address]
-            hops = {
-                update.next_hop for prefix, update in updates.items() if prefix.version == version
-            }
-            kinds += [(session, hop) for hop in hops]
-        if all(hop is Hop.SELF for _, hop in kinds):
-            return None
-        addresses = set()
-        for session, hop in kinds:
-            if hop is not Hop.INTERFACE:
-                addresses.add(session.local if isinstance(hop, Hop) else hop)
-        unknown = [session for session, hop in kinds if hop is Hop.INTERFACE]
-        addresses |= self._interfaces(version, unknown)
-        if len(addresses) > 1:
-            self._fault(
-                f"IPv{version} has the next hops {', '.join(sorted(map(str, addresses)))}; vip-speaker "
-                "has one for all: take one, or one session for each family"
-            )
-        return min(addresses, key=str) if addresses else None
-
-    def _interfaces(self, version: int, sessions: Sequence[Session]) -> set[IpAddress]:
-        """Return the addresses of sessions' interfaces of the other family than the sessions'."""
-        found: set[IpAddress] = set()
-        rest: list[Session] = []
-        for session in sessions:
-            said = self._own.of(session.neighbor.address, version)
-            address = said or session.neighbor.next_hops.get(version)
-            if address is None:
-                rest.append(session)
-            else:
-                found.add(address)
-        if not rest:
-            return found
-        usual = self._usual(version)
-        if usual is not None and len({session.local for session in rest}) == 1:
-            return {*found, usual}
-        for session in rest:
-            where = f"{self._name}:{session.neighbor.address}=IPV{version}-ADDRESS"
-            self._fault(
-                f"{local.name(session.neighbor)}: bgpd sends IPv{version} with the next hop that its "
-                f"interface has, and the file does not tell which; say --local {where}"
-                + (
-                    f", or --local {self._name}=IPV{version}-ADDRESS for all"
-                    if usual is None
-                    else ""
-                )
-            )
-        return found
 
 
 def _active(neighbor: Neighbor) -> frozenset[int]:

@@ -18,7 +18,7 @@ from policy.lint.finding import Code
 from speaker import arguments as command_line
 from speaker import config
 from speaker.config import ConfigError
-from speaker.migration import command as importing
+from speaker.migration import options as importing
 from speaker.schema import Document, HealthTable, Table
 from tests.lab.exabgp import FLAVOURS, Flavour, executable
 

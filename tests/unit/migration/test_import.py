@@ -15,8 +15,8 @@ import pytest
 from policy.assess import duties
 from speaker import config, vip_mgmt
 from speaker.migration import command, output
-from speaker.migration.command import Import, parse
 from speaker.migration.evaluate import evaluate
+from speaker.migration.options import Import, parse
 from speaker.migration.read import read
 from speaker.migration.site import make
 from speaker.migration.statement import MigrationError

@@ -209,6 +209,13 @@ def test_an_address_that_is_not_needed(machine: Machine) -> None:
     assert "--local dc1:NEIGHBOR=10.1.8.250" in machine.said
 
 
+def test_a_next_hop_that_is_not_needed(machine: Machine) -> None:
+    """So is a next hop of a family of which nothing is sent there."""
+    options = ["--local", f"dc1:{NEAR}=10.1.8.250", "--local", f"dc1:{NEAR}=2001:db8:8::250"]
+    assert machine.run(bgp(NEAR), *options) == 2
+    assert f"--local dc1:{NEAR}=2001:db8:8::250: is used for nothing" in machine.said
+
+
 def test_the_kernel(machine: Machine) -> None:
     """The kernel is asked where that is said, for what is not known, and it is said what it answers."""
     machine.routes = {NEAR: "10.1.8.77", ELSEWHERE: "10.1.9.77"}
