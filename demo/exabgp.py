@@ -32,6 +32,7 @@ async def start(conf: Path, *, listen: str = "", port: int = 179) -> Program:
     settings = {
         "exabgp.api.ack": "true",
         "exabgp.api.cli": "false",
+        "exabgp.api.version": "4",
         "exabgp.log.destination": "stdout",
         "exabgp.log.level": "INFO",
         "exabgp.tcp.bind": listen,

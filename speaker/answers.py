@@ -44,6 +44,7 @@ _PEER = {"name?": _TEXT, "address": _TEXT, "asn": (int,), "up": _UNKNOWN_OR_TRUT
 STATUS: Form = {
     "dc": _TEXT,
     "backend": _TEXT,
+    "daemon?": {"name": _TEXT, "untested": _TEXT},
     "last_cycle?": (int, float, NoneType),
     "peers": [_PEER],
     "routes": [_ROUTE],

@@ -122,6 +122,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
     return {
         "dc": settings.dc.name,
         "backend": settings.backend,
+        "daemon": {"name": "", "untested": ""},
         "last_cycle": None,
         "peers": [],
         "routes": routes,

@@ -161,6 +161,7 @@ class _Remembering:
         self.apply = backend.apply
         self.until_sent = backend.until_sent
         self.peers = backend.peers
+        self.daemon = backend.daemon
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
         """See `Backend.read`."""

@@ -28,7 +28,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 def status_table(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status`."""
     peers = ", ".join(
-        f"{peer['address']} AS{peer['asn']} {_SESSIONS[peer['up']]}" for peer in answer["peers"]
+        f"{peer['name']} AS{peer['asn']} {_SESSIONS[peer['up']]}" for peer in answer["peers"]
     )
     head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
     head += [f"TROUBLE: {trouble}" for trouble in (*answer["sessions"], *answer["trouble"])]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from policy.intent import Mode
 from policy.plan import Announce, Drift, plan
 from policy.route import Route
 from speaker import reach
+from speaker.backends.base import Daemon
 from speaker.reach import Reaches
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Snapshot:
         self._intents = watchdog.ledger.intents()
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
-        self._peers = watchdog.backend.peers()
+        self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()
         self._reaches = Reaches(self._peers)
         self._age, self._old = watchdog.pulse.age, watchdog.old
         self._troubles = watchdog.troubles.texts
@@ -83,6 +85,7 @@ class Snapshot:
         return {
             "dc": settings.dc.name,
             "backend": settings.backend,
+            "daemon": asdict(self._daemon or Daemon("")),
             "last_cycle": None if self._age is None else round(self._age, 3),
             "peers": [
                 {

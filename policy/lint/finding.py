@@ -30,6 +30,7 @@ class Code(StrEnum):
     KEEPALIVED_SORRY = "keepalived-sorry"
     KEEPALIVED_FIFO = "keepalived-fifo"
     KEEPALIVED_NAME = "keepalived-name"
+    DAEMON_VERSION = "daemon-version"
     START_FILE = "start-file"
     SITES_DIFFER = "sites-differ"
 

@@ -38,6 +38,19 @@ class Peer:
             object.__setattr__(self, "name", self.address)
 
 
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The daemon that runs, as it is called with its version.
+
+    `untested` says what to do where it is not a version that this program is tested with, and is
+    empty where it is. What is not `known` may be understood wrongly, or not at all.
+    """
+
+    name: str
+    untested: str = ""
+    known: bool = True
+
+
 SentTo = Mapping[str, bool | None]
 """Who was sent a prefix, by the session's name (`Peer.name`); only sessions that have its family.
 
@@ -73,6 +86,9 @@ class Informed(Protocol):
 
     def peers(self) -> Sequence[Peer]:
         """Return the neighbours, as far as they are known."""
+
+    def daemon(self) -> Daemon | None:
+        """Return which daemon it is, None where that is not known."""
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """Wait until the sessions that are up were sent what was accepted of some prefixes.

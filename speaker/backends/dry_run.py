@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.base import Backend, Peer, SentTo
+    from speaker.backends.base import Backend, Daemon, Peer, SentTo
 
 
 class DryRun:
@@ -84,3 +84,7 @@ class DryRun:
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
         return self._backend.peers()
+
+    def daemon(self) -> Daemon | None:
+        """See `Backend.daemon`."""
+        return self._backend.daemon()

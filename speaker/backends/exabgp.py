@@ -22,12 +22,14 @@ from speaker.backends.exabgp_text import (
     unreachable,
     withdrawals,
 )
+from speaker.backends.exabgp_version import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
+    from speaker.backends.base import Daemon
     from speaker.backends.exabgp_feed import Update
     from speaker.backends.exabgp_neighbors import Neighbor
     from speaker.backends.exabgp_protocol import Garbled
@@ -80,6 +82,7 @@ class ExabgpBackend:
         self._wake = wake
         self._settle = settle
         self._calm = calm
+        self._daemon: Daemon | None = None
         self._requests = Requests(self._pipe)
         self._neighbors = Neighbors()
         self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
@@ -248,6 +251,8 @@ class ExabgpBackend:
         self, prefixes: Collection[Prefix], mixed: set[Prefix], *, came_up: bool, must_flush: bool
     ) -> Reading:
         now = asyncio.get_running_loop().time()
+        if self._daemon is None:  # it stays the same for as long as it lets us live
+            self._daemon = parse_version(await self._pipe.ask_lines("version"))
         await self._look_at_neighbors()
         last = max((when for _, when in self._changed.values()), default=0.0)
         calm = now - last >= self._calm
@@ -274,9 +279,11 @@ class ExabgpBackend:
         return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
 
     def _trouble(self) -> str:
-        """Return what is wrong with the neighbours, in words."""
+        """Return what is wrong with ExaBGP and its neighbours, in words."""
+        daemon = self._daemon
+        unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
         nobody = [] if self._neighbors.ours else [NOBODY]
-        return "; ".join([*nobody, *map(self._out_of_reach, self._strays)])
+        return "; ".join([*unknown, *nobody, *map(self._out_of_reach, self._strays)])
 
     def _out_of_reach(self, neighbor: Neighbor) -> str:
         prefixes = self._strays[neighbor]
@@ -310,3 +317,7 @@ class ExabgpBackend:
             )
             for neighbor in self._neighbors.ours
         )
+
+    def daemon(self) -> Daemon | None:
+        """See `Backend.daemon`."""
+        return self._daemon or self._pipe.untold_daemon()

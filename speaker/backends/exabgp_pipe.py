@@ -18,10 +18,12 @@ from speaker.backends.exabgp_protocol import (
     Reply,
     Shutdown,
 )
+from speaker.backends.exabgp_version import of_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from speaker.backends.base import Daemon
     from speaker.backends.exabgp_protocol import Event
 
 log = logging.getLogger(__name__)
@@ -173,6 +175,13 @@ class Pipe:
         except TimeoutError:
             if asyncio.get_running_loop().time() - self._asked_version > 6 * self._patience:
                 self._lose_step("it does not answer")
+            daemon = self.untold_daemon()
+            if daemon is not None:
+                raise SilentError(f"{daemon.name}: {daemon.untested}") from None
             raise SilentError(
                 "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
             ) from None
+
+    def untold_daemon(self) -> Daemon | None:
+        """Return which ExaBGP it may be that has not answered yet, where there is a sign."""
+        return of_silence(self._conversation.api, refuses=self._conversation.refuses)

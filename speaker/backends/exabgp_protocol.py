@@ -26,6 +26,11 @@ _QUESTION = b"show neighbor summary\n"
 _ANSWER = re.compile(r"Peer +AS +up/down ")
 
 
+# Every message begins with the version of the API; a refusal in JSON is ExaBGP 6's.
+_API = re.compile(r'\{ ?"exabgp" ?: ?"(\d[\d.]*)"')
+_REFUSAL = re.compile(r'"answer" ?: ?"error"')
+
+
 class ProtocolError(Exception):
     """We are wrong: a command was given while another is in flight."""
 
@@ -102,6 +107,10 @@ class Conversation:
         self._answers_due = 0
         self._answer_seen = False
         self._some_answered = False
+        self.refuses = False
+        """Whether `error` is all that came while the conversation is out of step."""
+        self.api = ""
+        """The version that the JSON says it has."""
 
     @property
     def ready(self) -> bool:
@@ -162,6 +171,10 @@ class Conversation:
 
     def _line(self, line: str) -> Iterator[Event]:
         if line.startswith("{"):
+            if match := _API.match(line):
+                self.api = match[1]
+            elif self._state is _State.OUT_OF_STEP and _REFUSAL.search(line):
+                self.refuses = True
             yield parse_json(line)
             return
         self.heard += 1
@@ -188,7 +201,11 @@ class Conversation:
                 self._answers_due = 0
                 self._some_answered = False
                 self._state = _State.IDLE
+                self.refuses = False
                 yield InStep()
+        elif line == "error":
+            self.refuses = True
+            yield Ignored(line)
         else:
             yield Ignored(line)
 

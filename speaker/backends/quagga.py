@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix, Route
     from policy.topology import Profile
-    from speaker.backends.base import SentTo
+    from speaker.backends.base import Daemon, SentTo
     from speaker.backends.vtysh import Vtysh
     from speaker.settings import QuaggaSettings
 
@@ -250,6 +250,10 @@ class QuaggaBackend:
                 "correct dc.….asn in vip.toml, or bgpd's configuration"
             )
         return running
+
+    def daemon(self) -> Daemon | None:
+        """See `Backend.daemon`. bgpd is not asked for its version."""
+        return None
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

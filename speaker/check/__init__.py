@@ -53,6 +53,7 @@ def check(
         report += world.ipvs(config)
         report += check_keepalived(config)
         report += world.peers(config)
+        report += world.daemon(config)
     return report
 
 

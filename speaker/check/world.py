@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policy.assess import duties
 from policy.health import FWMARK, Service
@@ -21,7 +21,7 @@ from speaker.health.table import TableError
 from speaker.names import Family, NameLookupError, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from speaker.health.table import TableReader
     from speaker.names import Resolver
@@ -120,10 +120,35 @@ def peers(config: Config) -> Report:
     return Report(loops(routes, neighbours))
 
 
+def daemon(config: Config) -> Report:
+    """Check that the daemon here is of a version that is tested. That none answers, `peers` notes."""
+    try:
+        return version(_status(config))
+    except SpeakerError:
+        return Report()
+
+
+def version(answer: Mapping[str, Any]) -> Report:
+    """Check the daemon's version, by what a watchdog answers to `status`."""
+    running = answer.get("daemon", {})
+    if not running.get("untested"):
+        return Report()
+    found = "it is not of a version that is tested"
+    return Report((Finding(Code.DAEMON_VERSION, running["name"], found, running["untested"]),))
+
+
+def _status(config: Config) -> dict[str, Any]:
+    settings = config.settings
+    answer: dict[str, Any] = client.ask(
+        settings.control, "GET", "/status", timeout=WATCHDOG_TIMEOUT
+    )
+    answers.check(answer, answers.STATUS)
+    return answer
+
+
 def _of_watchdog(config: Config) -> list[Peer]:
     settings = config.settings
-    answer = client.ask(settings.control, "GET", "/status", timeout=WATCHDOG_TIMEOUT)
-    answers.check(answer, answers.STATUS)
+    answer = _status(config)
     own = settings.dc.asn
     return [
         Peer(peer["address"], Asn(peer["asn"]), Asn(peer.get("local_as", own)))

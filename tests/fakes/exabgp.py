@@ -204,6 +204,10 @@ class Daemon:
         """
         self.dialect: Dialect = dialect
         self.clock: Callable[[], float] = float
+        self.version = "5.0.15" if dialect == 5 else "4.2.25"
+        self.api = "5.0.0" if dialect == 5 else "4.0.1"
+        self.refuses = False
+        """Whether it answers `error` to everything, as ExaBGP 6 does to what it does not know."""
         self.log: list[str] = []
         neighbors = [*neighbors]
         peers = [neighbor.address for neighbor in neighbors]
@@ -252,7 +256,7 @@ class Daemon:
         asns = {"local": near.local_as, "peer": near.peer_as}
         return json.dumps(
             {
-                "exabgp": "5.0.0" if self.dialect == 5 else "4.0.1",
+                "exabgp": self.api,
                 "time": 1700000000.25,
                 "host": "lb1",
                 "pid": 4242,
@@ -271,8 +275,8 @@ class Daemon:
         Raises:
             NoReplyError: there is none.
         """
-        if line == "version":
-            return ["exabgp 5.0.15" if self.dialect == 5 else "exabgp 4.2.25", "done"]
+        if self.refuses or line == "version":
+            return ["error"] if self.refuses else [f"exabgp {self.version}", "done"]
         if live := [word for word in LIVE_WORDS if word in line]:
             raise AssertionError(f"{live} in {line!r}: ExaBGP would have stopped, or worse")
         match line.split():

@@ -19,7 +19,7 @@ from speaker.watchdog import Watchdog
 from tests.fakes.exabgp import Daemon, Dialect, Exabgp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from policy.route import Prefix
@@ -176,6 +176,7 @@ async def running(
     static: Mapping[Prefix, Given] | None = None,
     clock: Clock | None = None,
     cycles: bool = True,
+    other: Callable[[Daemon], None] = lambda _: None,
 ) -> AsyncIterator[Site]:
     """Run a site whose sessions are up and whose realservers are alive.
 
@@ -186,8 +187,11 @@ async def running(
         static: routes of ExaBGP's own configuration.
         clock: the time, where it is not the machine's.
         cycles: whether the watchdog looks by itself; else only when it is told to.
+        other: makes the ExaBGP another one before it starts.
     """
-    exabgp = Exabgp(Daemon(NEIGHBORS, dialect, static))
+    daemon = Daemon(NEIGHBORS, dialect, static)
+    other(daemon)
+    exabgp = Exabgp(daemon)
     loaded = config.load(write_config(directory, more), {})
     source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
     life = Life(exabgp, loaded, source, clock or SystemClock(), loaded.settings.state)

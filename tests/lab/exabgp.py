@@ -16,13 +16,14 @@ from tests.lab.session import Session
 Flavour = Literal["v4", "v5"]
 FLAVOURS: tuple[Flavour, ...] = ("v4", "v5")
 
-_ENVIRONMENT = {
-    "exabgp.api.cli": "false",
-    "exabgp.daemon.drop": "true",
-    "exabgp.log.destination": "stdout",
-    "exabgp.log.level": "INFO",
-    "exabgp.tcp.bind": "",
-}
+SHIPPED = Path(__file__).parents[2] / "packaging" / "exabgp.env"
+
+
+def shipped() -> dict[str, str]:
+    """Return the environment that is shipped for ExaBGP, by the names with dots: it is what is tested."""
+    lines = (line.strip() for line in SHIPPED.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.replace("_", ".", 2): value for name, _, value in pairs}
 
 
 def executable(flavour: Flavour) -> str | None:
@@ -102,7 +103,7 @@ class ExaBgp:
         self.flavour: Flavour = flavour
         self._host = host
         self._file = host.directory / "exabgp.conf"
-        self._env = {**_ENVIRONMENT, "exabgp.daemon.user": user, **(env or {})}
+        self._env = {**shipped(), "exabgp.daemon.user": user, **(env or {})}
         self.write(config if isinstance(config, str) else config.text())
         self.process = self._start()
 

@@ -43,6 +43,9 @@ class Daemon:
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         raise AssertionError(f"waited for {prefixes}")
 
+    def daemon(self) -> None:
+        return None
+
     def peers(self) -> Sequence[Peer]:
         return [Peer("203.0.113.1", 64496, up=True, local_as=64699)]
 

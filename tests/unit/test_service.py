@@ -44,6 +44,9 @@ class Daemon:
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         del prefixes
 
+    def daemon(self) -> None:
+        return None
+
     def peers(self) -> Sequence[Peer]:
         return []
 
