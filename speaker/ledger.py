@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from speaker.view import View
 
 _UNREAD = Drift("not read")
+_WAITS = "; no session was sent it yet"
 PATIENCE = 0.25
 """How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
 PASSING = 1.0
@@ -258,7 +259,10 @@ class Ledger:
             confirmed[prefix] = Owned(route, up)
             if route != before.route:
                 event = "announced" if route else "withdrawn"
-                self._news.history.append(Entry(now, str(prefix), event, decision.reason))
+                sent = view.sent.get(prefix)
+                waits = bool(route) and sent is not None and not any(sent.values())
+                reason = f"{decision.reason}{_WAITS if waits else ''}"
+                self._news.history.append(Entry(now, str(prefix), event, reason))
         gone = {
             prefix
             for prefix in self.owned

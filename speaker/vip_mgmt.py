@@ -195,7 +195,7 @@ def _report_announced(route: dict[str, Any], would: str) -> bool:
     done: bool = announced is True and route["as_wanted"]
     if announced is not True:
         if route["wanted"] and route["lack"]:
-            _say(f"{prefix}: recorded; {route['lack']}")
+            _say(f"{prefix}: {would}recorded; {route['lack']}")
         elif announced is None:
             _say(f"{prefix}: not confirmed as announced: {reason(route)}")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from speaker.backends.exabgp_neighbors import Neighbors, parse_neighbors, parse_
 from speaker.backends.exabgp_pipe import Pipe
 from speaker.backends.exabgp_protocol import PeerState
 from speaker.backends.exabgp_requests import Requests
+from speaker.backends.exabgp_sent import WhoWasSent
 from speaker.backends.exabgp_sessions import Sessions
 from speaker.backends.exabgp_text import (
     next_hop_for,
@@ -22,6 +24,7 @@ from speaker.backends.exabgp_text import (
     unreachable,
     withdrawals,
 )
+from speaker.backends.exabgp_told import Told
 from speaker.backends.exabgp_version import parse_version
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
-    from speaker.backends.base import Daemon
+    from speaker.backends.base import Daemon, SentTo
     from speaker.backends.exabgp_feed import Update
     from speaker.backends.exabgp_neighbors import Neighbor
     from speaker.backends.exabgp_protocol import Garbled
@@ -43,6 +46,9 @@ DOUBT = 60.0
 # What ExaBGP's Adj-RIB-Out lacks is withdrawn again when a session came up; else so rarely, because
 # ExaBGP logs a line for each prefix.
 RARELY = 3600.0
+# So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
+SENT_WITHIN = 1.0
+SENT_WITHIN_EACH = 0.001
 # What changes again within MIXED seconds may be sent in an earlier shape, and what changed while
 # a session was down too: after CALM seconds without a change, all is sent again.
 MIXED = 10.0
@@ -78,7 +84,7 @@ class ExabgpBackend:
                 than once, because a large table is still being sent at first.
             calm: how long nothing may have changed before everything is sent again, in seconds.
         """
-        self._pipe = Pipe(reader, write, told=self._told, patience=patience)
+        self._pipe = Pipe(reader, write, told=self._hear, patience=patience)
         self._wake = wake
         self._settle = settle
         self._calm = calm
@@ -87,6 +93,12 @@ class ExabgpBackend:
         self._neighbors = Neighbors()
         self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
         self._sessions = Sessions()
+        self._up: Mapping[Neighbor, bool] = {}
+        self._told = Told()
+        self._news = asyncio.Event()
+        # What was seen not to be sent, and not to be known, at the last reading: each is sent again once.
+        self._missing: frozenset[tuple[str, str]] = frozenset()
+        self._unknown: set[Prefix] = set()
         self._came_up = self._must_flush = True  # a session may have come up before we were started
         self._doubted = 0.0
         self._settles_at = 0.0
@@ -111,13 +123,16 @@ class ExabgpBackend:
         self._settles_at = self._sessions.began + DOUBT
         await self._pipe.run()
 
-    def _told(self, event: PeerState | Update | Garbled) -> None:
+    def _hear(self, event: PeerState | Update | Garbled) -> None:
+        self._told.take(event)
         if isinstance(event, PeerState):
             self._peer_changed(event)
+        self._news.set()
 
     def _peer_changed(self, state: PeerState) -> None:
         ends, up, reason = state.ends, state.up, state.reason
         known = self._sessions.is_told(ends, asyncio.get_running_loop().time(), up=up)
+        self._up = self._sessions.of(self._neighbors)
         neighbor = self._neighbors.of(ends)
         name = str(ends.peer) if neighbor is None else self._neighbors.name(neighbor)
         if up != known:
@@ -272,10 +287,17 @@ class ExabgpBackend:
         doubtful = absent & mixed
         if came_up or now - self._doubted >= RARELY:
             self._doubted = now
-            doubtful = absent
+            doubtful |= self._told.unproven(absent, self._up)
+        elif calm:
+            phantoms, unknown = self._told.doubts(absent, self._up)
+            doubtful |= phantoms | (unknown - self._unknown)
+            self._unknown = unknown
+        held = announced.held()
+        if calm and now > self._settles_at:
+            self._send_again_what_is_missing(held)
         up = all(peer.up for peer in self.peers())
         settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
-        sent = announced.sent(self._sessions.of(self._neighbors))
+        sent = self._sent(routes, held)
         return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
 
     def _trouble(self) -> str:
@@ -298,20 +320,58 @@ class ExabgpBackend:
         self._neighbors = Neighbors(parse_neighbors(lines), self._settings.process)
         self._sessions.ask()
         shown = parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
-        if self._sessions.shown(shown, asyncio.get_running_loop().time()):
+        missed = self._sessions.shown(shown, asyncio.get_running_loop().time())
+        self._told.look(self._neighbors, self._settings.process, missed)
+        self._up = self._sessions.of(self._neighbors)
+        if missed:
             self._session_came_up()
+
+    # --- who was sent what ------------------------------------------------------------------
+
+    def _sent(
+        self, prefixes: Collection[Prefix], held: Mapping[Neighbor, Collection[Prefix]]
+    ) -> Mapping[Prefix, SentTo]:
+        """Return who was sent each prefix: by what it tells, else what it holds for it is the best there is."""
+
+        def has(neighbor: Neighbor) -> Callable[[Prefix, str], bool | None]:
+            told, holds = self._told.of(neighbor), held.get(neighbor, ())
+            if told is not None:
+                return lambda _, text: told.has(text)
+            return lambda prefix, _: self._up.get(neighbor) and prefix in holds
+
+        return WhoWasSent(prefixes, self._neighbors, has)
+
+    def _send_again_what_is_missing(self, held: Mapping[Neighbor, Collection[Prefix]]) -> None:
+        """Have all sent again if a session that is up was not sent what is held for it: once for the same."""
+        missing = self._told.missing(held, self._up)
+        if missing - self._missing:
+            self._must_flush = True
+            self._wake()
+        self._missing = missing
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SENT_WITHIN + SENT_WITHIN_EACH * len(prefixes)):
+                for prefix in prefixes:
+                    await self._until_sent(prefix)
+
+    async def _until_sent(self, prefix: Prefix) -> None:
+        change, _ = self._changed.get(prefix, (None, 0.0))
+        wanted, text = isinstance(change, Announce), str(prefix)
+        for neighbor in self._neighbors.of_family(prefix.version) if change is not None else ():
+            told = self._told.of(neighbor)
+            while told is not None and self._up.get(neighbor) and told.has(text) is not wanted:
+                self._news.clear()
+                await self._news.wait()
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
-        up = self._sessions.of(self._neighbors)
         return tuple(
             Peer(
                 str(neighbor.address),
                 neighbor.peer_as,
-                up.get(neighbor),
+                self._up.get(neighbor),
                 neighbor.local_as,
                 self._neighbors.name(neighbor),
             )

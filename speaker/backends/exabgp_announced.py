@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from policy.route import Asn, Attributes, Prefix
-    from speaker.backends.base import SentTo
     from speaker.backends.exabgp_neighbors import Ends, Neighbor, Neighbors
     from speaker.backends.exabgp_text import Sent
     from speaker.settings import NextHop
@@ -91,23 +90,7 @@ class Announced:
             self._judged[key] = as_ebgp(what, neighbor, hop, asn)
         return self._judged[key]
 
-    def sent(self, up: Mapping[Neighbor, bool]) -> Mapping[Prefix, SentTo]:
-        """Return who was sent each prefix: a session that is up is sent what its Adj-RIB-Out has."""
-        sessions = {
-            version: [
-                (self._neighbors.name(neighbor), up.get(neighbor), self._ribs.get(neighbor, {}))
-                for neighbor in self._neighbors.of_family(version)
-            ]
-            for version in (4, 6)
-        }
-        shared: dict[tuple[int | bool | None, ...], SentTo] = {}
-        sent = {}
-        for prefix in self._prefixes:
-            concerned = sessions[prefix.version]
-            values = tuple(state and prefix in routes for _, state, routes in concerned)
-            key = (prefix.version, *values)
-            if key not in shared:
-                names = [name for name, _, _ in concerned]
-                shared[key] = dict(zip(names, values, strict=True))
-            sent[prefix] = shared[key]
-        return sent
+    def held(self) -> Mapping[Neighbor, Collection[Prefix]]:
+        """Return of which prefixes each neighbour of ours is to have a route."""
+        wanted = frozenset(self._prefixes)
+        return {n: wanted & self._ribs.get(n, {}).keys() for n in self._neighbors.ours}

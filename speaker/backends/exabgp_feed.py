@@ -8,13 +8,13 @@ adj-rib out` makes it tell all that it holds again, and a withdrawal is sent, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policy.route import Prefix
     from speaker.backends.exabgp_neighbors import Ends
 
 MAX_PREFIXES = 200_000
@@ -30,53 +30,55 @@ class Update:
     announced: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Session:
-    """What one session was sent: `whole` where what is not in it was not sent either."""
+class Sendings:
+    """What one session was sent: `whole` where what it has no word of was not sent either."""
 
-    whole: bool
-    sent: dict[str, bool] = field(default_factory=dict)
+    def __init__(self) -> None:
+        """Know nothing: the session may be up already."""
+        self._whole = False
+        self._sent: dict[str, bool] = {}
+
+    def begin(self) -> None:
+        """Take over that the session came up, or ended: its peer has nothing of us."""
+        self._whole = True
+        self._sent.clear()
+
+    def forget(self) -> None:
+        """Know nothing any more: not all was told."""
+        self._whole = False
+        self._sent.clear()
+
+    def take(self, update: Update) -> None:
+        """Take over an UPDATE. What it both withdraws and announces is announced (RFC 4271 §4.3)."""
+        self._note(update.withdrawn, announced=False)
+        self._note(update.announced, announced=True)
+        if len(self._sent) > MAX_PREFIXES:
+            self.forget()
+
+    def _note(self, prefixes: Iterable[str], *, announced: bool) -> None:
+        for prefix in prefixes:
+            if announced or not self._whole:
+                self._sent[prefix] = announced
+            else:
+                self._sent.pop(prefix, None)
+
+    def has(self, prefix: str) -> bool | None:
+        """Return whether the peer was sent a prefix, and no withdrawal after it; None where not known."""
+        return self._sent.get(prefix, False if self._whole else None)
 
 
 class Feed:
-    """What is known of all sessions."""
+    """What is known of all sessions, each by the same object for as long as there is a feed."""
 
     def __init__(self) -> None:
-        """Know nothing: any may be up already."""
-        self._sessions: dict[Ends, _Session] = {}
-
-    def came_up(self, ends: Ends) -> None:
-        """Begin with a session that was sent nothing yet."""
-        self._sessions[ends] = _Session(whole=True)
-
-    def forget(self, ends: Ends) -> None:
-        """Know nothing of a session any more: it ended, or it is not told of all that it is sent."""
-        self._sessions.pop(ends, None)
-
-    def forget_all(self) -> None:
-        """Know nothing any more: something that was told is lost."""
-        self._sessions.clear()
+        """Know nothing."""
+        self.sessions: defaultdict[Ends, Sendings] = defaultdict(Sendings)
 
     def take(self, update: Update) -> None:
         """Take over what a session was sent."""
-        session = self._sessions.setdefault(update.ends, _Session(whole=False))
-        _note(session, update.withdrawn, announced=False)
-        _note(session, update.announced, announced=True)
-        if len(session.sent) > MAX_PREFIXES:
-            session.sent.clear()
-            session.whole = False
+        self.sessions[update.ends].take(update)
 
-    def sent(self, ends: Ends, prefix: Prefix) -> bool | None:
-        """Return whether a prefix was the last that a session was sent of it; None where not known."""
-        session = self._sessions.get(ends)
-        if session is None:
-            return None
-        return session.sent.get(str(prefix), False if session.whole else None)
-
-
-def _note(session: _Session, prefixes: Iterable[str], *, announced: bool) -> None:
-    for prefix in prefixes:
-        if announced or not session.whole:
-            session.sent[prefix] = announced
-        else:
-            session.sent.pop(prefix, None)
+    def forget_all(self) -> None:
+        """Know nothing any more: something that was told is lost."""
+        for session in self.sessions.values():
+            session.forget()

@@ -81,23 +81,21 @@ class DataCentre:
         }
         return configure(self.folder, tables)
 
-    def exabgp(self, run: Sequence[str], *, told: bool = False) -> ExaBgp:
+    def exabgp(self, run: Sequence[str]) -> ExaBgp:
         """Start ExaBGP with a helper, as root, because the tests' own environment may be private.
 
-        Args:
-            run: the helper's command.
-            told: whether it is told of each UPDATE that is sent.
+        It tells the helper of each UPDATE that it sends, as the example has it.
         """
         level = "CRITICAL" if self._flavour == "v5" else "CRIT"
         env = {"exabgp.log.level": level, "exabgp.api.chunk": "20"}  # as packaged
-        config = Config([self._session.flipped()], run, send=told)
+        config = Config([self._session.flipped()], run, send=True)
         exabgp = ExaBgp(self.host, self._flavour, config, user="root", env=env)
         self.bird.wait_for_sessions()
         return exabgp
 
     def watchdog(self, config: Path) -> ExaBgp:
         """Start ExaBGP with vip_watchdog, as the example has it."""
-        return self.exabgp([str(BIN / "vip_watchdog"), "--config", str(config)], told=True)
+        return self.exabgp([str(BIN / "vip_watchdog"), "--config", str(config)])
 
     def realserver(self) -> int:
         """Start the realserver of all VIPs and return its process id; it accepts nothing yet."""

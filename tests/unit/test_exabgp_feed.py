@@ -32,11 +32,11 @@ def withdrawn(*prefixes: object, ends: Ends = A) -> Update:
 def test_from_its_beginning() -> None:
     """Of a session that came up in our time all is known, also what it was not sent."""
     feed = Feed()
-    feed.came_up(A)
+    feed.sessions[A].begin()
     feed.take(announced(ONE, SIX))
-    assert [feed.sent(A, p) for p in (ONE, TWO, SIX)] == [True, False, True]
+    assert [feed.sessions[A].has(str(p)) for p in (ONE, TWO, SIX)] == [True, False, True]
     feed.take(withdrawn(ONE, TWO))
-    assert [feed.sent(A, p) for p in (ONE, TWO, SIX)] == [False, False, True]
+    assert [feed.sessions[A].has(str(p)) for p in (ONE, TWO, SIX)] == [False, False, True]
 
 
 def test_from_somewhere_in_its_life() -> None:
@@ -44,35 +44,35 @@ def test_from_somewhere_in_its_life() -> None:
     feed = Feed()
     feed.take(announced(ONE))
     feed.take(withdrawn(TWO))
-    assert [feed.sent(A, p) for p in (ONE, TWO, SIX)] == [True, False, None]
-    assert feed.sent(B, ONE) is None
+    assert [feed.sessions[A].has(str(p)) for p in (ONE, TWO, SIX)] == [True, False, None]
+    assert feed.sessions[B].has(str(ONE)) is None
 
 
 def test_another_life() -> None:
     """A session that ends is not known; one that comes up again was sent nothing yet."""
     feed = Feed()
-    feed.came_up(A)
-    feed.came_up(B)
+    feed.sessions[A].begin()
+    feed.sessions[B].begin()
     feed.take(announced(ONE))
     feed.take(announced(ONE, ends=B))
-    feed.forget(A)
-    assert (feed.sent(A, ONE), feed.sent(B, ONE)) == (None, True)
-    feed.came_up(A)
-    assert feed.sent(A, ONE) is False
+    feed.sessions[A].forget()
+    assert (feed.sessions[A].has(str(ONE)), feed.sessions[B].has(str(ONE))) == (None, True)
+    feed.sessions[A].begin()
+    assert feed.sessions[A].has(str(ONE)) is False
     feed.forget_all()
-    assert (feed.sent(A, ONE), feed.sent(B, ONE)) == (None, None)
+    assert (feed.sessions[A].has(str(ONE)), feed.sessions[B].has(str(ONE))) == (None, None)
 
 
 def test_bounded() -> None:
     """What a session is sent by others has a bound: past it, nothing is known until it is told."""
     feed = Feed()
-    feed.came_up(A)
+    feed.sessions[A].begin()
     feed.take(announced(ONE, *range(MAX_PREFIXES - 1)))
-    assert (feed.sent(A, ONE), feed.sent(A, TWO)) == (True, False)
+    assert (feed.sessions[A].has(str(ONE)), feed.sessions[A].has(str(TWO))) == (True, False)
     feed.take(announced(TWO))
-    assert (feed.sent(A, ONE), feed.sent(A, TWO)) == (None, None)
+    assert (feed.sessions[A].has(str(ONE)), feed.sessions[A].has(str(TWO))) == (None, None)
     feed.take(announced(TWO))
-    assert (feed.sent(A, ONE), feed.sent(A, TWO)) == (None, True)
+    assert (feed.sessions[A].has(str(ONE)), feed.sessions[A].has(str(TWO))) == (None, True)
 
 
 # --- its lines ---------------------------------------------------------------------------------
