@@ -242,13 +242,16 @@ def configure(backend: QuaggaBackend, config: Config) -> None:
 
 
 def profiles(topology: Topology) -> list[Profile]:
-    """Return the profile of every rank, of VIPs and of single addresses."""
-    return [
-        profile
+    """Return the profiles of all ranks, of VIPs and of single addresses.
+
+    Thousands of VIPs have the very same ranks: those are looked at once.
+    """
+    distinct = {
+        id(ranks): ranks
         for vip in topology.vips
         for ranks in (vip.ranks, *(address.ranks for address in vip.addresses))
-        for profile in ranks
-    ]
+    }
+    return [profile for ranks in distinct.values() for profile in ranks]
 
 
 __all__ = [

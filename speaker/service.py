@@ -21,6 +21,7 @@ from speaker.health.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.store import Store
 from speaker.supervisor import PARTING, Part, end, keep
+from speaker.threads import Threads, share_interpreter
 from speaker.trouble import Troubles
 from speaker.watchdog import Watchdog
 
@@ -150,6 +151,8 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._fault)
+        loop.set_default_executor(Threads())
+        share_interpreter()
         stop = asyncio.Event()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
@@ -208,7 +211,7 @@ class Service:
     async def _take_configurations(self) -> None:
         """Make the watchdog as soon as that is possible, and give it each new configuration."""
         while self._watchdog is None:
-            self._watchdog = self._make()
+            self._watchdog = await asyncio.to_thread(self._make)
             if self._watchdog is None:
                 await self._wait_for_reload(RETRY)
         watchdog = self._watchdog
@@ -242,7 +245,7 @@ class Service:
         self._reload.clear()
 
     def _make(self) -> Watchdog | None:
-        """Return a watchdog, or None where something must be mended first."""
+        """Return a watchdog, or None where something must be mended first. May take seconds."""
         try:
             config = self._load()
             self._configure(config)
@@ -283,11 +286,15 @@ class Service:
             )
         return config
 
+    def _load_with_sources(self, clock: Clock) -> tuple[Config, HealthSource]:
+        config = self._load()
+        return config, self._sources(config, clock)
+
     async def _take_new(self, watchdog: Watchdog) -> None:
         """Take the configuration anew. A bad one changes nothing."""
         try:
-            old, config = watchdog.config, self._load()
-            source = self._sources(config, watchdog.clock)
+            old = watchdog.config
+            config, source = await asyncio.to_thread(self._load_with_sources, watchdog.clock)
             await watchdog.configure(config, source, self._configure)
         except Exception as error:
             heed_cancellation()

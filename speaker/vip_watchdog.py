@@ -91,9 +91,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _stay() -> None:
     """Look for garbage again, but seldom: among 10,000 VIPs it takes longer than to judge them.
 
-    Few cycles are ever made, and what waits is a few megabytes at most.
+    Few cycles are ever made, and what waits is a few megabytes at most. While thousands of VIPs are
+    loaded, what is young is looked at often enough that no look takes long: all threads wait for it.
     """
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(20_000, 5, 1_000)
     gc.enable()
 
 

@@ -7,21 +7,25 @@ import errno
 import logging
 import os
 import signal
+import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from policy.plan import apply
 from speaker.backends.base import Reading
 from speaker.service import Service
 from speaker.supervisor import Part
-from tests.fakes.site import write_config
+from tests.fakes.site import TOML, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from pathlib import Path
 
-    from policy.plan import Change
-    from policy.route import Prefix
+    from policy.plan import Change, Drift
+    from policy.route import Prefix, Route
     from speaker.backends.base import Peer
     from speaker.settings import Config
     from speaker.watchdog import Watchdog
@@ -181,3 +185,106 @@ def test_a_part_that_ends(tmp_path: Path, name: str) -> None:
         await running
 
     asyncio.run(main())
+
+
+# --- a configuration that takes long -------------------------------------------------------------
+
+CHECKED = """
+[health]
+source = "tcp"
+interval = "20ms"
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1"]
+services = {{ "tcp/80" = {{ realservers = ["127.0.0.1:{port}"] }} }}
+"""
+
+
+class Loading:
+    """A service, and a vip.toml that is read only once it is written: it is a pipe."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        text = TOML.split("[vip.")[0].format(directory=directory)
+        self.text = text + CHECKED.format(port=port)
+        self.path = directory / "vip.toml"
+        self.path.write_text(self.text)
+        self.daemon = Noting()
+        self.service = Service(self.path, "exabgp", self.daemon, lambda _: None, self._farewell)
+
+    async def _farewell(self, watchdog: Watchdog) -> None:
+        del watchdog
+
+    async def reload(self) -> int:
+        """Have the configuration loaded again; return the end of the pipe that this waits for."""
+        self.path.unlink()
+        os.mkfifo(self.path, 0o600)
+        os.kill(os.getpid(), signal.SIGHUP)
+        found: list[int] = []
+
+        def opened() -> bool:
+            with suppress(OSError):  # nobody reads yet
+                found.append(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(found)
+
+        await _until(opened)
+        return found[0]
+
+
+class Noting(Daemon):
+    """A backend that does as it is told."""
+
+    def __init__(self) -> None:
+        self.routes: dict[Prefix, Route | Drift | None] = {}
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        self.routes = apply(changes, self.routes)
+        return {}
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        return Reading({prefix: self.routes.get(prefix) for prefix in prefixes})
+
+    @property
+    def announced(self) -> bool:
+        return any(self.routes.values())
+
+
+def test_a_realserver_dies_while_a_configuration_is_loaded(tmp_path: Path) -> None:
+    """The event loop goes on while it is loaded, however long: the VIP is withdrawn before that ends."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as realserver:
+            loading = Loading(tmp_path, realserver.getsockname()[1])
+            running = asyncio.create_task(loading.service.run())
+            await _until(lambda: loading.daemon.announced)
+            end = await loading.reload()
+        before = loading.service._watchdog
+        assert before is not None
+        taken = before.config
+        await _until(lambda: not loading.daemon.announced)
+        assert before.config is taken
+        os.write(end, loading.text.encode())
+        os.close(end)
+        await _until(lambda: before.config is not taken)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    asyncio.run(main())
+
+
+def test_the_end_while_a_configuration_is_loaded(tmp_path: Path) -> None:
+    """What is told to end does so at once: ExaBGP kills it after two seconds."""
+    ends: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as realserver:
+
+        async def main() -> None:
+            loading = Loading(tmp_path, realserver.getsockname()[1])
+            running = asyncio.create_task(loading.service.run())
+            await _until(lambda: loading.daemon.announced)
+            ends.append(await loading.reload())
+            os.kill(os.getpid(), signal.SIGTERM)
+            await running
+
+        late = threading.Timer(30.0, lambda: os.close(ends.pop()))
+        late.start()
+        asyncio.run(main())
+    late.cancel()
+    os.close(ends.pop())
