@@ -1,11 +1,16 @@
 """A daemon and passes of cron at one bgpd: one of them at a time, and none hangs for the other."""
 
 import fcntl
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from policy.intent import Intent, Mode
+from policy.route import parse_prefix
+from speaker.store import Store
 from tests.lab.eventually import eventually
 from tests.lab.frr_site import Bench
 from tests.lab.netns import Network
@@ -108,3 +113,26 @@ def test_a_daemon_beside_a_pass_that_writes(turns: Turns) -> None:
         assert len(turns.notes()) == before
     misses(dc.bird, V4, V6, within=20)
     assert turns.daemon.alive
+
+
+def test_drained_while_the_daemon_waits(turns: Turns) -> None:
+    """What is drained under the lock stays withdrawn, although the daemon waits to announce it."""
+    turns.go()
+    dc = turns.dc
+    sees(dc.bird, V4, V6)
+    dc.site.realservers.close(LIVE)
+    misses(dc.bird, V4, V6, within=20)
+    with (dc.site.state / "state.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate()  # and with it the daemon's mark, as another run's mark would
+        dc.site.realservers.open(LIVE)
+        with closing(Store(dc.site.state / "state.sqlite3")) as store:
+            store.set_intents({parse_prefix(V4): Intent(Mode.DRAINED, "alice", time.time())})
+        eventually(
+            lambda: dc.site.routes()[V6]["reason"],
+            until=lambda reason: "another vip_mgmt or vip_watchdog runs" in reason,
+            within=30,
+            what="the daemon waiting",
+        )
+    sees(dc.bird, V6)
+    steadily_misses(dc.bird, V4, during=2.0)
