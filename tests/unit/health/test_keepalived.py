@@ -66,6 +66,7 @@ class Machine:
         (place / "cmdline").write_text("\0".join([name, *arguments.split(), ""]))
         zeros = " ".join("0" * 17)
         ticks = round((at - 1000.0) * TICKS)
+        (place / "task" / str(pid)).mkdir(parents=True, exist_ok=True)
         (place / "stat").write_text(f"{pid} ({name[:15]}) {state} {parent} {zeros} {ticks} 0 0\n")
 
     def ends(self, pid: int) -> None:
@@ -131,6 +132,21 @@ def test_children_that_come_later(machine: Machine) -> None:
     machine.runs(12, parent=10, at=1500.5, state="R")
     machine.now += RESCAN
     assert machine.keepalived.look().busy
+
+
+def test_a_child_that_was_just_forked(machine: Machine) -> None:
+    """A checker is seen at work at the very next look: its parent's children are looked at each time."""
+    machine.runs(10, at=1500.0)
+    assert not machine.keepalived.look().busy
+    machine.runs(11, parent=10, at=1500.1, state="R")
+    children = machine.proc / "10" / "task" / "10" / "children"
+    children.write_text("11 ")
+    machine.now += 0.2
+    seen = machine.keepalived.look()
+    assert (seen.busy, seen.checker.started) == (True, 1500.1)
+    machine.runs(12, "script", parent=10)
+    children.write_text("11 12 ")
+    assert machine.keepalived.look().checker is seen.checker
 
 
 def test_scripts_do_not_matter(machine: Machine) -> None:
