@@ -42,7 +42,8 @@ class Homes:
         first, last, version = int(where.first), int(where.last), where.first.version
         hosts = self._hosts[version]
         found = []
-        for number, vip, prefix in hosts[bisect_left(hosts, first, key=lambda host: host[0]) :]:
+        for index in range(bisect_left(hosts, first, key=lambda host: host[0]), len(hosts)):
+            number, vip, prefix = hosts[index]
             if number > last:
                 break
             found.append((vip, prefix))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 16
 MAX_FILES = 1_000
 MAX_BYTES = 16 << 20
-MAX_STEPS = 200_000
+MAX_STEPS = 500_000
 """Lines in all, with those that `~SEQ` makes of others, and parameters that are replaced."""
 MAX_LENGTH = 4096
 MAX_NOTES = 20

@@ -85,7 +85,7 @@ def test_includes() -> None:
         ("~SEQ(N, x) a", ":1: '~SEQ(N, x) a'"),
         ("~SEQ(N, 3, 1, 1) a", "not understood"),
         ("~LST({A,B},{1}) a", "not understood"),
-        ("~SEQ(N, 1, 99999999) a $N", "more than 200000 lines"),
+        ("~SEQ(N, 1, 99999999) a $N", f"more than {lines.MAX_STEPS} lines"),
         ("a ${NOPE} b", ":1: a parameter that is not known"),
         ("$A=x${A}\na $A", "not understood"),
         ("$A= \\\nb \\\n$A\n$A", "without end"),
