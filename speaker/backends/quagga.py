@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.quagga_announced import PASSING, announced
-from speaker.backends.quagga_commands import FAULTS, LOCKED, refusal, render
+from speaker.backends.quagga_commands import LOCKED, refusal, render
+from speaker.backends.quagga_reader import Reader
 from speaker.backends.quagga_route_map import RouteMap, route_map
-from speaker.backends.quagga_running_config import END, Running, is_whole, parse_running
-from speaker.backends.quagga_summary import Session, parse_summary
-from speaker.backends.quagga_table import answered, parse_tables
 from speaker.backends.vtysh import VtyshError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from policy.plan import Change
-    from policy.route import Asn, Attributes, Prefix, Route
+    from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
-    from speaker.backends.base import Daemon, SentTo
+    from speaker.backends.base import Daemon
+    from speaker.backends.quagga_running_config import Running
+    from speaker.backends.quagga_summary import Session
     from speaker.backends.vtysh import Vtysh
     from speaker.settings import QuaggaSettings
 
-# The tables are the last, because theirs is the end that shows whether all in front of it is there.
-READ = (
-    "show running-config",
-    "show ip bgp summary",  # Quagga 0.99 says nothing of IPv4 in the other one
-    "show bgp summary",
-    "show bgp ipv4 unicast",
-    "show bgp ipv6 unicast",
-)
-TABLES = 2
-NOT_WHOLE = "bgpd: its answer is not whole; it may just have ended"
 BATCH = 10_000  # what one command line holds
 # The configuration lock of a Quagga, and the 50 ms until a new path is the best, are waited for.
 LOCK_TRIES = 20
 LOCK_WAIT = 0.25
 PASSING_TRIES = 20
 PASSING_WAIT = 0.025
+# A path that is the best is sent within milliseconds, or filtered for a session.
+SENDING_TRIES = 4
+SENDING_WAITS = (0.05, 0.1, 0.2, 0.3, 0.4)
+QUAGGAS_WAITS = (0.5,) * 6
+"""An operator waits for about a second, and for Quagga's advertisement-interval of eBGP, 3 s."""
 
 
 class RefusedError(VtyshError):
@@ -62,6 +57,7 @@ class QuaggaBackend:
             pause: waits for seconds.
         """
         self._vtysh = vtysh
+        self._reader = Reader(vtysh)
         self._pause = pause
         self._running: Running | None = None
         self._changed = False
@@ -84,6 +80,7 @@ class QuaggaBackend:
                 self._unnamed[attributes] = profile.name
                 continue
             self._maps[attributes] = route_map(name, asn, attributes)
+        self._reader.configure(asn, tuple(self._maps.values()))
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`."""
@@ -91,7 +88,7 @@ class QuaggaBackend:
         for start in range(0, len(changes), BATCH):
             part = changes[start : start + BATCH]
             try:
-                running = self._running or await self._read_running()
+                running = self._running or await self._reader.running()
                 failures |= self._unfit(part, running)
                 fit = [change for change in part if change.prefix not in failures]
                 failures |= await self._write(fit, running)
@@ -144,7 +141,7 @@ class QuaggaBackend:
                 return {changes[0].prefix: str(error)}
             failures: dict[Prefix, str] = {}
             for half in (changes[: len(changes) // 2], changes[len(changes) // 2 :]):
-                failures |= await self._write(half, await self._read_running())
+                failures |= await self._write(half, await self._reader.running())
             return failures
         return {}
 
@@ -180,76 +177,43 @@ class QuaggaBackend:
             raise RefusedError(f"bgpd: refused: {reason}", commands, output)
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
-        """See `Backend.read`. A path that was just added or removed is waited for."""
-        tries = PASSING_TRIES if self._changed else 2
-        self._changed = False
-        for _ in range(tries):
-            routes = await self._read_once(prefixes)
-            if not any(seen in PASSING for seen in routes.values()):
+        """See `Backend.read`. What was just changed is waited for, but not for long."""
+        changed, self._changed = self._changed, False
+        for _ in range(PASSING_TRIES if changed else 2):
+            seen = await self._reader.look(prefixes)
+            if not seen.passing:
                 break
             await self._pause(PASSING_WAIT)
-        sent = self._sent(routes)
-        mute = [session.address for session in self._sessions if session.needs_policy]
+        sent = await self._reader.sent(seen)
+        for _ in range(SENDING_TRIES if changed else 0):
+            if not seen.sending(sent):
+                break
+            await self._pause(PASSING_WAIT)
+            sent = await self._reader.sent(seen)
+        self._running, self._sessions = seen.running, seen.sessions
+        mute = [session.address for session in seen.sessions if session.needs_policy]
         if not mute:
-            return Reading(routes, sent=sent)
+            return Reading(seen.routes, sent=sent)
         trouble = (
             f"FRR sends nothing to {', '.join(mute)}; it needs a policy for them, or: "
             "no bgp ebgp-requires-policy, then clear bgp * soft out"
         )
-        if len(mute) == len(self._sessions):
-            routes = {p: None if seen is None else Drift(trouble) for p, seen in routes.items()}
+        routes = seen.routes
+        if len(mute) == len(seen.sessions):
+            routes = {p: None if found is None else Drift(trouble) for p, found in routes.items()}
         return Reading(routes, trouble=trouble, sent=sent)
 
-    async def _read_once(self, prefixes: Collection[Prefix]) -> dict[Prefix, Route | Drift | None]:
-        lines = await self._show(READ)
-        running = self._running_of(lines)
-        if not answered(lines, TABLES):
-            raise BackendError(NOT_WHOLE)
-        answers = lines[lines.index(END) :]
-        paths = parse_tables(answers)
-        self._sessions = parse_summary(answers)
-        self._running = running
-        wrong = {wanted.name for wanted in self._maps.values() if not running.has(wanted)}
-        return {
-            prefix: Drift(f"route-map {running.networks[prefix]} is not as the policy wants it")
-            if running.networks.get(prefix) in wrong
-            else announced(prefix, running, paths, self._asn)
-            for prefix in prefixes
-        }
-
-    def _sent(self, routes: Mapping[Prefix, Route | Drift | None]) -> Mapping[Prefix, SentTo]:
-        """Return who was sent each prefix: a session that is up is sent what bgpd announces."""
-        sent = {session.address: session.sends for session in self._sessions}
-        withdrawn = dict.fromkeys(sent, False)
-        return {p: withdrawn if seen is None else sent for p, seen in routes.items()}
-
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
-        """See `Backend.until_sent`. bgpd has to be asked, which `read` does."""
-
-    async def _read_running(self) -> Running:
-        return self._running_of(await self._show(READ[:1]))
-
-    async def _show(self, commands: Sequence[str]) -> list[str]:
-        output = await self._vtysh(commands)
-        lines = output.stdout.splitlines()
-        faults = [line for line in lines if line.startswith(FAULTS)]
-        if output.status or faults:
-            found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
-            raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
-        return lines
-
-    def _running_of(self, lines: Sequence[str]) -> Running:
-        """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""
-        if not is_whole(lines):
-            raise BackendError(NOT_WHOLE)
-        running = parse_running(lines[: lines.index(END)])
-        if running.asns != [self._asn]:
-            found = ", ".join(map(str, running.asns)) or "no router bgp"
-            raise BackendError(
-                f"bgpd: has {found}, and this data centre is AS {self._asn}; "
-                "correct dc.….asn in vip.toml, or bgpd's configuration"
-            )
-        return running
+        """See `Backend.until_sent`. Quagga's advertisement-interval is 3 s for eBGP, unless set."""
+        waited = 0
+        with suppress(BackendError):  # `read` will say so
+            while True:
+                seen = await self._reader.look(prefixes)
+                waits = SENDING_WAITS if seen.running.frr else SENDING_WAITS + QUAGGAS_WAITS
+                if waited == len(waits) or not seen.sending(await self._reader.sent(seen)):
+                    return
+                await self._pause(waits[waited])
+                waited += 1
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`. bgpd is not asked for its version."""

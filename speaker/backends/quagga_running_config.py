@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Running:
-    """What running-config says of BGP. `maps` has the lines of each route-map, clauses in order."""
+    """What running-config says of BGP. `maps` has the lines of each route-map, clauses in order.
+
+    `frr` tells FRR from Quagga, which does not name its version.
+    """
 
     asns: list[Asn] = field(default_factory=list)
     networks: dict[Prefix, str | None] = field(default_factory=dict)
     maps: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    frr: bool = False
 
     def has(self, wanted: RouteMap) -> bool:
         """Tell whether a route-map is there, and is what it should be, whatever its clause's number."""
@@ -56,6 +60,7 @@ def parse_running(lines: Iterable[str]) -> Running:
             router, name = "", match[1]
             running.maps[name].append(line)
         elif line and not line.startswith((" ", "!")):
+            running.frr = running.frr or line.startswith("frr version ")
             if line != "exit":
                 router = name = ""
         elif router == "main" and (match := _NETWORK.fullmatch(line)):

@@ -60,11 +60,6 @@ class Session:
         return any(state.established for state in self.states.values())
 
     @property
-    def sends(self) -> bool:
-        """Whether it is sent what bgpd announces."""
-        return self.up and not self.needs_policy
-
-    @property
     def needs_policy(self) -> bool:
         """Whether FRR sends it nothing in some family, for want of a policy (RFC 8212)."""
         return any(state.needs_policy for state in self.states.values())

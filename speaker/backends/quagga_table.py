@@ -1,4 +1,4 @@
-"""bgpd's tables, `show bgp … unicast`: the paths that it originates itself."""
+"""bgpd's tables of routes, row by row, and the paths among them that it originates itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from policy.route import Prefix
+
+
+LOCAL_WEIGHT = 32768
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +68,21 @@ _ORIGINS = {"i": Origin.IGP, "e": Origin.EGP, "?": Origin.INCOMPLETE}
 _CODES = re.compile(r"[ *sdhrSRiuVIN=>]*")
 _LOCAL = re.compile(r"(?:0\.0\.0\.0|::)(?:\(\S*\))?")
 _PLACES = re.compile(r"(?P<network>\S*) *(?P<hop>\S*)")
-_WEIGHT_AND_PATH = r"(?P<weight>  32768) (?P<path>(?:[0-9.]+ )*)(?P<origin>[ie?]) *"
-# A LOCAL_PREF of more digits than its column has moves the weight.
-_OWN = re.compile(rf"(?:[ 0-9]{{7}}|[0-9]{{8,10}}){_WEIGHT_AND_PATH}")
-_WRAPPED = re.compile(rf" +[ 0-9]*{_WEIGHT_AND_PATH}")
+# MED, LOCAL_PREF and weight are two blanks or more apart, or not at all; the path has one between ASes.
+_NUMBERS = re.compile(r"[ 0-9]*  (?P<weight>[0-9]+) (?P<path>(?:\S+ )*)(?P<origin>[ie?]) *")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A path of a table: its codes, its prefix and next hop, and the text from there on."""
+class Row:
+    """A path of a table, as words. `prefix` is None where it is none that could be ours."""
 
     codes: str
     prefix: Prefix | None
     hop: str
-    text: str
-    columns: Columns
+    med: str
+    weight: int
+    as_path: Sequence[str]
+    origin: str
 
 
 def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
@@ -88,15 +91,25 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
     In the table those have the unspecified next hop and weight 32768.
     """
     paths: dict[Prefix, Path] = {}
-    for row in _rows(lines):
-        if row.prefix is not None and _LOCAL.fullmatch(row.hop):
-            path = _local_path(row)
-            if path is not None:
-                paths[row.prefix] = path
+    for row in rows(lines):
+        if row.prefix is None or row.weight != LOCAL_WEIGHT or not _LOCAL.fullmatch(row.hop):
+            continue
+        try:
+            as_path = AsPath(tuple(map(asn_of, row.as_path)))
+        except PolicyError:
+            continue  # an aggregate with a set of ASes: none of ours
+        paths[row.prefix] = Path(
+            "*" in row.codes,
+            ">" in row.codes,
+            int(row.med) if row.med.isdigit() else None,
+            as_path,
+            _ORIGINS[row.origin],
+            "R" in row.codes or "u" in row.codes,
+        )
     return paths
 
 
-def _rows(lines: Iterable[str]) -> Iterator[_Row]:
+def rows(lines: Iterable[str]) -> Iterator[Row]:
     """Yield the paths of tables."""
     table: _Table | None = None
     for line in lines:
@@ -121,7 +134,7 @@ class _Table:
         self._codes = self._hop = ""
         self._alone = False  # whether the line before has a prefix and nothing else
 
-    def row(self, line: str) -> _Row | None:
+    def row(self, line: str) -> Row | None:
         """Take a line, and return the path that it ends."""
         if self._hop:
             return self._wrapped(line)
@@ -136,24 +149,40 @@ class _Table:
         if places["network"] or not self._alone:
             self._codes = codes
         self._alone = not places["hop"]
+        hop, start = places["hop"], places.start("hop")
         if line[places.end() :].strip():
-            return self._row(places["hop"], line[places.start("hop") :])
-        self._hop = places["hop"]
+            numbers = _NUMBERS.fullmatch(line, places.end())
+            return numbers and self._row(hop, numbers, start + self._columns.metric)
+        self._hop = hop
         return None
 
-    def _wrapped(self, line: str) -> _Row | None:
+    def _wrapped(self, line: str) -> Row | None:
         """Take the numbers of a long next hop.
 
-        Versions begin them in different columns. The weight of a path of ours tells which.
+        Versions begin them in different columns, so that the weight has to tell where the MED ends.
         """
         hop, self._hop = self._hop, ""
-        match = _WRAPPED.fullmatch(line)
-        if match is None:
-            return None
-        return self._row(hop, line[match.end("weight") - self._columns.weight :])
+        numbers = _NUMBERS.fullmatch(line)
+        between = self._columns.weight - self._columns.metric
+        return numbers and self._row(hop, numbers, numbers.end("weight") - between)
 
-    def _row(self, hop: str, text: str) -> _Row:
-        return _Row(self._codes, self._prefix, hop, text, self._columns)
+    def _row(self, hop: str, numbers: re.Match[str], metric: int) -> Row:
+        """Make a row.
+
+        Args:
+            hop: the next hop.
+            numbers: the MED and all behind it.
+            metric: where the MED ends.
+        """
+        return Row(
+            self._codes,
+            self._prefix,
+            hop,
+            numbers.string[metric - 10 : metric].strip(),
+            int(numbers["weight"]),
+            numbers["path"].split(),
+            numbers["origin"],
+        )
 
 
 def answered(lines: Sequence[str], tables: int) -> bool:
@@ -181,19 +210,3 @@ def _network(text: str) -> Prefix | None:
         return parse(f"{text}/{8 if first < 128 else 16 if first < 192 else 24}")
     except (PolicyError, ValueError):
         return None
-
-
-def _local_path(row: _Row) -> Path | None:
-    metric = row.columns.metric
-    own = _OWN.fullmatch(row.text, metric)
-    if own is None:
-        return None
-    med = row.text[metric - 10 : metric].strip()
-    return Path(
-        "*" in row.codes,
-        ">" in row.codes,
-        int(med) if med.isdigit() else None,
-        AsPath(tuple(map(asn_of, own["path"].split()))),
-        _ORIGINS[own["origin"]],
-        "R" in row.codes or "u" in row.codes,
-    )

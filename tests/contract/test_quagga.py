@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 V4, V6, W4 = map(parse_prefix, ("192.0.2.1", "2001:db8::1", "192.0.2.2"))
 PLAIN, ONE, THREE, FULL = (profile.attributes(ASN) for profile in PROFILES)
+WHO = "show bgp ipv4 unicast 255.255.255.255/32"
+"""The first of the commands that ask who was sent what."""
 SITE = QuaggaSettings(File("/usr/bin/vtysh"), {"prepend-1": "BGP1", "prepend-3": "BGP3"})
 
 
@@ -71,7 +73,7 @@ def test_one_read_and_one_write(bgpd: Bgpd) -> None:
     many = [parse_prefix(f"192.0.2.{number}") for number in range(250)]
     asyncio.run(backend.read(many))
     asyncio.run(backend.apply([Announce(Route(prefix, ONE)) for prefix in many]))
-    assert [run[0] for run in bgpd.runs] == ["show running-config", "configure terminal"]
+    assert [run[0] for run in bgpd.runs] == ["show running-config", WHO, "configure terminal"]
     reading = asyncio.run(backend.read(many))
     assert reading.routes == {prefix: Route(prefix, ONE) for prefix in many}
 
@@ -79,7 +81,7 @@ def test_one_read_and_one_write(bgpd: Bgpd) -> None:
 def test_nothing_to_do_writes_nothing(bgpd: Bgpd) -> None:
     """Withdrawing what is not there is no command at all."""
     cycle(driver(bgpd), Withdraw(V4), Withdraw(V6))
-    assert {run[0] for run in bgpd.runs} == {"show running-config"}
+    assert {run[0] for run in bgpd.runs} == {"show running-config", WHO}
 
 
 def test_a_new_path_is_waited_for(bgpd: Bgpd) -> None:
@@ -160,6 +162,98 @@ def test_a_learned_route_is_not_ours(bgpd: Bgpd) -> None:
     before, _, after = cycle(driver(bgpd), *one(V4))
     assert before.routes[V4] is None
     assert after.routes[V4] == Route(V4, ONE)
+
+
+def who(backend: QuaggaBackend, *prefixes: Prefix) -> list[dict[str, bool | None]]:
+    """Read who was sent each prefix, a moment later."""
+    asyncio.run(backend.read(prefixes))
+    sent = asyncio.run(backend.read(prefixes)).sent
+    return [dict(sent[prefix]) for prefix in prefixes]
+
+
+def test_who_was_sent_what(bgpd: Bgpd) -> None:
+    """A session that is up, from when it was sent a path until it was sent a withdrawal."""
+    backend = driver(bgpd)
+    peer = bgpd.peer[0]
+    cycle(backend, *one(V4, V6))
+    assert who(backend, V4, V6, W4) == [{peer: True}, {peer: True}, {peer: False}]
+    assert asyncio.run(backend.apply([Withdraw(V4)])) == {}
+    assert who(backend, V4, V6, W4) == [{peer: False}, {peer: True}, {peer: False}]
+    bgpd.established = False
+    assert who(backend, V4, V6, W4) == [{peer: False}] * 3
+
+
+def test_what_is_still_to_be_withdrawn(bgpd: Bgpd) -> None:
+    """No path any more, and the session has it all the same: it was sent it."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4, V6))
+    who(backend, V4, V6)
+    bgpd.networks.clear()
+    bgpd.paths.clear()
+    sent = asyncio.run(backend.read([V4, V6])).sent
+    assert [dict(sent[prefix]) for prefix in (V4, V6)] == [{bgpd.peer[0]: True}] * 2
+    assert who(backend, V4, V6) == [{bgpd.peer[0]: False}] * 2
+
+
+def test_a_session_without_the_family_has_no_say(bgpd: Bgpd) -> None:
+    """Not negotiated: of that family nobody was sent anything, and nobody lacks it."""
+    bgpd.families = (4,)
+    cycle(driver(bgpd), *one(V4, V6))
+    assert who(driver(bgpd), V4, V6) == [{bgpd.peer[0]: True}, {}]
+
+
+def test_a_session_without_a_policy_was_sent_nothing() -> None:
+    """As FRR has it by default."""
+    bgpd = Bgpd("frr-10.3", policy=False)
+    cycle(driver(bgpd), *one(V4))
+    assert who(driver(bgpd), V4, W4) == [{bgpd.peer[0]: False}] * 2
+
+
+def test_a_bgpd_that_does_not_tell_who(bgpd: Bgpd) -> None:
+    """Not known, of a session that is up; what is announced is read all the same."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4))
+    bgpd.mute = True
+    assert asyncio.run(backend.read([V4])).routes == {V4: Route(V4, ONE)}
+    assert who(backend, V4, W4) == [{bgpd.peer[0]: None}] * 2
+    bgpd.established = False
+    assert who(backend, V4, W4) == [{bgpd.peer[0]: False}] * 2
+
+
+def test_what_is_passed_on_was_not_sent_by_us(bgpd: Bgpd) -> None:
+    """A route of another data centre for the same VIP, though its next hop be shown as ours."""
+    bgpd.learned[V4] = "64500 64511"
+    assert who(driver(bgpd), V4) == [{bgpd.peer[0]: False}]
+
+
+def test_an_operator_waits_until_it_was_sent(bgpd: Bgpd) -> None:
+    """For what bgpd has still to send; and not for ever for what it never sends."""
+    backend = driver(bgpd)
+    cycle(backend, *one(V4))
+    bgpd.advertised.clear()
+    bgpd.runs.clear()
+    asyncio.run(backend.until_sent([V4, W4]))
+    assert len(bgpd.runs) == 4, "not yet; then it was"
+    bgpd.families = ()
+    bgpd.runs.clear()
+    asyncio.run(backend.until_sent([V4, W4]))
+    assert len(bgpd.runs) == 1, "there is nobody to be waited for"
+
+
+def test_an_operator_does_not_wait_for_what_is_filtered(bgpd: Bgpd) -> None:
+    """bgpd announces, and a session is never sent it: a second, and Quagga's 3 s more."""
+    waited: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+
+    backend = QuaggaBackend(bgpd, pause=pause)
+    backend.configure(ASN, SETTINGS, PROFILES)
+    bgpd.filtered = True
+    cycle(backend, *one(V4))
+    waited.clear()
+    asyncio.run(backend.until_sent([V4]))
+    assert 1 <= sum(waited) <= (2 if bgpd.frr else 5)
 
 
 def test_a_line_without_a_path_is_entered_again(bgpd: Bgpd) -> None:

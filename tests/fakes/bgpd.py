@@ -58,6 +58,16 @@ class Bgpd:
     peer: tuple[str, int] = ("203.0.113.1", 64500)
     established: bool = True
     """Whether the peer's session is up."""
+    families: tuple[int, ...] = (4, 6)
+    """Those that the peer's session negotiated."""
+    policy: bool = True
+    """Whether there is a policy for what the peer is sent."""
+    advertised: set[Prefix] = field(default_factory=set)
+    """What the peer was sent, which is what bgpd has a moment ago."""
+    filtered: bool = False
+    """Whether the peer's filter keeps everything from it."""
+    mute: bool = False
+    """Whether it does not know who was sent what."""
     import_check: bool = False
     up: bool = True
     locked: int = 0
@@ -251,6 +261,12 @@ class Bgpd:
                 return self._table(6)
             case ["show", "ip", "bgp", "summary"]:
                 return self._summary(4)
+            case ["show", "bgp", "ipv4", "unicast", "255.255.255.255/32"]:
+                return ["% Network not in table"]
+            case ["show", "ip", "bgp", "neighbors", address, "advertised-routes"]:
+                return self._advertised(address, 4)
+            case ["show", "bgp", "neighbors", address, "advertised-routes"]:
+                return self._advertised(address, 6)
             case ["show", "bgp", "summary"]:
                 return self._summary(*((6,) if self.dialect == "quagga-0.99.22.4" else (4, 6)))
             case _:
@@ -269,6 +285,8 @@ class Bgpd:
         for prefix, name in sorted(self.networks.items(), key=str):
             also = f" route-map {name}" if name else ""
             networks[prefix.version].append(f" network {prefix}{also}")
+        if self.frr:
+            lines.insert(4, f"frr version {self.dialect.removeprefix('frr-')}")
         if self.asn is not None and self.frr:
             lines += [f"router bgp {self.asn}", " no bgp network import-check", " !"]
             for family, version in (("ipv4", 4), ("ipv6", 6)):
@@ -325,16 +343,44 @@ class Bgpd:
                 {"egp": "e", "incomplete": "?"}.get(ours.value("origin"), "i"),
             )
 
+    def _advertised(self, address: str, version: int) -> list[str]:
+        """Return what the peer was sent: what was the best when it was asked for the last time."""
+        if self.mute:
+            raise self._unknown("advertised-routes")
+        assert address == self.peer[0]
+        rows: list[Row] = []
+        for prefix in sorted(self.advertised, key=str):
+            if prefix.version == version:
+                rows += self._sent_row(prefix)
+        for prefix, path in self.learned.items():
+            if prefix.version == version and prefix not in self.advertised:
+                rows.append(Row(prefix, "*> ", "0.0.0.0", 0, None, 0, [*map(int, path.split())]))
+        self.advertised = {p for p in self.advertised if p.version != version} | {
+            p
+            for p, path in self.paths.items()
+            if path.best and p.version == version and not self.filtered
+        }
+        return list(table(self._form, rows)) if rows else []
+
+    def _sent_row(self, prefix: Prefix) -> Iterator[Row]:
+        hop = "0.0.0.0" if prefix.version == 4 else "::"
+        if not self.frr:
+            hop = "203.0.113.2" if prefix.version == 4 else "2001:db8:ffff:1::2"
+        weight = 0 if self.dialect == "frr-10.7.1" else 32768
+        yield Row(prefix, "*> ", hop, 0, None, weight, [])
+
     def _summary(self, *versions: int) -> list[str]:
         """Return a summary. A neighbour has both families; see `parse_summary` for the titles."""
         if self.asn is None:
             return ["% BGP instance not found"]
         address, asn = self.peer
         head = "Neighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd"
-        sent = " 0 N/A" if self.frr else ""
-        state = 0 if self.established else "Active"
         lines: list[str] = []
         for version in versions:
+            state: int | str = 0 if self.established else "Active"
+            if self.established and version not in self.families:
+                state = "NoNeg"
+            sent = f" {0 if self.policy else '(Policy)'} N/A" if self.frr else ""
             if self.frr or (self.dialect == "quagga-1.2.4" and len(versions) > 1):
                 lines += ["", f"IPv{version} Unicast Summary:"]
             lines += [
