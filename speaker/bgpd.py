@@ -110,6 +110,8 @@ async def complete(watchdog: Watchdog) -> None:
     while (when := watchdog.held_until) is not None:
         await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
         await watchdog.cycle()
+    if watchdog.view.changed:
+        await watchdog.backend.until_sent(watchdog.view.changed)
     await watchdog.settle()
     await watchdog.record()
 
