@@ -160,3 +160,10 @@ class Frr:
     def wait_for_network(self, prefix: str) -> None:
         """Wait until a network line is there."""
         eventually(lambda: prefix in self.networks(), within=5, what=f"network {prefix}")
+
+    def reload(self) -> str:
+        """Run frr-reload.py, which has bgpd be as its file says; return what it said."""
+        reload = ["/usr/lib/frr/frr-reload.py", "--reload", "--daemon", "bgpd"]
+        reload += ["--bindir", "/usr/bin", "--vty_socket", str(self.folder)]
+        reload += ["--rundir", str(self.folder), "--stdout", str(self.file)]
+        return self._host.run(*self.inside(*reload))

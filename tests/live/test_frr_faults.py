@@ -217,6 +217,21 @@ def test_a_policy_is_required(dc: Bench) -> None:
     assert dc.site.cron()[0] == 0
 
 
+def test_a_policy_for_what_is_sent_is_enough(dc: Bench) -> None:
+    """FRR's summary says `(Policy)` of what is received: all is sent, and nothing is amiss."""
+    out = f"neighbor {dc.link.a.ipv4} route-map ALL out"
+    before = ["route-map ALL permit 10", "exit"]
+    restarted(
+        dc, config([dc.session.flipped()], options=CURED[1:], before=before, ipv4=[out], ipv6=[out])
+    )
+    dc.bird.wait_for_sessions()
+    assert "(Policy)" in dc.frr.ask("show bgp summary")
+    status, said = dc.site.cron()
+    assert "policy" not in said
+    assert status == 0
+    sees(dc.bird, *ALL)
+
+
 # --- others at the same bgpd ---------------------------------------------------------------------
 
 
