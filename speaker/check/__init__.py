@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.lint import lint
 from speaker import config as configuration
 from speaker.check import sites, world
+from speaker.check.bgpd import bgpd_version
 from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
 from speaker.check.start import start_files
@@ -52,6 +53,7 @@ def check(
         report += world.dns(config, Resolver(settings.resolver, world.DNS_TIMEOUT))
         report += world.ipvs(config)
         report += check_keepalived(config)
+        report += bgpd_version(config)
         report += world.peers(config)
         report += world.daemon(config)
     return report

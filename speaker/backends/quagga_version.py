@@ -1,0 +1,46 @@
+"""Which bgpd this is, as `show version` says, and which ones this program is tested with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOW = "show version"
+TESTED = {"FRR": ("8.4", "10.3", "10.7"), "Quagga": ("0.99", "1.2")}
+"""Quagga by what it was recorded to say."""
+_NAMES = {"FRRouting": "FRR", "Quagga": "Quagga"}
+_LINE = re.compile(r"(?P<name>FRRouting|Quagga) (?P<number>[0-9]+\.[0-9]+)(?P<rest>\S*) .*")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of bgpd. `str()` is `FRR 10.3.1`."""
+
+    name: str
+    number: str
+    rest: str = ""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether this program is tested with it. What follows the second number does not count."""
+        return self.number in TESTED[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}{self.rest}"
+
+
+def parse_version(lines: Iterable[str]) -> Version | None:
+    """Parse `show version`: None for what is neither FRR nor Quagga."""
+    for line in lines:
+        if match := _LINE.fullmatch(line.strip()):
+            return Version(_NAMES[match["name"]], match["number"], match["rest"])
+    return None
+
+
+def tested() -> str:
+    """Return the versions that this program is tested with, in words."""
+    return ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in TESTED.items())
