@@ -12,7 +12,7 @@ from speaker.backends.quagga_announced import PASSING, announced
 from speaker.backends.quagga_commands import FAULTS
 from speaker.backends.quagga_running_config import END, Running, is_whole, parse_running
 from speaker.backends.quagga_summary import Session, parse_summary
-from speaker.backends.quagga_table import answered, parse_tables, rows
+from speaker.backends.quagga_table import answered, parse_tables
 from speaker.backends.vtysh import NotRunningError, VtyshError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Reader:
         if answers is None:
             return quagga_sent.sent(seen.routes, seen.sessions, None)
         own = {prefix for prefix, path in seen.paths.items() if path.best}
-        ours = quagga_sent.Announcements(self._asn, own, rows(seen.answers))
+        ours = quagga_sent.Announcements(self._asn, own, seen.answers)
         found = {each: frozenset(ours.of(part)) for each, part in answers.items()}
         return quagga_sent.sent(seen.routes, seen.sessions, found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -78,16 +79,20 @@ class Announcements:
     is left are the ASes.
     """
 
-    def __init__(self, asn: Asn, own: Collection[Prefix], table: Iterable[Row]) -> None:
+    def __init__(self, asn: Asn, own: Collection[Prefix], table: Iterable[str]) -> None:
         """Take what the table says.
 
         Args:
             asn: of bgpd.
             own: prefixes whose best path is our own.
-            table: all of it.
+            table: its lines.
         """
-        self._asn, self._own = asn, own
-        self._learned = {row.prefix for row in table if row.weight != LOCAL_WEIGHT}
+        self._asn, self._own, self._table = asn, own, table
+
+    @cached_property
+    def _learned(self) -> frozenset[Prefix | None]:
+        """The prefixes of which a peer's path is known. Seldom needed, and a second reading."""
+        return frozenset(row.prefix for row in rows(self._table) if row.weight != LOCAL_WEIGHT)
 
     def of(self, found: Iterable[Row]) -> Iterator[Prefix]:
         """Yield the prefixes of which our own path was sent."""
