@@ -33,9 +33,9 @@ PASSING_TRIES = 20
 PASSING_WAIT = 0.025
 # A path that is the best is sent within milliseconds, or filtered for a session.
 SENDING_TRIES = 4
-SENDING_WAITS = (0.05, 0.1, 0.2, 0.3, 0.4)
-QUAGGAS_WAITS = (0.5,) * 6
-"""An operator waits for about a second, and for Quagga's advertisement-interval of eBGP, 3 s."""
+SENDING_WAITS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+QUAGGAS_WAITS = (0.5,) * 5
+"""FRR begins a second after a session came up; for Quagga's advertisement-interval of eBGP, 3 s."""
 
 
 class RefusedError(VtyshError):

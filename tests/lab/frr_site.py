@@ -96,6 +96,12 @@ class FrrSite:
         done = self._run([*before, *become, *self._command("vip_watchdog")])
         return done.returncode, done.stderr
 
+    def passes(self) -> None:
+        """Run passes, as cron does, until one ends with all as decided: a session may have to come up."""
+        eventually(
+            self.cron, until=lambda done: done[0] == 0, within=15, what="a pass that is well"
+        )
+
     def begin_cron(self) -> Process:
         """Start `vip_watchdog` once, with a log of its own, and do not wait for its end."""
         return self.host.spawn(self._command("vip_watchdog"), log=f"cron-{next(self._passes)}.log")
