@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 60.0
+EACH = 0.01
+"""Seconds more for each prefix that is to change: a daemon needs a thousandth, on an idle machine."""
 MAX_ANSWER = 1 << 28
 """Bytes: an explanation of 100,000 prefixes has half as many."""
 SUDO_USER = "Sudo-User"
@@ -90,6 +92,11 @@ def _connected(path: Path, timeout: float, patience: float) -> _Connection:
             ) from error
         else:
             return connection
+
+
+def timeout_for(prefixes: int) -> float:
+    """Return how long an answer may take that says what became of so many prefixes, in seconds."""
+    return TIMEOUT + EACH * prefixes
 
 
 def ask(

@@ -113,7 +113,13 @@ def _elsewhere(loaded: Config) -> ModuleType:
 
 
 def _ask_watchdog(
-    loaded: Config, method: str, target: str, check: Callable[[Any], None], body: Any = None
+    loaded: Config,
+    method: str,
+    target: str,
+    check: Callable[[Any], None],
+    body: Any = None,
+    *,
+    timeout: float = client.TIMEOUT,
 ) -> Any:
     """Ask the watchdog, and believe no answer that `check` refuses.
 
@@ -122,7 +128,9 @@ def _ask_watchdog(
     path = loaded.settings.control
     patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
     user = offline.sudo_user()
-    answer = client.ask(path, method, target, body, patience=patience, sudo_user=user)
+    answer = client.ask(
+        path, method, target, body, timeout=timeout, patience=patience, sudo_user=user
+    )
     try:
         check(answer)
     except answers.AnswerError as error:
@@ -147,7 +155,8 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     intent = Intent(call.mode, offline.user(), now, call.reason, until)
     try:
         check = partial(answers.check_outcomes, prefixes=prefixes)
-        routes = _ask_watchdog(loaded, "POST", "/intents", check, body)
+        timeout = client.timeout_for(len(prefixes))
+        routes = _ask_watchdog(loaded, "POST", "/intents", check, body, timeout=timeout)
     except client.NotServedError as error:
         if loaded.settings.backend == "exabgp":
             _say(str(error))

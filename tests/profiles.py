@@ -1,12 +1,19 @@
-"""Hypothesis profiles: `ci` by default; HYPOTHESIS_PROFILE=long looks harder.
+"""How hard to look: by day every rule once, at night all of it.
 
-`mutants` is for faults that must be caught quickly, and whose counter-examples nobody reads.
+Hypothesis profiles, by HYPOTHESIS_PROFILE: `ci` by default; `nightly` (`./dev test nightly`) looks ten
+times as hard, `long` a hundred times. `mutants` is for faults that must be caught quickly, and whose
+counter-examples nobody reads.
+
+Marks: `nightly` tests run with `nightly` and `long` alone; `one_exabgp` ones run beside ExaBGP 5.0 by
+day, and beside 4.2 at night too. A class that many share names in `by_day` which of its tests are not
+nightly. Whatever is marked so says which test proves the same each day.
 """
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -22,12 +29,42 @@ settings.register_profile(
     suppress_health_check=_QUIET,
     phases=(Phase.explicit, Phase.generate),
 )
-settings.register_profile(
-    "long",
-    max_examples=5000,
-    deadline=None,
-    suppress_health_check=_QUIET,
-    phases=tuple(Phase),
-    print_blob=True,
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+for _name, _examples in (("nightly", 600), ("long", 5000)):
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        suppress_health_check=_QUIET,
+        phases=tuple(Phase),
+        print_blob=True,
+    )
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+NIGHTLY = PROFILE in {"nightly", "long"}
+settings.load_profile(PROFILE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks."""
+    config.addinivalue_line("markers", "nightly: runs at night alone")
+    config.addinivalue_line("markers", "one_exabgp: runs beside ExaBGP 4.2 at night alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out by day what is for the night."""
+    later = [] if NIGHTLY else [item for item in items if _is_nightly(item)]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        left = {*items} - {*later}
+        items[:] = [item for item in items if item in left]
+
+
+def _is_nightly(item: pytest.Item) -> bool:
+    if item.get_closest_marker("nightly"):
+        return True
+    if not isinstance(item, pytest.Function):
+        return False
+    by_day = getattr(item.cls, "by_day", None)
+    if by_day is not None and item.originalname not in by_day:
+        return True
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return item.get_closest_marker("one_exabgp") is not None and params.get("flavour") == "v4"

@@ -127,6 +127,11 @@ def op(shared: Lab) -> Iterator[Lab]:
     shared.restore()
 
 
+spoken = pytest.mark.one_exabgp
+"""What the command means and says does not depend on the ExaBGP: what it does with each, the other tests
+here show beside both, and tests/contract/test_backend.py for the driver."""
+
+
 def test_unknown_health(op: Lab) -> None:
     """A VIP of unknown health is held; `-a` announces it with a warning, `-d` withdraws it."""
     (route,) = op.site.status(UNKNOWN)["routes"]
@@ -173,6 +178,7 @@ def test_drain_is_fast(op: Lab) -> None:
     assert took < BUDGET
 
 
+@spoken
 @pytest.mark.parametrize("target", ["192.0.2.1", V4])
 def test_drain_by_address_or_prefix(op: Lab, target: str) -> None:
     """An address or a prefix means itself alone."""
@@ -183,6 +189,7 @@ def test_drain_by_address_or_prefix(op: Lab, target: str) -> None:
     assert {event.prefix for event in op.history.events()} == {V4}
 
 
+@spoken
 def test_drain_by_a_name_that_only_dns_knows(op: Lab) -> None:
     """CNAMEs are followed, and the addresses found are enough where vip.toml has them."""
     status, said = op.mgmt("-d", "www.tld")
@@ -220,6 +227,7 @@ REFUSED = [
 ]
 
 
+@spoken
 def test_what_can_not_be_meant_changes_nothing(op: Lab) -> None:
     """One bad NAME or option: exit 255 with the reason, and nothing is changed for any NAME."""
     for names, expected in REFUSED:
@@ -229,6 +237,7 @@ def test_what_can_not_be_meant_changes_nothing(op: Lab) -> None:
     assert not op.history.events()
 
 
+@spoken
 def test_dns_and_vip_toml_differ(op: Lab) -> None:
     """A name means what DNS has and what vip.toml has; what differs is said, strangers stay alone."""
     status, said = op.mgmt("-d", "vip-2.tld")
@@ -238,6 +247,7 @@ def test_dns_and_vip_toml_differ(op: Lab) -> None:
     misses(op.bird, TWO, "2001:db8::2/128")
 
 
+@spoken
 def test_dns_does_not_answer_for_a_known_name(op: Lab) -> None:
     """A name of vip.toml works without DNS, and it is said."""
     status, said = op.mgmt("-d", "vip-3.tld")
@@ -246,6 +256,7 @@ def test_dns_does_not_answer_for_a_known_name(op: Lab) -> None:
     misses(op.bird, THREE)
 
 
+@spoken
 def test_owner_reason_and_history(op: Lab) -> None:
     """An intent has its owner, its reason and its time, in `status`, `explain` and `history`."""
     assert op.mgmt("-d", V4, "--reason", "disk full")[0] == 0
@@ -268,6 +279,7 @@ def test_owner_reason_and_history(op: Lab) -> None:
     assert "disk full" in shown[0]
 
 
+@spoken
 def test_expiry(op: Lab) -> None:
     """`--for 1s` comes back by itself, not before its time."""
     began = time.time()
@@ -277,6 +289,7 @@ def test_expiry(op: Lab) -> None:
     assert route["intent"] == "auto"
 
 
+@spoken
 def test_an_unhealthy_vip_stays_withdrawn(op: Lab) -> None:
     """`-a` of a dead VIP: exit 1 with the reason; `--force` announces it until the next `-a`."""
     reason = "down: 0 realservers: tcp/80 down with 0"
@@ -291,6 +304,7 @@ def test_an_unhealthy_vip_stays_withdrawn(op: Lab) -> None:
     sees(op.bird, FLAPPING)
 
 
+@spoken
 def test_force_expires(op: Lab) -> None:
     """`-a --force --for 1s` is over after its time."""
     began = time.time()
@@ -298,6 +312,7 @@ def test_force_expires(op: Lab) -> None:
     assert op.last_of(FLAPPING, "added", "removed") - began >= 1
 
 
+@spoken
 def test_a_drained_vip_ignores_its_realservers(op: Lab) -> None:
     """A drain holds whatever the realservers do; `-a` then obeys health."""
     op.site.realservers.open(DEAD)
@@ -331,6 +346,7 @@ def test_an_unchecked_vip_is_the_operators(op: Lab) -> None:
     sees(op.bird, UNCHECKED)
 
 
+@spoken
 def test_dry_run_changes_nothing(op: Lab) -> None:
     """`--dry-run` says what would be done, and neither the peer nor the intents change."""
     assert op.mgmt("-d", "--dry-run", V4) == (0, f"bgp_mgt: would be: Deleting route to {V4}\n")
@@ -342,6 +358,7 @@ def test_dry_run_changes_nothing(op: Lab) -> None:
     assert not op.history.events()
 
 
+@spoken
 def test_the_control_socket_is_for_its_group(op: Lab) -> None:
     """The socket has mode 0660; whoever may not use it is told so, and changes nothing."""
     control = op.site.state / "control.sock"
@@ -353,6 +370,7 @@ def test_the_control_socket_is_for_its_group(op: Lab) -> None:
     assert not op.history.events()
 
 
+@spoken
 def test_the_caller_is_the_owner(op: Lab) -> None:
     """The owner of an intent is the user at the other end of the socket."""
     assert op.mgmt("-d", V4, uid=NOBODY)[0] == 0
@@ -367,6 +385,7 @@ def test_plan_and_check(op: Lab) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@spoken
 def test_check_asks_the_world(op: Lab) -> None:
     """`check` asks DNS and the watchdog; what does not answer is a note, and no finding."""
     checked = op.site.mgmt("check", "--json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from tests.lab.frr import Frr, config
 from tests.lab.netns import Link, Network
 from tests.lab.requirements import require
 from tests.lab.session import SeenRoute
+from tests.profiles import NIGHTLY, PROFILE
 from tests.property.strategies import LOCAL_ASN, topologies
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from policy.topology import Profile, Topology
     from speaker.backends.base import Backend
 
-EXAMPLES = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 40
+EXAMPLES = {"long": 1000, "nightly": 200}.get(PROFILE, 40)
 HONOURED = ("65535:65281", "65535:65282", "65535:65283")
 """NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED: bgpd itself keeps such a route from an eBGP peer."""
 
@@ -138,8 +138,8 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize=EXAMPLES < 100,
-    phases=[phase for phase in Phase if phase is not Phase.shrink or EXAMPLES > 100],
+    derandomize=not NIGHTLY,
+    phases=[phase for phase in Phase if phase is not Phase.shrink or NIGHTLY],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(topology=topologies())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, ru
 from tests.migration.reading import understand
 from tests.migration.stage import Stage
 from tests.migration.words import expected
+from tests.profiles import NIGHTLY, PROFILE
 from tests.property.bgpd_conf import sites, texts
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from tests.lab.exabgp import Flavour
     from tests.lab.installed import Installed
 
-LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+BATCHES = {"long": 50, "nightly": 5}.get(PROFILE, 2)
+"""The first of them is made of the simplest, so that it takes two to see any."""
 AT_ONCE = 8  # so many daemons start beside each other
 CONFIGURED = settings(
     deadline=None,
-    derandomize=not LONG,
+    derandomize=not NIGHTLY,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # daemons are too slow to shrink with
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
@@ -53,7 +54,7 @@ def stages_of(network: Network, contents: Sequence[bytes]) -> list[Stage]:
     return stages
 
 
-@settings(CONFIGURED, max_examples=100 if LONG else 5)
+@settings(CONFIGURED, max_examples=BATCHES)
 @given(contents=st.lists(texts(), min_size=AT_ONCE, max_size=AT_ONCE))
 def test_evaluated_as_frr_sends(contents: list[bytes]) -> None:
     """The evaluation has every attribute of every UPDATE to every neighbour, and no UPDATE more."""
@@ -79,12 +80,13 @@ def imported(site: dict[str, bytes], stage: Stage) -> Path:
     return folder / "out"
 
 
+@pytest.mark.one_exabgp  # test_corpus_live.py has the same of both, for what sites have
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_imported_as_frr_sends(installed: Installed, flavour: Flavour) -> None:
     """ExaBGP with what was imported gives the same routers the same UPDATEs, and no UPDATE more."""
     require("bird", "vtysh", flavours=(flavour,))
 
-    @settings(CONFIGURED, max_examples=50 if LONG else 2)
+    @settings(CONFIGURED, max_examples=BATCHES)
     @given(several=st.lists(sites(), min_size=AT_ONCE, max_size=AT_ONCE))
     def same(several: list[dict[str, bytes]]) -> None:
         with Network() as network:

@@ -187,3 +187,13 @@ def test_what_acts_on_a_terminal(path: Path) -> None:
     """Every text of an answer is made fit to be printed, errors too."""
     with answering(path, response(json.dumps([{"reason": "\x1b[2J\n"}]).encode())):
         assert client.ask(path, "GET", "/plan") == [{"reason": r"\x1b[2J\n"}]
+
+
+def test_time_for_thousands() -> None:
+    """An answer about thousands may take ten times what ExaBGP needs on an idle machine, and more."""
+    change, tell = (
+        3.4,
+        2.3,
+    )  # seconds for 10,000, as docs/decisions/one-command-in-flight.md has them
+    assert client.timeout_for(10_000) > 10 * (change + tell)
+    assert client.timeout_for(1) == pytest.approx(client.TIMEOUT, abs=1.0)
