@@ -411,7 +411,7 @@ def received(neighbor: Neighbor, prefix: Prefix, prepends: int) -> Received:
 
 
 TestWatchdog = WatchdogMachine.TestCase
-TestWatchdog.settings = settings(stateful_step_count=30)
+TestWatchdog.settings = settings(max_examples=settings().max_examples * 3, stateful_step_count=30)
 
 
 # --- what was found once -------------------------------------------------------------------------
