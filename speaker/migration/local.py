@@ -212,5 +212,5 @@ def _several(dc: str, places: Mapping[object, Neighbor], usual: Usual) -> str:
     each = " ".join(f"--local {dc}:{where.address}=ADDRESS" for where in places.values())
     return (
         f"{names}: nothing tells that they are in one network, and {usual.address} would be the address "
-        f"towards all of them; say {each}, or --local {dc}={usual.address}/LENGTH if it is"
+        f"towards all of them; say {each}, or --local {dc}={usual.address}/LENGTH if they are"
     )

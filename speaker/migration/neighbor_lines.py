@@ -39,15 +39,15 @@ _REFUSED = {
     "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
     "graceful-restart-helper": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
     "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
-    "graceful-shutdown": "remove the line where no maintenance is under way",
     "default-originate": "a default route is not taken over; announce it elsewhere",
-    "dont-capability-negotiate": "ExaBGP negotiates capabilities; ask whether the router can now",
     "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",
     "passive": "put `passive true;` into exabgp-DC.conf, and let ExaBGP listen (exabgp.tcp.bind)",
     "interface": "put the interface's address into exabgp-DC.conf as local-address",
     "unsuppress-map": "is for aggregates, which are not taken over",
 }
 _OBSTACLES = {
+    "dont-capability-negotiate": "it keeps IPv6 from the session; ask whether the router can now",
+    "graceful-shutdown": "a maintenance is under way: it is sent the community 65535:0; end it",
     "local-as": "another AS for one neighbour is not translated",
     "remove-private-AS": "it takes prepends of a private AS away",
     "attribute-unchanged": "it changes what eBGP does to the path",

@@ -76,8 +76,9 @@ def _parser() -> _Parser:
             f"--{each}",
             action="append",
             default=[],
+            nargs="?",
             metavar="DC",
-            help=f"files that do not tell are {each}'s, or with --{each}=DC that data centre's",
+            help=f"files that do not tell are {each.brand}'s; with =DC that data centre's",
         )
     parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
     parser.add_argument(

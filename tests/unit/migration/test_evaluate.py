@@ -284,7 +284,15 @@ def test_no_obstacle() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["local-as 64511", "remove-private-AS", "route-server-client", "attribute-unchanged"]
+    "line",
+    [
+        "local-as 64511",
+        "remove-private-AS",
+        "route-server-client",
+        "attribute-unchanged",
+        "dont-capability-negotiate",
+        "graceful-shutdown",
+    ],
 )
 def test_obstacle_of_a_neighbour(line: str) -> None:
     """What changes what a neighbour is sent and can't be translated is named with its line."""
