@@ -196,9 +196,12 @@ def texts(draw: st.DrawFn) -> bytes:
     if group:
         head.append("neighbor EDGE peer-group")
         four += [line.format("EDGE") for line in _policy(draw, 4)]
+    internal = draw(st.booleans())  # the group's members, which are all of one kind
     for router, remote in asns.items():
         head.append(f"neighbor {router} remote-as {remote}")
-        _neighbor(draw, router, head, four, six, group=group, default=default, frr=style.frr)
+        # Quagga's group has to be active where it gets a member.
+        joins = group and (remote == asn) is internal and (style.frr or default)
+        _neighbor(draw, router, head, four, six, group=joins, default=default, frr=style.frr)
     networks = draw(st.lists(_HOSTS, min_size=1, max_size=6, unique=True))
     for prefix in networks:
         name = MISSING if _rarely(draw, 12) else draw(st.sampled_from([*MAPS, None]))
