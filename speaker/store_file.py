@@ -121,6 +121,8 @@ def copy(path: Path) -> sqlite3.Connection:
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
     # A power cut after the commit must not lose it, nor the journal's directory entry.
     db.execute("PRAGMA synchronous = EXTRA")
+    if _is_read_only(db):
+        return
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if not 0 <= version <= SCHEMA_VERSION:
@@ -134,6 +136,22 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+def _is_read_only(db: sqlite3.Connection) -> bool:
+    """Tell whether a file of the newest version can be read, but not written.
+
+    That is enough to withdraw what died: a disk with errors is mounted so.
+    """
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY or version != SCHEMA_VERSION:
+            raise
+        return True
+    db.execute("ROLLBACK")
+    return False
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another one of its name: device and inode. None for no file."""
     try:
@@ -145,9 +163,14 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 _MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
 _REMEDY = "its directory must be writable for this user, and node.state names it"
+_READ_ONLY = (
+    "it, its directory or its file system is read-only for this user; no intent can be recorded until "
+    "that ends"
+)
 _HELD = "another program holds it, such as a backup: have it end"
 _LOST = "put a copy of it back, or move it away and drain again what it had as drained"
 _REMEDIES = {
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: _LOST,

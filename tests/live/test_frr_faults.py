@@ -3,10 +3,14 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
 
+from tests.lab.eventually import eventually
 from tests.lab.fixtures import once
 from tests.lab.frr import CURED, config
 from tests.lab.frr_site import Bench
@@ -383,3 +387,56 @@ def test_check_warns_of_the_start_file(dc: Bench) -> None:
     (line,) = [line for line in done.stdout.splitlines() if "network" in line]
     number = dc.frr.file.read_text().splitlines().index(f"  network {W4}") + 1
     assert line.startswith(f"{dc.frr.file}:{number}: network {W4}: ")
+
+
+# --- a disk that is mounted read-only, as one with errors is --------------------------------------
+
+
+@contextmanager
+def read_only(directory: Path) -> Iterator[None]:
+    """Mount a directory read-only, for everybody, root too."""
+    mount = "/usr/bin/mount"
+    run([mount, "--bind", str(directory), str(directory)], check=True)
+    try:
+        # A daemon may just be writing there.
+        again = [mount, "-o", "remount,ro,bind", str(directory)]
+        eventually(lambda: run(again, check=False).returncode == 0, within=5, what="read-only")
+        yield
+    finally:
+        run(["/usr/bin/umount", "--lazy", str(directory)], check=True)
+
+
+READ_ONLY = (
+    "attempt to write a readonly database; it, its directory or its file system is read-only"
+)
+
+
+@once
+@pytest.mark.parametrize("way", ["cron", "daemon"])
+def test_a_state_that_is_read_only(dc: Bench, way: str) -> None:
+    """What dies is withdrawn all the same, what was drained stays so, and no drain is promised."""
+    assert dc.site.cron()[0] == 0
+    assert dc.site.mgmt("-d", "192.0.2.2")[0] == 0
+    sees(dc.bird, V4, V6)
+    daemon = dc.site.daemon() if way == "daemon" else None
+    with read_only(dc.site.state):
+        dc.site.realservers.close(LIVE)
+        if daemon is None:
+            status, said = dc.site.cron()
+            assert (status, READ_ONLY in said) == (0, True)
+        misses(dc.bird, *ALL, within=5)
+        dc.site.realservers.open(LIVE)
+        if daemon is None:
+            dc.site.cron()
+        sees(dc.bird, V4, V6, within=5)
+        misses(dc.bird, W4)
+        status, said = dc.site.mgmt("-d", "192.0.2.1")
+        assert (status, said.startswith("bgp_mgt: state: ")) == (1, True), said
+        assert dc.site.routes()[W4]["intent"] == "drained"
+        sees(dc.bird, V4, V6)
+    assert dc.site.mgmt("-d", "192.0.2.1")[0] == 0
+    misses(dc.bird, V4)
+    if daemon is not None:
+        assert daemon.terminate() == 0
+        assert "vip_watchdog: state: " in daemon.log()
+        assert "Traceback" not in daemon.log()
