@@ -121,8 +121,6 @@ def copy(path: Path) -> sqlite3.Connection:
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
     # A power cut after the commit must not lose it, nor the journal's directory entry.
     db.execute("PRAGMA synchronous = EXTRA")
-    if _is_read_only(db):
-        return
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if not 0 <= version <= SCHEMA_VERSION:
@@ -134,22 +132,6 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             for statement in ";".join(_STEPS[version:]).split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _is_read_only(db: sqlite3.Connection) -> bool:
-    """Tell whether a file of the newest version can be read, but not written.
-
-    That is enough to withdraw what died: a disk with errors is mounted so.
-    """
-    try:
-        db.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY or version != SCHEMA_VERSION:
-            raise
-        return True
-    db.execute("ROLLBACK")
-    return False
 
 
 def identity(path: Path) -> tuple[int, int] | None:
