@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 MODE = 0o660  # operators of the same group take the lock too
 POLL = 0.05
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 UNSURE = (
     "not announced while the state file can't be read: another vip_mgmt or vip_watchdog may have "
     "recorded a drain"
@@ -129,18 +130,21 @@ class FileLock:
 
 
 def _open(path: Path) -> int:
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, MODE)
     except FileExistsError:
-        return os.open(path, flags)
+        return _open_made(path)
+    os.fchmod(descriptor, MODE)  # whatever the umask
+    return descriptor
+
+
+def _open_made(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | _FLAGS)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        # It can be locked all the same.
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    os.fchmod(descriptor, MODE)  # whatever the umask
-    return descriptor
+        return os.open(path, os.O_RDONLY | _FLAGS)  # it can be locked all the same
 
 
 def _locked(descriptor: int) -> bool:

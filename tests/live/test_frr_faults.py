@@ -423,7 +423,7 @@ def test_a_state_that_is_read_only(dc: Bench, way: str) -> None:
         dc.site.realservers.close(LIVE)
         if daemon is None:
             status, said = dc.site.cron()
-            assert (status, READ_ONLY in said) == (0, True)
+            assert (status, READ_ONLY in said) == (0, True), said
         misses(dc.bird, *ALL, within=5)
         dc.site.realservers.open(LIVE)
         if daemon is None:
