@@ -112,6 +112,7 @@ class Chain:
             "backend": {"exabgp": {"next_hop": {"ipv6": self.link.b.ipv6}}},
         }
         merged = merge(merge(DEFAULTS, here), tables)
+        self.tables = merged
         self.watchdog: BesideExabgp | BesideFrr
         if backend == "frr":
             self.watchdog = BesideFrr(self.host, session.flipped(), merged)
@@ -165,6 +166,7 @@ class Chain:
     def reload(self, tables: Tables) -> None:
         """Change vip.toml and have the watchdog take it."""
         before = len(self.watchdog.log())
+        self.tables = merge(self.tables, tables)
         self.site.configure(tables)
         os.kill(self.watchdog.pid, signal.SIGHUP)
         eventually(

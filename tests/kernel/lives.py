@@ -2,22 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.kernel.chain import Chain
 from tests.kernel.keepalived import VirtualServer
 from tests.kernel.rows import (
     ALPHA,
     EVERY,
-    GRACE,
+    LONG,
     PLAIN,
     PORTS,
     SERVERS,
     SORRY,
-    WARM_UP,
     Rows,
+    over,
     ports,
     without,
 )
@@ -25,7 +24,9 @@ from tests.lab.eventually import eventually
 
 PORTS_OF_NOBODY = (8199,)
 BRIEF = 8.0
-"""Seconds of restart_grace where a test waits for its end."""
+"""Seconds of restart_grace, or warm_up, where a test waits for its end: not sooner, and then."""
+LOOK_OUT = 4.0
+"""Seconds in which what must not happen would."""
 
 
 def after(chain: Chain, seconds: float) -> list[tuple[str, str]]:
@@ -35,33 +36,49 @@ def after(chain: Chain, seconds: float) -> list[tuple[str, str]]:
     return chain.moves()
 
 
-def all_are(chain: Chain, health: str) -> None:
-    """Wait until the watchdog takes every VIP for up, down or unknown."""
+def all_are(chain: Chain, health: str, *, but: str = "") -> None:
+    """Wait until the watchdog takes every VIP, or all but one, for up, down or unknown."""
     eventually(
         lambda: {p: r["health"] for p, r in chain.routes().items() if r["health"] != health},
-        until=lambda others: not others,
+        until=lambda others: not {*others} - {but},
         within=10,
         what=f"every VIP {health}",
         every=0.05,
     )
 
 
-def trouble(chain: Chain, kind: str) -> str:
-    """Return what the watchdog says loudly of one kind, empty where nothing."""
+@contextmanager
+def removal(chain: Chain, *dead: int) -> Iterator[None]:
+    """Wait for keepalived's word that it found some realservers dead, after what is done here."""
+    before = len(chain.keepalived.log())
+    yield
+    wanted = {f"Removing service [127.0.1.1]:tcp:{port}" for port in dead}
+    eventually(
+        lambda: {each for each in wanted if each not in chain.keepalived.log()[before:]},
+        until=lambda missing: not missing,
+        within=10,
+        what="their removal",
+        every=0.1,
+    )
+
+
+def trouble(chain: Chain) -> str:
+    """Return what the watchdog says loudly of health, empty where nothing."""
     texts = chain.status()["trouble"]
-    return next((text for text in texts if text.startswith(f"{kind}: ")), "")
+    return next((text for text in texts if text.startswith("health: ")), "")
+
+
+def says_trouble(chain: Chain, text: str) -> None:
+    """Wait until the watchdog says something loudly of health."""
+    eventually(
+        lambda: trouble(chain), until=lambda said: text in said, within=10, what=f"trouble: {text}"
+    )
 
 
 class Lives(Rows):
     """Nothing that keepalived does when it restarts withdraws a healthy VIP, or restores a dead one."""
 
-    @pytest.fixture
-    def brief(self, at: Chain) -> Iterator[Chain]:
-        """The chain with a restart_grace that a test can wait for."""
-        at.reload({"health": {"restart_grace": f"{BRIEF:g}s"}})
-        all_are(at, "up")
-        yield at
-        at.reload({"health": {"restart_grace": f"{GRACE:g}s"}})
+    warm_up = LONG
 
     def test_restart(self, at: Chain) -> None:
         """IPVS is empty meanwhile; the peer sees nothing of it, again and again."""
@@ -71,14 +88,14 @@ class Lives(Rows):
             all_are(at, "unknown")
             at.keepalived.start()
             all_are(at, "up")
-        assert after(at, WARM_UP) == []
+        assert after(at, LOOK_OUT) == []
 
     def test_restart_in_a_hurry(self, at: Chain) -> None:
         """Whatever moment of a restart the watchdog looks at, the peer sees nothing of it."""
         for _ in range(5):
             at.keepalived.restart()
         all_are(at, "up")
-        assert after(at, WARM_UP) == []
+        assert after(at, LOOK_OUT) == []
 
     def test_hup_without_a_change(self, at: Chain) -> None:
         """IPVS stays as it is, and so does everything."""
@@ -88,35 +105,39 @@ class Lives(Rows):
             assert at.table() == before
         assert after(at, 2) == []
 
-    def test_hup_with_changes(self, brief: Chain) -> None:
+    def test_hup_with_changes(self, at: Chain) -> None:
         """A realserver that leaves is one less; a service that leaves is down after restart_grace."""
-        at = brief
         changed = [server for server in SERVERS if "192.0.2.3 " not in server.where]
         changed[0] = type(changed[0])(changed[0].where, PORTS[PLAIN][:1])
-        began = time.time()
         at.keepalived.reload(changed)
         at.says(PLAIN, realservers=1, health="up")
         at.says(SORRY, health="unknown", announced=True, reason="gone from IPVS")
+        assert at.moves() == []
+        over(at, "restart_grace", "warm_up")
         at.sees(*without(SORRY))
-        (event,) = at.history.events()
-        assert began + BRIEF - 1 <= event.time
+        at.reload({"health": {"warm_up": LONG}})
         at.keepalived.reload(SERVERS)
-        at.sees(*EVERY)
         at.says(PLAIN, realservers=2)
+        at.says(SORRY, realservers=2, health="down", reason="not checked yet")
+        assert at.moves() == [("removed", SORRY)]
+        over(at, "warm_up")
+        at.sees(*EVERY)
         assert at.moves() == [("removed", SORRY), ("added", SORRY)]
 
-    def test_hup_with_a_dead_service(self, brief: Chain) -> None:
+    def test_hup_with_a_dead_service(self, at: Chain) -> None:
         """What a HUP brings back is full before any check; a VIP that was down is not announced for it."""
-        at = brief
         at.keepalived.reload([server for server in SERVERS if "192.0.2.1 " not in server.where])
         at.realservers.close(*ports(PLAIN))
+        at.says(PLAIN, health="unknown", reason="gone from IPVS")
+        over(at, "restart_grace", "warm_up")
         at.sees(*without(PLAIN))
+        at.reload({"health": {"warm_up": LONG}})
         at.history.start()
-        before = len(at.keepalived.log())
-        at.keepalived.reload(SERVERS)
-        removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
-        eventually(lambda: removed in at.keepalived.log()[before:], within=10, what="its removal")
-        assert after(at, WARM_UP + 1) == []
+        with removal(at, *PORTS[PLAIN]):
+            at.keepalived.reload(SERVERS)
+        at.says(PLAIN, realservers=0, health="down", announced=False)
+        over(at, "warm_up")
+        assert after(at, LOOK_OUT) == []
         at.says(PLAIN, realservers=0, health="down", announced=False)
 
     def test_hup_with_a_new_dead_service(self, at: Chain) -> None:
@@ -125,26 +146,22 @@ class Lives(Rows):
         at.reload({"vip": {"new.tld": {"addresses": ["192.0.2.99"], "prefer": ["par1", "lyo1"]}}})
         try:
             at.says("192.0.2.99/32", announced=False)
-            before = len(at.keepalived.log())
-            at.keepalived.reload([*SERVERS, new])
-            removed = f"Removing service [127.0.1.1]:tcp:{PORTS_OF_NOBODY[0]}"
-            eventually(
-                lambda: removed in at.keepalived.log()[before:], within=10, what="its removal"
-            )
-            assert after(at, WARM_UP + 1) == []
+            with removal(at, *PORTS_OF_NOBODY):
+                at.keepalived.reload([*SERVERS, new])
+            at.says("192.0.2.99/32", realservers=0, health="down", announced=False)
+            over(at, "warm_up")
+            assert after(at, LOOK_OUT) == []
             at.says("192.0.2.99/32", realservers=0, health="down", announced=False)
         finally:
             at.keepalived.reload(SERVERS)
             at.reload({"vip": {"new.tld": None}})
 
-    def test_the_end(self, brief: Chain) -> None:
+    def test_the_end(self, at: Chain) -> None:
         """SIGTERM empties IPVS: all are held for restart_grace, then withdrawn; back after warm_up."""
-        at = brief
+        at.reload({"health": {"restart_grace": f"{BRIEF:g}s", "warm_up": f"{BRIEF:g}s"}})
         began = time.time()
         at.keepalived.stop()
         assert at.table() == {}
-        all_are(at, "unknown")
-        assert set(at.bird.routes()) == set(EVERY)
         at.sees()
         went = at.history.events()
         assert [(event.verb) for event in went] == ["removed"] * len(EVERY)
@@ -155,25 +172,30 @@ class Lives(Rows):
         at.sees(*EVERY)
         came = at.history.events()
         assert [event.verb for event in came] == ["added"] * len(EVERY)
-        assert began + WARM_UP - 1 <= min(event.time for event in came)
+        assert began + BRIEF - 1 <= min(event.time for event in came)
 
-    def test_killed(self, brief: Chain) -> None:
+    def test_killed(self, at: Chain) -> None:
         """SIGKILL freezes IPVS: all are unknown, held and said loudly; what died then goes later."""
-        at = brief
+        at.reload({"health": {"restart_grace": "0s"}})
         before = at.table()
         at.keepalived.kill()
         at.realservers.close(*ports(PLAIN))
         all_are(at, "unknown")
-        said = trouble(at, "health")
-        assert f"{len(EVERY)} prefixes unknown, held as they are" in said
-        assert "keepalived not running" in said
-        assert after(at, BRIEF + 1) == []
+        says_trouble(at, f"{len(EVERY)} prefixes unknown, held as they are: keepalived not running")
+        assert after(at, LOOK_OUT) == []
         assert at.table() == before
-        at.keepalived.start()
+        with removal(at, *PORTS[PLAIN]):
+            at.keepalived.start()
+        over(at, "warm_up")
         at.sees(*without(PLAIN))
-        all_up = [prefix for prefix, route in at.routes().items() if route["health"] == "up"]
-        assert sorted(all_up) == without(PLAIN)
-        assert trouble(at, "health") == ""
+        eventually(
+            lambda: sorted(p for p, route in at.routes().items() if route["health"] == "up"),
+            until=lambda up: up == without(PLAIN),
+            within=10,
+            what="all others up",
+            every=0.1,
+        )
+        assert trouble(at) == ""
         assert at.moves() == [("removed", PLAIN)]
 
     def test_killed_and_flushed(self, at: Chain) -> None:
@@ -187,18 +209,17 @@ class Lives(Rows):
             all_are(at, "up")
         finally:
             at.keepalived.options.remove("lvs_flush")
-        assert after(at, WARM_UP) == []
+        assert after(at, LOOK_OUT) == []
 
     def test_a_dead_vip_stays_dead_over_a_restart(self, at: Chain) -> None:
         """keepalived puts every realserver into IPVS before it has checked one. Nothing comes of it."""
         at.realservers.close(*ports(PLAIN, ALPHA))
         at.sees(*without(PLAIN, ALPHA))
         at.history.start()
-        before = len(at.keepalived.log())
-        at.keepalived.restart()
-        removed = f"Removing service [127.0.1.1]:tcp:{PORTS[PLAIN][0]}"
-        eventually(lambda: removed in at.keepalived.log()[before:], within=10, what="its removal")
-        assert after(at, WARM_UP + 1) == []
+        with removal(at, *ports(PLAIN)):
+            at.keepalived.restart()
+        over(at, "warm_up")
+        assert after(at, LOOK_OUT) == []
         at.realservers.open(*ports(PLAIN, ALPHA))
         at.sees(*EVERY)
         assert sorted(at.moves()) == [("added", PLAIN), ("added", ALPHA)]
@@ -207,9 +228,12 @@ class Lives(Rows):
         """Only its VIP goes, once."""
         at.keepalived.stop()
         at.realservers.close(*ports(PLAIN))
-        at.keepalived.start()
+        with removal(at, *ports(PLAIN)):
+            at.keepalived.start()
+        all_are(at, "up", but=PLAIN)
+        over(at, "warm_up")
         at.sees(*without(PLAIN))
-        assert after(at, WARM_UP) == [("removed", PLAIN)]
+        assert after(at, LOOK_OUT) == [("removed", PLAIN)]
 
     def test_the_watchdog_restarts_while_keepalived_does(self, at: Chain) -> None:
         """What was known is known to the next watchdog, which holds it for what is left of the grace."""
@@ -219,12 +243,12 @@ class Lives(Rows):
         all_are(at, "unknown")
         at.keepalived.start()
         all_are(at, "up")
-        assert after(at, WARM_UP) == []
+        assert after(at, LOOK_OUT) == []
 
 
 def before_ip_vs(chain: Chain) -> None:
     """Check a watchdog that started on a kernel without ip_vs."""
     assert not Path("/proc/net/ip_vs").exists(), "this must be the first test of the boot"
     all_are(chain, "unknown")
-    assert "no ip_vs" in trouble(chain, "health")
+    says_trouble(chain, "no ip_vs")
     assert chain.bird.routes() == {}

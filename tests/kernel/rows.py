@@ -58,13 +58,13 @@ def _vip(prefix: str, **more: Any) -> dict[str, Any]:
     return {"addresses": [prefix.partition("/")[0]], "prefer": ["par1", "lyo1"], **more}
 
 
-GRACE, WARM_UP = 60.0, 4.0
-"""Seconds. The grace is longer than keepalived's restart takes, however slow the machine is."""
+LONG = "10m"
+"""Longer than keepalived takes to restart, or to check, however slow the machine is."""
 TABLES: Mapping[str, Any] = {
     "health": {
         "ignore_realservers": [SORRY_SERVER],
-        "restart_grace": f"{GRACE:g}s",
-        "warm_up": f"{WARM_UP:g}s",
+        "restart_grace": LONG,
+        "warm_up": "0s",
     },
     "vip": {
         "plain.tld": _vip(PLAIN),
@@ -93,12 +93,23 @@ def without(*prefixes: str) -> list[str]:
     return [prefix for prefix in EVERY if prefix not in prefixes]
 
 
+def over(chain: Chain, *keys: str) -> None:
+    """Have the waits that some keys of `[health]` name be over now."""
+    chain.reload({"health": dict.fromkeys(keys, "0s")})
+
+
 class Rows:
     """Gives a test the chain that its module made, as at the start."""
 
+    warm_up = "0s"
+    """That of the tests. While it lasts, nothing that is down comes back."""
+
     @pytest.fixture
     def at(self, chain: Chain) -> Iterator[Chain]:
-        """The chain with every VIP announced, and a peer's memory that begins now."""
+        """The chain with every VIP announced, and a peer's memory that begins now.
+
+        Nothing is waited for in it: a test that wants the end of a wait has it end, by `over`.
+        """
         chain.realservers.open(*ports())
         chain.keepalived.write(SERVERS)
         if chain.keepalived.alive:
@@ -114,6 +125,8 @@ class Rows:
             what="all realservers in IPVS, of weight 1 each",
             every=0.1,
         )
+        if chain.tables["health"]["warm_up"] != "0s":
+            over(chain, "warm_up")
         eventually(
             lambda: {p: r["health"] for p, r in chain.routes().items() if r["health"] != "up"},
             until=lambda others: not others,
@@ -122,6 +135,9 @@ class Rows:
             every=0.1,
         )
         chain.sees(*EVERY)
+        health = {"restart_grace": LONG, "warm_up": self.warm_up}
+        if not health.items() <= chain.tables["health"].items():
+            chain.reload({"health": health})
         chain.history.start()
         yield chain
         assert all(chain.bird.sessions().values())
