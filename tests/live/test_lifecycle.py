@@ -251,6 +251,34 @@ def test_exabgp_reloads(at: Lab, number: signal.Signals) -> None:
     sees(at.bird, *DRAINED)
 
 
+@pytest.mark.parametrize(
+    ("number", "times"), [(signal.SIGUSR1, 5), (signal.SIGUSR2, 3)], ids=["USR1", "USR2"]
+)
+def test_exabgp_reloads_while_commands_are_in_flight(
+    at: Lab, number: signal.Signals, times: int
+) -> None:
+    """A reload at any moment of a drain undoes none, loses nothing else, and leaves what was asked for last."""
+    at.site.restart()  # ExaBGP gives up when its process ends a few times within a minute
+    sees(at.bird, *DRAINED, *KEPT, within=15)
+    at.history.start()
+    chance = random.Random(SEED)
+    for _ in range(times):
+        old = at.site.watchdog
+        reload = threading.Timer(chance.uniform(0.0, 0.4), at.site.exabgp.signal, (number,))
+        reload.start()
+        done = at.site.mgmt("-d", *DRAINED)
+        reload.join()
+        if number is signal.SIGUSR2:
+            at.site.succeeded(old)
+        assert done.returncode == 0 or "recorded" in done.stderr, done.stderr
+        misses(at.bird, *DRAINED, within=10)
+        steadily_misses(at.bird, *DRAINED, during=A_WHILE)
+        at.site.mgmt("-a", *DRAINED)
+        sees(at.bird, *DRAINED, within=10)
+    assert not at.history.events(*KEPT)
+    assert at.site.exabgp.alive
+
+
 def test_exabgp_stops_promptly(at: Lab) -> None:
     """The watchdog never keeps ExaBGP from stopping, and leaves with it."""
     pid = at.site.watchdog
