@@ -57,11 +57,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """Both clocks of the machine, as the running loop's time; `set` sets the wall clock."""
+    """Both clocks of the machine, as the running loop's time; `jump` sets the wall clock."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float = 1_700_000_000.0) -> None:
         self._loop = loop
         self._epoch = epoch - loop.time()
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock, forth or back."""
+        self._epoch += seconds
 
     def wall(self) -> float:
         """See `Clock.wall`."""
