@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
+from speaker.migration.regex import Pattern
 from speaker.migration.statement import MigrationError
 from speaker.migration.words import WELL_KNOWN, community, network, number, prefix_with_length
 
@@ -131,19 +131,8 @@ def _masked(words: Sequence[str]) -> tuple[Callable[[int], bool], Sequence[str]]
 
 
 def _in_as_path_list(words: Sequence[str], _: str) -> Match:
-    """Parse a regular expression over AS_PATH, in which `_` is a boundary.
-
-    Raises:
-        MigrationError: it is none, or uses more than digits and the common operators.
-    """
-    text = " ".join(words)
-    if not re.fullmatch(r"[0-9_^$.*+?()|\[\] -]+", text):
-        raise MigrationError(f"{text!r} has more than digits and _ ^ $ . * + ? ( ) | [ ] -")
-    try:
-        pattern = re.compile(text.replace("_", "(?:^|[ ,{}()]|$)"))
-    except re.error as error:
-        raise MigrationError(f"{text!r} is no regular expression: {error}") from error
-    return lambda path: pattern.search(str(path.attributes.as_path)) is not None
+    pattern = Pattern(" ".join(words))
+    return lambda path: pattern.search(str(path.attributes.as_path))
 
 
 def _in_community_list(words: Sequence[str], _: str) -> Match:

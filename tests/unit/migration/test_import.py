@@ -327,7 +327,7 @@ REFUSED = [
     (
         bgpd(network(1, None), "neighbor 203.0.113.1 filter-list A out")
         + "ip as-path access-list A permit [[:digit:]]+\n",
-        "par1.conf:12: ip as-path access-list A permit [[:digit:]]+: '[[:digit:]]+' has more than",
+        "par1.conf:12: ip as-path access-list A permit [[:digit:]]+: '[[:digit:]]+' is not read as",
     ),
     (
         bgpd(network(1, "M"), maps="route-map M permit 10\n match metric ²\n"),
