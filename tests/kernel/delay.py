@@ -41,7 +41,7 @@ def tables(count: int, interval: str) -> Mapping[str, Any]:
     """Return vip.toml's tables of so many VIPs."""
     names = {f"vip-{number}.tld": ipvs.address(number) for number in range(count)}
     return {
-        "health": {"interval": interval, "warm_up": "2s"},
+        "health": {"interval": interval, "warm_up": "2s", "restart_grace": "10m"},
         "vip": {
             name: {"addresses": [where], "prefer": ["par1", "lyo1"]}
             for name, where in names.items()

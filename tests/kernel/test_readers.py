@@ -354,11 +354,13 @@ def test_a_service_goes_before_netlink_asks_for_its_realservers(kernel: None) ->
 
 WRITER = """
 import itertools, select, subprocess, sys
-rests = itertools.cycle([0.01] * HURRY + [float(sys.argv[1])])
-for lines in itertools.cycle(sys.argv[2:]):
+rest = float(sys.argv[1])
+for count, lines in enumerate(itertools.cycle(sys.argv[2:])):
     subprocess.run(["ipvsadm", "-R"], input=lines, text=True, check=True)
-    if select.select([sys.stdin], [], [], next(rests))[0]:
+    rests = count % (HURRY + 1) == HURRY
+    if select.select([sys.stdin], [], [], rest if rests else 0.01)[0]:
         break
+    rest *= 1.1 if rests else 1
 """
 HURRY = 8
 RESTLESS = range(1000, 1040)
@@ -371,6 +373,7 @@ STABLE = {"proc": (400, 150), "netlink": (20, 8)}
 def writer(rest: float) -> Iterator[None]:
     """Run a process that adds and removes services over and over, and rests now and then.
 
+    Its rests grow, so that a reader has its time however slow the machine has become.
     It ends by itself between two changes: killed, it would leave an ipvsadm that goes on to write
     into the next test's table.
     """

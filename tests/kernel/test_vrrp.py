@@ -55,7 +55,7 @@ vrrp_instance pair {{
     virtual_router_id 51
     priority {priority}
     version 3
-    advert_int 1
+    advert_int 2
     virtual_ipaddress {{
         192.0.2.1/32 dev {device}
     }}
