@@ -195,17 +195,19 @@ def status(config: Config, why: str) -> dict[str, Any]:
     return states.status(_looked(config))
 
 
-def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
+def explain(config: Config, prefixes: Sequence[Prefix], why: str) -> list[dict[str, Any]]:
     """Return the form of `status.explanations`."""
+    del why
     return states.explanations(_looked(config), prefixes)
 
 
-def plan(config: Config) -> list[dict[str, str]]:
+def plan(config: Config, why: str) -> list[dict[str, str]]:
     """Return the form of `status.difference`.
 
     Raises:
         BackendError: bgpd can't be read.
     """
+    del why
     return states.difference(_looked(config, blind=False))
 
 

@@ -144,22 +144,24 @@ def history(config: Config, prefixes: Collection[Prefix]) -> list[dict[str, Any]
         store.close()
 
 
-def explain(config: Config, prefixes: Sequence[Prefix]) -> list[dict[str, Any]]:
+def explain(config: Config, prefixes: Sequence[Prefix], why: str) -> list[dict[str, Any]]:
     """Refuse: only a watchdog can explain.
 
     Raises:
         SpeakerError: always.
     """
-    raise SpeakerError(_NOBODY.format(config.settings.control, ", ".join(map(str, prefixes))))
+    del config
+    raise SpeakerError(f"{why}; {', '.join(map(str, prefixes))}: {_ONLY_IT}")
 
 
-def plan(config: Config) -> list[dict[str, str]]:
+def plan(config: Config, why: str) -> list[dict[str, str]]:
     """Refuse: only a watchdog knows the difference.
 
     Raises:
         SpeakerError: always.
     """
-    raise SpeakerError(_NOBODY.format(config.settings.control, "plan"))
+    del config
+    raise SpeakerError(f"{why}; plan: {_ONLY_IT}")
 
 
-_NOBODY = "control: {}: no vip_watchdog serves it; {}: only it knows. Start ExaBGP"
+_ONLY_IT = "only vip_watchdog knows; see that ExaBGP runs, and that it answers"

@@ -30,7 +30,7 @@ def status_table(answer: dict[str, Any]) -> str:
     peers = ", ".join(
         f"{peer['name']} AS{peer['asn']} {_SESSIONS[peer['up']]}" for peer in answer["peers"]
     )
-    head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none'}"]
+    head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none known'}"]
     head += [f"TROUBLE: {trouble}" for trouble in (*answer["sessions"], *answer["trouble"])]
     rows = [_COLUMNS]
     rows += [
@@ -172,5 +172,5 @@ def _what(entry: dict[str, Any]) -> str:
 def plan_table(changes: Sequence[dict[str, str]]) -> str:
     """Return `vip_mgmt plan`."""
     if not changes:
-        return "nothing to do: all is as decided"
+        return "no changes: the daemon has what was decided"
     return table([(c["action"], c["route"] or c["prefix"], f"({c['reason']})") for c in changes])

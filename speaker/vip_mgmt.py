@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from speaker.arguments import Call
     from speaker.settings import Config
 
+ANSWER, ANSWER_EACH = 10.0, 0.01
+"""How long to wait for the answer to a question, in seconds, and in addition for each prefix."""
 UNTIL_SERVED = 1.5
 """How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
 DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
@@ -237,7 +239,10 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         case "explain":
             asked = f"/explain?{query}"
             explained = _either(
-                loaded, asked, answers.EXPLANATIONS, lambda _: other.explain(loaded, prefixes)
+                loaded,
+                asked,
+                answers.EXPLANATIONS,
+                lambda why: other.explain(loaded, prefixes, why),
             )
             tell(explanation([{**_UNTOLD, **route} for route in explained]))
         case "history":
@@ -249,7 +254,7 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         case "plan" if call.without:
             return _without(call, loaded.topology, prefixes)
         case "plan":
-            changes = _either(loaded, "/plan", answers.PLAN, lambda _: other.plan(loaded))
+            changes = _either(loaded, "/plan", answers.PLAN, lambda why: other.plan(loaded, why))
             tell(json.dumps(changes, indent=2) if call.as_json else plan_table(changes))
             return DIFFERENT if changes else DONE
     return DONE
@@ -306,11 +311,15 @@ def _compare(call: Call, loaded: Config) -> int:
 
 
 def _either(loaded: Config, target: str, form: answers.Form, other: Callable[[str], Any]) -> Any:
-    """Ask the watchdog, or where none runs, what answers then."""
+    """Ask the watchdog, or where none runs, or one that hangs, what answers then."""
+    within = ANSWER + ANSWER_EACH * len(loaded.topology.prefixes)
     try:
-        return _ask_watchdog(loaded, "GET", target, partial(answers.check, form=form))
+        check = partial(answers.check, form=form)
+        return _ask_watchdog(loaded, "GET", target, check, timeout=within)
     except client.NotServedError as error:
         return other(str(error))
+    except client.OutcomeUnknownError:
+        return other(f"control: {loaded.settings.control}: vip_watchdog runs, and gives no answer")
 
 
 def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
@@ -323,7 +332,10 @@ def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> i
         answer["routes"] = [route for route in answer["routes"] if route["prefix"] in wanted]
         missing = sorted(wanted - {route["prefix"] for route in answer["routes"]})
         for prefix in missing:
-            _say(f"{prefix}: vip.toml has it, the watchdog does not know it yet; send it a HUP")
+            _say(
+                f"{prefix}: vip.toml has it, the watchdog does not know it yet; have "
+                "it reloaded, such as by systemctl reload"
+            )
     tell(status_json(answer) if call.as_json else status_table(answer))
     done = not missing and all(route["as_wanted"] for route in answer["routes"])
     return DONE if done else NOT_AS_WANTED

@@ -380,7 +380,10 @@ def test_the_caller_is_the_owner(op: Lab) -> None:
 def test_plan_and_check(op: Lab) -> None:
     """`plan` finds nothing to do at a healthy site, and its file is taken: exit 0."""
     planned = op.site.mgmt("plan")
-    assert (planned.returncode, planned.stdout) == (0, "nothing to do: all is as decided\n")
+    assert (planned.returncode, planned.stdout) == (
+        0,
+        "no changes: the daemon has what was decided\n",
+    )
     checked = op.site.mgmt("check", "--form")
     assert (checked.returncode, checked.stderr) == (0, "")
 

@@ -582,9 +582,10 @@ def test_status(run: Run) -> None:
         assert shown["peers"] == [{key: PEER[key] for key in ("address", "asn", "up")}]
         assert [route["prefix"] for route in shown["routes"]] == [V4]
         assert run("status", "2001:db8::1") == 1
-        assert run.err == [
-            f"bgp_mgt: {V6}: vip.toml has it, the watchdog does not know it yet; send it a HUP"
-        ]
+        (said,) = run.err
+        assert said.startswith(
+            f"bgp_mgt: {V6}: vip.toml has it, the watchdog does not know it yet;"
+        )
 
 
 def test_plan(run: Run) -> None:
@@ -597,7 +598,7 @@ def test_plan(run: Run) -> None:
     with_nothing.unlink()
     with watchdog(run.directory, plan=[]):
         assert run("plan") == 0
-    assert run.out == ["nothing to do: all is as decided"]
+    assert run.out == ["no changes: the daemon has what was decided"]
 
 
 def test_history(run: Run) -> None:
@@ -619,6 +620,17 @@ def test_questions_without_a_watchdog(run: Run) -> None:
     assert V4 in run.out[0]
     assert run("status", V4) == 1
     assert "drained" in "\n".join(run.out)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", [], (503, {"error": "busy"})])
+def test_questions_to_a_watchdog_that_gives_no_answer(run: Run, answer: Any) -> None:
+    """What is recorded is told all the same, with why there is no more."""
+    with watchdog(run.directory, status=answer, explain=answer):
+        assert run("status", V4) == 1
+        assert "TROUBLE: control: " in run.out[1]
+        assert "vip_watchdog runs, and gives no answer" in run.out[1]
+        assert V4 in run.out[-1]
+        assert run("explain", V4) == (0 if answer == [] else 1)
 
 
 def test_a_watchdog_of_an_older_version(run: Run) -> None:
