@@ -206,7 +206,9 @@ def _report_announced(route: dict[str, Any], would: str) -> bool:
     done: bool = announced is True and route["as_wanted"]
     if announced is not True:
         if route["wanted"] and route["lack"]:
-            _say(f"{prefix}: {would}recorded; {route['lack']}")
+            _, failed, why = route["reason"].partition("not done: ")
+            cause = f": {failed}{why}" if failed else ""
+            _say(f"{prefix}: {would}recorded; {route['lack']}{cause}")
         elif announced is None:
             _say(f"{prefix}: not confirmed as announced: {reason(route)}")
         else:
