@@ -100,6 +100,16 @@ def test_more_signals_during_the_end(tmp_path: Path) -> None:
         assert "KeyboardInterrupt" not in it.log
 
 
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """What is started in here heeds Ctrl-C, also where these tests run behind a shell's `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_an_interrupted_command(tmp_path: Path) -> None:
     """Ctrl-C while vip_mgmt waits for an answer: one line, and exit 1, because the intent may be recorded."""
     config = write_config(tmp_path, NO_CHECKS)
@@ -108,7 +118,10 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
         listener.listen()
         command = [sys.executable, "-m", "speaker.vip_mgmt", "--config", str(config)]
         command += ["-d", "192.0.2.1"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with (
+            heeding_interrupts(),
+            subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+        ):
             connection, _ = listener.accept()  # it asks
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
