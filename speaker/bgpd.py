@@ -23,7 +23,7 @@ from speaker.offline import history, record
 from speaker.reach import NO_SESSION
 from speaker.show import reason
 from speaker.store import Store
-from speaker.turn import FileLock, NoLock
+from speaker.turn import FileLock, LockError, NoLock
 from speaker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -177,16 +177,16 @@ async def operate(
         dry_run: whether nothing is to be changed: then there is no need for a lock.
     """
     lock = NoLock() if dry_run else FileLock(PATIENCE, config.settings.state)
-    async with lock.held():
-        watchdog = make()
-        try:
+    try:
+        async with lock.held():
+            watchdog = make()
             await watchdog.look()
-        except BackendError as error:
-            when = f"takes effect with vip_watchdog's next pass; now: {error}"
-            return record(config, prefixes, intent, when, dry_run=dry_run)
-        taken = await wishes.take(watchdog, prefixes, intent, dry_run=False)
-        await watchdog.record()
-        return taken
+            taken = await wishes.take(watchdog, prefixes, intent, dry_run=False)
+            await watchdog.record()
+            return taken
+    except (BackendError, LockError) as error:
+        when = f"takes effect with vip_watchdog's next pass; now: {error}"
+        return record(config, prefixes, intent, when, dry_run=dry_run)
 
 
 def status(config: Config, why: str) -> dict[str, Any]:

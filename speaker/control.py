@@ -179,6 +179,9 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
     except SpeakerError as error:
         log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
         return web.json_response({"error": str(error)}, status=500)
+    except BlockingIOError as error:
+        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - likewise
+        return web.json_response({"error": str(error.strerror)}, status=500)
     return response
 
 

@@ -180,7 +180,12 @@ class Ledger:
         if not self._reading.done():
             raise StoreError("state: its disk does not answer; see the kernel's log")
         reading, self._reading = self._reading, None
-        return reading.result()
+        try:
+            return reading.result()
+        except (
+            BlockingIOError
+        ) as error:  # no thread: what was read last holds, and withdrawals go on
+            raise StoreError(f"state: not read: {error.strerror}") from error
 
     @property
     def trouble(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,5 +45,8 @@ class Threads(ThreadPoolExecutor):
             else:
                 future.set_result(result)
 
-        threading.Thread(target=run, daemon=True).start()
+        try:
+            threading.Thread(target=run, daemon=True).start()
+        except RuntimeError as error:  # the limit of processes, such as systemd's TasksMax
+            future.set_exception(BlockingIOError(errno.EAGAIN, f"{error}; raise TasksMax"))
         return future

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from policy.intent import Mode
 from speaker.bgpd import NotBegunError
-from speaker.turn import LockError
+from speaker.turn import FileLock, LockError
 from tests.fakes import virtual_time
 from tests.fakes.runs import FIRST, SECOND, Runs
 
@@ -87,6 +87,19 @@ def test_drained_while_the_daemon_waits(tmp_path: Path) -> None:
         await asyncio.sleep(10.0)
         assert await runs.operate(FIRST, Mode.AUTO)
         assert FIRST in runs.bgpd.networks
+
+    play(tmp_path, scene)
+
+
+def test_drained_while_another_run_does_not_end(tmp_path: Path) -> None:
+    """A drain that gets no lock is recorded all the same, says so, and is carried out by the next run."""
+
+    async def scene(runs: Runs, gates: Gates) -> None:
+        del gates
+        async with FileLock(1.0, runs.config.settings.state).held():
+            assert not await runs.operate(FIRST, Mode.DRAINED)
+        await asyncio.sleep(10.0)
+        assert FIRST not in runs.bgpd.networks
 
     play(tmp_path, scene)
 
