@@ -7,8 +7,9 @@ written since, decides, plans, applies, and reads back. So whoever drains a pref
 withdrawn can't be followed by a run that decided before. The types hold it: reading, deciding and
 applying need a `Turn`, and only the lock gives one.
 
-An intent is recorded before the lock is waited for, and beside it: it is durable first, and a
-state file that keeps one waiting delays no withdrawal. Whoever had the lock last left a mark in
+A watchdog records an intent before it waits for the lock, and beside it: it is durable first, and
+a state file that keeps one waiting delays no withdrawal. `vip_mgmt` without a daemon records it
+once it has the lock, or when it did not get it. Whoever had the lock last left a mark in
 its file. Where that is still ours, nobody else has drained or written meanwhile, and what is
 known is known exactly, although the state file can't be read just now. Otherwise nothing is
 announced until it can; withdrawals go on.
