@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
 from speaker.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class OutputError(SpeakerError):
@@ -45,3 +49,13 @@ def say(line: str) -> None:
         return
     with suppress(OSError):
         print(printable(line, keep="\n\t"), file=sys.stderr)
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows with their columns aligned; the last column is as long as it likes."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

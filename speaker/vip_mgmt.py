@@ -16,21 +16,23 @@ from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker import answers, client, config, offline, targets
-from speaker.arguments import ADD, DELETE, after_import, parse
-from speaker.errors import SpeakerError
-from speaker.names import Resolver
-from speaker.printable import printable
-from speaker.report import MANAGER
-from speaker.show import (
+from speaker import config
+from speaker.cli import targets
+from speaker.cli.arguments import ADD, DELETE, after_import, parse
+from speaker.cli.tables import (
     explanation,
     history_table,
     plan_table,
-    reason,
     status_json,
     status_table,
 )
-from speaker.targets import ALL
+from speaker.cli.targets import ALL
+from speaker.control import answers, client, offline
+from speaker.control.answers import reason
+from speaker.errors import SpeakerError
+from speaker.log import MANAGER
+from speaker.printable import printable
+from speaker.resolver.resolver import Resolver
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from policy.topology import Topology
-    from speaker.arguments import Call
-    from speaker.settings import Config
+    from speaker.cli.arguments import Call
+    from speaker.config.settings import Config
 
 ANSWER, ANSWER_EACH = 10.0, 0.01
 """How long to wait for the answer to a question, in seconds, and in addition for each prefix."""
@@ -63,9 +65,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     words = sys.argv[1:] if arguments is None else arguments
     if (imported := after_import(words)) is not None:
-        from speaker.migration import command  # noqa: PLC0415 - slow to import, and rarely needed
+        from speaker.migration import import_command  # noqa: PLC0415 - slow to import, and rarely needed
 
-        return command.main(imported)
+        return import_command.main(imported)
     syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
@@ -109,7 +111,7 @@ def _elsewhere(loaded: Config) -> ModuleType:
     """Return what answers where no watchdog does: bgpd itself, or the state file alone."""
     if loaded.settings.backend == "exabgp":
         return offline
-    from speaker import bgpd  # noqa: PLC0415 - slow to import, and rarely needed
+    from speaker.runtime import bgpd  # noqa: PLC0415 - slow to import, and rarely needed
 
     return bgpd
 
@@ -269,7 +271,7 @@ def _check(call: Call) -> int:
         tell(f"{call.path}: {prefixes} prefixes, taken")
         return DONE
     from speaker.check import check  # noqa: PLC0415 - slow to import, and rarely needed
-    from speaker.show_policy import check_json, check_text  # noqa: PLC0415 - likewise
+    from speaker.cli.policy_tables import check_json, check_text  # noqa: PLC0415 - likewise
 
     others = [*map(Path, call.words)]
     report = check(call.path, os.environ, loaded, others, offline=call.offline)
@@ -283,8 +285,8 @@ def _check(call: Call) -> int:
 
 
 def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
-    from policy.takeover import loads, takeovers  # noqa: PLC0415 - rarely needed
-    from speaker.show_policy import takeover_json, takeover_table  # noqa: PLC0415 - likewise
+    from policy.failover import loads, takeovers  # noqa: PLC0415 - rarely needed
+    from speaker.cli.policy_tables import takeover_json, takeover_table  # noqa: PLC0415 - likewise
 
     failed = tuple(dict.fromkeys(call.without))
     moves = takeovers(topology, failed)
@@ -303,11 +305,11 @@ def _without(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> int:
 
 
 def _compare(call: Call, loaded: Config) -> int:
-    from speaker.migration import comparison  # noqa: PLC0415 - wanted once in a site's life
+    from speaker.migration import compare_command  # noqa: PLC0415 - wanted once in a site's life
 
-    found = comparison.make(Path(call.words[0]), loaded, call.daemon)
+    found = compare_command.make(Path(call.words[0]), loaded, call.daemon)
     say(str(found.read_as))
-    show = comparison.as_json if call.as_json else comparison.as_table
+    show = compare_command.as_json if call.as_json else compare_command.as_table
     tell(show(found))
     return DONE if found.are_equal else DIFFERENT
 

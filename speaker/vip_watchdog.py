@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker import config as configuration
-from speaker import report
 from speaker.errors import SpeakerError
+from speaker.log import SHADOW, WATCHDOG, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speaker.settings import Config
+    from speaker.config.settings import Config
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ NOT_AS_WANTED, DIFFERENT, USAGE = 1, 2, 255
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{report.WATCHDOG}: {message}\n")
+        self.exit(USAGE, f"{WATCHDOG}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    parser = _Parser(prog=report.WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
+    parser = _Parser(prog=WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
     parser.add_argument(
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
     )
@@ -61,7 +61,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     path = configuration.find(options.config, os.environ)
-    report.set_up(report.SHADOW if options.shadow else report.WATCHDOG)
+    set_up(SHADOW if options.shadow else WATCHDOG)
     if options.shadow:
         return _shadow(path, once=options.once)
     fault: SpeakerError | None = None
@@ -76,9 +76,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
         _stay()
-        from speaker import spawned  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
+        from speaker.runtime import exabgp_process  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
 
-        return 0 if asyncio.run(spawned.run(path)) else USAGE
+        return 0 if asyncio.run(exabgp_process.run(path)) else USAGE
     log.critical(
         "%s",
         fault
@@ -116,7 +116,7 @@ def _is_of_exabgp() -> bool:
 
 
 def _shadow(path: Path, *, once: bool) -> int:
-    from speaker import shadow  # noqa: PLC0415 - wanted once in a site's life
+    from speaker.runtime import shadow  # noqa: PLC0415 - wanted once in a site's life
 
     try:
         config = configuration.load(path, os.environ)
@@ -131,7 +131,7 @@ def _shadow(path: Path, *, once: bool) -> int:
 
 
 def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
-    from speaker import bgpd  # noqa: PLC0415 - of no use to ExaBGP's process
+    from speaker.runtime import bgpd  # noqa: PLC0415 - of no use to ExaBGP's process
 
     try:
         if stay:

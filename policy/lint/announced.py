@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from policy.best_path import announcements
 from policy.errors import PolicyError
-from policy.model import announcements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

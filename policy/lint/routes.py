@@ -6,8 +6,8 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy.best_path import best
 from policy.lint.finding import Code, Finding
-from policy.model import best
 from policy.route import Origin
 
 if TYPE_CHECKING:

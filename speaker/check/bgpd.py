@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from policy.lint.finding import Code, Finding
 from speaker.backends.base import BackendError
-from speaker.backends.quagga_version import SHOW, parse_version, tested
-from speaker.backends.vtysh import Shell
+from speaker.backends.quagga.version import SHOW, parse_version, tested
+from speaker.backends.quagga.vtysh import Shell
 from speaker.check.report import Report
 
 if TYPE_CHECKING:
-    from speaker.backends.vtysh import Vtysh
-    from speaker.settings import Config
+    from speaker.backends.quagga.vtysh import Vtysh
+    from speaker.config.settings import Config
 
 SHOWN = 60
 

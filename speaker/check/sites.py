@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from policy.lint.finding import Code, Finding
 from speaker.check.report import Report
-from speaker.toml_text import toml_path
+from speaker.config.toml_text import toml_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from speaker.config import File
-    from speaker.schema import Document
+    from speaker.config.schema import Document
 
     Key = tuple[str | int, ...]
 

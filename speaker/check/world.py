@@ -12,20 +12,20 @@ from policy.lint import outside
 from policy.lint.finding import Code, Finding
 from policy.lint.peers import Peer, loops
 from policy.route import Asn
-from speaker import answers, client
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
+from speaker.control import answers, client
 from speaker.errors import SpeakerError
-from speaker.health.ipvs import read_table, usual
-from speaker.health.table import TableError
-from speaker.names import Family, NameLookupError, Outcome
+from speaker.health.ipvs.source import read_table, usual
+from speaker.health.ipvs.table import TableError
+from speaker.resolver.resolver import Family, NameLookupError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from speaker.health.table import TableReader
-    from speaker.names import Resolver
-    from speaker.settings import Config
+    from speaker.config.settings import Config
+    from speaker.health.ipvs.table import TableReader
+    from speaker.resolver.resolver import Resolver
     from speaker.units import IpAddress
 
 DNS_TIMEOUT = 5.0
@@ -157,8 +157,8 @@ def _of_watchdog(config: Config) -> list[Peer]:
 
 
 def _of_bgpd(config: Config) -> list[Peer]:
-    from speaker.backends.quagga import QuaggaBackend  # noqa: PLC0415 - rarely needed
-    from speaker.backends.vtysh import Shell  # noqa: PLC0415 - likewise
+    from speaker.backends.quagga.driver import QuaggaBackend  # noqa: PLC0415 - rarely needed
+    from speaker.backends.quagga.vtysh import Shell  # noqa: PLC0415 - likewise
 
     settings = config.settings
     backend = QuaggaBackend(Shell(settings.quagga.vtysh))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from policy.covering import Covering
 from policy.health import Observation, Presence
-from speaker.cancellation import heed_cancellation
 from speaker.errors import SpeakerError
-from speaker.health.pace import Pace
+from speaker.health.throttle import Pace
+from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
 from speaker.health.addresses import AddressSource
-from speaker.health.ipvs import IpvsSource
-from speaker.health.keepalived import Keepalived
-from speaker.health.table import Watched
+from speaker.health.ipvs.source import IpvsSource
+from speaker.health.ipvs.table import Watched
+from speaker.health.keepalived.process import Keepalived
 from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from policy.topology import Topology
     from speaker.clock import Clock
+    from speaker.config.settings import HealthSettings
     from speaker.health.base import HealthSource
-    from speaker.health.table import TableReader
-    from speaker.settings import HealthSettings
+    from speaker.health.ipvs.table import TableReader
     from speaker.units import Endpoint
 
 

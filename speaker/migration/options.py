@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker import units
-from speaker.migration import local
-from speaker.migration.statement import MigrationError
-from speaker.migration.values import Dialect
+from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.target import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from speaker.migration.local import Own
+    from speaker.migration.target.local import Own
     from speaker.units import Endpoint
 
 

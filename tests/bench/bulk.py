@@ -11,9 +11,9 @@ from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
-from speaker.backends.exabgp_neighbors import Neighbor, Neighbors
-from speaker.backends.exabgp_text import render
-from speaker.settings import NextHop
+from speaker.backends.exabgp.api_text import render
+from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+from speaker.config.settings import NextHop
 from tests.bench.dc import BIN, DataCentre, quiet, timed
 from tests.bench.row import Row
 from tests.lab.eventually import eventually

@@ -11,9 +11,9 @@ from operator import eq
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, Prefix, Route, parse_prefix
 from policy.topology import Profile
-from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.vtysh import Shell
-from speaker.settings import QuaggaSettings
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.config.settings import QuaggaSettings
 from tests.bench.row import Row
 from tests.lab.eventually import eventually
 from tests.lab.frr import VTYSH

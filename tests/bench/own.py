@@ -23,8 +23,8 @@ from operator import eq
 from pathlib import Path
 
 from policy.route import Asn, parse_prefix
-from speaker.backends.exabgp_neighbors import Neighbor
-from speaker.health.table import RealServer, Table, VirtualServer
+from speaker.backends.exabgp.neighbors import Neighbor
+from speaker.health.ipvs.table import RealServer, Table, VirtualServer
 from tests.bench.dc import PREFER, DataCentre, configure
 from tests.bench.row import Row
 from tests.fakes.exabgp import Daemon

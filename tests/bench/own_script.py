@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from speaker import config as configuration
-from speaker.backends.exabgp import ExabgpBackend
+from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.clock import SystemClock
-from speaker.health.fifo import Fifo
-from speaker.health.proc import ProcReader
+from speaker.health.ipvs.proc import ProcReader
+from speaker.health.keepalived.fifo import Fifo
 from speaker.health.sources import sources_for
-from speaker.spawned import _pipes
-from speaker.store import Store
-from speaker.watchdog import Watchdog
+from speaker.reconcile.reconciler import Watchdog
+from speaker.runtime.exabgp_process import _pipes
+from speaker.state.store import Store
 
 
 async def main(file: Path, table: Path) -> None:

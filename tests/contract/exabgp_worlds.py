@@ -10,8 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.settings import ExabgpSettings, NextHop
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.config.settings import ExabgpSettings, NextHop
 from tests.contract.worlds import ASN, FOREIGN, Faked, Live, World, route
 from tests.fakes.exabgp import Daemon, Exabgp, Fault, Given
 from tests.fakes.site import NEIGHBORS, PEER

@@ -17,9 +17,9 @@ from policy.route import (
     Origin,
     Route,
 )
-from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.vtysh import Shell
-from speaker.settings import QuaggaSettings
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.config.settings import QuaggaSettings
 from tests.contract.worlds import ASN, FOREIGN, PROFILES, Faked, Live, World
 from tests.fakes.bgpd import Bgpd, communities
 from tests.lab.bird import Bird

@@ -12,7 +12,7 @@ import pytest
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
-from speaker.reach import NO_SESSION, Reach, Reaches
+from speaker.reconcile.reach import NO_SESSION, Reach, Reaches
 from tests.contract.dry_run_worlds import DRY_WORLDS
 from tests.contract.exabgp_worlds import EXABGP_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS

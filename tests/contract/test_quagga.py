@@ -14,11 +14,11 @@ import pytest
 
 from policy.plan import Announce, Change, Drift, Withdraw
 from policy.route import Asn, Route, parse_prefix
-from speaker.backends import quagga
 from speaker.backends.base import BackendError, Reading
-from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.vtysh import NotRunningError, Output, Shell, VtyshError
-from speaker.settings import QuaggaSettings
+from speaker.backends.quagga import driver as quagga
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell, VtyshError
+from speaker.config.settings import QuaggaSettings
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.fakes.bgpd import Bgpd, Dialect, Path

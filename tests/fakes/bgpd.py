@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
-from speaker.backends.vtysh import NotRunningError, Output
+from speaker.backends.quagga.vtysh import NotRunningError, Output
 from tests.fakes.bgpd_table import FORMS, Form, Row, table
 
 if TYPE_CHECKING:

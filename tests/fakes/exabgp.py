@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.backends.exabgp_neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import Neighbor
 
 Dialect = Literal[4, 5]
 DIALECTS: tuple[Dialect, ...] = (4, 5)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from speaker.backends.exabgp_neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import Neighbor
 
 ROUTER_ID = "203.0.113.2"
 Told = Mapping[str, Sequence[str]]

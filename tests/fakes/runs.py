@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker import bgpd as beside
 from speaker import config as configuration
-from speaker import wish
-from speaker.backends.quagga import QuaggaBackend
-from speaker.store import Store
-from speaker.turn import FileLock
-from speaker.watchdog import Watchdog
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.reconcile import intents as wish
+from speaker.reconcile.lock import FileLock
+from speaker.reconcile.reconciler import Watchdog
+from speaker.runtime import bgpd as beside
+from speaker.state.store import Store
 from tests.fakes.bgpd import Bgpd
 from tests.fakes.site import Source
 from tests.fakes.virtual_time import VirtualClock
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.route import Prefix
-    from speaker.backends.vtysh import Output
-    from speaker.settings import Config
+    from speaker.backends.quagga.vtysh import Output
+    from speaker.config.settings import Config
 
 TOML = """
 [node]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from policy.health import Observation, Service
 from policy.route import Asn, parse_prefix
 from speaker import config
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.backends.exabgp_neighbors import Neighbor
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.backends.exabgp.neighbors import Neighbor
 from speaker.clock import SystemClock
-from speaker.store import Store
-from speaker.watchdog import Watchdog
+from speaker.reconcile.reconciler import Watchdog
+from speaker.state.store import Store
 from tests.fakes.exabgp import Daemon, Dialect, Exabgp
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.clock import Clock
-    from speaker.settings import Config
+    from speaker.config.settings import Config
     from tests.fakes.exabgp import Given
 
 WEB = Service("tcp", 80)

@@ -3,8 +3,8 @@
 import pytest
 
 from policy.route import Asn, AsPath, Attributes, Prefix, Route, parse_prefix
-from speaker.backends.quagga_route_map import RouteMap
-from speaker.backends.quagga_running_config import Running, parse_running
+from speaker.backends.quagga.route_map import RouteMap
+from speaker.backends.quagga.running_config import Running, parse_running
 from tests.golden.transcript import DIALECTS, Transcript
 
 ASN = Asn(64699)

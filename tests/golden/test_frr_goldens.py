@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from speaker.backends.vtysh import Output
+from speaker.backends.quagga.vtysh import Output
 from tests.golden.scenarios import SCENARIOS, Scenario
 from tests.golden.transcript import FOLDER, Entry, Transcript, line, steady
 from tests.lab.bird import Bird

@@ -4,12 +4,12 @@ import pytest
 
 from policy.plan import Announce, Drift
 from policy.route import AsPath, Origin, parse_prefix
-from speaker.backends.quagga_announced import LEAVING, NOT_BEST, announced
-from speaker.backends.quagga_commands import FAULTS, render
-from speaker.backends.quagga_route_map import RouteMap
-from speaker.backends.quagga_running_config import Running, parse_running, start_lines
-from speaker.backends.quagga_summary import parse_summary
-from speaker.backends.quagga_table import Path, answered, parse_tables
+from speaker.backends.quagga.announced import LEAVING, NOT_BEST, announced
+from speaker.backends.quagga.commands import FAULTS, render
+from speaker.backends.quagga.route_map import RouteMap
+from speaker.backends.quagga.running_config import Running, parse_running, start_lines
+from speaker.backends.quagga.summary import parse_summary
+from speaker.backends.quagga.table import Path, answered, parse_tables
 from tests.golden.recorded import (
     ASN,
     BGP1,

@@ -6,7 +6,7 @@ import pytest
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import parse_prefix
-from speaker.backends.quagga_commands import refusal, render
+from speaker.backends.quagga.commands import refusal, render
 from tests.golden.recorded import (
     ASN,
     FRR,

@@ -16,14 +16,14 @@ from policy.health import Service
 from policy.plan import Announce, Drift, Withdraw
 from policy.route import Prefix, Route, parse_prefix
 from speaker.backends.base import BackendError
-from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.quagga_announced import announced
-from speaker.backends.quagga_commands import refusal
-from speaker.backends.quagga_running_config import Running, parse_running
-from speaker.backends.quagga_table import parse_tables
-from speaker.backends.vtysh import NotRunningError, Output, Shell
-from speaker.health.proc import Parser
-from speaker.health.table import Counting, Watched
+from speaker.backends.quagga.announced import announced
+from speaker.backends.quagga.commands import refusal
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.running_config import Running, parse_running
+from speaker.backends.quagga.table import parse_tables
+from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell
+from speaker.health.ipvs.proc import Parser
+from speaker.health.ipvs.table import Counting, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.fakes.bgpd import Bgpd, Dialect

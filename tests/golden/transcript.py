@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from speaker.backends.vtysh import Output
+from speaker.backends.quagga.vtysh import Output
 
 FOLDER = Path(__file__).parent / "vtysh"
 DIALECTS = ("quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3", "frr-10.7.1")

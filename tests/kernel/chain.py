@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from speaker.client import ask
+from speaker.control.client import ask
 from tests.kernel.keepalived import Keepalived, VirtualServer
 from tests.lab.bird import Bird
 from tests.lab.eventually import eventually

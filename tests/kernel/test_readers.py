@@ -16,10 +16,10 @@ from policy.health import Service
 from policy.route import parse_prefix
 from speaker import config
 from speaker.check import world
-from speaker.health.families import TellingReader
-from speaker.health.netlink import NetlinkReader, connect
-from speaker.health.proc import PATH, ProcReader
-from speaker.health.table import Counting, Table, TableError, TableReader, Watched
+from speaker.health.ipvs.families import TellingReader
+from speaker.health.ipvs.netlink import NetlinkReader, connect
+from speaker.health.ipvs.proc import PATH, ProcReader
+from speaker.health.ipvs.table import Counting, Table, TableError, TableReader, Watched
 from speaker.units import address as parse_address
 from tests.kernel import ipvs
 from tests.lab.eventually import eventually

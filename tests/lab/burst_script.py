@@ -13,8 +13,8 @@ from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.settings import ExabgpSettings, NextHop
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.config.settings import ExabgpSettings, NextHop
 
 ASN = Asn(64699)
 SIZES = (*(1,) * 16, 2, 3, 5, 20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.backends.quagga_version import TESTED
+from speaker.backends.quagga.version import TESTED
 from tests.lab.bird import Bird
 from tests.lab.eventually import eventually
 from tests.lab.frr import Frr, config

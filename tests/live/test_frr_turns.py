@@ -10,7 +10,7 @@ import pytest
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker.store import Store
+from speaker.state.store import Store
 from tests.lab.eventually import eventually
 from tests.lab.frr_site import Bench
 from tests.lab.netns import Network

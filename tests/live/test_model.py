@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from policy.model import announcements, best
+from policy.best_path import announcements, best
 from policy.route import Asn, Origin, Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from tests.lab.bird import Bird

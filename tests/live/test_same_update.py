@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from policy.assess import duties
 from policy.plan import plan
 from policy.topology import DataCentre
-from speaker.backends.quagga import QuaggaBackend
-from speaker.backends.vtysh import Shell
-from speaker.bgpd import profiles
-from speaker.settings import NextHop
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.config.settings import NextHop
+from speaker.runtime.bgpd import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
 from tests.lab.bird import Bird

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from speaker.migration.read import read
-from speaker.migration.statement import MigrationError
-from speaker.migration.values import Configuration, Dialect
+from speaker.migration.bgpd_conf.model import Configuration, Dialect
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError
 
 
 def understand(text: str | bytes, file: str = "bgpd.conf") -> Configuration:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.migration.evaluate import evaluate
+from speaker.migration.updates.evaluate import evaluate
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import FLAVOURS
 from tests.lab.netns import Network

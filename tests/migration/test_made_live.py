@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from speaker.migration.evaluate import evaluate
+from speaker.migration.updates.evaluate import evaluate
 from tests.lab.eventually import eventually
 from tests.lab.exabgp import FLAVOURS
 from tests.lab.netns import Network

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from speaker.migration.evaluate import evaluate
-from speaker.migration.read import read
-from speaker.migration.values import Treatment
+from speaker.migration.bgpd_conf.model import Treatment
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.updates.evaluate import evaluate
 from tests.lab.frr import Frr
 from tests.lab.netns import Network
 from tests.lab.requirements import require
@@ -20,7 +20,7 @@ from tests.lab.vty import Vty
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speaker.migration.values import Configuration
+    from speaker.migration.bgpd_conf.model import Configuration
 
 HEAD = ("frr version 8.4.4", "router bgp 64699", " no bgp ebgp-requires-policy")
 MEMBERS = ("203.0.113.1", "203.0.113.2", "2001:db8:ffff:1::1")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.migration.evaluate import Hop
+from speaker.migration.updates.evaluate import Hop
 
 if TYPE_CHECKING:
-    from speaker.migration.evaluate import Evaluation, Update
+    from speaker.migration.updates.evaluate import Evaluation, Update
     from tests.migration.stage import Stage, Updates
 
 _ORIGINS = {"igp": "IGP", "egp": "EGP", "incomplete": "Incomplete"}

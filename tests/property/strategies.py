@@ -38,8 +38,8 @@ from policy.route import (
     Route,
 )
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.backends.exabgp_neighbors import Neighbor
-from speaker.settings import (
+from speaker.backends.exabgp.neighbors import Neighbor
+from speaker.config.settings import (
     Backend,
     Config,
     ExabgpSettings,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import example, given
 
 from policy.route import AsPath
-from speaker.migration import site
-from speaker.migration.account import account
-from speaker.migration.evaluate import NO_ADVERTISE, evaluate
-from speaker.migration.read import read
-from speaker.migration.statement import MigrationError, decode
-from speaker.migration.values import Configuration, Treatment
+from speaker.migration.bgpd_conf.model import Configuration, Treatment
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError, decode
+from speaker.migration.target import exabgp_site as site
+from speaker.migration.updates.evaluate import NO_ADVERTISE, evaluate
+from speaker.migration.updates.verdicts import account
 from tests.migration.reading import understand
 from tests.property.bgpd_lines import CONTENTS, TEXTS
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import Asn, AsPath, Origin, parse_prefix
-from speaker.backends.quagga_table import Path, answered, parse_tables
+from speaker.backends.quagga.table import Path, answered, parse_tables
 from tests.fakes.bgpd_table import FORMS, Form, Row, table
 from tests.property.strategies import ANY_ASNS, MEDS, PREFIXES
 

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from policy.topology import Profile, Topology
 from speaker import config
-from speaker.config_text import Comments, plain, render
+from speaker.config.render import Comments, plain, render
+from speaker.config.settings import NextHop
+from speaker.config.toml_text import TomlText
 from speaker.errors import SpeakerError
-from speaker.settings import NextHop
-from speaker.toml_text import TomlText
 from speaker.units import duration, duration_text, share, share_text
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speaker.settings import Config
+    from speaker.config.settings import Config
 
 
 def load(text: str) -> Config:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import Ends, Neighbors, parse_neighbors
+from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors
 from tests.fakes.exabgp import DIALECTS
 from tests.fakes.exabgp_shown import Shown
 from tests.property import strategies as made

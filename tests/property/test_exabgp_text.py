@@ -14,8 +14,17 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
-from speaker.backends.exabgp_protocol import (
+from speaker.backends.exabgp.api_text import (
+    PREFIXES_PER_LINE,
+    as_ebgp,
+    next_hop_for,
+    parse_rib,
+    render,
+    sent,
+    unreachable,
+)
+from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.protocol import (
     MAX_LINE,
     Conversation,
     Event,
@@ -28,23 +37,14 @@ from speaker.backends.exabgp_protocol import (
     Reply,
     Shutdown,
 )
-from speaker.backends.exabgp_text import (
-    PREFIXES_PER_LINE,
-    as_ebgp,
-    next_hop_for,
-    parse_rib,
-    render,
-    sent,
-    unreachable,
-)
-from speaker.settings import NextHop
+from speaker.config.settings import NextHop
 from tests.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from speaker.backends.exabgp_neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import Neighbor
 
 ASN = made.LOCAL_ASN
 ONE = made.ebgp(made.PEERS[0])

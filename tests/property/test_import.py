@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from policy.lint import lint
 from policy.lint.finding import Code
 from speaker import config
-from speaker.migration import exabgp_conf, fit, local, site, vip_toml
-from speaker.migration.compare import compare
-from speaker.migration.evaluate import evaluate
-from speaker.migration.naming import name_all
+from speaker.migration.target import exabgp_conf, local, vip_toml
+from speaker.migration.target import exabgp_site as site
+from speaker.migration.target import inferred_policy as fit
+from speaker.migration.target.vip_names import name_all
+from speaker.migration.updates.compare import compare
+from speaker.migration.updates.evaluate import evaluate
 from tests.migration.reading import understand
 from tests.property.bgpd_conf import sites
 
 if TYPE_CHECKING:
-    from speaker.settings import Config
+    from speaker.config.settings import Config
 
 LOCAL = {
     "par1": ("203.0.113.10/24", "2001:db8:ffff:1::10/64"),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.best_path import best
 from policy.lint import lint
 from policy.lint.announced import Announced, Announcements
 from policy.lint.balance import pairs
 from policy.lint.finding import Code
 from policy.lint.routes import routes
-from policy.model import best
 from policy.route import AsPath, Attributes, Origin, Route
 from tests.property import strategies as made
 

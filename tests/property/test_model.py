@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.model import announcements, best, choices, shares, succession
+from policy.best_path import announcements, best, choices, shares, succession
 from policy.route import Asn, AsPath, Attributes, Origin, Route
 from tests.property import strategies as made
 

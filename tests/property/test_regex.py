@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speaker.migration.regex import BOUNDARY, MAX_DEPTH, MAX_LENGTH, Pattern
-from speaker.migration.statement import MigrationError
+from speaker.migration.bgpd_conf.regex import BOUNDARY, MAX_DEPTH, MAX_LENGTH, Pattern
+from speaker.migration.bgpd_conf.statement import MigrationError
 
 LIBC = ctypes.CDLL(None)
 EXTENDED, NOSUB = 1, 8

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.assess import Memory, assess, duties
+from policy.best_path import announcements, best, choices, neighbouring_as
 from policy.guard import GuardRule
 from policy.health import Observation
 from policy.intent import Mode
-from policy.model import announcements, best, choices, neighbouring_as
 from policy.plan import Announce
 from policy.route import MAX_PREPENDS, Asn, Route
-from speaker.backends.exabgp_neighbors import Neighbors
-from speaker.backends.exabgp_text import as_ebgp, parse_rib, render
-from speaker.backends.quagga import QuaggaBackend
-from speaker.settings import NextHop, QuaggaSettings
+from speaker.backends.exabgp.api_text import as_ebgp, parse_rib, render
+from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.config.settings import NextHop, QuaggaSettings
 from tests.fakes.bgpd import Bgpd
 from tests.fakes.bgpd import Dialect as BgpdDialect
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.intent import Mode
-from speaker.bgpd import NotBegunError
-from speaker.turn import FileLock, LockError
+from speaker.reconcile.lock import FileLock, LockError
+from speaker.runtime.bgpd import NotBegunError
 from tests.fakes import virtual_time
 from tests.fakes.runs import FIRST, SECOND, Runs
 

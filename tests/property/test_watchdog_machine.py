@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
-from speaker import config, status
+from speaker import config
+from speaker.reconcile import status
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
 from tests.fakes.site import NEIGHBORS, Life, Source
 from tests.fakes.virtual_time import VirtualClock, VirtualLoop
@@ -35,9 +36,9 @@ from tests.property import strategies as made
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
 
-    from speaker.backends.exabgp_neighbors import Neighbor
-    from speaker.settings import Config
-    from speaker.watchdog import Watchdog
+    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.config.settings import Config
+    from speaker.reconcile.reconciler import Watchdog
 
 CONFIG = """
 [node]

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from policy.intent import Intent, Mode
-from speaker import status
-from speaker.wish import take
+from speaker.reconcile import status
+from speaker.reconcile.intents import take
 from tests.fakes.site import INSIDE, PEER, V4, Site, running
 from tests.fakes.virtual_time import VirtualClock, run
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import parse_prefix
-from speaker import answers
-from speaker.answers import AnswerError, check, check_outcomes
+from speaker.control import answers
+from speaker.control.answers import AnswerError, check, check_outcomes
 from tests.unit.test_vip_mgmt import V4, V6, state
 
 ASKED = [parse_prefix(V4), parse_prefix(V6)]

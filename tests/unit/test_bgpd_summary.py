@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speaker.backends.quagga_summary import State, parse_summary
+from speaker.backends.quagga.summary import State, parse_summary
 
 QUAGGA = "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd"
 FRR = (

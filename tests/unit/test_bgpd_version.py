@@ -10,8 +10,8 @@ import pytest
 
 from policy.lint.finding import Code
 from speaker import config as configuration
-from speaker.backends.quagga_version import TESTED, Version, parse_version
-from speaker.backends.vtysh import NotRunningError, Output
+from speaker.backends.quagga.version import TESTED, Version, parse_version
+from speaker.backends.quagga.vtysh import NotRunningError, Output
 from speaker.check.bgpd import bgpd_version
 from tests.golden.transcript import DIALECTS
 from tests.lab.release import RELEASES

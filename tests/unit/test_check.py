@@ -11,9 +11,9 @@ from policy.lint.finding import Code, Finding
 from speaker import config
 from speaker.check.report import Report
 from speaker.check.world import dns, ipvs
-from speaker.health.table import TableAccessError, TableError
-from speaker.names import Resolver
-from speaker.show_policy import check_text
+from speaker.cli.policy_tables import check_text
+from speaker.health.ipvs.table import TableAccessError, TableError
+from speaker.resolver.resolver import Resolver
 from tests.lab.dns import SILENCE, DnsServer, Reply, records
 from tests.unit.health.tables import real, table
 from tests.unit.test_vip_mgmt import Run, watchdog
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from speaker.health.table import Table
+    from speaker.health.ipvs.table import Table
 
 SITE = """
 [node]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker import client
-from speaker.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control import client
+from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

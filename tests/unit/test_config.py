@@ -25,11 +25,11 @@ from policy.route import Asn, Community, LargeCommunity, Origin, parse_prefix
 from policy.topology import DataCentre
 from speaker import config
 from speaker.config import ConfigError
-from speaker.settings import NextHop
-from speaker.toml_text import toml_path
+from speaker.config.settings import NextHop
+from speaker.config.toml_text import toml_path
 
 if TYPE_CHECKING:
-    from speaker.settings import Config
+    from speaker.config.settings import Config
 
 HEAD = """
 [node]

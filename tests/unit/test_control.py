@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Intent, Mode
-from speaker import client, control, offline
-from speaker.client import NotServedError, OutcomeUnknownError, RefusedError
-from speaker.control import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
+from speaker.control import client, offline
+from speaker.control import server as control
+from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control.server import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
 from tests.fakes.site import SECOND, V4, V6, Site, running
 from tests.lab.eventually import eventually
 from tests.lab.user import nobody, reachable

@@ -13,12 +13,12 @@ import pytest
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker.control_socket import bind
-from speaker.directory_owner import as_owner
+from speaker.control.unix_socket import bind
 from speaker.errors import SpeakerError
-from speaker.health.fifo import Fifo
-from speaker.store import Store
-from speaker.turn import FileLock
+from speaker.files.directory_owner import as_owner
+from speaker.health.keepalived.fifo import Fifo
+from speaker.reconcile.lock import FileLock
+from speaker.state.store import Store
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require
 from tests.lab.user import reachable

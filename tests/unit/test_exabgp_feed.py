@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.route import parse_prefix
-from speaker.backends.exabgp_feed import MAX_PREFIXES, Feed, Update
-from speaker.backends.exabgp_neighbors import Ends
-from speaker.backends.exabgp_protocol import Conversation, Garbled, Ignored, parse_json
+from speaker.backends.exabgp.feed import MAX_PREFIXES, Feed, Update
+from speaker.backends.exabgp.neighbors import Ends
+from speaker.backends.exabgp.protocol import Conversation, Garbled, Ignored, parse_json
 
 if TYPE_CHECKING:
-    from speaker.backends.exabgp_protocol import Event
+    from speaker.backends.exabgp.protocol import Event
 
 A = Ends(ip_address("203.0.113.1"), ip_address("203.0.113.2"))
 B = Ends(ip_address("203.0.113.3"), ip_address("203.0.113.2"))

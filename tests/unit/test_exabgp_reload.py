@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Intent, Mode
-from speaker import status, wish
-from speaker.backends.exabgp_neighbors import Neighbors
-from speaker.backends.exabgp_sessions import Sessions
+from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.exabgp.sessions import Sessions
+from speaker.reconcile import intents as wish
+from speaker.reconcile import status
 from tests.fakes import virtual_time
 from tests.fakes.exabgp import DIALECTS
 from tests.fakes.site import INSIDE, NEIGHBORS, PEER, V4, running

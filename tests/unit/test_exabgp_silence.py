@@ -6,8 +6,8 @@ import asyncio
 
 from policy.plan import Withdraw
 from policy.route import Asn, parse_prefix
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.settings import ExabgpSettings, NextHop
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.config.settings import ExabgpSettings, NextHop
 from tests.fakes.exabgp import Daemon, Exabgp
 from tests.fakes.site import NEIGHBORS
 from tests.fakes.virtual_time import run

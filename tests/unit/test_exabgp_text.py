@@ -20,16 +20,16 @@ from policy.route import (
     parse_prefix,
 )
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp_feed import Update
-from speaker.backends.exabgp_neighbors import (
+from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_rib
+from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.neighbors import (
     Ends,
     Neighbor,
     Neighbors,
     parse_neighbors,
     parse_sessions,
 )
-from speaker.backends.exabgp_protocol import Conversation, Event, Ignored, PeerState, Shutdown
-from speaker.backends.exabgp_text import Sent, as_ebgp, parse_rib
+from speaker.backends.exabgp.protocol import Conversation, Event, Ignored, PeerState, Shutdown
 
 Rib = Mapping[Prefix, Sent | str]
 GOLDEN = Path(__file__).parents[1] / "golden" / "exabgp"

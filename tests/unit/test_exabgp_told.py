@@ -12,9 +12,9 @@ import pytest
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
-from speaker.backends.exabgp import RARELY, SETTLE, ExabgpBackend
-from speaker.reach import Reach, Reaches
-from speaker.settings import ExabgpSettings, NextHop
+from speaker.backends.exabgp.driver import RARELY, SETTLE, ExabgpBackend
+from speaker.config.settings import ExabgpSettings, NextHop
+from speaker.reconcile.reach import Reach, Reaches
 from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp
 from tests.fakes.site import INSIDE, NEIGHBORS, PEER, SECOND, V4, V6
 from tests.fakes.virtual_time import run

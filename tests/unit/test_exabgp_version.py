@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from speaker import status
-from speaker.backends.exabgp_version import UNTESTED, of_silence, parse_version
+from speaker.backends.exabgp.version import UNTESTED, of_silence, parse_version
 from speaker.check import world
+from speaker.reconcile import status
 from tests.fakes import virtual_time
 from tests.fakes.site import PEER, running
 from tests.fakes.virtual_time import VirtualClock

@@ -15,11 +15,11 @@ import pytest
 from pydantic import BaseModel
 
 from policy.lint.finding import Code
-from speaker import arguments as command_line
 from speaker import config
+from speaker.cli import arguments as command_line
 from speaker.config import ConfigError
+from speaker.config.schema import Document, HealthTable, Table
 from speaker.migration import options as importing
-from speaker.schema import Document, HealthTable, Table
 from tests.lab.exabgp import FLAVOURS, Flavour, executable
 
 if TYPE_CHECKING:

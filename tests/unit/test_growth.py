@@ -10,9 +10,10 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from policy.intent import Intent, Mode
-from speaker import config, wish
-from speaker.control import Control
-from speaker.steps import STEP
+from speaker import config
+from speaker.control.server import Control
+from speaker.reconcile import intents as wish
+from speaker.supervision.steps import STEP
 from tests.fakes import virtual_time
 from tests.fakes.site import running
 from tests.fakes.virtual_time import VirtualClock

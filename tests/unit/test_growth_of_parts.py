@@ -13,11 +13,11 @@ from policy.lint import outside
 from policy.plan import Announce, Withdraw
 from policy.route import Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.backends.quagga import QuaggaBackend
+from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.health.addresses import AddressSource
-from speaker.health.proc import Parser
-from speaker.health.settle import Settling
-from speaker.health.table import Counting, RealServer, Table, VirtualServer, Watched
+from speaker.health.ipvs.debounce import Settling
+from speaker.health.ipvs.proc import Parser
+from speaker.health.ipvs.table import Counting, RealServer, Table, VirtualServer, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.fakes import virtual_time

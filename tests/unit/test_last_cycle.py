@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from speaker import status
-from speaker.pulse import SHORTEST
-from speaker.show import status_table
+from speaker.cli.tables import status_table
+from speaker.reconcile import status
+from speaker.supervision.pulse import SHORTEST
 from tests.fakes.site import running
 from tests.fakes.virtual_time import VirtualClock, run
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker import dns_query
-from speaker.names import (
+from speaker.resolver import dns_client as dns_query
+from speaker.resolver.resolver import (
     Answer,
     AnswerError,
     BadNameError,

@@ -12,9 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speaker import terminal
+from speaker.cli.tables import history_table
+from speaker.log import Printable
 from speaker.printable import printable, printable_json
-from speaker.report import Printable
-from speaker.show import history_table, table
+from speaker.terminal import table
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202egpj.\r\x9b1m\u2028\n\x00"
 ACTS = set("\x1b\x07\x9b\r\u202e\u2028\x00")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speaker.backends.base import Peer, SentTo
-from speaker.reach import NO_SESSION, Reach, Reaches, down
+from speaker.reconcile.reach import NO_SESSION, Reach, Reaches, down
 
 
 def peers(**up: bool | None) -> list[Peer]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.report import WAITING, Queueing, Syslog
+from speaker.log import WAITING, Queueing, Syslog
 
 CLOSE_STDERR = """
 import os, sys
@@ -20,8 +20,8 @@ if sys.stderr is not None:  # as what started this program would have closed it
 """
 PROGRAM = """
 import logging
-from speaker import report
-report.set_up("vip_watchdog")
+from speaker.log import set_up
+set_up("vip_watchdog")
 for _ in range({lines}):
     logging.warning("x" * 1000)
 """

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.pulse import SHORTEST, STILL, STILL_EACH, Pulse
-from speaker.sentinel import AGAIN, ENDING, YOUNG, Sentinel
+from speaker.supervision.pulse import SHORTEST, STILL, STILL_EACH, Pulse
+from speaker.supervision.sentinel import AGAIN, ENDING, YOUNG, Sentinel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ import pytest
 
 from policy.plan import apply
 from speaker.backends.base import Reading
-from speaker.service import Service
-from speaker.supervisor import Part
+from speaker.runtime.service import Service
+from speaker.supervision.supervisor import Part
 from tests.fakes.site import TOML, write_config
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from policy.plan import Change, Drift
     from policy.route import Prefix, Route
     from speaker.backends.base import Peer
-    from speaker.settings import Config
-    from speaker.watchdog import Watchdog
+    from speaker.config.settings import Config
+    from speaker.reconcile.reconciler import Watchdog
 
 NO_CHECKS = '[health]\nsource = "none"\n'
 

@@ -11,7 +11,7 @@ import pytest
 from policy.plan import Announce, Withdraw
 from speaker import vip_watchdog
 from speaker.backends.base import Reading
-from speaker.shadow import Disagreements, Shadow
+from speaker.runtime.shadow import Disagreements, Shadow
 from tests.unit.test_dry_run import FIRST, OTHER, ROUTE, SECOND, Daemon
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker import client
-from speaker.client import RefusedError
+from speaker.control import client
+from speaker.control.client import RefusedError
 from tests.lab.eventually import eventually
 from tests.unit.test_end import spawned
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
-from speaker.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
-from speaker.store_file import _STEPS
+from speaker.state.database import _STEPS
+from speaker.state.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def in_another_process(path: Path, code: str) -> str:
         from pathlib import Path
         from policy.intent import Intent, Mode
         from policy.route import parse_prefix
-        from speaker.store import Store
+        from speaker.state.store import Store
         store = Store(Path({str(path)!r}))
         first = parse_prefix("192.0.2.1")
     """) + textwrap.dedent(code)

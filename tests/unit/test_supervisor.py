@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.cancellation import heed_cancellation
 from speaker.errors import SpeakerError
-from speaker.supervisor import CALM, PARTING, Part, end, keep
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.supervisor import CALM, PARTING, Part, end, keep
 from tests.fakes.virtual_time import run
 
 if TYPE_CHECKING:

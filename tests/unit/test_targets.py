@@ -10,8 +10,8 @@ import pytest
 from policy.health import HealthRule
 from policy.route import Asn, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.names import Answer, BadNameError, Family, NameLookupError
-from speaker.targets import TargetError, Targets, find
+from speaker.cli.targets import TargetError, Targets, find
+from speaker.resolver.resolver import Answer, BadNameError, Family, NameLookupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import pytest
 
 from policy.intent import Mode
 from policy.route import parse_prefix
-from speaker.store import Store
+from speaker.state.store import Store
 from tests.fakes.site import write_config
 
 if TYPE_CHECKING:

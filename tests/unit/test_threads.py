@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.threads import Threads
+from speaker.supervision.threads import Threads
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require
 

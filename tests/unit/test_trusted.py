@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker import config, trusted
-from speaker.backends.vtysh import Shell, VtyshError
-from speaker.migration import output
-from speaker.migration.statement import MigrationError
+from speaker import config
+from speaker.backends.quagga.vtysh import Shell, VtyshError
+from speaker.files import trusted
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.target import files as output
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require
 from tests.lab.user import nobody, reachable

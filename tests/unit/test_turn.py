@@ -18,9 +18,9 @@ from policy.plan import Announce, Withdraw
 from policy.route import AsPath, Attributes, Route
 from speaker.backends.base import Reading
 from speaker.clock import SystemClock
-from speaker.ledger import Ledger
-from speaker.store import Store
-from speaker.turn import UNSURE, Exclusive, FileLock, LockError, NoLock
+from speaker.reconcile.durable_state import Ledger
+from speaker.reconcile.lock import UNSURE, Exclusive, FileLock, LockError, NoLock
+from speaker.state.store import Store
 from tests.property import strategies as made
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def test_a_turn_ends_with_its_process(state: Path) -> None:
     """A run that was killed holds nobody up."""
     code = (
         "import asyncio, pathlib, sys, time\n"
-        "from speaker.turn import FileLock\n"
+        "from speaker.reconcile.lock import FileLock\n"
         "async def main():\n"
         "    async with FileLock(1, pathlib.Path(sys.argv[1])).held():\n"
         "        print('mine', flush=True)\n"

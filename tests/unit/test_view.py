@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Prefix, Route
 from speaker.backends.base import Reading
-from speaker.view import FIRST_RETRY, LAST_RETRY, View
+from speaker.reconcile.daemon_state import FIRST_RETRY, LAST_RETRY, View
 from tests.property import strategies as made
 
 FIRST, SECOND = made.HOSTS_V4[:2]

@@ -16,7 +16,7 @@ import pytest
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import vip_mgmt
-from speaker.store import Store
+from speaker.state.store import Store
 from tests.fakes.site import write_config
 from tests.lab.dns import DnsServer, Reply, records
 

@@ -13,11 +13,12 @@ import pytest
 from policy.health import Observation, Presence
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker import config, status
-from speaker.ledger import PASSING
-from speaker.scope import kept, scope
-from speaker.store import StoreError
-from speaker.watchdog import FIRST_LOOK
+from speaker import config
+from speaker.reconcile import status
+from speaker.reconcile.durable_state import PASSING
+from speaker.reconcile.reconciler import FIRST_LOOK
+from speaker.reconcile.scope import kept, scope
+from speaker.state.store import StoreError
 from tests.fakes import virtual_time
 from tests.fakes.exabgp import Daemon, Exabgp
 from tests.fakes.site import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.route import Prefix
-    from speaker.settings import Config
+    from speaker.config.settings import Config
     from tests.fakes.site import Site
 
 READ = "show adj-rib out extensive"

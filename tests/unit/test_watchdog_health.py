@@ -11,10 +11,11 @@ import pytest
 
 from policy.health import Checker, Observation, Presence
 from policy.intent import Intent, Mode
-from speaker import config, status
-from speaker.backends.exabgp import ExabgpBackend
-from speaker.store import Store
-from speaker.watchdog import Watchdog
+from speaker import config
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.reconcile import status
+from speaker.reconcile.reconciler import Watchdog
+from speaker.state.store import Store
 from tests.fakes import virtual_time
 from tests.fakes.exabgp import Daemon, Exabgp
 from tests.fakes.site import INSIDE, NEIGHBORS, PEER, SECOND, V4, V6, WEB, write_config

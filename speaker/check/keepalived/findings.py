@@ -16,7 +16,7 @@ from speaker.check.keepalived.lines import ConfError
 from speaker.check.keepalived.servers import Mark, conf_of
 from speaker.check.keepalived.tree import read_tree
 from speaker.check.report import Report
-from speaker.health.keepalived import arguments
+from speaker.health.keepalived.process import arguments
 from speaker.units import duration_text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from speaker.check.keepalived.lines import Files
     from speaker.check.keepalived.servers import Addresses, Conf, Server
     from speaker.check.keepalived.timing import Timing
-    from speaker.settings import Config, HealthSettings
+    from speaker.config.settings import Config, HealthSettings
 
 DEFAULT_PATH = Path("/etc/keepalived/keepalived.conf")
 _NAMED = 4096

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.health import PROTOCOLS
-from speaker.health.table import MarkService, RealServer, Table, VirtualServer
+from speaker.health.ipvs.table import MarkService, RealServer, Table, VirtualServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

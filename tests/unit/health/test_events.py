@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.health.events import MAX_LINE, Lines, is_event
+from speaker.health.keepalived.events import MAX_LINE, Lines, is_event
 
 MEASURED = b"""VS [192.0.2.1]:tcp:80 UP
 VS FWM 7 UP

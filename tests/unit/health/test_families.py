@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.health import FWMARK, Service
-from speaker.health.families import AGAIN, TellingReader
-from speaker.health.proc import Parser, TextError
-from speaker.health.table import (
+from speaker.health.ipvs.families import AGAIN, TellingReader
+from speaker.health.ipvs.proc import Parser, TextError
+from speaker.health.ipvs.table import (
     Counting,
     MarkService,
     RealServer,

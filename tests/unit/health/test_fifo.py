@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.health.fifo import Fifo
-from speaker.health.pace import AGAIN
+from speaker.health.keepalived.fifo import Fifo
+from speaker.health.throttle import AGAIN
 from tests.lab.user import nobody, reachable
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.health import Checker, Observation, Service
-from speaker.health.ipvs import PATIENCE, IpvsSource
-from speaker.health.keepalived import Keepalived, Seen
-from speaker.health.settle import SETTLE, STUBBORN
-from speaker.health.table import Table, TableAccessError, TableError, Watched
+from speaker.health.ipvs.debounce import SETTLE, STUBBORN
+from speaker.health.ipvs.source import PATIENCE, IpvsSource
+from speaker.health.ipvs.table import Table, TableAccessError, TableError, Watched
+from speaker.health.keepalived.process import Keepalived, Seen
 from tests.unit.health.tables import real, table
 
 if TYPE_CHECKING:

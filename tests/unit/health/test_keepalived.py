@@ -13,8 +13,8 @@ import pytest
 
 from policy.health import Checker
 from speaker.clock import SystemClock
-from speaker.health import keepalived
-from speaker.health.keepalived import MISSED, NAME, OVERLAP, RESCAN, Keepalived, is_running
+from speaker.health.keepalived import process as keepalived
+from speaker.health.keepalived.process import MISSED, NAME, OVERLAP, RESCAN, Keepalived, is_running
 from tests.lab.eventually import eventually
 from tests.lab.installed import NOBODY
 from tests.lab.requirements import require

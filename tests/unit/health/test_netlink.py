@@ -10,8 +10,8 @@ import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic.ipvs import ipvsmsg
 
-from speaker.health.netlink import Connection, Key, NetlinkReader, dump, key_of
-from speaker.health.table import Table, TableAccessError, TableError
+from speaker.health.ipvs.netlink import Connection, Key, NetlinkReader, dump, key_of
+from speaker.health.ipvs.table import Table, TableAccessError, TableError
 from tests.unit.health.tables import RECORDED, RECORDED_TABLE
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.health.proc import Parser, ProcReader, TextError
-from speaker.health.table import Table, TableAccessError, TableError
+from speaker.health.ipvs.proc import Parser, ProcReader, TextError
+from speaker.health.ipvs.table import Table, TableAccessError, TableError
 from tests.unit.health.tables import HEADING, RECORDED, RECORDED_TEXT, TABLES, real, render, table
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.health.settle import SETTLE, STUBBORN, Settling
-from speaker.health.table import Table
+from speaker.health.ipvs.debounce import SETTLE, STUBBORN, Settling
+from speaker.health.ipvs.table import Table
 from tests.unit.health.tables import TABLES, real, table
 
 if TYPE_CHECKING:
-    from speaker.health.table import RealServer
+    from speaker.health.ipvs.table import RealServer
 
     Families = dict[int | None, list[RealServer]]
 

@@ -22,9 +22,9 @@ from policy.health import (
 from policy.route import Asn
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.clock import SystemClock
+from speaker.config.settings import HealthSettings
+from speaker.health.ipvs.table import Table, TableError
 from speaker.health.sources import LAST_LOOK, Together, sources_for
-from speaker.health.table import Table, TableError
-from speaker.settings import HealthSettings
 from tests.fakes import virtual_time
 from tests.unit.health.tables import real, table
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import FWMARK, Observation, Service
-from speaker.health.table import Counting, Table, Watched
+from speaker.health.ipvs.table import Counting, Table, Watched
 from tests.unit.health.tables import ADDRESSES, PORTS, TABLES, real, table
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speaker import vip_mgmt
-from speaker.migration.read import read
-from speaker.migration.statement import MigrationError
-from speaker.migration.values import Dialect
+from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError
 from tests.lab.site import toml
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from policy.route import parse_prefix
-from speaker.migration.evaluate import Evaluation, Hop, Update, evaluate
+from speaker.migration.updates.evaluate import Evaluation, Hop, Update, evaluate
 from tests.migration.reading import understand
 
 ROUTER = "203.0.113.1"

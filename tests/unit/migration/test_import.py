@@ -14,19 +14,20 @@ import pytest
 
 from policy.assess import duties
 from speaker import config, vip_mgmt
-from speaker.migration import command, output
-from speaker.migration.evaluate import evaluate
+from speaker.migration import import_command as command
+from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.options import Import, parse
-from speaker.migration.read import read
-from speaker.migration.site import make
-from speaker.migration.statement import MigrationError
-from speaker.migration.values import Dialect
+from speaker.migration.target import files as output
+from speaker.migration.target.exabgp_site import make
+from speaker.migration.updates.evaluate import evaluate
 from tests.lab.dns import DnsServer, records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speaker.settings import Config
+    from speaker.config.settings import Config
 
 BGP1 = "route-map BGP1 permit 10\n set as-path prepend 64699\n"
 BGP2 = "route-map BGP2 permit 10\n set as-path prepend 64699 64699\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.migration import command
+from speaker.migration import import_command as command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from speaker.migration.account import account
-from speaker.migration.evaluate import evaluate
-from speaker.migration.read import read
-from speaker.migration.statement import MigrationError, Mode, statements
-from speaker.migration.top import TOP_HARMLESS, TOP_REFUSED
-from speaker.migration.values import Dialect, Treatment
+from speaker.migration.bgpd_conf.model import Dialect, Treatment
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError, Mode, statements
+from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
+from speaker.migration.updates.evaluate import evaluate
+from speaker.migration.updates.verdicts import account
 from tests.migration.reading import understand
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "vtysh"

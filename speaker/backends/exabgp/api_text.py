@@ -1,0 +1,249 @@
+"""ExaBGP's API as text: lines of routes to render, its Adj-RIB-Out to parse. No I/O.
+
+Both dialects: 4.2 and 5.0. Lines are made of parsed values only, because ExaBGP finds its
+commands by substring: a stray `shutdown` anywhere in a line would stop it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from policy.plan import Announce
+from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
+from speaker.backends.base import BackendError
+from speaker.backends.exabgp.neighbors import Ends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.config.settings import NextHop
+    from speaker.units import IpAddress
+
+PREFIXES_PER_LINE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a line gives one neighbour: the attributes as sent, and NEXT_HOP, None for `self`."""
+
+    attributes: Attributes
+    next_hop: IpAddress | None
+
+    def __str__(self) -> str:
+        return f"next-hop {self.next_hop or 'self'} {self.attributes}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command and the changes that it asks for."""
+
+    command: str
+    changes: tuple[Change, ...]
+
+    @property
+    def text(self) -> str:
+        """The line as ExaBGP reads it."""
+        return f"{self.command} nlri {' '.join(str(change.prefix) for change in self.changes)}"
+
+    def halves(self) -> tuple[Line, Line]:
+        """Return two lines that ask for the same."""
+        middle = len(self.changes) // 2
+        return Line(self.command, self.changes[:middle]), Line(self.command, self.changes[middle:])
+
+
+def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None) -> Sent:
+    """Return what one neighbour gets of a route: its own local AS, and on iBGP none but the prepends.
+
+    That is what Quagga sends (RFC 4271 §5.1.2).
+    """
+    copies = len(attributes.as_path) - (neighbor.local_as == neighbor.peer_as)
+    path = AsPath((neighbor.local_as,) * copies)
+    if path != attributes.as_path:
+        attributes = replace(attributes, as_path=path)
+    return Sent(attributes, next_hop)
+
+
+def unreachable(neighbor: Neighbor, version: int, next_hop: IpAddress | None) -> str:
+    """Return why a neighbour can't be sent routes of a family, or nothing.
+
+    `next-hop self` is the local address of the session, which must be of the route's family:
+    ExaBGP 5 answers `error` otherwise and 4 nothing at all.
+    """
+    local = neighbor.local_address
+    if version not in neighbor.families or next_hop is not None:
+        return ""
+    if local is not None and local.version == version:
+        return ""
+    return (
+        f"neighbor {neighbor.address}: no IPv{version} next hop on a session from {local}; "
+        f"set next_hop = {{ ipv{version} = … }} in vip.toml"
+    )
+
+
+def next_hop_for(hops: NextHop, version: int) -> IpAddress | None:
+    """Return the configured next hop of a family, None for `self`."""
+    return hops.ipv4 if version == 4 else hops.ipv6
+
+
+def render_sent(what: Sent) -> str:
+    """Render the attributes of an `announce attributes` line."""
+    attributes = what.attributes
+    words = [f"next-hop {what.next_hop or 'self'}"]
+    if attributes.as_path.asns:  # an empty one would be sent as such, to eBGP peers too
+        words.append(f"as-path [ {attributes.as_path} ]")
+    words.append(f"origin {attributes.origin}")
+    if attributes.med is not None:
+        words.append(f"med {attributes.med}")
+    if attributes.communities:
+        words.append(f"community [ {' '.join(map(str, attributes.communities))} ]")
+    if attributes.large_communities:
+        words.append(f"large-community [ {' '.join(map(str, attributes.large_communities))} ]")
+    return " ".join(words)
+
+
+def render(changes: Iterable[Change], neighbors: Neighbors, hops: NextHop) -> Iterator[Line]:
+    """Render changes as lines of one family and one set of attributes, withdrawals first.
+
+    A line goes to all neighbours that get the same of it. What goes to none has no line.
+    """
+    withdraw: dict[int, list[Change]] = defaultdict(list)
+    announce: dict[tuple[int, Attributes], list[Change]] = defaultdict(list)
+    for change in changes:
+        if isinstance(change, Announce):
+            announce[change.prefix.version, change.route.attributes].append(change)
+        else:
+            withdraw[change.prefix.version].append(change)
+    for version, group in withdraw.items():
+        if concerned := neighbors.of_family(version):
+            yield from withdrawals(version, group, neighbors.select(concerned))
+    for (version, attributes), group in announce.items():
+        hop = next_hop_for(hops, version)
+        given: dict[str, list[Neighbor]] = defaultdict(list)
+        for neighbor in neighbors.of_family(version):
+            if not unreachable(neighbor, version, hop):
+                given[render_sent(sent(attributes, neighbor, hop))].append(neighbor)
+        for text, those in given.items():
+            yield from _lines(f"{neighbors.select(those)} announce attributes {text}", group)
+
+
+def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Iterator[Line]:
+    """Render withdrawals of one family as lines to the neighbours of a selector."""
+    return _lines(f"{selector} withdraw attributes next-hop {_NO_HOP[version]}", changes)
+
+
+# No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
+# withdrawal in a form for which the peer resets the session.
+_NO_HOP = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing listens there
+
+
+def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:
+    for start in range(0, len(changes), PREFIXES_PER_LINE):
+        yield Line(command.lstrip(), tuple(changes[start : start + PREFIXES_PER_LINE]))
+
+
+_RIB = re.compile(
+    r"neighbor (?P<peer>\S+) local-ip (?P<local>\S+) local-as (?P<local_as>\d+) peer-as (?P<peer_as>\d+)"
+    r" .*?\b(?P<family>ipv[46] unicast) (?P<prefix>\S+)(?P<rest>.*)"
+)
+_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9a-z: -]*?) ?[\]\)]|(?P<{0}1>[0-9a-z:-]+))"
+_REST = re.compile(
+    r" next-hop (?P<hop>\S+)(?: origin (?P<origin>\w+))?"
+    rf"(?: as-path {_BRACKETED.format('path')})?"
+    r"(?: local-preference \d+)?(?: med (?P<med>\d+))?(?: local-preference \d+)?"
+    rf"(?: community {_BRACKETED.format('community')})?"
+    rf"(?: large-community {_BRACKETED.format('large')})?"
+)
+
+
+# Given as numbers, and shown by name.
+_WELL_KNOWN = {
+    "no-export": "65535:65281",
+    "no-advertise": "65535:65282",
+    "no-export-subconfed": "65535:65283",
+    "no-peer": "65535:65284",
+    "blackhole": "65535:666",
+}
+
+
+def parse_rib(lines: Iterable[str]) -> Mapping[Ends, Mapping[Prefix, Sent | str]]:
+    """Parse the answer to `show adj-rib out extensive`: what is sent, by session and prefix.
+
+    A route with attributes that we never send comes as its text, so that it equals none of ours.
+    Families other than IPv4 and IPv6 unicast are passed over.
+
+    Raises:
+        BackendError: a line is not of the known form.
+    """
+    found: dict[Ends, dict[Prefix, Sent | str]] = defaultdict(dict)
+    known: dict[tuple[str, str], Ends] = {}
+    for line in lines:
+        match = _RIB.fullmatch(line.strip())
+        if match is None:
+            if line.startswith("neighbor ") and not re.search(r" ipv[46] unicast ", line):
+                continue
+            raise BackendError(
+                f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
+                "is this ExaBGP 4.2 or 5.0?"
+            )
+        try:
+            written = (match["peer"], match["local"])
+            ends = known.get(written) or known.setdefault(written, Ends.parse(*written))
+            found[ends][parse_prefix(match["prefix"])] = _parse_sent(match["rest"])
+        except ValueError as error:
+            raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
+    return dict(found)
+
+
+@lru_cache(maxsize=1024)
+def _parse_sent(text: str) -> Sent | str:
+    """Parse attributes. Thousands of routes have the same, and then one object is all of theirs."""
+    match = _REST.fullmatch(text.rstrip())
+    if match is None:
+        return text.strip()
+    try:
+        hop = None if match["hop"] == "self" else ip_address(match["hop"])
+        return Sent(
+            Attributes(
+                AsPath.parse(match["path"] or match["path1"] or ""),
+                None if match["med"] is None else int(match["med"]),
+                Origin(match["origin"] or "igp"),
+                tuple(
+                    Community.parse(_WELL_KNOWN.get(word, word))
+                    for word in _words(match, "community")
+                ),
+                tuple(map(LargeCommunity.parse, _words(match, "large"))),
+            ),
+            hop,
+        )
+    except ValueError:
+        return text.strip()
+
+
+def _words(match: re.Match[str], group: str) -> list[str]:
+    return (match[group] or match[f"{group}1"] or "").split()
+
+
+def as_ebgp(
+    what: Sent | str, neighbor: Neighbor, hop: IpAddress | None, asn: Asn
+) -> Attributes | None:
+    """Return the attributes of a route that a neighbour was sent, as an eBGP peer of `asn` sees them.
+
+    The inverse of `sent`. None where it is nothing that we would have sent. For `self`, 4.2
+    shows the word and 5.0 the address.
+    """
+    if isinstance(what, str):
+        return None
+    hops = {hop} if hop is not None else {None, neighbor.local_address}
+    path = what.attributes.as_path
+    copies = len(path) + (neighbor.local_as == neighbor.peer_as)
+    if what.next_hop not in hops or not copies or set(path) - {neighbor.local_as}:
+        return None
+    return replace(what.attributes, as_path=AsPath((asn,) * copies))

@@ -1,0 +1,383 @@
+"""The ExaBGP driver: what is asked of it, and which of its words must be doubted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from policy.plan import Announce, Withdraw
+from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.exabgp.announced import Announced
+from speaker.backends.exabgp.api_text import (
+    next_hop_for,
+    parse_rib,
+    render,
+    unreachable,
+    withdrawals,
+)
+from speaker.backends.exabgp.neighbors import Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.pipe import Pipe
+from speaker.backends.exabgp.protocol import PeerState
+from speaker.backends.exabgp.requests import Requests
+from speaker.backends.exabgp.sent import WhoWasSent
+from speaker.backends.exabgp.sessions import Sessions
+from speaker.backends.exabgp.told import Told
+from speaker.backends.exabgp.version import parse_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from policy.plan import Change
+    from policy.route import Asn, Prefix
+    from speaker.backends.base import Daemon, SentTo
+    from speaker.backends.exabgp.feed import Update
+    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.protocol import Garbled
+    from speaker.config.settings import ExabgpSettings
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+SETTLE = (1.0, 10.0)
+DOUBT = 60.0
+# What ExaBGP's Adj-RIB-Out lacks is withdrawn again when a session came up; else so rarely, because
+# ExaBGP logs a line for each prefix.
+RARELY = 3600.0
+# So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
+SENT_WITHIN = 1.0
+SENT_WITHIN_EACH = 0.001
+# What changes again within MIXED seconds may be sent in an earlier shape, and what changed while
+# a session was down too: after CALM seconds without a change, all is sent again.
+MIXED = 10.0
+CALM = 3.0
+NOBODY = (
+    "no neighbor of ExaBGP has this process; list it in the neighbor's api { processes [ … ]; }"
+)
+
+
+class ExabgpBackend:
+    """The ExaBGP that spawned us. `run` must be running, as `Pipe` says."""
+
+    heal = 30.0
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        write: Callable[[bytes], object],
+        *,
+        wake: Callable[[], None],
+        patience: float = PATIENCE,
+        settle: Sequence[float] = SETTLE,
+        calm: float = CALM,
+    ) -> None:
+        """Make a driver, which `configure` makes ready.
+
+        Args:
+            reader: what ExaBGP writes to us.
+            write: takes what we write to ExaBGP, without blocking.
+            wake: called when the daemon must be looked at.
+            patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
+            settle: how long after a session came up its routes are sent again, in seconds. More
+                than once, because a large table is still being sent at first.
+            calm: how long nothing may have changed before everything is sent again, in seconds.
+        """
+        self._pipe = Pipe(reader, write, told=self._hear, patience=patience)
+        self._wake = wake
+        self._settle = settle
+        self._calm = calm
+        self._daemon: Daemon | None = None
+        self._requests = Requests(self._pipe)
+        self._neighbors = Neighbors()
+        self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
+        self._sessions = Sessions()
+        self._up: Mapping[Neighbor, bool] = {}
+        self._told = Told()
+        self._news = asyncio.Event()
+        # What was seen not to be sent, and not to be known, at the last reading: each is sent again once.
+        self._missing: frozenset[tuple[str, str]] = frozenset()
+        self._unknown: set[Prefix] = set()
+        self._came_up = self._must_flush = True  # a session may have come up before we were started
+        self._doubted = 0.0
+        self._settles_at = 0.0
+        self._changed: dict[Prefix, tuple[Change, float]] = {}
+        self._mixed: set[Prefix] = set()
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set when ExaBGP has gone away."""
+        return self._pipe.gone
+
+    def configure(self, asn: Asn, settings: ExabgpSettings) -> None:
+        """Take the data centre's ASN, the next hops, and which neighbours are ours."""
+        self._asn = asn
+        self._settings = settings
+
+    # --- sessions --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read until ExaBGP goes away, which sets `gone`."""
+        self._sessions.began = asyncio.get_running_loop().time()
+        self._settles_at = self._sessions.began + DOUBT
+        await self._pipe.run()
+
+    def _hear(self, event: PeerState | Update | Garbled) -> None:
+        self._told.take(event)
+        if isinstance(event, PeerState):
+            self._peer_changed(event)
+        self._news.set()
+
+    def _peer_changed(self, state: PeerState) -> None:
+        ends, up, reason = state.ends, state.up, state.reason
+        known = self._sessions.is_told(ends, asyncio.get_running_loop().time(), up=up)
+        self._up = self._sessions.of(self._neighbors)
+        neighbor = self._neighbors.of(ends)
+        name = str(ends.peer) if neighbor is None else self._neighbors.name(neighbor)
+        if up != known:
+            self._wake()  # who was sent what is not what it was
+        if up:
+            log.warning("peer %s: up", name)
+            self._session_came_up()
+        elif known is not False:
+            log.warning("peer %s: down: %.200s", name, reason)
+
+    def _session_came_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        *early, last = self._settle
+        self._settles_at = max(self._settles_at, loop.time() + last)
+        for delay in early:
+            loop.call_later(delay, self._settled)
+        loop.call_later(last, partial(self._settled, flush=True))
+
+    def _settled(self, *, flush: bool = False) -> None:
+        """Doubt what was sent when the session came up: it may be what was so before.
+
+        ExaBGP sends what was withdrawn while the session was down, and earlier attributes of
+        what changed then. The one is healed by withdrawing again, the other by a flush.
+        """
+        self._came_up = True
+        self._must_flush = self._must_flush or flush
+        self._wake()
+
+    # --- the contract ----------------------------------------------------------------------
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """See `Backend.apply`."""
+        if not all(map(self._neighbors.of_family, {change.prefix.version for change in changes})):
+            try:
+                await self._look_at_neighbors()
+            except BackendError as error:
+                return {change.prefix: str(error) for change in changes}
+        impossible = {
+            (kind, version): self._nobody(version) or (kind is Announce and self._no_hop(version))
+            for kind in (Announce, Withdraw)
+            for version in (4, 6)
+        }
+        failures = {
+            change.prefix: reason
+            for change in changes
+            if (reason := impossible[type(change), change.prefix.version])
+        }
+        hops = self._settings.next_hop
+        try:
+            failures |= await self._requests.ask_for(
+                changes, lambda group: render(group, self._neighbors, hops)
+            )
+            for prefix, reason in (await self._withdraw_strays(changes)).items():
+                failures.pop(prefix, None)
+                if reason:
+                    failures[prefix] = reason
+        finally:
+            self._note_changes(changes)
+        return failures
+
+    async def _withdraw_strays(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """Withdraw what neighbours have that do not list our process any more.
+
+        4.2 takes that until the session starts again, 5.0 never does.
+
+        Returns:
+            The prefixes that such a neighbour has, with the reason why it still has them, or nothing.
+        """
+        found: dict[Prefix, str] = {}
+        withdrawn = [change for change in changes if isinstance(change, Withdraw)]
+        for neighbor in self._neighbors.others:
+            stray = self._strays.get(neighbor, ())
+            for version in (4, 6):
+                group = [
+                    change
+                    for change in withdrawn
+                    if change.prefix.version == version and change.prefix in stray
+                ]
+                for line in withdrawals(version, group, neighbor.selector):
+                    taken = await self._requests.is_taken(line)
+                    reason = "" if taken else self._out_of_reach(neighbor)
+                    for change in line.changes:
+                        found[change.prefix] = found.get(change.prefix) or reason
+        return found
+
+    def _note_changes(self, changes: Sequence[Change]) -> None:
+        """Note which prefixes change again before ExaBGP has surely sent their last change."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._changed = {p: last for p, last in self._changed.items() if now - last[1] < MIXED}
+        self._mixed.update(
+            change.prefix
+            for change in changes
+            if self._changed.get(change.prefix, (change, now))[0] != change
+        )
+        self._changed.update((change.prefix, (change, now)) for change in changes)
+        if self._mixed:
+            loop.call_later(self._calm + 0.1, self._wake)
+
+    def _nobody(self, version: int) -> str:
+        """Return why there is nobody to send routes of a family to, or nothing."""
+        if not self._neighbors.ours:
+            return NOBODY
+        if not self._neighbors.of_family(version):
+            return f"no neighbor of ExaBGP has family ipv{version} unicast"
+        return ""
+
+    def _no_hop(self, version: int) -> str:
+        """Return why routes of a family can't reach every neighbour that has it, or nothing."""
+        hop = next_hop_for(self._settings.next_hop, version)
+        concerned = self._neighbors.of_family(version)
+        return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`. ExaBGP's Adj-RIB-Out is a cache, and no proof of what a peer has.
+
+        What it lacks is doubtful after a session came up, and now and then; what it has is sent
+        again where it may not have been.
+        """
+        came_up, must_flush, mixed = self._came_up, self._must_flush, self._mixed
+        self._came_up, self._must_flush, self._mixed = False, False, set()
+        try:
+            return await self._read(prefixes, mixed, came_up=came_up, must_flush=must_flush)
+        except BaseException:
+            self._came_up = self._came_up or came_up
+            self._must_flush = self._must_flush or must_flush
+            self._mixed |= mixed
+            raise
+
+    async def _read(
+        self, prefixes: Collection[Prefix], mixed: set[Prefix], *, came_up: bool, must_flush: bool
+    ) -> Reading:
+        now = asyncio.get_running_loop().time()
+        if self._daemon is None:  # it stays the same for as long as it lets us live
+            self._daemon = parse_version(await self._pipe.ask_lines("version"))
+        await self._look_at_neighbors()
+        last = max((when for _, when in self._changed.values()), default=0.0)
+        calm = now - last >= self._calm
+        up = any(peer.up for peer in self.peers())
+        flushed = up and calm
+        if flushed and (must_flush or mixed):
+            flushed = (await self._pipe.ask("flush adj-rib out")).ok
+        if not flushed:
+            self._must_flush = self._must_flush or must_flush
+            self._mixed |= mixed
+            mixed = set()
+        ribs = parse_rib(await self._pipe.ask_lines("show adj-rib out extensive"))
+        announced = Announced(prefixes, ribs, self._neighbors)
+        self._strays = announced.strays
+        routes = announced.routes(self._settings.next_hop, self._asn)
+        absent = {prefix for prefix, seen in routes.items() if seen is None}
+        doubtful = absent & mixed
+        if came_up or now - self._doubted >= RARELY:
+            self._doubted = now
+            doubtful |= self._told.unproven(absent, self._up)
+        elif calm:
+            phantoms, unknown = self._told.doubts(absent, self._up)
+            doubtful |= phantoms | (unknown - self._unknown)
+            self._unknown = unknown
+        held = announced.held()
+        if calm and now > self._settles_at:
+            self._send_again_what_is_missing(held)
+        up = all(peer.up for peer in self.peers())
+        settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
+        sent = self._sent(routes, held)
+        return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
+
+    def _trouble(self) -> str:
+        """Return what is wrong with ExaBGP and its neighbours, in words."""
+        daemon = self._daemon
+        unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
+        nobody = [] if self._neighbors.ours else [NOBODY]
+        return "; ".join([*unknown, *nobody, *map(self._out_of_reach, self._strays)])
+
+    def _out_of_reach(self, neighbor: Neighbor) -> str:
+        prefixes = self._strays[neighbor]
+        return (
+            f"neighbor {self._neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
+            f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "
+            "withdrawn there; list it, or remove the neighbor, and have ExaBGP read exabgp.conf"
+        )
+
+    async def _look_at_neighbors(self) -> None:
+        lines = await self._pipe.ask_lines("show neighbor configuration")
+        self._neighbors = Neighbors(parse_neighbors(lines), self._settings.process)
+        self._sessions.ask()
+        shown = parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
+        missed = self._sessions.shown(shown, asyncio.get_running_loop().time())
+        self._told.look(self._neighbors, self._settings.process, missed)
+        self._up = self._sessions.of(self._neighbors)
+        if missed:
+            self._session_came_up()
+
+    # --- who was sent what ------------------------------------------------------------------
+
+    def _sent(
+        self, prefixes: Collection[Prefix], held: Mapping[Neighbor, Collection[Prefix]]
+    ) -> Mapping[Prefix, SentTo]:
+        """Return who was sent each prefix: by what it tells, else what it holds for it is the best there is."""
+
+        def has(neighbor: Neighbor) -> Callable[[Prefix, str], bool | None]:
+            told, holds = self._told.of(neighbor), held.get(neighbor, ())
+            if told is not None:
+                return lambda _, text: told.has(text)
+            return lambda prefix, _: self._up.get(neighbor) and prefix in holds
+
+        return WhoWasSent(prefixes, self._neighbors, has)
+
+    def _send_again_what_is_missing(self, held: Mapping[Neighbor, Collection[Prefix]]) -> None:
+        """Have all sent again if a session that is up was not sent what is held for it: once for the same."""
+        missing = self._told.missing(held, self._up)
+        if missing - self._missing:
+            self._must_flush = True
+            self._wake()
+        self._missing = missing
+
+    async def until_sent(self, prefixes: Collection[Prefix]) -> None:
+        """See `Backend.until_sent`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SENT_WITHIN + SENT_WITHIN_EACH * len(prefixes)):
+                for prefix in prefixes:
+                    await self._until_sent(prefix)
+
+    async def _until_sent(self, prefix: Prefix) -> None:
+        change, _ = self._changed.get(prefix, (None, 0.0))
+        wanted, text = isinstance(change, Announce), str(prefix)
+        for neighbor in self._neighbors.of_family(prefix.version) if change is not None else ():
+            told = self._told.of(neighbor)
+            while told is not None and self._up.get(neighbor) and told.has(text) is not wanted:
+                self._news.clear()
+                await self._news.wait()
+
+    def peers(self) -> Sequence[Peer]:
+        """See `Backend.peers`."""
+        return tuple(
+            Peer(
+                str(neighbor.address),
+                neighbor.peer_as,
+                self._up.get(neighbor),
+                neighbor.local_as,
+                self._neighbors.name(neighbor),
+            )
+            for neighbor in self._neighbors.ours
+        )
+
+    def daemon(self) -> Daemon | None:
+        """See `Backend.daemon`."""
+        return self._daemon or self._pipe.untold_daemon()

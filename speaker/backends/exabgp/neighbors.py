@@ -1,0 +1,226 @@
+"""ExaBGP's neighbours, as it shows them: their configuration, and which are up. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.route import Asn
+from speaker.backends.base import BackendError
+from speaker.backends.exabgp.sections import parse_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from speaker.backends.exabgp.sections import Section
+    from speaker.units import IpAddress
+
+
+class Ends(NamedTuple):
+    """What tells a session from all others: its two addresses.
+
+    `local` is None where ExaBGP chooses it, and has not yet.
+    """
+
+    peer: IpAddress
+    local: IpAddress | None
+
+    @classmethod
+    def parse(cls, peer: str, local: str) -> Ends:
+        """Parse both as ExaBGP writes them.
+
+        Raises:
+            ValueError: one is no address.
+        """
+        return cls(ip_address(peer), None if local in _CHOSEN else ip_address(local))
+
+
+_CHOSEN = {"auto", "None"}
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
+
+    `told` are those of `processes` that are told of each UPDATE as it is sent.
+    """
+
+    address: IpAddress
+    local_address: IpAddress | None
+    local_as: Asn
+    peer_as: Asn
+    families: frozenset[int]
+    processes: frozenset[str]
+    told: frozenset[str] = frozenset()
+
+    @property
+    def ends(self) -> Ends:
+        """Its session's addresses, as far as they are configured."""
+        return Ends(self.address, self.local_address)
+
+    @property
+    def selector(self) -> str:
+        """What makes a line go to this neighbour alone.
+
+        A local address that ExaBGP chooses is None in the name by which it selects, even when it
+        has chosen.
+        """
+        return (
+            f"neighbor {self.address} local-ip {self.local_address} "
+            f"local-as {self.local_as} peer-as {self.peer_as}"
+        )
+
+
+class Neighbors:
+    """The neighbours of a configuration, to be found by what ExaBGP says of sessions."""
+
+    def __init__(self, neighbors: Iterable[Neighbor] = (), process: str | None = None) -> None:
+        """Take them in order.
+
+        Args:
+            neighbors: all that ExaBGP has.
+            process: the name of ours, whose neighbours are those that list it; None where any may
+                be ours.
+        """
+        self.all = tuple(neighbors)
+        self.ours = tuple(
+            neighbor
+            for neighbor in self.all
+            if neighbor.processes and (process is None or process in neighbor.processes)
+        )
+        ours = frozenset(self.ours)
+        self.others = tuple(neighbor for neighbor in self.all if neighbor not in ours)
+        self._by_ends = {neighbor.ends: neighbor for neighbor in self.all}
+        self._to = Counter(neighbor.address for neighbor in self.all)
+
+    def of(self, ends: Ends) -> Neighbor | None:
+        """Return the neighbour of a session: where no other has its local address, ExaBGP chose it."""
+        return self._by_ends.get(ends) or self._by_ends.get(Ends(ends.peer, None))
+
+    def of_family(self, version: int) -> Sequence[Neighbor]:
+        """Return those of ours that have IPv4 or IPv6 unicast."""
+        return [neighbor for neighbor in self.ours if version in neighbor.families]
+
+    def select(self, neighbors: Sequence[Neighbor]) -> str:
+        """Return what makes a line go to some neighbours alone: to all, nothing is needed.
+
+        A neighbour that does not have the family of a line's routes must not get it: ExaBGP would
+        log that, for each of them.
+        """
+        if len(neighbors) == len(self.all):
+            return ""
+        return " , ".join(neighbor.selector for neighbor in neighbors)
+
+    def name(self, neighbor: Neighbor) -> str:
+        """Return what people call it: its address, and from where, if several sessions go there."""
+        if self._to[neighbor.address] < 2:
+            return str(neighbor.address)
+        return f"{neighbor.address} from {neighbor.local_address or 'auto'}"
+
+
+_FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
+
+
+def parse_neighbors(lines: Iterable[str]) -> tuple[Neighbor, ...]:
+    """Parse the answer to `show neighbor configuration`.
+
+    A neighbour without a process can't be one of those that we speak to: where it is of a form that
+    is not known, such as a range of addresses, it is passed over.
+
+    Raises:
+        BackendError: a neighbour with a process lacks what every neighbour has, or the sections are
+            not closed.
+    """
+    neighbors = []
+    for section in parse_sections(lines):
+        kind, _, name = section.head.partition(" ")
+        if kind != "neighbor":
+            raise _unknown_form(f"a section {section.head.split(' ')[0]!r}")
+        try:
+            neighbors.append(_neighbor(name, section))
+        except (TypeError, ValueError) as error:
+            if any(_apis(section)):
+                # The section may hold a password: name the neighbour, show nothing else.
+                what = "an address, an AS number or a family"
+                raise _unknown_form(f"neighbor {name}: {what} is missing or") from error
+    return tuple(neighbors)
+
+
+def _unknown_form(what: str) -> BackendError:
+    return BackendError(
+        f"ExaBGP: show neighbor configuration: {what} not of a known form; "
+        "is this ExaBGP 4.2 or 5.0?"
+    )
+
+
+def _neighbor(name: str, section: Section) -> Neighbor:
+    families = {
+        _FAMILIES[family]
+        for each in section.named("family")
+        for family in each.statements
+        if family in _FAMILIES
+    }
+    ends = Ends.parse(name, section.value("local-address") or "auto")
+    return Neighbor(
+        ends.peer,
+        ends.local,
+        Asn(int(section.value("local-as") or "")),
+        Asn(int(section.value("peer-as") or "")),
+        frozenset(families),
+        frozenset(process for process, _ in _apis(section)),
+        frozenset(process for process, api in _apis(section) if _is_told(api)),
+    )
+
+
+def _apis(section: Section) -> Iterator[tuple[str, Section]]:
+    """Yield each process of a neighbour with its `api` section, of which each process has one."""
+    for api in section.named("api"):
+        for process in (api.value("processes") or "").strip("[] ").split():
+            yield process, api
+
+
+def _is_told(api: Section) -> bool:
+    return any({"parsed", "update"} <= {*send.statements} for send in api.named("send"))
+
+
+def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
+    """Parse the answer to `show neighbor extensive`: for how long each session is established.
+
+    In seconds, None where it is not. What has no addresses of a single session, such as a range of
+    neighbours, is passed over.
+    """
+    sessions: dict[Ends, float | None] = {}
+    peer, ends = "", None
+    for line in lines:
+        match line.split():
+            case ["Neighbor", peer]:
+                ends = None
+            case ["local", local] if peer:
+                ends = _ends(peer, local)
+            case ["state", state] if ends is not None:
+                sessions[ends] = 0.0 if state.lower() == "established" else None
+            case ["up", "for", *duration] if ends is not None and sessions.get(ends) is not None:
+                sessions[ends] = _seconds(" ".join(duration))
+    return sessions
+
+
+_DURATION = re.compile(r"(?:(\d+) days?, )?(\d+):(\d+):(\d+)(?:\.\d+)?")
+
+
+def _seconds(text: str) -> float:
+    """Parse a duration as Python writes it; one that is not so is taken for short."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return 0.0
+    days, hours, minutes, seconds = (int(each or 0) for each in match.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _ends(peer: str, local: str) -> Ends | None:
+    try:
+        return Ends.parse(peer, local)
+    except ValueError:
+        return None

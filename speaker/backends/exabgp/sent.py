@@ -1,0 +1,64 @@
+"""Who was sent each prefix: by what ExaBGP tells of each UPDATE, else by its Adj-RIB-Out. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from policy.route import Prefix
+    from speaker.backends.base import SentTo
+    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+
+
+class WhoWasSent(Mapping["Prefix", "SentTo"]):
+    """Who was sent each of some prefixes, as it is known when it is looked at.
+
+    It is no copy, because what ExaBGP tells comes after what it answers: a reading that had to wait
+    for that would have to be made again and again.
+    """
+
+    def __init__(
+        self,
+        prefixes: Collection[Prefix],
+        neighbors: Neighbors,
+        has: Callable[[Neighbor], Callable[[Prefix, str], bool | None]],
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            prefixes: of which there is a place to look.
+            neighbors: those of ExaBGP.
+            has: of a neighbour, what tells whether it was sent a prefix, by the prefix and its text;
+                None where not known.
+        """
+        self._prefixes = prefixes
+        self._concerned: Mapping[
+            int, Sequence[tuple[str, Callable[[Prefix, str], bool | None]]]
+        ] = {
+            version: [(neighbors.name(n), has(n)) for n in neighbors.of_family(version)]
+            for version in (4, 6)
+        }
+        self._shared: dict[tuple[int | bool | None, ...], SentTo] = {}
+
+    def __getitem__(self, prefix: Prefix) -> SentTo:
+        """Return who was sent a prefix; prefixes with the same answer share it."""
+        if prefix not in self._prefixes:
+            raise KeyError(prefix)
+        concerned, text = self._concerned[prefix.version], str(prefix)
+        values = tuple(has(prefix, text) for _, has in concerned)
+        key = (prefix.version, *values)
+        if key not in self._shared:
+            names = (name for name, _ in concerned)
+            self._shared[key] = dict(zip(names, values, strict=True))
+        return self._shared[key]
+
+    def __iter__(self) -> Iterator[Prefix]:
+        """Yield the prefixes."""
+        return iter(self._prefixes)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._prefixes)

@@ -1,0 +1,64 @@
+"""Which of ExaBGP's sessions are up, by what it tells of them and by what it shows. No I/O, no clock.
+
+It tells of a session only if the neighbour has `neighbor-changes`, and shows all of them when it is
+asked. What it tells while it is being asked is newer than what it shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from speaker.backends.exabgp.neighbors import Ends, Neighbor, Neighbors
+
+# How long a session is up is shown in whole seconds.
+SLACK = 2.0
+
+
+class Sessions:
+    """The sessions, as far as they are known. All times are of one steady clock."""
+
+    def __init__(self) -> None:
+        """Know of none yet."""
+        self.began = 0.0
+        """Since when it is known which sessions come up."""
+        self._up: dict[Ends, bool] = {}
+        self._told: dict[Ends, bool] = {}
+        self._since: dict[Ends, float] = {}
+
+    def is_told(self, ends: Ends, now: float, *, up: bool) -> bool | None:
+        """Take what ExaBGP tells of a session, and return what was known before."""
+        before = self._up.get(ends)
+        self._up[ends] = self._told[ends] = up
+        if up:
+            self._since[ends] = now
+        return before
+
+    def ask(self) -> None:
+        """Note that ExaBGP is asked: what it tells from now on counts."""
+        self._told.clear()
+
+    def shown(self, sessions: Mapping[Ends, float | None], now: float) -> list[Ends]:
+        """Take what ExaBGP showed, and return the sessions that came up and were not told of.
+
+        Args:
+            sessions: for how long each is up, in seconds, None where it is not.
+            now: when it was shown.
+        """
+        self._up = {**{ends: up_for is not None for ends, up_for in sessions.items()}, **self._told}
+        missed = []
+        for ends, up_for in sessions.items():
+            if up_for is not None and now - up_for > self._since.get(ends, self.began) + SLACK:
+                self._since[ends] = now - up_for
+                missed.append(ends)
+        return missed
+
+    def of(self, neighbors: Neighbors) -> Mapping[Neighbor, bool]:
+        """Return of each neighbour whether its session is up, where that is known."""
+        found: dict[Neighbor, bool] = {}
+        for ends, up in self._up.items():
+            if (neighbor := neighbors.of(ends)) is not None:
+                found[neighbor] = up or found.get(neighbor, False)
+        return found

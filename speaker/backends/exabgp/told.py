@@ -1,0 +1,119 @@
+"""What ExaBGP told that our neighbours were sent, and where that is not what it holds for them. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.backends.exabgp.feed import Feed, Sendings, Update
+from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.exabgp.protocol import Garbled, PeerState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from policy.route import Prefix
+    from speaker.backends.exabgp.neighbors import Ends, Neighbor
+
+
+class Told:
+    """All that it told, by neighbour."""
+
+    def __init__(self) -> None:
+        """Know nothing: sessions may be up already."""
+        self._feed = Feed()
+        self._neighbors = Neighbors()
+        self._telling: Mapping[Neighbor, Sendings] = {}
+
+    def take(self, event: PeerState | Update | Garbled) -> None:
+        """Take over what ExaBGP told."""
+        match event:
+            case PeerState(ends):
+                self._feed.sessions[ends].begin()
+            case Update():
+                self._feed.take(event)
+            case Garbled():
+                self._feed.forget_all()
+
+    def look(self, neighbors: Neighbors, process: str | None, missed: Iterable[Ends]) -> None:
+        """Take over of which neighbours it tells us.
+
+        Args:
+            neighbors: those of its configuration now.
+            process: our name there. Where it is not known, each that a neighbour lists may be ours,
+                so each has to be told.
+            missed: sessions that came up, of which it did not tell.
+        """
+        told_before = {n.ends: n in self._telling for n in self._neighbors.ours}
+        self._neighbors = neighbors
+        self._telling = {
+            neighbor: self._session(neighbor)
+            for neighbor in neighbors.ours
+            if (neighbor.processes if process is None else {process}) <= neighbor.told
+        }
+        for neighbor, session in self._telling.items():
+            if told_before.get(neighbor.ends) is False:  # it did not tell of all until now
+                session.forget()
+        for ends in missed:
+            self._feed.sessions[ends].forget()
+
+    def _session(self, neighbor: Neighbor) -> Sendings:
+        """Return what a neighbour's session was sent: ExaBGP may choose its local address."""
+        known = (
+            s for ends, s in self._feed.sessions.items() if self._neighbors.of(ends) == neighbor
+        )
+        return next(known, None) or self._feed.sessions[neighbor.ends]
+
+    def of(self, neighbor: Neighbor) -> Sendings | None:
+        """Return what a neighbour is sent, where it tells us of all of it."""
+        return self._telling.get(neighbor)
+
+    # --- where it is not as it should be ------------------------------------------------------
+
+    def doubts(
+        self, absent: Iterable[Prefix], up: Mapping[Neighbor, bool]
+    ) -> tuple[set[Prefix], set[Prefix]]:
+        """Return the prefixes that ExaBGP does not hold, and that somebody was sent, or may have been.
+
+        The latter only by neighbours that are up, and of which it tells.
+        """
+        telling = {
+            version: [
+                session
+                for neighbor, session in self._telling.items()
+                if version in neighbor.families and up.get(neighbor)
+            ]
+            for version in (4, 6)
+        }
+        phantoms, unknown = set(), set()
+        for prefix in absent:
+            found = {session.has(str(prefix)) for session in telling[prefix.version]}
+            if True in found:
+                phantoms.add(prefix)
+            elif None in found:
+                unknown.add(prefix)
+        return phantoms, unknown
+
+    def unproven(self, absent: Iterable[Prefix], up: Mapping[Neighbor, bool]) -> set[Prefix]:
+        """Return the prefixes that ExaBGP does not hold, and that somebody may have been sent."""
+        nothing = Sendings()
+        may_have = {
+            version: [
+                self._telling.get(neighbor, nothing)
+                for neighbor in self._neighbors.of_family(version)
+                if up.get(neighbor) is not False
+            ]
+            for version in (4, 6)
+        }
+        return {p for p in absent if any(s.has(str(p)) is not False for s in may_have[p.version])}
+
+    def missing(
+        self, held: Mapping[Neighbor, Collection[Prefix]], up: Mapping[Neighbor, bool]
+    ) -> frozenset[tuple[str, str]]:
+        """Return what ExaBGP holds for a session that is up, and what that was not sent: by its name."""
+        return frozenset(
+            (self._neighbors.name(neighbor), text)
+            for neighbor, session in self._telling.items()
+            if up.get(neighbor)
+            for text in map(str, held.get(neighbor, ()))
+            if not session.has(text)
+        )

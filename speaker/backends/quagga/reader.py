@@ -1,0 +1,145 @@
+"""Reads bgpd through vtysh: what it has of our prefixes, its sessions, and who was sent what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.plan import Drift
+from speaker.backends.base import BackendError
+from speaker.backends.quagga import sent as quagga_sent
+from speaker.backends.quagga.announced import PASSING, announced
+from speaker.backends.quagga.commands import FAULTS
+from speaker.backends.quagga.running_config import END, Running, is_whole, parse_running
+from speaker.backends.quagga.summary import Session, parse_summary
+from speaker.backends.quagga.table import answered, parse_tables
+from speaker.backends.quagga.vtysh import NotRunningError, VtyshError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.route import Asn, Prefix, Route
+    from speaker.backends.base import SentTo
+    from speaker.backends.quagga.route_map import RouteMap
+    from speaker.backends.quagga.table import Path
+    from speaker.backends.quagga.vtysh import Vtysh
+
+# The tables are the last, because theirs is the end that shows whether all in front of it is there.
+READ = (
+    "show running-config",
+    "show ip bgp summary",  # Quagga 0.99 says nothing of IPv4 in the other one
+    "show bgp summary",
+    "show bgp ipv4 unicast",
+    "show bgp ipv6 unicast",
+)
+TABLES = 2
+NOT_WHOLE = "bgpd: its answer is not whole; it may just have ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look showed. `answers` are the lines behind running-config, `paths` our own in them."""
+
+    running: Running
+    sessions: Sequence[Session]
+    answers: Sequence[str]
+    paths: Mapping[Prefix, Path]
+    routes: Mapping[Prefix, Route | Drift | None]
+
+    @property
+    def passing(self) -> bool:
+        """Whether a path is being added or removed."""
+        return any(found in PASSING for found in self.routes.values())
+
+    def sending(self, sent: Mapping[Prefix, SentTo]) -> bool:
+        """Tell whether a session that is up may still have an UPDATE before it."""
+        up = {session.address for session in self.sessions if session.up}
+        known: dict[tuple[int, bool], bool] = {}
+
+        def due(to: SentTo, *, wanted: bool) -> bool:
+            key = (id(to), wanted)
+            if key not in known:
+                known[key] = any(to[name] is not wanted for name in up & to.keys())
+            return known[key]
+
+        return any(due(sent[p], wanted=found is not None) for p, found in self.routes.items())
+
+
+class Reader:
+    """What asks bgpd. It remembers nothing, so that looks may overlap."""
+
+    def __init__(self, vtysh: Vtysh) -> None:
+        """Make a reader, which `configure` makes ready."""
+        self._vtysh = vtysh
+
+    def configure(self, asn: Asn, maps: Collection[RouteMap]) -> None:
+        """Take the data centre's ASN and the route-maps that its profiles want."""
+        self._asn, self._maps = asn, maps
+
+    async def running(self) -> Running:
+        """Return running-config."""
+        return self._running_of(await self._show(READ[:1]))
+
+    async def look(self, prefixes: Collection[Prefix]) -> Seen:
+        """Return what bgpd has of prefixes.
+
+        Raises:
+            BackendError: it can't be read, or is not ours.
+        """
+        lines = await self._show(READ)
+        running = self._running_of(lines)
+        if not answered(lines, TABLES):
+            raise BackendError(NOT_WHOLE)
+        answers = lines[lines.index(END) :]
+        paths = parse_tables(answers)
+        wrong = {wanted.name for wanted in self._maps if not running.has(wanted)}
+        routes = {
+            prefix: Drift(f"route-map {running.networks[prefix]} is not as the policy wants it")
+            if running.networks.get(prefix) in wrong
+            else announced(prefix, running, paths, self._asn)
+            for prefix in prefixes
+        }
+        return Seen(running, parse_summary(answers), answers, paths, routes)
+
+    async def sent(self, seen: Seen) -> Mapping[Prefix, SentTo]:
+        """Ask who was sent the prefixes of a look. What a bgpd does not tell is not known.
+
+        Raises:
+            BackendError: bgpd has ended meanwhile.
+        """
+        about = quagga_sent.asked(seen.sessions)
+        try:
+            lines = await self._show(quagga_sent.questions(about)) if about else []
+        except NotRunningError:
+            raise
+        except VtyshError:
+            lines = []
+        answers = quagga_sent.answers(about, lines)
+        if answers is None:
+            return quagga_sent.sent(seen.routes, seen.sessions, None)
+        own = {prefix for prefix, path in seen.paths.items() if path.best}
+        ours = quagga_sent.Announcements(self._asn, own, seen.answers)
+        found = {each: frozenset(ours.of(part)) for each, part in answers.items()}
+        return quagga_sent.sent(seen.routes, seen.sessions, found)
+
+    async def _show(self, commands: Sequence[str]) -> list[str]:
+        output = await self._vtysh(commands)
+        lines = output.stdout.splitlines()
+        faults = [line for line in lines if line.startswith(FAULTS)]
+        if output.status or faults:
+            found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
+            raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
+        return lines
+
+    def _running_of(self, lines: Sequence[str]) -> Running:
+        """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""
+        if not is_whole(lines):
+            raise BackendError(NOT_WHOLE)
+        running = parse_running(lines[: lines.index(END)])
+        if running.asns != [self._asn]:
+            found = ", ".join(map(str, running.asns)) or "no router bgp"
+            raise BackendError(
+                f"bgpd: has {found}, and this data centre is AS {self._asn}; "
+                "correct dc.….asn in vip.toml, or bgpd's configuration"
+            )
+        return running

@@ -1,0 +1,129 @@
+"""What an operator typed -> the prefixes that it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.route import parse_prefix
+from speaker.errors import SpeakerError
+from speaker.resolver.resolver import NameLookupError, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policy.route import Prefix
+    from policy.topology import Topology, Vip
+    from speaker.resolver.resolver import Answer
+
+ALL = "all"
+
+
+class TargetError(SpeakerError):
+    """A name that can't be acted on. Nothing was changed for any name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Prefixes, in the order named, and what is to be said about the names before going on."""
+
+    prefixes: tuple[Prefix, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find(
+    names: Sequence[str],
+    topology: Topology,
+    lookup: Callable[[str], Answer],
+    *,
+    dns: bool = False,
+) -> Targets:
+    """Return the prefixes that names mean: a DNS name, an address, a prefix, or `all`.
+
+    Args:
+        names: what was typed.
+        topology: the configuration's.
+        lookup: asks DNS; may raise NameLookupError.
+        dns: whether a VIP's name also means the addresses of other VIPs that DNS has under it.
+            Without, whoever answers for DNS could widen what an operator asked for.
+
+    Raises:
+        TargetError: one of the names can't be acted on.
+    """
+    prefixes: dict[Prefix, None] = {}
+    notes: list[str] = []
+    for name in names:
+        found = _find(name, topology, lookup, dns=dns)
+        prefixes |= dict.fromkeys(found.prefixes)
+        notes += found.notes
+    return Targets(tuple(prefixes), tuple(notes))
+
+
+def _find(name: str, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
+    if name == ALL:
+        return Targets(topology.prefixes)
+    try:
+        prefix = parse_prefix(name)
+    except PolicyError:
+        vip = topology.vip(name.lower().removesuffix("."))
+        if vip is None:
+            return _by_name(name, topology, lookup)
+        return _by_vip(vip, topology, lookup, dns=dns)
+    if topology.find(prefix) is None:
+        raise TargetError(f"{name}: not in vip.toml; name a VIP, or one of its addresses")
+    return Targets((prefix,))
+
+
+def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
+    """Return the prefixes of a VIP; say where DNS has others for its name."""
+    prefixes = dict.fromkeys(address.prefix for address in vip.addresses)
+    try:
+        answer = lookup(vip.name)
+    except NameLookupError as error:
+        return Targets(tuple(prefixes), (f"{error}; going on with what vip.toml has",))
+    notes = []
+    if answer.outcome is Outcome.SILENT:
+        return Targets(
+            tuple(prefixes),
+            (f"{vip.name}: {answer.reason}; going on with what vip.toml has",),
+        )
+    if answer.failed:
+        notes.append(f"{vip.name}: {answer.reason}; going on with what vip.toml has")
+    for address in answer.addresses:
+        home = topology.home(address)
+        if home is None:
+            notes.append(f"{vip.name}: DNS has {address}, which vip.toml lacks; it is left alone")
+        elif home[0] is not vip:
+            taken = "taken too" if dns else "not taken; --dns takes it too"
+            where = f"vip.toml has under {home[0].name}"
+            notes.append(f"{vip.name}: DNS has {address}, which {where}; {taken}")
+            if dns:
+                prefixes[home[1].prefix] = None
+    versions = {6 if family == "AAAA" else 4 for family in answer.failed}
+    notes += (
+        f"{vip.name}: vip.toml has {own.prefix}, which DNS lacks; taken all the same"
+        for own in vip.addresses
+        if own.prefix.version not in versions
+        and not any(address in own.prefix for address in answer.addresses)
+    )
+    return Targets(tuple(prefixes), tuple(notes))
+
+
+def _by_name(name: str, topology: Topology, lookup: Callable[[str], Answer]) -> Targets:
+    """Return the prefixes of a name that only DNS knows: all of its addresses must be known."""
+    try:
+        answer = lookup(name)
+    except NameLookupError as error:
+        raise TargetError(f"{error}\nUnable to lookup {name}. Exiting..") from error
+    if answer.failed and answer.addresses:
+        raise TargetError(
+            f"{name}: not in vip.toml, and {answer.reason}; name it in vip.toml, or try again"
+        )
+    if not answer.addresses:
+        detail = f"{name}: {answer.reason or answer.outcome}\n"
+        raise TargetError(f"{detail}Unable to lookup {name}. Exiting..")
+    homes = {address: topology.home(address) for address in answer.addresses}
+    if unknown := [str(address) for address, home in homes.items() if home is None]:
+        raise TargetError(f"{name}: {', '.join(unknown)} not in vip.toml; add it there first")
+    return Targets(tuple(dict.fromkeys(home[1].prefix for home in homes.values() if home)))

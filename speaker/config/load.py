@@ -1,0 +1,145 @@
+"""vip.toml -> Topology and Settings, or every fault in it at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speaker.config.build import Builder
+from speaker.config.validate import form
+from speaker.errors import SpeakerError
+from speaker.files import trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from speaker.config.schema import Document
+    from speaker.config.settings import Config
+
+DEFAULT_PATH = "/etc/vip-speaker/vip.toml"
+MAX_SIZE = 1 << 24
+"""Bytes: a file of 30,000 VIPs has four million."""
+MAX_DEPTH = 16
+"""Tables and lists within each other: vip.toml's deepest are five."""
+# A key of many parts costs the parser time with the square of their number, and then every reader
+# of its tables a call for each. A text in quotes is one part.
+_PART = r"""(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}")
+
+
+class ConfigError(SpeakerError):
+    """The configuration was refused. `errors` has a line for each fault, with the path of its key."""
+
+    def __init__(self, path: Path, errors: Sequence[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(f"configuration: {path}: {error}" for error in self.errors))
+
+
+def find(option: str | None, environ: Mapping[str, str]) -> Path:
+    """Return the file's path: the option, else $VIP_CONFIG, else /etc/vip-speaker/vip.toml."""
+    return Path(option or environ.get("VIP_CONFIG") or DEFAULT_PATH)
+
+
+def load(
+    path: Path, environ: Mapping[str, str], *, allow_ties: bool = False, obeyed: bool = True
+) -> Config:
+    """Read a configuration file. `$VIP_DC` and `$VIP_BACKEND` beat `[node]`.
+
+    Args:
+        path: the file.
+        environ: the environment.
+        allow_ties: take ranks whose prepends do not rise, to explain what they do. A topology
+            that has them is never to be announced.
+        obeyed: whether what it says is done: root then refuses a file that others may change.
+
+    Raises:
+        ConfigError: it can't be read, or has faults: all of them at once.
+    """
+    builder = Builder(*form(_read(path, environ, obeyed=obeyed)), allow_ties=allow_ties)
+    config = builder.build()
+    if config is None:
+        raise ConfigError(path, builder.faults)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A configuration file as it was written, and its form; its sense is not checked."""
+
+    path: Path
+    written: Mapping[str, Any]
+    document: Document
+
+
+def read(path: Path) -> File:
+    """Read a configuration file, of whichever machine: `[node]` may be missing.
+
+    Raises:
+        ConfigError: it can't be read, or its form has faults: all of them at once.
+    """
+    written = _read(path, {}, obeyed=False)
+    node = written["node"]
+    if isinstance(node, dict):
+        node.setdefault("dc", "")
+    document, faults = form(written)
+    if faults:
+        raise ConfigError(path, faults)
+    return File(path, written, document)
+
+
+def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, Any]:
+    try:
+        text = _text(path, obeyed=obeyed)
+        document = tomllib.loads(text)
+    except trusted.UntrustedError as error:
+        raise ConfigError(path, [str(error)]) from error
+    except OSError as error:
+        raise ConfigError(path, [f"{error.strerror}; name the file with --config"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, [f"byte {error.start}: not UTF-8; TOML must be"]) from error
+    except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
+        raise ConfigError(path, [f"not TOML: {error}"]) from error
+    if _depth(document) > MAX_DEPTH:
+        raise ConfigError(path, [_TOO_DEEP])
+    node = document.setdefault("node", {})
+    if isinstance(node, dict):
+        for name, variable in (("dc", "VIP_DC"), ("backend", "VIP_BACKEND")):
+            if environ.get(variable):
+                node[name] = environ[variable]
+    return document
+
+
+_TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
+
+
+def _text(path: Path, *, obeyed: bool) -> str:
+    """Read the file, whose size and keys are bounded before anything parses them."""
+    with path.open("rb") as file:
+        if obeyed:
+            trusted.check_open(path, file.fileno(), os.geteuid())
+        content = file.read(MAX_SIZE + 1)
+    if len(content) > MAX_SIZE:
+        raise ConfigError(path, [f"more than {MAX_SIZE} bytes; is this vip.toml?"])
+    text = content.decode("utf-8")
+    if (found := _LONG_KEY.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ConfigError(path, [f"line {line}: {_TOO_DEEP}"])
+    return text
+
+
+def _depth(document: dict[str, Any]) -> int:
+    """Return how deep tables and lists stand in each other, by no recursion of our own."""
+    depth, level = 0, [*document.values()]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    return depth

@@ -1,0 +1,132 @@
+"""A Config -> the text of vip.toml that means it: `config.load` of the text gives it back.
+
+For a program that makes a vip.toml of something else:
+
+    config = plain(topology, "par1")                   # settings as a file has them that says nothing
+    config = Config(topology, replace(config.settings, quagga=…))                     # or other ones
+    text = render(config, Comments(head="…", vips={"vip-1.tld": "…"}, addresses={prefix: "…"}))
+
+What is as by default is left out. A comment may have any number of lines, and stands above what it
+is about. A Vip's `health` should be render_tables.DEFAULT_RULE where nothing is known of it. Orders of
+preference are written out, but for the ones that `spread` gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from speaker.config import render_tables
+from speaker.config.build import Builder
+from speaker.config.schema import Document
+from speaker.config.settings import Config, HealthSettings
+from speaker.config.toml_text import TomlText
+from speaker.errors import SpeakerError
+from speaker.units import duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.route import Prefix
+    from policy.topology import Topology
+    from speaker.config.render_tables import Keys
+    from speaker.config.settings import Backend, NextHop
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """What is said above parts of the file, by the parts' names; `head` begins the file."""
+
+    head: str = ""
+    dcs: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    vips: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[Prefix, str] = field(default_factory=dict)
+    node: str = ""
+    policy: str = ""
+
+
+def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
+    """Return a configuration with the default for every setting, for one data centre.
+
+    Raises:
+        SpeakerError: the data centre is unknown.
+    """
+    document: Keys = {
+        "node": {"dc": dc, "backend": backend},
+        "dc": {each.name: {"asn": each.asn, "weight": each.weight} for each in topology.dcs},
+    }
+    builder = Builder(Document.model_validate(document), [])
+    config = builder.build()
+    if config is None:
+        raise SpeakerError("\n".join(builder.faults))
+    health = {
+        vip.name: HealthSettings("ipvs", frozenset(), dict.fromkeys(vip.health.required, ()))
+        for vip in topology.vips
+    }
+    return Config(topology, replace(config.settings, health=health))
+
+
+def render(
+    config: Config,
+    comments: Comments | None = None,
+    next_hops: Mapping[str, NextHop] | None = None,
+) -> str:
+    """Return the text of a vip.toml.
+
+    Args:
+        config: what it means.
+        comments: what it says beside that.
+        next_hops: those of data centres, by name; they beat the one of the settings.
+
+    Raises:
+        SpeakerError: two profiles have the same name, which no file can say.
+    """
+    comments = Comments() if comments is None else comments
+    hops = next_hops or {}
+    topology, settings = config.topology, config.settings
+    default = plain(topology, settings.dc.name).settings
+    ranks = render_tables.most_common([vip.ranks for vip in topology.vips]) or ()
+    healths = {
+        vip.name: render_tables.health(vip.health, settings.health[vip.name])
+        for vip in topology.vips
+    }
+    health = render_tables.most_common(list(healths.values())) or render_tables.DEFAULT_HEALTH
+    text = TomlText()
+    text.comment(comments.head)
+    text.table(["node"], render_tables.node(settings, default), comments.node)
+    keys: Keys
+    for dc in topology.dcs:
+        hop = hops.get(dc.name)
+        keys = {
+            "asn": dc.asn,
+            "weight": render_tables.unless(1, dc.weight),
+            "next_hop": None if hop is None else render_tables.next_hop(hop),
+        }
+        text.table(["dc", dc.name], keys, comments.dcs.get(dc.name, ""))
+    text.table(["policy"], render_tables.policy(ranks, settings, default), comments.policy)
+    for profile in render_tables.profiles(topology, ranks):
+        comment = comments.profiles.get(profile.name, "")
+        text.table(["profile", profile.name], render_tables.profile(profile), comment)
+    text.table(
+        ["health"],
+        {
+            **render_tables.differing(health, render_tables.DEFAULT_HEALTH),
+            "interval": render_tables.unless(
+                duration_text(default.interval), duration_text(settings.interval)
+            ),
+            "keepalived_fifo": settings.keepalived_fifo if settings.keepalived_fifo_named else None,
+            "keepalived_conf": settings.keepalived_conf,
+        },
+    )
+    for vip in topology.vips:
+        keys = {
+            **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
+            "ranks": render_tables.unless([p.name for p in ranks], [p.name for p in vip.ranks]),
+            "health": render_tables.differing(healths[vip.name], health) or None,
+            "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
+        }
+        text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
+    text.table(["backend", "exabgp"], render_tables.exabgp(settings))
+    text.table(["backend", "quagga"], render_tables.quagga(settings, default))
+    return str(text)

@@ -1,0 +1,260 @@
+"""The form of vip.toml: its tables, keys, types and defaults."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from policy.health import Need
+from policy.route import (
+    MAX_ASN,
+    MAX_MED,
+    MAX_PREPENDS,
+    Community,
+    LargeCommunity,
+    Origin,
+)
+from speaker import units
+from speaker.config.settings import Backend, Source
+from speaker.units import Endpoint, IpAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
+DEFAULT_CONTROL = "/run/vip-speaker/control.sock"
+
+T = TypeVar("T")
+
+
+def _by(parse: Callable[[str], T]) -> BeforeValidator:
+    """Parse a string by one of our parsers, whose errors are ValueErrors as pydantic wants them."""
+
+    def validate(value: object) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - pydantic collects these
+        return parse(value)
+
+    return BeforeValidator(validate)
+
+
+def _as_table(value: object) -> object:
+    return {"ip": value} if isinstance(value, str) else value
+
+
+def _word_or_list(value: object) -> object:
+    if value in ("spread", "auto") or (
+        isinstance(value, list) and all(isinstance(n, str) for n in value)
+    ):
+        return value
+    raise ValueError(
+        f'{value!r} is neither "spread", nor "auto", nor a list of data centres, first choice first'
+    )
+
+
+def _or_off(value: object) -> object:
+    return None if value is False else value
+
+
+def _ignored(text: str) -> tuple[IpAddress, int | None]:
+    try:
+        return units.endpoint(text)
+    except ValueError:
+        return units.address(text), None
+
+
+def _next_hop_ipv4(value: str) -> IPv4Address | None:
+    return None if value == "self" else IPv4Address(value)
+
+
+def _next_hop_ipv6(value: str) -> IPv6Address | None:
+    if value == "self":
+        return None
+    address = IPv6Address(value)
+    if address.scope_id or address.is_link_local or address.is_multicast:
+        raise ValueError(f"{value!r} is no global address; a next hop must be one")
+    return address
+
+
+Duration = Annotated[float, BeforeValidator(units.duration)]
+Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
+Share = Annotated[float, BeforeValidator(units.share)]
+Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+Penalty = Annotated[float, Field(ge=1, le=2**31)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Prefer = Annotated[Literal["spread", "auto"] | list[str], BeforeValidator(_word_or_list)]
+AbsolutePath = Annotated[
+    Path,
+    AfterValidator(
+        lambda path: path if path.is_absolute() else _refuse(f"{str(path)!r} is not absolute")
+    ),
+]
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ValueError(message)
+
+
+class Table(BaseModel):
+    """A table: unknown keys are refused, and types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class NextHopTable(Table):
+    """NEXT_HOP by family; `self` is None."""
+
+    ipv4: Annotated[IPv4Address | None, _by(_next_hop_ipv4)] = None
+    ipv6: Annotated[IPv6Address | None, _by(_next_hop_ipv6)] = None
+
+
+class NodeTable(Table):
+    """`[node]`: what differs from machine to machine."""
+
+    dc: str
+    backend: Backend = "exabgp"
+    state: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_STATE)
+    control: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_CONTROL)
+    resolver: Annotated[Endpoint | None, _by(units.endpoint)] = None
+    next_hop: NextHopTable | None = None
+
+
+class DcTable(Table):
+    """`[dc.NAME]`."""
+
+    asn: Annotated[int, Field(ge=1, le=MAX_ASN)]
+    weight: Weight = 1.0
+    next_hop: NextHopTable | None = None
+
+
+class ProfileTable(Table):
+    """`[profile.NAME]`."""
+
+    prepends: Prepends
+    med: Annotated[int, Field(ge=0, le=MAX_MED)] = 0
+    communities: list[Annotated[Community, _by(Community.parse)]] = []
+    large_communities: list[Annotated[LargeCommunity, _by(LargeCommunity.parse)]] = []
+    origin: Annotated[Origin, Field(strict=False)] = Origin.IGP
+
+
+class PolicyTable(Table):
+    """`[policy]`."""
+
+    prepends: list[Prepends] | None = None
+    ranks: list[str] | None = None
+    max_withdraw: Share = 0.5
+    confirm: Duration = 3.0
+    max_path: Annotated[int, Field(ge=1, le=MAX_PREPENDS + 1)] | None = None
+    load_tolerance: Share = 0.25
+
+
+class ServiceTable(Table):
+    """A service of a VIP: what it overrides, and for the source `tcp` its realservers."""
+
+    drop_at: Count | None = None
+    restore_at: Count | None = None
+    fall: Duration | None = None
+    rise: Duration | None = None
+    realservers: list[Annotated[Endpoint, _by(units.endpoint)]] = []
+
+
+class DampingTable(Table):
+    """`damping` in `[health]`, in RFC 2439's terms and the router vendors' units."""
+
+    half_life: Positive = 120.0
+    suppress: Penalty = 3000.0
+    reuse: Penalty = 1000.0
+    max_suppress: Positive = 600.0
+
+
+class HealthTable(Table):
+    """`[health]`, and `health` of a VIP, where only what is set counts."""
+
+    source: Source = "ipvs"
+    interval: Positive = 1.0
+    drop_at: Count = 0
+    restore_at: Count = 1
+    services: Annotated[Need, Field(strict=False)] = Need.ALL
+    fall: Duration = 0.0
+    rise: Duration = 0.0
+    require_address: bool = False
+    damping: Annotated[DampingTable | None, BeforeValidator(_or_off)] = None
+    require_keepalived: bool = True
+    restart_grace: Duration = 10.0
+    warm_up: Duration = 10.0
+    ignore_realservers: list[Annotated[tuple[IpAddress, int | None], _by(_ignored)]] = []
+    keepalived_fifo: Annotated[AbsolutePath, Field(strict=False)] = Path(
+        "/run/vip-speaker/lvs.fifo"
+    )
+    keepalived_conf: Annotated[AbsolutePath | None, Field(strict=False)] = None
+
+
+class AddressTable(Table):
+    """An address of a VIP."""
+
+    ip: Annotated[IpAddress, BeforeValidator(units.address)]
+    prefer: Prefer | None = None
+    prefix_length: Annotated[int, Field(ge=1, le=128)] | None = None
+    ranks: list[str] | None = None
+
+
+class VipTable(Table):
+    """`[vip."NAME"]`."""
+
+    addresses: Annotated[
+        list[Annotated[AddressTable, BeforeValidator(_as_table)]], Field(min_length=1)
+    ]
+    prefer: Prefer = "spread"
+    services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
+    health: HealthTable = Field(default_factory=HealthTable)
+    ranks: list[str] | None = None
+
+
+class ExabgpTable(Table):
+    """`[backend.exabgp]`."""
+
+    next_hop: NextHopTable = NextHopTable()
+    withdraw_on_exit: bool = False
+    process: str | None = None
+
+
+def _pattern_or_names(value: str | dict[str, str]) -> str | dict[str, str]:
+    if isinstance(value, str):
+        return units.pattern(value)
+    return {profile: units.word(name) for profile, name in value.items()}
+
+
+class QuaggaTable(Table):
+    """`[backend.quagga]`."""
+
+    vtysh: Annotated[AbsolutePath, Field(strict=False)] = Path("/usr/bin/vtysh")
+    route_map: Annotated[str | dict[str, str], AfterValidator(_pattern_or_names)] = "VIP-{profile}"
+    start_files: list[Annotated[AbsolutePath, Field(strict=False)]] = [
+        Path("/etc/frr/frr.conf"),
+        Path("/etc/frr/bgpd.conf"),
+        Path("/etc/quagga/bgpd.conf"),
+        Path("/etc/quagga/Quagga.conf"),
+    ]
+
+
+class BackendsTable(Table):
+    """`[backend]`."""
+
+    exabgp: ExabgpTable = ExabgpTable()
+    quagga: QuaggaTable = QuaggaTable()
+
+
+class Document(Table):
+    """The whole file."""
+
+    node: NodeTable
+    dc: Annotated[dict[str, DcTable], Field(min_length=1)]
+    policy: PolicyTable = PolicyTable()
+    profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
+    health: HealthTable = HealthTable()
+    vip: dict[str, VipTable] = {}
+    backend: BackendsTable = BackendsTable()

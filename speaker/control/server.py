@@ -1,0 +1,283 @@
+"""HTTP/JSON on a unix socket: how vip_mgmt, curl and a browser ask the running watchdog.
+
+GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents. Without a prefix, all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policy.errors import PolicyError
+from policy.intent import Intent, Mode
+from policy.route import Prefix, parse_prefix
+from speaker.control.client import SUDO_USER
+from speaker.control.offline import owner
+from speaker.control.unix_socket import Bound, ControlError, bind
+from speaker.errors import SpeakerError
+from speaker.reconcile import status
+from speaker.reconcile.intents import take
+from speaker.reconcile.status import EXPLAINED, Snapshot
+from speaker.supervision.steps import in_steps, json_list
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from speaker.reconcile.reconciler import Watchdog
+    from speaker.state.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST = 1 << 23
+"""Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
+MAX_PREFIXES = 100_000
+NAMED = 10
+"""How many of the prefixes that are not known an error names."""
+ANSWER_WITHIN = 2.0
+PARTING = 0.2
+"""How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
+CHECK = 0.5
+"""How often to see whether the socket can be made, or is still in its place, in seconds."""
+CONNECTIONS = 64
+"""About how many may ask at a time: whoever opens more must not use up this process's descriptors."""
+AT_ONCE = 8
+"""How many are accepted before those accepted earlier are counted."""
+WAITING = 128
+"""How many may wait to be accepted: the kernel refuses more at once."""
+IDLE = 10.0
+"""How long a connection, or a request, may say nothing, in seconds."""
+
+
+class Wish(BaseModel):
+    """What `POST /intents` takes: an operator's wish for some prefixes, all or none."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mode: Annotated[Mode, Field(strict=False)]
+    prefixes: Annotated[list[str], Field(min_length=1, max_length=MAX_PREFIXES)]
+    reason: str = ""
+    seconds: Annotated[float, Field(gt=0, le=86400 * 3650)] | None = None
+    dry_run: bool = False
+
+
+class Control:
+    """The handlers, over one watchdog."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        """Serve a watchdog."""
+        self._watchdog = watchdog
+        self._settling: asyncio.Future[None] | None = None
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        application = web.Application(client_max_size=MAX_REQUEST, middlewares=[_errors])
+        application.add_routes(
+            [
+                web.get("/status", self._status),
+                web.get("/explain", self._explain),
+                web.get("/history", self._history),
+                web.get("/plan", self._plan),
+                web.post("/intents", self._intents),
+            ]
+        )
+        return application
+
+    @property
+    def _store(self) -> Store:
+        return self._watchdog.ledger.store
+
+    async def _settle(self) -> None:
+        """Wait for what was changed to be read back; not for a daemon that does not answer.
+
+        All who ask meanwhile wait for the same reading.
+        """
+        task = self._settling
+        if task is None or task.done():
+            task = self._settling = asyncio.ensure_future(self._watchdog.settle())
+            task.add_done_callback(_look_at)
+        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
+        if task.done():
+            task.result()
+
+    async def _status(self, _: web.Request) -> web.Response:
+        await self._settle()
+        now = Snapshot(self._watchdog)
+        shown = await in_steps(now.routes())
+        head = json.dumps(now.head(shown)).removesuffix("}")
+        return _response(f'{head}, "routes": {await json_list(shown)}}}')
+
+    async def _plan(self, _: web.Request) -> web.Response:
+        await self._settle()
+        return _response(await json_list(status.difference(self._watchdog)))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        asked = self._known(request.query.getall("prefix", []))
+        prefixes = asked or [*self._watchdog.duties]
+        await self._settle()
+        history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
+        now = Snapshot(self._watchdog)
+        return _response(await json_list(now.explanations(prefixes, history)))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        prefixes = self._known(request.query.getall("prefix", []))
+        entries = await asyncio.to_thread(self._store.history, prefixes)
+        return web.json_response([entry.as_json() for entry in entries])
+
+    async def _intents(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(IDLE):
+                body = await request.read()
+        except TimeoutError:
+            raise PolicyError(f"control: the request is not complete after {IDLE:g} s") from None
+        wish = Wish.model_validate_json(body)
+        prefixes = self._known(wish.prefixes)
+        now = self._watchdog.clock.wall()
+        until = None if wish.seconds is None else now + wish.seconds
+        intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
+        routes = await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run)
+        return _response(await json_list(routes))
+
+    def _known(self, texts: list[str]) -> list[Prefix]:
+        prefixes = list(dict.fromkeys(map(parse_prefix, texts)))
+        if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
+            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+            raise PolicyError(
+                f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "
+                "watchdog runs; if vip.toml has it, have the watchdog reload it, such as by systemctl reload"
+            )
+        return prefixes
+
+
+def _response(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/json")
+
+
+def _look_at(task: asyncio.Future[None]) -> None:
+    """Say what became of a reading, which not everybody has waited for."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s", error)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Answer a bad request with 400 and a fault of ours with 500, both as {"error": …}."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except (PolicyError, ValidationError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+    except web.HTTPException as error:
+        return web.json_response({"error": error.text or error.reason}, status=error.status)
+    except SpeakerError as error:
+        log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
+        return web.json_response({"error": str(error)}, status=500)
+    except BlockingIOError as error:
+        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - likewise
+        return web.json_response({"error": str(error.strerror)}, status=500)
+    return response
+
+
+def _owner(request: web.Request) -> str:
+    """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
+    transport = request.transport
+    if transport is None:
+        raise PolicyError("control: the caller is gone")
+    credentials = transport.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
+    _, uid, _ = struct.unpack("3i", credentials)
+    return owner(uid, request.headers.get(SUDO_USER, ""))
+
+
+async def serve(path: Path, watchdog: Watchdog) -> NoReturn:
+    """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed."""
+    async with _answering(watchdog) as connected:
+        while True:
+            try:
+                bound = bind(path)
+            except ControlError as error:
+                text = str(error).removeprefix("control: ")
+                watchdog.troubles.note("control", f"{text}; vip_mgmt can't reach this watchdog")
+                await asyncio.sleep(CHECK)
+                continue
+            watchdog.troubles.note("control", "")
+            async with _accepting(bound, connected):
+                while bound.is_in_place:  # noqa: ASYNC110 - nothing tells when it is removed
+                    await asyncio.sleep(CHECK)
+            log.warning("control: %s: was removed or replaced; it is made again", path)
+
+
+@asynccontextmanager
+async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
+    """Serve on a unix socket while the context lasts.
+
+    Raises:
+        ControlError: the socket can't be made, or another watchdog serves it.
+    """
+    async with _answering(watchdog) as connected, _accepting(bind(path), connected):
+        yield
+
+
+@asynccontextmanager
+async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
+    """Have what speaks HTTP over each connection, of which there are hardly more than CONNECTIONS."""
+    # A question names its prefixes in the first line.
+    runner = web.AppRunner(
+        Control(watchdog).application(),
+        access_log=None,
+        keepalive_timeout=IDLE,
+        max_line_size=MAX_REQUEST,
+        shutdown_timeout=PARTING,
+    )
+    await runner.setup()
+    server = runner.server
+    if server is None:
+        raise ControlError("control: no server")
+
+    def connected() -> asyncio.Protocol:
+        return server() if len(server.connections) < CONNECTIONS else _Refusing()
+
+    try:
+        yield connected
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _accepting(
+    bound: Bound, connected: Callable[[], asyncio.Protocol]
+) -> AsyncIterator[None]:
+    """Accept connections on a socket while the context lasts."""
+    try:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(connected, sock=bound.listener, backlog=AT_ONCE)
+        bound.listener.listen(WAITING)
+        try:
+            yield
+        finally:
+            server.close()
+    finally:
+        bound.remove()
+        bound.listener.close()
+
+
+class _Refusing(asyncio.Protocol):
+    """Tells who connects that too many do."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        body = json.dumps({"error": f"control: {CONNECTIONS} connections are open; close some"})
+        head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        transport.close()
+
+
+__all__ = ["Control", "ControlError", "serve", "serving"]

@@ -1,0 +1,252 @@
+"""The text of /proc/net/ip_vs -> Table, and its reader.
+
+The kernel gives the file in pieces of about 4 KiB, and finds its place again for each piece by
+counting virtual servers: where one vanishes between two pieces, another is left out of the text.
+A table that differs from the last one is therefore believed only once it was read twice alike.
+
+The line of a firewall mark's virtual server has no family. Its realservers tell it where one is not
+tunnelled: the kernel takes those of the virtual server's own family only. A mark has at most one
+virtual server of each family, so that what is told of one tells of the other. Else it stays open.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from speaker.health.ipvs.table import (
+    MarkService,
+    RealServer,
+    Table,
+    TableAccessError,
+    TableError,
+    VirtualServer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from speaker.units import IpAddress
+
+PATH = Path("/proc/net/ip_vs")
+
+_HEADING = re.compile(
+    rb"IP Virtual Server version [^\n]*\n"
+    rb"Prot LocalAddress:Port Scheduler Flags[^\n]*\n"
+    rb"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn[^\n]*\n"
+)
+# A realserver's line: what names it, and behind it the connection counters, which never matter.
+_REALSERVER = re.compile(rb"  -> (\S+ +\S+ +-?[0-9]+) +[0-9]+ +[0-9]+(?: [^\n>]*)?\n")
+_ENDPOINT = rb"(?:([0-9A-Fa-f]{8})|\[((?:[0-9A-Fa-f]{4}:){7}[0-9A-Fa-f]{4})\]):([0-9A-Fa-f]{4})"
+_DESTINATION = re.compile(_ENDPOINT + rb" +(\S+) +(-?[0-9]{1,10})")
+_OWN_FAMILY = {b"Masq", b"Route"}
+"""Ways to forward that need a realserver of the virtual server's family."""
+_SERVICE = re.compile(rb"(TCP|UDP|SCTP) +" + _ENDPOINT + rb" +\S.*")
+_MARK = re.compile(rb"FWM +([0-9A-Fa-f]{8}) +\S.*")
+
+
+class TextError(TableError):
+    """A text that ip_vs does not write: no table, or two halves of two tables."""
+
+
+class _Block(NamedTuple):
+    """A virtual server's line and its realservers' lines, and what they say."""
+
+    server: VirtualServer | int
+    texts: list[bytes]
+    realservers: tuple[RealServer, ...]
+    version: int | None
+    """The family that its realservers prove it to be of: 4, 6, None where they do not."""
+
+
+class Parser:
+    """Turns the file's bytes into a Table, quickly where little but connection counters has changed."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._table = Table()
+        self._destinations: dict[bytes, tuple[RealServer, bool]] = {}
+        self._blocks: dict[bytes, _Block] = {}
+
+    def parse(self, data: bytes) -> Table:
+        """Parse the whole file. Equal tables in a row are the same object.
+
+        A virtual server whose lines are as they were keeps its tuple of realservers.
+
+        Raises:
+            TextError: some line is not what the kernel writes; says which.
+        """
+        pieces = _REALSERVER.split(data)  # other text, realserver, other text, realserver, …
+        if pieces != self._pieces:
+            self._table = self._build(pieces)
+            self._pieces = pieces
+        return self._table
+
+    def _build(self, pieces: list[bytes]) -> Table:
+        self._destinations = {}
+        blocks: dict[bytes, _Block] = {}
+        services: dict[VirtualServer, tuple[RealServer, ...]] = {}
+        marks: dict[int, list[_Block]] = {}
+        for number, line, texts in _blocks(pieces):
+            block = self._blocks.get(line)
+            if block is None or block.texts != texts:
+                server = _virtual_server(number, line) if block is None else block.server
+                block = self._parse(number + 1, server, texts)
+            blocks[line] = block
+            if isinstance(block.server, int):
+                marks.setdefault(block.server, []).append(block)
+            elif block.server in services:
+                raise _bad(number, line, "a second time in the same table")
+            else:
+                services[block.server] = block.realservers
+        self._blocks = blocks
+        return Table(services, {mark: _told(mark, found) for mark, found in marks.items()})
+
+    def _parse(self, number: int, server: VirtualServer | int, texts: list[bytes]) -> _Block:
+        for index, text in enumerate(texts):
+            if text not in self._destinations:
+                self._destinations[text] = _destination(number + index, text)
+        found = [self._destinations[text] for text in texts]
+        is_mark = isinstance(server, int)
+        proven = {real.address.version for real, is_own in found if is_own and is_mark}
+        if len(proven) > 1:
+            raise _bad(number, texts[0], "beside one of the other family, and neither is tunnelled")
+        return _Block(server, texts, tuple([real for real, _ in found]), next(iter(proven), None))
+
+
+def _told(mark: int, blocks: list[_Block]) -> tuple[MarkService, ...]:
+    """Return a mark's virtual servers, each with its family where that is told."""
+    versions = [block.version for block in blocks]
+    told = {version for version in versions if version is not None}
+    if len(blocks) > 2 or (len(blocks) == 2 and versions[0] == versions[1] and told):
+        raise TextError(f"firewall mark {mark}: more than one virtual server of a family")
+    if len(blocks) == 2 and told:
+        versions = [{4: 6, 6: 4}[min(told)] if each is None else each for each in versions]
+    return tuple(
+        MarkService(version, block.realservers)
+        for version, block in zip(versions, blocks, strict=True)
+    )
+
+
+def _blocks(pieces: list[bytes]) -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """Yield each virtual server: its line's number, its line, and the texts of its realservers."""
+    heading = _HEADING.match(pieces[0])
+    if heading is None:
+        raise _bad(1, pieces[0].partition(b"\n")[0], "not the heading that ip_vs writes")
+    number, start = 3, 3
+    server: bytes | None = None
+    texts: list[bytes] = []
+    for index, piece in enumerate([pieces[0][heading.end() :], *pieces[1:]]):
+        if index % 2:
+            number += 1
+            if server is None:
+                raise _bad(number, piece, "a realserver of no virtual server")
+            texts.append(piece)
+        elif piece:
+            *lines, rest = piece.split(b"\n")
+            for line in lines:
+                if server is not None:
+                    yield start, server, texts
+                number += 1
+                start, server, texts = number, line, []
+            if rest:
+                raise _bad(number + 1, rest, "cut short, or not a realserver's line")
+    if server is not None:
+        yield start, server, texts
+
+
+def _bad(number: int, line: bytes, found: str) -> TextError:
+    shown = line[:80].decode("ascii", "backslashreplace")
+    return TextError(f"line {number}: {shown!r}: {found}")
+
+
+def _virtual_server(number: int, line: bytes) -> VirtualServer | int:
+    """Parse a virtual server's line; a firewall mark is its number."""
+    mark = _MARK.fullmatch(line)
+    if mark is not None:
+        return int(mark[1], 16)
+    match = _SERVICE.fullmatch(line)
+    if match is None:
+        raise _bad(number, line, "neither a virtual server nor a realserver")
+    return VirtualServer(
+        match[1].decode("ascii").lower(), _address(match[2], match[3]), int(match[4], 16)
+    )
+
+
+def _destination(number: int, text: bytes) -> tuple[RealServer, bool]:
+    """Parse a realserver, and tell whether it must be of its virtual server's family."""
+    match = _DESTINATION.fullmatch(text)
+    if match is None:
+        raise _bad(number, text, "not a realserver's address, forwarding and weight")
+    realserver = RealServer(_address(match[1], match[2]), int(match[3], 16), int(match[5]))
+    return realserver, match[4] in _OWN_FAMILY
+
+
+def _address(ipv4: bytes | None, ipv6: bytes) -> IpAddress:
+    if ipv4 is not None:
+        return IPv4Address(int(ipv4, 16))
+    return IPv6Address(int(ipv6.replace(b":", b""), 16))
+
+
+class ProcReader:
+    """Reads the table from a file of /proc."""
+
+    def __init__(
+        self,
+        path: Path = PATH,
+        *,
+        fetch: Callable[[Path], bytes] = Path.read_bytes,
+        tries: int = 5,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: the file.
+            fetch: reads a file.
+            tries: how often to read a table that changes while it is read.
+        """
+        self._path = path
+        self._fetch = fetch
+        self._tries = tries
+        self._parser = Parser()
+        self._last: Table | None = None
+
+    async def read(self) -> Table:
+        """Read the whole table, consistent in itself. It does not wait: this takes milliseconds.
+
+        Raises:
+            TableAccessError: the file may not be read, or /proc is not there.
+            TableError: there is no ip_vs, or the file is not what ip_vs writes.
+        """
+        before: Table | None = None
+        problem = ""
+        for _ in range(self._tries):
+            try:
+                seen = self._parser.parse(self._bytes())
+            except TextError as error:
+                before, problem = None, str(error)
+                continue
+            if seen in (before, self._last):
+                self._last = seen
+                return seen
+            before, problem = seen, "changes while it is being read"
+        raise TableError(f"IPVS: {self._path}: {problem}; read {self._tries} times")
+
+    def _bytes(self) -> bytes:
+        try:
+            return self._fetch(self._path)
+        except FileNotFoundError as error:
+            if self._path.parent.is_dir():
+                raise TableError(
+                    f"IPVS: {self._path}: no such file; this kernel has no ip_vs, or its module is "
+                    "not loaded: modprobe ip_vs, or start keepalived"
+                ) from error
+            raise TableAccessError(
+                f"IPVS: {self._path}: there is no {self._path.parent}; mount /proc"
+            ) from error
+        except OSError as error:
+            raise TableAccessError(
+                f"IPVS: {self._path}: {error.strerror}; it must be readable for this user"
+            ) from error

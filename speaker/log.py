@@ -1,0 +1,131 @@
+"""The log: to stderr and syslog, by a thread of its own, and nothing in a line acts on a terminal."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import logging
+import logging.handlers
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MANAGER = "bgp_mgt"
+WATCHDOG = "vip_watchdog"
+SHADOW = "vip_watchdog: shadow"
+_SYSLOG = Path("/dev/log")
+WAITING = 10_000
+"""How many lines may wait to be written."""
+
+
+def set_up(tag: str, level: int = logging.INFO) -> None:
+    """Send this program's log to stderr and, where there is one, to syslog.
+
+    A thread writes it: a full pipe or a stopped syslog must not stop the program, because
+    ExaBGP waits for it; nor its end, for which that thread, if it is stuck, holds no lock.
+    """
+    handlers: list[logging.Handler] = []
+    trouble = ""
+    if sys.stderr is not None:
+        handlers.append(_Stderr(_unbuffered_stderr()))
+        handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
+    if _SYSLOG.is_socket():
+        try:
+            syslog = Syslog(_SYSLOG, [*handlers])
+        except OSError as error:
+            trouble = f"syslog: {_SYSLOG}: {error}; logging to stderr only"
+        else:
+            syslog.ident = f"{tag}: "
+            handlers.append(syslog)
+    for handler in handlers:
+        handler.lock = None  # only the thread uses it
+    logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    listener = logging.handlers.QueueListener(records, *handlers)
+    listener.start()
+    atexit.register(_stop, listener)
+    queueing = Queueing(records)
+    queueing.setFormatter(Printable("%(message)s"))
+    logging.basicConfig(level=level, handlers=[queueing], force=True)
+    if trouble:
+        logging.getLogger(__name__).error("%s", trouble)
+
+
+class Printable(logging.Formatter):
+    """Makes a message fit for a terminal and syslog. Its further lines can't be taken for others."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and what was raised where that goes with it."""
+        return printable(super().format(record), keep="\n").replace("\n", "\n  ")
+
+
+class _Stderr(logging.StreamHandler[io.TextIOWrapper]):
+    """Writes to stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: nobody reads stderr, or its disk is full; syslog has the line."""
+
+
+class Syslog(logging.handlers.SysLogHandler):
+    """Writes to syslog. Where that can't be done, it says so once, elsewhere."""
+
+    def __init__(self, path: Path, elsewhere: Sequence[logging.Handler]) -> None:
+        super().__init__(str(path), logging.handlers.SysLogHandler.LOG_DAEMON)
+        self._path = path
+        self._elsewhere = elsewhere
+        self._is_lost = self._was_lost = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self._is_lost = False
+        super().emit(record)
+        self._was_lost = self._is_lost
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a line could not be written, where the one before could."""
+        del record
+        self._is_lost = True
+        if not self._was_lost:
+            text = f"syslog: {self._path}: {sys.exc_info()[1]}; logging to stderr only until it is back"
+            for handler in self._elsewhere:
+                handler.emit(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
+
+
+class Queueing(logging.handlers.QueueHandler):
+    """Puts lines in a queue, and drops them while nobody writes: memory is worth more."""
+
+    def __init__(self, records: queue.SimpleQueue[logging.LogRecord]) -> None:
+        super().__init__(records)
+        self._records = records
+        self._dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Put a line in the queue."""
+        if self._records.qsize() >= WAITING:
+            self._dropped += 1
+            return
+        if self._dropped:
+            text = f"log: {self._dropped} lines were dropped, because stderr or syslog took none"
+            self._dropped = 0
+            super().enqueue(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
+        super().enqueue(record)
+
+
+def _unbuffered_stderr() -> io.TextIOWrapper:
+    """Return stderr without a buffer, whose lock Python would wait for at the end."""
+    raw = io.FileIO(2, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
+
+
+def _stop(listener: logging.handlers.QueueListener) -> None:
+    """Write what is left, for a second at most."""
+    stopper = threading.Thread(target=listener.stop, daemon=True)
+    stopper.start()
+    stopper.join(1.0)

@@ -1,0 +1,111 @@
+"""A neighbour or a peer-group while it is read, and the Neighbor that it becomes with what it inherits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.model import FamilySettings, Filter, Neighbor, Obstacle
+from speaker.migration.bgpd_conf.tokens import is_address
+
+if TYPE_CHECKING:
+    from policy.route import Asn
+    from speaker.migration.bgpd_conf.interfaces import Interfaces
+    from speaker.migration.bgpd_conf.statement import Statement
+
+BOTH = (4, 6)
+_FILTERS = ("distribute-list", "prefix-list", "filter-list")
+"""The lists that a neighbour's routes must pass, in the order in which bgpd asks them."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A neighbour or a peer-group while it is read. A key of `families` settings has its family."""
+
+    name: str
+    statement: Statement
+    group: Draft | None = None
+    members: list[Draft] = field(default_factory=list)
+    """Of a group, in the order in which they joined it."""
+    bound: set[int] = field(default_factory=set)
+    """The families in which it is a member of its group."""
+    active: dict[int, bool] = field(default_factory=dict)
+    settings: dict[object, object] = field(default_factory=dict)
+
+    def value(self, key: object, default: object = None, version: int | None = None) -> object:
+        """Return a setting: its own, else that of its group, else the default."""
+        if key in self.settings:
+            return self.settings[key]
+        inherits = self.group is not None and (version is None or version in self.bound)
+        if inherits and self.group is not None and key in self.group.settings:
+            return self.group.settings[key]
+        return default
+
+    def known(self) -> list[object]:
+        """Return the keys of all that is set."""
+        inherited = () if self.group is None else self.group.settings
+        return list(dict.fromkeys([*self.settings, *inherited]))
+
+
+def finish(draft: Draft, asn: Asn, timers: int, interfaces: Interfaces) -> Neighbor:
+    """Return the neighbour that a draft is.
+
+    Args:
+        draft: of a neighbour, not of a group.
+        asn: its AS.
+        timers: its hold time, where nothing is said of it; seconds.
+        interfaces: for the session's own addresses.
+    """
+    address = ip_address(draft.name)
+    source = _text(draft.value("update-source"))
+    local, hops = interfaces.session(address, source)
+    hold = draft.value("timers")
+    obstacles = [
+        value
+        for key in draft.known()
+        if isinstance(key, tuple) and key[0] == "obstacle"
+        if isinstance(value := draft.value(key), Obstacle)
+    ]
+    return Neighbor(
+        address,
+        asn,
+        draft.statement,
+        {version: _family(draft, version) for version in BOTH},
+        None if draft.group is None else draft.group.name,
+        _text(draft.value("description")),
+        _text(draft.value("password")),
+        hold if isinstance(hold, int) else timers,
+        local,
+        None if source is None or is_address(source) else source,
+        hops,
+        _int(draft.value("ebgp-multihop")),
+        _int(draft.value("ttl-security")),
+        _int(draft.value("port")),
+        shutdown=bool(draft.value("shutdown")),
+        obstacles=tuple(obstacles),
+    )
+
+
+def _family(draft: Draft, version: int) -> FamilySettings:
+    found = [draft.value((kind, version), None, version) for kind in _FILTERS]
+    route_map = draft.value(("route-map", version), None, version)
+
+    def sends(kind: str) -> bool:
+        return bool(draft.value(("send-community", kind, version), default=True, version=version))
+
+    return FamilySettings(
+        draft.active[version],
+        tuple(item for item in found if isinstance(item, Filter)),
+        route_map if isinstance(route_map, Filter) else None,
+        sends("standard"),
+        sends("large"),
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) else None

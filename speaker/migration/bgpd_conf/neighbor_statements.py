@@ -1,0 +1,155 @@
+"""What a line says of a neighbour or of a peer-group by itself: a setting, nothing of concern, or an obstacle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.model import TRANSLATED, Filter, Obstacle
+from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.tokens import hold_time, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speaker.migration.bgpd_conf.neighbor_draft import Draft
+    from speaker.migration.bgpd_conf.statement import Statement
+
+_HARMLESS = {
+    "advertisement-interval": "ExaBGP sends at once",
+    "soft-reconfiguration": "is for routes received",
+    "maximum-prefix": "is for routes received",
+    "allowas-in": "is for routes received",
+    "weight": "is for routes received",
+    "version": "both speak BGP-4",
+    "disable-connected-check": "ExaBGP does not check that",
+    "enforce-multihop": "ExaBGP does not check that",
+    "enforce-first-as": "is for routes received",
+    "strict-capability-match": "is for what the neighbour can do",
+    "route-reflector-client": "is for routes received, and these are not reflected",
+    "next-hop-self": "VIPs have this next hop anyway",
+    "as-override": "is for paths with the neighbour's AS, which VIPs have not",
+    "addpath-tx-all-paths": "there is one path for each VIP",
+    "addpath-tx-bestpath-per-AS": "there is one path for each VIP",
+    "nexthop-local": "is for link-local next hops",
+    "solo": "is for update groups",
+    "rpki": "is for routes received",
+}
+_REFUSED = {
+    "bfd": "ExaBGP has no BFD; a failure is noticed by the hold time: lower `timers` at both sides",
+    "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
+    "graceful-restart-helper": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
+    "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
+    "default-originate": "a default route is not taken over; announce it elsewhere",
+    "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",
+    "passive": "put `passive true;` into exabgp-DC.conf, and let ExaBGP listen (exabgp.tcp.bind)",
+    "interface": "put the interface's address into exabgp-DC.conf as local-address",
+    "unsuppress-map": "is for aggregates, which are not taken over",
+}
+_OBSTACLES = {
+    "dont-capability-negotiate": "it keeps IPv6 from the session; ask whether the router can now",
+    "graceful-shutdown": "a maintenance is under way: it is sent the community 65535:0; end it",
+    "local-as": "another AS for one neighbour is not translated",
+    "remove-private-AS": "it takes prepends of a private AS away",
+    "attribute-unchanged": "it changes what eBGP does to the path",
+    "route-server-client": "it sends paths without the own AS",
+    "transparent-as": "it sends paths without the own AS",
+    "transparent-nexthop": "it changes NEXT_HOP",
+    "advertise-map": "announcing on a condition is not translated",
+    "maximum-prefix-out": "it limits what is sent",
+    "capability": "it changes what the session carries",
+    "local-role": "it changes what the session carries",
+}
+_NOT_BESIDE = {"prefix-list": "distribute-list", "distribute-list": "prefix-list"}
+OUT = ("distribute-list", "prefix-list", "filter-list", "route-map", "send-community")
+OF_THE_GROUP = (
+    "Quagga's members of a peer-group are sent what the group is, whatever is said of them; say it "
+    "of the group, or take the neighbour out of it"
+)
+_HARMLESS_CAPABILITIES = frozenset(("dynamic", "software-version", "fqdn", "enhanced-he"))
+
+
+def refuse_policy(rest: Sequence[str], *, plain: bool) -> None:
+    """Refuse policy out that is said of a member of a group, and not of the group."""
+    match rest:
+        case ("send-community", *_):
+            raise MigrationError(OF_THE_GROUP)
+        case (word, _, "out") if plain and word in OUT:
+            raise MigrationError(OF_THE_GROUP)
+
+
+def set_line(  # noqa: C901, PLR0912 - a table of what can be said
+    draft: Draft, statement: Statement, rest: Sequence[str], version: int
+) -> str:
+    """Take what a line says of a neighbour; return why it has no effect, or nothing."""
+    plain = statement.plain
+    word, *words = rest
+    settings = draft.settings
+    key = (word, version)
+    match word, words:
+        case "capability", [what, *_] if what in _HARMLESS_CAPABILITIES:
+            return "says nothing of routes"
+        case _ if word in _HARMLESS:
+            return _HARMLESS[word]
+        case _ if word in _REFUSED:
+            if plain:
+                raise PassedOverError(_REFUSED[word])
+            return "is off anyway"
+        case _ if word in _OBSTACLES:
+            settings[("obstacle", word)] = Obstacle(statement, _OBSTACLES[word]) if plain else None
+        case (("route-map" | "prefix-list" | "filter-list" | "distribute-list"), [name, direction]):
+            if direction == "in":
+                return "is for routes received"
+            if direction != "out":
+                raise MigrationError("is for route servers; not translated")
+            other = _NOT_BESIDE.get(word)
+            if plain and draft.value((other, version), version=version) is not None:
+                raise MigrationError(f"bgpd refuses it beside a {other}; keep one of them")
+            if plain:
+                settings[key] = Filter(word, name, statement)
+            else:
+                settings.pop(key, None)
+        case "send-community", _:
+            for kind in _kinds(words):
+                settings["send-community", kind, version] = plain
+        case "timers", ["connect" | "delayopen", *_]:
+            return "is how soon it is tried again; ExaBGP has a time of its own"
+        case _ if plain:
+            settings[word] = _value(word, words)
+        case _:
+            settings.pop(word, None)
+    return TRANSLATED
+
+
+def _kinds(words: Sequence[str]) -> tuple[str, ...]:
+    match words:
+        case []:
+            return ("standard",)
+        case ["both"]:
+            return ("standard", "extended")
+        case ["all"]:
+            return ("standard", "extended", "large")
+        case [("standard" | "extended" | "large") as kind]:
+            return (kind,)
+    raise MigrationError(f"{' '.join(words)!r} is not standard, extended, large, both or all")
+
+
+def _value(word: str, words: Sequence[str]) -> object:
+    """Return the value of a setting that is outside of address families."""
+    match word, words:
+        case (("description" | "password"), [_, *_]):
+            return " ".join(words)
+        case "timers", [_, hold]:
+            return hold_time(hold)
+        case "ebgp-multihop", []:
+            return 255
+        case "ebgp-multihop", [hops]:
+            return number(hops, 255, 1)
+        case "ttl-security", ["hops", hops]:
+            return number(hops, 254, 1)
+        case "update-source", [source]:
+            return source
+        case "shutdown", _:
+            return True
+        case "port", [port]:
+            return number(port, 65535, 1)
+    raise MigrationError("is unknown, or incomplete; correct it, or remove it")

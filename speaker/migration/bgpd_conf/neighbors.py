@@ -1,0 +1,205 @@
+"""All neighbours and peer-groups of `router bgp`: who is there, in which group, active in which family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.route import Asn
+from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
+from speaker.migration.bgpd_conf.neighbor_draft import BOTH, Draft, finish
+from speaker.migration.bgpd_conf.neighbor_statements import (
+    OF_THE_GROUP,
+    OUT,
+    refuse_policy,
+    set_line,
+)
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.tokens import canonical, is_address, parse_as
+
+if TYPE_CHECKING:
+    from speaker.migration.bgpd_conf.interfaces import Interfaces
+    from speaker.migration.bgpd_conf.model import Neighbor
+    from speaker.migration.bgpd_conf.statement import Statement
+
+
+class Neighbors:
+    """All neighbours and peer-groups of a `router bgp` while it is read, line by line.
+
+    The order counts: `no bgp default ipv4-unicast` holds for the neighbours after it.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._peers: dict[str, Draft] = {}
+        self._groups: dict[str, Draft] = {}
+        self.asn = Asn(0)
+        """The router's own, by which a neighbour is internal or external."""
+        self.default = {4: True, 6: False}
+        """Whether a new neighbour is active in a family."""
+
+    def add(self, statement: Statement, version: int) -> str:
+        """Take a `neighbor` line, or the `no` of one; return why it has no effect, or nothing.
+
+        Args:
+            statement: the line.
+            version: 4 or 6: the family of the mode in which it stands.
+
+        Raises:
+            MigrationError: it can't be translated.
+        """
+        plain = statement.plain
+        name, rest = statement.said[1], statement.said[2:]
+        match rest:
+            case ("peer-group",) if plain:
+                self._groups.setdefault(name, self._new(name, statement))
+                return TRANSLATED
+            case ("remote-as", value) if plain:
+                self._remote_as(name, statement, value)
+                return TRANSLATED
+            case ("interface", *_) if not is_address(name):
+                raise MigrationError(_NO_ADDRESS)
+        draft = self._groups.get(name) or self._peers.get(canonical(name))
+        match rest:
+            case ("peer-group", group) if plain:
+                return self._bind(name, draft, statement, group, version)
+            case () | ("peer-group" | "remote-as", *_) if not plain:
+                raise MigrationError("takes a neighbour back; remove it, and what it takes back")
+            case ():
+                raise MigrationError("says nothing of the neighbour; complete it, or remove it")
+        if draft is None:
+            raise MigrationError(
+                "names no neighbour that the lines before it made, where bgpd refuses it: put its "
+                "remote-as before it, or remove it"
+            )
+        if rest == ("activate",):
+            self._activate(draft, version, active=plain)
+            return TRANSLATED
+        if self._dialect is Dialect.QUAGGA and version in draft.bound:
+            refuse_policy(rest, plain=plain)
+        return set_line(draft, statement, rest, version)
+
+    def _new(self, name: str, statement: Statement) -> Draft:
+        return Draft(name, statement, active=dict(self.default))
+
+    def _remote_as(self, name: str, statement: Statement, value: str) -> None:
+        """Take a remote-as, as peer_group_remote_as() and peer_remote_as() in bgpd.c do."""
+        if value not in ("internal", "external"):
+            parse_as(value)
+        if name in self._groups:
+            group = self._groups[name]
+            group.settings["remote-as"] = value
+            for member in group.members:
+                member.settings.pop("remote-as", None)
+            return
+        if not is_address(name):
+            raise MigrationError(_NO_ADDRESS)
+        draft = self._peers.get(canonical(name))
+        if draft is None:
+            draft = self._peers[canonical(name)] = self._new(name, statement)
+        elif draft.group is not None and "remote-as" in draft.group.settings:
+            raise MigrationError(
+                f"is in the peer-group {draft.group.name}, whose remote-as counts, where bgpd refuses "
+                "it: remove it"
+            )
+        elif draft.group is not None:
+            first = self._sort(draft.group.members[0])
+            if first not in (None, self._sort_of(value)):
+                raise MigrationError(_SORTS)
+        draft.settings["remote-as"] = value
+
+    def _bind(
+        self, name: str, draft: Draft | None, statement: Statement, group_name: str, version: int
+    ) -> str:
+        """Make a neighbour a member, as peer_group_bind() in bgpd.c does."""
+        group = self._groups.get(group_name)
+        if group is None:
+            raise MigrationError(f"there is no peer-group {group_name} before it; correct it")
+        if not is_address(name):
+            raise MigrationError(_NO_ADDRESS)
+        if draft is not None and draft.group not in (None, group):
+            raise MigrationError("is in another peer-group already; keep one")
+        if self._dialect is Dialect.QUAGGA:
+            _refuse_member(draft, group, version)
+        elif draft is not None and draft.group is group:
+            return "is said already"
+        if draft is not None and self._clashes(draft, group):
+            raise MigrationError(_SORTS)
+        if draft is None:
+            draft = self._peers[canonical(name)] = self._new(name, statement)
+        self._join(draft, group, version)
+        return TRANSLATED
+
+    def _join(self, draft: Draft, group: Draft, version: int) -> None:
+        if "remote-as" in group.settings:
+            draft.settings.pop("remote-as", None)
+        if draft.group is None:
+            draft.group = group
+            group.members.append(draft)
+        for family in BOTH if self._dialect is Dialect.FRR else (version,):
+            draft.bound.add(family)
+            draft.active[family] = group.active[family]
+
+    def _clashes(self, draft: Draft, group: Draft) -> bool:
+        """Return whether a neighbour is internal and the first member external, or the reverse."""
+        sort = self._sort(draft)
+        if sort is None or not group.members or "remote-as" in group.settings:
+            return False
+        return sort != self._sort(group.members[0])
+
+    def _sort(self, draft: Draft) -> str | None:
+        """Return whether a neighbour is `internal` or `external`, None while it has no AS."""
+        value = draft.value("remote-as")
+        return None if value is None else self._sort_of(str(value))
+
+    def _sort_of(self, value: str) -> str:
+        if value in ("internal", "external"):
+            return value
+        return "internal" if parse_as(value) == self.asn else "external"
+
+    def _activate(self, draft: Draft, version: int, *, active: bool) -> None:
+        draft.active[version] = active
+        for member in draft.members:
+            if version in member.bound:
+                member.active[version] = active
+
+    def finish(
+        self, asn: Asn, timers: int, interfaces: Interfaces
+    ) -> tuple[tuple[Neighbor, ...], dict[str, tuple[Draft, str]]]:
+        """Return the neighbours, and what is wrong with those that can't be one, by name."""
+        made: list[Neighbor] = []
+        wrong: dict[str, tuple[Draft, str]] = {}
+        for draft in self._peers.values():
+            value = draft.value("remote-as")
+            if value in (None, "external"):
+                reason = "has no remote-as" if value is None else "is `external`"
+                wrong[draft.name] = draft, f"{reason}; ExaBGP needs its AS: write its number"
+                continue
+            remote = asn if value == "internal" else parse_as(str(value))
+            made.append(finish(draft, remote, timers, interfaces))
+        return tuple(made), wrong
+
+
+def _refuse_member(draft: Draft | None, group: Draft, version: int) -> None:
+    """Refuse what Quagga refuses to make a member, or makes one that is sent something else."""
+    if not group.active[version]:
+        raise MigrationError(
+            f"the peer-group {group.name} is not activated for IPv{version} before it, where Quagga "
+            "refuses it: put that before it, or remove it"
+        )
+    if draft is None and "remote-as" not in group.settings:
+        raise MigrationError(
+            "has no remote-as before it, nor has its group, where Quagga refuses it: put one before it"
+        )
+    settings = () if draft is None else draft.settings
+    if any(isinstance(key, tuple) and key[0] in OUT and key[-1] == version for key in settings):
+        raise MigrationError(OF_THE_GROUP)
+
+
+_SORTS = (
+    "bgpd refuses internal and external neighbours in one peer-group, and which of them depends on "
+    "their order; make a group of each"
+)
+_NO_ADDRESS = (
+    "is a neighbour without an address of its own (interface, or a range); ExaBGP needs one "
+    "address for each: write one for each router"
+)

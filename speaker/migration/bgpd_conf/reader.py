@@ -1,0 +1,273 @@
+"""bgpd.conf or frr.conf -> Configuration, with a verdict for every line. No I/O.
+
+Every statement is translated, harmless, or refused with what to do. What is refused is an obstacle,
+which the evaluation meets, but for the lines of which is known that they change nothing of VIPs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf import lists, route_maps, stray
+from speaker.migration.bgpd_conf.dialect import decide
+from speaker.migration.bgpd_conf.interfaces import Interfaces
+from speaker.migration.bgpd_conf.model import (
+    TRANSLATED,
+    Configuration,
+    Obstacle,
+    Treatment,
+    Verdict,
+)
+from speaker.migration.bgpd_conf.router import Router
+from speaker.migration.bgpd_conf.statement import (
+    FAMILIES,
+    FatalError,
+    MigrationError,
+    Mode,
+    PassedOverError,
+    is_of_a_block,
+    statements,
+)
+from speaker.migration.bgpd_conf.tokens import canonical, identifier, number
+from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from speaker.migration.bgpd_conf.model import Dialect, Taken
+    from speaker.migration.bgpd_conf.neighbor_draft import Draft
+    from speaker.migration.bgpd_conf.statement import Statement
+
+
+def read(file: str, content: bytes, said: Dialect | None = None) -> Configuration:
+    """Read one bgpd's configuration.
+
+    Args:
+        file: its name, for what is said of it.
+        content: as it is on the disk.
+        said: whose it is, for a file that does not tell.
+
+    Raises:
+        MigrationError: there is no BGP in it that can be migrated: no `router bgp`, two of them,
+            or one of a VRF or view; or nothing tells whose it is.
+    """
+    found = statements(file, content)
+    if not any(statement.words[:2] == ("router", "bgp") for statement in found):
+        raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and whole?")
+    reader = _Reader(file, decide(file, found, said))
+    last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
+    for index, statement in enumerate(found):
+        if statement.line == last_line and not _is_whole(statement):
+            reader.take(statement, _CUT)
+        elif _ends_all(statement) and any(after.words not in _LEAVES for after in found[index:]):
+            reader.take(statement, _UNREAD)
+        else:
+            reader.take(statement)
+    return reader.finish()
+
+
+_LEAVES = (("end",), ("exit",), ("quit",))
+_WHOLE = (*_LEAVES, ("exit-address-family",), ("line", "vty"))
+"""What ends a file, and is not a part of something else."""
+
+
+def _is_whole(statement: Statement) -> bool:
+    """Return whether a line that may be cut short says the same as it stands."""
+    return statement.words in _WHOLE or statement.mode in _UNCONCERNED
+
+
+def _ends_all(statement: Statement) -> bool:
+    """Return whether bgpd leaves its configuration there."""
+    return statement.words == ("end",) or (
+        statement.mode is Mode.TOP and statement.words in _LEAVES
+    )
+
+
+_POLICY_SINCE = (7, 4)
+"""Since then FRR's default is `bgp ebgp-requires-policy`."""
+
+
+class _Reader:
+    def __init__(self, file: str, taken: Taken) -> None:
+        self._file, self._taken = file, taken
+        dialect = taken.dialect
+        self._verdicts: list[Verdict] = []
+        self._router = Router(dialect)
+        self._interfaces = Interfaces()
+        self._lists = lists.Lists(dialect)
+        self._maps: dict[str, dict[int, route_maps.Draft]] = {}
+        self._obstacles: list[Obstacle] = []
+        self._unread: dict[Statement, str] = {}
+        """Lines of lists that could not be understood, which count where the list is used."""
+
+    # --- verdicts ----------------------------------------------------------------------------
+
+    def take(self, statement: Statement, fault: str = "") -> None:
+        """Take one statement, and note what became of it; with a fault, that it is refused."""
+        try:
+            if fault := fault or stray.fault(statement):
+                raise MigrationError(fault)  # noqa: TRY301 - like any other line that is refused
+            reason = self._take(statement)
+        except FatalError as error:
+            raise MigrationError(f"{statement.where}: {statement}: {error}") from error
+        except PassedOverError as error:
+            self._verdict(statement, Treatment.REFUSED, str(error))
+            return
+        except MigrationError as error:
+            self._obstacles.append(Obstacle(statement, str(error)))
+            self._verdict(statement, Treatment.REFUSED, str(error))
+            return
+        self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
+
+    def _verdict(self, statement: Statement, treatment: Treatment, reason: str) -> None:
+        self._verdicts.append(Verdict(statement, treatment, reason))
+
+    def _take(self, statement: Statement) -> str:
+        words = statement.words
+        if words in (("exit",), ("end",), ("quit",), ("exit-address-family",)):
+            return "ends a block"
+        match statement.mode:
+            case Mode.TOP:
+                return self._top(statement)
+            case Mode.BGP | Mode.IPV4 | Mode.IPV6:
+                return self._router.add(statement, FAMILIES[statement.mode])
+            case Mode.ROUTE_MAP:
+                return self._in_map(statement)
+            case Mode.OTHER_FAMILY:
+                raise PassedOverError(
+                    "only IPv4 and IPv6 unicast are taken over; remove it, or keep bgpd for it"
+                )
+            case Mode.INTERFACE:
+                self._interfaces.add(statement)
+                return "is for zebra"
+            case Mode.LINE:
+                return "is for bgpd's own terminal"
+            case Mode.OTHER:
+                return "is for another daemon"
+
+    # --- the top level -----------------------------------------------------------------------
+
+    def _top(self, statement: Statement) -> str:  # noqa: C901, PLR0912 - a table of statements
+        words = statement.words
+        match words:
+            case ("router", "bgp", *rest):
+                return self._router.begin(statement, rest)
+            case ("route-map", name, "permit" | "deny" as action, sequence):
+                index = number(sequence, 65535, 1)
+                clauses = self._maps.setdefault(name, {})
+                draft = clauses.setdefault(
+                    index, route_maps.Draft(index, action == "permit", statement)
+                )
+                if draft.permit != (action == "permit"):
+                    raise FatalError(
+                        f"{draft.statement} is there too, in line {draft.statement.line}, and what "
+                        "becomes of its lines depends on the version of bgpd; keep one"
+                    )
+                draft.statements.append(statement)
+                return TRANSLATED
+            case ("frr", "version", version, *_):
+                if _version(version) < _POLICY_SINCE:
+                    self._router.requires_policy = False
+                return "tells FRR's defaults"
+            case ("frr", "defaults", profile):
+                if profile == "datacenter":
+                    self._router.defaults_of_datacenter()
+                return "tells FRR's defaults"
+            case ("router-id", address) | ("ip", "router-id", address):
+                self._router.router_id = self._router.router_id or identifier(address)
+                return TRANSLATED
+        try:
+            if self._lists.add(statement):
+                return TRANSLATED
+        except MigrationError as error:
+            self._unread[statement] = str(error)
+            raise PassedOverError(str(error)) from error
+        plain = statement.said or words
+        if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
+            raise FatalError(_TAKES_BACK)
+        for start, reason in TOP_HARMLESS.items():
+            if plain[: len(start)] == start:
+                return reason
+        for start, remedy in TOP_REFUSED.items():
+            if plain[: len(start)] == start:
+                raise MigrationError(remedy)
+        if is_of_a_block(plain):
+            raise MigrationError(stray.NO_BLOCK)
+        if plain[0] in _OF_LISTS:
+            raise MigrationError("is unknown here, and may be a list's; correct it, or remove it")
+        raise PassedOverError("is unknown here; correct it, or remove it")
+
+    def _in_map(self, statement: Statement) -> str:
+        name, _, sequence = statement.block
+        if not statement.plain:
+            raise FatalError(_TAKES_BACK)
+        draft = self._maps.get(name, {}).get(int(sequence) if _DIGITS.fullmatch(sequence) else 0)
+        if draft is None:
+            raise MigrationError("its route-map was refused; correct that first")
+        try:
+            return draft.add(statement)
+        except MigrationError as error:
+            draft.refuse(statement, str(error))
+            return TRANSLATED
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def finish(self) -> Configuration:
+        """Return the configuration."""
+        router = self._router
+        if router.instance is None:
+            raise MigrationError(
+                f"{self._file}: has no `router bgp`; is it the right file, and whole?"
+            )
+        passes = {key: entries.passes for key, entries in self._lists.found.items()}
+        maps = {
+            name: route_maps.finish(name, drafts.values(), passes)
+            for name, drafts in self._maps.items()
+        }
+        found, wrong = router.neighbors.finish(router.asn, router.hold, self._interfaces)
+        for draft, reason in wrong.values():
+            self._obstacles.append(Obstacle(draft.statement, f"the neighbour {reason}"))
+        return Configuration(
+            self._file,
+            self._taken,
+            router.asn,
+            router.instance,
+            router.router_id,
+            router.networks.found,
+            found,
+            maps,
+            passes,
+            router.requires_policy,
+            router.local_pref,
+            tuple(self._obstacles),
+            tuple(self._corrected(verdict, wrong) for verdict in self._verdicts),
+            self._unread,
+        )
+
+    def _corrected(self, verdict: Verdict, wrong: Mapping[str, tuple[Draft, str]]) -> Verdict:
+        """Return what becomes of a line by what stands after it."""
+        again = self._router.networks.replaced.get(verdict.statement)
+        if again is not None:
+            reason = f"{again.where} says it again, and counts"
+            return Verdict(verdict.statement, Treatment.HARMLESS, reason)
+        match verdict.statement.words:
+            case ("neighbor", name, *_) if canonical(name) in wrong:
+                reason = f"the neighbour {wrong[canonical(name)][1]}"
+                return Verdict(verdict.statement, Treatment.REFUSED, reason)
+        return verdict
+
+
+_DIGITS = re.compile("[0-9]{1,5}")
+_OF_LISTS = ("ip", "ipv6", "bgp")
+"""What lists begin with."""
+_UNCONCERNED = (Mode.LINE, Mode.INTERFACE, Mode.OTHER)
+_CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
+_UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"
+_TAKES_BACK = "takes back what other lines say; remove it, and those"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Return `8.4.4` or `8.4.4-1.1~deb12u1` as numbers."""
+    match = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", text)
+    return tuple(map(int, match.groups())) if match else _POLICY_SINCE

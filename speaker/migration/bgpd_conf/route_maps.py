@@ -1,0 +1,270 @@
+"""Route-maps: the match and set lines that are understood, and what a map does to a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.route import (
+    MAX_MED,
+    Asn,
+    AsPath,
+    LargeCommunity,
+    Origin,
+    parse_asn,
+)
+from speaker.migration.bgpd_conf.model import Clause, Obstacle, RouteMap
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.tokens import community, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from speaker.migration.bgpd_conf.model import Path
+    from speaker.migration.bgpd_conf.statement import Statement
+
+    Lists = Mapping[tuple[str, str], Callable[[Path], bool]]
+    Match = Callable[[Path, Lists], bool]
+    Set = Callable[[Path], Path]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A clause while it is read. A line of the same command replaces the one before, as in bgpd."""
+
+    sequence: int
+    permit: bool
+    statement: Statement
+    matches: dict[str, Match] = field(default_factory=dict)
+    sets: dict[str, Set] = field(default_factory=dict)
+    obstacles: dict[str, Obstacle] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+
+    def add(self, statement: Statement) -> str:
+        """Take a line of the clause; return why it has no effect on what is sent, or nothing.
+
+        What can't be translated becomes an obstacle, which counts if a VIP meets the clause.
+
+        Raises:
+            MigrationError: it can't be understood.
+        """
+        self.statements.append(statement)
+        words = statement.words
+        match words:
+            case ("description" | "optimization", *_):
+                return "says nothing of routes"
+            case ("match", *rest):
+                key, match = _match(rest)
+                if match is None:
+                    return self._refuse(key, statement, "this match is not translated")
+                self.matches[key] = match
+                self.obstacles.pop(key, None)
+            case ("set", *rest):
+                key, change, reason = _set(rest)
+                if reason:
+                    return reason
+                if change is None:
+                    return self._refuse(key, statement, "this set is not translated")
+                self.sets[key] = change
+                self.obstacles.pop(key, None)
+            case ("on-match" | "continue" | "call", *_):
+                return self._refuse(
+                    words[0], statement, "jumps are not translated: write the clauses out"
+                )
+            case _:
+                raise MigrationError("is unknown in a route-map; correct it, or remove it")
+        return ""
+
+    def refuse(self, statement: Statement, reason: str) -> None:
+        """Take a line that can't be understood: it counts if a VIP meets the clause."""
+        self.obstacles[str(statement)] = Obstacle(statement, reason)
+
+    def _refuse(self, key: str, statement: Statement, reason: str) -> str:
+        self.obstacles[key] = Obstacle(statement, f"{reason}; rewrite or remove the line")
+        return ""
+
+    def clause(self, lists: Lists) -> Clause:
+        """Return the finished clause."""
+        return Clause(
+            self.sequence,
+            self.permit,
+            self.statement,
+            tuple(_asked(match, lists) for match in self.matches.values()),
+            tuple(self.sets.values()),
+            tuple(self.obstacles.values()),
+        )
+
+
+def _asked(match: Match, lists: Lists) -> Callable[[Path], bool]:
+    return lambda path: match(path, lists)
+
+
+def _match(words: Sequence[str]) -> tuple[str, Match | None]:
+    """Return the command, and its match, None where it is not translated."""
+    match words:
+        case ["ip", "address", "prefix-list", name]:
+            return "ip address prefix-list", _by_list("ip prefix-list", name, 4)
+        case ["ip", "address", name]:
+            return "ip address", _by_list("access-list", name, 4)
+        case ["ipv6", "address", "prefix-list", name]:
+            return "ipv6 address prefix-list", _by_list("ipv6 prefix-list", name, 6)
+        case ["ipv6", "address", name]:
+            return "ipv6 address", _by_list("ipv6 access-list", name, 6)
+        case ["as-path", name]:
+            return "as-path", _by_list("as-path access-list", name)
+        case ["community", name]:
+            return "community", _by_list("community-list", name)
+        case ["metric", value] if value.strip("0"):
+            # Not 0, by which FRR 8.4 means any.
+            wanted = number(value, MAX_MED)
+            return "metric", lambda path, _: path.attributes.med == wanted
+        case ["origin", value]:
+            origin = _origin(value)
+            return "origin", lambda path, _: path.attributes.origin is origin
+        case []:
+            raise MigrationError("match what? Complete it, or remove it")
+    return " ".join(words[:2]), None
+
+
+def _by_list(kind: str, name: str, version: int | None = None) -> Match:
+    def match(path: Path, lists: Lists) -> bool:
+        if version is not None and path.prefix.version != version:
+            return False
+        passes = lists.get((kind, name))
+        return passes is not None and passes(path)
+
+    return match
+
+
+def _origin(text: str) -> Origin:
+    try:
+        return Origin(text)
+    except ValueError as error:
+        raise MigrationError(f"{text!r} is not igp, egp or incomplete; correct it") from error
+
+
+_NO_EFFECT = {
+    "weight": "counts in bgpd alone; ExaBGP chooses no routes",
+    "tag": "is for other daemons",
+    "metric-type": "is for OSPF",
+    "forwarding-address": "is for OSPF",
+    "src": "is for zebra",
+    "table": "is for zebra",
+}
+
+
+def _set(  # noqa: C901, PLR0912 - a table of what can be set
+    words: Sequence[str],
+) -> tuple[str, Set | None, str]:
+    """Return the command, its change, None where it is not translated, and why it has no effect."""
+    match words:
+        case ["as-path", "prepend", "last-as", *_]:
+            return "as-path prepend", None, ""
+        case ["as-path", "prepend", *asns] if asns:
+            return "as-path prepend", _prepend(asns), ""
+        case ["metric", value] if value.isdigit():
+            med = number(value, MAX_MED)
+            return "metric", lambda path: _with(path, med=med), ""
+        case ["community", "none"]:
+            return "community", lambda path: _with(path, communities=()), ""
+        case ["community", *names] if names:
+            return "community", _communities(names), ""
+        case ["large-community", "none"]:
+            return "large-community", lambda path: _with(path, large_communities=()), ""
+        case ["large-community", *names] if names:
+            return "large-community", _large_communities(names), ""
+        case ["origin", value]:
+            origin = _origin(value)
+            return "origin", lambda path: _with(path, origin=origin), ""
+        case ["local-preference", value] if value.isdigit():
+            local_pref = number(value, 2**32 - 1)
+            return "local-preference", lambda path: replace(path, local_pref=local_pref), ""
+        case ["ip", "next-hop", address] if _is_address(address, 4):
+            return "ip next-hop", _hop(4, IPv4Address(address)), ""
+        case ["ipv6", "next-hop", "global", address] if _is_address(address, 6):
+            return "ipv6 next-hop global", _hop(6, IPv6Address(address)), ""
+        case ["ipv6", "next-hop", "prefer-global"]:
+            return "", None, "is for routes received"
+        case [word, *_] if word in _NO_EFFECT:
+            return word, None, _NO_EFFECT[word]
+        case []:
+            raise MigrationError("set what? Complete it, or remove it")
+    return " ".join(words[:2]), None, ""
+
+
+def _with(path: Path, **changes: object) -> Path:
+    return replace(path, attributes=replace(path.attributes, **changes))  # type: ignore[arg-type]
+
+
+def _prepend(words: Sequence[str]) -> Set:
+    try:
+        asns: tuple[Asn, ...] = tuple(map(parse_asn, words))
+    except PolicyError as error:
+        raise MigrationError(f"{error}; correct it") from error
+    return lambda path: _with(path, as_path=AsPath(asns + path.attributes.as_path.asns))
+
+
+def _communities(words: Sequence[str]) -> Set:
+    additive = words[-1] == "additive"
+    given = tuple(map(community, words[:-1] if additive else words))
+    return lambda path: _with(
+        path, communities=given + (path.attributes.communities if additive else ())
+    )
+
+
+def _large_communities(words: Sequence[str]) -> Set:
+    additive = words[-1] == "additive"
+    try:
+        given = tuple(map(LargeCommunity.parse, words[:-1] if additive else words))
+    except PolicyError as error:
+        raise MigrationError(f"{error}; correct it") from error
+    return lambda path: _with(
+        path, large_communities=given + (path.attributes.large_communities if additive else ())
+    )
+
+
+def _is_address(text: str, version: int) -> bool:
+    try:
+        (IPv4Address if version == 4 else IPv6Address)(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _hop(version: int, address: IPv4Address | IPv6Address) -> Set:
+    return lambda path: replace(path, next_hop=address) if path.prefix.version == version else path
+
+
+def finish(name: str, drafts: Iterable[Draft], lists: Lists) -> RouteMap:
+    """Return a route-map of its clauses."""
+    ordered = sorted(drafts, key=lambda draft: draft.sequence)
+    return RouteMap(name, tuple(draft.clause(lists) for draft in ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a map did: the path, or None with the reason; and what could not be translated on the way."""
+
+    path: Path | None
+    reason: str = ""
+    obstacles: tuple[Obstacle, ...] = ()
+
+
+def apply(route_map: RouteMap, path: Path) -> Applied:
+    """Return what a route-map makes of a path. A path that no clause means is denied."""
+    unclear: list[Obstacle] = []
+    for clause in route_map.clauses:
+        if not all(match(path) for match in clause.matches):
+            continue
+        unclear += clause.obstacles
+        if any(obstacle.statement.words[0] == "match" for obstacle in clause.obstacles):
+            continue  # it can't be known; with an obstacle, the result does not count
+        if not clause.permit:
+            reason = f"{clause.statement.where}: {clause.statement}"
+            return Applied(None, f"denied by {reason}", tuple(unclear))
+        for change in clause.sets:
+            path = change(path)
+        return Applied(path, "", tuple(unclear))
+    return Applied(None, f"no clause of route-map {route_map.name} means it", tuple(unclear))

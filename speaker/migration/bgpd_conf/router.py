@@ -1,0 +1,200 @@
+"""`router bgp`: its AS, identifier, networks, neighbours, and the options that change what is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.route import Asn
+from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
+from speaker.migration.bgpd_conf.neighbors import Neighbors
+from speaker.migration.bgpd_conf.networks import Networks
+from speaker.migration.bgpd_conf.statement import (
+    FatalError,
+    MigrationError,
+    Mode,
+    PassedOverError,
+    family_mode,
+)
+from speaker.migration.bgpd_conf.tokens import hold_time, identifier, number, parse_as
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speaker.migration.bgpd_conf.statement import Statement
+
+
+class Router:
+    """A `router bgp` while it is read, line by line; `instance` is its first line."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.instance: Statement | None = None
+        self.asn = Asn(1)
+        self.router_id: str | None = None
+        self.networks = Networks()
+        self.neighbors = Neighbors(dialect)
+        self._usual_hold = 180
+        self.hold = self._usual_hold
+        self.local_pref = 100
+        self.requires_policy = dialect is Dialect.FRR
+
+    def defaults_of_datacenter(self) -> None:
+        """Take over what `frr defaults datacenter` says."""
+        self.requires_policy = False
+        self.hold = self._usual_hold = 9
+
+    def begin(self, statement: Statement, rest: Sequence[str]) -> str:
+        """Take `router bgp`, of which `rest` is what follows.
+
+        Raises:
+            FatalError: it is not one that can be migrated, or another one than before.
+        """
+        match rest:
+            case [text] | [text, "as-notation", _]:
+                try:
+                    asn = parse_as(text)
+                except MigrationError as error:
+                    raise FatalError(str(error)) from error
+            case [_, "vrf" | "view" as kind, name, *_]:
+                raise FatalError(
+                    f"BGP of {kind} {name} is not migrated; "
+                    "remove it from a copy of the file, or keep bgpd for it"
+                )
+            case []:
+                raise FatalError("no AS number; name one")
+            case _:
+                raise FatalError(f"{' '.join(rest[1:])!r} is unknown; remove it")
+        if self.instance is not None and asn != self.asn:
+            raise FatalError(
+                f"{self.instance} is there too, in line {self.instance.line}; keep one"
+            )
+        self.instance = self.instance or statement
+        self.asn = self.neighbors.asn = asn
+        return TRANSLATED
+
+    def add(self, statement: Statement, version: int) -> str:  # noqa: C901, PLR0912 - a table of statements
+        """Take a line of `router bgp`; return why it has no effect, or nothing.
+
+        Args:
+            statement: the line.
+            version: 4 or 6: the family of the mode in which it stands.
+
+        Raises:
+            MigrationError: it can't be translated.
+        """
+        plain = statement.plain
+        match statement.said:
+            case ("network", *rest):
+                return self.networks.add(statement, rest, version)
+            case ("ipv6", "bgp", "network", *rest):
+                return self.networks.add(statement, rest, 6)
+            case ("neighbor", _, *_):
+                return self.neighbors.add(statement, version)
+            case ("address-family", *family):
+                match family_mode(family):
+                    case None:
+                        raise MigrationError("is no address family that bgpd has; correct it")
+                    case Mode.OTHER_FAMILY:
+                        raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
+                return TRANSLATED
+            case ("timers", "bgp", _, hold, *_) if plain:
+                self.hold = hold_time(hold)
+                return TRANSLATED
+            case ("timers", "bgp", *_):
+                self.hold = self._usual_hold
+                return "is the default"
+            case ("bgp", *rest) if rest:
+                return self._option(tuple(rest), plain=plain)
+            case (word, *_) if word in _ROUTER_HARMLESS:
+                return _ROUTER_HARMLESS[word]
+            case (word, *rest) if word in _ROUTER_REFUSED:
+                if not plain:
+                    return "is off anyway"
+                if word == "aggregate-address" and {"summary-only", "suppress-map"} & set(rest):
+                    raise MigrationError(_AGGREGATE)
+                raise PassedOverError(_ROUTER_REFUSED[word])
+        raise MigrationError("is unknown here; correct it, or remove it")
+
+    def _option(  # noqa: C901 - a table likewise
+        self, rest: tuple[str, ...], *, plain: bool
+    ) -> str:
+        match rest:
+            case ("router-id", address) if plain:
+                self.router_id = identifier(address)
+                return TRANSLATED
+            case ("default", family) if family in _DEFAULTS:
+                self.neighbors.default[_DEFAULTS[family]] = plain
+                return TRANSLATED
+            case ("default", "show-hostname" | "show-nexthop-hostname", *_):
+                return "says nothing of what is sent"
+            case ("default", "shutdown") if plain:
+                raise MigrationError(_OPTION_OBSTACLES["shutdown"])
+            case ("default", "local-preference", value) if plain:
+                self.local_pref = number(value, 2**32 - 1)
+                return TRANSLATED
+            case ("ebgp-requires-policy",):
+                self.requires_policy = plain
+                return TRANSLATED
+            case ("network", "import-check", *_):
+                return _IMPORT_CHECK if plain else TRANSLATED
+            case (word, *_) if word in _OPTION_OBSTACLES:
+                if not plain:
+                    return "is off anyway"
+                raise MigrationError(_OPTION_OBSTACLES[word])
+            case (word, *_) if word in _OPTION_REFUSED:
+                if not plain:
+                    return "is off anyway"
+                raise PassedOverError(_OPTION_REFUSED[word])
+            case (word, *_) if word in _OPTION_HARMLESS:
+                return "says nothing of what is sent"
+        raise MigrationError("is unknown here; correct it, or remove it")
+
+
+_DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
+_ROUTER_HARMLESS = {
+    "auto-summary": "bgpd has none",
+    "synchronization": "bgpd has none",
+    "distance": "is for routes received",
+    "maximum-paths": "is for routes received",
+    "table-map": "is for routes received",
+    "coalesce-time": "is how soon bgpd sends",
+    "read-quanta": "is how bgpd works",
+    "write-quanta": "is how bgpd works",
+    "update-delay": "is how soon bgpd sends",
+    "use-underlays-nexthop-weight": "is for routes received",
+}
+_ROUTER_REFUSED = {
+    "redistribute": "routes of other sources are not announced by vip-speaker; keep bgpd for them, "
+    "or remove the line if nothing but VIPs is meant",
+    "aggregate-address": "aggregates are not announced by vip-speaker; announce it elsewhere, or as "
+    "a VIP of its own with prefix_length",
+    "segment-routing": "is not taken over; keep bgpd for it",
+    "vnc": "is not taken over; keep bgpd for it",
+    "timers": "is unknown, or incomplete; correct it, or remove it",
+    "import": "leaking of routes is not taken over; keep bgpd for it",
+    "export": "leaking of routes is not taken over; keep bgpd for it",
+    "rd": "VPNs are not taken over; keep bgpd for it",
+    "rt": "VPNs are not taken over; keep bgpd for it",
+    "label": "labels are not taken over; keep bgpd for it",
+    "sid": "is not taken over; keep bgpd for it",
+}
+_IMPORT_CHECK = "which networks the machine has is not in the file; vip_watchdog --shadow tells"
+_AGGREGATE = "it keeps back what lies in it; remove it, and the networks that it keeps back"
+_OPTION_OBSTACLES = {
+    "listen": "neighbours by range are not translated; write one for each router",
+    "confederation": "confederations are not translated; they change AS_PATH",
+    "graceful-shutdown": "a maintenance is under way: everything has the community 65535:0; end it",
+    "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
+}
+_OPTION_REFUSED = {
+    "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, and see "
+    "what it means for drains in docs/exabgp.md",
+    "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
+}
+_OPTION_HARMLESS = frozenset(
+    "log-neighbor-changes bestpath always-compare-med deterministic-med dampening cluster-id "
+    "client-to-client fast-external-failover enforce-first-as scan-time reject-as-sets "
+    "suppress-duplicates suppress-fib-pending route-map-delay-timer update-delay "
+    "labeled-unicast minimum-holdtime network route-reflector "
+    "disable-ebgp-connected-route-check hard-administrative-reset fast-convergence "
+    "graceful-notification lu-ipv4 default-originate snmp session-dscp".split()
+)

@@ -1,0 +1,281 @@
+"""bgpd's configuration as statements: file, line, words, and the mode in which bgpd reads them.
+
+bgpd reads by mode and not by indentation: a statement that the current mode does not know is
+tried in the mode around it (docs/decisions/own-parser-for-bgpd.md). No I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+from speaker.migration.bgpd_conf.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class MigrationError(SpeakerError):
+    """A configuration can't be migrated: `<file>:<line>: <what was found>; <what to do>`."""
+
+
+class PassedOverError(MigrationError):
+    """A line that bgpd takes, and that changes nothing that is sent of VIPs: the rest goes without it.
+
+    It has to be said of a line. What is wrong with any other one is an error, also where bgpd is
+    believed to refuse it: who believes wrongly would send what bgpd keeps back.
+    """
+
+
+class FatalError(MigrationError):
+    """A line with which nothing of the file can be migrated."""
+
+
+class Mode(StrEnum):
+    """Where a statement stands."""
+
+    TOP = "the top level"
+    BGP = "router bgp"
+    IPV4 = "address-family ipv4"
+    IPV6 = "address-family ipv6"
+    OTHER_FAMILY = "another address family"
+    ROUTE_MAP = "route-map"
+    INTERFACE = "interface"
+    LINE = "line"
+    OTHER = "a block of another daemon"
+
+
+FAMILIES = {Mode.BGP: 4, Mode.IPV4: 4, Mode.IPV6: 6}
+"""The family of what is said of networks and neighbours in a mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A line that is neither blank nor a comment. `block` is what opened its mode: `BGP1 permit 10`."""
+
+    file: str
+    line: int
+    words: tuple[str, ...]
+    mode: Mode
+    block: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """File and line, as editors read them."""
+        return f"{self.file}:{self.line}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is not the `no` of a line."""
+        return self.words[0] != "no"
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Its words, without `no`."""
+        return self.words if self.plain else self.words[1:]
+
+    def __str__(self) -> str:
+        """Return the line as it may be shown to anybody."""
+        elsewhere = self.mode in (Mode.INTERFACE, Mode.LINE, Mode.OTHER)
+        return shown(self.words, elsewhere=elsewhere)
+
+
+_SPACE = re.compile(r"[ \t\r\v\f]+")
+_ADDRESS_FAMILY: dict[tuple[str, ...], Mode] = {
+    ("ipv4",): Mode.IPV4,
+    ("ipv4", "unicast"): Mode.IPV4,
+    ("ipv6",): Mode.IPV6,
+    ("ipv6", "unicast"): Mode.IPV6,
+    **{
+        (version, what): Mode.OTHER_FAMILY
+        for version in ("ipv4", "ipv6")
+        for what in ("multicast", "vpn", "labeled-unicast", "flowspec", "encap")
+    },
+    **{(what,): Mode.OTHER_FAMILY for what in ("vpnv4", "vpnv6", "encap", "encapv4", "encapv6")},
+    ("vpnv4", "unicast"): Mode.OTHER_FAMILY,
+    ("vpnv6", "unicast"): Mode.OTHER_FAMILY,
+    ("l2vpn", "evpn"): Mode.OTHER_FAMILY,
+}
+"""After any other one, bgpd stays where it is."""
+_FAMILY_WORDS = frozenset(
+    "neighbor network redistribute aggregate-address distance maximum-paths table-map import "
+    "export rd rt label nexthop sid advertise-all-vni advertise vni".split()
+)
+_ROUTER_WORDS = _FAMILY_WORDS | frozenset(
+    "bgp timers auto-summary synchronization coalesce-time read-quanta write-quanta update-delay "
+    "vnc segment-routing address-family exit-address-family ipv6 srv6 use-underlays-nexthop-weight".split()
+)
+_ROUTER_ONLY = frozenset(
+    "remote-as local-as description password ebgp-multihop ttl-security update-source timers "
+    "shutdown port passive interface capability dont-capability-negotiate override-capability "
+    "strict-capability-match disable-connected-check advertisement-interval version bfd".split()
+)
+"""What is said of a neighbour outside of any address family."""
+_OF_PREFIXES = ("network", "aggregate-address")
+"""What `router bgp` takes for IPv4 wherever it stands, and is back in its own mode then."""
+_IPV4 = re.compile(r"[0-9]+(\.[0-9]+){3}(/[0-9]+)?( |$)")
+_MAP_WORDS = frozenset("match set call continue on-match description optimization".split())
+_LINE_WORDS = frozenset("exec-timeout login access-class ipv6 password".split())
+_BLOCKS = frozenset(
+    "vrf bfd rpki segment-routing pbr-map nexthop-group l2vpn vni".split()
+)  # of other daemons, or of no concern; with `router`, `key chain`
+OTHER_ROUTERS = frozenset("ospf ospf6 rip ripng isis babel eigrp openfabric pim pim6".split())
+_TOP_WORDS = frozenset(
+    "router route-map interface line hostname domainname password enable log service debug banner "
+    "frr access-list username agentx dump".split()
+)
+_TOP_PAIRS = frozenset({
+    ("ip", "prefix-list"), ("ip", "as-path"), ("ip", "community-list"), ("ip", "large-community-list"),
+    ("ip", "extcommunity-list"), ("ip", "route"), ("ip", "forwarding"), ("ip", "protocol"),
+    ("ip", "nht"), ("ip", "router-id"), ("ipv6", "prefix-list"), ("ipv6", "access-list"),
+    ("ipv6", "route"), ("ipv6", "forwarding"), ("ipv6", "protocol"), ("ipv6", "nht"),
+    ("bgp", "as-path"), ("bgp", "community-list"), ("bgp", "large-community-list"),
+    ("bgp", "extcommunity-list"), ("key", "chain"), ("ip", "ssh"), ("ip", "multicast-routing"),
+    ("bgp", "route-map"), ("bgp", "multiple-instance"), ("bgp", "config-type"),
+})  # fmt: skip
+_TOP_WORDS_TOO = frozenset("smux mpls zebra router-id".split())
+_TOP_PAIRS_TOO = frozenset({("ip", "pim"), ("ip", "igmp")})
+"""What other blocks have as well."""
+
+
+def statements(file: str, content: bytes) -> tuple[Statement, ...]:
+    """Return the statements of a file, each in its mode.
+
+    Comments may be in any encoding. Words are split at blanks and tabs, as bgpd does.
+    """
+    return tuple(_Reader(file).read(content))
+
+
+def decode(content: bytes) -> str:
+    """Return the text of a file: UTF-8, else Latin-1, which has a character for every byte."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+class _Reader:
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._stack: list[tuple[Mode, tuple[str, ...]]] = [(Mode.TOP, ())]
+
+    def read(self, content: bytes) -> Iterator[Statement]:
+        for number, line in enumerate(decode(content).split("\n"), start=1):
+            words = tuple(word for word in _SPACE.split(line) if word)
+            if not words or words[0][0] in "!#":
+                continue
+            mode, block = self._place(words)
+            yield Statement(self._file, number, words, mode, block)
+
+    def _place(self, words: tuple[str, ...]) -> tuple[Mode, tuple[str, ...]]:
+        """Return where a statement stands, and be where it leads."""
+        here = self._stack[-1]
+        match words:
+            case ("end",):
+                del self._stack[1:]
+                return here
+            case ("exit" | "quit",) | ("exit-address-family",) if len(self._stack) > 1:
+                if words[0] != "exit-address-family" or here[0] in _FAMILY_MODES:
+                    self._stack.pop()
+                return here
+        depth = next(
+            (
+                depth
+                for depth in range(len(self._stack) - 1, -1, -1)
+                if _known(self._stack[depth][0], words)
+            ),
+            None,
+        )
+        if depth is None:
+            return here
+        del self._stack[depth + 1 :]
+        place = self._stack[-1]
+        opened = _opens(place[0], words)
+        if opened is not None:
+            self._stack.append((opened, words[1:]))
+        return place
+
+
+def family_mode(family: Sequence[str]) -> Mode | None:
+    """Return the mode of an address family, None where bgpd has no such family."""
+    return _ADDRESS_FAMILY.get(tuple(family))
+
+
+def is_of_a_block(words: Sequence[str]) -> bool:
+    """Return whether a statement means something in `router bgp` or in a route-map only."""
+    return words[0] in _ROUTER_WORDS | _MAP_WORDS
+
+
+_FAMILY_MODES = (Mode.IPV4, Mode.IPV6, Mode.OTHER_FAMILY)
+
+
+def _known(mode: Mode, words: tuple[str, ...]) -> bool:
+    """Return whether a mode knows a statement, by its first words."""
+    if words[0] == "no" and len(words) > 1:
+        words = words[1:]
+    first = words[0]
+    match mode:
+        case Mode.TOP:
+            if first == "router":
+                return words[1:2] == ("bgp",) or (len(words) > 1 and words[1] in OTHER_ROUTERS)
+            return (
+                first in _TOP_WORDS | _BLOCKS | _TOP_WORDS_TOO
+                or words[:2] in _TOP_PAIRS | _TOP_PAIRS_TOO
+            )
+        case Mode.BGP:
+            return (
+                first in _ROUTER_WORDS
+                and words[:2] not in _TOP_PAIRS
+                and (first != "ipv6" or words[1:2] == ("bgp",))
+            )
+        case Mode.IPV4 | Mode.IPV6:
+            return _known_of_family(mode, words)
+        case Mode.ROUTE_MAP:
+            return first in _MAP_WORDS
+        case Mode.LINE:
+            return first in _LINE_WORDS and words[:2] not in _TOP_PAIRS
+        case Mode.OTHER_FAMILY if first in ("address-family", "timers") or _is_router_only(words):
+            return False
+        case Mode.INTERFACE | Mode.OTHER | Mode.OTHER_FAMILY:
+            return first not in _TOP_WORDS - {"password"} and words[:2] not in _TOP_PAIRS
+
+
+def _is_router_only(words: tuple[str, ...]) -> bool:
+    """Return whether a line is of a neighbour, and of no address family."""
+    return words[0] == "neighbor" and not _ROUTER_ONLY.isdisjoint(words[2:3])
+
+
+def _known_of_family(mode: Mode, words: tuple[str, ...]) -> bool:
+    if _is_router_only(words):
+        return False
+    if mode is Mode.IPV6 and words[0] in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
+        return False
+    return words[0] in _FAMILY_WORDS or words[:2] == ("bgp", "dampening")
+
+
+def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:
+    """Return the mode that a statement opens, if it opens one."""
+    match mode, words:
+        case Mode.TOP, ("router", "bgp", *_):
+            return Mode.BGP
+        case Mode.TOP, ("route-map", _, "permit" | "deny", _):
+            return Mode.ROUTE_MAP
+        case Mode.TOP, ("interface", _, *_):
+            return Mode.INTERFACE
+        case Mode.TOP, ("line", _, *_):
+            return Mode.LINE
+        case Mode.TOP, ("router", word, *_) if word in OTHER_ROUTERS:
+            return Mode.OTHER
+        case Mode.TOP, ("key", "chain", _) | ("mpls", "ldp"):
+            return Mode.OTHER
+        case Mode.TOP, (first, *_) if first in _BLOCKS:
+            return Mode.OTHER
+        case Mode.BGP, ("address-family", *family):
+            return family_mode(family)
+        case Mode.BGP, ("segment-routing" | "vnc", *_):
+            return Mode.OTHER_FAMILY
+    return None

@@ -1,0 +1,63 @@
+"""Lines that stand where they do not belong, or abbreviate what decides what is sent. No I/O.
+
+bgpd takes abbreviations in its file too, and a line that one block does not know in the block around it.
+What is not BGP's is passed over by an import, so nothing that may be BGP's is to be among it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.statement import Mode
+
+if TYPE_CHECKING:
+    from speaker.migration.bgpd_conf.statement import Statement
+
+_WHOLE = (
+    *(("ip", word) for word in ("prefix-list", "as-path", "community-list", "large-community-list")),
+    *(("bgp", word) for word in ("as-path", "community-list", "large-community-list")),
+    *(("ipv6", word) for word in ("prefix-list", "access-list")),
+    *(("router", "bgp"), ("route-map",), ("access-list",)),
+    *(("end",), ("exit",), ("quit",)),
+)  # fmt: skip
+"""What is BGP's at the top level, which every block falls back to."""
+_OF_BGP = frozenset(
+    "neighbor network match set redistribute aggregate-address address-family timers bgp call "
+    "continue on-match".split()
+)
+_OF_A_NEIGHBOR = frozenset(
+    "remote-as peer-group activate route-map prefix-list filter-list distribute-list send-community "
+    "update-source ebgp-multihop description shutdown".split()
+)
+"""What only BGP says of a neighbour; OSPF, EIGRP and LDP have neighbours too."""
+
+
+def fault(statement: Statement) -> str:
+    """Return what is wrong with a line that could be passed over as not BGP's, or nothing."""
+    words = statement.said
+    whole = next((start for start in _WHOLE if _abbreviates(words, start)), None)
+    if whole is not None:
+        return f"abbreviates `{' '.join(whole)}`, which bgpd may take; write it out, or remove it"
+    match statement.mode:
+        case Mode.INTERFACE | Mode.LINE if words and words[0] in _OF_BGP:
+            return NO_BLOCK
+        case Mode.OTHER if words[:1] == ("neighbor",) and not _OF_A_NEIGHBOR.isdisjoint(words[2:3]):
+            return NO_BLOCK
+    return ""
+
+
+NO_BLOCK = "stands in no block of BGP; put it where it belongs, or remove it"
+
+
+def _abbreviates(words: tuple[str, ...], start: tuple[str, ...]) -> bool:
+    said = words[: len(start)]
+    if said == start or len(said) < len(start):
+        return False
+    return all(
+        word == whole or (whole.startswith(word) and word not in _FIRST)
+        for word, whole in zip(said, start, strict=True)
+    )
+
+
+_FIRST = frozenset(start[0] for start in _WHOLE)
+"""Words that stand for themselves: `ip` is no abbreviation of `ipv6`."""

@@ -1,0 +1,191 @@
+"""The answer of `vip_mgmt compare`: two files are read, and their UPDATEs shown side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.updates.compare import Pair, compare, fields
+from speaker.migration.updates.evaluate import evaluate
+from speaker.terminal import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from speaker.config.settings import Config
+    from speaker.migration.bgpd_conf.model import Obstacle, Taken
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What both speakers send: what differs, what is equal, and what the file does not let one know.
+
+    `lines` are those of the file that are not understood: what they decide is not known, also where
+    they are of a network or a neighbour that is in no pair.
+    """
+
+    file: str
+    read_as: Taken
+    dc: str
+    pairs: tuple[Pair, ...]
+    lines: tuple[Obstacle, ...]
+
+    @property
+    def differences(self) -> tuple[Pair, ...]:
+        """Return what differs for certain."""
+        return tuple(pair for pair in self.pairs if pair.differences and not pair.doubts)
+
+    @property
+    def unproven(self) -> tuple[Pair, ...]:
+        """Return what lines that are not understood may decide."""
+        return tuple(pair for pair in self.pairs if pair.doubts)
+
+    @property
+    def equal(self) -> tuple[Pair, ...]:
+        """Return what is equal."""
+        return tuple(pair for pair in self.pairs if not (pair.differences or pair.doubts))
+
+    @property
+    def are_equal(self) -> bool:
+        """Return whether all is equal, and known to be."""
+        return not (self.differences or self.lines)
+
+
+def make(path: Path, config: Config, said: str) -> Comparison:
+    """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
+
+    Args:
+        path: of the file.
+        config: the configuration.
+        said: whose the file is, `frr` or `quagga`; empty where it tells.
+
+    Raises:
+        MigrationError: the file can't be read, or nothing of it can be said.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
+    configuration = read(str(path), content, Dialect(said) if said else None)
+    evaluation = evaluate(configuration)
+    settings = config.settings
+    pairs = compare(
+        configuration, evaluation, config.topology, settings.dc, settings.exabgp.next_hop
+    )
+    return Comparison(
+        str(path), configuration.read_as, settings.dc.name, pairs, evaluation.obstacles
+    )
+
+
+_WORDS = {
+    "as_path": "AS_PATH",
+    "origin": "ORIGIN",
+    "med": "MED",
+    "communities": "COMMUNITIES",
+    "large_communities": "LARGE_COMMUNITIES",
+    "local_pref": "LOCAL_PREF",
+    "next_hop": "NEXT_HOP",
+}
+
+
+def as_table(found: Comparison) -> str:
+    """Return the differences, one attribute a line, below them what is not known and what is equal."""
+    text = []
+    if found.differences:
+        rows: list[tuple[str, ...]] = [("PREFIX", "NEIGHBOR", "AS", "DIFFERS IN", "BGPD", "EXABGP")]
+        rows += [row for pair in found.differences for row in _differences(pair)]
+        text += [table(rows), ""]
+    if found.unproven:
+        rows = [("PREFIX", "NEIGHBOR", "AS", "UNPROVEN", "EXABGP")]
+        rows += [
+            (*_head(pair), ", ".join(_where(pair)), str(pair.new or f"not sent: {pair.silence}"))
+            for pair in found.unproven
+        ]
+        text += [table(rows), ""]
+    if found.lines:
+        text += ["not understood, so that it is not known what they make bgpd send:"]
+        text += [*(f"  {line}" for line in found.lines), ""]
+    if found.equal:
+        head = ("PREFIX", "NEIGHBOR", "AS", "EQUAL")
+        text += [table([head, *((*_head(pair), _equal(pair)) for pair in found.equal)]), ""]
+    return "\n".join([*text, f"{found.file} and ExaBGP in {found.dc}: {_count(found)}"])
+
+
+def _count(found: Comparison) -> str:
+    """Return the sum of it, in which nothing is called equal that is not known to be."""
+    differ, total = len(found.differences), len(found.pairs)
+    if not total:
+        return "neither sends anything" if not found.lines else "it is not known what bgpd sends"
+    if differ:
+        text = f"{differ} of {total} UPDATEs differ"
+    elif found.unproven:
+        text = f"{len(found.equal)} of {total} UPDATEs are equal"
+    else:
+        text = f"all {total} UPDATEs are equal"
+    if found.unproven:
+        return f"{text}, {len(found.unproven)} are unproven"
+    return f"{text}; it is not known what bgpd sends besides" if found.lines else text
+
+
+def _where(pair: Pair) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(doubt.statement.where for doubt in pair.doubts))
+
+
+def _head(pair: Pair) -> tuple[str, str, str]:
+    return str(pair.prefix), str(pair.neighbor), str(pair.asn)
+
+
+def _differences(pair: Pair) -> list[tuple[str, ...]]:
+    if pair.old is None or pair.new is None:
+        sides = (str(side or f"not sent: {pair.silence}") for side in (pair.old, pair.new))
+        return [(*_head(pair), "announced", *sides)]
+    old, new = fields(pair.old), fields(pair.new)
+    return [
+        (*_head(pair), _WORDS[name], _say(old[name]), _say(new[name])) for name in pair.differences
+    ]
+
+
+def _say(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)
+
+
+def _equal(pair: Pair) -> str:
+    unproven = ", if that is bgpd's next hop, which its file does not say" if pair.unproven else ""
+    return f"{pair.new}{unproven}"
+
+
+def as_json(found: Comparison) -> str:
+    """Return the same for programs."""
+    return json.dumps(
+        {
+            "file": found.file,
+            "read_as": found.read_as.dialect,
+            "dc": found.dc,
+            "differences": [_json(pair) for pair in found.differences],
+            "equal": [_json(pair) for pair in found.equal],
+            "unproven": [
+                {**_json(pair), "lines": [*map(str, pair.doubts)]} for pair in found.unproven
+            ],
+            "lines": [*map(str, found.lines)],
+        },
+        indent=2,
+    )
+
+
+def _json(pair: Pair) -> dict[str, Any]:
+    return {
+        "prefix": str(pair.prefix),
+        "neighbor": str(pair.neighbor),
+        "asn": pair.asn,
+        "differs_in": [*pair.differences],
+        "unproven": [*pair.unproven],
+        "old": None if pair.old is None else fields(pair.old),
+        "new": None if pair.new is None else fields(pair.new),
+        "reason": pair.silence,
+    }

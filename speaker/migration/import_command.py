@@ -1,0 +1,189 @@
+"""The command `vip_mgmt import`: each data centre's bgpd.conf -> vip.toml and exabgp-DC.conf.
+
+Exit status: 0 all is translated; 2 written, and something should be looked at; 255 nothing written.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policy.lint import lint
+from speaker import config
+from speaker.errors import SpeakerError
+from speaker.migration.bgpd_conf.model import Treatment
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.options import parse
+from speaker.migration.target import (
+    exabgp_conf,
+    exabgp_site,
+    files,
+    inferred_policy,
+    kernel,
+    vip_names,
+    vip_toml,
+)
+from speaker.migration.updates.compare import compare
+from speaker.migration.updates.evaluate import evaluate
+from speaker.migration.updates.verdicts import account
+from speaker.resolver.resolver import Resolver
+from speaker.terminal import OutputError, say, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.migration.bgpd_conf.model import Verdict
+    from speaker.migration.options import Import
+    from speaker.migration.target.local import Kernel
+    from speaker.migration.updates.evaluate import Evaluation
+
+DONE, LOOK, NOTHING = 0, 2, 255
+VIP_TOML = "vip.toml"
+CONFIG = "/etc/vip-speaker/vip.toml"
+
+
+def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
+    """Run the command and return its exit status.
+
+    Args:
+        arguments: the words after `import`.
+        source: asks this machine's kernel from where it would reach a neighbour.
+    """
+    try:
+        return _run(parse(arguments), source)
+    except SpeakerError as error:
+        say(str(error))
+        return NOTHING
+
+
+def _tell(text: str) -> None:
+    """Say what became of something on stdout; a fault of that stops no import."""
+    try:
+        tell(text)
+    except OutputError as error:
+        say(str(error))
+
+
+def _run(call: Import, source: Kernel) -> int:
+    evaluations: dict[str, Evaluation] = {}
+    sites, refused, faults = [], False, []
+    for dc, file in call.files.items():
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise MigrationError(
+                f"{file}: {error.strerror}; name a file that can be read"
+            ) from error
+        found = read(str(file), content, call.dialects.get(dc))
+        say(str(found.read_as))
+        evaluations[dc] = evaluate(found)
+        refused |= _report(account(found, evaluations[dc]))
+        faults += [str(obstacle) for obstacle in evaluations[dc].obstacles]
+        asked = source if call.here == dc else None
+        sites.append(exabgp_site.make(dc, found, evaluations[dc], call.own.get(dc), asked))
+        for line in sites[-1].told:
+            say(line)
+    faults += [fault for each in sites for fault in each.faults]
+    notes = [note for each in sites for note in each.notes]
+    named = _names(call, sites)
+    layout = inferred_policy.fit(sites, named.names)
+    faults += layout.faults
+    if refused and call.strict:
+        faults.append("--strict: lines are refused, see above")
+    if not faults and not layout.vips:
+        faults.append("no VIP is announced anywhere; are these the right files?")
+    for note in (*notes, *named.notes):
+        say(f"note: {note}")
+    if faults:
+        raise MigrationError("\n".join([*dict.fromkeys(faults), "nothing is written"]))
+    findings = _write(call, sites, layout, evaluations)
+    for line in findings:
+        say(line)
+    return LOOK if refused or notes or named.notes or findings else DONE
+
+
+def _names(call: Import, sites: Sequence[exabgp_site.Site]) -> vip_names.Named:
+    prefixes: tuple[Prefix, ...] = tuple(dict.fromkeys(p for each in sites for p in each.routes))
+    resolver = Resolver(call.resolver)
+    reverse = resolver.reverse_all if call.dns else None
+    return vip_names.name_all(prefixes, call.names, resolver.lookup_all, reverse)
+
+
+def _report(verdicts: Sequence[Verdict]) -> bool:
+    """Say what became of the lines of a file; return whether one is refused."""
+    for verdict in verdicts:
+        if verdict.treatment is Treatment.REFUSED:
+            say(f"refused: {verdict}")
+        elif verdict.treatment is Treatment.HARMLESS:
+            _tell(f"harmless: {verdict}")
+    return any(verdict.treatment is Treatment.REFUSED for verdict in verdicts)
+
+
+def _write(
+    call: Import,
+    sites: Sequence[exabgp_site.Site],
+    layout: inferred_policy.Layout,
+    evaluations: Mapping[str, Evaluation],
+) -> tuple[str, ...]:
+    """Write all files if the whole is valid; return what should be looked at."""
+    watchdog = f"{_installed('vip_watchdog')} --config {CONFIG}"
+    names = {each.name: f"exabgp-{each.name}.conf" for each in sites}
+    contents = {VIP_TOML: vip_toml.render(sites, layout)}
+    contents |= {names[each.name]: exabgp_conf.render(each, watchdog) for each in sites}
+    if not call.force:
+        files.check_free(call.out, list(contents))
+    modes = dict.fromkeys(names.values(), files.PRIVATE)
+    with files.beside(call.out, contents, modes) as folder:
+        findings = _check(folder / VIP_TOML, sites, evaluations)
+        program = call.exabgp or files.exabgp()
+        if program is None:
+            findings += ("ExaBGP is not installed here: its files are not validated",)
+        else:
+            for name in names.values():
+                said = files.validate(program, folder / name, _installed("vip_watchdog"))
+                if said:
+                    raise MigrationError(f"ExaBGP refuses {name}: {said}\nnothing is written")
+        files.put(folder, call.out, list(contents))
+    for name in contents:
+        _tell(f"written: {call.out / name}")
+    return findings
+
+
+def _installed(program: str) -> str:
+    """Return the path of a program of ours: beside this one, or where the documentation puts it."""
+    here = Path(sys.executable).with_name(program)
+    return str(here if here.exists() else Path("/opt/vip-speaker/bin") / program)
+
+
+def _check(
+    path: Path, sites: Sequence[exabgp_site.Site], evaluations: Mapping[str, Evaluation]
+) -> tuple[str, ...]:
+    """Check that vip.toml loads and sends what bgpd sent; return what `check` finds in it.
+
+    Raises:
+        SpeakerError: it is not so.
+    """
+    findings: tuple[str, ...] = ()
+    for each in sites:
+        loaded = config.load(path, {"VIP_DC": each.name}, obeyed=False)
+        settings = loaded.settings
+        pairs = compare(
+            replace(each.configuration, neighbors=each.neighbors),
+            evaluations[each.name],
+            loaded.topology,
+            settings.dc,
+            settings.exabgp.next_hop,
+        )
+        wrong = [
+            f"{pair.neighbor}: {pair.prefix}: bgpd sends {pair.old}, and ExaBGP would {pair.new}"
+            for pair in pairs
+            if pair.differences
+        ]
+        if wrong:
+            raise MigrationError("\n".join([*wrong, "nothing is written: a fault of import's own"]))
+        findings = tuple(map(str, lint(loaded.topology)))
+    return findings

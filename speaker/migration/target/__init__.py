@@ -1,0 +1,1 @@
+"""WRITE: what bgpd sends -> vip.toml and exabgp.conf of each data centre."""

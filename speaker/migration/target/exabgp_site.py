@@ -1,0 +1,305 @@
+"""One data centre: what its ExaBGP has to announce so that each neighbour gets what bgpd sent it.
+
+vip-speaker announces each prefix with one set of attributes to all neighbours of a family. What
+bgpd does otherwise is a fault here, with what to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policy.route import MAX_PREPENDS, AsPath, Route
+from speaker.config.settings import NextHop
+from speaker.migration.target import local, next_hops
+from speaker.migration.target.local import Own
+from speaker.migration.updates.evaluate import is_ebgp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy.route import Attributes, Prefix
+    from speaker.migration.bgpd_conf.model import Configuration, Neighbor
+    from speaker.migration.target.local import Kernel
+    from speaker.migration.updates.evaluate import Evaluation, Update
+    from speaker.units import IpAddress
+
+LOCAL_PREF = 100
+"""What ExaBGP sends to iBGP neighbours where it is not told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A neighbour as ExaBGP will have it. `fed` are the families of which it is sent VIPs."""
+
+    neighbor: Neighbor
+    local: IpAddress
+    families: frozenset[int]
+    fed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A data centre: what it announces and to whom, and what can't be had or should be looked at.
+
+    `routes` are as an eBGP neighbour sees them. `left_out` says why a network is not announced.
+    `router_id` is None where there is no session.
+    """
+
+    name: str
+    configuration: Configuration
+    routes: dict[Prefix, Route]
+    left_out: dict[Prefix, str]
+    hops: NextHop
+    sessions: tuple[Session, ...]
+    router_id: str | None
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    """What is only to be said."""
+
+    @property
+    def neighbors(self) -> tuple[Neighbor, ...]:
+        """Return bgpd's neighbours as ExaBGP will have them: local addresses, families."""
+        return tuple(
+            replace(
+                session.neighbor,
+                local=session.local,
+                families={
+                    version: replace(family, active=version in session.fed)
+                    for version, family in session.neighbor.families.items()
+                },
+            )
+            for session in self.sessions
+        )
+
+
+def make(
+    name: str,
+    configuration: Configuration,
+    evaluation: Evaluation,
+    own: Own | None = None,
+    kernel: Kernel | None = None,
+) -> Site:
+    """Return what a data centre's ExaBGP has to be.
+
+    Args:
+        name: the data centre's name.
+        configuration: its bgpd's.
+        evaluation: what that sends.
+        own: what is said of the load balancer's own addresses.
+        kernel: of the load balancer, if that is asked for them.
+    """
+    return _Maker(name, configuration, evaluation, own or Own(), kernel).site()
+
+
+class _Maker:
+    def __init__(
+        self,
+        name: str,
+        configuration: Configuration,
+        evaluation: Evaluation,
+        own: Own,
+        kernel: Kernel | None,
+    ) -> None:
+        self._name, self._own, self._kernel = name, own, kernel
+        self._configuration, self._evaluation = configuration, evaluation
+        self._faults: list[str] = []
+        self._notes: list[str] = []
+        self._told: list[str] = []
+        self._used: set[int] = set()
+        """The families of which the usual address is used."""
+        self._said_of: set[tuple[IpAddress, int]] = set()
+        """The neighbours, and the families, of which what is said is used."""
+
+    def site(self) -> Site:
+        sessions = self._sessions()
+        routes = self._routes(sessions)
+        left_out = {
+            prefix: self._why_not(prefix)
+            for prefix in self._configuration.networks
+            if prefix not in routes
+        }
+        for prefix, why in left_out.items():
+            statement = self._configuration.networks[prefix].statement
+            self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
+        if not sessions:
+            self._fault("no neighbour is left; is it the right file?")
+        self._check_said()
+        hops = NextHop(*(self._hop(version, sessions) for version in (4, 6)))  # type: ignore[arg-type]
+        router_id = self._router_id(sessions)
+        self._note_unused()
+        return Site(
+            self._name,
+            self._configuration,
+            routes,
+            left_out,
+            hops,
+            sessions,
+            router_id,
+            tuple(self._faults),
+            tuple(self._notes),
+            tuple(self._told),
+        )
+
+    def _fault(self, text: str) -> None:
+        self._faults.append(f"{self._name}: {self._configuration.file}: {text}")
+
+    # --- own addresses -----------------------------------------------------------------------
+
+    def _check_said(self) -> None:
+        """Refuse what is said of a session that there is not."""
+        known = {neighbor.address for neighbor in self._configuration.neighbors}
+        for address, said in self._own.sessions.items():
+            if address not in known:
+                word = f"{self._name}:{address}={next(iter(said.values()))}"
+                self._fault(f"--local {word}: no neighbor {address} is there; correct it")
+
+    def _note_unused(self) -> None:
+        """Name what is said and used for nothing: who says it believes that it is."""
+        for version, usual in self._own.usual.items():
+            if version not in self._used:
+                self._notes.append(
+                    f"--local {usual.word}: the file tells from where each session goes, and this is "
+                    f"used for none; for another address say --local {self._name}:NEIGHBOR={usual.address}"
+                )
+        self._notes += [
+            f"--local {self._name}:{neighbor}={address}: is used for nothing; the next hop of IPv{version} "
+            "is another one, or nothing of it is sent there"
+            for neighbor, said in self._own.sessions.items()
+            for version, address in said.items()
+            if version != neighbor.version and (neighbor, version) not in self._said_of
+        ]
+
+    def _hop(self, version: int, sessions: Sequence[Session]) -> IpAddress | None:
+        found = next_hops.find(self._name, version, sessions, self._evaluation, self._own)
+        for fault in found.faults:
+            self._fault(fault)
+        if found.usual:
+            self._used.add(version)
+        self._said_of |= {(neighbor, version) for neighbor in found.said_of}
+        return found.address
+
+    def _usual(self, version: int) -> IpAddress | None:
+        usual = self._own.usual.get(version)
+        if usual is None:
+            return None
+        self._used.add(version)
+        return usual.address
+
+    # --- sessions ----------------------------------------------------------------------------
+
+    def _sessions(self) -> tuple[Session, ...]:
+        alive = []
+        for neighbor in self._configuration.neighbors:
+            if not neighbor.shutdown and _active(neighbor):
+                alive.append(neighbor)
+                continue
+            why = "is shut down" if neighbor.shutdown else "has no family"
+            self._notes.append(
+                f"{neighbor.statement.where}: neighbor {neighbor.address} {why}, and is left out"
+            )
+        found = local.find(self._name, alive, self._own, self._kernel)
+        self._told += found.told
+        self._used |= found.usual
+        for fault in found.faults:
+            self._fault(fault)
+        return tuple(
+            self._session(neighbor, found.addresses[neighbor.address])
+            for neighbor in alive
+            if neighbor.address in found.addresses
+        )
+
+    def _session(self, neighbor: Neighbor, address: IpAddress) -> Session:
+        sent = self._evaluation.updates[neighbor.address]
+        active, fed = _active(neighbor), frozenset(prefix.version for prefix in sent)
+        reasons = {
+            self._evaluation.silent[neighbor.address][prefix]
+            for prefix in self._configuration.networks
+            if prefix.version in active - fed
+        }
+        if reasons:
+            self._notes.append(
+                f"{neighbor.statement.where}: neighbor {neighbor.address} is sent nothing of "
+                f"{_families(active - fed)}: {'; '.join(sorted(reasons))}"
+            )
+        return Session(neighbor, address, active, fed)
+
+    def _router_id(self, sessions: Iterable[Session]) -> str | None:
+        if self._configuration.router_id is not None:
+            return self._configuration.router_id
+        known = next((s.local for s in sessions if s.local.version == 4), None) or self._usual(4)
+        if known is None and any(sessions):
+            self._fault(
+                "has no bgp router-id, and no session over IPv4; add one, or say "
+                f"--local {self._name}=IPV4-ADDRESS"
+            )
+        return None if known is None else str(known)
+
+    # --- routes ------------------------------------------------------------------------------
+
+    def _routes(self, sessions: Sequence[Session]) -> dict[Prefix, Route]:
+        routes: dict[Prefix, Route] = {}
+        for prefix, network in self._configuration.networks.items():
+            audience = [s.neighbor for s in sessions if prefix.version in s.fed]
+            found: dict[Attributes, Neighbor] = {}
+            without = []
+            for neighbor in audience:
+                update = self._evaluation.updates[neighbor.address].get(prefix)
+                if update is None:
+                    without.append(neighbor)
+                    continue
+                attributes = self._as_ebgp(network.statement.where, prefix, neighbor, update)
+                found.setdefault(attributes, neighbor)
+            if not found:
+                continue
+            (attributes, first), *others = found.items()
+            where = network.statement.where
+            for other, neighbor in others:
+                self._faults.append(
+                    f"{where}: {prefix} is sent to {first.address} with {attributes}, and to "
+                    f"{neighbor.address} with {other}; vip-speaker sends the same to all: make "
+                    "their route-maps alike in a copy of the file, and apply the rest at the router"
+                )
+            for neighbor in without:
+                why = self._evaluation.silent[neighbor.address][prefix]
+                self._faults.append(
+                    f"{where}: {prefix} is sent to {first.address}, and not to {neighbor.address} "
+                    f"({why}); vip-speaker sends the same to all: filter it at the router, or "
+                    "remove it from a copy of the file"
+                )
+            if len(attributes.as_path) > MAX_PREPENDS + 1:
+                self._faults.append(
+                    f"{where}: {prefix} has {len(attributes.as_path) - 1} prepends; vip-speaker "
+                    f"sends {MAX_PREPENDS} at most: take fewer"
+                )
+            routes[prefix] = Route(prefix, attributes)
+        return routes
+
+    def _as_ebgp(
+        self, where: str, prefix: Prefix, neighbor: Neighbor, update: Update
+    ) -> Attributes:
+        if is_ebgp(self._configuration, neighbor):
+            return update.attributes
+        if update.local_pref != LOCAL_PREF:
+            self._faults.append(
+                f"{where}: {prefix} is sent to {neighbor.address} (iBGP) with LOCAL_PREF "
+                f"{update.local_pref}; vip-speaker sends {LOCAL_PREF}: set it at the router"
+            )
+        path = (self._configuration.asn, *update.attributes.as_path.asns)
+        return replace(update.attributes, as_path=AsPath(path))
+
+    def _why_not(self, prefix: Prefix) -> str:
+        reasons = {
+            said[prefix]: None for said in self._evaluation.silent.values() if prefix in said
+        }
+        return "; ".join(reasons) or "there is no neighbour"
+
+
+def _active(neighbor: Neighbor) -> frozenset[int]:
+    """Return the families of which a neighbour is to be told."""
+    return frozenset(v for v, family in neighbor.families.items() if family.active)
+
+
+def _families(versions: Iterable[int]) -> str:
+    return " and ".join(f"IPv{version}" for version in sorted(versions))

@@ -1,0 +1,216 @@
+"""From which address each session goes: what is said of it, what the file tells, or the machine's kernel. No I/O.
+
+bgpd asks the kernel, which takes an address of the interface towards the neighbour; ExaBGP has to be
+told. One address for two interfaces would give a router a next hop that it can't reach, so none is
+taken for more than one neighbour without a word that they are in one network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+)
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.statement import MigrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from speaker.migration.bgpd_conf.model import Neighbor
+    from speaker.units import IpAddress
+
+    Kernel = Callable[[IpAddress], IpAddress | None]
+
+FORM = "DC=ADDRESS, DC=ADDRESS/LENGTH or DC:NEIGHBOR=ADDRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """An address of the machine, and its network where that is said."""
+
+    word: str
+    address: IpAddress
+    network: IPv4Network | IPv6Network | None
+
+
+@dataclass(slots=True)
+class Own:
+    """What is said of a data centre's own addresses.
+
+    `usual` is by family. Of `sessions`, by neighbour and family, the neighbour's own family is where
+    the session goes from, and the other one the next hop of its routes.
+    """
+
+    usual: dict[int, Usual] = field(default_factory=dict)
+    sessions: dict[IpAddress, dict[int, IpAddress]] = field(default_factory=dict)
+
+    def of(self, neighbor: IpAddress, version: int) -> IpAddress | None:
+        """Return what is said of one session."""
+        return self.sessions.get(neighbor, {}).get(version)
+
+
+def parse(words: Iterable[str], dcs: Collection[str]) -> dict[str, Own]:
+    """Parse what `--local` says, by data centre.
+
+    Raises:
+        MigrationError: it makes no sense, or says two addresses of one thing.
+    """
+    found: dict[str, Own] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        dc, colon, neighbor = name.partition(":")
+        if not (dc and equals and text):
+            raise MigrationError(f"--local {word}: not of the form {FORM}")
+        if dc not in dcs:
+            raise MigrationError(f"--local {word}: no file is given for {dc}; correct one")
+        own = found.setdefault(dc, Own())
+        try:
+            if colon:
+                _add_session(own, name, ip_address(neighbor), ip_address(text))
+            else:
+                _add_usual(own, dc, word, text)
+        except ValueError as error:
+            raise MigrationError(f"--local {word}: {error}; write {FORM}") from error
+    return found
+
+
+def _add_session(own: Own, name: str, neighbor: IpAddress, address: IpAddress) -> None:
+    said = own.sessions.setdefault(neighbor, {})
+    if said.setdefault(address.version, address) != address:
+        raise MigrationError(f"--local {name} has {said[address.version]} already; say one")
+
+
+def _add_usual(own: Own, dc: str, word: str, text: str) -> None:
+    interface: IPv4Interface | IPv6Interface = ip_interface(text)
+    if interface.is_link_local:
+        raise ValueError("is link-local, which no session of ExaBGP goes from")
+    usual = Usual(word, interface.ip, interface.network if "/" in text else None)
+    if own.usual.setdefault(interface.version, usual) != usual:
+        raise MigrationError(
+            f"--local {word}: {dc} has {own.usual[interface.version].address} already: say which "
+            f"session goes from which, --local {dc}:NEIGHBOR=ADDRESS"
+        )
+
+
+@dataclass(slots=True)
+class Locals:
+    """The local address of each neighbour, what is wrong with the others, and what is said of it."""
+
+    addresses: dict[IpAddress, IpAddress] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    usual: set[int] = field(default_factory=set)
+    """The families of which the usual address is taken."""
+
+
+def find(dc: str, neighbors: Sequence[Neighbor], own: Own, kernel: Kernel | None) -> Locals:
+    """Find from which address each session of a data centre goes.
+
+    Args:
+        dc: its name.
+        neighbors: those that are to have a session.
+        own: what is said of it.
+        kernel: asks this machine's kernel from where it would reach a neighbour; None to ask nothing.
+    """
+    found = Locals()
+    rest: list[Neighbor] = []
+    for neighbor in neighbors:
+        address = neighbor.address
+        local = own.of(address, address.version) or neighbor.local
+        if local is None and kernel is not None:
+            local = kernel(address)
+            if local is None:
+                found.faults.append(f"{name(neighbor)}: this machine has no route to it")
+                continue
+            found.told.append(
+                f"{dc}: neighbor {address}: the session goes from {local}, as this machine's kernel says"
+            )
+        if local is None:
+            rest.append(neighbor)
+        elif local.version != address.version:
+            found.faults.append(
+                f"{name(neighbor)}: its update-source {local} is of the other family; correct it"
+            )
+        else:
+            found.addresses[address] = local
+    for version in (4, 6):
+        _usual(dc, [each for each in rest if each.address.version == version], own, found)
+    return found
+
+
+def name(neighbor: Neighbor) -> str:
+    """Return how a neighbour is called in what is said of it."""
+    return f"neighbor {neighbor.address} (line {neighbor.statement.line})"
+
+
+def _usual(dc: str, neighbors: Sequence[Neighbor], own: Own, found: Locals) -> None:
+    """Give neighbours of one family the usual address of that family, if that is one for all."""
+    if not neighbors:
+        return
+    version = neighbors[0].address.version
+    usual = own.usual.get(version)
+    if usual is None:
+        found.faults += [f"{name(neighbor)}: {_unknown(dc, neighbor)}" for neighbor in neighbors]
+        return
+    found.usual.add(version)
+    outside = [each for each in neighbors if _is_outside(each, usual)]
+    places = _places([each for each in neighbors if each not in outside], usual)
+    if len(places) > 1:
+        found.faults.append(_several(dc, places, usual))
+    found.faults += [
+        f"{name(each)}: is not in {usual.network}; say --local {dc}:{each.address}=ADDRESS, the address "
+        "of this machine towards it"
+        for each in outside
+    ]
+    found.addresses |= {each.address: usual.address for each in neighbors if each not in outside}
+
+
+def _is_far(neighbor: Neighbor) -> bool:
+    """Return whether a neighbour may be in none of the machine's networks."""
+    return neighbor.multihop is not None or (neighbor.ttl_security or 0) > 1
+
+
+def _is_outside(neighbor: Neighbor, usual: Usual) -> bool:
+    if usual.network is None or neighbor.source is not None or _is_far(neighbor):
+        return False
+    return neighbor.address not in usual.network
+
+
+def _places(neighbors: Sequence[Neighbor], usual: Usual) -> Mapping[object, Neighbor]:
+    """Return a neighbour of each interface, as far as is known that they are of different ones.
+
+    Those that are some hops away may go by any of them.
+    """
+    places: dict[object, Neighbor] = {}
+    for neighbor in neighbors:
+        if usual.network is not None and neighbor.address in usual.network:
+            places.setdefault(usual.network, neighbor)
+        elif neighbor.source is not None:
+            places.setdefault(neighbor.source, neighbor)
+        elif not _is_far(neighbor):
+            places[neighbor.address] = neighbor
+    return places
+
+
+def _unknown(dc: str, neighbor: Neighbor) -> str:
+    return (
+        "the file does not tell from which address the session goes; say "
+        f"--local {dc}:{neighbor.address}=ADDRESS, the address of this machine towards it, "
+        f"--local {dc}=ADDRESS for all, or on that machine --local-from-kernel {dc}"
+    )
+
+
+def _several(dc: str, places: Mapping[object, Neighbor], usual: Usual) -> str:
+    names = " and ".join(map(name, places.values()))
+    each = " ".join(f"--local {dc}:{where.address}=ADDRESS" for where in places.values())
+    return (
+        f"{names}: nothing tells that they are in one network, and {usual.address} would be the address "
+        f"towards all of them; say {each}, or --local {dc}={usual.address}/LENGTH if they are"
+    )

@@ -1,0 +1,83 @@
+"""vip.toml for all data centres, each part with the file and line that it comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from policy.topology import Address, DataCentre, Topology, Vip
+from speaker.config.render import Comments, plain
+from speaker.config.render import render as render_config
+from speaker.config.render_tables import DEFAULT_RULE
+from speaker.config.settings import Config, HealthSettings, NextHop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from speaker.migration.target.exabgp_site import Site
+    from speaker.migration.target.inferred_policy import Layout, Placed
+
+
+def render(sites: Sequence[Site], layout: Layout) -> str:
+    """Return the text of vip.toml. `[node]` is the first data centre's."""
+    dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
+    vips = tuple(_vip(name, addresses) for name, addresses in layout.vips.items())
+    config = plain(Topology(dcs, vips), sites[0].name)
+    unchecked = {
+        vip.name: HealthSettings("none", frozenset(), {})
+        for vip in vips
+        if any(_is_wide(placed) for placed in layout.vips[vip.name])
+    }
+    settings = config.settings
+    settings = replace(settings, health=settings.health | unchecked)
+    hops = {site.name: site.hops for site in sites if site.hops != NextHop()}
+    comments = replace(
+        _comments(sites, layout),
+        vips=dict.fromkeys(unchecked, "a prefix: only the operator decides"),
+    )
+    return render_config(Config(config.topology, settings), comments, hops)
+
+
+def _vip(name: str, addresses: Sequence[Placed]) -> Vip:
+    usual = Counter(placed.ranks for placed in addresses).most_common(1)[0][0]
+    return Vip(
+        name,
+        tuple(
+            Address(placed.prefix, placed.prefer, () if placed.ranks == usual else placed.ranks)
+            for placed in addresses
+        ),
+        usual,
+        DEFAULT_RULE,
+    )
+
+
+def _is_wide(placed: Placed) -> bool:
+    return placed.prefix.prefixlen < placed.prefix.max_prefixlen
+
+
+def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
+    first, *others = sites
+    read = "\n".join(
+        f"  {site.name}: {site.configuration.file}, by the rules of {site.configuration.read_as.dialect.brand}"
+        for site in sites
+    )
+    made_by = {profile.name: wheres for profile, wheres in layout.profiles.items() if wheres}
+    return Comments(
+        head=f"What bgpd announced, made by vip_mgmt import of\n{read}\n"
+        "One file for every data centre, but for [node].\n\n"
+        'bgpd checked nothing. By the default of [health], source = "ipvs", a VIP is withdrawn where no\n'
+        "realserver of it lives.",
+        node=f"On machines of {', '.join(s.name for s in others)}: their own dc." if others else "",
+        policy="\n".join(f"{name}: {', '.join(wheres)}" for name, wheres in made_by.items()),
+        dcs={
+            site.name: f"{site.configuration.statement.where}, router-id {site.router_id}"
+            for site in (first, *others)
+        },
+        profiles={name: ", ".join(wheres) for name, wheres in made_by.items()},
+        addresses={
+            placed.prefix: ", ".join(placed.origins)
+            for addresses in layout.vips.values()
+            for placed in addresses
+        },
+    )

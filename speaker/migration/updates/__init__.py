@@ -1,0 +1,1 @@
+"""EVALUATE: Configuration -> the UPDATEs that a bgpd sends, or why there is none. Pure."""

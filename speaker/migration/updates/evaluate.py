@@ -1,0 +1,268 @@
+"""What a bgpd sends: for each neighbour and prefix the UPDATE, or why there is none. Pure.
+
+The order of things is bgpd's (bgp_static_update() and subgroup_announce_check() in bgp_route.c):
+the network's route-map; communities that forbid; the neighbour's lists; its route-map; then what
+the session itself does to the path (RFC 4271 §5.1).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from policy.route import AsPath, Attributes, Community
+from speaker.migration.bgpd_conf import route_maps
+from speaker.migration.bgpd_conf.lists import kind_of
+from speaker.migration.bgpd_conf.model import Obstacle, Path
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.tokens import is_address, network
+from speaker.migration.updates.references import lists_used
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from policy.route import Prefix
+    from speaker.migration.bgpd_conf.model import (
+        Configuration,
+        FamilySettings,
+        Filter,
+        Neighbor,
+        Network,
+    )
+    from speaker.units import IpAddress
+
+
+class Hop(StrEnum):
+    """A next hop that is known by its kind only."""
+
+    SELF = "self"
+    """The local address of the session."""
+    INTERFACE = "interface"
+    """An address of the session's interface of the other family than the session's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one neighbour is sent of a prefix.
+
+    AS_PATH is as the neighbour sees it. LOCAL_PREF is None on eBGP (RFC 4271 §5.1.5).
+    """
+
+    attributes: Attributes
+    next_hop: IpAddress | Hop
+    local_pref: int | None = None
+
+    def __str__(self) -> str:
+        pref = "" if self.local_pref is None else f" local-preference {self.local_pref}"
+        return f"{self.attributes}{pref} next-hop {self.next_hop}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that a bgpd sends, by neighbour and prefix; why it does not send the rest; and what is unclear.
+
+    Attributes:
+        updates: what each neighbour is sent. A neighbour that is sent nothing is in it.
+        silent: why a network is not sent to a neighbour. Every network is in one of the two.
+        obstacles: the lines that a network met and that can't be translated: `updates` may be
+            wrong where there are any.
+        whole: those of them that no network met: who knows what bgpd makes of them.
+        met: the others, by neighbour and prefix.
+    """
+
+    updates: Mapping[IpAddress, Mapping[Prefix, Update]]
+    silent: Mapping[IpAddress, Mapping[Prefix, str]]
+    obstacles: tuple[Obstacle, ...]
+    whole: tuple[Obstacle, ...]
+    met: Mapping[IpAddress, Mapping[Prefix, tuple[Obstacle, ...]]]
+
+    def doubts(self, neighbor: IpAddress, prefix: Prefix) -> tuple[Obstacle, ...]:
+        """Return what stands in the way of saying what a neighbour is sent of a prefix."""
+        met = self.met.get(neighbor, {}).get(prefix, ())
+        return (*met, *(each for each in self.whole if concerns(each, neighbor, prefix)))
+
+
+NO_EXPORT = Community(65535, 65281)
+NO_ADVERTISE = Community(65535, 65282)
+LOCAL_AS = Community(65535, 65283)
+_DEFAULT = Attributes(AsPath(), 0)
+"""Of a `network` line: ORIGIN is IGP and MED is 0."""
+
+
+def evaluate(configuration: Configuration) -> Evaluation:
+    """Return what a bgpd with this configuration sends once all sessions are up."""
+    whole = (*configuration.obstacles, *_unread(configuration))
+    originated = {
+        network.prefix: _originate(configuration, network)
+        for network in configuration.networks.values()
+    }
+    obstacles = dict.fromkeys(whole)
+    for applied in originated.values():
+        obstacles |= dict.fromkeys(applied.obstacles)
+    updates: dict[IpAddress, dict[Prefix, Update]] = {}
+    silent: dict[IpAddress, dict[Prefix, str]] = {}
+    met: dict[IpAddress, dict[Prefix, tuple[Obstacle, ...]]] = {}
+    for neighbor in configuration.neighbors:
+        address = neighbor.address
+        updates[address], silent[address], met[address] = {}, {}, {}
+        for prefix, applied in originated.items():
+            sent, unclear = _to(configuration, neighbor, applied)
+            if isinstance(sent, str):
+                silent[address][prefix] = sent
+            else:
+                updates[address][prefix] = sent
+                unclear = (*unclear, *neighbor.obstacles)
+            met[address][prefix] = (*applied.obstacles, *unclear)
+            obstacles |= dict.fromkeys(unclear)
+    return Evaluation(updates, silent, tuple(obstacles), whole, met)
+
+
+def _to(
+    configuration: Configuration, neighbor: Neighbor, applied: route_maps.Applied
+) -> tuple[Update | str, tuple[Obstacle, ...]]:
+    if applied.path is None:
+        return applied.reason, ()
+    return _send(configuration, neighbor, applied.path)
+
+
+def _originate(configuration: Configuration, network: Network) -> route_maps.Applied:
+    """Return what bgpd makes of a network line, and what is unclear about it."""
+    path = Path(network.prefix, _DEFAULT)
+    if network.route_map is None:
+        return route_maps.Applied(path)
+    applied = _through(configuration, network.route_map, path)
+    if applied.path is not None and applied.path.next_hop is not None:
+        unclear = Obstacle(network.statement, _HOP_OF_NETWORK)
+        return replace(applied, obstacles=(*applied.obstacles, unclear))
+    return applied
+
+
+def concerns(obstacle: Obstacle, neighbor: IpAddress, prefix: Prefix) -> bool:
+    """Return whether a line that is not understood may decide what a neighbour is sent of a prefix.
+
+    What a line says of one neighbour or of one network, it says of no other.
+    """
+    match obstacle.statement.said:
+        case ("neighbor", name, *_) if is_address(name):
+            return ip_address(name) == neighbor
+        case ("network", text, *_) if "/" in text:
+            with suppress(MigrationError):
+                return network(text) == prefix
+    return True
+
+
+def _unread(configuration: Configuration) -> Iterator[Obstacle]:
+    """Yield the lines that are not understood of lists that are used for what is sent."""
+    if not configuration.networks:
+        return
+    used = lists_used(configuration) if configuration.unread else set()
+    for statement, reason in configuration.unread.items():
+        listed = kind_of(statement.words)
+        if listed is not None and not used.isdisjoint(listed[1][:2]):
+            yield Obstacle(statement, reason)
+
+
+def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
+    """Return whether a neighbour is in another AS."""
+    return neighbor.asn != configuration.asn
+
+
+def _through(configuration: Configuration, name: str, path: Path) -> route_maps.Applied:
+    """Apply a route-map by its name. One that does not exist denies all."""
+    route_map = configuration.route_maps.get(name)
+    if route_map is None:
+        return route_maps.Applied(
+            None, f"route-map {name} does not exist, so bgpd announces nothing"
+        )
+    return route_maps.apply(route_map, path)
+
+
+_HOP_OF_NETWORK = (
+    "its route-map sets the next hop, which bgpd sends to some neighbours only; set it in a "
+    "route-map out of the neighbour"
+)
+
+
+def _send(
+    configuration: Configuration, neighbor: Neighbor, path: Path
+) -> tuple[Update | str, tuple[Obstacle, ...]]:
+    """Return what a neighbour is sent of a path, or why nothing; and what is unclear about it."""
+    family = neighbor.families[path.prefix.version]
+    ebgp = is_ebgp(configuration, neighbor)
+    reason = _kept_back(configuration, neighbor, family, path, ebgp=ebgp)
+    if reason:
+        return reason, ()
+    for item in family.filters:
+        passes = configuration.lists.get((_list_kind(item, path.prefix.version), item.name))
+        if passes is None:
+            return (
+                f"{item.statement.where}: {item.kind} {item.name} does not exist, so bgpd sends nothing",
+                (),
+            )
+        if not passes(path):
+            return f"denied by {item.statement.where}: {item.kind} {item.name}", ()
+    local_pref = configuration.default_local_pref
+    path = replace(path, local_pref=local_pref if path.local_pref is None else path.local_pref)
+    met: tuple[Obstacle, ...] = ()
+    if family.route_map is not None:
+        applied = _through(configuration, family.route_map.name, path)
+        met = applied.obstacles
+        if applied.path is None:
+            return applied.reason, met
+        path = applied.path
+    attributes = path.attributes
+    own = (configuration.asn,) if ebgp else ()
+    return Update(
+        replace(
+            attributes,
+            as_path=AsPath((*own, *attributes.as_path.asns)),
+            communities=attributes.communities if family.communities else (),
+            large_communities=attributes.large_communities if family.large_communities else (),
+        ),
+        path.next_hop or _own_hop(neighbor, path.prefix.version),
+        None if ebgp else path.local_pref,
+    ), met
+
+
+def _kept_back(
+    configuration: Configuration,
+    neighbor: Neighbor,
+    family: FamilySettings,
+    path: Path,
+    *,
+    ebgp: bool,
+) -> str:
+    """Return why a neighbour is not sent a path, whatever its lists say; or nothing."""
+    if neighbor.shutdown:
+        return f"{neighbor.address} is shut down"
+    if not family.active:
+        return f"IPv{path.prefix.version} is not activated for {neighbor.address}"
+    if ebgp and configuration.ebgp_requires_policy and not (family.filters or family.route_map):
+        return "FRR sends nothing without a policy out (bgp ebgp-requires-policy)"
+    given = set(path.attributes.communities)
+    if NO_ADVERTISE in given:
+        return "bgpd sends what has no-advertise to nobody"
+    if ebgp and NO_EXPORT in given:
+        return "bgpd sends what has no-export to no other AS"
+    if ebgp and LOCAL_AS in given:
+        return "bgpd sends what has local-AS to no other AS"
+    return ""
+
+
+def _list_kind(item: Filter, version: int) -> str:
+    match item.kind:
+        case "prefix-list":
+            return "ip prefix-list" if version == 4 else "ipv6 prefix-list"
+        case "distribute-list":
+            return "access-list" if version == 4 else "ipv6 access-list"
+    return "as-path access-list"
+
+
+def _own_hop(neighbor: Neighbor, version: int) -> IpAddress | Hop:
+    """Return the next hop of what bgpd originates: its own address on the session."""
+    if neighbor.address.version == version:
+        return Hop.SELF
+    return neighbor.next_hops.get(version, Hop.INTERFACE)

@@ -1,0 +1,127 @@
+"""What is decided from what was observed: anew only where something changed, or time says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policy.assess import Assessment, Memory, assess, foresee
+from policy.decide import Cause, Decision, decide
+from policy.health import Health, Observation
+from speaker.reconcile.scope import NOT_OBSERVED, kept
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from speaker.reconcile.durable_state import Ledger
+    from speaker.reconcile.lock import Turn
+    from speaker.reconcile.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that an assessment depends on but time. Where none has changed, neither has the result."""
+
+    observation: Observation
+    intents: Mapping[Prefix, Intent]
+    announced: Collection[Prefix]
+    was_announced: Collection[Prefix]
+
+
+class Decider:
+    """Decides for some prefixes, and keeps what must be remembered between two decisions."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        """Decide nothing yet.
+
+        Args:
+            ledger: what is remembered from earlier.
+            clock: the time.
+        """
+        self._ledger = ledger
+        self._clock = clock
+        self._memory = Memory(health=ledger.health, damping=ledger.damping)
+        self._inputs: Inputs | None = None
+        self.assessment: Assessment | None = None
+        self.observation = Observation({}, NOT_OBSERVED)
+
+    def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
+        """Take a configuration, under which only that is known which is observed as before.
+
+        Args:
+            scope: what it gives to do.
+            announced: the prefixes that are announced now.
+        """
+        self._duties = scope.duties
+        self._unchecked = scope.unchecked
+        self._guard = scope.config.settings.guard
+        self.observation = kept(self.observation, scope.observed_alike, announced)
+        self._inputs = None
+
+    def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
+        """Decide for every prefix. The same object while neither inputs nor time change anything.
+
+        Args:
+            turn: ours, which has the operators' intents.
+            announced: the prefixes that are announced now.
+        """
+        now = self._clock.steady()
+        ledger = self._ledger
+        inputs = Inputs(self.observation, turn.intents, announced, ledger.were_up)
+        last = self.assessment
+        if last is not None and inputs == self._inputs:
+            due = last.look_again
+            if due is None or now < due:
+                return last
+        self._inputs = inputs
+        self.assessment = assess(
+            self._duties,
+            inputs.observation,
+            self._unchecked,
+            inputs.intents,
+            inputs.announced,
+            inputs.was_announced,
+            self._guard,
+            self._memory,
+            now,
+        )
+        self._memory = self.assessment.memory
+        ledger.judged(self.assessment)
+        return self.assessment
+
+    @property
+    def held_until(self) -> float | None:
+        """When the guard lets something go that it holds now (steady clock)."""
+        if self.assessment is None:
+            return None
+        held = any(d.cause is Cause.GUARD for d in self.assessment.decisions.values())
+        return self.assessment.look_again if held else None
+
+    def is_unknown(self, prefix: Prefix) -> bool:
+        """Tell whether the health of a prefix is checked, and not known."""
+        if prefix in self._unchecked:
+            return False
+        verdict = self.assessment.health.get(prefix) if self.assessment else None
+        known = prefix in self.observation.live
+        return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
+
+    def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+        """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
+        now = self._clock.steady()
+        cases = self.assessment.memory.cases if self.assessment else {}
+        return {
+            prefix: foresee(cases[prefix], intent, now)
+            if prefix in cases
+            else decide(self._duties[prefix].route, intent, None, was_announced=True)
+            for prefix, intent in intents.items()
+        }
+
+    def forgive(self, prefixes: Collection[Prefix]) -> None:
+        """Forget that some prefixes flapped, as the store has."""
+        damping = {p: last for p, last in self._memory.damping.items() if p not in prefixes}
+        if damping != self._memory.damping:
+            self._memory = replace(self._memory, damping=damping)
+            self._inputs = None

@@ -1,0 +1,311 @@
+"""What outlives the watchdog, as it uses it: intents, ownership, memory of health, history.
+
+Theory of operation. What is decided with is in memory. Three things touch the state file, each
+in a thread, and none while the event loop or the daemon's lock waits for it for long:
+
+- An intent is on the disk before anything else happens, and what is to be announced is recorded
+  as ours before it is.
+- Intents are read again at each turn, because other programs record some too. Where that can't
+  be done at once, those read last hold, and it is said.
+- All else is news, which `flush` records beside the cycle. Where it fails it is kept, and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from policy.decide import Cause
+from policy.health import Health
+from policy.plan import Drift
+from speaker.state.store import Entry, Intents, News, Owned, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from policy.assess import Assessment, Memory
+    from policy.damping import Damping
+    from policy.health import Service, ServiceMemory
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from speaker.reconcile.daemon_state import View
+    from speaker.state.store import Store
+
+_UNREAD = Drift("not read")
+_WAITS = "; no session was sent it yet"
+PATIENCE = 0.25
+"""How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
+PASSING = 1.0
+"""For how long the intents may be unreadable before it is said, in seconds: others write, too."""
+
+
+class Ledger:
+    """The store's content for some prefixes."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Read all that is remembered.
+
+        Raises:
+            StoreError: it can't be read.
+        """
+        self.store = store
+        self._clock = clock
+        found = store.load()
+        self._found = found.intents
+        self._faults = found.faults
+        self._on_disk = found.owned
+        self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
+        self.damping: Mapping[Prefix, Damping] = found.damping
+        self._intents: dict[Prefix, Intent] = {}
+        self._prefixes: Collection[Prefix] = ()
+        self._said: dict[Prefix, bool] = {}
+        self._restored: set[Prefix] = set()
+        self._news = News()
+        self._writing = asyncio.Lock()
+        self._reading: asyncio.Future[Intents] | None = None
+        self._wishes = 0
+        self._unread: tuple[float, str] | None = None
+        self._own({})
+
+    # --- what is ours ----------------------------------------------------------------------
+
+    def own_at_once(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
+        """Make prefixes ours, as `own` and `take` do, before there is anybody to wait.
+
+        Raises:
+            StoreError: it can't be recorded.
+        """
+        if new := [prefix for prefix in prefixes if prefix not in self._on_disk]:
+            self.store.own(new)
+        self._own({p: state for p, state in self._on_disk.items() if only is None or p in only})
+        self.take(prefixes)
+
+    async def own(self, prefixes: Collection[Prefix]) -> None:
+        """Record prefixes as ours, before any is announced.
+
+        Raises:
+            StoreError: it can't be recorded.
+        """
+        async with self._writing:
+            new = [prefix for prefix in prefixes if prefix not in self.owned]
+            if new:
+                await asyncio.to_thread(self.store.own, new)
+            back = self._news.gone & set(prefixes)
+            self._news.gone -= back
+            self._news.owned.update(dict.fromkeys(back, Owned()))
+
+    def disown(self, prefixes: Collection[Prefix]) -> None:
+        """Forget prefixes that were recorded as ours for a configuration that was not taken."""
+        self._news.gone.update(prefixes)
+
+    def take(self, prefixes: Collection[Prefix]) -> None:
+        """Care for prefixes that are recorded as ours. Others that are ours stay so until withdrawn."""
+        self._said = {p: up for p, up in self._said.items() if p in prefixes}
+        self._own({**dict.fromkeys(prefixes, Owned()), **self.owned})
+        self._prefixes = prefixes
+
+    def _own(self, owned: Mapping[Prefix, Owned]) -> None:
+        self.owned = owned
+        self._hold()
+
+    def _hold(self) -> None:
+        self.were_up = frozenset(
+            prefix for prefix, state in self.owned.items() if self._said.get(prefix, state.up)
+        )
+
+    def judged(self, assessment: Assessment) -> None:
+        """Hold what health says from now on, before it is confirmed."""
+        said = {}
+        for prefix, decision in assessment.decisions.items():
+            if decision.cause is Cause.HEALTH:
+                said[prefix] = decision.route is not None
+            elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING}:
+                verdict = assessment.health.get(prefix)
+                if verdict is not None and verdict.health is not Health.UNKNOWN:
+                    said[prefix] = verdict.health is Health.UP
+        if changed := {p: up for p, up in said.items() if (p in self.were_up) != up}:
+            self._said.update(changed)
+            self._hold()
+
+    # --- intents ---------------------------------------------------------------------------
+
+    def intents(self) -> Mapping[Prefix, Intent]:
+        """Return the intents that are in force, as last read. The same object while they are the same."""
+        now = self._clock.wall()
+        intents = {
+            prefix: intent
+            for prefix, intent in self._found.of.items()
+            if intent.in_force(now) and prefix in self._prefixes
+        }
+        if intents != self._intents:
+            self._intents = intents
+        return self._intents
+
+    async def refresh(self) -> bool:
+        """Read the intents. Return whether that could be done; else those read last hold."""
+        while True:
+            wishes = self._wishes
+            try:
+                found = await self._read()
+            except StoreError as error:
+                since = self._clock.steady() if self._unread is None else self._unread[0]
+                self._unread = since, str(error)
+                return False
+            if wishes == self._wishes:  # else one was recorded meanwhile, which it may lack
+                break
+        self._unread = None
+        if found is not self._found:
+            before = self._found.of
+            self._restored |= {
+                prefix
+                for prefix in before.keys() | found.of.keys()
+                if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
+            }
+            self._found = found
+        return True
+
+    async def _read(self) -> Intents:
+        """Read the intents, and not from before this was called: a reading that hangs is waited for."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=PATIENCE)
+            if not self._reading.done():
+                raise StoreError("state: its disk does not answer; see the kernel's log")
+        read = asyncio.to_thread(self.store.intents, wait=0.0)
+        self._reading = asyncio.ensure_future(read)
+        self._reading.add_done_callback(_forget)
+        await asyncio.wait({self._reading}, timeout=PATIENCE)
+        if not self._reading.done():
+            raise StoreError("state: its disk does not answer; see the kernel's log")
+        reading, self._reading = self._reading, None
+        try:
+            return reading.result()
+        except (
+            BlockingIOError
+        ) as error:  # no thread: what was read last holds, and withdrawals go on
+            raise StoreError(f"state: not read: {error.strerror}") from error
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what was read, in words; empty where nothing is."""
+        texts = [*self._found.faults, *self._faults]
+        if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
+            texts.insert(0, f"{self._unread[1]}; the intents last read hold")
+        return " | ".join(texts)
+
+    def restored(self) -> Collection[Prefix]:
+        """Return what operators wanted announced since this was asked, whoever recorded it."""
+        restored, self._restored = self._restored, set()
+        return restored & set(self._prefixes)
+
+    async def wish(self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]) -> None:
+        """Record an operator's intents, all or none.
+
+        Args:
+            intents: the intents.
+            unknown: prefixes that are to be announced although their health is unknown.
+
+        Raises:
+            StoreError: it could not be done; nothing was changed.
+        """
+        async with self._writing:
+            await asyncio.to_thread(self.store.set_intents, intents, [*unknown])
+            self._wishes += 1
+            of = {p: intent for p, intent in self._found.of.items() if p not in intents}
+            of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
+            self._found = replace(self._found, of=of)
+            self._restored |= {p for p, intent in intents.items() if intent.restores}
+            self._restored -= {p for p, intent in intents.items() if not intent.restores}
+
+    def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
+        """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""
+        flapped = self.damping.keys() & set(prefixes)
+        self._news.damping.update(dict.fromkeys(flapped))
+        self.damping = {p: last for p, last in self.damping.items() if p not in flapped}
+        if restored := dict.fromkeys(unknown, True):
+            self._said.update(restored)
+            self._hold()
+
+    # --- news ------------------------------------------------------------------------------
+
+    def remember(self, memory: Memory) -> None:
+        """Keep what rise, fall and damping need, over a restart too."""
+        if memory.health is not self.health:
+            self._news.health.update(
+                (prefix, services)
+                for prefix, services in memory.health.items()
+                if services != self.health.get(prefix, {})
+            )
+            self.health = memory.health
+        if memory.damping != self.damping:
+            self._news.damping.update(
+                (prefix, memory.damping.get(prefix))
+                for prefix in self.damping.keys() | memory.damping.keys()
+                if prefix in self._prefixes
+                and memory.damping.get(prefix) != self.damping.get(prefix)
+            )
+            kept = {p: last for p, last in self.damping.items() if p not in self._prefixes}
+            self.damping = {**kept, **memory.damping}
+
+    def confirm(self, assessment: Assessment, view: View) -> None:
+        """Note what was read back and is as decided, and forget what left and is withdrawn."""
+        now = self._clock.wall()
+        confirmed = {}
+        for prefix, decision in assessment.decisions.items():
+            if view.confirmed.get(prefix, _UNREAD) != decision.route:
+                continue
+            before = self.owned.get(prefix, Owned())
+            route = "" if decision.route is None else str(decision.route)
+            up = prefix in self.were_up
+            if Owned(route, up) == before:
+                continue
+            confirmed[prefix] = Owned(route, up)
+            if route != before.route:
+                event = "announced" if route else "withdrawn"
+                sent = view.sent.get(prefix)
+                waits = bool(route) and sent is not None and not any(sent.values())
+                reason = f"{decision.reason}{_WAITS if waits else ''}"
+                self._news.history.append(Entry(now, str(prefix), event, reason))
+        gone = {
+            prefix
+            for prefix in self.owned
+            if prefix not in self._prefixes
+            and view.confirmed.get(prefix, _UNREAD) is None
+            and view.settled
+        }
+        self._news.owned.update(confirmed)
+        self._news.gone |= gone
+        if confirmed or gone:
+            self._own({p: s for p, s in {**self.owned, **confirmed}.items() if p not in gone})
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything is to be recorded."""
+        return bool(self._news)
+
+    async def flush(self) -> None:
+        """Record the news.
+
+        Raises:
+            StoreError: it could not be done; they are kept.
+        """
+        async with self._writing:
+            news, self._news = self._news, News()
+            if news:
+                try:
+                    await asyncio.to_thread(self.store.record, news)
+                except BaseException:
+                    self._news = news | self._news
+                    raise
+
+
+def _restores(intent: Intent | None) -> bool:
+    return intent is None or intent.restores
+
+
+def _forget(reading: asyncio.Future[Intents]) -> None:
+    """See to it that a reading that nobody waited for leaves no complaint."""
+    with suppress(asyncio.CancelledError):
+        reading.exception()

@@ -1,0 +1,37 @@
+"""An operator's wish, taken by a watchdog: what vip_mgmt -a and -d ask for, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from speaker.reconcile import status
+from speaker.supervision.steps import in_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.reconcile.reconciler import Watchdog
+
+
+async def take(
+    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+) -> list[dict[str, Any]]:
+    """Take a wish, durably, and return the state of each prefix, with `before`: whether it was announced.
+
+    Raises:
+        StoreError: it could not be recorded; nothing was changed.
+    """
+    intents = dict.fromkeys(prefixes, intent)
+    if dry_run:
+        await watchdog.settle()
+        before = status.announced(watchdog, prefixes)
+        after = iter(status.foreseen(watchdog, intents))
+    else:
+        before = status.announced(watchdog, prefixes)
+        # A caller that hangs up must not leave it half done.
+        await asyncio.shield(watchdog.ask(intents))
+        after = status.Snapshot(watchdog).routes(prefixes)
+    return await in_steps({**route, "before": before[route["prefix"]]} for route in after)

@@ -1,0 +1,241 @@
+"""The lock under which is decided and written: one run of this program at a time does so.
+
+Theory of operation. Beside bgpd several runs may write at the same time: passes of cron, the
+daemon, `vip_mgmt`. Each takes the lock first, and does everything that a change rests on while it
+has it: it reads the intents from the state file, reads the daemon where another run may have
+written since, decides, plans, applies, and reads back. So whoever drains a prefix and finds it
+withdrawn can't be followed by a run that decided before. The types hold it: reading, deciding and
+applying need a `Turn`, and only the lock gives one.
+
+A watchdog records an intent before it waits for the lock, and beside it: it is durable first, and
+a state file that keeps one waiting delays no withdrawal. `vip_mgmt` without a daemon records it
+once it has the lock, or when it did not get it. Whoever had the lock last left a mark in
+its file. Where that is still ours, nobody else has drained or written meanwhile, and what is
+known is known exactly, although the state file can't be read just now. Otherwise nothing is
+announced until it can; withdrawals go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import secrets
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
+
+from policy.plan import Announce
+from speaker.errors import SpeakerError
+from speaker.files.directory_owner import DirectoryError, as_owner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from policy.intent import Intent
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.base import Backend, Reading
+    from speaker.reconcile.durable_state import Ledger
+
+MODE = 0o660  # operators of the same group take the lock too
+POLL = 0.05
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+UNSURE = (
+    "not announced while the state file can't be read: another vip_mgmt or vip_watchdog may have "
+    "recorded a drain"
+)
+
+
+class LockError(SpeakerError):
+    """The lock was not got: another run does not end, or its file can't be used."""
+
+
+class Lock(Protocol):
+    """What keeps other runs of this program from the daemon."""
+
+    def held(self) -> AbstractAsyncContextManager[bool]:
+        """Wait for it, and have it while the context lasts.
+
+        Returns:
+            Whether it is certain that nobody else had it since we did.
+
+        Raises:
+            LockError: it was not got.
+        """
+
+
+class NoLock:
+    """Where nobody else can write: only ExaBGP's own process can, or the lock is held already."""
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[bool]:
+        """See `Lock.held`."""
+        yield True
+
+
+class FileLock:
+    """A file beside the state file. It is free when the process that has it ends."""
+
+    def __init__(self, within: float, state: Path | None = None) -> None:
+        """Lock nothing yet.
+
+        Args:
+            within: for how long to wait, in seconds.
+            state: the state file, where it is known already; else `configure` tells.
+        """
+        self._within = within
+        self._mark = secrets.token_hex(16).encode()
+        self._path = None if state is None else state.with_suffix(".lock")
+
+    def configure(self, state: Path) -> None:
+        """Take the state file that is used. Another one takes effect at the next start only."""
+        self._path = self._path or state.with_suffix(".lock")
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[bool]:
+        """See `Lock.held`."""
+        path = self._path
+        if path is None:
+            raise LockError("lock: no state file is configured yet")
+        try:
+            with as_owner(path.parent):
+                descriptor = _open(path)
+        except DirectoryError as error:
+            raise LockError(f"lock: {error}") from error
+        except OSError as error:
+            raise LockError(
+                f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
+            ) from error
+        with os.fdopen(descriptor, "rb"):
+            try:
+                async with asyncio.timeout(self._within):
+                    while not _locked(descriptor):  # noqa: ASYNC110 - nothing tells when it is free
+                        await asyncio.sleep(POLL)
+            except TimeoutError:
+                raise LockError(
+                    f"{path}: another vip_mgmt or vip_watchdog runs, and does not end"
+                ) from None
+            yield self._sign(descriptor)
+
+    def _sign(self, descriptor: int) -> bool:
+        """Leave our mark; return whether it was there. Where there is no room for it, nobody's is."""
+        if os.pread(descriptor, len(self._mark) + 1, 0) == self._mark:
+            return True
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, self._mark, 0)
+        return False
+
+
+def _open(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, MODE)
+    except FileExistsError:
+        return _open_made(path)
+    os.fchmod(descriptor, MODE)  # whatever the umask
+    return descriptor
+
+
+def _open_made(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | _FLAGS)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | _FLAGS)  # it can be locked all the same
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Turn:
+    """The right to decide and to write, for as long as the context lasts that gave it."""
+
+    def __init__(
+        self, backend: Backend, intents: Mapping[Prefix, Intent], *, alone: bool, certain: bool
+    ) -> None:
+        """Made by `Exclusive` alone.
+
+        Args:
+            backend: the driver.
+            intents: those that are in force, read since the lock was got.
+            alone: whether nobody else had the lock since we did.
+            certain: whether the intents are those that are recorded now.
+        """
+        self._backend: Backend | None = backend
+        self.intents = intents
+        self.alone = alone
+        self.certain = certain
+
+    def end(self) -> None:
+        """Make it of no use."""
+        self._backend = None
+
+    def _daemon(self) -> Backend:
+        if self._backend is None:
+            raise RuntimeError("the lock is not held any more: what was decided under it is old")
+        return self._backend
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`."""
+        return await self._daemon().read(prefixes)
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """See `Backend.apply`. Nothing is announced where an intent may be unknown."""
+        withheld = {} if self.certain else {c.prefix: UNSURE for c in changes if _announces(c)}
+        ready = [change for change in changes if change.prefix not in withheld]
+        if not ready:
+            return withheld
+        return {**await self._daemon().apply(ready), **withheld}
+
+
+def _announces(change: Change) -> bool:
+    return isinstance(change, Announce)
+
+
+class Exclusive:
+    """A daemon and the intents, as they are used: in our turn."""
+
+    def __init__(self, backend: Backend, lock: Lock, ledger: Ledger) -> None:
+        """Take no turn yet.
+
+        Args:
+            backend: the driver.
+            lock: keeps other runs out.
+            ledger: has the intents.
+        """
+        self._backend = backend
+        self._lock = lock
+        self._ledger = ledger
+        self._ours = asyncio.Lock()
+        self._certain = True  # they were read at the start; another run had the lock before us then
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Wait for our turn, and read the intents in it.
+
+        Raises:
+            LockError: it did not become our turn.
+        """
+        async with self._ours, self._lock.held() as alone:
+            self._certain = await self._ledger.refresh() or (self._certain and alone)
+            intents = self._ledger.intents()
+            turn = Turn(self._backend, intents, alone=alone, certain=self._certain)
+            try:
+                yield turn
+            finally:
+                turn.end()
+
+    @asynccontextmanager
+    async def pause(self) -> AsyncIterator[None]:
+        """Keep our own turns away, while the driver is given other settings."""
+        async with self._ours:
+            yield

@@ -1,0 +1,429 @@
+"""The cycle - observe, decide, plan, apply, read back, record - and what wakes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from policy.plan import Announce, plan
+from speaker.backends.base import BackendError
+from speaker.errors import SpeakerError
+from speaker.reconcile import log_lines
+from speaker.reconcile.alarms import Troubles
+from speaker.reconcile.daemon_state import View
+from speaker.reconcile.decider import Decider
+from speaker.reconcile.durable_state import Ledger
+from speaker.reconcile.lock import Exclusive, LockError, NoLock
+from speaker.reconcile.read_back import AGAIN, Readings
+from speaker.reconcile.scope import scope
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.pulse import Pulse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from policy.assess import Assessment
+    from policy.decide import Decision
+    from policy.health import Observation
+    from policy.intent import Intent
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.base import Backend, Informed
+    from speaker.clock import Clock
+    from speaker.config.settings import Config
+    from speaker.health.base import HealthSource
+    from speaker.reconcile.lock import Lock, Turn
+    from speaker.reconcile.scope import Scope
+    from speaker.state.store import Store
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK = 5.0
+"""How long an operator's `-a` waits for a first look at health, in seconds."""
+
+
+class Watchdog:
+    """Keeps the daemon's announcements equal to what is decided. Owns all state of that.
+
+    Whatever decides or writes needs a `Turn`, which only the lock gives: see `speaker.reconcile.lock`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        backend: Backend,
+        source: HealthSource,
+        store: Store,
+        clock: Clock,
+        *,
+        only: Collection[Prefix] | None = None,
+        troubles: Troubles | None = None,
+        lock: Lock | None = None,
+    ) -> None:
+        """Take over the configuration and what the store remembers. It waits: not for the event loop.
+
+        Args:
+            config: the configuration.
+            backend: the daemon.
+            source: looks at the VIPs' health.
+            store: what outlives this process.
+            clock: the time.
+            only: the prefixes to care for; None for all of the configuration.
+            troubles: where to note what is wrong; None for its own.
+            lock: keeps other runs from the daemon; None where there are none, or it is held already.
+
+        Raises:
+            StoreError: intents can't be read: nothing may be announced without them.
+        """
+        self.backend: Informed = backend
+        self.clock = clock
+        self._only = only
+        self.view = View()
+        self._awake = asyncio.Event()
+        self._looked = asyncio.Event()
+        self._recordable = asyncio.Event()
+        self.ledger = Ledger(store, clock)
+        self._exclusive = Exclusive(backend, lock or NoLock(), self.ledger)
+        self._decider = Decider(self.ledger, clock)
+        self._done: tuple[Assessment | None, int] = (None, 0)
+        self._readings = Readings(clock)
+        self._was_read = self._unconfirmed = False
+        self._unreadable: BackendError | None = None
+        self.troubles = Troubles() if troubles is None else troubles
+        self.pulse = Pulse(clock)
+        first = scope(config, only)
+        self.ledger.own_at_once(first.duties, only)
+        self._take(first, source)
+
+    async def configure(
+        self, config: Config, source: HealthSource, driver: Callable[[Config], None]
+    ) -> None:
+        """Take a new configuration, wholly or not at all. What left it is withdrawn in the next cycle.
+
+        Args:
+            config: the configuration.
+            source: looks at its VIPs' health.
+            driver: gives the backend its part of a configuration: between two of its calls, so
+                that no route of one goes out with the next hop or the AS of the other.
+
+        Raises:
+            StoreError: it can't be recorded as ours, so it is not taken.
+        """
+        new = await asyncio.to_thread(scope, config, self._only, self._scope)
+        strange = [prefix for prefix in new.duties if prefix not in self.ledger.owned]
+        await self.ledger.own(new.duties)
+        async with self._exclusive.pause():
+            before, old = self.config, self.source
+            try:
+                driver(config)
+            except BaseException:
+                driver(before)
+                self.ledger.disown(strange)
+                raise
+            self._take(new, source)
+            self.wake_and_read()
+        try:
+            await old.close()
+        except Exception:  # the new configuration is taken all the same
+            heed_cancellation()
+            log.exception("health: the sources before could not be closed")
+
+    def _take(self, new: Scope, source: HealthSource) -> None:
+        self.ledger.take(new.duties)
+        self._scope = new
+        self.config = new.config
+        self.source = source
+        self.duties = new.duties
+        self.unchecked = new.unchecked
+        self._decider.take(new, self.view.announced)
+        self._looked.clear()
+
+    # --- what wakes it ---------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look now."""
+        self._awake.set()
+
+    def wake_and_read(self) -> None:
+        """Look now, and at the daemon too."""
+        self._readings.ask()
+        self.wake()
+
+    async def run(self) -> None:
+        """Run cycles for ever. No fault of one stops the next."""
+        self.pulse.start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_recording())
+            await self._cycles()
+
+    async def _cycles(self) -> None:
+        while True:
+            self._awake.clear()
+            started = self.clock.steady()
+            try:
+                if await self.cycle():
+                    self.pulse.completed()
+                self.troubles.note("cycle", "")
+            except SpeakerError as error:
+                heed_cancellation()
+                self.troubles.note("cycle", str(error))
+            except Exception as error:
+                heed_cancellation()
+                # Whatever it is: the process must not die, because ExaBGP would die with it.
+                text = f"{type(error).__name__}: {error}; the next one tries again"
+                if self.troubles.note("cycle", text):
+                    log.exception("cycle: not foreseen")
+                await asyncio.sleep(self.config.settings.interval)
+            self.pulse.moved()
+            try:
+                async with asyncio.timeout(self._rest(started)):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    def _rest(self, started: float) -> float:
+        """Return how long nothing needs to be looked at, in seconds."""
+        now = self.clock.steady()
+        until = min(started + self.config.settings.interval, self._readings.at)
+        if self._decider.observation.unsettled:
+            return 0.01
+        if self.assessment is not None and self.assessment.look_again is not None:
+            until = min(until, self.assessment.look_again)
+        if not self._blind and (retry := self.view.next_retry()) is not None:
+            until = min(until, retry)
+        return max(until - now, 0.01)
+
+    async def _keep_recording(self) -> None:
+        """Record what is to be remembered, beside the cycles: a locked file holds none up."""
+        while True:
+            await self._recordable.wait()
+            self._recordable.clear()
+            if not await self.record():
+                await asyncio.sleep(AGAIN)
+                self._recordable.set()
+
+    async def record(self) -> bool:
+        """Record what is to be remembered. Return whether that could be done; else it is kept."""
+        try:
+            await self.ledger.flush()
+        except SpeakerError as error:
+            self.troubles.note("state", str(error))
+            return False
+        self.troubles.note("state", "")
+        return True
+
+    # --- the cycle -------------------------------------------------------------------------
+
+    async def cycle(self) -> bool:
+        """Observe, then act. Return whether it was our turn."""
+        source = self.source
+        observation = await source.observe()
+        return await self._in_turn(partial(self._cycle, source, observation))
+
+    async def _cycle(self, source: HealthSource, observation: Observation, turn: Turn) -> None:
+        if source is not self.source:
+            return  # the configuration changed meanwhile, and a new cycle is due
+        if not turn.alone:  # whoever had the lock may have acted on a later look
+            observation = await source.observe()
+        self._observed(observation)
+        await self._act(turn)
+
+    def _observed(self, observation: Observation) -> None:
+        self._decider.observation = observation
+        self._looked.set()
+
+    async def look(self) -> None:
+        """Observe, read and decide, but change nothing.
+
+        Raises:
+            BackendError: the daemon can't be read, which is left to the caller to say. It is
+                decided without.
+        """
+        self._observed(await self.source.observe())
+        async with self._exclusive.turn() as turn:
+            await self._read(turn, say=False)
+            self._decider.decide(turn, self.view.announced)
+        if self._unreadable is not None:
+            raise self._unreadable
+
+    async def act(self) -> None:
+        """Act on what was looked at."""
+        await self._in_turn(self._act)
+
+    async def _in_turn(self, act: Callable[[Turn], Awaitable[None]]) -> bool:
+        """Do something under the lock. Where it is not got, that is said, and a next cycle tries again."""
+        ours = True
+        try:
+            async with self._exclusive.turn() as turn:
+                self.troubles.note("lock", "")
+                self.troubles.note("intents", self.ledger.trouble)
+                if not turn.alone:
+                    self._readings.ask()
+                await act(turn)
+        except LockError as error:
+            ours = False
+            self.view.unreadable()
+            self.troubles.note("lock", str(error))
+        if self.ledger.has_news:
+            self._recordable.set()
+        return ours
+
+    @property
+    def held_until(self) -> float | None:
+        """When the guard lets something go that it holds now (steady clock)."""
+        return self._decider.held_until
+
+    @property
+    def old(self) -> str:
+        """Say that what is known of health is old; nothing where it is not."""
+        text = self.pulse.old(self.config.settings.interval)
+        return f"cycle: {text}" if text else ""
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """What was decided last."""
+        return self._decider.assessment
+
+    async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
+        """Take an operator's intents: record them durably, act at once, and read back.
+
+        Raises:
+            StoreError: they could not be recorded; nothing was changed.
+        """
+        restored = [prefix for prefix, intent in intents.items() if intent.restores]
+        await self._look_first(restored)
+        await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
+        await self._in_turn(partial(self._act, at_once=intents))
+        await self.backend.until_sent(intents)
+        await self._in_turn(self._read_back)
+
+    async def _look_first(self, restored: Collection[Prefix]) -> None:
+        """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
+        if self._looked.is_set() or not any(map(self._decider.is_unknown, restored)):
+            return
+        self.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK):
+                await self._looked.wait()
+
+    async def settle(self) -> None:
+        """Read the daemon back if it or a session changed since, so that what is shown is so."""
+        if self._is_unread:
+            await self._in_turn(self._settle)
+
+    @property
+    def _is_unread(self) -> bool:
+        return self.view.unread or self._readings.asked
+
+    async def _settle(self, turn: Turn) -> None:
+        if self._is_unread:  # another one may have read it meanwhile
+            await self._read_back(turn)
+
+    async def _read_back(self, turn: Turn) -> None:
+        await self._read(turn)
+        if self.assessment is not None:
+            self._confirm(self.assessment)
+
+    def _confirm(self, assessment: Assessment) -> None:
+        self.ledger.confirm(assessment, self.view)
+        self._unconfirmed = False
+
+    async def withdraw_all(self) -> None:
+        """Withdraw everything of ours, without recording it: the next start decides by itself."""
+        async with self._exclusive.turn() as turn:
+            await turn.apply(plan({}, self.view.believed, self.ledger.owned))
+
+    def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+        """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
+        return self._decider.foresee(intents)
+
+    @property
+    def _blind(self) -> bool:
+        """Whether the daemon was never read: nothing is done on a guess then.
+
+        But for what an operator asks: a drain must not wait.
+        """
+        return bool(self.ledger.owned) and not self._was_read
+
+    async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
+        if restored := self.ledger.restored():
+            self.ledger.restore(restored, filter(self._decider.is_unknown, restored))
+            self._decider.forgive(restored)
+        if self._readings.due:
+            await self._read(turn)
+        blind = self._blind
+        if blind and not at_once:
+            return
+        assessment = self._decider.decide(turn, self.view.announced)
+        done, version = self._done
+        settled = assessment is done and self.view.version == version
+        if not settled or self.view.failures or at_once:
+            await self._make_it_so(turn, assessment, at_once, only=at_once if blind else None)
+        if self._unconfirmed:
+            self._confirm(assessment)
+
+    async def _make_it_so(
+        self,
+        turn: Turn,
+        assessment: Assessment,
+        at_once: Collection[Prefix],
+        *,
+        only: Collection[Prefix] | None,
+    ) -> None:
+        """Ask the daemon for what is not yet as decided."""
+        self.troubles.assessed(assessment, self._decider.observation)
+        changes = plan(assessment.desired, self.view.believed, self.ledger.owned)
+        ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
+        if only is not None:
+            ready = [change for change in ready if change.prefix in only]
+        if ready:
+            await self._apply(turn, ready)
+        self.ledger.remember(assessment.memory)
+        self._done = (assessment, self.view.version)
+
+    async def _apply(self, turn: Turn, changes: list[Change]) -> None:
+        before = self.view.announced
+        failures = await turn.apply(changes)
+        self.pulse.moved()
+        self._readings.changed(len(changes))
+        known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
+        self.view.accepted(changes, failures, self.clock.steady())
+        for change in changes:
+            if change.prefix in failures:
+                if known.get(change.prefix) != failures[change.prefix]:
+                    log.error("%s: %s", change.prefix, failures[change.prefix])
+            elif isinstance(change, Announce) != (change.prefix in before):
+                log.warning("%s", self._line(change))
+
+    def _line(self, change: Change) -> str:
+        if change.prefix not in self.duties or self.assessment is None:
+            return log_lines.left(change.prefix)
+        return log_lines.change(
+            change,
+            self.assessment.decisions[change.prefix],
+            self.assessment.health.get(change.prefix),
+            self.duties[change.prefix].vip.health.thresholds,
+        )
+
+    # --- reading back ----------------------------------------------------------------------
+
+    async def _read(self, turn: Turn, *, say: bool = True) -> None:
+        self._readings.begin()
+        try:
+            reading = await turn.read(self.ledger.owned)
+            self.pulse.moved()
+        except BackendError as error:
+            self.view.unreadable()
+            self._readings.failed()
+            self.troubles.note("backend", str(error), say=say)
+            self._unreadable = error
+            return
+        self._unreadable = None
+        self.troubles.note("backend", reading.trouble)
+        self._readings.done(self.backend.heal)
+        self.view.read(reading, self.clock.steady())
+        self._was_read = self._unconfirmed = True
+        self.wake()

@@ -1,0 +1,97 @@
+"""What a configuration gives this data centre to do; and what of the last one's is still so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from policy.assess import duties
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.assess import Duty
+    from policy.health import Observation
+    from policy.route import Prefix
+    from speaker.config.settings import Config
+
+NOT_OBSERVED = "not observed yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A configuration, this data centre's duties by prefix, and those whose health is not checked.
+
+    `observed_alike` are those whose health is looked at as under the configuration before.
+    """
+
+    config: Config
+    duties: Mapping[Prefix, Duty]
+    unchecked: frozenset[Prefix]
+    observed_alike: frozenset[Prefix] = frozenset()
+
+
+def scope(
+    config: Config, only: Collection[Prefix] | None = None, before: Scope | None = None
+) -> Scope:
+    """Return what a configuration gives to do. May take seconds: not for the event loop.
+
+    A duty that stays as it was is the same object, so that it need not be judged again.
+
+    Args:
+        config: the configuration.
+        only: the prefixes to care for; None for all of it.
+        before: what there was to do until now.
+    """
+    health = config.settings.health
+    own = {
+        prefix: duty
+        for prefix, duty in duties(config.topology, config.settings.dc).items()
+        if only is None or prefix in only
+    }
+    unchecked = frozenset(p for p, duty in own.items() if health[duty.vip.name].source == "none")
+    if before is None:
+        return Scope(config, own, unchecked)
+    same_dc = before.config.settings.dc == config.settings.dc
+    vips = {vip.name: vip for vip in before.config.topology.vips}
+    same = {vip.name for vip in config.topology.vips if same_dc and vips.get(vip.name) == vip}
+    own |= {
+        p: before.duties[p]
+        for p, duty in own.items()
+        if duty.vip.name in same and p in before.duties
+    }
+    seen_before = before.config.settings.health
+    alike = {
+        vip.name
+        for vip in config.topology.vips
+        if vip.name in vips
+        and vips[vip.name].health == vip.health
+        and seen_before[vip.name] == health[vip.name]
+    }
+    observed_alike = frozenset(
+        prefix
+        for prefix, duty in own.items()
+        if duty.vip.name in alike
+        and prefix in before.duties
+        and before.duties[prefix].vip.name == duty.vip.name
+    )
+    return Scope(config, own, unchecked, observed_alike)
+
+
+def kept(
+    observation: Observation, alike: Collection[Prefix], announced: Collection[Prefix]
+) -> Observation:
+    """Return what an observation still says under another configuration, until one is made.
+
+    Args:
+        observation: the last one.
+        alike: the prefixes whose health is looked at as before; of the others nothing is known.
+        announced: the prefixes that are announced now: where others must be here, they are held.
+    """
+    presence = observation.presence
+    if presence is not None and presence.here is not None:
+        others = frozenset(prefix for prefix in announced if prefix not in alike)
+        presence = replace(presence, here=(presence.here & frozenset(alike)) | others)
+    live = {p: services for p, services in observation.live.items() if p in alike}
+    why = observation.unknown or NOT_OBSERVED
+    return replace(observation, live=live, unknown=why, unsettled=False, presence=presence)

@@ -1,0 +1,244 @@
+"""What the watchdog knows, as JSON values: the form that `status --json` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from policy.intent import Mode
+from policy.plan import Announce, Drift, plan
+from policy.route import Route
+from speaker.backends.base import Daemon
+from speaker.reconcile import reach
+from speaker.reconcile.reach import Reaches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.backends.base import Peer
+    from speaker.reconcile.reach import Reach
+    from speaker.reconcile.reconciler import Watchdog
+    from speaker.state.store import Entry
+
+EXPLAINED = 5
+"""How many entries of history explain a prefix."""
+
+
+class Snapshot:
+    """All that the state of a prefix is told from, as it is now.
+
+    Nothing of it changes later: thousands of prefixes may be told of piece by piece.
+    """
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        """Take it, in a time that hardly depends on the number of prefixes."""
+        view = watchdog.view
+        self._assessment = watchdog.assessment
+        self._config = watchdog.config
+        self._duties = watchdog.duties
+        self._unchecked = watchdog.unchecked
+        self._intents = watchdog.ledger.intents()
+        self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
+        self._failures = dict(view.failures)
+        self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()
+        self._reaches = Reaches(self._peers)
+        self._age, self._old = watchdog.pulse.age, watchdog.old
+        self._troubles = watchdog.troubles.texts
+
+    def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the state of some prefixes, or of all, in the order of the configuration."""
+        wanted = self._duties if prefixes is None else frozenset(prefixes)
+        return (self._route(prefix) for prefix in self._duties if prefix in wanted)
+
+    def explanations(
+        self, prefixes: Collection[Prefix], history: Mapping[Prefix, Sequence[Entry]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the state of some prefixes with all that led to it: intent, preference, profile, history.
+
+        Args:
+            prefixes: those.
+            history: of each the newest entries, oldest first.
+        """
+        for prefix in prefixes:
+            duty, intent = self._duties[prefix], self._intents.get(prefix)
+            decision = self._assessment.decisions.get(prefix) if self._assessment else None
+            yield {
+                **self._route(prefix),
+                "dc": self._config.settings.dc.name,
+                "prefer": list(duty.address.prefer),
+                "profile": f"{duty.profile.name}: {duty.route.attributes}",
+                "operator": str(intent) if intent else "auto",
+                "decided_by": decision.cause if decision else None,
+                "history": [entry.as_json() for entry in history.get(prefix, ())],
+            }
+
+    def head(self, shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """Return what is told besides the prefixes.
+
+        Args:
+            shown: the state of all prefixes, as `routes` yields it.
+        """
+        settings, old = self._config.settings, [self._old] if self._old else []
+        return {
+            "dc": settings.dc.name,
+            "backend": settings.backend,
+            "daemon": asdict(self._daemon or Daemon("")),
+            "last_cycle": None if self._age is None else round(self._age, 3),
+            "peers": [
+                {
+                    "name": peer.name,
+                    "address": peer.address,
+                    "asn": peer.asn,
+                    "up": peer.up,
+                    "local_as": peer.local_as,
+                }
+                for peer in self._peers
+            ],
+            "sessions": sessions(self._peers, shown),
+            "trouble": [*old, *self._troubles],
+        }
+
+    def _route(self, prefix: Prefix) -> dict[str, Any]:
+        assessment, duty = self._assessment, self._duties[prefix]
+        known = prefix in self._confirmed and prefix not in self._changed
+        seen = self._confirmed.get(prefix)
+        reached = self._reaches.of(self._sent.get(prefix) if known else None)
+        decision = assessment.decisions.get(prefix) if assessment else None
+        health = assessment.health.get(prefix) if assessment else None
+        state = health.health if health and not self._old else "unknown"
+        path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
+        reasons = [decision.reason if decision else "not decided yet"]
+        if self._old:
+            reasons.append(self._old)
+        if not known:
+            reasons += self._troubles
+        if isinstance(seen, Drift):
+            reasons.append(f"the daemon has {seen.found}")
+        if (failure := self._failures.get(prefix)) is not None:
+            reasons.append(f"not done: {failure.reason}")
+        wanted = decision and decision.route
+        held = bool(decision) and known and seen == wanted
+        done = reached.complete if wanted else reached.announced is False
+        return {
+            "vip": duty.vip.name,
+            "prefix": str(prefix),
+            **_reached(reached, wanted=bool(wanted)),
+            "as_path": list(path),
+            "rank": duty.rank,
+            "prepends": duty.profile.prepends,
+            "realservers": health.realservers if health else None,
+            "health": "up" if prefix in self._unchecked else state,
+            "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
+            "reason": "; ".join(reasons),
+            "wanted": None if decision is None else decision.route is not None,
+            "held": held,
+            "as_wanted": held and done and not self._old,
+        }
+
+
+def status(watchdog: Watchdog) -> dict[str, Any]:
+    """Return the whole state.
+
+    That is `dc`, `backend`, `last_cycle` (its age in seconds, or None), `peers`, `routes`, and
+    `sessions` and `trouble`, lists of texts.
+    """
+    now = Snapshot(watchdog)
+    shown = [*now.routes()]
+    return {**now.head(shown), "routes": shown}
+
+
+def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+    """Return the state of some prefixes, in the order of the configuration."""
+    return [*Snapshot(watchdog).routes(prefixes)]
+
+
+def announced(watchdog: Watchdog, prefixes: Iterable[Prefix]) -> dict[str, bool | None]:
+    """Return which of some prefixes are announced, as far as is known without looking again."""
+    view, reaches = watchdog.view, Reaches(watchdog.backend.peers())
+    changed = view.changed
+    return {
+        str(prefix): reaches.once(
+            view.sent.get(prefix), announced=view.believed[prefix] is not None
+        ).announced
+        if prefix in changed and prefix in view.believed
+        else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
+        for prefix in prefixes
+    }
+
+
+def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the sessions, in words.
+
+    Args:
+        peers: the neighbours.
+        shown: the routes, as `routes` returns them.
+    """
+    found = reach.down(peers)
+    if found == reach.NO_SESSION:
+        return [f"sessions: {found}, so nothing is announced"]
+    nowhere = Counter(
+        "IPv6" if ":" in route["prefix"] else "IPv4"
+        for route in shown
+        if route["lack"] == reach.NO_SESSION
+    )
+    return [
+        *([f"sessions: {found}"] if found else []),
+        *(
+            f"sessions: none that has {family} is up, so {count} prefixes are not announced"
+            for family, count in sorted(nowhere.items())
+        ),
+    ]
+
+
+def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[dict[str, Any]]:
+    """Return what the state of some prefixes would be, if an operator wished so. Changes nothing."""
+    reaches = Reaches(watchdog.backend.peers())
+    shown = {route["prefix"]: route for route in routes(watchdog, intents)}
+    found = []
+    for prefix, decision in watchdog.foresee(intents).items():
+        wanted = decision.route is not None
+        reached = reaches.once(watchdog.view.sent.get(prefix), announced=wanted)
+        found.append(
+            {
+                **shown[str(prefix)],
+                **_reached(reached, wanted=wanted),
+                "reason": decision.reason,
+                "wanted": wanted,
+                "as_wanted": reached.complete if wanted else reached.announced is False,
+            }
+        )
+    return found
+
+
+def _reached(reached: Reach, *, wanted: bool) -> dict[str, Any]:
+    return {
+        "announced": reached.announced,
+        "peers": reached.sent or {},
+        "up": reached.up,
+        "lack": reached.lack if wanted else reached.hold,
+    }
+
+
+def explanations(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+    """Return the state of some prefixes with all that led to it."""
+    history = watchdog.ledger.store.latest(prefixes, EXPLAINED)
+    return [*Snapshot(watchdog).explanations(prefixes, history)]
+
+
+def difference(watchdog: Watchdog) -> list[dict[str, str]]:
+    """Return the changes that would make the daemon's announcements what is decided."""
+    if watchdog.assessment is None:
+        return []
+    changes = plan(watchdog.assessment.desired, watchdog.view.confirmed)
+    return [
+        {
+            "action": "announce" if isinstance(change, Announce) else "withdraw",
+            "prefix": str(change.prefix),
+            "route": str(change.route) if isinstance(change, Announce) else "",
+            "reason": watchdog.assessment.decisions[change.prefix].reason,
+        }
+        for change in changes
+    ]

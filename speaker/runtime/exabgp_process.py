@@ -1,0 +1,80 @@
+"""vip_watchdog as the process that ExaBGP spawns: its pipes, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.runtime.service import Service
+from speaker.supervision.sentinel import Sentinel, leave
+from speaker.supervision.supervisor import Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from speaker.config.settings import Config
+    from speaker.reconcile.reconciler import Watchdog
+
+FAREWELL = 1.5
+"""How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
+
+
+async def run(path: Path) -> bool:
+    """Speak to ExaBGP until it goes, or tells us to. Return whether there ever was a watchdog.
+
+    It ends for no fault of ours: ExaBGP gives up, and all routes with it, when its process ends a
+    few times.
+    """
+    stop = asyncio.Event()
+    reader, writer = await _pipes(stop)
+
+    def wake() -> None:
+        service.wake()
+
+    backend = ExabgpBackend(reader, writer.write, wake=wake)
+
+    def configure(config: Config) -> None:
+        backend.configure(config.settings.dc.asn, config.settings.exabgp)
+
+    async def farewell(watchdog: Watchdog) -> None:
+        """Leave the routes as they are, or withdraw them where that is configured."""
+        if watchdog.config.settings.exabgp.withdraw_on_exit and not backend.gone.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await watchdog.withdraw_all()
+
+    service = Service(path, "exabgp", backend, configure, farewell, [Part("exabgp", backend.run)])
+    sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
+    await service.run(stop, backend.gone, sentinel=sentinel)
+    writer.close()
+    return service.started
+
+
+async def _pipes(stop: asyncio.Event) -> tuple[asyncio.StreamReader, asyncio.WriteTransport]:
+    """Return stdin and what is now the only way to ExaBGP: stdout itself becomes stderr.
+
+    Nothing that prints by mistake can reach ExaBGP then.
+    """
+    loop = asyncio.get_running_loop()
+    to_exabgp = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(0, "rb", buffering=0)
+    )
+    transport, _ = await loop.connect_write_pipe(lambda: _Writing(stop), to_exabgp)
+    return reader, transport
+
+
+class _Writing(asyncio.BaseProtocol):
+    """Notices when ExaBGP closes its end."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._stop.set()

@@ -1,0 +1,310 @@
+"""The life of a watchdog that stays: its parts, its configuration, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from speaker import config as configuration
+from speaker.clock import SystemClock
+from speaker.config import ConfigError
+from speaker.control import server as control
+from speaker.errors import SpeakerError
+from speaker.health.addresses import AddressEvents
+from speaker.health.keepalived.fifo import Fifo
+from speaker.health.sources import sources_for
+from speaker.reconcile.alarms import Troubles
+from speaker.reconcile.reconciler import Watchdog
+from speaker.state.store import Store
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.supervisor import PARTING, Part, end, keep
+from speaker.supervision.threads import Threads, share_interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from pathlib import Path
+
+    from speaker.backends.base import Backend
+    from speaker.clock import Clock
+    from speaker.config.settings import Config
+    from speaker.health.base import HealthSource
+    from speaker.reconcile.lock import Lock
+    from speaker.supervision.sentinel import Sentinel
+
+log = logging.getLogger(__name__)
+
+RETRY = 5.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+SHORT_FOR = 10.0
+"""How long a shortage is told of after it was last met, in seconds."""
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*(end(task, 2 * PARTING) for task in tasks))
+
+
+async def _serve(watchdog: Watchdog) -> None:
+    await control.serve(watchdog.config.settings.control, watchdog)
+
+
+async def _listen(watchdog: Watchdog) -> None:
+    """Look whenever keepalived says that something happened."""
+
+    def where() -> Path | None:
+        settings = watchdog.config.settings
+        is_needed = any(own.source == "ipvs" for own in settings.health.values())
+        return settings.keepalived_fifo if is_needed else None
+
+    def note(text: str) -> None:
+        watchdog.troubles.note("events", text)
+
+    await Fifo(where, watchdog.wake, note).run()
+
+
+async def _listen_for_addresses(watchdog: Watchdog) -> None:
+    """Look whenever an address comes or goes, where some VIP's must be here."""
+
+    def wanted() -> bool:
+        return any(vip.health.require_address for vip in watchdog.config.topology.vips)
+
+    await AddressEvents(wanted, watchdog.wake).run()
+
+
+class Service:
+    """A watchdog that runs until it is told to stop.
+
+    A configuration or a state file that can't be read is waited for: ExaBGP gives up, and all
+    routes with it, when its process ends a few times.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        backend: Backend,
+        configure: Callable[[Config], None],
+        farewell: Callable[[Watchdog], Awaitable[None]],
+        parts: Sequence[Part] = (),
+        lock: Lock | None = None,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            path: the configuration.
+            name: the backend that it must name.
+            backend: the driver.
+            configure: gives the driver its part of a configuration.
+            farewell: is awaited at the end.
+            parts: what else runs, from before there is a watchdog until after the farewell.
+            lock: keeps other runs from the daemon, where there may be any.
+        """
+        self._path = path
+        self._name = name
+        self._backend = backend
+        self._configure = configure
+        self._farewell = farewell
+        self._parts = parts
+        self._lock = lock
+        self._reload = asyncio.Event()
+        self._complaint = ""
+        self._troubles = Troubles()
+        self._made = asyncio.Event()
+        self._shortage: asyncio.TimerHandle | None = None
+        self._watchdog: Watchdog | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether there ever was a watchdog."""
+        return self._watchdog is not None
+
+    def _look(self) -> None:
+        """Look now."""
+        if self._watchdog is not None:
+            self._watchdog.wake()
+
+    def _sources(self, config: Config, clock: Clock) -> HealthSource:
+        return sources_for(config.topology, config.settings.health, clock, wake=self._look)
+
+    def wake(self) -> None:
+        """Look at the daemon now."""
+        if self._watchdog is not None:
+            self._watchdog.wake_and_read()
+
+    def still(self) -> float | None:
+        """Return for how many seconds nothing has moved, where that is too long; else None."""
+        if (watchdog := self._watchdog) is None:
+            return None
+        return watchdog.pulse.still(watchdog.config.settings.interval, len(watchdog.duties))
+
+    async def run(self, *ends: asyncio.Event, sentinel: Sentinel | None = None) -> None:
+        """Run until SIGTERM, SIGINT, or one of the events. HUP takes the configuration again.
+
+        Args:
+            ends: events that end it.
+            sentinel: watches this process, and sees to its end.
+        """
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._fault)
+        loop.set_default_executor(Threads())
+        share_interpreter()
+        stop = asyncio.Event()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        if sentinel is not None:
+            sentinel.start()
+        own, others = self._keep(self.parts()), self._keep(self._parts)
+        waits = [loop.create_task(event.wait()) for event in (stop, *ends)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if sentinel is not None:
+            sentinel.ending()
+            for number in (*SIGNALS, signal.SIGHUP):  # a second one has nothing to add
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
+        for wait in waits:
+            wait.cancel()
+        await _end(own)
+        if self._watchdog is not None:
+            try:
+                await self._farewell(self._watchdog)
+            except SpeakerError as error:
+                log.error("at the end: %s", error)  # noqa: TRY400 - it says what to do
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PARTING):
+                    await self._watchdog.record()
+        await _end(others)
+
+    def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(keep(part, self._troubles.note), name=f"keeper of {part.name}")
+            for part in parts
+        ]
+
+    def parts(self) -> Sequence[Part]:
+        """Return what runs of this, each until it is cancelled."""
+        return (
+            Part("configuration", self._take_configurations),
+            Part("cycles", self._with(lambda watchdog: watchdog.run())),
+            Part("control", self._with(_serve)),
+            Part("keepalived_fifo", self._with(_listen)),
+            Part("addresses", self._with(_listen_for_addresses)),
+        )
+
+    def _with(
+        self, run: Callable[[Watchdog], Coroutine[Any, Any, object]]
+    ) -> Callable[[], Coroutine[Any, Any, object]]:
+        """Return a part that begins when there is a watchdog."""
+
+        async def part() -> None:
+            await self._made.wait()
+            if self._watchdog is not None:
+                await run(self._watchdog)
+
+        return part
+
+    async def _take_configurations(self) -> None:
+        """Make the watchdog as soon as that is possible, and give it each new configuration."""
+        while self._watchdog is None:
+            self._watchdog = await asyncio.to_thread(self._make)
+            if self._watchdog is None:
+                await self._wait_for_reload(RETRY)
+        watchdog = self._watchdog
+        if not self._made.is_set():
+            dc, count = watchdog.config.settings.dc.name, len(watchdog.duties)
+            log.warning("started: dc %s, %d prefixes", dc, count)
+            self._made.set()
+        while True:
+            await self._wait_for_reload(None)
+            await self._take_new(watchdog)
+
+    def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the event loop can't give to anybody: one line for a shortage, all of the rest."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in SHORT:
+            loop.default_exception_handler(context)
+            return
+        self._troubles.note(
+            "resources",
+            f"{error.strerror}: vip_mgmt may have to wait; see what this process has open in "
+            f"/proc/{os.getpid()}/fd, and raise its limit (systemd: LimitNOFILE=)",
+        )
+        if self._shortage is not None:
+            self._shortage.cancel()
+        self._shortage = loop.call_later(SHORT_FOR, self._troubles.note, "resources", "")
+
+    async def _wait_for_reload(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._reload.wait()
+        self._reload.clear()
+
+    def _make(self) -> Watchdog | None:
+        """Return a watchdog, or None where something must be mended first. May take seconds."""
+        try:
+            config = self._load()
+            self._configure(config)
+            clock = SystemClock()
+            source = self._sources(config, clock)
+            store = Store(config.settings.state)
+            return Watchdog(
+                config,
+                self._backend,
+                source,
+                store,
+                clock,
+                troubles=self._troubles,
+                lock=self._lock,
+            )
+        except SpeakerError as error:
+            self._complain(str(error))
+        except Exception as error:
+            # Whatever it is, ending would end ExaBGP too.
+            log.exception("start failed")
+            self._complain(repr(error))
+        return None
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:
+            log.critical("%s", text)
+            log.critical("nothing is announced or withdrawn until this is mended; HUP: look now")
+            self._complaint = text
+
+    def _load(self) -> Config:
+        config = configuration.load(self._path, os.environ)
+        if config.settings.backend != self._name:
+            raise ConfigError(
+                self._path,
+                [
+                    f"node.backend: {config.settings.backend!r}; this vip_watchdog runs {self._name!r}"
+                ],
+            )
+        return config
+
+    def _load_with_sources(self, clock: Clock) -> tuple[Config, HealthSource]:
+        config = self._load()
+        return config, self._sources(config, clock)
+
+    async def _take_new(self, watchdog: Watchdog) -> None:
+        """Take the configuration anew. A bad one changes nothing."""
+        try:
+            old = watchdog.config
+            config, source = await asyncio.to_thread(self._load_with_sources, watchdog.clock)
+            await watchdog.configure(config, source, self._configure)
+        except Exception as error:
+            heed_cancellation()
+            if isinstance(error, SpeakerError):
+                log.critical("%s", error)
+            else:  # whatever it is, ending would end ExaBGP too
+                log.exception("the configuration could not be taken")
+            log.critical("the configuration stays as it was")
+            return
+        before, after = old.settings, config.settings
+        if (before.state, before.control) != (after.state, after.control):
+            log.critical("node.state and node.control take effect at the next start only")
+        log.warning("configuration taken: %d prefixes", len(watchdog.duties))

@@ -1,0 +1,274 @@
+"""Beside bgpd and what announces VIPs there now: what vip_watchdog would have done, and where the two disagree.
+
+Nothing is written: neither to bgpd, nor to the state file, nor is a socket served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from policy.plan import Announce, Drift
+from speaker import config as configuration
+from speaker.backends.dry_run import DryRun
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.clock import SystemClock
+from speaker.errors import SpeakerError
+from speaker.health.sources import sources_for
+from speaker.reconcile.reconciler import Watchdog
+from speaker.runtime import bgpd
+from speaker.state.store import Store
+from speaker.supervision.supervisor import end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from policy.plan import Change
+    from policy.route import Prefix, Route
+    from speaker.backends.base import Backend, Reading
+    from speaker.clock import Clock
+    from speaker.config.settings import Config
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One prefix of which bgpd has something else than what is decided, and since when (steady clock)."""
+
+    found: str
+    wanted: str
+    since: float
+
+    def __str__(self) -> str:
+        return f"bgpd {self.found}; this {self.wanted}"
+
+
+class Disagreements:
+    """Those that are, said when one begins, changes or ends; and a count of those that were."""
+
+    def __init__(self, clock: Clock, reason: Callable[[Prefix], str]) -> None:
+        """Begin without any.
+
+        Args:
+            clock: the time.
+            reason: why it is decided so, in words.
+        """
+        self._clock = clock
+        self._reason = reason
+        self.open: dict[Prefix, Disagreement] = {}
+        self._were = 0
+        self._of: set[Prefix] = set()
+        self._longest = 0.0
+
+    def note(self, now: Mapping[Prefix, tuple[str, str]]) -> None:
+        """Take over what bgpd has and what is wanted of each prefix where the two differ."""
+        clock = self._clock.steady()
+        for prefix in [prefix for prefix in self.open if prefix not in now]:
+            seconds = self._end(prefix, clock)
+            log.warning("%s: bgpd and this agree again, after %.0f s", prefix, seconds)
+        for prefix, (found, wanted) in now.items():
+            before = self.open.get(prefix)
+            if before is not None and (before.found, before.wanted) == (found, wanted):
+                continue
+            since = clock if before is None else before.since
+            self._were += before is None
+            self._of.add(prefix)
+            self.open[prefix] = Disagreement(found, wanted, since)
+            why = self._reason(prefix)
+            log.error("%s: disagreement: %s%s", prefix, self.open[prefix], f": {why}" * bool(why))
+
+    def _end(self, prefix: Prefix, now: float) -> float:
+        seconds = now - self.open.pop(prefix).since
+        self._longest = max(self._longest, seconds)
+        return seconds
+
+    def sum_up(self, count: int) -> None:
+        """Say how it stands, and how it was.
+
+        Args:
+            count: of the prefixes that are looked at.
+        """
+        now = self._clock.steady()
+        longest = max([self._longest, *(now - each.since for each in self.open.values())])
+        log.warning(
+            "%d prefixes, bgpd and this disagree on %d; since the start there were %d disagreements "
+            "on %d prefixes, the longest for %.0f s",
+            count,
+            len(self.open),
+            self._were,
+            len(self._of),
+            longest,
+        )
+        for prefix, each in self.open.items():
+            log.warning("%s: disagrees for %.0f s: %s", prefix, now - each.since, each)
+
+
+class Shadow(DryRun):
+    """A dry run that tells, after whatever it was asked, where the daemon is not as decided."""
+
+    def __init__(
+        self, daemon: Backend, tell: Callable[[Mapping[Prefix, tuple[str, str]]], None]
+    ) -> None:
+        """Tell nothing yet.
+
+        Args:
+            daemon: the driver of the daemon.
+            tell: takes what the daemon has and what is wanted, by prefix, where they differ.
+        """
+        self._daemon = _Remembering(daemon)
+        super().__init__(self._daemon)
+        self._tell = tell
+
+    async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
+        """See `Backend.apply`."""
+        failures = await super().apply(changes)
+        self._compare()
+        return failures
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`."""
+        reading = await super().read(prefixes)
+        self._compare()
+        return reading
+
+    def _compare(self) -> None:
+        found = self._daemon.routes
+        self._tell(
+            {
+                change.prefix: (_found(found.get(change.prefix)), _wanted(change))
+                for change in self.changes
+                if found.get(change.prefix)
+                != (change.route if isinstance(change, Announce) else None)
+            }
+        )
+
+
+class _Remembering:
+    """A backend that keeps what it read last."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.routes: Mapping[Prefix, Route | Drift | None] = {}
+        self.heal = backend.heal
+        self.apply = backend.apply
+        self.until_sent = backend.until_sent
+        self.peers = backend.peers
+        self.daemon = backend.daemon
+
+    async def read(self, prefixes: Collection[Prefix]) -> Reading:
+        """See `Backend.read`."""
+        reading = await self._backend.read(prefixes)
+        self.routes = reading.routes
+        return reading
+
+
+def _found(seen: Route | Drift | None) -> str:
+    match seen:
+        case None:
+            return "does not announce it"
+        case Drift(found):
+            return f"has it otherwise: {found}"
+        case _:
+            return f"announces {seen.attributes}"
+
+
+def _wanted(change: Change) -> str:
+    if isinstance(change, Announce):
+        return f"would announce {change.route.attributes}"
+    return "would delete the route"
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+class _Run:
+    """A watchdog over a shadow."""
+
+    def __init__(self, config: Config) -> None:
+        clock = SystemClock()
+        self.disagreements = Disagreements(clock, self._reason)
+        self._bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+        bgpd.configure(self._bgpd, config)
+        self.watchdog = Watchdog(
+            config,
+            Shadow(self._bgpd, self.disagreements.note),
+            sources_for(config.topology, config.settings.health, clock),
+            Store(config.settings.state, rehearse=True),
+            clock,
+        )
+
+    def _reason(self, prefix: Prefix) -> str:
+        assessment = self.watchdog.assessment
+        decision = assessment.decisions.get(prefix) if assessment is not None else None
+        return decision.reason if decision is not None else "not in the configuration"
+
+    def sum_up(self) -> None:
+        self.disagreements.sum_up(len(self.watchdog.duties))
+
+    async def take(self, config: Config) -> None:
+        """Take another configuration."""
+        source = sources_for(config.topology, config.settings.health, self.watchdog.clock)
+        await self.watchdog.configure(config, source, partial(bgpd.configure, self._bgpd))
+
+
+def once(config: Config) -> bool:
+    """Look once. Return whether bgpd is as it should be.
+
+    Raises:
+        SpeakerError: bgpd or the state file can't be read.
+    """
+
+    async def look() -> bool:
+        run = _Run(config)
+        await run.watchdog.look()
+        await bgpd.complete(run.watchdog)
+        run.sum_up()
+        return not run.disagreements.open
+
+    return asyncio.run(look())
+
+
+def stay(path: Path, config: Config) -> None:
+    """Stay until SIGTERM or SIGINT, which sum up; HUP sums up too, and takes the configuration anew.
+
+    Raises:
+        SpeakerError: the state file can't be read.
+    """
+    asyncio.run(_stay(path, config))
+
+
+async def _stay(path: Path, config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    stop, reload = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    run = _Run(config)
+    log.warning(
+        "started: dc %s, %d prefixes; nothing is written",
+        config.settings.dc.name,
+        len(run.watchdog.duties),
+    )
+    cycles = asyncio.create_task(run.watchdog.run(), name="cycles")
+    stopped = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        reloaded = asyncio.create_task(reload.wait())
+        await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
+        reloaded.cancel()
+        run.sum_up()
+        if reload.is_set() and not stop.is_set():
+            reload.clear()
+            try:
+                await run.take(configuration.load(path, os.environ))
+            except SpeakerError as error:
+                log.critical("%s", error)
+                log.critical("the configuration stays as it was")
+    await end(cycles)

@@ -1,0 +1,1 @@
+"""What outlives every process: intents, ownership, memory of health and history, in one SQLite file."""

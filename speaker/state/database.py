@@ -1,0 +1,199 @@
+"""The state file itself: its versions, how it is opened, made and copied, and what may go wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+from speaker.files.directory_owner import DirectoryError, as_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY = 5.0
+"""How long another program may hold the file, in seconds."""
+BUSY_READING = 1.0
+"""... while it is only read."""
+MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
+
+# What makes each version of the file of the one before it.
+_STEPS = (
+    """
+CREATE TABLE intent (
+  prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
+  since REAL NOT NULL, until REAL
+) STRICT;
+CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL, up INTEGER NOT NULL) STRICT;
+CREATE TABLE health (
+  prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
+  PRIMARY KEY (prefix, service)
+) STRICT;
+CREATE TABLE history (
+  id INTEGER PRIMARY KEY, time REAL NOT NULL, prefix TEXT NOT NULL, event TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_by_prefix ON history (prefix, id);
+""",
+    """
+ALTER TABLE health ADD COLUMN gone_since REAL;
+ALTER TABLE health ADD COLUMN proven_at REAL;
+CREATE TABLE damping (
+  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL,
+  up INTEGER NOT NULL
+) STRICT;
+""",
+)
+SCHEMA_VERSION = len(_STEPS)
+
+
+class StoreError(SpeakerError):
+    """The state file can't be used. Nothing was changed."""
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """Open the file, in its newest version, and make it where there is none.
+
+    Raises:
+        StoreError: it is of a newer program.
+        OSError, sqlite3.Error: it can't be used.
+    """
+    _make(path)
+    db = _connected(path, BUSY)
+    try:
+        _prepare(path, db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make(path: Path) -> None:
+    """Make an empty file where there is none. It is its directory's owner's, whoever makes it."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+    except FileExistsError:
+        return
+    try:
+        os.fchmod(descriptor, MODE)  # whatever the umask
+    finally:
+        os.close(descriptor)
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """Open the file, which is there, only to read: a connection that waits to write lets nobody in.
+
+    Raises:
+        OSError, sqlite3.Error: it can't be used.
+    """
+    return _connected(path, BUSY_READING)
+
+
+def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
+    db.text_factory = _text
+    return db
+
+
+def _text(found: bytes) -> str:
+    """Return a text that may not be UTF-8: then it makes no sense, and its row alone is bad."""
+    return found.decode("utf-8", "surrogateescape")
+
+
+def copy(path: Path) -> sqlite3.Connection:
+    """Return a copy in memory, in the newest version. Raises as `opened` does."""
+    db = _connected(":memory:", BUSY)
+    try:
+        if path.exists():
+            uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
+            with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
+                file.backup(db)
+        _prepare(path, db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _prepare(path: Path, db: sqlite3.Connection) -> None:
+    # A power cut after the commit must not lose it, nor the journal's directory entry.
+    db.execute("PRAGMA synchronous = EXTRA")
+    with transaction(db):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if not 0 <= version <= SCHEMA_VERSION:
+            raise StoreError(
+                f"state: {path}: has version {version}, this program knows "
+                f"{SCHEMA_VERSION}; use the newer program, or move the file away"
+            )
+        if version < SCHEMA_VERSION:
+            for statement in ";".join(_STEPS[version:]).split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one of its name: device and inode. None for no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+_MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
+_REMEDY = "its directory must be writable for this user, and node.state names it"
+_READ_ONLY = (
+    "it, its directory or its file system is read-only for this user; no intent can be recorded until "
+    "that ends"
+)
+_HELD = "another program holds it, such as a backup: have it end"
+_LOST = "put a copy of it back, or move it away and drain again what it had as drained"
+_REMEDIES = {
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_BUSY: _HELD,
+    sqlite3.SQLITE_LOCKED: _HELD,
+    sqlite3.SQLITE_NOTADB: _LOST,
+    sqlite3.SQLITE_CORRUPT: _LOST,
+    sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
+}
+"""What to do about a fault of the file, by SQLite's code."""
+
+
+def moved(path: Path) -> StoreError:
+    """Return the error of a file that is another one than was opened."""
+    return StoreError(f"state: {path}: {_MOVED}")
+
+
+@contextmanager
+def access(path: Path) -> Iterator[None]:
+    """Use the file, as root as its directory's owner; raise what goes wrong as StoreError."""
+    try:
+        with as_owner(path.parent):
+            yield
+    except DirectoryError as error:
+        raise StoreError(f"state: {error}") from error
+    except (sqlite3.Error, OSError) as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
+        raise StoreError(f"state: {path}: {error}; {remedy}") from error
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Write all of what the context writes, on the disk when it ends; or nothing, where it raises.
+
+    Args:
+        db: the connection.
+        kind: IMMEDIATE; or DEFERRED, where it is only read, as it was at one moment.
+    """
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+        db.execute("COMMIT")  # which fails, and may be tried again, while another one reads
+    except BaseException:
+        if db.in_transaction:  # a full disk ends it by itself
+            db.execute("ROLLBACK")
+        raise

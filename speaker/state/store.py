@@ -1,0 +1,300 @@
+"""Intents, what we own, and history, in one SQLite file that outlives every process.
+
+Several processes may use it: the watchdog, and `vip_mgmt` where no watchdog runs. A write is on
+the disk when the call returns. Several threads may, too: what is called in one waits there until
+what was called in another has ended, and a reading does not wait for a write.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+from speaker.state import rows
+from speaker.state.database import (
+    BUSY_READING,
+    StoreError,
+    access,
+    copy,
+    identity,
+    moved,
+    opened,
+    reading,
+    transaction,
+)
+from speaker.state.rows import IntentReader, Intents, Owned
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from policy.damping import Damping
+    from policy.health import Service, ServiceMemory
+    from policy.intent import Intent
+    from policy.route import Prefix
+
+HISTORY_ROWS = 100_000
+_NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
+_INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of history. `event` is announced, withdrawn, or an intent's mode."""
+
+    time: float
+    prefix: str
+    event: str
+    reason: str
+
+    def as_json(self) -> dict[str, float | str]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All of the file but its history, as it was at one moment; and what of it made no sense."""
+
+    intents: Intents
+    owned: Mapping[Prefix, Owned]
+    health: Mapping[Prefix, Mapping[Service, ServiceMemory]]
+    damping: Mapping[Prefix, Damping]
+    faults: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class News:
+    """What is to be recorded: of each prefix the newest, and all history.
+
+    A prefix that is `gone` is not ours any more. A `damping` of None forgets it.
+    """
+
+    owned: dict[Prefix, Owned] = field(default_factory=dict)
+    health: dict[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
+    damping: dict[Prefix, Damping | None] = field(default_factory=dict)
+    gone: set[Prefix] = field(default_factory=set)
+    history: list[Entry] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.owned or self.health or self.damping or self.gone or self.history)
+
+    def __or__(self, newer: News) -> News:
+        return News(
+            self.owned | newer.owned,
+            self.health | newer.health,
+            self.damping | newer.damping,
+            self.gone | newer.gone,
+            [*self.history, *newer.history][-HISTORY_ROWS:],
+        )
+
+
+class Store:
+    """The state file.
+
+    Raises:
+        StoreError: from every method, where the file can't be read or written.
+    """
+
+    def __init__(self, path: Path, *, rehearse: bool = False) -> None:
+        """Open the file, and make it where there is none.
+
+        Args:
+            path: the file.
+            rehearse: work on a copy in memory; the file stays as it is, or is not made.
+        """
+        self._path = path
+        self._writes = threading.RLock()
+        self._reads = self._writes if rehearse else threading.RLock()
+        with access(path):
+            self._db = copy(path) if rehearse else opened(path)
+            self._reading = self._db if rehearse else reading(path)
+            self._identity = None if rehearse else identity(path)
+        self._intents = Intents()
+        self._intents_version = -1
+        self._reader = IntentReader()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction: a thread whose caller was cancelled is waited for."""
+        with self._writes, access(self._path), transaction(self._db):
+            yield self._db
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._reads, access(self._path):
+            self._reading.close()
+        with self._writes, access(self._path):
+            self._db.close()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def load(self) -> Remembered:
+        """Read the whole file, but its history."""
+        faults: list[str] = []
+        memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
+        with self._writes, access(self._path), transaction(self._db, "DEFERRED"):
+            db = self._db
+            found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
+            owned = dict(rows.parsed("owned", found, rows.owned, faults))
+            found = db.execute(
+                "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
+            ).fetchall()
+            for (prefix, service), last in rows.parsed("health", found, rows.health, faults):
+                memory.setdefault(prefix, {})[service] = last
+            found = db.execute("SELECT prefix, penalty, at, damped, up FROM damping").fetchall()
+            damping = dict(rows.parsed("damping", found, rows.damping, faults))
+            intents = self._reader.read(db.execute(_INTENTS).fetchall())
+        return Remembered(intents, owned, memory, damping, tuple(faults))
+
+    def intents(self, *, wait: float = BUSY_READING) -> Intents:
+        """Return all intents, expired ones too. Cheap where nothing has changed.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._reads, access(self._path):
+            if self._identity is not None and identity(self._path) != self._identity:
+                raise moved(self._path)
+            self._reading.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
+            (version,) = self._reading.execute("PRAGMA data_version").fetchone()
+            if version != self._intents_version:
+                self._intents = self._reader.read(self._reading.execute(_INTENTS).fetchall())
+                self._intents_version = version
+            return self._intents
+
+    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
+        """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
+        names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
+        query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
+        with self._aside() as db, closing(db.execute(query, [names, limit])) as found:
+            return [Entry(*row) for row in found][::-1]
+
+    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
+        """Return the newest entries of each of some prefixes, so many at most, oldest first."""
+        query = _NEWEST.format("WHERE prefix = ?1")
+        with self._aside() as db, closing(db.cursor()) as found:
+            return {
+                prefix: [Entry(*row) for row in found.execute(query, [str(prefix), each])][::-1]
+                for prefix in prefixes
+            }
+
+    @contextmanager
+    def _aside(self) -> Iterator[sqlite3.Connection]:
+        """Read by a connection of its own: it may take long, and a turn must not wait for it."""
+        with access(self._path):
+            if self._reading is self._db:
+                yield self._db
+            else:
+                with closing(reading(self._path)) as db:
+                    yield db
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def set_intents(self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()) -> None:
+        """Record intents, all or none, in history too. One of mode auto lifts what was there.
+
+        Whoever wants a prefix announced forgives its flapping.
+
+        Args:
+            intents: what the operator wishes.
+            up: prefixes of ours that are taken to be up from now on.
+        """
+        new = [
+            (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
+            for prefix, intent in intents.items()
+        ]
+        with self._writing() as db:
+            bad = self._reader.read(db.execute(_INTENTS).fetchall()).rows
+            names = [str(prefix) for prefix in intents]
+            names += [name for prefix in intents for name in bad.get(prefix, ())]
+            db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
+            db.executemany(
+                "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [row for row in new if row[1] != Mode.AUTO],
+            )
+            db.executemany(
+                "DELETE FROM damping WHERE prefix = ?",
+                [(str(prefix),) for prefix, intent in intents.items() if intent.restores],
+            )
+            db.executemany(
+                "UPDATE owned SET up = 1 WHERE prefix = ?", [(str(prefix),) for prefix in up]
+            )
+            _add_history(
+                db,
+                [
+                    Entry(intent.since, str(prefix), intent.mode, str(intent))
+                    for prefix, intent in intents.items()
+                ],
+            )
+        self._intents_version = -1
+
+    def own(self, prefixes: Iterable[Prefix]) -> None:
+        """Record prefixes as ours, before any of them is announced."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO owned (prefix, route, up) VALUES (?, '', 0) ON CONFLICT DO NOTHING",
+                [(str(prefix),) for prefix in prefixes],
+            )
+
+    def record(self, news: News) -> None:
+        """Record what was confirmed of prefixes of ours, what led to it, and what to remember."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
+                [(state.route, int(state.up), str(p)) for p, state in news.owned.items()],
+            )
+            _replace(db, "health", news.health, _health_rows(news.health))
+            _replace(db, "damping", news.damping, _damping_rows(news.damping))
+            for table in ("owned", "health", "damping"):
+                _replace(db, table, news.gone, [])
+            _add_history(db, news.history)
+
+
+# --- rows to be written --------------------------------------------------------------------------
+
+
+def _replace(
+    db: sqlite3.Connection, table: str, prefixes: Iterable[Prefix], new: list[rows.Row]
+) -> None:
+    """Replace all rows of some prefixes."""
+    db.executemany(
+        f"DELETE FROM {table} WHERE prefix = ?",  # noqa: S608 - one of three names
+        [(str(prefix),) for prefix in prefixes],
+    )
+    if new:
+        marks = ", ".join("?" * len(new[0]))
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - likewise
+
+
+def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:
+    return [
+        (str(p), str(service), int(last.up), last.turning_since, last.gone_since, last.proven_at)
+        for p, services in memory.items()
+        for service, last in services.items()
+    ]
+
+
+def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
+    return [
+        (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
+        for prefix, last in damping.items()
+        if last is not None
+    ]
+
+
+def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
+    db.executemany(
+        "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)",
+        [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history],
+    )
+    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
+
+
+__all__ = ["Entry", "Intents", "News", "Owned", "Remembered", "Store", "StoreError"]
