@@ -172,12 +172,29 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         _say(str(error))
         when = "takes effect when vip_watchdog answers again, or starts"
         routes = offline.record(loaded, prefixes, intent, when, dry_run=False)
-    results = [_report({**_UNTOLD, **route}, call) for route in routes]
+    routes = [{**_UNTOLD, **route} for route in routes]
+    if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
+        _say_what_is_replaced(routes, call)
+    results = [_report(route, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
 
 
-_UNTOLD: dict[str, Any] = {"peers": {}, "up": [], "lack": ""}
+_UNTOLD: dict[str, Any] = {"peers": {}, "up": [], "lack": "", "failure": "", "was": ""}
 """What a watchdog does not tell that was started before it could."""
+NAMED = 3
+"""How many prefixes a line names that is about many."""
+
+
+def _say_what_is_replaced(routes: Sequence[dict[str, Any]], call: Call) -> None:
+    """Say which intents are no longer in force: each once, whatever it was for."""
+    replaced: dict[str, list[str]] = {}
+    for route in routes:
+        if route["was"]:
+            replaced.setdefault(route["was"], []).append(route["prefix"])
+    would = "would be: " if call.dry_run else ""
+    for was, prefixes in replaced.items():
+        more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
+        _say(f"{', '.join(prefixes[:NAMED])}{more}: {would}replaced: {was}")
 
 
 def _report(route: dict[str, Any], call: Call) -> bool:
@@ -208,8 +225,7 @@ def _report_announced(route: dict[str, Any], would: str) -> bool:
     done: bool = announced is True and route["as_wanted"]
     if announced is not True:
         if route["wanted"] and route["lack"]:
-            _, failed, why = route["reason"].partition("not done: ")
-            cause = f": {failed}{why}" if failed else ""
+            cause = f": not done: {route['failure']}" if route["failure"] else ""
             _say(f"{prefix}: {would}recorded; {route['lack']}{cause}")
         elif announced is None:
             _say(f"{prefix}: not confirmed as announced: {reason(route)}")

@@ -38,6 +38,7 @@ _ROUTE: dict[str, Any] = {
     "peers?": {"*": _UNKNOWN_OR_TRUTH},
     "up?": [_TEXT],
     "lack?": _TEXT,
+    "failure?": _TEXT,
 }
 _ENTRY = {"time": _NUMBER, "prefix": _TEXT, "event": _TEXT, "reason": _TEXT}
 _PEER = {"name?": _TEXT, "address": _TEXT, "asn": (int,), "up": _UNKNOWN_OR_TRUTH}
@@ -64,7 +65,7 @@ EXPLANATIONS: Form = [
 ]
 HISTORY: Form = [_ENTRY]
 PLAN: Form = [{"action": _TEXT, "prefix": _TEXT, "route": _TEXT, "reason": _TEXT}]
-_OUTCOMES: Form = [{**_ROUTE, "before": _UNKNOWN_OR_TRUTH}]
+_OUTCOMES: Form = [{**_ROUTE, "before": _UNKNOWN_OR_TRUTH, "was?": _TEXT}]
 
 
 class AnswerError(SpeakerError):

@@ -43,16 +43,18 @@ def wish(
 def record(
     config: Config, prefixes: Sequence[Prefix], intent: Intent, when: str, *, dry_run: bool
 ) -> list[dict[str, Any]]:
-    """Record a wish, and say when it takes effect. See `wish`."""
-    if not dry_run:
-        store = Store(config.settings.state)
-        try:
-            store.set_intents(dict.fromkeys(prefixes, intent))
-        finally:
-            store.close()
+    """Record a wish, and say when it takes effect. A dry run does so in a copy of the file. See `wish`."""
+    store = Store(config.settings.state, rehearse=dry_run)
+    try:
+        replaced = store.set_intents(dict.fromkeys(prefixes, intent))
+    finally:
+        store.close()
     would = "would be" if dry_run else "is"
     said = f"{intent.mode} {would} recorded; {when}"
-    return [{"prefix": str(prefix), "recorded": said} for prefix in prefixes]
+    return [
+        {"prefix": str(p), "recorded": said, "was": str(replaced[p]) if p in replaced else ""}
+        for p in prefixes
+    ]
 
 
 def user() -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.backends.base import SentTo
     from speaker.clock import Clock
     from speaker.reconcile.daemon_state import View
     from speaker.state.store import Store
@@ -60,6 +61,7 @@ class Ledger:
         self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
         self.damping: Mapping[Prefix, Damping] = found.damping
         self._intents: dict[Prefix, Intent] = {}
+        self._ended: Mapping[Prefix, Intent] = {}
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
         self._restored: set[Prefix] = set()
@@ -165,6 +167,11 @@ class Ledger:
                 if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
             }
             self._found = found
+        now = self._clock.wall()
+        ended = {p: intent for p, intent in found.of.items() if not intent.in_force(now)}
+        if ended.items() - self._ended.items():
+            self._news.expired = now
+        self._ended = ended
         return True
 
     async def _read(self) -> Intents:
@@ -200,8 +207,10 @@ class Ledger:
         restored, self._restored = self._restored, set()
         return restored & set(self._prefixes)
 
-    async def wish(self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]) -> None:
-        """Record an operator's intents, all or none.
+    async def wish(
+        self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]
+    ) -> Mapping[Prefix, Intent]:
+        """Record an operator's intents, all or none. Return those that were in force until now.
 
         Args:
             intents: the intents.
@@ -211,13 +220,14 @@ class Ledger:
             StoreError: it could not be done; nothing was changed.
         """
         async with self._writing:
-            await asyncio.to_thread(self.store.set_intents, intents, [*unknown])
+            replaced = await asyncio.to_thread(self.store.set_intents, intents, [*unknown])
             self._wishes += 1
             of = {p: intent for p, intent in self._found.of.items() if p not in intents}
             of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
             self._found = replace(self._found, of=of)
             self._restored |= {p for p, intent in intents.items() if intent.restores}
             self._restored -= {p for p, intent in intents.items() if not intent.restores}
+            return replaced
 
     def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
         """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""
@@ -258,15 +268,16 @@ class Ledger:
                 continue
             before = self.owned.get(prefix, Owned())
             route = "" if decision.route is None else str(decision.route)
-            up = prefix in self.were_up
-            if Owned(route, up) == before:
+            is_new = route != before.route
+            # Once it was sent, a session that goes down is no news of the prefix.
+            waiting = (is_new or before.waiting) and bool(route) and _nobody(view.sent.get(prefix))
+            after = Owned(route, prefix in self.were_up, waiting)
+            if after == before:
                 continue
-            confirmed[prefix] = Owned(route, up)
-            if route != before.route:
-                event = "announced" if route else "withdrawn"
-                sent = view.sent.get(prefix)
-                waits = bool(route) and sent is not None and not any(sent.values())
-                reason = f"{decision.reason}{_WAITS if waits else ''}"
+            confirmed[prefix] = after
+            if is_new or waiting != before.waiting:
+                event = "waiting" if waiting else "announced" if route else "withdrawn"
+                reason = f"{decision.reason}{_WAITS if waiting else ''}"
                 self._news.history.append(Entry(now, str(prefix), event, reason))
         gone = {
             prefix
@@ -299,6 +310,11 @@ class Ledger:
                 except BaseException:
                     self._news = news | self._news
                     raise
+
+
+def _nobody(sent: SentTo | None) -> bool:
+    """Tell whether it is known that no session was sent a prefix."""
+    return sent is not None and not any(sent.values())
 
 
 def _restores(intent: Intent | None) -> bool:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 async def take(
     watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> list[dict[str, Any]]:
-    """Take a wish, durably, and return the state of each prefix, with `before`: whether it was announced.
+    """Take a wish, durably, and return the state of each prefix, with what was before it.
+
+    That is `before`, whether it was announced, and `was`, the intent that is replaced, in words.
 
     Raises:
         StoreError: it could not be recorded; nothing was changed.
@@ -28,10 +30,15 @@ async def take(
     if dry_run:
         await watchdog.settle()
         before = status.announced(watchdog, prefixes)
+        replaced = watchdog.ledger.intents()
         after = iter(status.foreseen(watchdog, intents))
     else:
         before = status.announced(watchdog, prefixes)
         # A caller that hangs up must not leave it half done.
-        await asyncio.shield(watchdog.ask(intents))
+        replaced = await asyncio.shield(watchdog.ask(intents))
         after = status.Snapshot(watchdog).routes(prefixes)
-    return await in_steps({**route, "before": before[route["prefix"]]} for route in after)
+    was = {str(prefix): str(intent) for prefix, intent in replaced.items()}
+    return await in_steps(
+        {**route, "before": before[route["prefix"]], "was": was.get(route["prefix"], "")}
+        for route in after
+    )

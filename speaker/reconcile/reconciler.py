@@ -287,18 +287,23 @@ class Watchdog:
         """What was decided last."""
         return self._decider.assessment
 
-    async def ask(self, intents: Mapping[Prefix, Intent]) -> None:
+    async def ask(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
         """Take an operator's intents: record them durably, act at once, and read back.
+
+        Returns:
+            The intents that were in force until now, and are replaced.
 
         Raises:
             StoreError: they could not be recorded; nothing was changed.
         """
         restored = [prefix for prefix, intent in intents.items() if intent.restores]
         await self._look_first(restored)
-        await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
+        unknown = filter(self._decider.is_unknown, restored)
+        replaced = await self.ledger.wish(intents, unknown)
         await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
         await self._in_turn(self._read_back)
+        return replaced
 
     async def _look_first(self, restored: Collection[Prefix]) -> None:
         """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""

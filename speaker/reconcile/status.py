@@ -133,6 +133,7 @@ class Snapshot:
             "health": "up" if prefix in self._unchecked else state,
             "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
             "reason": "; ".join(reasons),
+            "failure": "" if failure is None else failure.reason,
             "wanted": None if decision is None else decision.route is not None,
             "held": held,
             "as_wanted": held and done and not self._old,

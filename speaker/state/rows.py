@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+_WAITING = " waiting"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
 
@@ -35,11 +36,18 @@ class Owned:
     """A prefix of ours: its route when last confirmed, and whether its health was good when last known.
 
     The route is text, empty where the prefix was withdrawn: it is compared and shown, and not
-    parsed. An operator's drain changes the route, and not `up`.
+    parsed. An operator's drain changes the route, and not `up`. `waiting`: no session was sent
+    the route yet.
     """
 
     route: str = ""
     up: bool = False
+    waiting: bool = False
+
+    @property
+    def column(self) -> str:
+        """What the file has for the route: it is told apart there by its last word."""
+        return f"{self.route}{_WAITING}" if self.waiting else self.route
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class IntentReader:
         bad: list[tuple[Row, Exception]] = []
         for row in rows:
             try:
-                known[row] = self._known.get(row) or _intent(row)
+                known[row] = self._known.get(row) or intent(row)
             except (ValueError, OverflowError, OSError) as error:
                 bad.append((row, error))
         self._known = known
@@ -83,11 +91,12 @@ class IntentReader:
         return Intents(of, tuple(faults), names)
 
 
-def _intent(row: Row) -> tuple[Prefix, Intent]:
+def intent(row: Row) -> tuple[Prefix, Intent]:
+    """Parse `prefix, mode, owner, reason, since, until`."""
     prefix, mode, owner, reason, since, until = row
-    intent = Intent(Mode(mode), owner, since, reason, until)
-    str(intent)  # a time that can't be told is none
-    return parse_prefix(prefix), intent
+    found = Intent(Mode(mode), owner, since, reason, until)
+    str(found)  # a time that can't be told is none
+    return parse_prefix(prefix), found
 
 
 def _prefixes_in(text: str) -> set[Prefix]:
@@ -143,7 +152,8 @@ def parsed(
 def owned(row: Row) -> tuple[Prefix, Owned]:
     """Parse `prefix, route, up`."""
     prefix, route, up = row
-    return parse_prefix(prefix), Owned(route, bool(up))
+    text = route.removesuffix(_WAITING)
+    return parse_prefix(prefix), Owned(text, bool(up), waiting=text != route)
 
 
 def health(row: Row) -> tuple[tuple[Prefix, Service], ServiceMemory]:

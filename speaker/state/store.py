@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
@@ -26,6 +26,7 @@ from speaker.state.database import (
     reading,
     transaction,
 )
+from speaker.state.history import Entry, expiry, in_order, told
 from speaker.state.rows import IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
@@ -44,20 +45,6 @@ _INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of history. `event` is announced, withdrawn, or an intent's mode."""
-
-    time: float
-    prefix: str
-    event: str
-    reason: str
-
-    def as_json(self) -> dict[str, float | str]:
-        """Return it as JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
 class Remembered:
     """All of the file but its history, as it was at one moment; and what of it made no sense."""
 
@@ -72,7 +59,8 @@ class Remembered:
 class News:
     """What is to be recorded: of each prefix the newest, and all history.
 
-    A prefix that is `gone` is not ours any more. A `damping` of None forgets it.
+    A prefix that is `gone` is not ours any more. A `damping` of None forgets it. `expired`: intents
+    have ended by themselves until then (seconds since the epoch), which history has to tell.
     """
 
     owned: dict[Prefix, Owned] = field(default_factory=dict)
@@ -80,9 +68,11 @@ class News:
     damping: dict[Prefix, Damping | None] = field(default_factory=dict)
     gone: set[Prefix] = field(default_factory=set)
     history: list[Entry] = field(default_factory=list)
+    expired: float | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.owned or self.health or self.damping or self.gone or self.history)
+        changed = self.owned or self.health or self.damping or self.gone or self.history
+        return bool(changed) or self.expired is not None
 
     def __or__(self, newer: News) -> News:
         return News(
@@ -91,6 +81,7 @@ class News:
             self.damping | newer.damping,
             self.gone | newer.gone,
             [*self.history, *newer.history][-HISTORY_ROWS:],
+            self.expired if newer.expired is None else newer.expired,
         )
 
 
@@ -169,19 +160,22 @@ class Store:
             return self._intents
 
     def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
-        """Return the newest entries of some prefixes, or of all where none is given, oldest first."""
+        """Return the newest entries of some prefixes, or of all where none is given, oldest first.
+
+        Newest is what was recorded last: the watchdog records what it did a moment later, and an
+        operator's intent before anything is done. What is returned is in the order of time.
+        """
         names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
         query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
         with self._aside() as db, closing(db.execute(query, [names, limit])) as found:
-            return [Entry(*row) for row in found][::-1]
+            return in_order(found)
 
     def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
         """Return the newest entries of each of some prefixes, so many at most, oldest first."""
         query = _NEWEST.format("WHERE prefix = ?1")
         with self._aside() as db, closing(db.cursor()) as found:
             return {
-                prefix: [Entry(*row) for row in found.execute(query, [str(prefix), each])][::-1]
-                for prefix in prefixes
+                prefix: in_order(found.execute(query, [str(prefix), each])) for prefix in prefixes
             }
 
     @contextmanager
@@ -196,7 +190,9 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------
 
-    def set_intents(self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()) -> None:
+    def set_intents(
+        self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()
+    ) -> Mapping[Prefix, Intent]:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
 
         Whoever wants a prefix announced forgives its flapping.
@@ -204,15 +200,21 @@ class Store:
         Args:
             intents: what the operator wishes.
             up: prefixes of ours that are taken to be up from now on.
+
+        Returns:
+            The intents that were in force until now.
         """
         new = [
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
             for prefix, intent in intents.items()
         ]
         with self._writing() as db:
-            bad = self._reader.read(db.execute(_INTENTS).fetchall()).rows
+            known = self._reader.read(db.execute(_INTENTS).fetchall())
             names = [str(prefix) for prefix in intents]
-            names += [name for prefix in intents for name in bad.get(prefix, ())]
+            names += [name for prefix in intents for name in known.rows.get(prefix, ())]
+            before = {p: known.of[p] for p in intents if p in known.of}
+            replaced = {p: was for p, was in before.items() if was.in_force(intents[p].since)}
+            _add_history(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
             db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
             db.executemany(
                 "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
@@ -229,11 +231,12 @@ class Store:
             _add_history(
                 db,
                 [
-                    Entry(intent.since, str(prefix), intent.mode, str(intent))
-                    for prefix, intent in intents.items()
+                    Entry(intent.since, str(p), intent.mode, told(intent, replaced.get(p)))
+                    for p, intent in intents.items()
                 ],
             )
         self._intents_version = -1
+        return replaced
 
     def own(self, prefixes: Iterable[Prefix]) -> None:
         """Record prefixes as ours, before any of them is announced."""
@@ -248,13 +251,17 @@ class Store:
         with self._writing() as db:
             db.executemany(
                 "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
-                [(state.route, int(state.up), str(p)) for p, state in news.owned.items()],
+                [(state.column, int(state.up), str(p)) for p, state in news.owned.items()],
             )
             _replace(db, "health", news.health, _health_rows(news.health))
             _replace(db, "damping", news.damping, _damping_rows(news.damping))
             for table in ("owned", "health", "damping"):
                 _replace(db, table, news.gone, [])
             _add_history(db, news.history)
+            if news.expired is not None:
+                known = self._reader.read(db.execute(_INTENTS).fetchall()).of
+                ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
+                _add_history(db, _ended(db, ended))
 
 
 # --- rows to be written --------------------------------------------------------------------------
@@ -286,6 +293,22 @@ def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
         (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
         for prefix, last in damping.items()
         if last is not None
+    ]
+
+
+def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[Entry]:
+    """Return the lines of intents that ended by themselves, as far as history lacks them.
+
+    The intents stay where they are: a clock that was wrong may be set back.
+    """
+    lines = sorted((expiry(p, intent) for p, intent in intents.items()), key=lambda e: e.time)
+    oldest = db.execute("SELECT time FROM history ORDER BY id LIMIT 1").fetchone() or (0.0,)
+    told = "SELECT 1 FROM history WHERE prefix = ? AND event = ? AND time = ?"
+    return [
+        line
+        for line in lines
+        if line.time >= oldest[0]
+        and not db.execute(told, [line.prefix, line.event, line.time]).fetchone()
     ]
 
 

@@ -104,7 +104,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.disturbed = self.clock.steady()
         self.do(self.begin(up=up))
 
-    def do(self, what: Coroutine[object, object, None]) -> None:
+    def do(self, what: Coroutine[object, object, object]) -> None:
         self.runner.run(what)
 
     def config(self) -> Config:

@@ -84,10 +84,26 @@ def test_a_wish_without_a_session(tmp_path: Path) -> None:
             assert (restored["announced"], restored["as_wanted"]) == (False, False)
             assert restored["lack"] == "no session is up"
         *_, last = site.store.history([V4])
-        assert (last.event, last.reason.endswith("; no session was sent it yet")) == (
-            "announced",
-            True,
+        assert (last.event, last.reason) == (
+            "waiting",
+            "up: 2 realservers; no session was sent it yet",
         )
+        site.exabgp.up(PEER)
+        await asyncio.sleep(2)
+        await site.watchdog.record()
+        *_, waited, last = site.store.history([V4])
+        assert (waited.event, last.event, last.reason) == (
+            "waiting",
+            "announced",
+            "up: 2 realservers",
+        )
+        # It was told. That a session goes and comes is no news of each prefix.
+        known = site.store.history([])
+        await down(site, PEER)
+        await asyncio.sleep(60)
+        site.exabgp.up(PEER)
+        await asyncio.sleep(60)
+        assert site.store.history([]) == known
 
     over_a_site(tmp_path, what)
 

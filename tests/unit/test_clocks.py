@@ -95,6 +95,22 @@ def test_a_drain_with_an_end(tmp_path: Path, seconds: float) -> None:
     play(tmp_path, scene)
 
 
+def test_the_end_of_a_drain_is_told(tmp_path: Path) -> None:
+    """History has a line for the end of `--for`, at its time, and why the VIP is announced again."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        await drain(site, clock, 2 * HOUR)
+        end = clock.wall() + 2 * HOUR
+        await asyncio.sleep(2 * HOUR + 60.0)
+        assert str(V4) in site.table()
+        done = site.store.history([V4])[-4:]
+        assert [entry.event for entry in done] == ["drained", "withdrawn", "expired", "announced"]
+        assert done[2].time == pytest.approx(end)
+        assert done[2].reason.startswith("drained by alice at ")
+
+    play(tmp_path, scene)
+
+
 @JUMPS
 def test_history(tmp_path: Path, seconds: float) -> None:
     """What was done later stands later, whatever the clock said."""

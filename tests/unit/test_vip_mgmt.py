@@ -339,6 +339,18 @@ SAID += [
         ],
     ),
     (
+        "-a",
+        state(**NOBODY, reason="not done: by a reason that an operator gave", failure="error 7"),
+        1,
+        [f"bgp_mgt: {V4}: recorded; no session is up: not done: error 7"],
+    ),
+    (
+        "-a",
+        state(**NOBODY, reason="up: not done: by a reason that an operator gave"),
+        1,
+        [f"bgp_mgt: {V4}: recorded; no session is up"],
+    ),
+    (
         "-d",
         state(before=False, announced=False, as_wanted=False, reason="not done: error"),
         1,
@@ -364,6 +376,39 @@ def test_dry_run(run: Run) -> None:
     with watchdog(run.directory, intents=[state(announced=False)]):
         assert run("-d", V4, "--dry-run") == 0
     assert run.err == [f"bgp_mgt: would be: Deleting route to {V4}"]
+
+
+REPLACED = "drained by bob at 2026-01-31T03:00:00Z until 2026-01-31T05:00:00Z: new kernel"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-d", "all"], [f"{V4}, {V6}: replaced: {REPLACED}"]),
+        (["-d", "all", "--dry-run"], [f"{V4}, {V6}: would be: replaced: {REPLACED}"]),
+        (["-a", "all"], []),
+    ],
+)
+def test_what_is_replaced(run: Run, arguments: list[str], said: list[str]) -> None:
+    """A drain that takes another one's place says which, once; the rest is as ever, and so is the status."""
+    mode = arguments[0]
+    answers = [
+        state(prefix, announced=mode == "-a", before=mode == "-d", was=was)
+        for prefix, was in ((V4, REPLACED), (V6, REPLACED), (SECOND, ""))
+    ]
+    with watchdog(run.directory, intents=answers):
+        assert run(*arguments) == 0
+    assert run.err[: len(said)] == [f"bgp_mgt: {line}" for line in said]
+    assert len(run.err) == len(said) + 3
+
+
+def test_what_is_replaced_without_a_watchdog(run: Run) -> None:
+    """Where nobody answers, what is recorded says so too, and a dry run leaves the file alone."""
+    assert run("-d", V4, "--reason", "disk", "--for", "2h") == 1
+    for more in (["--dry-run"], [], ["--force"]):
+        assert run("-a" if "--force" in more else "-d", V4, *more) == 1
+        assert [line for line in run.err if "replaced" in line]
+    assert run.intents() == {V4: Mode.FORCED}
 
 
 def test_one_of_several(run: Run) -> None:

@@ -1,0 +1,58 @@
+"""The lines of history: what each tells, and their order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+
+NEAR = 5.0
+"""For how long something that was done may wait to be recorded, in seconds. Usually it is less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of history.
+
+    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn,
+    an intent's mode, or expired: an intent ended by itself.
+    """
+
+    time: float
+    prefix: str
+    event: str
+    reason: str
+
+    def as_json(self) -> dict[str, float | str]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def told(intent: Intent, replaced: Intent | None) -> str:
+    """Return the reason for an intent's line: with the intent that it replaces, if any is in force."""
+    return str(intent) if replaced is None else f"{intent}; was {replaced}"
+
+
+def expiry(prefix: Prefix, intent: Intent) -> Entry:
+    """Return the line for an intent that ended by itself, at the time at which it did."""
+    return Entry(intent.until or intent.since, str(prefix), "expired", str(intent))
+
+
+def in_order(newest_first: Iterable[tuple[float, str, str, str]]) -> list[Entry]:
+    """Return lines in the order of time, as far as that can be told from the order of recording.
+
+    What a watchdog does is recorded a moment later, and may stand after an intent that came
+    meanwhile. Else what was recorded later is later: the clock may have been set back.
+    """
+    lines: list[Entry] = []
+    for line in [Entry(*row) for row in newest_first][::-1]:
+        at = len(lines)
+        while at and 0 < lines[at - 1].time - line.time <= NEAR:
+            at -= 1
+        lines.insert(at, line)
+    return lines
