@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policy.errors import PolicyError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from speaker.state.store import Store
 
 log = logging.getLogger(__name__)
+_http = logging.getLogger(f"{__name__}.http")
 
 MAX_REQUEST = 1 << 23
 """Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
@@ -138,6 +140,10 @@ class Control:
                 body = await request.read()
         except TimeoutError:
             raise PolicyError(f"control: the request is not complete after {IDLE:g} s") from None
+        except (ConnectionError, web.PayloadAccessError, web.RequestPayloadError) as error:
+            raise PolicyError(
+                "control: the request is not complete, or its coding is wrong"
+            ) from error
         wish = Wish.model_validate_json(body)
         prefixes = self._known(wish.prefixes)
         now = self._watchdog.clock.wall()
@@ -226,6 +232,18 @@ async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
         yield
 
 
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Have the library say in one line, and not by a traceback, that somebody speaks no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg, record.args = "control: a request that is not HTTP: %.80r", (error.message,)
+        record.exc_info = None
+    return True
+
+
+_http.addFilter(_in_one_line)
+
+
 @asynccontextmanager
 async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
     """Have what speaks HTTP over each connection, of which there are hardly more than CONNECTIONS."""
@@ -234,6 +252,7 @@ async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.P
         Control(watchdog).application(),
         access_log=None,
         keepalive_timeout=IDLE,
+        logger=_http,
         max_line_size=MAX_REQUEST,
         shutdown_timeout=PARTING,
     )

@@ -175,6 +175,8 @@ def access(path: Path) -> Iterator[None]:
             yield
     except DirectoryError as error:
         raise StoreError(f"state: {error}") from error
+    except UnicodeDecodeError as error:  # of what SQLite says, where it quotes a damaged file
+        raise StoreError(f"state: {path}: damaged: {error.reason}; {_LOST}") from error
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", 0)
         remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)

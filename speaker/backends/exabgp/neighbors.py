@@ -207,7 +207,7 @@ def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
     return sessions
 
 
-_DURATION = re.compile(r"(?:(\d+) days?, )?(\d+):(\d+):(\d+)(?:\.\d+)?")
+_DURATION = re.compile(r"(?:([0-9]{1,9}) days?, )?([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})(?:\.\d+)?")
 
 
 def _seconds(text: str) -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # The first release of each that is tested. 5.0.13 closed a hole by which a peer could write commands.
 _TESTED = {(4, 2): 21, (5, 0): 15}
 _APIS = ("4.", "5.")
-_VERSION = re.compile(r"exabgp (\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"exabgp ([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})\b")
 UNTESTED = (
     "this program is tested with ExaBGP 4.2 (from 4.2.21) and 5.0 (from 5.0.15); "
     "install exabgp>=5.0.15,<6"

@@ -69,6 +69,7 @@ _TITLE = re.compile(r"(?:(?P<version>IPv[46]) Unicast|\w[\w ]*) Summary(?: \(.*\
 _NAME = re.compile(r"\*?(?:[^()]*\((?P<inside>[^()]+)\)|(?P<plain>[^()]+))")
 _FAMILIES = {"IPv4": 4, "IPv6": 6}
 _OTHER = 0
+_STATE = "State/PfxRcd"
 
 
 def parse_summary(lines: Iterable[str]) -> list[Session]:
@@ -93,7 +94,7 @@ def _tables(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             family, untitled = _FAMILIES.get(title["version"], _OTHER), []
         elif line.startswith(("BGP router identifier", "No IPv4 neighbor")) and untitled:
             family = untitled.pop(0)
-        elif line.startswith("Neighbor "):
+        elif line.startswith("Neighbor ") and _STATE in line.split():
             table = [line]
         elif table is not None and line.strip():
             table.append(line)
@@ -108,7 +109,7 @@ def _tables(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, State]]:
     """Yield the neighbours of a table. Quagga gives a long address a line of its own."""
     head = table[0].split()
-    at, tells = head.index("State/PfxRcd"), "PfxSnt" in head
+    at, tells = head.index(_STATE), "PfxSnt" in head
     long = ""
     for line in table[1:]:
         words = [long, *line.split()] if long else line.split()

@@ -69,7 +69,7 @@ _CODES = re.compile(r"[ *sdhrSRiuVIN=>]*")
 _LOCAL = re.compile(r"(?:0\.0\.0\.0|::)(?:\(\S*\))?")
 _PLACES = re.compile(r"(?P<network>\S*) *(?P<hop>\S*)")
 # MED, LOCAL_PREF and weight are two blanks or more apart, or not at all; the path has one between ASes.
-_NUMBERS = re.compile(r"[ 0-9]*  (?P<weight>[0-9]+) (?P<path>(?:\S+ )*)(?P<origin>[ie?]) *")
+_NUMBERS = re.compile(r"[ 0-9]*  (?P<weight>[0-9]{1,10}) (?P<path>(?:\S+ )*)(?P<origin>[ie?]) *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
         paths[row.prefix] = Path(
             "*" in row.codes,
             ">" in row.codes,
-            int(row.med) if row.med.isdigit() else None,
+            int(row.med) if row.med.isascii() and row.med.isdigit() else None,
             as_path,
             _ORIGINS[row.origin],
             "R" in row.codes or "u" in row.codes,

@@ -1,0 +1,64 @@
+"""Looks for inputs that break a parser: `./dev fuzz [SECONDS] [PARSER…]`.
+
+Each processor has a process for one parser after the other, which get the same share of the time.
+What breaks one is made as short as it can be, printed, and kept in .cache/fuzz: moved from there to
+tests/fuzz/kept/PARSER/, tests/unit/test_fuzz.py tries it for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import secrets
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.fuzz.look import look_alone
+from tests.fuzz.parsers import all_parsers
+
+if TYPE_CHECKING:
+    from tests.fuzz.look import Look
+
+FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
+KEPT = Path("tests/fuzz/kept")
+
+
+def main(arguments: list[str]) -> int:
+    """Look, say what was found, and return the exit status: 1 where something was."""
+    seconds = float(arguments[0]) if arguments else 60.0
+    names = arguments[1:] or [*all_parsers()]
+    processes = max(1, os.cpu_count() or 1)
+    share = seconds * processes / len(names)
+    number = secrets.randbits(32)
+    with ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
+        looks = [pool.submit(look_alone, name, share, number) for name in names]
+        broken = 0
+        for each in looks:
+            found = each.result()
+            print(f"{found.name}: {found.tried} inputs", flush=True)
+            if found.broken_by is not None:
+                broken += 1
+                _tell(found, found.broken_by)
+    print(f"{len(names) - broken} passed, {broken} failed")
+    return 1 if broken else 0
+
+
+def _tell(found: Look, data: bytes) -> None:
+    path = FOUND / found.name / hashlib.sha256(data).hexdigest()[:12]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    print(found.how)
+    print(f"{found.name}: broken by {data[:2000]!r}{' …' * (len(data) > 2000)}")
+    print(
+        f"{found.name}: it is in {path}; to try it for ever: mv it to {KEPT / found.name}/",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
