@@ -24,28 +24,29 @@ import dns.rrset
 from pyroute2.netlink.generic.ipvs import ipvsmsg
 
 from policy.intent import Intent, Mode
-from speaker import config, dns_query, vip_mgmt
-from speaker.backends.exabgp_neighbors import parse_neighbors, parse_sessions
-from speaker.backends.exabgp_protocol import Conversation
-from speaker.backends.exabgp_text import parse_rib
-from speaker.backends.exabgp_told import Told
-from speaker.backends.exabgp_version import parse_version
-from speaker.backends.quagga_reader import READ, Reader
-from speaker.backends.quagga_running_config import start_lines
-from speaker.backends.quagga_version import parse_version as bgpd_version
-from speaker.backends.vtysh import Output
+from speaker import config, vip_mgmt
+from speaker.backends.exabgp.api_text import parse_rib
+from speaker.backends.exabgp.neighbors import parse_neighbors, parse_sessions
+from speaker.backends.exabgp.protocol import Conversation
+from speaker.backends.exabgp.told import Told
+from speaker.backends.exabgp.version import parse_version
+from speaker.backends.quagga.reader import READ, Reader
+from speaker.backends.quagga.running_config import start_lines
+from speaker.backends.quagga.version import parse_version as bgpd_version
+from speaker.backends.quagga.vtysh import Output
 from speaker.check.keepalived.servers import conf_of
 from speaker.check.keepalived.tree import read_tree
-from speaker.control import serving
+from speaker.control.server import serving
 from speaker.errors import SpeakerError
-from speaker.health.events import Lines, is_event
-from speaker.health.netlink import NetlinkReader
-from speaker.health.proc import Parser as ProcParser
-from speaker.migration import site
-from speaker.migration.account import account
-from speaker.migration.evaluate import evaluate
-from speaker.migration.regex import Pattern
-from speaker.store import Store
+from speaker.health.ipvs.netlink import NetlinkReader
+from speaker.health.ipvs.proc import Parser as ProcParser
+from speaker.health.keepalived.events import Lines, is_event
+from speaker.migration.bgpd_conf.regex import Pattern
+from speaker.migration.target import exabgp_site as site
+from speaker.migration.updates.evaluate import evaluate
+from speaker.migration.updates.verdicts import account
+from speaker.resolver import dns_client as dns_query
+from speaker.state.store import Store
 from tests.fakes.site import running, write_config
 from tests.golden.recorded import ASN, BGP1, BGP2, P1, P2, Q1, Q2, said
 from tests.golden.transcript import DIALECTS
