@@ -122,6 +122,30 @@ def pattern(text: str) -> str:
     return text
 
 
+def group(text: str) -> str:
+    """Parse the name of a group of this machine's users, which need not be there yet.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", text):
+        raise ValueError(f'{text!r} is not a group\'s name; write it like "vip-readers"')
+    return text
+
+
+def socket_mode(text: str) -> int:
+    """Parse `0660`: who may connect to a socket. Only its owner, its group and others can be named.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"0?6[06][06]", text):
+        raise ValueError(
+            f'{text!r} is not a socket\'s mode; write "0660" for its group, "0666" for every user'
+        )
+    return int(text, 8)
+
+
 def endpoint(text: object) -> tuple[IpAddress, int]:
     """Parse `192.0.2.1:80` or `[2001:db8::1]:80`.
 

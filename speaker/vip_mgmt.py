@@ -129,11 +129,21 @@ def _ask_watchdog(
 
     Beside bgpd none need run; else one that does makes its socket again soon.
     """
-    path = loaded.settings.control
+    settings = loaded.settings
+    reads = method == "GET"
+    path = settings.read.path if reads else settings.control
+    instead = settings.control if reads else None
     patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
     user = offline.sudo_user()
     answer = client.ask(
-        path, method, target, body, timeout=timeout, patience=patience, sudo_user=user
+        path,
+        method,
+        target,
+        body,
+        instead=instead,
+        timeout=timeout,
+        patience=patience,
+        sudo_user=user,
     )
     try:
         check(answer)

@@ -140,7 +140,11 @@ def version(answer: Mapping[str, Any]) -> Report:
 def _status(config: Config) -> dict[str, Any]:
     settings = config.settings
     answer: dict[str, Any] = client.ask(
-        settings.control, "GET", "/status", timeout=WATCHDOG_TIMEOUT
+        settings.read.path,
+        "GET",
+        "/status",
+        instead=settings.control,
+        timeout=WATCHDOG_TIMEOUT,
     )
     answers.check(answer, answers.STATUS)
     return answer

@@ -13,6 +13,7 @@ from policy.health import CheckerRule, HealthRule, Service, Thresholds
 from policy.preference import auto, pairs, spread
 from policy.route import Asn, Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
+from speaker.config.schema import DEFAULT_READ
 from speaker.config.settings import (
     Config,
     ExabgpSettings,
@@ -20,6 +21,7 @@ from speaker.config.settings import (
     LintSettings,
     NextHop,
     QuaggaSettings,
+    ReadSocket,
     Settings,
 )
 from speaker.config.toml_text import toml_path
@@ -78,6 +80,7 @@ class Builder:
         vips = [self._vip(name, vip, ranks) for name, vip in document.vip.items()]
         health = {name.lower(): self._health(name, vip) for name, vip in document.vip.items()}
         self._own_health(document.health)
+        read = self._read_socket()
         self._check_unique()
         if self._faults:
             return None
@@ -94,6 +97,7 @@ class Builder:
             backend=node.backend,
             state=node.state,
             control=node.control,
+            read=read,
             resolver=node.resolver,
             guard=GuardRule(document.policy.max_withdraw, document.policy.confirm),
             lint=LintSettings(document.policy.max_path, document.policy.load_tolerance),
@@ -122,6 +126,13 @@ class Builder:
 
     def _fault(self, key: str, message: str) -> None:
         self._faults[f"{key}: {message}"] = None
+
+    def _read_socket(self) -> ReadSocket:
+        node = self._document.node
+        path = node.control.with_name(DEFAULT_READ) if node.read is None else node.read
+        if path == node.control:
+            self._fault("node.read", f"{path} is also node.control; give each a path of its own")
+        return ReadSocket(path, node.read_group, node.read_mode)
 
     def _ranks(self) -> tuple[Profile, ...]:
         policy = self._document.policy

@@ -57,6 +57,11 @@ def node(settings: Settings, default: Settings) -> Keys:
         "backend": settings.backend,
         "state": unless(default.state, settings.state),
         "control": unless(default.control, settings.control),
+        "read": unless(settings.control.with_name(default.read.path.name), settings.read.path),
+        "read_group": settings.read.group,
+        "read_mode": None
+        if settings.read.mode == default.read.mode
+        else f"{settings.read.mode:04o}",
         "resolver": None if settings.resolver is None else endpoint_text(settings.resolver),
     }
 

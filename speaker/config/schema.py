@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
 DEFAULT_CONTROL = "/run/vip-speaker/control.sock"
+DEFAULT_READ = "read.sock"
+"""In the directory of the control socket."""
+DEFAULT_READ_MODE = 0o660
 
 T = TypeVar("T")
 
@@ -119,6 +122,9 @@ class NodeTable(Table):
     backend: Backend = "exabgp"
     state: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_STATE)
     control: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_CONTROL)
+    read: Annotated[AbsolutePath | None, Field(strict=False)] = None
+    read_group: Annotated[str | None, _by(units.group)] = None
+    read_mode: Annotated[int, _by(units.socket_mode)] = DEFAULT_READ_MODE
     resolver: Annotated[Endpoint | None, _by(units.endpoint)] = None
     next_hop: NextHopTable | None = None
 

@@ -49,6 +49,15 @@ class QuaggaSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSocket:
+    """The socket whose callers may only ask: `group` is the one that it is given, None for none."""
+
+    path: Path
+    group: str | None
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSettings:
     """Where a VIP's health comes from.
 
@@ -81,6 +90,7 @@ class Settings:
     backend: Backend
     state: Path
     control: Path
+    read: ReadSocket
     resolver: Endpoint | None
     guard: GuardRule
     lint: LintSettings

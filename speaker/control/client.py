@@ -12,6 +12,7 @@ from speaker.errors import SpeakerError
 from speaker.printable import printable, printable_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 TIMEOUT = 60.0
@@ -59,12 +60,12 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost")
-        self._path = path
+        self.path = path
         self._within = timeout
 
     def connect(self) -> None:
         self.sock = _Socket(self._within)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(self.path))
 
 
 def _bounded(response: http.client.HTTPResponse) -> bytes:
@@ -74,24 +75,27 @@ def _bounded(response: http.client.HTTPResponse) -> bytes:
     return content
 
 
-def _connected(path: Path, timeout: float, patience: float) -> _Connection:
+def _connected(paths: Sequence[Path], timeout: float, patience: float) -> _Connection:
+    """Return a connection to the first of some sockets that can be used."""
     until = time.monotonic() + patience
     while True:
-        connection = _Connection(path, timeout)
-        try:
-            connection.connect()
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            connection.close()
-            if time.monotonic() >= until:
-                raise NotServedError(f"control: {path}: no vip_watchdog serves it") from error
-            time.sleep(AGAIN)
-        except OSError as error:
-            connection.close()
-            raise RefusedError(
-                f"control: {path}: {error.strerror or error}; you must be its owner, or in its group"
-            ) from error
-        else:
-            return connection
+        barred: list[SpeakerError] = []
+        for path in paths:
+            connection = _Connection(path, timeout)
+            try:
+                connection.connect()
+            except (FileNotFoundError, ConnectionRefusedError):
+                connection.close()
+            except OSError as error:
+                connection.close()
+                why = f"{error.strerror or error}; you must be its owner, or in its group"
+                barred.append(RefusedError(f"control: {path}: {why}"))
+            else:
+                return connection
+        if len(barred) == len(paths) or time.monotonic() >= until:
+            nobody = NotServedError(f"control: {paths[-1]}: no vip_watchdog serves it")
+            raise barred[0] if barred else nobody
+        time.sleep(AGAIN)
 
 
 def timeout_for(prefixes: int) -> float:
@@ -105,6 +109,7 @@ def ask(
     target: str,
     body: Any = None,
     *,
+    instead: Path | None = None,
     timeout: float = TIMEOUT,
     patience: float = 0.0,
     sudo_user: str = "",
@@ -116,6 +121,7 @@ def ask(
         method: of HTTP.
         target: the question.
         body: JSON values that go with it.
+        instead: the socket to ask where that one is not there, or may not be used.
         timeout: how long all of it may take, in seconds.
         patience: how long to try while nobody serves the socket, in seconds.
         sudo_user: who became root by sudo, where that is so.
@@ -125,7 +131,9 @@ def ask(
         RefusedError: it may not be used, or the watchdog refused.
         OutcomeUnknownError: no answer came, or one that is too long.
     """
-    connection = _connected(path, timeout, patience)
+    paths = [path] if instead is None else [path, instead]
+    connection = _connected(paths, timeout, patience)
+    path = connection.path
     try:
         text = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}

@@ -1,6 +1,7 @@
-"""HTTP/JSON on a unix socket: how vip_mgmt, curl and a browser ask the running watchdog.
+"""HTTP/JSON on unix sockets: how vip_mgmt, curl and a browser ask the running watchdog.
 
 GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents. Without a prefix, all.
+There are two sockets: the operators' one, and one for those who may only ask.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker.control.client import SUDO_USER
 from speaker.control.offline import owner
-from speaker.control.unix_socket import Bound, ControlError, bind
+from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
 from speaker.errors import SpeakerError
 from speaker.reconcile import status
 from speaker.reconcile.intents import take
@@ -49,12 +50,13 @@ PARTING = 0.2
 """How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
 CHECK = 0.5
 """How often to see whether the socket can be made, or is still in its place, in seconds."""
-CONNECTIONS = 64
-"""About how many may ask at a time: whoever opens more must not use up this process's descriptors."""
+READERS = 16
+"""How many of CONNECTIONS' kind those who may only ask have, beside the operators' own."""
 AT_ONCE = 8
 """How many are accepted before those accepted earlier are counted."""
 WAITING = 128
 """How many may wait to be accepted: the kernel refuses more at once."""
+_QUESTIONS = {"GET", "HEAD"}
 IDLE = 10.0
 """How long a connection, or a request, may say nothing, in seconds."""
 
@@ -79,9 +81,10 @@ class Control:
         self._watchdog = watchdog
         self._settling: asyncio.Future[None] | None = None
 
-    def application(self) -> web.Application:
-        """Return the web application."""
-        application = web.Application(client_max_size=MAX_REQUEST, middlewares=[_errors])
+    def application(self, *, asks_only: bool = False) -> web.Application:
+        """Return the web application, on which some may only ask."""
+        guards = [_errors, self._only_questions] if asks_only else [_errors]
+        application = web.Application(client_max_size=MAX_REQUEST, middlewares=guards)
         application.add_routes(
             [
                 web.get("/status", self._status),
@@ -96,6 +99,16 @@ class Control:
     @property
     def _store(self) -> Store:
         return self._watchdog.ledger.store
+
+    @web.middleware
+    async def _only_questions(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.method not in _QUESTIONS:
+            raise web.HTTPForbidden(
+                text=f"{request.method} {request.path}: this socket only answers questions; draining "
+                f"and restoring go over {self._watchdog.config.settings.control}, for members of its group"
+            )
+        response: web.StreamResponse = await handler(request)
+        return response
 
     async def _settle(self) -> None:
         """Wait for what was changed to be read back; not for a daemon that does not answer.
@@ -203,18 +216,23 @@ def _owner(request: web.Request) -> str:
     return owner(uid, request.headers.get(SUDO_USER, ""))
 
 
-async def serve(path: Path, watchdog: Watchdog) -> NoReturn:
+async def serve(path: Path, watchdog: Watchdog, access: Access = OPERATORS) -> NoReturn:
     """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed."""
-    async with _answering(watchdog) as connected:
+    subject, lost = (
+        ("read", "those who may only ask can't reach this watchdog")
+        if access.asks_only
+        else ("control", "vip_mgmt can't reach this watchdog")
+    )
+    async with _answering(watchdog, access) as connected:
         while True:
             try:
-                bound = bind(path)
+                bound = bind(path, access)
             except ControlError as error:
                 text = str(error).removeprefix("control: ")
-                watchdog.troubles.note("control", f"{text}; vip_mgmt can't reach this watchdog")
+                watchdog.troubles.note(subject, f"{text}; {lost}")
                 await asyncio.sleep(CHECK)
                 continue
-            watchdog.troubles.note("control", "")
+            watchdog.troubles.note(subject, "")
             async with _accepting(bound, connected):
                 while bound.is_in_place:  # noqa: ASYNC110 - nothing tells when it is removed
                     await asyncio.sleep(CHECK)
@@ -222,13 +240,18 @@ async def serve(path: Path, watchdog: Watchdog) -> NoReturn:
 
 
 @asynccontextmanager
-async def serving(path: Path, watchdog: Watchdog) -> AsyncIterator[None]:
+async def serving(
+    path: Path, watchdog: Watchdog, access: Access = OPERATORS
+) -> AsyncIterator[None]:
     """Serve on a unix socket while the context lasts.
 
     Raises:
         ControlError: the socket can't be made, or another watchdog serves it.
     """
-    async with _answering(watchdog) as connected, _accepting(bind(path), connected):
+    async with (
+        _answering(watchdog, access) as connected,
+        _accepting(bind(path, access), connected),
+    ):
         yield
 
 
@@ -245,11 +268,13 @@ _http.addFilter(_in_one_line)
 
 
 @asynccontextmanager
-async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
-    """Have what speaks HTTP over each connection, of which there are hardly more than CONNECTIONS."""
+async def _answering(
+    watchdog: Watchdog, access: Access
+) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
+    """Have what speaks HTTP over each connection, of which there are hardly more than allowed."""
     # A question names its prefixes in the first line.
     runner = web.AppRunner(
-        Control(watchdog).application(),
+        Control(watchdog).application(asks_only=access.asks_only),
         access_log=None,
         keepalive_timeout=IDLE,
         logger=_http,
@@ -262,7 +287,8 @@ async def _answering(watchdog: Watchdog) -> AsyncIterator[Callable[[], asyncio.P
         raise ControlError("control: no server")
 
     def connected() -> asyncio.Protocol:
-        return server() if len(server.connections) < CONNECTIONS else _Refusing()
+        most = access.connections
+        return server() if len(server.connections) < most else _Refusing(most)
 
     try:
         yield connected
@@ -291,12 +317,15 @@ async def _accepting(
 class _Refusing(asyncio.Protocol):
     """Tells who connects that too many do."""
 
+    def __init__(self, most: int) -> None:
+        self._most = most
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        body = json.dumps({"error": f"control: {CONNECTIONS} connections are open; close some"})
+        body = json.dumps({"error": f"control: {self._most} connections are open; close some"})
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         if isinstance(transport, asyncio.WriteTransport):
             transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         transport.close()
 
 
-__all__ = ["Control", "ControlError", "serve", "serving"]
+__all__ = ["CONNECTIONS", "Access", "Control", "ControlError", "serve", "serving"]

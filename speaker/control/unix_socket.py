@@ -1,7 +1,8 @@
-"""The control socket's name in the file system: made, kept there, and removed; and who holds it."""
+"""A socket's name in the file system: made for those who may connect, kept there, and removed."""
 
 from __future__ import annotations
 
+import grp
 import logging
 import os
 import socket
@@ -18,7 +19,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MODE = 0o660
+CONNECTIONS = 64
+"""About how many may ask at a time: whoever opens more must not use up this process's descriptors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect to a socket, and what for.
+
+    Attributes:
+        mode: of the socket; connecting takes the right to write.
+        group: the group that it is given; None leaves it to the directory and the process.
+        connections: about how many may be open at a time.
+        asks_only: whether nothing can be changed there.
+    """
+
+    mode: int = 0o660
+    group: str | None = None
+    connections: int = CONNECTIONS
+    asks_only: bool = False
+
+
+OPERATORS = Access()
 
 
 class ControlError(SpeakerError):
@@ -54,15 +76,19 @@ class Bound:
             log.warning("control: %s: not removed: %s", self.path, error.strerror)
 
 
-def bind(path: Path) -> Bound:
-    """Make a unix socket of mode 0660, in the place of one that nobody serves.
+def bind(path: Path, access: Access = OPERATORS) -> Bound:
+    """Make a unix socket, in the place of one that nobody serves.
+
+    Args:
+        path: its name.
+        access: who may connect.
 
     Raises:
         ControlError: it can't be made, something else is there, or another watchdog serves it.
     """
     try:
         with as_owner(path.parent):
-            return _bind(path)
+            return _bind(path, access)
     except DirectoryError as error:
         raise ControlError(f"control: {error}") from error
     except OSError as error:
@@ -72,21 +98,37 @@ def bind(path: Path) -> Bound:
         ) from error
 
 
-def _bind(path: Path) -> Bound:
-    listener = None
+def _bind(path: Path, access: Access) -> Bound:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        _remove_stale(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        # The mode is set before anybody can connect: listening comes after.
+        # Group and mode are set before anybody can connect: listening comes after.
         listener.bind(str(path))
-        path.chmod(MODE)
+        if access.group is not None:
+            _give(path, access.group)
+        path.chmod(access.mode)
         made = path.lstat()
         listener.listen()
-    except OSError:
-        if listener is not None:
-            listener.close()
+    except (OSError, ControlError):
+        listener.close()
         raise
     return Bound(path, listener, made)
+
+
+def _give(path: Path, group: str) -> None:
+    """Give a socket to a group. A process that is not root gives it to groups that it is in alone."""
+    try:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    except KeyError:
+        raise ControlError(
+            f"control: {path}: group {group} does not exist; groupadd --system {group}, or correct "
+            "node.read_group"
+        ) from None
+    except PermissionError as error:
+        raise ControlError(
+            f"control: {path}: {name_of(os.geteuid())} may not give it to group {group}; let the unit "
+            f"have SupplementaryGroups={group}, or correct node.read_group"
+        ) from error
 
 
 def _remove_stale(path: Path) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from speaker.backends.base import Backend
     from speaker.clock import Clock
-    from speaker.config.settings import Config
+    from speaker.config.settings import Config, Settings
     from speaker.health.base import HealthSource
     from speaker.reconcile.lock import Lock
     from speaker.supervision.sentinel import Sentinel
@@ -51,6 +51,12 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 async def _serve(watchdog: Watchdog) -> None:
     await control.serve(watchdog.config.settings.control, watchdog)
+
+
+async def _serve_readers(watchdog: Watchdog) -> None:
+    read = watchdog.config.settings.read
+    access = control.Access(read.mode, read.group, control.READERS, asks_only=True)
+    await control.serve(read.path, watchdog, access)
 
 
 async def _listen(watchdog: Watchdog) -> None:
@@ -74,6 +80,10 @@ async def _listen_for_addresses(watchdog: Watchdog) -> None:
         return any(vip.health.require_address for vip in watchdog.config.topology.vips)
 
     await AddressEvents(wanted, watchdog.wake).run()
+
+
+def _places(settings: Settings) -> tuple[object, ...]:
+    return settings.state, settings.control, settings.read
 
 
 class Service:
@@ -192,6 +202,7 @@ class Service:
             Part("configuration", self._take_configurations),
             Part("cycles", self._with(lambda watchdog: watchdog.run())),
             Part("control", self._with(_serve)),
+            Part("read", self._with(_serve_readers)),
             Part("keepalived_fifo", self._with(_listen)),
             Part("addresses", self._with(_listen_for_addresses)),
         )
@@ -305,6 +316,6 @@ class Service:
             log.critical("the configuration stays as it was")
             return
         before, after = old.settings, config.settings
-        if (before.state, before.control) != (after.state, after.control):
-            log.critical("node.state and node.control take effect at the next start only")
+        if _places(before) != _places(after):
+            log.critical("node.state, control and read… take effect at the next start only")
         log.warning("configuration taken: %d prefixes", len(watchdog.duties))

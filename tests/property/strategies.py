@@ -47,6 +47,7 @@ from speaker.config.settings import (
     LintSettings,
     NextHop,
     QuaggaSettings,
+    ReadSocket,
     Settings,
     Source,
 )
@@ -374,14 +375,25 @@ def health_settings(draw: st.DrawFn, rule: HealthRule) -> HealthSettings:
     )
 
 
+def read_sockets(control: Path) -> st.SearchStrategy[ReadSocket]:
+    """The socket to read, which is another one than the control socket."""
+    return st.builds(
+        ReadSocket,
+        (st.just(control.with_name("read.sock")) | PATHS).filter(lambda path: path != control),
+        st.none() | st.sampled_from(["adm", "vip-readers", "_x.1"]),
+        st.sampled_from([0o600, 0o660, 0o666]),
+    )
+
+
 @st.composite
 def settings(draw: st.DrawFn, topology: Topology) -> Settings:
-    fifo = draw(st.none() | PATHS)
+    fifo, control = draw(st.none() | PATHS), draw(PATHS)
     return Settings(
         draw(st.sampled_from(topology.dcs)),
         draw(st.sampled_from(get_args(Backend))),
         draw(PATHS),
-        draw(PATHS),
+        control,
+        draw(read_sockets(control)),
         draw(st.none() | ENDPOINTS),
         GuardRule(draw(st.sampled_from([0.0, share("33.3%"), 0.5, 1.0])), draw(DURATIONS)),
         LintSettings(

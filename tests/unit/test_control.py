@@ -43,9 +43,14 @@ def served(directory: Path, ask: Callable[[Site], Any], more: str = "") -> Any:
 
 def raw(site: Site, method: str, target: str, body: bytes | None = None) -> tuple[int, Any]:
     """Ask as curl would, and return the status and the JSON."""
+    return raw_at(site.control, method, target, body)
+
+
+def raw_at(path: Path, method: str, target: str, body: bytes | None = None) -> tuple[int, Any]:
+    """Ask whoever serves a socket."""
     connection = http.client.HTTPConnection("localhost", timeout=10)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(str(site.control))
+    connection.sock.connect(str(path))
     connection.request(method, target, body)
     response = connection.getresponse()
     text = response.read()

@@ -96,7 +96,7 @@ def test_a_fault_of_ours_in_a_new_configuration(
 
 # --- its parts -----------------------------------------------------------------------------------
 
-PARTS = ("exabgp", "configuration", "cycles", "control", "keepalived_fifo", "addresses")
+PARTS = ("exabgp", "configuration", "cycles", "control", "read", "keepalived_fifo", "addresses")
 
 
 class Unwell(Service):
