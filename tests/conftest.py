@@ -9,12 +9,15 @@ os.umask(0o022)
 
 # Where they assert, what was seen is said, as in the tests' own files.
 pytest.register_assert_rewrite(
-    *(f"tests.{name}" for name in ("contract", "daemons", "kernel", "lab", "live", "migration"))
+    *(
+        f"tests.{name}"
+        for name in ("contract", "daemons", "kernel", "live", "migration", "support.lab")
+    )
 )
 
 pytest_plugins = [
-    "tests.profiles",
-    "tests.lab.fixtures",
-    "tests.lab.installed",
-    "tests.guest.plugin",
+    "tests.support.profiles",
+    "tests.support.lab.fixtures",
+    "tests.support.lab.installed",
+    "tests.support.guest.plugin",
 ]

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.config.settings import ExabgpSettings, NextHop
 from tests.contract.worlds import ASN, FOREIGN, Faked, Live, World, route
-from tests.fakes.exabgp import Daemon, Exabgp, Fault, Given
-from tests.fakes.site import NEIGHBORS, PEER
-from tests.fakes.virtual_time import VirtualLoop
-from tests.lab.bird import Bird
-from tests.lab.exabgp import Config, ExaBgp
-from tests.lab.netns import Network
-from tests.lab.requirements import require
+from tests.support.fakes.exabgp import Daemon, Exabgp, Fault, Given
+from tests.support.fakes.site import NEIGHBORS, PEER
+from tests.support.fakes.virtual_time import VirtualLoop
+from tests.support.lab.bird import Bird
+from tests.support.lab.exabgp import Config, ExaBgp
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from policy.route import Prefix, Route
-    from tests.fakes.exabgp import Dialect
-    from tests.lab.exabgp import Flavour
-    from tests.lab.netns import Namespace
-    from tests.lab.session import Session
+    from tests.support.fakes.exabgp import Dialect
+    from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.netns import Namespace
+    from tests.support.lab.session import Session
 
 
 class FakeExabgp(Faked):

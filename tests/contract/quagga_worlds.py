@@ -21,21 +21,21 @@ from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.config.settings import QuaggaSettings
 from tests.contract.worlds import ASN, FOREIGN, PROFILES, Faked, Live, World
-from tests.fakes.bgpd import Bgpd, communities
-from tests.lab.bird import Bird
-from tests.lab.frr import Frr, config
-from tests.lab.netns import Network
-from tests.lab.release import RELEASES
-from tests.lab.requirements import require, require_release
+from tests.support.fakes.bgpd import Bgpd, communities
+from tests.support.lab.bird import Bird
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.netns import Network
+from tests.support.lab.release import RELEASES
+from tests.support.lab.requirements import require, require_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from policy.route import Prefix
-    from tests.fakes.bgpd import Dialect
-    from tests.fakes.bgpd import Path as BgpPath
-    from tests.lab.release import Release
+    from tests.support.fakes.bgpd import Dialect
+    from tests.support.fakes.bgpd import Path as BgpPath
+    from tests.support.lab.release import Release
 
 SETTINGS = QuaggaSettings(Path("/usr/bin/vtysh"), "VIP-{profile}")
 

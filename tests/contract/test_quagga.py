@@ -21,8 +21,8 @@ from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell, VtyshE
 from speaker.config.settings import QuaggaSettings
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
-from tests.fakes.bgpd import Bgpd, Dialect, Path
 from tests.golden.transcript import DIALECTS
+from tests.support.fakes.bgpd import Bgpd, Dialect, Path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

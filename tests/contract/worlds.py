@@ -17,16 +17,16 @@ from policy.route import (
     parse_prefix,
 )
 from policy.topology import Profile
-from tests.lab.eventually import eventually
+from tests.support.lab.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from policy.route import Prefix
     from speaker.backends.base import Backend
-    from tests.fakes.exabgp import Received
-    from tests.lab.bird import Bird
-    from tests.lab.session import SeenRoute
+    from tests.support.fakes.exabgp import Received
+    from tests.support.lab.bird import Bird
+    from tests.support.lab.session import SeenRoute
 
 ASN = Asn(64699)
 FOREIGN = parse_prefix("198.51.100.0/24")

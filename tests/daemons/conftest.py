@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import Stage
-from tests.lab.exabgp import FLAVOURS, Flavour
-from tests.lab.netns import Network
+from tests.support.lab.exabgp import FLAVOURS, Flavour
+from tests.support.lab.netns import Network
 
 
 @pytest.fixture(scope="module", params=FLAVOURS)

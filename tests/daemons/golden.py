@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.lab.exabgp import Flavour
-from tests.lab.session import Session
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.session import Session
 
 FOLDER = Path(__file__).parents[1] / "golden" / "exabgp"
 

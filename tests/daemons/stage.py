@@ -4,13 +4,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp, Flavour
-from tests.lab.netns import Network
-from tests.lab.puppet import Helper, Puppet
-from tests.lab.requirements import require
-from tests.lab.session import Family, SeenRoute, Session
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp, Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.puppet import Helper, Puppet
+from tests.support.lab.requirements import require
+from tests.support.lab.session import Family, SeenRoute, Session
 
 ASN = 64699
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

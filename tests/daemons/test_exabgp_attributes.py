@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import ASN, V4, V6, Stage
-from tests.lab.exabgp import Flavour
-from tests.lab.puppet import PATIENCE, NoReplyError
-from tests.lab.session import SeenRoute
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.puppet import PATIENCE, NoReplyError
+from tests.support.lab.session import SeenRoute
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from itertools import chain
 import pytest
 
 from tests.daemons.stage import V4, V6, Stage
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.netns import Network
-from tests.lab.session import Session
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.session import Session
 
 STALE, PHANTOM = "198.51.100.1/32", "198.51.100.2/32"
 

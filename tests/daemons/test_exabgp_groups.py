@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import ASN, V4, V6, Stage
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.netns import Network
-from tests.lab.session import Session
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.session import Session
 
 MANY = [f"198.51.100.{number}/32" for number in range(250)]
 MANY6 = [f"2001:db8:1::{number:x}/128" for number in range(1, 251)]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.daemons.stage import ENVIRONMENT, V4, V6, Stage
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.netns import Network
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
 
 NOBODY = 65534
 LIMIT = {"v4": 5, "v5": 6}

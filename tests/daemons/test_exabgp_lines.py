@@ -7,10 +7,10 @@ import pytest
 
 from tests.daemons.golden import compare
 from tests.daemons.stage import V4, V6, Stage
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.netns import Network
-from tests.lab.session import Session
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.session import Session
 
 RICH = "as-path [ 64699 64699 ] med 10 community [ 65535:0 64699:100 ] large-community [ 64699:1:2 64699:3:4 ]"
 

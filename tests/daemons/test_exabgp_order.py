@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import Stage
-from tests.lab.exabgp import Flavour
-from tests.lab.netns import Network
-from tests.lab.session import Session
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.session import Session
 
 PATH = "as-path [ 64699 64699 ]"
 PREFIX = "198.51.100.1/32"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.daemons.stage import V4
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp, Flavour
-from tests.lab.netns import Network
-from tests.lab.puppet import Helper, Puppet
-from tests.lab.session import Session
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp, Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.puppet import Helper, Puppet
+from tests.support.lab.session import Session
 
 SECOND = "192.0.2.2/32"
 ANNOUNCE = f"announce attributes next-hop self nlri {V4} {SECOND}"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.daemons.stage import V4, V6, Stage
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp, Flavour
-from tests.lab.netns import Network
-from tests.lab.puppet import NoReplyError, Puppet
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp, Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.puppet import NoReplyError, Puppet
 
 
 @pytest.mark.parametrize(

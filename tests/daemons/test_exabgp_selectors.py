@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons.stage import V4, V6, Stage
-from tests.lab.exabgp import Flavour
+from tests.support.lab.exabgp import Flavour
 
 NOBODY = "neighbor 203.0.113.250"
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.daemons.golden import compare
 from tests.daemons.stage import V4
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp, Flavour
-from tests.lab.netns import Network
-from tests.lab.puppet import Helper, Puppet
-from tests.lab.session import Session
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp, Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.puppet import Helper, Puppet
+from tests.support.lab.session import Session
 
 HEAD = "router-id 203.0.113.2; local-as 64699; peer-as 64500;"
 NESTED = f"""

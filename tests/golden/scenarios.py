@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.lab.frr import CURED
+from tests.support.lab.frr import CURED
 
 BGP = ("configure terminal", "router bgp 64699")
 IPV6 = (*BGP, "address-family ipv6")

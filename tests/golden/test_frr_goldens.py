@@ -11,15 +11,15 @@ import pytest
 from speaker.backends.quagga.vtysh import Output
 from tests.golden.scenarios import SCENARIOS, Scenario
 from tests.golden.transcript import FOLDER, Entry, Transcript, line, steady
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.fixtures import once
-from tests.lab.frr import Frr, config
-from tests.lab.netns import Namespace, Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.session import Session
-from tests.lab.site import _become
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.fixtures import once
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.netns import Namespace, Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.session import Session
+from tests.support.lab.site import _become
 
 NETWORKS4 = ("network 192.0.2.1/32 route-map BGP1", "network 192.0.2.2/32 route-map BGP2")
 NETWORKS6 = ("network 2001:db8::1/128 route-map BGP1", "network 2001:db8::2/128 route-map BGP2")

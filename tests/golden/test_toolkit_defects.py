@@ -26,8 +26,8 @@ from speaker.health.ipvs.proc import Parser
 from speaker.health.ipvs.table import Counting, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
-from tests.fakes.bgpd import Bgpd, Dialect
 from tests.golden.transcript import DIALECTS, Transcript
+from tests.support.fakes.bgpd import Bgpd, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,9 @@ def test_toolkit_took_a_lock_for_success(dialect: Dialect) -> None:
 
 def test_toolkit_counted_realservers_that_serve_nobody() -> None:
     """Weight 0 and a sorry server are lines as well, so the VIP stayed. Ours: no realserver lives."""
-    recorded = Path(__file__).parents[1] / "unit" / "health" / "recorded" / "linux-6.1-proc.txt"
+    recorded = (
+        Path(__file__).parents[1] / "unit" / "health" / "ipvs" / "recorded" / "linux-6.1-proc.txt"
+    )
     table = recorded.read_bytes()
     dead = table.replace(b"C6336401:1F90      Masq    1", b"C6336401:1F90      Masq    0")
     lines = dead.decode().splitlines()

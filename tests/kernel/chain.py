@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from speaker.control.client import ask
 from tests.kernel.keepalived import Keepalived, VirtualServer
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.frr import Frr, config
-from tests.lab.frr_site import FrrSite
-from tests.lab.history import TRACE, History
-from tests.lab.installed import Installed
-from tests.lab.netns import Namespace, Network
-from tests.lab.session import Session
-from tests.lab.site import Site, Tables, merge
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Namespace, Network
+from tests.support.lab.session import Session
+from tests.support.lab.site import Site, Tables, merge
 
 Backend = Literal["exabgp v5", "exabgp v4", "frr"]
 HERE = Installed(Path(sys.prefix))

@@ -17,9 +17,9 @@ from typing import Any
 from tests.kernel import ipvs
 from tests.kernel.chain import Backend, Chain
 from tests.kernel.keepalived import Keepalived, VirtualServer
-from tests.lab.eventually import eventually
-from tests.lab.netns import Network
-from tests.lab.process import Process
+from tests.support.lab.eventually import eventually
+from tests.support.lab.netns import Network
+from tests.support.lab.process import Process
 
 SHARED, FRAGILE = 8081, 8082
 """The realserver of all VIPs but one, and that one's."""

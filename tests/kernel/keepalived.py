@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.eventually import eventually
-from tests.lab.netns import Namespace
-from tests.lab.process import Process
+from tests.support.lab.eventually import eventually
+from tests.support.lab.netns import Namespace
+from tests.support.lab.process import Process
 
 REAL = "127.0.1.1"
 """The address of all realservers, which differ by their ports."""

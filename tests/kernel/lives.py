@@ -20,7 +20,7 @@ from tests.kernel.rows import (
     ports,
     without,
 )
-from tests.lab.eventually import eventually
+from tests.support.lab.eventually import eventually
 
 PORTS_OF_NOBODY = (8199,)
 BRIEF = 8.0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.chain import Chain
 from tests.kernel.keepalived import REAL, VirtualServer
-from tests.lab.eventually import eventually
+from tests.support.lab.eventually import eventually
 
 PLAIN, INHIBIT, SORRY, QUORUM = (f"192.0.2.{n}/32" for n in (1, 2, 3, 4))
 ALL, ANY, MARK, ALPHA, OMEGA, SIX, UDP = (

@@ -7,7 +7,7 @@ import pytest
 from tests.kernel.chain import Chain
 from tests.kernel.lives import Lives, before_ip_vs
 from tests.kernel.rows import SERVERS, TABLES, Realservers
-from tests.lab.netns import Network
+from tests.support.lab.netns import Network
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
 

@@ -7,8 +7,8 @@ import pytest
 from tests.kernel.chain import Chain
 from tests.kernel.lives import Lives, before_ip_vs
 from tests.kernel.rows import EVERY, SERVERS, TABLES, Realservers
-from tests.lab.frr_site import FrrSite
-from tests.lab.netns import Network
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.netns import Network
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird", "vtysh")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.delay import Stage, shown, stage
-from tests.lab.eventually import eventually
+from tests.support.lab.eventually import eventually
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird")
 RARELY, OFTEN = 3600.0, 1.0

@@ -10,8 +10,8 @@ from speaker.check.keepalived.files import MachineFiles
 from speaker.check.keepalived.servers import Mark, conf_of
 from speaker.check.keepalived.tree import read_tree
 from tests.kernel.keepalived import Keepalived
-from tests.lab.eventually import eventually
-from tests.lab.netns import Namespace, Network
+from tests.support.lab.eventually import eventually
+from tests.support.lab.netns import Namespace, Network
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm")
 MAIN = r"""

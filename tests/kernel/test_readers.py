@@ -22,8 +22,8 @@ from speaker.health.ipvs.proc import PATH, ProcReader
 from speaker.health.ipvs.table import Counting, Table, TableError, TableReader, Watched
 from speaker.units import address as parse_address
 from tests.kernel import ipvs
-from tests.lab.eventually import eventually
-from tests.unit.health.tables import real, table, virtual
+from tests.support.lab.eventually import eventually
+from tests.unit.health.ipvs.tables import real, table, virtual
 
 pytestmark = pytest.mark.guest("ipvsadm")
 READERS: dict[str, Callable[[], TableReader]] = {"proc": ProcReader, "netlink": NetlinkReader}

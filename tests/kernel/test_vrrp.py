@@ -12,7 +12,7 @@ import pytest
 
 from tests.kernel.chain import Chain
 from tests.kernel.keepalived import Keepalived, VirtualServer
-from tests.lab.netns import Network
+from tests.support.lab.netns import Network
 
 pytestmark = pytest.mark.guest("keepalived", "ipvsadm", "bird", "vtysh")
 SHARED, SHARED6, ALWAYS = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.9/32"

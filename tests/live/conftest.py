@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.exabgp import FLAVOURS, Flavour
-from tests.lab.netns import Network
-from tests.lab.requirements import require
+from tests.support.lab.exabgp import FLAVOURS, Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
 
 
 @pytest.fixture(scope="module", params=FLAVOURS)

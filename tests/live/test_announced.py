@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.installed import Installed
-from tests.lab.netns import Network
-from tests.lab.session import Session
-from tests.lab.site import Site, misses, sees, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Network
+from tests.support.lab.session import Session
+from tests.support.lab.site import Site, misses, sees, vip
 
 PORT = 8081
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

@@ -7,13 +7,13 @@ from functools import partial
 from operator import eq
 from pathlib import Path
 
-import tests.lab
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp, Flavour
-from tests.lab.installed import Installed
-from tests.lab.netns import Network
-from tests.lab.site import Site, vip
+import tests.support.lab
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp, Flavour
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Network
+from tests.support.lab.site import Site, vip
 
 SEED = 20260
 CHANGES, WIDTH = 3000, 200
@@ -28,7 +28,7 @@ def test_the_driver(network: Network, flavour: Flavour, installed: Installed) ->
     session = link.session(64500, 64699)
     bird = Bird(link.a.namespace, [session])
     script = host.directory / "burst.py"
-    shutil.copyfile(Path(tests.lab.__file__).with_name("burst_script.py"), script)
+    shutil.copyfile(Path(tests.support.lab.__file__).with_name("burst_script.py"), script)
     script.chmod(0o644)
     result = host.directory / "result.json"
     numbers = [str(number) for number in (SEED, CHANGES, WIDTH)]

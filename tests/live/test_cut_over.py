@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import ExaBgp
-from tests.lab.frr import Frr
-from tests.lab.frr_site import BIN
-from tests.lab.installed import NOBODY
-from tests.lab.requirements import require
-from tests.lab.session import BOTH, Session
-from tests.lab.site import merge, toml
 from tests.live.runbook import blocks
 from tests.migration import corpus
 from tests.migration.stage import OLD_DEFAULTS, SOONER
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import ExaBgp
+from tests.support.lab.frr import Frr
+from tests.support.lab.frr_site import BIN
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.requirements import require
+from tests.support.lab.session import BOTH, Session
+from tests.support.lab.site import merge, toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.lab.exabgp import Flavour
-    from tests.lab.installed import Installed
-    from tests.lab.netns import Network
-    from tests.lab.session import SeenRoute
+    from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.installed import Installed
+    from tests.support.lab.netns import Network
+    from tests.support.lab.session import SeenRoute
 
 PAGE = Path(__file__).parents[2] / "docs/migration.md"
 # The page's example is the site `toolkit` of the corpus.

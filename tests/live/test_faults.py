@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.filter import Filter
-from tests.lab.history import TRACE, History
-from tests.lab.installed import Installed
-from tests.lab.netns import Network
-from tests.lab.site import Site, misses, sees, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.filter import Filter
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Network
+from tests.support.lab.site import Site, misses, sees, vip
 
 PORT, OTHER_PORT = 8081, 8082
 SIX = "2001:db8::1/128"

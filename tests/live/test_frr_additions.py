@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from speaker.backends.quagga.version import TESTED
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.frr import Frr, config
-from tests.lab.frr_site import FrrSite
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.site import misses, sees, steadily_misses, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.site import misses, sees, steadily_misses, vip
 
 LIVE, RTR = 8081, 3323
 V4, W4, V6 = "192.0.2.1/32", "192.0.2.2/32", "2001:db8::1/128"
@@ -25,7 +25,7 @@ TABLES = {
 }
 ROAS = (V4, "64699", W4, "64511")
 """So one of ours is valid, one is invalid, and of the third nothing is found."""
-SERVER = Path(__file__).parents[1] / "lab" / "rtr_script.py"
+SERVER = Path(__file__).parents[1] / "support" / "lab" / "rtr_script.py"
 
 
 class Dc:

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.frr import Frr, config
-from tests.lab.frr_site import FrrSite
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.session import Session
-from tests.lab.site import misses, sees, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.session import Session
+from tests.support.lab.site import misses, sees, vip
 
 PORT = 8081
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from tests.lab.eventually import eventually
-from tests.lab.fixtures import once
-from tests.lab.frr import CURED, config
-from tests.lab.frr_site import Bench
-from tests.lab.installed import NOBODY
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.site import misses, sees, vip
+from tests.support.lab.eventually import eventually
+from tests.support.lab.fixtures import once
+from tests.support.lab.frr import CURED, config
+from tests.support.lab.frr_site import Bench
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.site import misses, sees, vip
 
 LIVE = 8081
 V4, V6, W4 = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32"

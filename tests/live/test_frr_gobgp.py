@@ -1,14 +1,14 @@
 """FRR with GoBGP as the far peer: another implementation's view of the same."""
 
-from tests.lab.eventually import eventually
-from tests.lab.frr import Frr, config
-from tests.lab.frr_site import FrrSite
-from tests.lab.gobgp import GoBgp
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.session import SeenRoute
-from tests.lab.site import misses, sees, vip
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.gobgp import GoBgp
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.session import SeenRoute
+from tests.support.lab.site import misses, sees, vip
 
 LIVE = 8081
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.lab.eventually import eventually
-from tests.lab.frr import Frr, config
-from tests.lab.frr_site import Bench
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.site import vip
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import Bench
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.site import vip
 
 LIVE = 8081
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

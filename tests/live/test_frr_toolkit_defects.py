@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.lab.dns import DnsServer, Reply, records
-from tests.lab.fixtures import once
-from tests.lab.frr_site import Bench
-from tests.lab.history import TRACE, History
-from tests.lab.inside import inside
-from tests.lab.netns import Network
-from tests.lab.release import Release
-from tests.lab.requirements import require
-from tests.lab.site import misses, sees, vip
+from tests.support.lab.dns import DnsServer, Reply, records
+from tests.support.lab.fixtures import once
+from tests.support.lab.frr_site import Bench
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.inside import inside
+from tests.support.lab.netns import Network
+from tests.support.lab.release import Release
+from tests.support.lab.requirements import require
+from tests.support.lab.site import misses, sees, vip
 
 LIVE, DEAD = 8081, 8082
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

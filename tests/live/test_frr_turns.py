@@ -11,11 +11,11 @@ import pytest
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker.state.store import Store
-from tests.lab.eventually import eventually
-from tests.lab.frr_site import Bench
-from tests.lab.netns import Network
-from tests.lab.requirements import require
-from tests.lab.site import misses, sees, steadily_misses, vip
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr_site import Bench
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+from tests.support.lab.site import misses, sees, steadily_misses, vip
 
 LIVE = 8081
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"

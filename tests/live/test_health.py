@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.history import TRACE, History
-from tests.lab.installed import Installed
-from tests.lab.netns import Namespace, Network
-from tests.lab.site import Site, misses, sees, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Namespace, Network
+from tests.support.lab.site import Site, misses, sees, vip
 
 CONFIRM = 6.0
 GUARDED = {f"192.0.2.{number}/32": 8080 + number for number in range(1, 5)}

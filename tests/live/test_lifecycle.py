@@ -11,13 +11,13 @@ from operator import eq
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.history import TRACE, History
-from tests.lab.installed import Installed
-from tests.lab.netns import Link, Network
-from tests.lab.site import Site, misses, sees, steadily_misses, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Link, Network
+from tests.support.lab.site import Site, misses, sees, steadily_misses, vip
 
 PORT = 8081
 DRAINED = ("192.0.2.1/32", "2001:db8::1/128")

@@ -9,13 +9,13 @@ from functools import partial
 from policy.best_path import announcements, best
 from policy.route import Asn, Origin, Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Config, ExaBgp
-from tests.lab.gobgp import GoBgp
-from tests.lab.netns import Link, Network
-from tests.lab.puppet import Puppet
-from tests.lab.requirements import require
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config, ExaBgp
+from tests.support.lab.gobgp import GoBgp
+from tests.support.lab.netns import Link, Network
+from tests.support.lab.puppet import Puppet
+from tests.support.lab.requirements import require
 
 CASES = 240
 SEED = 4271

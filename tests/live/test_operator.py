@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.dns import DnsServer, Reply, records
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.history import TRACE, History
-from tests.lab.inside import inside
-from tests.lab.installed import NOBODY, Installed
-from tests.lab.netns import Network
-from tests.lab.site import Site, misses, sees, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.dns import DnsServer, Reply, records
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.inside import inside
+from tests.support.lab.installed import NOBODY, Installed
+from tests.support.lab.netns import Network
+from tests.support.lab.site import Site, misses, sees, vip
 
 DAEMON = 1
 """The uid of a user who may not use the control socket."""

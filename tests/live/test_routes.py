@@ -9,14 +9,14 @@ from operator import eq
 
 import pytest
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import Flavour
-from tests.lab.gobgp import GoBgp
-from tests.lab.installed import Installed
-from tests.lab.netns import Link, Network
-from tests.lab.session import FarPeer, SeenRoute, Session
-from tests.lab.site import Site, vip
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.gobgp import GoBgp
+from tests.support.lab.installed import Installed
+from tests.support.lab.netns import Link, Network
+from tests.support.lab.session import FarPeer, SeenRoute, Session
+from tests.support.lab.site import Site, vip
 
 DC, OTHER = 64699, 65550
 """The data centre's AS, and another that one neighbour knows it by, which takes 4 bytes."""

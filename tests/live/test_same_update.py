@@ -19,15 +19,15 @@ from speaker.config.settings import NextHop
 from speaker.runtime.bgpd import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import FLAVOURS, Flavour
-from tests.lab.frr import Frr, config
-from tests.lab.netns import Link, Network
-from tests.lab.requirements import require
-from tests.lab.session import SeenRoute
-from tests.profiles import NIGHTLY, PROFILE
-from tests.property.strategies import LOCAL_ASN, topologies
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import FLAVOURS, Flavour
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.netns import Link, Network
+from tests.support.lab.requirements import require
+from tests.support.lab.session import SeenRoute
+from tests.support.profiles import NIGHTLY, PROFILE
+from tests.support.strategies.policy import LOCAL_ASN, topologies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

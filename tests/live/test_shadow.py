@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.eventually import eventually
-from tests.lab.frr_site import BIN, Bench
-from tests.lab.history import TRACE, History
-from tests.lab.requirements import require
-from tests.lab.site import misses, sees, vip
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr_site import BIN, Bench
+from tests.support.lab.history import TRACE, History
+from tests.support.lab.requirements import require
+from tests.support.lab.site import misses, sees, vip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.netns import Network
-    from tests.lab.process import Process
+    from tests.support.lab.netns import Network
+    from tests.support.lab.process import Process
 
 FIRST, SECOND = 8081, 8082
 ONE, TWO = "192.0.2.1/32", "2001:db8::2/128"

@@ -8,18 +8,18 @@ import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.exabgp import ExaBgp
-from tests.lab.frr_site import BIN
-from tests.lab.installed import NOBODY
-from tests.lab.site import toml
+from tests.support.lab.exabgp import ExaBgp
+from tests.support.lab.frr_site import BIN
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.site import toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.lab.exabgp import Flavour
-    from tests.lab.installed import Installed
     from tests.migration.stage import Stage
+    from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.installed import Installed
 
 TRANSLATED = (0, 2)
 """Exit statuses: all is translated; and there is something to look at."""

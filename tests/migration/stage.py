@@ -8,15 +8,15 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tests.lab.bird import Bird
-from tests.lab.eventually import eventually
-from tests.lab.frr import Frr
-from tests.lab.session import Session
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr
+from tests.support.lab.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.lab.netns import Network
+    from tests.support.lab.netns import Network
 
 Updates = dict[str, dict[str, dict[str, str]]]
 """By neighbour and prefix the attributes, in BIRD's words."""

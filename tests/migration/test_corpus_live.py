@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker.migration.updates.evaluate import evaluate
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import FLAVOURS
-from tests.lab.netns import Network
-from tests.lab.requirements import require
 from tests.migration import corpus
 from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, run_import
 from tests.migration.reading import understand
 from tests.migration.stage import Stage
 from tests.migration.words import expected
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import FLAVOURS
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tests.lab.exabgp import Flavour
-    from tests.lab.installed import Installed
     from tests.migration.stage import Updates
+    from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.installed import Installed
 
 AT_ONCE = 6
 SITES = tuple(site for site in corpus.SITES if site not in corpus.REFUSED)

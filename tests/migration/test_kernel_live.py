@@ -6,10 +6,10 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.lab.frr_site import BIN
+from tests.support.lab.frr_site import BIN
 
 if TYPE_CHECKING:
-    from tests.lab.netns import Namespace, Network
+    from tests.support.lab.netns import Namespace, Network
 
 BGP = """\
 router bgp 64699

@@ -10,23 +10,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from speaker.migration.updates.evaluate import evaluate
-from tests.lab.eventually import eventually
-from tests.lab.exabgp import FLAVOURS
-from tests.lab.netns import Network
-from tests.lab.requirements import require
 from tests.migration.imported import TRANSLATED, begin_exabgp, local_options, run_import
 from tests.migration.reading import understand
 from tests.migration.stage import Stage
 from tests.migration.words import expected
-from tests.profiles import NIGHTLY, PROFILE
-from tests.property.bgpd_conf import sites, texts
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import FLAVOURS
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+from tests.support.profiles import NIGHTLY, PROFILE
+from tests.support.strategies.bgpd_conf import sites, texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.lab.exabgp import Flavour
-    from tests.lab.installed import Installed
+    from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.installed import Installed
 
 BATCHES = {"long": 50, "nightly": 5}.get(PROFILE, 2)
 """The first of them is made of the simplest, so that it takes two to see any."""

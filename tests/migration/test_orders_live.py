@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.updates.evaluate import evaluate
-from tests.lab.frr import Frr
-from tests.lab.netns import Network
-from tests.lab.requirements import require
-from tests.lab.vty import Vty
+from tests.support.lab.frr import Frr
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+from tests.support.lab.vty import Vty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

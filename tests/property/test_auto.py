@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from policy.preference import auto, pairs
 from policy.topology import DataCentre
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from speaker.units import IpAddress

@@ -12,7 +12,7 @@ from speaker.migration.target import exabgp_site as site
 from speaker.migration.updates.evaluate import NO_ADVERTISE, evaluate
 from speaker.migration.updates.verdicts import account
 from tests.migration.reading import understand
-from tests.property.bgpd_lines import CONTENTS, TEXTS
+from tests.support.strategies.bgpd_lines import CONTENTS, TEXTS
 
 
 def understood(content: bytes) -> Configuration | None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from policy.route import Asn, AsPath, Origin, parse_prefix
 from speaker.backends.quagga.table import Path, answered, parse_tables
-from tests.fakes.bgpd_table import FORMS, Form, Row, table
-from tests.property.strategies import ANY_ASNS, MEDS, PREFIXES
+from tests.support.fakes.bgpd_table import FORMS, Form, Row, table
+from tests.support.strategies.policy import ANY_ASNS, MEDS, PREFIXES
 
 if TYPE_CHECKING:
     from policy.route import Prefix

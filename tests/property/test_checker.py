@@ -22,7 +22,7 @@ from policy.health import (
     Thresholds,
 )
 from policy.judge import judge
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

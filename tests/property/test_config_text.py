@@ -20,7 +20,7 @@ from speaker.config.settings import NextHop
 from speaker.config.toml_text import TomlText
 from speaker.errors import SpeakerError
 from speaker.units import duration, duration_text, share, share_text
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

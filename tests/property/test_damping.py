@@ -17,7 +17,7 @@ from policy.guard import GuardRule
 from policy.health import HealthRule, Observation
 from policy.intent import Intent, Mode
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

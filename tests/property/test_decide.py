@@ -25,7 +25,7 @@ from policy.health import (
 from policy.intent import MAX_TEXT, Intent, Mode
 from policy.route import Prefix, Route
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

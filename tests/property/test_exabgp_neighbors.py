@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors
-from tests.fakes.exabgp import DIALECTS
-from tests.fakes.exabgp_shown import Shown
-from tests.property import strategies as made
+from tests.support.fakes.exabgp import DIALECTS
+from tests.support.fakes.exabgp_shown import Shown
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from speaker.units import IpAddress

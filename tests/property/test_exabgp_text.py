@@ -38,8 +38,8 @@ from speaker.backends.exabgp.protocol import (
     Shutdown,
 )
 from speaker.config.settings import NextHop
-from tests.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
-from tests.property import strategies as made
+from tests.support.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policy.errors import PolicyError
 from policy.health import Health, HealthRule, Need, Service, ServiceMemory, Thresholds
 from policy.judge import judge
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

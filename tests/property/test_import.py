@@ -20,7 +20,7 @@ from speaker.migration.target.vip_names import name_all
 from speaker.migration.updates.compare import compare
 from speaker.migration.updates.evaluate import evaluate
 from tests.migration.reading import understand
-from tests.property.bgpd_conf import sites
+from tests.support.strategies.bgpd_conf import sites
 
 if TYPE_CHECKING:
     from speaker.config.settings import Config

@@ -15,7 +15,7 @@ from policy.lint.balance import pairs
 from policy.lint.finding import Code
 from policy.lint.routes import routes
 from policy.route import AsPath, Attributes, Origin, Route
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

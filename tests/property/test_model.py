@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policy.best_path import announcements, best, choices, shares, succession
 from policy.route import Asn, AsPath, Attributes, Origin, Route
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

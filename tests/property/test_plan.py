@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policy.plan import Announce, Change, Drift, Withdraw, apply, plan
 from policy.route import Prefix, Route
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 Announced = Mapping[Prefix, Route | Drift | None]
 Desired = Mapping[Prefix, Route | None]

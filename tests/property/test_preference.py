@@ -15,7 +15,7 @@ from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.preference import profile, rank, route, spread
 from policy.topology import Address, DataCentre, Profile, Topology, Vip, ranks_fault
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,10 +21,10 @@ from speaker.backends.exabgp.api_text import as_ebgp, parse_rib, render
 from speaker.backends.exabgp.neighbors import Neighbors
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.config.settings import NextHop, QuaggaSettings
-from tests.fakes.bgpd import Bgpd
-from tests.fakes.bgpd import Dialect as BgpdDialect
-from tests.fakes.exabgp import DIALECTS, Daemon, Dialect
-from tests.property import strategies as made
+from tests.support.fakes.bgpd import Bgpd
+from tests.support.fakes.bgpd import Dialect as BgpdDialect
+from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from policy.route import Prefix

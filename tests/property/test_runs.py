@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from policy.intent import Mode
 from speaker.reconcile.lock import FileLock, LockError
 from speaker.runtime.bgpd import NotBegunError
-from tests.fakes import virtual_time
-from tests.fakes.runs import FIRST, SECOND, Runs
+from tests.support.fakes import virtual_time
+from tests.support.fakes.runs import FIRST, SECOND, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -18,7 +18,7 @@ from policy.route import (
     parse_asn,
     parse_prefix,
 )
-from tests.property import strategies as made
+from tests.support.strategies import policy as made
 
 
 @given(made.as_paths())

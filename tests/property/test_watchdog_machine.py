@@ -28,10 +28,10 @@ from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
 from speaker import config
 from speaker.reconcile import status
-from tests.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
-from tests.fakes.site import NEIGHBORS, Life, Source
-from tests.fakes.virtual_time import VirtualClock, VirtualLoop
-from tests.property import strategies as made
+from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
+from tests.support.fakes.site import NEIGHBORS, Life, Source
+from tests.support.fakes.virtual_time import VirtualClock, VirtualLoop
+from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping

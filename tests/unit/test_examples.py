@@ -20,7 +20,7 @@ from speaker.cli import arguments as command_line
 from speaker.config import ConfigError
 from speaker.config.schema import Document, HealthTable, Table
 from speaker.migration import options as importing
-from tests.lab.exabgp import FLAVOURS, Flavour, executable
+from tests.support.lab.exabgp import FLAVOURS, Flavour, executable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

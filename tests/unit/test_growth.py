@@ -14,16 +14,16 @@ from speaker import config
 from speaker.control.server import Control
 from speaker.reconcile import intents as wish
 from speaker.supervision.steps import STEP
-from tests.fakes import virtual_time
-from tests.fakes.site import running
-from tests.fakes.virtual_time import VirtualClock
-from tests.lab.growth import Work, assert_linear, assert_steps, counting
+from tests.support.fakes import virtual_time
+from tests.support.fakes.site import running
+from tests.support.fakes.virtual_time import VirtualClock
+from tests.support.lab.growth import Work, assert_linear, assert_steps, counting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.fakes.site import Site
+    from tests.support.fakes.site import Site
 
 FIRST = IPv4Address("198.18.0.0")
 

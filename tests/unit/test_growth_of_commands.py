@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speaker import vip_mgmt
-from tests.lab.growth import Work, assert_linear, counting
+from tests.support.lab.growth import Work, assert_linear, counting
 from tests.unit.test_vip_mgmt import state, watchdog
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from speaker.health.ipvs.proc import Parser
 from speaker.health.ipvs.table import Counting, RealServer, Table, VirtualServer, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
-from tests.fakes import virtual_time
-from tests.fakes.bgpd import Bgpd
-from tests.lab.growth import Work, assert_linear, counting
-from tests.unit.health.tables import render
+from tests.support.fakes import virtual_time
+from tests.support.fakes.bgpd import Bgpd
+from tests.support.lab.growth import Work, assert_linear, counting
+from tests.unit.health.ipvs.tables import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

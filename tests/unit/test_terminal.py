@@ -12,7 +12,7 @@ import pytest
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker.state.store import Store
-from tests.fakes.site import write_config
+from tests.support.fakes.site import write_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

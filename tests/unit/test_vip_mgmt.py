@@ -17,8 +17,8 @@ from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import vip_mgmt
 from speaker.state.store import Store
-from tests.fakes.site import write_config
-from tests.lab.dns import DnsServer, Reply, records
+from tests.support.fakes.site import write_config
+from tests.support.lab.dns import DnsServer, Reply, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,15 +22,15 @@ from speaker.health.addresses import (
     listen,
     present,
 )
-from tests.lab.inside import inside
-from tests.lab.netns import Network
-from tests.lab.requirements import require
+from tests.support.lab.inside import inside
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from speaker.units import IpAddress
-    from tests.lab.netns import Namespace
+    from tests.support.lab.netns import Namespace
 
 V4, V6 = ip_network("192.0.2.1/32"), ip_network("2001:db8::1/128")
 WIDE = ip_network("198.51.100.0/24")

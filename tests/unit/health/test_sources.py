@@ -25,8 +25,8 @@ from speaker.clock import SystemClock
 from speaker.config.settings import HealthSettings
 from speaker.health.ipvs.table import Table, TableError
 from speaker.health.sources import LAST_LOOK, Together, sources_for
-from tests.fakes import virtual_time
-from tests.unit.health.tables import real, table
+from tests.support.fakes import virtual_time
+from tests.unit.health.ipvs.tables import real, table
 
 if TYPE_CHECKING:
     from speaker.health.base import HealthSource

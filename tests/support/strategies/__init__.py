@@ -1,0 +1,1 @@
+"""Hypothesis strategies: topologies, observations, bgpd's configurations."""

@@ -1,0 +1,1 @@
+"""Programs for developers: the bench, and the mutants."""

@@ -1,0 +1,120 @@
+"""Prints each budget with what was measured: medians, spread, and the ratio to the budget."""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Flavour
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+from tests.tools.bench import bulk, frr, kernel, own
+from tests.tools.bench.bulk import UP
+from tests.tools.bench.dc import DataCentre, cpu_seconds, quiet
+from tests.tools.bench.row import Row
+
+RESTING = 1_000
+ROWS_OF_NO_FLAVOUR = {"frr": frr.bench, "own": own.own_part, "kernel": kernel.bench}
+ROWS = ["bulk", "all", "drain", "rest", "death", *ROWS_OF_NO_FLAVOUR]
+
+
+def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
+    """From the start of `vip_mgmt -d NAME` to the loss at the peer, among 1,000 VIPs."""
+    with Network() as network:
+        dc = DataCentre(network, "dc", flavour)
+        config = dc.configure(RESTING // 2, "none", "1s")
+        running = dc.watchdog(config)
+        dc.until(RESTING)
+        quiet(running)
+        lost, whole = [], []
+        for _ in range(rounds):
+            started = time.monotonic()
+            command = dc.host.spawn(mgmt(config, "-d", "198.51.0.1"), log="mgmt.log")
+            dc.until(RESTING - 1)
+            lost.append(time.monotonic() - started)
+            if command.wait(10) != 0:
+                raise RuntimeError(command.log())
+            whole.append(time.monotonic() - started)
+            dc.mgmt(config, "-a", "198.51.0.1")
+            dc.until(RESTING)
+            quiet(running)
+        note = f"until it returned {statistics.median(whole):.2f} s"
+        yield Row(f"{flavour}: vip_mgmt -d until the peer lost it", tuple(lost), 0.5, "s", note)
+
+
+def mgmt(config: Path, *arguments: str) -> list[str]:
+    """Return a vip_mgmt command."""
+    return [str(Path(sys.executable).parent / "vip_mgmt"), "--config", str(config), *arguments]
+
+
+def rest(flavour: Flavour, seconds: float) -> Iterator[Row]:
+    """CPU and memory of the watchdog at rest with 1,000 VIPs."""
+    with Network() as network:
+        dc = DataCentre(network, "dc", flavour)
+        config = dc.configure(RESTING, "tcp", "1s")
+        realserver = dc.realserver()
+        os.kill(realserver, UP)
+        running = dc.watchdog(config)
+        dc.until(2 * RESTING)
+        quiet(running)
+        (pid,) = running.helpers()
+        before, started = cpu_seconds(pid), time.monotonic()
+        eventually(lambda: time.monotonic() - started >= seconds, within=2 * seconds, what="rest")
+        share = 100 * (cpu_seconds(pid) - before) / (time.monotonic() - started)
+        yield Row(f"{flavour}: at rest, {RESTING} dual-stack VIPs, CPU", (share,), 2, "% of a core")
+        yield Row(
+            f"{flavour}: at rest, {RESTING} dual-stack VIPs, memory", (memory(pid),), 70, "MB"
+        )
+
+
+def memory(pid: int) -> float:
+    """Return a process's resident memory, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmRSS:"))
+    return int(kilobytes) / 1000
+
+
+def main() -> int:
+    """Measure, print, and return 1 where a budget does not hold."""
+    parser = argparse.ArgumentParser(prog="./dev bench")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--flavour", choices=["v4", "v5"], action="append")
+    parser.add_argument("--only", choices=ROWS, action="append")
+    options = parser.parse_args()
+    flavours: list[Flavour] = options.flavour or ["v5", "v4"]
+    require("bird", flavours=tuple(flavours))
+    wanted = options.only or ROWS
+    good = True
+    for flavour in flavours:
+        rows = {
+            "bulk": partial(bulk.bulk, flavour, options.rounds),
+            "all": partial(bulk.all_drained, flavour, options.rounds),
+            "drain": partial(drain, flavour, options.rounds),
+            "rest": partial(rest, flavour, 20.0),
+            "death": partial(own.whole, flavour, options.rounds),
+        }
+        for name, measured in rows.items():
+            if name in wanted:
+                good = shown(measured()) and good
+    for name, bench in ROWS_OF_NO_FLAVOUR.items():
+        if name in wanted:
+            good = shown(bench(options.rounds)) and good
+    return 0 if good else 1
+
+
+def shown(rows: Iterable[Row]) -> bool:
+    """Print rows as they are measured; return whether all budgets hold."""
+    good = True
+    for row in rows:
+        print(row, flush=True)
+        good = good and row.holds
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

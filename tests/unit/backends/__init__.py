@@ -1,0 +1,1 @@
+"""speaker/backends: the routing daemons."""

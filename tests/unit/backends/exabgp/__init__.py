@@ -1,0 +1,1 @@
+"""speaker/backends/exabgp: ExaBGP's process API."""

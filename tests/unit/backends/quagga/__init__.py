@@ -1,0 +1,1 @@
+"""speaker/backends/quagga: Quagga's and FRR's bgpd."""

@@ -1,0 +1,1 @@
+"""speaker/check: what `vip_mgmt check` finds."""

@@ -1,0 +1,1 @@
+"""speaker/cli: what vip_mgmt does."""

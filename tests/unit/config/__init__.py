@@ -1,0 +1,1 @@
+"""speaker/config: vip.toml."""

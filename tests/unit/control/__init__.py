@@ -1,0 +1,1 @@
+"""speaker/control: the control socket."""

@@ -1,0 +1,1 @@
+"""speaker/health/ipvs: what IPVS balances."""

@@ -1,0 +1,1 @@
+"""speaker/health/keepalived: whether it runs, and its fifo."""

@@ -1,0 +1,1 @@
+"""speaker/migration/bgpd_conf: bgpd's configuration read."""

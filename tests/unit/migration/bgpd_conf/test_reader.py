@@ -1,0 +1,386 @@
+"""bgpd's configuration read: modes, dialects, bad input; and a verdict for every line."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from speaker.migration.bgpd_conf.model import Dialect, Treatment
+from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.statement import MigrationError, Mode, statements
+from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
+from speaker.migration.updates.evaluate import evaluate
+from speaker.migration.updates.verdicts import account
+from tests.migration.reading import understand
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "vtysh"
+BGP = "router bgp 64699\n neighbor 203.0.113.1 remote-as 64500\n"
+
+
+def refused(text: str | bytes) -> list[str]:
+    found = understand(text)
+    return [str(v) for v in found.verdicts if v.treatment is Treatment.REFUSED]
+
+
+@pytest.mark.parametrize("daemon", ["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4"])
+def test_transcripts(daemon: str) -> None:
+    """What each daemon was recorded to write is understood to the last line."""
+    record = (GOLDEN / daemon / "05-running-config.txt").read_text()
+    text = re.split(r"^Current configuration:\n", record, flags=re.MULTILINE)[1]
+    found = understand(text.partition("--- stderr")[0])
+    assert [str(v) for v in found.verdicts if v.treatment is Treatment.REFUSED] == []
+    assert found.read_as.dialect is (Dialect.FRR if daemon.startswith("frr") else Dialect.QUAGGA)
+    updates = evaluate(found).updates
+    paths = {
+        str(p): len(u.attributes.as_path) for mine in updates.values() for p, u in mine.items()
+    }
+    assert paths == {
+        "192.0.2.1/32": 2,
+        "192.0.2.2/32": 3,
+        "2001:db8::1/128": 2,
+        "2001:db8::2/128": 3,
+    }
+
+
+def test_no_indentation() -> None:
+    """Modes count, indentation does not; what a mode does not know is tried in the one around it."""
+    text = (
+        "router bgp 64699\nneighbor 203.0.113.1 remote-as 64500\naddress-family ipv6\n"
+        "network 2001:db8::1/128\nneighbor 203.0.113.2 remote-as 64500\nnetwork 192.0.2.1/32\n"
+        "route-map A permit 10\nset metric 1\nrouter bgp 64699\nnetwork 192.0.2.2/32 route-map A\n"
+    )
+    assert refused(text) == []
+    assert list(map(str, understand(text).networks)) == [
+        "2001:db8::1/128",
+        "192.0.2.1/32",
+        "192.0.2.2/32",
+    ]
+
+
+def test_encodings() -> None:
+    """Windows line ends, Latin-1 comments and a byte order mark change nothing."""
+    text = b"\xef\xbb\xbf! caf\xe9\r\n" + BGP.replace("\n", "\r\n").encode("latin-1")
+    text += b" neighbor 203.0.113.1 description caf\xe9\r\n# \xff\r\nend\r\n"
+    assert refused(text) == []
+
+
+def test_networks() -> None:
+    """Networks in all the forms that bgpd takes; the last of two lines counts."""
+    text = BGP + (
+        " network 192.0.2.1 mask 255.255.255.255\n network 10.0.0.0\n network 198.51.100.7/24\n"
+        " network 203.0.113.9/32 backdoor\n network 192.0.2.9/32\n no network 192.0.2.9/32\n"
+        " network 192.0.2.1/32 route-map M\n network 192.0.2.8/32\n network 192.0.2.8/32 backdoor\n"
+    )
+    found = understand(text)
+    assert {str(p): n.route_map for p, n in found.networks.items()} == {
+        "10.0.0.0/8": None,
+        "198.51.100.0/24": None,
+        "192.0.2.1/32": "M",
+    }
+    assert "bgpd.conf:9 says it again" in str(found.verdicts[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hostname a\n", "bgpd.conf: has no `router bgp`; is it the right file, and whole?"),
+        (
+            BGP + "router bgp 64511\n",
+            "bgpd.conf:3: router bgp 64511: router bgp 64699 is there too",
+        ),
+        (
+            BGP + "router bgp 64699 vrf RED\n",
+            "bgpd.conf:3: router bgp 64699 vrf RED: BGP of vrf RED",
+        ),
+        ("router bgp 64699 view V\n", "bgpd.conf:1: router bgp 64699 view V: BGP of view V"),
+        ("router bgp\n", "bgpd.conf:1: router bgp: no AS number"),
+        ("router bgp x\n", "bgpd.conf:1: router bgp x: ASN: 'x'"),
+        ("router bgp 64699 z\n", "bgpd.conf:1: router bgp 64699 z: 'z' is unknown"),
+        (
+            f"{BGP}route-map M permit 10\nroute-map M deny 10\n",
+            "bgpd.conf:4: route-map M deny 10: route-map M permit 10 is there too, in line 3",
+        ),
+        (BGP + "no route-map M\n", "bgpd.conf:3: no route-map M: takes back"),
+    ],
+)
+def test_nothing_can_be_migrated(text: str, expected: str) -> None:
+    """No `router bgp`, two of them, VRFs and views: refused by file and line."""
+    with pytest.raises(MigrationError) as caught:
+        understand(text)
+    assert str(caught.value).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("frobnicate", "is unknown here"),
+        ("redistribute connected", "routes of other sources are not announced"),
+        ("aggregate-address 192.0.2.0/24", "aggregates are not announced"),
+        ("neighbor eth0 interface remote-as external", "is a neighbour without an address"),
+        ("neighbor 203.0.113.9 activate", "names no neighbour that the lines before it made"),
+        ("neighbor 203.0.113.1 timers 1 2", "2 s is no hold time"),
+        ("neighbor 203.0.113.1 default-originate", "a default route is not taken over"),
+        ("network 2001:db8::1/128", "is of IPv6, and stands where IPv4 is meant"),
+        ("network 192.0.2.1/33", "'33' is not a number from 0 to 32"),
+        ("bgp listen range 203.0.113.0/24 peer-group G", "neighbours by range"),
+        ("address-family ipv4 vpn", "only IPv4 and IPv6 unicast"),
+        ("route-map M permit", "is incomplete"),
+        ("ip prefix-list L permit 192.0.2.0/24 le", "'le' is no ge or le with a length"),
+        ("ip prefix-list L permit 192.0.2.0/24 ge 16", "'ge 16' is not of 24 <= ge <= le"),
+        ("ip prefix-list L permit 192.0.2.0/24 le 28 ge 30", "'le 28 ge 30' is not of 24 <= ge"),
+        ("ip prefix-list L permit 192.0.2.0/24 ge 28 ge 30", "'ge 28 ge 30' is not of 24 <= ge"),
+        ("ip prefix-list L permit 192.0.2.1", "'192.0.2.1' has no length"),
+        ("ipv6 access-list L permit 2001:db8::1", "'2001:db8::1' has no length"),
+        ("ip prefix-list L seq 0 permit any", "'0' is not a number from 1 to 4294967295"),
+        ("network 192.0.2.1 mask ffff:ffff:ffff::", "'ffff:ffff:ffff::' is no mask"),
+        ("bgp router-id 203.0.113.300", "Octet 300 (> 255) not permitted in '203.0.113.300'"),
+        ("router-id x", "Expected 4 octets in 'x'; bgpd refuses it as well"),
+        ("network x", "'x' is no prefix"),
+        ("hostname a\nset metric 5", "stands in no block"),
+        ("route-map M permit ten", "'ten' is not a number from 1 to 65535"),
+        ("no neighbor 203.0.113.1 remote-as 64500", "takes a neighbour back"),
+        ("no neighbor 203.0.113.1 peer-group G", "takes a neighbour back"),
+        ("no neighbor 203.0.113.1", "takes a neighbour back"),
+        ("neighbor 203.0.113.1", "says nothing of the neighbour"),
+    ],
+)
+def test_refused(line: str, expected: str) -> None:
+    """What is not translated is refused by file and line, with what to do."""
+    (found,) = refused(f"{BGP}{line}\n")
+    *before, last = line.split("\n")
+    assert found.startswith(f"bgpd.conf:{3 + len(before)}: {last}: {expected}")
+
+
+def test_cut_short() -> None:
+    """A file that ends within a line may say something else than meant: its last line is refused."""
+    (found,) = refused(BGP + " network 192.0.2.1/3")
+    assert found.startswith("bgpd.conf:3: network 192.0.2.1/3: the file ends without a line end")
+    for end in ("end", "!", " ! comment", "  "):
+        assert refused(BGP + end) == [], end
+
+
+@pytest.mark.parametrize("end", ["end", " end", "exit\nexit", "quit\n!\nquit"])
+def test_left(end: str) -> None:
+    """bgpd reads nothing after it has left its configuration; leaving a block is no such thing."""
+    text = f"router bgp 64699\n{end}\n"
+    assert refused(text) == []
+    assert refused(f"{text}end\nexit\n") == []
+    (found,) = refused(f"{text}route-map M permit 10\n")
+    assert found.startswith(
+        f"bgpd.conf:{text.count(chr(10))}: {end.rsplit(maxsplit=1)[-1]}: bgpd reads nothing"
+    )
+    assert refused(f"{text.replace(end, 'exit')}route-map M permit 10\n") == []
+
+
+def test_a_network_of_the_other_family() -> None:
+    """What IPv6's mode does not know is `router bgp`'s, and so is what follows, as in bgpd."""
+    text = f"{BGP} address-family ipv6\n network 192.0.2.7/32\n network 2001:db8::5/128\n"
+    (found,) = refused(text)
+    assert found.startswith("bgpd.conf:5: network 2001:db8::5/128: is of IPv6, and stands where")
+    assert list(map(str, understand(text).networks)) == ["192.0.2.7/32"]
+
+
+IN_BOTH = {("vni",), ("segment-routing",)}
+
+
+@pytest.mark.parametrize("start", sorted({*TOP_HARMLESS, *TOP_REFUSED} - IN_BOTH), ids=" ".join)
+def test_top_level(start: tuple[str, ...]) -> None:
+    """All that is known of the top level is known to end `router bgp`."""
+    (*_, last) = statements("f", f"{BGP}{' '.join(start)} bgp\n".encode())
+    assert last.mode is Mode.TOP
+
+
+def test_lines_of_a_refused_route_map() -> None:
+    """Lines of a route-map whose number is none are refused with it."""
+    text = f"{BGP}route-map M permit ten\n set metric 5\n"
+    assert "its route-map was refused" in refused(text)[1]
+
+
+def test_mpls() -> None:
+    """The router-id of LDP is not BGP's."""
+    text = f"mpls ldp\n router-id 192.0.2.9\n!\n{BGP}"
+    assert refused(text) == []
+    assert understand(text).router_id is None
+
+
+def test_as_notation() -> None:
+    """How AS numbers are shown says nothing of them."""
+    assert understand("router bgp 1.10 as-notation dot+\n").asn == 65546
+
+
+def test_secrets() -> None:
+    """No line shows a password or a key, of BGP or of another daemon."""
+    for line in (
+        "password abc",
+        "enable password 8 abc",
+        "neighbor 203.0.113.1 password a b abc",
+        "ip ospf message-digest-key 1 md5 abc",
+        "ip ospf authentication-key abc",
+        "key-string abc",
+        "area-password clear abc",
+    ):
+        (found,) = statements("f", line.encode())
+        assert "abc" not in str(found)
+        assert str(found).endswith(" …")
+
+
+def test_integrated() -> None:
+    """In one file for all daemons, the others' blocks are harmless; their networks are no VIPs."""
+    text = (
+        "frr version 8.4.4\nservice integrated-vtysh-config\ninterface eth0\n ip address 203.0.113.9/24\n"
+        "exit\nip route 0.0.0.0/0 203.0.113.1\nrouter ospf\n network 203.0.113.0/24 area 0\n"
+        " redistribute connected\nexit\n" + BGP + "exit\nbfd\n peer 203.0.113.1\nexit\nend\n"
+    )
+    found = read("frr.conf", text.encode())
+    assert [v for v in found.verdicts if v.treatment is Treatment.REFUSED] == []
+    assert not found.networks
+    assert str(found.neighbors[0].local) == "203.0.113.9"
+
+
+def test_neighbor() -> None:
+    """All that a neighbour's session needs is read, and inherited from its group."""
+    text = (
+        "router bgp 64699\n timers bgp 10 30\n neighbor G peer-group\n neighbor G remote-as 64500\n"
+        " neighbor G password s e c\n neighbor G timers 3 9\n neighbor 2001:DB8::1 peer-group G\n"
+        " neighbor 2001:db8::1 description to the\trouter\n neighbor 2001:db8::1 ebgp-multihop 5\n"
+        " neighbor 2001:db8::1 update-source 2001:db8::9\n neighbor 203.0.113.2 remote-as 64500\n"
+        " neighbor 203.0.113.2 ttl-security hops 1\n neighbor 203.0.113.2 port 1179\n"
+    )
+    assert refused(text) == []
+    first, second = understand(text).neighbors
+    assert (first.password, first.hold_time, first.multihop) == ("s e c", 9, 5)
+    assert (str(first.local), first.group) == ("2001:db8::9", "G")
+    assert first.description == "to the router"
+    assert (second.hold_time, second.ttl_security, second.port) == (30, 1, 1179)
+
+
+def test_settings_taken_back() -> None:
+    """`no` of a member's setting leaves the group's, and `no timers connect` the other timers."""
+    text = (
+        "frr version 8.4.4\nrouter bgp 64699\n neighbor G peer-group\n neighbor G remote-as 64500\n"
+        " neighbor G password g\n neighbor G timers 3 9\n neighbor 203.0.113.1 peer-group G\n"
+        " neighbor 203.0.113.1 password own\n no neighbor 203.0.113.1 password own\n"
+        " neighbor 203.0.113.1 timers 10 30\n no neighbor 203.0.113.1 timers connect 5\n"
+        " neighbor G route-map A out\n neighbor 203.0.113.1 route-map B out\n"
+        " no neighbor 203.0.113.1 route-map B out\n"
+    )
+    assert refused(text) == []
+    (found,) = understand(text).neighbors
+    assert (found.password, found.hold_time) == ("g", 30)
+    assert found.families[4].route_map is not None
+    assert found.families[4].route_map.name == "A"
+
+
+def test_remote_as_of_a_group() -> None:
+    """A group's remote-as is all its members', whatever is said of them before or after."""
+    text = (
+        "router bgp 64699\n neighbor G peer-group\n neighbor 203.0.113.1 remote-as 64501\n"
+        " neighbor 203.0.113.1 peer-group G\n neighbor G remote-as 64500\n"
+        " neighbor 203.0.113.1 remote-as 64502\n"
+    )
+    (found,) = refused(text)
+    assert found.startswith(
+        "bgpd.conf:6: neighbor 203.0.113.1 remote-as 64502: is in the peer-group G"
+    )
+    assert understand(text).neighbors[0].asn == 64500
+
+
+@pytest.mark.parametrize("line", ["route-map M out", "prefix-list L out", "send-community both"])
+@pytest.mark.parametrize("bind_last", [False, True])
+def test_policy_of_a_member(line: str, *, bind_last: bool) -> None:
+    """Quagga has one policy out for a group; FRR one for each neighbour."""
+    group = " neighbor G peer-group\n"
+    lines = [f" neighbor 203.0.113.1 {line}\n", " neighbor 203.0.113.1 peer-group G\n"]
+    text = BGP + group + "".join(lines if bind_last else lines[::-1])
+    (found,) = refused(text)
+    assert "Quagga's members of a peer-group are sent what the group is" in found
+    assert understand(text).obstacles
+    assert refused(f"frr version 8.4.4\n{text}") == []
+
+
+@pytest.mark.parametrize(("defaults", "hold"), [("traditional", 180), ("datacenter", 9)])
+def test_no_timers(defaults: str, hold: int) -> None:
+    """`no timers bgp` is the default's again."""
+    text = f"frr defaults {defaults}\nrouter bgp 64699\n timers bgp 10 30\n no timers bgp\n"
+    text += " neighbor 203.0.113.1 remote-as 64500\n"
+    assert understand(text).neighbors[0].hold_time == hold
+
+
+def test_a_description_alone() -> None:
+    """Of a description alone FRR makes no list, which denies; Quagga one, which permits all."""
+    text = f"{BGP} neighbor 203.0.113.1 prefix-list L out\n network 192.0.2.1/32\n"
+    text += "ip prefix-list L description of nothing\n"
+    for head, count in (("", 1), ("frr version 7.3\n", 0)):
+        (sent,) = evaluate(understand(f"{head}{text}")).updates.values()
+        assert len(sent) == count
+
+
+def test_the_last_number() -> None:
+    """Where a list has no number left, an entry without one is refused."""
+    text = "ip prefix-list L seq 4294967295 permit any\nip prefix-list L permit any\n"
+    (found,) = refused(BGP + text)
+    assert "there is no number left" in found
+
+
+@pytest.mark.parametrize("line", ["route-map M permit", "route-map M permit x", "set metric 1"])
+def test_what_follows_is_not_known(line: str) -> None:
+    """A line after which bgpd may be in another block than it seems stops everything."""
+    assert understand(f"{BGP}exit\nline vty\nhostname a\n{line}\n").obstacles
+
+
+NUMBERED = """\
+router bgp 64699
+router bgp 1.10
+bgp router-id 203.0.113.9
+bgp default local-preference 200
+timers bgp 3 9
+neighbor 203.0.113.1 remote-as 64500
+neighbor 203.0.113.1 timers 3 9
+neighbor 203.0.113.1 ebgp-multihop 4
+neighbor 203.0.113.1 ttl-security hops 4
+neighbor 203.0.113.1 port 179
+neighbor 203.0.113.1 local-as 64511
+neighbor 203.0.113.1 maximum-prefix-out 5
+neighbor 203.0.113.1 update-source 203.0.113.9
+network 192.0.2.1/32
+network 192.0.2.1 mask 255.255.255.255
+network 192.0.2.1
+network 2001:db8::1/128
+route-map M permit 10
+match metric 5
+match tag 5
+set metric 5
+set metric +5
+set local-preference 5
+set weight 5
+set as-path prepend 64699 64699
+set as-path prepend last-as 5
+set community 64699:1
+set community 65537
+set large-community 64699:1:1
+set ip next-hop 203.0.113.9
+ip prefix-list L seq 5 permit 192.0.2.0/24 ge 25 le 32
+access-list 10 permit 192.0.2.0 0.0.0.255
+access-list 100 permit ip 192.0.2.0 0.0.0.255 host 255.255.255.255
+access-list A seq 5 permit 192.0.2.0/24
+ipv6 access-list A permit 2001:db8::1/128
+ip as-path access-list A seq 5 permit 64699
+ip community-list 1 permit 64699:1
+frr version 8.4.4
+ip address 203.0.113.9/24
+ipv6 address 2001:db8::9/64
+router-id 203.0.113.9""".split("\n")
+AROUND = "{}router bgp 64699\nneighbor 203.0.113.1 remote-as 64500\nnetwork 192.0.2.1/32\n{}\nset metric 5\nroute-map M permit 10\n{}\nset metric 5\n"
+
+
+@pytest.mark.parametrize("line", NUMBERED)
+def test_long_numbers(line: str) -> None:
+    """A number of thousands of digits, which Python does not convert, is refused like any other too large."""
+    for match in re.finditer("[0-9]+", line):
+        for digits in ("9" * 5000, "0" * 5000 + "1"):
+            long = line[: match.start()] + digits + line[match.end() :]
+            for place in (("", long, ""), ("", "", long), (f"interface eth0\n{long}\n", "", "")):
+                with suppress(MigrationError):
+                    found = understand(AROUND.format(*place))
+                    account(found, evaluate(found))

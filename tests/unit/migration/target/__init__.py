@@ -1,0 +1,1 @@
+"""speaker/migration/target: what import writes."""

@@ -1,0 +1,1 @@
+"""speaker/migration/updates: what bgpd sends."""

@@ -1,0 +1,1 @@
+"""policy, by examples; its rules are in tests/property."""

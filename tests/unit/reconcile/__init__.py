@@ -1,0 +1,1 @@
+"""speaker/reconcile: one cycle after another."""

@@ -1,0 +1,1 @@
+"""speaker/runtime: how a reconciler is run."""

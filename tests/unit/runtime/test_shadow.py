@@ -1,0 +1,94 @@
+"""What a shadow tells of a daemon that somebody else changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.plan import Announce, Withdraw
+from speaker import vip_watchdog
+from speaker.backends.base import Reading
+from speaker.runtime.shadow import Disagreements, Shadow
+from tests.unit.backends.test_dry_run import FIRST, OTHER, ROUTE, SECOND, Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.route import Prefix
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def steady(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+
+def test_tells_what_differs_from_what_was_read() -> None:
+    """A wish that the daemon fulfils already is no disagreement, whatever was wished between."""
+    daemon, told = Daemon(), list[dict["Prefix", tuple[str, str]]]()
+    shadow = Shadow(daemon, lambda found: told.append(dict(found)))
+    daemon.reading = Reading({FIRST: ROUTE, SECOND: None})
+
+    async def go() -> None:
+        await shadow.read([FIRST, SECOND])
+        await shadow.apply([Withdraw(FIRST)])
+        await shadow.apply([Announce(ROUTE)])
+        await shadow.apply([Announce(OTHER)])
+        daemon.reading = Reading({FIRST: OTHER, SECOND: None})
+        await shadow.read([FIRST, SECOND])
+
+    asyncio.run(go())
+    has = f"announces {ROUTE.attributes}"
+    assert told == [
+        {},
+        {FIRST: (has, "would delete the route")},
+        {},
+        {FIRST: (has, f"would announce {OTHER.attributes}")},
+        {},
+    ]
+
+
+def test_says_begin_change_and_end_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The same disagreement is said once, however often it is seen; the sum has the longest and the open."""
+    clock = Clock()
+    disagreements = Disagreements(clock, lambda _: "why")
+    seen: Sequence[Mapping[Prefix, tuple[str, str]]] = [
+        {FIRST: ("a", "b")},
+        {FIRST: ("a", "b")},
+        {FIRST: ("c", "b")},
+        {},
+        {},
+        {FIRST: ("a", "b")},
+    ]
+    with caplog.at_level(logging.WARNING):
+        for found in seen:
+            disagreements.note(found)
+            clock.now += 10
+        disagreements.sum_up(7)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{FIRST}: disagreement: bgpd a; this b: why",
+        f"{FIRST}: disagreement: bgpd c; this b: why",
+        f"{FIRST}: bgpd and this agree again, after 30 s",
+        f"{FIRST}: disagreement: bgpd a; this b: why",
+        (
+            "7 prefixes, bgpd and this disagree on 1; since the start there were 2 disagreements on "
+            "1 prefixes, the longest for 30 s"
+        ),
+        f"{FIRST}: disagrees for 10 s: bgpd a; this b",
+    ]
+
+
+@pytest.mark.parametrize("options", [["--shadow", "--daemon"], ["--once"], ["--once", "--daemon"]])
+def test_usage(options: Sequence[str]) -> None:
+    """What makes no sense together is refused."""
+    with pytest.raises(SystemExit) as caught:
+        vip_watchdog.main(options)
+    assert caught.value.code == vip_watchdog.USAGE

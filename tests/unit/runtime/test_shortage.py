@@ -1,0 +1,57 @@
+"""Foreseen shortages of the process that ExaBGP spawns: one line each in its log, and it goes on."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sqlite3
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speaker.control import client
+from speaker.control.client import RefusedError
+from tests.support.lab.eventually import eventually
+from tests.unit.runtime.test_end import spawned
+
+if TYPE_CHECKING:
+    from tests.unit.runtime.test_end import Spawned
+
+DRAIN = {"mode": "drained", "prefixes": ["192.0.2.1/32"]}
+
+
+def open_now(it: Spawned) -> int:
+    return len([*Path(f"/proc/{it.process.pid}/fd").iterdir()])
+
+
+def test_no_descriptors(tmp_path: Path) -> None:
+    """Connections that can't be accepted are one line, whatever their number; they are served when they can be."""
+    with spawned(tmp_path) as it:
+        limit = open_now(it) + 3
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        with ExitStack() as stack:
+            for _ in range(10):
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.connect(str(it.socket))
+            eventually(lambda: "resources: " in it.log, within=5, what="the shortage in the log")
+        eventually(
+            lambda: client.ask(it.socket, "GET", "/history") == [], within=10, what="an answer"
+        )
+        assert it.log.count("Too many open files") == 1
+        assert "Traceback" not in it.log
+
+
+def test_a_locked_file(tmp_path: Path) -> None:
+    """An intent that can't be recorded, because another program holds the file, is one line; and it goes on."""
+    with spawned(tmp_path) as it:
+        with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(RefusedError, match="database is locked"):
+                client.ask(it.socket, "POST", "/intents", DRAIN)
+        said = "POST /intents: state: "
+        eventually(lambda: said in it.log, within=5, what="the refusal in the log")
+        assert it.log.count(said) == 1
+        assert "Traceback" not in it.log
+        client.ask(it.socket, "GET", "/history")

@@ -1,0 +1,1 @@
+"""speaker/state: the state file."""

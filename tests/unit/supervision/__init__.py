@@ -1,0 +1,1 @@
+"""speaker/supervision: what keeps a process alive, and ends it in time."""

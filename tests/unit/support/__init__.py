@@ -1,0 +1,1 @@
+"""The fakes behave as what was recorded of the real ones."""
