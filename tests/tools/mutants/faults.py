@@ -152,28 +152,28 @@ FAULTS = (
     # --- the model of a router ---
     Fault(
         "the model counts those that do not live",
-        "model.py",
+        "best_path.py",
         "if living is None or name in living",
         "if True",
         (MODEL,),
     ),
     Fault(
         "the model ignores ORIGIN",
-        "model.py",
+        "best_path.py",
         "_ORIGINS.index(attributes.origin)",
         "0",
         (MODEL,),
     ),
     Fault(
         "the model compares MEDs across neighbouring ASes",
-        "model.py",
+        "best_path.py",
         "by_neighbour[neighbouring_as(attributes)]",
         "by_neighbour[None]",
         (MODEL,),
     ),
     Fault(
         "the model ignores MED",
-        "model.py",
+        "best_path.py",
         "return attributes.med or 0",
         "return 0",
         (MODEL,),
