@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fuzz.look import look
-from tests.fuzz.parsers import KEPT, Parser, all_parsers
-from tests.fuzz.rule import SECONDS, hold
+from tests.tools.fuzz.look import look
+from tests.tools.fuzz.parsers import KEPT, Parser, all_parsers
+from tests.tools.fuzz.rule import SECONDS, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

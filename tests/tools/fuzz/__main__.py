@@ -2,7 +2,7 @@
 
 Each processor has a process for one parser after the other, which get the same share of the time.
 What breaks one is made as short as it can be, printed, and kept in .cache/fuzz: moved from there to
-tests/fuzz/kept/PARSER/, tests/unit/test_fuzz.py tries it for ever.
+tests/tools/fuzz/kept/PARSER/, tests/unit/test_fuzz.py tries it for ever.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.fuzz.look import look_alone
-from tests.fuzz.parsers import all_parsers
+from tests.tools.fuzz.look import look_alone
+from tests.tools.fuzz.parsers import all_parsers
 
 if TYPE_CHECKING:
-    from tests.fuzz.look import Look
+    from tests.tools.fuzz.look import Look
 
 FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
-KEPT = Path("tests/fuzz/kept")
+KEPT = Path("tests/tools/fuzz/kept")
 
 
 def main(arguments: list[str]) -> int:

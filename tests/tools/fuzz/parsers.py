@@ -47,13 +47,13 @@ from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
 from speaker.resolver import dns_client as dns_query
 from speaker.state.store import Store
-from tests.fakes.site import running, write_config
 from tests.golden.recorded import ASN, BGP1, BGP2, P1, P2, Q1, Q2, said
 from tests.golden.transcript import DIALECTS
 from tests.migration.corpus import FILES
 from tests.migration.reading import understand
-from tests.unit.health.tables import RECORDED
-from tests.unit.keepalived.files import MAIN, Texts
+from tests.support.fakes.site import running, write_config
+from tests.unit.check.keepalived.files import MAIN, Texts
+from tests.unit.health.ipvs.tables import RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -21,11 +21,11 @@ from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.server import READERS, Access, ControlError, serve, serving
 from speaker.runtime.service import Service
-from tests.fakes.site import V4, Site, running, write_config
-from tests.lab.eventually import eventually
-from tests.lab.user import nobody, reachable
-from tests.unit.test_control import raw_at, wish
-from tests.unit.test_service import Daemon
+from tests.support.fakes.site import V4, Site, running, write_config
+from tests.support.lab.eventually import eventually
+from tests.support.lab.user import nobody, reachable
+from tests.unit.control.test_server import raw_at, wish
+from tests.unit.runtime.test_service import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

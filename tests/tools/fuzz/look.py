@@ -11,14 +11,14 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.fuzz.mutate import Mutations, shortened
-from tests.fuzz.parsers import all_parsers
-from tests.fuzz.rule import TooSlowError, hold
+from tests.tools.fuzz.mutate import Mutations, shortened
+from tests.tools.fuzz.parsers import all_parsers
+from tests.tools.fuzz.rule import TooSlowError, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.fuzz.parsers import Parser
+    from tests.tools.fuzz.parsers import Parser
 
 MEMORY = 1 << 30
 """Bytes that a parser may take in addition: none of its inputs has more than 65,536."""
