@@ -22,7 +22,7 @@ from tests.tools.fuzz.parsers import all_parsers
 if TYPE_CHECKING:
     from tests.tools.fuzz.look import Look
 
-FOUND = Path(__file__).parents[2] / ".cache" / "fuzz"
+FOUND = Path(__file__).parents[3] / ".cache" / "fuzz"
 KEPT = Path("tests/tools/fuzz/kept")
 
 
