@@ -95,7 +95,8 @@ def restrain(
     if not wanted:
         return Restrained(tuple(decisions), GuardMemory(let_go=recent))
     going = len(_vips(vip_of, recent, wanted))
-    total = len(_vips(vip_of, recent, announced))
+    # Thousands are not counted for the death of one.
+    total = len(_vips(vip_of, recent, announced)) if going > 1 else going
     too_many = going > 1 and going > rule.max_withdraw * total
     since = {prefix: min(memory.bad_since.get(prefix, now), now) for prefix in wanted}
     held = {prefix for prefix in wanted if too_many and now - since[prefix] < rule.confirm}

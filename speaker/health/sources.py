@@ -47,7 +47,7 @@ class Together:
             sources: sources of different prefixes.
             wake: called when a look ends that was not waited for.
         """
-        self._sources = tuple(sources)
+        self.sources = tuple(sources)
         self._wake = wake
         self._looks: dict[HealthSource, asyncio.Task[Observation]] = {}
         self._said: dict[HealthSource, Observation] = {}
@@ -59,11 +59,11 @@ class Together:
 
         The first look waits for all.
         """
-        if len(self._sources) == 1:
-            return await self._sources[0].observe()
-        if self._sources:
+        if len(self.sources) == 1:
+            return await self.sources[0].observe()
+        if self.sources:
             await self._look()
-        seen = tuple(self._said[source] for source in self._sources)
+        seen = tuple(self._said[source] for source in self.sources)
         if seen != self._last:
             self._last = seen
             self._merged = Observation(
@@ -77,10 +77,10 @@ class Together:
 
     async def _look(self) -> None:
         """Have what each source says now, or said last where it still looks."""
-        for source in self._sources:
+        for source in self.sources:
             if source not in self._looks:
                 self._looks[source] = asyncio.create_task(source.observe())
-        known = len(self._said) == len(self._sources)
+        known = len(self._said) == len(self.sources)
         _, late = await asyncio.wait(self._looks.values(), timeout=PATIENCE if known else None)
         ended = {source: look for source, look in self._looks.items() if look not in late}
         self._looks = {source: look for source, look in self._looks.items() if look in late}
@@ -98,7 +98,7 @@ class Together:
             _, late = await asyncio.wait(self._looks.values(), timeout=LAST_LOOK)
             for look in late:
                 look.cancel()
-        for source in self._sources:
+        for source in self.sources:
             await source.close()
 
 
@@ -109,6 +109,7 @@ def sources_for(
     *,
     readers: Sequence[TableReader] | None = None,
     wake: Callable[[], object] = lambda: None,
+    before: HealthSource | None = None,
 ) -> Together:
     """Return the sources of all VIPs. VIPs of the source `none` are in no observation.
 
@@ -118,6 +119,8 @@ def sources_for(
         clock: the watchdog's.
         readers: ways to the table of IPVS, best first; None for the usual ones.
         wake: called when there is something to be looked at.
+        before: the sources in whose place these come. What they know of IPVS is taken over: to
+            read thousands of virtual servers for the first time takes long.
     """
     watched: list[Watched] = []
     realservers: dict[Prefix, Mapping[Service, tuple[Endpoint, ...]]] = {}
@@ -131,10 +134,18 @@ def sources_for(
     sources: list[HealthSource] = []
     if watched:
         needed = any(vip.health.checker.required for vip in topology.vips)
-        keepalived = Keepalived(clock.steady) if needed else None
-        sources.append(IpvsSource(watched, readers=readers, keepalived=keepalived))
+        ipvs = _ipvs_of(before)
+        known = None if ipvs is None else ipvs.keepalived
+        keepalived = (known or Keepalived(clock.steady)) if needed else None
+        sources.append(IpvsSource(watched, readers=readers, keepalived=keepalived, before=ipvs))
     if realservers:
         sources.append(TcpSource(realservers))
     if here := [a.prefix for vip, a in topology if vip.health.require_address]:
         sources.append(AddressSource(here))
     return Together(sources, wake)
+
+
+def _ipvs_of(source: HealthSource | None) -> IpvsSource | None:
+    """Return the source `ipvs` among the sources of a configuration, where it has one."""
+    among = source.sources if isinstance(source, Together) else ()
+    return next((each for each in among if isinstance(each, IpvsSource)), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from policy.assess import Assessment, Memory, assess, foresee
+from policy.assess import Assessment, Memory, assess
+from policy.cases import foresee
 from policy.decide import Cause, Decision, decide
 from policy.health import Health, Observation
 from speaker.reconcile.scope import NOT_OBSERVED, kept

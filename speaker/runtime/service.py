@@ -138,8 +138,11 @@ class Service:
         if self._watchdog is not None:
             self._watchdog.wake()
 
-    def _sources(self, config: Config, clock: Clock) -> HealthSource:
-        return sources_for(config.topology, config.settings.health, clock, wake=self._look)
+    def _sources(
+        self, config: Config, clock: Clock, before: HealthSource | None = None
+    ) -> HealthSource:
+        health = config.settings.health
+        return sources_for(config.topology, health, clock, wake=self._look, before=before)
 
     def wake(self) -> None:
         """Look at the daemon now."""
@@ -297,15 +300,15 @@ class Service:
             )
         return config
 
-    def _load_with_sources(self, clock: Clock) -> tuple[Config, HealthSource]:
+    def _load_with_sources(self, watchdog: Watchdog) -> tuple[Config, HealthSource]:
         config = self._load()
-        return config, self._sources(config, clock)
+        return config, self._sources(config, watchdog.clock, watchdog.source)
 
     async def _take_new(self, watchdog: Watchdog) -> None:
         """Take the configuration anew. A bad one changes nothing."""
         try:
             old = watchdog.config
-            config, source = await asyncio.to_thread(self._load_with_sources, watchdog.clock)
+            config, source = await asyncio.to_thread(self._load_with_sources, watchdog)
             await watchdog.configure(config, source, self._configure)
         except Exception as error:
             heed_cancellation()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Memory, assess, duties, foresee
+from policy.assess import Assessment, Memory, assess, duties
+from policy.cases import foresee
 from policy.damping import PENALTY, Damping, DampingRule, withdrawn
 from policy.decide import Cause
 from policy.errors import PolicyError

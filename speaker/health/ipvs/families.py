@@ -56,6 +56,10 @@ class TellingReader:
         self._told: Table | None = None
         self._due = float("-inf")
 
+    def telling(self, wanted: Collection[int]) -> TellingReader:
+        """Return one that tells of other firewall marks, by the same readers."""
+        return TellingReader(self._reader, self._marks, wanted, steady=self._steady)
+
     async def read(self) -> Table:
         """Read the whole table. While it stays the same, so does the object returned, for a time.
 

@@ -34,6 +34,7 @@ class IpvsSource:
         *,
         readers: Sequence[TableReader] | None = None,
         keepalived: Keepalived | None = None,
+        before: IpvsSource | None = None,
     ) -> None:
         """Look at nothing yet.
 
@@ -42,23 +43,34 @@ class IpvsSource:
             readers: ways to the table, best first; by default /proc, and netlink where that is
                 barred, or does not tell the family of a firewall mark.
             keepalived: who keeps the table; None where that is not asked.
+            before: the source in whose place this one comes. What it knows of the table is taken
+                over, and counted at once, which may take long: not for the event loop.
         """
         watched = tuple(watched)
         self._counting = Counting(watched)
         marks = frozenset(mark for item in watched for mark in item.marks)
-        self._readers = usual(marks) if readers is None else tuple(readers)
-        self._keepalived = keepalived
-        self._settling = Settling()
+        self.keepalived = keepalived
         self._table: Table | None = None
-        self._checker: Checker | None = None
         self._observation = Observation({})
+        if before is None:
+            self._readers = usual(marks) if readers is None else tuple(readers)
+            self._settling = Settling()
+            return
+        self._readers = tuple(
+            reader.telling(marks) if isinstance(reader, TellingReader) else reader
+            for reader in before._readers  # noqa: SLF001 - of the same class
+        )
+        self._settling = before._settling  # noqa: SLF001 - likewise
+        if (table := before._table) is not None:  # noqa: SLF001 - likewise
+            self._observation = self._counting.count(table)
+            self._table = table
 
     async def observe(self) -> Observation:
         """Look once; while the table stays the same, so does the object returned."""
         try:
             table, checker = await self._settled()
         except TableError as error:
-            checker = None if self._keepalived is None else self._keepalived.look().checker
+            checker = None if self.keepalived is None else self.keepalived.look().checker
             return Observation({}, str(error), checker)
         if table != self._table:
             self._observation = self._counting.count(table)
@@ -79,7 +91,7 @@ class IpvsSource:
         while True:
             table = await read_table(self._readers)
             # Whoever runs after the table was read, kept it then.
-            seen = None if self._keepalived is None else self._keepalived.look()
+            seen = None if self.keepalived is None else self.keepalived.look()
             now = time.monotonic()
             believed = self._settling.take(table, now, busy=seen is not None and seen.busy)
             if not self._settling.pending or now >= end:

@@ -217,7 +217,7 @@ FAULTS = (
     ),
     Fault(
         "prefixes with the same counts share a health",
-        "assess.py",
+        "cases.py",
         "key = (rule, counts, facts.was_announced, tuple(memory.items()))",
         "key = (rule, counts)",
         (DECIDE,),

@@ -1,0 +1,245 @@
+"""Each prefix judged and decided by itself, and again only where something about it changed.
+
+Theory of operation. Of ten thousand prefixes few change at a time, and each cycle, in which a
+withdrawal may wait, has to find those. `Inputs` has all that the prefixes are judged by, as few large
+mappings and sets; what of them differs from the last ones names the prefixes in question, by the
+identity of objects, which is quick. Those alone are looked at closely (`Case.holds`), so one too many
+does no harm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.decide import Decision, decide
+from policy.differing import differing
+from policy.intent import timestamp
+from policy.judge import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.assess import Duty
+    from policy.damping import Damping
+    from policy.health import AddressHealth, Checker, Observation, Service, ServiceMemory
+    from policy.intent import Intent
+    from policy.route import Prefix
+
+
+class Facts(NamedTuple):
+    """All that the decision on one prefix depends on, but time and what is remembered."""
+
+    duty: Duty
+    checked: bool
+    live: Mapping[Service, int] | None
+    unknown: str
+    checker: Checker | None
+    intent: Intent | None
+    was_announced: bool
+    here: bool
+    damping: Damping | None
+
+
+class Case(NamedTuple):
+    """One prefix: the facts, when they were judged (steady clock), and what came of it.
+
+    `due` is when time alone may change that, if it may.
+    """
+
+    facts: Facts
+    judged_at: float
+    health: AddressHealth | None
+    decision: Decision
+    due: float | None
+
+    def holds(self, facts: Facts, now: float) -> bool:
+        """Tell whether judging again would give the same: neither the facts nor time say otherwise.
+
+        A duty is compared by what it is, not by what it has: its VIP may have thousands of addresses.
+        """
+        due, before = self.due, self.facts
+        same = facts.duty is before.duty and facts == before
+        return same and self.judged_at <= now and (due is None or now < due)
+
+
+class Inputs(NamedTuple):
+    """What all prefixes are judged by. Where it is the same for a prefix, so are its `Facts`."""
+
+    duties: Mapping[Prefix, Duty]
+    observation: Observation
+    unchecked: Collection[Prefix]
+    intents: Mapping[Prefix, Intent]
+    was_announced: Collection[Prefix]
+    here: Collection[Prefix]
+    damping: Mapping[Prefix, Damping]
+
+    def facts(self, prefix: Prefix) -> Facts:
+        """Return those of a prefix."""
+        duty, live = self.duties[prefix], self.observation.live.get(prefix)
+        return Facts(
+            duty,
+            prefix not in self.unchecked,
+            live,
+            self.observation.unknown if live is None else "",
+            self.observation.checker,
+            self.intents.get(prefix),
+            prefix in self.was_announced,
+            not duty.vip.health.require_address or prefix in self.here,
+            self.damping.get(prefix),
+        )
+
+    def since(self, before: Inputs) -> set[Prefix]:
+        """Return the prefixes whose facts may be others than before: those in question, and few more."""
+        new, old = self.observation, before.observation
+        if new.checker != old.checker:
+            return {*self.duties}
+        changed = differing(before.duties, self.duties)
+        changed |= differing(old.live, new.live)
+        if new.unknown != old.unknown:
+            changed.update(prefix for prefix in self.duties if prefix not in new.live)
+        for one, other in (
+            (self.unchecked, before.unchecked),
+            (self.was_announced, before.was_announced),
+            (self.here, before.here),
+        ):
+            if one is not other:
+                changed |= frozenset(one) ^ frozenset(other)
+        changed |= differing(before.intents, self.intents)
+        changed |= differing(before.damping, self.damping)
+        return changed
+
+
+class Judged(NamedTuple):
+    """All prefixes judged and decided, but for the guard.
+
+    `cases` stand in the order of the duties. `dues` says when time alone may change one, `damped`
+    are the prefixes whose VIP has damping.
+    """
+
+    inputs: Inputs
+    now: float
+    cases: Mapping[Prefix, Case]
+    dues: Mapping[Prefix, float]
+    damped: Collection[Prefix]
+    health: Mapping[Prefix, AddressHealth]
+    remembered: Mapping[Prefix, Mapping[Service, ServiceMemory]]
+    decisions: Mapping[Prefix, Decision]
+
+
+def judge_all(
+    inputs: Inputs,
+    remembered: Mapping[Prefix, Mapping[Service, ServiceMemory]],
+    before: Judged | None,
+    now: float,
+) -> Judged:
+    """Judge and decide every prefix.
+
+    Args:
+        inputs: what they are judged by.
+        remembered: what is remembered of their health.
+        before: what the last call gave; None where that is not to be gone on from.
+        now: seconds on the steady clock.
+    """
+    if before is None or now < before.now:
+        before = Judged(inputs._replace(duties={}), now, {}, {}, (), {}, {}, {})
+    duties, is_same = inputs.duties, inputs.duties is before.inputs.duties
+    changed = inputs.since(before.inputs)
+    changed.update(prefix for prefix, due in before.dues.items() if due <= now)
+    verdicts: dict[object, AddressHealth] = {}
+    new: dict[Prefix, Case] = {}
+    for prefix in changed & duties.keys():
+        facts, case = inputs.facts(prefix), before.cases.get(prefix)
+        if case is None or not case.holds(facts, now):
+            new[prefix] = _case(facts, remembered.get(prefix, {}), now, verdicts)
+    if not new and is_same:
+        return before._replace(inputs=inputs, now=now)
+    if is_same:
+        cases, damped = {**before.cases, **new}, before.damped
+    else:  # in their order
+        cases = {p: new[p] if p in new else before.cases[p] for p in duties}
+        damped = [p for p, duty in duties.items() if duty.vip.health.damping is not None]
+    if is_same and all(case.health is not None for case in new.values()):
+        fresh = {p: case.health for p, case in new.items() if case.health is not None}
+        health = {**before.health, **fresh}
+        memory = {**before.remembered, **{p: verdict.memory for p, verdict in fresh.items()}}
+    else:
+        health = {p: case.health for p, case in cases.items() if case.health is not None}
+        memory = {p: verdict.memory for p, verdict in health.items()}
+    dues = {p: due for p, due in before.dues.items() if p not in new and p in duties}
+    dues |= {p: case.due for p, case in new.items() if case.due is not None}
+    decisions = (
+        {**before.decisions, **{p: case.decision for p, case in new.items()}}
+        if is_same
+        else {p: case.decision for p, case in cases.items()}
+    )
+    return Judged(inputs, now, cases, dues, damped, health, memory, decisions)
+
+
+def _case(
+    facts: Facts,
+    memory: Mapping[Service, ServiceMemory],
+    now: float,
+    judged: dict[object, AddressHealth],
+) -> Case:
+    """Judge and decide one prefix."""
+    health = _health(facts, memory, now, judged) if facts.checked else None
+    decision = _decide(facts, facts.intent, health, now)
+    rule = facts.duty.vip.health.damping
+    until = facts.damping.until(rule, now) if rule and facts.damping else None
+    times = (until, None if health is None else health.look_again)
+    due = min((when for when in times if when is not None), default=None)
+    return Case(facts, now, health, decision, due)
+
+
+def _health(
+    facts: Facts,
+    memory: Mapping[Service, ServiceMemory],
+    now: float,
+    judged: dict[object, AddressHealth],
+) -> AddressHealth:
+    """Judge one prefix. Those of which the same is known share a verdict: most of thousands do.
+
+    Args:
+        facts: what is known of it.
+        memory: what is remembered of it.
+        now: seconds on the steady clock.
+        judged: the verdicts of this assessment, by all that they depend on and that differs in it.
+    """
+    rule, live = facts.duty.vip.health, facts.live
+    counts = None if live is None else tuple(live.items())
+    key = (rule, counts, facts.was_announced, tuple(memory.items()))
+    if (verdict := judged.get(key)) is None:
+        verdict = judged[key] = judge(
+            rule,
+            live,
+            memory,
+            was_announced=facts.was_announced,
+            now=now,
+            unknown=facts.unknown,
+            checker=facts.checker,
+        )
+    return verdict
+
+
+def _decide(
+    facts: Facts, intent: Intent | None, health: AddressHealth | None, now: float
+) -> Decision:
+    damped, rule = "", facts.duty.vip.health.damping
+    if rule and facts.damping and (until := facts.damping.until(rule, now)) is not None:
+        damped = f"penalty {facts.damping.now(rule, now):.0f}, until {timestamp(until)}"
+    return decide(
+        facts.duty.route,
+        intent,
+        health,
+        was_announced=facts.was_announced,
+        here=facts.here,
+        damped=damped,
+    )
+
+
+def foresee(case: Case, intent: Intent, now: float) -> Decision:
+    """Return what would be decided if an operator wished so. Restoring lifts the damping."""
+    facts = case.facts
+    if intent.restores:
+        facts = facts._replace(was_announced=True, damping=None)
+    return _decide(facts, intent, case.health, now)
