@@ -47,7 +47,8 @@ class IpvsSource:
                 over, and counted at once, which may take long: not for the event loop.
         """
         watched = tuple(watched)
-        self._counting = Counting(watched)
+        known = None if before is None else before._counting.live  # noqa: SLF001 - of the same class
+        self._counting = Counting(watched, known)
         marks = frozenset(mark for item in watched for mark in item.marks)
         self.keepalived = keepalived
         self._table: Table | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from policy.covering import Covering
+from policy.differing import differing
 from policy.health import FWMARK, Observation, Service
 from speaker.errors import SpeakerError
 
@@ -109,49 +111,86 @@ class Counting:
     A prefix wider than one address takes in every virtual server whose address lies in it; those
     of the same protocol and port count as one service. A prefix that the table does not know gets
     no services: it was looked for. One of a firewall mark whose family is not told is unknown.
+
+    Of a table, only that is counted which is not as in the one before: `_of` has the virtual
+    servers of that one that each prefix takes in.
     """
 
-    def __init__(self, watched: Iterable[Watched]) -> None:
-        """Count nothing yet."""
-        self._watched = tuple(watched)
-        self._by_prefix: dict[Prefix, list[Watched]] = {}
-        for item in self._watched:
-            self._by_prefix.setdefault(item.prefix, []).append(item)
+    def __init__(
+        self,
+        watched: Iterable[Watched],
+        before: Mapping[Prefix, Mapping[Service, int]] | None = None,
+    ) -> None:
+        """Count nothing yet.
+
+        Args:
+            watched: the prefixes.
+            before: what whoever counted before had of some: mappings that are kept where they are so.
+        """
+        self._by_prefix: dict[Prefix, list[Watched]] = defaultdict(list)
+        for item in watched:
+            self._by_prefix[item.prefix].append(item)
+        self._marked = [p for p, items in self._by_prefix.items() if any(i.marks for i in items)]
         self._covering = Covering(self._by_prefix)
-        self._servers: dict[VirtualServer, tuple[Service, list[Watched]]] = {}
-        self._live: Mapping[Prefix, Mapping[Service, int]] = {}
+        self._table = Table()
+        self._servers: dict[VirtualServer, tuple[Service, list[Prefix]]] = {}
+        self._of: dict[Prefix, dict[VirtualServer, Service]] = {p: {} for p in self._by_prefix}
+        self._before = before or {}
+        self.live: Mapping[Prefix, Mapping[Service, int]] = {p: {} for p in self._by_prefix}
+        """What was counted last."""
 
     def count(self, table: Table) -> Observation:
         """Count once. A prefix whose counts are as they were keeps its mapping."""
-        live: dict[Prefix, dict[Service, int]] = {item.prefix: {} for item in self._watched}
-        self._servers = {
-            server: self._servers.get(server) or self._find(server) for server in table.services
+        last, self._table = self._table, table
+        affected = {
+            prefix
+            for server in differing(last.services, table.services)
+            for prefix in self._note(server, is_there=server in table.services)
         }
-        for server, realservers in table.services.items():
-            service, items = self._servers[server]
-            for item in items:
-                counts = live[item.prefix]
-                counts[service] = counts.get(service, 0) + _count(realservers, item)
+        if table.marks or last.marks:
+            affected.update(self._marked)
         doubtful: set[int] = set()
-        for item in self._watched if table.marks else ():
+        live = dict(self.live)
+        for prefix in affected:
+            counts, doubts = self._counts(prefix, table)
+            doubtful |= doubts
+            if doubts:
+                live.pop(prefix, None)
+            elif live.get(prefix) != counts:
+                before = self._before.get(prefix)
+                live[prefix] = before if before == counts else counts
+        self.live, self._before = live, {}
+        return Observation(live, _doubt(doubtful, table.doubt))
+
+    def _note(self, server: VirtualServer, *, is_there: bool) -> Sequence[Prefix]:
+        """Note whether a virtual server is there, and return the watched prefixes that take it in."""
+        known = self._servers.get(server)
+        if is_there and known is None:
+            prefixes = [*self._covering.of(server.address)]
+            service = Service(server.protocol, server.port)
+            known = self._servers[server] = service, prefixes
+            for prefix in prefixes:
+                self._of[prefix][server] = service
+        elif known is not None and not is_there:
+            del self._servers[server]
+            for prefix in known[1]:
+                del self._of[prefix][server]
+        return known[1] if known else ()
+
+    def _counts(self, prefix: Prefix, table: Table) -> tuple[dict[Service, int], set[int]]:
+        """Count what is live of a prefix, and return also the marks of which that can't be told."""
+        counts: dict[Service, int] = {}
+        doubtful: set[int] = set()
+        for item in self._by_prefix[prefix]:
+            for server, service in self._of[prefix].items():
+                counts[service] = counts.get(service, 0) + _count(table.services[server], item)
             for mark in item.marks & table.marks.keys():
                 found = _count_mark(table.marks[mark], item)
                 if found is _Known.NOT:
                     doubtful.add(mark)
-                    live.pop(item.prefix, None)
-                elif found is not None and item.prefix in live:
-                    live[item.prefix][Service(FWMARK, mark)] = found
-        self._live = {
-            prefix: last if (last := self._live.get(prefix)) == counts else counts
-            for prefix, counts in live.items()
-        }
-        return Observation(self._live, _doubt(doubtful, table.doubt))
-
-    def _find(self, server: VirtualServer) -> tuple[Service, list[Watched]]:
-        """Return a virtual server's service, and in which watched prefixes it is."""
-        prefixes = self._covering.of(server.address)
-        items = [item for prefix in prefixes for item in self._by_prefix[prefix]]
-        return Service(server.protocol, server.port), items
+                elif found is not None:
+                    counts[Service(FWMARK, mark)] = found
+        return dict(sorted(counts.items())) if len(counts) > 1 else counts, doubtful
 
 
 class _Known(Enum):
