@@ -15,9 +15,10 @@ from speaker.health.ipvs.proc import ProcReader
 from speaker.health.ipvs.table import Counting, Table, TableAccessError, TableError, TableReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from policy.health import Checker
+    from policy.health import Checker, Service
+    from policy.route import Prefix
     from speaker.health.ipvs.table import Watched
     from speaker.health.keepalived.process import Keepalived
 
@@ -47,7 +48,7 @@ class IpvsSource:
                 over, and counted at once, which may take long: not for the event loop.
         """
         watched = tuple(watched)
-        known = None if before is None else before._counting.live  # noqa: SLF001 - of the same class
+        known = None if before is None else before.live
         self._counting = Counting(watched, known)
         marks = frozenset(mark for item in watched for mark in item.marks)
         self.keepalived = keepalived
@@ -65,6 +66,11 @@ class IpvsSource:
         if (table := before._table) is not None:  # noqa: SLF001 - likewise
             self._observation = self._counting.count(table)
             self._table = table
+
+    @property
+    def live(self) -> Mapping[Prefix, Mapping[Service, int]]:
+        """What was counted last."""
+        return self._counting.live
 
     async def observe(self) -> Observation:
         """Look once; while the table stays the same, so does the object returned."""
