@@ -23,12 +23,16 @@ from policy.route import Asn
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.clock import SystemClock
 from speaker.config.settings import HealthSettings
-from speaker.health.ipvs.table import Table, TableError
+from speaker.health.ipvs.families import TellingReader
+from speaker.health.ipvs.source import IpvsSource
+from speaker.health.ipvs.table import MarkService, Table, TableError, Watched
 from speaker.health.sources import LAST_LOOK, Together, sources_for
 from tests.support.fakes import virtual_time
 from tests.unit.health.ipvs.tables import real, table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from speaker.health.base import HealthSource
 
 HTTP = Service("tcp", 80)
@@ -53,6 +57,14 @@ class Reader:
         if isinstance(self.result, TableError):
             raise self.result
         return self.result
+
+
+class Counted(Reader):
+    looks = 0
+
+    async def read(self) -> Table:
+        self.looks += 1
+        return await super().read()
 
 
 def vip(name: str, prefix: str, *required: Service) -> Vip:
@@ -112,6 +124,52 @@ def test_the_address(required: bool) -> None:  # noqa: FBT001 - a parameter of t
     [seen] = look(source)
     here = Presence(frozenset({ip_network("127.0.0.1/32")}))
     assert seen == Observation({}, presence=here if required else None)
+
+
+def test_a_new_configuration() -> None:
+    """The sources of a new configuration go on with what those before know of IPVS, and of keepalived."""
+    one = vip("a", "192.0.2.1", HTTP)
+    one = replace(one, health=replace(one.health, checker=CheckerRule(required=True)))
+    table_of_ipvs = Counted(SEEN)
+
+    async def main() -> None:
+        before = sources_for(topology(one), {"a": IPVS}, SystemClock(), readers=[table_of_ipvs])
+        await before.observe()
+        table_of_ipvs.looks = 0
+        both = topology(one, vip("b", "192.0.2.2"))
+        settings = {"a": IPVS, "b": IPVS}
+        source = sources_for(both, settings, SystemClock(), before=before)
+        seen = await source.observe()
+        assert seen.live == {ONE: {HTTP: 2}, TWO: {HTTP: 1}}
+        assert table_of_ipvs.looks == 1  # a first look is two
+        [new], [old] = source.sources, before.sources
+        assert isinstance(new, IpvsSource)
+        assert isinstance(old, IpvsSource)
+        assert new.keepalived is old.keepalived
+
+    asyncio.run(main())
+
+
+def test_other_marks() -> None:
+    """Those of a new configuration may have other firewall marks: netlink is asked for theirs."""
+    asked: list[Collection[int]] = []
+
+    class Marks:
+        async def read_marks(self, marks: Collection[int]) -> Table:
+            asked.append(marks)
+            return Table({}, {mark: (MarkService(4, (real("198.51.100.1"),)),) for mark in marks})
+
+    untold = table({}, {8: {None: [real("198.51.100.1")]}, 9: {None: [real("198.51.100.1")]}})
+
+    async def main() -> None:
+        reader = TellingReader(Reader(untold), Marks(), {8})
+        before = IpvsSource([Watched(ONE, frozenset({8}))], readers=[reader])
+        assert (await before.observe()).live == {ONE: {MARK: 1}}
+        source = IpvsSource([Watched(ONE, frozenset({9}))], before=before)
+        assert (await source.observe()).live == {ONE: {Service("fwmark", 9): 1}}
+        assert asked == [{8}, {9}]
+
+    asyncio.run(main())
 
 
 def test_none() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX = ip_network("192.0.2.1/32")
+OTHER = ip_network("192.0.2.9/32")
 WEB = Service("tcp", 80)
 UP = table({"tcp 192.0.2.1 80": [real("198.51.100.1")]}, {})
 DOWN = table({"tcp 192.0.2.1 80": []}, {})
@@ -193,6 +194,40 @@ def test_keepalived_of_an_unreadable_table() -> None:
     async def main() -> None:
         source = IpvsSource([], readers=[Reader(BROKEN)], keepalived=Kept(Seen(Checker())))
         assert await source.observe() == Observation({}, "no ip_vs", Checker())
+
+    asyncio.run(main())
+
+
+def test_in_place_of_another() -> None:
+    """A new configuration's source goes on with the table that the one before has read."""
+
+    async def main() -> None:
+        reader = Reader(UP)
+        before = IpvsSource([Watched(PREFIX)], readers=[reader])
+        first = await before.observe()
+        reader.looks = 0
+        source = IpvsSource([Watched(PREFIX), Watched(OTHER)], before=before)
+        assert reader.looks == 0
+        seen = await source.observe()
+        assert seen == Observation({PREFIX: {WEB: 1}, OTHER: {}})
+        assert seen.live[PREFIX] is first.live[PREFIX]
+        reader.result = DOWN
+        assert (await source.observe()).live == {PREFIX: {WEB: 0}, OTHER: {}}
+
+    asyncio.run(main())
+
+
+def test_in_place_of_one_that_knows_nothing() -> None:
+    """What could not be read before is not taken for empty."""
+
+    async def main() -> None:
+        reader = Reader(BROKEN)
+        before = IpvsSource([Watched(PREFIX)], readers=[reader])
+        await before.observe()
+        source = IpvsSource([Watched(PREFIX)], before=before)
+        assert await source.observe() == Observation({}, "no ip_vs")
+        reader.result = UP
+        assert await source.observe() == Observation({PREFIX: {WEB: 1}})
 
     asyncio.run(main())
 
