@@ -133,11 +133,9 @@ class View:
         self.settled = reading.settled
         self.confirmed = dict(reading.routes)
         self.sent = reading.sent
-        self.believed = {
-            prefix: seen
-            for prefix, seen in reading.routes.items()
-            if prefix not in reading.doubtful
-        }
+        self.believed = dict(reading.routes)
+        for prefix in reading.doubtful:
+            self.believed.pop(prefix, None)
 
     def unreadable(self) -> None:
         """Forget what was read: the daemon can't be asked."""

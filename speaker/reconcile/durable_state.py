@@ -15,24 +15,26 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.decide import Cause
+from policy.differing import differing
 from policy.health import Health
 from policy.plan import Drift
 from speaker.state.store import Entry, Intents, News, Owned, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from policy.assess import Assessment, Memory
     from policy.damping import Damping
-    from policy.health import Service, ServiceMemory
+    from policy.decide import Decision
+    from policy.health import AddressHealth, Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.backends.base import SentTo
     from speaker.clock import Clock
-    from speaker.reconcile.daemon_state import View
+    from speaker.reconcile.daemon_state import Seen, View
     from speaker.state.store import Store
 
 _UNREAD = Drift("not read")
@@ -41,6 +43,23 @@ PATIENCE = 0.25
 """How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
 PASSING = 1.0
 """For how long the intents may be unreadable before it is said, in seconds: others write, too."""
+
+
+class _Judged(NamedTuple):
+    """What the last judgement said, and who was held to be up after it."""
+
+    decisions: Mapping[Prefix, Decision]
+    health: Mapping[Prefix, AddressHealth]
+    were_up: frozenset[Prefix]
+
+
+class _Confirmed(NamedTuple):
+    """All that the last confirmation went by. Where it is the same of a prefix, there is nothing new."""
+
+    decisions: Mapping[Prefix, Decision]
+    read: Mapping[Prefix, Seen]
+    were_up: frozenset[Prefix]
+    owned: Mapping[Prefix, Owned]
 
 
 class Ledger:
@@ -64,6 +83,9 @@ class Ledger:
         self._ended: Mapping[Prefix, Intent] = {}
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
+        self.were_up: frozenset[Prefix] = frozenset()
+        self._judged: _Judged | None = None
+        self._confirmed: _Confirmed | None = None
         self._restored: set[Prefix] = set()
         self._news = News()
         self._writing = asyncio.Lock()
@@ -114,23 +136,32 @@ class Ledger:
         self._hold()
 
     def _hold(self) -> None:
-        self.were_up = frozenset(
+        were_up = frozenset(
             prefix for prefix, state in self.owned.items() if self._said.get(prefix, state.up)
         )
+        if were_up != self.were_up:
+            self.were_up = were_up
 
     def judged(self, assessment: Assessment) -> None:
         """Hold what health says from now on, before it is confirmed."""
-        said = {}
-        for prefix, decision in assessment.decisions.items():
+        last, said = self._judged, {}
+        changed = {*assessment.decisions}
+        if last is not None and last.were_up is self.were_up:
+            changed = differing(last.decisions, assessment.decisions)
+            changed |= differing(last.health, assessment.health)
+        for prefix in changed & assessment.decisions.keys():
+            decision = assessment.decisions[prefix]
             if decision.cause is Cause.HEALTH:
                 said[prefix] = decision.route is not None
             elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING}:
                 verdict = assessment.health.get(prefix)
                 if verdict is not None and verdict.health is not Health.UNKNOWN:
                     said[prefix] = verdict.health is Health.UP
-        if changed := {p: up for p, up in said.items() if (p in self.were_up) != up}:
-            self._said.update(changed)
-            self._hold()
+        if others := {p: up for p, up in said.items() if (p in self.were_up) != up}:
+            self._said.update(others)
+            up = {prefix for prefix, is_up in others.items() if is_up}
+            self.were_up = self.were_up - others.keys() | (up & self.owned.keys())
+        self._judged = _Judged(assessment.decisions, assessment.health, self.were_up)
 
     # --- intents ---------------------------------------------------------------------------
 
@@ -243,10 +274,11 @@ class Ledger:
     def remember(self, memory: Memory) -> None:
         """Keep what rise, fall and damping need, over a restart too."""
         if memory.health is not self.health:
+            changed = differing(self.health, memory.health) & memory.health.keys()
             self._news.health.update(
-                (prefix, services)
-                for prefix, services in memory.health.items()
-                if services != self.health.get(prefix, {})
+                (prefix, memory.health[prefix])
+                for prefix in changed
+                if memory.health[prefix] != self.health.get(prefix, {})
             )
             self.health = memory.health
         if memory.damping != self.damping:
@@ -263,7 +295,8 @@ class Ledger:
         """Note what was read back and is as decided, and forget what left and is withdrawn."""
         now = self._clock.wall()
         confirmed = {}
-        for prefix, decision in assessment.decisions.items():
+        for prefix in self._to_confirm(assessment, view):
+            decision = assessment.decisions[prefix]
             if view.confirmed.get(prefix, _UNREAD) != decision.route:
                 continue
             before = self.owned.get(prefix, Owned())
@@ -281,7 +314,7 @@ class Ledger:
                 self._news.history.append(Entry(now, str(prefix), event, reason))
         gone = {
             prefix
-            for prefix in self.owned
+            for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())
             if prefix not in self._prefixes
             and view.confirmed.get(prefix, _UNREAD) is None
             and view.settled
@@ -289,7 +322,23 @@ class Ledger:
         self._news.owned.update(confirmed)
         self._news.gone |= gone
         if confirmed or gone:
-            self._own({p: s for p, s in {**self.owned, **confirmed}.items() if p not in gone})
+            owned = {**self.owned, **confirmed}
+            for prefix in gone:
+                del owned[prefix]
+            self._own(owned)
+        self._confirmed = _Confirmed(assessment.decisions, view.confirmed, self.were_up, self.owned)
+
+    def _to_confirm(self, assessment: Assessment, view: View) -> Sequence[Prefix]:
+        """Return the prefixes of which something is not as it was at the last confirmation, in order."""
+        decisions, last = assessment.decisions, self._confirmed
+        if last is None:
+            return [*decisions]
+        changed = differing(last.decisions, decisions)
+        changed |= differing(last.read, view.confirmed)
+        changed |= last.were_up ^ self.were_up
+        changed |= differing(last.owned, self.owned)
+        changed.update(prefix for prefix, state in self.owned.items() if state.waiting)
+        return [prefix for prefix in decisions if prefix in changed]
 
     @property
     def has_news(self) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from policy.differing import differing
 from policy.plan import Announce, plan
 from speaker.backends.base import BackendError
 from speaker.errors import SpeakerError
@@ -23,7 +24,7 @@ from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from policy.assess import Assessment
     from policy.decide import Decision
@@ -132,6 +133,7 @@ class Watchdog:
             log.exception("health: the sources before could not be closed")
 
     def _take(self, new: Scope, source: HealthSource) -> None:
+        self._done = None, 0
         self.ledger.take(new.duties)
         self._scope = new
         self.config = new.config
@@ -380,7 +382,7 @@ class Watchdog:
     ) -> None:
         """Ask the daemon for what is not yet as decided."""
         self.troubles.assessed(assessment, self._decider.observation)
-        changes = plan(assessment.desired, self.view.believed, self.ledger.owned)
+        changes = self._plan(assessment, at_once)
         ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
         if only is not None:
             ready = [change for change in ready if change.prefix in only]
@@ -389,7 +391,16 @@ class Watchdog:
         self.ledger.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
-    async def _apply(self, turn: Turn, changes: list[Change]) -> None:
+    def _plan(self, assessment: Assessment, at_once: Collection[Prefix]) -> Sequence[Change]:
+        """Return the changes to what is decided: of all, or, where nothing else changed, of what was decided otherwise."""
+        done, version = self._done
+        if done is None or self.view.version != version or self.view.failures or at_once:
+            return plan(assessment.desired, self.view.believed, self.ledger.owned)
+        changed = differing(done.decisions, assessment.decisions)
+        desired = {p: route for p, route in assessment.desired.items() if p in changed}
+        return plan(desired, self.view.believed)
+
+    async def _apply(self, turn: Turn, changes: Sequence[Change]) -> None:
         before = self.view.announced
         failures = await turn.apply(changes)
         self.pulse.moved()
