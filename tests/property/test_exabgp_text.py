@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
+<<<<<<< HEAD
 from speaker.backends.exabgp.api_text import (
     PREFIXES_PER_LINE,
     as_ebgp,
@@ -25,6 +26,11 @@ from speaker.backends.exabgp.api_text import (
 )
 from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp.protocol import (
+=======
+from speaker.backends.exabgp_announced import Announced
+from speaker.backends.exabgp_neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp_protocol import (
+>>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one)
     MAX_LINE,
     Conversation,
     Event,
@@ -37,9 +43,24 @@ from speaker.backends.exabgp.protocol import (
     Reply,
     Shutdown,
 )
+<<<<<<< HEAD
 from speaker.config.settings import NextHop
 from tests.support.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
 from tests.support.strategies import policy as made
+=======
+from speaker.backends.exabgp_text import (
+    PREFIXES_PER_LINE,
+    as_ebgp,
+    next_hop_for,
+    parse_listing,
+    render,
+    sent,
+    unreachable,
+)
+from speaker.settings import NextHop
+from tests.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
+from tests.property import strategies as made
+>>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,7 +107,7 @@ def test_read_back(site: made.Site, routes: list[Route], dialect: Dialect) -> No
     tell(daemon, map(Announce, routes), site)
     *lines, end = daemon.answer("show adj-rib out extensive")
     assert end == "done"
-    rib = parse_rib(lines)
+    rib = parse_listing(lines).ribs
     found = {
         (neighbor.ends, route.prefix)
         for route in routes
@@ -131,7 +152,7 @@ def test_withdrawn(
     tell(daemon, map(Announce, routes), site)
     gone = {route.prefix for route in routes if data.draw(st.booleans())}
     tell(daemon, map(Withdraw, gone), site)
-    left = parse_rib(daemon.answer("show adj-rib out extensive")[:-1])
+    left = parse_listing(daemon.answer("show adj-rib out extensive")[:-1]).ribs
     assert {prefix for those in left.values() for prefix in those} == {
         route.prefix
         for route in routes
@@ -215,9 +236,9 @@ def test_not_ours() -> None:
         " as-path [ 64699 ] med 4294967296",
         " as-path [ 64699 ] [ 64699 ]",
     ):
-        (what,) = parse_rib([start + rest])[neighbor.ends].values()
+        (what,) = parse_listing([start + rest]).ribs[neighbor.ends].values()
         assert as_ebgp(what, neighbor, None, ASN) is None
-    (what,) = parse_rib([start + " as-path [ 64699 64699 ] med 0"])[neighbor.ends].values()
+    (what,) = parse_listing([start + " as-path [ 64699 64699 ] med 0"]).ribs[neighbor.ends].values()
     assert as_ebgp(what, neighbor, None, Asn(64511)) == Attributes(
         AsPath.originated(Asn(64511), 1), 0
     )
@@ -295,9 +316,33 @@ SPOKEN = st.lists(
 @given(SPOKEN)
 def test_other_answers(lines: list[str]) -> None:
     """An answer that is not understood is an error that says so; nothing else is raised."""
-    for parse in (parse_rib, parse_neighbors, parse_sessions):
+    for parse in (parse_listing, parse_neighbors, parse_sessions):
         with suppress(BackendError):
             parse(lines)
+
+
+@given(made.sites(), st.lists(own_routes(), min_size=2, max_size=3), DIALECT)
+def test_read_again(site: made.Site, rounds: list[list[Route]], dialect: Dialect) -> None:
+    """What is announced is told as if nothing had been read before, and the same is the same object."""
+    daemon = Daemon(site.neighbors, dialect)
+    neighbors = Neighbors(site.neighbors)
+    prefixes = {route.prefix for routes in rounds for route in routes}
+    listing, announced = None, None
+    for routes in rounds:
+        tell(daemon, map(Announce, routes), site)
+        gone = sorted({route.prefix for route in routes}, key=str)[::3]
+        steps: list[list[Change]] = [[], [*map(Withdraw, gone)]]
+        for changes in steps:
+            tell(daemon, changes, site)
+            lines = daemon.answer("show adj-rib out extensive")[:-1]
+            listing = parse_listing(lines, listing)
+            assert listing.ribs == parse_listing(lines).ribs
+            assert parse_listing([*lines], listing) is listing
+            looked = (prefixes, listing.ribs, neighbors, site.hops, ASN)
+            announced, alone = Announced(*looked, announced), Announced(*looked)
+            assert announced.routes() == alone.routes()
+            assert announced.strays == alone.strays
+            assert announced.held() == alone.held()
 
 
 @given(made.sites(), own_routes(), DIALECT, st.data())
@@ -313,7 +358,7 @@ def test_damaged_answers(
     at = data.draw(st.integers(0, len(lines) - 1))
     cut = data.draw(st.integers(0, len(lines[at])))
     with suppress(BackendError):
-        damaged = parse_rib([*lines[:at], lines[at][:cut], *lines[at + 1 :]])
+        damaged = parse_listing([*lines[:at], lines[at][:cut], *lines[at + 1 :]]).ribs
         assert {prefix.version for those in damaged.values() for prefix in those} <= {4, 6}
 
 

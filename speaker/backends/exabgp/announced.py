@@ -7,15 +7,17 @@ our reach. So a prefix that ours lack is absent only if no other has it either; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from policy.differing import differing
 from policy.plan import Drift
 from policy.route import Route
 from speaker.backends.exabgp.api_text import as_ebgp, next_hop_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from policy.route import Asn, Attributes, Prefix
     from speaker.backends.exabgp.api_text import Sent
@@ -24,53 +26,90 @@ if TYPE_CHECKING:
     from speaker.units import IpAddress
 
 
+_NONE: Mapping[Prefix, Sent | str] = {}
+Ribs = Mapping["Ends", Mapping["Prefix", "Sent | str"]]
+
+
+class Basis(NamedTuple):
+    """By what a listing is looked at: which prefixes, of which neighbours, and what they ought to be sent."""
+
+    prefixes: frozenset[Prefix]
+    neighbors: tuple[Neighbor, ...]
+    ours: tuple[Neighbor, ...]
+    hops: NextHop
+    asn: Asn
+
+
 class Announced:
     """One listing of all Adj-RIB-Outs, as far as it is of some prefixes."""
 
     def __init__(
         self,
         prefixes: Collection[Prefix],
-        ribs: Mapping[Ends, Mapping[Prefix, Sent | str]],
+        ribs: Ribs,
         neighbors: Neighbors,
+        hops: NextHop,
+        asn: Asn,
+        last: Announced | None = None,
     ) -> None:
-        """Take a listing, by the sessions that ExaBGP calls."""
-        self._prefixes = prefixes
+        """Take a listing, by the sessions that ExaBGP calls.
+
+        Args:
+            prefixes: those that are looked for.
+            ribs: the listing.
+            neighbors: those of ExaBGP's configuration.
+            hops: the next hops that ours are to be sent.
+            asn: the AS number by which routes are told, as eBGP peers of it see them.
+            last: the one before: only what is listed otherwise is looked at again.
+        """
         self._neighbors = neighbors
+        self._basis = Basis(frozenset(prefixes), neighbors.all, neighbors.ours, hops, asn)
         self._ribs: dict[Neighbor, Mapping[Prefix, Sent | str]] = {}
         for ends, rib in ribs.items():
             if (neighbor := neighbors.of(ends)) is not None:
                 self._ribs[neighbor] = rib
         self._concerned = {
-            version: [(n, self._ribs.get(n, {})) for n in neighbors.of_family(version)]
+            version: [(n, self._ribs.get(n, _NONE)) for n in neighbors.of_family(version)]
             for version in (4, 6)
         }
         self._judged: dict[tuple[int, int, int], Attributes | None] = {}
-        self.strays = self._strays()
+        self._listed = {n: self._basis.prefixes & rib.keys() for n, rib in self._ribs.items()}
+        self.strays = {n: found for n in neighbors.others if (found := self._listed.get(n))}
         """What neighbours have that are not ours."""
+        self._seen = self._look(prefixes, last)
 
-    def _strays(self) -> Mapping[Neighbor, Collection[Prefix]]:
-        wanted = frozenset(self._prefixes)
-        found = {n: wanted & self._ribs.get(n, {}).keys() for n in self._neighbors.others}
-        return {neighbor: prefixes for neighbor, prefixes in found.items() if prefixes}
+    def _look(
+        self, wanted: Collection[Prefix], last: Announced | None
+    ) -> Mapping[Prefix, Route | Drift | None]:
+        if last is None or last._basis != self._basis:  # noqa: SLF001 - of the same class
+            return {prefix: self._of(prefix) for prefix in wanted}
+        before = last._ribs  # noqa: SLF001 - likewise
+        pairs = [
+            (before.get(neighbor, _NONE), self._ribs.get(neighbor, _NONE))
+            for neighbor in before.keys() | self._ribs.keys()
+        ]
+        changed = {prefix for pair in pairs for prefix in differing(*pair)}
+        again = {prefix: self._of(prefix) for prefix in changed & self._basis.prefixes}
+        return {**last._seen, **again}  # noqa: SLF001 - likewise
 
-    def routes(self, hops: NextHop, asn: Asn) -> dict[Prefix, Route | Drift | None]:
-        """Return what is announced, as eBGP peers of `asn` see it, without what is unknown."""
+    def routes(self) -> Mapping[Prefix, Route | Drift | None]:
+        """Return what is announced, without what is unknown."""
+        if not self.strays:
+            return self._seen
         elsewhere = frozenset(chain.from_iterable(self.strays.values()))
-        seen = {prefix: self._seen(prefix, hops, asn) for prefix in self._prefixes}
         return {
             prefix: what
-            for prefix, what in seen.items()
+            for prefix, what in self._seen.items()
             if what is not None or prefix not in elsewhere
         }
 
-    def _seen(self, prefix: Prefix, hops: NextHop, asn: Asn) -> Route | Drift | None:
-        hop = next_hop_for(hops, prefix.version)
+    def _of(self, prefix: Prefix) -> Route | Drift | None:
+        hop = next_hop_for(self._basis.hops, prefix.version)
         found = [(neighbor, rib.get(prefix)) for neighbor, rib in self._concerned[prefix.version]]
         if all(what is None for _, what in found):
             return None
         first, *others = (
-            None if what is None else self._as_ebgp(what, neighbor, hop, asn)
-            for neighbor, what in found
+            None if what is None else self._as_ebgp(what, neighbor, hop) for neighbor, what in found
         )
         if first is not None and all(other == first for other in others):
             return Route(prefix, first)
@@ -82,15 +121,14 @@ class Announced:
         )
 
     def _as_ebgp(
-        self, what: Sent | str, neighbor: Neighbor, hop: IpAddress | None, asn: Asn
+        self, what: Sent | str, neighbor: Neighbor, hop: IpAddress | None
     ) -> Attributes | None:
         """See `as_ebgp`. What is one object is judged once: all live as long as the listing."""
         key = id(what), id(neighbor), id(hop)
         if key not in self._judged:
-            self._judged[key] = as_ebgp(what, neighbor, hop, asn)
+            self._judged[key] = as_ebgp(what, neighbor, hop, self._basis.asn)
         return self._judged[key]
 
     def held(self) -> Mapping[Neighbor, Collection[Prefix]]:
         """Return of which prefixes each neighbour of ours is to have a route."""
-        wanted = frozenset(self._prefixes)
-        return {n: wanted & self._ribs.get(n, {}).keys() for n in self._neighbors.ours}
+        return {n: self._listed.get(n, frozenset()) for n in self._neighbors.ours}

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce
-from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin, parse_prefix
+from policy.route import (
+    Asn,
+    AsPath,
+    Attributes,
+    Community,
+    LargeCommunity,
+    Origin,
+    Prefix,
+    parse_prefix,
+)
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.neighbors import Ends
 
@@ -22,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.plan import Change
-    from policy.route import Prefix
     from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
     from speaker.config.settings import NextHop
     from speaker.units import IpAddress
@@ -173,33 +181,63 @@ _WELL_KNOWN = {
 }
 
 
-def parse_rib(lines: Iterable[str]) -> Mapping[Ends, Mapping[Prefix, Sent | str]]:
-    """Parse the answer to `show adj-rib out extensive`: what is sent, by session and prefix.
+Entry = tuple[Ends, Prefix, "Sent | str"]
+"""What a line of the listing says: of a session, that a prefix is sent with this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The answer to `show adj-rib out extensive`: what is sent, by session and prefix."""
+
+    lines: Sequence[str] = ()
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    ribs: Mapping[Ends, Mapping[Prefix, Sent | str]] = field(default_factory=dict)
+
+
+def parse_listing(lines: Sequence[str], last: Listing | None = None) -> Listing:
+    """Parse the answer to `show adj-rib out extensive`.
 
     A route with attributes that we never send comes as its text, so that it equals none of ours.
     Families other than IPv4 and IPv6 unicast are passed over.
 
+    Args:
+        lines: the answer.
+        last: the listing before: of ten thousand lines hardly any is another one. Where none is,
+            it is what is returned.
+
     Raises:
         BackendError: a line is not of the known form.
     """
+    last = last or Listing()
+    if lines == last.lines:
+        return last
     found: dict[Ends, dict[Prefix, Sent | str]] = defaultdict(dict)
-    known: dict[tuple[str, str], Ends] = {}
+    sessions: dict[tuple[str, str], Ends] = {}
+    entries: dict[str, Entry] = {}
     for line in lines:
-        match = _RIB.fullmatch(line.strip())
-        if match is None:
-            if line.startswith("neighbor ") and not re.search(r" ipv[46] unicast ", line):
-                continue
-            raise BackendError(
-                f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
-                "is this ExaBGP 4.2 or 5.0?"
-            )
-        try:
-            written = (match["peer"], match["local"])
-            ends = known.get(written) or known.setdefault(written, Ends.parse(*written))
-            found[ends][parse_prefix(match["prefix"])] = _parse_sent(match["rest"])
-        except ValueError as error:
-            raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
-    return dict(found)
+        entry = last.entries.get(line) or _parse_line(line, sessions)
+        if entry is not None:
+            ends, prefix, what = entries[line] = entry
+            found[ends][prefix] = what
+    return Listing(lines, entries, dict(found))
+
+
+def _parse_line(line: str, sessions: dict[tuple[str, str], Ends]) -> Entry | None:
+    """Parse one line; None where it is of another family."""
+    match = _RIB.fullmatch(line.strip())
+    if match is None:
+        if line.startswith("neighbor ") and not re.search(r" ipv[46] unicast ", line):
+            return None
+        raise BackendError(
+            f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
+            "is this ExaBGP 4.2 or 5.0?"
+        )
+    try:
+        written = (match["peer"], match["local"])
+        ends = sessions.get(written) or sessions.setdefault(written, Ends.parse(*written))
+        return ends, parse_prefix(match["prefix"]), _parse_sent(match["rest"])
+    except ValueError as error:
+        raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp.announced import Announced
 from speaker.backends.exabgp.api_text import (
     next_hop_for,
-    parse_rib,
+    parse_listing,
     render,
     unreachable,
     withdrawals,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Prefix
     from speaker.backends.base import Daemon, SentTo
+    from speaker.backends.exabgp.api_text import Listing
     from speaker.backends.exabgp.feed import Update
     from speaker.backends.exabgp.neighbors import Neighbor
     from speaker.backends.exabgp.protocol import Garbled
@@ -91,6 +92,8 @@ class ExabgpBackend:
         self._daemon: Daemon | None = None
         self._requests = Requests(self._pipe)
         self._neighbors = Neighbors()
+        self._listing: Listing | None = None
+        self._announced: Announced | None = None
         self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
         self._sessions = Sessions()
         self._up: Mapping[Neighbor, bool] = {}
@@ -279,10 +282,14 @@ class ExabgpBackend:
             self._must_flush = self._must_flush or must_flush
             self._mixed |= mixed
             mixed = set()
-        ribs = parse_rib(await self._pipe.ask_lines("show adj-rib out extensive"))
-        announced = Announced(prefixes, ribs, self._neighbors)
+        listing = parse_listing(
+            await self._pipe.ask_lines("show adj-rib out extensive"), self._listing
+        )
+        hops, asn = self._settings.next_hop, self._asn
+        announced = Announced(prefixes, listing.ribs, self._neighbors, hops, asn, self._announced)
+        self._listing, self._announced = listing, announced
         self._strays = announced.strays
-        routes = announced.routes(self._settings.next_hop, self._asn)
+        routes = announced.routes()
         absent = {prefix for prefix, seen in routes.items() if seen is None}
         doubtful = absent & mixed
         if came_up or now - self._doubted >= RARELY:

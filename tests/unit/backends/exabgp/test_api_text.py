@@ -29,7 +29,12 @@ from speaker.backends.exabgp.neighbors import (
     parse_neighbors,
     parse_sessions,
 )
+<<<<<<< HEAD:tests/unit/backends/exabgp/test_api_text.py
 from speaker.backends.exabgp.protocol import Conversation, Event, Ignored, PeerState, Shutdown
+=======
+from speaker.backends.exabgp_protocol import Conversation, Event, Ignored, PeerState, Shutdown
+from speaker.backends.exabgp_text import Sent, as_ebgp, parse_listing
+>>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one):tests/unit/test_exabgp_text.py
 
 Rib = Mapping[Prefix, Sent | str]
 GOLDEN = Path(__file__).parents[3] / "golden" / "exabgp"
@@ -62,7 +67,9 @@ def neighbors(dialect: str) -> dict[str, Neighbor]:
 
 
 def ribs(dialect: str, name: str = "adj-rib-out-extensive") -> dict[str, Rib]:
-    return {str(ends.peer): rib for ends, rib in parse_rib(recorded(dialect, name)).items()}
+    return {
+        str(ends.peer): rib for ends, rib in parse_listing(recorded(dialect, name)).ribs.items()
+    }
 
 
 def neighbor(peer: str, local: str, local_as: int, peer_as: int, *families: int) -> Neighbor:
@@ -100,7 +107,7 @@ def test_sessions(dialect: str) -> None:
 def test_rib(dialect: str) -> None:
     """Every recorded line of the Adj-RIB-Out is read, of each neighbour in the families that it has."""
     lines = recorded(dialect, "adj-rib-out-extensive")
-    ribs = parse_rib(lines)
+    ribs = parse_listing(tuple(lines)).ribs
     known = neighbors(dialect)
     assert sum(map(len, ribs.values())) == len(lines)
     assert ribs.keys() == {near.ends for near in known.values()}
@@ -167,14 +174,14 @@ def test_next_hop(dialect: str) -> None:
 def test_rib_of_one(dialect: str, name: str) -> None:
     """What is for one neighbour, up or down, has the same form."""
     assert ribs(dialect, name).keys() == {EBGP}
-    assert parse_rib(recorded(dialect, "adj-rib-out-empty")) == {}
+    assert parse_listing(recorded(dialect, "adj-rib-out-empty")).ribs == {}
 
 
 @dialects
 def test_short_form(dialect: str) -> None:
     """The short form has no attributes, and is refused: it must not be taken for a whole answer."""
     with pytest.raises(BackendError, match="not of a known form; is this ExaBGP"):
-        parse_rib(recorded(dialect, "adj-rib-out"))
+        parse_listing(recorded(dialect, "adj-rib-out")).ribs
 
 
 @dialects
@@ -266,7 +273,7 @@ def test_two_sessions_to_one_address(dialect: str) -> None:
     """The sessions, their states and their Adj-RIB-Outs are told apart by the local address."""
     one, two = (Ends.parse("203.0.113.6", local) for local in ("203.0.113.5", "203.0.113.133"))
     assert parse_sessions(recorded(dialect, "neighbor-extensive-twice")) == {one: 1.0, two: 1.0}
-    assert parse_rib(recorded(dialect, "adj-rib-out-twice")).keys() == {two}
+    assert parse_listing(recorded(dialect, "adj-rib-out-twice")).ribs.keys() == {two}
     assert events(dialect, "state-up-twice") == [
         PeerState(ends, up=True, reason="") for ends in (one, two)
     ]
