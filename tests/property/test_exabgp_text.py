@@ -14,23 +14,18 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-<<<<<<< HEAD
+from speaker.backends.exabgp.announced import Announced
 from speaker.backends.exabgp.api_text import (
     PREFIXES_PER_LINE,
     as_ebgp,
     next_hop_for,
-    parse_rib,
+    parse_listing,
     render,
     sent,
     unreachable,
 )
 from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp.protocol import (
-=======
-from speaker.backends.exabgp_announced import Announced
-from speaker.backends.exabgp_neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
-from speaker.backends.exabgp_protocol import (
->>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one)
     MAX_LINE,
     Conversation,
     Event,
@@ -43,24 +38,9 @@ from speaker.backends.exabgp_protocol import (
     Reply,
     Shutdown,
 )
-<<<<<<< HEAD
 from speaker.config.settings import NextHop
 from tests.support.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
 from tests.support.strategies import policy as made
-=======
-from speaker.backends.exabgp_text import (
-    PREFIXES_PER_LINE,
-    as_ebgp,
-    next_hop_for,
-    parse_listing,
-    render,
-    sent,
-    unreachable,
-)
-from speaker.settings import NextHop
-from tests.fakes.exabgp import DIALECTS, LIVE_WORDS, Daemon, Dialect, NoReplyError
-from tests.property import strategies as made
->>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,8 +17,7 @@ from policy.health import Observation
 from policy.intent import Mode
 from policy.plan import Announce
 from policy.route import MAX_PREPENDS, Asn, Route
-<<<<<<< HEAD
-from speaker.backends.exabgp.api_text import as_ebgp, parse_rib, render
+from speaker.backends.exabgp.api_text import as_ebgp, parse_listing, render
 from speaker.backends.exabgp.neighbors import Neighbors
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.config.settings import NextHop, QuaggaSettings
@@ -26,16 +25,6 @@ from tests.support.fakes.bgpd import Bgpd
 from tests.support.fakes.bgpd import Dialect as BgpdDialect
 from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect
 from tests.support.strategies import policy as made
-=======
-from speaker.backends.exabgp_neighbors import Neighbors
-from speaker.backends.exabgp_text import as_ebgp, parse_listing, render
-from speaker.backends.quagga import QuaggaBackend
-from speaker.settings import NextHop, QuaggaSettings
-from tests.fakes.bgpd import Bgpd
-from tests.fakes.bgpd import Dialect as BgpdDialect
-from tests.fakes.exabgp import DIALECTS, Daemon, Dialect
-from tests.property import strategies as made
->>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one)
 
 if TYPE_CHECKING:
     from policy.route import Prefix

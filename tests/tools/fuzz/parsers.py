@@ -25,7 +25,7 @@ from pyroute2.netlink.generic.ipvs import ipvsmsg
 
 from policy.intent import Intent, Mode
 from speaker import config, vip_mgmt
-from speaker.backends.exabgp.api_text import parse_rib
+from speaker.backends.exabgp.api_text import parse_listing
 from speaker.backends.exabgp.neighbors import parse_neighbors, parse_sessions
 from speaker.backends.exabgp.protocol import Conversation
 from speaker.backends.exabgp.told import Told
@@ -176,7 +176,7 @@ def _exabgp_answers(data: bytes) -> None:
     parse_version(lines)
     parse_sessions(lines)
     with suppress(SpeakerError):
-        parse_rib(lines)
+        parse_listing(lines)
     parse_neighbors(lines)
 
 

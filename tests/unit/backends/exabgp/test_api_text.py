@@ -20,7 +20,7 @@ from policy.route import (
     parse_prefix,
 )
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_rib
+from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_listing
 from speaker.backends.exabgp.feed import Update
 from speaker.backends.exabgp.neighbors import (
     Ends,
@@ -29,12 +29,7 @@ from speaker.backends.exabgp.neighbors import (
     parse_neighbors,
     parse_sessions,
 )
-<<<<<<< HEAD:tests/unit/backends/exabgp/test_api_text.py
 from speaker.backends.exabgp.protocol import Conversation, Event, Ignored, PeerState, Shutdown
-=======
-from speaker.backends.exabgp_protocol import Conversation, Event, Ignored, PeerState, Shutdown
-from speaker.backends.exabgp_text import Sent, as_ebgp, parse_listing
->>>>>>> 43f0b70 (exabgp: parse of a listing only the lines that differ from the last one):tests/unit/test_exabgp_text.py
 
 Rib = Mapping[Prefix, Sent | str]
 GOLDEN = Path(__file__).parents[3] / "golden" / "exabgp"
@@ -181,7 +176,7 @@ def test_rib_of_one(dialect: str, name: str) -> None:
 def test_short_form(dialect: str) -> None:
     """The short form has no attributes, and is refused: it must not be taken for a whole answer."""
     with pytest.raises(BackendError, match="not of a known form; is this ExaBGP"):
-        parse_listing(recorded(dialect, "adj-rib-out")).ribs
+        parse_listing(recorded(dialect, "adj-rib-out"))
 
 
 @dialects
