@@ -113,8 +113,9 @@ class _Maker:
         """The neighbours, and the families, of which what is said is used."""
 
     def site(self) -> Site:
-        sessions = self._sessions()
-        routes = self._routes(sessions)
+        alive = self._alive()
+        sessions = self._sessions(alive)
+        routes = self._routes(alive)
         left_out = {
             prefix: self._why_not(prefix)
             for prefix in self._configuration.networks
@@ -123,11 +124,15 @@ class _Maker:
         for prefix, why in left_out.items():
             statement = self._configuration.networks[prefix].statement
             self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
-        if not sessions:
-            self._fault("no neighbour is left; is it the right file?")
+        if not (alive or self._evaluation.obstacles):
+            self._fault(
+                "each neighbor is left out, see above; keep one in a copy of the file"
+                if self._configuration.neighbors
+                else "has no neighbor; is it the right file?"
+            )
         self._check_said()
         hops = NextHop(*(self._hop(version, sessions) for version in (4, 6)))  # type: ignore[arg-type]
-        router_id = self._router_id(sessions)
+        router_id = self._router_id(alive, sessions)
         self._note_unused()
         return Site(
             self._name,
@@ -189,7 +194,8 @@ class _Maker:
 
     # --- sessions ----------------------------------------------------------------------------
 
-    def _sessions(self) -> tuple[Session, ...]:
+    def _alive(self) -> list[Neighbor]:
+        """Return the neighbours that are to have a session; note the others."""
         alive = []
         for neighbor in self._configuration.neighbors:
             if not neighbor.shutdown and _active(neighbor):
@@ -199,6 +205,9 @@ class _Maker:
             self._notes.append(
                 f"{neighbor.statement.where}: neighbor {neighbor.address} {why}, and is left out"
             )
+        return alive
+
+    def _sessions(self, alive: Sequence[Neighbor]) -> tuple[Session, ...]:
         found = local.find(self._name, alive, self._own, self._kernel)
         self._told += found.told
         self._used |= found.usual
@@ -211,8 +220,7 @@ class _Maker:
         )
 
     def _session(self, neighbor: Neighbor, address: IpAddress) -> Session:
-        sent = self._evaluation.updates[neighbor.address]
-        active, fed = _active(neighbor), frozenset(prefix.version for prefix in sent)
+        active, fed = _active(neighbor), self._fed(neighbor)
         reasons = {
             self._evaluation.silent[neighbor.address][prefix]
             for prefix in self._configuration.networks
@@ -225,11 +233,14 @@ class _Maker:
             )
         return Session(neighbor, address, active, fed)
 
-    def _router_id(self, sessions: Iterable[Session]) -> str | None:
+    def _fed(self, neighbor: Neighbor) -> frozenset[int]:
+        return frozenset(prefix.version for prefix in self._evaluation.updates[neighbor.address])
+
+    def _router_id(self, alive: Iterable[Neighbor], sessions: Iterable[Session]) -> str | None:
         if self._configuration.router_id is not None:
             return self._configuration.router_id
         known = next((s.local for s in sessions if s.local.version == 4), None) or self._usual(4)
-        if known is None and any(sessions):
+        if known is None and sessions and all(each.address.version != 4 for each in alive):
             self._fault(
                 "has no bgp router-id, and no session over IPv4; add one, or say "
                 f"--local {self._name}=IPV4-ADDRESS"
@@ -238,10 +249,12 @@ class _Maker:
 
     # --- routes ------------------------------------------------------------------------------
 
-    def _routes(self, sessions: Sequence[Session]) -> dict[Prefix, Route]:
+    def _routes(self, alive: Sequence[Neighbor]) -> dict[Prefix, Route]:
+        """Return what is announced. It does not depend on where the sessions go from."""
+        fed = {neighbor.address: self._fed(neighbor) for neighbor in alive}
         routes: dict[Prefix, Route] = {}
         for prefix, network in self._configuration.networks.items():
-            audience = [s.neighbor for s in sessions if prefix.version in s.fed]
+            audience = [n for n in alive if prefix.version in fed[n.address]]
             found: dict[Attributes, Neighbor] = {}
             without = []
             for neighbor in audience:

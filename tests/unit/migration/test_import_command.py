@@ -739,3 +739,51 @@ def test_absent_file(site: Site) -> None:
     """A file that is not there is named."""
     assert vip_mgmt.main(["import", "par1=/nowhere/bgpd.conf", "--out", str(site.out)]) == 255
     assert site.is_empty
+
+
+# --- causes, and not what follows from them ------------------------------------------------------
+
+NOWHERE = bgpd(network(1, "BGP1")).replace(" neighbor 203.0.113.1 update-source 203.0.113.10\n", "")
+
+
+def faults(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line != "nothing is written"]
+
+
+def test_a_local_address_that_is_missing_is_all_that_is_said(site: Site) -> None:
+    """Not that there is no neighbour, nor that its networks are not announced: that is not so."""
+    status, said = site.run({"par1": NOWHERE, "lyo1": bgpd(network(1, "BGP2"), router=2)})
+    assert status == 255
+    (only,) = faults(said)
+    assert only.startswith("par1: par1.conf: neighbor 203.0.113.1 (line 3): the file does not tell")
+    assert "--local par1:203.0.113.1=ADDRESS" in only
+
+
+def test_a_bgp_identifier_is_not_asked_for_beside_it(site: Site) -> None:
+    """The session over IPv4 whose address is missing would give one."""
+    v6 = " neighbor 2001:db8::1 remote-as 64500\n neighbor 2001:db8::1 update-source 2001:db8::2\n"
+    text = NOWHERE.replace(" bgp router-id 203.0.113.10\n", v6)
+    status, said = site.run({"par1": text})
+    assert (status, "bgp router-id" in said, "from which address" in said) == (255, False, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "router bgp 64699\n bgp router-id 203.0.113.10\n network 192.0.2.1/32\n",
+            "has no neighbor; is it the right file?",
+        ),
+        (
+            bgpd("neighbor 203.0.113.1 shutdown", network(1, None)),
+            "each neighbor is left out, see above; keep one in a copy of the file",
+        ),
+    ],
+)
+def test_no_neighbour(site: Site, text: str, cause: str) -> None:
+    """Where that is the cause, it is said, and which of the two it is."""
+    status, said = site.run({"par1": text})
+    assert status == 255
+    assert [line for line in faults(said) if not line.startswith("note: ")] == [
+        f"par1: par1.conf: {cause}"
+    ]
