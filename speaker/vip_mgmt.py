@@ -48,6 +48,8 @@ ANSWER, ANSWER_EACH = 10.0, 0.01
 """How long to wait for the answer to a question, in seconds, and in addition for each prefix."""
 UNTIL_SERVED = 1.5
 """How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
+UNTIL_STARTED = 10.0
+"""... where it may have waited for a better vip.toml, which it tries every five seconds."""
 DONE, NOT_AS_WANTED, DIFFERENT, USAGE = 0, 1, 2, 255
 
 
@@ -124,16 +126,19 @@ def _ask_watchdog(
     body: Any = None,
     *,
     timeout: float = client.TIMEOUT,
+    patience: float | None = None,
 ) -> Any:
     """Ask the watchdog, and believe no answer that `check` refuses.
 
-    Beside bgpd none need run; else one that does makes its socket again soon.
+    Beside bgpd none need run; else one that does makes its socket again soon. `patience`: how long to
+    try, where that is not enough.
     """
     settings = loaded.settings
     reads = method == "GET"
     path = settings.read.path if reads else settings.control
     instead = settings.control if reads else None
-    patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
+    if patience is None:
+        patience = UNTIL_SERVED if loaded.settings.backend == "exabgp" else 0.0
     user = offline.sudo_user()
     answer = client.ask(
         path,
@@ -187,6 +192,20 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
         _say_what_is_replaced(routes, call)
     results = [_report(route, call) for route in routes]
     return DONE if all(results) else NOT_AS_WANTED
+
+
+def _reload(loaded: Config) -> int:
+    """Have the watchdog take the file that was just found to be without fault."""
+    answer = _ask_watchdog(
+        loaded,
+        "POST",
+        "/reload",
+        partial(answers.check, form=answers.RELOADED),
+        timeout=client.timeout_for(len(loaded.topology.prefixes)),
+        patience=UNTIL_STARTED,
+    )
+    _say(answer["said"])
+    return DONE
 
 
 _UNTOLD: dict[str, Any] = {"peers": {}, "up": [], "lack": "", "failure": "", "was": ""}
@@ -261,6 +280,8 @@ def _ask(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     query = urlencode([("prefix", str(prefix)) for prefix in named])
     other = _elsewhere(loaded)
     match call.command:
+        case "reload":
+            return _reload(loaded)
         case "status":
             answer = _either(
                 loaded, "/status", answers.STATUS, lambda why: other.status(loaded, why)

@@ -24,6 +24,7 @@ QUESTIONS = {
     "history": "what was done",
     "plan": "what would be done now, or who takes over --without a data centre",
     "check": "is vip.toml without fault, and the same as other sites' files",
+    "reload": "have vip_watchdog read vip.toml again, and say whether it took it",
     "compare": "does ExaBGP send what bgpd sends with the configuration FILE",
 }
 _GOES_WITH = {
@@ -153,6 +154,8 @@ def parse(arguments: Sequence[str]) -> Call:
     if not options.wish and command not in QUESTIONS:
         names = ", ".join((*QUESTIONS, IMPORT))
         raise UsageError(f"say -a NAME, -d NAME, or one of {names}; vip_mgmt --help")
+    if command == "reload" and words:
+        raise UsageError("reload takes no NAME: all of vip.toml is read")
     if command == "explain" and not words:
         raise UsageError("explain what? name a VIP")
     if command == "compare" and len(words) != 1:

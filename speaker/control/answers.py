@@ -64,6 +64,7 @@ EXPLANATIONS: Form = [
     }
 ]
 HISTORY: Form = [_ENTRY]
+RELOADED: Form = {"said": _TEXT}
 PLAN: Form = [{"action": _TEXT, "prefix": _TEXT, "route": _TEXT, "reason": _TEXT}]
 _OUTCOMES: Form = [{**_ROUTE, "before": _UNKNOWN_OR_TRUTH, "was?": _TEXT}]
 

@@ -1,6 +1,7 @@
 """HTTP/JSON on unix sockets: how vip_mgmt, curl and a browser ask the running watchdog.
 
-GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents. Without a prefix, all.
+GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /reload. Without a
+prefix, all.
 There are two sockets: the operators' one, and one for those who may only ask.
 """
 
@@ -31,11 +32,13 @@ from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from speaker.reconcile.reconciler import Watchdog
     from speaker.state.store import Store
+
+    Reload = Callable[[], Awaitable[str]]
 
 log = logging.getLogger(__name__)
 _http = logging.getLogger(f"{__name__}.http")
@@ -76,9 +79,15 @@ class Wish(BaseModel):
 class Control:
     """The handlers, over one watchdog."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
-        """Serve a watchdog."""
+    def __init__(self, watchdog: Watchdog, reload: Reload | None = None) -> None:
+        """Serve a watchdog.
+
+        Args:
+            watchdog: the watchdog.
+            reload: has it read vip.toml again, and returns what is to be said of it; or raises.
+        """
         self._watchdog = watchdog
+        self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
 
     def application(self, *, asks_only: bool = False) -> web.Application:
@@ -92,6 +101,7 @@ class Control:
                 web.get("/history", self._history),
                 web.get("/plan", self._plan),
                 web.post("/intents", self._intents),
+                web.post("/reload", self._reload),
             ]
         )
         return application
@@ -165,6 +175,15 @@ class Control:
         routes = await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run)
         return _response(await json_list(routes))
 
+    async def _reload(self, _: web.Request) -> web.Response:
+        if self._reload_it is None:
+            raise web.HTTPNotFound(text="reload: this watchdog's configuration is given, not read")
+        try:
+            said = await self._reload_it()
+        except SpeakerError as error:  # it is in the log already
+            raise web.HTTPConflict(text=str(error)) from error
+        return web.json_response({"said": said})
+
     def _known(self, texts: list[str]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(map(parse_prefix, texts)))
         if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
@@ -216,14 +235,23 @@ def _owner(request: web.Request) -> str:
     return owner(uid, request.headers.get(SUDO_USER, ""))
 
 
-async def serve(path: Path, watchdog: Watchdog, access: Access = OPERATORS) -> NoReturn:
-    """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed."""
+async def serve(
+    path: Path, watchdog: Watchdog, access: Access = OPERATORS, reload: Reload | None = None
+) -> NoReturn:
+    """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed.
+
+    Args:
+        path: of the socket.
+        watchdog: what is asked.
+        access: who may connect, and what for.
+        reload: see `Control`.
+    """
     subject, lost = (
         ("read", "those who may only ask can't reach this watchdog")
         if access.asks_only
         else ("control", "vip_mgmt can't reach this watchdog")
     )
-    async with _answering(watchdog, access) as connected:
+    async with _answering(watchdog, access, reload) as connected:
         while True:
             try:
                 bound = bind(path, access)
@@ -241,7 +269,7 @@ async def serve(path: Path, watchdog: Watchdog, access: Access = OPERATORS) -> N
 
 @asynccontextmanager
 async def serving(
-    path: Path, watchdog: Watchdog, access: Access = OPERATORS
+    path: Path, watchdog: Watchdog, access: Access = OPERATORS, reload: Reload | None = None
 ) -> AsyncIterator[None]:
     """Serve on a unix socket while the context lasts.
 
@@ -249,7 +277,7 @@ async def serving(
         ControlError: the socket can't be made, or another watchdog serves it.
     """
     async with (
-        _answering(watchdog, access) as connected,
+        _answering(watchdog, access, reload) as connected,
         _accepting(bind(path, access), connected),
     ):
         yield
@@ -269,12 +297,12 @@ _http.addFilter(_in_one_line)
 
 @asynccontextmanager
 async def _answering(
-    watchdog: Watchdog, access: Access
+    watchdog: Watchdog, access: Access, reload: Reload | None
 ) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
     """Have what speaks HTTP over each connection, of which there are hardly more than allowed."""
     # A question names its prefixes in the first line.
     runner = web.AppRunner(
-        Control(watchdog).application(asks_only=access.asks_only),
+        Control(watchdog, reload).application(asks_only=access.asks_only),
         access_log=None,
         keepalive_timeout=IDLE,
         logger=_http,

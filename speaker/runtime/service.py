@@ -20,6 +20,7 @@ from speaker.health.keepalived.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.reconcile.alarms import Troubles
 from speaker.reconcile.reconciler import Watchdog
+from speaker.runtime.reloads import Outcome, Reloads
 from speaker.state.store import Store
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
@@ -49,10 +50,6 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
     await asyncio.gather(*(end(task, 2 * PARTING) for task in tasks))
 
 
-async def _serve(watchdog: Watchdog) -> None:
-    await control.serve(watchdog.config.settings.control, watchdog)
-
-
 async def _serve_readers(watchdog: Watchdog) -> None:
     read = watchdog.config.settings.read
     access = control.Access(read.mode, read.group, control.READERS, asks_only=True)
@@ -80,6 +77,9 @@ async def _listen_for_addresses(watchdog: Watchdog) -> None:
         return any(vip.health.require_address for vip in watchdog.config.topology.vips)
 
     await AddressEvents(wanted, watchdog.wake).run()
+
+
+_AT_START = "node.state, control and read… take effect at the next start only"
 
 
 def _places(settings: Settings) -> tuple[object, ...]:
@@ -121,7 +121,7 @@ class Service:
         self._farewell = farewell
         self._parts = parts
         self._lock = lock
-        self._reload = asyncio.Event()
+        self._reloads = Reloads()
         self._complaint = ""
         self._troubles = Troubles()
         self._made = asyncio.Event()
@@ -169,7 +169,7 @@ class Service:
         stop = asyncio.Event()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.request)
         if sentinel is not None:
             sentinel.start()
         own, others = self._keep(self.parts()), self._keep(self._parts)
@@ -204,7 +204,7 @@ class Service:
         return (
             Part("configuration", self._take_configurations),
             Part("cycles", self._with(lambda watchdog: watchdog.run())),
-            Part("control", self._with(_serve)),
+            Part("control", self._with(self._serve)),
             Part("read", self._with(_serve_readers)),
             Part("keepalived_fifo", self._with(_listen)),
             Part("addresses", self._with(_listen_for_addresses)),
@@ -227,15 +227,20 @@ class Service:
         while self._watchdog is None:
             self._watchdog = await asyncio.to_thread(self._make)
             if self._watchdog is None:
-                await self._wait_for_reload(RETRY)
+                await self._reloads.wait(RETRY)
         watchdog = self._watchdog
         if not self._made.is_set():
             dc, count = watchdog.config.settings.dc.name, len(watchdog.duties)
             log.warning("started: dc %s, %d prefixes", dc, count)
             self._made.set()
         while True:
-            await self._wait_for_reload(None)
-            await self._take_new(watchdog)
+            await self._reloads.wait()
+            with self._reloads.reading() as outcome:
+                await self._take_new(watchdog, outcome)
+
+    async def _serve(self, watchdog: Watchdog) -> None:
+        path = watchdog.config.settings.control
+        await control.serve(path, watchdog, reload=self._reloads.result)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what the event loop can't give to anybody: one line for a shortage, all of the rest."""
@@ -251,12 +256,6 @@ class Service:
         if self._shortage is not None:
             self._shortage.cancel()
         self._shortage = loop.call_later(SHORT_FOR, self._troubles.note, "resources", "")
-
-    async def _wait_for_reload(self, seconds: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._reload.wait()
-        self._reload.clear()
 
     def _make(self) -> Watchdog | None:
         """Return a watchdog, or None where something must be mended first. May take seconds."""
@@ -304,7 +303,7 @@ class Service:
         config = self._load()
         return config, self._sources(config, watchdog.clock, watchdog.source)
 
-    async def _take_new(self, watchdog: Watchdog) -> None:
+    async def _take_new(self, watchdog: Watchdog, outcome: Outcome) -> None:
         """Take the configuration anew. A bad one changes nothing."""
         try:
             old = watchdog.config
@@ -312,6 +311,7 @@ class Service:
             await watchdog.configure(config, source, self._configure)
         except Exception as error:
             heed_cancellation()
+            outcome.refused(error)
             if isinstance(error, SpeakerError):
                 log.critical("%s", error)
             else:  # whatever it is, ending would end ExaBGP too
@@ -319,6 +319,9 @@ class Service:
             log.critical("the configuration stays as it was")
             return
         before, after = old.settings, config.settings
+        said = f"configuration taken: {len(watchdog.duties)} prefixes"
+        log.warning("%s", said)
         if _places(before) != _places(after):
-            log.critical("node.state, control and read… take effect at the next start only")
-        log.warning("configuration taken: %d prefixes", len(watchdog.duties))
+            log.critical("%s", _AT_START)
+            said = f"{said}; {_AT_START}"
+        outcome.taken(said)
