@@ -8,14 +8,17 @@ seen: it is seen to be at work then.
 
 So a loss is believed when keepalived was seen at rest after it, and the table still shows it after
 that. To be at rest only now is not enough: the table was read before, and keepalived may have gone on
-in between. A machine that stood still as a whole (a guest that was not given a processor) is no sign of
-anything: looks count, and not time alone.
+in between. Nor is rest before: what a virtual server lost since is another loss, and what it lost to
+another keepalived, too; each begins to wait when it is seen. A virtual server that is new is full for as
+long as keepalived is at rest, and empty when it ends. A machine that stood still as a whole (a guest that
+was not given a processor) is no sign of anything: looks count, and not time alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.health.ipvs.table import Table
@@ -38,8 +41,16 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class _Doubt:
-    """A loss that is not believed yet: since when, at how many looks, and whether after some rest."""
+    """A loss that is not believed yet.
 
+    Attributes:
+        about: what the virtual server has now, and who kept it: the loss of more is another doubt.
+        since: when it was first seen.
+        looks: how often it was.
+        rested: whether keepalived was at rest after one of these.
+    """
+
+    about: tuple[object, object]
     since: float
     looks: int = 0
     rested: bool = False
@@ -63,23 +74,24 @@ class Settling:
         """Whether something is not believed yet."""
         return bool(self._doubts)
 
-    def take(self, table: Table, now: float, *, busy: bool) -> Table:
+    def take(self, table: Table, now: float, *, busy: bool, keeper: object = None) -> Table:
         """Return what to believe of a table: what it lost a moment ago is still in it.
 
         Args:
             table: as it was read.
             now: seconds on the steady clock.
             busy: whether keepalived is at work.
+            keeper: which keepalived it is.
         """
         if table is self._seen and not self._doubts:
             return self._believed or table
         self._seen = table
         before = self._believed or Table()
-        lost: set[Key] = {
-            *_lost(before.services, table.services, _fell),
-            *_lost(before.marks, table.marks, _fell_of_mark),
-        }
-        doubts = {key: self._doubts.get(key) or _Doubt(now) for key in lost}
+        lost = chain(
+            _lost(before.services, table.services, _fell),
+            _lost(before.marks, table.marks, _fell_of_mark),
+        )
+        doubts = {key: self._doubt(key, (found, keeper), now) for key, found in lost}
         for doubt in doubts.values():
             doubt.looks += 1
         self._doubts = {key: doubt for key, doubt in doubts.items() if not doubt.is_over(now)}
@@ -94,6 +106,11 @@ class Settling:
             )
         return self._believed
 
+    def _doubt(self, key: Key, about: tuple[object, object], now: float) -> _Doubt:
+        """Return the doubt about a virtual server that there is, if it is about the same; else a new one."""
+        doubt = self._doubts.get(key)
+        return doubt if doubt is not None and doubt.about == about else _Doubt(about, now)
+
     def _keep(self, new: Mapping[K, V], old: Mapping[K, V]) -> dict[K, V]:
         """Return the new servers, with the old realservers of those that wait, if they had any."""
         return {
@@ -103,12 +120,14 @@ class Settling:
         }
 
 
-def _lost(before: Mapping[K, V], after: Mapping[K, V], fell: Callable[[V, V], bool]) -> Iterator[K]:
+def _lost(
+    before: Mapping[K, V], after: Mapping[K, V], fell: Callable[[V, V], bool]
+) -> Iterator[tuple[Key, object]]:
     """Return the virtual servers that have fewer live realservers than before, or are new."""
     for key, found in after.items():
         last = before.get(key)
         if last is None or (last is not found and fell(last, found)):
-            yield key
+            yield key, found
 
 
 def _fell(before: tuple[RealServer, ...], after: tuple[RealServer, ...]) -> bool:

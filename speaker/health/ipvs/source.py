@@ -100,13 +100,15 @@ class IpvsSource:
             # Whoever runs after the table was read, kept it then.
             seen = None if self.keepalived is None else self.keepalived.look()
             now = time.monotonic()
-            believed = self._settling.take(table, now, busy=seen is not None and seen.busy)
+            checker = None if seen is None else seen.checker
+            busy = seen is not None and seen.busy
+            believed = self._settling.take(table, now, busy=busy, keeper=checker)
             if not self._settling.pending or now >= end:
                 break
             await asyncio.sleep(SETTLE)
         if first and self._settling.pending:
             raise TableError("IPVS: changes all the time; it is being filled, or emptied")
-        return believed, None if seen is None else seen.checker
+        return believed, checker
 
 
 async def read_table(readers: Sequence[TableReader]) -> Table:

@@ -107,7 +107,7 @@ class Keepalived:
             found = _scan(self._proc)
             overlapped = self._overlaps(found, now)
             self._take(_identities(found), now, anew=overlapped)
-        busy = any(process.state not in {"S", "I"} for process in found)
+        busy = any(process.state != "S" for process in found)
         return Seen(self._checker, busy)
 
     def _has_new_children(self, found: list[Process]) -> bool:

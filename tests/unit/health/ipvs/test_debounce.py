@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.health import Checker
 from speaker.health.ipvs.debounce import SETTLE, STUBBORN, Settling
 from speaker.health.ipvs.table import Table
 from tests.unit.health.ipvs.tables import TABLES, real, table
@@ -88,6 +89,45 @@ def test_what_is_new() -> None:
     settling = settled(web(ONE))
     assert settling.take(web(ONE, more=True), 10.0, busy=False) == web(ONE)
     assert settling.take(web(ONE, more=True), 10.0 + SETTLE, busy=False) == web(ONE, more=True)
+
+
+def test_the_end_right_after_the_start() -> None:
+    """A virtual server that was full while it was new, and not believed yet, is not believed to be empty."""
+    settling = Settling()
+    settling.take(web(ONE), 10.0, busy=False)
+    settling.take(web(), 10.0 + SETTLE, busy=True)
+    assert settling.pending
+    assert settling.take(Table(), 10.0 + 2 * SETTLE, busy=True) == Table()
+
+
+def test_the_end_after_a_start_that_took_long() -> None:
+    """... however long and often it was looked at before, as after a new configuration of the watchdog."""
+    settling = Settling()
+    looks = [10.0 + since for since in (0, 0.024, 0.065, 0.072, 0.078, 0.095, 0.102, 0.113, 0.122)]
+    for now in looks:
+        settling.take(web(ONE), now, busy=True)
+    settling.take(web(), 11.028, busy=True)
+    assert settling.pending
+    assert settling.take(Table(), 11.059, busy=True) == Table()
+
+
+def test_one_loss_after_another() -> None:
+    """What is lost while another loss waits begins to wait itself."""
+    settling = settled(web(ONE, TWO))
+    assert settling.take(web(ONE), 10.0, busy=False) == web(ONE, TWO)
+    assert settling.take(web(), 10.0 + SETTLE, busy=True) == web(ONE, TWO)
+    assert settling.take(web(), 10.1, busy=False) == web(ONE, TWO)
+    assert settling.take(web(), 10.2, busy=True) == web()
+
+
+def test_another_keepalived() -> None:
+    """That one was at rest when it had ended says nothing of the next, which has just begun to fill."""
+    settling = settled(web(ONE, TWO))
+    first, second = Checker(5.0), Checker(10.05)
+    assert settling.take(web(), 10.0, busy=False, keeper=first) == web(ONE, TWO)
+    assert settling.take(web(), 10.1, busy=True, keeper=second) == web(ONE, TWO)
+    assert settling.take(web(ONE, TWO), 10.2, busy=False, keeper=second) == web(ONE, TWO)
+    assert not settling.pending
 
 
 def test_a_gain_at_once() -> None:

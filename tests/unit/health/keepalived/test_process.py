@@ -283,7 +283,7 @@ def test_whose_program_is_not_shown(machine: Machine) -> None:
     assert machine.started() is None
 
 
-@pytest.mark.parametrize("state", ["R", "D", "T"])
+@pytest.mark.parametrize("state", ["R", "D", "T", "I"])
 def test_at_work(machine: Machine, state: str) -> None:
     """It is busy when any of its processes is not asleep."""
     machine.runs(10)
