@@ -9,13 +9,14 @@ import logging.handlers
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MANAGER = "bgp_mgt"
 WATCHDOG = "vip_watchdog"
@@ -23,6 +24,10 @@ SHADOW = "vip_watchdog: shadow"
 _SYSLOG = Path("/dev/log")
 WAITING = 10_000
 """How many lines may wait to be written."""
+AT_ONCE, EACH_SECOND = 100_000, 20
+"""How many lines may come at once, such as one for each prefix, and in each second from then on."""
+LENGTH = 1 << 16
+"""How many characters of a message are written."""
 
 
 def set_up(tag: str, level: int = logging.INFO) -> None:
@@ -63,7 +68,10 @@ class Printable(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message, and what was raised where that goes with it."""
-        return printable(super().format(record), keep="\n").replace("\n", "\n  ")
+        text = super().format(record)
+        if (more := len(text) - LENGTH) > 0:
+            text = f"{text[:LENGTH]}… and {more} characters more"
+        return printable(text, keep="\n").replace("\n", "\n  ")
 
 
 class _Stderr(logging.StreamHandler[io.TextIOWrapper]):
@@ -99,23 +107,42 @@ class Syslog(logging.handlers.SysLogHandler):
 
 
 class Queueing(logging.handlers.QueueHandler):
-    """Puts lines in a queue, and drops them while nobody writes: memory is worth more."""
+    """Puts lines in a queue, and drops them while nobody writes, or so many come that a disk fills."""
 
-    def __init__(self, records: queue.SimpleQueue[logging.LogRecord]) -> None:
+    def __init__(
+        self,
+        records: queue.SimpleQueue[logging.LogRecord],
+        steady: Callable[[], float] = time.monotonic,
+        at_once: int = AT_ONCE,
+    ) -> None:
         super().__init__(records)
         self._records = records
-        self._dropped = 0
+        self._steady = steady
+        self._at_once, self._left, self._counted = at_once, float(at_once), steady()
+        self._dropped, self._why = 0, ""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a line in the queue."""
-        if self._records.qsize() >= WAITING:
-            self._dropped += 1
+        if why := self._full():
+            self._dropped, self._why = self._dropped + 1, why
             return
         if self._dropped:
-            text = f"log: {self._dropped} lines were dropped, because stderr or syslog took none"
+            text = f"log: {self._dropped} lines were dropped, because {self._why}"
             self._dropped = 0
             super().enqueue(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
         super().enqueue(record)
+
+    def _full(self) -> str:
+        """Return why no line can be taken, nothing where one can."""
+        if self._records.qsize() >= WAITING:
+            return "stderr or syslog took none"
+        now = self._steady()
+        self._left = min(self._at_once, self._left + EACH_SECOND * (now - self._counted))
+        self._counted = now
+        if self._left < 1:
+            return f"there were more than {EACH_SECOND} a second for long"
+        self._left -= 1
+        return ""
 
 
 def _unbuffered_stderr() -> io.TextIOWrapper:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.lint.finding import Code, Finding
 from speaker.backends.quagga.running_config import start_lines
 from speaker.check.report import Report
+from speaker.files import bounded
 
 if TYPE_CHECKING:
     from speaker.config.settings import Config
@@ -17,7 +18,8 @@ def start_files(config: Config) -> Report:
     found = []
     for path in config.settings.quagga.start_files:
         try:
-            lines = path.read_text("utf-8", "backslashreplace").splitlines()
+            with bounded.regular(path) as descriptor:
+                text = bounded.read(descriptor).decode("utf-8", "backslashreplace")
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -37,7 +39,7 @@ def start_files(config: Config) -> Report:
                 f"network {prefix}: announced at bgpd's start until the next pass, drained or not",
                 "remove the line",
             )
-            for number, prefix in start_lines(lines)
+            for number, prefix in start_lines(text.splitlines())
             if config.topology.find(prefix) is not None
         ]
     return Report(tuple(found))

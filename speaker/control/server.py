@@ -283,16 +283,13 @@ async def serving(
         yield
 
 
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Have the library say in one line, and not by a traceback, that somebody speaks no HTTP."""
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out of the log, line by line and with a traceback, that somebody speaks no HTTP: they are told."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.msg, record.args = "control: a request that is not HTTP: %.80r", (error.message,)
-        record.exc_info = None
-    return True
+    return not isinstance(error, HttpProcessingError)
 
 
-_http.addFilter(_in_one_line)
+_http.addFilter(_is_ours)
 
 
 @asynccontextmanager

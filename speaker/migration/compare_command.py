@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from speaker.files import bounded
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
@@ -67,7 +68,7 @@ def make(path: Path, config: Config, said: str) -> Comparison:
         MigrationError: the file can't be read, or nothing of it can be said.
     """
     try:
-        content = path.read_bytes()
+        content = bounded.read(path)
     except OSError as error:
         raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
     configuration = read(str(path), content, Dialect(said) if said else None)

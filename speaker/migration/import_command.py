@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from policy.lint import lint
 from speaker import config
 from speaker.errors import SpeakerError
+from speaker.files import bounded
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
@@ -73,7 +74,7 @@ def _run(call: Import, source: Kernel) -> int:
     sites, refused, faults = [], False, []
     for dc, file in call.files.items():
         try:
-            content = file.read_bytes()
+            content = bounded.read(file)
         except OSError as error:
             raise MigrationError(
                 f"{file}: {error.strerror}; name a file that can be read"

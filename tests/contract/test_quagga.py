@@ -458,3 +458,10 @@ def test_the_as_is_not_taken_from_bgpd() -> None:
     attributes = PROFILES[1].attributes(Asn(64511))
     assert asyncio.run(backend.apply([Announce(Route(V4, attributes))])) == {}
     assert "router bgp 64511" in bgpd.runs[-1]
+
+
+def test_vtysh_that_says_too_much(tmp_path: File) -> None:
+    """It is ended, and what it said is no answer."""
+    path = program(tmp_path, "exec yes")
+    with pytest.raises(VtyshError, match="vtysh: more than 1000000 bytes"):
+        asyncio.run(Shell(path, 60, max_output=1_000_000)(["show running-config"]))

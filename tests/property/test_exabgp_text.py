@@ -496,3 +496,15 @@ def test_answers_that_all_come_late(questions: int) -> None:
     for _ in range(questions - 1):
         assert InStep() not in list(conversation.receive(b"".join(reply)))
     assert InStep() in list(conversation.receive(b"".join(reply)))
+
+
+def test_an_endless_reply() -> None:
+    """A reply without an end is given up past its bound, and none of it is kept."""
+    conversation = Conversation(max_reply=1000)
+    for lines in (10, 10, 11):
+        conversation.send("show adj-rib out extensive")
+        events = [*conversation.receive((b"x" * 100 + b"\n") * lines)]
+        if lines <= 10:
+            assert [type(event) for event in conversation.receive(b"done\n")] == [Reply]
+    assert events == [OutOfStep("a reply of over 1000 bytes")]
+    assert not conversation._lines

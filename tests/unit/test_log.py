@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.log import WAITING, Queueing, Syslog
+from speaker.log import EACH_SECOND, LENGTH, WAITING, Printable, Queueing, Syslog
 
 CLOSE_STDERR = """
 import os, sys
@@ -117,3 +117,33 @@ def test_nobody_writes() -> None:
     queueing.emit(line("y"))
     said = [records.get().getMessage() for _ in range(records.qsize())]
     assert said == ["log: 5 lines were dropped, because stderr or syslog took none", "y"]
+
+
+def test_too_many_lines() -> None:
+    """Whoever can cause lines fills no disk: past so many at once, so many a second, and how many were left out."""
+    now = [0.0]
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    queueing = Queueing(records, lambda: now[0], at_once=50)
+
+    def written(count: int) -> list[str]:
+        found = []
+        for _ in range(count):
+            queueing.emit(line("x"))
+            while not records.empty():
+                found.append(records.get().getMessage())
+        return found
+
+    assert written(57) == ["x"] * 50
+    now[0] += 1.0
+    said = (
+        f"log: 7 lines were dropped, because there were more than {EACH_SECOND} a second for long"
+    )
+    assert written(EACH_SECOND + 9) == [said, *["x"] * EACH_SECOND]
+    now[0] += 100.0
+    assert len(written(200)) == 51
+
+
+def test_a_long_message() -> None:
+    """A message of any length takes no more than so much of the log."""
+    record = logging.makeLogRecord({"msg": "%s", "args": ("y" * (LENGTH + 5),)})
+    assert Printable("%(message)s").format(record) == f"{'y' * LENGTH}… and 5 characters more"

@@ -21,6 +21,10 @@ MAX_PREFIXES = 200_000
 """For so many prefixes of one session it is kept what it was sent: others than ours may announce too."""
 
 
+MAX_SESSIONS = 10_000
+"""Sessions of which it is kept what they were sent: their addresses are what ExaBGP says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """An UPDATE that a session was sent, in the text of its prefixes."""
@@ -76,7 +80,13 @@ class Feed:
 
     def take(self, update: Update) -> None:
         """Take over what a session was sent."""
-        self.sessions[update.ends].take(update)
+        self.session(update.ends).take(update)
+
+    def session(self, ends: Ends) -> Sendings:
+        """Return what a session was sent. Of one too many nothing is kept, and so nothing is known."""
+        if len(self.sessions) >= MAX_SESSIONS and ends not in self.sessions:
+            return Sendings()
+        return self.sessions[ends]
 
     def forget_all(self) -> None:
         """Know nothing any more: something that was told is lost."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINE = 1 << 20
+MAX_REPLY = 1 << 28
+"""Bytes: the Adj-RIB-Outs of ten sessions with 50,000 prefixes each have half as many."""
 _QUESTION = b"show neighbor summary\n"
 _ANSWER = re.compile(r"Peer +AS +up/down ")
 
@@ -96,13 +98,16 @@ class _State(Enum):
 class Conversation:
     """Both directions of the pipe between ExaBGP and the process that it spawned."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_reply: int = MAX_REPLY) -> None:
+        """Begin with no command in flight, and replies of so many bytes at most."""
+        self._max_reply = max_reply
         self._state = _State.IDLE
         self._buffer = b""
         self._skipping = False
         self.heard = 0
         """How many lines came that may belong to a reply."""
         self._lines: list[str] = []
+        self._size = 0
         self._command = ""
         self._answers_due = 0
         self._answer_seen = False
@@ -135,7 +140,7 @@ class Conversation:
             raise ProtocolError(f"{command!r}: not one line of ASCII")
         self._state = _State.WAITING
         self._command = command
-        self._lines = []
+        self._lines, self._size = [], 0
         return command.encode("ascii") + b"\n"
 
     def resynchronise(self) -> bytes:
@@ -189,7 +194,12 @@ class Conversation:
         elif _ANSWER.match(line):
             yield OutOfStep(line)
         else:
-            self._lines.append(line)
+            self._size += len(line)
+            if self._size > self._max_reply:
+                self._lines = []
+                yield OutOfStep(f"a reply of over {self._max_reply} bytes")
+            else:
+                self._lines.append(line)
 
     def _line_out_of_step(self, line: str) -> Iterator[Event]:
         if _ANSWER.match(line):

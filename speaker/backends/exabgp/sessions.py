@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speaker.backends.exabgp.feed import MAX_SESSIONS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,8 @@ class Sessions:
     def is_told(self, ends: Ends, now: float, *, up: bool) -> bool | None:
         """Take what ExaBGP tells of a session, and return what was known before."""
         before = self._up.get(ends)
+        if len(self._told) >= MAX_SESSIONS and ends not in self._told:
+            return before  # it is shown when ExaBGP is asked next
         self._up[ends] = self._told[ends] = up
         if up:
             self._since[ends] = now
@@ -48,6 +52,7 @@ class Sessions:
             now: when it was shown.
         """
         self._up = {**{ends: up_for is not None for ends, up_for in sessions.items()}, **self._told}
+        self._since = {ends: since for ends, since in self._since.items() if ends in self._up}
         missed = []
         for ends, up_for in sessions.items():
             if up_for is not None and now - up_for > self._since.get(ends, self.began) + SLACK:

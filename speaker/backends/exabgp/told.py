@@ -28,7 +28,7 @@ class Told:
         """Take over what ExaBGP told."""
         match event:
             case PeerState(ends):
-                self._feed.sessions[ends].begin()
+                self._feed.session(ends).begin()
             case Update():
                 self._feed.take(event)
             case Garbled():
@@ -54,7 +54,7 @@ class Told:
             if told_before.get(neighbor.ends) is False:  # it did not tell of all until now
                 session.forget()
         for ends in missed:
-            self._feed.sessions[ends].forget()
+            self._feed.session(ends).forget()
 
     def _session(self, neighbor: Neighbor) -> Sendings:
         """Return what a neighbour's session was sent: ExaBGP may choose its local address."""

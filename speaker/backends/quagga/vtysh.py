@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 20.0
+MAX_OUTPUT = 1 << 29
+"""Bytes of either output: a million routes of five peers have as many."""
+_CHUNK = 1 << 18
 PARTING = 1.0
 """How long a vtysh that was killed may take to be gone, in seconds."""
 
@@ -56,9 +59,12 @@ class Vtysh(Protocol):
 class Shell:
     """The real vtysh."""
 
-    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, path: Path, timeout: float = TIMEOUT, *, max_output: int = MAX_OUTPUT
+    ) -> None:
         """Run nothing yet."""
         self._path = path
+        self._max_output = max_output
         self._timeout = timeout
 
     async def __call__(self, commands: Sequence[str]) -> Output:
@@ -82,7 +88,10 @@ class Shell:
             ) from error
         try:
             async with asyncio.timeout(self._timeout):
-                stdout, stderr = await process.communicate()
+                stdout, stderr = await asyncio.gather(
+                    self._whole(process.stdout, commands), self._whole(process.stderr, commands)
+                )
+                await process.wait()
         except TimeoutError:
             raise VtyshError(
                 f"vtysh: no end within {self._timeout:g}s; what it did is unknown", commands
@@ -100,6 +109,18 @@ class Shell:
                 "quagga/bgpd not running, or this user is not in its vty group", commands, output
             )
         return output
+
+    async def _whole(self, pipe: asyncio.StreamReader | None, commands: Sequence[str]) -> bytes:
+        """Read an output to its end, if it is not too long."""
+        found = bytearray()
+        while pipe is not None and (data := await pipe.read(_CHUNK)):
+            found += data
+            if len(found) > self._max_output:
+                raise VtyshError(
+                    f"vtysh: more than {self._max_output} bytes; is this bgpd's own vtysh?",
+                    commands,
+                )
+        return bytes(found)
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

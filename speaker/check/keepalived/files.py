@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.check.keepalived.lines import MAX_FILES
+from speaker.files import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +28,8 @@ class MachineFiles:
 
     def read(self, path: PurePath, limit: int) -> str:
         """Return the text of a file. What is executable is passed over by keepalived. See `Files`."""
-        # Not blocking: a fifo in place of a file would be waited for.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise OSError(errno.EINVAL, "not a regular file")
+        with bounded.regular(path) as descriptor:
+            mode = os.fstat(descriptor).st_mode
             if mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
                 raise OSError(errno.EINVAL, "executable, which keepalived does not read")
-            data = file.read(limit + 1)
-        if len(data) > limit:
-            raise OSError(errno.EFBIG, "too large")
-        return data.decode("utf-8", "backslashreplace")
+            return bounded.read(descriptor, limit).decode("utf-8", "backslashreplace")

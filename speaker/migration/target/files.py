@@ -34,7 +34,11 @@ def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> 
     # Not Path.is_dir(), which raises where it may not look.
     there = next(path for path in (out, *out.parents) if os.path.isdir(path))  # noqa: PTH112
     try:
+        if os.geteuid() == 0:
+            trusted.check_folders(there / "vip.toml")
         folder = Path(tempfile.mkdtemp(prefix=".import-", dir=there))
+    except trusted.UntrustedError as error:
+        raise MigrationError(f"--out {out}: {error}") from error
     except OSError as error:
         raise MigrationError(f"--out {out}: {there}: {error.strerror}; {_REMEDY}") from error
     try:

@@ -379,7 +379,7 @@ def test_start_file(run: Run) -> None:
     path.unlink()
     path.mkdir()
     assert run("check", "--offline") == 2
-    assert run.out[0].startswith(f"{path}: Is a directory; it may have network lines")
+    assert run.out[0].startswith(f"{path}: not a regular file; it may have network lines")
     site(run.directory)
     assert run("check", "--offline") == 0
 

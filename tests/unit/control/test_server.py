@@ -380,6 +380,36 @@ def test_too_large(tmp_path: Path) -> None:
     served(tmp_path, ask)
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST /intents HTTP/1.1\r\nHost:\r\nContent-Length: 1\r\n\r\n",
+        b"\x16\x03\x01\x02\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
+    ],
+)
+def test_what_is_no_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    """Who speaks no HTTP, or goes away in the midst of a request, writes nothing into the log."""
+
+    def ask(site: Site) -> None:
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(str(site.control))
+                caller.sendall(request_)
+                caller.shutdown(socket.SHUT_WR)
+                while caller.recv(65536):
+                    pass
+        assert answers(site.control)
+
+    caplog.clear()
+    served(tmp_path, ask)
+    assert not [
+        r for r in caplog.records if r.exc_info or "http" in r.name or "intents" in r.message
+    ]
+
+
 def test_the_store_fails(tmp_path: Path) -> None:
     """Where a wish can't be recorded, nothing is withdrawn, and the answer says so."""
 

@@ -23,6 +23,9 @@ from speaker.migration.target import files as output
 from speaker.migration.target.exabgp_site import make
 from speaker.migration.updates.evaluate import evaluate
 from tests.support.lab.dns import DnsServer, records
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.requirements import require
+from tests.support.lab.user import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -653,6 +656,17 @@ def test_a_full_disk(site: Site) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, site.is_empty) == (255, True)
     assert f"--out {site.out}: vip.toml: File too large; nothing is written" in done.stderr
+
+
+def test_a_folder_of_another_user(capsys: pytest.CaptureFixture[str]) -> None:
+    """Root writes into no folder where another user could put a link in the place of its files."""
+    require()
+    with reachable(0o755) as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        theirs = Site(folder, capsys)
+        status, said = theirs.run({"par1": bgpd(network(1, "BGP1"), maps=BGP1)}, "--quagga")
+        assert (status, theirs.is_empty) == (255, True)
+        assert f"{folder}: belongs to user {NOBODY}" in said
 
 
 def test_all_or_none(site: Site) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from policy.damping import Damping
 from policy.health import Service, ServiceMemory
 from policy.intent import Intent, Mode
-from speaker.state.database import _STEPS
+from speaker.state.database import _STEPS, MAX_SIZE
 from speaker.state.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
 from tests.support.strategies import policy as made
 
@@ -449,6 +449,23 @@ def test_not_a_state_file(path: Path, content: bytes) -> None:
     with pytest.raises(StoreError, match=r"drain again what it had|move the file away"):
         Store(path)
     assert path.read_bytes() == content
+
+
+def test_damaged_where_sqlite_quotes_it(path: Path, store: Store) -> None:
+    """Bytes that are no text, where SQLite quotes them in what it says, are a fault like any other."""
+    store.close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE damping", b"CREATE T\xbdBLE damping"))
+    with pytest.raises(StoreError, match=r"damaged: .*drain again what it had"):
+        Store(path)
+
+
+@pytest.mark.parametrize("rehearse", [False, True])
+def test_a_huge_file(path: Path, store: Store, *, rehearse: bool) -> None:
+    """A file of which operators, who may write it, made one that takes all memory is not read."""
+    store.close()
+    os.truncate(path, MAX_SIZE + 1)
+    with pytest.raises(StoreError, match=f"has {MAX_SIZE + 1} bytes, at most {MAX_SIZE} are read"):
+        Store(path, rehearse=rehearse)
 
 
 def test_of_a_newer_program(path: Path, store: Store) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from policy.route import parse_prefix
-from speaker.backends.exabgp.feed import MAX_PREFIXES, Feed, Update
+from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, Update
 from speaker.backends.exabgp.neighbors import Ends
 from speaker.backends.exabgp.protocol import Conversation, Garbled, Ignored, parse_json
+from speaker.backends.exabgp.sessions import Sessions
 
 if TYPE_CHECKING:
     from speaker.backends.exabgp.protocol import Event
@@ -73,6 +74,28 @@ def test_bounded() -> None:
     assert (feed.sessions[A].has(str(ONE)), feed.sessions[A].has(str(TWO))) == (None, None)
     feed.take(announced(TWO))
     assert (feed.sessions[A].has(str(ONE)), feed.sessions[A].has(str(TWO))) == (None, True)
+
+
+def test_sessions_are_bounded() -> None:
+    """Of so many sessions it is kept what they were sent: of others nothing is known."""
+    feed = Feed()
+    for number in range(MAX_SESSIONS):
+        feed.session(Ends(IPv4Address(number), None)).begin()
+    feed.session(A).begin()
+    feed.take(announced(ONE))
+    assert len(feed.sessions) == MAX_SESSIONS
+    assert feed.session(A).has(str(ONE)) is None
+
+
+def test_sessions_that_come_and_go_are_bounded() -> None:
+    """What is kept of sessions does not grow with all that there ever were, such as of a range."""
+    sessions = Sessions()
+    for number in range(MAX_SESSIONS + 9):
+        sessions.is_told(Ends(IPv4Address(number), None), 0.0, up=True)
+    assert len(sessions._told) == MAX_SESSIONS
+    sessions.ask()
+    sessions.shown({A: None}, 1.0)
+    assert (len(sessions._up), len(sessions._since)) == (1, 0)
 
 
 # --- its lines ---------------------------------------------------------------------------------
