@@ -29,18 +29,21 @@ class DampingRule:
     def __post_init__(self) -> None:
         if self.half_life <= 0 or self.max_suppress <= 0:
             raise PolicyError(
-                f"damping: half_life = {self.half_life}, max_suppress = {self.max_suppress}: "
-                "must be greater than 0"
+                f"half_life = {self.half_life}, max_suppress = {self.max_suppress}: "
+                "must be greater than 0",
+                of="damping",
             )
         if not 0 < self.reuse < self.suppress:
             raise PolicyError(
-                f"damping: reuse = {self.reuse:g}, suppress = {self.suppress:g}: reuse must be "
-                "greater than 0, and suppress greater than reuse"
+                f"reuse = {self.reuse:g}, suppress = {self.suppress:g}: reuse must be "
+                "greater than 0, and suppress greater than reuse",
+                of="damping",
             )
         if self.ceiling < self.suppress:
             raise PolicyError(
-                f"damping: suppress = {self.suppress:g} is never reached: max_suppress bounds the "
-                f"penalty at {self.ceiling:.0f}; make max_suppress longer, or half_life shorter"
+                f"suppress = {self.suppress:g} is never reached: max_suppress bounds the "
+                f"penalty at {self.ceiling:.0f}; make max_suppress longer, or half_life shorter",
+                of="damping",
             )
 
     @property

@@ -130,11 +130,12 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not 0 <= self.drop_at < self.restore_at:
             raise PolicyError(
-                f"health: drop_at = {self.drop_at}, restore_at = {self.restore_at}: "
-                "drop_at must be 0 or more, and restore_at greater than it"
+                f"drop_at = {self.drop_at}, restore_at = {self.restore_at}: "
+                "drop_at must be 0 or more, and restore_at greater than it",
+                of="health",
             )
         if self.fall < 0 or self.rise < 0:
-            raise PolicyError(f"health: fall = {self.fall}, rise = {self.rise}: not negative")
+            raise PolicyError(f"fall = {self.fall}, rise = {self.rise}: not negative", of="health")
 
 
 @dataclass(frozen=True, slots=True)

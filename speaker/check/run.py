@@ -64,5 +64,5 @@ def _refused(path: Path, environ: Mapping[str, str]) -> Iterator[str]:
     try:
         configuration.load(path, environ)
     except configuration.ConfigError as error:
-        for fault in error.errors:
+        for fault in error.faults:
             yield f"vip_watchdog and the other commands refuse the file: {fault}"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speaker.config.build import Builder
+from speaker.config.build import FaultsError, build
+from speaker.config.fault import Fault
 from speaker.config.validate import form
 from speaker.errors import SpeakerError
 from speaker.files import trusted
@@ -32,11 +33,16 @@ _LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}")
 
 
 class ConfigError(SpeakerError):
-    """The configuration was refused. `errors` has a line for each fault, with the path of its key."""
+    """The configuration was refused. `faults` says all that is wrong, each with the path of its key."""
 
-    def __init__(self, path: Path, errors: Sequence[str]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("\n".join(f"configuration: {path}: {error}" for error in self.errors))
+    def __init__(self, path: Path, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"configuration: {path}: {fault}" for fault in self.faults))
+
+    @classmethod
+    def of_file(cls, path: Path, message: str) -> ConfigError:
+        """Return the error of a file that can't be read, or is not TOML."""
+        return cls(path, (Fault((), message),))
 
 
 def find(option: str | None, environ: Mapping[str, str]) -> Path:
@@ -59,11 +65,10 @@ def load(
     Raises:
         ConfigError: it can't be read, or has faults: all of them at once.
     """
-    builder = Builder(*form(_read(path, environ, obeyed=obeyed)), allow_ties=allow_ties)
-    config = builder.build()
-    if config is None:
-        raise ConfigError(path, builder.faults)
-    return config
+    try:
+        return build(form(_read(path, environ, obeyed=obeyed)), allow_ties=allow_ties)
+    except FaultsError as error:
+        raise ConfigError(path, error.faults) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,10 @@ def read(path: Path) -> File:
     node = written["node"]
     if isinstance(node, dict):
         node.setdefault("dc", "")
-    document, faults = form(written)
-    if faults:
-        raise ConfigError(path, faults)
-    return File(path, written, document)
+    found = form(written)
+    if found.faults:
+        raise ConfigError(path, found.faults)
+    return File(path, written, found.document)
 
 
 def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, Any]:
@@ -96,15 +101,15 @@ def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, 
         text = _text(path, obeyed=obeyed)
         document = tomllib.loads(text)
     except trusted.UntrustedError as error:
-        raise ConfigError(path, [str(error)]) from error
+        raise ConfigError.of_file(path, str(error)) from error
     except OSError as error:
-        raise ConfigError(path, [f"{error.strerror}; name the file with --config"]) from error
+        raise ConfigError.of_file(path, f"{error.strerror}; name the file with --config") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(path, [f"byte {error.start}: not UTF-8; TOML must be"]) from error
+        raise ConfigError.of_file(path, f"byte {error.start}: not UTF-8; TOML must be") from error
     except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
-        raise ConfigError(path, [f"not TOML: {error}"]) from error
+        raise ConfigError.of_file(path, f"not TOML: {error}") from error
     if _depth(document) > MAX_DEPTH:
-        raise ConfigError(path, [_TOO_DEEP])
+        raise ConfigError.of_file(path, _TOO_DEEP)
     node = document.setdefault("node", {})
     if isinstance(node, dict):
         for name, variable in (("dc", "VIP_DC"), ("backend", "VIP_BACKEND")):
@@ -123,11 +128,11 @@ def _text(path: Path, *, obeyed: bool) -> str:
             trusted.check_open(path, file.fileno(), os.geteuid())
         content = file.read(MAX_SIZE + 1)
     if len(content) > MAX_SIZE:
-        raise ConfigError(path, [f"more than {MAX_SIZE} bytes; is this vip.toml?"])
+        raise ConfigError.of_file(path, f"more than {MAX_SIZE} bytes; is this vip.toml?")
     text = content.decode("utf-8")
     if (found := _LONG_KEY.search(text)) is not None:
         line = text.count("\n", 0, found.start()) + 1
-        raise ConfigError(path, [f"line {line}: {_TOO_DEEP}"])
+        raise ConfigError.of_file(path, f"line {line}: {_TOO_DEEP}")
     return text
 
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from speaker.config import render_tables
-from speaker.config.build import Builder
+from speaker.config.build import FaultsError, build
 from speaker.config.schema import Document
 from speaker.config.settings import Config, HealthSettings
 from speaker.config.toml_text import TomlText
+from speaker.config.validate import Form
 from speaker.errors import SpeakerError
 from speaker.units import duration_text
 
@@ -56,10 +57,10 @@ def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
         "node": {"dc": dc, "backend": backend},
         "dc": {each.name: {"asn": each.asn, "weight": each.weight} for each in topology.dcs},
     }
-    builder = Builder(Document.model_validate(document), [])
-    config = builder.build()
-    if config is None:
-        raise SpeakerError("\n".join(builder.faults))
+    try:
+        config = build(Form(Document.model_validate(document)))
+    except FaultsError as error:
+        raise SpeakerError(str(error)) from error
     health = {
         vip.name: HealthSettings("ipvs", frozenset(), dict.fromkeys(vip.health.required, ()))
         for vip in topology.vips

@@ -1,66 +1,96 @@
-"""vip.toml's tables and types, and the faults of its form: what is faulty does not hide the rest."""
+"""vip.toml's tables and types, and the faults of its form: what is faulty does not hide the rest.
+
+What is faulty is replaced in a copy until the rest has its form, so that its sense can be checked in
+the same run. Where something stands in for what is faulty and may not be missing is remembered by its
+path: what names it is not at fault for that.
+"""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from speaker.config.fault import Fault
 from speaker.config.schema import Document
-from speaker.config.toml_text import toml_path
+
+if TYPE_CHECKING:
+    from speaker.config.fault import KeyPath
 
 _ROUNDS = 20
-# What is faulty and may not be missing still exists: what names it is not at fault for that.
-NOWHERE = "?"
-NO_ADDRESS = "127.255.255.254"
-_STAND_IN: dict[str, Any] = {"node": {"dc": NOWHERE}, "dc": {NOWHERE: {"asn": 1}}}
+_STAND_IN: dict[str, Any] = {"node": {"dc": "?"}, "dc": {"?": {"asn": 1}}}
+_ADDRESS = "127.255.255.254"
 
 
-def form(document: dict[str, Any]) -> tuple[Document, list[str]]:
-    """Return the document and the faults of its form.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A document that has its form; the faults that what was written had; what stands in for it."""
 
-    What is faulty is replaced until the rest has its form, so that the rest's sense can be
-    checked in the same run.
-    """
-    faults: dict[str, None] = {}  # in their order, each once
+    document: Document
+    faults: tuple[Fault, ...] = ()
+    replaced: frozenset[KeyPath] = frozenset()
+
+    def lacks(self, *path: int | str) -> bool:
+        """Tell whether what stands at a path was replaced or removed, or what it stands in."""
+        return bool(self.replaced) and any(
+            path[: end + 1] in self.replaced for end in range(len(path))
+        )
+
+
+def form(document: dict[str, Any]) -> Form:
+    """Return the document with the faults of its form."""
+    faults: dict[Fault, None] = {}  # in their order, each once
+    replaced: set[KeyPath] = set()
     whole = document
     for _ in range(_ROUNDS):
         try:
-            return Document.model_validate(whole), [*faults]
+            return Form(Document.model_validate(whole), (*faults,), frozenset(replaced))
         except ValidationError as error:
             found = error.errors()
         if whole is document:
             whole = copy.deepcopy(document)  # only what has faults is changed
-        faults |= dict.fromkeys(map(_line, found))
-        for fault in reversed(found):
-            _replace(whole, fault["loc"])
-    return Document.model_validate(_STAND_IN), [*faults]
+        faults |= dict.fromkeys(map(_fault, found))
+        replaced.update(_replace(whole, fault["loc"]) for fault in reversed(found))
+    return Form(
+        Document.model_validate(_STAND_IN), (*faults,), frozenset((key,) for key in _STAND_IN)
+    )
 
 
-def _replace(document: dict[str, Any], path: tuple[int | str, ...]) -> None:
-    """Remove what stands at a path, or put a stand-in where it may not be missing.
+def _replace(document: dict[str, Any], path: KeyPath) -> KeyPath:
+    """Remove what stands at a path, or put something in its place where it may not be missing.
 
     In a list of addresses the others keep their places; other lists are removed as a whole.
+
+    Returns:
+        The path of what was replaced or removed.
     """
     match path:
         case ("node" | "dc" as key,) | ("node" as key, "dc"):
             document[key] = copy.deepcopy(_STAND_IN[key])
+            return (key,)
         case ("dc", name, *_):
             document["dc"][name] = {"asn": 1}
+            return path[:2]
         case ("profile", name, *_):
             document["profile"].pop(name, None)
+            return path[:2]
         case ("vip", name, "addresses"):
-            document["vip"][name]["addresses"] = [NO_ADDRESS]
+            document["vip"][name]["addresses"] = [_ADDRESS]
+            return path
         case ("vip", name, "addresses", int(index)) | ("vip", name, "addresses", int(index), "ip"):
-            document["vip"][name]["addresses"][index] = NO_ADDRESS
+            document["vip"][name]["addresses"][index] = _ADDRESS
+            return path[:4]
         case ("vip", name, "services", service, "realservers", *_):
-            document["vip"][name]["services"][service]["realservers"] = [f"{NO_ADDRESS}:1"]
+            document["vip"][name]["services"][service]["realservers"] = [f"{_ADDRESS}:1"]
+            return path[:5]
         case _:
             _remove(document, path)
+            return path
 
 
-def _remove(place: Any, path: tuple[int | str, ...]) -> None:
+def _remove(place: Any, path: KeyPath) -> None:
     """Remove what stands at a path, or the innermost thing around it that a table has."""
     part, *rest = path
     inner = place.get(part)
@@ -72,15 +102,15 @@ def _remove(place: Any, path: tuple[int | str, ...]) -> None:
         place.pop(part, None)
 
 
-def _line(fault: Any) -> str:
+def _fault(found: Any) -> Fault:
     """Return one fault: the path of the key, what was found, and what is wanted."""
-    where = toml_path([part for part in fault["loc"] if part != "[key]"])
-    match fault["type"]:
+    path = tuple(part for part in found["loc"] if part != "[key]")
+    match found["type"]:
         case "extra_forbidden":
-            return f"{where}: unknown key; correct its spelling, or remove it"
+            return Fault(path, "unknown key; correct its spelling, or remove it")
         case "missing":
-            return f"{where}: missing; it has no default"
+            return Fault(path, "missing; it has no default")
         case "value_error":
-            return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+            return Fault(path, str(found["ctx"]["error"]))
         case _:
-            return f"{where}: {fault['msg']} (found {fault['input']!r:.80})"
+            return Fault(path, f"{found['msg']} (found {found['input']!r:.80})")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from speaker import config as configuration
 from speaker.clock import SystemClock
 from speaker.config import ConfigError
+from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
 from speaker.health.addresses import AddressEvents
@@ -291,12 +292,8 @@ class Service:
     def _load(self) -> Config:
         config = configuration.load(self._path, os.environ)
         if config.settings.backend != self._name:
-            raise ConfigError(
-                self._path,
-                [
-                    f"node.backend: {config.settings.backend!r}; this vip_watchdog runs {self._name!r}"
-                ],
-            )
+            found = f"{config.settings.backend!r}; this vip_watchdog runs {self._name!r}"
+            raise ConfigError(self._path, (Fault(("node", "backend"), found),))
         return config
 
     def _load_with_sources(self, watchdog: Watchdog) -> tuple[Config, HealthSource]:

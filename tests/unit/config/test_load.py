@@ -56,7 +56,7 @@ def faults(text: str, **environ: str) -> list[str]:
     """The faults of a file, each as its line says it."""
     with pytest.raises(ConfigError) as caught:
         load(text, allow_ties=False, **environ)
-    errors = list(caught.value.errors)
+    errors = [str(fault) for fault in caught.value.faults]
     lines = str(caught.value).splitlines()
     assert all(line.startswith("configuration: /") for line in lines)
     assert [line.split("vip.toml: ", 1)[1] for line in lines] == errors
@@ -862,7 +862,7 @@ def check(text: str) -> None:
     try:
         loaded = load(text)
     except ConfigError as error:
-        found = error.errors
+        found = tuple(map(str, error.faults))
     else:
         found = ()
     if found:

@@ -1,0 +1,153 @@
+"""How a VIP's health is judged, and where it is looked at: `[health]` under what the VIP says itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.damping import DampingRule
+from policy.errors import PolicyError
+from policy.health import CheckerRule, HealthRule, Service, Thresholds
+from speaker.config.settings import HealthSettings
+
+if TYPE_CHECKING:
+    from speaker.config.fault import Faults, KeyPath
+    from speaker.config.schema import HealthTable, VipTable
+    from speaker.units import Endpoint
+
+_BOUNDS = {"drop_at", "restore_at"}
+
+
+class HealthBuilder:
+    """Makes the rules of VIPs. Thousands of VIPs with the same rule share one object."""
+
+    def __init__(self, base: HealthTable, faults: Faults) -> None:
+        """Make no rule yet.
+
+        Args:
+            base: `[health]`.
+            faults: where to note what makes no sense.
+        """
+        self._base = base
+        self._faults = faults
+        self._rules: dict[HealthRule, HealthRule] = {}
+        self._usual: HealthRule | None = None
+        """The rule of a VIP that says nothing of its own."""
+
+    def check_base(self) -> None:
+        """Judge `[health]` by itself: no VIP may have what it says."""
+        health = self._base
+        if health.model_fields_set >= _BOUNDS:
+            self._thresholds(
+                ("health",), health.drop_at, health.restore_at, health.fall, health.rise
+            )
+        self._damping(("health", "damping"), health)
+
+    def rule(self, path: KeyPath, vip: VipTable) -> HealthRule | None:
+        """Return the rule of a VIP at a path, None where it makes no sense."""
+        is_usual = not vip.services and not vip.health.model_fields_set
+        if is_usual and self._usual is not None:
+            return self._usual
+        health = _over(self._base, vip.health)
+        # What is inherited is at fault where it stands, once, and not in each VIP.
+        inherited = not _BOUNDS & vip.health.model_fields_set
+        thresholds = self._thresholds(
+            ("health",) if inherited else (*path, "health"),
+            health.drop_at,
+            health.restore_at,
+            health.fall,
+            health.rise,
+        )
+        required = self._required(path, vip, health, thresholds)
+        # Services of the other sources are kept by nobody: they exist, or not, as vip.toml says.
+        checker = (
+            CheckerRule(health.require_keepalived, health.restart_grace, health.warm_up)
+            if health.source == "ipvs"
+            else CheckerRule()
+        )
+        own_damping = "damping" in vip.health.model_fields_set
+        of_damping = (*path, "health", "damping") if own_damping else ("health", "damping")
+        damping = self._damping(of_damping, health)
+        if thresholds is None:
+            return None
+        rule = HealthRule(
+            thresholds, health.services, required, checker, health.require_address, damping
+        )
+        rule = self._rules.setdefault(rule, rule)
+        if is_usual:
+            self._usual = rule
+        return rule
+
+    def _required(
+        self, path: KeyPath, vip: VipTable, health: HealthTable, inherited: Thresholds | None
+    ) -> dict[Service, Thresholds]:
+        required: dict[Service, Thresholds] = {}
+        for text, table in vip.services.items():
+            where = (*path, "services", text)
+            service = self._service(where, text)
+            if inherited is None and not table.model_fields_set >= _BOUNDS:
+                continue  # at fault is what it inherits
+            own = self._thresholds(
+                where,
+                health.drop_at if table.drop_at is None else table.drop_at,
+                health.restore_at if table.restore_at is None else table.restore_at,
+                health.fall if table.fall is None else table.fall,
+                health.rise if table.rise is None else table.rise,
+            )
+            if service in required:
+                self._faults.add(where, f'is also "{service}"; keep one')
+            elif service is not None and own is not None:
+                required[service] = own
+        return required
+
+    def _damping(self, path: KeyPath, health: HealthTable) -> DampingRule | None:
+        table = health.damping
+        if table is None:
+            return None
+        try:
+            return DampingRule(table.half_life, table.suppress, table.reuse, table.max_suppress)
+        except PolicyError as error:
+            self._faults.add(path, error.message)
+            return None
+
+    def _thresholds(
+        self, path: KeyPath, drop_at: int, restore_at: int, fall: float, rise: float
+    ) -> Thresholds | None:
+        try:
+            return Thresholds(drop_at, restore_at, fall, rise)
+        except PolicyError as error:
+            self._faults.add(path, error.message)
+            return None
+
+    def _service(self, path: KeyPath, text: str) -> Service | None:
+        try:
+            return Service.parse(text)
+        except PolicyError as error:
+            self._faults.add(path, str(error))
+            return None
+
+    def settings(self, path: KeyPath, vip: VipTable) -> HealthSettings:
+        """Return where the health of a VIP at a path is looked at."""
+        health = _over(self._base, vip.health)
+        realservers: dict[Service, tuple[Endpoint, ...]] = {}
+        for text, table in vip.services.items():
+            where = (*path, "services", text, "realservers")
+            if health.source == "tcp" and not table.realservers:
+                self._faults.add(where, 'missing; source = "tcp" connects to these')
+            elif health.source != "tcp" and table.realservers:
+                found = f'source = "{health.source}" finds them itself; leave them out'
+                self._faults.add(where, found)
+            try:
+                realservers[Service.parse(text)] = tuple(table.realservers)
+            except PolicyError:
+                continue  # the rule has reported it
+        if health.source == "tcp" and not vip.services:
+            missing = 'missing; source = "tcp" needs services with realservers'
+            self._faults.add((*path, "services"), missing)
+        return HealthSettings(health.source, frozenset(health.ignore_realservers), realservers)
+
+
+def _over(base: HealthTable, own: HealthTable) -> HealthTable:
+    """Return `[health]` with what a VIP sets for itself."""
+    if not own.model_fields_set:
+        return base
+    return base.model_copy(update={key: getattr(own, key) for key in own.model_fields_set})
