@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from speaker import config as configuration
 from speaker.errors import SpeakerError
 from speaker.log import SHADOW, WATCHDOG, set_up
+from speaker.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,8 @@ NOT_AS_WANTED, DIFFERENT, USAGE = 1, 2, 255
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{WATCHDOG}: {message}\n")
+        say(f"{self.format_usage()}{WATCHDOG}: {message}")
+        raise SystemExit(USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import json
 import logging
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speaker import terminal
+from speaker import terminal, vip_mgmt, vip_watchdog
 from speaker.cli.tables import history_table
 from speaker.log import Printable
 from speaker.printable import printable, printable_json
 from speaker.terminal import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202egpj.\r\x9b1m\u2028\n\x00"
 ACTS = set("\x1b\x07\x9b\r\u202e\u2028\x00")
@@ -57,6 +61,18 @@ def test_what_reaches_a_terminal() -> None:
         terminal.say(EVIL)
     for written in (out.getvalue(), err.getvalue()):
         assert not ACTS & set(written)
+
+
+@pytest.mark.parametrize("command", [vip_mgmt.main, vip_watchdog.main])
+def test_what_the_command_line_has(
+    capsys: pytest.CaptureFixture[str], command: Callable[[list[str]], int]
+) -> None:
+    """A command line that makes no sense is shown, and does not act either."""
+    with suppress(SystemExit):
+        assert command(["--" + EVIL]) == 255
+    said = capsys.readouterr().err
+    assert "usage:" in said
+    assert not ACTS & set(said)
 
 
 def test_a_cell_is_one_line() -> None:
