@@ -95,7 +95,7 @@ def _stay() -> None:
     Few cycles are ever made, and what waits is a few megabytes at most. While thousands of VIPs are
     loaded, what is young is looked at often enough that no look takes long: all threads wait for it.
     """
-    gc.set_threshold(20_000, 5, 1_000)
+    gc.set_threshold(10_000, 1, 10_000)
     gc.enable()
 
 
