@@ -125,7 +125,10 @@ class Watchdog:
                 self.ledger.disown(strange)
                 raise
             self._take(new, source)
-            self.wake_and_read()
+            if new.driven_alike:  # a withdrawal would have to wait for the reading
+                self.wake()
+            else:
+                self.wake_and_read()
         try:
             await old.close()
         except Exception:  # the new configuration is taken all the same
@@ -397,7 +400,7 @@ class Watchdog:
         if done is None or self.view.version != version or self.view.failures or at_once:
             return plan(assessment.desired, self.view.believed, self.ledger.owned)
         changed = differing(done.decisions, assessment.decisions)
-        desired = {p: route for p, route in assessment.desired.items() if p in changed}
+        desired = {p: assessment.desired[p] for p in changed & assessment.desired.keys()}
         return plan(desired, self.view.believed)
 
     async def _apply(self, turn: Turn, changes: Sequence[Change]) -> None:

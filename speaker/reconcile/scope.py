@@ -23,12 +23,14 @@ class Scope:
     """A configuration, this data centre's duties by prefix, and those whose health is not checked.
 
     `observed_alike` are those whose health is looked at as under the configuration before.
+    `driven_alike`: what the driver is given is as before, so that what it read is so, too.
     """
 
     config: Config
     duties: Mapping[Prefix, Duty]
     unchecked: frozenset[Prefix]
     observed_alike: frozenset[Prefix] = frozenset()
+    driven_alike: bool = False
 
 
 def scope(
@@ -75,7 +77,11 @@ def scope(
         and prefix in before.duties
         and before.duties[prefix].vip.name == duty.vip.name
     )
-    return Scope(config, own, unchecked, observed_alike)
+    old, new = before.config.settings, config.settings
+    driven_alike = same_dc and (old.exabgp, old.quagga) == (new.exabgp, new.quagga)
+    if new.backend == "quagga":  # its driver keeps the VIPs' profiles, too
+        driven_alike = driven_alike and len(same) == len(config.topology.vips)
+    return Scope(config, own, unchecked, observed_alike, driven_alike)
 
 
 def kept(

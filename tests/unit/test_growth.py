@@ -10,6 +10,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from policy.intent import Intent, Mode
+from policy.route import parse_prefix
 from speaker import config
 from speaker.control.server import Control
 from speaker.reconcile import intents as wish
@@ -17,7 +18,7 @@ from speaker.supervision.steps import STEP
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import running
 from tests.support.fakes.virtual_time import VirtualClock
-from tests.support.lab.growth import Work, assert_linear, assert_steps, counting
+from tests.support.lab.growth import SIZE, TIMES, Work, assert_linear, assert_steps, counting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -147,6 +148,7 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
             if scene is restore:
                 await drain(site)
             await asyncio.sleep(20.0)
+            await rest(site)
             with counting() as work:
                 await scene(site)
             return work
@@ -166,6 +168,31 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
 def test_of_a_watchdog(measure: Callable[..., Work], scene: Any, shape: Any) -> None:
     """What happens to all prefixes takes work in proportion to their number, whoever has them."""
     assert_linear(lambda count: measure(count, scene, shape))
+
+
+async def die(site: Site) -> None:
+    """The realservers of one VIP die."""
+    site.source.live = {**site.source.live, parse_prefix(f"{FIRST}"): 0}
+    await site.watchdog.cycle()
+    assert not site.watchdog.view.believed[parse_prefix(f"{FIRST}")]
+
+
+async def die_in_a_reload(site: Site) -> None:
+    """The realservers of one VIP die, and the configuration was loaded again and is taken."""
+    loaded = await asyncio.to_thread(config.load, site.directory / "vip.toml", {})
+    await site.watchdog.configure(loaded, site.source, site.life.configure)
+    await die(site)
+
+
+@pytest.mark.parametrize(("scene", "each"), [(die, 6), (die_in_a_reload, 30), (rest, 30)])
+def test_where_little_changes(measure: Callable[..., Work], scene: Any, each: int) -> None:
+    """Little is called for each prefix of which nothing changes: none is parsed, judged or compared again.
+
+    A reading has two lines of each, one of each neighbour, and five calls take a line in.
+    """
+    measure(2, scene)  # what is done once in a process, such as importing, is done now
+    few, many = (measure(count, scene).own for count in (SIZE, TIMES * SIZE))
+    assert many - few <= each * (TIMES - 1) * SIZE
 
 
 @pytest.mark.parametrize("scene", [status, explain, history])

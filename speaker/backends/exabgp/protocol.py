@@ -166,6 +166,10 @@ class Conversation:
                 self._skipping = False
             elif len(raw) > MAX_LINE:
                 yield _TOO_LONG
+            elif raw.startswith(b"neighbor ") and self._state is _State.WAITING:
+                # Of a listing, which has one for each route: the quick way to where `_line` goes too.
+                self.heard += 1
+                self._lines.append(raw.decode("utf-8", "backslashreplace").strip("\r"))
             else:
                 yield from self._line(raw.decode("utf-8", "backslashreplace").strip("\r"))
         if len(self._buffer) > MAX_LINE and not self._skipping:

@@ -74,11 +74,17 @@ class Source:
 
     live: dict[Prefix, int | None] = field(default_factory=dict)
     looks: int = 0
+    counts: dict[int, dict[Service, int]] = field(default_factory=dict)
+    """What is told of a number: the same object, as of what stays the same."""
 
     async def observe(self) -> Observation:
         """See `HealthSource.observe`."""
         self.looks += 1
-        known = {p: {WEB: count} for p, count in self.live.items() if count is not None}
+        known = {
+            prefix: self.counts.setdefault(count, {WEB: count})
+            for prefix, count in self.live.items()
+            if count is not None
+        }
         return Observation(known, "unreadable")
 
     async def close(self) -> None:

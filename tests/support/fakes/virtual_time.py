@@ -39,6 +39,10 @@ class _AtOnce(ThreadPoolExecutor):
         return future
 
 
+BESIDE = _AtOnce.submit.__code__
+"""What it calls runs in a thread of its own elsewhere."""
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Everything of one loop in one thread, in virtual time: the same each time it runs."""
 

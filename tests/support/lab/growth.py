@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import policy
+import speaker
+from tests.support.fakes.virtual_time import BESIDE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
 _STEP = asyncio.Handle._run.__code__
+_OURS = tuple(path for package in (policy, speaker) for path in package.__path__)
 SIZE = 200
 TIMES = 4
 LIMIT = 1.1 * TIMES
@@ -22,11 +27,15 @@ LIMIT = 1.1 * TIMES
 
 @dataclass
 class Work:
-    """How many functions were called: in all, and in the longest step of an event loop."""
+    """How many functions were called: in all, and in the longest step of an event loop.
+
+    `own` are those that our own functions are or call, but for what runs in a thread beside the loop.
+    """
 
     calls: int = 0
     longest: int = 0
     step: int = 0
+    own: int = 0
 
 
 @contextmanager
@@ -37,15 +46,21 @@ def counting() -> Iterator[Work]:
     calls too, so a prefix that is looked up in a list counts once for each that it is compared with.
     """
     work = Work()
+    beside = False
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
         del argument
+        nonlocal beside
+        if frame.f_code is BESIDE and event in {"call", "return"}:
+            beside = event == "call"
         if event == "call" and frame.f_code is _STEP:
             work.step = 0
         elif event in {"call", "c_call"}:
             work.calls += 1
             work.step += 1
             work.longest = max(work.longest, work.step)
+            if not beside and frame.f_code.co_filename.startswith(_OURS):
+                work.own += 1
 
     before = sys.getprofile()
     threading.setprofile(note)

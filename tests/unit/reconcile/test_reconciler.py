@@ -106,6 +106,27 @@ def test_a_new_configuration_is_taken_at_once(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_new_configuration_asks_the_daemon_nothing(tmp_path: Path) -> None:
+    """Where the driver is given what it had, ExaBGP is not read: a withdrawal would wait for that."""
+
+    async def scene(site: Site) -> None:
+        await asyncio.sleep(15.0)
+        for more in ("", MORE):
+            before = len(site.exabgp.commands)
+            site.source.live[NEW] = 2
+            loaded = config.load(write_config(tmp_path, more), {})
+            await site.watchdog.configure(loaded, site.source, site.life.configure)
+            await asyncio.sleep(0.3)
+            asked = site.exabgp.commands[before:]
+            assert [line for line in asked if "announce" not in line] == []
+            assert len(asked) == (2 if more else 0)  # its neighbours are of two ASNs
+        await asyncio.sleep(5.0)
+        assert str(NEW) in site.table()
+        assert READ in site.exabgp.commands[before:]
+
+    play(tmp_path, scene)
+
+
 def test_the_driver_is_given_nothing_in_the_midst_of_a_call(tmp_path: Path) -> None:
     """What is under way ends with the settings with which it began."""
 
