@@ -89,6 +89,7 @@ class Control:
         self._watchdog = watchdog
         self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
+        self._recording: asyncio.Future[bool] | None = None
 
     def application(self, *, asks_only: bool = False) -> web.Application:
         """Return the web application, on which some may only ask."""
@@ -133,6 +134,19 @@ class Control:
         if task.done():
             task.result()
 
+    async def _record(self) -> None:
+        """Wait for what happened until now to be recorded; not for a state file that is held.
+
+        A recording that is under way may have begun before: the next one is for all who ask meanwhile.
+        """
+        await self._settle()
+        if self._recording is not None:
+            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
+        if self._recording is None or self._recording.done():
+            self._recording = asyncio.ensure_future(self._watchdog.record())
+            self._recording.add_done_callback(_look_at)
+            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
+
     async def _status(self, _: web.Request) -> web.Response:
         await self._settle()
         now = Snapshot(self._watchdog)
@@ -147,13 +161,14 @@ class Control:
     async def _explain(self, request: web.Request) -> web.Response:
         asked = self._known(request.query.getall("prefix", []))
         prefixes = asked or [*self._watchdog.duties]
-        await self._settle()
+        await self._record()
         history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
         now = Snapshot(self._watchdog)
         return _response(await json_list(now.explanations(prefixes, history)))
 
     async def _history(self, request: web.Request) -> web.Response:
         prefixes = self._known(request.query.getall("prefix", []))
+        await self._record()
         entries = await asyncio.to_thread(self._store.history, prefixes)
         return web.json_response([entry.as_json() for entry in entries])
 
@@ -199,8 +214,8 @@ def _response(text: str) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _look_at(task: asyncio.Future[None]) -> None:
-    """Say what became of a reading, which not everybody has waited for."""
+def _look_at(task: asyncio.Future[Any]) -> None:
+    """Say what became of what not everybody has waited for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s", error)
 

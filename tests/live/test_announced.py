@@ -157,6 +157,7 @@ def test_one_of_two_down(at: Lab) -> None:
     """The one that is up counts alone; the other is named although all is as wanted."""
     at.up(at.only4, at.only6)
     at.shows(V4, at.only4)
+    at.shows(V6, at.only6)
     status, said = at.mgmt("status")
     assert status == 0
     assert f"TROUBLE: sessions: down: {at.both.remote}" in said

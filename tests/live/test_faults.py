@@ -131,7 +131,12 @@ def test_one_prefix_is_refused(at: Lab) -> None:
     assert not at.history.events(ALONE)
     at.filter.pass_all()
     sees(at.bird, culprit, within=10)
-    assert at.reason(culprit) == "up: 1 realserver"
+    eventually(
+        lambda: at.reason(culprit),
+        until=lambda reason: reason == "up: 1 realserver",
+        within=5,
+        what="ExaBGP's answer, which may come after the peer has the route",
+    )
 
 
 def test_a_withdrawal_is_refused(at: Lab) -> None:

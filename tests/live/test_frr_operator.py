@@ -178,7 +178,7 @@ def test_a_drain_outlives_passes(alone: Bench) -> None:
 @once
 def test_a_drain_for_a_while(alone: Bench) -> None:
     """`--for` ends by itself: the next pass announces it again."""
-    assert alone.site.mgmt("-d", "192.0.2.2", "--for", "1s")[0] == 0
+    assert alone.site.mgmt("-d", "192.0.2.2", "--for", "4s")[0] == 0
     misses(alone.bird, W4)
     eventually(
         alone.site.cron, until=lambda done: "add route" in done[1], within=10, what="the end"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from speaker.control.client import ask
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
@@ -74,10 +75,10 @@ def at(shared: Lab) -> Lab:
 
 
 def _held(at: Lab) -> None:
-    """Wait until the guard is seen at work."""
+    """Wait until the guard is seen at work, without the time that a command takes to start."""
     eventually(
-        lambda: at.site.mgmt("status").stdout,
-        until=lambda shown: "TROUBLE: guard: 4 prefixes held" in shown,
+        lambda: ask(at.site.state / "control.sock", "GET", "/status")["trouble"],
+        until=lambda texts: any(text.startswith("guard: 4 prefixes held") for text in texts),
         within=5,
         what="the guard's trouble",
     )

@@ -95,7 +95,10 @@ def test_one_family_only() -> None:
 )
 def test_one_family_fails(reply: Reply, word: str) -> None:
     """A family that fails is told apart from one without addresses, and says why."""
-    answer = ask({**BOTH, "vip-1.tld AAAA": reply}, timeout=0.3)
+    for within in (0.3, 3, 30):  # a busy machine may not have got the other family's answer by then
+        answer = ask({**BOTH, "vip-1.tld AAAA": reply}, timeout=within)
+        if answer.outcome is not Outcome.SILENT:
+            break
     assert answer.outcome is Outcome.PARTIAL
     assert answer.addresses == (V4,)
     assert list(answer.failed) == [Family.IPV6]
