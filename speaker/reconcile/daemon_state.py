@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift, apply
@@ -153,6 +154,13 @@ class View:
         again = last is not None and last.change == change
         delay = min(last.delay * 2, LAST_RETRY) if last is not None and again else FIRST_RETRY
         self.failures[change.prefix] = Failure(change, reason, delay, now + delay)
+
+    def retry(self, reasons: Collection[str]) -> None:
+        """Try at once again what failed for some reasons, which are no more."""
+        self.failures = {
+            prefix: replace(failure, again_at=-inf) if failure.reason in reasons else failure
+            for prefix, failure in self.failures.items()
+        }
 
     def next_retry(self) -> float | None:
         """Return when the first failed change is to be tried again (steady clock)."""

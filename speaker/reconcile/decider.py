@@ -71,9 +71,11 @@ class Decider:
         """
         now = self._clock.steady()
         ledger = self._ledger
+        if recalled := ledger.recalled():
+            self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         inputs = Inputs(self.observation, turn.intents, announced, ledger.were_up)
         last = self.assessment
-        if last is not None and inputs == self._inputs:
+        if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
             if due is None or now < due:
                 return last

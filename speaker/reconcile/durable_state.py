@@ -7,6 +7,9 @@ in a thread, and none while the event loop or the daemon's lock waits for it for
   as ours before it is.
 - Intents are read again at each turn, because other programs record some too. Where that can't
   be done at once, those read last hold, and it is said.
+- Where nothing could be read yet, as at a start beside a locked or damaged file, nothing is known:
+  what is announced is taken for what was up, no turn is certain, and nothing is confirmed. The first
+  turn that can read the file takes over all that it has.
 - All else is news, which `flush` records beside the cycle. Where it fails it is kept, and tried again.
 """
 
@@ -21,7 +24,8 @@ from policy.decide import Cause
 from policy.differing import differing
 from policy.health import Health
 from policy.plan import Drift
-from speaker.state.store import Entry, Intents, News, Owned, StoreError
+from speaker.state.database import BUSY, BUSY_READING
+from speaker.state.store import Entry, Intents, News, Owned, Remembered, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,6 +45,10 @@ _UNREAD = Drift("not read")
 _WAITS = "; no session was sent it yet"
 PATIENCE = 0.25
 """How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
+_UNKNOWN = (
+    "operators' intents are unknown: what is dead is withdrawn, and nothing is announced until they "
+    "can be read"
+)
 PASSING = 1.0
 """For how long the intents may be unreadable before it is said, in seconds: others write, too."""
 
@@ -66,14 +74,18 @@ class Ledger:
     """The store's content for some prefixes."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Read all that is remembered.
-
-        Raises:
-            StoreError: it can't be read.
-        """
+        """Read all that is remembered; where that can't be done now, it is tried again at each turn."""
         self.store = store
         self._clock = clock
-        found = store.load()
+        self._unread: tuple[float, str] | None = None
+        self.is_read = True
+        """Whether the file was ever read: else no intent is known, and that there is none neither."""
+        try:
+            found = store.load()
+        except StoreError as error:
+            self.is_read = False
+            self._unread = clock.steady() - PASSING, str(error)
+            found = Remembered()
         self._found = found.intents
         self._faults = found.faults
         self._on_disk = found.owned
@@ -89,9 +101,12 @@ class Ledger:
         self._restored: set[Prefix] = set()
         self._news = News()
         self._writing = asyncio.Lock()
-        self._reading: asyncio.Future[Intents] | None = None
+        self._reading: asyncio.Future[Intents | Remembered] | None = None
         self._wishes = 0
-        self._unread: tuple[float, str] | None = None
+        self._only: Collection[Prefix] | None = None
+        self._recalled: Mapping[Prefix, Damping] = {}
+        self.unrecorded: frozenset[Prefix] = frozenset()
+        """Those that can't be announced, because they are not recorded as ours yet."""
         self._own({})
 
     # --- what is ours ----------------------------------------------------------------------
@@ -99,13 +114,41 @@ class Ledger:
     def own_at_once(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
         """Make prefixes ours, as `own` and `take` do, before there is anybody to wait.
 
-        Raises:
-            StoreError: it can't be recorded.
+        Where that can't be recorded, `flush` tries again.
         """
-        if new := [prefix for prefix in prefixes if prefix not in self._on_disk]:
-            self.store.own(new)
-        self._own({p: state for p, state in self._on_disk.items() if only is None or p in only})
+        self._only = only
+        self.unrecorded = frozenset(prefixes) - self._on_disk.keys()
+        if self.unrecorded and self.is_read:
+            with suppress(StoreError):
+                self.store.own(self.unrecorded, wait=BUSY_READING)
+                self.unrecorded = frozenset()
+        self._own(self._ours_on_disk())
         self.take(prefixes)
+
+    def _ours_on_disk(self) -> dict[Prefix, Owned]:
+        only = self._only
+        return {p: state for p, state in self._on_disk.items() if only is None or p in only}
+
+    def assume(self, announced: Collection[Prefix]) -> None:
+        """Take what is announced for what was up, where nothing is remembered that says so."""
+        if not self.is_read:
+            self._own({prefix: Owned(up=prefix in announced) for prefix in self.owned})
+
+    def _recall(self, found: Remembered) -> None:
+        """Take over what could not be read until now. What is known by now of health stays."""
+        self.is_read = True
+        self._faults = found.faults
+        self._on_disk = found.owned
+        self.health = {**found.health, **self.health}
+        self._recalled = {p: last for p, last in found.damping.items() if p not in self.damping}
+        self.damping = {**found.damping, **self.damping}
+        self.unrecorded = frozenset(self._prefixes) - found.owned.keys()
+        self._own({**dict.fromkeys(self._prefixes, Owned()), **self._ours_on_disk()})
+
+    def recalled(self) -> Mapping[Prefix, Damping]:
+        """Return what was read of flapping since this was asked."""
+        recalled, self._recalled = self._recalled, {}
+        return recalled
 
     async def own(self, prefixes: Collection[Prefix]) -> None:
         """Record prefixes as ours, before any is announced.
@@ -114,9 +157,10 @@ class Ledger:
             StoreError: it can't be recorded.
         """
         async with self._writing:
-            new = [prefix for prefix in prefixes if prefix not in self.owned]
+            new = [p for p in prefixes if p not in self.owned or p in self.unrecorded]
             if new:
                 await asyncio.to_thread(self.store.own, new)
+                self.unrecorded -= {*new}
             back = self._news.gone & set(prefixes)
             self._news.gone -= back
             self._news.owned.update(dict.fromkeys(back, Owned()))
@@ -130,6 +174,7 @@ class Ledger:
         self._said = {p: up for p, up in self._said.items() if p in prefixes}
         self._own({**dict.fromkeys(prefixes, Owned()), **self.owned})
         self._prefixes = prefixes
+        self.unrecorded &= frozenset(prefixes)
 
     def _own(self, owned: Mapping[Prefix, Owned]) -> None:
         self.owned = owned
@@ -190,7 +235,10 @@ class Ledger:
             if wishes == self._wishes:  # else one was recorded meanwhile, which it may lack
                 break
         self._unread = None
-        if found is not self._found:
+        if isinstance(found, Remembered):
+            self._recall(found)
+            self._found = found.intents
+        elif found is not self._found:
             before = self._found.of
             self._restored |= {
                 prefix
@@ -199,20 +247,23 @@ class Ledger:
             }
             self._found = found
         now = self._clock.wall()
-        ended = {p: intent for p, intent in found.of.items() if not intent.in_force(now)}
+        ended = {p: intent for p, intent in self._found.of.items() if not intent.in_force(now)}
         if ended.items() - self._ended.items():
             self._news.expired = now
         self._ended = ended
         return True
 
-    async def _read(self) -> Intents:
-        """Read the intents, and not from before this was called: a reading that hangs is waited for."""
+    async def _read(self) -> Intents | Remembered:
+        """Read the intents, or all where nothing was read yet, and not from before this was called.
+
+        A reading that hangs is waited for.
+        """
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=PATIENCE)
             if not self._reading.done():
                 raise StoreError("state: its disk does not answer; see the kernel's log")
-        read = asyncio.to_thread(self.store.intents, wait=0.0)
-        self._reading = asyncio.ensure_future(read)
+        read = self.store.intents if self.is_read else self.store.load
+        self._reading = asyncio.ensure_future(asyncio.to_thread(read, wait=0.0))
         self._reading.add_done_callback(_forget)
         await asyncio.wait({self._reading}, timeout=PATIENCE)
         if not self._reading.done():
@@ -230,13 +281,18 @@ class Ledger:
         """What is wrong with what was read, in words; empty where nothing is."""
         texts = [*self._found.faults, *self._faults]
         if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
-            texts.insert(0, f"{self._unread[1]}; the intents last read hold")
+            holds = "the intents last read hold" if self.is_read else _UNKNOWN
+            texts.insert(0, f"{self._unread[1]}; {holds}")
         return " | ".join(texts)
 
     def restored(self) -> Collection[Prefix]:
         """Return what operators wanted announced since this was asked, whoever recorded it."""
         restored, self._restored = self._restored, set()
         return restored & set(self._prefixes)
+
+    def wanted(self, prefixes: Iterable[Prefix]) -> None:
+        """Note that an operator wants prefixes announced, which was recorded before all was read."""
+        self._restored |= {*prefixes}
 
     async def wish(
         self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]
@@ -292,7 +348,10 @@ class Ledger:
             self.damping = {**kept, **memory.damping}
 
     def confirm(self, assessment: Assessment, view: View) -> None:
-        """Note what was read back and is as decided, and forget what left and is withdrawn."""
+        """Note what was read back and is as decided, and forget what left and is withdrawn.
+
+        Not before the file was read, which tells what was confirmed before.
+        """
         now = self._clock.wall()
         confirmed = {}
         for prefix in self._to_confirm(assessment, view):
@@ -343,19 +402,26 @@ class Ledger:
     @property
     def has_news(self) -> bool:
         """Whether anything is to be recorded."""
-        return bool(self._news)
+        return bool(self._news or self.unrecorded)
 
-    async def flush(self) -> None:
-        """Record the news.
+    async def flush(self, wait: float = BUSY) -> None:
+        """Record the news, and what could not be recorded as ours yet.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
 
         Raises:
             StoreError: it could not be done; they are kept.
         """
         async with self._writing:
+            if self.unrecorded and self.is_read:
+                new = self.unrecorded
+                await asyncio.to_thread(self.store.own, new, wait=wait)
+                self.unrecorded -= new
             news, self._news = self._news, News()
             if news:
                 try:
-                    await asyncio.to_thread(self.store.record, news)
+                    await asyncio.to_thread(self.store.record, news, wait=wait)
                 except BaseException:
                     self._news = news | self._news
                     raise
@@ -370,7 +436,7 @@ def _restores(intent: Intent | None) -> bool:
     return intent is None or intent.restores
 
 
-def _forget(reading: asyncio.Future[Intents]) -> None:
+def _forget(reading: asyncio.Future[Intents | Remembered]) -> None:
     """See to it that a reading that nobody waited for leaves no complaint."""
     with suppress(asyncio.CancelledError):
         reading.exception()

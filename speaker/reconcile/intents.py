@@ -9,7 +9,7 @@ from speaker.reconcile import status
 from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from policy.intent import Intent
     from policy.route import Prefix
@@ -17,16 +17,29 @@ if TYPE_CHECKING:
 
 
 async def take(
-    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+    watchdog: Watchdog,
+    prefixes: Sequence[Prefix],
+    intent: Intent,
+    *,
+    dry_run: bool,
+    was: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Take a wish, durably, and return the state of each prefix, with what was before it.
 
     That is `before`, whether it was announced, and `was`, the intent that is replaced, in words.
 
+    Args:
+        watchdog: carries it out.
+        prefixes: those that were named.
+        intent: what the operator wants of them.
+        dry_run: whether only to return what would be.
+        was: where it was recorded already, before the watchdog read the state file: what it replaced.
+
     Raises:
         StoreError: it could not be recorded; nothing was changed.
     """
     intents = dict.fromkeys(prefixes, intent)
+    replaced: Mapping[Prefix, Intent] = {}
     if dry_run:
         await watchdog.settle()
         before = status.announced(watchdog, prefixes)
@@ -35,9 +48,12 @@ async def take(
     else:
         before = status.announced(watchdog, prefixes)
         # A caller that hangs up must not leave it half done.
-        replaced = await asyncio.shield(watchdog.ask(intents))
+        if was is None:
+            replaced = await asyncio.shield(watchdog.ask(intents))
+        else:
+            await asyncio.shield(watchdog.carry_out(intents))
         after = status.Snapshot(watchdog).routes(prefixes)
-    was = {str(prefix): str(intent) for prefix, intent in replaced.items()}
+    was = was or {str(prefix): str(intent) for prefix, intent in replaced.items()}
     return await in_steps(
         {**route, "before": before[route["prefix"]], "was": was.get(route["prefix"], "")}
         for route in after

@@ -7,9 +7,8 @@ written since, decides, plans, applies, and reads back. So whoever drains a pref
 withdrawn can't be followed by a run that decided before. The types hold it: reading, deciding and
 applying need a `Turn`, and only the lock gives one.
 
-A watchdog records an intent before it waits for the lock, and beside it: it is durable first, and
-a state file that keeps one waiting delays no withdrawal. `vip_mgmt` without a daemon records it
-once it has the lock, or when it did not get it. Whoever had the lock last left a mark in
+An intent is recorded before the lock is waited for, and beside it: it is durable first, whatever
+becomes of who waits, and a state file that keeps one waiting delays no withdrawal. Whoever had the lock last left a mark in
 its file. Where that is still ours, nobody else has drained or written meanwhile, and what is
 known is known exactly, although the state file can't be read just now. Otherwise nothing is
 announced until it can; withdrawals go on.
@@ -22,8 +21,8 @@ import errno
 import fcntl
 import os
 import secrets
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Protocol, Self
 
 from policy.plan import Announce
 from speaker.errors import SpeakerError
@@ -43,10 +42,8 @@ if TYPE_CHECKING:
 MODE = 0o660  # operators of the same group take the lock too
 POLL = 0.05
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
-UNSURE = (
-    "not announced while the state file can't be read: another vip_mgmt or vip_watchdog may have "
-    "recorded a drain"
-)
+UNSURE = "not announced while the state file can't be read: a drain may be recorded there"
+UNRECORDED = "not announced while it can't be recorded as vip_watchdog's own in the state file"
 
 
 class LockError(SpeakerError):
@@ -74,6 +71,47 @@ class NoLock:
     async def held(self) -> AsyncIterator[bool]:
         """See `Lock.held`."""
         yield True
+
+
+class Kept:
+    """A lock that is kept over several turns of one run, and let go while that run only waits.
+
+    So the run's memory is read and recorded under it, too, and nobody waits for it meanwhile.
+    """
+
+    def __init__(self, lock: Lock) -> None:
+        """Take no lock yet.
+
+        Args:
+            lock: the one to keep.
+        """
+        self._lock = lock
+        self._holding = AsyncExitStack()
+        self._alone = True
+
+    async def __aenter__(self) -> Self:
+        """Wait for it. See `Lock.held`."""
+        self._alone = await self._holding.enter_async_context(self._lock.held())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._holding.aclose()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[bool]:
+        """See `Lock.held`: it is held already."""
+        alone, self._alone = self._alone, True
+        yield alone
+
+    async def rest(self, seconds: float) -> None:
+        """Let others have it for a while, and wait for it again.
+
+        Raises:
+            LockError: it was not got again.
+        """
+        await self._holding.aclose()
+        await asyncio.sleep(seconds)
+        await self.__aenter__()
 
 
 class FileLock:
@@ -160,18 +198,26 @@ class Turn:
     """The right to decide and to write, for as long as the context lasts that gave it."""
 
     def __init__(
-        self, backend: Backend, intents: Mapping[Prefix, Intent], *, alone: bool, certain: bool
+        self,
+        backend: Backend,
+        intents: Mapping[Prefix, Intent],
+        unrecorded: Collection[Prefix] = (),
+        *,
+        alone: bool,
+        certain: bool,
     ) -> None:
         """Made by `Exclusive` alone.
 
         Args:
             backend: the driver.
             intents: those that are in force, read since the lock was got.
+            unrecorded: prefixes that are not recorded as ours yet.
             alone: whether nobody else had the lock since we did.
             certain: whether the intents are those that are recorded now.
         """
         self._backend: Backend | None = backend
         self.intents = intents
+        self._unrecorded = unrecorded
         self.alone = alone
         self.certain = certain
 
@@ -190,15 +236,25 @@ class Turn:
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`. Nothing is announced where an intent may be unknown."""
-        withheld = {} if self.certain else {c.prefix: UNSURE for c in changes if _announces(c)}
+        withheld = {c.prefix: why for c in changes if (why := self._withheld(c))}
         ready = [change for change in changes if change.prefix not in withheld]
         if not ready:
             return withheld
         return {**await self._daemon().apply(ready), **withheld}
 
+    def _withheld(self, change: Change) -> str:
+        """Return why a change must not be made, in words; nothing where it may."""
+        if not isinstance(change, Announce):
+            return ""
+        if not self.certain:
+            return UNSURE
+        return UNRECORDED if change.prefix in self._unrecorded else ""
 
-def _announces(change: Change) -> bool:
-    return isinstance(change, Announce)
+    @property
+    def withholds(self) -> Collection[str]:
+        """The reasons for which an announcement is withheld in this turn, or may be."""
+        unsure = () if self.certain else (UNSURE,)
+        return (*unsure, UNRECORDED) if self._unrecorded else unsure
 
 
 class Exclusive:
@@ -216,7 +272,8 @@ class Exclusive:
         self._lock = lock
         self._ledger = ledger
         self._ours = asyncio.Lock()
-        self._certain = True  # they were read at the start; another run had the lock before us then
+        # They were read at the start, or not; another run had the lock before us then.
+        self._certain = ledger.is_read
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -227,8 +284,13 @@ class Exclusive:
         """
         async with self._ours, self._lock.held() as alone:
             self._certain = await self._ledger.refresh() or (self._certain and alone)
-            intents = self._ledger.intents()
-            turn = Turn(self._backend, intents, alone=alone, certain=self._certain)
+            turn = Turn(
+                self._backend,
+                self._ledger.intents(),
+                self._ledger.unrecorded,
+                alone=alone,
+                certain=self._certain,
+            )
             try:
                 yield turn
             finally:

@@ -17,9 +17,10 @@ from speaker.reconcile.alarms import Troubles
 from speaker.reconcile.daemon_state import View
 from speaker.reconcile.decider import Decider
 from speaker.reconcile.durable_state import Ledger
-from speaker.reconcile.lock import Exclusive, LockError, NoLock
+from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
 from speaker.reconcile.read_back import AGAIN, Readings
 from speaker.reconcile.scope import scope
+from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BRIEFLY = 0.25
+"""How long what is recorded beside the cycles waits for another program, in seconds."""
 FIRST_LOOK = 5.0
 """How long an operator's `-a` waits for a first look at health, in seconds."""
 
@@ -75,9 +78,6 @@ class Watchdog:
             only: the prefixes to care for; None for all of the configuration.
             troubles: where to note what is wrong; None for its own.
             lock: keeps other runs from the daemon; None where there are none, or it is held already.
-
-        Raises:
-            StoreError: intents can't be read: nothing may be announced without them.
         """
         self.backend: Informed = backend
         self.clock = clock
@@ -202,22 +202,32 @@ class Watchdog:
         return max(until - now, 0.01)
 
     async def _keep_recording(self) -> None:
-        """Record what is to be remembered, beside the cycles: a locked file holds none up."""
+        """Record what is to be remembered, beside the cycles: a locked file holds none up.
+
+        It is not waited for, because an operator's intent would wait, too; it is tried again.
+        """
         while True:
             await self._recordable.wait()
             self._recordable.clear()
-            if not await self.record():
+            if not await self.record(wait=BRIEFLY):
                 await asyncio.sleep(AGAIN)
                 self._recordable.set()
 
-    async def record(self) -> bool:
-        """Record what is to be remembered. Return whether that could be done; else it is kept."""
+    async def record(self, wait: float = BUSY) -> bool:
+        """Record what is to be remembered. Return whether that could be done; else it is kept.
+
+        Args:
+            wait: how long another program may hold the state file, in seconds.
+        """
+        withheld = bool(self.ledger.unrecorded)
         try:
-            await self.ledger.flush()
+            await self.ledger.flush(wait)
         except SpeakerError as error:
             self.troubles.note("state", str(error))
             return False
         self.troubles.note("state", "")
+        if withheld and not self.ledger.unrecorded:
+            self.wake()
         return True
 
     # --- the cycle -------------------------------------------------------------------------
@@ -249,6 +259,7 @@ class Watchdog:
         """
         self._observed(await self.source.observe())
         async with self._exclusive.turn() as turn:
+            self._begin(turn)
             await self._read(turn, say=False)
             self._decider.decide(turn, self.view.announced)
         if self._unreadable is not None:
@@ -264,7 +275,7 @@ class Watchdog:
         try:
             async with self._exclusive.turn() as turn:
                 self.troubles.note("lock", "")
-                self.troubles.note("intents", self.ledger.trouble)
+                self._begin(turn)
                 if not turn.alone:
                     self._readings.ask()
                 await act(turn)
@@ -275,6 +286,10 @@ class Watchdog:
         if self.ledger.has_news:
             self._recordable.set()
         return ours
+
+    def _begin(self, turn: Turn) -> None:
+        self.troubles.note("intents", self.ledger.trouble)
+        self.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
 
     @property
     def held_until(self) -> float | None:
@@ -293,7 +308,7 @@ class Watchdog:
         return self._decider.assessment
 
     async def ask(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
-        """Take an operator's intents: record them durably, act at once, and read back.
+        """Take an operator's intents: record them durably, and carry them out.
 
         Returns:
             The intents that were in force until now, and are replaced.
@@ -301,14 +316,25 @@ class Watchdog:
         Raises:
             StoreError: they could not be recorded; nothing was changed.
         """
+        replaced = await self.record_intents(intents)
+        await self._carry_out(intents)
+        return replaced
+
+    async def record_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
+        """Record an operator's intents durably. See `ask`."""
         restored = [prefix for prefix, intent in intents.items() if intent.restores]
         await self._look_first(restored)
-        unknown = filter(self._decider.is_unknown, restored)
-        replaced = await self.ledger.wish(intents, unknown)
+        return await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
+
+    async def carry_out(self, intents: Mapping[Prefix, Intent]) -> None:
+        """Act on intents that were recorded before the state file was read, and read back."""
+        self.ledger.wanted(prefix for prefix, intent in intents.items() if intent.restores)
+        await self._carry_out(intents)
+
+    async def _carry_out(self, intents: Mapping[Prefix, Intent]) -> None:
         await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
         await self._in_turn(self._read_back)
-        return replaced
 
     async def _look_first(self, restored: Collection[Prefix]) -> None:
         """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
@@ -338,6 +364,8 @@ class Watchdog:
             self._confirm(self.assessment)
 
     def _confirm(self, assessment: Assessment) -> None:
+        if not self.ledger.is_read:
+            return
         self.ledger.confirm(assessment, self.view)
         self._unconfirmed = False
 
@@ -444,5 +472,6 @@ class Watchdog:
         self.troubles.note("backend", reading.trouble)
         self._readings.done(self.backend.heal)
         self.view.read(reading, self.clock.steady())
+        self.ledger.assume(self.view.announced)
         self._was_read = self._unconfirmed = True
         self.wake()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Watchdog
     from speaker.state.store import Entry
 
+UNKNOWN = "unknown"
+"""The intent of every prefix, where intents could not be read yet."""
 EXPLAINED = 5
 """How many entries of history explain a prefix."""
 
@@ -40,7 +42,7 @@ class Snapshot:
         self._config = watchdog.config
         self._duties = watchdog.duties
         self._unchecked = watchdog.unchecked
-        self._intents = watchdog.ledger.intents()
+        self._intents, self._are_known = watchdog.ledger.intents(), watchdog.ledger.is_read
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()
@@ -70,7 +72,7 @@ class Snapshot:
                 "dc": self._config.settings.dc.name,
                 "prefer": list(duty.address.prefer),
                 "profile": f"{duty.profile.name}: {duty.route.attributes}",
-                "operator": str(intent) if intent else "auto",
+                "operator": str(intent) if intent else self._intent(prefix),
                 "decided_by": decision.cause if decision else None,
                 "history": [entry.as_json() for entry in history.get(prefix, ())],
             }
@@ -117,6 +119,8 @@ class Snapshot:
             reasons += self._troubles
         if isinstance(seen, Drift):
             reasons.append(f"the daemon has {seen.found}")
+        if not self._are_known:
+            reasons.append("operators' intents are unknown")
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
         wanted = decision and decision.route
@@ -131,13 +135,18 @@ class Snapshot:
             "prepends": duty.profile.prepends,
             "realservers": health.realservers if health else None,
             "health": "up" if prefix in self._unchecked else state,
-            "intent": self._intents[prefix].mode if prefix in self._intents else Mode.AUTO,
+            "intent": self._intent(prefix),
             "reason": "; ".join(reasons),
             "failure": "" if failure is None else failure.reason,
             "wanted": None if decision is None else decision.route is not None,
             "held": held,
-            "as_wanted": held and done and not self._old,
+            "as_wanted": held and done and self._are_known and not self._old,
         }
+
+    def _intent(self, prefix: Prefix) -> str:
+        if not self._are_known:
+            return UNKNOWN
+        return self._intents[prefix].mode if prefix in self._intents else Mode.AUTO
 
 
 def status(watchdog: Watchdog) -> dict[str, Any]:

@@ -21,19 +21,20 @@ from speaker.health.keepalived import process as keepalived
 from speaker.health.sources import sources_for
 from speaker.reconcile import intents as wishes
 from speaker.reconcile import status as states
-from speaker.reconcile.lock import FileLock, LockError, NoLock
+from speaker.reconcile.lock import FileLock, Kept, LockError, NoLock
 from speaker.reconcile.reach import NO_SESSION
 from speaker.reconcile.reconciler import Watchdog
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from pathlib import Path
 
     from policy.intent import Intent
     from policy.route import Prefix
     from policy.topology import Profile, Topology
     from speaker.config.settings import Config
+    from speaker.reconcile.lock import Lock
 
 log = logging.getLogger(__name__)
 
@@ -67,32 +68,39 @@ def _needs_keepalived(config: Config) -> bool:
     return any(vip.health.checker.required for vip in config.topology.vips)
 
 
-async def one_pass(config: Config, make: Callable[[], Watchdog]) -> bool:
-    """Do what a pass does, all of it under the lock. See `run_pass`.
+async def one_pass(config: Config, make: Callable[[Lock], Watchdog]) -> bool:
+    """Do what a pass does, all but waiting under the lock. See `run_pass`.
 
     Args:
         config: the configuration.
-        make: makes a watchdog, once the lock is held.
+        make: makes a watchdog that uses a lock, once that is held.
     """
+    lock = Kept(FileLock(PATIENCE, config.settings.state))
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(FileLock(PATIENCE, config.settings.state).held())
-            watchdog = make()
+            await stack.enter_async_context(lock)
+            watchdog = make(lock)
             await watchdog.look()
         except NotRunningError as error:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
-        await complete(watchdog)
+        await complete(watchdog, lock.rest)
     return _say_what_is_left(states.status(watchdog))
 
 
 def _say_what_is_left(answer: dict[str, Any]) -> bool:
     """Say what is not as decided, in cron's mail. Return whether nothing is.
 
-    That a prefix waits for a session is not its own fault: that is said once, for all of them.
+    That a prefix waits for a session is not its own fault: that is said once, for all of them. That
+    intents are unknown was said: one that is announced for which nothing else is wrong is not told of.
     """
-    left = [route for route in answer["routes"] if not route["as_wanted"]]
+    all_left = [route for route in answer["routes"] if not route["as_wanted"]]
+    left = [
+        route
+        for route in all_left
+        if route["intent"] != states.UNKNOWN or not route["held"] or route["lack"]
+    ]
     waiting = [route["held"] and route["lack"] == NO_SESSION for route in left]
     if any(waiting):
         for text in answer["sessions"]:
@@ -100,15 +108,26 @@ def _say_what_is_left(answer: dict[str, Any]) -> bool:
     for route, waits in zip(left, waiting, strict=True):
         if not waits:
             log.error("%s: not as wanted: %s", route["prefix"], reason(route))
-    return not left
+    return not all_left
 
 
-async def complete(watchdog: Watchdog) -> None:
-    """Act on what was looked at, until nothing is left to do, and read back."""
+async def complete(
+    watchdog: Watchdog, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    """Act on what was looked at, until nothing is left to do, and read back.
+
+    Args:
+        watchdog: has looked.
+        rest: waits for so many seconds, and lets others work meanwhile.
+
+    Raises:
+        LockError: others did not end.
+    """
     await watchdog.act()
     # A pass remembers none of the last one's doubts: what the guard holds is waited for.
     while (when := watchdog.held_until) is not None:
-        await asyncio.sleep(max(when - watchdog.clock.steady(), 0.01))
+        await watchdog.record()
+        await rest(max(when - watchdog.clock.steady(), 0.01))
         await watchdog.cycle()
     if watchdog.view.changed:
         await watchdog.backend.until_sent(watchdog.view.changed)
@@ -155,7 +174,7 @@ def wish(
     Raises:
         SpeakerError: it could not be recorded; nothing was changed.
     """
-    make = partial(_make, config, prefixes, dry_run=dry_run)
+    make = partial(_make, config, only=prefixes, dry_run=dry_run)
     return asyncio.run(operate(config, prefixes, intent, make, dry_run=dry_run))
 
 
@@ -167,7 +186,7 @@ async def operate(
     *,
     dry_run: bool,
 ) -> list[dict[str, Any]]:
-    """Do what `vip_mgmt -a` and `-d` do, all of it under the lock. See `wish`.
+    """Do what `vip_mgmt -a` and `-d` do: record the intent, and carry it out under the lock. See `wish`.
 
     Args:
         config: the configuration.
@@ -176,17 +195,20 @@ async def operate(
         make: makes a watchdog for them, once the lock is held.
         dry_run: whether nothing is to be changed: then there is no need for a lock.
     """
+    said = record(
+        config, prefixes, intent, "takes effect with vip_watchdog's next pass", dry_run=dry_run
+    )
     lock = NoLock() if dry_run else FileLock(PATIENCE, config.settings.state)
     try:
         async with lock.held():
             watchdog = make()
             await watchdog.look()
-            taken = await wishes.take(watchdog, prefixes, intent, dry_run=False)
+            was = None if dry_run else {route["prefix"]: route["was"] for route in said}
+            taken = await wishes.take(watchdog, prefixes, intent, dry_run=False, was=was)
             await watchdog.record()
             return taken
     except (BackendError, LockError) as error:
-        when = f"takes effect with vip_watchdog's next pass; now: {error}"
-        return record(config, prefixes, intent, when, dry_run=dry_run)
+        return [{**route, "recorded": f"{route['recorded']}; now: {error}"} for route in said]
 
 
 def status(config: Config, why: str) -> dict[str, Any]:
@@ -228,7 +250,11 @@ def _looked(config: Config, *, blind: bool = True) -> Watchdog:
 
 
 def _make(
-    config: Config, only: Collection[Prefix] | None = None, *, dry_run: bool = False
+    config: Config,
+    lock: Lock | None = None,
+    *,
+    only: Collection[Prefix] | None = None,
+    dry_run: bool = False,
 ) -> Watchdog:
     bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
     configure(bgpd, config)
@@ -236,7 +262,7 @@ def _make(
     clock = SystemClock()
     source = sources_for(config.topology, config.settings.health, clock)
     store = Store(config.settings.state, rehearse=dry_run)
-    return Watchdog(config, backend, source, store, clock, only=only)
+    return Watchdog(config, backend, source, store, clock, only=only, lock=lock)
 
 
 def configure(backend: QuaggaBackend, config: Config) -> None:

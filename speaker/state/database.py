@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BUSY = 5.0
+BUSY = 3.0
 """How long another program may hold the file, in seconds."""
 BUSY_READING = 1.0
 """... while it is only read."""
@@ -56,16 +56,19 @@ class StoreError(SpeakerError):
     """The state file can't be used. Nothing was changed."""
 
 
-def opened(path: Path) -> sqlite3.Connection:
-    """Open the file, in its newest version, and make it where there is none.
+def opened(path: Path, wait: float) -> sqlite3.Connection:
+    """Open the file, which is there, and bring it to its newest version.
+
+    Args:
+        path: the file.
+        wait: how long another program may hold it, in seconds.
 
     Raises:
         StoreError: it is of a newer program.
         OSError, sqlite3.Error: it can't be used.
     """
-    _make(path)
     _check_size(path)
-    db = _connected(path, BUSY)
+    db = _connected(path, wait)
     try:
         _prepare(path, db)
     except BaseException:
@@ -74,7 +77,7 @@ def opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _make(path: Path) -> None:
+def make(path: Path) -> None:
     """Make an empty file where there is none. It is its directory's owner's, whoever makes it."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
@@ -86,14 +89,20 @@ def _make(path: Path) -> None:
         os.close(descriptor)
 
 
-def reading(path: Path) -> sqlite3.Connection:
+def reading(path: Path, wait: float) -> sqlite3.Connection:
     """Open the file, which is there, only to read: a connection that waits to write lets nobody in.
 
     Raises:
         OSError, sqlite3.Error: it can't be used.
     """
     _check_size(path)
-    return _connected(path, BUSY_READING)
+    return _connected(path, wait)
+
+
+def is_newest(db: sqlite3.Connection) -> bool:
+    """Tell whether the file is of the newest version."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return bool(version == SCHEMA_VERSION)
 
 
 def _check_size(path: Path) -> None:
@@ -113,14 +122,14 @@ def _text(found: bytes) -> str:
     return found.decode("utf-8", "surrogateescape")
 
 
-def copy(path: Path) -> sqlite3.Connection:
-    """Return a copy in memory, in the newest version. Raises as `opened` does."""
-    db = _connected(":memory:", BUSY)
+def copy(path: Path, wait: float) -> sqlite3.Connection:
+    """Return a copy in memory, in the newest version. See `opened`."""
+    db = _connected(":memory:", wait)
     try:
         if path.exists():
             _check_size(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
-            with closing(sqlite3.connect(uri, timeout=BUSY, uri=True)) as file:
+            with closing(sqlite3.connect(uri, timeout=wait, uri=True)) as file:
                 file.backup(db)
         _prepare(path, db)
     except BaseException:
@@ -145,7 +154,10 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+Identity = tuple[int, int]
+
+
+def identity(path: Path) -> Identity | None:
     """Return what tells a file from another one of its name: device and inode. None for no file."""
     try:
         found = path.stat()

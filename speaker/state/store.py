@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING
 from policy.intent import Mode
 from speaker.state import rows
 from speaker.state.database import (
+    BUSY,
     BUSY_READING,
+    Identity,
     StoreError,
     access,
     copy,
     identity,
+    is_newest,
+    make,
     moved,
     opened,
     reading,
@@ -48,11 +52,11 @@ _INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 class Remembered:
     """All of the file but its history, as it was at one moment; and what of it made no sense."""
 
-    intents: Intents
-    owned: Mapping[Prefix, Owned]
-    health: Mapping[Prefix, Mapping[Service, ServiceMemory]]
-    damping: Mapping[Prefix, Damping]
-    faults: tuple[str, ...]
+    intents: Intents = field(default_factory=Intents)
+    owned: Mapping[Prefix, Owned] = field(default_factory=dict)
+    health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
+    damping: Mapping[Prefix, Damping] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,51 +90,115 @@ class News:
 
 
 class Store:
-    """The state file.
+    """The state file. Each method opens it where it is not open yet, and makes it where there is none.
+
+    A file that could not be opened is tried again by the next method. Once there was a file, no
+    other one is made in its place: that would have no drain.
 
     Raises:
         StoreError: from every method, where the file can't be read or written.
     """
 
     def __init__(self, path: Path, *, rehearse: bool = False) -> None:
-        """Open the file, and make it where there is none.
+        """Open nothing yet.
 
         Args:
             path: the file.
             rehearse: work on a copy in memory; the file stays as it is, or is not made.
         """
         self._path = path
+        self._rehearse = rehearse
         self._writes = threading.RLock()
         self._reads = self._writes if rehearse else threading.RLock()
-        with access(path):
-            self._db = copy(path) if rehearse else opened(path)
-            self._reading = self._db if rehearse else reading(path)
-            self._identity = None if rehearse else identity(path)
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._was_there = False
+        self._identity: Identity | None = None
         self._intents = Intents()
         self._intents_version = -1
-        self._reader = IntentReader()
+        self._rows = IntentReader()
+
+    # --- its connections, each used under its lock ------------------------------------------
+
+    def _for_writing(self, wait: float) -> sqlite3.Connection:
+        """Return the connection that writes.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
+        """
+        if self._writer is None:
+            if self._rehearse:
+                self._writer = copy(self._path, wait)
+            else:
+                self._make()
+                self._writer = opened(self._path, wait)
+                self._identify()
+        self._writer.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
+        return self._writer
+
+    def _for_reading(self, wait: float) -> sqlite3.Connection:
+        """Return the connection that reads: one that waits to write would let nobody read."""
+        if self._rehearse:
+            return self._for_writing(wait)
+        if self._reader is None:
+            self._make()
+            reader = reading(self._path, wait)
+            try:
+                if not is_newest(reader):
+                    with self._writes:
+                        self._for_writing(wait)
+                self._identify()
+            except BaseException:
+                reader.close()
+                raise
+            self._reader = reader
+        self._reader.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
+        return self._reader
+
+    def _make(self) -> None:
+        if self._was_there:
+            if identity(self._path) is None:
+                raise moved(self._path)
+            return
+        make(self._path)
+        self._was_there = True
+
+    def _identify(self) -> None:
+        """Note which file was opened, or refuse one that is another than was opened before."""
+        found = identity(self._path)
+        if self._identity is None:
+            self._identity = found
+        if found is None or found != self._identity:
+            raise moved(self._path)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, wait: float = BUSY) -> Iterator[sqlite3.Connection]:
         """Write in one transaction: a thread whose caller was cancelled is waited for."""
-        with self._writes, access(self._path), transaction(self._db):
-            yield self._db
+        with self._writes, access(self._path):
+            db = self._for_writing(wait)
+            with transaction(db):
+                yield db
 
     def close(self) -> None:
         """Close the file."""
         with self._reads, access(self._path):
-            self._reading.close()
+            if self._reader is not None:
+                self._reader.close()
         with self._writes, access(self._path):
-            self._db.close()
+            if self._writer is not None:
+                self._writer.close()
 
     # --- reading ---------------------------------------------------------------------------
 
-    def load(self) -> Remembered:
-        """Read the whole file, but its history."""
+    def load(self, *, wait: float = BUSY_READING) -> Remembered:
+        """Read the whole file, but its history. See `intents` for `wait`."""
         faults: list[str] = []
         memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
-        with self._writes, access(self._path), transaction(self._db, "DEFERRED"):
-            db = self._db
+        with (
+            self._reads,
+            access(self._path),
+            transaction(db := self._for_reading(wait), "DEFERRED"),
+        ):
             found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
             owned = dict(rows.parsed("owned", found, rows.owned, faults))
             found = db.execute(
@@ -140,7 +208,7 @@ class Store:
                 memory.setdefault(prefix, {})[service] = last
             found = db.execute("SELECT prefix, penalty, at, damped, up FROM damping").fetchall()
             damping = dict(rows.parsed("damping", found, rows.damping, faults))
-            intents = self._reader.read(db.execute(_INTENTS).fetchall())
+            intents = self._rows.read(db.execute(_INTENTS).fetchall())
         return Remembered(intents, owned, memory, damping, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -150,12 +218,12 @@ class Store:
             wait: how long another program may hold the file, in seconds.
         """
         with self._reads, access(self._path):
-            if self._identity is not None and identity(self._path) != self._identity:
-                raise moved(self._path)
-            self._reading.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
-            (version,) = self._reading.execute("PRAGMA data_version").fetchone()
+            db = self._for_reading(wait)
+            if not self._rehearse:
+                self._identify()
+            (version,) = db.execute("PRAGMA data_version").fetchone()
             if version != self._intents_version:
-                self._intents = self._reader.read(self._reading.execute(_INTENTS).fetchall())
+                self._intents = self._rows.read(db.execute(_INTENTS).fetchall())
                 self._intents_version = version
             return self._intents
 
@@ -181,17 +249,19 @@ class Store:
     @contextmanager
     def _aside(self) -> Iterator[sqlite3.Connection]:
         """Read by a connection of its own: it may take long, and a turn must not wait for it."""
-        with access(self._path):
-            if self._reading is self._db:
-                yield self._db
-            else:
-                with closing(reading(self._path)) as db:
-                    yield db
+        if self._rehearse:
+            with self._reads, access(self._path):
+                yield self._for_reading(BUSY_READING)
+            return
+        with self._reads, access(self._path):
+            self._for_reading(BUSY_READING)  # which makes the file where there is none
+        with access(self._path), closing(reading(self._path, BUSY_READING)) as db:
+            yield db
 
     # --- writing ---------------------------------------------------------------------------
 
     def set_intents(
-        self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = ()
+        self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = (), *, wait: float = BUSY
     ) -> Mapping[Prefix, Intent]:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
 
@@ -200,6 +270,7 @@ class Store:
         Args:
             intents: what the operator wishes.
             up: prefixes of ours that are taken to be up from now on.
+            wait: how long another program may hold the file, in seconds.
 
         Returns:
             The intents that were in force until now.
@@ -208,8 +279,8 @@ class Store:
             (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
             for prefix, intent in intents.items()
         ]
-        with self._writing() as db:
-            known = self._reader.read(db.execute(_INTENTS).fetchall())
+        with self._writing(wait) as db:
+            known = self._rows.read(db.execute(_INTENTS).fetchall())
             names = [str(prefix) for prefix in intents]
             names += [name for prefix in intents for name in known.rows.get(prefix, ())]
             before = {p: known.of[p] for p in intents if p in known.of}
@@ -238,17 +309,22 @@ class Store:
         self._intents_version = -1
         return replaced
 
-    def own(self, prefixes: Iterable[Prefix]) -> None:
-        """Record prefixes as ours, before any of them is announced."""
-        with self._writing() as db:
+    def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:
+        """Record prefixes as ours, before any of them is announced. See `record` for `wait`."""
+        with self._writing(wait) as db:
             db.executemany(
                 "INSERT INTO owned (prefix, route, up) VALUES (?, '', 0) ON CONFLICT DO NOTHING",
                 [(str(prefix),) for prefix in prefixes],
             )
 
-    def record(self, news: News) -> None:
-        """Record what was confirmed of prefixes of ours, what led to it, and what to remember."""
-        with self._writing() as db:
+    def record(self, news: News, *, wait: float = BUSY) -> None:
+        """Record what was confirmed of prefixes of ours, what led to it, and what to remember.
+
+        Args:
+            news: that.
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._writing(wait) as db:
             db.executemany(
                 "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
                 [(state.column, int(state.up), str(p)) for p, state in news.owned.items()],
@@ -259,7 +335,7 @@ class Store:
                 _replace(db, table, news.gone, [])
             _add_history(db, news.history)
             if news.expired is not None:
-                known = self._reader.read(db.execute(_INTENTS).fetchall()).of
+                known = self._rows.read(db.execute(_INTENTS).fetchall()).of
                 ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
                 _add_history(db, _ended(db, ended))
 

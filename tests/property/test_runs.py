@@ -104,6 +104,48 @@ def test_drained_while_another_run_does_not_end(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_ended_while_it_waits_for_another_run(tmp_path: Path) -> None:
+    """A drain is durable before the lock is waited for: it holds although vip_mgmt is killed there."""
+
+    async def scene(runs: Runs, gates: Gates) -> None:
+        del gates
+        async with FileLock(1.0, runs.config.settings.state).held():
+            draining = asyncio.create_task(runs.operate(FIRST, Mode.DRAINED))
+            await asyncio.sleep(1.0)
+            assert not draining.done()
+            draining.cancel()
+            await asyncio.wait({draining})
+        await asyncio.sleep(10.0)
+        assert FIRST not in runs.bgpd.networks
+
+    play(tmp_path, scene)
+
+
+def test_drained_while_a_pass_waits(tmp_path: Path) -> None:
+    """A pass that waits for what the guard holds keeps nobody waiting, and decides once more after it."""
+
+    async def no_gate(who: str, kind: str) -> None:
+        del who, kind
+
+    async def main() -> None:
+        runs = Runs(tmp_path, no_gate, policy='max_withdraw = "0%"\nconfirm = "300s"')
+        assert await runs.run_pass()
+        runs.source.live |= {FIRST: 0, SECOND: 0}
+        passing = asyncio.create_task(runs.run_pass())
+        await asyncio.sleep(10.0)
+        async with asyncio.timeout(10.0):
+            assert await runs.operate(SECOND, Mode.DRAINED)
+        runs.source.live |= {FIRST: 2, SECOND: 2}
+        assert not passing.done()
+        assert runs.bgpd.networks.keys() == {FIRST}
+        assert await passing
+        assert runs.bgpd.networks.keys() == {FIRST}
+        assert not runs.bgpd.wrongs
+        await runs.end()
+
+    virtual_time.run(main())
+
+
 def test_drained_while_the_daemon_writes(tmp_path: Path) -> None:
     """vip_mgmt waits for the daemon's batch, finds it announced, and withdraws it."""
 

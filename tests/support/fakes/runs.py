@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.backends.quagga.vtysh import Output
     from speaker.config.settings import Config
+    from speaker.reconcile.lock import Lock
 
 TOML = """
 [node]
@@ -37,7 +38,7 @@ state = "{directory}/state.sqlite3"
 [dc.par1]
 asn = 64699
 [policy]
-max_withdraw = "100%"
+{policy}
 [vip."vip-1.tld"]
 addresses = ["192.0.2.1"]
 [vip."vip-2.tld"]
@@ -69,6 +70,7 @@ class Runs:
     """Awaited before each vtysh, with who runs it and whether it is to read or to write."""
     bgpd: Watched = field(default_factory=Watched)
     source: Source = field(default_factory=lambda: Source({FIRST: 2, SECOND: 2}))
+    policy: str = 'max_withdraw = "100%"'
     daemon: Watchdog | None = None
     stores: list[Store] = field(default_factory=list)
     restoring: Counter[Prefix] = field(default_factory=Counter)
@@ -77,12 +79,12 @@ class Runs:
     def __post_init__(self) -> None:
         """Write the configuration."""
         path = self.directory / "vip.toml"
-        path.write_text(TOML.format(directory=self.directory))
+        path.write_text(TOML.format(directory=self.directory, policy=self.policy))
         self.config: Config = configuration.load(path, {})
         self.clock = VirtualClock(asyncio.get_running_loop())
 
     def watchdog(
-        self, who: str, only: Sequence[Prefix] | None = None, lock: FileLock | None = None
+        self, who: str, only: Sequence[Prefix] | None = None, lock: Lock | None = None
     ) -> Watchdog:
         """Make a run's watchdog."""
 
@@ -104,7 +106,7 @@ class Runs:
 
     async def run_pass(self) -> bool:
         """Run a pass of cron."""
-        return await beside.one_pass(self.config, lambda: self.watchdog("pass"))
+        return await beside.one_pass(self.config, lambda lock: self.watchdog("pass", lock=lock))
 
     async def operate(self, prefix: Prefix, mode: Mode, *, by_socket: bool = False) -> bool:
         """Run vip_mgmt. Return whether it exits with 0, and hold bgpd to what that promises."""

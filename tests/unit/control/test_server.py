@@ -699,7 +699,9 @@ def test_refused_by_the_state_file(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
     async def main() -> None:
         async with running(tmp_path) as site, serving(site.control, site.watchdog):
-            site.store._db.execute("PRAGMA query_only = 1")  # as a disk that is read-only
+            site.store._for_writing(1.0).execute(
+                "PRAGMA query_only = 1"
+            )  # as a disk that is read-only
             with pytest.raises(RefusedError, match="state: "):
                 await asyncio.to_thread(client.ask, site.control, "POST", "/intents", wish())
 

@@ -247,9 +247,8 @@ def test_a_state_file_that_is_held(tmp_path: Path, how: str) -> None:
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site, beats() as gaps:
             await site.watchdog.record()
-            site.store._db.execute(f"PRAGMA busy_timeout = {LONG * 1000}")
             with held(tmp_path, how):
-                recording = asyncio.create_task(site.watchdog.record())
+                recording = asyncio.create_task(site.watchdog.record(wait=LONG))
                 for live, table in ((0, V6), (2, V4)):
                     site.source.live[V4] = live
                     async with asyncio.timeout(LONG / 2):

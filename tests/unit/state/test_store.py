@@ -45,6 +45,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     opened = Store(path)
+    opened.load()
     yield opened
     opened.close()
 
@@ -116,8 +117,8 @@ def test_killed_in_the_middle(path: Path) -> None:
         path,
         """
         store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})
-        store._db.execute("BEGIN IMMEDIATE")
-        store._db.execute("DELETE FROM intent")
+        store._for_writing(1.0).execute("BEGIN IMMEDIATE")
+        store._for_writing(1.0).execute("DELETE FROM intent")
         """,
     )
     survivor = again(path)
@@ -127,7 +128,7 @@ def test_killed_in_the_middle(path: Path) -> None:
 
 def test_durable(store: Store) -> None:
     """A commit is on the disk, and its journal's directory entry too, before it returns."""
-    assert store._db.execute("PRAGMA synchronous").fetchone() == (3,)
+    assert store._for_writing(1.0).execute("PRAGMA synchronous").fetchone() == (3,)
 
 
 def test_restored_is_forgiven(store: Store) -> None:
@@ -154,11 +155,10 @@ def test_two_processes(store: Store, path: Path) -> None:
 
 def test_while_another_writes(store: Store, path: Path) -> None:
     """A file that another process holds for long is a StoreError, and nothing is half written."""
-    store._db.execute("PRAGMA busy_timeout = 10")
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="locked"):
-        store.set_intents({FIRST: DRAINED})
+        store.set_intents({FIRST: DRAINED}, wait=0.01)
     holder.execute("ROLLBACK")
     holder.close()
     assert store.intents().of == {}
@@ -170,10 +170,11 @@ def test_while_another_writes(store: Store, path: Path) -> None:
 def test_read_while_a_write_waits(store: Store, path: Path) -> None:
     """Intents and history are read at once, while a write in another thread waits for its turn."""
     store.set_intents({SECOND: FORCED})
-    store._db.execute("PRAGMA busy_timeout = 60000")
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        writing = threading.Thread(target=store.set_intents, args=({FIRST: DRAINED},))
+        writing = threading.Thread(
+            target=store.set_intents, args=({FIRST: DRAINED},), kwargs={"wait": 60.0}
+        )
         writing.start()
         try:
             for _ in range(20):
@@ -189,13 +190,12 @@ def test_read_while_a_write_waits(store: Store, path: Path) -> None:
 
 def test_while_another_reads(store: Store, path: Path) -> None:
     """Who reads for too long makes one write fail, wholly; those after it are as they always were."""
-    store._db.execute("PRAGMA busy_timeout = 100")
     store.set_intents({SECOND: FORCED})
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM intent").fetchall()
         with pytest.raises(StoreError, match="locked"):
-            store.set_intents({FIRST: DRAINED})
+            store.set_intents({FIRST: DRAINED}, wait=0.1)
         assert store.intents().of == {SECOND: FORCED}
         reader.execute("COMMIT")
     store.set_intents({THIRD: DRAINED})
@@ -204,14 +204,14 @@ def test_while_another_reads(store: Store, path: Path) -> None:
 
 def test_a_full_disk(store: Store) -> None:
     """A write for which there is no room fails as a whole, and says why."""
-    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = store._for_writing(1.0).execute("PRAGMA page_count").fetchone()
+    store._for_writing(1.0).execute(f"PRAGMA max_page_count = {pages}")
     many = [Entry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
     store.own([FIRST])
     with pytest.raises(StoreError, match="full"):
         store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert store.load().owned == {FIRST: Owned()}
-    store._db.execute("PRAGMA max_page_count = 100000")
+    store._for_writing(1.0).execute("PRAGMA max_page_count = 100000")
     store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert len(store.history([], limit=2000)) == 1000
 
@@ -228,7 +228,7 @@ def test_all_or_none(store: Store) -> None:
     store.own([FIRST, SECOND])
     store.set_intents({FIRST: FORCED})
     before = store.history([])
-    store._db.execute(
+    store._for_writing(1.0).execute(
         "CREATE TRIGGER full BEFORE INSERT ON history WHEN NEW.prefix = '192.0.2.2/32' "
         "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
@@ -237,7 +237,7 @@ def test_all_or_none(store: Store) -> None:
     assert store.intents().of == {FIRST: FORCED}
     assert store.history([]) == before
     assert store.load().owned == {FIRST: Owned(), SECOND: Owned()}
-    store._db.execute("DROP TRIGGER full")
+    store._for_writing(1.0).execute("DROP TRIGGER full")
     store.set_intents({SECOND: DRAINED}, up=[FIRST])
     assert store.intents().of.keys() == {FIRST, SECOND}
     assert store.load().owned == {FIRST: Owned(up=True), SECOND: Owned()}
@@ -291,7 +291,7 @@ def test_a_rehearsal_of_a_bad_file(path: Path) -> None:
     """What can't be read for good is not rehearsed on either."""
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(StoreError, match=str(path)):
-        Store(path, rehearse=True)
+        Store(path, rehearse=True).load()
 
 
 # --- what is ours --------------------------------------------------------------------------------
@@ -444,7 +444,7 @@ def test_not_a_state_file(path: Path, content: bytes) -> None:
     """A file that is something else is refused, and left as it is."""
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"drain again what it had|move the file away"):
-        Store(path)
+        Store(path).load()
     assert path.read_bytes() == content
 
 
@@ -453,7 +453,7 @@ def test_damaged_where_sqlite_quotes_it(path: Path, store: Store) -> None:
     store.close()
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE damping", b"CREATE T\xbdBLE damping"))
     with pytest.raises(StoreError, match=r"damaged: .*drain again what it had"):
-        Store(path)
+        Store(path).load()
 
 
 @pytest.mark.parametrize("rehearse", [False, True])
@@ -462,15 +462,15 @@ def test_a_huge_file(path: Path, store: Store, *, rehearse: bool) -> None:
     store.close()
     os.truncate(path, MAX_SIZE + 1)
     with pytest.raises(StoreError, match=f"has {MAX_SIZE + 1} bytes, at most {MAX_SIZE} are read"):
-        Store(path, rehearse=rehearse)
+        Store(path, rehearse=rehearse).load()
 
 
 def test_of_a_newer_program(path: Path, store: Store) -> None:
     """A file of another version is refused, with what to do, and left as it is."""
-    store._db.execute("PRAGMA user_version = 99")
+    store._for_writing(1.0).execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="has version 99, this program knows 2; use the newer"):
-        Store(path)
-    assert store._db.execute("PRAGMA user_version").fetchone() == (99,)
+        Store(path).load()
+    assert store._for_writing(1.0).execute("PRAGMA user_version").fetchone() == (99,)
 
 
 def test_of_an_older_program(path: Path) -> None:
@@ -499,7 +499,7 @@ def test_no_place_for_it(tmp_path: Path, place: str) -> None:
     """A file that can't be made is a StoreError that says what must be writable."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="its directory must be writable for this user"):
-        Store(tmp_path / place)
+        Store(tmp_path / place).load()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
@@ -509,6 +509,7 @@ def test_read_only(tmp_path: Path) -> None:
     for parent in tmp_path.parents[:2]:
         parent.chmod(0o755)
     made_by_root = Store(tmp_path / "state.sqlite3")
+    made_by_root.load()
     made_by_root.close()
     (tmp_path / "state.sqlite3").chmod(0o600)
     pid = os.fork()
@@ -518,7 +519,7 @@ def test_read_only(tmp_path: Path) -> None:
             os.setuid(65534)
             for name in ("state.sqlite3", "other.sqlite3"):
                 with pytest.raises(StoreError, match="its directory must be writable"):
-                    Store(tmp_path / name)
+                    Store(tmp_path / name).load()
             status = 0
         finally:
             os._exit(status)
@@ -530,7 +531,7 @@ def test_mode(path: Path) -> None:
     """Its group may write it, whatever the umask: operators record a drain while ExaBGP is down."""
     before = os.umask(0o137)
     try:
-        Store(path).close()
+        Store(path).load()
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o660
@@ -550,7 +551,7 @@ def test_mode(path: Path) -> None:
 def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) -> None:
     """It may have been a drain: what it names is held drained, and others are as they are."""
     store.set_intents({SECOND: FORCED})
-    store._db.execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
+    store._for_writing(1.0).execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
     for found in (store.intents(), store.load().intents):
         assert found.of[SECOND] == FORCED
         assert found.of[FIRST].mode is Mode.DRAINED
@@ -568,7 +569,9 @@ def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) ->
 
 def test_an_intent_of_nobody_knows_what(store: Store) -> None:
     """A row that names no prefix holds none, stops nothing, and is said."""
-    store._db.execute("INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0)")
+    store._for_writing(1.0).execute(
+        "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0)"
+    )
     store.set_intents({FIRST: DRAINED})
     assert store.intents().of == {FIRST: DRAINED}
     (fault,) = store.intents().faults
@@ -591,7 +594,7 @@ def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -
     store.record(News(health={FIRST: {WEB: ServiceMemory(up=True)}}))
     before = store.load()
     assert not before.faults
-    store._db.execute(f"INSERT INTO {table} VALUES ({rest})")
+    store._for_writing(1.0).execute(f"INSERT INTO {table} VALUES ({rest})")
     found = store.load()
     (fault,) = found.faults
     assert fault.startswith(f"a row of table {table} is ignored: ")
@@ -605,7 +608,7 @@ def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -
 @pytest.mark.parametrize("table", ["intent", "owned", "health", "damping"])
 def test_no_table(store: Store, path: Path, table: str) -> None:
     """A file that lacks a table can't be read: no drain is forgotten over it."""
-    store._db.execute(f"DROP TABLE {table}")
+    store._for_writing(1.0).execute(f"DROP TABLE {table}")
     with pytest.raises(StoreError, match=str(path)):
         store.load()
 
@@ -617,7 +620,7 @@ def test_moved_while_in_use(store: Store, path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreError, match="moved or removed; restart vip_watchdog"):
             store.intents()
-        Store(path).close()
+        Store(path).load()
     path.with_suffix(".old").rename(path)
     assert not store.intents().of
 
