@@ -166,12 +166,18 @@ def identity(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Tell whether a connection can't write, because its file could only be read when it was opened."""
+    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY)
+
+
 _MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
 _REMEDY = "its directory must be writable for this user, and node.state names it"
 _READ_ONLY = (
     "it, its directory or its file system is read-only for this user; no intent can be recorded until "
     "that ends"
 )
+_FULL = "make room on its file system (df), or in the quota of its owner"
 _HELD = "another program holds it, such as a backup: have it end"
 _LOST = "put a copy of it back, or move it away and drain again what it had as drained"
 _REMEDIES = {
@@ -181,6 +187,7 @@ _REMEDIES = {
     sqlite3.SQLITE_NOTADB: _LOST,
     sqlite3.SQLITE_CORRUPT: _LOST,
     sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
+    sqlite3.SQLITE_FULL: _FULL,
 }
 """What to do about a fault of the file, by SQLite's code."""
 
@@ -190,9 +197,31 @@ def moved(path: Path) -> StoreError:
     return StoreError(f"state: {path}: {_MOVED}")
 
 
+def _remedy(path: Path, code: int, was: Identity | None) -> str:
+    """Return what to do about a fault.
+
+    SQLite takes a file for moved that it can't look for either, such as in a directory of mode 0.
+    """
+    if code == sqlite3.SQLITE_READONLY_DBMOVED and not _is_moved(path, was):
+        return _READ_ONLY
+    return _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
+
+
+def _is_moved(path: Path, was: Identity | None) -> bool:
+    try:
+        return identity(path) != was
+    except OSError:
+        return False
+
+
 @contextmanager
-def access(path: Path) -> Iterator[None]:
-    """Use the file, as root as its directory's owner; raise what goes wrong as StoreError."""
+def access(path: Path, was: Identity | None = None) -> Iterator[None]:
+    """Use the file, as root as its directory's owner; raise what goes wrong as StoreError.
+
+    Args:
+        path: the file.
+        was: which it was when it was opened.
+    """
     try:
         with as_owner(path.parent):
             yield
@@ -202,8 +231,7 @@ def access(path: Path) -> Iterator[None]:
         raise StoreError(f"state: {path}: damaged: {error.reason}; {_LOST}") from error
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", 0)
-        remedy = _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
-        raise StoreError(f"state: {path}: {error}; {remedy}") from error
+        raise StoreError(f"state: {path}: {error}; {_remedy(path, code, was)}") from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ what was called in another has ended, and a reading does not wait for a write.
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from speaker.state.database import (
     copy,
     identity,
     is_newest,
+    is_read_only,
     make,
     moved,
     opened,
@@ -34,7 +36,6 @@ from speaker.state.history import Entry, expiry, in_order, told
 from speaker.state.rows import IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -174,17 +175,23 @@ class Store:
     @contextmanager
     def _writing(self, wait: float = BUSY) -> Iterator[sqlite3.Connection]:
         """Write in one transaction: a thread whose caller was cancelled is waited for."""
-        with self._writes, access(self._path):
+        with self._writes, access(self._path, self._identity):
             db = self._for_writing(wait)
-            with transaction(db):
-                yield db
+            try:
+                with transaction(db):
+                    yield db
+            except sqlite3.Error as error:
+                if is_read_only(error):  # for as long as it is open, whatever becomes of the file
+                    db.close()
+                    self._writer = None
+                raise
 
     def close(self) -> None:
         """Close the file."""
-        with self._reads, access(self._path):
+        with self._reads, access(self._path, self._identity):
             if self._reader is not None:
                 self._reader.close()
-        with self._writes, access(self._path):
+        with self._writes, access(self._path, self._identity):
             if self._writer is not None:
                 self._writer.close()
 
@@ -196,7 +203,7 @@ class Store:
         memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
         with (
             self._reads,
-            access(self._path),
+            access(self._path, self._identity),
             transaction(db := self._for_reading(wait), "DEFERRED"),
         ):
             found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
@@ -217,7 +224,7 @@ class Store:
         Args:
             wait: how long another program may hold the file, in seconds.
         """
-        with self._reads, access(self._path):
+        with self._reads, access(self._path, self._identity):
             db = self._for_reading(wait)
             if not self._rehearse:
                 self._identify()
@@ -250,12 +257,12 @@ class Store:
     def _aside(self) -> Iterator[sqlite3.Connection]:
         """Read by a connection of its own: it may take long, and a turn must not wait for it."""
         if self._rehearse:
-            with self._reads, access(self._path):
+            with self._reads, access(self._path, self._identity):
                 yield self._for_reading(BUSY_READING)
             return
-        with self._reads, access(self._path):
+        with self._reads, access(self._path, self._identity):
             self._for_reading(BUSY_READING)  # which makes the file where there is none
-        with access(self._path), closing(reading(self._path, BUSY_READING)) as db:
+        with access(self._path, self._identity), closing(reading(self._path, BUSY_READING)) as db:
             yield db
 
     # --- writing ---------------------------------------------------------------------------

@@ -434,7 +434,8 @@ def test_a_state_that_is_read_only(dc: Bench, way: str) -> None:
         assert (status, said.startswith("bgp_mgt: state: ")) == (1, True), said
         assert dc.site.routes()[W4]["intent"] == "drained"
         sees(dc.bird, V4, V6)
-    assert dc.site.mgmt("-d", "192.0.2.1")[0] == 0
+    status, said = dc.site.mgmt("-d", "192.0.2.1")
+    assert status == 0, said
     misses(dc.bird, V4)
     if daemon is not None:
         assert daemon.terminate() == 0

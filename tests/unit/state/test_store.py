@@ -208,7 +208,7 @@ def test_a_full_disk(store: Store) -> None:
     store._for_writing(1.0).execute(f"PRAGMA max_page_count = {pages}")
     many = [Entry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
     store.own([FIRST])
-    with pytest.raises(StoreError, match="full"):
+    with pytest.raises(StoreError, match="full; make room"):
         store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert store.load().owned == {FIRST: Owned()}
     store._for_writing(1.0).execute("PRAGMA max_page_count = 100000")
@@ -525,6 +525,44 @@ def test_read_only(tmp_path: Path) -> None:
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0
     assert [child.name for child in tmp_path.iterdir()] == ["state.sqlite3"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_directory_that_can_not_be_searched(tmp_path: Path) -> None:
+    """A file that this user can't look for any more is not said to be moved; and it is used again later."""
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    tmp_path.chmod(0o700)
+    os.chown(tmp_path, 65534, 65534)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setuid(65534)
+            store = Store(tmp_path / "state.sqlite3")
+            store.own([FIRST])
+            tmp_path.chmod(0o000)
+            with pytest.raises(StoreError, match="is read-only for this user") as raised:
+                store.set_intents({FIRST: DRAINED})
+            assert "moved" not in str(raised.value)
+            tmp_path.chmod(0o700)
+            store.set_intents({FIRST: DRAINED})
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_opened_while_it_was_read_only(store: Store, path: Path) -> None:
+    """A file that could only be read when it was opened to be written is opened again for the next write."""
+    late = Store(path)
+    late._writer = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    with pytest.raises(StoreError, match="readonly database"):
+        late.set_intents({FIRST: DRAINED})
+    late.set_intents({FIRST: DRAINED})
+    assert store.intents().of == {FIRST: DRAINED}
 
 
 def test_mode(path: Path) -> None:
