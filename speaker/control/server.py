@@ -28,6 +28,7 @@ from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, C
 from speaker.errors import SpeakerError
 from speaker.reconcile import status
 from speaker.reconcile.intents import take
+from speaker.reconcile.reconciler import BRIEFLY
 from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 
@@ -143,7 +144,7 @@ class Control:
         if self._recording is not None:
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
         if self._recording is None or self._recording.done():
-            self._recording = asyncio.ensure_future(self._watchdog.record())
+            self._recording = asyncio.ensure_future(self._watchdog.record(BRIEFLY))
             self._recording.add_done_callback(_look_at)
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
 

@@ -166,7 +166,6 @@ def test_history_while_the_state_file_is_held(tmp_path: Path) -> None:
     async def main() -> list[str]:
         async with running(tmp_path, cycles=False) as site, serving(site.control, site.watchdog):
             await site.watchdog.record()
-            site.store._db.execute("PRAGMA busy_timeout = 600000")
             with closing(
                 sqlite3.connect(tmp_path / "state.sqlite3", isolation_level=None)
             ) as other:
@@ -699,11 +698,10 @@ def test_refused_by_the_state_file(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
     async def main() -> None:
         async with running(tmp_path) as site, serving(site.control, site.watchdog):
-            site.store._for_writing(1.0).execute(
-                "PRAGMA query_only = 1"
-            )  # as a disk that is read-only
-            with pytest.raises(RefusedError, match="state: "):
-                await asyncio.to_thread(client.ask, site.control, "POST", "/intents", wish())
+            with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                with pytest.raises(RefusedError, match="state: "):
+                    await asyncio.to_thread(client.ask, site.control, "POST", "/intents", wish())
 
     asyncio.run(main())
     assert caplog.text.count("POST /intents: state: ") == 1
