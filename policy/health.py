@@ -190,22 +190,55 @@ class HealthRule:
         return self.required.get(service, self.thresholds)
 
 
+class State(StrEnum):
+    """What a service is, between two looks. See `policy/service_state.py` for how it changes."""
+
+    NEW = "new"
+    """Nothing is remembered of it."""
+    UP = "up"
+    FALLING = "falling"
+    """Up, and has too few realservers."""
+    MISSING = "missing"
+    """Up, and not in IPVS; it may come back."""
+    LOST = "lost"
+    """Up, and not in IPVS for so long that it falls."""
+    RETURNED = "returned"
+    """Up, and in IPVS again with too few; they may not have been checked."""
+    DOWN = "down"
+    GONE = "gone"
+    """Down, and not in IPVS."""
+    APPEARED = "appeared"
+    """Down, and in IPVS again; it is not believed yet."""
+    RISING = "rising"
+    """Down, and has enough realservers."""
+
+
+_UP_STATES = {State.UP, State.FALLING, State.MISSING, State.LOST, State.RETURNED}
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceMemory:
     """What must be remembered of a service between two looks. Times are on the steady clock.
 
     Attributes:
-        up: what it was taken for.
-        turning_since: when the count began to say the opposite, None while it agrees.
-        gone_since: when it was first missed, None while it is there. It is kept until the service
-            that appeared is believed; `turning_since` is when it appeared.
+        state: what it is.
+        since: since when it falls or rises, or when it returned or appeared; else None.
+        gone_since: when it was first missed: while it is not in IPVS, and until it is believed again.
         proven_at: when the checker that runs now was first seen to have filled it.
     """
 
-    up: bool
-    turning_since: float | None = None
+    state: State
+    since: float | None = None
     gone_since: float | None = None
     proven_at: float | None = None
+
+    @property
+    def up(self) -> bool:
+        """What it is taken for while nothing is known."""
+        return self.state in _UP_STATES
+
+
+NEW = ServiceMemory(State.NEW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.damping import Damping
 from policy.errors import PolicyError
-from policy.health import Service, ServiceMemory
+from policy.health import Service, ServiceMemory, State
 from policy.intent import MAX_TEXT, Intent, Mode
 from policy.route import parse_prefix
 
@@ -157,10 +157,37 @@ def owned(row: Row) -> tuple[Prefix, Owned]:
 
 
 def health(row: Row) -> tuple[tuple[Prefix, Service], ServiceMemory]:
-    """Parse `prefix, service, up, turning_since, gone_since, proven_at`."""
-    prefix, service, up, *times = row
-    _check(*(time for time in times if time is not None))
-    return (parse_prefix(prefix), Service.parse(service)), ServiceMemory(bool(up), *times)
+    """Parse `prefix, service, up, turning_since, gone_since, proven_at`: the two times tell the state."""
+    prefix, service, up, turning, gone, proven = row
+    _check(*(time for time in (turning, gone, proven) if time is not None))
+    came_back = turning is not None and turning == gone
+    match bool(up), turning is not None, gone is not None:
+        case True, True, True:
+            state = State.RETURNED if came_back else State.LOST
+        case is_up, is_turning, is_gone:
+            state = _STATES[is_up, is_turning, is_gone]
+    if state is State.RETURNED:
+        gone = None
+    return (parse_prefix(prefix), Service.parse(service)), ServiceMemory(
+        state, turning, gone, proven
+    )
+
+
+_STATES = {
+    (True, False, False): State.UP,
+    (True, True, False): State.FALLING,
+    (True, False, True): State.MISSING,
+    (False, False, False): State.DOWN,
+    (False, False, True): State.GONE,
+    (False, True, False): State.RISING,
+    (False, True, True): State.APPEARED,
+}
+
+
+def of_health(prefix: Prefix, service: Service, memory: ServiceMemory) -> Row:
+    """Return the row that `health` parses."""
+    gone = memory.since if memory.state is State.RETURNED else memory.gone_since
+    return str(prefix), str(service), int(memory.up), memory.since, gone, memory.proven_at
 
 
 def damping(row: Row) -> tuple[Prefix, Damping]:

@@ -365,7 +365,7 @@ def _replace(
 
 def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:
     return [
-        (str(p), str(service), int(last.up), last.turning_since, last.gone_since, last.proven_at)
+        rows.of_health(p, service, last)
         for p, services in memory.items()
         for service, last in services.items()
     ]

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from policy.errors import PolicyError
-from policy.health import Health, HealthRule, Need, Service, ServiceMemory, Thresholds
+from policy.health import Health, HealthRule, Need, Service, ServiceMemory, State, Thresholds
 from policy.judge import judge
 from tests.support.strategies import policy as made
 
@@ -88,7 +88,7 @@ def test_hysteresis(thresholds: Thresholds, data: st.DataObject, *, was_up: bool
     """Between the thresholds a service stays what it was, for ever."""
     between = st.integers(thresholds.drop_at + 1, thresholds.restore_at - 1)
     assume(thresholds.restore_at - thresholds.drop_at > 1)
-    memory = {WEB: ServiceMemory(was_up)}
+    memory = {WEB: ServiceMemory(State.UP if was_up else State.DOWN)}
     for now in (0.0, 1.0, 1e6):
         verdict = judge(
             HealthRule(thresholds), {WEB: data.draw(between)}, memory, was_announced=False, now=now
@@ -158,7 +158,7 @@ def test_a_clock_that_was_set(rule: HealthRule, looks: list[Look]) -> None:
         if live is None:
             continue
         ahead = {
-            service: replace(state, turning_since=now + 1e9) if state.turning_since else state
+            service: replace(state, since=now + 1e9) if state.since else state
             for service, state in memory.items()
         }
         verdict = judge(rule, live, ahead, was_announced=False, now=now)

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.damping import Damping
-from policy.health import Service, ServiceMemory
+from policy.health import Service, ServiceMemory, State
 from policy.intent import Intent, Mode
 from speaker.state.database import _STEPS, MAX_SIZE
 from speaker.state.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
@@ -86,8 +86,8 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
         )
     )
     memory: dict[Prefix, Mapping[Service, ServiceMemory]] = {
-        FIRST: {WEB: ServiceMemory(up=True), TLS: ServiceMemory(up=False, turning_since=3.5)},
-        SECOND: {WEB: ServiceMemory(up=True, gone_since=4.5, proven_at=2.5)},
+        FIRST: {WEB: ServiceMemory(State.UP), TLS: ServiceMemory(State.RISING, 3.5)},
+        SECOND: {WEB: ServiceMemory(State.MISSING, gone_since=4.5, proven_at=2.5)},
     }
     store.record(News(health=memory))
     flapped = Damping(2500.0, 5.5, damped=True, up=False)
@@ -304,7 +304,7 @@ def test_ownership(store: Store) -> None:
     store.own([FIRST])
     assert store.load().owned == {FIRST: Owned("a route", up=True), SECOND: Owned()}
     store.record(
-        News(health={FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {WEB: ServiceMemory(up=True)}})
+        News(health={FIRST: {WEB: ServiceMemory(State.UP)}, SECOND: {WEB: ServiceMemory(State.UP)}})
     )
     store.record(News(gone={FIRST}))
     assert store.load().owned.keys() == {SECOND}
@@ -314,12 +314,14 @@ def test_ownership(store: Store) -> None:
 def test_memory_is_replaced(store: Store) -> None:
     """What is remembered of a prefix replaces what was; others keep theirs."""
     store.record(
-        News(health={FIRST: {WEB: ServiceMemory(up=True)}, SECOND: {TLS: ServiceMemory(up=False)}})
+        News(
+            health={FIRST: {WEB: ServiceMemory(State.UP)}, SECOND: {TLS: ServiceMemory(State.DOWN)}}
+        )
     )
-    store.record(News(health={FIRST: {TLS: ServiceMemory(up=False)}}))
+    store.record(News(health={FIRST: {TLS: ServiceMemory(State.DOWN)}}))
     assert store.load().health == {
-        FIRST: {TLS: ServiceMemory(up=False)},
-        SECOND: {TLS: ServiceMemory(up=False)},
+        FIRST: {TLS: ServiceMemory(State.DOWN)},
+        SECOND: {TLS: ServiceMemory(State.DOWN)},
     }
     store.record(News(health={FIRST: {}}))
     assert store.load().health.keys() == {SECOND}
@@ -488,9 +490,9 @@ def test_of_an_older_program(path: Path) -> None:
         store = Store(path)
         assert store.intents().of == {FIRST: FORCED}
         assert store.load().owned == {FIRST: Owned("a route", up=True)}
-        assert store.load().health == {FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}
+        assert store.load().health == {FIRST: {WEB: ServiceMemory(State.FALLING, 3.5)}}
         assert [entry.event for entry in store.history([])] == ["announced"]
-        store.record(News(health={FIRST: {WEB: ServiceMemory(up=True, turning_since=3.5)}}))
+        store.record(News(health={FIRST: {WEB: ServiceMemory(State.FALLING, 3.5)}}))
         store.close()
 
 
@@ -630,7 +632,7 @@ def test_an_intent_of_nobody_knows_what(store: Store) -> None:
 def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -> None:
     """It is ignored, and said; all others are as they are."""
     store.own([FIRST, SECOND])
-    store.record(News(health={FIRST: {WEB: ServiceMemory(up=True)}}))
+    store.record(News(health={FIRST: {WEB: ServiceMemory(State.UP)}}))
     before = store.load()
     assert not before.faults
     store._for_writing(1.0).execute(f"INSERT INTO {table} VALUES ({rest})")

@@ -1,0 +1,325 @@
+"""A service's health as a state machine: what is remembered of it, and what a look makes of that.
+
+Theory of operation. A service is a virtual server of IPVS, kept by a checker (keepalived). All that is
+seen of it is a count of live realservers, at moments of our choosing. Alone, the count would be judged by
+two thresholds and two timers: UP, FALLING, DOWN, RISING. But the table says something else than it seems
+to while the checker ends, starts or takes a new configuration:
+
+- a checker that ends removes the services, and the next one brings them back: one that is not in IPVS is
+  MISSING for `restart_grace`, and only then LOST, which falls like one whose last realserver died;
+- one that was killed leaves the table as it was: what exists is *frozen*, and says nothing;
+- in alpha mode a service comes back empty, until a first check passes: it has RETURNED, and that it has too
+  few is not believed for `warm_up`;
+- otherwise it comes back full, although nothing was checked: one that was GONE has APPEARED, and that it has
+  enough is not believed for `warm_up`;
+- after the checker's start nothing is proven for `warm_up`, unless the service was seen to be without and
+  then to be filled: only the checker that runs now can have done that.
+
+What is not believed is *unknown* for a service that was up, and *down* for one that was down: each stays
+what it was. `TABLE` has every transition, in the order in which they are tried; a row with a deadline
+holds until it, and the next one that fits from then on. docs/health.md shows it. Times are in seconds on
+the steady clock; a remembered one that lies in the future is taken as now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from policy.health import ServiceMemory, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy.health import CheckerRule, Thresholds
+
+
+class Seen(StrEnum):
+    """What a look shows of a service."""
+
+    ABSENT = "not in IPVS"
+    FROZEN = "in IPVS, without a checker"
+    BAD = "at most drop_at"
+    BETWEEN = "between the thresholds"
+    GOOD = "at least restore_at"
+
+
+class Doubt(StrEnum):
+    """Why it is not known what a service is."""
+
+    GONE = "not in IPVS; it may come back"
+    FROZEN = "no checker runs"
+    BACK = "it came back just now"
+    STARTED = "the checker started just now"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One look at one service. `started` and `warm_at` are None where they do not matter (any more)."""
+
+    last: ServiceMemory
+    seen: Seen
+    thresholds: Thresholds
+    checker: CheckerRule
+    now: float
+    started: float | None
+    warm_at: float | None
+    was_announced: bool
+    proven_at: float | None
+    """When the checker that runs now was first seen to have filled the service, if it was."""
+
+    @property
+    def since(self) -> float:
+        """When what the state is named for began; now where it only begins."""
+        return self._past(self.last.since)
+
+    @property
+    def gone_since(self) -> float:
+        """When it was first missed; now where it was there until now."""
+        return self._past(self.last.gone_since)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether a checker runs that was not seen to fill it, and so may not have checked it."""
+        return self.started is not None and self.proven_at is None
+
+    @property
+    def back_at(self) -> float | None:
+        """When a service that was missed came back, under the checker that runs now."""
+        if self.started is None:
+            return None
+        return max(self.since, self.started) if self.last.state is State.RETURNED else self.now
+
+    @property
+    def falling_since(self) -> float:
+        """Since when it has too few: what is not believed does not count."""
+        began = self.since
+        if self.last.state is State.RETURNED and self.back_at is not None:
+            began = min(self.back_at + self.checker.warm_up, self.now)
+        if self.started is not None and self.is_unproven:
+            began = max(began, min(self.started + self.checker.warm_up, self.now))
+        return began
+
+    @property
+    def appeared_at(self) -> float:
+        """When a service that was gone appeared, under the checker that runs now."""
+        return max(self.since, self.started or self.since)
+
+    def _past(self, when: float | None) -> float:
+        return self.now if when is None else min(when, self.now)
+
+
+# --- deadlines: a row holds until then; None: it does not hold ------------------------------------
+
+
+def may_come_back(case: Case) -> bool:
+    """Tell whether a service that is not in IPVS is waited for."""
+    return case.last.up and case.now < _grace(case)
+
+
+def _grace(case: Case) -> float:
+    """`restart_grace` after it was first missed; after now, where it had just come back."""
+    missed = case.now if case.last.state is State.RETURNED else case.gone_since
+    return missed + case.checker.restart_grace
+
+
+def _checked_again(case: Case) -> float | None:
+    """`warm_up` after it came back, while nothing is proven."""
+    if case.back_at is None or not case.is_unproven:
+        return None
+    return case.back_at + case.checker.warm_up
+
+
+def _warm(case: Case) -> float | None:
+    """`warm_up` after the checker's start, while nothing is proven."""
+    return case.warm_at if case.is_unproven else None
+
+
+def _announced_warm(case: Case) -> float | None:
+    """`warm_up` after the checker's start, for what is announced."""
+    return case.warm_at if case.was_announced else None
+
+
+def _fall(case: Case) -> float | None:
+    """`fall` after it began to have too few."""
+    return case.falling_since + case.thresholds.fall
+
+
+def _believed(case: Case) -> float | None:
+    """`warm_up` after it appeared, where there is no `rise` and it is not announced."""
+    if case.started is None or case.was_announced or case.thresholds.rise:
+        return None
+    return case.appeared_at + case.checker.warm_up
+
+
+def _rise(case: Case) -> float | None:
+    """`rise` after it began to have enough; without, `warm_up` after the checker's start."""
+    since = case.appeared_at
+    if case.started is not None and not case.thresholds.rise:
+        return case.warm_at or since
+    return since + case.thresholds.rise
+
+
+# --- what is remembered then ----------------------------------------------------------------------
+
+
+def _same(case: Case) -> ServiceMemory:
+    return case.last
+
+
+def _up(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.UP, proven_at=case.proven_at)
+
+
+def _down(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.DOWN, proven_at=case.proven_at)
+
+
+def _gone(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.GONE, gone_since=case.gone_since, proven_at=case.proven_at)
+
+
+def _missing(case: Case) -> ServiceMemory:
+    missed = case.now if case.last.state is State.RETURNED else case.gone_since
+    return ServiceMemory(State.MISSING, gone_since=missed)
+
+
+def _there(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.UP, proven_at=case.last.proven_at)
+
+
+def _still_falling(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.FALLING, case.last.since, proven_at=case.last.proven_at)
+
+
+def _doubted(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.FALLING, case.since, proven_at=case.last.proven_at)
+
+
+def _returned(case: Case) -> ServiceMemory:
+    return replace(case.last, state=State.RETURNED, since=case.back_at, gone_since=None)
+
+
+def _falling(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.FALLING, case.falling_since, proven_at=case.proven_at)
+
+
+def _lost(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.LOST, case.falling_since, case.gone_since, case.proven_at)
+
+
+def _appeared(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.APPEARED, case.appeared_at, case.last.gone_since, case.proven_at)
+
+
+def _rising(case: Case) -> ServiceMemory:
+    return ServiceMemory(State.RISING, case.appeared_at, proven_at=case.proven_at)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One transition: from any of some states, where this is seen, and before the deadline."""
+
+    states: tuple[State, ...]
+    seen: tuple[Seen, ...]
+    to: State | None
+    """The state from then on; None: it stays what it is."""
+    taken: bool | Doubt
+    """What the service is taken for: up or down; or why that is unknown."""
+    remember: Callable[[Case], ServiceMemory]
+    until: Callable[[Case], float | None] | None = None
+
+
+_S = State
+_UPS = (_S.UP, _S.FALLING, _S.MISSING, _S.LOST, _S.RETURNED)
+_DOWNS = (_S.DOWN, _S.GONE, _S.APPEARED, _S.RISING)
+_ABSENT, _FROZEN, _BAD = (Seen.ABSENT,), (Seen.FROZEN,), (Seen.BAD,)
+_GOOD, _NOT_BAD, _NOT_GOOD = (Seen.GOOD,), (Seen.BETWEEN, Seen.GOOD), (Seen.BAD, Seen.BETWEEN)
+_EXISTS = (Seen.BAD, Seen.BETWEEN, Seen.GOOD)
+_IS_UP, _IS_DOWN = True, False
+
+TABLE: tuple[Row, ...] = (
+    # first sight; what these do not hold begins as `_first` says
+    Row((_S.NEW,), _FROZEN, None, Doubt.FROZEN, _same),
+    Row((_S.NEW,), _BAD + _ABSENT, None, Doubt.STARTED, _same, _announced_warm),
+    # up, or held to be
+    Row(_UPS, _ABSENT, _S.MISSING, Doubt.GONE, _missing, _grace),
+    Row((_S.UP, _S.MISSING), _FROZEN, _S.UP, Doubt.FROZEN, _there),
+    Row((_S.FALLING, _S.LOST, _S.RETURNED), _FROZEN, _S.FALLING, Doubt.FROZEN, _still_falling),
+    Row((_S.MISSING, _S.RETURNED), _BAD, _S.RETURNED, Doubt.BACK, _returned, _checked_again),
+    Row(_UPS, _BAD, _S.FALLING, Doubt.STARTED, _doubted, _warm),
+    Row(_UPS, _ABSENT, None, Doubt.STARTED, _same, _warm),
+    Row(_UPS, _BAD, _S.FALLING, _IS_UP, _falling, _fall),
+    Row(_UPS, _ABSENT, _S.LOST, _IS_UP, _lost, _fall),
+    Row(_UPS, _BAD, _S.DOWN, _IS_DOWN, _down),
+    Row(_UPS, _ABSENT, _S.GONE, _IS_DOWN, _gone),
+    Row(_UPS, _NOT_BAD, _S.UP, _IS_UP, _up),
+    # down, or held to be
+    Row(_DOWNS, _FROZEN, None, Doubt.FROZEN, _same),
+    Row(_DOWNS, _ABSENT, _S.GONE, _IS_DOWN, _gone),
+    Row((_S.GONE, _S.APPEARED), _EXISTS, _S.APPEARED, _IS_DOWN, _appeared, _believed),
+    Row(_DOWNS, _NOT_GOOD, _S.DOWN, _IS_DOWN, _down),
+    Row(_DOWNS, _GOOD, _S.RISING, _IS_DOWN, _rising, _rise),
+    Row(_DOWNS, _GOOD, _S.UP, _IS_UP, _up),
+)
+
+
+def _by_sight() -> dict[tuple[State, Seen], tuple[Row, ...]]:
+    """Return the rows of each state and sight, in their order: each look tries two or three."""
+    return {
+        (state, seen): tuple(row for row in TABLE if state in row.states and seen in row.seen)
+        for state in State
+        for seen in Seen
+    }
+
+
+_ROWS = _by_sight()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a look: what the service is taken for, what is remembered, and until when at most."""
+
+    taken: bool | Doubt
+    memory: ServiceMemory
+    until: float | None
+
+
+def step(case: Case, *, was_down: bool) -> Step:
+    """Apply the first row that holds.
+
+    Args:
+        case: the look.
+        was_down: whether the last look found the address down: a service of which nothing is
+            remembered was not there then.
+    """
+    if (found := _try(case)) is None:
+        found = _try(replace(case, last=_first(case, was_down=was_down)))
+    if found is None:
+        raise AssertionError(f"no row for {case}")
+    return found
+
+
+def _try(case: Case) -> Step | None:
+    for row in _ROWS[case.last.state, case.seen]:
+        until = None if row.until is None else row.until(case)
+        if row.until is None or (until is not None and case.now < until):
+            return Step(row.taken, row.remember(case), until)
+    return None
+
+
+def _first(case: Case, *, was_down: bool) -> ServiceMemory:
+    """Return what a service is taken to have been that nothing is remembered of.
+
+    What is announced, or has enough under a checker that has run for long, is up: a table that is there
+    at the first look is believed.
+    """
+    if was_down and case.started is not None and not case.was_announced:
+        return ServiceMemory(State.GONE, gone_since=case.now)
+    is_up = case.seen is Seen.GOOD or (case.seen is Seen.BETWEEN and case.was_announced)
+    is_believed = case.warm_at is None or case.was_announced
+    return ServiceMemory(State.UP if is_up and is_believed else State.DOWN)
