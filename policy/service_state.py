@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import ServiceMemory, State
 
@@ -54,8 +54,7 @@ class Doubt(StrEnum):
     STARTED = "the checker started just now"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One look at one service. `started` and `warm_at` are None where they do not matter (any more)."""
 
     last: ServiceMemory
@@ -280,8 +279,7 @@ def _by_sight() -> dict[tuple[State, Seen], tuple[Row, ...]]:
 _ROWS = _by_sight()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What came of a look: what the service is taken for, what is remembered, and until when at most."""
 
     taken: bool | Doubt
@@ -298,7 +296,7 @@ def step(case: Case, *, was_down: bool) -> Step:
             remembered was not there then.
     """
     if (found := _try(case)) is None:
-        found = _try(replace(case, last=_first(case, was_down=was_down)))
+        found = _try(case._replace(last=_first(case, was_down=was_down)))
     if found is None:
         raise AssertionError(f"no row for {case}")
     return found

@@ -85,6 +85,28 @@ def test_killed() -> None:
     assert address.look(1e6 + 10, {WEB: 0}, Checker(1e6)) is DOWN
 
 
+@pytest.mark.parametrize("counts", [(2, 0), (0,), (0, 2), (0, None, 2), (2, None, 0)])
+def test_frozen_in_every_state(counts: tuple[int | None, ...]) -> None:
+    """What a killed keepalived left says nothing: not of what was falling, down, rising or back."""
+    address = Address(HealthRule(Thresholds(fall=5.0, rise=5.0), checker=USUAL))
+    for index, count in enumerate(counts):
+        address.look(100.0 + index, {} if count is None else {WEB: count})
+    for left in (0, 1, 2):
+        assert address.look(200.0, {WEB: left}, DEAD) is UNKNOWN
+        assert address.look(1e6, {WEB: left}, DEAD) is UNKNOWN
+
+
+def test_not_there_yet_after_the_start() -> None:
+    """What was up, and is not in IPVS again, is unknown until warm_up is over, whatever the grace."""
+    for grace in (0.0, 3.0):
+        address = Address(HealthRule(checker=replace(USUAL, restart_grace=grace)))
+        address.look(90.0, {WEB: 2})
+        new = Checker(100.0)
+        assert address.look(100.5, {}, new) is UNKNOWN
+        assert address.look(109.9, {}, new) is UNKNOWN
+        assert address.look(110.0, {}, new) is DOWN
+
+
 def test_killed_and_flushed() -> None:
     """What a killed keepalived left is full, and proves nothing: the next one may empty it late.
 
@@ -165,6 +187,9 @@ def test_each_restart_has_its_own_grace() -> None:
         assert address.look(ended + 7.0, {}, DEAD) is UNKNOWN
         new = Checker(ended + 7.5)
         assert address.look(ended + 8.0, {WEB: 0}, new) is UNKNOWN
+    assert address.look(137.0, {}, DEAD) is UNKNOWN
+    assert address.look(146.9, {}, DEAD) is UNKNOWN
+    assert address.look(147.0, {}, DEAD) is DOWN
 
 
 def test_fall_after_the_grace() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
-SUITES = (RULES, PREFERENCE, AUTO, MODEL, DECIDE, PLAN, HEALTH)
+CHECKER = "test_checker"
+SUITES = (RULES, PREFERENCE, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +296,131 @@ FAULTS = (
     Fault(
         "one realserver too many is needed",
         "judge.py",
-        ">= thresholds.restore_at,",
-        "> thresholds.restore_at,",
+        "count >= thresholds.restore_at",
+        "count > thresholds.restore_at",
         (HEALTH,),
     ),
+    # --- the states of a service ---
+    Fault(
+        "what a killed checker left is believed of what is up",
+        "service_state.py",
+        "    Row((_S.UP, _S.MISSING), _FROZEN, _S.UP, Doubt.FROZEN, _there),\n",
+        "    Row((_S.UP, _S.MISSING), _FROZEN, _S.UP, _IS_UP, _there),\n",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what a killed checker left is believed of what falls",
+        "service_state.py",
+        "_S.FALLING, Doubt.FROZEN, _still_falling",
+        "_S.FALLING, _IS_UP, _still_falling",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what a killed checker left is believed of what is down",
+        "service_state.py",
+        "    Row(_DOWNS, _FROZEN, None, Doubt.FROZEN, _same),",
+        "    Row(_DOWNS, _FROZEN, None, _IS_DOWN, _same),",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "a service that vanished is not waited for",
+        "service_state.py",
+        "    Row(_UPS, _ABSENT, _S.MISSING, Doubt.GONE, _missing, _grace),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "a service that comes back empty is down",
+        "service_state.py",
+        "    Row((_S.MISSING, _S.RETURNED), _BAD, _S.RETURNED, Doubt.BACK, _returned, _checked_again),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what nobody has checked is too few",
+        "service_state.py",
+        "    Row(_UPS, _BAD, _S.FALLING, Doubt.STARTED, _doubted, _warm),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what nobody has brought back yet is gone",
+        "service_state.py",
+        "    Row(_UPS, _ABSENT, None, Doubt.STARTED, _same, _warm),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "fall counts for nothing",
+        "service_state.py",
+        "    Row(_UPS, _BAD, _S.FALLING, _IS_UP, _falling, _fall),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "fall counts for nothing where the service is lost",
+        "service_state.py",
+        "    Row(_UPS, _ABSENT, _S.LOST, _IS_UP, _lost, _fall),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what appears is believed at once",
+        "service_state.py",
+        "    Row((_S.GONE, _S.APPEARED), _EXISTS, _S.APPEARED, _IS_DOWN, _appeared, _believed),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "rise counts for nothing",
+        "service_state.py",
+        "    Row(_DOWNS, _GOOD, _S.RISING, _IS_DOWN, _rising, _rise),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "between the thresholds a service comes back",
+        "service_state.py",
+        "    Row(_DOWNS, _NOT_GOOD, _S.DOWN, _IS_DOWN, _down),",
+        "    Row(_DOWNS, _BAD, _S.DOWN, _IS_DOWN, _down),\n    Row(_DOWNS, _NOT_GOOD, _S.UP, _IS_UP, _up),",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "what is announced is withdrawn at first sight after the checker's start",
+        "service_state.py",
+        "    Row((_S.NEW,), _BAD + _ABSENT, None, Doubt.STARTED, _same, _announced_warm),\n",
+        "",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "each restart uses up the same grace",
+        "service_state.py",
+        "missed = case.now if case.last.state is State.RETURNED else case.gone_since\n    return missed +",
+        "missed = case.since if case.last.state is State.RETURNED else case.gone_since\n    return missed +",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "a doubt counts for fall",
+        "service_state.py",
+        "        if self.started is not None and self.is_unproven:\n            began = max",
+        "        if False:\n            began = max",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "a service that was full proves that it was filled",
+        "judge.py",
+        "(State.NEW, State.UP, State.RISING)",
+        "(State.NEW, State.RISING)",
+        (CHECKER, HEALTH),
+    ),
+    Fault(
+        "rise counts from before the checker's start",
+        "service_state.py",
+        "return max(self.since, self.started or self.since)",
+        "return self.since",
+        (CHECKER, HEALTH),
+    ),
+    # --- what is planned ---
     Fault(
         "what nobody owns is withdrawn",
         "plan.py",
