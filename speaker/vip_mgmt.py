@@ -9,6 +9,7 @@ import os
 import sys
 import syslog
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
+from policy.route import parse_prefix
 from speaker import config
 from speaker.cli import targets
 from speaker.cli.arguments import ADD, DELETE, after_import, parse
@@ -76,7 +78,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         call = parse(words)
         if call.command == "check":
             return _check(call)
-        loaded = config.load(call.path, os.environ)
+        loaded = _load(call)
         if call.command == "compare":
             return _compare(call, loaded)
         lookup = Resolver(loaded.settings.resolver).lookup
@@ -97,6 +99,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SpeakerError as error:
         _say(str(error))
         return NOT_AS_WANTED
+
+
+def _load(call: Call) -> Config:
+    """Load vip.toml. Where it has faults, status shows besides what the watchdog goes on with."""
+    try:
+        return config.load(call.path, os.environ)
+    except config.ConfigError:
+        if call.command == "status":
+            _status_of_what_is_loaded(call)
+        raise
 
 
 def _say(text: str, *, tag: bool = True) -> None:
@@ -373,8 +385,29 @@ def _either(loaded: Config, target: str, form: answers.Form, other: Callable[[st
         return other(f"control: {loaded.settings.control}: vip_watchdog runs, and gives no answer")
 
 
+def _status_of_what_is_loaded(call: Call) -> None:
+    """Show what the watchdog that runs goes on with, where the file on the disk has faults.
+
+    What a word means is told by the answer alone: a VIP's name, an address, a prefix.
+    """
+    read, control = config.sockets_in(call.path)
+    try:
+        answer = client.ask(read, "GET", "/status", instead=control, timeout=ANSWER)
+        answers.check(answer, answers.STATUS)
+    except SpeakerError:
+        return  # the faults are what there is to say
+    names = {*call.words} - {ALL}
+    prefixes = [
+        parse_prefix(route["prefix"])
+        for route in answer["routes"]
+        if not names or {route["vip"], route["prefix"], route["prefix"].split("/")[0]} & names
+    ]
+    _status(replace(call, words=tuple(names)), answer, prefixes)
+
+
 def _status(call: Call, answer: dict[str, Any], prefixes: Sequence[Prefix]) -> int:
-    answer = {"sessions": [], **answer}
+    unknown = {"file": "", "state": "unknown", "trouble": ""}
+    answer = {"sessions": [], "configuration": unknown, **answer}
     answer["peers"] = [{"name": peer["address"], **peer} for peer in answer["peers"]]
     answer["routes"] = [{**_UNTOLD, **route} for route in answer["routes"]]
     missing = []

@@ -121,11 +121,21 @@ def peers(config: Config) -> Report:
 
 
 def daemon(config: Config) -> Report:
-    """Check that the daemon here is of a version that is tested. That none answers, `peers` notes."""
+    """Check that the daemon here is of a version that is tested, and that its watchdog runs this vip.toml.
+
+    That none answers, `peers` notes.
+    """
     try:
-        return version(_status(config))
+        answer = _status(config)
     except SpeakerError:
         return Report()
+    return version(answer) + loaded(answer)
+
+
+def loaded(answer: Mapping[str, Any]) -> Report:
+    """Note that a watchdog runs another vip.toml than is on the disk: no fault, it is checked before it is loaded."""
+    trouble = answer.get("configuration", {}).get("trouble", "")
+    return Report(notes=(f"not loaded: {trouble}",) if trouble else ())
 
 
 def version(answer: Mapping[str, Any]) -> Report:

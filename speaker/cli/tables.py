@@ -66,7 +66,7 @@ def _peers(route: dict[str, Any]) -> str:
     return _NO_SESSION if False in sent else "?"
 
 
-_JSON_KEYS = ("dc", "backend", "last_cycle")
+_JSON_KEYS = ("dc", "backend", "configuration", "last_cycle")
 _JSON_PEER_KEYS = ("address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",

@@ -1,6 +1,29 @@
 """vip.toml: read, validated, built, and rendered. Others need `find`, `load`, `read` and the values."""
 
-from speaker.config.load import DEFAULT_PATH, ConfigError, File, find, load, read
-from speaker.config.settings import Config, Settings
+from speaker.config.load import (
+    DEFAULT_PATH,
+    MAX_SIZE,
+    ConfigError,
+    File,
+    digest,
+    find,
+    load,
+    read,
+    sockets_in,
+)
+from speaker.config.settings import Config, ConfigFile, Settings
 
-__all__ = ["DEFAULT_PATH", "Config", "ConfigError", "File", "Settings", "find", "load", "read"]
+__all__ = [
+    "DEFAULT_PATH",
+    "MAX_SIZE",
+    "Config",
+    "ConfigError",
+    "ConfigFile",
+    "File",
+    "Settings",
+    "digest",
+    "find",
+    "load",
+    "read",
+    "sockets_in",
+]

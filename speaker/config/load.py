@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speaker.config.build import FaultsError, build
 from speaker.config.fault import Fault
+from speaker.config.schema import DEFAULT_CONTROL, DEFAULT_READ
+from speaker.config.settings import ConfigFile
 from speaker.config.validate import form
 from speaker.errors import SpeakerError
 from speaker.files import trusted
@@ -65,10 +68,30 @@ def load(
     Raises:
         ConfigError: it can't be read, or has faults: all of them at once.
     """
+    content = _content(path, obeyed=obeyed)
     try:
-        return build(form(_read(path, environ, obeyed=obeyed)), allow_ties=allow_ties)
+        config = build(form(_parsed(path, content, environ)), allow_ties=allow_ties)
     except FaultsError as error:
         raise ConfigError(path, error.faults) from None
+    return replace(config, file=ConfigFile(path, digest(content)))
+
+
+def digest(content: bytes) -> str:
+    """Return what tells a file's content from any other."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sockets_in(path: Path) -> tuple[Path, Path]:
+    """Return `read` and `control` of a file that has faults elsewhere, the usual ones where it has none."""
+    try:
+        node = _parsed(path, _content(path, obeyed=True), {})["node"]
+    except ConfigError:
+        node = {}
+    named = node if isinstance(node, dict) else {}
+    text = named.get("control")
+    control = Path(text if isinstance(text, str) else DEFAULT_CONTROL)
+    text = named.get("read")
+    return Path(text) if isinstance(text, str) else control.with_name(DEFAULT_READ), control
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +109,7 @@ def read(path: Path) -> File:
     Raises:
         ConfigError: it can't be read, or its form has faults: all of them at once.
     """
-    written = _read(path, {}, obeyed=False)
+    written = _parsed(path, _content(path, obeyed=False), {})
     node = written["node"]
     if isinstance(node, dict):
         node.setdefault("dc", "")
@@ -96,14 +119,25 @@ def read(path: Path) -> File:
     return File(path, written, found.document)
 
 
-def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, Any]:
+def _content(path: Path, *, obeyed: bool) -> bytes:
+    """Read the file, whose size is bounded."""
     try:
-        text = _text(path, obeyed=obeyed)
-        document = tomllib.loads(text)
+        with path.open("rb") as file:
+            if obeyed:
+                trusted.check_open(path, file.fileno(), os.geteuid())
+            content = file.read(MAX_SIZE + 1)
     except trusted.UntrustedError as error:
         raise ConfigError.of_file(path, str(error)) from error
     except OSError as error:
         raise ConfigError.of_file(path, f"{error.strerror}; name the file with --config") from error
+    if len(content) > MAX_SIZE:
+        raise ConfigError.of_file(path, f"more than {MAX_SIZE} bytes; is this vip.toml?")
+    return content
+
+
+def _parsed(path: Path, content: bytes, environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(_text(path, content))
     except UnicodeDecodeError as error:
         raise ConfigError.of_file(path, f"byte {error.start}: not UTF-8; TOML must be") from error
     except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
@@ -121,14 +155,8 @@ def _read(path: Path, environ: Mapping[str, str], *, obeyed: bool) -> dict[str, 
 _TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
 
 
-def _text(path: Path, *, obeyed: bool) -> str:
-    """Read the file, whose size and keys are bounded before anything parses them."""
-    with path.open("rb") as file:
-        if obeyed:
-            trusted.check_open(path, file.fileno(), os.geteuid())
-        content = file.read(MAX_SIZE + 1)
-    if len(content) > MAX_SIZE:
-        raise ConfigError.of_file(path, f"more than {MAX_SIZE} bytes; is this vip.toml?")
+def _text(path: Path, content: bytes) -> str:
+    """Return the file's text, whose keys are bounded before anything parses them."""
     text = content.decode("utf-8")
     if (found := _LONG_KEY.search(text)) is not None:
         line = text.count("\n", 0, found.start()) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -104,8 +104,17 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The file that a configuration was read from, and what tells its content from any other."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that holds together."""
+    """A configuration that holds together. `file` is None where it was read from no file."""
 
     topology: Topology
     settings: Settings
+    file: ConfigFile | None = field(default=None, compare=False)

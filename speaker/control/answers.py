@@ -46,6 +46,7 @@ STATUS: Form = {
     "dc": _TEXT,
     "backend": _TEXT,
     "daemon?": {"name": _TEXT, "untested": _TEXT},
+    "configuration?": {"file": _TEXT, "state": _TEXT, "trouble": _TEXT},
     "last_cycle?": (int, float, NoneType),
     "peers": [_PEER],
     "routes": [_ROUTE],

@@ -125,6 +125,7 @@ def status(config: Config, why: str) -> dict[str, Any]:
         "dc": settings.dc.name,
         "backend": settings.backend,
         "daemon": {"name": "", "untested": ""},
+        "configuration": {"file": "", "state": "unknown", "trouble": ""},
         "last_cycle": None,
         "peers": [],
         "routes": routes,

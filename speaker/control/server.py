@@ -149,7 +149,7 @@ class Control:
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
 
     async def _status(self, _: web.Request) -> web.Response:
-        await self._settle()
+        await asyncio.gather(self._settle(), self._watchdog.look_at_file())
         now = Snapshot(self._watchdog)
         shown = await in_steps(now.routes())
         head = json.dumps(now.head(shown)).removesuffix("}")

@@ -17,6 +17,7 @@ from speaker.reconcile.alarms import Troubles
 from speaker.reconcile.daemon_state import View
 from speaker.reconcile.decider import Decider
 from speaker.reconcile.durable_state import Ledger
+from speaker.reconcile.loaded_file import LoadedFile
 from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
 from speaker.reconcile.read_back import AGAIN, Readings
 from speaker.reconcile.scope import scope
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 
 BRIEFLY = 0.25
 """How long what is recorded beside the cycles waits for another program, in seconds."""
+VIP_TOML = "vip.toml"
+"""What an alarm about the configuration's file is called."""
 FIRST_LOOK = 5.0
 """How long an operator's `-a` waits for a first look at health, in seconds."""
 
@@ -95,6 +98,7 @@ class Watchdog:
         self._unreadable: BackendError | None = None
         self.troubles = Troubles() if troubles is None else troubles
         self.pulse = Pulse(clock)
+        self.file = LoadedFile(None)
         first = scope(config, only)
         self.ledger.own_at_once(first.duties, only)
         self._take(first, source)
@@ -140,11 +144,22 @@ class Watchdog:
         self.ledger.take(new.duties)
         self._scope = new
         self.config = new.config
+        self.file.loaded(new.config.file)
+        self.troubles.note(VIP_TOML, "")
         self.source = source
         self.duties = new.duties
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
         self._looked.clear()
+
+    async def look_at_file(self, load: Callable[[], object] | None = None) -> None:
+        """Note where vip.toml is not what was loaded of it.
+
+        Args:
+            load: tries to load it where it is not, to say why it can't be; None to try nothing now.
+        """
+        await (self.file.look() if load is None else self.file.judge(load))
+        self.troubles.note(VIP_TOML, self.file.verdict.trouble)
 
     # --- what wakes it ---------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class Snapshot:
         self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()
         self._reaches = Reaches(self._peers)
         self._age, self._old = watchdog.pulse.age, watchdog.old
+        self._file = watchdog.file.verdict
         self._troubles = watchdog.troubles.texts
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[dict[str, Any]]:
@@ -88,6 +89,11 @@ class Snapshot:
             "dc": settings.dc.name,
             "backend": settings.backend,
             "daemon": asdict(self._daemon or Daemon("")),
+            "configuration": {
+                "file": str(self._config.file.path) if self._config.file else "",
+                "state": self._file.state,
+                "trouble": self._file.trouble,
+            },
             "last_cycle": None if self._age is None else round(self._age, 3),
             "peers": [
                 {

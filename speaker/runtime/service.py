@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY = 5.0
+LOOK_AT_FILE = 5.0
+"""How often vip.toml is compared with what was loaded of it, in seconds."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 SHORT_FOR = 10.0
@@ -204,6 +206,7 @@ class Service:
         """Return what runs of this, each until it is cancelled."""
         return (
             Part("configuration", self._take_configurations),
+            Part("vip.toml", self._with(self._look_at_file)),
             Part("cycles", self._with(lambda watchdog: watchdog.run())),
             Part("control", self._with(self._serve)),
             Part("read", self._with(_serve_readers)),
@@ -242,6 +245,12 @@ class Service:
     async def _serve(self, watchdog: Watchdog) -> None:
         path = watchdog.config.settings.control
         await control.serve(path, watchdog, reload=self._reloads.result)
+
+    async def _look_at_file(self, watchdog: Watchdog) -> None:
+        """Say where vip.toml is not what was loaded, before somebody finds out by a restart."""
+        while True:
+            await watchdog.look_at_file(self._load)
+            await asyncio.sleep(LOOK_AT_FILE)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what the event loop can't give to anybody: one line for a shortage, all of the rest."""

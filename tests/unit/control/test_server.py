@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Intent, Mode
+from speaker.check.world import loaded
 from speaker.control import client, offline
 from speaker.control import server as control
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
@@ -205,6 +206,25 @@ def test_status(tmp_path: Path) -> None:
     }
     assert {key: route[key] for key in expected} == expected
     assert route["reason"]
+
+
+def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
+    """Status tells at once that vip.toml is not what was loaded, and when it is so again."""
+    path = tmp_path / "vip.toml"
+
+    def ask(site: Site) -> None:
+        text = path.read_text()
+        for more, state in (("", "loaded"), ("\n", "changed"), ("", "loaded")):
+            path.write_text(text + more)
+            answer = client.ask(site.control, "GET", "/status")
+            trouble = f"{path} was changed since it was loaded; have it loaded, such as by systemctl reload"
+            told = trouble if more else ""
+            assert answer["configuration"] == {"file": str(path), "state": state, "trouble": told}
+            assert answer["trouble"] == ([f"vip.toml: {trouble}"] if more else [])
+            report = loaded(answer)
+            assert (report.findings, report.notes) == ((), (f"not loaded: {trouble}",) * bool(more))
+
+    served(tmp_path, ask)
 
 
 def test_plan(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import signal
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from policy.plan import apply
 from speaker.backends.base import Reading
+from speaker.runtime import service as service_module
 from speaker.runtime.service import Service
 from speaker.supervision.supervisor import Part
 from tests.support.fakes.site import TOML, write_config
@@ -94,9 +96,49 @@ def test_a_fault_of_ours_in_a_new_configuration(
     assert [watchdog.config for watchdog in left] == given[-1:]
 
 
+def test_a_file_that_is_not_loaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vip.toml that was changed is an alarm until it is loaded, and so is one that can't be."""
+    monkeypatch.setattr(service_module, "LOOK_AT_FILE", 0.05)
+    path = write_config(tmp_path, NO_CHECKS)
+    text = path.read_text()
+
+    async def farewell(_: Watchdog) -> None: ...
+
+    async def main() -> None:
+        service = Service(path, "exabgp", Daemon(), lambda _: None, farewell)
+        end = asyncio.Event()
+        running = asyncio.create_task(service.run(end))
+        await _until(lambda: "started:" in caplog.text)
+        for content, said in (
+            (text + "\n", "was changed since it was loaded; have it loaded"),
+            (text + "[no.such]\n", "was changed since it was loaded, and can't be: no: "),
+        ):
+            path.write_text(content)
+            await _until(partial(_is_in, caplog, f"vip.toml: {path} {said}"))
+        path.write_text(text + "\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await _until(lambda: "vip.toml: all right again" in caplog.text)
+        end.set()
+        await running
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(main())
+
+
 # --- its parts -----------------------------------------------------------------------------------
 
-PARTS = ("exabgp", "configuration", "cycles", "control", "read", "keepalived_fifo", "addresses")
+PARTS = (
+    "exabgp",
+    "configuration",
+    "vip.toml",
+    "cycles",
+    "control",
+    "read",
+    "keepalived_fifo",
+    "addresses",
+)
 
 
 class Unwell(Service):
@@ -142,6 +184,10 @@ async def brief(part: Part, start: int) -> None:
     """End the first time."""
     if start > 1:
         await part.run()
+
+
+def _is_in(caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    return text in caplog.text
 
 
 async def _until(check: Callable[[], object]) -> None:
