@@ -20,8 +20,19 @@ class Mode(StrEnum):
     FORCED = "forced"
 
 
+LAST = 253402300799.0
+"""The last second that has a date of four digits, since the epoch."""
+
+
+def is_time(seconds: float) -> bool:
+    """Tell whether a number can be a time of ours, in seconds since the epoch."""
+    return 0 <= seconds <= LAST
+
+
 def timestamp(seconds: float) -> str:
     """Return seconds since the epoch as `2026-01-31T23:59:59Z`."""
+    if not is_time(seconds):
+        return f"{seconds:g}"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

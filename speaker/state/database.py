@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -107,14 +108,29 @@ def is_newest(db: sqlite3.Connection) -> bool:
 
 def _check_size(path: Path) -> None:
     """Refuse a file of which reading takes more memory than is good: operators may write it."""
-    if (size := path.stat().st_size) > MAX_SIZE:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise StoreError(f"state: {path}: is no regular file, and might be waited for; remove it")
+    if (size := found.st_size) > MAX_SIZE:
         raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {_LOST}")
 
 
 def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     db.text_factory = _text
+    db.set_authorizer(_allow)
     return db
+
+
+def _allow(
+    action: int, _one: str | None, _two: str | None, _database: str | None, inner: str | None
+) -> int:
+    """Let SQLite read and write tables alone, and run nothing that somebody put into the file.
+
+    A view or a trigger, of which `inner` is the name, may take the place of a table, and never end.
+    """
+    is_foreign = inner is not None or action == sqlite3.SQLITE_RECURSIVE
+    return sqlite3.SQLITE_DENY if is_foreign else sqlite3.SQLITE_OK
 
 
 def _text(found: bytes) -> str:
@@ -185,6 +201,7 @@ _REMEDIES = {
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: _LOST,
+    sqlite3.SQLITE_AUTH: f"it has a view or a trigger, and this program makes none; {_LOST}",
     sqlite3.SQLITE_CORRUPT: _LOST,
     sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
     sqlite3.SQLITE_FULL: _FULL,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from policy.intent import is_time
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -50,9 +52,15 @@ def in_order(newest_first: Iterable[tuple[float, str, str, str]]) -> list[Entry]
     meanwhile. Else what was recorded later is later: the clock may have been set back.
     """
     lines: list[Entry] = []
-    for line in [Entry(*row) for row in newest_first][::-1]:
+    for line in [Entry(*row) for row in newest_first if _has_sense(row)][::-1]:
         at = len(lines)
         while at and 0 < lines[at - 1].time - line.time <= NEAR:
             at -= 1
         lines.insert(at, line)
     return lines
+
+
+def _has_sense(row: tuple[object, ...]) -> bool:
+    """Tell whether a row of the file, which others may write, is a line of history."""
+    time, *texts = row
+    return isinstance(time, float) and is_time(time) and all(isinstance(t, str) for t in texts)

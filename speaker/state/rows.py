@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from policy.damping import Damping
 from policy.errors import PolicyError
 from policy.health import Service, ServiceMemory, State
-from policy.intent import MAX_TEXT, Intent, Mode
+from policy.intent import MAX_TEXT, Intent, Mode, is_time
 from policy.route import parse_prefix
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Row = tuple[Any, ...]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _WAITING = " waiting"
+_NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError)
+"""Of a value, or of its type: a table that somebody made anew may hold any."""
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
 
@@ -76,7 +78,7 @@ class IntentReader:
         for row in rows:
             try:
                 known[row] = self._known.get(row) or intent(row)
-            except (ValueError, OverflowError, OSError) as error:
+            except _NO_SENSE as error:
                 bad.append((row, error))
         self._known = known
         of = dict(known.values())
@@ -95,7 +97,7 @@ def intent(row: Row) -> tuple[Prefix, Intent]:
     """Parse `prefix, mode, owner, reason, since, until`."""
     prefix, mode, owner, reason, since, until = row
     found = Intent(Mode(mode), owner, since, reason, until)
-    str(found)  # a time that can't be told is none
+    _check(*(time for time in (since, until) if time is not None))
     return parse_prefix(prefix), found
 
 
@@ -144,7 +146,7 @@ def parsed(
     for row in rows:
         try:
             yield parse(row)
-        except (ValueError, TypeError) as error:
+        except _NO_SENSE as error:
             name = ascii(row[0])[:MAX_TEXT]
             faults.append(f"a row of table {table} is ignored: {name}: {error}; remove it")
 
@@ -193,10 +195,12 @@ def of_health(prefix: Prefix, service: Service, memory: ServiceMemory) -> Row:
 def damping(row: Row) -> tuple[Prefix, Damping]:
     """Parse `prefix, penalty, at, damped, up`."""
     prefix, penalty, at, damped, up = row
-    _check(penalty, at)
+    _check(at)
+    if not isfinite(penalty):
+        raise PolicyError(f"penalty: {penalty}: a number that has no end")
     return parse_prefix(prefix), Damping(penalty, at, bool(damped), bool(up))
 
 
 def _check(*numbers: float) -> None:
-    if not all(map(isfinite, numbers)):
-        raise PolicyError(f"time: {numbers}: a number that has no end")
+    if not all(map(is_time, numbers)):
+        raise PolicyError(f"time: {numbers}: no such time")

@@ -12,6 +12,7 @@ import textwrap
 import threading
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,7 +229,9 @@ def test_all_or_none(store: Store) -> None:
     store.own([FIRST, SECOND])
     store.set_intents({FIRST: FORCED})
     before = store.history([])
-    store._for_writing(1.0).execute(
+    db = store._for_writing(1.0)
+    db.set_authorizer(None)
+    db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON history WHEN NEW.prefix = '192.0.2.2/32' "
         "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
@@ -465,6 +468,66 @@ def test_a_huge_file(path: Path, store: Store, *, rehearse: bool) -> None:
     os.truncate(path, MAX_SIZE + 1)
     with pytest.raises(StoreError, match=f"has {MAX_SIZE + 1} bytes, at most {MAX_SIZE} are read"):
         Store(path, rehearse=rehearse).load()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_what_is_no_file(path: Path, kind: str) -> None:
+    """What stands in place of the file, and is none, is waited for in no case."""
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(StoreError, match="is no regular file"):
+        Store(path).load()
+
+
+ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r)"
+VIEW = (
+    f"CREATE VIEW intent AS {ENDLESS} SELECT n AS prefix, '' AS mode, '' AS owner, '' AS reason, "
+)
+VIEW += "1.0 AS since, 1.0 AS until FROM r"
+TRIGGER = (
+    f"CREATE TRIGGER t AFTER INSERT ON history BEGIN DELETE FROM owned WHERE up IN ({ENDLESS} "
+)
+TRIGGER += "SELECT -n FROM r); END"
+
+
+@pytest.mark.parametrize("statements", [["DROP TABLE intent", VIEW], [TRIGGER]])
+def test_what_never_ends(store: Store, path: Path, statements: list[str]) -> None:
+    """What operators put into the file is never run: a view or a trigger, which may have no end."""
+    store.set_intents({FIRST: DRAINED})
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        for statement in statements:
+            other.execute(statement)
+    with pytest.raises(StoreError, match="a view or a trigger, and this program makes none"):
+        (store.load if "DROP" in statements[0] else partial(store.set_intents, {FIRST: FORCED}))()
+
+
+def test_tables_that_somebody_made(store: Store, path: Path) -> None:
+    """A table may have any types: each row that makes no sense is bad, and no other, as usual."""
+    store.set_intents({FIRST: DRAINED})
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        row = other.execute("SELECT * FROM intent").fetchone()
+        for table, columns in (
+            ("intent", "prefix, mode, owner, reason, since, until"),
+            ("owned", "prefix, route, up"),
+            ("health", "prefix, service, up, turning_since, gone_since, proven_at"),
+            ("damping", "prefix, penalty, at, damped, up"),
+            ("history", "id, time, prefix, event, reason"),
+        ):
+            other.execute(f"DROP TABLE {table}")
+            other.execute(f"CREATE TABLE {table} ({columns})")
+            for value in (None, "x", b"\xff", 1e300, -1.0, float("inf"), 7):
+                values = [value] * len(columns.split(", "))
+                marks = ", ".join("?" * len(values))
+                other.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+        other.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?)", row)
+        other.execute("INSERT INTO history VALUES (99, 1.0, 'a', 'b', 'c')")
+    found = store.load()
+    assert found.intents.of[FIRST] == DRAINED
+    assert not found.owned
+    assert not found.damping
+    assert store.history([]) == [Entry(1.0, "a", "b", "c")]
 
 
 def test_of_a_newer_program(path: Path, store: Store) -> None:
