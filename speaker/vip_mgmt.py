@@ -203,6 +203,8 @@ def _wish(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> int:
     if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
         _say_what_is_replaced(routes, call)
     results = [_report(route, call) for route in routes]
+    for text in dict.fromkeys(text for route in routes for text in route["trouble"]):
+        _say(f"TROUBLE: {text}")
     return DONE if all(results) else NOT_AS_WANTED
 
 
@@ -220,7 +222,14 @@ def _reload(loaded: Config) -> int:
     return DONE
 
 
-_UNTOLD: dict[str, Any] = {"peers": {}, "up": [], "lack": "", "failure": "", "was": ""}
+_UNTOLD: dict[str, Any] = {
+    "peers": {},
+    "up": [],
+    "lack": "",
+    "failure": "",
+    "was": "",
+    "trouble": [],
+}
 """What a watchdog does not tell that was started before it could."""
 NAMED = 3
 """How many prefixes a line names that is about many."""

@@ -86,6 +86,7 @@ _JSON_ROUTE_KEYS = (
 def status_json(answer: dict[str, Any]) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
     shown = {key: answer.get(key) for key in _JSON_KEYS}
+    shown["trouble"] = [*answer["sessions"], *answer["trouble"]]
     shown["peers"] = [
         # Only where two sessions go to one address are they told apart by another name.
         ({} if peer["name"] == peer["address"] else {"name": peer["name"]})
@@ -122,6 +123,7 @@ def _explain(route: dict[str, Any]) -> str:
         ("preference", f"{prefer}: rank {route['rank']} here"),
         ("profile", route["profile"]),
     ]
+    rows += [("trouble", text) for text in route["trouble"] if route["announced"] is None]
     rows += [
         ("history" if index == 0 else "", f"{timestamp(entry['time'])} {_what(entry)}")
         for index, entry in enumerate(route["history"])

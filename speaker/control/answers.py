@@ -62,12 +62,13 @@ EXPLANATIONS: Form = [
         "operator": _TEXT,
         "decided_by": (str, NoneType),
         "history": [_ENTRY],
+        "trouble?": [_TEXT],
     }
 ]
 HISTORY: Form = [_ENTRY]
 RELOADED: Form = {"said": _TEXT}
 PLAN: Form = [{"action": _TEXT, "prefix": _TEXT, "route": _TEXT, "reason": _TEXT}]
-_OUTCOMES: Form = [{**_ROUTE, "before": _UNKNOWN_OR_TRUTH, "was?": _TEXT}]
+_OUTCOMES: Form = [{**_ROUTE, "before": _UNKNOWN_OR_TRUTH, "was?": _TEXT, "trouble?": [_TEXT]}]
 
 
 class AnswerError(SpeakerError):

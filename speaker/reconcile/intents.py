@@ -26,7 +26,8 @@ async def take(
 ) -> list[dict[str, Any]]:
     """Take a wish, durably, and return the state of each prefix, with what was before it.
 
-    That is `before`, whether it was announced, and `was`, the intent that is replaced, in words.
+    That is `before`, whether it was announced, and `was`, the intent that is replaced, in words. One
+    of which that is not known has `trouble`, the alarms that there are.
 
     Args:
         watchdog: carries it out.
@@ -40,6 +41,7 @@ async def take(
     """
     intents = dict.fromkeys(prefixes, intent)
     replaced: Mapping[Prefix, Intent] = {}
+    alarms: Sequence[str] = ()
     if dry_run:
         await watchdog.settle()
         before = status.announced(watchdog, prefixes)
@@ -52,9 +54,15 @@ async def take(
             replaced = await asyncio.shield(watchdog.ask(intents))
         else:
             await asyncio.shield(watchdog.carry_out(intents))
-        after = status.Snapshot(watchdog).routes(prefixes)
+        now = status.Snapshot(watchdog)
+        after, alarms = now.routes(prefixes), now.troubles
     was = was or {str(prefix): str(intent) for prefix, intent in replaced.items()}
     return await in_steps(
-        {**route, "before": before[route["prefix"]], "was": was.get(route["prefix"], "")}
+        {
+            **route,
+            "before": before[route["prefix"]],
+            "was": was.get(route["prefix"], ""),
+            "trouble": alarms if route["announced"] is None else [],
+        }
         for route in after
     )

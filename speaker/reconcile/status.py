@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """The intent of every prefix, where intents could not be read yet."""
+SEE_TROUBLE = "what the daemon has is not known, see TROUBLE"
 EXPLAINED = 5
 """How many entries of history explain a prefix."""
 
@@ -76,6 +77,7 @@ class Snapshot:
                 "operator": str(intent) if intent else self._intent(prefix),
                 "decided_by": decision.cause if decision else None,
                 "history": [entry.as_json() for entry in history.get(prefix, ())],
+                "trouble": self.troubles,
             }
 
     def head(self, shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class Snapshot:
         Args:
             shown: the state of all prefixes, as `routes` yields it.
         """
-        settings, old = self._config.settings, [self._old] if self._old else []
+        settings = self._config.settings
         return {
             "dc": settings.dc.name,
             "backend": settings.backend,
@@ -106,8 +108,13 @@ class Snapshot:
                 for peer in self._peers
             ],
             "sessions": sessions(self._peers, shown),
-            "trouble": [*old, *self._troubles],
+            "trouble": self.troubles,
         }
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is wrong, apart from single prefixes."""
+        return [*([self._old] if self._old else []), *self._troubles]
 
     def _route(self, prefix: Prefix) -> dict[str, Any]:
         assessment, duty = self._assessment, self._duties[prefix]
@@ -121,8 +128,8 @@ class Snapshot:
         reasons = [decision.reason if decision else "not decided yet"]
         if self._old:
             reasons.append(self._old)
-        if not known:
-            reasons += self._troubles
+        if not known and self._troubles:
+            reasons.append(SEE_TROUBLE)  # an alarm is about all prefixes: its text is told once
         if isinstance(seen, Drift):
             reasons.append(f"the daemon has {seen.found}")
         if not self._are_known:

@@ -378,6 +378,15 @@ def test_dry_run(run: Run) -> None:
     assert run.err == [f"bgp_mgt: would be: Deleting route to {V4}"]
 
 
+def test_an_alarm_is_told_once(run: Run) -> None:
+    """What is wrong with all prefixes is said once, after what became of each."""
+    lost = {"announced": None, "as_wanted": False, "reason": "see TROUBLE", "trouble": ["no way"]}
+    with watchdog(run.directory, intents=[state(V4, **lost), state(V6, **lost)]):
+        assert run("-d", V4, V6) == 1
+    assert run.err.count("bgp_mgt: TROUBLE: no way") == 1
+    assert run.err[-1] == "bgp_mgt: TROUBLE: no way"
+
+
 REPLACED = "drained by bob at 2026-01-31T03:00:00Z until 2026-01-31T05:00:00Z: new kernel"
 
 
@@ -664,6 +673,7 @@ def test_status_beside_a_file_with_faults(run: Run) -> None:
         assert run("status", "--json") == 255
         shown = json.loads("\n".join(run.out))
         assert shown["configuration"]["state"] == "faulty"
+        assert shown["trouble"] == ["vip.toml: it is faulty"]
         assert run("-d", V4) == 255
 
 

@@ -54,9 +54,8 @@ SENT_WITHIN_EACH = 0.001
 # a session was down too: after CALM seconds without a change, all is sent again.
 MIXED = 10.0
 CALM = 3.0
-NOBODY = (
-    "no neighbor of ExaBGP has this process; list it in the neighbor's api { processes [ … ]; }"
-)
+NOBODY = "no neighbor of ExaBGP has this process"
+LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
 
 
 class ExabgpBackend:
@@ -216,7 +215,9 @@ class ExabgpBackend:
                 ]
                 for line in withdrawals(version, group, neighbor.selector):
                     taken = await self._requests.is_taken(line)
-                    reason = "" if taken else self._out_of_reach(neighbor)
+                    name = self._neighbors.name(neighbor)
+                    lost = f"neighbor {name} has it, and its api does not list this process"
+                    reason = "" if taken else lost
                     for change in line.changes:
                         found[change.prefix] = found.get(change.prefix) or reason
         return found
@@ -311,7 +312,7 @@ class ExabgpBackend:
         """Return what is wrong with ExaBGP and its neighbours, in words."""
         daemon = self._daemon
         unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
-        nobody = [] if self._neighbors.ours else [NOBODY]
+        nobody = [] if self._neighbors.ours else [f"{NOBODY}; {LIST_IT}"]
         return "; ".join([*unknown, *nobody, *map(self._out_of_reach, self._strays)])
 
     def _out_of_reach(self, neighbor: Neighbor) -> str:
