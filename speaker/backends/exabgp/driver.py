@@ -18,9 +18,9 @@ from speaker.backends.exabgp.api_text import (
     unreachable,
     withdrawals,
 )
+from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import Neighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp.pipe import Pipe
-from speaker.backends.exabgp.protocol import PeerState
 from speaker.backends.exabgp.requests import Requests
 from speaker.backends.exabgp.sent import WhoWasSent
 from speaker.backends.exabgp.sessions import Sessions
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp.api_text import Listing
     from speaker.backends.exabgp.feed import Update
     from speaker.backends.exabgp.neighbors import Neighbor
-    from speaker.backends.exabgp.protocol import Garbled
     from speaker.config.settings import ExabgpSettings
 
 log = logging.getLogger(__name__)
@@ -127,8 +126,13 @@ class ExabgpBackend:
 
     def _hear(self, event: PeerState | Update | Garbled) -> None:
         self._told.take(event)
-        if isinstance(event, PeerState):
-            self._peer_changed(event)
+        match event:
+            case PeerState():
+                self._peer_changed(event)
+            case Garbled():
+                self._sessions.forget()
+                self._up = {}
+                self._wake()
         self._news.set()
 
     def _peer_changed(self, state: PeerState) -> None:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from typing import TYPE_CHECKING
 
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.feed import Update
-from speaker.backends.exabgp.protocol import (
-    Conversation,
-    Garbled,
-    Ignored,
-    InStep,
-    OutOfStep,
-    PeerState,
-    Reply,
-    Shutdown,
-)
+from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Shutdown
+from speaker.backends.exabgp.protocol import NONCE_BITS, Conversation, InStep, OutOfStep, Reply
 from speaker.backends.exabgp.version import of_silence
 
 if TYPE_CHECKING:
@@ -29,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 16
+# Where nothing at all is answered, it is asked again after so many times `patience`, and then twice as many.
+ASK_AGAIN = 6
 
 
 class NoAnswerError(BackendError):
@@ -72,7 +67,9 @@ class Pipe:
         self._in_step = asyncio.Event()
         self._in_step.set()
         self._heard = 0.0
-        self._asked_version = 0.0
+        self._asked = 0.0
+        self._heard_before = 0
+        self._again = ASK_AGAIN * patience
         self.gone = asyncio.Event()
 
     async def run(self) -> None:
@@ -108,6 +105,7 @@ class Pipe:
                 self._told(event)
             case InStep():
                 log.info("ExaBGP: in step")
+                self._again = ASK_AGAIN * self._patience
                 self._in_step.set()
             case OutOfStep(line):
                 self._lose_step(f"unexpected {line[:80]!r}")
@@ -118,12 +116,13 @@ class Pipe:
 
     def _lose_step(self, why: str) -> None:
         self._in_step.clear()
-        self._asked_version = asyncio.get_running_loop().time()
+        self._asked = asyncio.get_running_loop().time()
+        self._heard_before = self._conversation.heard
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(
                 NoAnswerError(f"ExaBGP: {why}; whether it was done is unknown")
             )
-        self._write(self._conversation.resynchronise())
+        self._write(self._conversation.resynchronise(secrets.randbits(NONCE_BITS)))
 
     async def ask(self, command: str) -> Reply:
         """Send one command and wait for its reply.
@@ -173,14 +172,22 @@ class Pipe:
             async with asyncio.timeout(self._patience):
                 await self._in_step.wait()
         except TimeoutError:
-            if asyncio.get_running_loop().time() - self._asked_version > 6 * self._patience:
-                self._lose_step("it does not answer")
+            self._ask_again()
             daemon = self.untold_daemon()
             if daemon is not None:
                 raise SilentError(f"{daemon.name}: {daemon.untested}") from None
             raise SilentError(
                 "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
             ) from None
+
+    def _ask_again(self) -> None:
+        """Ask again where something was answered, but not that; rarely where nothing was: it may be stopped."""
+        waited = asyncio.get_running_loop().time() - self._asked
+        if self._conversation.heard > self._heard_before and waited >= self._patience:
+            self._lose_step("it answers something else")
+        elif waited > self._again:
+            self._again *= 2
+            self._lose_step("it does not answer")
 
     def untold_daemon(self) -> Daemon | None:
         """Return which ExaBGP it may be that has not answered yet, where there is a sign."""

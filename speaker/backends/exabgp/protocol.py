@@ -1,22 +1,25 @@
 """The conversation with ExaBGP, sans I/O: bytes in, events out, one command in flight.
 
-Replies carry no id, and one may never come. After a time-out the conversation is out of step:
-it asks a question whose answer can be told from any other, and passes over everything up to that
-answer and its `done`. ExaBGP answers it after all that it was asked before; `version` it answers
-at once, and a late `done` would come after that.
+Replies carry no id, and one may never come. And a peer's words may come between them: 4.2 tells the
+text of a NOTIFICATION as it is, newlines and all, inside a message in JSON, and what follows such a
+newline looks like any line of ExaBGP's. It can't come but after the beginning of that message, which
+is then no JSON. So a message that can't be read puts the conversation out of step, as a reply that
+does not come in time does: nothing is believed any more, whatever it says.
+
+What brings it in step again is an answer that only ExaBGP can give. It echoes nothing, but two
+questions about a neighbour that does not exist have answers of different shapes, and it answers such
+questions one after the other, after all that it was asked before: a nonce is asked bit by bit, each
+by one of the two, and when the answers spell it, without a line between them, all before was not ours.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from speaker.backends.exabgp.feed import Update
-from speaker.backends.exabgp.neighbors import Ends
+from speaker.backends.exabgp.messages import Garbled, Ignored, Message, parse_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +27,19 @@ if TYPE_CHECKING:
 MAX_LINE = 1 << 20
 MAX_REPLY = 1 << 28
 """Bytes: the Adj-RIB-Outs of ten sessions with 50,000 prefixes each have half as many."""
-_QUESTION = b"show neighbor summary\n"
-_ANSWER = re.compile(r"Peer +AS +up/down ")
-
+NONCE_BITS = 64
+"""A peer may guess thousands of times in one text, and each time that its session comes up."""
+# How each bit is asked, and the lines of its answer, a letter for each: H is the heading.
+_BITS = (
+    (b"show neighbor nobody extensive\n", "d"),
+    (b"show neighbor nobody summary\n", "Hd"),
+)
+_HEADING = re.compile(r"Peer +AS +up/down ")
+# What the text encoder tells of a session, in which any text of the peer may follow.
+_TEXT_ENCODER = re.compile(r"neighbor \S+ (?:up|connected|down)\b")
+# What 4.2 tells of a peer's names it does not escape at all: such a message may seem to be complete.
+_NAMED = re.compile(r'\{ "exabgp": "4\..*"(?:host|node)-name": "')
+_LISTED = re.compile(rb"neighbor \S+ local-ip ")
 
 # Every message begins with the version of the API; a refusal in JSON is ExaBGP 6's.
 _API = re.compile(r'\{ ?"exabgp" ?: ?"(\d[\d.]*)"')
@@ -46,47 +59,19 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerState:
-    """A session came up, or went down."""
-
-    ends: Ends
-    up: bool
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """ExaBGP is going down."""
-
-
-@dataclass(frozen=True, slots=True)
 class InStep:
     """The conversation is in step again: commands may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfStep:
-    """An answer came that the command in flight can't have: its reply must not be trusted."""
-
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A line that means nothing to us."""
-
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Garbled:
-    """A line that can't be read: what it told is lost."""
+    """A line came that can't belong to the reply: neither it nor what follows must be trusted."""
 
     line: str
 
 
 _TOO_LONG = Garbled(f"a line of over {MAX_LINE} bytes")
-Event = Reply | PeerState | Update | Shutdown | InStep | OutOfStep | Ignored | Garbled
+Event = Reply | InStep | OutOfStep | Message
 
 
 class _State(Enum):
@@ -109,9 +94,9 @@ class Conversation:
         self._lines: list[str] = []
         self._size = 0
         self._command = ""
-        self._answers_due = 0
-        self._answer_seen = False
-        self._some_answered = False
+        self._expected = ""
+        self._answers = ""
+        self._doubted = False
         self.refuses = False
         """Whether `error` is all that came while the conversation is out of step."""
         self.api = ""
@@ -143,19 +128,18 @@ class Conversation:
         self._lines, self._size = [], 0
         return command.encode("ascii") + b"\n"
 
-    def resynchronise(self) -> bytes:
+    def resynchronise(self, nonce: int) -> bytes:
         """Give up on the command in flight. Return the bytes that bring the conversation in step.
 
-        All that were asked are waited for. Where some were answered and it has to be asked again,
-        the others are lost.
+        Args:
+            nonce: `NONCE_BITS` bits that nobody could know before.
         """
-        if self._some_answered:
-            self._answers_due = 0
+        bits = [_BITS[nonce >> at & 1] for at in range(NONCE_BITS)]
         self._state = _State.OUT_OF_STEP
         self._lines = []
-        self._answers_due += 1
-        self._answer_seen = self._some_answered = False
-        return _QUESTION
+        self._expected = "".join(answer for _, answer in bits)
+        self._answers = ""
+        return b"".join(question for question, _ in bits)
 
     def receive(self, data: bytes) -> Iterator[Event]:
         """Yield the events in what ExaBGP wrote, in any pieces."""
@@ -165,26 +149,25 @@ class Conversation:
             if self._skipping:
                 self._skipping = False
             elif len(raw) > MAX_LINE:
-                yield _TOO_LONG
-            elif raw.startswith(b"neighbor ") and self._state is _State.WAITING:
-                # Of a listing, which has one for each route: the quick way to where `_line` goes too.
+                yield from self._unreadable(_TOO_LONG)
+            elif self._state is _State.WAITING and _LISTED.match(raw):
+                # One for each route: the quick way to where `_line` goes too.
                 self.heard += 1
-                self._lines.append(raw.decode("utf-8", "backslashreplace").strip("\r"))
+                yield from self._keep(raw.decode("utf-8", "backslashreplace").strip("\r"))
             else:
                 yield from self._line(raw.decode("utf-8", "backslashreplace").strip("\r"))
         if len(self._buffer) > MAX_LINE and not self._skipping:
-            yield _TOO_LONG
+            yield from self._unreadable(_TOO_LONG)
             self._skipping = True
         if self._skipping:
             self._buffer = b""
 
     def _line(self, line: str) -> Iterator[Event]:
         if line.startswith("{"):
-            if match := _API.match(line):
-                self.api = match[1]
-            elif self._state is _State.OUT_OF_STEP and _REFUSAL.search(line):
-                self.refuses = True
-            yield parse_json(line)
+            yield from self._message(line)
+            return
+        if _TEXT_ENCODER.match(line):
+            yield from self._unreadable(Garbled(f"not JSON; is its encoder json? {line}"))
             return
         self.heard += 1
         if self._state is _State.OUT_OF_STEP:
@@ -195,89 +178,53 @@ class Conversation:
             self._state = _State.IDLE
             lines, self._lines = tuple(self._lines), []
             yield Reply(line == "done", lines)
-        elif _ANSWER.match(line):
+        elif _HEADING.match(line):
             yield OutOfStep(line)
         else:
-            self._size += len(line)
-            if self._size > self._max_reply:
-                self._lines = []
-                yield OutOfStep(f"a reply of over {self._max_reply} bytes")
-            else:
-                self._lines.append(line)
+            yield from self._keep(line)
+
+    def _keep(self, line: str) -> Iterator[Event]:
+        self._size += len(line)
+        if self._size > self._max_reply:
+            self._lines = []
+            yield OutOfStep(f"a reply of over {self._max_reply} bytes")
+        else:
+            self._lines.append(line)
+
+    def _message(self, line: str) -> Iterator[Event]:
+        event = Garbled(line) if _NAMED.match(line) else parse_message(line)
+        if isinstance(event, Garbled):
+            yield from self._unreadable(event)
+            return
+        if self._doubted:
+            yield Ignored(line)
+            return
+        if match := _API.match(line):
+            self.api = match[1]
+        elif self._state is _State.OUT_OF_STEP and _REFUSAL.search(line):
+            self.refuses = True
+        yield event
+
+    def _unreadable(self, event: Garbled) -> Iterator[Event]:
+        """Doubt all from here on, until the answers spell the nonce: the one asked, unless this is amid them."""
+        asked = self._state is _State.OUT_OF_STEP and not self._amid_answers()
+        yield Ignored(event.line) if self._doubted else event
+        self._doubted = True
+        if not asked:
+            yield OutOfStep(event.line)
+
+    def _amid_answers(self) -> bool:
+        """Return whether the last lines may be the first of the answers that are expected."""
+        sizes = range(1, len(self._expected))
+        return any(self._answers.endswith(self._expected[:size]) for size in sizes)
 
     def _line_out_of_step(self, line: str) -> Iterator[Event]:
-        if _ANSWER.match(line):
-            self._answers_due -= 1
-            self._answer_seen = self._some_answered = True
-        elif line == "done" and self._answer_seen:
-            self._answer_seen = False
-            if self._answers_due <= 0:
-                self._answers_due = 0
-                self._some_answered = False
-                self._state = _State.IDLE
-                self.refuses = False
-                yield InStep()
-        elif line == "error":
-            self.refuses = True
-            yield Ignored(line)
-        else:
-            yield Ignored(line)
-
-
-def parse_json(line: str) -> Event:
-    """Parse a JSON line of 4.x or 5.x: the events that we heed, and all others as ignored.
-
-    A line of any other form may have been one that we heed.
-    """
-    try:
-        # 4.2 leaves raw control characters in the reason of a session's end.
-        message: Any = json.loads(line, strict=False)
-        match message:
-            case {"type": "notification", "notification": "shutdown"}:
-                return Shutdown()
-            case {
-                "type": "state",
-                "neighbor": {
-                    "address": {"local": str(local), "peer": str(peer)},
-                    "state": "up" | "down" as state,
-                    **rest,
-                },
-            }:
-                ends = Ends.parse(peer, local)
-                return PeerState(ends, state == "up", str(rest.get("reason", "")))
-            case {
-                "type": "update",
-                "neighbor": {
-                    "address": {"local": str(local), "peer": str(peer)},
-                    "direction": "send",
-                    "message": {"update": update},
-                },
-            }:
-                return _parse_update(Ends.parse(peer, local), update)
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        return Garbled(line)
-    return Ignored(line)
-
-
-_FAMILIES = ("ipv4 unicast", "ipv6 unicast")
-
-
-def _parse_update(ends: Ends, update: dict[str, Any]) -> Update:
-    """Parse what a session was sent: `withdraw` has lists by family, `announce` lists by next hop in it."""
-    withdrawn, announced = update.get("withdraw", {}), update.get("announce", {})
-    return Update(
-        ends,
-        tuple(_nlri(each) for family in _FAMILIES for each in withdrawn.get(family, ())),
-        tuple(
-            _nlri(each)
-            for family in _FAMILIES
-            for routes in announced.get(family, {}).values()
-            for each in routes
-        ),
-    )
-
-
-def _nlri(route: dict[str, Any]) -> str:
-    """Return a prefix in the text that Python gives it, which has IPv4 inside IPv6 otherwise."""
-    text = route["nlri"]
-    return str(ip_network(text)) if "." in text and ":" in text else str(text)
+        letter = "d" if line == "done" else "H" if _HEADING.match(line) else "-"
+        self._answers = (self._answers + letter)[-len(self._expected) :]
+        if self._answers == self._expected:
+            self._state = _State.IDLE
+            self._doubted = self.refuses = False
+            yield InStep()
+            return
+        self.refuses = self.refuses or line == "error"
+        yield Ignored(line)

@@ -40,6 +40,11 @@ class Sessions:
             self._since[ends] = now
         return before
 
+    def forget(self) -> None:
+        """Know of none any more: what was told of one is lost."""
+        self._up.clear()
+        self._told.clear()
+
     def ask(self) -> None:
         """Note that ExaBGP is asked: what it tells from now on counts."""
         self._told.clear()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.feed import Feed, Sendings, Update
+from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import Neighbors
-from speaker.backends.exabgp.protocol import Garbled, PeerState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

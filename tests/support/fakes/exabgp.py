@@ -30,7 +30,7 @@ LIVE_WORDS = ("shutdown", "restart", "reload", "reset", "crash", "help", "versio
 HEADER = "Peer            AS        up/down state       |     #sent     #recvd"
 PROCESS = "speaker"
 """The name of the helper, as neighbours list it."""
-QUESTIONS = ("version", "show neighbor summary")
+QUESTIONS = ("version", "show neighbor nobody summary", "show neighbor nobody extensive")
 _NAMES = {
     "65535:65281": "no-export",
     "65535:65282": "no-advertise",
@@ -240,11 +240,15 @@ class Daemon:
         self.sessions[peer].drop()
 
     def state(self, peer: str, state: str, reason: str = "") -> str:
-        """Return the JSON line that tells the helper of a session."""
+        """Return the JSON line that tells the helper of a session: several lines, if 4.2's reason has several."""
         told: dict[str, object] = {"state": state}
         if reason:
             told["reason"] = reason
-        return self._json("state", self.sessions[peer], told)
+        line = self._json("state", self.sessions[peer], told)
+        if self.dialect == 4:
+            raw = reason.translate(str.maketrans("[]{}", "()()")).replace('"', '\\"')
+            line = line.replace(json.dumps(reason), f'"{raw}"')
+        return line
 
     def sent(self, session: Session, update: dict[str, object]) -> str:
         """Return the JSON line that tells the helper of an UPDATE that a session was sent."""
@@ -284,8 +288,8 @@ class Daemon:
                 return [*self._configuration(), "done"]
             case ["show", "neighbor", "extensive"]:
                 return [*self._extensive(), "done"]
-            case ["show", "neighbor", "summary"]:
-                return [HEADER, "done"]
+            case ["show", "neighbor", "nobody", what]:
+                return [HEADER, "done"] if what == "summary" else ["done"]
             case ["show", "adj-rib", "out", "extensive"]:
                 return [*self._rib(), "done"]
             case ["flush", "adj-rib", "out"]:
@@ -583,11 +587,12 @@ class Exabgp:
             self.daemon.is_busy(peer, busy=True)
             self._later(seconds, lambda: self.daemon.is_busy(peer, busy=False))
 
-    def down(self, peer: str) -> None:
-        """Take a session down, and tell the helper; again where it is down already."""
+    def down(self, peer: str, text: str = "") -> None:
+        """Take a session down, and tell the helper, with a text of the peer; again where it is down already."""
         self.daemon.drop(peer)
         self._say_unsaid()
-        self._tell([self.daemon.state(peer, "down", "peer reset")])
+        reason = "peer reset, message [notification received (6,2)] error[Cease / %s]"
+        self._tell([self.daemon.state(peer, "down", reason % text)])
 
     def say(self, lines: Sequence[str]) -> None:
         """Say something unasked."""

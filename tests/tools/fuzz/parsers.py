@@ -166,7 +166,7 @@ def _conversation(data: bytes) -> None:
             for event in conversation.receive(part[start : start + 5000]):
                 told.take(event)  # type: ignore[arg-type] # of others, nothing is taken
         if conversation.in_step:
-            conversation.resynchronise()
+            conversation.resynchronise(0)
         if conversation.ready:
             conversation.send("version")
 

@@ -22,6 +22,7 @@ from policy.route import (
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_listing
 from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.messages import Ignored, PeerState, Shutdown
 from speaker.backends.exabgp.neighbors import (
     Ends,
     Neighbor,
@@ -29,7 +30,7 @@ from speaker.backends.exabgp.neighbors import (
     parse_neighbors,
     parse_sessions,
 )
-from speaker.backends.exabgp.protocol import Conversation, Event, Ignored, PeerState, Shutdown
+from speaker.backends.exabgp.protocol import Conversation, Event
 
 Rib = Mapping[Prefix, Sent | str]
 GOLDEN = Path(__file__).parents[3] / "golden" / "exabgp"

@@ -10,8 +10,9 @@ import pytest
 
 from policy.route import parse_prefix
 from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, Update
+from speaker.backends.exabgp.messages import Garbled, Ignored, parse_message
 from speaker.backends.exabgp.neighbors import Ends
-from speaker.backends.exabgp.protocol import Conversation, Garbled, Ignored, parse_json
+from speaker.backends.exabgp.protocol import Conversation, OutOfStep
 from speaker.backends.exabgp.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -149,13 +150,15 @@ LINES: list[tuple[str, Event | None]] = [
 @pytest.mark.parametrize(("text", "event"), LINES)
 def test_lines(text: str, event: Event | None) -> None:
     """What is sent is an event; what is received is nothing to us."""
-    assert parse_json(text) == (Ignored(text) if event is None else event)
+    assert parse_message(text) == (Ignored(text) if event is None else event)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "{",
+        "[" * 100_000,
+        line({"withdraw": {}}).replace("{", '{"type": "update", ', 1),
         line({"announce": {"ipv4 unicast": {"203.0.113.2": ["192.0.2.1/32"]}}}),
         line({"announce": {"ipv4 unicast": {"203.0.113.2": [{}]}}}),
         line({"announce": ["ipv4 unicast"]}),
@@ -166,11 +169,11 @@ def test_lines(text: str, event: Event | None) -> None:
 )
 def test_garbled(text: str) -> None:
     """A line that can't be read may have told anything: it is never passed over in silence."""
-    assert parse_json(text) == Garbled(text)
+    assert parse_message(text) == Garbled(text)
 
 
 def test_an_endless_line_is_garbled() -> None:
     """Past its bound a line is thrown away, and that it is lost is told."""
     conversation = Conversation()
     events = list(conversation.receive(b"{" + b" " * (1 << 20) + b" "))
-    assert [type(event) for event in events] == [Garbled]
+    assert [type(event) for event in events] == [Garbled, OutOfStep]
