@@ -81,7 +81,7 @@ class Relayed:
         self,
         runner: asyncio.Runner,
         host: Namespace,
-        session: Session,
+        sessions: Sequence[Session],
         flavour: Flavour,
         *,
         options: Sequence[str] = (),
@@ -92,12 +92,14 @@ class Relayed:
         Args:
             runner: the driver's loop.
             host: where ExaBGP runs; its own IPv6 address there is the next hop.
-            session: as ExaBGP's side sees it.
+            sessions: as ExaBGP's side sees them.
             flavour: of ExaBGP.
             options: more statements for the neighbour.
             told: whether ExaBGP tells of each UPDATE that it sends.
         """
         self._runner = runner
+        self.withheld: list[bytes] = []
+        self._withhold = b""
         script = host.directory / "relay.py"
         shutil.copyfile(Path(__file__).with_name("relay_script.py"), script)
         script.chmod(0o644)
@@ -105,7 +107,7 @@ class Relayed:
         connected = runner.run(self._listen(path))
         path.chmod(0o777)
         command = ["/usr/bin/python3", str(script), str(path)]
-        self._exabgp = ExaBgp(host, flavour, Config([session], command, options=options, send=told))
+        self._exabgp = ExaBgp(host, flavour, Config(sessions, command, options=options, send=told))
         self._connected = connected
 
     def begin(self, hops: NextHop) -> ExabgpBackend:
@@ -126,11 +128,22 @@ class Relayed:
     async def _begin(self, hops: NextHop) -> ExabgpBackend:
         async with asyncio.timeout(60):
             reader, self._writer = await self._connected
-        backend = ExabgpBackend(reader, self._writer.write, wake=lambda: None)
+        backend = ExabgpBackend(reader, self._write, wake=lambda: None)
         backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
         self._task = asyncio.get_running_loop().create_task(backend.run())
         await asyncio.sleep(0)
         return backend
+
+    def withhold(self, text: bytes) -> None:
+        """Let no command with a text reach ExaBGP from now on; nothing is withheld where it is empty."""
+        self._withhold = text
+        self.withheld.clear()
+
+    def _write(self, data: bytes) -> None:
+        if self._withhold and self._withhold in data:
+            self.withheld.append(data)
+        else:
+            self._writer.write(data)
 
     def close(self) -> None:
         """End the driver; ExaBGP ends with its host."""
@@ -153,7 +166,7 @@ class RealExabgp(Live):
         self.peer = (session.remote, 64500)
         static = f"static {{ route {FOREIGN} next-hop self; }}"
         self._relayed = Relayed(
-            self._runner, speaker, session, flavour, options=[static], told=told
+            self._runner, speaker, [session], flavour, options=[static], told=told
         )
         self.backend = self._relayed.begin(NextHop(None, IPv6Address(link.a.ipv6)))
         self._bird.wait_for_sessions()

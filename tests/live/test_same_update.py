@@ -53,7 +53,7 @@ class Both:
         self.quagga = QuaggaBackend(Shell(frr.vtysh))
         self.runner = asyncio.Runner()
         here = self.links[1].b
-        self.relayed = Relayed(self.runner, here.namespace, sessions[1].flipped(), flavour)
+        self.relayed = Relayed(self.runner, here.namespace, [sessions[1].flipped()], flavour)
         self.exabgp = self.relayed.begin(NextHop(None, IPv6Address(here.ipv6)))
         self.bird.wait_for_sessions()
         self.had: dict[Prefix, None] = {}
