@@ -14,10 +14,10 @@ from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.backends.base import BackendError
 from speaker.config.settings import NextHop
 from tests.contract.exabgp_worlds import Relayed
-from tests.lab.rogue import Rogue
 from tests.support.fakes.exabgp import HEADER
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import SLOW
+from tests.support.lab.rogue import Rogue
 from tests.support.lab.site import misses, sees
 
 if TYPE_CHECKING:
