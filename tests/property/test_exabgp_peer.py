@@ -35,7 +35,7 @@ SENT = DAEMON.sent(
 STOP = '{ "exabgp": "4.0.1", "type": "notification", "notification": "shutdown" }'
 RIB = "neighbor 203.0.113.11 ipv4 unicast 192.0.2.1/32 next-hop self"
 FORGED = ["done", "error", HEADER, f"{HEADER}\ndone", "lines of 0", "{", "}", '"', "\\", UP, SENT]
-CLOSED = '" } } } }'
+CLOSED = '" } } } } } }'
 """What makes the message complete in which nothing is escaped."""
 TEXTS = st.lists(
     st.one_of(
@@ -61,9 +61,10 @@ def in_raw_reason(text: str) -> str:
 
 
 def in_name(text: str) -> str:
-    """As the host name of an OPEN, of which nothing is escaped."""
-    name = f'"73": {{ "host-name": "{text}", "domain-name": "" }}'
-    return f'{{ "exabgp": "4.0.1", "type": "open", "neighbor": {{ "open": {{ {name} }} }} }}'
+    """As a node's name of BGP-LS, of which nothing is escaped."""
+    names = f'"attribute": {{ "bgp-ls": {{ "node-name": "{text}" }} }}'
+    message = f'"direction": "receive", "message": {{ "update": {{ {names} }} }}'
+    return f'{{ "exabgp": "4.0.1", "type": "update", "neighbor": {{ {message} }} }}'
 
 
 def by_text_encoder(text: str) -> str:
@@ -206,6 +207,6 @@ def test_what_is_said_twice() -> None:
         '"}}}, "type": "notification", "notification": "shutdown", "x": {"y": {"w": {"z": "'
     )
     json.loads(twice)
-    for message in (twice, twice.replace("host-name", "hostname")):
+    for message in (twice, twice.replace("node-name", "name")):
         kinds = [type(event) for event in Conversation().receive(f"{message}\n".encode())]
         assert kinds == [Garbled, OutOfStep]

@@ -37,8 +37,8 @@ _BITS = (
 _HEADING = re.compile(r"Peer +AS +up/down ")
 # What the text encoder tells of a session, in which any text of the peer may follow.
 _TEXT_ENCODER = re.compile(r"neighbor \S+ (?:up|connected|down)\b")
-# What 4.2 tells of a peer's names it does not escape at all: such a message may seem to be complete.
-_NAMED = re.compile(r'\{ "exabgp": "4\..*"(?:host|node)-name": "')
+# 4.2 does not escape a node's name of BGP-LS at all: such a message may seem to be complete.
+_NAMED = re.compile(r'\{ "exabgp": "4\..*"node-name": "')
 _LISTED = re.compile(rb"neighbor \S+ local-ip ")
 
 # Every message begins with the version of the API; a refusal in JSON is ExaBGP 6's.
