@@ -204,7 +204,7 @@ def test_a_message_that_is_complete_is_told() -> None:
 def test_what_is_said_twice() -> None:
     """A message in which a peer's text says again what ExaBGP said is not believed."""
     twice = in_name(
-        '"}}}, "type": "notification", "notification": "shutdown", "x": {"y": {"w": {"z": "'
+        '"}}}}}, "type": "notification", "notification": "shutdown", "x": {"a": {"b": {"c": {"d": {"e": "'
     )
     json.loads(twice)
     for message in (twice, twice.replace("node-name", "name")):
