@@ -134,8 +134,10 @@ def test_a_drain_leaves_the_learned_route(lab: Learning, kind: str) -> None:
     assert lab.dc.site.mgmt("-d", *BOTH) == (0, said)
     lab.peer_has(LEARNED[kind])
     assert lab.announced() == [False, False]
-    said = f"Route {V4} already removed\nRoute {V6} already removed\n"
-    assert lab.dc.site.mgmt("-d", *BOTH) == (0, said)
+    status, said = lab.dc.site.mgmt("-d", *BOTH)
+    replaced, _, said = said.partition("\n")
+    assert replaced.startswith(f"bgp_mgt: {V4}, {V6}: replaced: drained by root at ")
+    assert (status, said) == (0, f"Route {V4} already removed\nRoute {V6} already removed\n")
     assert lab.dc.site.cron() == (0, "")
     lab.peer_has(LEARNED[kind])
     assert lab.dc.site.mgmt("-a", *BOTH)[0] == 0

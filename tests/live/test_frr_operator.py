@@ -75,8 +75,10 @@ def test_drain_and_restore(dc: Bench) -> None:
     said = f"bgp_mgt: Deleting route to {V4}\nbgp_mgt: Deleting route to {V6}\n"
     assert dc.site.mgmt("-d", *both) == (0, said)
     misses(dc.bird, V4, V6)
-    said = f"Route {V4} already removed\nRoute {V6} already removed\n"
-    assert dc.site.mgmt("-d", *both) == (0, said)
+    status, said = dc.site.mgmt("-d", *both)
+    replaced, _, said = said.partition("\n")
+    assert replaced.startswith(f"bgp_mgt: {V4}, {V6}: replaced: drained by root at ")
+    assert (status, said) == (0, f"Route {V4} already removed\nRoute {V6} already removed\n")
     said = f"bgp_mgt: Adding route to {V4}\nbgp_mgt: Adding route to {V6}\n"
     assert dc.site.mgmt("-a", *both) == (0, said)
     sees(dc.bird, V4, V6)

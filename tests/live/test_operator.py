@@ -154,8 +154,10 @@ def test_drain_and_restore_by_name(op: Lab) -> None:
         f"bgp_mgt: Deleting route to {V4}\nbgp_mgt: Deleting route to {V6}\n",
     )
     misses(op.bird, V4, V6)
-    again = f"Route {V4} already removed\nRoute {V6} already removed\n"
-    assert op.mgmt("-d", "vip-1.tld") == (0, again)
+    status, said = op.mgmt("-d", "vip-1.tld")
+    replaced, _, said = said.partition("\n")
+    assert replaced.startswith(f"bgp_mgt: {V4}, {V6}: replaced: drained by root at ")
+    assert (status, said) == (0, f"Route {V4} already removed\nRoute {V6} already removed\n")
     assert op.mgmt("-a", "vip-1.tld") == (
         0,
         f"bgp_mgt: Adding route to {V4}\nbgp_mgt: Adding route to {V6}\n",
