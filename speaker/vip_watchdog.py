@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from speaker import config as configuration
 from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
 from speaker.log import SHADOW, WATCHDOG, set_up
 from speaker.terminal import say
 
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOT_AS_WANTED, DIFFERENT, USAGE = 1, 2, 255
-
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         say(f"{self.format_usage()}{WATCHDOG}: {message}")
-        raise SystemExit(USAGE)
+        raise SystemExit(ExitStatus.USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         log.critical("interrupted; the next one does what is left")
-        return NOT_AS_WANTED
+        return ExitStatus.NOT_AS_WANTED
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -77,16 +76,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
         _stay()
-        from speaker.runtime import exabgp_process  # noqa: PLC0415 - slow to import, and of no use to a pass of cron
+        from speaker.runtime import exabgp_process
 
-        return 0 if asyncio.run(exabgp_process.run(path)) else USAGE
+        return ExitStatus.DONE if asyncio.run(exabgp_process.run(path)) else ExitStatus.USAGE
     log.critical(
         "%s",
         fault
         or "backend exabgp: not run by hand; ExaBGP spawns it: "
         f"process NAME {{ run {sys.argv[0]}; encoder json; }}",
     )
-    return USAGE
+    return ExitStatus.USAGE
 
 
 def _stay() -> None:
@@ -117,34 +116,34 @@ def _is_of_exabgp() -> bool:
 
 
 def _shadow(path: Path, *, once: bool) -> int:
-    from speaker.runtime import shadow  # noqa: PLC0415 - wanted once in a site's life
+    from speaker.runtime import shadow
 
     try:
         config = configuration.load(path, os.environ)
         if once:
-            return 0 if shadow.once(config) else DIFFERENT
+            return ExitStatus.DONE if shadow.once(config) else ExitStatus.DIFFERENT
         _stay()
         shadow.stay(path, config)
     except SpeakerError as error:
         log.critical("%s", error)
-        return USAGE
-    return 0
+        return ExitStatus.USAGE
+    return ExitStatus.DONE
 
 
 def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
-    from speaker.runtime import bgpd  # noqa: PLC0415 - of no use to ExaBGP's process
+    from speaker.runtime import bgpd
 
     try:
         if stay:
             _stay()
-            return 0 if bgpd.stay(path, config) else USAGE
-        return 0 if bgpd.run_pass(config) else NOT_AS_WANTED
+            return ExitStatus.DONE if bgpd.stay(path, config) else ExitStatus.USAGE
+        return ExitStatus.DONE if bgpd.run_pass(config) else ExitStatus.NOT_AS_WANTED
     except bgpd.NotBegunError as error:
         log.critical("%s", error)
-        return USAGE
+        return ExitStatus.USAGE
     except SpeakerError as error:
         log.critical("%s", error)
-        return NOT_AS_WANTED
+        return ExitStatus.NOT_AS_WANTED
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policy.assess import duties
 from policy.health import FWMARK, Service
@@ -14,15 +14,17 @@ from policy.lint.peers import Peer, loops
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
-from speaker.control import answers, client
+from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.source import read_table, usual
 from speaker.health.ipvs.table import TableError
 from speaker.resolver.resolver import Family, NameLookupError, Outcome
+from speaker.runtime.assemble import bgpd
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
+    from speaker.api import ConfigurationStatus, DaemonStatus, Status
     from speaker.config.settings import Config
     from speaker.health.ipvs.table import TableReader
     from speaker.resolver.resolver import Resolver
@@ -126,56 +128,39 @@ def daemon(config: Config) -> Report:
     That none answers, `peers` notes.
     """
     try:
-        answer = _status(config)
+        status = _status(config)
     except SpeakerError:
         return Report()
-    return version(answer) + loaded(answer)
+    return version(status.daemon) + loaded(status.configuration)
 
 
-def loaded(answer: Mapping[str, Any]) -> Report:
+def loaded(configuration: ConfigurationStatus) -> Report:
     """Note that a watchdog runs another vip.toml than is on the disk: no fault, it is checked before it is loaded."""
-    trouble = answer.get("configuration", {}).get("trouble", "")
+    trouble = configuration.trouble
     return Report(notes=(f"not loaded: {trouble}",) if trouble else ())
 
 
-def version(answer: Mapping[str, Any]) -> Report:
-    """Check the daemon's version, by what a watchdog answers to `status`."""
-    running = answer.get("daemon", {})
-    if not running.get("untested"):
+def version(daemon: DaemonStatus) -> Report:
+    """Check the daemon's version, by what a watchdog answers."""
+    if not daemon.untested:
         return Report()
     found = "it is not of a version that is tested"
-    return Report((Finding(Code.DAEMON_VERSION, running["name"], found, running["untested"]),))
+    return Report((Finding(Code.DAEMON_VERSION, daemon.name, found, daemon.untested),))
 
 
-def _status(config: Config) -> dict[str, Any]:
-    settings = config.settings
-    answer: dict[str, Any] = client.ask(
-        settings.read.path,
-        "GET",
-        "/status",
-        instead=settings.control,
-        timeout=WATCHDOG_TIMEOUT,
-    )
-    answers.check(answer, answers.STATUS)
-    return answer
+def _status(config: Config) -> Status:
+    return RunningWatchdog.of(config, timeout=WATCHDOG_TIMEOUT).status()
 
 
 def _of_watchdog(config: Config) -> list[Peer]:
-    settings = config.settings
-    answer = _status(config)
-    own = settings.dc.asn
+    own = config.settings.dc.asn
     return [
-        Peer(peer["address"], Asn(peer["asn"]), Asn(peer.get("local_as", own)))
-        for peer in answer["peers"]
+        Peer(peer.address, Asn(peer.asn), own if peer.local_as is None else Asn(peer.local_as))
+        for peer in _status(config).peers
     ]
 
 
 def _of_bgpd(config: Config) -> list[Peer]:
-    from speaker.backends.quagga.driver import QuaggaBackend  # noqa: PLC0415 - rarely needed
-    from speaker.backends.quagga.vtysh import Shell  # noqa: PLC0415 - likewise
-
-    settings = config.settings
-    backend = QuaggaBackend(Shell(settings.quagga.vtysh))
-    backend.configure(settings.dc.asn, settings.quagga, ())
+    backend = bgpd(config)
     asyncio.run(backend.read(()))
     return [Peer(p.address, Asn(p.asn), Asn(p.local_as)) for p in backend.peers()]

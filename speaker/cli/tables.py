@@ -1,44 +1,50 @@
-"""The tables and texts that vip_mgmt prints for a person, from the control service's JSON."""
+"""The tables and texts that vip_mgmt prints, of what was answered."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
-from speaker.control.answers import reason
 from speaker.terminal import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from speaker.api import (
+        Explanation,
+        HistoryEntry,
+        PeerStatus,
+        PlannedChange,
+        PrefixStatus,
+        Status,
+    )
 
 _STATES = {True: "yes", False: "no", None: "?"}
 _SESSIONS = {True: "up", False: "DOWN", None: "?"}
 
 
-def status_table(answer: dict[str, Any]) -> str:
+def status_table(answer: Status) -> str:
     """Return `vip_mgmt status`."""
-    peers = ", ".join(
-        f"{peer['name']} AS{peer['asn']} {_SESSIONS[peer['up']]}" for peer in answer["peers"]
-    )
-    head = [f"{answer['dc']} on {answer['backend']}; peers: {peers or 'none known'}"]
-    head += [f"TROUBLE: {trouble}" for trouble in (*answer["sessions"], *answer["trouble"])]
+    peers = ", ".join(f"{peer.name} AS{peer.asn} {_SESSIONS[peer.up]}" for peer in answer.peers)
+    head = [f"{answer.dc} on {answer.backend}; peers: {peers or 'none known'}"]
+    head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
     rows = [_COLUMNS]
     rows += [
         (
-            route["vip"],
-            route["prefix"],
-            _STATES[route["announced"]],
+            route.vip,
+            route.prefix,
+            _STATES[route.announced],
             _peers(route),
-            " ".join(map(str, route["as_path"])) if route["announced"] else "-",
-            str(route["rank"]),
-            "-" if route["realservers"] is None else str(route["realservers"]),
-            route["health"],
-            route["intent"],
+            " ".join(map(str, route.as_path)) if route.announced else "-",
+            str(route.rank),
+            "-" if route.realservers is None else str(route.realservers),
+            route.health,
+            route.intent,
             # That no session is up is said above, once for all.
-            route["reason"] if _peers(route) == _NO_SESSION else reason(route),
+            route.reason if _peers(route) == _NO_SESSION else route.full_reason,
         )
-        for route in answer["routes"]
+        for route in answer.routes
     ]
     return "\n".join([*head, table(rows)])
 
@@ -58,9 +64,9 @@ _COLUMNS = (
 _NO_SESSION = "0/0 up"
 
 
-def _peers(route: dict[str, Any]) -> str:
+def _peers(route: PrefixStatus) -> str:
     """Return to how many sessions a prefix was sent, of those that are up and have its family."""
-    up, sent = len(route["up"]), [*route["peers"].values()]
+    up, sent = len(route.up), [*route.peers.values()]
     if up:
         return f"{sent.count(True)}/{up}"
     return _NO_SESSION if False in sent else "?"
@@ -83,82 +89,85 @@ _JSON_ROUTE_KEYS = (
 )
 
 
-def status_json(answer: dict[str, Any]) -> str:
+def status_json(answer: Status) -> str:
     """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
-    shown = {key: answer.get(key) for key in _JSON_KEYS}
-    shown["trouble"] = [*answer["sessions"], *answer["trouble"]]
-    shown["peers"] = [
-        # Only where two sessions go to one address are they told apart by another name.
-        ({} if peer["name"] == peer["address"] else {"name": peer["name"]})
-        | {key: peer[key] for key in _JSON_PEER_KEYS}
-        for peer in answer["peers"]
-    ]
-    shown["routes"] = [
-        {key: route[key] for key in _JSON_ROUTE_KEYS} | {"reason": reason(route)}
-        for route in answer["routes"]
-    ]
+    whole = answer.to_json()
+    shown = {key: whole[key] for key in _JSON_KEYS}
+    shown["trouble"] = [*answer.sessions, *answer.trouble]
+    shown["peers"] = [_peer_json(peer) for peer in answer.peers]
+    shown["routes"] = [_route_json(route) for route in answer.routes]
     return json.dumps(shown, indent=2)
 
 
-def explanation(answer: Sequence[dict[str, Any]]) -> str:
+def _peer_json(peer: PeerStatus) -> dict[str, object]:
+    """Only where two sessions go to one address are they told apart by another name."""
+    whole = peer.to_json()
+    named = () if peer.name == peer.address else ("name",)
+    return {key: whole[key] for key in (*named, *_JSON_PEER_KEYS)}
+
+
+def _route_json(route: PrefixStatus) -> dict[str, object]:
+    whole = route.to_json() | {"reason": route.full_reason}
+    return {key: whole[key] for key in _JSON_ROUTE_KEYS}
+
+
+def explanation(answer: Sequence[Explanation]) -> str:
     """Return `vip_mgmt explain NAME`."""
     return "\n\n".join(_explain(route) for route in answer)
 
 
-def _explain(route: dict[str, Any]) -> str:
-    wanted = {True: "announce", False: "withdraw", None: "nothing yet"}[route["wanted"]]
-    prefer = ", ".join(
-        f"{name} (here)" if name == route["dc"] else name for name in route["prefer"]
-    )
+def _explain(route: Explanation) -> str:
+    wanted = {True: "announce", False: "withdraw", None: "nothing yet"}[route.wanted]
+    prefer = ", ".join(f"{name} (here)" if name == route.dc else name for name in route.prefer)
     rows = [
         (
             "announced",
-            _STATES[route["announced"]] + ("" if route["as_wanted"] else ", not as wanted"),
+            _STATES[route.announced] + ("" if route.as_wanted else ", not as wanted"),
         ),
-        *([("sent to", _sent(route["peers"]))] if route["peers"] else []),
-        ("decision", f"{wanted}, by {route['decided_by'] or 'nobody'}"),
-        *([("because", reason(route))] if reason(route) != route["operator"] else []),
-        ("operator", route["operator"]),
+        *([("sent to", _sent(route.peers))] if route.peers else []),
+        ("decision", f"{wanted}, by {route.decided_by or 'nobody'}"),
+        *([("because", route.full_reason)] if route.full_reason != route.operator else []),
+        ("operator", route.operator),
         ("health", _health(route)),
-        ("preference", f"{prefer}: rank {route['rank']} here"),
-        ("profile", route["profile"]),
+        ("preference", f"{prefer}: rank {route.rank} here"),
+        ("profile", route.profile),
     ]
-    rows += [("trouble", text) for text in route["trouble"] if route["announced"] is None]
+    rows += [("trouble", text) for text in route.trouble if route.announced is None]
     rows += [
-        ("history" if index == 0 else "", f"{timestamp(entry['time'])} {_what(entry)}")
-        for index, entry in enumerate(route["history"])
+        ("history" if index == 0 else "", f"{timestamp(entry.time)} {_what(entry)}")
+        for index, entry in enumerate(route.history)
     ]
     body = table([("", f"{key}:" if key else "", text) for key, text in rows])
-    return f"{route['vip']} {route['prefix']}\n{body}"
+    return f"{route.vip} {route.prefix}\n{body}"
 
 
-def _sent(peers: dict[str, bool | None]) -> str:
+def _sent(peers: Mapping[str, bool | None]) -> str:
     return ", ".join(f"{name} {_STATES[sent]}" for name, sent in peers.items())
 
 
-def _health(route: dict[str, Any]) -> str:
-    if route["realservers"] is None:
-        return "unknown" if route["health"] == "unknown" else "not checked"
-    return f"{route['health']}, live realservers: {route['realservers']}"
+def _health(route: PrefixStatus) -> str:
+    if route.realservers is None:
+        return "unknown" if route.health == "unknown" else "not checked"
+    return f"{route.health}, live realservers: {route.realservers}"
 
 
-def history_table(answer: Sequence[dict[str, Any]]) -> str:
+def history_table(answer: Sequence[HistoryEntry]) -> str:
     """Return `vip_mgmt history`."""
     if not answer:
         return "no history"
-    return table([(timestamp(e["time"]), e["prefix"], _what(e)) for e in answer])
+    return table([(timestamp(e.time), e.prefix, _what(e)) for e in answer])
 
 
-def _what(entry: dict[str, Any]) -> str:
+def _what(entry: HistoryEntry) -> str:
     """Return an entry's event and reason, and neither the event nor the time twice."""
-    event, reason = entry["event"], entry["reason"]
+    event, reason = entry.event, entry.reason
     if reason.startswith(f"{event} by "):
-        return str(reason.replace(f" at {timestamp(entry['time'])}", "", 1))
+        return str(reason.replace(f" at {timestamp(entry.time)}", "", 1))
     return f"{event}: {reason}"
 
 
-def plan_table(changes: Sequence[dict[str, str]]) -> str:
+def plan_table(changes: Sequence[PlannedChange]) -> str:
     """Return `vip_mgmt plan`."""
     if not changes:
         return "no changes: the daemon has what was decided"
-    return table([(c["action"], c["route"] or c["prefix"], f"({c['reason']})") for c in changes])
+    return table([(c.action, c.route or c.prefix, f"({c.reason})") for c in changes])

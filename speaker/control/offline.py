@@ -1,170 +1,144 @@
-"""What vip_mgmt can do and say where no watchdog answers: from the configuration and the state file."""
+"""Operations where no watchdog answers: from the configuration and the state file alone."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import re
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from policy.assess import duties
-from policy.intent import Intent, Mode
+from policy.intent import Mode
+from speaker.api import PrefixStatus, RecordedIntent, Status
+from speaker.control.identity import user
 from speaker.errors import SpeakerError
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.api import Explanation, HistoryEntry, IntentRequest, PlannedChange
     from speaker.config.settings import Config
 
-_USER = re.compile(r"(?!root$)[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 
+class StateFile:
+    """What the state file tells, and takes: a watchdog that runs reads it in its next cycle. It is `Operations`.
 
-def wish(
-    config: Config, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
-) -> list[dict[str, Any]]:
-    """Record an operator's wish durably. A watchdog that runs reads it in its next cycle.
-
-    Returns:
-        The state of each prefix: nothing is known of it but the wish, which is `recorded`.
-
-    Raises:
-        StoreError: it could not be recorded.
+    What only a watchdog knows is refused, with the reason why none was asked.
     """
-    seconds = config.settings.interval
-    when = (
-        f"a vip_watchdog that runs takes it within {seconds:g} s, else the next that ExaBGP starts"
-    )
-    return record(config, prefixes, intent, when, dry_run=dry_run)
 
+    def __init__(self, config: Config, why: str, takes_effect: str = "") -> None:
+        """Open nothing yet.
 
-def record(
-    config: Config, prefixes: Sequence[Prefix], intent: Intent, when: str, *, dry_run: bool
-) -> list[dict[str, Any]]:
-    """Record a wish, and say when it takes effect. A dry run does so in a copy of the file. See `wish`."""
-    store = Store(config.settings.state, rehearse=dry_run)
-    try:
-        replaced = store.set_intents(dict.fromkeys(prefixes, intent))
-    finally:
-        store.close()
-    would = "would be" if dry_run else "is"
-    said = f"{intent.mode} {would} recorded; {when}"
-    return [
-        {"prefix": str(p), "recorded": said, "was": str(replaced[p]) if p in replaced else ""}
-        for p in prefixes
-    ]
+        Args:
+            config: the configuration.
+            why: why no watchdog answers.
+            takes_effect: when an intent that is recorded does; empty for what holds where ExaBGP
+                starts the watchdog.
+        """
+        self._config = config
+        self._why = why
+        self._takes_effect = takes_effect or (
+            f"a vip_watchdog that runs takes it within {config.settings.interval:g} s, else the next "
+            "that ExaBGP starts"
+        )
 
+    @contextmanager
+    def _store(self, *, rehearse: bool = False) -> Iterator[Store]:
+        store = Store(self._config.settings.state, rehearse=rehearse)
+        try:
+            yield store
+        finally:
+            store.close()
 
-def user() -> str:
-    """Return the name of the user who runs this; with sudo, of who became root by it, too."""
-    return owner(os.getuid(), sudo_user())
+    def status(self) -> Status:
+        """Return what is to be announced, and which intents are in force; what is announced is unknown.
 
+        Raises:
+            StoreError: the state file can't be read.
+        """
+        settings = self._config.settings
+        with self._store() as store:
+            now = time.time()
+            intents = {p: i for p, i in store.intents().of.items() if i.in_force(now)}
+        routes = tuple(
+            PrefixStatus(
+                vip=duty.vip.name,
+                prefix=str(prefix),
+                announced=None,
+                as_path=tuple(duty.route.attributes.as_path),
+                rank=duty.rank,
+                prepends=duty.profile.prepends,
+                realservers=None,
+                health="unknown",
+                intent=intents[prefix].mode if prefix in intents else Mode.AUTO,
+                reason=str(intents[prefix]) if prefix in intents else "no vip_watchdog answers",
+                wanted=None,
+                as_wanted=False,
+            )
+            for prefix, duty in duties(self._config.topology, settings.dc).items()
+        )
+        return Status(
+            dc=settings.dc.name,
+            backend=settings.backend,
+            peers=(),
+            trouble=(self._why,),
+            routes=routes,
+        )
 
-def sudo_user() -> str:
-    """Return who became root by sudo, or nothing."""
-    name = os.environ.get("SUDO_USER", "")
-    return name if _USER.fullmatch(name) else ""
+    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+        """Return what was done.
 
+        Raises:
+            StoreError: the state file can't be read.
+        """
+        with self._store() as store:
+            return store.history(prefixes)
 
-def owner(uid: int, sudo_user: str) -> str:
-    """Return who wants something: a user, or `root (alice)` where root says that alice used sudo.
+    def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
+        """Refuse: only a watchdog can explain.
 
-    Args:
-        uid: the user, as the kernel tells.
-        sudo_user: what the user says that sudo said. Only root's word counts: others could take
-            any name.
-    """
-    name = name_of(uid)
-    return f"{name} ({sudo_user})" if uid == 0 and _USER.fullmatch(sudo_user) else name
+        Raises:
+            SpeakerError: always.
+        """
+        self._refuse(", ".join(map(str, prefixes)) or "all")
 
+    def plan(self) -> Sequence[PlannedChange]:
+        """Refuse: only a watchdog knows the difference.
 
-def name_of(uid: int) -> str:
-    """Return a user's name, or the number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+        Raises:
+            SpeakerError: always.
+        """
+        self._refuse("plan")
 
+    def _refuse(self, what: str) -> NoReturn:
+        raise SpeakerError(
+            f"{self._why}; {what}: only vip_watchdog knows; see that ExaBGP runs, and that it answers"
+        )
 
-def status(config: Config, why: str) -> dict[str, Any]:
-    """Return the form of `status.status`, where the daemon could not be asked.
+    def apply(self, request: IntentRequest) -> Sequence[RecordedIntent]:
+        """Record an operator's intent durably. A dry run does so in a copy of the file.
 
-    Raises:
-        StoreError: the state file can't be read.
-    """
-    settings = config.settings
-    store = Store(settings.state)
-    try:
-        now = time.time()
-        intents = {p: i for p, i in store.intents().of.items() if i.in_force(now)}
-    finally:
-        store.close()
-    routes: list[dict[str, Any]] = [
-        {
-            "vip": duty.vip.name,
-            "prefix": str(prefix),
-            "announced": None,
-            "peers": {},
-            "up": [],
-            "lack": "",
-            "as_path": list(duty.route.attributes.as_path),
-            "rank": duty.rank,
-            "prepends": duty.profile.prepends,
-            "realservers": None,
-            "health": "unknown",
-            "intent": intents[prefix].mode if prefix in intents else Mode.AUTO,
-            "reason": str(intents[prefix]) if prefix in intents else "no vip_watchdog answers",
-            "wanted": None,
-            "as_wanted": False,
-        }
-        for prefix, duty in duties(config.topology, settings.dc).items()
-    ]
-    return {
-        "dc": settings.dc.name,
-        "backend": settings.backend,
-        "daemon": {"name": "", "untested": ""},
-        "configuration": {"file": "", "state": "unknown", "trouble": ""},
-        "last_cycle": None,
-        "peers": [],
-        "routes": routes,
-        "sessions": [],
-        "trouble": [why],
-    }
+        Raises:
+            StoreError: it could not be recorded.
+        """
+        intent = request.intent(user(), time.time())
+        return self.record(request.prefixes, intent, dry_run=request.dry_run)
 
-
-def history(config: Config, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
-    """Return the form of `status.history`.
-
-    Raises:
-        StoreError: the state file can't be read.
-    """
-    store = Store(config.settings.state)
-    try:
-        return [entry.as_json() for entry in store.history(prefixes)]
-    finally:
-        store.close()
-
-
-def explain(config: Config, prefixes: Sequence[Prefix], why: str) -> list[dict[str, Any]]:
-    """Refuse: only a watchdog can explain.
-
-    Raises:
-        SpeakerError: always.
-    """
-    del config
-    raise SpeakerError(f"{why}; {', '.join(map(str, prefixes))}: {_ONLY_IT}")
-
-
-def plan(config: Config, why: str) -> list[dict[str, str]]:
-    """Refuse: only a watchdog knows the difference.
-
-    Raises:
-        SpeakerError: always.
-    """
-    del config
-    raise SpeakerError(f"{why}; plan: {_ONLY_IT}")
-
-
-_ONLY_IT = "only vip_watchdog knows; see that ExaBGP runs, and that it answers"
+    def record(
+        self, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+    ) -> Sequence[RecordedIntent]:
+        """Record an intent for some prefixes. See `apply`."""
+        with self._store(rehearse=dry_run) as store:
+            replaced = store.set_intents(dict.fromkeys(prefixes, intent))
+        would = "would be" if dry_run else "is"
+        said = f"{intent.mode} {would} recorded; {self._takes_effect}"
+        return [
+            RecordedIntent(
+                prefix=str(prefix),
+                recorded=said,
+                was=str(replaced[prefix]) if prefix in replaced else "",
+            )
+            for prefix in prefixes
+        ]

@@ -13,19 +13,19 @@ import logging
 import socket
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policy.errors import PolicyError
-from policy.intent import Intent, Mode
-from policy.route import Prefix, parse_prefix
+from policy.route import parse_prefix
+from speaker.api import IntentRequest, Reloaded
 from speaker.control.client import SUDO_USER
-from speaker.control.offline import owner
+from speaker.control.identity import owner
 from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
 from speaker.errors import SpeakerError
+from speaker.json_value import FormError
 from speaker.reconcile import status
 from speaker.reconcile.intents import take
 from speaker.reconcile.reconciler import BRIEFLY
@@ -33,9 +33,10 @@ from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
+    from policy.route import Prefix
     from speaker.reconcile.reconciler import Watchdog
     from speaker.state.store import Store
 
@@ -46,7 +47,6 @@ _http = logging.getLogger(f"{__name__}.http")
 
 MAX_REQUEST = 1 << 23
 """Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
-MAX_PREFIXES = 100_000
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
@@ -63,18 +63,6 @@ WAITING = 128
 _QUESTIONS = {"GET", "HEAD"}
 IDLE = 10.0
 """How long a connection, or a request, may say nothing, in seconds."""
-
-
-class Wish(BaseModel):
-    """What `POST /intents` takes: an operator's wish for some prefixes, all or none."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    mode: Annotated[Mode, Field(strict=False)]
-    prefixes: Annotated[list[str], Field(min_length=1, max_length=MAX_PREFIXES)]
-    reason: str = ""
-    seconds: Annotated[float, Field(gt=0, le=86400 * 3650)] | None = None
-    dry_run: bool = False
 
 
 class Control:
@@ -152,26 +140,27 @@ class Control:
         await asyncio.gather(self._settle(), self._watchdog.look_at_file())
         now = Snapshot(self._watchdog)
         shown = await in_steps(now.routes())
-        head = json.dumps(now.head(shown)).removesuffix("}")
-        return _response(f'{head}, "routes": {await json_list(shown)}}}')
+        head = now.status(shown, routes=()).to_json()
+        del head["routes"]  # which is written in steps
+        text = json.dumps(head).removesuffix("}")
+        return _response(f'{text}, "routes": {await json_list(shown)}}}')
 
     async def _plan(self, _: web.Request) -> web.Response:
         await self._settle()
         return _response(await json_list(status.difference(self._watchdog)))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        asked = self._known(request.query.getall("prefix", []))
-        prefixes = asked or [*self._watchdog.duties]
+        prefixes = self._asked(request) or [*self._watchdog.duties]
         await self._record()
         history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
         now = Snapshot(self._watchdog)
         return _response(await json_list(now.explanations(prefixes, history)))
 
     async def _history(self, request: web.Request) -> web.Response:
-        prefixes = self._known(request.query.getall("prefix", []))
+        prefixes = self._asked(request)
         await self._record()
         entries = await asyncio.to_thread(self._store.history, prefixes)
-        return web.json_response([entry.as_json() for entry in entries])
+        return _response(await json_list(entries))
 
     async def _intents(self, request: web.Request) -> web.Response:
         try:
@@ -183,13 +172,11 @@ class Control:
             raise PolicyError(
                 "control: the request is not complete, or its coding is wrong"
             ) from error
-        wish = Wish.model_validate_json(body)
-        prefixes = self._known(wish.prefixes)
-        now = self._watchdog.clock.wall()
-        until = None if wish.seconds is None else now + wish.seconds
-        intent = Intent(wish.mode, _owner(request), now, wish.reason, until)
-        routes = await take(self._watchdog, prefixes, intent, dry_run=wish.dry_run)
-        return _response(await json_list(routes))
+        asked = IntentRequest.from_text(body)
+        prefixes = self._known(asked.prefixes)
+        intent = asked.intent(_owner(request), self._watchdog.clock.wall())
+        outcomes = await take(self._watchdog, prefixes, intent, dry_run=asked.dry_run)
+        return _response(await json_list(outcomes))
 
     async def _reload(self, _: web.Request) -> web.Response:
         if self._reload_it is None:
@@ -198,10 +185,13 @@ class Control:
             said = await self._reload_it()
         except SpeakerError as error:  # it is in the log already
             raise web.HTTPConflict(text=str(error)) from error
-        return web.json_response({"said": said})
+        return web.json_response(Reloaded(said=said).to_json())
 
-    def _known(self, texts: list[str]) -> list[Prefix]:
-        prefixes = list(dict.fromkeys(map(parse_prefix, texts)))
+    def _asked(self, request: web.Request) -> list[Prefix]:
+        return self._known(map(parse_prefix, request.query.getall("prefix", [])))
+
+    def _known(self, asked: Iterable[Prefix]) -> list[Prefix]:
+        prefixes = list(dict.fromkeys(asked))
         if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             raise PolicyError(
@@ -226,7 +216,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
     """Answer a bad request with 400 and a fault of ours with 500, both as {"error": …}."""
     try:
         response: web.StreamResponse = await handler(request)
-    except (PolicyError, ValidationError) as error:
+    except (PolicyError, FormError) as error:
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPException as error:
         return web.json_response({"error": error.text or error.reason}, status=error.status)

@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speaker.control.offline import name_of
+from speaker.control.identity import name_of
 from speaker.errors import SpeakerError
 from speaker.files.directory_owner import DirectoryError, as_owner
 

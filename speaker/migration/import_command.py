@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from policy.lint import lint
 from speaker import config
 from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
 from speaker.files import bounded
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.reader import read
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from speaker.migration.target.local import Kernel
     from speaker.migration.updates.evaluate import Evaluation
 
-DONE, LOOK, NOTHING = 0, 2, 255
 VIP_TOML = "vip.toml"
 CONFIG = "/etc/vip-speaker/vip.toml"
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
         return _run(parse(arguments), source)
     except SpeakerError as error:
         say(str(error))
-        return NOTHING
+        return ExitStatus.USAGE
 
 
 def _tell(text: str) -> None:
@@ -104,7 +104,7 @@ def _run(call: Import, source: Kernel) -> int:
     findings = _write(call, sites, layout, evaluations)
     for line in findings:
         say(line)
-    return LOOK if refused or notes or named.notes or findings else DONE
+    return ExitStatus.DIFFERENT if refused or notes or named.notes or findings else ExitStatus.DONE
 
 
 def _names(call: Import, sites: Sequence[exabgp_site.Site]) -> vip_names.Named:

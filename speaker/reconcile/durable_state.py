@@ -24,8 +24,9 @@ from policy.decide import Cause
 from policy.differing import differing
 from policy.health import Health
 from policy.plan import Drift
+from speaker.api import HistoryEntry
 from speaker.state.database import BUSY, BUSY_READING
-from speaker.state.store import Entry, Intents, News, Owned, Remembered, StoreError
+from speaker.state.store import Intents, News, Owned, Remembered, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -370,7 +371,7 @@ class Ledger:
             if is_new or waiting != before.waiting:
                 event = "waiting" if waiting else "announced" if route else "withdrawn"
                 reason = f"{decision.reason}{_WAITS if waiting else ''}"
-                self._news.history.append(Entry(now, str(prefix), event, reason))
+                self._news.history.append(HistoryEntry(now, str(prefix), event, reason))
         gone = {
             prefix
             for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from speaker.api import IntentOutcome
 from speaker.reconcile import status
 from speaker.supervision.steps import in_steps
 
@@ -23,11 +24,8 @@ async def take(
     *,
     dry_run: bool,
     was: Mapping[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """Take a wish, durably, and return the state of each prefix, with what was before it.
-
-    That is `before`, whether it was announced, and `was`, the intent that is replaced, in words. One
-    of which that is not known has `trouble`, the alarms that there are.
+) -> list[IntentOutcome]:
+    """Take a wish, durably, and return what became of each prefix.
 
     Args:
         watchdog: carries it out.
@@ -58,11 +56,11 @@ async def take(
         after, alarms = now.routes(prefixes), now.troubles
     was = was or {str(prefix): str(intent) for prefix, intent in replaced.items()}
     return await in_steps(
-        {
-            **route,
-            "before": before[route["prefix"]],
-            "was": was.get(route["prefix"], ""),
-            "trouble": alarms if route["announced"] is None else [],
-        }
+        IntentOutcome(
+            **route.values(),
+            before=before[route.prefix],
+            was=was.get(route.prefix, ""),
+            trouble=tuple(alarms) if route.announced is None else (),
+        )
         for route in after
     )

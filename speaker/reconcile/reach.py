@@ -20,7 +20,7 @@ class Reach:
     `up` are those of them that are up, and `in_doubt` those of which that is not known.
     """
 
-    sent: SentTo | None
+    sent: dict[str, bool | None] | None
     up: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
 

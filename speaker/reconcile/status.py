@@ -1,15 +1,23 @@
-"""What the watchdog knows, as JSON values: the form that `status --json` prints."""
+"""What the watchdog knows, as the values that it answers with."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypedDict
 
 from policy.intent import Mode
 from policy.plan import Announce, Drift, plan
 from policy.route import Route
-from speaker.backends.base import Daemon
+from speaker.api import (
+    ConfigurationStatus,
+    DaemonStatus,
+    Explanation,
+    PeerStatus,
+    PlannedChange,
+    PrefixStatus,
+    Status,
+)
 from speaker.reconcile import reach
 from speaker.reconcile.reach import Reaches
 
@@ -18,10 +26,10 @@ if TYPE_CHECKING:
 
     from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.api import HistoryEntry
     from speaker.backends.base import Peer
     from speaker.reconcile.reach import Reach
     from speaker.reconcile.reconciler import Watchdog
-    from speaker.state.store import Entry
 
 UNKNOWN = "unknown"
 """The intent of every prefix, where intents could not be read yet."""
@@ -52,14 +60,14 @@ class Snapshot:
         self._file = watchdog.file.verdict
         self._troubles = watchdog.troubles.texts
 
-    def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[dict[str, Any]]:
+    def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
         wanted = self._duties if prefixes is None else frozenset(prefixes)
         return (self._route(prefix) for prefix in self._duties if prefix in wanted)
 
     def explanations(
-        self, prefixes: Collection[Prefix], history: Mapping[Prefix, Sequence[Entry]]
-    ) -> Iterator[dict[str, Any]]:
+        self, prefixes: Collection[Prefix], history: Mapping[Prefix, Sequence[HistoryEntry]]
+    ) -> Iterator[Explanation]:
         """Yield the state of some prefixes with all that led to it: intent, preference, profile, history.
 
         Args:
@@ -69,54 +77,61 @@ class Snapshot:
         for prefix in prefixes:
             duty, intent = self._duties[prefix], self._intents.get(prefix)
             decision = self._assessment.decisions.get(prefix) if self._assessment else None
-            yield {
-                **self._route(prefix),
-                "dc": self._config.settings.dc.name,
-                "prefer": list(duty.address.prefer),
-                "profile": f"{duty.profile.name}: {duty.route.attributes}",
-                "operator": str(intent) if intent else self._intent(prefix),
-                "decided_by": decision.cause if decision else None,
-                "history": [entry.as_json() for entry in history.get(prefix, ())],
-                "trouble": self.troubles,
-            }
+            yield Explanation(
+                **self._route(prefix).values(),
+                dc=self._config.settings.dc.name,
+                prefer=tuple(duty.address.prefer),
+                profile=f"{duty.profile.name}: {duty.route.attributes}",
+                operator=str(intent) if intent else self._intent(prefix),
+                decided_by=decision.cause if decision else None,
+                history=tuple(history.get(prefix, ())),
+                trouble=self.troubles,
+            )
 
-    def head(self, shown: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        """Return what is told besides the prefixes.
+    def status(
+        self, shown: Sequence[PrefixStatus], routes: Sequence[PrefixStatus] | None = None
+    ) -> Status:
+        """Return the whole state.
 
         Args:
             shown: the state of all prefixes, as `routes` yields it.
+            routes: those that are to be in it; None for all.
         """
         settings = self._config.settings
-        return {
-            "dc": settings.dc.name,
-            "backend": settings.backend,
-            "daemon": asdict(self._daemon or Daemon("")),
-            "configuration": {
-                "file": str(self._config.file.path) if self._config.file else "",
-                "state": self._file.state,
-                "trouble": self._file.trouble,
-            },
-            "last_cycle": None if self._age is None else round(self._age, 3),
-            "peers": [
-                {
-                    "name": peer.name,
-                    "address": peer.address,
-                    "asn": peer.asn,
-                    "up": peer.up,
-                    "local_as": peer.local_as,
-                }
+        daemon = self._daemon
+        return Status(
+            dc=settings.dc.name,
+            backend=settings.backend,
+            daemon=DaemonStatus()
+            if daemon is None
+            else DaemonStatus(name=daemon.name, untested=daemon.untested, known=daemon.known),
+            configuration=ConfigurationStatus(
+                file=str(self._config.file.path) if self._config.file else "",
+                state=self._file.state,
+                trouble=self._file.trouble,
+            ),
+            last_cycle=None if self._age is None else round(self._age, 3),
+            peers=tuple(
+                PeerStatus(
+                    name=peer.name,
+                    address=peer.address,
+                    asn=peer.asn,
+                    up=peer.up,
+                    local_as=peer.local_as,
+                )
                 for peer in self._peers
-            ],
-            "sessions": sessions(self._peers, shown),
-            "trouble": self.troubles,
-        }
+            ),
+            sessions=tuple(sessions(self._peers, shown)),
+            trouble=self.troubles,
+            routes=tuple(shown if routes is None else routes),
+        )
 
     @property
-    def troubles(self) -> list[str]:
+    def troubles(self) -> tuple[str, ...]:
         """What is wrong, apart from single prefixes."""
-        return [*([self._old] if self._old else []), *self._troubles]
+        return (*([self._old] if self._old else []), *self._troubles)
 
-    def _route(self, prefix: Prefix) -> dict[str, Any]:
+    def _route(self, prefix: Prefix) -> PrefixStatus:
         assessment, duty = self._assessment, self._duties[prefix]
         known = prefix in self._confirmed and prefix not in self._changed
         seen = self._confirmed.get(prefix)
@@ -139,22 +154,22 @@ class Snapshot:
         wanted = decision and decision.route
         held = bool(decision) and known and seen == wanted
         done = reached.complete if wanted else reached.announced is False
-        return {
-            "vip": duty.vip.name,
-            "prefix": str(prefix),
+        return PrefixStatus(
+            vip=duty.vip.name,
+            prefix=str(prefix),
             **_reached(reached, wanted=bool(wanted)),
-            "as_path": list(path),
-            "rank": duty.rank,
-            "prepends": duty.profile.prepends,
-            "realservers": health.realservers if health else None,
-            "health": "up" if prefix in self._unchecked else state,
-            "intent": self._intent(prefix),
-            "reason": "; ".join(reasons),
-            "failure": "" if failure is None else failure.reason,
-            "wanted": None if decision is None else decision.route is not None,
-            "held": held,
-            "as_wanted": held and done and self._are_known and not self._old,
-        }
+            as_path=tuple(path),
+            rank=duty.rank,
+            prepends=duty.profile.prepends,
+            realservers=health.realservers if health else None,
+            health="up" if prefix in self._unchecked else state,
+            intent=self._intent(prefix),
+            reason="; ".join(reasons),
+            failure="" if failure is None else failure.reason,
+            wanted=None if decision is None else decision.route is not None,
+            held=held,
+            as_wanted=held and done and self._are_known and not self._old,
+        )
 
     def _intent(self, prefix: Prefix) -> str:
         if not self._are_known:
@@ -162,18 +177,13 @@ class Snapshot:
         return self._intents[prefix].mode if prefix in self._intents else Mode.AUTO
 
 
-def status(watchdog: Watchdog) -> dict[str, Any]:
-    """Return the whole state.
-
-    That is `dc`, `backend`, `last_cycle` (its age in seconds, or None), `peers`, `routes`, and
-    `sessions` and `trouble`, lists of texts.
-    """
+def status(watchdog: Watchdog) -> Status:
+    """Return the whole state."""
     now = Snapshot(watchdog)
-    shown = [*now.routes()]
-    return {**now.head(shown), "routes": shown}
+    return now.status([*now.routes()])
 
 
-def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[PrefixStatus]:
     """Return the state of some prefixes, in the order of the configuration."""
     return [*Snapshot(watchdog).routes(prefixes)]
 
@@ -192,7 +202,7 @@ def announced(watchdog: Watchdog, prefixes: Iterable[Prefix]) -> dict[str, bool 
     }
 
 
-def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str]:
+def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     """Return what is wrong with the sessions, in words.
 
     Args:
@@ -203,9 +213,9 @@ def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str
     if found == reach.NO_SESSION:
         return [f"sessions: {found}, so nothing is announced"]
     nowhere = Counter(
-        "IPv6" if ":" in route["prefix"] else "IPv4"
+        "IPv6" if ":" in route.prefix else "IPv4"
         for route in shown
-        if route["lack"] == reach.NO_SESSION
+        if route.lack == reach.NO_SESSION
     )
     return [
         *([f"sessions: {found}"] if found else []),
@@ -216,27 +226,34 @@ def sessions(peers: Sequence[Peer], shown: Iterable[dict[str, Any]]) -> list[str
     ]
 
 
-def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[dict[str, Any]]:
+def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:
     """Return what the state of some prefixes would be, if an operator wished so. Changes nothing."""
     reaches = Reaches(watchdog.backend.peers())
-    shown = {route["prefix"]: route for route in routes(watchdog, intents)}
+    shown = {route.prefix: route for route in routes(watchdog, intents)}
     found = []
     for prefix, decision in watchdog.foresee(intents).items():
         wanted = decision.route is not None
         reached = reaches.once(watchdog.view.sent.get(prefix), announced=wanted)
         found.append(
-            {
-                **shown[str(prefix)],
+            replace(
+                shown[str(prefix)],
                 **_reached(reached, wanted=wanted),
-                "reason": decision.reason,
-                "wanted": wanted,
-                "as_wanted": reached.complete if wanted else reached.announced is False,
-            }
+                reason=decision.reason,
+                wanted=wanted,
+                as_wanted=reached.complete if wanted else reached.announced is False,
+            )
         )
     return found
 
 
-def _reached(reached: Reach, *, wanted: bool) -> dict[str, Any]:
+class _Reached(TypedDict):
+    announced: bool | None
+    peers: dict[str, bool | None]
+    up: tuple[str, ...]
+    lack: str
+
+
+def _reached(reached: Reach, *, wanted: bool) -> _Reached:
     return {
         "announced": reached.announced,
         "peers": reached.sent or {},
@@ -245,23 +262,23 @@ def _reached(reached: Reach, *, wanted: bool) -> dict[str, Any]:
     }
 
 
-def explanations(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[dict[str, Any]]:
+def explanations(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[Explanation]:
     """Return the state of some prefixes with all that led to it."""
     history = watchdog.ledger.store.latest(prefixes, EXPLAINED)
     return [*Snapshot(watchdog).explanations(prefixes, history)]
 
 
-def difference(watchdog: Watchdog) -> list[dict[str, str]]:
+def difference(watchdog: Watchdog) -> list[PlannedChange]:
     """Return the changes that would make the daemon's announcements what is decided."""
     if watchdog.assessment is None:
         return []
     changes = plan(watchdog.assessment.desired, watchdog.view.confirmed)
     return [
-        {
-            "action": "announce" if isinstance(change, Announce) else "withdraw",
-            "prefix": str(change.prefix),
-            "route": str(change.route) if isinstance(change, Announce) else "",
-            "reason": watchdog.assessment.decisions[change.prefix].reason,
-        }
+        PlannedChange(
+            action="announce" if isinstance(change, Announce) else "withdraw",
+            prefix=str(change.prefix),
+            route=str(change.route) if isinstance(change, Announce) else "",
+            reason=watchdog.assessment.decisions[change.prefix].reason,
+        )
         for change in changes
     ]

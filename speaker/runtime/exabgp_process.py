@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.runtime.assemble import configure_exabgp
 from speaker.runtime.service import Service
 from speaker.supervision.sentinel import Sentinel, leave
 from speaker.supervision.supervisor import Part
@@ -15,7 +17,6 @@ from speaker.supervision.supervisor import Part
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from speaker.config.settings import Config
     from speaker.reconcile.reconciler import Watchdog
 
 FAREWELL = 1.5
@@ -36,9 +37,6 @@ async def run(path: Path) -> bool:
 
     backend = ExabgpBackend(reader, writer.write, wake=wake)
 
-    def configure(config: Config) -> None:
-        backend.configure(config.settings.dc.asn, config.settings.exabgp)
-
     async def farewell(watchdog: Watchdog) -> None:
         """Leave the routes as they are, or withdraw them where that is configured."""
         if watchdog.config.settings.exabgp.withdraw_on_exit and not backend.gone.is_set():
@@ -46,7 +44,14 @@ async def run(path: Path) -> bool:
                 async with asyncio.timeout(FAREWELL):
                     await watchdog.withdraw_all()
 
-    service = Service(path, "exabgp", backend, configure, farewell, [Part("exabgp", backend.run)])
+    service = Service(
+        path,
+        "exabgp",
+        backend,
+        partial(configure_exabgp, backend),
+        farewell,
+        [Part("exabgp", backend.run)],
+    )
     sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
     await service.run(stop, backend.gone, sentinel=sentinel)
     writer.close()

@@ -11,18 +11,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from speaker import config as configuration
-from speaker.clock import SystemClock
 from speaker.config import ConfigError
 from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
-from speaker.health.sources import sources_for
 from speaker.reconcile.alarms import Troubles
-from speaker.reconcile.reconciler import Watchdog
+from speaker.runtime import assemble
 from speaker.runtime.reloads import Outcome, Reloads
-from speaker.state.store import Store
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
 from speaker.supervision.threads import Threads, share_interpreter
@@ -32,10 +29,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.backends.base import Backend
-    from speaker.clock import Clock
     from speaker.config.settings import Config, Settings
     from speaker.health.base import HealthSource
     from speaker.reconcile.lock import Lock
+    from speaker.reconcile.reconciler import Watchdog
     from speaker.supervision.sentinel import Sentinel
 
 log = logging.getLogger(__name__)
@@ -140,12 +137,6 @@ class Service:
         """Look now."""
         if self._watchdog is not None:
             self._watchdog.wake()
-
-    def _sources(
-        self, config: Config, clock: Clock, before: HealthSource | None = None
-    ) -> HealthSource:
-        health = config.settings.health
-        return sources_for(config.topology, health, clock, wake=self._look, before=before)
 
     def wake(self) -> None:
         """Look at the daemon now."""
@@ -272,17 +263,8 @@ class Service:
         try:
             config = self._load()
             self._configure(config)
-            clock = SystemClock()
-            source = self._sources(config, clock)
-            store = Store(config.settings.state)
-            return Watchdog(
-                config,
-                self._backend,
-                source,
-                store,
-                clock,
-                troubles=self._troubles,
-                lock=self._lock,
+            return assemble.reconciler(
+                config, self._backend, wake=self._look, troubles=self._troubles, lock=self._lock
             )
         except SpeakerError as error:
             self._complain(str(error))
@@ -307,7 +289,8 @@ class Service:
 
     def _load_with_sources(self, watchdog: Watchdog) -> tuple[Config, HealthSource]:
         config = self._load()
-        return config, self._sources(config, watchdog.clock, watchdog.source)
+        clock, before = watchdog.clock, watchdog.source
+        return config, assemble.sources(config, clock, wake=self._look, before=before)
 
     async def _take_new(self, watchdog: Watchdog, outcome: Outcome) -> None:
         """Take the configuration anew. A bad one changes nothing."""

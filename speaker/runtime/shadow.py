@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift
 from speaker import config as configuration
 from speaker.backends.dry_run import DryRun
-from speaker.backends.quagga.driver import QuaggaBackend
-from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
-from speaker.health.sources import sources_for
-from speaker.reconcile.reconciler import Watchdog
-from speaker.runtime import bgpd
-from speaker.state.store import Store
+from speaker.runtime import assemble, bgpd
 from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
@@ -195,15 +190,9 @@ class _Run:
     def __init__(self, config: Config) -> None:
         clock = SystemClock()
         self.disagreements = Disagreements(clock, self._reason)
-        self._bgpd = QuaggaBackend(Shell(config.settings.quagga.vtysh))
-        bgpd.configure(self._bgpd, config)
-        self.watchdog = Watchdog(
-            config,
-            Shadow(self._bgpd, self.disagreements.note),
-            sources_for(config.topology, config.settings.health, clock),
-            Store(config.settings.state, rehearse=True),
-            clock,
-        )
+        self._bgpd = assemble.bgpd(config)
+        shadow = Shadow(self._bgpd, self.disagreements.note)
+        self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True)
 
     def _reason(self, prefix: Prefix) -> str:
         assessment = self.watchdog.assessment
@@ -215,8 +204,8 @@ class _Run:
 
     async def take(self, config: Config) -> None:
         """Take another configuration."""
-        source = sources_for(config.topology, config.settings.health, self.watchdog.clock)
-        await self.watchdog.configure(config, source, partial(bgpd.configure, self._bgpd))
+        source = assemble.sources(config, self.watchdog.clock)
+        await self.watchdog.configure(config, source, partial(assemble.configure_bgpd, self._bgpd))
 
 
 def once(config: Config) -> bool:

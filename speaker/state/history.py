@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from policy.intent import is_time
+from speaker.api import HistoryEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,42 +17,24 @@ NEAR = 5.0
 """For how long something that was done may wait to be recorded, in seconds. Usually it is less."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of history.
-
-    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn,
-    an intent's mode, or expired: an intent ended by itself.
-    """
-
-    time: float
-    prefix: str
-    event: str
-    reason: str
-
-    def as_json(self) -> dict[str, float | str]:
-        """Return it as JSON values."""
-        return asdict(self)
-
-
 def told(intent: Intent, replaced: Intent | None) -> str:
     """Return the reason for an intent's line: with the intent that it replaces, if any is in force."""
     return str(intent) if replaced is None else f"{intent}; was {replaced}"
 
 
-def expiry(prefix: Prefix, intent: Intent) -> Entry:
+def expiry(prefix: Prefix, intent: Intent) -> HistoryEntry:
     """Return the line for an intent that ended by itself, at the time at which it did."""
-    return Entry(intent.until or intent.since, str(prefix), "expired", str(intent))
+    return HistoryEntry(intent.until or intent.since, str(prefix), "expired", str(intent))
 
 
-def in_order(newest_first: Iterable[tuple[float, str, str, str]]) -> list[Entry]:
+def in_order(newest_first: Iterable[tuple[float, str, str, str]]) -> list[HistoryEntry]:
     """Return lines in the order of time, as far as that can be told from the order of recording.
 
     What a watchdog does is recorded a moment later, and may stand after an intent that came
     meanwhile. Else what was recorded later is later: the clock may have been set back.
     """
-    lines: list[Entry] = []
-    for line in [Entry(*row) for row in newest_first if _has_sense(row)][::-1]:
+    lines: list[HistoryEntry] = []
+    for line in [HistoryEntry(*row) for row in newest_first if _has_sense(row)][::-1]:
         at = len(lines)
         while at and 0 < lines[at - 1].time - line.time <= NEAR:
             at -= 1

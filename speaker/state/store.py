@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from speaker.api import HistoryEntry
 from speaker.state import rows
 from speaker.state.database import (
     BUSY,
@@ -32,7 +33,7 @@ from speaker.state.database import (
     reading,
     transaction,
 )
-from speaker.state.history import Entry, expiry, in_order, told
+from speaker.state.history import expiry, in_order, told
 from speaker.state.rows import IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class News:
     health: dict[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
     damping: dict[Prefix, Damping | None] = field(default_factory=dict)
     gone: set[Prefix] = field(default_factory=set)
-    history: list[Entry] = field(default_factory=list)
+    history: list[HistoryEntry] = field(default_factory=list)
     expired: float | None = None
 
     def __bool__(self) -> bool:
@@ -234,7 +235,7 @@ class Store:
                 self._intents_version = version
             return self._intents
 
-    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[Entry]:
+    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[HistoryEntry]:
         """Return the newest entries of some prefixes, or of all where none is given, oldest first.
 
         Newest is what was recorded last: the watchdog records what it did a moment later, and an
@@ -245,7 +246,7 @@ class Store:
         with self._aside() as db, closing(db.execute(query, [names, limit])) as found:
             return in_order(found)
 
-    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[Entry]]:
+    def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[HistoryEntry]]:
         """Return the newest entries of each of some prefixes, so many at most, oldest first."""
         query = _NEWEST.format("WHERE prefix = ?1")
         with self._aside() as db, closing(db.cursor()) as found:
@@ -309,7 +310,7 @@ class Store:
             _add_history(
                 db,
                 [
-                    Entry(intent.since, str(p), intent.mode, told(intent, replaced.get(p)))
+                    HistoryEntry(intent.since, str(p), intent.mode, told(intent, replaced.get(p)))
                     for p, intent in intents.items()
                 ],
             )
@@ -379,7 +380,7 @@ def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
     ]
 
 
-def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[Entry]:
+def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[HistoryEntry]:
     """Return the lines of intents that ended by themselves, as far as history lacks them.
 
     The intents stay where they are: a clock that was wrong may be set back.
@@ -395,7 +396,7 @@ def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[Ent
     ]
 
 
-def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
+def _add_history(db: sqlite3.Connection, history: Iterable[HistoryEntry]) -> None:
     db.executemany(
         "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)",
         [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history],
@@ -403,4 +404,4 @@ def _add_history(db: sqlite3.Connection, history: Iterable[Entry]) -> None:
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
 
 
-__all__ = ["Entry", "Intents", "News", "Owned", "Remembered", "Store", "StoreError"]
+__all__ = ["Intents", "News", "Owned", "Remembered", "Store", "StoreError"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from speaker.json_value import Value
 
 T = TypeVar("T")
 
@@ -25,6 +27,6 @@ async def in_steps(items: Iterable[T]) -> list[T]:
     return made
 
 
-async def json_list(items: Iterable[Mapping[str, Any]]) -> str:
-    """Return objects as a JSON list."""
-    return f"[{', '.join(await in_steps(map(json.dumps, items)))}]"
+async def json_list(items: Iterable[Value]) -> str:
+    """Return values as a JSON list."""
+    return f"[{', '.join(await in_steps(json.dumps(item.to_json()) for item in items))}]"

@@ -16,7 +16,7 @@ from policy.topology import DataCentre
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.config.settings import NextHop
-from speaker.runtime.bgpd import profiles
+from speaker.runtime.assemble import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
 from tests.support.lab.bird import Bird

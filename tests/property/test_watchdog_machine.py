@@ -174,8 +174,8 @@ class WatchdogMachine(RuleBasedStateMachine):
         if mode is not Mode.DRAINED:
             return
         for route in routes:
-            if route["as_wanted"]:  # vip_mgmt -d says that it is done
-                self.drained[parse_prefix(route["prefix"])] = until
+            if route.as_wanted:  # vip_mgmt -d says that it is done
+                self.drained[parse_prefix(route.prefix)] = until
 
     # --- time ------------------------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.intents[prefix] = intent
         self.do(self.watchdog.ask({prefix: intent}))
         (route,) = status.routes(self.watchdog, [prefix])
-        assert route["announced"] is False, route
+        assert route.announced is False, route
         self.drained[prefix] = None
         self.do(asyncio.sleep(40.0))
         for session in self.exabgp.daemon.sessions.values():
@@ -342,13 +342,13 @@ class WatchdogMachine(RuleBasedStateMachine):
                     for p, prepends in wanted.items()
                     if p not in unsure
                 }, peer
-        shown = {r["prefix"]: r for r in status.routes(self.watchdog, self.watchdog.duties)}
+        shown = {r.prefix: r for r in status.routes(self.watchdog, self.watchdog.duties)}
         reached = any(session.up for session in self.exabgp.daemon.sessions.values())
         for prefix in self.watchdog.duties:
             seen = self.watchdog.view.confirmed[prefix] is not None
             route = shown[str(prefix)]
-            assert route["as_wanted"] == (reached or not seen), route
-            assert route["announced"] == (reached and seen), route
+            assert route.as_wanted == (reached or not seen), route
+            assert route.announced == (reached and seen), route
             if prefix not in unsure:
                 assert seen == (prefix in wanted)
             elif not self.override(prefix):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speaker import vip_mgmt
+from speaker.exit_status import ExitStatus
 from tests.support.lab.growth import Work, assert_linear, counting
 from tests.unit.test_vip_mgmt import state, watchdog
 
@@ -81,7 +82,7 @@ def run(
     arguments = ["--config", str(file), *(word.format(place) for word in words)]
     with watchdog(place, **(answers or {})), counting() as work:
         status = vip_mgmt.main(arguments)
-    assert (status == vip_mgmt.USAGE) == (answers is None and "--form" in words)
+    assert (status == ExitStatus.USAGE) == (answers is None and "--form" in words)
     return work
 
 
@@ -217,8 +218,8 @@ def test_of_import(
         config = ["--config", str(place / "out" / "vip.toml")]
         with counting() as work:
             # par1 has all of the load, which is said.
-            assert vip_mgmt.main(["import", *files, *out]) != vip_mgmt.USAGE
-            assert vip_mgmt.main([*config, "compare", str(place / "par1.conf")]) == vip_mgmt.DONE
+            assert vip_mgmt.main(["import", *files, *out]) != ExitStatus.USAGE
+            assert vip_mgmt.main([*config, "compare", str(place / "par1.conf")]) == ExitStatus.DONE
         return work
 
     assert_linear(measure)

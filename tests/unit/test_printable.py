@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speaker import terminal, vip_mgmt, vip_watchdog
+from speaker.api import HistoryEntry
 from speaker.cli.tables import history_table
 from speaker.log import Printable
 from speaker.printable import printable, printable_json
@@ -79,7 +80,7 @@ def test_a_cell_is_one_line() -> None:
     """A text in a table can't begin another line, which would be taken for another row."""
     shown = table([("VIP", "REASON"), ("vip-1.tld", "x\nvip-2.tld  yes")])
     assert shown.count("\n") == 1
-    entry = {"time": 0.0, "prefix": "192.0.2.1/32", "event": "drained", "reason": EVIL}
+    entry = HistoryEntry(0.0, "192.0.2.1/32", "drained", EVIL)
     assert not ACTS & set(history_table([entry]))
 
 

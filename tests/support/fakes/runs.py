@@ -6,16 +6,19 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker import config as configuration
+from speaker.api import RecordedIntent
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.reconcile import intents as wish
 from speaker.reconcile.lock import FileLock
 from speaker.reconcile.reconciler import Watchdog
 from speaker.runtime import bgpd as beside
+from speaker.runtime.assemble import configure_bgpd
+from speaker.runtime.one_shot import operate
 from speaker.state.store import Store
 from tests.support.fakes.bgpd import Bgpd
 from tests.support.fakes.site import Source
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.route import Prefix
+    from speaker.api import IntentOutcome
     from speaker.backends.quagga.vtysh import Output
     from speaker.config.settings import Config
     from speaker.reconcile.lock import Lock
+
+    Outcomes = Sequence[IntentOutcome | RecordedIntent]
 
 TOML = """
 [node]
@@ -93,7 +99,7 @@ class Runs:
             return await self.bgpd(commands)
 
         backend = QuaggaBackend(vtysh)
-        beside.configure(backend, self.config)
+        configure_bgpd(backend, self.config)
         store = Store(self.config.settings.state)
         self.stores.append(store)
         return Watchdog(self.config, backend, self.source, store, self.clock, only=only, lock=lock)
@@ -126,24 +132,24 @@ class Runs:
 
     async def _ask(self, prefix: Prefix, intent: Intent, *, by_socket: bool) -> bool:
         if by_socket and self.daemon is not None:
-            routes = await wish.take(self.daemon, [prefix], intent, dry_run=False)
+            outcomes: Outcomes = await wish.take(self.daemon, [prefix], intent, dry_run=False)
         else:
-            routes = await beside.operate(
+            outcomes = await operate(
                 self.config,
                 [prefix],
                 intent,
                 lambda: self.watchdog("vip_mgmt", [prefix]),
                 dry_run=False,
             )
-        return self.is_done(routes, intent.mode)
+        return self.is_done(outcomes, intent.mode)
 
     @staticmethod
-    def is_done(routes: list[dict[str, Any]], mode: Mode) -> bool:
-        """Tell whether vip_mgmt says of the one route that all is as wanted."""
-        (route,) = routes
-        if mode is Mode.DRAINED:
-            return route.get("announced") is False
-        return bool(route.get("as_wanted"))
+    def is_done(outcomes: Outcomes, mode: Mode) -> bool:
+        """Tell whether vip_mgmt says of the one prefix that all is as wanted."""
+        (outcome,) = outcomes
+        if isinstance(outcome, RecordedIntent):
+            return False
+        return outcome.announced is False if mode is Mode.DRAINED else outcome.as_wanted
 
     async def end(self, *tasks: asyncio.Task[None]) -> None:
         """End what runs, and close all files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from speaker.api import HistoryEntry
 from speaker.cli.tables import history_table
 
 
@@ -20,10 +21,5 @@ from speaker.cli.tables import history_table
 )
 def test_any_time(time: float, shown: str) -> None:
     """A number that is no time is shown as it is: whoever answers can't stop what is printed by it."""
-    entry = {
-        "time": time,
-        "prefix": "192.0.2.1/32",
-        "event": "drained",
-        "reason": "drained by alice",
-    }
+    entry = HistoryEntry(time, "192.0.2.1/32", "drained", "drained by alice")
     assert history_table([entry]).startswith(f"{shown}  192.0.2.1/32")

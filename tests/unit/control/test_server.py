@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policy.intent import Intent, Mode
+from policy.intent import Mode
+from speaker.api import IntentRequest, Status
 from speaker.check.world import loaded
-from speaker.control import client, offline
+from speaker.control import client, identity
 from speaker.control import server as control
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control.offline import StateFile
 from speaker.control.server import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
 from tests.support.fakes.site import SECOND, V4, V6, Site, running
 from tests.support.lab.eventually import eventually
@@ -113,7 +115,7 @@ def test_drain_and_restore(tmp_path: Path) -> None:
 )
 def test_who_used_sudo(uid: int, said: str, who: str) -> None:
     """History has who became root by sudo, beside root; of nobody else is such a word believed."""
-    assert offline.owner(uid, said) == who
+    assert identity.owner(uid, said) == who
 
 
 def test_sudo(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_sudo(tmp_path: Path) -> None:
     def ask(site: Site) -> None:
         client.ask(site.control, "POST", "/intents", wish(), sudo_user="alice")
         (explained,) = client.ask(site.control, "GET", f"/explain?prefix={V4_TEXT}")
-        assert f"drained by {offline.owner(os.getuid(), 'alice')} at" in explained["operator"]
+        assert f"drained by {identity.owner(os.getuid(), 'alice')} at" in explained["operator"]
 
     served(tmp_path, ask)
 
@@ -221,7 +223,7 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
             told = trouble if more else ""
             assert answer["configuration"] == {"file": str(path), "state": state, "trouble": told}
             assert answer["trouble"] == ([f"vip.toml: {trouble}"] if more else [])
-            report = loaded(answer)
+            report = loaded(Status.from_json(answer).configuration)
             assert (report.findings, report.notes) == ((), (f"not loaded: {trouble}",) * bool(more))
 
     served(tmp_path, ask)
@@ -644,12 +646,10 @@ def test_recorded_beside_a_watchdog_that_is_not_reached(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with running(tmp_path) as site:
-            now = site.watchdog.clock.wall()
-            intent = Intent(Mode.DRAINED, ME, now, "no socket", None)
-            (said,) = await asyncio.to_thread(
-                offline.wish, site.watchdog.config, [V4], intent, dry_run=False
-            )
-            assert "a vip_watchdog that runs takes it within 1 s" in said["recorded"]
+            request = IntentRequest(mode=Mode.DRAINED, prefixes=(V4,), reason="no socket")
+            file = StateFile(site.watchdog.config, "no socket")
+            (said,) = await asyncio.to_thread(file.apply, request)
+            assert "a vip_watchdog that runs takes it within 1 s" in said.recorded
             await asyncio.to_thread(
                 eventually, lambda: V4_TEXT not in site.table(), within=2, what="the drain"
             )

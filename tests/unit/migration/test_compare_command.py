@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from speaker import vip_mgmt
+from speaker.exit_status import ExitStatus
 from tests.support.lab.site import toml
 
 OLD = """\
@@ -64,7 +65,7 @@ def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Compare:
         files.append("--quagga")
         status = vip_mgmt.main([*files, *options])
         said = capsys.readouterr()
-        if status == vip_mgmt.USAGE:
+        if status == ExitStatus.USAGE:
             return status, said.err
         return status, json.loads(said.out) if "--json" in options else said.out
 

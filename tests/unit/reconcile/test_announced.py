@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policy.intent import Intent, Mode
 from speaker.reconcile import status
@@ -14,6 +14,8 @@ from tests.support.fakes.virtual_time import VirtualClock, run
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from speaker.api import IntentOutcome, PrefixStatus
 
 WHO = "alice"
 
@@ -30,13 +32,13 @@ def over_a_site(directory: Path, what: Callable[[Site], Awaitable[None]]) -> Non
     run(main())
 
 
-async def wish(site: Site, mode: Mode, *, dry_run: bool = False) -> dict[str, Any]:
+async def wish(site: Site, mode: Mode, *, dry_run: bool = False) -> IntentOutcome:
     intent = Intent(mode, WHO, 0.0)
     (route,) = await take(site.watchdog, [V4], intent, dry_run=dry_run)
     return route
 
 
-def route(site: Site) -> dict[str, Any]:
+def route(site: Site) -> PrefixStatus:
     (found,) = status.routes(site.watchdog, [V4])
     return found
 
@@ -51,21 +53,21 @@ def test_sessions_go_and_come(tmp_path: Path) -> None:
     """What is told follows the sessions; what ExaBGP is asked for does not: nothing is asked in a loop."""
 
     async def what(site: Site) -> None:
-        assert (route(site)["announced"], route(site)["as_wanted"]) == (True, True)
+        assert (route(site).announced, route(site).as_wanted) == (True, True)
         await down(site, PEER)
-        assert route(site)["peers"] == {PEER: False, INSIDE: True}
-        assert (route(site)["announced"], route(site)["as_wanted"]) == (True, True)
+        assert route(site).peers == {PEER: False, INSIDE: True}
+        assert (route(site).announced, route(site).as_wanted) == (True, True)
         await down(site, INSIDE)
         asked = len([line for line in site.exabgp.commands if "announce" in line])
         await asyncio.sleep(600)
-        assert (route(site)["announced"], route(site)["as_wanted"]) == (False, False)
-        assert route(site)["lack"] == "no session is up"
+        assert (route(site).announced, route(site).as_wanted) == (False, False)
+        assert route(site).lack == "no session is up"
         assert len([line for line in site.exabgp.commands if "announce" in line]) == asked
         for peer in (PEER, INSIDE):
             site.exabgp.up(peer)
         await asyncio.sleep(2)
-        assert route(site)["peers"] == {PEER: True, INSIDE: True}
-        assert route(site)["as_wanted"]
+        assert route(site).peers == {PEER: True, INSIDE: True}
+        assert route(site).as_wanted
 
     over_a_site(tmp_path, what)
 
@@ -77,12 +79,12 @@ def test_a_wish_without_a_session(tmp_path: Path) -> None:
         await down(site, PEER, INSIDE)
         for dry_run in (True, False):
             drained = await wish(site, Mode.DRAINED, dry_run=dry_run)
-            assert (drained["before"], drained["announced"]) == (False, False)
-            assert drained["as_wanted"]
+            assert (drained.before, drained.announced) == (False, False)
+            assert drained.as_wanted
         for dry_run in (True, False):
             restored = await wish(site, Mode.AUTO, dry_run=dry_run)
-            assert (restored["announced"], restored["as_wanted"]) == (False, False)
-            assert restored["lack"] == "no session is up"
+            assert (restored.announced, restored.as_wanted) == (False, False)
+            assert restored.lack == "no session is up"
         *_, last = site.store.history([V4])
         assert (last.event, last.reason) == (
             "waiting",
@@ -114,17 +116,17 @@ def test_a_wish_while_a_session_is_busy(tmp_path: Path) -> None:
     async def what(site: Site) -> None:
         site.exabgp.daemon.is_busy(PEER, busy=True)
         drained = await wish(site, Mode.DRAINED)
-        assert (drained["announced"], drained["lack"]) == (True, f"still sent to {PEER}")
-        assert not drained["as_wanted"]
+        assert (drained.announced, drained.lack) == (True, f"still sent to {PEER}")
+        assert not drained.as_wanted
         site.exabgp.daemon.is_busy(PEER, busy=False)
         await asyncio.sleep(1)
-        assert route(site)["as_wanted"]
+        assert route(site).as_wanted
         site.exabgp.daemon.is_busy(PEER, busy=True)
         restored = await wish(site, Mode.AUTO)
-        assert (restored["announced"], restored["lack"]) == (True, f"not sent to {PEER}")
+        assert (restored.announced, restored.lack) == (True, f"not sent to {PEER}")
         site.exabgp.daemon.is_busy(PEER, busy=False)
         await asyncio.sleep(1)
-        assert route(site)["as_wanted"]
+        assert route(site).as_wanted
         *_, last = site.store.history([V4])
         assert (last.event, "no session" in last.reason) == ("announced", False)
 
@@ -137,7 +139,7 @@ def test_a_wish_in_quiet_times_is_answered_at_once(tmp_path: Path) -> None:
     async def what(site: Site) -> None:
         for mode in (Mode.DRAINED, Mode.AUTO) * 3:
             started = asyncio.get_running_loop().time()
-            assert (await wish(site, mode))["as_wanted"]
+            assert (await wish(site, mode)).as_wanted
             assert asyncio.get_running_loop().time() - started < 0.2
             await asyncio.sleep(15)
 

@@ -110,7 +110,7 @@ def restarted(
             assert life.watchdog.troubles.texts == []
             assert life.store.load().owned[V4].up
             (route,) = status.routes(life.watchdog, [SECOND])
-            assert route["intent"] == "drained"
+            assert route.intent == "drained"
             await life.kill()
 
     virtual_time.run(main())
@@ -127,9 +127,9 @@ def test_a_dead_vip_is_withdrawn(tmp_path: Path, way: Way) -> None:
         assert way.remedy in trouble
         assert "operators' intents are unknown: what is dead is withdrawn" in trouble
         for route in status.routes(life.watchdog, [V4, V6, SECOND]):
-            assert (route["intent"], route["as_wanted"]) == ("unknown", False)
-            assert "operators' intents are unknown" in route["reason"]
-        assert "a drain may be recorded there" in route["reason"]
+            assert (route.intent, route.as_wanted) == ("unknown", False)
+            assert "operators' intents are unknown" in route.reason
+        assert "a drain may be recorded there" in route.reason
         site.source.live[V4] = 2
         await asyncio.sleep(3.0)
         assert site.table() == {str(V6)}
@@ -145,7 +145,7 @@ def test_unknown_health_is_held(tmp_path: Path) -> None:
     async def scene(site: Site, life: Life) -> None:
         assert site.table() == {str(V6)}
         (route,) = status.routes(life.watchdog, [V6])
-        assert "held announced" in route["reason"]
+        assert "held announced" in route.reason
 
     restarted(tmp_path, scene, Way(locked, ""), v6=None)
 

@@ -100,7 +100,7 @@ class World:
 
     def reason(self, prefix: Prefix) -> str:
         (route,) = status.routes(self.watchdog, [prefix])
-        return str(route["reason"])
+        return route.reason
 
     async def flap(self, prefix: Prefix, times: int) -> None:
         for _ in range(times):
@@ -394,7 +394,7 @@ def test_flapping(tmp_path: Path) -> None:
         assert world.announced == names(V6, SECOND)
         assert world.reason(V4).startswith("damped: penalty 3")
         (route,) = status.routes(world.watchdog, [V4])
-        assert (route["health"], route["realservers"]) == ("up", 2)
+        assert (route.health, route.realservers) == ("up", 2)
         await world.restart()
         await asyncio.sleep(60.0)
         assert world.announced == names(V6, SECOND)

@@ -58,14 +58,14 @@ def test_old(tmp_path: Path) -> None:
 
     fresh, old, again, still, still_later = run(main())
     for answer in (fresh, again):
-        assert answer["last_cycle"] <= 1
-        assert answer["trouble"] == []
-        assert {(each["health"], each["as_wanted"]) for each in answer["routes"]} == {("up", True)}
-    assert 10 < old["last_cycle"] < 20
-    assert old["trouble"] == [f"cycle: none completed for {old['last_cycle']:.0f} s"]
-    assert {(each["health"], each["as_wanted"]) for each in old["routes"]} == {("unknown", False)}
-    assert {each["announced"] for each in old["routes"]} == {True}  # which is still so
-    assert f"TROUBLE: {old['trouble'][0]}" in status_table(old)
+        assert answer.last_cycle <= 1
+        assert answer.trouble == ()
+        assert {(each.health, each.as_wanted) for each in answer.routes} == {("up", True)}
+    assert 10 < old.last_cycle < 20
+    assert old.trouble == (f"cycle: none completed for {old.last_cycle:.0f} s",)
+    assert {(each.health, each.as_wanted) for each in old.routes} == {("unknown", False)}
+    assert {each.announced for each in old.routes} == {True}  # which is still so
+    assert f"TROUBLE: {old.trouble[0]}" in status_table(old)
     assert (still, still_later > 100) == (None, True)
 
 
@@ -81,9 +81,9 @@ def test_faults_are_no_standstill(tmp_path: Path) -> None:
             return status.status(site.watchdog), site.watchdog.pulse.still(1.0, 3)
 
     answer, still = run(main())
-    assert answer["last_cycle"] > 190
-    assert answer["trouble"] == [
-        f"cycle: none completed for {answer['last_cycle']:.0f} s",
+    assert answer.last_cycle > 190
+    assert answer.trouble == (
+        f"cycle: none completed for {answer.last_cycle:.0f} s",
         "cycle: ZeroDivisionError: ; the next one tries again",
-    ]
+    )
     assert still is None

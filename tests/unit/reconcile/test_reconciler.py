@@ -323,7 +323,7 @@ def test_an_intent_that_can_not_be_read(tmp_path: Path) -> None:
         (trouble,) = site.watchdog.troubles.texts
         assert f"the intent of '{V4}' can't be read" in trouble
         (route,) = status.routes(site.watchdog, [V4])
-        assert "drained by state file" in route["reason"]
+        assert "drained by state file" in route.reason
         await site.watchdog.ask({V4: Intent(Mode.AUTO, "alice", site.watchdog.clock.wall())})
         assert site.table() == {str(V4), str(V6)}
         assert site.watchdog.troubles.texts == []
@@ -346,7 +346,7 @@ def test_restored_right_after_a_new_configuration(tmp_path: Path) -> None:
         assert not {str(V4), str(NEW)} & site.table()
         for prefix in (V4, NEW):
             (route,) = status.routes(site.watchdog, [prefix])
-            assert (route["announced"], route["health"]) == (False, "down")
+            assert (route.announced, route.health) == (False, "down")
 
     play(tmp_path, scene)
 
@@ -362,7 +362,7 @@ def test_what_stays_is_known_under_a_new_configuration(tmp_path: Path) -> None:
         )
         wish = Intent(Mode.DRAINED, "alice", site.watchdog.clock.wall())
         await site.watchdog.ask({SECOND: wish})
-        healths = {r["prefix"]: r["health"] for r in status.routes(site.watchdog, ALL)}
+        healths = {r.prefix: r.health for r in status.routes(site.watchdog, ALL)}
         assert healths == {str(V4): "down", str(V6): "up", str(SECOND): "up", str(NEW): "unknown"}
 
     play(tmp_path, scene)

@@ -11,6 +11,7 @@ import pytest
 from policy.plan import Announce, Withdraw
 from speaker import vip_watchdog
 from speaker.backends.base import Reading
+from speaker.exit_status import ExitStatus
 from speaker.runtime.shadow import Disagreements, Shadow
 from tests.unit.backends.test_dry_run import FIRST, OTHER, ROUTE, SECOND, Daemon
 
@@ -91,4 +92,4 @@ def test_usage(options: Sequence[str]) -> None:
     """What makes no sense together is refused."""
     with pytest.raises(SystemExit) as caught:
         vip_watchdog.main(options)
-    assert caught.value.code == vip_watchdog.USAGE
+    assert caught.value.code == ExitStatus.USAGE

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from policy.damping import Damping
 from policy.health import Service, ServiceMemory, State
 from policy.intent import Intent, Mode
+from speaker.api import HistoryEntry
 from speaker.state.database import _STEPS, MAX_SIZE
-from speaker.state.store import HISTORY_ROWS, Entry, News, Owned, Store, StoreError
+from speaker.state.store import HISTORY_ROWS, News, Owned, Store, StoreError
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_all_of_it_is_there_after_reopening(store: Store, path: Path) -> None:
     store.record(
         News(
             owned={FIRST: Owned("a route", up=True)},
-            history=[Entry(2.0, str(FIRST), "announced", "y")],
+            history=[HistoryEntry(2.0, str(FIRST), "announced", "y")],
         )
     )
     memory: dict[Prefix, Mapping[Service, ServiceMemory]] = {
@@ -207,7 +208,7 @@ def test_a_full_disk(store: Store) -> None:
     """A write for which there is no room fails as a whole, and says why."""
     (pages,) = store._for_writing(1.0).execute("PRAGMA page_count").fetchone()
     store._for_writing(1.0).execute(f"PRAGMA max_page_count = {pages}")
-    many = [Entry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
+    many = [HistoryEntry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
     store.own([FIRST])
     with pytest.raises(StoreError, match="full; make room"):
         store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
@@ -255,7 +256,7 @@ def test_any_intents(intents: dict[Prefix, Intent]) -> None:
         kept = {prefix: i for prefix, i in intents.items() if i.mode is not Mode.AUTO}
         assert store.intents().of == kept
         assert Counter(store.history([])) == Counter(
-            Entry(intent.since, str(prefix), intent.mode, str(intent))
+            HistoryEntry(intent.since, str(prefix), intent.mode, str(intent))
             for prefix, intent in intents.items()
         )
         store.close()
@@ -333,8 +334,8 @@ def test_memory_is_replaced(store: Store) -> None:
 # --- history -------------------------------------------------------------------------------------
 
 
-def entries(count: int, prefix: Prefix = FIRST) -> list[Entry]:
-    return [Entry(float(number), str(prefix), "announced", "x") for number in range(count)]
+def entries(count: int, prefix: Prefix = FIRST) -> list[HistoryEntry]:
+    return [HistoryEntry(float(number), str(prefix), "announced", "x") for number in range(count)]
 
 
 def test_history(store: Store) -> None:
@@ -361,7 +362,9 @@ def test_history_is_in_order_of_time(store: Store) -> None:
     times = [100.0, 103.0, 102.5, 103.0, 110.0, 50.0, 51.0]
     events = "abcdefg"
     store.record(
-        News(history=[Entry(t, str(FIRST), e, "") for t, e in zip(times, events, strict=True)])
+        News(
+            history=[HistoryEntry(t, str(FIRST), e, "") for t, e in zip(times, events, strict=True)]
+        )
     )
     assert "".join(entry.event for entry in store.history([])) == "acbdefg"
     assert "".join(entry.event for entry in store.latest([FIRST], 5)[FIRST]) == "cdefg"
@@ -398,7 +401,7 @@ def test_an_end_is_told_once(store: Store, path: Path) -> None:
     for each in (store, other, store):
         each.record(News(expired=ends + 60.0))
     other.close()
-    assert store.history([])[2:] == [Entry(ends, str(FIRST), "expired", str(DRAINED))]
+    assert store.history([])[2:] == [HistoryEntry(ends, str(FIRST), "expired", str(DRAINED))]
     # It stays there: a clock that was wrong may be set back.
     assert store.intents().of == {FIRST: DRAINED, SECOND: FORCED}
 
@@ -406,7 +409,7 @@ def test_an_end_is_told_once(store: Store, path: Path) -> None:
 def test_an_end_before_all_history_is_not_told(store: Store) -> None:
     """What history has forgotten does not come back as new."""
     store.set_intents({FIRST: DRAINED})
-    newer = [Entry(2e9, str(SECOND), "announced", "")] * HISTORY_ROWS
+    newer = [HistoryEntry(2e9, str(SECOND), "announced", "")] * HISTORY_ROWS
     store.record(News(history=newer))
     store.record(News(expired=2e9))
     assert store.history([FIRST]) == []
@@ -527,7 +530,7 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
     assert found.intents.of[FIRST] == DRAINED
     assert not found.owned
     assert not found.damping
-    assert store.history([]) == [Entry(1.0, "a", "b", "c")]
+    assert store.history([]) == [HistoryEntry(1.0, "a", "b", "c")]
 
 
 def test_of_a_newer_program(path: Path, store: Store) -> None:

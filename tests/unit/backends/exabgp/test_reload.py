@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from speaker.api import IntentOutcome, PrefixStatus
     from tests.support.fakes.exabgp import Dialect
     from tests.support.fakes.site import Site
 
@@ -59,7 +60,7 @@ async def flap(site: Site, *peers: str) -> None:
     await asyncio.sleep(40.0)
 
 
-def shown(site: Site) -> dict[str, Any]:
+def shown(site: Site) -> PrefixStatus:
     """Return what `status` has of the prefix."""
     (route,) = status.routes(site.watchdog, [V4])
     return route
@@ -67,10 +68,10 @@ def shown(site: Site) -> dict[str, Any]:
 
 def alarms(site: Site) -> str:
     """Return what is wrong, in words."""
-    return " | ".join(status.status(site.watchdog)["trouble"])
+    return " | ".join(status.status(site.watchdog).trouble)
 
 
-async def drain(site: Site) -> dict[str, Any]:
+async def drain(site: Site) -> IntentOutcome:
     """Drain the prefix, as `vip_mgmt -d` has it done, and return what is reported."""
     (route,) = await wish.take(
         site.watchdog, [V4], Intent(Mode.DRAINED, "test", 0.0), dry_run=False
@@ -85,28 +86,28 @@ def test_no_neighbour_is_ours_any_more(tmp_path: Path, dialect: Dialect) -> None
     async def scene(site: Site) -> None:
         await reload(site, NOBODY, PEER, INSIDE)
         await flap(site, PEER, INSIDE)  # 4.2 goes by the new configuration from here on
-        assert shown(site)["announced"] is None
-        assert not shown(site)["as_wanted"]
+        assert shown(site).announced is None
+        assert not shown(site).as_wanted
         assert "no neighbor of ExaBGP has this process" in alarms(site)
         assert f"neighbor {PEER} has 3 of our prefixes" in alarms(site)
         site.source.live[V4] = 0
         await asyncio.sleep(100.0)
         assert str(V4) in site.table()
-        assert shown(site)["announced"] is None
-        assert shown(site)["reason"].endswith(f"; not done: {LOST}")
-        assert "list it" not in shown(site)["reason"], "that is told once, as an alarm"
+        assert shown(site).announced is None
+        assert shown(site).reason.endswith(f"; not done: {LOST}")
+        assert "list it" not in shown(site).reason, "that is told once, as an alarm"
         drained = await drain(site)
-        assert drained["announced"] is None
-        assert not drained["as_wanted"]
-        assert "list it" not in drained["reason"]
-        assert "list it" in "".join(drained["trouble"])
+        assert drained.announced is None
+        assert not drained.as_wanted
+        assert "list it" not in drained.reason
+        assert "list it" in "".join(drained.trouble)
         await reload(site, frozenset({"speaker", "other"}), PEER, INSIDE)
         if dialect == 4:
             await flap(site, PEER, INSIDE)
         assert str(V4) not in site.table()
         assert str(V4) not in site.table(INSIDE)
-        assert shown(site)["announced"] is False
-        assert shown(site)["as_wanted"]
+        assert shown(site).announced is False
+        assert shown(site).as_wanted
         assert alarms(site) == ""
 
     play(tmp_path, dialect, scene)
@@ -121,8 +122,8 @@ def test_42_still_takes_a_withdrawal(tmp_path: Path) -> None:
         await asyncio.sleep(5.0)
         assert str(V4) not in site.table()
         assert str(V4) not in site.table(INSIDE)
-        assert shown(site)["announced"] is False
-        assert (await drain(site))["as_wanted"]
+        assert shown(site).announced is False
+        assert (await drain(site)).as_wanted
 
     play(tmp_path, 4, scene)
 
@@ -135,18 +136,18 @@ def test_one_neighbour_is_ours_no_longer(tmp_path: Path, dialect: Dialect) -> No
         await reload(site, NOBODY, PEER)
         await flap(site, PEER)
         assert f"neighbor {PEER} has 3 of our prefixes" in alarms(site)
-        assert shown(site)["announced"] is True
+        assert shown(site).announced is True
         drained = await drain(site)
         assert str(V4) not in site.table(INSIDE)
         assert str(V4) in site.table()
-        assert drained["announced"] is None
-        assert not drained["as_wanted"]
-        assert f"neighbor {PEER} has it" in drained["reason"]
+        assert drained.announced is None
+        assert not drained.as_wanted
+        assert f"neighbor {PEER} has it" in drained.reason
         await reload(site, frozenset({"speaker"}), PEER)
         if dialect == 4:
             await flap(site, PEER)
         assert str(V4) not in site.table()
-        assert shown(site)["as_wanted"]
+        assert shown(site).as_wanted
 
     play(tmp_path, dialect, scene)
 

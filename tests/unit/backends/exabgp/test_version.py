@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +20,7 @@ from tests.support.lab.exabgp import shipped
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from speaker.api import Status
     from tests.support.fakes.exabgp import Daemon
     from tests.support.fakes.site import Site
 
@@ -73,9 +74,9 @@ def play(
     virtual_time.run(main())
 
 
-def found(head: dict[str, Any]) -> list[str]:
+def found(head: Status) -> list[str]:
     """Return what `check` finds of the daemon, by what `status` answers."""
-    return [str(finding) for finding in world.version(head).findings]
+    return [str(finding) for finding in world.version(head.daemon).findings]
 
 
 def test_it_refuses_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -87,7 +88,7 @@ def test_it_refuses_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     async def scene(site: Site) -> None:
         for _ in range(2):
             head = status.status(site.watchdog)
-            (trouble,) = head["trouble"]
+            (trouble,) = head.trouble
             assert "ExaBGP" in trouble
             assert UNTESTED in trouble
             assert "api.ack" not in trouble
@@ -114,7 +115,7 @@ def test_it_answers_and_is_not_known(tmp_path: Path) -> None:
 
     async def scene(site: Site) -> None:
         head = status.status(site.watchdog)
-        assert head["trouble"] == [f"backend: ExaBGP 6.0.0: {UNTESTED}"]
+        assert head.trouble == (f"backend: ExaBGP 6.0.0: {UNTESTED}",)
         assert found(head) == [
             f"ExaBGP 6.0.0: it is not of a version that is tested; {UNTESTED} [daemon-version]"
         ]
@@ -132,8 +133,8 @@ def test_it_is_older_than_what_is_tested(version: str, count: int, tmp_path: Pat
 
     async def scene(site: Site) -> None:
         head = status.status(site.watchdog)
-        assert head["trouble"] == []
-        assert head["daemon"]["name"] == f"ExaBGP {version}"
+        assert head.trouble == ()
+        assert head.daemon.name == f"ExaBGP {version}"
         assert len(found(head)) == count
 
     play(tmp_path, old, scene)

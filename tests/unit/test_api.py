@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import parse_prefix
-from speaker.control import answers
-from speaker.control.answers import AnswerError, check, check_outcomes
+from speaker.api import Explanation, HistoryEntry, IntentOutcome, PlannedChange, Status
+from speaker.json_value import FormError
 from tests.unit.test_vip_mgmt import V4, V6, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ASKED = [parse_prefix(V4), parse_prefix(V6)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-FORMS = {
-    "status": answers.STATUS,
-    "explanations": answers.EXPLANATIONS,
-    "history": answers.HISTORY,
-    "plan": answers.PLAN,
+READERS: dict[str, Callable[[object], object]] = {
+    "status": Status.from_json,
+    "explanations": Explanation.all_from_json,
+    "history": HistoryEntry.all_from_json,
+    "plan": PlannedChange.all_from_json,
 }
 
 
 def test_an_outcome_of_each() -> None:
     """An outcome of each prefix is one, in any order; keys that are not known do not matter."""
-    check_outcomes([state(V6), state(V4, new=1)], ASKED)
+    IntentOutcome.each_from_json([state(V6), state(V4, new=1)], ASKED)
 
 
 @pytest.mark.parametrize(
@@ -59,26 +62,26 @@ def test_an_outcome_of_each() -> None:
 )
 def test_no_outcome_of_each(answer: Any) -> None:
     """Nothing, too little, too much, of other prefixes, or of another type: it is no answer."""
-    with pytest.raises(AnswerError):
-        check_outcomes(answer, ASKED)
+    with pytest.raises(FormError):
+        IntentOutcome.each_from_json(answer, ASKED)
 
 
 @given(JSON)
 def test_any_outcome(answer: Any) -> None:
     """Whatever comes is refused with one error, or is about both prefixes."""
     try:
-        check_outcomes(answer, ASKED)
-    except AnswerError:
+        IntentOutcome.each_from_json(answer, ASKED)
+    except FormError:
         return
     pytest.fail(f"taken: {answer!r}")
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
 @given(answer=JSON)
-def test_any_answer(form: answers.Form, answer: Any) -> None:
-    """Whatever comes, checking it ends with nothing or one error."""
+def test_any_answer(read: Callable[[object], object], answer: Any) -> None:
+    """Whatever comes, reading it ends with nothing or one error."""
     try:
-        check(answer, form)
-    except AnswerError:
+        read(answer)
+    except FormError:
         return
     assert answer == []

@@ -1,0 +1,277 @@
+"""What a watchdog is asked, and what it answers: values, with their JSON on the control socket.
+
+A field of a value is a key of its JSON. `to_json` is all that writes these keys, `from_json` all that
+reads them: it takes what it knows, ignores other keys, and refuses what is of another form. Whoever
+runs as the watchdog's user is less trusted than root at its terminal; and a watchdog that was
+started long ago may lack the keys that have a default here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, Strict
+
+from policy.intent import Intent, Mode
+from policy.route import Prefix, parse_prefix
+from speaker.json_value import FormError, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+MAX_PREFIXES = 100_000
+MAX_SECONDS = 86400.0 * 3650
+
+Text = Annotated[str, Strict()]
+Truth = Annotated[bool, Strict()]
+MaybeTruth = Annotated[bool, Strict()] | None
+"""None where it is not known."""
+Count = Annotated[int, Strict()]
+Time = Annotated[float, Strict()]
+"""Seconds since the epoch."""
+
+
+# --- what is asked -----------------------------------------------------------------------------
+
+
+def _prefix(text: object) -> Prefix:
+    if not isinstance(text, str):
+        raise ValueError("Input should be a valid string")  # noqa: TRY004 - of which pydantic makes its error
+    return parse_prefix(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentRequest(Value):
+    """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    mode: Mode
+    prefixes: Annotated[
+        tuple[Annotated[Prefix, BeforeValidator(_prefix)], ...],
+        Field(min_length=1, max_length=MAX_PREFIXES),
+    ]
+    reason: Text = ""
+    seconds: Annotated[float, Strict(), Field(gt=0, le=MAX_SECONDS)] | None = None
+    dry_run: Truth = False
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that no intent can have."""
+        self.intent("", 0.0)
+
+    def intent(self, owner: str, now: float) -> Intent:
+        """Return the intent that it comes to.
+
+        Args:
+            owner: who asks.
+            now: seconds since the epoch.
+
+        Raises:
+            PolicyError: the reason is too long, or not printable.
+        """
+        until = None if self.seconds is None else now + self.seconds
+        return Intent(self.mode, owner, now, self.reason, until)
+
+
+# --- what is answered --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixStatus(Value):
+    """The state of one prefix.
+
+    `announced`: whether a session that is up was sent it. `peers`: who was sent it, by the session's
+    name; `up`: those that are up. `lack`: in words, who lacks it that should have it, or has it that
+    should not. `realservers`: how many live ones count, None where that is not known. `reason`: why
+    it is decided so. `failure`: why that could not be done. `wanted`: whether it is decided to be
+    announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
+    `as_wanted`: whether the peers have it too, and what is known of health is not old.
+    """
+
+    vip: Text
+    prefix: Text
+    announced: MaybeTruth
+    peers: dict[Text, MaybeTruth] = field(default_factory=dict)
+    up: tuple[Text, ...] = ()
+    lack: Text = ""
+    as_path: tuple[Count, ...]
+    rank: Count
+    prepends: Count
+    realservers: Count | None
+    health: Text
+    intent: Text
+    reason: Text
+    failure: Text = ""
+    wanted: MaybeTruth
+    held: Truth = False
+    as_wanted: Truth
+
+    @property
+    def full_reason(self) -> str:
+        """Why it is as it is, and which sessions are not as they should be."""
+        return f"{self.reason}; {self.lack}" if self.lack else self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentOutcome(PrefixStatus):
+    """What became of a prefix for which an operator asked something.
+
+    `before`: whether it was announced until then. `was`: the intent that is replaced, in words.
+    `trouble`: the alarms that there are, where it is not known whether it is announced.
+    """
+
+    before: MaybeTruth
+    was: Text = ""
+    trouble: tuple[Text, ...] = ()
+
+    @classmethod
+    def each_from_json(cls, answer: object, prefixes: Collection[Prefix]) -> Sequence[Self]:
+        """Return an outcome of each of some prefixes.
+
+        Raises:
+            FormError: the answer is of another form, or not about these prefixes alone.
+        """
+        outcomes = cls.all_from_json(answer)
+        found, asked = [each.prefix for each in outcomes], list(map(str, prefixes))
+        if sorted(found) != sorted(asked):
+            other = set(found) ^ set(asked)
+            raise FormError(
+                f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
+                + (f"; {min(other)} is in one of them only" if other else "")
+            )
+        return outcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedIntent(Value):
+    """An intent that is durable, and of which nothing else is known. `recorded` says when it takes effect."""
+
+    prefix: Text
+    recorded: Text
+    was: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry(Value):
+    """One line of history.
+
+    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn,
+    an intent's mode, or expired: an intent ended by itself.
+    """
+
+    time: Time
+    prefix: Text
+    event: Text
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation(PrefixStatus):
+    """The state of one prefix, and all that led to it.
+
+    `dc` is this data centre, `prefer` has all, best first. `operator` is the intent in words;
+    `decided_by` which rule decided, None where nothing is decided. `history`: newest entries, oldest first.
+    `trouble`: the alarms that there are.
+    """
+
+    dc: Text
+    prefer: tuple[Text, ...]
+    profile: Text
+    operator: Text
+    decided_by: Text | None
+    history: tuple[HistoryEntry, ...]
+    trouble: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange(Value):
+    """A change that would be made now. `route` is what would be announced; nothing for a withdrawal."""
+
+    action: Text
+    prefix: Text
+    route: Text
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStatus(Value):
+    """A session of the daemon: see `speaker.backends.base.Peer`. `local_as`: None where it is not told."""
+
+    name: Text = ""
+    address: Text
+    asn: Count
+    up: MaybeTruth
+    local_as: Count | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus(Value):
+    """The routing daemon: see `speaker.backends.base.Daemon`."""
+
+    name: Text = ""
+    untested: Text = ""
+    known: Truth = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationStatus(Value):
+    """vip.toml, as a watchdog loaded it. `state` is whether the file is still so, `trouble` what is not, in words."""
+
+    file: Text = ""
+    state: Text = "unknown"
+    trouble: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Value):
+    """The whole state. `last_cycle`: seconds since the last one that was completed, None for none yet.
+
+    `sessions` and `trouble` are what is wrong, in words.
+    """
+
+    dc: Text
+    backend: Text
+    daemon: DaemonStatus = DaemonStatus()
+    configuration: ConfigurationStatus = ConfigurationStatus()
+    last_cycle: Annotated[float, Strict()] | None = None
+    peers: tuple[PeerStatus, ...]
+    sessions: tuple[Text, ...] = ()
+    trouble: tuple[Text, ...]
+    routes: tuple[PrefixStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded(Value):
+    """That vip.toml was read again and taken, in words."""
+
+    said: Text
+
+
+class Operations(Protocol):
+    """What can be asked about this data centre's VIPs, and for them; whoever answers.
+
+    All of them raise SpeakerError where there is no answer.
+    """
+
+    def status(self) -> Status:
+        """Return the whole state."""
+
+    def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
+        """Return the state of some prefixes with all that led to it; without any, of all."""
+
+    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+        """Return what was done with some prefixes, oldest first; without any, with all."""
+
+    def plan(self) -> Sequence[PlannedChange]:
+        """Return the changes that would be made now."""
+
+    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
+        """Apply an operator's intent, durably, and return what became of each prefix.
+
+        A dry run changes nothing, and returns what would become of it.
+        """

@@ -1,0 +1,115 @@
+"""Chooses whose answer vip_mgmt takes: the watchdog that runs, or what answers where none does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from speaker.control.client import NotServedError, OutcomeUnknownError
+from speaker.control.offline import StateFile
+from speaker.control.running import RunningWatchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.api import (
+        Explanation,
+        HistoryEntry,
+        IntentOutcome,
+        IntentRequest,
+        Operations,
+        PlannedChange,
+        RecordedIntent,
+        Status,
+    )
+    from speaker.config.settings import Backend, Config
+
+T = TypeVar("T")
+
+UNTIL_SERVED = 1.5
+"""How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
+
+
+def _one_shot(config: Config, why: str) -> Operations:
+    from speaker.runtime.one_shot import OneShot  # slow to import, and rarely needed
+
+    del why  # it is the rule beside bgpd that no watchdog runs
+    return OneShot(config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """What answers for a backend where no watchdog does, given why; and whether one always runs beside it."""
+
+    answers: Callable[[Config, str], Operations]
+    always_runs: bool
+
+
+_BACKENDS: Mapping[Backend, _Without] = {
+    "exabgp": _Without(StateFile, always_runs=True),
+    "quagga": _Without(_one_shot, always_runs=False),
+}
+
+
+class FirstAnswer:
+    """The watchdog that runs, or what answers where none does, or one that hangs. It is `Operations`."""
+
+    def __init__(self, config: Config, tell: Callable[[str], None]) -> None:
+        """Ask nothing yet.
+
+        Args:
+            config: the configuration.
+            tell: takes what the operator should know besides the answer.
+        """
+        self._config = config
+        self._tell = tell
+        self._without = _BACKENDS[config.settings.backend]
+        patience = UNTIL_SERVED if self._without.always_runs else 0.0
+        self._running = RunningWatchdog.of(config, patience=patience)
+
+    def status(self) -> Status:
+        """See `Operations.status`."""
+        return self._either(lambda asked: asked.status())
+
+    def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
+        """See `Operations.explain`."""
+        return self._either(lambda asked: asked.explain(prefixes))
+
+    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+        """See `Operations.history`."""
+        return self._either(lambda asked: asked.history(prefixes))
+
+    def plan(self) -> Sequence[PlannedChange]:
+        """See `Operations.plan`."""
+        return self._either(lambda asked: asked.plan())
+
+    def _either(self, ask: Callable[[Operations], T]) -> T:
+        try:
+            return ask(self._running)
+        except NotServedError as error:
+            why = str(error)
+        except OutcomeUnknownError:
+            control = self._config.settings.control
+            why = f"control: {control}: vip_watchdog runs, and gives no answer"
+        return ask(self._without.answers(self._config, why))
+
+    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
+        """See `Operations.apply`.
+
+        Where a watchdog hangs, or ended in the midst, perhaps before it recorded the intent, that is
+        done here.
+        """
+        try:
+            return self._running.apply(request)
+        except NotServedError as error:
+            why = str(error)
+            if self._without.always_runs:
+                self._tell(why)
+        except OutcomeUnknownError as error:
+            if request.dry_run:
+                raise
+            self._tell(str(error))
+            when = "takes effect when vip_watchdog answers again, or starts"
+            return StateFile(self._config, str(error), when).apply(request)
+        return self._without.answers(self._config, why).apply(request)

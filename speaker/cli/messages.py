@@ -1,0 +1,26 @@
+"""What vip_mgmt says beside its answer: on stderr, and in syslog."""
+
+from __future__ import annotations
+
+import syslog
+
+from speaker.log import MANAGER
+from speaker.printable import printable
+from speaker.terminal import say
+
+
+def open_syslog() -> None:
+    """Have syslog show under which name something is said."""
+    syslog.openlog(MANAGER, facility=syslog.LOG_DAEMON)
+
+
+def tell_operator(text: str, *, tag: bool = True) -> None:
+    """Say something on stderr and in syslog, where every line has the tag.
+
+    Args:
+        text: lines.
+        tag: whether they have it on stderr too: the shell toolkit had some without.
+    """
+    for line in printable(text, keep="\n").split("\n"):
+        say(f"{MANAGER}: {line}" if tag else line)
+        syslog.syslog(line)

@@ -1,0 +1,122 @@
+"""vip_mgmt -a and -d: has an operator's intent applied, and says what became of each prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
+from speaker.cli.messages import tell_operator
+from speaker.control.running import RunningWatchdog
+from speaker.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy.route import Prefix
+    from speaker.api import Operations
+    from speaker.cli.arguments import Call
+    from speaker.config.settings import Config
+
+NAMED = 3
+"""How many prefixes a line names that is about many."""
+
+
+def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> ExitStatus:
+    """Have what was asked for applied to some prefixes, and say what became of each.
+
+    Raises:
+        PolicyError: the reason is none that can be recorded; nothing was done.
+        SpeakerError: it could not be asked for, or was refused; nothing was changed.
+    """
+    request = IntentRequest(
+        mode=call.mode,
+        prefixes=tuple(prefixes),
+        reason=call.reason,
+        seconds=call.seconds,
+        dry_run=call.dry_run,
+    )
+    outcomes = operations.apply(request)
+    if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
+        _say_what_is_replaced(outcomes, would=_would(call))
+    results = [_report(outcome, call) for outcome in outcomes]
+    for text in _alarms(outcomes):
+        tell_operator(f"TROUBLE: {text}")
+    return ExitStatus.DONE if all(results) else ExitStatus.NOT_AS_WANTED
+
+
+def reload(config: Config) -> ExitStatus:
+    """Have the watchdog take the file that was just found to be without fault.
+
+    Raises:
+        SpeakerError: it did not, or does not answer.
+    """
+    tell_operator(RunningWatchdog.of(config).reload(len(config.topology.prefixes)).said)
+    return ExitStatus.DONE
+
+
+def _would(call: Call) -> str:
+    return "would be: " if call.dry_run else ""
+
+
+def _say_what_is_replaced(
+    outcomes: Sequence[IntentOutcome | RecordedIntent], *, would: str
+) -> None:
+    """Say which intents are no longer in force: each once, whatever it was for."""
+    replaced: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.was:
+            replaced.setdefault(outcome.was, []).append(outcome.prefix)
+    for was, prefixes in replaced.items():
+        more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
+        tell_operator(f"{', '.join(prefixes[:NAMED])}{more}: {would}replaced: {was}")
+
+
+def _alarms(outcomes: Sequence[IntentOutcome | RecordedIntent]) -> Iterable[str]:
+    """Return the alarms that stand against what was asked for, each once."""
+    told = (each.trouble for each in outcomes if isinstance(each, IntentOutcome))
+    return dict.fromkeys(text for texts in told for text in texts)
+
+
+def _report(outcome: IntentOutcome | RecordedIntent, call: Call) -> bool:
+    """Say what became of one prefix; return whether it is as the operator wants."""
+    if isinstance(outcome, RecordedIntent):
+        tell_operator(f"{outcome.prefix}: {outcome.recorded}")
+        return False
+    if call.mode is Mode.DRAINED:
+        return _report_withdrawn(outcome, _would(call))
+    return _report_announced(outcome, _would(call))
+
+
+def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
+    prefix, done = outcome.prefix, outcome.as_wanted
+    if done and outcome.before is False:
+        tell_operator(f"{would}Route {prefix} already removed", tag=False)
+        return True
+    tell_operator(f"{would}Deleting route to {prefix}")
+    if not done:
+        tell_operator(f"{prefix}: not confirmed as withdrawn: {outcome.full_reason}")
+    return done
+
+
+def _report_announced(outcome: IntentOutcome, would: str) -> bool:
+    prefix, announced = outcome.prefix, outcome.announced
+    done = announced is True and outcome.as_wanted
+    if announced is not True:
+        if outcome.wanted and outcome.lack:
+            cause = f": not done: {outcome.failure}" if outcome.failure else ""
+            tell_operator(f"{prefix}: {would}recorded; {outcome.lack}{cause}")
+        elif announced is None:
+            tell_operator(f"{prefix}: not confirmed as announced: {outcome.full_reason}")
+        else:
+            tell_operator(f"{prefix}: stays withdrawn: {outcome.full_reason}")
+        return False
+    if outcome.before is True:
+        tell_operator(f"{would}Route {prefix} already exists", tag=False)
+    else:
+        tell_operator(f"{would}Adding route to {prefix}")
+    if outcome.health == "unknown":
+        tell_operator(f"{prefix}: warning: {outcome.reason}")
+    if not done:
+        tell_operator(f"{prefix}: not as wanted: {outcome.full_reason}")
+    return done

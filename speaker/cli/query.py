@@ -1,0 +1,94 @@
+"""vip_mgmt status, explain, history, plan: asks, and prints what was answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from speaker import config
+from speaker.cli.messages import tell_operator
+from speaker.cli.tables import explanation, history_table, plan_table, status_json, status_table
+from speaker.cli.targets import ALL
+from speaker.control.running import RunningWatchdog
+from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
+from speaker.terminal import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy.route import Prefix
+    from speaker.api import Operations, Status
+    from speaker.cli.arguments import Call
+
+
+def query(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> ExitStatus:
+    """Ask what the call does, and print the answer.
+
+    Args:
+        call: what was asked for.
+        operations: who is asked.
+        prefixes: what its names mean.
+
+    Raises:
+        SpeakerError: there is no answer.
+    """
+    named = () if ALL in call.words else prefixes  # without any, all
+    match call.command:
+        case "status":
+            return _show(call, operations.status(), map(str, prefixes))
+        case "explain":
+            tell(explanation(operations.explain(named)))
+        case "history":
+            tell(history_table(operations.history(named)))
+        case "plan":
+            return _plan(call, operations)
+    return ExitStatus.DONE
+
+
+def _plan(call: Call, operations: Operations) -> ExitStatus:
+    changes = operations.plan()
+    if call.as_json:
+        tell(json.dumps([change.to_json() for change in changes], indent=2))
+    else:
+        tell(plan_table(changes))
+    return ExitStatus.DIFFERENT if changes else ExitStatus.DONE
+
+
+def status_of_what_is_loaded(call: Call) -> None:
+    """Show what the watchdog that runs goes on with, where the file on the disk has faults.
+
+    What a word means is told by the answer alone: a VIP's name, an address, a prefix. Where there is
+    no answer, the faults are what there is to say.
+    """
+    try:
+        status = RunningWatchdog(*config.sockets_in(call.path)).status()
+    except SpeakerError:
+        return
+    names = {*call.words} - {ALL}
+    prefixes = [
+        route.prefix
+        for route in status.routes
+        if not names or {route.vip, route.prefix, route.prefix.split("/")[0]} & names
+    ]
+    _show(replace(call, words=tuple(names)), status, prefixes)
+
+
+def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
+    """Print a status, or what it has of some prefixes where the call names some."""
+    missing: list[str] = []
+    if call.words:
+        wanted = {*prefixes}
+        status = replace(
+            status, routes=tuple(route for route in status.routes if route.prefix in wanted)
+        )
+        missing = sorted(wanted - {route.prefix for route in status.routes})
+        for prefix in missing:
+            tell_operator(
+                f"{prefix}: vip.toml has it, the watchdog does not know it yet; have "
+                "it reloaded, such as by systemctl reload"
+            )
+    tell(status_json(status) if call.as_json else status_table(status))
+    done = not missing and all(route.as_wanted for route in status.routes)
+    return ExitStatus.DONE if done else ExitStatus.NOT_AS_WANTED

@@ -1,0 +1,42 @@
+"""vip_mgmt plan --without DC: prints who takes over, from the configuration alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.failover import loads, takeovers
+from speaker.cli.messages import tell_operator
+from speaker.cli.policy_tables import takeover_json, takeover_table
+from speaker.exit_status import ExitStatus
+from speaker.terminal import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy.route import Prefix
+    from policy.topology import Topology
+    from speaker.cli.arguments import Call
+
+
+def takeover(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> ExitStatus:
+    """Print who takes over which prefixes; without any name, all.
+
+    Raises:
+        PolicyError: a data centre is not known.
+    """
+    failed = tuple(dict.fromkeys(call.without))
+    moves = takeovers(topology, failed)
+    parts = (
+        loads(topology, [move.before for move in moves]),
+        loads(topology, [move.after for move in moves]),
+    )
+    wanted = frozenset(prefixes)
+    shown = [move for move in moves if not call.words or move.prefix in wanted]
+    show = takeover_json if call.as_json else takeover_table
+    tell(show(topology, failed, shown, parts))
+    lost = [move.prefix for move in shown if not move.after]
+    if lost:
+        tell_operator(
+            f"without {', '.join(failed)}: no data centre is left for {len(lost)} addresses"
+        )
+    return ExitStatus.DIFFERENT if lost else ExitStatus.DONE

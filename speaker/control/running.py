@@ -1,0 +1,138 @@
+"""Operations of the watchdog that runs, over its control socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urlencode
+
+from speaker.api import (
+    Explanation,
+    HistoryEntry,
+    IntentOutcome,
+    PlannedChange,
+    Reloaded,
+    Status,
+)
+from speaker.control import client
+from speaker.control.identity import sudo_user
+from speaker.json_value import FormError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from policy.route import Prefix
+    from speaker.api import IntentRequest
+    from speaker.config.settings import Config
+
+T = TypeVar("T")
+
+ANSWER, ANSWER_EACH = 10.0, 0.01
+"""How long to wait for the answer to a question, in seconds, and in addition for each prefix."""
+UNTIL_STARTED = 10.0
+"""How long to try to have it reload: it may wait for a better vip.toml, which it tries every five seconds."""
+
+
+class RunningWatchdog:
+    """The watchdog that serves the sockets of a configuration. It is `Operations`.
+
+    Each of them raises NotServedError where none does, RefusedError where it says no, and
+    OutcomeUnknownError where no answer came, or one that is not believed.
+    """
+
+    def __init__(
+        self, read: Path, control: Path, *, patience: float = 0.0, timeout: float = ANSWER
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            read: the socket for questions.
+            control: the operators' socket, which is asked where that one can't be used.
+            patience: for how long to try a socket that nobody serves, in seconds.
+            timeout: how long the answer to a question may take, in seconds.
+        """
+        self._read_socket, self._control = read, control
+        self._patience, self._timeout = patience, timeout
+
+    @classmethod
+    def of(cls, config: Config, *, patience: float = 0.0, timeout: float | None = None) -> Self:
+        """Return the one that a configuration names, by default with time for all of its prefixes."""
+        if timeout is None:
+            timeout = ANSWER + ANSWER_EACH * len(config.topology.prefixes)
+        settings = config.settings
+        return cls(settings.read.path, settings.control, patience=patience, timeout=timeout)
+
+    def status(self) -> Status:
+        """See `Operations.status`."""
+        return self._question("/status", Status.from_json)
+
+    def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
+        """See `Operations.explain`."""
+        return self._question(f"/explain?{_query(prefixes)}", Explanation.all_from_json)
+
+    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+        """See `Operations.history`."""
+        return self._question(f"/history?{_query(prefixes)}", HistoryEntry.all_from_json)
+
+    def plan(self) -> Sequence[PlannedChange]:
+        """See `Operations.plan`."""
+        return self._question("/plan", PlannedChange.all_from_json)
+
+    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome]:
+        """See `Operations.apply`."""
+
+        def outcomes(answer: object) -> Sequence[IntentOutcome]:
+            return IntentOutcome.each_from_json(answer, request.prefixes)
+
+        return self._order("/intents", outcomes, len(request.prefixes), request.to_json())
+
+    def reload(self, count: int) -> Reloaded:
+        """Have it read vip.toml again, which has so many prefixes."""
+        return self._order("/reload", Reloaded.from_json, count, None, patience=UNTIL_STARTED)
+
+    def _question(self, target: str, read: Callable[[object], T]) -> T:
+        """Ask on the socket for that, and on the operators' where it can't be used."""
+        answer = client.ask(
+            self._read_socket,
+            "GET",
+            target,
+            instead=self._control,
+            timeout=self._timeout,
+            patience=self._patience,
+            sudo_user=sudo_user(),
+        )
+        return self._read(answer, read)
+
+    def _order(
+        self,
+        target: str,
+        read: Callable[[object], T],
+        count: int,
+        body: object,
+        *,
+        patience: float | None = None,
+    ) -> T:
+        """Have something done for so many prefixes."""
+        answer = client.ask(
+            self._control,
+            "POST",
+            target,
+            body,
+            timeout=client.timeout_for(count),
+            patience=self._patience if patience is None else patience,
+            sudo_user=sudo_user(),
+        )
+        return self._read(answer, read)
+
+    def _read(self, answer: object, read: Callable[[object], T]) -> T:
+        try:
+            return read(answer)
+        except FormError as error:
+            raise client.OutcomeUnknownError(
+                f"control: {self._control}: {error}; whether it was done is unknown: "
+                "restart vip_watchdog, and see vip_mgmt status"
+            ) from error
+
+
+def _query(prefixes: Sequence[Prefix]) -> str:
+    return urlencode([("prefix", str(prefix)) for prefix in prefixes])

@@ -1,0 +1,116 @@
+"""Makes what a run consists of, from its configuration: nowhere else are these tied together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.backends.dry_run import DryRun
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.clock import SystemClock
+from speaker.health.sources import sources_for
+from speaker.reconcile.reconciler import Watchdog
+from speaker.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from policy.route import Prefix
+    from policy.topology import Profile, Topology
+    from speaker.backends.base import Backend
+    from speaker.backends.exabgp.driver import ExabgpBackend
+    from speaker.clock import Clock
+    from speaker.config.settings import Config
+    from speaker.health.base import HealthSource
+    from speaker.reconcile.alarms import Troubles
+    from speaker.reconcile.lock import Lock
+
+
+def reconciler(
+    config: Config,
+    backend: Backend,
+    *,
+    clock: Clock | None = None,
+    only: Collection[Prefix] | None = None,
+    dry_run: bool = False,
+    wake: Callable[[], object] = lambda: None,
+    troubles: Troubles | None = None,
+    lock: Lock | None = None,
+) -> Watchdog:
+    """Return what keeps a daemon's announcements equal to what is decided. May take seconds.
+
+    Args:
+        config: the configuration.
+        backend: the driver, which has its part of the configuration.
+        clock: the time; None for the system's.
+        only: the prefixes to care for; None for all.
+        dry_run: whether the state file is only read, and what is written goes to a copy of it.
+        wake: called when there is something to be looked at.
+        troubles: where to note what is wrong; None for its own.
+        lock: keeps other runs from the daemon; None where there are none, or it is held already.
+
+    Raises:
+        StoreError: the state file can't be read.
+    """
+    clock = clock or SystemClock()
+    source = sources(config, clock, wake=wake)
+    store = Store(config.settings.state, rehearse=dry_run)
+    return Watchdog(config, backend, source, store, clock, only=only, troubles=troubles, lock=lock)
+
+
+def sources(
+    config: Config,
+    clock: Clock,
+    *,
+    wake: Callable[[], object] = lambda: None,
+    before: HealthSource | None = None,
+) -> HealthSource:
+    """Return what looks at the VIPs' health. See `sources_for`."""
+    return sources_for(config.topology, config.settings.health, clock, wake=wake, before=before)
+
+
+# --- the drivers -------------------------------------------------------------------------------
+
+
+def bgpd(config: Config) -> QuaggaBackend:
+    """Return the driver of bgpd, with its part of a configuration."""
+    backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
+    configure_bgpd(backend, config)
+    return backend
+
+
+def beside_bgpd(
+    config: Config,
+    lock: Lock | None = None,
+    *,
+    only: Collection[Prefix] | None = None,
+    dry_run: bool = False,
+) -> Watchdog:
+    """Return a reconciler beside bgpd. A dry run writes nothing. See `reconciler`."""
+    driver = bgpd(config)
+    backend = DryRun(driver) if dry_run else driver
+    return reconciler(config, backend, only=only, dry_run=dry_run, lock=lock)
+
+
+def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:
+    """Give the driver of bgpd its part of a configuration."""
+    settings = config.settings
+    backend.configure(settings.dc.asn, settings.quagga, profiles(config.topology))
+
+
+def configure_exabgp(backend: ExabgpBackend, config: Config) -> None:
+    """Give the driver of ExaBGP its part of a configuration."""
+    backend.configure(config.settings.dc.asn, config.settings.exabgp)
+
+
+def profiles(topology: Topology) -> list[Profile]:
+    """Return the profiles of all ranks, of VIPs and of single addresses.
+
+    Thousands of VIPs have the very same ranks: those are looked at once.
+    """
+    distinct = {
+        id(ranks): ranks
+        for vip in topology.vips
+        for ranks in (vip.ranks, *(address.ranks for address in vip.addresses))
+    }
+    return [profile for ranks in distinct.values() for profile in ranks]

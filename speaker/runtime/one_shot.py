@@ -1,0 +1,123 @@
+"""Operations over bgpd itself, where no daemon runs: each looks, and acts on what it sees, once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from speaker.backends.base import BackendError
+from speaker.control.identity import user
+from speaker.control.offline import StateFile
+from speaker.reconcile import intents, status
+from speaker.reconcile.lock import FileLock, LockError, NoLock
+from speaker.runtime.assemble import beside_bgpd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.api import (
+        Explanation,
+        HistoryEntry,
+        IntentOutcome,
+        IntentRequest,
+        PlannedChange,
+        RecordedIntent,
+        Status,
+    )
+    from speaker.config.settings import Config
+    from speaker.reconcile.reconciler import Watchdog
+
+PATIENCE = 30.0
+"""For how long to wait for the end of another run of ours, in seconds."""
+
+
+class OneShot:
+    """What bgpd shows, and takes. It is `Operations`."""
+
+    def __init__(self, config: Config) -> None:
+        """Ask nothing yet."""
+        self._config = config
+
+    def status(self) -> Status:
+        """See `Operations.status`. Where bgpd can't be read, that is in it."""
+        return status.status(self._looked())
+
+    def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
+        """See `Operations.explain`."""
+        watchdog = self._looked()
+        return status.explanations(watchdog, prefixes or [*watchdog.duties])
+
+    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+        """See `Operations.history`."""
+        return StateFile(self._config, "").history(prefixes)
+
+    def plan(self) -> Sequence[PlannedChange]:
+        """Return the changes that would be made now.
+
+        Raises:
+            BackendError: bgpd can't be read.
+        """
+        return status.difference(self._looked(blind=False))
+
+    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
+        """Apply an operator's intent to its prefixes; others are not touched.
+
+        Where bgpd can't be asked, the intent is recorded. A dry run does all of it, but over a bgpd
+        and a state file that are only read.
+
+        Raises:
+            SpeakerError: it could not be recorded; nothing was changed.
+        """
+        prefixes, dry_run = request.prefixes, request.dry_run
+        intent = request.intent(user(), time.time())
+        make = partial(beside_bgpd, self._config, only=prefixes, dry_run=dry_run)
+        return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
+
+    def _looked(self, *, blind: bool = True) -> Watchdog:
+        async def look() -> Watchdog:
+            watchdog = beside_bgpd(self._config)
+            try:
+                await watchdog.look()
+            except BackendError:
+                if not blind:
+                    raise
+            return watchdog
+
+        return asyncio.run(look())
+
+
+async def operate(
+    config: Config,
+    prefixes: Sequence[Prefix],
+    intent: Intent,
+    make: Callable[[], Watchdog],
+    *,
+    dry_run: bool,
+) -> Sequence[IntentOutcome | RecordedIntent]:
+    """Do what `vip_mgmt -a` and `-d` do: record the intent, and carry it out under the lock.
+
+    Args:
+        config: the configuration.
+        prefixes: those that were named.
+        intent: what the operator wants of them.
+        make: makes a watchdog for them, once the lock is held.
+        dry_run: whether nothing is to be changed: then there is no need for a lock.
+    """
+    file = StateFile(config, "", "takes effect with vip_watchdog's next pass")
+    said = file.record(prefixes, intent, dry_run=dry_run)
+    lock = NoLock() if dry_run else FileLock(PATIENCE, config.settings.state)
+    try:
+        async with lock.held():
+            watchdog = make()
+            await watchdog.look()
+            was = None if dry_run else {each.prefix: each.was for each in said}
+            taken = await intents.take(watchdog, prefixes, intent, dry_run=False, was=was)
+            await watchdog.record()
+            return taken
+    except (BackendError, LockError) as error:
+        return [replace(each, recorded=f"{each.recorded}; now: {error}") for each in said]
