@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Withdraw
@@ -24,6 +23,7 @@ from speaker.backends.exabgp.pipe import Pipe
 from speaker.backends.exabgp.requests import Requests
 from speaker.backends.exabgp.sent import WhoWasSent
 from speaker.backends.exabgp.sessions import Sessions
+from speaker.backends.exabgp.staleness import CALM, SETTLE, Demand, Event, Staleness
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
 
@@ -36,23 +36,15 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp.api_text import Listing
     from speaker.backends.exabgp.feed import Update
     from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.staleness import Attempt
     from speaker.config.settings import ExabgpSettings
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
-SETTLE = (1.0, 10.0)
-DOUBT = 60.0
-# What ExaBGP's Adj-RIB-Out lacks is withdrawn again when a session came up; else so rarely, because
-# ExaBGP logs a line for each prefix.
-RARELY = 3600.0
 # So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
 SENT_WITHIN = 1.0
 SENT_WITHIN_EACH = 0.001
-# What changes again within MIXED seconds may be sent in an earlier shape, and what changed while
-# a session was down too: after CALM seconds without a change, all is sent again.
-MIXED = 10.0
-CALM = 3.0
 NOBODY = "no neighbor of ExaBGP has this process"
 LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
 
@@ -85,8 +77,6 @@ class ExabgpBackend:
         """
         self._pipe = Pipe(reader, write, told=self._hear, patience=patience)
         self._wake = wake
-        self._settle = settle
-        self._calm = calm
         self._daemon: Daemon | None = None
         self._requests = Requests(self._pipe)
         self._neighbors = Neighbors()
@@ -97,14 +87,7 @@ class ExabgpBackend:
         self._up: Mapping[Neighbor, bool] = {}
         self._told = Told()
         self._news = asyncio.Event()
-        # What was seen not to be sent, and not to be known, at the last reading: each is sent again once.
-        self._missing: frozenset[tuple[str, str]] = frozenset()
-        self._unknown: set[Prefix] = set()
-        self._came_up = self._must_flush = True  # a session may have come up before we were started
-        self._doubted = 0.0
-        self._settles_at = 0.0
-        self._changed: dict[Prefix, tuple[Change, float]] = {}
-        self._mixed: set[Prefix] = set()
+        self._stale = Staleness(settle, calm)
 
     @property
     def gone(self) -> asyncio.Event:
@@ -121,7 +104,7 @@ class ExabgpBackend:
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`."""
         self._sessions.began = asyncio.get_running_loop().time()
-        self._settles_at = self._sessions.began + DOUBT
+        self._stale.began(self._sessions.began)
         await self._pipe.run()
 
     def _hear(self, event: PeerState | Update | Garbled) -> None:
@@ -151,20 +134,11 @@ class ExabgpBackend:
 
     def _session_came_up(self) -> None:
         loop = asyncio.get_running_loop()
-        *early, last = self._settle
-        self._settles_at = max(self._settles_at, loop.time() + last)
-        for delay in early:
-            loop.call_later(delay, self._settled)
-        loop.call_later(last, partial(self._settled, flush=True))
+        for delay, event in self._stale.session_came_up(loop.time()):
+            loop.call_later(delay, self._happened, event)
 
-    def _settled(self, *, flush: bool = False) -> None:
-        """Doubt what was sent when the session came up: it may be what was so before.
-
-        ExaBGP sends what was withdrawn while the session was down, and earlier attributes of
-        what changed then. The one is healed by withdrawing again, the other by a flush.
-        """
-        self._came_up = True
-        self._must_flush = self._must_flush or flush
+    def _happened(self, event: Event) -> None:
+        self._stale.happened(event)
         self._wake()
 
     # --- the contract ----------------------------------------------------------------------
@@ -196,7 +170,9 @@ class ExabgpBackend:
                 if reason:
                     failures[prefix] = reason
         finally:
-            self._note_changes(changes)
+            loop = asyncio.get_running_loop()
+            if (due := self._stale.changed(changes, loop.time())) is not None:
+                loop.call_later(due, self._wake)
         return failures
 
     async def _withdraw_strays(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
@@ -226,20 +202,6 @@ class ExabgpBackend:
                         found[change.prefix] = found.get(change.prefix) or reason
         return found
 
-    def _note_changes(self, changes: Sequence[Change]) -> None:
-        """Note which prefixes change again before ExaBGP has surely sent their last change."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._changed = {p: last for p, last in self._changed.items() if now - last[1] < MIXED}
-        self._mixed.update(
-            change.prefix
-            for change in changes
-            if self._changed.get(change.prefix, (change, now))[0] != change
-        )
-        self._changed.update((change.prefix, (change, now)) for change in changes)
-        if self._mixed:
-            loop.call_later(self._calm + 0.1, self._wake)
-
     def _nobody(self, version: int) -> str:
         """Return why there is nobody to send routes of a family to, or nothing."""
         if not self._neighbors.ours:
@@ -260,57 +222,53 @@ class ExabgpBackend:
         What it lacks is doubtful after a session came up, and now and then; what it has is sent
         again where it may not have been.
         """
-        came_up, must_flush, mixed = self._came_up, self._must_flush, self._mixed
-        self._came_up, self._must_flush, self._mixed = False, False, set()
-        try:
-            return await self._read(prefixes, mixed, came_up=came_up, must_flush=must_flush)
-        except BaseException:
-            self._came_up = self._came_up or came_up
-            self._must_flush = self._must_flush or must_flush
-            self._mixed |= mixed
-            raise
-
-    async def _read(
-        self, prefixes: Collection[Prefix], mixed: set[Prefix], *, came_up: bool, must_flush: bool
-    ) -> Reading:
         now = asyncio.get_running_loop().time()
+        attempt = self._stale.begin(now)
         if self._daemon is None:  # it stays the same for as long as it lets us live
             self._daemon = parse_version(await self._pipe.ask_lines("version"))
         await self._look_at_neighbors()
-        last = max((when for _, when in self._changed.values()), default=0.0)
-        calm = now - last >= self._calm
-        up = any(peer.up for peer in self.peers())
-        flushed = up and calm
-        if flushed and (must_flush or mixed):
+        flushed = attempt.may_flush(some_up=any(peer.up for peer in self.peers()))
+        if flushed and attempt.must_flush:
             flushed = (await self._pipe.ask("flush adj-rib out")).ok
-        if not flushed:
-            self._must_flush = self._must_flush or must_flush
-            self._mixed |= mixed
-            mixed = set()
-        listing = parse_listing(
-            await self._pipe.ask_lines("show adj-rib out extensive"), self._listing
+        announced = await self._list(prefixes)
+        routes, held = announced.routes(), announced.held()
+        absent = {prefix for prefix, seen in routes.items() if seen is None}
+        self._stale.end(attempt, now, flushed=flushed)
+        doubtful = self._doubtful(attempt, absent, flushed=flushed)
+        is_settling = self._stale.is_settling(now)
+        if attempt.is_calm and not is_settling:
+            self._send_again_what_is_missing(held)
+        settled = (
+            all(peer.up for peer in self.peers())
+            and not is_settling
+            and attempt.is_calm
+            and not self._stale.is_mixed()
+            and not doubtful
         )
+        sent = self._sent(routes, held)
+        return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
+
+    async def _list(self, prefixes: Collection[Prefix]) -> Announced:
+        """Have all that ExaBGP holds for its neighbours listed."""
+        lines = await self._pipe.ask_lines("show adj-rib out extensive")
+        listing = parse_listing(lines, self._listing)
         hops, asn = self._settings.next_hop, self._asn
         announced = Announced(prefixes, listing.ribs, self._neighbors, hops, asn, self._announced)
         self._listing, self._announced = listing, announced
         self._strays = announced.strays
-        routes = announced.routes()
-        absent = {prefix for prefix, seen in routes.items() if seen is None}
-        doubtful = absent & mixed
-        if came_up or now - self._doubted >= RARELY:
-            self._doubted = now
-            doubtful |= self._told.unproven(absent, self._up)
-        elif calm:
+        return announced
+
+    def _doubtful(
+        self, attempt: Attempt, absent: Collection[Prefix], *, flushed: bool
+    ) -> Collection[Prefix]:
+        """Return what a peer may have although it is absent: by what was demanded, and what was told."""
+        doubtful = {prefix for prefix in absent if flushed and prefix in attempt.mixed}
+        if Demand.WITHDRAW_ABSENT in attempt.demands:
+            return doubtful | self._told.unproven(absent, self._up)
+        if attempt.is_calm:
             phantoms, unknown = self._told.doubts(absent, self._up)
-            doubtful |= phantoms | (unknown - self._unknown)
-            self._unknown = unknown
-        held = announced.held()
-        if calm and now > self._settles_at:
-            self._send_again_what_is_missing(held)
-        up = all(peer.up for peer in self.peers())
-        settled = up and now > self._settles_at and calm and not self._mixed and not doubtful
-        sent = self._sent(routes, held)
-        return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
+            doubtful |= phantoms | self._stale.newly_unknown(unknown)
+        return doubtful
 
     def _trouble(self) -> str:
         """Return what is wrong with ExaBGP and its neighbours, in words."""
@@ -355,11 +313,8 @@ class ExabgpBackend:
 
     def _send_again_what_is_missing(self, held: Mapping[Neighbor, Collection[Prefix]]) -> None:
         """Have all sent again if a session that is up was not sent what is held for it: once for the same."""
-        missing = self._told.missing(held, self._up)
-        if missing - self._missing:
-            self._must_flush = True
+        if self._stale.is_newly_missing(self._told.missing(held, self._up)):
             self._wake()
-        self._missing = missing
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`."""
@@ -369,7 +324,7 @@ class ExabgpBackend:
                     await self._until_sent(prefix)
 
     async def _until_sent(self, prefix: Prefix) -> None:
-        change, _ = self._changed.get(prefix, (None, 0.0))
+        change = self._stale.change_of(prefix)
         wanted, text = isinstance(change, Announce), str(prefix)
         for neighbor in self._neighbors.of_family(prefix.version) if change is not None else ():
             told = self._told.of(neighbor)

@@ -1,4 +1,4 @@
-"""Puts one fault after the other into a copy of policy/, and has the property tests catch each.
+"""Puts one fault after the other into a copy of the code, and has the tests of its rules catch each.
 
 Exit status 0 where each fault was caught and the same tests pass without any, 1 otherwise.
 """
@@ -21,8 +21,10 @@ from tests.tools.mutants.faults import FAULTS, SUITES, Fault
 
 ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("policy", "speaker", "tests", "pyproject.toml")
+MUTATED = ("policy", "speaker/backends/exabgp")
 LEFT_OUT = shutil.ignore_patterns("golden", "migration", "bench", "live", "daemons", "kernel")
 AT_ONCE = 2
+RULES = ("-k", "not the_page")  # pages are not copied, and prove no rule
 TEST_FAILED = 1  # pytest's exit status; 2 and more are no test's verdict
 CAUGHT = re.compile(r"^FAILED (.+?)(?: - |$)", re.MULTILINE)
 
@@ -38,30 +40,43 @@ def copy(place: Path) -> None:
 
 
 def put(fault: Fault | None, place: Path) -> None:
-    """Make policy/ of a copy anew, with a fault or without.
+    """Make the code of a copy as it is, with a fault or without.
 
     Raises:
         ValueError: the fault's text is not in its file exactly once.
     """
-    shutil.rmtree(place / "policy")
-    shutil.copytree(ROOT / "policy", place / "policy", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in MUTATED:
+        shutil.rmtree(place / name)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, place / name, ignore=ignored)
     if fault is None:
         return
-    path = place / "policy" / fault.file
+    path = place / fault.path
     text = path.read_text()
     if text.count(fault.old) != 1:
         raise ValueError(
             f"fault: {fault.name}: {fault.old!r} is {text.count(fault.old)} times in "
-            f"policy/{fault.file}; give a text that is there once"
+            f"{fault.path}; give a text that is there once"
         )
     path.write_text(text.replace(fault.old, fault.new))
 
 
 def run(place: Path, suites: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """Run property tests in a copy until the first fails."""
-    files = [f"tests/property/{suite}.py" for suite in suites]
+    files = [f"tests/{suite if '/' in suite else f'property/{suite}'}.py" for suite in suites]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider", *files],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-rf",
+            "-p",
+            "no:cacheprovider",
+            *RULES,
+            *files,
+        ],
         cwd=place,
         env=os.environ | {"HYPOTHESIS_PROFILE": "mutants"},
         capture_output=True,
@@ -84,7 +99,7 @@ def judge(fault: Fault | None, place: Path) -> tuple[bool, str]:
         return False, f"{fault.name}: NOT CAUGHT by {', '.join(fault.suites)}"
     if done.returncode != TEST_FAILED or caught is None:
         return False, f"{fault.name}: no verdict, exit status {done.returncode}\n{done.stdout}"
-    return True, f"{fault.name}: caught by {caught[1].removeprefix('tests/property/')} ({took})"
+    return True, f"{fault.name}: caught by {caught[1].removeprefix('tests/')} ({took})"
 
 
 def main() -> int:

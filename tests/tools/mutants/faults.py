@@ -1,4 +1,4 @@
-"""The faults: one exact replacement in a file of policy/ each, and the tests that are to notice."""
+"""The faults: one exact replacement in a file each, and the tests that are to notice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
-CHECKER = "test_checker"
-SUITES = (RULES, PREFERENCE, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER)
+CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
+SUITES = (RULES, PREFERENCE, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,11 @@ class Fault:
     old: str
     new: str
     suites: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """The file's path; without a folder, it is policy's."""
+        return self.file if "/" in self.file else f"policy/{self.file}"
 
 
 FAULTS = (
@@ -419,6 +424,84 @@ FAULTS = (
         "return max(self.since, self.started or self.since)",
         "return self.since",
         (CHECKER, HEALTH),
+    ),
+    # --- what may be stale at ExaBGP ---
+    Fault(
+        "nothing is doubted at the start",
+        "speaker/backends/exabgp/staleness.py",
+        "        self.happened(Event.STARTED)\n",
+        "",
+        (STALE,),
+    ),
+    Fault(
+        "what is absent is not doubted when a session has sent its table",
+        "speaker/backends/exabgp/staleness.py",
+        "Event.SETTLED: frozenset({Demand.WITHDRAW_ABSENT, Demand.SEND_ALL})",
+        "Event.SETTLED: frozenset({Demand.SEND_ALL})",
+        (STALE,),
+    ),
+    Fault(
+        "nothing is sent again when a session has sent its table",
+        "speaker/backends/exabgp/staleness.py",
+        "Event.SETTLED: frozenset({Demand.WITHDRAW_ABSENT, Demand.SEND_ALL})",
+        "Event.SETTLED: frozenset({Demand.WITHDRAW_ABSENT})",
+        (STALE,),
+    ),
+    Fault(
+        "what changes again is not sent again",
+        "speaker/backends/exabgp/staleness.py",
+        "Event.CHANGED_AGAIN: frozenset({Demand.SEND_ALL})",
+        "Event.CHANGED_AGAIN: frozenset()",
+        (STALE,),
+    ),
+    Fault(
+        "a reading meets what happens meanwhile",
+        "speaker/backends/exabgp/staleness.py",
+        "if self._raised.get(demand, attempt.at) <= attempt.at:",
+        "if True:",
+        (STALE,),
+    ),
+    Fault(
+        "a reading forgets what is mixed meanwhile",
+        "speaker/backends/exabgp/staleness.py",
+        "{p: number for p, number in self._mixed.items() if number > attempt.at}",
+        "{}",
+        (STALE,),
+    ),
+    Fault(
+        "all is sent again in the midst of changes",
+        "speaker/backends/exabgp/staleness.py",
+        "return some_up and self.is_calm",
+        "return some_up",
+        (STALE,),
+    ),
+    Fault(
+        "all is sent again to nobody",
+        "speaker/backends/exabgp/staleness.py",
+        "return some_up and self.is_calm",
+        "return self.is_calm",
+        (STALE,),
+    ),
+    Fault(
+        "what is absent is never doubted without an event",
+        "speaker/backends/exabgp/staleness.py",
+        "if now - self._doubted >= RARELY:",
+        "if False:",
+        (STALE,),
+    ),
+    Fault(
+        "what is missing is sent again for as long as it lasts",
+        "speaker/backends/exabgp/staleness.py",
+        "is_new = bool(missing - self._missing)",
+        "is_new = bool(missing)",
+        (STALE,),
+    ),
+    Fault(
+        "the same change mixes",
+        "speaker/backends/exabgp/staleness.py",
+        "[0] != change\n",
+        "[0] is not None\n",
+        (STALE,),
     ),
     # --- what is planned ---
     Fault(

@@ -12,7 +12,8 @@ import pytest
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
-from speaker.backends.exabgp.driver import RARELY, SETTLE, ExabgpBackend
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.backends.exabgp.staleness import RARELY, SETTLE
 from speaker.config.settings import ExabgpSettings, NextHop
 from speaker.reconcile.reach import Reach, Reaches
 from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp
