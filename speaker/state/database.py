@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
@@ -102,7 +102,8 @@ def reading(path: Path, wait: float) -> sqlite3.Connection:
 
 def is_newest(db: sqlite3.Connection) -> bool:
     """Tell whether the file is of the newest version."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+    with transaction(db, "DEFERRED"):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
     return bool(version == SCHEMA_VERSION)
 
 
@@ -120,6 +121,50 @@ def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
     db.text_factory = _text
     db.set_authorizer(_allow)
     return db
+
+
+# In SQLite's WAL mode, into which whoever may write a file can put it, processes share memory by a file
+# beside it: who shortens that file kills them (SIGBUS). A connection that is to have the file alone while
+# it begins to read shares none; a file in that mode is put back into the one that this program uses.
+_ALONE, _BESIDE_OTHERS = "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA locking_mode = NORMAL"
+
+
+def _begin(db: sqlite3.Connection, kind: str) -> None:
+    db.execute(_ALONE)
+    try:
+        db.execute(f"BEGIN {kind}")
+        if _mode(db) == "wal":
+            db.execute("ROLLBACK")
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute(f"BEGIN {kind}")
+            _check_mode(_mode(db))
+    except BaseException:
+        _let_go(db)
+        raise
+    db.execute(_BESIDE_OTHERS)
+
+
+def _mode(db: sqlite3.Connection) -> str:
+    """Read the file, and return the mode that it has."""
+    db.execute("PRAGMA user_version").fetchone()
+    (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+    return str(mode)
+
+
+def _check_mode(mode: str) -> None:
+    if mode == "wal":
+        raise sqlite3.OperationalError("somebody puts it into WAL mode again and again")
+
+
+def _let_go(db: sqlite3.Connection) -> None:
+    """Unlock a file of which no transaction could begin, by one that only reads."""
+    with suppress(sqlite3.Error):
+        if not db.in_transaction:
+            db.execute("BEGIN DEFERRED")
+            db.execute("PRAGMA user_version").fetchone()
+    db.execute(_BESIDE_OTHERS)
+    if db.in_transaction:
+        db.execute("ROLLBACK")
 
 
 def _allow(
@@ -146,6 +191,7 @@ def copy(path: Path, wait: float) -> sqlite3.Connection:
             _check_size(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
             with closing(sqlite3.connect(uri, timeout=wait, uri=True)) as file:
+                file.execute(_ALONE)
                 file.backup(db)
         _prepare(path, db)
     except BaseException:
@@ -156,6 +202,7 @@ def copy(path: Path, wait: float) -> sqlite3.Connection:
 
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
     # A power cut after the commit must not lose it, nor the journal's directory entry.
+    db.execute(_ALONE)
     db.execute("PRAGMA synchronous = EXTRA")
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -259,7 +306,7 @@ def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[Non
         db: the connection.
         kind: IMMEDIATE; or DEFERRED, where it is only read, as it was at one moment.
     """
-    db.execute(f"BEGIN {kind}")
+    _begin(db, kind)
     try:
         yield
         db.execute("COMMIT")  # which fails, and may be tried again, while another one reads

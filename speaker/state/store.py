@@ -229,10 +229,11 @@ class Store:
             db = self._for_reading(wait)
             if not self._rehearse:
                 self._identify()
-            (version,) = db.execute("PRAGMA data_version").fetchone()
-            if version != self._intents_version:
-                self._intents = self._rows.read(db.execute(_INTENTS).fetchall())
-                self._intents_version = version
+            with transaction(db, "DEFERRED"):
+                (version,) = db.execute("PRAGMA data_version").fetchone()
+                if version != self._intents_version:
+                    self._intents = self._rows.read(db.execute(_INTENTS).fetchall())
+                    self._intents_version = version
             return self._intents
 
     def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[HistoryEntry]:
@@ -259,11 +260,17 @@ class Store:
         """Read by a connection of its own: it may take long, and a turn must not wait for it."""
         if self._rehearse:
             with self._reads, access(self._path, self._identity):
-                yield self._for_reading(BUSY_READING)
+                db = self._for_reading(BUSY_READING)
+                with transaction(db, "DEFERRED"):
+                    yield db
             return
         with self._reads, access(self._path, self._identity):
             self._for_reading(BUSY_READING)  # which makes the file where there is none
-        with access(self._path, self._identity), closing(reading(self._path, BUSY_READING)) as db:
+        with (
+            access(self._path, self._identity),
+            closing(reading(self._path, BUSY_READING)) as db,
+            transaction(db, "DEFERRED"),
+        ):
             yield db
 
     # --- writing ---------------------------------------------------------------------------

@@ -506,6 +506,35 @@ def test_what_never_ends(store: Store, path: Path, statements: list[str]) -> Non
         (store.load if "DROP" in statements[0] else partial(store.set_intents, {FIRST: FORCED}))()
 
 
+def test_no_memory_is_shared(store: Store, path: Path) -> None:
+    """In a mode in which SQLite shares memory by a file, whoever shortens that file kills all who use it.
+
+    So none is shared, whoever puts the state file into that mode; and it is put back.
+    """
+    store.set_intents({FIRST: DRAINED})
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        assert other.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        other.execute("DELETE FROM intent")
+    shared = path.with_name(f"{path.name}-shm")
+    assert not shared.exists()
+    shared.mkdir()  # who wants to share memory can't
+    for use in (
+        store.intents,
+        lambda: store.set_intents({SECOND: FORCED}),
+        lambda: store.history([]),
+    ):
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            shared.rmdir()
+            other.execute("PRAGMA journal_mode = WAL")
+        shared.mkdir()
+        use()
+    shared.rmdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        other.execute("BEGIN IMMEDIATE")  # and nobody holds it
+    assert store.load().intents.of == {SECOND: FORCED}
+
+
 def test_tables_that_somebody_made(store: Store, path: Path) -> None:
     """A table may have any types: each row that makes no sense is bad, and no other, as usual."""
     store.set_intents({FIRST: DRAINED})
