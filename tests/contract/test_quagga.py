@@ -15,7 +15,7 @@ import pytest
 from policy.plan import Announce, Change, Drift, Withdraw
 from policy.route import Asn, Route, parse_prefix
 from speaker.backends.base import BackendError, Reading
-from speaker.backends.quagga import driver as quagga
+from speaker.backends.quagga import writer
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell, VtyshError
 from speaker.config.settings import QuaggaSettings
@@ -112,7 +112,7 @@ def test_a_lock_that_stays(bgpd: Bgpd) -> None:
     _, failures, after = cycle(driver(bgpd), *one(V4))
     assert "locked by other VTY" in failures[V4]
     assert after.routes[V4] is None
-    assert 10_000 - bgpd.locked == quagga.LOCK_TRIES
+    assert 10_000 - bgpd.locked == writer.LOCK_TRIES
 
 
 @pytest.mark.parametrize("asn", [None, 64511])
@@ -344,6 +344,66 @@ def test_frr_refuses_one_for_ever() -> None:
     failures = asyncio.run(driver(bgpd).apply(changes))
     assert failures == {bad: "bgpd: refused: % Malformed prefix (link-local address)"}
     assert {V4, V6, last} == bgpd.networks.keys()
+
+
+class Obstinate(Bgpd):
+    """An FRR that refuses all lines of a kind."""
+
+    refused = "network "
+
+    async def __call__(self, commands: Sequence[str]) -> Output:
+        for number, command in enumerate(commands):
+            if command.startswith(self.refused):
+                done = await super().__call__(commands[:number])
+                return Output(1, f"{done.stdout}% No.\n", "")
+        return await super().__call__(commands)
+
+    def readings(self) -> int:
+        """How often its configuration was read, which is as long as the batch."""
+        return sum("show running-config" in run for run in self.runs)
+
+
+@pytest.mark.parametrize("refused", ["network ", "set as-path", "route-map VIP-prepend-3"])
+def test_refusing_everything_takes_few_readings(refused: str) -> None:
+    """However many changes are refused, bgpd's configuration is read once for halves of a size, or route-map."""
+    bgpd = Obstinate("frr-10.3")
+    bgpd.refused = refused
+    many = [parse_prefix(f"198.51.{n // 256}.{n % 256}") for n in range(512)]
+    changes = [Announce(Route(p, (ONE, THREE)[n % 2])) for n, p in enumerate(many)]
+    failures = asyncio.run(driver(bgpd).apply(changes))
+    wrong = many[1::2] if refused.startswith("route-map") else many
+    assert failures == dict.fromkeys(wrong, "bgpd: refused: % No.")
+    assert bgpd.networks.keys() == {*many} - {*wrong}
+    assert bgpd.readings() <= 2 + 2 * len(PROFILES) + 10
+
+
+class Meddled(Obstinate):
+    """A bgpd of which somebody else changes a route-map before it is read for the fourth time."""
+
+    refused = "no network 192.0.2."
+
+    async def __call__(self, commands: Sequence[str]) -> Output:
+        if commands[0] == "show running-config" and self.readings() == 3:
+            self.maps["VIP-prepend-1"] = {"route-map VIP-prepend-1 permit 10": ["set metric 7"]}
+        return await super().__call__(commands)
+
+
+def test_what_was_withdrawn_stays_so_whatever_is_refused() -> None:
+    """A route-map that is made anew has its network lines entered again: not those that were just removed."""
+    bgpd = Meddled("frr-10.3")
+    gone = [parse_prefix(f"2001:db8::{n}") for n in range(10, 14)]
+    new = [parse_prefix(f"2001:db8::{n}") for n in range(20, 22)]
+    had = [Announce(Route(prefix, ONE)) for prefix in (V4, W4, *gone)]
+    assert asyncio.run(driver(bgpd).apply(had)) == {}
+    # Quarters: two are done as they are, two are refused, and the last one makes the route-map.
+    order = (gone[0], gone[1], V4, gone[2], W4, gone[3])
+    changes: list[Change] = [
+        *map(Withdraw, order),
+        *(Announce(Route(prefix, ONE)) for prefix in new),
+    ]
+    failures = asyncio.run(driver(bgpd).apply(changes))
+    assert failures == dict.fromkeys((V4, W4), "bgpd: refused: % No.")
+    assert bgpd.networks.keys() == {V4, W4, *new}
 
 
 # --- route-maps of the site ----------------------------------------------------------------------

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.quagga.commands import LOCKED, refusal, render
 from speaker.backends.quagga.reader import Reader
 from speaker.backends.quagga.route_map import RouteMap, route_map
-from speaker.backends.quagga.vtysh import VtyshError
+from speaker.backends.quagga.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import QuaggaSettings
 
 BATCH = 10_000  # what one command line holds
-# The configuration lock of a Quagga, and the 50 ms until a new path is the best, are waited for.
-LOCK_TRIES = 20
-LOCK_WAIT = 0.25
+# The 50 ms until a new path is the best are waited for.
 PASSING_TRIES = 20
 PASSING_WAIT = 0.025
 # A path that is the best is sent within milliseconds, or filtered for a session.
@@ -36,10 +33,6 @@ SENDING_TRIES = 4
 SENDING_WAITS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 QUAGGAS_WAITS = (0.5,) * 5
 """FRR begins a second after a session came up; for Quagga's advertisement-interval of eBGP, 3 s."""
-
-
-class RefusedError(VtyshError):
-    """bgpd refused a command. Those before it in the batch were done."""
 
 
 class QuaggaBackend:
@@ -56,8 +49,8 @@ class QuaggaBackend:
             vtysh: runs commands.
             pause: waits for seconds.
         """
-        self._vtysh = vtysh
         self._reader = Reader(vtysh)
+        self._writer = Writer(vtysh, self._reader.running, pause)
         self._pause = pause
         self._running: Running | None = None
         self._changed = False
@@ -81,6 +74,7 @@ class QuaggaBackend:
                 continue
             self._maps[attributes] = route_map(name, asn, attributes)
         self._reader.configure(asn, tuple(self._maps.values()))
+        self._writer.configure(asn, self._maps)
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`."""
@@ -91,7 +85,7 @@ class QuaggaBackend:
                 running = self._running or await self._reader.running()
                 failures |= self._unfit(part, running)
                 fit = [change for change in part if change.prefix not in failures]
-                failures |= await self._write(fit, running)
+                failures |= await self._writer.write(fit, running)
             except BackendError as error:
                 failures |= {change.prefix: str(error) for change in part}
             self._running = None  # what it is now, the next reading tells
@@ -124,57 +118,6 @@ class QuaggaBackend:
             if isinstance(change, Announce)
             and (change.route.attributes in reasons or change.route.attributes not in self._maps)
         }
-
-    async def _write(self, changes: Sequence[Change], running: Running) -> dict[Prefix, str]:
-        """Write one batch; return the changes that bgpd refuses, and why.
-
-        It stops at the first command that it refuses. Halves of the batch are written then, so
-        that nothing but the refused change is left out.
-        """
-        commands = self._commands(changes, running)
-        if not commands:
-            return {}
-        try:
-            await self._run(commands)
-        except RefusedError as error:
-            if len(changes) == 1:
-                return {changes[0].prefix: str(error)}
-            failures: dict[Prefix, str] = {}
-            for half in (changes[: len(changes) // 2], changes[len(changes) // 2 :]):
-                failures |= await self._write(half, await self._reader.running())
-            return failures
-        return {}
-
-    def _commands(self, changes: Sequence[Change], running: Running) -> list[str]:
-        """Render one batch: the route-maps first, because a network line needs its own."""
-        used = {change.route.attributes for change in changes if isinstance(change, Announce)}
-        wanted = [map_ for attributes, map_ in self._maps.items() if attributes in used]
-        wrong = [map_ for map_ in wanted if not running.has(map_)]
-        maps = [
-            command for map_ in wrong for command in map_.commands(running.maps.get(map_.name, ()))
-        ]
-        names = {attributes: map_.name for attributes, map_ in self._maps.items()}
-        again = {map_.name for map_ in wrong}
-        lines = render(changes, running, self._asn, names, again)
-        return [*lines[:1], *maps, *lines[1:]]
-
-    async def _run(self, commands: Sequence[str]) -> None:
-        """Run one batch, when nobody else configures."""
-        for _ in range(LOCK_TRIES):
-            output = await self._vtysh(commands)
-            refused = refusal(output.stdout)
-            if LOCKED not in refused:
-                break
-            await self._pause(LOCK_WAIT)
-        else:
-            raise VtyshError(
-                f"bgpd: {refused}; somebody sits in configure terminal: have them leave it",
-                commands,
-                output,
-            )
-        if refused or output.status:
-            reason = refused or output.stderr.strip() or f"exit status {output.status}"
-            raise RefusedError(f"bgpd: refused: {reason}", commands, output)
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
         """See `Backend.read`. What was just changed is waited for, but not for long."""

@@ -103,7 +103,7 @@ class _Driver:
         """Return what the driver would have vtysh run."""
         running = self._backend._running
         assert running is not None
-        return self._backend._commands(wanted, running)
+        return self._backend._writer.commands(wanted, running)
 
 
 def _bare(dc: Bench, lines: Sequence[str]) -> None:
