@@ -57,10 +57,11 @@ def read(file: str, content: bytes, said: Dialect | None = None) -> Configuratio
         raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and whole?")
     reader = _Reader(file, decide(file, found, said))
     last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
+    last = max(index for index, each in enumerate(found) if each.words not in _LEAVES)
     for index, statement in enumerate(found):
         if statement.line == last_line and not _is_whole(statement):
             reader.take(statement, _CUT)
-        elif _ends_all(statement) and any(after.words not in _LEAVES for after in found[index:]):
+        elif _ends_all(statement) and index < last:
             reader.take(statement, _UNREAD)
         else:
             reader.take(statement)
