@@ -18,7 +18,6 @@ from speaker.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MANAGER = "bgp_mgt"
 WATCHDOG = "vip_watchdog"
 SHADOW = "vip_watchdog: shadow"
 _SYSLOG = Path("/dev/log")

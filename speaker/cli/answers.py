@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.control.client import NotServedError, OutcomeUnknownError
-from speaker.control.offline import StateFile
 from speaker.control.running import RunningWatchdog
 
 if TYPE_CHECKING:
@@ -31,6 +30,14 @@ UNTIL_SERVED = 1.5
 """How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
 
 
+def _state_file(config: Config, why: str, takes_effect: str = "") -> Operations:
+    from speaker.control.offline import (
+        StateFile,
+    )  # slow to import, and of no use where a watchdog answers
+
+    return StateFile(config, why, takes_effect)
+
+
 def _one_shot(config: Config, why: str) -> Operations:
     from speaker.runtime.one_shot import OneShot  # slow to import, and rarely needed
 
@@ -47,7 +54,7 @@ class _Without:
 
 
 _BACKENDS: Mapping[Backend, _Without] = {
-    "exabgp": _Without(StateFile, always_runs=True),
+    "exabgp": _Without(_state_file, always_runs=True),
     "quagga": _Without(_one_shot, always_runs=False),
 }
 
@@ -111,5 +118,5 @@ class FirstAnswer:
                 raise
             self._tell(str(error))
             when = "takes effect when vip_watchdog answers again, or starts"
-            return StateFile(self._config, str(error), when).apply(request)
+            return _state_file(self._config, str(error), when).apply(request)
         return self._without.answers(self._config, why).apply(request)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import syslog
 
-from speaker.log import MANAGER
 from speaker.printable import printable
 from speaker.terminal import say
+
+MANAGER = "bgp_mgt"
+"""The tag of the shell toolkit, by which operators find it in syslog."""
 
 
 def open_syslog() -> None:
