@@ -16,7 +16,7 @@ from policy.errors import PolicyError
 from speaker import config
 from speaker.cli import operate, targets
 from speaker.cli.answers import FirstAnswer
-from speaker.cli.arguments import ADD, DELETE, after_import, parse
+from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
 from speaker.cli.messages import open_syslog, tell_operator
 from speaker.cli.query import query, status_of_what_is_loaded
 from speaker.errors import SpeakerError
@@ -54,6 +54,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     open_syslog()
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     try:
+        if (said := help_on(words)) is not None:
+            tell(said)
+            return ExitStatus.DONE
         call = parse(words)
         if call.command == "check":
             return _check(call)

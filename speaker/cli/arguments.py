@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, NoReturn
 
 from policy.intent import Mode
@@ -27,20 +28,73 @@ QUESTIONS = {
     "reload": "have vip_watchdog read vip.toml again, and say whether it took it",
     "compare": "does ExaBGP send what bgpd sends with the configuration FILE",
 }
-_GOES_WITH = {
-    "--reason": (ADD, DELETE),
-    "--for": (ADD, DELETE),
-    "--dry-run": (ADD, DELETE),
-    "--dns": (ADD, DELETE, "status", "history", "explain"),
-    "--force": (ADD,),
-    "--json": ("status", "check", "plan", "compare"),
-    "--offline": ("check",),
-    "--form": ("check",),
-    "--without": ("plan",),
-    "--frr": ("compare",),
-    "--quagga": ("compare",),
+_WISHES = {ADD: "announce NAME… again", DELETE: "withdraw NAME…, and stay withdrawn"}
+_SHARED = {"--json": "a question"}
+"""What several commands are called that an option goes with."""
+_WORDS = {
+    ADD: "NAME...",
+    DELETE: "NAME...",
+    "explain": "NAME...",
+    "check": "[FILE...]",
+    "reload": "",
+    "compare": "FILE",
 }
-"""Which commands an option makes sense with."""
+"""What follows a command: `[NAME...]` where it stands not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """An option, and the commands with which it makes sense. `value` is what it takes; nothing for none."""
+
+    flag: str
+    commands: tuple[str, ...]
+    help: str
+    value: str = ""
+    repeats: bool = False
+    default: str | None = None
+    alone: bool = True
+    """False: it excludes others of which this is so."""
+
+    @property
+    def name(self) -> str:
+        """What argparse calls it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    def add(self, parser: argparse._ActionsContainer, said: str) -> None:
+        """Have a parser take it, with a word of help."""
+        if not self.value:
+            parser.add_argument(self.flag, action="store_true", help=said)
+        elif self.repeats:
+            parser.add_argument(
+                self.flag, action="append", default=[], metavar=self.value, help=said
+            )
+        else:
+            parser.add_argument(self.flag, default=self.default, metavar=self.value, help=said)
+
+
+_OPTIONS = (
+    _Option("--reason", (ADD, DELETE), "why, for history", "TEXT", default=""),
+    _Option("--for", (ADD, DELETE), "such as 30m or 2h", "DURATION"),
+    _Option("--force", (ADD,), "whatever the health"),
+    _Option("--dry-run", (ADD, DELETE), "say what would be done"),
+    _Option(
+        "--dns",
+        (ADD, DELETE, "status", "history", "explain"),
+        "a VIP's NAME also means other VIPs' addresses in DNS",
+    ),
+    _Option("--json", ("status", "check", "plan", "compare"), "as JSON"),
+    _Option("--offline", ("check",), "ask neither DNS, IPVS nor peers"),
+    _Option("--form", ("check",), "only whether the file is taken at all"),
+    _Option(
+        "--without",
+        ("plan",),
+        "who takes over if DC fails or drains; may be repeated",
+        "DC",
+        repeats=True,
+    ),
+    _Option("--frr", ("compare",), "FILE is frr's, if it does not tell", alone=False),
+    _Option("--quagga", ("compare",), "FILE is quagga's, if it does not tell", alone=False),
+)
 
 
 class UsageError(SpeakerError):
@@ -53,53 +107,24 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
+    """Return the parser of all commands: options may stand before and behind a command's name."""
     parser = _Parser(
         prog="vip_mgmt",
         description="Withdraws and restores VIPs in this data centre.",
-        epilog="NAME is a DNS name, an address, a prefix, or all. Another command has options of its "
-        "own, vip_mgmt import --help: each data centre's bgpd.conf becomes vip.toml and exabgp.conf.",
+        epilog="NAME is a DNS name, an address, a prefix, or all. vip_mgmt COMMAND --help shows the "
+        "options of one. Another command has options "
+        "of its own, vip_mgmt import --help: each data centre's bgpd.conf becomes vip.toml and exabgp.conf.",
         allow_abbrev=False,
     )
     wish = parser.add_mutually_exclusive_group()
-    wish.add_argument(
-        ADD, action="store_const", const=ADD, dest="wish", help="announce NAME… again"
-    )
-    wish.add_argument(
-        DELETE,
-        action="store_const",
-        const=DELETE,
-        dest="wish",
-        help="withdraw NAME…, and stay withdrawn",
-    )
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for history")
-    parser.add_argument("--for", metavar="DURATION", help="such as 30m or 2h")
-    parser.add_argument("--force", action="store_true", help="with -a: whatever the health")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
-    parser.add_argument(
-        "--dns", action="store_true", help="a VIP's NAME also means other VIPs' addresses in DNS"
-    )
-    parser.add_argument("--json", action="store_true", help="with a question: as JSON")
-    parser.add_argument(
-        "--offline", action="store_true", help="with check: ask neither DNS, IPVS nor peers"
-    )
-    parser.add_argument(
-        "--form", action="store_true", help="with check: only whether the file is taken at all"
-    )
-    parser.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="DC",
-        help="with plan: who takes over if DC fails or drains; may be repeated",
-    )
-    daemon = parser.add_mutually_exclusive_group()
-    for name in ("frr", "quagga"):
-        daemon.add_argument(
-            f"--{name}",
-            action="store_true",
-            help=f"with compare: FILE is {name}'s, if it does not tell",
-        )
-    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
+    for flag, what in _WISHES.items():
+        wish.add_argument(flag, action="store_const", const=flag, dest="wish", help=what)
+    either = parser.add_mutually_exclusive_group()
+    for option in _OPTIONS:
+        whose = option.commands[0] if len(option.commands) == 1 else _SHARED.get(option.flag, "")
+        said = f"with {whose}: {option.help}" if whose else option.help
+        option.add(parser if option.alone else either, said)
+    _add_config(parser)
     parser.add_argument(
         "words",
         nargs="*",
@@ -107,6 +132,32 @@ def _parser() -> _Parser:
         help="; ".join(f"{name}: {what}" for name, what in QUESTIONS.items()),
     )
     return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
+
+
+def help_on(arguments: Sequence[str]) -> str | None:
+    """Return the help that is asked for about one command, None where it is not."""
+    words = [*takewhile(lambda word: word != "--", arguments)]
+    if not {"-h", "--help"} & {*words}:
+        return None
+    commands = {**QUESTIONS, **_WISHES}
+    command = next((word for word in words if word in commands), None)
+    if command is None:
+        return None
+    what = commands[command]
+    parser = _Parser(
+        prog=f"vip_mgmt {command}",
+        usage=f"%(prog)s [options] {_WORDS.get(command, '[NAME...]')}".rstrip(),
+        description=f"{what[:1].upper()}{what[1:]}.",
+    )
+    for option in _OPTIONS:
+        if command in option.commands:
+            option.add(parser, option.help)
+    _add_config(parser)
+    return parser.format_help().rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +214,9 @@ def parse(arguments: Sequence[str]) -> Call:
     if options.form and (words or options.offline or options.json):
         raise UsageError("--form goes alone with check")
     given = vars(options)
-    for option, commands in _GOES_WITH.items():
-        if given[option.removeprefix("--").replace("-", "_")] and command not in commands:
-            raise UsageError(f"{option} goes with {' or '.join(commands)}")
+    for option in _OPTIONS:
+        if given[option.name] and command not in option.commands:
+            raise UsageError(f"{option.flag} goes with {' or '.join(option.commands)}")
     span = given["for"]
     if span and command == ADD and not options.force:
         raise UsageError("--for goes with -d, or with -a --force")

@@ -242,6 +242,29 @@ def test_help(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert "NAME is a DNS name, an address, a prefix, or all." in capsys.readouterr().out
 
 
+OPTIONS = {
+    "-a": {"--reason", "--for", "--force", "--dry-run", "--dns"},
+    "-d": {"--reason", "--for", "--dry-run", "--dns"},
+    "status": {"--json", "--dns"},
+    "explain": {"--dns"},
+    "history": {"--dns"},
+    "plan": {"--json", "--without"},
+    "check": {"--json", "--offline", "--form"},
+    "reload": set[str](),
+    "compare": {"--json", "--frr", "--quagga"},
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_on_one_command(run: Run, command: str) -> None:
+    """`plan --help`, or `--help plan`, has the options that go with it, and no others."""
+    for arguments in ([command, "--help"], ["-h", command]):
+        assert run(*arguments) == 0
+        shown = {line.split()[0] for line in run.out if line.startswith("  --")}
+        assert shown == OPTIONS[command] | {"--config"}
+        assert run.out[0].startswith(f"usage: vip_mgmt {command} ")
+
+
 def test_configuration(run: Run, tmp_path: Path) -> None:
     """--config beats $VIP_CONFIG; one that is not there ends with 255."""
     assert run("check", "--offline") == 0
