@@ -57,6 +57,7 @@ def as_owner(directory: Path) -> Iterator[None]:
 def _check(directory: Path, found: os.stat_result) -> None:
     try:
         trusted.check_folders(directory)
+        trusted.check_link(directory)
     except trusted.UntrustedError as error:
         raise DirectoryError(str(error)) from error
     writers = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)

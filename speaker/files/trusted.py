@@ -38,6 +38,7 @@ def check(path: Path, user: int) -> None:
         check_folders(here)
         if not here.is_symlink():
             break
+        check_link(here)
         here = Path(os.path.normpath(here.parent / here.readlink()))
     # Folders on the way may be links too.
     check_folders(Path(os.path.realpath(path)))
@@ -64,9 +65,22 @@ def check_folders(path: Path) -> None:
         OSError: one can't be looked at.
     """
     for folder in path.parents:
+        check_link(folder)
         found = folder.stat()
         if not found.st_mode & stat.S_ISVTX or found.st_uid != 0:
             _check(folder, found)
+
+
+def check_link(path: Path) -> None:
+    """Refuse a symbolic link of another user's, who may put another one in its place, in /tmp too.
+
+    Raises:
+        UntrustedError: it is one.
+        OSError: it can't be looked at.
+    """
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode) and found.st_uid != 0:
+        _check(path, found)
 
 
 def _check(path: Path, found: os.stat_result) -> None:

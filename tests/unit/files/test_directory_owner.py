@@ -195,6 +195,20 @@ def test_a_directory_that_another_may_replace(
     assert not [*folder.iterdir()]
 
 
+@EACH
+def test_a_directory_that_is_another_users_link(
+    folder: Path, use: Callable[[Path], None], name: str
+) -> None:
+    """Root refuses one by the name of another user's link, such as in /tmp: it could lead elsewhere soon."""
+    del name
+    link = folder.with_name("link")
+    link.symlink_to(folder)
+    os.lchown(link, NOBODY + 1, -1)
+    with pytest.raises(SpeakerError, match="belongs to user"):
+        use(link)
+    assert not [*folder.iterdir()]
+
+
 # --- the means ------------------------------------------------------------------------------------
 
 

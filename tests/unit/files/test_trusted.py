@@ -79,6 +79,22 @@ def link_of_another(file: Path) -> None:
     file.symlink_to(home / "link")
 
 
+def their_link_in_tmp(file: Path) -> None:
+    """A folder like /tmp has another user's link to root's file: they may put another one there."""
+    target = file.rename(file.with_name("real.toml"))
+    file.symlink_to(target)
+    os.lchown(file, NOBODY, NOBODY)
+    file.parent.chmod(0o1777)
+
+
+def their_folder_in_tmp(file: Path) -> None:
+    """... and one to root's folder."""
+    file.parent.rename(file.parent.with_name("real"))
+    file.parent.symlink_to(file.parent.with_name("real"))
+    os.lchown(file.parent, NOBODY, NOBODY)
+    file.parent.parent.chmod(0o1777)
+
+
 WRONG: dict[str, Callable[[Path], object]] = {
     "of another user": given,
     "written by the group": lambda file: file.chmod(0o664),
@@ -90,6 +106,8 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "in another user's folder like /tmp": lambda file: like_tmp(file.parent),
     "in a folder that is a link into another user's": moved_to_another,
     "behind another user's link": link_of_another,
+    "behind another user's link in a folder like /tmp": their_link_in_tmp,
+    "behind another user's link to a folder": their_folder_in_tmp,
 }
 
 
