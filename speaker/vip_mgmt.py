@@ -65,7 +65,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             from speaker.cli.compare import compare
 
             return compare(call, loaded)
-        lookup = Resolver(loaded.settings.resolver).lookup
+        lookup = Resolver(loaded.settings.resolver).lookup_all
         found = targets.find(call.words, loaded.topology, lookup, dns=call.dns)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)

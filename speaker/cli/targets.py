@@ -11,11 +11,14 @@ from speaker.errors import SpeakerError
 from speaker.resolver.resolver import NameLookupError, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from policy.route import Prefix
     from policy.topology import Topology, Vip
     from speaker.resolver.resolver import Answer
+
+    Answers = Mapping[str, Answer | NameLookupError]
+    Lookup = Callable[[Sequence[str]], Answers]
 
 ALL = "all"
 
@@ -35,7 +38,7 @@ class Targets:
 def find(
     names: Sequence[str],
     topology: Topology,
-    lookup: Callable[[str], Answer],
+    lookup: Lookup,
     *,
     dns: bool = False,
 ) -> Targets:
@@ -44,7 +47,7 @@ def find(
     Args:
         names: what was typed.
         topology: the configuration's.
-        lookup: asks DNS; may raise NameLookupError.
+        lookup: asks DNS for names, all at once: however many are slow, that takes the time of one.
         dns: whether a VIP's name also means the addresses of other VIPs that DNS has under it.
             Without, whoever answers for DNS could widen what an operator asked for.
 
@@ -53,35 +56,53 @@ def find(
     """
     prefixes: dict[Prefix, None] = {}
     notes: list[str] = []
+    asked = (_asked(name, topology) for name in names)
+    answers = lookup([name for name in asked if name is not None])
     for name in names:
-        found = _find(name, topology, lookup, dns=dns)
+        found = _find(name, topology, answers, dns=dns)
         prefixes |= dict.fromkeys(found.prefixes)
         notes += found.notes
     return Targets(tuple(prefixes), tuple(notes))
 
 
-def _find(name: str, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
+def _vip(name: str, topology: Topology) -> Vip | None:
+    return topology.vip(name.lower().removesuffix("."))
+
+
+def _asked(name: str, topology: Topology) -> str | None:
+    """Return the name that DNS is asked for; None for what is no name."""
+    if name == ALL:
+        return None
+    try:
+        parse_prefix(name)
+    except PolicyError:
+        vip = _vip(name, topology)
+        return name if vip is None else vip.name
+    return None
+
+
+def _find(name: str, topology: Topology, answers: Answers, *, dns: bool) -> Targets:
     if name == ALL:
         return Targets(topology.prefixes)
     try:
         prefix = parse_prefix(name)
     except PolicyError:
-        vip = topology.vip(name.lower().removesuffix("."))
+        vip = _vip(name, topology)
         if vip is None:
-            return _by_name(name, topology, lookup)
-        return _by_vip(vip, topology, lookup, dns=dns)
+            return _by_name(name, topology, answers[name])
+        return _by_vip(vip, topology, answers[vip.name], dns=dns)
     if topology.find(prefix) is None:
         raise TargetError(f"{name}: not in vip.toml; name a VIP, or one of its addresses")
     return Targets((prefix,))
 
 
-def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer], *, dns: bool) -> Targets:
+def _by_vip(
+    vip: Vip, topology: Topology, answer: Answer | NameLookupError, *, dns: bool
+) -> Targets:
     """Return the prefixes of a VIP; say where DNS has others for its name."""
     prefixes = dict.fromkeys(address.prefix for address in vip.addresses)
-    try:
-        answer = lookup(vip.name)
-    except NameLookupError as error:
-        return Targets(tuple(prefixes), (f"{error}; going on with what vip.toml has",))
+    if isinstance(answer, NameLookupError):
+        return Targets(tuple(prefixes), (f"{answer}; going on with what vip.toml has",))
     notes = []
     if answer.outcome is Outcome.SILENT:
         return Targets(
@@ -110,12 +131,10 @@ def _by_vip(vip: Vip, topology: Topology, lookup: Callable[[str], Answer], *, dn
     return Targets(tuple(prefixes), tuple(notes))
 
 
-def _by_name(name: str, topology: Topology, lookup: Callable[[str], Answer]) -> Targets:
+def _by_name(name: str, topology: Topology, answer: Answer | NameLookupError) -> Targets:
     """Return the prefixes of a name that only DNS knows: all of its addresses must be known."""
-    try:
-        answer = lookup(name)
-    except NameLookupError as error:
-        raise TargetError(f"{error}\nUnable to lookup {name}. Exiting..") from error
+    if isinstance(answer, NameLookupError):
+        raise TargetError(f"{answer}\nUnable to lookup {name}. Exiting..")
     if answer.failed and answer.addresses:
         raise TargetError(
             f"{name}: not in vip.toml, and {answer.reason}; name it in vip.toml, or try again"

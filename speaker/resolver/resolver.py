@@ -149,8 +149,6 @@ class Resolver:
 
     def lookup_all(self, names: Iterable[str]) -> dict[str, Answer | NameLookupError]:
         """Look up many names at once, within the time of one."""
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
-
         until = time.monotonic() + self._timeout
 
         def one(name: str) -> Answer | NameLookupError:
@@ -160,6 +158,10 @@ class Resolver:
                 return error
 
         distinct = tuple(dict.fromkeys(names))
+        if len(distinct) < 2:  # as operators mostly name them
+            return {name: one(name) for name in distinct}
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
+
         with ThreadPoolExecutor(_MAX_THREADS) as pool:
             return dict(zip(distinct, pool.map(one, distinct), strict=True))
 

@@ -10,6 +10,7 @@ from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
 from speaker.health.sources import sources_for
 from speaker.reconcile.reconciler import Watchdog
+from speaker.state.following import FollowingStore
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def reconciler(
     clock: Clock | None = None,
     only: Collection[Prefix] | None = None,
     dry_run: bool = False,
+    follow: bool = False,
     wake: Callable[[], object] = lambda: None,
     troubles: Troubles | None = None,
     lock: Lock | None = None,
@@ -45,6 +47,7 @@ def reconciler(
         clock: the time; None for the system's.
         only: the prefixes to care for; None for all.
         dry_run: whether the state file is only read, and what is written goes to a copy of it.
+        follow: whether such a run heeds the intents that are recorded meanwhile.
         wake: called when there is something to be looked at.
         troubles: where to note what is wrong; None for its own.
         lock: keeps other runs from the daemon; None where there are none, or it is held already.
@@ -54,7 +57,8 @@ def reconciler(
     """
     clock = clock or SystemClock()
     source = sources(config, clock, wake=wake)
-    store = Store(config.settings.state, rehearse=dry_run)
+    state = config.settings.state
+    store = FollowingStore(state) if follow else Store(state, rehearse=dry_run)
     return Watchdog(config, backend, source, store, clock, only=only, troubles=troubles, lock=lock)
 
 

@@ -80,7 +80,7 @@ class OneShot:
 
     def _looked(self, *, blind: bool = True) -> Watchdog:
         async def look() -> Watchdog:
-            watchdog = beside_bgpd(self._config)
+            watchdog = beside_bgpd(self._config, dry_run=True)  # a question writes nothing
             try:
                 await watchdog.look()
             except BackendError:

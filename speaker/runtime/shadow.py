@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from speaker.backends.base import Backend, Reading
     from speaker.clock import Clock
     from speaker.config.settings import Config
+    from speaker.health.base import HealthSource
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ class _Run:
         self.disagreements = Disagreements(clock, self._reason)
         self._bgpd = assemble.bgpd(config)
         shadow = Shadow(self._bgpd, self.disagreements.note)
-        self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True)
+        self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True, follow=True)
 
     def _reason(self, prefix: Prefix) -> str:
         assessment = self.watchdog.assessment
@@ -202,9 +203,14 @@ class _Run:
     def sum_up(self) -> None:
         self.disagreements.sum_up(len(self.watchdog.duties))
 
-    async def take(self, config: Config) -> None:
-        """Take another configuration."""
-        source = assemble.sources(config, self.watchdog.clock)
+    async def take(self, path: Path) -> None:
+        """Take another configuration, which is loaded beside the event loop: it may take seconds."""
+
+        def load() -> tuple[Config, HealthSource]:
+            config = configuration.load(path, os.environ)
+            return config, assemble.sources(config, self.watchdog.clock)
+
+        config, source = await asyncio.to_thread(load)
         await self.watchdog.configure(config, source, partial(assemble.configure_bgpd, self._bgpd))
 
 
@@ -240,7 +246,7 @@ async def _stay(path: Path, config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
-    run = _Run(config)
+    run = await asyncio.to_thread(_Run, config)
     log.warning(
         "started: dc %s, %d prefixes; nothing is written",
         config.settings.dc.name,
@@ -256,7 +262,7 @@ async def _stay(path: Path, config: Config) -> None:
         if reload.is_set() and not stop.is_set():
             reload.clear()
             try:
-                await run.take(configuration.load(path, os.environ))
+                await run.take(path)
             except SpeakerError as error:
                 log.critical("%s", error)
                 log.critical("the configuration stays as it was")

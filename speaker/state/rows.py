@@ -29,6 +29,7 @@ _Value = TypeVar("_Value")
 _WAITING = " waiting"
 _NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError)
 """Of a value, or of its type: a table that somebody made anew may hold any."""
+INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
 

@@ -34,7 +34,7 @@ from speaker.state.database import (
     transaction,
 )
 from speaker.state.history import expiry, in_order, told
-from speaker.state.rows import IntentReader, Intents, Owned
+from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 HISTORY_ROWS = 100_000
 _NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
-_INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,7 @@ class Store:
                 memory.setdefault(prefix, {})[service] = last
             found = db.execute("SELECT prefix, penalty, at, damped, up FROM damping").fetchall()
             damping = dict(rows.parsed("damping", found, rows.damping, faults))
-            intents = self._rows.read(db.execute(_INTENTS).fetchall())
+            intents = self._rows.read(db.execute(INTENTS).fetchall())
         return Remembered(intents, owned, memory, damping, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -232,7 +231,7 @@ class Store:
             with transaction(db, "DEFERRED"):
                 (version,) = db.execute("PRAGMA data_version").fetchone()
                 if version != self._intents_version:
-                    self._intents = self._rows.read(db.execute(_INTENTS).fetchall())
+                    self._intents = self._rows.read(db.execute(INTENTS).fetchall())
                     self._intents_version = version
             return self._intents
 
@@ -295,7 +294,7 @@ class Store:
             for prefix, intent in intents.items()
         ]
         with self._writing(wait) as db:
-            known = self._rows.read(db.execute(_INTENTS).fetchall())
+            known = self._rows.read(db.execute(INTENTS).fetchall())
             names = [str(prefix) for prefix in intents]
             names += [name for prefix in intents for name in known.rows.get(prefix, ())]
             before = {p: known.of[p] for p in intents if p in known.of}
@@ -350,7 +349,7 @@ class Store:
                 _replace(db, table, news.gone, [])
             _add_history(db, news.history)
             if news.expired is not None:
-                known = self._rows.read(db.execute(_INTENTS).fetchall()).of
+                known = self._rows.read(db.execute(INTENTS).fetchall()).of
                 ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
                 _add_history(db, _ended(db, ended))
 

@@ -14,7 +14,7 @@ from speaker.cli.targets import TargetError, Targets, find
 from speaker.resolver.resolver import Answer, BadNameError, Family, NameLookupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 V4, V6 = IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")
 OTHER = IPv4Address("192.0.2.3")
@@ -44,13 +44,16 @@ def targets(
 ) -> Targets:
     """What names mean where DNS says so; it knows no others."""
 
-    def lookup(name: str) -> Answer:
-        answer = (dns or {}).get(name, Answer(name, exists=False))
-        if isinstance(answer, NameLookupError):
-            raise answer
-        return answer
+    asked: list[Sequence[str]] = []
 
-    return find(names, TOPOLOGY, lookup, dns=widely)
+    def lookup(asked_for: Sequence[str]) -> dict[str, Answer | NameLookupError]:
+        asked.append(asked_for)
+        return {name: (dns or {}).get(name, Answer(name, exists=False)) for name in asked_for}
+
+    try:
+        return find(names, TOPOLOGY, lookup, dns=widely)
+    finally:
+        assert len(asked) == 1, "DNS is asked once, for all names"
 
 
 def prefixes(*names: str, dns: Mapping[str, Answer | NameLookupError] | None = None) -> list[str]:

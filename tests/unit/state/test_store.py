@@ -25,6 +25,7 @@ from policy.health import Service, ServiceMemory, State
 from policy.intent import Intent, Mode
 from speaker.api import HistoryEntry
 from speaker.state.database import _STEPS, MAX_SIZE
+from speaker.state.following import FollowingStore
 from speaker.state.store import HISTORY_ROWS, News, Owned, Store, StoreError
 from tests.support.strategies import policy as made
 
@@ -413,6 +414,25 @@ def test_an_end_before_all_history_is_not_told(store: Store) -> None:
     store.record(News(history=newer))
     store.record(News(expired=2e9))
     assert store.history([FIRST]) == []
+
+
+def test_intents_are_followed(path: Path) -> None:
+    """Who writes no file heeds what others record there meanwhile, and neither makes nor changes the file."""
+    follower = FollowingStore(path)
+    follower.load()
+    follower.own([FIRST])
+    assert follower.intents().of == {}
+    assert not path.exists()
+    with closing(again(path)) as other:
+        other.set_intents({FIRST: DRAINED})
+        before = path.read_bytes()
+        assert follower.intents().of == {FIRST: DRAINED}
+        assert follower.intents() is follower.intents()
+        follower.record(News(owned={FIRST: Owned("a route", up=True)}))
+        assert path.read_bytes() == before
+        other.set_intents({SECOND: FORCED, FIRST: Intent(Mode.AUTO, "bob", 1.0)})
+        assert follower.intents().of == {SECOND: FORCED}
+    follower.close()
 
 
 def test_waiting_is_kept(store: Store) -> None:

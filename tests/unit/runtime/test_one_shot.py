@@ -1,0 +1,37 @@
+"""vip_mgmt beside bgpd where no daemon runs: what a question may touch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.intent import Intent, Mode
+from policy.route import parse_prefix
+from speaker import config
+from speaker.runtime.one_shot import OneShot
+from speaker.state.store import Store
+from tests.support.fakes.site import write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+V4 = parse_prefix("192.0.2.1")
+BGPD = '[health]\nsource = "none"\n[backend.quagga]\nvtysh = "{directory}/no-vtysh"\n'
+
+
+def test_a_question_writes_nothing(tmp_path: Path) -> None:
+    """Status and explain make no state file, and leave one that is there as it is; what it has is told."""
+    path = write_config(tmp_path, BGPD.format(directory=tmp_path))
+    asked = OneShot(config.load(path, {"VIP_BACKEND": "quagga"}))
+    state = tmp_path / "state.sqlite3"
+    files = {each.name for each in tmp_path.iterdir()}
+    asked.status()
+    asked.explain([])
+    assert {each.name for each in tmp_path.iterdir()} == files
+    store = Store(state)
+    store.set_intents({V4: Intent(Mode.DRAINED, "alice", 0.0)})
+    store.close()
+    before = state.read_bytes()
+    shown = {route.prefix: route.intent for route in asked.status().routes}
+    assert shown[str(V4)] == "drained"
+    assert [explained.intent for explained in asked.explain([V4])] == ["drained"]
+    assert state.read_bytes() == before
