@@ -47,6 +47,8 @@ _http = logging.getLogger(f"{__name__}.http")
 
 MAX_REQUEST = 1 << 23
 """Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
+MAX_QUESTION = 1 << 20
+"""Bytes of what those may send who may only ask: questions about 10,000 prefixes."""
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
@@ -83,7 +85,8 @@ class Control:
     def application(self, *, asks_only: bool = False) -> web.Application:
         """Return the web application, on which some may only ask."""
         guards = [_errors, self._only_questions] if asks_only else [_errors]
-        application = web.Application(client_max_size=MAX_REQUEST, middlewares=guards)
+        size = MAX_QUESTION if asks_only else MAX_REQUEST
+        application = web.Application(client_max_size=size, middlewares=guards)
         application.add_routes(
             [
                 web.get("/status", self._status),
@@ -309,7 +312,7 @@ async def _answering(
         access_log=None,
         keepalive_timeout=IDLE,
         logger=_http,
-        max_line_size=MAX_REQUEST,
+        max_line_size=MAX_QUESTION if access.asks_only else MAX_REQUEST,
         shutdown_timeout=PARTING,
     )
     await runner.setup()

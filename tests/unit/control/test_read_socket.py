@@ -19,7 +19,7 @@ from speaker import vip_mgmt
 from speaker.config.load import ConfigError, load
 from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
-from speaker.control.server import READERS, Access, ControlError, serve, serving
+from speaker.control.server import MAX_QUESTION, READERS, Access, ControlError, serve, serving
 from speaker.runtime.service import Service
 from tests.support.fakes.site import V4, Site, running, write_config
 from tests.support.lab.eventually import eventually
@@ -93,6 +93,21 @@ def test_nothing_is_changed(tmp_path: Path, method: str, target: str) -> None:
         assert str(site.control) in answer["error"]
         assert not site.store.intents().of
         assert V4_TEXT in site.table()
+
+    served(tmp_path, ask)
+
+
+def test_readers_use_up_no_memory(tmp_path: Path) -> None:
+    """Who may only ask may send no more than a question needs; a line that goes on is cut off."""
+
+    def ask(site: Site) -> None:
+        with socket(AF_UNIX) as caller:
+            caller.connect(str(read(site)))
+            with suppress(ConnectionError):
+                caller.sendall(b"GET /explain?" + b"x" * (MAX_QUESTION + (1 << 19)))
+                assert caller.recv(100).split()[1] == b"400"
+        prefixes = "&prefix=".join([V4_TEXT] * 10_000)
+        assert len(client.ask(read(site), "GET", f"/explain?prefix={prefixes}")) == 1
 
     served(tmp_path, ask)
 
