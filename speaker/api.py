@@ -9,7 +9,7 @@ started long ago may lack the keys that have a default here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
 
@@ -125,23 +125,6 @@ class IntentOutcome(PrefixStatus):
     was: Text = ""
     trouble: tuple[Text, ...] = ()
 
-    @classmethod
-    def each_from_json(cls, answer: object, prefixes: Collection[Prefix]) -> Sequence[Self]:
-        """Return an outcome of each of some prefixes.
-
-        Raises:
-            FormError: the answer is of another form, or not about these prefixes alone.
-        """
-        outcomes = cls.all_from_json(answer)
-        found, asked = [each.prefix for each in outcomes], list(map(str, prefixes))
-        if sorted(found) != sorted(asked):
-            other = set(found) ^ set(asked)
-            raise FormError(
-                f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
-                + (f"; {min(other)} is in one of them only" if other else "")
-            )
-        return outcomes
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedIntent(Value):
@@ -150,6 +133,32 @@ class RecordedIntent(Value):
     prefix: Text
     recorded: Text
     was: Text = ""
+
+
+def outcomes_from_json(
+    answer: object, prefixes: Collection[Prefix]
+) -> Sequence[IntentOutcome | RecordedIntent]:
+    """Return what became of each of some prefixes: all of it is known, or only that it is recorded.
+
+    Raises:
+        FormError: the answer is of another form, or not about these prefixes alone.
+    """
+    are_recorded = isinstance(answer, list) and all(
+        isinstance(each, dict) and "recorded" in each for each in answer
+    )
+    outcomes: Sequence[IntentOutcome | RecordedIntent] = (
+        RecordedIntent.all_from_json(answer)
+        if are_recorded
+        else IntentOutcome.all_from_json(answer)
+    )
+    found, asked = [each.prefix for each in outcomes], list(map(str, prefixes))
+    if sorted(found) != sorted(asked):
+        other = set(found) ^ set(asked)
+        raise FormError(
+            f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
+            + (f"; {min(other)} is in one of them only" if other else "")
+        )
+    return outcomes
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LAST = 1.0
+"""How long to wait for a state file that is held, in seconds, where a watchdog was waited for already."""
 UNTIL_SERVED = 1.5
 """How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
 
 
-def _state_file(config: Config, why: str, takes_effect: str = "") -> Operations:
+def _state_file(
+    config: Config, why: str, takes_effect: str = "", wait: float | None = None
+) -> Operations:
     from speaker.control.offline import (
         StateFile,
     )  # slow to import, and of no use where a watchdog answers
 
-    return StateFile(config, why, takes_effect)
+    return StateFile(config, why, takes_effect, wait=wait)
 
 
 def _one_shot(config: Config, why: str) -> Operations:
@@ -117,6 +121,9 @@ class FirstAnswer:
             if request.dry_run:
                 raise
             self._tell(str(error))
-            when = "takes effect when vip_watchdog answers again, or starts"
-            return _state_file(self._config, str(error), when).apply(request)
+            when = (
+                "takes effect in the next cycle of vip_watchdog, or when one starts; until then, what "
+                "the peers have is unknown"
+            )
+            return _state_file(self._config, str(error), when, LAST).apply(request)
         return self._without.answers(self._config, why).apply(request)

@@ -11,6 +11,7 @@ from policy.intent import Mode
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
+from speaker.state.database import BUSY
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ class StateFile:
     What only a watchdog knows is refused, with the reason why none was asked.
     """
 
-    def __init__(self, config: Config, why: str, takes_effect: str = "") -> None:
+    def __init__(
+        self, config: Config, why: str, takes_effect: str = "", *, wait: float | None = None
+    ) -> None:
         """Open nothing yet.
 
         Args:
@@ -36,12 +39,15 @@ class StateFile:
             why: why no watchdog answers.
             takes_effect: when an intent that is recorded does; empty for what holds where ExaBGP
                 starts the watchdog.
+            wait: how long another program may hold the file where an intent is recorded, in seconds;
+                None for as long as any other.
         """
         self._config = config
+        self._wait = BUSY if wait is None else wait
         self._why = why
         self._takes_effect = takes_effect or (
-            f"a vip_watchdog that runs takes it within {config.settings.interval:g} s, else the next "
-            "that ExaBGP starts"
+            f"takes effect within {config.settings.interval:g} s where a vip_watchdog runs with its "
+            "configuration, else when one does, as its log tells"
         )
 
     @contextmanager
@@ -131,7 +137,7 @@ class StateFile:
     ) -> Sequence[RecordedIntent]:
         """Record an intent for some prefixes. See `apply`."""
         with self._store(rehearse=dry_run) as store:
-            replaced = store.set_intents(dict.fromkeys(prefixes, intent))
+            replaced = store.set_intents(dict.fromkeys(prefixes, intent), wait=self._wait)
         would = "would be" if dry_run else "is"
         said = f"{intent.mode} {would} recorded; {self._takes_effect}"
         return [

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from speaker.api import (
     Explanation,
     HistoryEntry,
-    IntentOutcome,
     PlannedChange,
     Reloaded,
     Status,
+    outcomes_from_json,
 )
 from speaker.control import client
 from speaker.control.identity import sudo_user
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.route import Prefix
-    from speaker.api import IntentRequest
+    from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
     from speaker.config.settings import Config
 
 T = TypeVar("T")
 
 ANSWER, ANSWER_EACH = 10.0, 0.01
 """How long to wait for the answer to a question, in seconds, and in addition for each prefix."""
+APPLY = 9.0
+"""How long to wait for a watchdog to apply an intent, in seconds, and in addition for each prefix: it
+answers in that time, whatever its daemon does."""
 UNTIL_STARTED = 10.0
 """How long to try to have it reload: it may wait for a better vip.toml, which it tries every five seconds."""
 
@@ -78,17 +81,19 @@ class RunningWatchdog:
         """See `Operations.plan`."""
         return self._question("/plan", PlannedChange.all_from_json)
 
-    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome]:
+    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
         """See `Operations.apply`."""
 
-        def outcomes(answer: object) -> Sequence[IntentOutcome]:
-            return IntentOutcome.each_from_json(answer, request.prefixes)
+        def outcomes(answer: object) -> Sequence[IntentOutcome | RecordedIntent]:
+            return outcomes_from_json(answer, request.prefixes)
 
-        return self._order("/intents", outcomes, len(request.prefixes), request.to_json())
+        timeout = APPLY + client.EACH * len(request.prefixes)
+        return self._order("/intents", outcomes, timeout, request.to_json())
 
     def reload(self, count: int) -> Reloaded:
         """Have it read vip.toml again, which has so many prefixes."""
-        return self._order("/reload", Reloaded.from_json, count, None, patience=UNTIL_STARTED)
+        timeout = client.timeout_for(count)
+        return self._order("/reload", Reloaded.from_json, timeout, None, patience=UNTIL_STARTED)
 
     def _question(self, target: str, read: Callable[[object], T]) -> T:
         """Ask on the socket for that, and on the operators' where it can't be used."""
@@ -107,18 +112,18 @@ class RunningWatchdog:
         self,
         target: str,
         read: Callable[[object], T],
-        count: int,
+        timeout: float,
         body: object,
         *,
         patience: float | None = None,
     ) -> T:
-        """Have something done for so many prefixes."""
+        """Have something done, within so many seconds."""
         answer = client.ask(
             self._control,
             "POST",
             target,
             body,
-            timeout=client.timeout_for(count),
+            timeout=timeout,
             patience=self._patience if patience is None else patience,
             sudo_user=sudo_user(),
         )

@@ -3,58 +3,124 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
-from speaker.api import IntentOutcome
+from speaker.api import IntentOutcome, RecordedIntent
 from speaker.reconcile import status
 from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.api import PrefixStatus
     from speaker.reconcile.reconciler import Watchdog
 
 
+log = logging.getLogger(__name__)
+
+WITHIN, WITHIN_EACH = 7.0, 0.01
+"""For how long an operator waits for the daemon, in seconds, and how much longer for each prefix."""
+AT_LEAST = 0.5
+"""... although recording took longer."""
+
+
 async def take(
-    watchdog: Watchdog,
-    prefixes: Sequence[Prefix],
-    intent: Intent,
-    *,
-    dry_run: bool,
-    was: Mapping[str, str] | None = None,
-) -> list[IntentOutcome]:
+    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+) -> Sequence[IntentOutcome | RecordedIntent]:
     """Take a wish, durably, and return what became of each prefix.
+
+    Where the daemon has not confirmed it in time, nothing is known but that it is recorded: it is
+    still being carried out then.
 
     Args:
         watchdog: carries it out.
         prefixes: those that were named.
         intent: what the operator wants of them.
         dry_run: whether only to return what would be.
-        was: where it was recorded already, before the watchdog read the state file: what it replaced.
 
     Raises:
         StoreError: it could not be recorded; nothing was changed.
     """
     intents = dict.fromkeys(prefixes, intent)
-    replaced: Mapping[Prefix, Intent] = {}
-    alarms: Sequence[str] = ()
     if dry_run:
         await watchdog.settle()
         before = status.announced(watchdog, prefixes)
-        replaced = watchdog.ledger.intents()
-        after = iter(status.foreseen(watchdog, intents))
-    else:
-        before = status.announced(watchdog, prefixes)
-        # A caller that hangs up must not leave it half done.
-        if was is None:
-            replaced = await asyncio.shield(watchdog.ask(intents))
-        else:
-            await asyncio.shield(watchdog.carry_out(intents))
-        now = status.Snapshot(watchdog)
-        after, alarms = now.routes(prefixes), now.troubles
-    was = was or {str(prefix): str(intent) for prefix, intent in replaced.items()}
+        was = _in_words(watchdog.ledger.intents())
+        return await _told(iter(status.foreseen(watchdog, intents)), before, was)
+    clock = watchdog.clock
+    within = WITHIN + WITHIN_EACH * len(prefixes)
+    end = clock.steady() + within
+    before = status.announced(watchdog, prefixes)
+    # A caller that hangs up must not leave it half done.
+    recording = asyncio.ensure_future(watchdog.record_intents(intents))
+    carrying = asyncio.ensure_future(_carry_out_what_is_recorded(watchdog, intents, recording))
+    carrying.add_done_callback(_say_what_failed)
+    was = _in_words(await asyncio.shield(recording))
+    await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
+    if carrying.done():
+        carrying.result()
+        return await _outcomes(watchdog, prefixes, before, was)
+    why = "".join(f"; {text}" for text in watchdog.troubles.texts)
+    said = f"{intent.mode} is recorded; {not_confirmed(within)}{why}"
+    return [
+        RecordedIntent(prefix=str(prefix), recorded=said, was=was.get(str(prefix), ""))
+        for prefix in prefixes
+    ]
+
+
+async def carry_out(
+    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, was: Mapping[str, str]
+) -> Sequence[IntentOutcome]:
+    """Carry out a wish that was recorded before the watchdog read the state file. See `take`.
+
+    Args:
+        watchdog: carries it out.
+        prefixes: those that were named.
+        intent: what the operator wants of them.
+        was: the intents that it replaced, in words, by prefix.
+    """
+    before = status.announced(watchdog, prefixes)
+    await watchdog.carry_out(dict.fromkeys(prefixes, intent))
+    return await _outcomes(watchdog, prefixes, before, was)
+
+
+async def _carry_out_what_is_recorded(
+    watchdog: Watchdog, intents: Mapping[Prefix, Intent], recording: asyncio.Future[Any]
+) -> None:
+    await asyncio.wait({recording})
+    if not recording.cancelled() and recording.exception() is None:
+        await watchdog.carry_out(intents, is_noted=True)
+
+
+def _say_what_failed(carrying: asyncio.Future[None]) -> None:
+    """Say why a wish was not carried out: whoever asked may not wait any more."""
+    if not carrying.cancelled() and (error := carrying.exception()) is not None:
+        log.error("an intent was recorded, and not carried out at once: %s", error)
+
+
+def _in_words(intents: Mapping[Prefix, Intent]) -> dict[str, str]:
+    return {str(prefix): str(intent) for prefix, intent in intents.items()}
+
+
+async def _outcomes(
+    watchdog: Watchdog,
+    prefixes: Sequence[Prefix],
+    before: Mapping[str, bool | None],
+    was: Mapping[str, str],
+) -> list[IntentOutcome]:
+    now = status.Snapshot(watchdog)
+    return await _told(now.routes(prefixes), before, was, now.troubles)
+
+
+async def _told(
+    routes: Iterator[PrefixStatus],
+    before: Mapping[str, bool | None],
+    was: Mapping[str, str],
+    alarms: Sequence[str] = (),
+) -> list[IntentOutcome]:
     return await in_steps(
         IntentOutcome(
             **route.values(),
@@ -62,5 +128,14 @@ async def take(
             was=was.get(route.prefix, ""),
             trouble=tuple(alarms) if route.announced is None else (),
         )
-        for route in after
+        for route in routes
     )
+
+
+def not_confirmed(within: float) -> str:
+    """Say that the daemon has not confirmed an intent.
+
+    Args:
+        within: for how long it was waited for, in seconds.
+    """
+    return f"not confirmed within {within:.0f} s, so what the peers have is unknown: see vip_mgmt status"

@@ -332,7 +332,7 @@ class Watchdog:
             StoreError: they could not be recorded; nothing was changed.
         """
         replaced = await self.record_intents(intents)
-        await self._carry_out(intents)
+        await self.carry_out(intents, is_noted=True)
         return replaced
 
     async def record_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
@@ -341,12 +341,15 @@ class Watchdog:
         await self._look_first(restored)
         return await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
 
-    async def carry_out(self, intents: Mapping[Prefix, Intent]) -> None:
-        """Act on intents that were recorded before the state file was read, and read back."""
-        self.ledger.wanted(prefix for prefix, intent in intents.items() if intent.restores)
-        await self._carry_out(intents)
+    async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
+        """Act on intents that are recorded, and read back.
 
-    async def _carry_out(self, intents: Mapping[Prefix, Intent]) -> None:
+        Args:
+            intents: what an operator wants.
+            is_noted: whether `record_intents` recorded them; else that was done before all was read.
+        """
+        if not is_noted:
+            self.ledger.wanted(prefix for prefix, intent in intents.items() if intent.restores)
         await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
         await self._in_turn(self._read_back)

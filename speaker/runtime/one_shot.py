@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.reconcile.reconciler import Watchdog
 
-PATIENCE = 30.0
-"""For how long to wait for the end of another run of ours, in seconds."""
+PATIENCE = 5.0
+"""For how long to wait for the end of another run of ours, in seconds, and longer for each prefix: the intent
+is recorded already."""
 
 
 class OneShot:
@@ -110,14 +111,21 @@ async def operate(
     """
     file = StateFile(config, "", "takes effect with vip_watchdog's next pass")
     said = file.record(prefixes, intent, dry_run=dry_run)
-    lock = NoLock() if dry_run else FileLock(PATIENCE, config.settings.state)
+    longer = intents.WITHIN_EACH * len(prefixes)
+    within = intents.WITHIN + longer
+    lock = NoLock() if dry_run else FileLock(PATIENCE + longer, config.settings.state)
     try:
-        async with lock.held():
+        async with asyncio.timeout(within), lock.held():
             watchdog = make()
             await watchdog.look()
-            was = None if dry_run else {each.prefix: each.was for each in said}
-            taken = await intents.take(watchdog, prefixes, intent, dry_run=False, was=was)
+            if dry_run:
+                return await intents.take(watchdog, prefixes, intent, dry_run=False)
+            was = {each.prefix: each.was for each in said}
+            taken = await intents.carry_out(watchdog, prefixes, intent, was)
             await watchdog.record()
             return taken
     except (BackendError, LockError) as error:
-        return [replace(each, recorded=f"{each.recorded}; now: {error}") for each in said]
+        now = str(error)
+    except TimeoutError:
+        now = intents.not_confirmed(within)
+    return [replace(each, recorded=f"{each.recorded}; now: {now}") for each in said]

@@ -27,7 +27,10 @@ SETTLED = 1.5
 SEED, MOMENTS = 5, 2
 PROMPTLY = 10.0
 """Seconds that ExaBGP may take to stop, however slow the machine is."""
-TAKEN = "a vip_watchdog that runs takes it within 0.1 s, else the next that ExaBGP starts"
+TAKEN = (
+    "takes effect within 0.1 s where a vip_watchdog runs with its configuration, else when one does, "
+    "as its log tells"
+)
 A_WHILE = 0.3
 """Several cycles of the watchdog, in seconds."""
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import parse_prefix
-from speaker.api import Explanation, HistoryEntry, IntentOutcome, PlannedChange, Status
+from speaker.api import Explanation, HistoryEntry, PlannedChange, Status, outcomes_from_json
 from speaker.json_value import FormError
 from tests.unit.test_vip_mgmt import V4, V6, state
 
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[object], object]] = {
 
 def test_an_outcome_of_each() -> None:
     """An outcome of each prefix is one, in any order; keys that are not known do not matter."""
-    IntentOutcome.each_from_json([state(V6), state(V4, new=1)], ASKED)
+    outcomes_from_json([state(V6), state(V4, new=1)], ASKED)
 
 
 @pytest.mark.parametrize(
@@ -58,19 +58,21 @@ def test_an_outcome_of_each() -> None:
         [state(), state(V6, peers={"203.0.113.11": "yes"})],
         [state(), state(V6, up={"203.0.113.11": 1})],
         [state(), {"prefix": V6, "recorded": "done"}],
+        [{"prefix": V4, "recorded": "done"}, {"prefix": V6, "recorded": True}],
+        [{"prefix": V4, "recorded": "done"}],
     ],
 )
 def test_no_outcome_of_each(answer: Any) -> None:
     """Nothing, too little, too much, of other prefixes, or of another type: it is no answer."""
     with pytest.raises(FormError):
-        IntentOutcome.each_from_json(answer, ASKED)
+        outcomes_from_json(answer, ASKED)
 
 
 @given(JSON)
 def test_any_outcome(answer: Any) -> None:
     """Whatever comes is refused with one error, or is about both prefixes."""
     try:
-        IntentOutcome.each_from_json(answer, ASKED)
+        outcomes_from_json(answer, ASKED)
     except FormError:
         return
     pytest.fail(f"taken: {answer!r}")

@@ -502,9 +502,21 @@ def test_no_answer(run: Run, arguments: list[str], recorded: Mode) -> None:
         assert run(*arguments, V4) == 1
     assert asked
     assert run.intents()[V4] is recorded
-    when = "takes effect when vip_watchdog answers again, or starts"
+    when = (
+        "takes effect in the next cycle of vip_watchdog, or when one starts; until then, what the "
+        "peers have is unknown"
+    )
     said = [line for line in run.err if V4 in line]
     assert said == [f"bgp_mgt: {V4}: {recorded} is recorded; {when}"]
+
+
+def test_what_is_only_recorded(run: Run) -> None:
+    """A watchdog whose daemon does not answer says that the wish is recorded, and no more: not done."""
+    told = {"prefix": V4, "recorded": "drained is recorded; not confirmed within 7 s", "was": ""}
+    with watchdog(run.directory, intents=[told]):
+        assert run("-d", V4) == 1
+    assert run.err == [f"bgp_mgt: {V4}: {told['recorded']}"]
+    assert run.intents() == {}
 
 
 def test_no_answer_to_a_dry_run(run: Run) -> None:
@@ -594,7 +606,10 @@ def test_status_of_two_sessions_to_one_address(run: Run) -> None:
 # --- without a watchdog --------------------------------------------------------------------------
 
 
-TAKEN = "a vip_watchdog that runs takes it within 1 s, else the next that ExaBGP starts"
+TAKEN = (
+    "takes effect within 1 s where a vip_watchdog runs with its configuration, else when one does, as "
+    "its log tells"
+)
 
 
 def test_recorded(run: Run) -> None:

@@ -134,14 +134,18 @@ class Runs:
         if by_socket and self.daemon is not None:
             outcomes: Outcomes = await wish.take(self.daemon, [prefix], intent, dry_run=False)
         else:
-            outcomes = await operate(
-                self.config,
-                [prefix],
-                intent,
-                lambda: self.watchdog("vip_mgmt", [prefix]),
-                dry_run=False,
-            )
+            outcomes = await self.operate_alone(prefix, intent)
         return self.is_done(outcomes, intent.mode)
+
+    async def operate_alone(self, prefix: Prefix, intent: Intent) -> Outcomes:
+        """Run vip_mgmt where no daemon serves it. Return what it is told."""
+        return await operate(
+            self.config,
+            [prefix],
+            intent,
+            lambda: self.watchdog("vip_mgmt", [prefix]),
+            dry_run=False,
+        )
 
     @staticmethod
     def is_done(outcomes: Outcomes, mode: Mode) -> bool:

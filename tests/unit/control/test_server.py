@@ -649,7 +649,7 @@ def test_recorded_beside_a_watchdog_that_is_not_reached(tmp_path: Path) -> None:
             request = IntentRequest(mode=Mode.DRAINED, prefixes=(V4,), reason="no socket")
             file = StateFile(site.watchdog.config, "no socket")
             (said,) = await asyncio.to_thread(file.apply, request)
-            assert "a vip_watchdog that runs takes it within 1 s" in said.recorded
+            assert "takes effect within 1 s where a vip_watchdog runs" in said.recorded
             await asyncio.to_thread(
                 eventually, lambda: V4_TEXT not in site.table(), within=2, what="the drain"
             )

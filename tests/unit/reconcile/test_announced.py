@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from policy.intent import Intent, Mode
+from speaker.api import IntentOutcome
 from speaker.reconcile import status
 from speaker.reconcile.intents import take
 from tests.support.fakes.site import INSIDE, PEER, V4, Site, running
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from speaker.api import IntentOutcome, PrefixStatus
+    from speaker.api import PrefixStatus
 
 WHO = "alice"
 
@@ -35,6 +36,7 @@ def over_a_site(directory: Path, what: Callable[[Site], Awaitable[None]]) -> Non
 async def wish(site: Site, mode: Mode, *, dry_run: bool = False) -> IntentOutcome:
     intent = Intent(mode, WHO, 0.0)
     (route,) = await take(site.watchdog, [V4], intent, dry_run=dry_run)
+    assert isinstance(route, IntentOutcome)
     return route
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from speaker.control import client
 from speaker.control.client import RefusedError
+from speaker.control.running import APPLY
 from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_end import spawned
 
@@ -49,7 +50,7 @@ def test_a_locked_file(tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(RefusedError, match="database is locked"):
-                client.ask(it.socket, "POST", "/intents", DRAIN)
+                client.ask(it.socket, "POST", "/intents", DRAIN, timeout=APPLY)
         said = "POST /intents: state: "
         eventually(lambda: said in it.log, within=5, what="the refusal in the log")
         assert it.log.count(said) == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.intent import Intent, Mode
+from speaker.api import IntentOutcome
 from speaker.backends.exabgp.neighbors import Neighbors
 from speaker.backends.exabgp.sessions import Sessions
 from speaker.reconcile import intents as wish
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from speaker.api import IntentOutcome, PrefixStatus
+    from speaker.api import PrefixStatus
     from tests.support.fakes.exabgp import Dialect
     from tests.support.fakes.site import Site
 
@@ -76,6 +77,7 @@ async def drain(site: Site) -> IntentOutcome:
     (route,) = await wish.take(
         site.watchdog, [V4], Intent(Mode.DRAINED, "test", 0.0), dry_run=False
     )
+    assert isinstance(route, IntentOutcome)
     return route
 
 
