@@ -192,6 +192,8 @@ class Watchdog:
                 self.troubles.note("cycle", str(error))
             except Exception as error:
                 heed_cancellation()
+                if not isinstance(error, OSError):  # a shortage, with which no other would start
+                    self.pulse.failed()
                 # Whatever it is: the process must not die, because ExaBGP would die with it.
                 text = f"{type(error).__name__}: {error}; the next one tries again"
                 if self.troubles.note("cycle", text):
@@ -353,6 +355,9 @@ class Watchdog:
         await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
         await self._in_turn(self._read_back)
+        await self.backend.until_sent(
+            intents
+        )  # of neighbours that were only now seen to be told of
 
     async def _look_first(self, restored: Collection[Prefix]) -> None:
         """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""

@@ -213,7 +213,7 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     if found == reach.NO_SESSION:
         return [f"sessions: {found}, so nothing is announced"]
     nowhere = Counter(
-        "IPv6" if ":" in route.prefix else "IPv4"
+        ("IPv6" if ":" in route.prefix else "IPv4", bool(route.peers))
         for route in shown
         if route.lack == reach.NO_SESSION
     )
@@ -221,7 +221,9 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
         *([f"sessions: {found}"] if found else []),
         *(
             f"sessions: none that has {family} is up, so {count} prefixes are not announced"
-            for family, count in sorted(nowhere.items())
+            if is_there
+            else f"sessions: no neighbor has {family}, so {count} prefixes are not announced"
+            for (family, is_there), count in sorted(nowhere.items())
         ),
     ]
 

@@ -41,7 +41,7 @@ RETRY = 5.0
 LOOK_AT_FILE = 5.0
 """How often vip.toml is compared with what was loaded of it, in seconds."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN}
 SHORT_FOR = 10.0
 """How long a shortage is told of after it was last met, in seconds."""
 
@@ -249,11 +249,14 @@ class Service:
         if not isinstance(error, OSError) or error.errno not in SHORT:
             loop.default_exception_handler(context)
             return
-        self._troubles.note(
-            "resources",
-            f"{error.strerror}: vip_mgmt may have to wait; see what this process has open in "
-            f"/proc/{os.getpid()}/fd, and raise its limit (systemd: LimitNOFILE=)",
+        remedy = (
+            "see what its user runs, and raise the limit of threads (systemd: TasksMax=)"
+            if error.errno == errno.EAGAIN
+            else f"see what this process has open in /proc/{os.getpid()}/fd, and raise its limit "
+            "(systemd: LimitNOFILE=)"
         )
+        text = f"{error.strerror}: vip_mgmt may have to wait; {remedy}"
+        self._troubles.note("resources", text)
         if self._shortage is not None:
             self._shortage.cancel()
         self._shortage = loop.call_later(SHORT_FOR, self._troubles.note, "resources", "")

@@ -28,6 +28,7 @@ class Pulse:
         self._since: float | None = None
         self._completed: float | None = None
         self._moved = 0.0
+        self._failing_since: float | None = None
 
     def start(self) -> None:
         """Begin: cycles run from now on."""
@@ -37,9 +38,15 @@ class Pulse:
         """Note that a step of a cycle has ended, whatever came of it."""
         self._moved = self._clock.steady()
 
+    def failed(self) -> None:
+        """Note that a cycle met a fault that nobody has foreseen: what it did before is no progress."""
+        if self._failing_since is None:
+            self._failing_since = self._clock.steady()
+
     def completed(self) -> None:
         """Note that a cycle has looked at everything and acted on it."""
         self._completed = self._moved = self._clock.steady()
+        self._failing_since = None
 
     @property
     def age(self) -> float | None:
@@ -73,5 +80,6 @@ class Pulse:
         """
         if self._since is None:
             return None
-        seconds = self._clock.steady() - self._moved
+        failing = self._failing_since
+        seconds = self._clock.steady() - (self._moved if failing is None else failing)
         return seconds if seconds > max(MISSED * interval, STILL + STILL_EACH * prefixes) else None

@@ -95,7 +95,7 @@ class Sentinel:
             return
         self._say_at = now + AGAIN
         log.critical(
-            "nothing has moved for %.0f s: no realserver is looked at; %s; %s",
+            "no cycle gets on for %.0f s: no dead VIP is withdrawn; %s; %s",
             seconds,
             _place(),
             remedy or f"ended, {self._started_again} starts it again",

@@ -17,6 +17,7 @@ from tests.support.lab.site import Site, misses, sees, vip
 PORT = 8081
 V4, V6, OTHER = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.2/32"
 LISTENER = "process listener { run /usr/bin/sleep 10000; encoder json; }\n"
+SEND = " send { parsed; update; }"
 ASIDE = (
     "receive { parsed; open; }",
     'description "a neighbor 198.51.100.9 { with } braces";',
@@ -183,3 +184,24 @@ def test_a_realserver_dies_without_the_api_section(at: Lab, flavour: Flavour) ->
     for session in (at.one, at.two):
         misses(at.bird, V4, OTHER, neighbor=session.local, within=35)
     misses(at.bird, V6, neighbor=at.only6.local, within=35)
+
+
+def test_send_is_added(at: Lab) -> None:
+    """A neighbor that tells of each UPDATE from now on: the first -d and -a after that are done, and say so."""
+    text = at.site.config.text()
+    assert SEND in text
+    at.read(text.replace(SEND, ""))
+    eventually(
+        lambda: at.shown(V4)["peers"],
+        until=lambda peers: peers and all(peers.values()),
+        within=15,
+        what="announced, as it is held",
+    )
+    at.read(text)
+    drained = at.site.mgmt("-d", V4)
+    assert drained.returncode == 0, drained.stderr
+    for session in (at.one, at.two):
+        misses(at.bird, V4, neighbor=session.local)
+    restored = at.site.mgmt("-a", V4)
+    assert restored.returncode == 0, restored.stderr
+    at.everywhere(V4)

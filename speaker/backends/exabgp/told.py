@@ -29,6 +29,9 @@ class Told:
         match event:
             case PeerState(ends):
                 self._feed.session(ends).begin()
+                neighbor = self._neighbors.of(ends)
+                if neighbor is not None and neighbor not in self._telling:
+                    self._feed.session(ends).forget()
             case Update():
                 self._feed.take(event)
             case Garbled():
@@ -37,22 +40,24 @@ class Told:
     def look(self, neighbors: Neighbors, process: str | None, missed: Iterable[Ends]) -> None:
         """Take over of which neighbours it tells us.
 
+        Of one that it did not tell of until now, what it told since is kept: it began to tell before
+        this was seen. All else of it is not known.
+
         Args:
             neighbors: those of its configuration now.
             process: our name there. Where it is not known, each that a neighbour lists may be ours,
                 so each has to be told.
             missed: sessions that came up, of which it did not tell.
         """
-        told_before = {n.ends: n in self._telling for n in self._neighbors.ours}
         self._neighbors = neighbors
         self._telling = {
             neighbor: self._session(neighbor)
             for neighbor in neighbors.ours
             if (neighbor.processes if process is None else {process}) <= neighbor.told
         }
-        for neighbor, session in self._telling.items():
-            if told_before.get(neighbor.ends) is False:  # it did not tell of all until now
-                session.forget()
+        for neighbor in (*neighbors.ours, *neighbors.others):
+            if neighbor not in self._telling:
+                self._session(neighbor).forget()
         for ends in missed:
             self._feed.session(ends).forget()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from speaker.api import PrefixStatus
 from speaker.backends.base import Peer, SentTo
+from speaker.reconcile import status
 from speaker.reconcile.reach import NO_SESSION, Reach, Reaches, down
 
 
@@ -78,3 +80,45 @@ def test_down() -> None:
     assert down(peers(p1=False, p2=False)) == NO_SESSION
     assert down(peers(p1=None, p2=False)) == "down: p2"
     assert down([]) == ""
+
+
+def shown(prefix: str, lack: str, sent: dict[str, bool | None]) -> PrefixStatus:
+    return PrefixStatus(
+        vip="vip-1.tld",
+        prefix=prefix,
+        announced=not lack,
+        peers=sent,
+        lack=lack,
+        as_path=(64699,),
+        rank=0,
+        prepends=0,
+        realservers=2,
+        health="up",
+        intent="auto",
+        reason="",
+        wanted=True,
+        as_wanted=not lack,
+    )
+
+
+@pytest.mark.parametrize(
+    ("up", "sent", "said"),
+    [
+        ({A: True}, {}, ["no neighbor has IPv6, so 2 prefixes are not announced"]),
+        (
+            {A: True, B: False},
+            {B: False},
+            ["down: p2", "none that has IPv6 is up, so 2 prefixes are not announced"],
+        ),
+    ],
+)
+def test_no_neighbor_of_a_family(
+    up: dict[str, bool | None], sent: dict[str, bool | None], said: list[str]
+) -> None:
+    """That a family has no neighbor at all is not told as if one were down."""
+    routes = [
+        shown("192.0.2.1/32", "", {A: True}),
+        shown("2001:db8::1/128", NO_SESSION, sent),
+        shown("2001:db8::2/128", NO_SESSION, sent),
+    ]
+    assert status.sessions(peers(**up), routes) == [f"sessions: {text}" for text in said]

@@ -65,7 +65,7 @@ def test_still(world: Callable[..., World], caplog: pytest.LogCaptureFixture) ->
     it.still = 61.0
     it.sentinel.look()
     assert len(it.left) == 1
-    assert "nothing has moved for 61 s" in caplog.text
+    assert "no cycle gets on for 61 s" in caplog.text
     assert "ended, ExaBGP starts it again" in caplog.text
     assert "the main thread is at " in caplog.text
 
