@@ -23,6 +23,7 @@ from policy.route import parse_prefix
 from speaker.api import IntentRequest, Reloaded
 from speaker.control.client import SUDO_USER
 from speaker.control.identity import owner
+from speaker.control.reserve import too_few_are_left
 from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
@@ -321,8 +322,12 @@ async def _answering(
         raise ControlError("control: no server")
 
     def connected() -> asyncio.Protocol:
-        most = access.connections
-        return server() if len(server.connections) < most else _Refusing(most)
+        connections = len(server.connections)
+        if connections >= access.connections:
+            return _Refusing(f"{access.connections} connections are open; close some")
+        if too_few_are_left(connections):
+            return _Refusing("busy: too few descriptors are left; raise its limit (LimitNOFILE=)")
+        return server()
 
     try:
         yield connected
@@ -351,11 +356,11 @@ async def _accepting(
 class _Refusing(asyncio.Protocol):
     """Tells who connects that too many do."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        body = json.dumps({"error": f"control: {self._most} connections are open; close some"})
+        body = json.dumps({"error": f"control: {self._why}"})
         head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
         if isinstance(transport, asyncio.WriteTransport):
             transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())

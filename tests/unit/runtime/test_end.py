@@ -25,10 +25,10 @@ NO_CHECKS = '[health]\nsource = "none"\n'
 class Spawned:
     """A vip_watchdog between two pipes, whose other ends are held here."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, more: str) -> None:
         self.socket = directory / "control.sock"
         self._log = directory / "log"
-        config = write_config(directory, NO_CHECKS)
+        config = write_config(directory, more)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "speaker.vip_watchdog", "--config", config],
@@ -59,9 +59,9 @@ class Spawned:
 
 
 @contextmanager
-def spawned(directory: Path) -> Iterator[Spawned]:
-    """Have one that serves its socket."""
-    it = Spawned(directory)
+def spawned(directory: Path, more: str = NO_CHECKS) -> Iterator[Spawned]:
+    """Have one that serves its socket, and that has more in its vip.toml."""
+    it = Spawned(directory, more)
     try:
         eventually(it.socket.exists, within=10, what="the control socket")
         yield it

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker.control import client
-from speaker.control.client import RefusedError
+from speaker.control.client import OutcomeUnknownError, RefusedError
 from speaker.control.running import APPLY
 from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_end import spawned
@@ -27,6 +27,13 @@ def open_now(it: Spawned) -> int:
     return len([*Path(f"/proc/{it.process.pid}/fd").iterdir()])
 
 
+def answers(it: Spawned) -> bool:
+    try:
+        return bool(client.ask(it.socket, "GET", "/history") == [])
+    except OutcomeUnknownError:  # it is busy
+        return False
+
+
 def test_no_descriptors(tmp_path: Path) -> None:
     """Connections that can't be accepted are one line, whatever their number; they are served when they can be."""
     with spawned(tmp_path) as it:
@@ -37,11 +44,40 @@ def test_no_descriptors(tmp_path: Path) -> None:
                 waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
                 waiting.connect(str(it.socket))
             eventually(lambda: "resources: " in it.log, within=5, what="the shortage in the log")
-        eventually(
-            lambda: client.ask(it.socket, "GET", "/history") == [], within=10, what="an answer"
-        )
+        eventually(lambda: answers(it), within=10, what="an answer")
         assert it.log.count("Too many open files") == 1
         assert "Traceback" not in it.log
+
+
+CHECKS = """
+[health]
+source = "tcp"
+interval = "50ms"
+
+[vip."vip-1.tld".services."tcp/80"]
+realservers = ["127.0.0.1:PORT"]
+[vip."vip-2.tld".services."tcp/80"]
+realservers = ["127.0.0.1:PORT"]
+"""
+
+
+def test_a_look_has_its_descriptors(tmp_path: Path) -> None:
+    """Idle connections, however many, leave what a look takes: realservers are looked at as before."""
+    with socket.create_server(("127.0.0.1", 0)) as realserver, ExitStack() as stack:
+        more = CHECKS.replace("PORT", str(realserver.getsockname()[1]))
+        it = stack.enter_context(spawned(tmp_path, more))
+        realserver.settimeout(30)
+        realserver.accept()[0].close()
+        limit = open_now(it) + 80
+        resource.prlimit(it.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        for _ in range(100):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(it.socket))
+        with pytest.raises(OutcomeUnknownError, match="too few descriptors are left"):
+            client.ask(it.socket, "GET", "/history")
+        for _ in range(10):
+            realserver.accept()[0].close()
+        assert "Too many open files" not in it.log
 
 
 def test_a_locked_file(tmp_path: Path) -> None:
