@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker import config
+from speaker.api import IntentRequest, RecordedIntent
 from speaker.runtime.one_shot import OneShot
 from speaker.state.store import Store
 from tests.support.fakes.site import write_config
@@ -35,3 +38,25 @@ def test_a_question_writes_nothing(tmp_path: Path) -> None:
     assert shown[str(V4)] == "drained"
     assert [explained.intent for explained in asked.explain([V4])] == ["drained"]
     assert state.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "% Unknown command", "BGP table version is " + "9" * 5000, "\x1b[2J\xff{", "exit 3"],
+)
+def test_an_intent_is_recorded_whatever_bgpd_answers(tmp_path: Path, answer: str) -> None:
+    """It is durable before bgpd is asked: an answer of another form changes nothing about that."""
+    vtysh, said = tmp_path / "no-vtysh", tmp_path / "said"
+    said.write_text(answer)
+    vtysh.write_text(f"#!/bin/sh\n{answer if answer.startswith('exit') else f'cat {said}'}\n")
+    vtysh.chmod(0o755)
+    loaded = config.load(
+        write_config(tmp_path, BGPD.format(directory=tmp_path)), {"VIP_BACKEND": "quagga"}
+    )
+    (told,) = OneShot(loaded).apply(IntentRequest(mode=Mode.DRAINED, prefixes=(V4,)))
+    assert isinstance(told, RecordedIntent)
+    assert "drained is recorded" in told.recorded
+    assert "now: " in told.recorded
+    store = Store(tmp_path / "state.sqlite3")
+    assert store.intents().of[V4].mode is Mode.DRAINED
+    store.close()
