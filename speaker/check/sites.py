@@ -36,12 +36,25 @@ def compare(own: File, other: File) -> Report:
                 Code.SITES_DIFFER,
                 toml_path(key),
                 said or f"{here.shown(key)} here, {yonder.shown(key)} {there}",
-                "make it the same in both: data centres that disagree may tie for an address, or "
-                "leave it to nobody",
+                _remedy(key),
             )
             for key, said in _differences((), ours, theirs, there)
         )
     )
+
+
+def _remedy(key: Key) -> str:
+    """Return what to do, and what happens else: it depends on what the key is about."""
+    match key:
+        case ("policy", "max_withdraw" | "confirm", *_):
+            why = "else one holds back the same loss of VIPs that the other one carries out"
+        case ("policy", "max_path" | "load_tolerance", *_):
+            why = "else check finds in one what it passes over in the other"
+        case ("health", *_) | ("vip", _, "health" | "services", *_):
+            why = "else the same failure withdraws a VIP in one of them, and not in the other"
+        case _:
+            why = "data centres that disagree may tie for an address, or leave it to nobody"
+    return f"make it the same in both: {why}"
 
 
 def _shared(document: Document) -> dict[str, Any]:

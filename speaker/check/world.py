@@ -131,7 +131,9 @@ def daemon(config: Config) -> Report:
         status = _status(config)
     except SpeakerError:
         return Report()
-    return version(status.daemon) + loaded(status.configuration)
+    # bgpd's own is asked for its version by itself, whether a watchdog runs beside it or not.
+    own = version(status.daemon) if config.settings.backend == "exabgp" else Report()
+    return own + loaded(status.configuration)
 
 
 def loaded(configuration: ConfigurationStatus) -> Report:

@@ -27,7 +27,8 @@ _SESSIONS = {True: "up", False: "DOWN", None: "?"}
 def status_table(answer: Status) -> str:
     """Return `vip_mgmt status`."""
     peers = ", ".join(f"{peer.name} AS{peer.asn} {_SESSIONS[peer.up]}" for peer in answer.peers)
-    head = [f"{answer.dc} on {answer.backend}; peers: {peers or 'none known'}"]
+    daemon = f" ({answer.daemon.name})" if answer.daemon.name else ""
+    head = [f"{answer.dc} on {answer.backend}{daemon}; peers: {peers or 'none known'}"]
     head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
     rows = [_COLUMNS]
     rows += [
@@ -72,7 +73,7 @@ def _peers(route: PrefixStatus) -> str:
     return _NO_SESSION if False in sent else "?"
 
 
-_JSON_KEYS = ("dc", "backend", "configuration", "last_cycle")
+_JSON_KEYS = ("dc", "backend", "daemon", "configuration", "last_cycle")
 _JSON_PEER_KEYS = ("address", "asn", "up")
 _JSON_ROUTE_KEYS = (
     "vip",

@@ -14,7 +14,7 @@ import pytest
 
 from policy.plan import Announce, Change, Drift, Withdraw
 from policy.route import Asn, Route, parse_prefix
-from speaker.backends.base import BackendError, Reading
+from speaker.backends.base import BackendError, Daemon, Reading
 from speaker.backends.quagga import writer
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell, VtyshError
@@ -344,6 +344,22 @@ def test_frr_refuses_one_for_ever() -> None:
     failures = asyncio.run(driver(bgpd).apply(changes))
     assert failures == {bad: "bgpd: refused: % Malformed prefix (link-local address)"}
     assert {V4, V6, last} == bgpd.networks.keys()
+
+
+def test_the_daemon_is_named(bgpd: Bgpd) -> None:
+    """FRR by its version, by the reading that there is anyway; Quagga, which tells none there, by its name."""
+    backend = driver(bgpd)
+    assert backend.daemon() is None
+    asyncio.run(backend.read([V4]))
+    runs = len(bgpd.runs)
+    name, _, number = bgpd.dialect.partition("-")
+    daemon = backend.daemon()
+    assert daemon is not None
+    if name == "frr":
+        assert daemon == Daemon(f"FRR {number}")
+    else:
+        assert daemon == Daemon("Quagga")
+    assert len(bgpd.runs) == runs
 
 
 class Obstinate(Bgpd):

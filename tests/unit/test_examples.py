@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
+from policy.assess import duties
+from policy.intent import Intent, Mode
 from policy.lint.finding import Code
 from speaker import config
+from speaker.api import DaemonStatus, PeerStatus, PrefixStatus, Status
 from speaker.cli import arguments as command_line
+from speaker.cli.tables import status_table
 from speaker.config import ConfigError
 from speaker.config.schema import Document, HealthTable, Table
 from speaker.migration import options as importing
@@ -234,3 +238,64 @@ def test_dev_knows_its_commands() -> None:
     named = {name for page in PAGES for name in re.findall(r"\./dev ([a-z]+)", page.read_text())}
     assert {"demo", "test"} <= named
     assert named <= set(re.findall(r"^\./dev ([a-z]+)", usage, re.MULTILINE))
+
+
+# --- what they print -------------------------------------------------------------------------
+
+README = ROOT / "README.md"
+SESSIONS = ("192.0.2.251", "192.0.2.252")
+DRAINED = Intent(Mode.DRAINED, "root", 1769828400.0, "new kernel")
+
+
+def printed(command: str) -> list[str]:
+    """Return what README says that a command prints."""
+    (found,) = [block for block in blocks(README, "console") if block.startswith(f"# {command}\n")]
+    return found.splitlines()[1:]
+
+
+def test_the_example_of_a_drain() -> None:
+    """README drains and restores what vip.toml.example has under the name."""
+    vip = config.load(VIP_TOML, {}).topology.vip("vip-1.tld")
+    assert vip is not None
+    addresses = [address.prefix for address in vip.addresses]
+    assert printed('vip_mgmt -d vip-1.tld --reason "new kernel"') == [
+        f"bgp_mgt: Deleting route to {prefix}" for prefix in addresses
+    ]
+    assert printed("vip_mgmt -a vip-1.tld") == [
+        f"bgp_mgt: Adding route to {prefix}" for prefix in addresses
+    ]
+
+
+def test_the_example_of_status() -> None:
+    """README shows what status prints of vip.toml.example: the rank, the path, each column's width."""
+    loaded = config.load(VIP_TOML, {"VIP_DC": "par1"})
+    shown = {}
+    for prefix, duty in duties(loaded.topology, loaded.settings.dc).items():
+        drained = duty.vip.name == "vip-1.tld"
+        shown[duty.vip.name, str(prefix)] = PrefixStatus(
+            vip=duty.vip.name,
+            prefix=str(prefix),
+            announced=not drained,
+            peers=dict.fromkeys(SESSIONS, not drained),
+            up=SESSIONS,
+            as_path=tuple(duty.route.attributes.as_path),
+            rank=duty.rank,
+            prepends=duty.profile.prepends,
+            realservers=2 if drained else 3,
+            health="up",
+            intent=Mode.DRAINED if drained else Mode.AUTO,
+            reason=str(DRAINED) if drained else "up: 3 realservers",
+            wanted=not drained,
+            as_wanted=True,
+        )
+    answer = Status(
+        dc="par1",
+        backend="exabgp",
+        daemon=DaemonStatus(name="ExaBGP 5.0.15"),
+        peers=tuple(PeerStatus(address=name, asn=64500, up=True) for name in SESSIONS),
+        trouble=(),
+        routes=tuple(
+            route for (name, _), route in shown.items() if name in {"vip-1.tld", "vip-2.tld"}
+        ),
+    )
+    assert printed("vip_mgmt status vip-1.tld vip-2.tld") == status_table(answer).splitlines()

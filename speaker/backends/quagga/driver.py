@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
-from speaker.backends.base import BackendError, Peer, Reading
+from speaker.backends.base import BackendError, Daemon, Peer, Reading
 from speaker.backends.quagga.reader import Reader
 from speaker.backends.quagga.route_map import RouteMap, route_map
+from speaker.backends.quagga.version import untested
 from speaker.backends.quagga.writer import Writer
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
-    from speaker.backends.base import Daemon
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import Session
     from speaker.backends.quagga.vtysh import Vtysh
@@ -53,6 +53,7 @@ class QuaggaBackend:
         self._writer = Writer(vtysh, self._reader.running, pause)
         self._pause = pause
         self._running: Running | None = None
+        self._seen: Running | None = None
         self._changed = False
         self._sessions: Sequence[Session] = ()
 
@@ -133,7 +134,8 @@ class QuaggaBackend:
                 break
             await self._pause(PASSING_WAIT)
             sent = await self._reader.sent(seen)
-        self._running, self._sessions = seen.running, seen.sessions
+        self._seen = self._running = seen.running
+        self._sessions = seen.sessions
         mute = [session.address for session in seen.sessions if session.needs_policy]
         if not mute:
             return Reading(seen.routes, sent=sent)
@@ -159,8 +161,13 @@ class QuaggaBackend:
                 waited += 1
 
     def daemon(self) -> Daemon | None:
-        """See `Backend.daemon`. bgpd is not asked for its version."""
-        return None
+        """See `Backend.daemon`. Quagga tells no version where it is read; `vip_mgmt check` asks it."""
+        if self._seen is None:
+            return None
+        version = self._seen.version
+        if version is None:
+            return Daemon("Quagga")
+        return Daemon(str(version), "" if version.is_tested else untested())
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

@@ -11,25 +11,32 @@ from policy.errors import PolicyError
 from policy.route import parse_prefix as parse
 from speaker.backends.quagga.asn import PATTERN, asn_of
 from speaker.backends.quagga.route_map import in_numbers
+from speaker.backends.quagga.version import parse_running_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from policy.route import Asn, Prefix
     from speaker.backends.quagga.route_map import RouteMap
+    from speaker.backends.quagga.version import Version
 
 
 @dataclass(slots=True)
 class Running:
     """What running-config says of BGP. `maps` has the lines of each route-map, clauses in order.
 
-    `frr` tells FRR from Quagga, which does not name its version.
+    `version` is FRR's; Quagga does not name its own there.
     """
 
     asns: list[Asn] = field(default_factory=list)
     networks: dict[Prefix, str | None] = field(default_factory=dict)
     maps: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    frr: bool = False
+    version: Version | None = None
+
+    @property
+    def frr(self) -> bool:
+        """Whether it is FRR's."""
+        return self.version is not None
 
     def has(self, wanted: RouteMap) -> bool:
         """Tell whether a route-map is there, and is what it should be, whatever its clause's number."""
@@ -60,7 +67,7 @@ def parse_running(lines: Iterable[str]) -> Running:
             router, name = "", match[1]
             running.maps[name].append(line)
         elif line and not line.startswith((" ", "!")):
-            running.frr = running.frr or line.startswith("frr version ")
+            running.version = running.version or parse_running_version(line)
             if line != "exit":
                 router = name = ""
         elif router == "main" and (match := _NETWORK.fullmatch(line)):

@@ -14,6 +14,7 @@ TESTED = {"FRR": ("8.4", "10.3", "10.7"), "Quagga": ("0.99", "1.2")}
 """Quagga by what it was recorded to say."""
 _NAMES = {"FRRouting": "FRR", "Quagga": "Quagga"}
 _LINE = re.compile(r"(?P<name>FRRouting|Quagga) (?P<number>[0-9]+\.[0-9]+)(?P<rest>\S*) .*")
+_RUNNING = re.compile(r"frr version (?P<number>[0-9]+(\.[0-9]+)?)(?P<rest>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,17 @@ def parse_version(lines: Iterable[str]) -> Version | None:
         if match := _LINE.fullmatch(line.strip()):
             return Version(_NAMES[match["name"]], match["number"], match["rest"])
     return None
+
+
+def parse_running_version(line: str) -> Version | None:
+    """Parse the line of running-config in which FRR names its version: None for any other."""
+    match = _RUNNING.fullmatch(line)
+    return None if match is None else Version("FRR", match["number"], match["rest"])
+
+
+def untested() -> str:
+    """Return what to do about a version that this program is not tested with."""
+    return f"tested are {tested()}: try it beside the others with vip_watchdog --shadow first"
 
 
 def tested() -> str:

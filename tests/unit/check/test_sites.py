@@ -53,6 +53,28 @@ def compared(directory: Path, *changes: tuple[str, str]) -> list[str]:
     ]
 
 
+REMEDIES = [
+    (('rise = "5s"', 'rise = "6s"'), "else the same failure withdraws a VIP in one of them"),
+    (('{ source = "tcp" }', '{ source = "none" }'), "else the same failure withdraws a VIP in one"),
+    (("tcp/25", "tcp/26"), "else the same failure withdraws a VIP in one of them"),
+    (('confirm = "3s"', 'confirm = "4s"'), "else one holds back the same loss of VIPs"),
+    (("[policy]", "[policy]\nload_tolerance = '50%'"), "else check finds in one"),
+    (('["lyo1", "par1"]', '["par1", "lyo1"]'), "may tie for an address, or leave it to nobody"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), REMEDIES)
+def test_the_remedy_is_about_the_key(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    """What happens else is told of what the key is about: a difference of health is no tie."""
+    assert BASE.count(change[0]) == 1
+    one, other = tmp_path / "vip.toml", tmp_path / "other.toml"
+    one.write_text(BASE)
+    other.write_text(BASE.replace(*change))
+    found = compare(config.read(one), config.read(other)).findings
+    assert found
+    assert all(said in finding.remedy for finding in found)
+
+
 MACHINES = [
     [],
     [('[node]\ndc = "par1"', '[node]\ndc = "lyo1"\nbackend = "quagga"')],
