@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SpeakerError as error:
         fault = error
     else:
-        if config.settings.backend == "quagga" and not _is_of_exabgp():
+        if not config.settings.is_spawned and not _is_of_exabgp():
             return _beside_bgpd(path, config, stay=options.daemon)
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.

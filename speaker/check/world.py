@@ -19,7 +19,7 @@ from speaker.errors import SpeakerError
 from speaker.health.ipvs.source import read_table, usual
 from speaker.health.ipvs.table import TableError
 from speaker.resolver.resolver import Family, NameLookupError, Outcome
-from speaker.runtime.assemble import bgpd
+from speaker.runtime.assemble import driver
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -112,7 +112,7 @@ def peers(config: Config) -> Report:
     try:
         neighbours = _of_watchdog(config)
     except SpeakerError as error:
-        if settings.backend == "exabgp":
+        if settings.is_spawned:
             return Report(notes=(f"not checked: peers: {error}",))
         try:
             neighbours = _of_bgpd(config)
@@ -163,6 +163,6 @@ def _of_watchdog(config: Config) -> list[Peer]:
 
 
 def _of_bgpd(config: Config) -> list[Peer]:
-    backend = bgpd(config)
+    backend = driver(config).backend
     asyncio.run(backend.read(()))
     return [Peer(p.address, Asn(p.asn), Asn(p.local_as)) for p in backend.peers()]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.control.client import NotServedError, OutcomeUnknownError
 from speaker.control.running import RunningWatchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from policy.route import Prefix
     from speaker.api import (
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
         RecordedIntent,
         Status,
     )
-    from speaker.config.settings import Backend, Config
+    from speaker.config.settings import Config
 
 T = TypeVar("T")
 
@@ -35,32 +34,17 @@ UNTIL_SERVED = 1.5
 def _state_file(
     config: Config, why: str, takes_effect: str = "", wait: float | None = None
 ) -> Operations:
-    from speaker.control.offline import (
-        StateFile,
-    )  # slow to import, and of no use where a watchdog answers
+    # slow to import, and of no use where a watchdog answers
+    from speaker.control.offline import StateFile
 
     return StateFile(config, why, takes_effect, wait=wait)
 
 
 def _one_shot(config: Config, why: str) -> Operations:
-    from speaker.runtime.one_shot import OneShot  # slow to import, and rarely needed
+    from speaker.runtime.one_shot import OneShot  # likewise
 
     del why  # it is the rule beside bgpd that no watchdog runs
     return OneShot(config)
-
-
-@dataclass(frozen=True, slots=True)
-class _Without:
-    """What answers for a backend where no watchdog does, given why; and whether one always runs beside it."""
-
-    answers: Callable[[Config, str], Operations]
-    always_runs: bool
-
-
-_BACKENDS: Mapping[Backend, _Without] = {
-    "exabgp": _Without(_state_file, always_runs=True),
-    "quagga": _Without(_one_shot, always_runs=False),
-}
 
 
 class FirstAnswer:
@@ -75,8 +59,8 @@ class FirstAnswer:
         """
         self._config = config
         self._tell = tell
-        self._without = _BACKENDS[config.settings.backend]
-        patience = UNTIL_SERVED if self._without.always_runs else 0.0
+        self._should_run = config.settings.is_spawned
+        patience = UNTIL_SERVED if self._should_run else 0.0
         self._running = RunningWatchdog.of(config, patience=patience)
 
     def status(self) -> Status:
@@ -103,7 +87,11 @@ class FirstAnswer:
         except OutcomeUnknownError:
             control = self._config.settings.control
             why = f"control: {control}: vip_watchdog runs, and gives no answer"
-        return ask(self._without.answers(self._config, why))
+        return ask(self._without(why))
+
+    def _without(self, why: str) -> Operations:
+        """Return what answers where no watchdog does."""
+        return (_state_file if self._should_run else _one_shot)(self._config, why)
 
     def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
         """See `Operations.apply`.
@@ -115,7 +103,7 @@ class FirstAnswer:
             return self._running.apply(request)
         except NotServedError as error:
             why = str(error)
-            if self._without.always_runs:
+            if self._should_run:
                 self._tell(why)
         except OutcomeUnknownError as error:
             if request.dry_run:
@@ -126,4 +114,4 @@ class FirstAnswer:
                 "the peers have is unknown"
             )
             return _state_file(self._config, str(error), when, LAST).apply(request)
-        return self._without.answers(self._config, why).apply(request)
+        return self._without(why).apply(request)

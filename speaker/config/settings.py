@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Backend = Literal["exabgp", "quagga"]
 Source = Literal["ipvs", "tcp", "none"]
+SPAWNING: frozenset[Backend] = frozenset({"exabgp"})
+"""Backends whose daemon runs vip_watchdog as its process. Beside the others cron or systemd does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class Settings:
     health: dict[str, HealthSettings]
     exabgp: ExabgpSettings
     quagga: QuaggaSettings
+
+    @property
+    def is_spawned(self) -> bool:
+        """Whether the daemon runs vip_watchdog: then one always runs, where the daemon does."""
+        return self.backend in SPAWNING
 
 
 @dataclass(frozen=True, slots=True)

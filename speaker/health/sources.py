@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
@@ -15,14 +17,11 @@ from speaker.health.tcp import TcpSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy.health import Service
-    from policy.route import Prefix
-    from policy.topology import Topology
+    from policy.topology import Address, Topology, Vip
     from speaker.clock import Clock
-    from speaker.config.settings import HealthSettings
+    from speaker.config.settings import HealthSettings, Source
     from speaker.health.base import HealthSource
     from speaker.health.ipvs.table import TableReader
-    from speaker.units import Endpoint
 
 
 PATIENCE = 0.02
@@ -102,6 +101,53 @@ class Together:
             await source.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The VIPs of one source, address by address, and what sources may need to look at them.
+
+    `before` are the sources in whose place these come.
+    """
+
+    topology: Topology
+    addresses: Sequence[tuple[Vip, Address]]
+    health: Mapping[str, HealthSettings]
+    clock: Clock
+    readers: Sequence[TableReader] | None
+    before: HealthSource | None
+
+
+def _ipvs(chosen: Chosen) -> HealthSource:
+    watched = [
+        Watched(
+            address.prefix,
+            frozenset(item.number for item in vip.health.required if item.protocol == FWMARK),
+            chosen.health[vip.name].ignore,
+        )
+        for vip, address in chosen.addresses
+    ]
+    needed = any(vip.health.checker.required for vip in chosen.topology.vips)
+    before = _ipvs_of(chosen.before)
+    known = None if before is None else before.keepalived
+    keepalived = (known or Keepalived(chosen.clock.steady)) if needed else None
+    return IpvsSource(watched, readers=chosen.readers, keepalived=keepalived, before=before)
+
+
+def _ipvs_of(source: HealthSource | None) -> IpvsSource | None:
+    """Return the source `ipvs` among the sources of a configuration, where it has one."""
+    among = source.sources if isinstance(source, Together) else ()
+    return next((each for each in among if isinstance(each, IpvsSource)), None)
+
+
+def _tcp(chosen: Chosen) -> HealthSource:
+    return TcpSource(
+        {address.prefix: chosen.health[vip.name].realservers for vip, address in chosen.addresses}
+    )
+
+
+SOURCES: Mapping[Source, Callable[[Chosen], HealthSource]] = {"ipvs": _ipvs, "tcp": _tcp}
+"""The sources of health, by their name in vip.toml. `none` looks at nothing."""
+
+
 def sources_for(
     topology: Topology,
     health: Mapping[str, HealthSettings],
@@ -122,30 +168,14 @@ def sources_for(
         before: the sources in whose place these come. What they know of IPVS is taken over: to
             read thousands of virtual servers for the first time takes long.
     """
-    watched: list[Watched] = []
-    realservers: dict[Prefix, Mapping[Service, tuple[Endpoint, ...]]] = {}
+    chosen: dict[Source, list[tuple[Vip, Address]]] = defaultdict(list)
     for vip, address in topology:
-        own = health[vip.name]
-        if own.source == "ipvs":
-            marks = {item.number for item in vip.health.required if item.protocol == FWMARK}
-            watched.append(Watched(address.prefix, frozenset(marks), own.ignore))
-        elif own.source == "tcp":
-            realservers[address.prefix] = own.realservers
-    sources: list[HealthSource] = []
-    if watched:
-        needed = any(vip.health.checker.required for vip in topology.vips)
-        ipvs = _ipvs_of(before)
-        known = None if ipvs is None else ipvs.keepalived
-        keepalived = (known or Keepalived(clock.steady)) if needed else None
-        sources.append(IpvsSource(watched, readers=readers, keepalived=keepalived, before=ipvs))
-    if realservers:
-        sources.append(TcpSource(realservers))
+        chosen[health[vip.name].source].append((vip, address))
+    sources = [
+        make(Chosen(topology, chosen[name], health, clock, readers, before))
+        for name, make in SOURCES.items()
+        if name in chosen
+    ]
     if here := [a.prefix for vip, a in topology if vip.health.require_address]:
         sources.append(AddressSource(here))
     return Together(sources, wake)
-
-
-def _ipvs_of(source: HealthSource | None) -> IpvsSource | None:
-    """Return the source `ipvs` among the sources of a configuration, where it has one."""
-    among = source.sources if isinstance(source, Together) else ()
-    return next((each for each in among if isinstance(each, IpvsSource)), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from speaker.backends.dry_run import DryRun
@@ -14,13 +16,14 @@ from speaker.state.following import FollowingStore
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from policy.route import Prefix
     from policy.topology import Profile, Topology
     from speaker.backends.base import Backend
     from speaker.backends.exabgp.driver import ExabgpBackend
     from speaker.clock import Clock
+    from speaker.config.settings import Backend as BackendName
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
     from speaker.reconcile.alarms import Troubles
@@ -76,23 +79,42 @@ def sources(
 # --- the drivers -------------------------------------------------------------------------------
 
 
-def bgpd(config: Config) -> QuaggaBackend:
-    """Return the driver of bgpd, with its part of a configuration."""
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A daemon's driver, and how it is given its part of a configuration."""
+
+    backend: Backend
+    configure: Callable[[Config], None]
+
+
+def _bgpd(config: Config) -> Driver:
     backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
-    configure_bgpd(backend, config)
-    return backend
+    return Driver(backend, partial(configure_bgpd, backend))
 
 
-def beside_bgpd(
+DRIVERS: Mapping[BackendName, Callable[[Config], Driver]] = {"quagga": _bgpd}
+"""The drivers of daemons beside which vip_watchdog and vip_mgmt run. Those that run vip_watchdog
+themselves (`SPAWNING`) have a file each in `speaker.runtime`, because their driver has its pipes."""
+
+
+def driver(config: Config) -> Driver:
+    """Return the driver of the daemon that a configuration names, with its part of that."""
+    made = DRIVERS[config.settings.backend](config)
+    made.configure(config)
+    return made
+
+
+def beside(
     config: Config,
     lock: Lock | None = None,
     *,
     only: Collection[Prefix] | None = None,
     dry_run: bool = False,
 ) -> Watchdog:
-    """Return a reconciler beside bgpd. A dry run writes nothing. See `reconciler`."""
-    driver = bgpd(config)
-    backend = DryRun(driver) if dry_run else driver
+    """Return a reconciler beside the daemon. A dry run writes nothing. See `reconciler`."""
+    backend = driver(config).backend
+    if dry_run:
+        backend = DryRun(backend)
     return reconciler(config, backend, only=only, dry_run=dry_run, lock=lock)
 
 

@@ -15,7 +15,7 @@ from speaker.health.keepalived import process as keepalived
 from speaker.reconcile import status as states
 from speaker.reconcile.lock import FileLock, Kept
 from speaker.reconcile.reach import NO_SESSION
-from speaker.runtime.assemble import beside_bgpd, bgpd, configure_bgpd
+from speaker.runtime.assemble import Driver, beside, driver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ def run_pass(config: Config) -> bool:
         raise NotBegunError("Only run as root !")
     if _needs_keepalived(config) and not keepalived.is_running():
         raise NotBegunError("fatal error : keepalived not running !")
-    return asyncio.run(one_pass(config, partial(beside_bgpd, config)))
+    return asyncio.run(one_pass(config, partial(beside, config)))
 
 
 def _needs_keepalived(config: Config) -> bool:
@@ -130,18 +130,20 @@ def stay(path: Path, config: Config) -> bool:
     from speaker.runtime.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
     from speaker.supervision.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
 
-    backend = bgpd(config)
+    own = driver(config)
     lock = FileLock(DAEMONS_PATIENCE)
 
     def configured(config: Config) -> None:
-        configure_bgpd(backend, config)
+        own.configure(config)
         lock.configure(config.settings.state)
 
     async def farewell(_: Watchdog) -> None:
         """Leave the routes as they are."""
 
     async def run() -> bool:
-        service = Service(path, "quagga", backend, configured, farewell, lock=lock)
+        service = Service(
+            path, config.settings.backend, Driver(own.backend, configured), farewell, lock=lock
+        )
         manager = "systemd" if "INVOCATION_ID" in os.environ else ""
         sentinel = Sentinel(service.still, leave, started_again=manager)
         await service.run(sentinel=sentinel)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.driver import ExabgpBackend
-from speaker.runtime.assemble import configure_exabgp
+from speaker.runtime.assemble import Driver, configure_exabgp
 from speaker.runtime.service import Service
 from speaker.supervision.sentinel import Sentinel, leave
 from speaker.supervision.supervisor import Part
@@ -47,8 +47,7 @@ async def run(path: Path) -> bool:
     service = Service(
         path,
         "exabgp",
-        backend,
-        partial(configure_exabgp, backend),
+        Driver(backend, partial(configure_exabgp, backend)),
         farewell,
         [Part("exabgp", backend.run)],
     )

@@ -1,4 +1,4 @@
-"""Operations over bgpd itself, where no daemon runs: each looks, and acts on what it sees, once."""
+"""Operations over the routing daemon itself, beside which no watchdog runs: each looks, and acts, once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speaker.control.identity import user
 from speaker.control.offline import StateFile
 from speaker.reconcile import intents, status
 from speaker.reconcile.lock import FileLock, LockError, NoLock
-from speaker.runtime.assemble import beside_bgpd
+from speaker.runtime.assemble import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ is recorded already."""
 
 
 class OneShot:
-    """What bgpd shows, and takes. It is `Operations`."""
+    """What the daemon shows, and takes. It is `Operations`."""
 
     def __init__(self, config: Config) -> None:
         """Ask nothing yet."""
@@ -76,12 +76,12 @@ class OneShot:
         """
         prefixes, dry_run = request.prefixes, request.dry_run
         intent = request.intent(user(), time.time())
-        make = partial(beside_bgpd, self._config, only=prefixes, dry_run=dry_run)
+        make = partial(beside, self._config, only=prefixes, dry_run=dry_run)
         return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
 
     def _looked(self, *, blind: bool = True) -> Watchdog:
         async def look() -> Watchdog:
-            watchdog = beside_bgpd(self._config, dry_run=True)  # a question writes nothing
+            watchdog = beside(self._config, dry_run=True)  # a question writes nothing
             try:
                 await watchdog.look()
             except BackendError:

@@ -15,10 +15,9 @@ from speaker.config import ConfigError
 from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
-from speaker.health.addresses import AddressEvents
-from speaker.health.keepalived.fifo import Fifo
 from speaker.reconcile.alarms import Troubles
 from speaker.runtime import assemble
+from speaker.runtime.listeners import LISTENERS
 from speaker.runtime.reloads import Outcome, Reloads
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from pathlib import Path
 
-    from speaker.backends.base import Backend
     from speaker.config.settings import Config, Settings
     from speaker.health.base import HealthSource
     from speaker.reconcile.lock import Lock
     from speaker.reconcile.reconciler import Watchdog
+    from speaker.runtime.assemble import Driver
     from speaker.supervision.sentinel import Sentinel
 
 log = logging.getLogger(__name__)
@@ -56,29 +55,6 @@ async def _serve_readers(watchdog: Watchdog) -> None:
     await control.serve(read.path, watchdog, access)
 
 
-async def _listen(watchdog: Watchdog) -> None:
-    """Look whenever keepalived says that something happened."""
-
-    def where() -> Path | None:
-        settings = watchdog.config.settings
-        is_needed = any(own.source == "ipvs" for own in settings.health.values())
-        return settings.keepalived_fifo if is_needed else None
-
-    def note(text: str) -> None:
-        watchdog.troubles.note("events", text)
-
-    await Fifo(where, watchdog.wake, note).run()
-
-
-async def _listen_for_addresses(watchdog: Watchdog) -> None:
-    """Look whenever an address comes or goes, where some VIP's must be here."""
-
-    def wanted() -> bool:
-        return any(vip.health.require_address for vip in watchdog.config.topology.vips)
-
-    await AddressEvents(wanted, watchdog.wake).run()
-
-
 _AT_START = "node.state, control and read… take effect at the next start only"
 
 
@@ -97,8 +73,7 @@ class Service:
         self,
         path: Path,
         name: str,
-        backend: Backend,
-        configure: Callable[[Config], None],
+        driver: Driver,
         farewell: Callable[[Watchdog], Awaitable[None]],
         parts: Sequence[Part] = (),
         lock: Lock | None = None,
@@ -108,16 +83,14 @@ class Service:
         Args:
             path: the configuration.
             name: the backend that it must name.
-            backend: the driver.
-            configure: gives the driver its part of a configuration.
+            driver: the daemon's.
             farewell: is awaited at the end.
             parts: what else runs, from before there is a watchdog until after the farewell.
             lock: keeps other runs from the daemon, where there may be any.
         """
         self._path = path
         self._name = name
-        self._backend = backend
-        self._configure = configure
+        self._driver = driver
         self._farewell = farewell
         self._parts = parts
         self._lock = lock
@@ -201,8 +174,7 @@ class Service:
             Part("cycles", self._with(lambda watchdog: watchdog.run())),
             Part("control", self._with(self._serve)),
             Part("read", self._with(_serve_readers)),
-            Part("keepalived_fifo", self._with(_listen)),
-            Part("addresses", self._with(_listen_for_addresses)),
+            *(Part(name, self._with(listen)) for name, listen in LISTENERS.items()),
         )
 
     def _with(
@@ -265,9 +237,13 @@ class Service:
         """Return a watchdog, or None where something must be mended first. May take seconds."""
         try:
             config = self._load()
-            self._configure(config)
+            self._driver.configure(config)
             return assemble.reconciler(
-                config, self._backend, wake=self._look, troubles=self._troubles, lock=self._lock
+                config,
+                self._driver.backend,
+                wake=self._look,
+                troubles=self._troubles,
+                lock=self._lock,
             )
         except SpeakerError as error:
             self._complain(str(error))
@@ -300,7 +276,7 @@ class Service:
         try:
             old = watchdog.config
             config, source = await asyncio.to_thread(self._load_with_sources, watchdog)
-            await watchdog.configure(config, source, self._configure)
+            await watchdog.configure(config, source, self._driver.configure)
         except Exception as error:
             heed_cancellation()
             outcome.refused(error)

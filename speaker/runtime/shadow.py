@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -191,8 +190,8 @@ class _Run:
     def __init__(self, config: Config) -> None:
         clock = SystemClock()
         self.disagreements = Disagreements(clock, self._reason)
-        self._bgpd = assemble.bgpd(config)
-        shadow = Shadow(self._bgpd, self.disagreements.note)
+        self._driver = assemble.driver(config)
+        shadow = Shadow(self._driver.backend, self.disagreements.note)
         self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True, follow=True)
 
     def _reason(self, prefix: Prefix) -> str:
@@ -211,7 +210,7 @@ class _Run:
             return config, assemble.sources(config, self.watchdog.clock)
 
         config, source = await asyncio.to_thread(load)
-        await self.watchdog.configure(config, source, partial(assemble.configure_bgpd, self._bgpd))
+        await self.watchdog.configure(config, source, self._driver.configure)
 
 
 def once(config: Config) -> bool:

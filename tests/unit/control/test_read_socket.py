@@ -20,6 +20,7 @@ from speaker.config.load import ConfigError, load
 from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.server import MAX_QUESTION, READERS, Access, ControlError, serve, serving
+from speaker.runtime.assemble import Driver
 from speaker.runtime.service import Service
 from tests.support.fakes.site import V4, Site, running, write_config
 from tests.support.lab.eventually import eventually
@@ -249,7 +250,7 @@ def test_a_service_has_both(tmp_path: Path) -> None:
 
     async def main() -> None:
         service, end = (
-            Service(path, "exabgp", Daemon(), lambda _: None, farewell),
+            Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell),
             asyncio.Event(),
         )
         task = asyncio.create_task(service.run(end))

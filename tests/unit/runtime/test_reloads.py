@@ -12,6 +12,7 @@ import pytest
 
 from speaker import vip_mgmt
 from speaker.control import client
+from speaker.runtime.assemble import Driver
 from speaker.runtime.reloads import ReloadError, Reloads
 from speaker.runtime.service import Service
 from tests.support.fakes.site import write_config
@@ -38,7 +39,7 @@ def served(path: Path, ask: Callable[[], Any]) -> Any:
     async def farewell(_: object) -> None: ...
 
     async def main() -> Any:
-        service = Service(path, "exabgp", Daemon(), lambda _: None, farewell)
+        service = Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell)
         end = asyncio.Event()
         running = asyncio.create_task(service.run(end))
         try:

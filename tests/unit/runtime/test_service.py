@@ -18,6 +18,7 @@ import pytest
 from policy.plan import apply
 from speaker.backends.base import Reading
 from speaker.runtime import service as service_module
+from speaker.runtime.assemble import Driver
 from speaker.runtime.service import Service
 from speaker.supervision.supervisor import Part
 from tests.support.fakes.site import TOML, write_config
@@ -79,7 +80,7 @@ def test_a_fault_of_ours_in_a_new_configuration(
                 await asyncio.sleep(0.01)
 
     async def main() -> None:
-        service = Service(path, "exabgp", Daemon(), configure, farewell)
+        service = Service(path, "exabgp", Driver(Daemon(), configure), farewell)
         running = asyncio.create_task(service.run())
         await until("started:")
         os.kill(os.getpid(), signal.SIGHUP)
@@ -107,7 +108,7 @@ def test_a_file_that_is_not_loaded(
     async def farewell(_: Watchdog) -> None: ...
 
     async def main() -> None:
-        service = Service(path, "exabgp", Daemon(), lambda _: None, farewell)
+        service = Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell)
         end = asyncio.Event()
         running = asyncio.create_task(service.run(end))
         await _until(lambda: "started:" in caplog.text)
@@ -155,7 +156,7 @@ class Unwell(Service):
         self.starts: list[float] = []
         self._name_of_it, self._sick = name, sick
         others = [self._replaced(Part("exabgp", read))]
-        super().__init__(path, "exabgp", Daemon(), lambda _: None, farewell, others)
+        super().__init__(path, "exabgp", Driver(Daemon(), lambda _: None), farewell, others)
 
     def parts(self) -> list[Part]:
         return [self._replaced(part) for part in super().parts()]
@@ -254,7 +255,9 @@ class Loading:
         self.path = directory / "vip.toml"
         self.path.write_text(self.text)
         self.daemon = Noting()
-        self.service = Service(self.path, "exabgp", self.daemon, lambda _: None, self._farewell)
+        self.service = Service(
+            self.path, "exabgp", Driver(self.daemon, lambda _: None), self._farewell
+        )
 
     async def _farewell(self, watchdog: Watchdog) -> None:
         del watchdog

@@ -1,0 +1,45 @@
+"""What wakes a watchdog that stays before its interval is over: events of other programs, each with its listener."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.health.addresses import AddressEvents
+from speaker.health.keepalived.fifo import Fifo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+
+    from speaker.reconcile.reconciler import Watchdog
+
+
+async def _keepalived(watchdog: Watchdog) -> None:
+    """Look whenever keepalived says that something happened."""
+
+    def where() -> Path | None:
+        settings = watchdog.config.settings
+        is_needed = any(own.source == "ipvs" for own in settings.health.values())
+        return settings.keepalived_fifo if is_needed else None
+
+    def note(text: str) -> None:
+        watchdog.troubles.note("events", text)
+
+    await Fifo(where, watchdog.wake, note).run()
+
+
+async def _addresses(watchdog: Watchdog) -> None:
+    """Look whenever an address comes or goes, where some VIP's must be here."""
+
+    def wanted() -> bool:
+        return any(vip.health.require_address for vip in watchdog.config.topology.vips)
+
+    await AddressEvents(wanted, watchdog.wake).run()
+
+
+LISTENERS: Mapping[str, Callable[[Watchdog], Coroutine[None, None, None]]] = {
+    "keepalived_fifo": _keepalived,
+    "addresses": _addresses,
+}
+"""Each runs for as long as the watchdog, and calls its `wake`. It is started again where it fails,
+which is an alarm by this name."""
