@@ -12,7 +12,7 @@ import json
 import logging
 import socket
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
@@ -85,7 +85,7 @@ class Control:
 
     def application(self, *, asks_only: bool = False) -> web.Application:
         """Return the web application, on which some may only ask."""
-        guards = [_errors, self._only_questions] if asks_only else [_errors]
+        guards = [_sent, _errors, self._only_questions] if asks_only else [_sent, _errors]
         size = MAX_QUESTION if asks_only else MAX_REQUEST
         application = web.Application(client_max_size=size, middlewares=guards)
         application.add_routes(
@@ -213,6 +213,30 @@ def _look_at(task: asyncio.Future[Any]) -> None:
     """Say what became of what not everybody has waited for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s", error)
+
+
+@web.middleware
+async def _sent(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Send the answer, and close the connection of a caller who does not read it."""
+    response: web.StreamResponse = await handler(request)
+    sending = asyncio.ensure_future(_send(request, response))
+    try:
+        while not sending.done() and (transport := request.transport) is not None:
+            left = transport.get_write_buffer_size()
+            await asyncio.wait({sending}, timeout=IDLE)
+            if not sending.done() and transport.get_write_buffer_size() >= left:
+                transport.abort()
+                break
+        with suppress(ConnectionError):  # the library hears of it by itself
+            await sending
+    finally:
+        sending.cancel()
+    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse) -> None:
+    await response.prepare(request)
+    await response.write_eof()
 
 
 @web.middleware

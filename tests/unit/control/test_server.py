@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pwd
+import select
 import socket
 import sqlite3
 import stat
@@ -22,7 +23,15 @@ from speaker.control import client, identity
 from speaker.control import server as control
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.offline import StateFile
-from speaker.control.server import ANSWER_WITHIN, CHECK, CONNECTIONS, ControlError, serve, serving
+from speaker.control.server import (
+    ANSWER_WITHIN,
+    CHECK,
+    CONNECTIONS,
+    IDLE,
+    ControlError,
+    serve,
+    serving,
+)
 from tests.support.fakes.site import SECOND, V4, V6, Site, running
 from tests.support.lab.eventually import eventually
 from tests.support.lab.user import nobody, reachable
@@ -711,6 +720,34 @@ def test_many_connections(tmp_path: Path) -> None:
         eventually(lambda: answers(site.control), within=5, what="an answer")
 
     served(tmp_path, ask)
+
+
+def test_who_says_or_reads_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Connections of callers who say nothing, stop in the midst, or don't read, are closed after a while."""
+    status = b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n"
+    post = b"POST /intents HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+
+    def ask(site: Site) -> None:
+        poll = select.poll()
+        with ExitStack() as stack:
+            for said in (b"", status[:-2], post, status, status * 2000):
+                caller = stack.enter_context(socket.socket(socket.AF_UNIX))
+                caller.connect(str(site.control))
+                caller.settimeout(0)
+                poll.register(caller, 0)
+                with suppress(BlockingIOError):
+                    caller.sendall(said)
+
+            def closed() -> int:
+                return len(poll.poll(0))  # those whose other end is closed, whether read or not
+
+            assert closed() == 0
+            eventually(lambda: closed() == 5, within=4 * IDLE, what="the end of all of them")
+            assert answers(site.control)
+
+    caplog.clear()
+    served(tmp_path, ask)
+    assert "Traceback" not in caplog.text
 
 
 def test_refused_by_the_state_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
