@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FIRST = IPv4Address("198.18.0.0")
 
+pytestmark = pytest.mark.slow  # it measures
+
 
 def many(count: int) -> str:
     """Return so many VIPs of vip.toml, each with an address."""

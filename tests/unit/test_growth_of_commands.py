@@ -33,6 +33,8 @@ next_hop = {{ ipv6 = "2001:db8:ffff::2" }}
 
 # --- what vip.toml has ---------------------------------------------------------------------------
 
+pytestmark = pytest.mark.slow  # it measures
+
 
 def many(count: int, *lines: str) -> str:
     """Return so many VIPs with an address each."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 FIRST = IPv4Address("198.18.0.0")
 
+pytestmark = pytest.mark.slow  # it measures
+
 
 def hosts(count: int) -> list[Prefix]:
     return [parse_prefix(f"{FIRST + number}/32") for number in range(count)]

@@ -175,6 +175,7 @@ MANY = [f"198.51.100.{n}" for n in range(250)]
 VIPS = "\n".join(f'[vip."{a}.tld"]\naddresses = ["{a}"]' for a in MANY)
 
 
+@pytest.mark.slow
 @dialects
 def test_drained_prefixes_are_not_withdrawn_all_the_time(tmp_path: Path, dialect: Dialect) -> None:
     """ExaBGP logs each prefix of a withdrawal: over hours there are few, and none for who lacks the family."""
