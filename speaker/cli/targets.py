@@ -104,6 +104,10 @@ def _by_vip(
     if isinstance(answer, NameLookupError):
         return Targets(tuple(prefixes), (f"{answer}; going on with what vip.toml has",))
     notes = []
+    if answer.outcome is Outcome.ABSENT:
+        return Targets(
+            tuple(prefixes), (f"{vip.name}: DNS does not have it; going on with what vip.toml has",)
+        )
     if answer.outcome is Outcome.SILENT:
         return Targets(
             tuple(prefixes),
