@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     seconds = float(arguments[0]) if arguments else 60.0
     names = arguments[1:] or [*all_parsers()]
     processes = max(1, os.cpu_count() or 1)
-    share = seconds * processes / len(names)
+    share = seconds * min(processes, len(names)) / len(names)
     number = secrets.randbits(32)
     with ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1
