@@ -61,6 +61,10 @@ class Case(NamedTuple):
         same = facts.duty is before.duty and facts == before
         return same and self.judged_at <= now and (due is None or now < due)
 
+    def health_under(self, facts: Facts, now: float) -> AddressHealth | None:
+        """Return its health where that is as it was, because nothing changed but what an operator wants."""
+        return self.health if self.holds(facts._replace(intent=self.facts.intent), now) else None
+
 
 class Inputs(NamedTuple):
     """What all prefixes are judged by. Where it is the same for a prefix, so are its `Facts`."""
@@ -150,7 +154,10 @@ def judge_all(
     for prefix in changed & duties.keys():
         facts, case = inputs.facts(prefix), before.cases.get(prefix)
         if case is None or not case.holds(facts, now):
-            new[prefix] = _case(facts, remembered.get(prefix, {}), now, verdicts)
+            verdict = None if case is None else case.health_under(facts, now)
+            if verdict is None and facts.checked:
+                verdict = _health(facts, remembered.get(prefix, {}), now, verdicts)
+            new[prefix] = _case(facts, verdict, now)
     if not new and is_same:
         return before._replace(inputs=inputs, now=now)
     if is_same:
@@ -161,10 +168,10 @@ def judge_all(
     if is_same and all(case.health is not None for case in new.values()):
         fresh = {p: case.health for p, case in new.items() if case.health is not None}
         health = {**before.health, **fresh}
-        memory = {**before.remembered, **{p: verdict.memory for p, verdict in fresh.items()}}
+        memory = {**before.remembered, **{p: found.memory for p, found in fresh.items()}}
     else:
         health = {p: case.health for p, case in cases.items() if case.health is not None}
-        memory = {p: verdict.memory for p, verdict in health.items()}
+        memory = {p: found.memory for p, found in health.items()}
     dues = {p: due for p, due in before.dues.items() if p not in new and p in duties}
     dues |= {p: case.due for p, case in new.items() if case.due is not None}
     decisions = (
@@ -175,14 +182,8 @@ def judge_all(
     return Judged(inputs, now, cases, dues, damped, health, memory, decisions)
 
 
-def _case(
-    facts: Facts,
-    memory: Mapping[Service, ServiceMemory],
-    now: float,
-    judged: dict[object, AddressHealth],
-) -> Case:
-    """Judge and decide one prefix."""
-    health = _health(facts, memory, now, judged) if facts.checked else None
+def _case(facts: Facts, health: AddressHealth | None, now: float) -> Case:
+    """Decide one prefix."""
     decision = _decide(facts, facts.intent, health, now)
     rule = facts.duty.vip.health.damping
     until = facts.damping.until(rule, now) if rule and facts.damping else None

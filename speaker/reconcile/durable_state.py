@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.decide import Cause
@@ -52,6 +53,29 @@ _UNKNOWN = (
 )
 PASSING = 1.0
 """For how long the intents may be unreadable before it is said, in seconds: others write, too."""
+
+
+class _Span(NamedTuple):
+    """From when until when what was made of intents holds: an end comes, or the clock is set back."""
+
+    found: Intents
+    prefixes: Collection[Prefix]
+    since: float
+    until: float
+
+    @classmethod
+    def at(cls, found: Intents, prefixes: Collection[Prefix], now: float) -> _Span:
+        """Return the one that begins now (seconds since the epoch)."""
+        ends = (intent.until for intent in found.of.values() if intent.until is not None)
+        return cls(found, prefixes, now, min((end for end in ends if end > now), default=inf))
+
+    def holds(self, found: Intents, prefixes: Collection[Prefix], now: float) -> bool:
+        """Tell whether it holds for the very same intents."""
+        is_same = self.found is found and self.prefixes is prefixes
+        return is_same and self.since <= now < self.until
+
+
+_NEVER = _Span(Intents(), (), inf, -inf)
 
 
 class _Judged(NamedTuple):
@@ -94,6 +118,7 @@ class Ledger:
         self.damping: Mapping[Prefix, Damping] = found.damping
         self._intents: dict[Prefix, Intent] = {}
         self._ended: Mapping[Prefix, Intent] = {}
+        self._told = self._looked_for_ended = _NEVER
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
         self.were_up: frozenset[Prefix] = frozenset()
@@ -214,6 +239,8 @@ class Ledger:
     def intents(self) -> Mapping[Prefix, Intent]:
         """Return the intents that are in force, as last read. The same object while they are the same."""
         now = self._clock.wall()
+        if self._told.holds(self._found, self._prefixes, now):
+            return self._intents
         intents = {
             prefix: intent
             for prefix, intent in self._found.of.items()
@@ -221,6 +248,7 @@ class Ledger:
         }
         if intents != self._intents:
             self._intents = intents
+        self._told = _Span.at(self._found, self._prefixes, now)
         return self._intents
 
     async def refresh(self) -> bool:
@@ -248,10 +276,12 @@ class Ledger:
             }
             self._found = found
         now = self._clock.wall()
-        ended = {p: intent for p, intent in self._found.of.items() if not intent.in_force(now)}
-        if ended.items() - self._ended.items():
-            self._news.expired = now
-        self._ended = ended
+        if not self._looked_for_ended.holds(self._found, (), now):
+            ended = {p: intent for p, intent in self._found.of.items() if not intent.in_force(now)}
+            if ended.items() - self._ended.items():
+                self._news.expired = now
+            self._ended = ended
+            self._looked_for_ended = _Span.at(self._found, (), now)
         return True
 
     async def _read(self) -> Intents | Remembered:

@@ -72,6 +72,10 @@ class IntentReader:
     def __init__(self) -> None:
         self._known: dict[Row, tuple[Prefix, Intent]] = {}
 
+    def expect(self, rows: Mapping[Row, tuple[Prefix, Intent]]) -> None:
+        """Know what rows mean that were written, so that reading them does not take their parsing."""
+        self._known = {**self._known, **rows}
+
     def read(self, rows: Iterable[Row]) -> Intents:
         """Return the intents of rows `prefix, mode, owner, reason, since, until`."""
         known: dict[Row, tuple[Prefix, Intent]] = {}

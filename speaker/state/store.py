@@ -320,6 +320,7 @@ class Store:
                     for p, intent in intents.items()
                 ],
             )
+        self._rows.expect(dict(zip(new, intents.items(), strict=True)))
         self._intents_version = -1
         return replaced
 

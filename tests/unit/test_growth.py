@@ -147,11 +147,12 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
     async def main(directory: Path, more: str, scene: Callable[[Site], Awaitable[Any]]) -> Work:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(directory, more=more, clock=clock, cycles=False) as site:
-            if scene is restore:
+            if scene in {restore, look_at_drained}:
                 await drain(site)
             await asyncio.sleep(20.0)
             await rest(site)
             await site.watchdog.record()  # in a thread of its own, which virtual time has not
+            await site.watchdog.cycle()
             with counting() as work:
                 await scene(site)
             return work
@@ -173,6 +174,11 @@ def test_of_a_watchdog(measure: Callable[..., Work], scene: Any, shape: Any) -> 
     assert_linear(lambda count: measure(count, scene, shape))
 
 
+async def look_at_drained(site: Site) -> None:
+    """Nothing changes, and all are drained."""
+    await site.watchdog.cycle()
+
+
 async def die(site: Site) -> None:
     """The realservers of one VIP die."""
     site.source.live = {**site.source.live, parse_prefix(f"{FIRST}"): 0}
@@ -187,7 +193,9 @@ async def die_in_a_reload(site: Site) -> None:
     await die(site)
 
 
-@pytest.mark.parametrize(("scene", "each"), [(die, 6), (die_in_a_reload, 30), (rest, 30)])
+@pytest.mark.parametrize(
+    ("scene", "each"), [(die, 6), (die_in_a_reload, 30), (rest, 30), (look_at_drained, 3)]
+)
 def test_where_little_changes(measure: Callable[..., Work], scene: Any, each: int) -> None:
     """Little is called for each prefix of which nothing changes: none is parsed, judged or compared again.
 
