@@ -43,15 +43,24 @@ def run_pass(config: Config) -> bool:
     """Run one pass over all VIPs, for cron. Return whether all is as decided.
 
     Raises:
-        NotBegunError: not root, keepalived does not run, or bgpd, the state file or the turn of
+        NotBegunError: neither root nor the state directory's owner, keepalived does not run, or bgpd, the state file or the turn of
             another run stands against it.
         SpeakerError: the state file can't be used any more.
     """
-    if os.geteuid() != 0:
+    if not _may_run(config):
         raise NotBegunError("Only run as root !")
     if _needs_keepalived(config) and not keepalived.is_running():
         raise NotBegunError("fatal error : keepalived not running !")
     return asyncio.run(one_pass(config, partial(beside, config)))
+
+
+def _may_run(config: Config) -> bool:
+    """Tell whether this is root, or the user whose directory has the state file: a user of its own."""
+    user = os.geteuid()
+    try:
+        return user in {0, config.settings.state.parent.stat().st_uid}
+    except OSError:
+        return user == 0
 
 
 def _needs_keepalived(config: Config) -> bool:

@@ -1,6 +1,6 @@
-"""Owns the FRRs of Debian's releases: a root file system of each, made by mmdebstrap and kept.
+"""Owns root file systems of Debian's releases, made by mmdebstrap and kept: FRR's, and those that boot.
 
-`python -m tests.lab.release` makes those that lack or are old, and says so; tests make what lacks.
+`python -m tests.support.lab.release` makes those that lack or are old, and says so; tests make what lacks.
 """
 
 import fcntl
@@ -17,16 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-CACHE = Path(__file__).parents[3] / ".cache" / "frr"
+CACHE = Path(__file__).parents[3] / ".cache"
 PACKAGES = ("frr", "frr-pythontools", "frr-rpki-rtrlib")
-# What unstable says of itself is out of date where a mirror stands still; its signature counts.
-OPTIONS = (
-    "--quiet",
-    "--variant=apt",
-    f"--include={','.join(PACKAGES)}",
-    '--aptopt=Acquire::Check-Valid-Until "false"',
-)
-RECIPE = hashlib.sha256(repr(OPTIONS).encode()).hexdigest()[:8]
+BOOTS = ("systemd", "systemd-sysv", "python3-venv", "frr", "exabgp", "iproute2")
+"""What a machine has that boots, and runs either daemon."""
 KEPT = 2
 """So many roots of a release stay: a run that began before a new one was made goes on with the old."""
 NOT_AGAIN = 3600.0
@@ -40,19 +34,41 @@ class UnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """One of Debian's releases, whose FRR is tested.
+    """A root file system of one of Debian's releases.
 
     Attributes:
         suite: its name.
-        recorded: the folder of its goldens, which names a version.
+        recorded: the folder of its FRR's goldens, which names a version.
         lasts: seconds until its root is made again.
         moves: whether it changes from day to day, and may be missing for one.
+        packages: what is installed in it.
+        folder: where it is kept, under .cache.
     """
 
     suite: str
     recorded: str
     lasts: float
     moves: bool = False
+    packages: tuple[str, ...] = PACKAGES
+    folder: str = "frr"
+
+    @property
+    def _cache(self) -> Path:
+        return CACHE / self.folder
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        # What unstable says of itself is out of date where a mirror stands still; its signature counts.
+        return (
+            "--quiet",
+            "--variant=apt",
+            f"--include={','.join(self.packages)}",
+            '--aptopt=Acquire::Check-Valid-Until "false"',
+        )
+
+    @property
+    def _recipe(self) -> str:
+        return hashlib.sha256(repr(self._options).encode()).hexdigest()[:8]
 
     @cached_property
     def root(self) -> Path:
@@ -76,12 +92,12 @@ class Release:
         Raises:
             UnavailableError: there is none.
         """
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with _alone(CACHE / f"{self.suite}.lock"):
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with _alone(self._cache / f"{self.suite}.lock"):
             kept = self._kept()
             if kept and time.time() - kept[-1].stat().st_mtime < self.lasts:
                 return kept[-1]
-            failed = CACHE / f"{self.suite}.failed"
+            failed = self._cache / f"{self.suite}.failed"
             if failed.exists() and time.time() - failed.stat().st_mtime < NOT_AGAIN:
                 reason = failed.read_text()
             else:
@@ -89,7 +105,7 @@ class Release:
                 failed.write_text(reason) if reason else failed.unlink(missing_ok=True)
             kept = self._kept()
             if not kept:
-                message = f"FRR of Debian {self.suite} could not be had: {reason}"
+                message = f"{self.folder} of Debian {self.suite} could not be had: {reason}"
                 raise UnavailableError(message)
             for old in kept[:-KEPT]:
                 shutil.rmtree(old)
@@ -97,20 +113,20 @@ class Release:
 
     def _kept(self) -> list[Path]:
         """Return what there is, the newest last. What has its final name is complete."""
-        return sorted(CACHE.glob(f"{self.suite}-{RECIPE}-*[0-9]"))
+        return sorted(self._cache.glob(f"{self.suite}-{self._recipe}-*[0-9]"))
 
     def _make(self) -> str:
         """Make a new one; return why that failed, or nothing."""
-        final = CACHE / f"{self.suite}-{RECIPE}-{int(time.time())}"
+        final = self._cache / f"{self.suite}-{self._recipe}-{int(time.time())}"
         made = final.with_suffix(".part")
-        for part in CACHE.glob(f"{self.suite}-*.part"):
+        for part in self._cache.glob(f"{self.suite}-*.part"):
             shutil.rmtree(part)
         program = shutil.which("mmdebstrap")
         if program is None:
             return "no mmdebstrap here; on Debian: apt-get install mmdebstrap"
         # In mounts of its own: where it is killed, none of /proc or /sys stays in what is removed next.
         argv = ["unshare", "--mount", "--propagation=private", program]
-        argv += [*OPTIONS, self.suite, str(made)]
+        argv += [*self._options, self.suite, str(made)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(made, ignore_errors=True)
@@ -128,6 +144,11 @@ RELEASES = (
     Release("trixie", "frr-10.3", 30 * DAY),
     Release("unstable", "frr-10.7.1", DAY, moves=True),
 )
+MACHINES = tuple(
+    Release(suite, recorded, 30 * DAY, packages=BOOTS, folder="systemd")
+    for suite, recorded in (("bookworm", "frr-8.4.4"), ("trixie", "frr-10.3"))
+)
+"""Those that boot. By day the first alone is."""
 
 
 @contextmanager
@@ -163,11 +184,14 @@ def main() -> int:
         except UnavailableError as error:
             sys.stderr.write(f"dev: {error}\n")
             return release.moves
-        sys.stderr.write(f"dev: FRR {release.version} of Debian {release.suite}\n")
+        sys.stderr.write(
+            f"dev: {release.folder} of Debian {release.suite}, with FRR {release.version}\n"
+        )
         return True
 
+    machines = MACHINES if os.environ.get("HYPOTHESIS_PROFILE") else MACHINES[:1]
     with ThreadPoolExecutor() as pool:
-        return 0 if all(list(pool.map(renewed, RELEASES))) else 1
+        return 0 if all(list(pool.map(renewed, RELEASES + machines))) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""packaging/exabgp-vip.service: it works with next to no rights, beside ExaBGP 5, through reload, restart, upgrade."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config
+from tests.support.lab.site import misses, sees, toml, vip
+from tests.systemd.conftest import PORT, steadily
+from tests.systemd.wheels import VERSIONS
+
+if TYPE_CHECKING:
+    from tests.systemd.conftest import LoadBalancer
+
+UNIT = "exabgp-vip.service"
+ONE, TWO, THREE = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"
+TABLES: dict[str, Any] = {
+    "node": {"dc": "par1", "read_group": "vip-readers"},
+    "dc": {"par1": {"asn": 64699}, "lyo1": {"asn": 64699}},
+    "policy": {"max_withdraw": "100%"},
+    "health": {"source": "tcp", "interval": "100ms"},
+    "vip": {
+        "vip-1.tld": vip("192.0.2.1", ports=[PORT]),
+        "vip-2.tld": vip("192.0.2.2", ports=[PORT]),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def site(lb: LoadBalancer) -> LoadBalancer:
+    """The README, followed to its end."""
+    machine = lb.machine
+    lb.follow("README.md", "Install it beside ExaBGP", 0)
+    lb.follow("docs/exabgp.md", "Files, users, environment", 0)
+    machine.sh("useradd --groups exabgp alice; useradd --groups vip-readers bob; useradd carol")
+    machine.write("/etc/vip-speaker/vip.toml", toml(TABLES))
+    run = ["/opt/vip-speaker/bin/vip_watchdog"]
+    conf = Config([lb.session], run, send=True).text()
+    machine.write("/etc/exabgp/exabgp.conf", conf)
+    # There is no kill and no pkill but the shell's own.
+    machine.sh("rm -f /bin/kill /usr/bin/kill /usr/bin/pkill")
+    machine.sh("systemd-tmpfiles --create vip-speaker.conf && systemctl enable --now exabgp-vip")
+    sees(lb.bird, ONE, TWO, within=20)
+    return lb
+
+
+def mgmt(lb: LoadBalancer, *arguments: str, user: str = "", status: int = 0) -> str:
+    done = lb.machine.run("vip_mgmt", *arguments, user=user)
+    assert done.returncode == status, done.stdout + done.stderr + lb.machine.journal(UNIT)
+    return done.stdout + done.stderr
+
+
+def watchdog(lb: LoadBalancer) -> str:
+    """Return the process id of the watchdog that runs."""
+    main = lb.machine.shown(UNIT, "MainPID")
+    return lb.machine.sh(f"cat /proc/{main}/task/{main}/children").strip()
+
+
+# --- how little it may ---------------------------------------------------------------------------------
+
+
+def test_exposure(site: LoadBalancer) -> None:
+    """systemd-analyze security has it at 1.5 or less as it is shipped."""
+    machine = site.machine
+    machine.sh(
+        "mkdir /run/shipped && cp /source/packaging/exabgp-vip.service /run/shipped/x.service"
+    )
+    said = machine.sh("systemd-analyze security --no-pager --offline=yes /run/shipped/x.service")
+    assert "Overall exposure level for x.service: 1." in said
+    assert site.machine.exposure(UNIT) <= 1.6  # with the drop-in for a group that reads
+    assert float(said.split("Overall exposure level for x.service: ")[1].split()[0]) <= 1.5
+
+
+@pytest.mark.parametrize("of", ["ExaBGP", "vip_watchdog"])
+def test_rights(site: LoadBalancer, of: str) -> None:
+    """Neither process is root, nor has it a capability, nor can it get one."""
+    pid = site.machine.shown(UNIT, "MainPID") if of == "ExaBGP" else watchdog(site)
+    status = dict(
+        line.split(":\t", 1) for line in site.machine.sh(f"cat /proc/{pid}/status").splitlines()
+    )
+    assert "0" not in status["Uid"].split()
+    assert {int(status[f"Cap{each}"], 16) for each in ("Prm", "Eff", "Inh", "Bnd", "Amb")} == {0}
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+
+
+# --- who may do what -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "may_read", "may_drain"),
+    [("", "yes", "yes"), ("alice", "yes", "yes"), ("bob", "yes", ""), ("carol", "", "")],
+)
+def test_who_may_do_what(site: LoadBalancer, user: str, may_read: str, may_drain: str) -> None:
+    """Root and the group of ExaBGP drain, another group only reads, and nobody else does either."""
+    machine = site.machine
+    for command in (["status", "--json"], ["explain", "vip-1.tld"], ["history"], ["plan"]):
+        done = machine.run("vip_mgmt", *command, user=user)
+        assert (done.returncode == 0) == bool(may_read), done.stdout + done.stderr
+    if may_drain:
+        mgmt(site, "-d", "vip-1.tld", user=user)
+        misses(site.bird, ONE)
+        assert f"drained by {user or 'root'}" in mgmt(site, "explain", "vip-1.tld")
+        mgmt(site, "-a", "vip-1.tld", user=user)
+        sees(site.bird, ONE)
+    else:
+        said = mgmt(site, "-d", "vip-1.tld", user=user, status=1)
+        assert "Permission denied" in said
+        assert json.loads(mgmt(site, "status", "--json"))["routes"][0]["intent"] == "auto"
+
+
+# --- its life ------------------------------------------------------------------------------------------
+
+
+def test_reload(site: LoadBalancer) -> None:
+    """It takes both files, with neither kill nor pkill, and does not end; a fault in one fails the reload."""
+    machine = site.machine
+    before = machine.shown(UNIT, "MainPID"), watchdog(site)
+    with steadily(site.bird, has=[ONE, TWO]):
+        reload(site)
+    assert (machine.shown(UNIT, "MainPID"), watchdog(site)) == before
+
+
+def reload(site: LoadBalancer) -> None:
+    machine = site.machine
+    more = {**TABLES, "vip": {**TABLES["vip"], "vip-3.tld": vip("192.0.2.3", ports=[PORT])}}
+    machine.write("/etc/vip-speaker/vip.toml", toml(more))
+    machine.sh("systemctl reload exabgp-vip")
+    assert THREE in mgmt(site, "status")
+    sees(site.bird, ONE, TWO, THREE)
+    machine.write("/etc/vip-speaker/vip.toml", toml({**TABLES, "nodes": {}}))
+    assert machine.run("systemctl", "reload", "exabgp-vip").returncode != 0
+    machine.write("/etc/vip-speaker/vip.toml", toml(TABLES))
+    machine.sh(
+        "cp /etc/exabgp/exabgp.conf /root/good; echo 'neighbor {' >> /etc/exabgp/exabgp.conf"
+    )
+    assert machine.run("systemctl", "reload", "exabgp-vip").returncode != 0
+    assert THREE in mgmt(site, "status")
+    sees(site.bird, ONE, TWO, THREE)
+    machine.sh("cat /root/good > /etc/exabgp/exabgp.conf; systemctl reload exabgp-vip")
+    misses(site.bird, THREE)
+
+
+def test_restart(site: LoadBalancer) -> None:
+    """A drain holds over a restart."""
+    mgmt(site, "-d", "vip-2.tld", "--reason", "over a restart", user="alice")
+    misses(site.bird, TWO)
+    with steadily(site.bird, lacks=[TWO]):
+        site.machine.sh("systemctl restart exabgp-vip")
+        sees(site.bird, ONE, within=20)
+    mgmt(site, "-a", "vip-2.tld", user="alice")
+    sees(site.bird, TWO)
+
+
+def test_upgrade(site: LoadBalancer) -> None:
+    """With the next version in place, neither the session nor a route goes, and a drain holds."""
+    machine = site.machine
+    mgmt(site, "-d", "vip-2.tld", user="alice")
+    misses(site.bird, TWO)
+    exabgp, old = machine.shown(UNIT, "MainPID"), watchdog(site)
+    program = "/opt/vip-speaker/bin/pip show vip-speaker"
+    assert f"Version: {VERSIONS[0]}" in machine.sh(program)
+    with steadily(site.bird, has=[ONE], lacks=[TWO]):
+        site.follow("docs/exabgp.md", "Upgrade", 0, VERSIONS[1])
+        eventually(lambda: watchdog(site) not in {"", old}, within=10, what="another watchdog")
+        eventually(
+            lambda: machine.run("vip_mgmt", "status").returncode == 0,
+            within=20,
+            what="a watchdog that has read ExaBGP",
+        )
+    assert f"Version: {VERSIONS[1]}" in machine.sh(program)
+    assert machine.shown(UNIT, "MainPID") == exabgp
+    assert machine.shown(UNIT, "NRestarts") == "0"
+    mgmt(site, "-a", "vip-2.tld", user="alice")
+    sees(site.bird, ONE, TWO)
