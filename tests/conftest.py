@@ -11,7 +11,7 @@ os.umask(0o022)
 pytest.register_assert_rewrite(
     *(
         f"tests.{name}"
-        for name in ("contract", "daemons", "kernel", "live", "migration", "support.lab")
+        for name in ("contract", "daemons", "kernel", "live", "migration", "support.lab", "systemd")
     )
 )
 

@@ -21,6 +21,7 @@ class Code(StrEnum):
     DNS_MISSING = "dns-missing"
     IPVS_EXTRA = "ipvs-extra"
     IPVS_MISSING = "ipvs-missing"
+    IPVS_BARRED = "ipvs-barred"
     KEEPALIVED_FILE = "keepalived-file"
     KEEPALIVED_EXTRA = "keepalived-extra"
     KEEPALIVED_MISSING = "keepalived-missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.lint import lint
@@ -10,6 +11,7 @@ from speaker.check import sites, world
 from speaker.check.bgpd import bgpd_version
 from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
+from speaker.check.rights import ipvs_rights
 from speaker.check.start_files import start_files
 from speaker.resolver.resolver import Resolver
 
@@ -52,6 +54,7 @@ def check(
     if not offline:
         report += world.dns(config, Resolver(settings.resolver, world.DNS_TIMEOUT))
         report += world.ipvs(config)
+        report += ipvs_rights(config, partial(world.status, config))
         report += check_keepalived(config)
         report += bgpd_version(config)
         report += world.peers(config)

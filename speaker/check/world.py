@@ -128,12 +128,12 @@ def daemon(config: Config) -> Report:
     That none answers, `peers` notes.
     """
     try:
-        status = _status(config)
+        now = status(config)
     except SpeakerError:
         return Report()
     # bgpd's own is asked for its version by itself, whether a watchdog runs beside it or not.
-    own = version(status.daemon) if config.settings.backend == "exabgp" else Report()
-    return own + loaded(status.configuration)
+    own = version(now.daemon) if config.settings.backend == "exabgp" else Report()
+    return own + loaded(now.configuration)
 
 
 def loaded(configuration: ConfigurationStatus) -> Report:
@@ -150,7 +150,12 @@ def version(daemon: DaemonStatus) -> Report:
     return Report((Finding(Code.DAEMON_VERSION, daemon.name, found, daemon.untested),))
 
 
-def _status(config: Config) -> Status:
+def status(config: Config) -> Status:
+    """Return what the watchdog that runs here answers to the question for its status.
+
+    Raises:
+        SpeakerError: it does not answer.
+    """
     return RunningWatchdog.of(config, timeout=WATCHDOG_TIMEOUT).status()
 
 
@@ -158,7 +163,7 @@ def _of_watchdog(config: Config) -> list[Peer]:
     own = config.settings.dc.asn
     return [
         Peer(peer.address, Asn(peer.asn), own if peer.local_as is None else Asn(peer.local_as))
-        for peer in _status(config).peers
+        for peer in status(config).peers
     ]
 
 

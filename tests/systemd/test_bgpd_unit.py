@@ -60,8 +60,8 @@ def test_exposure(site: LoadBalancer) -> None:
 def test_rights(site: LoadBalancer) -> None:
     """It is not root, and has no capability; what it keeps is its user's."""
     machine = site.machine
-    lb_status = machine.sh(f"cat /proc/{machine.shown(UNIT, 'MainPID')}/status")
-    status = dict(line.split(":\t", 1) for line in lb_status.splitlines())
+    told = machine.sh(f"cat /proc/{machine.shown(UNIT, 'MainPID')}/status")
+    status = dict(line.split(":\t", 1) for line in told.splitlines())
     assert "0" not in status["Uid"].split()
     assert {int(status[f"Cap{each}"], 16) for each in ("Prm", "Eff", "Inh", "Bnd", "Amb")} == {0}
     kept = machine.sh("stat -c '%U:%G %a' /var/lib/vip-speaker /var/lib/vip-speaker/state.sqlite3")

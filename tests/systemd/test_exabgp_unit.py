@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Config
 from tests.support.lab.site import misses, sees, toml, vip
 from tests.systemd.conftest import PORT, steadily
-from tests.systemd.wheels import VERSIONS
+from tests.systemd.wheels import SOURCE, VERSIONS
 
 if TYPE_CHECKING:
     from tests.systemd.conftest import LoadBalancer
@@ -146,14 +147,48 @@ def reload(site: LoadBalancer) -> None:
 
 
 def test_restart(site: LoadBalancer) -> None:
-    """A drain holds over a restart."""
-    mgmt(site, "-d", "vip-2.tld", "--reason", "over a restart", user="alice")
+    """A drain holds over a restart, also one that is made while nothing runs; history has who used sudo."""
+    machine = site.machine
+    sudo = ["SUDO_USER=alice"]
+    assert machine.run("vip_mgmt", "-d", "vip-2.tld", env=sudo).returncode == 0
+    assert "drained by root (alice)" in mgmt(site, "explain", "vip-2.tld")
     misses(site.bird, TWO)
-    with steadily(site.bird, lacks=[TWO]):
-        site.machine.sh("systemctl restart exabgp-vip")
-        sees(site.bird, ONE, within=20)
-    mgmt(site, "-a", "vip-2.tld", user="alice")
-    sees(site.bird, TWO)
+    machine.sh("systemctl stop exabgp-vip")
+    done = machine.run("vip_mgmt", "-d", "vip-1.tld", env=sudo)
+    assert (done.returncode, "drained is recorded" in done.stderr) == (1, True)
+    with steadily(site.bird, lacks=[ONE, TWO]):
+        machine.sh("systemctl start exabgp-vip")
+        eventually(site.bird.sessions, until=all_up, within=20, what="the session")
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    assert "root (alice)" in mgmt(site, "history", "vip-1.tld")
+    assert "drained by root (alice)" in mgmt(site, "explain", "vip-1.tld")
+    mgmt(site, "-a", "vip-1.tld", "vip-2.tld", user="alice")
+    sees(site.bird, ONE, TWO)
+
+
+def all_up(sessions: dict[str, bool]) -> bool:
+    return all(sessions.values())
+
+
+def is_well(lb: LoadBalancer) -> bool:
+    """Tell whether a watchdog answers, and all is as decided."""
+    is_served = lb.machine.run("test", "-S", "/run/vip-speaker/read.sock").returncode == 0
+    return is_served and lb.machine.run("vip_mgmt", "status").returncode == 0
+
+
+def test_capability(site: LoadBalancer) -> None:
+    """The drop-in of docs/exabgp.md gives CAP_NET_ADMIN, and that alone, also to vip_watchdog."""
+    machine = site.machine
+    found = re.search(r"```ini\n(.*?)```", (SOURCE / "docs/exabgp.md").read_text(), re.DOTALL)
+    assert found
+    machine.write("/etc/systemd/system/exabgp-vip.service.d/ipvs.conf", found[1])
+    machine.sh("systemctl daemon-reload; systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
+    capabilities = machine.sh(f"grep ^CapEff: /proc/{watchdog(site)}/status").split()
+    assert int(capabilities[1], 16) == 1 << 12
+    machine.sh("rm /etc/systemd/system/exabgp-vip.service.d/ipvs.conf; systemctl daemon-reload")
+    machine.sh("systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
 
 
 def test_upgrade(site: LoadBalancer) -> None:
@@ -167,11 +202,7 @@ def test_upgrade(site: LoadBalancer) -> None:
     with steadily(site.bird, has=[ONE], lacks=[TWO]):
         site.follow("docs/exabgp.md", "Upgrade", 0, VERSIONS[1])
         eventually(lambda: watchdog(site) not in {"", old}, within=10, what="another watchdog")
-        eventually(
-            lambda: machine.run("vip_mgmt", "status").returncode == 0,
-            within=20,
-            what="a watchdog that has read ExaBGP",
-        )
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
     assert f"Version: {VERSIONS[1]}" in machine.sh(program)
     assert machine.shown(UNIT, "MainPID") == exabgp
     assert machine.shown(UNIT, "NRestarts") == "0"

@@ -27,7 +27,8 @@ _BOOT = """
 for procs in $3; do echo $$ > "$procs"; done
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 shift 3
-exec systemd-nspawn --quiet --register=no --keep-unit --boot --console=pipe --link-journal=no "$@"
+exec systemd-nspawn --quiet --register=no --keep-unit --boot --console=pipe \
+  --link-journal=no --capability=CAP_NET_ADMIN "$@"
 """
 
 
