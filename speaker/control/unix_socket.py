@@ -118,7 +118,9 @@ def _bind(path: Path, access: Access) -> Bound:
 def _give(path: Path, group: str) -> None:
     """Give a socket to a group. A process that is not root gives it to groups that it is in alone."""
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        number = grp.getgrnam(group).gr_gid
+        if path.lstat().st_gid != number:
+            os.chown(path, -1, number)
     except KeyError:
         raise ControlError(
             f"control: {path}: group {group} does not exist; groupadd --system {group}, or correct "
@@ -126,8 +128,8 @@ def _give(path: Path, group: str) -> None:
         ) from None
     except PermissionError as error:
         raise ControlError(
-            f"control: {path}: {name_of(os.geteuid())} may not give it to group {group}; let the unit "
-            f"have SupplementaryGroups={group}, or correct node.read_group"
+            f"control: {path}: {name_of(os.geteuid())} may not give it to group {group}; it must be a member, "
+            'and its unit have SystemCallFilter=@chown: see "Who may do what" in docs/exabgp.md'
         ) from error
 
 

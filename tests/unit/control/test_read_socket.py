@@ -169,7 +169,10 @@ def test_its_mode(tmp_path: Path) -> None:
     ("group", "said"),
     [
         ("no-such-group", "group no-such-group does not exist; groupadd --system no-such-group"),
-        ("daemon", "nobody may not give it to group daemon; let the unit have SupplementaryGroups"),
+        (
+            "daemon",
+            "nobody may not give it to group daemon; it must be a member, and its unit have",
+        ),
     ],
 )
 def test_a_group_that_it_cant_have(tmp_path: Path, group: str, said: str) -> None:
