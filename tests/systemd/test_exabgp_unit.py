@@ -208,3 +208,25 @@ def test_upgrade(site: LoadBalancer) -> None:
     assert machine.shown(UNIT, "NRestarts") == "0"
     mgmt(site, "-a", "vip-2.tld", user="alice")
     sees(site.bird, ONE, TWO)
+
+
+def test_exabgp_4_2(site: LoadBalancer) -> None:
+    """Debian's ExaBGP runs with the same rights, by the lines that are marked for it, and is reloaded."""
+    machine = site.machine
+    unit = f"/etc/systemd/system/{UNIT}"
+    text, count = re.subn(r"(?m)^.*\n#4\.2: ", "", machine.sh(f"cat {unit}"))
+    assert count == 3
+    machine.write(unit, text)
+    machine.sh("systemctl daemon-reload; systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
+    mgmt(site, "-d", "vip-1.tld", user="alice")
+    misses(site.bird, ONE)
+    machine.sh("systemctl reload exabgp-vip")
+    mgmt(site, "-a", "vip-1.tld", user="alice")
+    sees(site.bird, ONE, TWO)
+    assert "/usr/sbin/exabgp" in machine.sh(
+        f"tr '\\0' ' ' < /proc/{machine.shown(UNIT, 'MainPID')}/cmdline"
+    )
+    machine.sh(f"cp /source/packaging/{UNIT} {unit}; systemctl daemon-reload")
+    machine.sh("systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
