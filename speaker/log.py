@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from speaker.printable import printable
 
@@ -49,7 +49,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
             syslog.ident = f"{tag}: "
             handlers.append(syslog)
     for handler in handlers:
-        handler.lock = None  # only the thread uses it
+        handler.lock = cast("threading.RLock", NoLock())
     logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
@@ -60,6 +60,29 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[queueing], force=True)
     if trouble:
         logging.getLogger(__name__).error("%s", trouble)
+
+
+class NoLock:
+    """Stands where a handler has its lock, which only one thread uses: the end must not wait for it.
+
+    Not None, for which Python asked until 3.12: from 3.13 on, every handler enters its lock.
+    """
+
+    def acquire(self) -> bool:
+        """Have it at once."""
+        return True
+
+    def release(self) -> None:
+        """Give nothing back."""
+
+    def __enter__(self) -> bool:
+        return True
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def _at_fork_reinit(self) -> None:
+        """Do what Python asks of its locks in a process that was forked."""
 
 
 class Printable(logging.Formatter):

@@ -40,6 +40,26 @@ def run(lines: int, stderr: int | None) -> subprocess.CompletedProcess[str]:
     )
 
 
+ENTERS_LOCKS = """
+import logging
+def handle(self, record, before=logging.Handler.handle):
+    with self.lock:
+        return before(self, record)
+def flush(self, before=logging.StreamHandler.flush):
+    with self.lock:
+        before(self)
+logging.Handler.handle, logging.StreamHandler.flush = handle, flush
+"""
+"""What Python does from 3.13 on, which Debian 13 has."""
+
+
+def test_newer_pythons() -> None:
+    """Every line is written where handlers enter their lock, and the end has nothing to say."""
+    argv = [sys.executable, "-c", ENTERS_LOCKS + PROGRAM.format(lines=2)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, f"vip_watchdog: {'x' * 1000}\n" * 2)
+
+
 def test_nobody_reads_it() -> None:
     """A pipe that is full, and is read by nobody, does not hold up the end."""
     read, write = os.pipe()
