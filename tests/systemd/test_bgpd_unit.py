@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.lab.eventually import eventually
 from tests.support.lab.frr import config
 from tests.support.lab.site import misses, sees, toml, vip
 from tests.systemd.conftest import PORT, steadily
-from tests.systemd.wheels import VERSIONS
+from tests.systemd.wheels import SOURCE, VERSIONS
 
 if TYPE_CHECKING:
     from tests.systemd.conftest import LoadBalancer
@@ -123,6 +124,22 @@ def runs(lb: LoadBalancer) -> bool:
     """Tell whether the watchdog itself answers, and all is as decided."""
     is_served = lb.machine.run("test", "-S", "/run/vip-speaker/control.sock").returncode == 0
     return is_served and lb.machine.run("vip_mgmt", "status").returncode == 0
+
+
+def test_no_noise(site: LoadBalancer) -> None:
+    """With the line that docs/quagga.md has for PAM, no vtysh leaves one in the journal."""
+    machine = site.machine
+    (line,) = re.findall("`(account [^`]+)`", (SOURCE / "docs/quagga.md").read_text())
+
+    def said() -> bool:
+        cursor = machine.sh("journalctl --lines=0 --show-cursor").split("cursor: ")[1].strip()
+        machine.sh("systemctl restart vip-watchdog")
+        eventually(lambda: runs(site), within=20, what="a watchdog that is well")
+        return "unix_chkpwd" in machine.sh(f"journalctl --after-cursor='{cursor}'")
+
+    assert said(), "the line is of no use any more"
+    machine.sh(f"echo '{line}' >> /etc/pam.d/frr")
+    assert not said()
 
 
 def test_cron(site: LoadBalancer) -> None:
