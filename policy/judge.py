@@ -18,7 +18,8 @@ from policy.health import (
     ServiceMemory,
     State,
 )
-from policy.service_state import Case, Doubt, Seen, may_come_back, step
+from policy.service_look import Case, Doubt, Seen, may_come_back
+from policy.service_state import step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import CheckerRule, ServiceMemory, State, Thresholds
-from policy.service_state import TABLE, Case, Doubt, Row, Seen, step
+from policy.service_look import Case, Doubt, Seen
+from policy.service_state import TABLE, Row, step
 
 PAGE = Path(__file__).parents[3] / "docs" / "health.md"
 TIMES = st.sampled_from([0.0, 1.0, 5.0, 10.0])
