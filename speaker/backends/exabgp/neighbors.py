@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,7 @@ class Ends(NamedTuple):
     local: IpAddress | None
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def parse(cls, peer: str, local: str) -> Ends:
         """Parse both as ExaBGP writes them.
 
