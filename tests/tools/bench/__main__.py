@@ -19,7 +19,12 @@ from tests.tools.bench.dc import DataCentre, cpu_seconds, quiet
 from tests.tools.bench.row import Row
 
 RESTING = 1_000
-ROWS_OF_NO_FLAVOUR = {"frr": frr.bench, "own": own.own_part, "kernel": kernel.bench}
+ROWS_OF_NO_FLAVOUR = {
+    "frr": frr.bench,
+    "own": own.own_part,
+    "reload": own.reloaded,
+    "kernel": kernel.bench,
+}
 ROWS = ["bulk", "all", "drain", "rest", "death", *ROWS_OF_NO_FLAVOUR]
 
 

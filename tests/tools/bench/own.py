@@ -8,6 +8,7 @@ from the event to the line for ExaBGP, and the whole until the far peer has lost
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,11 @@ from tests.tools.bench.row import Row
 from tests.unit.health.ipvs.tables import render
 
 VIPS = 1_000
+MANY = 10_000
+LOADING = 2.0
+"""About how long so many are loaded, in seconds."""
+REST = 10.0
+"""Longer than ExaBGP is asked about a change, in seconds."""
 EACH = 8
 """Deaths a round."""
 INTERVAL = 1.0
@@ -54,10 +60,27 @@ def own_part(rounds: int) -> Iterator[Row]:
     """Measure from the event to the line, which this reads and answers in ExaBGP's place."""
     with ExitStack() as stack:
         kernel = stack.enter_context(_kernel())
-        exabgp = stack.enter_context(_played(kernel.run))
+        exabgp = stack.enter_context(_played(kernel))
         times = [1000 * _death(kernel, exabgp, n) for n in _numbers(rounds)]
         what = f"event to line, the watchdog's own part, {VIPS} VIPs"
         yield Row(what, tuple(times), 20, "ms", f"p99 {p99(times):.1f} ms")
+
+
+def reloaded(rounds: int) -> Iterator[Row]:
+    """Measure the same among many VIPs, while none and while all of them are loaded again."""
+    with ExitStack() as stack:
+        kernel = stack.enter_context(_kernel(vips=MANY))
+        exabgp = stack.enter_context(_played(kernel))
+        for signals in ((), (signal.SIGHUP,)):
+            times = []
+            for number in range(rounds):
+                _PAUSED.wait(REST)
+                for each in signals:
+                    os.kill(exabgp.pid, each)
+                times.append(1000 * _death(kernel, exabgp, 7 * number, after=(0.0, LOADING)))
+            way = "in a reload" if signals else "at rest"
+            what = f"event to line, the watchdog's own part, {MANY} VIPs, {way}"
+            yield Row(what, tuple(times), 200, "ms", f"p99 {p99(times):.1f} ms")
 
 
 def whole(flavour: Flavour, rounds: int) -> Iterator[Row]:
@@ -93,10 +116,10 @@ def _numbers(rounds: int) -> Iterator[int]:
 class _Kernel:
     """What stands for IPVS and for keepalived."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, count: int) -> None:
         self.folder = folder
         ends = tuple(RealServer(ip_address(f"192.0.2.{n}"), 8080, 1) for n in (1, 2, 3))
-        addresses = [ip_address(f"198.51.{n // 256}.{n % 256}") for n in range(VIPS)]
+        addresses = [ip_address(f"198.51.{n // 256}.{n % 256}") for n in range(count)]
         self._services = {VirtualServer("tcp", where, 80): ends for where in addresses}
         self.keys = list(self._services)
         self._write()
@@ -143,14 +166,17 @@ class _Kernel:
 
 
 @contextmanager
-def _kernel(there: Callable[..., list[str]] = lambda *argv: [*argv]) -> Iterator[_Kernel]:
+def _kernel(
+    there: Callable[..., list[str]] = lambda *argv: [*argv], vips: int = VIPS
+) -> Iterator[_Kernel]:
     """Make a table, and run a process whose name is keepalived's, and which sleeps.
 
     Args:
         there: makes a command run where the watchdog does.
+        vips: how many the table has.
     """
     with tempfile.TemporaryDirectory() as folder:
-        kernel = _Kernel(Path(folder))
+        kernel = _Kernel(Path(folder), vips)
         program = kernel.folder / "keepalived"
         shutil.copy(shutil.which("sleep") or "sleep", program)
         process = subprocess.Popen(there(str(program), "infinity"))
@@ -170,6 +196,8 @@ class _Played:
 
     daemon: Daemon
     lines: list[tuple[float, str]] = field(default_factory=list)
+    pid: int = 0
+    """The watchdog's."""
 
     def answer(self, process: "subprocess.Popen[str]") -> None:
         """Answer until the watchdog ends."""
@@ -200,12 +228,12 @@ class _Played:
 
 
 @contextmanager
-def _played(run: Sequence[str]) -> Iterator[_Played]:
+def _played(kernel: _Kernel) -> Iterator[_Played]:
     """Run the watchdog, and wait until it has announced all."""
     played = _Played(Daemon([NEIGHBOR], 5))
     played.daemon.establish(PEER)
     process = subprocess.Popen(
-        run,
+        kernel.run,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -215,7 +243,8 @@ def _played(run: Sequence[str]) -> Iterator[_Played]:
     answering = threading.Thread(target=played.answer, args=(process,))
     answering.start()
     try:
-        played.until(VIPS)
+        played.pid = process.pid
+        played.until(len(kernel.keys))
         yield played
     finally:
         process.kill()
@@ -253,19 +282,26 @@ _CHANCE = random.Random(0)
 _PAUSED = threading.Event()
 
 
-def _death(kernel: _Kernel, seen: _Played | _Peer, number: int, *, fifo: bool = True) -> float:
+def _death(
+    kernel: _Kernel,
+    seen: _Played | _Peer,
+    number: int,
+    *,
+    fifo: bool = True,
+    after: tuple[float, float] = (1.5, 1.5 + INTERVAL),
+) -> float:
     """Have the realservers of a VIP die and return; return the seconds until its route was lost."""
     # Far enough from the last change that it has been read back, and not in step with the interval.
-    _PAUSED.wait(_CHANCE.uniform(1.5, 1.5 + INTERVAL))
-    key = kernel.keys[number]
+    _PAUSED.wait(_CHANCE.uniform(*after))
+    key, count = kernel.keys[number], len(kernel.keys)
     began = time.time()
     ends = kernel.take(key)
     if fifo:
         began = time.time()
         kernel.event(key, "DOWN")
-    seen.until(VIPS - 1)
+    seen.until(count - 1)
     taken = seen.lost(str(parse_prefix(str(key.address))), began) - began
     kernel.give(key, ends)
     kernel.event(key, "UP")
-    seen.until(VIPS)
+    seen.until(count)
     return taken

@@ -1,6 +1,7 @@
 """The watchdog as ExaBGP spawns it, over a table of IPVS that is a file: for machines without ip_vs."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from speaker.health.sources import sources_for
 from speaker.reconcile.reconciler import Watchdog
 from speaker.runtime.exabgp_process import _pipes
 from speaker.state.store import Store
+from speaker.supervision.threads import share_interpreter
+from speaker.vip_watchdog import _stay
 
 
 async def main(file: Path, table: Path) -> None:
@@ -35,7 +38,19 @@ async def main(file: Path, table: Path) -> None:
     source = sources_for(config.topology, settings.health, clock, readers=[ProcReader(table)])
     watchdog = Watchdog(config, backend, source, Store(settings.state), clock)
     fifo = Fifo(lambda: settings.keepalived_fifo, watchdog.wake, lambda text: print(text, end=""))
+
+    async def reload() -> None:
+        new = await asyncio.to_thread(configuration.load, file, {})
+        sources = await asyncio.to_thread(
+            sources_for, new.topology, new.settings.health, clock, before=watchdog.source
+        )
+        await watchdog.configure(new, sources, lambda _: None)
+
+    share_interpreter()
+    _stay()
     async with asyncio.TaskGroup() as tasks:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload()))
         tasks.create_task(backend.run())
         tasks.create_task(watchdog.run())
         tasks.create_task(fifo.run())
