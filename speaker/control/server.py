@@ -29,7 +29,7 @@ from speaker.errors import SpeakerError
 from speaker.json_value import FormError
 from speaker.reconcile import status
 from speaker.reconcile.intents import take
-from speaker.reconcile.reconciler import BRIEFLY
+from speaker.reconcile.loop import BRIEFLY
 from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 

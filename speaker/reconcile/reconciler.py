@@ -1,4 +1,4 @@
-"""The cycle - observe, decide, plan, apply, read back, record - and what wakes it."""
+"""The cycle: observe, decide, plan, apply, read back, record. `loop` runs it for ever."""
 
 from __future__ import annotations
 
@@ -8,31 +8,26 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from policy.differing import differing
-from policy.plan import Announce, plan
-from speaker.backends.base import BackendError
+from policy.plan import plan
 from speaker.errors import SpeakerError
-from speaker.reconcile import log_lines
 from speaker.reconcile.alarms import Troubles
-from speaker.reconcile.daemon_state import View
+from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
 from speaker.reconcile.durable_state import Ledger
 from speaker.reconcile.loaded_file import LoadedFile
 from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
-from speaker.reconcile.read_back import AGAIN, Readings
 from speaker.reconcile.scope import scope
 from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from policy.assess import Assessment
     from policy.decide import Decision
     from policy.health import Observation
     from policy.intent import Intent
-    from policy.plan import Change
     from policy.route import Prefix
     from speaker.backends.base import Backend, Informed
     from speaker.clock import Clock
@@ -44,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BRIEFLY = 0.25
-"""How long what is recorded beside the cycles waits for another program, in seconds."""
 VIP_TOML = "vip.toml"
 """What an alarm about the configuration's file is called."""
 FIRST_LOOK = 5.0
@@ -85,19 +78,18 @@ class Watchdog:
         self.backend: Informed = backend
         self.clock = clock
         self._only = only
-        self.view = View()
-        self._awake = asyncio.Event()
+        self.awake = asyncio.Event()
+        """Set while a cycle is due at once."""
         self._looked = asyncio.Event()
-        self._recordable = asyncio.Event()
+        self.recordable = asyncio.Event()
+        """Set while there is something to be recorded."""
         self.ledger = Ledger(store, clock)
         self._exclusive = Exclusive(backend, lock or NoLock(), self.ledger)
         self._decider = Decider(self.ledger, clock)
-        self._done: tuple[Assessment | None, int] = (None, 0)
-        self._readings = Readings(clock)
-        self._was_read = self._unconfirmed = False
-        self._unreadable: BackendError | None = None
         self.troubles = Troubles() if troubles is None else troubles
         self.pulse = Pulse(clock)
+        self._applier = Applier(backend, self.ledger, self.troubles, self.pulse, clock)
+        self.view = self._applier.view
         self.file = LoadedFile(None)
         first = scope(config, only)
         self.ledger.own_at_once(first.duties, only)
@@ -140,7 +132,7 @@ class Watchdog:
             log.exception("health: the sources before could not be closed")
 
     def _take(self, new: Scope, source: HealthSource) -> None:
-        self._done = None, 0
+        self._applier.take(new.duties)
         self.ledger.take(new.duties)
         self._scope = new
         self.config = new.config
@@ -165,70 +157,24 @@ class Watchdog:
 
     def wake(self) -> None:
         """Look now."""
-        self._awake.set()
+        self.awake.set()
 
     def wake_and_read(self) -> None:
         """Look now, and at the daemon too."""
-        self._readings.ask()
+        self._applier.readings.ask()
         self.wake()
 
-    async def run(self) -> None:
-        """Run cycles for ever. No fault of one stops the next."""
-        self.pulse.start()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_recording())
-            await self._cycles()
-
-    async def _cycles(self) -> None:
-        while True:
-            self._awake.clear()
-            started = self.clock.steady()
-            try:
-                if await self.cycle():
-                    self.pulse.completed()
-                self.troubles.note("cycle", "")
-            except SpeakerError as error:
-                heed_cancellation()
-                self.troubles.note("cycle", str(error))
-            except Exception as error:
-                heed_cancellation()
-                if not isinstance(error, OSError):  # a shortage, with which no other would start
-                    self.pulse.failed()
-                # Whatever it is: the process must not die, because ExaBGP would die with it.
-                text = f"{type(error).__name__}: {error}; the next one tries again"
-                if self.troubles.note("cycle", text):
-                    log.exception("cycle: not foreseen")
-                await asyncio.sleep(self.config.settings.interval)
-            self.pulse.moved()
-            try:
-                async with asyncio.timeout(self._rest(started)):
-                    await self._awake.wait()
-            except TimeoutError:
-                continue
-
-    def _rest(self, started: float) -> float:
+    def rest(self, started: float) -> float:
         """Return how long nothing needs to be looked at, in seconds."""
         now = self.clock.steady()
-        until = min(started + self.config.settings.interval, self._readings.at)
+        until = min(started + self.config.settings.interval, self._applier.readings.at)
         if self._decider.observation.unsettled:
             return 0.01
         if self.assessment is not None and self.assessment.look_again is not None:
             until = min(until, self.assessment.look_again)
-        if not self._blind and (retry := self.view.next_retry()) is not None:
+        if not self._applier.is_blind and (retry := self.view.next_retry()) is not None:
             until = min(until, retry)
         return max(until - now, 0.01)
-
-    async def _keep_recording(self) -> None:
-        """Record what is to be remembered, beside the cycles: a locked file holds none up.
-
-        It is not waited for, because an operator's intent would wait, too; it is tried again.
-        """
-        while True:
-            await self._recordable.wait()
-            self._recordable.clear()
-            if not await self.record(wait=BRIEFLY):
-                await asyncio.sleep(AGAIN)
-                self._recordable.set()
 
     async def record(self, wait: float = BUSY) -> bool:
         """Record what is to be remembered. Return whether that could be done; else it is kept.
@@ -279,8 +225,8 @@ class Watchdog:
             self._begin(turn)
             await self._read(turn, say=False)
             self._decider.decide(turn, self.view.announced)
-        if self._unreadable is not None:
-            raise self._unreadable
+        if self._applier.unreadable is not None:
+            raise self._applier.unreadable
 
     async def act(self) -> None:
         """Act on what was looked at."""
@@ -294,14 +240,14 @@ class Watchdog:
                 self.troubles.note("lock", "")
                 self._begin(turn)
                 if not turn.alone:
-                    self._readings.ask()
+                    self._applier.readings.ask()
                 await act(turn)
         except LockError as error:
             ours = False
             self.view.unreadable()
             self.troubles.note("lock", str(error))
         if self.ledger.has_news:
-            self._recordable.set()
+            self.recordable.set()
         return ours
 
     def _begin(self, turn: Turn) -> None:
@@ -370,27 +316,22 @@ class Watchdog:
 
     async def settle(self) -> None:
         """Read the daemon back if it or a session changed since, so that what is shown is so."""
-        if self._is_unread:
+        if self._applier.is_unread:
             await self._in_turn(self._settle)
 
-    @property
-    def _is_unread(self) -> bool:
-        return self.view.unread or self._readings.asked
-
     async def _settle(self, turn: Turn) -> None:
-        if self._is_unread:  # another one may have read it meanwhile
+        if self._applier.is_unread:  # another one may have read it meanwhile
             await self._read_back(turn)
 
     async def _read_back(self, turn: Turn) -> None:
         await self._read(turn)
         if self.assessment is not None:
-            self._confirm(self.assessment)
+            self._applier.confirm(self.assessment)
 
-    def _confirm(self, assessment: Assessment) -> None:
-        if not self.ledger.is_read:
-            return
-        self.ledger.confirm(assessment, self.view)
-        self._unconfirmed = False
+    async def _read(self, turn: Turn, *, say: bool = True) -> None:
+        await self._applier.read(turn, say=say)
+        if self._applier.unreadable is None:
+            self.wake()
 
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides by itself."""
@@ -401,100 +342,13 @@ class Watchdog:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
         return self._decider.foresee(intents)
 
-    @property
-    def _blind(self) -> bool:
-        """Whether the daemon was never read: nothing is done on a guess then.
-
-        But for what an operator asks: a drain must not wait.
-        """
-        return bool(self.ledger.owned) and not self._was_read
-
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
         if restored := self.ledger.restored():
             self.ledger.restore(restored, filter(self._decider.is_unknown, restored))
             self._decider.forgive(restored)
-        if self._readings.due:
+        if self._applier.readings.due:
             await self._read(turn)
-        blind = self._blind
-        if blind and not at_once:
+        if self._applier.is_blind and not at_once:
             return
         assessment = self._decider.decide(turn, self.view.announced)
-        done, version = self._done
-        settled = assessment is done and self.view.version == version
-        if not settled or self.view.failures or at_once:
-            await self._make_it_so(turn, assessment, at_once, only=at_once if blind else None)
-        if self._unconfirmed:
-            self._confirm(assessment)
-
-    async def _make_it_so(
-        self,
-        turn: Turn,
-        assessment: Assessment,
-        at_once: Collection[Prefix],
-        *,
-        only: Collection[Prefix] | None,
-    ) -> None:
-        """Ask the daemon for what is not yet as decided."""
-        self.troubles.assessed(assessment, self._decider.observation)
-        changes = self._plan(assessment, at_once)
-        ready = self.view.ready(changes, self.clock.steady(), at_once=at_once)
-        if only is not None:
-            ready = [change for change in ready if change.prefix in only]
-        if ready:
-            await self._apply(turn, ready)
-        self.ledger.remember(assessment.memory)
-        self._done = (assessment, self.view.version)
-
-    def _plan(self, assessment: Assessment, at_once: Collection[Prefix]) -> Sequence[Change]:
-        """Return the changes to what is decided: of all, or, where nothing else changed, of what was decided otherwise."""
-        done, version = self._done
-        if done is None or self.view.version != version or self.view.failures or at_once:
-            return plan(assessment.desired, self.view.believed, self.ledger.owned)
-        changed = differing(done.decisions, assessment.decisions)
-        desired = {p: assessment.desired[p] for p in changed & assessment.desired.keys()}
-        return plan(desired, self.view.believed)
-
-    async def _apply(self, turn: Turn, changes: Sequence[Change]) -> None:
-        before = self.view.announced
-        failures = await turn.apply(changes)
-        self.pulse.moved()
-        self._readings.changed(len(changes))
-        known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
-        self.view.accepted(changes, failures, self.clock.steady())
-        for change in changes:
-            if change.prefix in failures:
-                if known.get(change.prefix) != failures[change.prefix]:
-                    log.error("%s: %s", change.prefix, failures[change.prefix])
-            elif isinstance(change, Announce) != (change.prefix in before):
-                log.warning("%s", self._line(change))
-
-    def _line(self, change: Change) -> str:
-        if change.prefix not in self.duties or self.assessment is None:
-            return log_lines.left(change.prefix)
-        return log_lines.change(
-            change,
-            self.assessment.decisions[change.prefix],
-            self.assessment.health.get(change.prefix),
-            self.duties[change.prefix].vip.health.thresholds,
-        )
-
-    # --- reading back ----------------------------------------------------------------------
-
-    async def _read(self, turn: Turn, *, say: bool = True) -> None:
-        self._readings.begin()
-        try:
-            reading = await turn.read(self.ledger.owned)
-            self.pulse.moved()
-        except BackendError as error:
-            self.view.unreadable()
-            self._readings.failed()
-            self.troubles.note("backend", str(error), say=say)
-            self._unreadable = error
-            return
-        self._unreadable = None
-        self.troubles.note("backend", reading.trouble)
-        self._readings.done(self.backend.heal)
-        self.view.read(reading, self.clock.steady())
-        self.ledger.assume(self.view.announced)
-        self._was_read = self._unconfirmed = True
-        self.wake()
+        await self._applier.apply(turn, assessment, self._decider.observation, at_once)

@@ -16,6 +16,7 @@ from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
 from speaker.reconcile.alarms import Troubles
+from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
 from speaker.runtime.reloads import Outcome, Reloads
@@ -171,7 +172,7 @@ class Service:
         return (
             Part("configuration", self._take_configurations),
             Part("vip.toml", self._with(self._look_at_file)),
-            Part("cycles", self._with(lambda watchdog: watchdog.run())),
+            Part("cycles", self._with(run_cycles)),
             Part("control", self._with(self._serve)),
             Part("read", self._with(_serve_readers)),
             *(Part(name, self._with(listen)) for name, listen in LISTENERS.items()),

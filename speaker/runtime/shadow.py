@@ -17,6 +17,7 @@ from speaker import config as configuration
 from speaker.backends.dry_run import DryRun
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
+from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble, bgpd
 from speaker.supervision.supervisor import end
 
@@ -251,7 +252,7 @@ async def _stay(path: Path, config: Config) -> None:
         config.settings.dc.name,
         len(run.watchdog.duties),
     )
-    cycles = asyncio.create_task(run.watchdog.run(), name="cycles")
+    cycles = asyncio.create_task(run_cycles(run.watchdog), name="cycles")
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
         reloaded = asyncio.create_task(reload.wait())

@@ -15,6 +15,7 @@ from speaker.api import RecordedIntent
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.reconcile import intents as wish
 from speaker.reconcile.lock import FileLock
+from speaker.reconcile.loop import run_cycles
 from speaker.reconcile.reconciler import Watchdog
 from speaker.runtime import bgpd as beside
 from speaker.runtime.assemble import configure_bgpd
@@ -108,7 +109,7 @@ class Runs:
         """Have a daemon run. Its control socket is gone: see `by_socket` for one that is there."""
         lock = FileLock(beside.DAEMONS_PATIENCE, self.config.settings.state)
         self.daemon = self.watchdog("daemon", lock=lock)
-        return asyncio.create_task(self.daemon.run())
+        return asyncio.create_task(run_cycles(self.daemon))
 
     async def run_pass(self) -> bool:
         """Run a pass of cron."""

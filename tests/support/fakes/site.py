@@ -14,6 +14,7 @@ from speaker import config
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.backends.exabgp.neighbors import Neighbor
 from speaker.clock import SystemClock
+from speaker.reconcile.loop import run_cycles
 from speaker.reconcile.reconciler import Watchdog
 from speaker.state.store import Store
 from tests.support.fakes.exabgp import Daemon, Dialect, Exabgp
@@ -125,7 +126,7 @@ class Life:
 
     def watch(self) -> None:
         """Run cycles from now on."""
-        self.tasks.append(asyncio.get_running_loop().create_task(self.watchdog.run()))
+        self.tasks.append(asyncio.get_running_loop().create_task(run_cycles(self.watchdog)))
 
     async def kill(self) -> None:
         """End it at once: it says no word more."""

@@ -11,6 +11,7 @@ from speaker.clock import SystemClock
 from speaker.health.ipvs.proc import ProcReader
 from speaker.health.keepalived.fifo import Fifo
 from speaker.health.sources import sources_for
+from speaker.reconcile.loop import run_cycles
 from speaker.reconcile.reconciler import Watchdog
 from speaker.runtime.exabgp_process import _pipes
 from speaker.state.store import Store
@@ -52,7 +53,7 @@ async def main(file: Path, table: Path) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload()))
         tasks.create_task(backend.run())
-        tasks.create_task(watchdog.run())
+        tasks.create_task(run_cycles(watchdog))
         tasks.create_task(fifo.run())
 
 

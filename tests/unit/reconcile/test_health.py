@@ -14,6 +14,7 @@ from policy.intent import Intent, Mode
 from speaker import config
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.reconcile import status
+from speaker.reconcile.loop import run_cycles
 from speaker.reconcile.reconciler import Watchdog
 from speaker.state.store import Store
 from tests.support.fakes import virtual_time
@@ -76,7 +77,8 @@ class World:
         self.store = Store(loaded.settings.state)
         self.watchdog = Watchdog(loaded, backend, self, self.store, self.clock)
         made.append(self.watchdog)
-        self.tasks = [asyncio.create_task(each.run()) for each in (backend, self.watchdog)]
+        running = (backend.run(), run_cycles(self.watchdog))
+        self.tasks = [asyncio.create_task(each) for each in running]
         await asyncio.sleep(2.0)
 
     async def stop(self) -> None:

@@ -1,0 +1,175 @@
+"""Asks the daemon for what is decided, and reads back: what it has, what it lacks, and when to look again.
+
+What was asked for is believed until it is read back; only what was read is confirmed, and recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from policy.differing import differing
+from policy.plan import Announce, plan
+from speaker.backends.base import BackendError
+from speaker.reconcile import log_lines
+from speaker.reconcile.daemon_state import View
+from speaker.reconcile.read_back import Readings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.assess import Assessment, Duty
+    from policy.health import Observation
+    from policy.plan import Change
+    from policy.route import Prefix
+    from speaker.backends.base import Informed
+    from speaker.clock import Clock
+    from speaker.reconcile.alarms import Troubles
+    from speaker.reconcile.durable_state import Ledger
+    from speaker.reconcile.lock import Turn
+    from speaker.supervision.pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+
+class Applier:
+    """What the daemon has, as far as it is known, and what was asked of it."""
+
+    def __init__(
+        self, backend: Informed, ledger: Ledger, troubles: Troubles, pulse: Pulse, clock: Clock
+    ) -> None:
+        """Ask for nothing yet; the daemon was not read.
+
+        Args:
+            backend: the daemon's driver, of which only what it knows is asked; all else needs a turn.
+            ledger: what is remembered of what was read back.
+            troubles: where to note that the daemon can't be read, or what is wrong with it.
+            pulse: is told of each call that ended.
+            clock: the time.
+        """
+        self.view = View()
+        self.readings = Readings(clock)
+        self.unreadable: BackendError | None = None
+        """Why the last reading failed, where it did."""
+        self._backend, self._ledger, self._clock = backend, ledger, clock
+        self._troubles, self._pulse = troubles, pulse
+        self._duties: Mapping[Prefix, Duty] = {}
+        self._done: tuple[Assessment | None, int] = (None, 0)
+        self._was_read = self._unconfirmed = False
+
+    def take(self, duties: Mapping[Prefix, Duty]) -> None:
+        """Take the duties of another configuration: nothing is done for them yet."""
+        self._duties = duties
+        self._done = None, 0
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the daemon was never read: nothing is done on a guess then.
+
+        But for what an operator asks: a drain must not wait.
+        """
+        return bool(self._ledger.owned) and not self._was_read
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it, or a session, changed since it was read."""
+        return self.view.unread or self.readings.asked
+
+    async def apply(
+        self,
+        turn: Turn,
+        assessment: Assessment,
+        observation: Observation,
+        at_once: Collection[Prefix],
+    ) -> None:
+        """Ask the daemon for what is not yet as decided, where anything may not be; confirm what was read.
+
+        Args:
+            turn: the permission.
+            assessment: what is decided.
+            observation: what that was decided by.
+            at_once: what an operator asks for: it waits for nothing.
+        """
+        done, version = self._done
+        settled = assessment is done and self.view.version == version
+        if not settled or self.view.failures or at_once:
+            self._troubles.assessed(assessment, observation)
+            await self._apply_plan(turn, assessment, at_once)
+        if self._unconfirmed:
+            self.confirm(assessment)
+
+    async def _apply_plan(
+        self, turn: Turn, assessment: Assessment, at_once: Collection[Prefix]
+    ) -> None:
+        changes = self._plan(assessment, at_once)
+        ready = self.view.ready(changes, self._clock.steady(), at_once=at_once)
+        if self.is_blind:
+            ready = [change for change in ready if change.prefix in at_once]
+        if ready:
+            await self._ask(turn, ready, assessment)
+        self._ledger.remember(assessment.memory)
+        self._done = (assessment, self.view.version)
+
+    def _plan(self, assessment: Assessment, at_once: Collection[Prefix]) -> Sequence[Change]:
+        """Return the changes to what is decided: of all, or, where nothing else changed, of what was decided otherwise."""
+        done, version = self._done
+        if done is None or self.view.version != version or self.view.failures or at_once:
+            return plan(assessment.desired, self.view.believed, self._ledger.owned)
+        changed = differing(done.decisions, assessment.decisions)
+        desired = {p: assessment.desired[p] for p in changed & assessment.desired.keys()}
+        return plan(desired, self.view.believed)
+
+    async def _ask(self, turn: Turn, changes: Sequence[Change], assessment: Assessment) -> None:
+        before = self.view.announced
+        failures = await turn.apply(changes)
+        self._pulse.moved()
+        self.readings.changed(len(changes))
+        known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
+        self.view.accepted(changes, failures, self._clock.steady())
+        for change in changes:
+            if change.prefix in failures:
+                if known.get(change.prefix) != failures[change.prefix]:
+                    log.error("%s: %s", change.prefix, failures[change.prefix])
+            elif isinstance(change, Announce) != (change.prefix in before):
+                log.warning("%s", self._line(change, assessment))
+
+    def _line(self, change: Change, assessment: Assessment) -> str:
+        if change.prefix not in self._duties:
+            return log_lines.left(change.prefix)
+        return log_lines.change(
+            change,
+            assessment.decisions[change.prefix],
+            assessment.health.get(change.prefix),
+            self._duties[change.prefix].vip.health.thresholds,
+        )
+
+    async def read(self, turn: Turn, *, say: bool = True) -> None:
+        """Read what the daemon has. That it can't be read is an alarm, and `unreadable`.
+
+        Args:
+            turn: the permission.
+            say: whether to say so in the log, too.
+        """
+        self.readings.begin()
+        try:
+            reading = await turn.read(self._ledger.owned)
+            self._pulse.moved()
+        except BackendError as error:
+            self.view.unreadable()
+            self.readings.failed()
+            self._troubles.note("backend", str(error), say=say)
+            self.unreadable = error
+            return
+        self.unreadable = None
+        self._troubles.note("backend", reading.trouble)
+        self.readings.done(self._backend.heal)
+        self.view.read(reading, self._clock.steady())
+        self._ledger.assume(self.view.announced)
+        self._was_read = self._unconfirmed = True
+
+    def confirm(self, assessment: Assessment) -> None:
+        """Note what was read back and is as decided, once it is known what was confirmed before."""
+        if not self._ledger.is_read:
+            return
+        self._ledger.confirm(assessment, self.view)
+        self._unconfirmed = False
