@@ -1,8 +1,7 @@
-"""HTTP/JSON on unix sockets: how vip_mgmt, curl and a browser ask the running watchdog.
+"""HTTP/JSON on unix sockets: how vip_mgmt, curl and a browser reach the running watchdog.
 
-GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /reload. Without a
-prefix, all.
-There are two sockets: the operators' one, and one for those who may only ask.
+There are two sockets: the operators' one, and one for those who may only ask. See `handlers` for what
+is asked.
 """
 
 from __future__ import annotations
@@ -10,49 +9,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
-import struct
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from policy.errors import PolicyError
-from policy.route import parse_prefix
-from speaker.api import IntentRequest, Reloaded
-from speaker.control.client import SUDO_USER
-from speaker.control.identity import owner
+from speaker.control.handlers import IDLE, MAX_QUESTION, MAX_REQUEST, Control
 from speaker.control.reserve import too_few_are_left
 from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
-from speaker.errors import SpeakerError
-from speaker.json_value import FormError
-from speaker.reconcile import status
-from speaker.reconcile.intents import take
-from speaker.reconcile.loop import BRIEFLY
-from speaker.reconcile.status import EXPLAINED, Snapshot
-from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from policy.route import Prefix
+    from speaker.control.handlers import Reload
     from speaker.reconcile.reconciler import Watchdog
-    from speaker.state.store import Store
-
-    Reload = Callable[[], Awaitable[str]]
 
 log = logging.getLogger(__name__)
 _http = logging.getLogger(f"{__name__}.http")
 
-MAX_REQUEST = 1 << 23
-"""Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
-MAX_QUESTION = 1 << 20
-"""Bytes of what those may send who may only ask: questions about 10,000 prefixes."""
-NAMED = 10
-"""How many of the prefixes that are not known an error names."""
-ANSWER_WITHIN = 2.0
 PARTING = 0.2
 """How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
 CHECK = 0.5
@@ -63,210 +39,6 @@ AT_ONCE = 8
 """How many are accepted before those accepted earlier are counted."""
 WAITING = 128
 """How many may wait to be accepted: the kernel refuses more at once."""
-_QUESTIONS = {"GET", "HEAD"}
-IDLE = 10.0
-"""How long a connection, or a request, may say nothing, in seconds."""
-
-
-class Control:
-    """The handlers, over one watchdog."""
-
-    def __init__(self, watchdog: Watchdog, reload: Reload | None = None) -> None:
-        """Serve a watchdog.
-
-        Args:
-            watchdog: the watchdog.
-            reload: has it read vip.toml again, and returns what is to be said of it; or raises.
-        """
-        self._watchdog = watchdog
-        self._reload_it = reload
-        self._settling: asyncio.Future[None] | None = None
-        self._recording: asyncio.Future[bool] | None = None
-
-    def application(self, *, asks_only: bool = False) -> web.Application:
-        """Return the web application, on which some may only ask."""
-        guards = [_sent, _errors, self._only_questions] if asks_only else [_sent, _errors]
-        size = MAX_QUESTION if asks_only else MAX_REQUEST
-        application = web.Application(client_max_size=size, middlewares=guards)
-        application.add_routes(
-            [
-                web.get("/status", self._status),
-                web.get("/explain", self._explain),
-                web.get("/history", self._history),
-                web.get("/plan", self._plan),
-                web.post("/intents", self._intents),
-                web.post("/reload", self._reload),
-            ]
-        )
-        return application
-
-    @property
-    def _store(self) -> Store:
-        return self._watchdog.ledger.store
-
-    @web.middleware
-    async def _only_questions(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.method not in _QUESTIONS:
-            raise web.HTTPForbidden(
-                text=f"{request.method} {request.path}: this socket only answers questions; draining "
-                f"and restoring go over {self._watchdog.config.settings.control}, for members of its group"
-            )
-        response: web.StreamResponse = await handler(request)
-        return response
-
-    async def _settle(self) -> None:
-        """Wait for what was changed to be read back; not for a daemon that does not answer.
-
-        All who ask meanwhile wait for the same reading.
-        """
-        task = self._settling
-        if task is None or task.done():
-            task = self._settling = asyncio.ensure_future(self._watchdog.settle())
-            task.add_done_callback(_look_at)
-        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
-        if task.done():
-            task.result()
-
-    async def _record(self) -> None:
-        """Wait for what happened until now to be recorded; not for a state file that is held.
-
-        A recording that is under way may have begun before: the next one is for all who ask meanwhile.
-        """
-        await self._settle()
-        if self._recording is not None:
-            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
-        if self._recording is None or self._recording.done():
-            self._recording = asyncio.ensure_future(self._watchdog.record(BRIEFLY))
-            self._recording.add_done_callback(_look_at)
-            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
-
-    async def _status(self, _: web.Request) -> web.Response:
-        await asyncio.gather(self._settle(), self._watchdog.look_at_file())
-        now = Snapshot(self._watchdog)
-        shown = await in_steps(now.routes())
-        head = now.status(shown, routes=()).to_json()
-        del head["routes"]  # which is written in steps
-        text = json.dumps(head).removesuffix("}")
-        return _response(f'{text}, "routes": {await json_list(shown)}}}')
-
-    async def _plan(self, _: web.Request) -> web.Response:
-        await self._settle()
-        return _response(await json_list(status.difference(self._watchdog)))
-
-    async def _explain(self, request: web.Request) -> web.Response:
-        prefixes = self._asked(request) or [*self._watchdog.duties]
-        await self._record()
-        history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
-        now = Snapshot(self._watchdog)
-        return _response(await json_list(now.explanations(prefixes, history)))
-
-    async def _history(self, request: web.Request) -> web.Response:
-        prefixes = self._asked(request)
-        await self._record()
-        entries = await asyncio.to_thread(self._store.history, prefixes)
-        return _response(await json_list(entries))
-
-    async def _intents(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(IDLE):
-                body = await request.read()
-        except TimeoutError:
-            raise PolicyError(f"control: the request is not complete after {IDLE:g} s") from None
-        except (ConnectionError, web.PayloadAccessError, web.RequestPayloadError) as error:
-            raise PolicyError(
-                "control: the request is not complete, or its coding is wrong"
-            ) from error
-        asked = IntentRequest.from_text(body)
-        prefixes = self._known(asked.prefixes)
-        intent = asked.intent(_owner(request), self._watchdog.clock.wall())
-        outcomes = await take(self._watchdog, prefixes, intent, dry_run=asked.dry_run)
-        return _response(await json_list(outcomes))
-
-    async def _reload(self, _: web.Request) -> web.Response:
-        if self._reload_it is None:
-            raise web.HTTPNotFound(text="reload: this watchdog's configuration is given, not read")
-        try:
-            said = await self._reload_it()
-        except SpeakerError as error:  # it is in the log already
-            raise web.HTTPConflict(text=str(error)) from error
-        return web.json_response(Reloaded(said=said).to_json())
-
-    def _asked(self, request: web.Request) -> list[Prefix]:
-        return self._known(map(parse_prefix, request.query.getall("prefix", [])))
-
-    def _known(self, asked: Iterable[Prefix]) -> list[Prefix]:
-        prefixes = list(dict.fromkeys(asked))
-        if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
-            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
-            raise PolicyError(
-                f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "
-                "watchdog runs; if vip.toml has it, have the watchdog reload it, such as by systemctl reload"
-            )
-        return prefixes
-
-
-def _response(text: str) -> web.Response:
-    return web.Response(text=text, content_type="application/json")
-
-
-def _look_at(task: asyncio.Future[Any]) -> None:
-    """Say what became of what not everybody has waited for."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s", error)
-
-
-@web.middleware
-async def _sent(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Send the answer, and close the connection of a caller who does not read it."""
-    response: web.StreamResponse = await handler(request)
-    sending = asyncio.ensure_future(_send(request, response))
-    try:
-        while not sending.done() and (transport := request.transport) is not None:
-            left = transport.get_write_buffer_size()
-            await asyncio.wait({sending}, timeout=IDLE)
-            if not sending.done() and transport.get_write_buffer_size() >= left:
-                transport.abort()
-                break
-        with suppress(ConnectionError):  # the library hears of it by itself
-            await sending
-    finally:
-        sending.cancel()
-    return response
-
-
-async def _send(request: web.Request, response: web.StreamResponse) -> None:
-    await response.prepare(request)
-    await response.write_eof()
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Answer a bad request with 400 and a fault of ours with 500, both as {"error": …}."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except (PolicyError, FormError) as error:
-        return web.json_response({"error": str(error)}, status=400)
-    except web.HTTPException as error:
-        return web.json_response({"error": error.text or error.reason}, status=error.status)
-    except SpeakerError as error:
-        log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
-        return web.json_response({"error": str(error)}, status=500)
-    except BlockingIOError as error:
-        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - likewise
-        return web.json_response({"error": str(error.strerror)}, status=500)
-    return response
-
-
-def _owner(request: web.Request) -> str:
-    """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
-    transport = request.transport
-    if transport is None:
-        raise PolicyError("control: the caller is gone")
-    credentials = transport.get_extra_info("socket").getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-    )
-    _, uid, _ = struct.unpack("3i", credentials)
-    return owner(uid, request.headers.get(SUDO_USER, ""))
 
 
 async def serve(

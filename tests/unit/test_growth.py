@@ -12,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker import config
-from speaker.control.server import Control
+from speaker.control.handlers import Control
 from speaker.reconcile import intents as wish
 from speaker.supervision.steps import STEP
 from tests.support.fakes import virtual_time

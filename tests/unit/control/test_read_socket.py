@@ -19,7 +19,8 @@ from speaker import vip_mgmt
 from speaker.config.load import ConfigError, load
 from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
-from speaker.control.server import MAX_QUESTION, READERS, Access, ControlError, serve, serving
+from speaker.control.handlers import MAX_QUESTION
+from speaker.control.server import READERS, Access, ControlError, serve, serving
 from speaker.runtime.assemble import Driver
 from speaker.runtime.service import Service
 from tests.support.fakes.site import V4, Site, running, write_config

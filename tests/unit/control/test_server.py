@@ -19,19 +19,11 @@ import pytest
 from policy.intent import Mode
 from speaker.api import IntentRequest, Status
 from speaker.check.world import loaded
-from speaker.control import client, identity
-from speaker.control import server as control
+from speaker.control import client, handlers, identity
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control.handlers import ANSWER_WITHIN, IDLE
 from speaker.control.offline import StateFile
-from speaker.control.server import (
-    ANSWER_WITHIN,
-    CHECK,
-    CONNECTIONS,
-    IDLE,
-    ControlError,
-    serve,
-    serving,
-)
+from speaker.control.server import CHECK, CONNECTIONS, ControlError, serve, serving
 from tests.support.fakes.site import SECOND, V4, V6, Site, running
 from tests.support.lab.eventually import eventually
 from tests.support.lab.user import nobody, reachable
@@ -438,7 +430,7 @@ def test_other_requests(tmp_path: Path, method: str, target: str, status: int) -
 
 def test_too_large(tmp_path: Path) -> None:
     """A request that is too large is refused, in JSON, before it is read."""
-    body = json.dumps(wish(reason="x" * control.MAX_REQUEST)).encode()
+    body = json.dumps(wish(reason="x" * handlers.MAX_REQUEST)).encode()
 
     def ask(site: Site) -> None:
         status, answer = raw(site, "POST", "/intents", body)
