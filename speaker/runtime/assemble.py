@@ -97,9 +97,14 @@ DRIVERS: Mapping[BackendName, Callable[[Config], Driver]] = {"quagga": _bgpd}
 themselves (`SPAWNING`) have a file each in `speaker.runtime`, because their driver has its pipes."""
 
 
-def driver(config: Config) -> Driver:
-    """Return the driver of the daemon that a configuration names, with its part of that."""
-    made = DRIVERS[config.settings.backend](config)
+def driver(config: Config, name: BackendName | None = None) -> Driver:
+    """Return the driver of a daemon, with its part of a configuration.
+
+    Args:
+        config: the configuration.
+        name: of the daemon; None for the one that the configuration names.
+    """
+    made = DRIVERS[name or config.settings.backend](config)
     made.configure(config)
     return made
 

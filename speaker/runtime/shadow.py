@@ -191,7 +191,8 @@ class _Run:
     def __init__(self, config: Config) -> None:
         clock = SystemClock()
         self.disagreements = Disagreements(clock, self._reason)
-        self._driver = assemble.driver(config)
+        # vip.toml is for what comes, mostly ExaBGP; what is looked at is the bgpd of now.
+        self._driver = assemble.driver(config, "quagga")
         shadow = Shadow(self._driver.backend, self.disagreements.note)
         self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True, follow=True)
 

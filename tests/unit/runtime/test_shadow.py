@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.plan import Announce, Withdraw
-from speaker import vip_watchdog
-from speaker.backends.base import Reading
+from speaker import config, vip_watchdog
+from speaker.backends.base import BackendError, Reading
 from speaker.exit_status import ExitStatus
+from speaker.runtime import shadow
 from speaker.runtime.shadow import Disagreements, Shadow
+from tests.support.fakes.site import write_config
 from tests.unit.backends.test_dry_run import FIRST, OTHER, ROUTE, SECOND, Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from policy.route import Prefix
 
@@ -93,3 +96,20 @@ def test_usage(options: Sequence[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         vip_watchdog.main(options)
     assert caught.value.code == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("backend", ["exabgp", "quagga"])
+def test_it_is_beside_bgpd_whatever_vip_toml_is_for(
+    tmp_path: Path, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A migration runs it with the vip.toml of ExaBGP: bgpd is asked, and where it can't be, the status is 255."""
+    path = write_config(
+        tmp_path,
+        f'[health]\nsource = "none"\n[backend.quagga]\nvtysh = "{tmp_path}/no-vtysh"\n',
+    )
+    loaded = config.load(path, {"VIP_BACKEND": backend})
+    assert loaded.settings.backend == backend
+    with pytest.raises(BackendError, match="no-vtysh"):
+        shadow.once(loaded)
+    assert caplog.text == ""
+    assert not (tmp_path / "state.sqlite3").exists()
