@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.model import Verdict
     from speaker.migration.options import Import
     from speaker.migration.target.local import Kernel
+    from speaker.migration.target.site import Site
     from speaker.migration.updates.evaluate import Evaluation
 
 VIP_TOML = "vip.toml"
@@ -107,7 +108,7 @@ def _run(call: Import, source: Kernel) -> int:
     return ExitStatus.DIFFERENT if refused or notes or named.notes or findings else ExitStatus.DONE
 
 
-def _names(call: Import, sites: Sequence[exabgp_site.Site]) -> vip_names.Named:
+def _names(call: Import, sites: Sequence[Site]) -> vip_names.Named:
     prefixes: tuple[Prefix, ...] = tuple(dict.fromkeys(p for each in sites for p in each.routes))
     resolver = Resolver(call.resolver)
     reverse = resolver.reverse_all if call.dns else None
@@ -126,7 +127,7 @@ def _report(verdicts: Sequence[Verdict]) -> bool:
 
 def _write(
     call: Import,
-    sites: Sequence[exabgp_site.Site],
+    sites: Sequence[Site],
     layout: inferred_policy.Layout,
     evaluations: Mapping[str, Evaluation],
 ) -> tuple[str, ...]:
@@ -161,7 +162,7 @@ def _installed(program: str) -> str:
 
 
 def _check(
-    path: Path, sites: Sequence[exabgp_site.Site], evaluations: Mapping[str, Evaluation]
+    path: Path, sites: Sequence[Site], evaluations: Mapping[str, Evaluation]
 ) -> tuple[str, ...]:
     """Check that vip.toml loads and sends what bgpd sent; return what `check` finds in it.
 

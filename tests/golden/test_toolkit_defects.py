@@ -22,7 +22,7 @@ from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.running_config import Running, parse_running
 from speaker.backends.quagga.table import parse_tables
 from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell
-from speaker.health.ipvs.proc import Parser
+from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import Counting, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES

@@ -16,7 +16,7 @@ from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.health.addresses import AddressSource
 from speaker.health.ipvs.debounce import Settling
-from speaker.health.ipvs.proc import Parser
+from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import Counting, RealServer, Table, VirtualServer, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES

@@ -11,19 +11,18 @@ from policy.plan import Announce, Withdraw
 from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp.announced import Announced
 from speaker.backends.exabgp.api_text import (
-    next_hop_for,
     parse_listing,
     render,
-    unreachable,
-    withdrawals,
 )
 from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.obstacles import no_hop, nobody, trouble
 from speaker.backends.exabgp.pipe import Pipe
 from speaker.backends.exabgp.requests import Requests
 from speaker.backends.exabgp.sent import WhoWasSent
 from speaker.backends.exabgp.sessions import Sessions
 from speaker.backends.exabgp.staleness import CALM, SETTLE, Demand, Event, Staleness
+from speaker.backends.exabgp.strays import withdraw_strays
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
 
@@ -45,8 +44,6 @@ PATIENCE = 5.0
 # So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
 SENT_WITHIN = 1.0
 SENT_WITHIN_EACH = 0.001
-NOBODY = "no neighbor of ExaBGP has this process"
-LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
 
 
 class ExabgpBackend:
@@ -151,7 +148,8 @@ class ExabgpBackend:
             except BackendError as error:
                 return {change.prefix: str(error) for change in changes}
         impossible = {
-            (kind, version): self._nobody(version) or (kind is Announce and self._no_hop(version))
+            (kind, version): nobody(self._neighbors, version)
+            or (kind is Announce and no_hop(self._neighbors, version, self._settings.next_hop))
             for kind in (Announce, Withdraw)
             for version in (4, 6)
         }
@@ -165,7 +163,9 @@ class ExabgpBackend:
             failures |= await self._requests.ask_for(
                 changes, lambda group: render(group, self._neighbors, hops)
             )
-            for prefix, reason in (await self._withdraw_strays(changes)).items():
+            for prefix, reason in (
+                await withdraw_strays(changes, self._neighbors, self._strays, self._requests)
+            ).items():
                 failures.pop(prefix, None)
                 if reason:
                     failures[prefix] = reason
@@ -174,47 +174,6 @@ class ExabgpBackend:
             if (due := self._stale.changed(changes, loop.time())) is not None:
                 loop.call_later(due, self._wake)
         return failures
-
-    async def _withdraw_strays(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
-        """Withdraw what neighbours have that do not list our process any more.
-
-        4.2 takes that until the session starts again, 5.0 never does.
-
-        Returns:
-            The prefixes that such a neighbour has, with the reason why it still has them, or nothing.
-        """
-        found: dict[Prefix, str] = {}
-        withdrawn = [change for change in changes if isinstance(change, Withdraw)]
-        for neighbor in self._neighbors.others:
-            stray = self._strays.get(neighbor, ())
-            for version in (4, 6):
-                group = [
-                    change
-                    for change in withdrawn
-                    if change.prefix.version == version and change.prefix in stray
-                ]
-                for line in withdrawals(version, group, neighbor.selector):
-                    taken = await self._requests.is_taken(line)
-                    name = self._neighbors.name(neighbor)
-                    lost = f"neighbor {name} has it, and its api does not list this process"
-                    reason = "" if taken else lost
-                    for change in line.changes:
-                        found[change.prefix] = found.get(change.prefix) or reason
-        return found
-
-    def _nobody(self, version: int) -> str:
-        """Return why there is nobody to send routes of a family to, or nothing."""
-        if not self._neighbors.ours:
-            return NOBODY
-        if not self._neighbors.of_family(version):
-            return f"no neighbor of ExaBGP has family ipv{version} unicast"
-        return ""
-
-    def _no_hop(self, version: int) -> str:
-        """Return why routes of a family can't reach every neighbour that has it, or nothing."""
-        hop = next_hop_for(self._settings.next_hop, version)
-        concerned = self._neighbors.of_family(version)
-        return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
         """See `Backend.read`. ExaBGP's Adj-RIB-Out is a cache, and no proof of what a peer has.
@@ -246,7 +205,13 @@ class ExabgpBackend:
             and not doubtful
         )
         sent = self._sent(routes, held)
-        return Reading(routes, doubtful, self._trouble(), settled=settled, sent=sent)
+        return Reading(
+            routes,
+            doubtful,
+            trouble(self._daemon, self._neighbors, self._strays),
+            settled=settled,
+            sent=sent,
+        )
 
     async def _list(self, prefixes: Collection[Prefix]) -> Announced:
         """Have all that ExaBGP holds for its neighbours listed."""
@@ -269,21 +234,6 @@ class ExabgpBackend:
             phantoms, unknown = self._told.doubts(absent, self._up)
             doubtful |= phantoms | self._stale.newly_unknown(unknown)
         return doubtful
-
-    def _trouble(self) -> str:
-        """Return what is wrong with ExaBGP and its neighbours, in words."""
-        daemon = self._daemon
-        unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
-        nobody = [] if self._neighbors.ours else [f"{NOBODY}; {LIST_IT}"]
-        return "; ".join([*unknown, *nobody, *map(self._out_of_reach, self._strays)])
-
-    def _out_of_reach(self, neighbor: Neighbor) -> str:
-        prefixes = self._strays[neighbor]
-        return (
-            f"neighbor {self._neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
-            f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "
-            "withdrawn there; list it, or remove the neighbor, and have ExaBGP read exabgp.conf"
-        )
 
     async def _look_at_neighbors(self) -> None:
         lines = await self._pipe.ask_lines("show neighbor configuration")
@@ -334,16 +284,7 @@ class ExabgpBackend:
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
-        return tuple(
-            Peer(
-                str(neighbor.address),
-                neighbor.peer_as,
-                self._up.get(neighbor),
-                neighbor.local_as,
-                self._neighbors.name(neighbor),
-            )
-            for neighbor in self._neighbors.ours
-        )
+        return self._neighbors.peers(self._up)
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`."""

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.route import Asn
-from speaker.backends.base import BackendError
+from speaker.backends.base import BackendError, Peer
 from speaker.backends.exabgp.sections import parse_sections
 
 if TYPE_CHECKING:
@@ -121,6 +121,19 @@ class Neighbors:
         if self._to[neighbor.address] < 2:
             return str(neighbor.address)
         return f"{neighbor.address} from {neighbor.local_address or 'auto'}"
+
+    def peers(self, up: Mapping[Neighbor, bool]) -> tuple[Peer, ...]:
+        """Return ours as peers. A session that `up` lacks is not known to be up or down."""
+        return tuple(
+            Peer(
+                str(neighbor.address),
+                neighbor.peer_as,
+                up.get(neighbor),
+                neighbor.local_as,
+                self.name(neighbor),
+            )
+            for neighbor in self.ours
+        )
 
 
 _FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}

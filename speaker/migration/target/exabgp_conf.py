@@ -11,7 +11,7 @@ from speaker.migration.bgpd_conf.statement import MigrationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speaker.migration.target.exabgp_site import Session, Site
+    from speaker.migration.target.site import Session, Site
 
 PROCESS = "vip-speaker"
 HEAD = """\

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy.route import Attributes, Prefix
-    from speaker.migration.target.exabgp_site import Site
+    from speaker.migration.target.site import Site
 
 
 @dataclass(frozen=True, slots=True)

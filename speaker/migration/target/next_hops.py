@@ -11,8 +11,8 @@ from speaker.migration.updates.evaluate import Hop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speaker.migration.target.exabgp_site import Session
     from speaker.migration.target.local import Own
+    from speaker.migration.target.site import Session
     from speaker.migration.updates.evaluate import Evaluation
     from speaker.units import IpAddress
 

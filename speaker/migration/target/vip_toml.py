@@ -15,8 +15,8 @@ from speaker.config.settings import Config, HealthSettings, NextHop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speaker.migration.target.exabgp_site import Site
     from speaker.migration.target.inferred_policy import Layout, Placed
+    from speaker.migration.target.site import Site
 
 
 def render(sites: Sequence[Site], layout: Layout) -> str:

@@ -39,7 +39,7 @@ from speaker.check.keepalived.tree import read_tree
 from speaker.control.server import serving
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.netlink import NetlinkReader
-from speaker.health.ipvs.proc import Parser as ProcParser
+from speaker.health.ipvs.proc_text import Parser as ProcParser
 from speaker.health.keepalived.events import Lines, is_event
 from speaker.migration.bgpd_conf.regex import Pattern
 from speaker.migration.target import exabgp_site as site

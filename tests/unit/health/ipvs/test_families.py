@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from policy.health import FWMARK, Service
 from speaker.health.ipvs.families import AGAIN, TellingReader
-from speaker.health.ipvs.proc import Parser, TextError
+from speaker.health.ipvs.proc_text import Parser, TextError
 from speaker.health.ipvs.table import (
     Counting,
     MarkService,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.health.ipvs.proc import Parser, ProcReader, TextError
+from speaker.health.ipvs.proc import ProcReader
+from speaker.health.ipvs.proc_text import Parser, TextError
 from speaker.health.ipvs.table import Table, TableAccessError, TableError
 from tests.unit.health.ipvs.tables import (
     HEADING,

@@ -1,0 +1,64 @@
+"""Why a route can't be sent to a neighbour, or withdrawn from it, in words that say what to do. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.backends.exabgp.api_text import next_hop_for, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.route import Prefix
+    from speaker.backends.base import Daemon
+    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.config.settings import NextHop
+
+NOBODY = "no neighbor of ExaBGP has this process"
+LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
+
+
+def nobody(neighbors: Neighbors, version: int) -> str:
+    """Return why there is no neighbour to send routes of a family to, or nothing."""
+    if not neighbors.ours:
+        return NOBODY
+    if not neighbors.of_family(version):
+        return f"no neighbor of ExaBGP has family ipv{version} unicast"
+    return ""
+
+
+def no_hop(neighbors: Neighbors, version: int, hops: NextHop) -> str:
+    """Return why routes of a family can't reach every neighbour that has it, or nothing."""
+    hop = next_hop_for(hops, version)
+    concerned = neighbors.of_family(version)
+    return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
+
+
+def keeps(neighbors: Neighbors, neighbor: Neighbor) -> str:
+    """Say that a neighbour keeps a prefix that can't be withdrawn from it."""
+    name = neighbors.name(neighbor)
+    return f"neighbor {name} has it, and its api does not list this process"
+
+
+def trouble(
+    daemon: Daemon | None, neighbors: Neighbors, strays: Mapping[Neighbor, Collection[Prefix]]
+) -> str:
+    """Return what is wrong with ExaBGP and its neighbours, or nothing.
+
+    Args:
+        daemon: which ExaBGP it is, None where that is not known.
+        neighbors: its neighbours.
+        strays: what neighbours have that do not list this process.
+    """
+    unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
+    none = [] if neighbors.ours else [f"{NOBODY}; {LIST_IT}"]
+    lost = [_out_of_reach(neighbors, neighbor, prefixes) for neighbor, prefixes in strays.items()]
+    return "; ".join([*unknown, *none, *lost])
+
+
+def _out_of_reach(neighbors: Neighbors, neighbor: Neighbor, prefixes: Collection[Prefix]) -> str:
+    return (
+        f"neighbor {neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
+        f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "
+        "withdrawn there; list it, or remove the neighbor, and have ExaBGP read exabgp.conf"
+    )
