@@ -12,6 +12,7 @@ from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
 from tests.support.lab.history import TRACE, History
+from tests.support.lab.inside import hung
 from tests.support.lab.installed import Installed
 from tests.support.lab.netns import Network
 from tests.support.lab.site import Site, misses, sees, vip
@@ -135,6 +136,23 @@ def test_what_is_not_ours_is_never_touched(at: Lab) -> None:
     assert at.site.status()["routes"] == []
     assert not at.history.events(FOREIGN)
     assert FOREIGN in at.bird.routes()
+
+
+def test_restored_right_after_a_reload(at: Lab) -> None:
+    """A dead VIP that is restored while a new vip.toml's first look lasts is not announced for a moment."""
+    prefix = ONE[0]
+    at.site.realservers.close(PORT)
+    misses(at.bird, *ONE, *TWO)
+    with hung(at.site.host, PORT):
+        for fall in ("1ms", "2ms", "2ms"):  # looked at otherwise than before, and as before
+            at.site.configure({"health": {"fall": fall}})
+            at.site.reload()
+            restored = at.site.mgmt("-a", prefix)
+            assert restored.returncode == 1
+            assert f"{prefix}: stays withdrawn: down: 0 realservers" in restored.stderr
+    assert at.history.verbs(prefix) == ["removed"]
+    at.site.realservers.open(PORT)
+    sees(at.bird, *ONE, *TWO)
 
 
 def test_a_bad_configuration_at_reload(at: Lab) -> None:

@@ -1,5 +1,6 @@
 """What an operator does with vip_mgmt beside FRR, with a daemon and without, and what the peer has."""
 
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.support.lab.fixtures import once
 from tests.support.lab.frr import config
 from tests.support.lab.frr_site import Bench
 from tests.support.lab.history import TRACE, History
+from tests.support.lab.inside import hung
 from tests.support.lab.netns import Network
 from tests.support.lab.release import Release
 from tests.support.lab.requirements import require
@@ -66,6 +68,24 @@ def quiet(dc: Bench) -> bool:
     """Run a pass; return whether it changed nothing and found all as decided."""
     status, said = dc.site.cron()
     return status == 0 and "route" not in said
+
+
+@once
+def test_restored_right_after_a_reload(bench: Bench) -> None:
+    """A dead VIP that is restored while a new vip.toml's first look lasts is not announced for a moment."""
+    bench.bird.wait_for_sessions()
+    bench.reset()
+    daemon = bench.site.daemon()
+    sees(bench.bird, *ALL)
+    history = History(bench.bird)
+    with hung(bench.host, DEAD):
+        for fall in ("1ms", "2ms", "2ms"):  # looked at otherwise than before, and as before
+            bench.site.configure({"health": {"fall": fall}})
+            daemon.signal(signal.SIGHUP)
+            status, said = bench.site.mgmt("-a", DEAD4)
+            assert (status, f"{DEAD4}: stays withdrawn: down: " in said) == (1, True), said
+    assert history.verbs(DEAD4) == []
+    assert daemon.terminate() == 0
 
 
 def test_drain_and_restore(dc: Bench) -> None:

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from tests.support.lab.netns import Namespace
 
@@ -35,6 +35,19 @@ def _opened(path: str) -> Iterator[int]:
 def _enter(descriptor: int) -> None:
     if _libc.setns(descriptor, 0):
         raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextmanager
+def hung(host: Namespace, port: int) -> Iterator[None]:
+    """Have a realserver on a host's loopback that answers no connection: who looks at it waits for its time-out."""
+    with ExitStack() as stack:
+        with inside(host):
+            stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=0))
+            for _ in range(4):  # more than may wait to be accepted: the kernel drops the next ones
+                waiting = stack.enter_context(socket.socket())
+                waiting.settimeout(0.0)
+                waiting.connect_ex(("127.0.0.1", port))
+        yield
 
 
 class Realservers:
