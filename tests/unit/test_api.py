@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import fields
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import parse_prefix
-from speaker.api import Explanation, HistoryEntry, PlannedChange, Status, outcomes_from_json
-from speaker.json_value import FormError
+from speaker.api import (
+    Explanation,
+    HistoryEntry,
+    IntentOutcome,
+    IntentRequest,
+    PlannedChange,
+    Reloaded,
+    Status,
+    outcomes_from_json,
+)
+from speaker.json_value import FormError, Value
 from tests.unit.test_vip_mgmt import V4, V6, state
 
 if TYPE_CHECKING:
@@ -87,3 +99,64 @@ def test_any_answer(read: Callable[[object], object], answer: Any) -> None:
     except FormError:
         return
     assert answer == []
+
+
+def made(of: type[Value]) -> st.SearchStrategy[Value]:
+    """Return a strategy for any value of a class, in all of its fields."""
+    hints = get_type_hints(of, include_extras=True)
+    return st.builds(of, **{each.name: _any(hints[each.name]) for each in fields(of)})
+
+
+def _any(hint: Any) -> st.SearchStrategy[Any]:
+    inner = get_args(hint)
+    if get_origin(hint) is tuple:
+        return st.lists(_any(inner[0]), max_size=2).map(tuple)
+    if get_origin(hint) is dict:
+        return st.dictionaries(_any(inner[0]), _any(inner[1]), max_size=2)
+    if get_origin(hint) is Annotated:
+        return st.floats(allow_nan=False) if inner[0] is float else _any(inner[0])
+    if get_origin(hint) in (Union, UnionType):
+        return st.one_of(*map(_any, inner))
+    return made(hint) if isinstance(hint, type) and issubclass(hint, Value) else st.from_type(hint)
+
+
+@pytest.mark.parametrize(
+    "of", [Status, Explanation, HistoryEntry, PlannedChange, IntentOutcome, Reloaded]
+)
+@given(data=st.data())
+def test_what_is_written_is_read(of: type[Value], data: st.DataObject) -> None:
+    """A value that is told as JSON is the same value at the other end, whatever it has in it."""
+    value = data.draw(made(of))
+    assert of.from_json(json.loads(json.dumps(value.to_json()))) == value
+
+
+def test_what_was_not_told_long_ago() -> None:
+    """A watchdog that was started before a key existed is understood; its peers' name is their address."""
+    peer = {"address": "203.0.113.11", "asn": 64496, "up": True}
+    answer = {"dc": "par1", "backend": "exabgp", "peers": [peer], "routes": [], "trouble": []}
+    status = Status.from_json(answer)
+    assert status.peers[0].name == "203.0.113.11"
+    assert (status.sessions, status.last_cycle, status.configuration.state) == ((), None, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("request_", "where"),
+    [
+        (b"{", "request: "),
+        (b"[]", "request: "),
+        (b'{"mode": "drained"}', "request: has no prefixes"),
+        (b'{"mode": "off", "prefixes": ["192.0.2.1"]}', "request.mode: "),
+        (b'{"mode": "drained", "prefixes": []}', "request.prefixes: "),
+        (b'{"mode": "drained", "prefixes": [5]}', "request.prefixes[0]: "),
+        (b'{"mode": "drained", "prefixes": ["192.0.2.1/24"]}', "request.prefixes[0]: "),
+        (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "seconds": 0}', "request.seconds: "),
+        (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "seconds": true}', "request.seconds: "),
+        (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "forced": 1}', "request.forced: "),
+        (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "reason": "a\\nb"}', "request: "),
+    ],
+)
+def test_no_request(request_: bytes, where: str) -> None:
+    """A request of another form, or with a key that means nothing, is refused, and says where."""
+    with pytest.raises(FormError) as refused:
+        IntentRequest.from_text(request_)
+    assert str(refused.value).startswith(where)
