@@ -14,6 +14,7 @@ from speaker.control.offline import StateFile
 from speaker.reconcile import intents, status
 from speaker.reconcile.lock import FileLock, LockError, NoLock
 from speaker.runtime.assemble import beside
+from speaker.state.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +81,15 @@ class OneShot:
         return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
 
     def _looked(self, *, blind: bool = True) -> Watchdog:
+        folder = self._config.settings.state.parent
+        try:
+            folder.stat()  # a file that is not there has no intent; where none can be is not known
+        except OSError as error:
+            raise StoreError(
+                f"state: {folder}: {error.strerror}; make it, or correct node.state: no intent can "
+                "be recorded there"
+            ) from error
+
         async def look() -> Watchdog:
             watchdog = beside(self._config, dry_run=True)  # a question writes nothing
             try:

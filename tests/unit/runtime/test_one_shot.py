@@ -11,7 +11,7 @@ from policy.route import parse_prefix
 from speaker import config
 from speaker.api import IntentRequest, RecordedIntent
 from speaker.runtime.one_shot import OneShot
-from speaker.state.store import Store
+from speaker.state.store import Store, StoreError
 from tests.support.fakes.site import write_config
 
 if TYPE_CHECKING:
@@ -60,3 +60,13 @@ def test_an_intent_is_recorded_whatever_bgpd_answers(tmp_path: Path, answer: str
     store = Store(tmp_path / "state.sqlite3")
     assert store.intents().of[V4].mode is Mode.DRAINED
     store.close()
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    """No state file is no intent; no directory for it is a fault, and is not made."""
+    path = write_config(tmp_path, BGPD.format(directory=tmp_path))
+    path.write_text(path.read_text().replace("/state.sqlite3", "/none/state.sqlite3"))
+    asked = OneShot(config.load(path, {"VIP_BACKEND": "quagga"}))
+    with pytest.raises(StoreError, match="none: No such file or directory; make it"):
+        asked.status()
+    assert not (tmp_path / "none").exists()
