@@ -11,7 +11,7 @@ class ExitStatus(IntEnum):
     DONE = 0
     """All is as it was asked for, or the question is answered."""
     NOT_AS_WANTED = 1
-    """Something is not as wanted, or not known to be."""
+    """Something is not as decided, or not known to be."""
     DIFFERENT = 2
     """There is something to look at: a change, a finding, a difference."""
     USAGE = 255

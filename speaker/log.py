@@ -157,7 +157,7 @@ class Queueing(logging.handlers.QueueHandler):
     def _full(self) -> str:
         """Return why no line can be taken, nothing where one can."""
         if self._records.qsize() >= WAITING:
-            return "stderr or syslog took none"
+            return "stderr or syslog accepted none"
         now = self._steady()
         self._left = min(self._at_once, self._left + EACH_SECOND * (now - self._counted))
         self._counted = now

@@ -39,7 +39,7 @@ def tell(text: str) -> None:
         os.close(nowhere)
         if not isinstance(error, BrokenPipeError):
             raise OutputError(
-                f"stdout: {error.strerror}; the answer is not whole, ask again"
+                f"stdout: {error.strerror}; the answer is incomplete, ask again"
             ) from error
 
 

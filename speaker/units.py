@@ -26,7 +26,9 @@ def duration(text: object) -> float:
         r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)", text
     )
     if not match:
-        raise ValueError(f'{text!r} is no duration; write it like "250ms", "5s", "10m", "2h", "1d"')
+        raise ValueError(
+            f'{text!r} is not a duration; write it like "250ms", "5s", "10m", "2h", "1d"'
+        )
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -76,7 +78,7 @@ def share(text: object) -> float:
     """
     match = isinstance(text, str) and re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
     if not match or float(match[1]) > 100:
-        raise ValueError(f'{text!r} is no share; write it like "50%", from "0%" to "100%"')
+        raise ValueError(f'{text!r} is not a share; write it like "50%", from "0%" to "100%"')
     return float(match[1]) / 100
 
 
@@ -87,12 +89,12 @@ def address(text: object) -> IpAddress:
         ValueError: it is none.
     """
     if not isinstance(text, str) or "%" in text:
-        raise ValueError(f'{text!r} is no address; write it like "192.0.2.1" or "2001:db8::1"')
+        raise ValueError(f'{text!r} is not an address; write it like "192.0.2.1" or "2001:db8::1"')
     try:
         return ip_address(text)
     except ValueError as error:
         raise ValueError(
-            f'{text!r} is no address; write it like "192.0.2.1" or "2001:db8::1"'
+            f'{text!r} is not an address; write it like "192.0.2.1" or "2001:db8::1"'
         ) from error
 
 
@@ -104,7 +106,7 @@ def word(text: object) -> str:
     """
     if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_.:+,=@/<>()-]{1,64}", text):
         raise ValueError(
-            f"{text!r} is no name for bgpd; write one word of letters, digits and _ . : + - and the like"
+            f"{text!r} is not a valid name for bgpd; write one word of letters, digits and _ . : + - and the like"
         )
     return text
 
@@ -157,6 +159,6 @@ def endpoint(text: object) -> tuple[IpAddress, int]:
     )
     if not match or not 0 < int(match[3]) < 65536:
         raise ValueError(
-            f'{text!r} is no address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
+            f'{text!r} is not an address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
         )
     return address(match[1] or match[2]), int(match[3])

@@ -37,9 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        tell_operator(
-            "interrupted; what was asked for may be recorded all the same, see vip_mgmt status"
-        )
+        tell_operator("interrupted; the intent may be recorded, see vip_mgmt status")
         return ExitStatus.NOT_AS_WANTED
 
 
@@ -96,7 +94,7 @@ def _load(call: Call) -> Config:
 def _check(call: Call) -> ExitStatus:
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)
     if call.form:
-        tell(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, taken")
+        tell(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, valid")
         return ExitStatus.DONE
     from speaker.cli.check import check
 

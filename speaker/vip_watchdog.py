@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        log.critical("interrupted; the next one does what is left")
+        log.critical("interrupted; the next run does the rest")
         return ExitStatus.NOT_AS_WANTED
 
 
@@ -46,18 +46,18 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser.add_argument(
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
     )
-    parser.add_argument("--daemon", action="store_true", help="backend quagga: stay and watch")
+    parser.add_argument("--daemon", action="store_true", help="backend quagga: keep running")
     parser.add_argument(
         "--shadow",
         action="store_true",
-        help="stay beside bgpd and what writes to it now: write nothing, say where it is not as decided",
+        help="run read-only beside bgpd, and report where its announcements differ",
     )
     parser.add_argument("--once", action="store_true", help="with --shadow: look once")
     options = parser.parse_args(arguments)
     if options.shadow and options.daemon:
-        parser.error("--shadow and --daemon: say one of them; --shadow stays too")
+        parser.error("--shadow and --daemon cannot be combined; --shadow keeps running too")
     if options.once and not options.shadow:
-        parser.error("--once goes with --shadow")
+        parser.error("--once is only valid with --shadow")
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     path = configuration.find(options.config, os.environ)

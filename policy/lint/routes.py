@@ -129,7 +129,7 @@ def _backup(found: Announcements, address: Announced) -> Iterator[_Remark]:
         case [name]:
             yield _Remark(
                 Code.NO_BACKUP,
-                f"only {name} announces it: when {name} fails, nobody takes over",
+                f"only {name} announces it: when {name} fails, none takes over",
                 "announce it from another data centre too, with more prepends",
             )
 
@@ -141,7 +141,7 @@ def _alone(found: Announcements) -> Iterator[Finding]:
         yield Finding(
             Code.NO_BACKUP,
             f"dc {name}",
-            f"the only data centre: when it fails, nobody takes over its {len(found.addresses)} "
+            f"the only data centre: when it fails, none takes over its {len(found.addresses)} "
             "addresses",
             "add the other data centres, as [dc.NAME]",
         )
@@ -157,7 +157,7 @@ def _length(longest: int, address: Announced) -> Iterator[_Remark]:
         yield _Remark(
             Code.PATH_TOO_LONG,
             f"an AS_PATH of more than {longest} from {_and(long)}: some networks drop long ones, and "
-            "the last prepends move nobody",
+            "the last prepends have no effect",
             "prepend less: a rank needs one more than the one before; or raise [policy] max_path",
         )
 

@@ -21,14 +21,12 @@ class DryRun:
     What it announces is what the daemon announces with the collected changes on top, so whoever
     decides goes on as if they had been made. A change is dropped once the daemon is found to be so
     by itself: those that are left are where the two disagree.
+
+    Args:
+        backend: the driver of the daemon; it need not be used by this alone.
     """
 
     def __init__(self, backend: Backend) -> None:
-        """Collect nothing yet.
-
-        Args:
-            backend: the driver of the daemon; it need not be used by this alone.
-        """
         self._backend = backend
         self._changes: dict[Prefix, Change] = {}
 

@@ -53,7 +53,7 @@ def _remedy(key: Key) -> str:
         case ("health", *_) | ("vip", _, "health" | "services", *_):
             why = "else the same failure withdraws a VIP in one of them, and not in the other"
         case _:
-            why = "data centres that disagree may tie for an address, or leave it to nobody"
+            why = "data centres that disagree may tie for an address, or leave it to none"
     return f"make it the same in both: {why}"
 
 

@@ -28,7 +28,7 @@ def start_files(config: Config) -> Report:
                     Code.START_FILE,
                     str(path),
                     f"{error.strerror}",
-                    "it may have network lines of VIPs: let whoever checks read it",
+                    "it may have network lines of VIPs: let the user who runs check read it",
                 )
             )
             continue

@@ -48,15 +48,14 @@ def _one_shot(config: Config, why: str) -> Operations:
 
 
 class FirstAnswer:
-    """The watchdog that runs, or what answers where none does, or one that hangs. It is `Operations`."""
+    """The watchdog that runs, or what answers where none does, or one that hangs. It is `Operations`.
+
+    Args:
+        config: the configuration.
+        tell: takes what the operator should know besides the answer.
+    """
 
     def __init__(self, config: Config, tell: Callable[[str], None]) -> None:
-        """Ask nothing yet.
-
-        Args:
-            config: the configuration.
-            tell: takes what the operator should know besides the answer.
-        """
         self._config = config
         self._tell = tell
         self._should_run = config.settings.is_spawned
@@ -86,7 +85,7 @@ class FirstAnswer:
             why = str(error)
         except OutcomeUnknownError:
             control = self._config.settings.control
-            why = f"control: {control}: vip_watchdog runs, and gives no answer"
+            why = f"control: {control}: vip_watchdog runs, but does not answer"
         return ask(self._without(why))
 
     def _without(self, why: str) -> Operations:

@@ -21,14 +21,14 @@ ADD, DELETE = "-a", "-d"
 IMPORT = "import"
 QUESTIONS = {
     "status": "what is announced, and why",
-    "explain": "all about NAME",
+    "explain": "details of NAME",
     "history": "what was done",
-    "plan": "what would be done now, or who takes over --without a data centre",
-    "check": "is vip.toml without fault, and the same as other sites' files",
-    "reload": "have vip_watchdog read vip.toml again, and say whether it took it",
-    "compare": "does ExaBGP send what bgpd sends with the configuration FILE",
+    "plan": "what would change now, or which data centre takes over --without one",
+    "check": "validate vip.toml, and compare it with other sites' files",
+    "reload": "make vip_watchdog reload vip.toml, and report the result",
+    "compare": "compare what ExaBGP sends with what bgpd sends by the configuration FILE",
 }
-_WISHES = {ADD: "announce NAME… again", DELETE: "withdraw NAME…, and stay withdrawn"}
+_WISHES = {ADD: "announce NAME… again", DELETE: "withdraw NAME…, and keep it withdrawn"}
 _SHARED = {"--json": "a question"}
 """What several commands are called that an option goes with."""
 _WORDS = {
@@ -73,18 +73,18 @@ class _Option:
 
 
 _OPTIONS = (
-    _Option("--reason", (ADD, DELETE), "why, for history", "TEXT", default=""),
+    _Option("--reason", (ADD, DELETE), "reason, for history", "TEXT", default=""),
     _Option("--for", (ADD, DELETE), "such as 30m or 2h", "DURATION"),
-    _Option("--force", (ADD,), "whatever the health"),
-    _Option("--dry-run", (ADD, DELETE), "say what would be done"),
+    _Option("--force", (ADD,), "announce even if unhealthy"),
+    _Option("--dry-run", (ADD, DELETE), "report what would be done"),
     _Option(
         "--dns",
         (ADD, DELETE, "status", "history", "explain"),
         "a VIP's NAME also means other VIPs' addresses in DNS",
     ),
     _Option("--json", ("status", "check", "plan", "compare"), "as JSON"),
-    _Option("--offline", ("check",), "ask neither DNS, IPVS nor peers"),
-    _Option("--form", ("check",), "only whether the file is taken at all"),
+    _Option("--offline", ("check",), "do not query DNS, IPVS or peers"),
+    _Option("--form", ("check",), "check only that the file is valid"),
     _Option(
         "--without",
         ("plan",),
@@ -92,8 +92,8 @@ _OPTIONS = (
         "DC",
         repeats=True,
     ),
-    _Option("--frr", ("compare",), "FILE is frr's, if it does not tell", alone=False),
-    _Option("--quagga", ("compare",), "FILE is quagga's, if it does not tell", alone=False),
+    _Option("--frr", ("compare",), "take FILE for frr's if it does not tell", alone=False),
+    _Option("--quagga", ("compare",), "take FILE for quagga's if it does not tell", alone=False),
 )
 
 
@@ -204,22 +204,22 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError("-a and -d need a NAME; all is every VIP")
     if not options.wish and command not in QUESTIONS:
         names = ", ".join((*QUESTIONS, IMPORT))
-        raise UsageError(f"say -a NAME, -d NAME, or one of {names}; vip_mgmt --help")
+        raise UsageError(f"use -a NAME, -d NAME, or one of {names}; vip_mgmt --help")
     if command == "reload" and words:
         raise UsageError("reload takes no NAME: all of vip.toml is read")
     if command == "explain" and not words:
-        raise UsageError("explain what? name a VIP")
+        raise UsageError("explain: a VIP name is required")
     if command == "compare" and len(words) != 1:
-        raise UsageError("compare with what? name one bgpd.conf or frr.conf, this data centre's")
+        raise UsageError("compare: one file is required, this data centre's bgpd.conf or frr.conf")
     if options.form and (words or options.offline or options.json):
-        raise UsageError("--form goes alone with check")
+        raise UsageError("--form cannot be combined with other options or arguments")
     given = vars(options)
     for option in _OPTIONS:
         if given[option.name] and command not in option.commands:
-            raise UsageError(f"{option.flag} goes with {' or '.join(option.commands)}")
+            raise UsageError(f"{option.flag} is only valid with {' or '.join(option.commands)}")
     span = given["for"]
     if span and command == ADD and not options.force:
-        raise UsageError("--for goes with -d, or with -a --force")
+        raise UsageError("--for is only valid with -d, or with -a --force")
     return Call(
         command,
         tuple(words),
@@ -243,5 +243,5 @@ def _seconds(span: str) -> float:
     except ValueError as error:
         raise UsageError(f"--for: {error}") from error
     if not 0 < seconds <= MAX_SPAN:
-        raise UsageError(f"--for: {span!r}: must be longer than nothing, ten years at most")
+        raise UsageError(f"--for: {span!r}: must be more than 0, and ten years at most")
     return seconds

@@ -118,5 +118,5 @@ def _report_announced(outcome: IntentOutcome, would: str) -> bool:
     if outcome.health == "unknown":
         tell_operator(f"{prefix}: warning: {outcome.reason}")
     if not done:
-        tell_operator(f"{prefix}: not as wanted: {outcome.full_reason}")
+        tell_operator(f"{prefix}: not as decided: {outcome.full_reason}")
     return done

@@ -33,7 +33,7 @@ def check_text(path: Path, prefixes: int, findings: Sequence[Finding]) -> str:
         shown = ", ".join(finding.subject for finding in group[:_NAMED])
         more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
         lines.append(str(replace(group[0], subject=f"{shown}{more}")))
-    said = f"{len(findings)} to be mended" if findings else "no fault found"
+    said = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
     return "\n".join([*lines, f"{path}: {prefixes} prefixes, {said}"])
 
 
@@ -109,7 +109,7 @@ def takeover_json(
 
 
 def _holders(names: Choice) -> str:
-    return ", ".join(sorted(names)) or "NOBODY"
+    return ", ".join(sorted(names)) or "NONE"
 
 
 def _part(load: Load) -> str:

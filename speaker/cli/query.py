@@ -86,8 +86,7 @@ def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
         missing = sorted(wanted - {route.prefix for route in status.routes})
         for prefix in missing:
             tell_operator(
-                f"{prefix}: vip.toml has it, the watchdog does not know it yet; have "
-                "it reloaded, such as by systemctl reload"
+                f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; reload it, for example by systemctl reload"
             )
     tell(status_json(status) if call.as_json else status_table(status))
     done = not missing and all(route.as_wanted for route in status.routes)

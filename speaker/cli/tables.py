@@ -123,10 +123,10 @@ def _explain(route: Explanation) -> str:
     rows = [
         (
             "announced",
-            _STATES[route.announced] + ("" if route.as_wanted else ", not as wanted"),
+            _STATES[route.announced] + ("" if route.as_wanted else ", not as decided"),
         ),
         *([("sent to", _sent(route.peers))] if route.peers else []),
-        ("decision", f"{wanted}, by {route.decided_by or 'nobody'}"),
+        ("decision", wanted + (f", by {route.decided_by}" if route.decided_by else "")),
         *([("because", route.full_reason)] if route.full_reason != route.operator else []),
         ("operator", route.operator),
         ("health", _health(route)),

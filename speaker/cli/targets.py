@@ -118,16 +118,16 @@ def _by_vip(
     for address in answer.addresses:
         home = topology.home(address)
         if home is None:
-            notes.append(f"{vip.name}: DNS has {address}, which vip.toml lacks; it is left alone")
+            notes.append(f"{vip.name}: DNS has {address}, which vip.toml lacks; ignored")
         elif home[0] is not vip:
-            taken = "taken too" if dns else "not taken; --dns takes it too"
+            taken = "included" if dns else "not included; --dns includes it"
             where = f"vip.toml has under {home[0].name}"
             notes.append(f"{vip.name}: DNS has {address}, which {where}; {taken}")
             if dns:
                 prefixes[home[1].prefix] = None
     versions = {6 if family == "AAAA" else 4 for family in answer.failed}
     notes += (
-        f"{vip.name}: vip.toml has {own.prefix}, which DNS lacks; taken all the same"
+        f"{vip.name}: vip.toml has {own.prefix}, which DNS lacks; included anyway"
         for own in vip.addresses
         if own.prefix.version not in versions
         and not any(address in own.prefix for address in answer.addresses)

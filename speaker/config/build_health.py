@@ -18,15 +18,14 @@ _BOUNDS = {"drop_at", "restore_at"}
 
 
 class HealthBuilder:
-    """Makes the rules of VIPs. Thousands of VIPs with the same rule share one object."""
+    """Makes the rules of VIPs. Thousands of VIPs with the same rule share one object.
+
+    Args:
+        base: `[health]`.
+        faults: where to note what makes no sense.
+    """
 
     def __init__(self, base: HealthTable, faults: Faults) -> None:
-        """Make no rule yet.
-
-        Args:
-            base: `[health]`.
-            faults: where to note what makes no sense.
-        """
         self._base = base
         self._faults = faults
         self._rules: dict[HealthRule, HealthRule] = {}

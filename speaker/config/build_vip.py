@@ -48,7 +48,7 @@ class VipBuilder:
         """
         path = ("vip", name)
         if name.lower() == "all" or not name or name != name.strip() or name.endswith("."):
-            fault = "is no name for a VIP; use its DNS name without the last dot"
+            fault = "is not a valid VIP name; use its DNS name without the last dot"
             self._faults.add(path, fault)
         if vip.ranks is not None:
             ranks = self._ranks.named((*path, "ranks"), vip.ranks)
@@ -105,7 +105,7 @@ class VipBuilder:
             address.ip.max_prefixlen if address.prefix_length is None else address.prefix_length
         )
         if address.ip.is_multicast or address.ip.is_unspecified:
-            self._faults.add((*path, "ip"), f"{address.ip} is no unicast address")
+            self._faults.add((*path, "ip"), f"{address.ip} is not a unicast address")
             return None
         try:
             return parse_prefix(f"{address.ip}/{length}")

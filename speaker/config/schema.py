@@ -78,7 +78,7 @@ def _next_hop_ipv6(value: str) -> IPv6Address | None:
         return None
     address = IPv6Address(value)
     if address.scope_id or address.is_link_local or address.is_multicast:
-        raise ValueError(f"{value!r} is no global address; a next hop must be one")
+        raise ValueError(f"{value!r} is not a global address; a next hop must be one")
     return address
 
 

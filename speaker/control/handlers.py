@@ -53,15 +53,14 @@ IDLE = 10.0
 
 
 class Control:
-    """The handlers, over one watchdog."""
+    """The handlers, over one watchdog.
+
+    Args:
+        watchdog: the watchdog.
+        reload: has it read vip.toml again, and returns what is to be said of it; or raises.
+    """
 
     def __init__(self, watchdog: Watchdog, reload: Reload | None = None) -> None:
-        """Serve a watchdog.
-
-        Args:
-            watchdog: the watchdog.
-            reload: has it read vip.toml again, and returns what is to be said of it; or raises.
-        """
         self._watchdog = watchdog
         self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
@@ -245,7 +244,7 @@ def _owner(request: web.Request) -> str:
     """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
     transport = request.transport
     if transport is None:
-        raise PolicyError("control: the caller is gone")
+        raise PolicyError("control: the client is gone")
     credentials = transport.get_extra_info("socket").getsockopt(
         socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
     )

@@ -27,21 +27,19 @@ class StateFile:
     """What the state file tells, and takes: a watchdog that runs reads it in its next cycle. It is `Operations`.
 
     What only a watchdog knows is refused, with the reason why none was asked.
+
+    Args:
+        config: the configuration.
+        why: why no watchdog answers.
+        takes_effect: when an intent that is recorded does; empty for what holds where ExaBGP
+            starts the watchdog.
+        wait: how long another program may hold the file where an intent is recorded, in seconds;
+            None for as long as any other.
     """
 
     def __init__(
         self, config: Config, why: str, takes_effect: str = "", *, wait: float | None = None
     ) -> None:
-        """Open nothing yet.
-
-        Args:
-            config: the configuration.
-            why: why no watchdog answers.
-            takes_effect: when an intent that is recorded does; empty for what holds where ExaBGP
-                starts the watchdog.
-            wait: how long another program may hold the file where an intent is recorded, in seconds;
-                None for as long as any other.
-        """
         self._config = config
         self._wait = BUSY if wait is None else wait
         self._why = why

@@ -41,19 +41,17 @@ class RunningWatchdog:
 
     Each of them raises NotServedError where none does, RefusedError where it says no, and
     OutcomeUnknownError where no answer came, or one that is not believed.
+
+    Args:
+        read: the socket for questions.
+        control: the operators' socket, which is asked where that one can't be used.
+        patience: for how long to try a socket that nobody serves, in seconds.
+        timeout: how long the answer to a question may take, in seconds.
     """
 
     def __init__(
         self, read: Path, control: Path, *, patience: float = 0.0, timeout: float = ANSWER
     ) -> None:
-        """Ask nothing yet.
-
-        Args:
-            read: the socket for questions.
-            control: the operators' socket, which is asked where that one can't be used.
-            patience: for how long to try a socket that nobody serves, in seconds.
-            timeout: how long the answer to a question may take, in seconds.
-        """
         self._read_socket, self._control = read, control
         self._patience, self._timeout = patience, timeout
 

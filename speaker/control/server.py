@@ -70,7 +70,7 @@ async def serve(
             async with _accepting(bound, connected):
                 while bound.is_in_place:  # noqa: ASYNC110 - nothing tells when it is removed
                     await asyncio.sleep(CHECK)
-            log.warning("control: %s: was removed or replaced; it is made again", path)
+            log.warning("control: %s: was removed or replaced; creating it again", path)
 
 
 @asynccontextmanager

@@ -138,7 +138,7 @@ def _remove_stale(path: Path) -> None:
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise ControlError(f"control: {path}: is there, and no socket; remove it")
+        raise ControlError(f"control: {path}: exists, and is not a socket; remove it")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))

@@ -106,7 +106,13 @@ def drain(events: socket.socket) -> bool:
 
 
 class AddressSource:
-    """Looks which prefixes are here. While nothing is told of, it reads nothing."""
+    """Looks which prefixes are here. While nothing is told of, it reads nothing.
+
+    Args:
+        prefixes: those to look for.
+        dump: reads all addresses.
+        steady: a clock.
+    """
 
     def __init__(
         self,
@@ -115,13 +121,6 @@ class AddressSource:
         dump: Callable[[], Awaitable[frozenset[IpAddress]]] = dump,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            prefixes: those to look for.
-            dump: reads all addresses.
-            steady: a clock.
-        """
         self._covering = Covering(prefixes)
         self._dump = dump
         self._steady = steady
@@ -167,15 +166,14 @@ class AddressSource:
 
 
 class AddressEvents:
-    """Wakes whenever an address comes or goes, where that is wanted."""
+    """Wakes whenever an address comes or goes, where that is wanted.
+
+    Args:
+        wanted: tells whether it matters. It may change.
+        wake: look now.
+    """
 
     def __init__(self, wanted: Callable[[], bool], wake: Callable[[], None]) -> None:
-        """Hear nothing yet.
-
-        Args:
-            wanted: tells whether it matters. It may change.
-            wake: look now.
-        """
         self._wanted = wanted
         self._pace = Pace(wake)
         self._events: socket.socket | None = None

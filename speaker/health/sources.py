@@ -35,17 +35,15 @@ class Together:
     """Several sources as one. They look at the same time, and none waits long for another.
 
     A look that takes longer goes on; what its source said last holds until it ends.
+
+    Args:
+        sources: sources of different prefixes.
+        wake: called when a look ends that was not waited for.
     """
 
     def __init__(
         self, sources: Sequence[HealthSource], wake: Callable[[], object] = lambda: None
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            sources: sources of different prefixes.
-            wake: called when a look ends that was not waited for.
-        """
         self.sources = tuple(sources)
         self._wake = wake
         self._looks: dict[HealthSource, asyncio.Task[Observation]] = {}

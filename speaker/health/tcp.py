@@ -45,7 +45,14 @@ def open_socket(family: socket.AddressFamily) -> socket.socket:
 
 
 class TcpSource:
-    """Connects to every realserver once a look."""
+    """Connects to every realserver once a look.
+
+    Args:
+        realservers: the realservers of each prefix's services.
+        timeout: seconds for one connection.
+        in_flight: how many connections to attempt at once.
+        opener: makes a socket.
+    """
 
     def __init__(
         self,
@@ -55,14 +62,6 @@ class TcpSource:
         in_flight: int = 128,
         opener: Callable[[socket.AddressFamily], socket.socket] = open_socket,
     ) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            realservers: the realservers of each prefix's services.
-            timeout: seconds for one connection.
-            in_flight: how many connections to attempt at once.
-            opener: makes a socket.
-        """
         self._realservers = {
             prefix: {service: frozenset(endpoints) for service, endpoints in services.items()}
             for prefix, services in realservers.items()

@@ -16,14 +16,13 @@ Who tells of something may do so before it is done, and a flood is no reason to 
 
 
 class Pace:
-    """Wakes for events."""
+    """Wakes for events.
+
+    Args:
+        wake: look now.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """Wake nobody yet.
-
-        Args:
-            wake: look now.
-        """
         self._wake = wake
         self._timer: asyncio.TimerHandle | None = None
         self._more = False

@@ -186,6 +186,8 @@ def _check(
             if pair.differences
         ]
         if wrong:
-            raise MigrationError("\n".join([*wrong, "nothing is written: a fault of import's own"]))
+            raise MigrationError(
+                "\n".join([*wrong, "internal error in import; nothing is written"])
+            )
         findings = tuple(map(str, lint(loaded.topology)))
     return findings

@@ -48,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(
         prog="vip_mgmt import",
-        description="Makes vip.toml and each data centre's exabgp.conf of what bgpd has.",
+        description="Generates vip.toml and each data centre's exabgp.conf from bgpd's configuration.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -147,7 +147,7 @@ def _dialects(files: Iterable[str], said: Mapping[Dialect, Sequence[str]]) -> Ma
         of_it = [each for each, words in said.items() if dc in words]
         of_it = of_it or [each for each, words in said.items() if _ALL in words]
         if len(of_it) > 1:
-            raise MigrationError(f"{dc}: --frr and --quagga; say one for each file")
+            raise MigrationError(f"{dc}: --frr and --quagga; use one for each file")
         found |= dict.fromkeys([dc], of_it[0]) if of_it else {}
     return found
 

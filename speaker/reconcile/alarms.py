@@ -19,7 +19,6 @@ class Troubles:
     """The troubles of one watchdog, by their subject."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self._texts: dict[str, str] = {}
 
     @property
@@ -49,7 +48,7 @@ class Troubles:
             log.error("%s: %s", subject, text)
             return True
         if before and not text:
-            log.warning("%s: all right again", subject)
+            log.warning("%s: recovered", subject)
             return True
         return False
 

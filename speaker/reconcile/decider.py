@@ -33,15 +33,14 @@ class Inputs:
 
 
 class Decider:
-    """Decides for some prefixes, and keeps what must be remembered between two decisions."""
+    """Decides for some prefixes, and keeps what must be remembered between two decisions.
+
+    Args:
+        ledger: what is remembered from earlier.
+        clock: the time.
+    """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        """Decide nothing yet.
-
-        Args:
-            ledger: what is remembered from earlier.
-            clock: the time.
-        """
         self._ledger = ledger
         self._clock = clock
         self._memory = Memory(health=ledger.health, damping=ledger.damping)

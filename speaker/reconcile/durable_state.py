@@ -312,7 +312,7 @@ class Ledger:
         """What is wrong with what was read, in words; empty where nothing is."""
         texts = [*self._found.faults, *self._faults]
         if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
-            holds = "the intents last read hold" if self.is_read else _UNKNOWN
+            holds = "the intents last read stay in force" if self.is_read else _UNKNOWN
             texts.insert(0, f"{self._unread[1]}; {holds}")
         return " | ".join(texts)
 

@@ -71,7 +71,7 @@ class LoadedFile:
         except OSError as error:
             self.verdict = Verdict(
                 State.FAULTY,
-                f"{loaded.path}: {error.strerror}; what was loaded goes on, put the file back",
+                f"{loaded.path}: {error.strerror}; the loaded configuration stays in use, put the file back",
             )
         else:
             if loaded is self._loaded:  # else another content was loaded meanwhile
@@ -105,12 +105,11 @@ class LoadedFile:
         if self._found == tried and fault:
             return Verdict(
                 State.FAULTY,
-                f"{loaded.path} was changed since it was loaded, and can't be: {fault}; what was "
-                "loaded goes on",
+                f"{loaded.path} was changed since it was loaded, and cannot be loaded: {fault}; the loaded configuration stays in use",
             )
         return Verdict(
             State.CHANGED,
-            f"{loaded.path} was changed since it was loaded; have it loaded, such as by systemctl reload",
+            f"{loaded.path} was changed since it was loaded; load it, for example by systemctl reload",
         )
 
 

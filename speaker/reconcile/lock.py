@@ -77,14 +77,12 @@ class Kept:
     """A lock that is kept over several turns of one run, and let go while that run only waits.
 
     So the run's memory is read and recorded under it, too, and nobody waits for it meanwhile.
+
+    Args:
+        lock: the one to keep.
     """
 
     def __init__(self, lock: Lock) -> None:
-        """Take no lock yet.
-
-        Args:
-            lock: the one to keep.
-        """
         self._lock = lock
         self._holding = AsyncExitStack()
         self._alone = True
@@ -115,15 +113,14 @@ class Kept:
 
 
 class FileLock:
-    """A file beside the state file. It is free when the process that has it ends."""
+    """A file beside the state file. It is free when the process that has it ends.
+
+    Args:
+        within: for how long to wait, in seconds.
+        state: the state file, where it is known already; else `configure` tells.
+    """
 
     def __init__(self, within: float, state: Path | None = None) -> None:
-        """Lock nothing yet.
-
-        Args:
-            within: for how long to wait, in seconds.
-            state: the state file, where it is known already; else `configure` tells.
-        """
         self._within = within
         self._mark = secrets.token_hex(16).encode()
         self._path = None if state is None else state.with_suffix(".lock")
@@ -154,7 +151,7 @@ class FileLock:
                         await asyncio.sleep(POLL)
             except TimeoutError:
                 raise LockError(
-                    f"{path}: another vip_mgmt or vip_watchdog runs, and does not end"
+                    f"{path}: still locked by another vip_mgmt or vip_watchdog"
                 ) from None
             yield self._sign(descriptor)
 
@@ -258,16 +255,15 @@ class Turn:
 
 
 class Exclusive:
-    """A daemon and the intents, as they are used: in our turn."""
+    """A daemon and the intents, as they are used: in our turn.
+
+    Args:
+        backend: the driver.
+        lock: keeps other runs out.
+        ledger: has the intents.
+    """
 
     def __init__(self, backend: Backend, lock: Lock, ledger: Ledger) -> None:
-        """Take no turn yet.
-
-        Args:
-            backend: the driver.
-            lock: keeps other runs out.
-            ledger: has the intents.
-        """
         self._backend = backend
         self._lock = lock
         self._ledger = ledger

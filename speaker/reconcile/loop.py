@@ -45,7 +45,7 @@ async def _cycles(watchdog: Watchdog) -> None:
             # Whatever it is: the process must not die, because ExaBGP would die with it.
             text = f"{type(error).__name__}: {error}; the next one tries again"
             if watchdog.troubles.note("cycle", text):
-                log.exception("cycle: not foreseen")
+                log.exception("cycle: unexpected error")
             await asyncio.sleep(watchdog.config.settings.interval)
         watchdog.pulse.moved()
         try:

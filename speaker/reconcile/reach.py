@@ -75,14 +75,13 @@ class Reach:
 
 
 class Reaches:
-    """What a reading says of who was sent what, over the sessions as they are now."""
+    """What a reading says of who was sent what, over the sessions as they are now.
+
+    Args:
+        peers: the neighbours, and which are up.
+    """
 
     def __init__(self, peers: Iterable[Peer]) -> None:
-        """Take the sessions.
-
-        Args:
-            peers: the neighbours, and which are up.
-        """
         self._up = {peer.name: peer.up for peer in peers}
         self._known: dict[int, tuple[SentTo, Reach]] = {}
         self._foreseen: dict[tuple[tuple[str, ...], bool], Reach] = {}

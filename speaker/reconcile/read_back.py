@@ -21,7 +21,6 @@ class Readings:
     """The time of the next reading."""
 
     def __init__(self, clock: Clock) -> None:
-        """Have one at once."""
         self._clock = clock
         self._asked = True
         self._at = self._latest = inf

@@ -127,7 +127,7 @@ class Watchdog:
                 self.wake_and_read()
         try:
             await old.close()
-        except Exception:  # the new configuration is taken all the same
+        except Exception:  # the new configuration is applied all the same
             heed_cancellation()
             log.exception("health: the sources before could not be closed")
 

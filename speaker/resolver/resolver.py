@@ -112,7 +112,14 @@ def parse_name(text: str) -> str:
 
 
 class Resolver:
-    """Looks names up. May be used from several threads."""
+    """Looks names up. May be used from several threads.
+
+    Args:
+        server: the only name server to ask; None for those of the system.
+        timeout: seconds for a call of `lookup` or `lookup_all`, whatever it has to ask.
+        search: the search domains that go with `server`.
+        resolv_conf: the system's name servers and search domains.
+    """
 
     def __init__(
         self,
@@ -122,14 +129,6 @@ class Resolver:
         search: tuple[str, ...] = (),
         resolv_conf: str = RESOLV_CONF,
     ) -> None:
-        """Ask nothing yet.
-
-        Args:
-            server: the only name server to ask; None for those of the system.
-            timeout: seconds for a call of `lookup` or `lookup_all`, whatever it has to ask.
-            search: the search domains that go with `server`.
-            resolv_conf: the system's name servers and search domains.
-        """
         self._server = server
         self._timeout = timeout
         self._search = search

@@ -106,7 +106,7 @@ def _say_what_is_left(status: Status) -> bool:
             log.error("%s", text)
     for route, waits in zip(left, waiting, strict=True):
         if not waits:
-            log.error("%s: not as wanted: %s", route.prefix, route.full_reason)
+            log.error("%s: not as decided: %s", route.prefix, route.full_reason)
     return not all_left
 
 

@@ -42,7 +42,6 @@ class OneShot:
     """What the daemon shows, and takes. It is `Operations`."""
 
     def __init__(self, config: Config) -> None:
-        """Ask nothing yet."""
         self._config = config
 
     def status(self) -> Status:

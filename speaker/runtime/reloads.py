@@ -21,7 +21,7 @@ class Outcome:
 
     def __init__(self) -> None:
         self.said = ""
-        self.error: Exception = ReloadError("configuration: the reading ended before its end")
+        self.error: Exception = ReloadError("configuration: loading was interrupted")
         self.is_taken = False
 
     def taken(self, said: str) -> None:

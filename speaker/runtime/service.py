@@ -68,6 +68,14 @@ class Service:
 
     A configuration or a state file that can't be read is waited for: ExaBGP gives up, and all
     routes with it, when its process ends a few times.
+
+    Args:
+        path: the configuration.
+        name: the backend that it must name.
+        driver: the daemon's.
+        farewell: is awaited at the end.
+        parts: what else runs, from before there is a watchdog until after the farewell.
+        lock: keeps other runs from the daemon, where there may be any.
     """
 
     def __init__(
@@ -79,16 +87,6 @@ class Service:
         parts: Sequence[Part] = (),
         lock: Lock | None = None,
     ) -> None:
-        """Start nothing yet.
-
-        Args:
-            path: the configuration.
-            name: the backend that it must name.
-            driver: the daemon's.
-            farewell: is awaited at the end.
-            parts: what else runs, from before there is a watchdog until after the farewell.
-            lock: keeps other runs from the daemon, where there may be any.
-        """
         self._path = path
         self._name = name
         self._driver = driver
@@ -155,7 +153,7 @@ class Service:
             try:
                 await self._farewell(self._watchdog)
             except SpeakerError as error:
-                log.error("at the end: %s", error)  # noqa: TRY400 - it says what to do
+                log.error("at shutdown: %s", error)  # noqa: TRY400 - it says what to do
             with suppress(TimeoutError):
                 async with asyncio.timeout(PARTING):
                     await self._watchdog.record()
@@ -257,7 +255,7 @@ class Service:
     def _complain(self, text: str) -> None:
         if text != self._complaint:
             log.critical("%s", text)
-            log.critical("nothing is announced or withdrawn until this is mended; HUP: look now")
+            log.critical("no routes will change until this is fixed; send SIGHUP to retry now")
             self._complaint = text
 
     def _load(self) -> Config:
@@ -284,11 +282,11 @@ class Service:
             if isinstance(error, SpeakerError):
                 log.critical("%s", error)
             else:  # whatever it is, ending would end ExaBGP too
-                log.exception("the configuration could not be taken")
+                log.exception("the configuration could not be applied")
             log.critical("the configuration stays as it was")
             return
         before, after = old.settings, config.settings
-        said = f"configuration taken: {len(watchdog.duties)} prefixes"
+        said = f"configuration applied: {len(watchdog.duties)} prefixes"
         log.warning("%s", said)
         if _places(before) != _places(after):
             log.critical("%s", _AT_START)

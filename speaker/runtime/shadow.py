@@ -48,15 +48,14 @@ class Disagreement:
 
 
 class Disagreements:
-    """Those that are, said when one begins, changes or ends; and a count of those that were."""
+    """Those that are, said when one begins, changes or ends; and a count of those that were.
+
+    Args:
+        clock: the time.
+        reason: why it is decided so, in words.
+    """
 
     def __init__(self, clock: Clock, reason: Callable[[Prefix], str]) -> None:
-        """Begin without any.
-
-        Args:
-            clock: the time.
-            reason: why it is decided so, in words.
-        """
         self._clock = clock
         self._reason = reason
         self.open: dict[Prefix, Disagreement] = {}
@@ -69,7 +68,7 @@ class Disagreements:
         clock = self._clock.steady()
         for prefix in [prefix for prefix in self.open if prefix not in now]:
             seconds = self._end(prefix, clock)
-            log.warning("%s: bgpd and this agree again, after %.0f s", prefix, seconds)
+            log.warning("%s: bgpd and vip_watchdog agree again, after %.0f s", prefix, seconds)
         for prefix, (found, wanted) in now.items():
             before = self.open.get(prefix)
             if before is not None and (before.found, before.wanted) == (found, wanted):
@@ -95,7 +94,7 @@ class Disagreements:
         now = self._clock.steady()
         longest = max([self._longest, *(now - each.since for each in self.open.values())])
         log.warning(
-            "%d prefixes, bgpd and this disagree on %d; since the start there were %d disagreements "
+            "%d prefixes, bgpd and vip_watchdog disagree on %d; since the start there were %d disagreements "
             "on %d prefixes, the longest for %.0f s",
             count,
             len(self.open),
@@ -108,17 +107,16 @@ class Disagreements:
 
 
 class Shadow(DryRun):
-    """A dry run that tells, after whatever it was asked, where the daemon is not as decided."""
+    """A dry run that tells, after whatever it was asked, where the daemon is not as decided.
+
+    Args:
+        daemon: the driver of the daemon.
+        tell: takes what the daemon has and what is wanted, by prefix, where they differ.
+    """
 
     def __init__(
         self, daemon: Backend, tell: Callable[[Mapping[Prefix, tuple[str, str]]], None]
     ) -> None:
-        """Tell nothing yet.
-
-        Args:
-            daemon: the driver of the daemon.
-            tell: takes what the daemon has and what is wanted, by prefix, where they differ.
-        """
         self._daemon = _Remembering(daemon)
         super().__init__(self._daemon)
         self._tell = tell

@@ -111,7 +111,9 @@ def _check_size(path: Path) -> None:
     """Refuse a file of which reading takes more memory than is good: operators may write it."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-        raise StoreError(f"state: {path}: is no regular file, and might be waited for; remove it")
+        raise StoreError(
+            f"state: {path}: is not a regular file, and reading it may block; remove it"
+        )
     if (size := found.st_size) > MAX_SIZE:
         raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {_LOST}")
 
@@ -153,7 +155,7 @@ def _mode(db: sqlite3.Connection) -> str:
 
 def _check_mode(mode: str) -> None:
     if mode == "wal":
-        raise sqlite3.OperationalError("somebody puts it into WAL mode again and again")
+        raise sqlite3.OperationalError("another program keeps putting it into WAL mode")
 
 
 def _let_go(db: sqlite3.Connection) -> None:
@@ -236,12 +238,9 @@ def is_read_only(error: sqlite3.Error) -> bool:
 
 _MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
 _REMEDY = "its directory must be writable for this user, and node.state names it"
-_READ_ONLY = (
-    "it, its directory or its file system is read-only for this user; no intent can be recorded until "
-    "that ends"
-)
+_READ_ONLY = "it, its directory or its file system is read-only for this user; no intent can be recorded until that is fixed"
 _FULL = "make room on its file system (df), or in the quota of its owner"
-_HELD = "another program holds it, such as a backup: have it end"
+_HELD = "another program holds it, such as a backup: stop it"
 _LOST = "put a copy of it back, or move it away and drain again what it had as drained"
 _REMEDIES = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,

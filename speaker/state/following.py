@@ -17,7 +17,6 @@ class FollowingStore(Store):
     """What was recorded when it was made; of intents, what operators have recorded since, too."""
 
     def __init__(self, path: Path) -> None:
-        """Open nothing yet; make no file."""
         super().__init__(path, rehearse=True)
         self._followed = IntentReader()
         self._last = Intents()

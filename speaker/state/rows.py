@@ -202,10 +202,10 @@ def damping(row: Row) -> tuple[Prefix, Damping]:
     prefix, penalty, at, damped, up = row
     _check(at)
     if not isfinite(penalty):
-        raise PolicyError(f"penalty: {penalty}: a number that has no end")
+        raise PolicyError(f"penalty: {penalty}: not a finite number")
     return parse_prefix(prefix), Damping(penalty, at, bool(damped), bool(up))
 
 
 def _check(*numbers: float) -> None:
     if not all(map(is_time, numbers)):
-        raise PolicyError(f"time: {numbers}: no such time")
+        raise PolicyError(f"time: {numbers}: not a valid time")

@@ -98,15 +98,13 @@ class Store:
 
     Raises:
         StoreError: from every method, where the file can't be read or written.
+
+    Args:
+        path: the file.
+        rehearse: work on a copy in memory; the file stays as it is, or is not made.
     """
 
     def __init__(self, path: Path, *, rehearse: bool = False) -> None:
-        """Open nothing yet.
-
-        Args:
-            path: the file.
-            rehearse: work on a copy in memory; the file stays as it is, or is not made.
-        """
         self._path = path
         self._rehearse = rehearse
         self._writes = threading.RLock()

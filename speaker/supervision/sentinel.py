@@ -38,7 +38,14 @@ def leave() -> None:
 
 
 class Sentinel:
-    """Watches one process."""
+    """Watches one process.
+
+    Args:
+        still: tells for how many seconds nothing has moved, where that is too long.
+        leave: ends this process, whatever it is doing.
+        started_again: who starts it again when it ends; nothing where nobody is known to.
+        steady: a clock.
+    """
 
     def __init__(
         self,
@@ -48,14 +55,6 @@ class Sentinel:
         started_again: str,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Watch nothing yet.
-
-        Args:
-            still: tells for how many seconds nothing has moved, where that is too long.
-            leave: ends this process, whatever it is doing.
-            started_again: who starts it again when it ends; nothing where nobody is known to.
-            steady: a clock.
-        """
         self._still = still
         self._leave = leave
         self._started_again = started_again
@@ -83,7 +82,7 @@ class Sentinel:
         if self._ends_by is not None:
             if now >= self._ends_by:
                 log.critical(
-                    "the end does not come within %g s: ended without it; %s", ENDING, _place()
+                    "shutdown takes longer than %g s: ended without it; %s", ENDING, _place()
                 )
                 self._leave()
             return
@@ -95,7 +94,7 @@ class Sentinel:
             return
         self._say_at = now + AGAIN
         log.critical(
-            "no cycle gets on for %.0f s: no dead VIP is withdrawn; %s; %s",
+            "cycles make no progress for %.0f s: dead VIPs are not withdrawn; %s; %s",
             seconds,
             _place(),
             remedy or f"ended, {self._started_again} starts it again",

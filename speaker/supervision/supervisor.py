@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LAST_PAUSE = 0.5, 5.0
 """How long a part that ended stays so, in seconds: at first, and where it ends again and again."""
 CALM = 5.0
-"""A part that runs for so long, in seconds, is all right again."""
+"""A part that runs for this many seconds has recovered."""
 PARTING = 0.5
 """How long a part's clean-up may take, in seconds. ExaBGP 5 kills what has not ended after 2."""
 
@@ -79,7 +79,7 @@ async def end(task: asyncio.Task[Any], within: float = PARTING) -> None:
     if not task.done():
         log.error("%s: does not end within %g s; left behind", task.get_name(), within)
     elif not task.cancelled():
-        log.error("%s: while it was ended: %s", task.get_name(), _reason(task))
+        log.error("%s: while stopping it: %s", task.get_name(), _reason(task))
         _show(task)
 
 
@@ -100,4 +100,4 @@ def _is_foreseen(error: BaseException | None) -> bool:
 def _show(task: asyncio.Task[Any]) -> None:
     """Show a traceback, of what nobody has foreseen."""
     if not task.cancelled() and not _is_foreseen(error := task.exception()):
-        log.error("%s: not foreseen", task.get_name(), exc_info=error)
+        log.error("%s: unexpected error", task.get_name(), exc_info=error)

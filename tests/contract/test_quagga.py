@@ -139,10 +139,10 @@ def test_a_cut_running_config_is_not_written_to(bgpd: Bgpd) -> None:
             return output
 
     cut = Cut(bgpd.dialect)
-    with pytest.raises(BackendError, match="not whole"):
+    with pytest.raises(BackendError, match="incomplete"):
         asyncio.run(driver(cut).read([V4]))
     failures = asyncio.run(driver(cut).apply(one(V4)))
-    assert "not whole" in failures[V4]
+    assert "incomplete" in failures[V4]
     assert all(run[0].startswith("show") for run in cut.runs)
 
 

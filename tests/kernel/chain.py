@@ -170,7 +170,7 @@ class Chain:
         self.site.configure(tables)
         os.kill(self.watchdog.pid, signal.SIGHUP)
         eventually(
-            lambda: "configuration taken" in self.watchdog.log()[before:],
+            lambda: "configuration applied" in self.watchdog.log()[before:],
             within=20,
             what="the watchdog's word that it took the configuration",
         )

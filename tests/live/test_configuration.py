@@ -185,7 +185,7 @@ def test_a_bad_configuration_at_start(at: Lab, text: str, status: int) -> None:
     at.site.write(text)
     at.site.exabgp.restart()
     sees(at.bird, FOREIGN, within=15)
-    _logged(at, "nothing is announced or withdrawn until this is mended", start)
+    _logged(at, "no routes will change until this is fixed", start)
     at.history.start()
     watchdog = at.site.watchdog
     os.kill(watchdog, signal.SIGHUP)

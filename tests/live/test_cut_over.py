@@ -208,7 +208,7 @@ def test_page(network: Network, installed: Installed, flavour: Flavour) -> None:
         assert "all 6 UPDATEs are equal" in machine.follow(block)
         machine.adapt()
         (block,) = steps.pop("4. Shadow")
-        assert "6 prefixes, bgpd and this disagree on 0" in machine.follow(block)
+        assert "6 prefixes, bgpd and vip_watchdog disagree on 0" in machine.follow(block)
         machine.wait(old=True, new=False)
 
         addresses, start = steps.pop("5. Bring ExaBGP's sessions up beside bgpd's")

@@ -197,7 +197,7 @@ def test_import_check(dc: Bench) -> None:
     status, said = dc.site.cron()
     assert status == 1
     for prefix in ALL:
-        assert f"{prefix}: not as wanted" in said
+        assert f"{prefix}: not as decided" in said
     assert "no bgp network import-check" in said
     assert {route["announced"] for route in dc.site.status()["routes"]} == {False}
     assert dc.bird.count() == 0
@@ -270,7 +270,7 @@ def test_a_lock_that_stays(dc: Bench) -> None:
     dc.frr.wrap(ALWAYS.format(then=LOCKED))
     status, said = dc.site.cron()
     assert status == 1
-    assert "locked by other VTY; somebody sits in configure terminal: have them leave it" in said
+    assert "locked by other VTY; another session is in configure terminal: end it" in said
     assert dc.frr.networks() == {}
 
 
@@ -380,7 +380,7 @@ def test_check_names_the_peer_that_drops_prepends(dc: Bench) -> None:
 def test_check_warns_of_the_start_file(dc: Bench) -> None:
     """VIPs' network lines in the file that bgpd starts with: exit status 2, each with its place."""
     done = dc.site.asked("check", "--offline")
-    assert (done.returncode, "no fault found" in done.stdout) == (0, True)
+    assert (done.returncode, "no findings" in done.stdout) == (0, True)
     dc.frr.write(config([dc.session.flipped()], ipv4=[f"network {W4}", "network 198.51.100.0/24"]))
     done = dc.site.asked("check", "--offline")
     assert done.returncode == 2

@@ -105,7 +105,7 @@ def test_a_daemon_beside_a_pass_that_writes(turns: Turns) -> None:
         dc.site.realservers.close(LIVE)
         eventually(
             lambda: dc.site.routes()[V4]["reason"],
-            until=lambda reason: "another vip_mgmt or vip_watchdog runs" in reason,
+            until=lambda reason: "still locked by another vip_mgmt or vip_watchdog" in reason,
             within=30,
             what="the reason",
         )
@@ -130,7 +130,7 @@ def test_drained_while_the_daemon_waits(turns: Turns) -> None:
             store.set_intents({parse_prefix(V4): Intent(Mode.DRAINED, "alice", time.time())})
         eventually(
             lambda: dc.site.routes()[V6]["reason"],
-            until=lambda reason: "another vip_mgmt or vip_watchdog runs" in reason,
+            until=lambda reason: "still locked by another vip_mgmt or vip_watchdog" in reason,
             within=30,
             what="the daemon waiting",
         )

@@ -225,7 +225,7 @@ REFUSED = [
     (("vip-1.tld", "192.0.2.0/24"), "192.0.2.0/24: not in vip.toml"),
     (("vip-1.tld", "--reason", "two\nlines"), "reason: "),
     (("vip-1.tld", "--for", "0s"), "--for: "),
-    (("vip-1.tld", "--force"), "--force goes with -a"),
+    (("vip-1.tld", "--force"), "--force is only valid with -a"),
 ]
 
 
@@ -244,8 +244,8 @@ def test_dns_and_vip_toml_differ(op: Lab) -> None:
     """A name means what DNS has and what vip.toml has; what differs is said, strangers stay alone."""
     status, said = op.mgmt("-d", "vip-2.tld")
     assert status == 0
-    assert "vip-2.tld: DNS has 192.0.2.99, which vip.toml lacks; it is left alone" in said
-    assert "vip-2.tld: vip.toml has 2001:db8::2/128, which DNS lacks; taken all the same" in said
+    assert "vip-2.tld: DNS has 192.0.2.99, which vip.toml lacks; ignored" in said
+    assert "vip-2.tld: vip.toml has 2001:db8::2/128, which DNS lacks; included anyway" in said
     misses(op.bird, TWO, "2001:db8::2/128")
 
 

@@ -82,7 +82,7 @@ START = r"started: dc par1, 2 prefixes; nothing is written"
 DEAD = r"0 realservers available behind 192\.0\.2\.1 > delete route"
 HAS = r"announces as-path \[ 64699 64699 \] origin igp med 0"
 BEGINS = rf"192\.0\.2\.1/32: disagreement: bgpd {HAS}; this would delete the route: .*"
-ENDS = r"{}: bgpd and this agree again, after \d+ s"
+ENDS = r"{}: bgpd and vip_watchdog agree again, after \d+ s"
 
 
 def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
@@ -116,7 +116,7 @@ def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
     process.signal(signal.SIGHUP)
     said += [
         (
-            r"2 prefixes, bgpd and this disagree on 1; since the start there were 2 disagreements on "
+            r"2 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
             r"2 prefixes, the longest for \d+ s"
         ),
         rf"{TWO}: disagrees for \d+ s: bgpd does not announce it; this would announce .*",

@@ -136,7 +136,7 @@ def test_nobody_writes() -> None:
         records.get()
     queueing.emit(line("y"))
     said = [records.get().getMessage() for _ in range(records.qsize())]
-    assert said == ["log: 5 lines were dropped, because stderr or syslog took none", "y"]
+    assert said == ["log: 5 lines were dropped, because stderr or syslog accepted none", "y"]
 
 
 def test_too_many_lines() -> None:

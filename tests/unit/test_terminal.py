@@ -71,7 +71,7 @@ def test_full_disk(site: Path) -> None:
     done = shell(site, "check --offline >/dev/full")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "bgp_mgt: stdout: No space left on device; the answer is not whole, ask again"
+        "bgp_mgt: stdout: No space left on device; the answer is incomplete, ask again"
     ]
 
 

@@ -35,7 +35,7 @@ def test_durations(text: str, seconds: float) -> None:
 )
 def test_no_durations(text: object) -> None:
     """A duration without a unit, with a sign, or of two parts is refused, with an example."""
-    with pytest.raises(ValueError, match=r'is no duration; write it like "250ms"'):
+    with pytest.raises(ValueError, match=r'is not a duration; write it like "250ms"'):
         units.duration(text)
 
 
@@ -50,7 +50,7 @@ def test_shares(text: str, share: float) -> None:
 @pytest.mark.parametrize("text", ["", "50", "101%", "-1%", "50 %", "100.1%", 0.5, None])
 def test_no_shares(text: object) -> None:
     """A share without its sign, or beyond all, is refused."""
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         units.share(text)
 
 
@@ -65,7 +65,7 @@ def test_addresses(text: str) -> None:
 )
 def test_no_addresses(text: object) -> None:
     """Zones, prefixes, names and bare numbers are no addresses."""
-    with pytest.raises(ValueError, match="is no address"):
+    with pytest.raises(ValueError, match="is not an address"):
         units.address(text)
 
 
@@ -90,7 +90,7 @@ def test_endpoints(address: units.IpAddress, port: int) -> None:
 )
 def test_no_endpoints(text: str) -> None:
     """Without a port, or IPv6 without brackets, it is refused."""
-    with pytest.raises(ValueError, match="is no address"):
+    with pytest.raises(ValueError, match="is not an address"):
         units.endpoint(text)
 
 

@@ -268,7 +268,7 @@ def test_help_on_one_command(run: Run, command: str) -> None:
 def test_configuration(run: Run, tmp_path: Path) -> None:
     """--config beats $VIP_CONFIG; one that is not there ends with 255."""
     assert run("check", "--offline") == 0
-    assert run.out == [f"{tmp_path}/vip.toml: 3 prefixes, no fault found"]
+    assert run.out == [f"{tmp_path}/vip.toml: 3 prefixes, no findings"]
     assert run("--config", str(tmp_path / "other.toml"), "check", "--offline") == 255
     assert run.err[0].startswith(f"configuration: {tmp_path}/other.toml: No such file")
 
@@ -316,7 +316,7 @@ SAID = [
         "-a",
         state(before=False, as_wanted=False, reason="the daemon has half"),
         1,
-        [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: not as wanted: the daemon has half"],
+        [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: not as decided: the daemon has half"],
     ),
     (
         "-a",
@@ -349,7 +349,7 @@ SAID += [
         1,
         [
             f"bgp_mgt: Adding route to {V4}",
-            f"bgp_mgt: {V4}: not as wanted: up: 2 realservers; not sent to 203.0.113.12",
+            f"bgp_mgt: {V4}: not as decided: up: 2 realservers; not sent to 203.0.113.12",
         ],
     ),
     (
@@ -444,7 +444,7 @@ def test_what_is_replaced_without_a_watchdog(run: Run) -> None:
 
 
 def test_one_of_several(run: Run) -> None:
-    """Where one prefix is not as wanted, it is named and the status is 1."""
+    """Where one prefix is not as decided, it is named and the status is 1."""
     answers = [state(announced=False), state(V6, as_wanted=False, reason="no answer")]
     with watchdog(run.directory, intents=answers):
         assert run("-d", "192.0.2.1", "2001:db8::1") == 1
@@ -579,7 +579,7 @@ def test_names_that_differ(run: Run) -> None:
         assert named(run, script, "-d", "vip-1.tld") == 0
     assert asked[0][2]["prefixes"] == [V4, V6]
     assert run.err == [
-        "bgp_mgt: vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; taken all the same",
+        "bgp_mgt: vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; included anyway",
         f"Route {V4} already removed",
         f"Route {V6} already removed",
     ]
@@ -677,7 +677,7 @@ def test_status(run: Run) -> None:
         assert run("status", "2001:db8::1") == 1
         (said,) = run.err
         assert said.startswith(
-            f"bgp_mgt: {V6}: vip.toml has it, the watchdog does not know it yet;"
+            f"bgp_mgt: {V6}: in vip.toml, but vip_watchdog has not loaded it yet;"
         )
 
 
@@ -755,7 +755,7 @@ def test_questions_to_a_watchdog_that_gives_no_answer(run: Run, answer: Any) -> 
     with watchdog(run.directory, status=answer, explain=answer):
         assert run("status", V4) == 1
         assert "TROUBLE: control: " in run.out[1]
-        assert "vip_watchdog runs, and gives no answer" in run.out[1]
+        assert "vip_watchdog runs, but does not answer" in run.out[1]
         assert V4 in run.out[-1]
         assert run("explain", V4) == (0 if answer == [] else 1)
 

@@ -41,7 +41,16 @@ class Basis(NamedTuple):
 
 
 class Announced:
-    """One listing of all Adj-RIB-Outs, as far as it is of some prefixes."""
+    """One listing of all Adj-RIB-Outs, as far as it is of some prefixes.
+
+    Args:
+        prefixes: those that are looked for.
+        ribs: the listing.
+        neighbors: those of ExaBGP's configuration.
+        hops: the next hops that ours are to be sent.
+        asn: the AS number by which routes are told, as eBGP peers of it see them.
+        last: the one before: only what is listed otherwise is looked at again.
+    """
 
     def __init__(
         self,
@@ -52,16 +61,6 @@ class Announced:
         asn: Asn,
         last: Announced | None = None,
     ) -> None:
-        """Take a listing, by the sessions that ExaBGP calls.
-
-        Args:
-            prefixes: those that are looked for.
-            ribs: the listing.
-            neighbors: those of ExaBGP's configuration.
-            hops: the next hops that ours are to be sent.
-            asn: the AS number by which routes are told, as eBGP peers of it see them.
-            last: the one before: only what is listed otherwise is looked at again.
-        """
         self._neighbors = neighbors
         self._basis = Basis(frozenset(prefixes), neighbors.all, neighbors.ours, hops, asn)
         self._ribs: dict[Neighbor, Mapping[Prefix, Sent | str]] = {}

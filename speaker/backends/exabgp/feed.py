@@ -75,7 +75,6 @@ class Feed:
     """What is known of all sessions, each by the same object for as long as there is a feed."""
 
     def __init__(self) -> None:
-        """Know nothing."""
         self.sessions: defaultdict[Ends, Sendings] = defaultdict(Sendings)
 
     def take(self, update: Update) -> None:

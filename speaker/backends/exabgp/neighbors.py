@@ -77,16 +77,15 @@ class Neighbor:
 
 
 class Neighbors:
-    """The neighbours of a configuration, to be found by what ExaBGP says of sessions."""
+    """The neighbours of a configuration, to be found by what ExaBGP says of sessions.
+
+    Args:
+        neighbors: all that ExaBGP has.
+        process: the name of ours, whose neighbours are those that list it; None where any may
+            be ours.
+    """
 
     def __init__(self, neighbors: Iterable[Neighbor] = (), process: str | None = None) -> None:
-        """Take them in order.
-
-        Args:
-            neighbors: all that ExaBGP has.
-            process: the name of ours, whose neighbours are those that list it; None where any may
-                be ours.
-        """
         self.all = tuple(neighbors)
         self.ours = tuple(
             neighbor

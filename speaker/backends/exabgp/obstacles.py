@@ -60,5 +60,5 @@ def _out_of_reach(neighbors: Neighbors, neighbor: Neighbor, prefixes: Collection
     return (
         f"neighbor {neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
         f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "
-        "withdrawn there; list it, or remove the neighbor, and have ExaBGP read exabgp.conf"
+        "withdrawn there; list it, or remove the neighbor, and reload ExaBGP"
     )

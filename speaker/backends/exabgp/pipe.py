@@ -39,6 +39,13 @@ class Pipe:
 
     `run` must be running: it always drains what ExaBGP writes, because ExaBGP's sessions stand
     still while its pipe to us is full.
+
+    Args:
+        reader: what ExaBGP writes to us.
+        write: takes what we write to ExaBGP, without blocking.
+        told: called when ExaBGP tells that a session came up, went down or was sent
+            something, or tells what can't be read.
+        patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
     """
 
     def __init__(
@@ -49,15 +56,6 @@ class Pipe:
         told: Callable[[PeerState | Update | Garbled], None],
         patience: float,
     ) -> None:
-        """Say nothing yet.
-
-        Args:
-            reader: what ExaBGP writes to us.
-            write: takes what we write to ExaBGP, without blocking.
-            told: called when ExaBGP tells that a session came up, went down or was sent
-                something, or tells what can't be read.
-            patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
-        """
         self._reader = reader
         self._write = write
         self._told = told

@@ -30,7 +30,6 @@ class Requests:
     """
 
     def __init__(self, pipe: Pipe) -> None:
-        """Have nothing asked for yet."""
         self._pipe = pipe
         self._lost: set[Prefix] = set()
 

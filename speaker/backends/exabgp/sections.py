@@ -76,7 +76,7 @@ def _whole(lines: Iterable[str]) -> Iterator[str]:
             yield "\n".join(begun).strip()
             begun = []
     if begun:
-        raise _unknown_form("a text without its end")
+        raise _unknown_form("a string without its end")
 
 
 def _unknown_form(what: str) -> BackendError:

@@ -18,6 +18,12 @@ class WhoWasSent(Mapping["Prefix", "SentTo"]):
 
     It is no copy, because what ExaBGP tells comes after what it answers: a reading that had to wait
     for that would have to be made again and again.
+
+    Args:
+        prefixes: of which there is a place to look.
+        neighbors: those of ExaBGP.
+        has: of a neighbour, what tells whether it was sent a prefix, by the prefix and its text;
+            None where not known.
     """
 
     def __init__(
@@ -26,14 +32,6 @@ class WhoWasSent(Mapping["Prefix", "SentTo"]):
         neighbors: Neighbors,
         has: Callable[[Neighbor], Callable[[Prefix, str], bool | None]],
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            prefixes: of which there is a place to look.
-            neighbors: those of ExaBGP.
-            has: of a neighbour, what tells whether it was sent a prefix, by the prefix and its text;
-                None where not known.
-        """
         self._prefixes = prefixes
         self._concerned: Mapping[
             int, Sequence[tuple[str, Callable[[Prefix, str], bool | None]]]

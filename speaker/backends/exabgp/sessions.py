@@ -23,7 +23,6 @@ class Sessions:
     """The sessions, as far as they are known. All times are of one steady clock."""
 
     def __init__(self) -> None:
-        """Know of none yet."""
         self.began = 0.0
         """Since when it is known which sessions come up."""
         self._up: dict[Ends, bool] = {}

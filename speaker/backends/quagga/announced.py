@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.table import Path
 
 NOT_BEST = Drift("our path is valid and not the best")
-LEAVING = Drift("path of ours without a network line: redistributed, or just being removed")
+LEAVING = Drift("our path without a network line: redistributed, or just being removed")
 PASSING = (NOT_BEST, LEAVING)
 """What a reading may find for a moment after a change."""
 
@@ -34,7 +34,7 @@ def announced(
     if path is None:
         if not configured:
             return None
-        return Drift("network line without a path of ours in the table")
+        return Drift("network line without our path in the table")
     if not configured:
         return LEAVING
     if path.passing:

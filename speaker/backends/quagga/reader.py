@@ -33,7 +33,7 @@ READ = (
     "show bgp ipv6 unicast",
 )
 TABLES = 2
-NOT_WHOLE = "bgpd: its answer is not whole; it may just have ended"
+NOT_WHOLE = "bgpd: its answer is incomplete; it may just have ended"
 
 
 @dataclass(frozen=True, slots=True)

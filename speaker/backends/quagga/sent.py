@@ -77,16 +77,14 @@ class Announcements:
     it is no more, the row may be ours, of which a withdrawal is still to be sent, or a path of a peer
     that is passed on. Weight 32768 is ours; FRR 10.7 shows none there, and no next hop tells: what
     is left are the ASes.
+
+    Args:
+        asn: of bgpd.
+        own: prefixes whose best path is our own.
+        table: its lines.
     """
 
     def __init__(self, asn: Asn, own: Collection[Prefix], table: Iterable[str]) -> None:
-        """Take what the table says.
-
-        Args:
-            asn: of bgpd.
-            own: prefixes whose best path is our own.
-            table: its lines.
-        """
         self._asn, self._own, self._table = asn, own, table
 
     @cached_property

@@ -62,7 +62,6 @@ class Shell:
     def __init__(
         self, path: Path, timeout: float = TIMEOUT, *, max_output: int = MAX_OUTPUT
     ) -> None:
-        """Run nothing yet."""
         self._path = path
         self._max_output = max_output
         self._timeout = timeout
@@ -94,7 +93,7 @@ class Shell:
                 await process.wait()
         except TimeoutError:
             raise VtyshError(
-                f"vtysh: no end within {self._timeout:g}s; what it did is unknown", commands
+                f"vtysh: not finished within {self._timeout:g}s; what it did is unknown", commands
             ) from None
         finally:
             if process.returncode is None:

@@ -153,7 +153,7 @@ class Writer:
             await self._pause(LOCK_WAIT)
         else:
             raise VtyshError(
-                f"bgpd: {refused}; somebody sits in configure terminal: have them leave it",
+                f"bgpd: {refused}; another session is in configure terminal: end it",
                 commands,
                 output,
             )

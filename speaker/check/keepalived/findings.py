@@ -158,14 +158,14 @@ class _Comparison:
             yield Finding(
                 Code.KEEPALIVED_FIFO,
                 str(place),
-                f"keepalived writes to {path}, and vip_watchdog reads {ours}: no event is looked at",
+                f"keepalived writes to {path}, and vip_watchdog reads {ours}: its events are not read",
                 "make lvs_notify_fifo and [health] keepalived_fifo the same",
             )
         elif not conf.fifos and named and conf.complete:
             yield Finding(
                 Code.KEEPALIVED_FIFO,
                 str(self._path),
-                f"no lvs_notify_fifo, and vip_watchdog reads {ours}: no event is looked at",
+                f"no lvs_notify_fifo, and vip_watchdog reads {ours}: its events are not read",
                 f"add lvs_notify_fifo {ours} to global_defs",
             )
 
@@ -203,7 +203,7 @@ class _Comparison:
             yield Finding(
                 Code.KEEPALIVED_EXTRA,
                 str(server.place),
-                f"{server.title}: no VIP has {shown}{more}, so that nobody announces it",
+                f"{server.title}: no VIP has {shown}{more}, so no data centre announces it",
                 remedy,
             )
 

@@ -64,7 +64,6 @@ class Settling:
     """The last table that was believed, and what waits to be."""
 
     def __init__(self) -> None:
-        """Believe nothing yet."""
         self._believed: Table | None = None
         self._seen: Table | None = None
         self._doubts: dict[Key, _Doubt] = {}

@@ -30,7 +30,14 @@ class MarkReader(Protocol):
 
 
 class TellingReader:
-    """Reads the table by one reader, and what that does not tell of firewall marks by another."""
+    """Reads the table by one reader, and what that does not tell of firewall marks by another.
+
+    Args:
+        reader: reads the table.
+        marks: reads firewall marks.
+        wanted: the firewall marks that matter; None for all.
+        steady: a clock.
+    """
 
     def __init__(
         self,
@@ -40,14 +47,6 @@ class TellingReader:
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read nothing yet.
-
-        Args:
-            reader: reads the table.
-            marks: reads firewall marks.
-            wanted: the firewall marks that matter; None for all.
-            steady: a clock.
-        """
         self._reader = reader
         self._marks = marks
         self._wanted = wanted

@@ -153,14 +153,13 @@ def connect() -> Connection:
 
 
 class NetlinkReader:
-    """Reads the table over netlink, in a thread and on a new socket for each look."""
+    """Reads the table over netlink, in a thread and on a new socket for each look.
+
+    Args:
+        opener: opens a connection.
+    """
 
     def __init__(self, opener: Callable[[], Connection] = connect) -> None:
-        """Open nothing yet.
-
-        Args:
-            opener: opens a connection.
-        """
         self._opener = opener
 
     async def read(self) -> Table:

@@ -17,7 +17,13 @@ PATH = Path("/proc/net/ip_vs")
 
 
 class ProcReader:
-    """Reads the table from a file of /proc."""
+    """Reads the table from a file of /proc.
+
+    Args:
+        path: the file.
+        fetch: reads a file.
+        tries: how often to read a table that changes while it is read.
+    """
 
     def __init__(
         self,
@@ -26,13 +32,6 @@ class ProcReader:
         fetch: Callable[[Path], bytes] = Path.read_bytes,
         tries: int = 5,
     ) -> None:
-        """Read nothing yet.
-
-        Args:
-            path: the file.
-            fetch: reads a file.
-            tries: how often to read a table that changes while it is read.
-        """
         self._path = path
         self._fetch = fetch
         self._tries = tries

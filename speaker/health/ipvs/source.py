@@ -27,7 +27,16 @@ PATIENCE = 0.05
 
 
 class IpvsSource:
-    """Counts live realservers in the kernel's table."""
+    """Counts live realservers in the kernel's table.
+
+    Args:
+        watched: the prefixes to look for.
+        readers: ways to the table, best first; by default /proc, and netlink where that is
+            barred, or does not tell the family of a firewall mark.
+        keepalived: who keeps the table; None where that is not asked.
+        before: the source in whose place this one comes. What it knows of the table is taken
+            over, and counted at once, which may take long: not for the event loop.
+    """
 
     def __init__(
         self,
@@ -37,16 +46,6 @@ class IpvsSource:
         keepalived: Keepalived | None = None,
         before: IpvsSource | None = None,
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            watched: the prefixes to look for.
-            readers: ways to the table, best first; by default /proc, and netlink where that is
-                barred, or does not tell the family of a firewall mark.
-            keepalived: who keeps the table; None where that is not asked.
-            before: the source in whose place this one comes. What it knows of the table is taken
-                over, and counted at once, which may take long: not for the event loop.
-        """
         watched = tuple(watched)
         known = None if before is None else before.live
         self._counting = Counting(watched, known)
@@ -107,7 +106,7 @@ class IpvsSource:
                 break
             await asyncio.sleep(SETTLE)
         if first and self._settling.pending:
-            raise TableError("IPVS: changes all the time; it is being filled, or emptied")
+            raise TableError("IPVS: keeps changing; it is being filled, or emptied")
         return believed, checker
 
 

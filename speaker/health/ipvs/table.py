@@ -114,6 +114,10 @@ class Counting:
 
     Of a table, only that is counted which is not as in the one before: `_of` has the virtual
     servers of that one that each prefix takes in.
+
+    Args:
+        watched: the prefixes.
+        before: what whoever counted before had of some: mappings that are kept where they are so.
     """
 
     def __init__(
@@ -121,12 +125,6 @@ class Counting:
         watched: Iterable[Watched],
         before: Mapping[Prefix, Mapping[Service, int]] | None = None,
     ) -> None:
-        """Count nothing yet.
-
-        Args:
-            watched: the prefixes.
-            before: what whoever counted before had of some: mappings that are kept where they are so.
-        """
         self._by_prefix: dict[Prefix, list[Watched]] = defaultdict(list)
         for item in watched:
             self._by_prefix[item.prefix].append(item)

@@ -12,7 +12,6 @@ class Lines:
     """Puts lines together again of whatever pieces they come in."""
 
     def __init__(self) -> None:
-        """Begin at the start of a line."""
         self._rest = b""
         self._skipping = False
 

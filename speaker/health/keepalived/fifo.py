@@ -27,7 +27,14 @@ CHECK = 1.0
 
 
 class Fifo:
-    """Reads the fifo for as long as it runs, and makes it where there is none."""
+    """Reads the fifo for as long as it runs, and makes it where there is none.
+
+    Args:
+        where: gives the fifo's path, None where none is needed. It may change.
+        wake: is called for an event: look now.
+        note: takes what is wrong, in words; nothing where all is well.
+        check: how often to see whether it is still the same, in seconds.
+    """
 
     def __init__(
         self,
@@ -37,14 +44,6 @@ class Fifo:
         *,
         check: float = CHECK,
     ) -> None:
-        """Open nothing yet.
-
-        Args:
-            where: gives the fifo's path, None where none is needed. It may change.
-            wake: is called for an event: look now.
-            note: takes what is wrong, in words; nothing where all is well.
-            check: how often to see whether it is still the same, in seconds.
-        """
         self._where = where
         self._pace = Pace(wake)
         self._note = note
@@ -96,7 +95,7 @@ class Fifo:
             with as_owner(path.parent):
                 descriptor = _opened(path)
         except FileNotFoundError as error:
-            raise FileNotFoundError(0, f"there is no {path.parent}; make it") from error
+            raise FileNotFoundError(0, f"there is no {path.parent}; create it") from error
         self._path, self._descriptor, self._lines = path, descriptor, Lines()
         asyncio.get_running_loop().add_reader(descriptor, self._read, descriptor)
         self._pace.event()  # whatever was written to the one before
@@ -126,7 +125,7 @@ def _opened(path: Path) -> int:
         os.mkfifo(path, MODE)
     except FileExistsError:
         if not stat.S_ISFIFO(path.lstat().st_mode):
-            raise FileExistsError(0, "is there, and no fifo; remove it") from None
+            raise FileExistsError(0, "exists, and is not a FIFO; remove it") from None
     # Opened for writing, too, it has no end: a keepalived that goes is nothing to be told of.
     flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
     try:

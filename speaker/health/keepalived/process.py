@@ -68,7 +68,13 @@ class Seen:
 
 
 class Keepalived:
-    """Looks for keepalived, cheaply where it is still the same."""
+    """Looks for keepalived, cheaply where it is still the same.
+
+    Args:
+        steady: the steady clock.
+        proc: where the processes are.
+        uptime: seconds since the machine's start.
+    """
 
     def __init__(
         self,
@@ -77,13 +83,6 @@ class Keepalived:
         proc: Path = PROC,
         uptime: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            steady: the steady clock.
-            proc: where the processes are.
-            uptime: seconds since the machine's start.
-        """
         self._steady = steady
         self._proc = proc
         self._uptime = uptime

@@ -66,12 +66,12 @@ def decide(file: str, found: Sequence[Statement], said: Dialect | None) -> Taken
         case []:
             raise MigrationError(
                 f"{file}: nothing in it tells whether it is Quagga's or FRR's, whose defaults differ: "
-                "say --frr or --quagga"
+                "use --frr or --quagga"
             )
         case [dialect]:
             return Taken(file, dialect, first[dialect])
     both = ", and ".join(f"{first[each]} is {each.brand}'s" for each in Dialect)
-    raise MigrationError(f"{file}: {both}: say --frr or --quagga")
+    raise MigrationError(f"{file}: {both}: use --frr or --quagga")
 
 
 def _of_name(file: str) -> Iterator[Evidence]:

@@ -58,7 +58,7 @@ def _in_prefix_list(version: int) -> Parse:
             raise MigrationError(f"{base} is of the other family; bgpd refuses it as well")
         bounds = dict(zip(words[::2], words[1::2], strict=False))
         if len(words) % 2 or not set(bounds) <= {"ge", "le"}:
-            raise MigrationError(f"{' '.join(words)!r} is no ge or le with a length; correct it")
+            raise MigrationError(f"{' '.join(words)!r} is not ge or le with a length; correct it")
         if bounds:
             least = number(bounds["ge"], most) if "ge" in bounds else base.prefixlen
             longest = number(bounds["le"], most) if "le" in bounds else most

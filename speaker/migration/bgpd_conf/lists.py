@@ -96,15 +96,14 @@ def kind_of(words: Sequence[str]) -> tuple[str, Sequence[str]] | None:
 
 
 class Lists:
-    """All lists of a file while it is read, by kind and name."""
+    """All lists of a file while it is read, by kind and name.
+
+    Args:
+        dialect: FRR makes no list of a description alone, and Quagga one that permits all
+            (prefix_list_apply() in lib/plist.c).
+    """
 
     def __init__(self, dialect: Dialect) -> None:
-        """Begin without any.
-
-        Args:
-            dialect: FRR makes no list of a description alone, and Quagga one that permits all
-                (prefix_list_apply() in lib/plist.c).
-        """
         self._dialect = dialect
         self.found: dict[tuple[str, str], Entries] = {}
 
@@ -134,7 +133,7 @@ class Lists:
                 matches = ENTRIES[kind](what_for, name)
                 entries.add(sequence, matches, permit=action == "permit")
                 return True
-        raise MigrationError("is no permit or deny of something; correct it, or remove it")
+        raise MigrationError("is not permit or deny of something; correct it, or remove it")
 
 
 def _name(kind: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:

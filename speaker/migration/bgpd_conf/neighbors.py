@@ -121,7 +121,7 @@ class Neighbors:
         if self._dialect is Dialect.QUAGGA:
             _refuse_member(draft, group, version)
         elif draft is not None and draft.group is group:
-            return "is said already"
+            return "is set already"
         if draft is not None and self._clashes(draft, group):
             raise MigrationError(_SORTS)
         if draft is None:

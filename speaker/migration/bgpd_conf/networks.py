@@ -83,8 +83,8 @@ def _masked(address: str, mask: str) -> Prefix:
     try:
         bits = int(IPv4Address(mask))
     except ValueError as error:
-        raise MigrationError(f"{mask!r} is no mask; correct it") from error
+        raise MigrationError(f"{mask!r} is not a mask; correct it") from error
     length = bits.bit_count()
     if bits != (2**length - 1) << (32 - length):
-        raise MigrationError(f"{mask!r} is no mask; correct it")
+        raise MigrationError(f"{mask!r} is not a mask; correct it")
     return network(f"{address}/{length}")

@@ -41,14 +41,13 @@ class _State:
 
 
 class Pattern:
-    """An expression, ready to be asked."""
+    """An expression, ready to be asked.
+
+    Raises:
+        MigrationError: it is none, or has what is not understood.
+    """
 
     def __init__(self, text: str) -> None:
-        """Parse an expression.
-
-        Raises:
-            MigrationError: it is none, or has what is not understood.
-        """
         if len(text) > MAX_LENGTH:
             raise MigrationError(
                 f"the expression has {len(text)} characters, and {MAX_LENGTH} at most are read: write "

@@ -124,7 +124,7 @@ def _match(words: Sequence[str]) -> tuple[str, Match | None]:
             origin = _origin(value)
             return "origin", lambda path, _: path.attributes.origin is origin
         case []:
-            raise MigrationError("match what? Complete it, or remove it")
+            raise MigrationError("matches nothing; complete it, or remove it")
     return " ".join(words[:2]), None
 
 
@@ -190,7 +190,7 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
         case [word, *_] if word in _NO_EFFECT:
             return word, None, _NO_EFFECT[word]
         case []:
-            raise MigrationError("set what? Complete it, or remove it")
+            raise MigrationError("sets nothing; complete it, or remove it")
     return " ".join(words[:2]), None, ""
 
 

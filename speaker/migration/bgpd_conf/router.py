@@ -92,7 +92,7 @@ class Router:
             case ("address-family", *family):
                 match family_mode(family):
                     case None:
-                        raise MigrationError("is no address family that bgpd has; correct it")
+                        raise MigrationError("is not an address family of bgpd; correct it")
                     case Mode.OTHER_FAMILY:
                         raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
                 return TRANSLATED

@@ -38,7 +38,7 @@ def network(text: str) -> Prefix:
             wide = host.supernet(new_prefix=number(length, host.max_prefixlen))
             return parse_prefix(str(wide))
     except (PolicyError, ValueError) as error:
-        raise MigrationError(f"{text!r} is no prefix; correct it") from error
+        raise MigrationError(f"{text!r} is not a prefix; correct it") from error
     return host
 
 
@@ -89,7 +89,9 @@ def hold_time(text: str) -> int:
     """
     hold = number(text, 65535)
     if hold in (1, 2):
-        raise MigrationError(f"{hold} s is no hold time (RFC 4271 §4.2); bgpd refuses it as well")
+        raise MigrationError(
+            f"{hold} s is not a hold time (RFC 4271 §4.2); bgpd refuses it as well"
+        )
     return hold
 
 

@@ -244,7 +244,7 @@ def _kept_back(
         return "FRR sends nothing without a policy out (bgp ebgp-requires-policy)"
     given = set(path.attributes.communities)
     if NO_ADVERTISE in given:
-        return "bgpd sends what has no-advertise to nobody"
+        return "bgpd sends no path with no-advertise"
     if ebgp and NO_EXPORT in given:
         return "bgpd sends what has no-export to no other AS"
     if ebgp and LOCAL_AS in given:

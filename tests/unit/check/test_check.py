@@ -76,7 +76,7 @@ def codes(report: Report) -> list[tuple[str, str]]:
 def test_nothing_to_ask(run: Run) -> None:
     """Where nobody answers, that is noted on stderr, and a good file is a good file."""
     assert run("check") == 0
-    assert run.out == [f"{run.directory}/vip.toml: 4 prefixes, no fault found"]
+    assert run.out == [f"{run.directory}/vip.toml: 4 prefixes, no findings"]
     assert [line.split(":")[:3] for line in run.err] == [
         ["bgp_mgt", " not checked", " DNS"],
         ["bgp_mgt", " not checked", " peers"],
@@ -109,7 +109,7 @@ def test_ties_are_findings(run: Run) -> None:
         "bgp_mgt: vip_watchdog and the other commands refuse the file: policy.prepends: prepends by rank "
         "are [0, 1, 1]; each must be greater than the one before, or two data centres tie"
     )
-    assert run.out[3:] == [f"{run.directory}/vip.toml: 4 prefixes, 4 to be mended"]
+    assert run.out[3:] == [f"{run.directory}/vip.toml: 4 prefixes, 4 findings"]
     for refusing in (["check", "--form"], ["status"], ["plan", "--without", "par1"]):
         assert run(*refusing) == 255
         assert "policy.prepends: prepends by rank are [0, 1, 1]" in run.err[0]
@@ -128,7 +128,7 @@ def test_form(run: Run) -> None:
     path = site(run.directory, prepends="0, 1, 30")
     assert run("check", "--offline") == 2
     assert run("check", "--form") == 0
-    assert run.out == [f"{path}: 4 prefixes, taken"]
+    assert run.out == [f"{path}: 4 prefixes, valid"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_is_alike_is_said_once() -> None:
     assert text.splitlines() == [
         "x0, x1, x2 and 2 more: found; do [tie]",
         "p: found; do [loop]",
-        "vip.toml: 7 prefixes, 6 to be mended",
+        "vip.toml: 7 prefixes, 6 findings",
     ]
 
 
@@ -436,7 +436,7 @@ def test_without_several(run: Run) -> None:
     assert run.out[0] == "without par1, lyo1: 4 of 4 addresses move"
     everyone = [word for name in ("par1", "lyo1", "fra1") for word in ("--without", name)]
     assert run("plan", *everyone) == 2
-    assert run.out[3].split() == ["192.0.2.1/32", "vip-1.tld", "par1", "NOBODY"]
+    assert run.out[3].split() == ["192.0.2.1/32", "vip-1.tld", "par1", "NONE"]
     assert run.err == ["bgp_mgt: without par1, lyo1, fra1: no data centre is left for 4 addresses"]
 
 

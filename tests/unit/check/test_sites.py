@@ -59,7 +59,7 @@ REMEDIES = [
     (("tcp/25", "tcp/26"), "else the same failure withdraws a VIP in one of them"),
     (('confirm = "3s"', 'confirm = "4s"'), "else one holds back the same loss of VIPs"),
     (("[policy]", "[policy]\nload_tolerance = '50%'"), "else check finds in one"),
-    (('["lyo1", "par1"]', '["par1", "lyo1"]'), "may tie for an address, or leave it to nobody"),
+    (('["lyo1", "par1"]', '["par1", "lyo1"]'), "may tie for an address, or leave it to none"),
 ]
 
 

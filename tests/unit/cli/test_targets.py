@@ -158,10 +158,9 @@ def test_dns_has_more() -> None:
     assert [str(prefix) for prefix in found.prefixes] == ONE
     assert found.notes == (
         (
-            "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; not taken; "
-            "--dns takes it too"
+            "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; not included; --dns includes it"
         ),
-        "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; it is left alone",
+        "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; ignored",
     )
 
 
@@ -171,9 +170,9 @@ def test_dns_has_more_and_is_believed() -> None:
     found = targets("vip-1.tld", dns={"vip-1.tld": answer}, widely=True)
     assert [str(prefix) for prefix in found.prefixes] == [*ONE, *ALL[2:]]
     assert found.notes == (
-        "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; taken too",
-        "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; it is left alone",
-        "vip-1.tld: DNS has 198.51.100.53, which vip.toml has under any.tld; taken too",
+        "vip-1.tld: DNS has 192.0.2.3, which vip.toml has under vip-2.tld; included",
+        "vip-1.tld: DNS has 203.0.113.9, which vip.toml lacks; ignored",
+        "vip-1.tld: DNS has 198.51.100.53, which vip.toml has under any.tld; included",
     )
 
 
@@ -182,7 +181,7 @@ def test_dns_has_less() -> None:
     found = targets("vip-1.tld", dns={"vip-1.tld": Answer("vip-1.tld", (V4,))})
     assert [str(prefix) for prefix in found.prefixes] == ONE
     assert found.notes == (
-        "vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; taken all the same",
+        "vip-1.tld: vip.toml has 2001:db8::1/128, which DNS lacks; included anyway",
     )
 
 

@@ -492,8 +492,8 @@ FAULTS = [
         HEAD + '[policy]\nranks = ["a"]\nprepends = [1, 2]\n[profile.a]\nprepends = 1',
         "policy: prepends and ranks are both set",
     ),
-    (HEAD + "[policy]\nmax_withdraw = 0.5", "policy.max_withdraw: 0.5 is no share"),
-    (HEAD + "[policy]\nconfirm = 3", "policy.confirm: 3 is no duration"),
+    (HEAD + "[policy]\nmax_withdraw = 0.5", "policy.max_withdraw: 0.5 is not a share"),
+    (HEAD + "[policy]\nconfirm = 3", "policy.confirm: 3 is not a duration"),
     (HEAD + "[profile.near]\nmed = 1", "profile.near.prepends: missing"),
     (HEAD + "[profile.near]\nprepends = 1\nmed = 4294967296", "profile.near.med: "),
     (
@@ -504,8 +504,8 @@ FAULTS = [
     (HEAD + '[health]\nsource = "exec"', "health.source: "),
     (HEAD + '[health]\ninterval = "0s"', "health.interval: "),
     (HEAD + '[health]\nservices = "most"', "health.services: "),
-    (HEAD + '[health]\nrestart_grace = "-1s"', "health.restart_grace: '-1s' is no duration"),
-    (HEAD + "[health]\nwarm_up = 10", "health.warm_up: 10 is no duration"),
+    (HEAD + '[health]\nrestart_grace = "-1s"', "health.restart_grace: '-1s' is not a duration"),
+    (HEAD + "[health]\nwarm_up = 10", "health.warm_up: 10 is not a duration"),
     (HEAD + '[health]\nrequire_keepalived = "no"', "health.require_keepalived: "),
     (HEAD + "[health]\nrequire_address = 1", "health.require_address: "),
     (HEAD + "[health]\ndamping = true", "health.damping: "),
@@ -523,15 +523,15 @@ FAULTS = [
     (HEAD + '[health]\nkeepalived_fifo = "lvs.fifo"', "health.keepalived_fifo: "),
     (
         HEAD + '[health]\nignore_realservers = ["a"]',
-        "health.ignore_realservers[0]: 'a' is no address",
+        "health.ignore_realservers[0]: 'a' is not an address",
     ),
     (HEAD + '[vip."a.tld"]', 'vip."a.tld".addresses: missing'),
     (HEAD + '[vip."a.tld"]\naddresses = []', 'vip."a.tld".addresses: '),
     (HEAD + '[vip."a.tld"]\naddresses = ["192.0.2.300"]', 'vip."a.tld".addresses[0].ip: '),
     (HEAD + '[vip."a.tld"]\naddresses = ["192.0.2.1/32"]', 'vip."a.tld".addresses[0].ip: '),
-    (HEAD + '[vip."a.tld"]\naddresses = ["fe80::1%eth0"]', "is no address"),
-    (HEAD + '[vip."a.tld"]\naddresses = ["224.0.0.1"]', "224.0.0.1 is no unicast address"),
-    (HEAD + '[vip."a.tld"]\naddresses = ["::"]', ":: is no unicast address"),
+    (HEAD + '[vip."a.tld"]\naddresses = ["fe80::1%eth0"]', "is not an address"),
+    (HEAD + '[vip."a.tld"]\naddresses = ["224.0.0.1"]', "224.0.0.1 is not a unicast address"),
+    (HEAD + '[vip."a.tld"]\naddresses = ["::"]', ":: is not a unicast address"),
     (
         HEAD + '[vip."a.tld"]\naddresses = [{ ip = "192.0.2.1", prefix_length = 24 }]',
         'vip."a.tld".addresses[0].prefix_length: 24: ',
@@ -572,14 +572,14 @@ FAULTS = [
         HEAD + VIP + 'services."tcp/80".realservers = ["192.0.2.9:80"]',
         'source = "ipvs" finds them itself',
     ),
-    (HEAD + '[vip.all]\naddresses = ["192.0.2.1"]', "vip.all: is no name for a VIP"),
-    (HEAD + '[vip."a.tld."]\naddresses = ["192.0.2.1"]', "is no name for a VIP"),
-    (HEAD + '[vip.""]\naddresses = ["192.0.2.1"]', 'vip."": is no name for a VIP'),
+    (HEAD + '[vip.all]\naddresses = ["192.0.2.1"]', "vip.all: is not a valid VIP name"),
+    (HEAD + '[vip."a.tld."]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
+    (HEAD + '[vip.""]\naddresses = ["192.0.2.1"]', 'vip."": is not a valid VIP name'),
     (
         HEAD + '[backend.exabgp]\nnext_hop = { ipv4 = "2001:db8::1" }',
         "backend.exabgp.next_hop.ipv4: ",
     ),
-    (HEAD + '[backend.exabgp]\nnext_hop = { ipv6 = "fe80::1" }', "is no global address"),
+    (HEAD + '[backend.exabgp]\nnext_hop = { ipv6 = "fe80::1" }', "is not a global address"),
     (HEAD + '[backend.exabgp]\nwithdraw_on_exit = "yes"', "backend.exabgp.withdraw_on_exit: "),
     (HEAD + "[backend.bird]\nx = 1", "backend.bird: unknown key"),
     (
@@ -587,7 +587,7 @@ FAULTS = [
         "backend.quagga.route_map: 'VIP' has no {profile}",
     ),
     *(
-        (HEAD + f"[backend.quagga]\nroute_map = {found}", "is no name for bgpd")
+        (HEAD + f"[backend.quagga]\nroute_map = {found}", "is not a valid name for bgpd")
         for found in (
             '"{profile} permit 10\\nno router bgp 64699"',
             '"{profile}{profile}"',
@@ -600,7 +600,7 @@ FAULTS = [
     (
         HEAD
         + '[policy]\nranks = ["a b", "c"]\n[profile."a b"]\nprepends = 1\n[profile.c]\nprepends = 2',
-        "profile.\"a b\": 'a b' is no name for bgpd",
+        "profile.\"a b\": 'a b' is not a valid name for bgpd",
     ),
     (HEAD.replace('par1"', 'par1"\nstate = "state"', 1), "node.state: 'state' is not absolute"),
     (HEAD.replace('par1"', 'par1"\nresolver = "localhost:53"', 1), "node.resolver: "),

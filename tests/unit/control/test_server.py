@@ -220,7 +220,9 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
         for more, state in (("", "loaded"), ("\n", "changed"), ("", "loaded")):
             path.write_text(text + more)
             answer = client.ask(site.control, "GET", "/status")
-            trouble = f"{path} was changed since it was loaded; have it loaded, such as by systemctl reload"
+            trouble = (
+                f"{path} was changed since it was loaded; load it, for example by systemctl reload"
+            )
             told = trouble if more else ""
             assert answer["configuration"] == {"file": str(path), "state": state, "trouble": told}
             assert answer["trouble"] == ([f"vip.toml: {trouble}"] if more else [])
@@ -559,7 +561,7 @@ def test_no_place_for_it(tmp_path: Path, kind: str) -> None:
             said = (
                 "must be writable for user"
                 if kind == "nowhere"
-                else "is there, and no socket; remove it"
+                else "exists, and is not a socket; remove it"
             )
             with pytest.raises(ControlError, match=said):
                 async with serving(path, site.watchdog):
@@ -619,7 +621,7 @@ def test_a_socket_that_is_removed(
 
     asyncio.run(main())
     assert caplog.text.count("control: ") == 1
-    assert "was removed or replaced; it is made again" in caplog.text
+    assert "was removed or replaced; creating it again" in caplog.text
 
 
 def test_asked_before_it_is_made_again(tmp_path: Path) -> None:
@@ -672,7 +674,7 @@ def test_a_place_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture)
             await asyncio.to_thread(
                 eventually, lambda: troubles.texts, within=5, what="the trouble"
             )
-            assert [text.startswith(f"control: {path}: is there") for text in troubles.texts] == [
+            assert [text.startswith(f"control: {path}: exists") for text in troubles.texts] == [
                 True
             ]
             await asyncio.sleep(3 * CHECK)  # it was tried again, and nothing more was said
@@ -689,7 +691,7 @@ def test_a_place_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture)
             assert path.is_dir()
 
     asyncio.run(main())
-    assert caplog.text.count("is there, and no socket") == 1
+    assert caplog.text.count("exists, and is not a socket") == 1
 
 
 def test_many_connections(tmp_path: Path) -> None:

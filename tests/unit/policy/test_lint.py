@@ -137,7 +137,7 @@ def test_one_line() -> None:
     """A finding is one line: where, what was found, what to do, and its code."""
     (found,) = announced({PAR1: ONE}, (PAR1,))
     assert str(found) == (
-        "vip-1.tld 192.0.2.1/32: only par1 announces it: when par1 fails, nobody takes over; "
+        "vip-1.tld 192.0.2.1/32: only par1 announces it: when par1 fails, none takes over; "
         "announce it from another data centre too, with more prepends [no-backup]"
     )
     assert found.as_json() == {

@@ -61,7 +61,7 @@ def test_content_counts(tmp_path: Path) -> None:
         for _ in range(3):
             assert await disk.state() is State.CHANGED
         assert disk.loads == 1
-        assert "was changed since it was loaded; have it loaded" in disk.file.verdict.trouble
+        assert "was changed since it was loaded; load it" in disk.file.verdict.trouble
         disk.path.write_text(text)
         assert await disk.state() is State.LOADED
         assert disk.file.verdict.trouble == ""
@@ -78,7 +78,7 @@ def test_faults(tmp_path: Path) -> None:
         for _ in range(3):
             assert await disk.state() is State.FAULTY
         assert disk.loads == 1
-        assert "can't be: health.drop_at: " in disk.file.verdict.trouble
+        assert "cannot be loaded: health.drop_at: " in disk.file.verdict.trouble
         await disk.file.look()
         assert disk.file.verdict.state is State.FAULTY
         disk.path.write_text(text + "\n")

@@ -202,7 +202,7 @@ def test_waiting_is_bounded_and_holds_up_nothing(state: Path) -> None:
         ours, _ = exclusive(state, notes, SOON)
         patient, _ = exclusive(state, notes)
         async with FileLock(SOON, state).held():
-            with pytest.raises(LockError, match="another vip_mgmt or vip_watchdog runs"):
+            with pytest.raises(LockError, match="still locked by another vip_mgmt or vip_watchdog"):
                 await use(ours)
             waiting = asyncio.create_task(use(patient))
             for _ in range(5):

@@ -279,7 +279,7 @@ def test_unreadable_intents(tmp_path: Path) -> None:
                 await site.watchdog.cycle()
                 (trouble,) = [t for t in site.watchdog.troubles.texts if t.startswith("intents")]
                 assert "locked; another program holds it" in trouble
-                assert "the intents last read hold" in trouble
+                assert "the intents last read stay in force" in trouble
             await site.watchdog.cycle()
             assert site.watchdog.troubles.texts == []
 

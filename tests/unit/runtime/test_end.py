@@ -127,6 +127,4 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
             _, said = process.communicate(timeout=60)
             connection.close()
     assert process.returncode == 1
-    assert said == (
-        "bgp_mgt: interrupted; what was asked for may be recorded all the same, see vip_mgmt status\n"
-    )
+    assert said == ("bgp_mgt: interrupted; the intent may be recorded, see vip_mgmt status\n")

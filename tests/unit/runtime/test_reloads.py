@@ -66,7 +66,7 @@ def test_it_is_taken_when_the_command_ends(file: Path, capsys: pytest.CaptureFix
         return len(client.ask(file.with_name("control.sock"), "GET", "/status")["routes"])
 
     assert served(file, ask) == 4
-    assert capsys.readouterr().err == "bgp_mgt: configuration taken: 4 prefixes\n"
+    assert capsys.readouterr().err == "bgp_mgt: configuration applied: 4 prefixes\n"
 
 
 def test_a_faulty_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +147,7 @@ def test_callers_are_told_whatever_happens() -> None:
         await asyncio.wait({gone})
         with pytest.raises(ZeroDivisionError), reloads.reading():
             raise ZeroDivisionError
-        with pytest.raises(ReloadError, match="ended before its end"):
+        with pytest.raises(ReloadError, match="loading was interrupted"):
             await waiting
 
     asyncio.run(main())
@@ -160,7 +160,7 @@ def test_a_signal_asks_too(file: Path, caplog: pytest.LogCaptureFixture) -> None
         add(file, MORE)
         os.kill(os.getpid(), signal.SIGHUP)
         eventually(
-            lambda: re.search("configuration taken: 4 prefixes", caplog.text),
+            lambda: re.search("configuration applied: 4 prefixes", caplog.text),
             within=10,
             what="the new configuration",
         )

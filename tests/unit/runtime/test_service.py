@@ -86,7 +86,7 @@ def test_a_fault_of_ours_in_a_new_configuration(
         os.kill(os.getpid(), signal.SIGHUP)
         await until("the configuration stays as it was")
         os.kill(os.getpid(), signal.SIGHUP)
-        await until("configuration taken")
+        await until("configuration applied")
         assert not running.done()
         os.kill(os.getpid(), signal.SIGTERM)
         await running
@@ -113,14 +113,14 @@ def test_a_file_that_is_not_loaded(
         running = asyncio.create_task(service.run(end))
         await _until(lambda: "started:" in caplog.text)
         for content, said in (
-            (text + "\n", "was changed since it was loaded; have it loaded"),
-            (text + "[no.such]\n", "was changed since it was loaded, and can't be: no: "),
+            (text + "\n", "was changed since it was loaded; load it"),
+            (text + "[no.such]\n", "was changed since it was loaded, and cannot be loaded: no: "),
         ):
             path.write_text(content)
             await _until(partial(_is_in, caplog, f"vip.toml: {path} {said}"))
         path.write_text(text + "\n")
         os.kill(os.getpid(), signal.SIGHUP)
-        await _until(lambda: "vip.toml: all right again" in caplog.text)
+        await _until(lambda: "vip.toml: recovered" in caplog.text)
         end.set()
         await running
 

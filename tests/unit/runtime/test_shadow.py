@@ -80,10 +80,10 @@ def test_says_begin_change_and_end_once(caplog: pytest.LogCaptureFixture) -> Non
     assert [record.getMessage() for record in caplog.records] == [
         f"{FIRST}: disagreement: bgpd a; this b: why",
         f"{FIRST}: disagreement: bgpd c; this b: why",
-        f"{FIRST}: bgpd and this agree again, after 30 s",
+        f"{FIRST}: bgpd and vip_watchdog agree again, after 30 s",
         f"{FIRST}: disagreement: bgpd a; this b: why",
         (
-            "7 prefixes, bgpd and this disagree on 1; since the start there were 2 disagreements on "
+            "7 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
             "1 prefixes, the longest for 30 s"
         ),
         f"{FIRST}: disagrees for 10 s: bgpd a; this b",

@@ -119,9 +119,9 @@ def test_extra(folder: Path) -> None:
     assert {code for code, _ in codes(found)} == {Code.KEEPALIVED_EXTRA}
     said = [finding.found.partition("no VIP has ")[2] for finding in found.findings]
     assert said == [
-        "192.0.2.2, 192.0.2.3, so that nobody announces it",
-        "fwmark/9, so that nobody announces it",
-        "203.0.113.0, 203.0.113.1, 203.0.113.2 and 253 more, so that nobody announces it",
+        "192.0.2.2, 192.0.2.3, so no data centre announces it",
+        "fwmark/9, so no data centre announces it",
+        "203.0.113.0, 203.0.113.1, 203.0.113.2 and 253 more, so no data centre announces it",
     ]
 
 

@@ -186,9 +186,9 @@ def test_the_end_of_keepalived(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: path.touch(), "is there, and no fifo; remove it"),
-        (lambda path: path.symlink_to("elsewhere"), "is there, and no fifo; remove it"),
-        (lambda path: path.mkdir(), "is there, and no fifo; remove it"),
+        (lambda path: path.touch(), "exists, and is not a FIFO; remove it"),
+        (lambda path: path.symlink_to("elsewhere"), "exists, and is not a FIFO; remove it"),
+        (lambda path: path.mkdir(), "exists, and is not a FIFO; remove it"),
         (lambda path: path.parent.rmdir(), "there is no "),
     ],
 )

@@ -157,8 +157,8 @@ def test_import_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--frr", "--quagga"], "par1: --frr and --quagga; say one"),
-        (["--frr=par1", "--quagga=par1"], "par1: --frr and --quagga; say one"),
+        (["--frr", "--quagga"], "par1: --frr and --quagga; use one"),
+        (["--frr=par1", "--quagga=par1"], "par1: --frr and --quagga; use one"),
         (["--frr=lyo1"], "--frr=lyo1: no file is given for lyo1"),
     ],
 )
