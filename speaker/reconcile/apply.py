@@ -169,7 +169,7 @@ class Applier:
 
     def confirm(self, assessment: Assessment) -> None:
         """Note what was read back and is as decided, once it is known what was confirmed before."""
-        if not self._ledger.is_read:
+        if not self._ledger.intents.is_read:
             return
         self._ledger.confirm(assessment, self.view)
         self._unconfirmed = False

@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.decide import Cause
@@ -26,8 +24,9 @@ from policy.differing import differing
 from policy.health import Health
 from policy.plan import Drift
 from speaker.api import HistoryEntry
+from speaker.reconcile.known_intents import KnownIntents
 from speaker.state.database import BUSY, BUSY_READING
-from speaker.state.store import Intents, News, Owned, Remembered, StoreError
+from speaker.state.store import News, Owned, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,46 +35,14 @@ if TYPE_CHECKING:
     from policy.damping import Damping
     from policy.decide import Decision
     from policy.health import AddressHealth, Service, ServiceMemory
-    from policy.intent import Intent
     from policy.route import Prefix
     from speaker.backends.base import SentTo
     from speaker.clock import Clock
     from speaker.reconcile.daemon_state import Seen, View
-    from speaker.state.store import Store
+    from speaker.state.store import Remembered, Store
 
 _UNREAD = Drift("not read")
 _WAITS = "; no session was sent it yet"
-PATIENCE = 0.25
-"""How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
-_UNKNOWN = (
-    "operators' intents are unknown: what is dead is withdrawn, and nothing is announced until they "
-    "can be read"
-)
-PASSING = 1.0
-"""For how long the intents may be unreadable before it is said, in seconds: others write, too."""
-
-
-class _Span(NamedTuple):
-    """From when until when what was made of intents holds: an end comes, or the clock is set back."""
-
-    found: Intents
-    prefixes: Collection[Prefix]
-    since: float
-    until: float
-
-    @classmethod
-    def at(cls, found: Intents, prefixes: Collection[Prefix], now: float) -> _Span:
-        """Return the one that begins now (seconds since the epoch)."""
-        ends = (intent.until for intent in found.of.values() if intent.until is not None)
-        return cls(found, prefixes, now, min((end for end in ends if end > now), default=inf))
-
-    def holds(self, found: Intents, prefixes: Collection[Prefix], now: float) -> bool:
-        """Tell whether it holds for the very same intents."""
-        is_same = self.found is found and self.prefixes is prefixes
-        return is_same and self.since <= now < self.until
-
-
-_NEVER = _Span(Intents(), (), inf, -inf)
 
 
 class _Judged(NamedTuple):
@@ -102,33 +69,18 @@ class Ledger:
         """Read all that is remembered; where that can't be done now, it is tried again at each turn."""
         self.store = store
         self._clock = clock
-        self._unread: tuple[float, str] | None = None
-        self.is_read = True
-        """Whether the file was ever read: else no intent is known, and that there is none neither."""
-        try:
-            found = store.load()
-        except StoreError as error:
-            self.is_read = False
-            self._unread = clock.steady() - PASSING, str(error)
-            found = Remembered()
-        self._found = found.intents
-        self._faults = found.faults
+        self._news = News()
+        self._writing = asyncio.Lock()
+        self.intents = KnownIntents(store, clock, self._writing, self._recall, self._expire)
+        found = self.intents.load()
         self._on_disk = found.owned
         self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
         self.damping: Mapping[Prefix, Damping] = found.damping
-        self._intents: dict[Prefix, Intent] = {}
-        self._ended: Mapping[Prefix, Intent] = {}
-        self._told = self._looked_for_ended = _NEVER
         self._prefixes: Collection[Prefix] = ()
         self._said: dict[Prefix, bool] = {}
         self.were_up: frozenset[Prefix] = frozenset()
         self._judged: _Judged | None = None
         self._confirmed: _Confirmed | None = None
-        self._restored: set[Prefix] = set()
-        self._news = News()
-        self._writing = asyncio.Lock()
-        self._reading: asyncio.Future[Intents | Remembered] | None = None
-        self._wishes = 0
         self._only: Collection[Prefix] | None = None
         self._recalled: Mapping[Prefix, Damping] = {}
         self.unrecorded: frozenset[Prefix] = frozenset()
@@ -144,7 +96,7 @@ class Ledger:
         """
         self._only = only
         self.unrecorded = frozenset(prefixes) - self._on_disk.keys()
-        if self.unrecorded and self.is_read:
+        if self.unrecorded and self.intents.is_read:
             with suppress(StoreError):
                 self.store.own(self.unrecorded, wait=BUSY_READING)
                 self.unrecorded = frozenset()
@@ -157,19 +109,20 @@ class Ledger:
 
     def assume(self, announced: Collection[Prefix]) -> None:
         """Take what is announced for what was up, where nothing is remembered that says so."""
-        if not self.is_read:
+        if not self.intents.is_read:
             self._own({prefix: Owned(up=prefix in announced) for prefix in self.owned})
 
     def _recall(self, found: Remembered) -> None:
         """Take over what could not be read until now. What is known by now of health stays."""
-        self.is_read = True
-        self._faults = found.faults
         self._on_disk = found.owned
         self.health = {**found.health, **self.health}
         self._recalled = {p: last for p, last in found.damping.items() if p not in self.damping}
         self.damping = {**found.damping, **self.damping}
         self.unrecorded = frozenset(self._prefixes) - found.owned.keys()
         self._own({**dict.fromkeys(self._prefixes, Owned()), **self._ours_on_disk()})
+
+    def _expire(self, now: float) -> None:
+        self._news.expired = now
 
     def recalled(self) -> Mapping[Prefix, Damping]:
         """Return what was read of flapping since this was asked."""
@@ -200,6 +153,7 @@ class Ledger:
         self._said = {p: up for p, up in self._said.items() if p in prefixes}
         self._own({**dict.fromkeys(prefixes, Owned()), **self.owned})
         self._prefixes = prefixes
+        self.intents.care_for(prefixes)
         self.unrecorded &= frozenset(prefixes)
 
     def _own(self, owned: Mapping[Prefix, Owned]) -> None:
@@ -233,119 +187,6 @@ class Ledger:
             up = {prefix for prefix, is_up in others.items() if is_up}
             self.were_up = self.were_up - others.keys() | (up & self.owned.keys())
         self._judged = _Judged(assessment.decisions, assessment.health, self.were_up)
-
-    # --- intents ---------------------------------------------------------------------------
-
-    def intents(self) -> Mapping[Prefix, Intent]:
-        """Return the intents that are in force, as last read. The same object while they are the same."""
-        now = self._clock.wall()
-        if self._told.holds(self._found, self._prefixes, now):
-            return self._intents
-        intents = {
-            prefix: intent
-            for prefix, intent in self._found.of.items()
-            if intent.in_force(now) and prefix in self._prefixes
-        }
-        if intents != self._intents:
-            self._intents = intents
-        self._told = _Span.at(self._found, self._prefixes, now)
-        return self._intents
-
-    async def refresh(self) -> bool:
-        """Read the intents. Return whether that could be done; else those read last hold."""
-        while True:
-            wishes = self._wishes
-            try:
-                found = await self._read()
-            except StoreError as error:
-                since = self._clock.steady() if self._unread is None else self._unread[0]
-                self._unread = since, str(error)
-                return False
-            if wishes == self._wishes:  # else one was recorded meanwhile, which it may lack
-                break
-        self._unread = None
-        if isinstance(found, Remembered):
-            self._recall(found)
-            self._found = found.intents
-        elif found is not self._found:
-            before = self._found.of
-            self._restored |= {
-                prefix
-                for prefix in before.keys() | found.of.keys()
-                if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
-            }
-            self._found = found
-        now = self._clock.wall()
-        if not self._looked_for_ended.holds(self._found, (), now):
-            ended = {p: intent for p, intent in self._found.of.items() if not intent.in_force(now)}
-            if ended.items() - self._ended.items():
-                self._news.expired = now
-            self._ended = ended
-            self._looked_for_ended = _Span.at(self._found, (), now)
-        return True
-
-    async def _read(self) -> Intents | Remembered:
-        """Read the intents, or all where nothing was read yet, and not from before this was called.
-
-        A reading that hangs is waited for.
-        """
-        if self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=PATIENCE)
-            if not self._reading.done():
-                raise StoreError("state: its disk does not answer; see the kernel's log")
-        read = self.store.intents if self.is_read else self.store.load
-        self._reading = asyncio.ensure_future(asyncio.to_thread(read, wait=0.0))
-        self._reading.add_done_callback(_forget)
-        await asyncio.wait({self._reading}, timeout=PATIENCE)
-        if not self._reading.done():
-            raise StoreError("state: its disk does not answer; see the kernel's log")
-        reading, self._reading = self._reading, None
-        try:
-            return reading.result()
-        except (
-            BlockingIOError
-        ) as error:  # no thread: what was read last holds, and withdrawals go on
-            raise StoreError(f"state: not read: {error.strerror}") from error
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong with what was read, in words; empty where nothing is."""
-        texts = [*self._found.faults, *self._faults]
-        if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
-            holds = "the intents last read stay in force" if self.is_read else _UNKNOWN
-            texts.insert(0, f"{self._unread[1]}; {holds}")
-        return " | ".join(texts)
-
-    def restored(self) -> Collection[Prefix]:
-        """Return what operators wanted announced since this was asked, whoever recorded it."""
-        restored, self._restored = self._restored, set()
-        return restored & set(self._prefixes)
-
-    def wanted(self, prefixes: Iterable[Prefix]) -> None:
-        """Note that an operator wants prefixes announced, which was recorded before all was read."""
-        self._restored |= {*prefixes}
-
-    async def wish(
-        self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]
-    ) -> Mapping[Prefix, Intent]:
-        """Record an operator's intents, all or none. Return those that were in force until now.
-
-        Args:
-            intents: the intents.
-            unknown: prefixes that are to be announced although their health is unknown.
-
-        Raises:
-            StoreError: it could not be done; nothing was changed.
-        """
-        async with self._writing:
-            replaced = await asyncio.to_thread(self.store.set_intents, intents, [*unknown])
-            self._wishes += 1
-            of = {p: intent for p, intent in self._found.of.items() if p not in intents}
-            of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
-            self._found = replace(self._found, of=of)
-            self._restored |= {p for p, intent in intents.items() if intent.restores}
-            self._restored -= {p for p, intent in intents.items() if not intent.restores}
-            return replaced
 
     def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
         """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""
@@ -445,7 +286,7 @@ class Ledger:
             StoreError: it could not be done; they are kept.
         """
         async with self._writing:
-            if self.unrecorded and self.is_read:
+            if self.unrecorded and self.intents.is_read:
                 new = self.unrecorded
                 await asyncio.to_thread(self.store.own, new, wait=wait)
                 self.unrecorded -= new
@@ -461,13 +302,3 @@ class Ledger:
 def _nobody(sent: SentTo | None) -> bool:
     """Tell whether it is known that no session was sent a prefix."""
     return sent is not None and not any(sent.values())
-
-
-def _restores(intent: Intent | None) -> bool:
-    return intent is None or intent.restores
-
-
-def _forget(reading: asyncio.Future[Intents | Remembered]) -> None:
-    """See to it that a reading that nobody waited for leaves no complaint."""
-    with suppress(asyncio.CancelledError):
-        reading.exception()

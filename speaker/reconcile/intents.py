@@ -48,7 +48,7 @@ async def take(
     if dry_run:
         await watchdog.settle()
         before = status.announced(watchdog, prefixes)
-        was = _in_words(watchdog.ledger.intents())
+        was = _in_words(watchdog.ledger.intents.in_force())
         return await _told(iter(status.foreseen(watchdog, intents)), before, was)
     clock = watchdog.clock
     within = WITHIN + WITHIN_EACH * len(prefixes)

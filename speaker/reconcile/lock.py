@@ -269,7 +269,7 @@ class Exclusive:
         self._ledger = ledger
         self._ours = asyncio.Lock()
         # They were read at the start, or not; another run had the lock before us then.
-        self._certain = ledger.is_read
+        self._certain = ledger.intents.is_read
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -279,10 +279,10 @@ class Exclusive:
             LockError: it did not become our turn.
         """
         async with self._ours, self._lock.held() as alone:
-            self._certain = await self._ledger.refresh() or (self._certain and alone)
+            self._certain = await self._ledger.intents.refresh() or (self._certain and alone)
             turn = Turn(
                 self._backend,
-                self._ledger.intents(),
+                self._ledger.intents.in_force(),
                 self._ledger.unrecorded,
                 alone=alone,
                 certain=self._certain,

@@ -251,7 +251,7 @@ class Watchdog:
         return ours
 
     def _begin(self, turn: Turn) -> None:
-        self.troubles.note("intents", self.ledger.trouble)
+        self.troubles.note("intents", self.ledger.intents.trouble)
         self.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
 
     @property
@@ -287,7 +287,7 @@ class Watchdog:
         """Record an operator's intents durably. See `ask`."""
         restored = [prefix for prefix, intent in intents.items() if intent.restores]
         await self._look_first(restored)
-        return await self.ledger.wish(intents, filter(self._decider.is_unknown, restored))
+        return await self.ledger.intents.record(intents, filter(self._decider.is_unknown, restored))
 
     async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
         """Act on intents that are recorded, and read back.
@@ -297,7 +297,9 @@ class Watchdog:
             is_noted: whether `record_intents` recorded them; else that was done before all was read.
         """
         if not is_noted:
-            self.ledger.wanted(prefix for prefix, intent in intents.items() if intent.restores)
+            self.ledger.intents.wanted(
+                prefix for prefix, intent in intents.items() if intent.restores
+            )
         await self._in_turn(partial(self._act, at_once=intents))
         await self.backend.until_sent(intents)
         await self._in_turn(self._read_back)
@@ -343,7 +345,7 @@ class Watchdog:
         return self._decider.foresee(intents)
 
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
-        if restored := self.ledger.restored():
+        if restored := self.ledger.intents.restored():
             self.ledger.restore(restored, filter(self._decider.is_unknown, restored))
             self._decider.forgive(restored)
         if self._applier.readings.due:

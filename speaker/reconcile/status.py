@@ -51,7 +51,10 @@ class Snapshot:
         self._config = watchdog.config
         self._duties = watchdog.duties
         self._unchecked = watchdog.unchecked
-        self._intents, self._are_known = watchdog.ledger.intents(), watchdog.ledger.is_read
+        self._intents, self._are_known = (
+            watchdog.ledger.intents.in_force(),
+            watchdog.ledger.intents.is_read,
+        )
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()

@@ -15,7 +15,7 @@ from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker import config
 from speaker.reconcile import status
-from speaker.reconcile.durable_state import PASSING
+from speaker.reconcile.known_intents import PASSING
 from speaker.reconcile.reconciler import FIRST_LOOK
 from speaker.reconcile.scope import kept, scope
 from speaker.state.store import StoreError

@@ -1,0 +1,232 @@
+"""What operators want, as the state file has it: read again at each turn, because other programs record some too.
+
+A reading that can't be done at once changes nothing: the intents read last hold. Where none was ever
+read, none is known, which is not the same as that there is none: `is_read` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from speaker.state.store import Intents, Remembered, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from speaker.state.store import Store
+
+PATIENCE = 0.25
+"""How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
+_UNKNOWN = (
+    "operators' intents are unknown: what is dead is withdrawn, and nothing is announced until they "
+    "can be read"
+)
+PASSING = 1.0
+"""For how long the intents may be unreadable before it is said, in seconds: others write, too."""
+
+
+class _Span(NamedTuple):
+    """From when until when what was made of intents holds: an end comes, or the clock is set back."""
+
+    found: Intents
+    prefixes: Collection[Prefix]
+    since: float
+    until: float
+
+    @classmethod
+    def at(cls, found: Intents, prefixes: Collection[Prefix], now: float) -> _Span:
+        """Return the one that begins now (seconds since the epoch)."""
+        ends = (intent.until for intent in found.of.values() if intent.until is not None)
+        return cls(found, prefixes, now, min((end for end in ends if end > now), default=inf))
+
+    def holds(self, found: Intents, prefixes: Collection[Prefix], now: float) -> bool:
+        """Tell whether it holds for the very same intents."""
+        is_same = self.found is found and self.prefixes is prefixes
+        return is_same and self.since <= now < self.until
+
+
+_NEVER = _Span(Intents(), (), inf, -inf)
+
+
+class KnownIntents:
+    """Operators' intents for some prefixes."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        writing: asyncio.Lock,
+        recall: Callable[[Remembered], None],
+        expired: Callable[[float], None],
+    ) -> None:
+        """Know what `start` gives.
+
+        Args:
+            store: the state file.
+            clock: the time.
+            writing: held while anything is written to the file.
+            recall: takes over all of the file, when it can be read for the first time.
+            expired: is told until when intents have ended by themselves (seconds since the epoch).
+        """
+        self._store = store
+        self._clock = clock
+        self._writing = writing
+        self._recall = recall
+        self._expired = expired
+        self._unread: tuple[float, str] | None = None
+        self.is_read = True
+        """Whether the file was ever read: else no intent is known, and that there is none neither."""
+        self._found = Intents()
+        self._faults: tuple[str, ...] = ()
+        self._in_force: dict[Prefix, Intent] = {}
+        self._ended: Mapping[Prefix, Intent] = {}
+        self._told = self._looked_for_ended = _NEVER
+        self._prefixes: Collection[Prefix] = ()
+        self._restored: set[Prefix] = set()
+        self._reading: asyncio.Future[Intents | Remembered] | None = None
+        self._recorded = 0
+
+    def load(self) -> Remembered:
+        """Read all of the file; where that can't be done now, nothing is known. It waits."""
+        try:
+            found = self._store.load()
+        except StoreError as error:
+            self.is_read = False
+            self._unread = self._clock.steady() - PASSING, str(error)
+            found = Remembered()
+        self._found, self._faults = found.intents, found.faults
+        return found
+
+    def care_for(self, prefixes: Collection[Prefix]) -> None:
+        """Know the intents for these prefixes from now on."""
+        self._prefixes = prefixes
+
+    def in_force(self) -> Mapping[Prefix, Intent]:
+        """Return those that are in force, as last read. The same object while they are the same."""
+        now = self._clock.wall()
+        if self._told.holds(self._found, self._prefixes, now):
+            return self._in_force
+        intents = {
+            prefix: intent
+            for prefix, intent in self._found.of.items()
+            if intent.in_force(now) and prefix in self._prefixes
+        }
+        if intents != self._in_force:
+            self._in_force = intents
+        self._told = _Span.at(self._found, self._prefixes, now)
+        return self._in_force
+
+    async def refresh(self) -> bool:
+        """Read the intents. Return whether that could be done; else those read last hold."""
+        while True:
+            recorded = self._recorded
+            try:
+                found = await self._read()
+            except StoreError as error:
+                since = self._clock.steady() if self._unread is None else self._unread[0]
+                self._unread = since, str(error)
+                return False
+            if recorded == self._recorded:  # else one was recorded meanwhile, which it may lack
+                break
+        self._unread = None
+        if isinstance(found, Remembered):
+            self.is_read = True
+            self._faults = found.faults
+            self._recall(found)
+            self._found = found.intents
+        elif found is not self._found:
+            before = self._found.of
+            self._restored |= {
+                prefix
+                for prefix in before.keys() | found.of.keys()
+                if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
+            }
+            self._found = found
+        now = self._clock.wall()
+        if not self._looked_for_ended.holds(self._found, (), now):
+            ended = {p: intent for p, intent in self._found.of.items() if not intent.in_force(now)}
+            if ended.items() - self._ended.items():
+                self._expired(now)
+            self._ended = ended
+            self._looked_for_ended = _Span.at(self._found, (), now)
+        return True
+
+    async def _read(self) -> Intents | Remembered:
+        """Read the intents, or all where nothing was read yet, and not from before this was called.
+
+        A reading that hangs is waited for.
+        """
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=PATIENCE)
+            if not self._reading.done():
+                raise StoreError("state: its disk does not answer; see the kernel's log")
+        read = self._store.intents if self.is_read else self._store.load
+        self._reading = asyncio.ensure_future(asyncio.to_thread(read, wait=0.0))
+        self._reading.add_done_callback(_forget)
+        await asyncio.wait({self._reading}, timeout=PATIENCE)
+        if not self._reading.done():
+            raise StoreError("state: its disk does not answer; see the kernel's log")
+        reading, self._reading = self._reading, None
+        try:
+            return reading.result()
+        except (
+            BlockingIOError
+        ) as error:  # no thread: what was read last holds, and withdrawals go on
+            raise StoreError(f"state: not read: {error.strerror}") from error
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what was read, in words; empty where nothing is."""
+        texts = [*self._found.faults, *self._faults]
+        if self._unread is not None and self._clock.steady() - self._unread[0] >= PASSING:
+            holds = "the intents last read stay in force" if self.is_read else _UNKNOWN
+            texts.insert(0, f"{self._unread[1]}; {holds}")
+        return " | ".join(texts)
+
+    def restored(self) -> Collection[Prefix]:
+        """Return what operators wanted announced since this was asked, whoever recorded it."""
+        restored, self._restored = self._restored, set()
+        return restored & set(self._prefixes)
+
+    def wanted(self, prefixes: Iterable[Prefix]) -> None:
+        """Note that an operator wants prefixes announced, which was recorded before all was read."""
+        self._restored |= {*prefixes}
+
+    async def record(
+        self, intents: Mapping[Prefix, Intent], unknown: Iterable[Prefix]
+    ) -> Mapping[Prefix, Intent]:
+        """Record an operator's intents, all or none. Return those that were in force until now.
+
+        Args:
+            intents: the intents.
+            unknown: prefixes that are to be announced although their health is unknown.
+
+        Raises:
+            StoreError: it could not be done; nothing was changed.
+        """
+        async with self._writing:
+            replaced = await asyncio.to_thread(self._store.set_intents, intents, [*unknown])
+            self._recorded += 1
+            of = {p: intent for p, intent in self._found.of.items() if p not in intents}
+            of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
+            self._found = replace(self._found, of=of)
+            self._restored |= {p for p, intent in intents.items() if intent.restores}
+            self._restored -= {p for p, intent in intents.items() if not intent.restores}
+            return replaced
+
+
+def _restores(intent: Intent | None) -> bool:
+    return intent is None or intent.restores
+
+
+def _forget(reading: asyncio.Future[Intents | Remembered]) -> None:
+    """See to it that a reading that nobody waited for leaves no complaint."""
+    with suppress(asyncio.CancelledError):
+        reading.exception()
