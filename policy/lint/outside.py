@@ -88,7 +88,8 @@ def services(
         Finding(
             Code.IPVS_EXTRA,
             str(at),
-            f"IPVS balances {', '.join(map(str, sorted(have)))} on it and no VIP has it, so no data centre announces it",
+            f"IPVS balances {', '.join(map(str, sorted(have)))} on it and no VIP has it, so "
+            "no data centre announces it",
             "add it to a VIP in vip.toml, or remove it from keepalived",
         )
         for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))

@@ -86,7 +86,8 @@ def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
         missing = sorted(wanted - {route.prefix for route in status.routes})
         for prefix in missing:
             tell_operator(
-                f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; reload it, for example by systemctl reload"
+                f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; "
+                "reload it, for example by systemctl reload"
             )
     tell(status_json(status) if call.as_json else status_table(status))
     done = not missing and all(route.as_wanted for route in status.routes)

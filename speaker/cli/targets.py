@@ -102,19 +102,19 @@ def _by_vip(
     """Return the prefixes of a VIP; say where DNS has others for its name."""
     prefixes = dict.fromkeys(address.prefix for address in vip.addresses)
     if isinstance(answer, NameLookupError):
-        return Targets(tuple(prefixes), (f"{answer}; going on with what vip.toml has",))
+        return Targets(tuple(prefixes), (f"{answer}; using what vip.toml has",))
     notes = []
     if answer.outcome is Outcome.ABSENT:
         return Targets(
-            tuple(prefixes), (f"{vip.name}: DNS does not have it; going on with what vip.toml has",)
+            tuple(prefixes), (f"{vip.name}: DNS does not have it; using what vip.toml has",)
         )
     if answer.outcome is Outcome.SILENT:
         return Targets(
             tuple(prefixes),
-            (f"{vip.name}: {answer.reason}; going on with what vip.toml has",),
+            (f"{vip.name}: {answer.reason}; using what vip.toml has",),
         )
     if answer.failed:
-        notes.append(f"{vip.name}: {answer.reason}; going on with what vip.toml has")
+        notes.append(f"{vip.name}: {answer.reason}; using what vip.toml has")
     for address in answer.addresses:
         home = topology.home(address)
         if home is None:

@@ -108,7 +108,7 @@ def as_table(found: Comparison) -> str:
         ]
         text += [table(rows), ""]
     if found.lines:
-        text += ["not understood, so that it is not known what they make bgpd send:"]
+        text += ["not understood, so it is unknown what they make bgpd send:"]
         text += [*(f"  {line}" for line in found.lines), ""]
     if found.equal:
         head = ("PREFIX", "NEIGHBOR", "AS", "EQUAL")
@@ -120,7 +120,7 @@ def _count(found: Comparison) -> str:
     """Return the sum of it, in which nothing is called equal that is not known to be."""
     differ, total = len(found.differences), len(found.pairs)
     if not total:
-        return "neither sends anything" if not found.lines else "it is not known what bgpd sends"
+        return "neither sends anything" if not found.lines else "it is unknown what bgpd sends"
     if differ:
         text = f"{differ} of {total} UPDATEs differ"
     elif found.unproven:
@@ -129,7 +129,7 @@ def _count(found: Comparison) -> str:
         text = f"all {total} UPDATEs are equal"
     if found.unproven:
         return f"{text}, {len(found.unproven)} are unproven"
-    return f"{text}; it is not known what bgpd sends besides" if found.lines else text
+    return f"{text}; it is unknown what bgpd sends besides" if found.lines else text
 
 
 def _where(pair: Pair) -> tuple[str, ...]:

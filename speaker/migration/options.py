@@ -113,7 +113,7 @@ def parse(arguments: Sequence[str]) -> Import:
                 f"--local-from-kernel {dc}: no file is given for {dc}; correct one"
             )
     if len({*here}) > 1:
-        raise MigrationError("--local-from-kernel: this machine is in one data centre; say one")
+        raise MigrationError("--local-from-kernel: this machine is in one data centre; name one")
     try:
         resolver = None if options.resolver is None else units.endpoint(options.resolver)
     except ValueError as error:

@@ -71,7 +71,8 @@ class LoadedFile:
         except OSError as error:
             self.verdict = Verdict(
                 State.FAULTY,
-                f"{loaded.path}: {error.strerror}; the loaded configuration stays in use, put the file back",
+                f"{loaded.path}: {error.strerror}; the loaded configuration stays in use, "
+                "put the file back",
             )
         else:
             if loaded is self._loaded:  # else another content was loaded meanwhile
@@ -105,7 +106,8 @@ class LoadedFile:
         if self._found == tried and fault:
             return Verdict(
                 State.FAULTY,
-                f"{loaded.path} was changed since it was loaded, and cannot be loaded: {fault}; the loaded configuration stays in use",
+                f"{loaded.path} was changed since it was loaded, and cannot be loaded: {fault}; the "
+                "loaded configuration stays in use",
             )
         return Verdict(
             State.CHANGED,

@@ -118,7 +118,7 @@ async def operate(
         make: makes a watchdog for them, once the lock is held.
         dry_run: whether nothing is to be changed: then there is no need for a lock.
     """
-    file = StateFile(config, "", "takes effect with vip_watchdog's next pass")
+    file = StateFile(config, "", "takes effect with the next pass of vip_watchdog")
     said = file.record(prefixes, intent, dry_run=dry_run)
     longer = intents.WITHIN_EACH * len(prefixes)
     within = intents.WITHIN + longer

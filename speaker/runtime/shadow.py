@@ -44,7 +44,7 @@ class Disagreement:
     since: float
 
     def __str__(self) -> str:
-        return f"bgpd {self.found}; this {self.wanted}"
+        return f"bgpd {self.found}; vip_watchdog {self.wanted}"
 
 
 class Disagreements:

@@ -30,7 +30,9 @@ TABLES: Mapping[str, Any] = {
     }
 }
 NOT_RUNNING = "vip_watchdog: fatal error : quagga/bgpd not running !\n"
-RECORDED = f"bgp_mgt: {W4}: drained is recorded; takes effect with vip_watchdog's next pass; now: "
+RECORDED = (
+    f"bgp_mgt: {W4}: drained is recorded; takes effect with the next pass of vip_watchdog; now: "
+)
 LOCKED = 'echo "VTY configuration is locked by other VTY"; exit 0'
 ONCE = 'case "$*" in *configure*) if [ -e {flag} ]; then rm {flag}; {then}; fi;; esac'
 ALWAYS = 'case "$*" in *configure*) {then};; esac'

@@ -254,7 +254,7 @@ def test_dns_does_not_answer_for_a_known_name(op: Lab) -> None:
     """A name of vip.toml works without DNS, and it is said."""
     status, said = op.mgmt("-d", "vip-3.tld")
     assert status == 0
-    assert "going on with what vip.toml has" in said
+    assert "using what vip.toml has" in said
     misses(op.bird, THREE)
 
 

@@ -81,7 +81,7 @@ def says(process: Process, *patterns: str) -> None:
 START = r"started: dc par1, 2 prefixes; nothing is written"
 DEAD = r"0 realservers available behind 192\.0\.2\.1 > delete route"
 HAS = r"announces as-path \[ 64699 64699 \] origin igp med 0"
-BEGINS = rf"192\.0\.2\.1/32: disagreement: bgpd {HAS}; this would delete the route: .*"
+BEGINS = rf"192\.0\.2\.1/32: disagreement: bgpd {HAS}; vip_watchdog would delete the route: .*"
 ENDS = r"{}: bgpd and vip_watchdog agree again, after \d+ s"
 
 
@@ -106,11 +106,11 @@ def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
     # Somebody announces with another route-map, which is a disagreement that changes.
     toolkit(dc, "bgp bestpath compare-routerid", six=f"network {TWO} route-map BGP1")
     said.append(
-        rf"{TWO}: disagreement: bgpd {HAS}; this would announce as-path \[ 64699 64699 64699 \] .*"
+        rf"{TWO}: disagreement: bgpd {HAS}; vip_watchdog would announce as-path \[ 64699 64699 64699 \] .*"
     )
     says(process, *said)
     toolkit(dc, "bgp bestpath compare-routerid", six=f"no network {TWO}")
-    said.append(rf"{TWO}: disagreement: bgpd does not announce it; this would announce .*")
+    said.append(rf"{TWO}: disagreement: bgpd does not announce it; vip_watchdog would announce .*")
     says(process, *said)
 
     process.signal(signal.SIGHUP)
@@ -119,7 +119,7 @@ def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
             r"2 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
             r"2 prefixes, the longest for \d+ s"
         ),
-        rf"{TWO}: disagrees for \d+ s: bgpd does not announce it; this would announce .*",
+        rf"{TWO}: disagrees for \d+ s: bgpd does not announce it; vip_watchdog would announce .*",
     ]
     says(process, *said)
     assert process.terminate() == 0

@@ -121,7 +121,7 @@ class _Maker:
             if version not in self._used:
                 self._notes.append(
                     f"--local {usual.word}: the file tells from where each session goes, and this is "
-                    f"used for none; for another address say --local {self._name}:NEIGHBOR={usual.address}"
+                    f"used for none; for another address use --local {self._name}:NEIGHBOR={usual.address}"
                 )
         self._notes += [
             f"--local {self._name}:{neighbor}={address}: is used for nothing; the next hop of IPv{version} "
@@ -197,7 +197,7 @@ class _Maker:
         known = next((s.local for s in sessions if s.local.version == 4), None) or self._usual(4)
         if known is None and sessions and all(each.address.version != 4 for each in alive):
             self._fault(
-                "has no bgp router-id, and no session over IPv4; add one, or say "
+                "has no bgp router-id, and no session over IPv4; add one, or use "
                 f"--local {self._name}=IPV4-ADDRESS"
             )
         return None if known is None else str(known)

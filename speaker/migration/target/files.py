@@ -71,7 +71,7 @@ def check_free(out: Path, names: Sequence[str]) -> None:
     """
     there = [str(out / name) for name in names if os.path.lexists(out / name)]
     if there:
-        raise MigrationError(f"{', '.join(there)}: there already; remove, or say --force")
+        raise MigrationError(f"{', '.join(there)}: there already; remove them, or use --force")
 
 
 def put(folder: Path, out: Path, names: Sequence[str]) -> None:

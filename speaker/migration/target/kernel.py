@@ -27,7 +27,7 @@ def source(neighbor: IpAddress) -> IpAddress | None:
     except NetlinkError:  # ENETUNREACH, EHOSTUNREACH, EACCES: there is none, or it is prohibited
         return None
     except OSError as error:
-        raise MigrationError(f"netlink: {error}; say --local DC:NEIGHBOR=ADDRESS") from error
+        raise MigrationError(f"netlink: {error}; use --local DC:NEIGHBOR=ADDRESS") from error
     for answer in answers:
         text = answer.get("prefsrc")
         if text:

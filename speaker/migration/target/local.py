@@ -84,7 +84,7 @@ def parse(words: Iterable[str], dcs: Collection[str]) -> dict[str, Own]:
 def _add_session(own: Own, name: str, neighbor: IpAddress, address: IpAddress) -> None:
     said = own.sessions.setdefault(neighbor, {})
     if said.setdefault(address.version, address) != address:
-        raise MigrationError(f"--local {name} has {said[address.version]} already; say one")
+        raise MigrationError(f"--local {name} has {said[address.version]} already; keep one")
 
 
 def _add_usual(own: Own, dc: str, word: str, text: str) -> None:
@@ -94,8 +94,8 @@ def _add_usual(own: Own, dc: str, word: str, text: str) -> None:
     usual = Usual(word, interface.ip, interface.network if "/" in text else None)
     if own.usual.setdefault(interface.version, usual) != usual:
         raise MigrationError(
-            f"--local {word}: {dc} has {own.usual[interface.version].address} already: say which "
-            f"session goes from which, --local {dc}:NEIGHBOR=ADDRESS"
+            f"--local {word}: {dc} has {own.usual[interface.version].address} already: give "
+            f"each session its own, --local {dc}:NEIGHBOR=ADDRESS"
         )
 
 
@@ -165,7 +165,7 @@ def _usual(dc: str, neighbors: Sequence[Neighbor], own: Own, found: Locals) -> N
     if len(places) > 1:
         found.faults.append(_several(dc, places, usual))
     found.faults += [
-        f"{name(each)}: is not in {usual.network}; say --local {dc}:{each.address}=ADDRESS, the address "
+        f"{name(each)}: is not in {usual.network}; use --local {dc}:{each.address}=ADDRESS, the address "
         "of this machine towards it"
         for each in outside
     ]
@@ -201,7 +201,7 @@ def _places(neighbors: Sequence[Neighbor], usual: Usual) -> Mapping[object, Neig
 
 def _unknown(dc: str, neighbor: Neighbor) -> str:
     return (
-        "the file does not tell from which address the session goes; say "
+        "the file does not tell from which address the session goes; use "
         f"--local {dc}:{neighbor.address}=ADDRESS, the address of this machine towards it, "
         f"--local {dc}=ADDRESS for all, or on that machine --local-from-kernel {dc}"
     )

@@ -88,7 +88,7 @@ def _of_interfaces(
     remedy = "" if usual is not None else f", or --local {dc}=IPV{version}-ADDRESS for all"
     found.faults += [
         f"{local.name(session.neighbor)}: bgpd sends IPv{version} with the next hop that its interface "
-        f"has, and the file does not tell which; say --local {dc}:{session.neighbor.address}="
+        f"has, and the file does not tell which; use --local {dc}:{session.neighbor.address}="
         f"IPV{version}-ADDRESS{remedy}"
         for session in rest
     ]

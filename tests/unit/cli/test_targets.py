@@ -125,14 +125,14 @@ def test_dns_is_silent() -> None:
     found = targets("vip-1.tld", dns={"vip-1.tld": silent})
     assert [str(prefix) for prefix in found.prefixes] == ONE
     (note,) = found.notes
-    assert note == "vip-1.tld: A: timed out; AAAA: timed out; going on with what vip.toml has"
+    assert note == "vip-1.tld: A: timed out; AAAA: timed out; using what vip.toml has"
 
 
 def test_dns_has_no_such_name() -> None:
     """A name that only vip.toml has is taken from there, which is said once, whatever it has."""
     found = targets("vip-1.tld")
     assert [str(prefix) for prefix in found.prefixes] == ONE
-    assert found.notes == ("vip-1.tld: DNS does not have it; going on with what vip.toml has",)
+    assert found.notes == ("vip-1.tld: DNS does not have it; using what vip.toml has",)
 
 
 def test_broken_alias() -> None:
@@ -140,7 +140,7 @@ def test_broken_alias() -> None:
     broken = NameLookupError("name: vip-1.tld: its CNAMEs go in a circle")
     found = targets("vip-1.tld", dns={"vip-1.tld": broken})
     assert [str(prefix) for prefix in found.prefixes] == ONE
-    assert found.notes == (f"{broken}; going on with what vip.toml has",)
+    assert found.notes == (f"{broken}; using what vip.toml has",)
 
 
 def test_one_family_fails() -> None:
@@ -148,7 +148,7 @@ def test_one_family_fails() -> None:
     answer = Answer("vip-1.tld", (V4,), failed={Family.IPV6: SERVFAIL})
     found = targets("vip-1.tld", dns={"vip-1.tld": answer})
     assert [str(prefix) for prefix in found.prefixes] == ONE
-    assert found.notes == (f"vip-1.tld: AAAA: {SERVFAIL}; going on with what vip.toml has",)
+    assert found.notes == (f"vip-1.tld: AAAA: {SERVFAIL}; using what vip.toml has",)
 
 
 def test_dns_has_more() -> None:

@@ -266,7 +266,7 @@ def test_unproven(compare: Compare, old: str, line: str, unproven: int) -> None:
     status, text = compare(old)
     assert status == 2
     assert f"bgpd.conf:{line}" in text
-    assert "all 5 UPDATEs are equal" not in text or "not known what bgpd sends besides" in text
+    assert "all 5 UPDATEs are equal" not in text or "unknown what bgpd sends besides" in text
     assert "secret" not in text
 
 

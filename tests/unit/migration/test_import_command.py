@@ -265,7 +265,7 @@ def test_next_hop(site: Site) -> None:
     files = {"par1": bgpd(network(1, None), *family)}
     status, said = site.run(files)
     assert status == 255
-    assert "the file does not tell which; say --local par1:203.0.113.1=IPV6-ADDRESS" in said
+    assert "the file does not tell which; use --local par1:203.0.113.1=IPV6-ADDRESS" in said
     assert site.is_empty
     assert site.run(files, "--local", "par1=2001:db8:ffff::9")[0] == 2
     assert str(site.loaded("par1").settings.exabgp.next_hop.ipv6) == "2001:db8:ffff::9"
@@ -617,7 +617,7 @@ def test_no_overwriting(site: Site) -> None:
     before = (site.out / "vip.toml").read_text()
     status, said = site.run({"par1": LYO1})
     assert status == 255
-    assert "there already; remove, or say --force" in said
+    assert "there already; remove them, or use --force" in said
     assert (site.out / "vip.toml").read_text() == before
     assert site.run({"par1": LYO1}, "--force")[0] == 2
     assert (site.out / "vip.toml").read_text() != before

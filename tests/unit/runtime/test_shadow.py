@@ -78,15 +78,15 @@ def test_says_begin_change_and_end_once(caplog: pytest.LogCaptureFixture) -> Non
             clock.now += 10
         disagreements.sum_up(7)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{FIRST}: disagreement: bgpd a; this b: why",
-        f"{FIRST}: disagreement: bgpd c; this b: why",
+        f"{FIRST}: disagreement: bgpd a; vip_watchdog b: why",
+        f"{FIRST}: disagreement: bgpd c; vip_watchdog b: why",
         f"{FIRST}: bgpd and vip_watchdog agree again, after 30 s",
-        f"{FIRST}: disagreement: bgpd a; this b: why",
+        f"{FIRST}: disagreement: bgpd a; vip_watchdog b: why",
         (
             "7 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
             "1 prefixes, the longest for 30 s"
         ),
-        f"{FIRST}: disagrees for 10 s: bgpd a; this b",
+        f"{FIRST}: disagrees for 10 s: bgpd a; vip_watchdog b",
     ]
 
 
