@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from demo.process import Program
 
 AsPath = tuple[int, ...]
-View = Mapping[str, Mapping[str, AsPath]]
+DaemonState = Mapping[str, Mapping[str, AsPath]]
 """The Adj-RIB-In of each data centre: prefix -> AS_PATH."""
 
 ASN = 64500
@@ -28,7 +28,7 @@ class UnseenError(Exception):
     """The router did not see in time what it should."""
 
 
-def best(view: View, prefix: str) -> str | None:
+def best(view: DaemonState, prefix: str) -> str | None:
     """Return the data centre with the shortest AS_PATH (RFC 4271 §9.1.2.2), None for none or a tie."""
     lengths = {dc: len(routes[prefix]) for dc, routes in view.items() if prefix in routes}
     shortest = [dc for dc, length in lengths.items() if length == min(lengths.values())]
@@ -50,7 +50,7 @@ class Router:
         self.port = port
         self._dcs = dcs
         self.view: dict[str, dict[str, AsPath]] = {dc: {} for dc in dcs.values()}
-        self._waiting: list[tuple[Callable[[View], bool], asyncio.Future[float]]] = []
+        self._waiting: list[tuple[Callable[[DaemonState], bool], asyncio.Future[float]]] = []
         self._heard = asyncio.Event()
 
     # --- its life --------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Router:
                 for nlri in nlris:
                     routes[nlri["nlri"]] = path
 
-    async def until(self, wanted: Callable[[View], bool], within: float) -> float:
+    async def until(self, wanted: Callable[[DaemonState], bool], within: float) -> float:
         """Wait until the view is as wanted. Return when it became so, on the loop's clock.
 
         Raises:

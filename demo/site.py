@@ -136,7 +136,7 @@ class Site:
         routes: list[dict[str, Any]] = json.loads(output)["routes"]
         return routes
 
-    def watchdog(self) -> int | None:
+    def reconciler(self) -> int | None:
         """Return the process id of the watchdog that serves the control socket (SO_PEERCRED)."""
         with socket.socket(socket.AF_UNIX) as control:
             try:
@@ -154,7 +154,7 @@ class Site:
             UnseenError: none did in time.
         """
         deadline = time.monotonic() + within
-        while (new := self.watchdog()) is None or new == old:
+        while (new := self.reconciler()) is None or new == old:
             if time.monotonic() > deadline:
                 raise UnseenError(f"{self.name}: no new watchdog within {within:g} s")
             await asyncio.sleep(0.05)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from collections.abc import Set as AbstractSet
 
-    from demo.router import AsPath, Router, View
+    from demo.router import AsPath, DaemonState, Router
     from demo.site import Site, Vip
 
 PATHS: tuple[AsPath, ...] = ((ASN,) * 2, (ASN,) * 3)
@@ -32,7 +32,7 @@ class Story:
         self._router = router
         self._vips = vips
         self._sites = sites
-        self._before: View | None = None
+        self._before: DaemonState | None = None
         self.times: dict[str, str] = {}
 
     async def run(self, resolver: str) -> None:
@@ -157,7 +157,7 @@ class Story:
 
     async def _kill(self, site: Site, vip: Vip) -> None:
         """Kill the watchdog, and wait until ExaBGP's next one says that the VIP is drained."""
-        old = site.watchdog()
+        old = site.reconciler()
         if old is None:
             raise UnseenError(f"{site.name}: no watchdog serves its control socket")
         os.kill(old, signal.SIGKILL)
@@ -183,7 +183,7 @@ class Story:
             for site in self._sites
         }
 
-    def _difference(self, wanted: View, what: str) -> str:
+    def _difference(self, wanted: DaemonState, what: str) -> str:
         return (
             f"{what}\n\nexpected\n{picture(self._vips, wanted)}"
             f"\n\nseen\n{picture(self._vips, self._router.view)}"

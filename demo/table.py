@@ -11,7 +11,7 @@ from demo.router import best
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from demo.router import View
+    from demo.router import DaemonState
     from demo.site import Vip
 
 _BOLD, _GREEN, _RED = "1", "32", "31"
@@ -24,7 +24,7 @@ def style(text: str, *codes: str) -> str:
     return f"\033[{';'.join(codes)}m{text}\033[0m"
 
 
-def picture(vips: Sequence[Vip], view: View, before: View | None = None) -> str:
+def picture(vips: Sequence[Vip], view: DaemonState, before: DaemonState | None = None) -> str:
     """Return a line for each prefix: each data centre's AS_PATH, and where traffic goes.
 
     Args:
@@ -48,7 +48,7 @@ def picture(vips: Sequence[Vip], view: View, before: View | None = None) -> str:
     return _align(rows, codes)
 
 
-def _code(view: View, dc: str, prefix: str, chosen: str | None) -> tuple[str, ...]:
+def _code(view: DaemonState, dc: str, prefix: str, chosen: str | None) -> tuple[str, ...]:
     if prefix not in view[dc]:
         return (_RED,)
     return (_GREEN, _BOLD) if dc == chosen else ()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class Assignment:
     """What this data centre has to do with one prefix."""
 
     vip: Vip
@@ -35,10 +35,10 @@ class Duty:
     route: Route
 
 
-def duties(topology: Topology, dc: DataCentre) -> dict[Prefix, Duty]:
+def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
     """Return a data centre's duties, by prefix."""
     return {
-        address.prefix: Duty(
+        address.prefix: Assignment(
             vip,
             address,
             rank(address, dc),
@@ -80,7 +80,7 @@ class Assessment:
 
 
 def assess(
-    duties: Mapping[Prefix, Duty],
+    assignments: Mapping[Prefix, Assignment],
     observation: Observation,
     unchecked: Collection[Prefix],
     intents: Mapping[Prefix, Intent],
@@ -93,7 +93,7 @@ def assess(
     """Decide for every prefix.
 
     Args:
-        duties: this data centre's, by prefix.
+        assignments: this data centre's, by prefix.
         observation: the live realservers of every prefix whose health is checked.
         unchecked: the prefixes whose health is not checked: only the operator decides.
         intents: the operator's wishes that are in force.
@@ -107,7 +107,9 @@ def assess(
     presence = observation.presence
     # Where it was never known which are here, those that are announced go on.
     here = announced if presence is None or presence.here is None else presence.here
-    inputs = Inputs(duties, observation, unchecked, intents, was_announced, here, memory.damping)
+    inputs = Inputs(
+        assignments, observation, unchecked, intents, was_announced, here, memory.damping
+    )
     before = memory.last if memory.last and memory.last.cases is memory.cases else None
     last = judge_all(inputs, memory.health, before, now)
     gone = [decision for decision in last.decisions.values() if decision.route is None]
@@ -115,8 +117,8 @@ def assess(
         guard,
         gone,
         announced,
-        lambda prefix: duties[prefix].route,
-        lambda prefix: duties[prefix].vip.name if prefix in duties else None,
+        lambda prefix: assignments[prefix].route,
+        lambda prefix: assignments[prefix].vip.name if prefix in assignments else None,
         memory.guard,
         now,
     )
@@ -149,7 +151,7 @@ def _damping(
     for prefix in judged.damped:
         facts, _, health, _, _ = judged.cases[prefix]
         decision = decisions[prefix]
-        rule, last = facts.duty.vip.health.damping, facts.damping
+        rule, last = facts.assignment.vip.health.damping, facts.damping
         if rule is None or health is None:
             continue
         was_up = facts.was_announced if last is None else last.up

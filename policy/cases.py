@@ -19,7 +19,7 @@ from policy.judge import judge
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.assess import Duty
+    from policy.assess import Assignment
     from policy.damping import Damping
     from policy.health import AddressHealth, Checker, Observation, Service, ServiceMemory
     from policy.intent import Intent
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Facts(NamedTuple):
     """All that the decision on one prefix depends on, but time and what is remembered."""
 
-    duty: Duty
+    assignment: Assignment
     checked: bool
     live: Mapping[Service, int] | None
     unknown: str
@@ -58,7 +58,7 @@ class Case(NamedTuple):
         A duty is compared by what it is, not by what it has: its VIP may have thousands of addresses.
         """
         due, before = self.due, self.facts
-        same = facts.duty is before.duty and facts == before
+        same = facts.assignment is before.assignment and facts == before
         return same and self.judged_at <= now and (due is None or now < due)
 
     def health_under(self, facts: Facts, now: float) -> AddressHealth | None:
@@ -69,7 +69,7 @@ class Case(NamedTuple):
 class Inputs(NamedTuple):
     """What all prefixes are judged by. Where it is the same for a prefix, so are its `Facts`."""
 
-    duties: Mapping[Prefix, Duty]
+    assignments: Mapping[Prefix, Assignment]
     observation: Observation
     unchecked: Collection[Prefix]
     intents: Mapping[Prefix, Intent]
@@ -79,16 +79,16 @@ class Inputs(NamedTuple):
 
     def facts(self, prefix: Prefix) -> Facts:
         """Return those of a prefix."""
-        duty, live = self.duties[prefix], self.observation.live.get(prefix)
+        assignment, live = self.assignments[prefix], self.observation.live.get(prefix)
         return Facts(
-            duty,
+            assignment,
             prefix not in self.unchecked,
             live,
             self.observation.unknown if live is None else "",
             self.observation.checker,
             self.intents.get(prefix),
             prefix in self.was_announced,
-            not duty.vip.health.require_address or prefix in self.here,
+            not assignment.vip.health.require_address or prefix in self.here,
             self.damping.get(prefix),
         )
 
@@ -96,11 +96,11 @@ class Inputs(NamedTuple):
         """Return the prefixes whose facts may be others than before: those in question, and few more."""
         new, old = self.observation, before.observation
         if new.checker != old.checker:
-            return {*self.duties}
-        changed = differing(before.duties, self.duties)
+            return {*self.assignments}
+        changed = differing(before.assignments, self.assignments)
         changed |= differing(old.live, new.live)
         if new.unknown != old.unknown:
-            changed.update(prefix for prefix in self.duties if prefix not in new.live)
+            changed.update(prefix for prefix in self.assignments if prefix not in new.live)
         for one, other in (
             (self.unchecked, before.unchecked),
             (self.was_announced, before.was_announced),
@@ -145,13 +145,13 @@ def judge_all(
         now: seconds on the steady clock.
     """
     if before is None or now < before.now:
-        before = Judged(inputs._replace(duties={}), now, {}, {}, (), {}, {}, {})
-    duties, is_same = inputs.duties, inputs.duties is before.inputs.duties
+        before = Judged(inputs._replace(assignments={}), now, {}, {}, (), {}, {}, {})
+    assignments, is_same = inputs.assignments, inputs.assignments is before.inputs.assignments
     changed = inputs.since(before.inputs)
     changed.update(prefix for prefix, due in before.dues.items() if due <= now)
     verdicts: dict[object, AddressHealth] = {}
     new: dict[Prefix, Case] = {}
-    for prefix in changed & duties.keys():
+    for prefix in changed & assignments.keys():
         facts, case = inputs.facts(prefix), before.cases.get(prefix)
         if case is None or not case.holds(facts, now):
             verdict = None if case is None else case.health_under(facts, now)
@@ -163,8 +163,10 @@ def judge_all(
     if is_same:
         cases, damped = {**before.cases, **new}, before.damped
     else:  # in their order
-        cases = {p: new[p] if p in new else before.cases[p] for p in duties}
-        damped = [p for p, duty in duties.items() if duty.vip.health.damping is not None]
+        cases = {p: new[p] if p in new else before.cases[p] for p in assignments}
+        damped = [
+            p for p, assignment in assignments.items() if assignment.vip.health.damping is not None
+        ]
     if is_same and all(case.health is not None for case in new.values()):
         fresh = {p: case.health for p, case in new.items() if case.health is not None}
         health = {**before.health, **fresh}
@@ -172,7 +174,7 @@ def judge_all(
     else:
         health = {p: case.health for p, case in cases.items() if case.health is not None}
         memory = {p: found.memory for p, found in health.items()}
-    dues = {p: due for p, due in before.dues.items() if p not in new and p in duties}
+    dues = {p: due for p, due in before.dues.items() if p not in new and p in assignments}
     dues |= {p: case.due for p, case in new.items() if case.due is not None}
     decisions = (
         {**before.decisions, **{p: case.decision for p, case in new.items()}}
@@ -185,7 +187,7 @@ def judge_all(
 def _case(facts: Facts, health: AddressHealth | None, now: float) -> Case:
     """Decide one prefix."""
     decision = _decide(facts, facts.intent, health, now)
-    rule = facts.duty.vip.health.damping
+    rule = facts.assignment.vip.health.damping
     until = facts.damping.until(rule, now) if rule and facts.damping else None
     times = (until, None if health is None else health.look_again)
     due = min((when for when in times if when is not None), default=None)
@@ -206,7 +208,7 @@ def _health(
         now: seconds on the steady clock.
         judged: the verdicts of this assessment, by all that they depend on and that differs in it.
     """
-    rule, live = facts.duty.vip.health, facts.live
+    rule, live = facts.assignment.vip.health, facts.live
     counts = None if live is None else tuple(live.items())
     key = (rule, counts, facts.was_announced, tuple(memory.items()))
     if (verdict := judged.get(key)) is None:
@@ -225,11 +227,11 @@ def _health(
 def _decide(
     facts: Facts, intent: Intent | None, health: AddressHealth | None, now: float
 ) -> Decision:
-    damped, rule = "", facts.duty.vip.health.damping
+    damped, rule = "", facts.assignment.vip.health.damping
     if rule and facts.damping and (until := facts.damping.until(rule, now)) is not None:
         damped = f"penalty {facts.damping.now(rule, now):.0f}, until {timestamp(until)}"
     return decide(
-        facts.duty.route,
+        facts.assignment.route,
         intent,
         health,
         was_announced=facts.was_announced,
@@ -238,7 +240,7 @@ def _decide(
     )
 
 
-def foresee(case: Case, intent: Intent, now: float) -> Decision:
+def preview(case: Case, intent: Intent, now: float) -> Decision:
     """Return what would be decided if an operator wished so. Restoring lifts the damping."""
     facts = case.facts
     if intent.restores:

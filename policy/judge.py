@@ -18,7 +18,7 @@ from policy.health import (
     ServiceMemory,
     State,
 )
-from policy.service_look import Case, Doubt, Seen, may_come_back
+from policy.service_look import Doubt, Seen, ServiceCase, may_come_back
 from policy.service_state import step
 
 if TYPE_CHECKING:
@@ -160,14 +160,14 @@ def _service(look: _Look, service: Service, last: ServiceMemory) -> _Verdict:
     return _Verdict(came.taken, came.memory, came.until, _note(look, service, came.memory))
 
 
-def _case(look: _Look, service: Service, last: ServiceMemory) -> Case:
+def _case(look: _Look, service: Service, last: ServiceMemory) -> ServiceCase:
     thresholds = look.rule.of(service)
     checker = look.rule.checker
     if last.state is State.RETURNED and not checker.restart_grace:
         last = replace(last, state=State.LOST, gone_since=last.since)
     seen = _seen(look, thresholds, look.live.get(service))
     proven = _proven(look, last, seen)
-    return Case(
+    return ServiceCase(
         last,
         seen,
         thresholds,

@@ -30,7 +30,7 @@ class Doubt(StrEnum):
     STARTED = "the checker started just now"
 
 
-class Case(NamedTuple):
+class ServiceCase(NamedTuple):
     """One look at one service. `started` and `warm_at` are None where they do not matter (any more)."""
 
     last: ServiceMemory
@@ -88,47 +88,47 @@ class Case(NamedTuple):
 # --- deadlines: a row holds until then; None: it does not hold ------------------------------------
 
 
-def may_come_back(case: Case) -> bool:
+def may_come_back(case: ServiceCase) -> bool:
     """Tell whether a service that is not in IPVS is waited for."""
     return case.last.up and case.now < grace(case)
 
 
-def grace(case: Case) -> float:
+def grace(case: ServiceCase) -> float:
     """`restart_grace` after it was first missed; after now, where it had just come back."""
     missed = case.now if case.last.state is State.RETURNED else case.gone_since
     return missed + case.checker.restart_grace
 
 
-def checked_again(case: Case) -> float | None:
+def checked_again(case: ServiceCase) -> float | None:
     """`warm_up` after it came back, while nothing is proven."""
     if case.back_at is None or not case.is_unproven:
         return None
     return case.back_at + case.checker.warm_up
 
 
-def warm(case: Case) -> float | None:
+def warm(case: ServiceCase) -> float | None:
     """`warm_up` after the checker's start, while nothing is proven."""
     return case.warm_at if case.is_unproven else None
 
 
-def announced_warm(case: Case) -> float | None:
+def announced_warm(case: ServiceCase) -> float | None:
     """`warm_up` after the checker's start, for what is announced."""
     return case.warm_at if case.was_announced else None
 
 
-def fall(case: Case) -> float | None:
+def fall(case: ServiceCase) -> float | None:
     """`fall` after it began to have too few."""
     return case.falling_since + case.thresholds.fall
 
 
-def believed(case: Case) -> float | None:
+def believed(case: ServiceCase) -> float | None:
     """`warm_up` after it appeared, where there is no `rise` and it is not announced."""
     if case.started is None or case.was_announced or case.thresholds.rise:
         return None
     return case.appeared_at + case.checker.warm_up
 
 
-def rise(case: Case) -> float | None:
+def rise(case: ServiceCase) -> float | None:
     """`rise` after it began to have enough; without, `warm_up` after the checker's start."""
     since = case.appeared_at
     if case.started is not None and not case.thresholds.rise:

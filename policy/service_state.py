@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import ServiceMemory, State
 from policy.service_look import (
-    Case,
     Doubt,
     Seen,
+    ServiceCase,
     announced_warm,
     believed,
     checked_again,
@@ -47,56 +47,56 @@ if TYPE_CHECKING:
 # --- what is remembered then ----------------------------------------------------------------------
 
 
-def _same(case: Case) -> ServiceMemory:
+def _same(case: ServiceCase) -> ServiceMemory:
     return case.last
 
 
-def _up(case: Case) -> ServiceMemory:
+def _up(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.UP, proven_at=case.proven_at)
 
 
-def _down(case: Case) -> ServiceMemory:
+def _down(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.DOWN, proven_at=case.proven_at)
 
 
-def _gone(case: Case) -> ServiceMemory:
+def _gone(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.GONE, gone_since=case.gone_since, proven_at=case.proven_at)
 
 
-def _missing(case: Case) -> ServiceMemory:
+def _missing(case: ServiceCase) -> ServiceMemory:
     missed = case.now if case.last.state is State.RETURNED else case.gone_since
     return ServiceMemory(State.MISSING, gone_since=missed)
 
 
-def _there(case: Case) -> ServiceMemory:
+def _there(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.UP, proven_at=case.last.proven_at)
 
 
-def _still_falling(case: Case) -> ServiceMemory:
+def _still_falling(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.FALLING, case.last.since, proven_at=case.last.proven_at)
 
 
-def _doubted(case: Case) -> ServiceMemory:
+def _doubted(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.FALLING, case.since, proven_at=case.last.proven_at)
 
 
-def _returned(case: Case) -> ServiceMemory:
+def _returned(case: ServiceCase) -> ServiceMemory:
     return replace(case.last, state=State.RETURNED, since=case.back_at, gone_since=None)
 
 
-def _falling(case: Case) -> ServiceMemory:
+def _falling(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.FALLING, case.falling_since, proven_at=case.proven_at)
 
 
-def _lost(case: Case) -> ServiceMemory:
+def _lost(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.LOST, case.falling_since, case.gone_since, case.proven_at)
 
 
-def _appeared(case: Case) -> ServiceMemory:
+def _appeared(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.APPEARED, case.appeared_at, case.last.gone_since, case.proven_at)
 
 
-def _rising(case: Case) -> ServiceMemory:
+def _rising(case: ServiceCase) -> ServiceMemory:
     return ServiceMemory(State.RISING, case.appeared_at, proven_at=case.proven_at)
 
 
@@ -113,8 +113,8 @@ class Row:
     """The state from then on; None: it stays what it is."""
     taken: bool | Doubt
     """What the service is taken for: up or down; or why that is unknown."""
-    remember: Callable[[Case], ServiceMemory]
-    until: Callable[[Case], float | None] | None = None
+    remember: Callable[[ServiceCase], ServiceMemory]
+    until: Callable[[ServiceCase], float | None] | None = None
 
 
 _S = State
@@ -171,7 +171,7 @@ class Step(NamedTuple):
     until: float | None
 
 
-def step(case: Case, *, was_down: bool) -> Step:
+def step(case: ServiceCase, *, was_down: bool) -> Step:
     """Apply the first row that holds.
 
     Args:
@@ -186,7 +186,7 @@ def step(case: Case, *, was_down: bool) -> Step:
     return found
 
 
-def _try(case: Case) -> Step | None:
+def _try(case: ServiceCase) -> Step | None:
     for row in _ROWS[case.last.state, case.seen]:
         until = None if row.until is None else row.until(case)
         if row.until is None or (until is not None and case.now < until):
@@ -194,7 +194,7 @@ def _try(case: Case) -> Step | None:
     return None
 
 
-def _first(case: Case, *, was_down: bool) -> ServiceMemory:
+def _first(case: ServiceCase, *, was_down: bool) -> ServiceMemory:
     """Return what a service is taken to have been that nothing is remembered of.
 
     What is announced, or has enough under a checker that has run for long, is up: a table that is there

@@ -49,7 +49,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
             syslog.ident = f"{tag}: "
             handlers.append(syslog)
     for handler in handlers:
-        handler.lock = cast("threading.RLock", NoLock())
+        handler.lock = cast("threading.RLock", NeverLocked())
     logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
@@ -62,7 +62,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
         logging.getLogger(__name__).error("%s", trouble)
 
 
-class NoLock:
+class NeverLocked:
     """Stands where a handler has its lock, which only one thread uses: the end must not wait for it.
 
     Not None, for which Python asked until 3.12: from 3.13 on, every handler enters its lock.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from policy.route import Route
 
 
-class Peer(NamedTuple):
+class LintedPeer(NamedTuple):
     """A BGP neighbour: its address, its AS, and the AS that we speak with on its session."""
 
     address: str
@@ -22,7 +22,7 @@ class Peer(NamedTuple):
     local_as: Asn
 
 
-def as_seen(path: AsPath, peer: Peer) -> AsPath:
+def as_seen(path: AsPath, peer: LintedPeer) -> AsPath:
     """Return an AS_PATH as a peer gets it: our AS on that session, on iBGP without the first.
 
     Args:
@@ -34,7 +34,7 @@ def as_seen(path: AsPath, peer: Peer) -> AsPath:
     return AsPath(tuple(peer.local_as if (asn,) == own else asn for asn in asns))
 
 
-def loops(routes: Collection[Route], peers: Iterable[Peer]) -> tuple[Finding, ...]:
+def loops(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Finding, ...]:
     """Return the peers that drop some of the routes: their own AS is in the path (RFC 4271 §9.1.2).
 
     Args:

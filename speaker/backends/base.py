@@ -67,13 +67,13 @@ class Reading:
     have been sent to anybody. Prefixes with the same answer share one mapping, because there may be
     many. `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
     for again, whatever was read. `trouble` is what is wrong with the daemon, in words. Where it is
-    not `settled`, a session that comes up may still bring back what is withdrawn.
+    not `converged`, a session that comes up may still bring back what is withdrawn.
     """
 
     routes: Mapping[Prefix, Route | Drift | None]
     doubtful: Collection[Prefix] = field(default_factory=frozenset)
     trouble: str = ""
-    settled: bool = True
+    converged: bool = True
     sent: Mapping[Prefix, SentTo] = field(default_factory=dict)
 
 
@@ -81,7 +81,7 @@ class Informed(Protocol):
     """What may be asked of a daemon's driver at any time: it tells what it knows already."""
 
     @property
-    def heal(self) -> float:
+    def read_interval(self) -> float:
         """How often to read although nothing changed, in seconds."""
 
     def peers(self) -> Sequence[Peer]:

@@ -31,9 +31,9 @@ class DryRun:
         self._changes: dict[Prefix, Change] = {}
 
     @property
-    def heal(self) -> float:
-        """See `Backend.heal`."""
-        return self._backend.heal
+    def read_interval(self) -> float:
+        """See `Backend.read_interval`."""
+        return self._backend.read_interval
 
     @property
     def changes(self) -> Sequence[Change]:
@@ -60,7 +60,7 @@ class DryRun:
             {prefix: routes[prefix] for prefix in reading.routes},
             frozenset(reading.doubtful) - self._changes.keys(),
             reading.trouble,
-            reading.settled,
+            reading.converged,
             self._sent(reading.sent),
         )
 

@@ -6,11 +6,11 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policy.assess import duties
+from policy.assess import assignments
 from policy.health import FWMARK, Service
 from policy.lint import outside
 from policy.lint.finding import Code, Finding
-from policy.lint.peers import Peer, loops
+from policy.lint.peers import LintedPeer, loops
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
@@ -18,7 +18,7 @@ from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.source import read_table, usual
 from speaker.health.ipvs.table import TableError
-from speaker.resolver.resolver import Family, NameLookupError, Outcome
+from speaker.resolver.resolver import Family, LookupOutcome, NameLookupError
 from speaker.runtime.assemble import driver
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def dns(config: Config, resolver: Resolver) -> Report:
                 )
             )
             continue
-        if answer.outcome is Outcome.ABSENT:
+        if answer.outcome is LookupOutcome.ABSENT:
             absent.append(name)
             continue
         if answer.failed:
@@ -118,7 +118,7 @@ def peers(config: Config) -> Report:
             neighbours = _of_bgpd(config)
         except BackendError as error:
             return Report(notes=(f"not checked: peers: {error}",))
-    routes = [duty.route for duty in duties(config.topology, settings.dc).values()]
+    routes = [assignment.route for assignment in assignments(config.topology, settings.dc).values()]
     return Report(loops(routes, neighbours))
 
 
@@ -159,15 +159,17 @@ def status(config: Config) -> Status:
     return RunningWatchdog.of(config, timeout=WATCHDOG_TIMEOUT).status()
 
 
-def _of_watchdog(config: Config) -> list[Peer]:
+def _of_watchdog(config: Config) -> list[LintedPeer]:
     own = config.settings.dc.asn
     return [
-        Peer(peer.address, Asn(peer.asn), own if peer.local_as is None else Asn(peer.local_as))
+        LintedPeer(
+            peer.address, Asn(peer.asn), own if peer.local_as is None else Asn(peer.local_as)
+        )
         for peer in status(config).peers
     ]
 
 
-def _of_bgpd(config: Config) -> list[Peer]:
+def _of_bgpd(config: Config) -> list[LintedPeer]:
     backend = driver(config).backend
     asyncio.run(backend.read(()))
-    return [Peer(p.address, Asn(p.asn), Asn(p.local_as)) for p in backend.peers()]
+    return [LintedPeer(p.address, Asn(p.asn), Asn(p.local_as)) for p in backend.peers()]

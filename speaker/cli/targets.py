@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.errors import SpeakerError
-from speaker.resolver.resolver import NameLookupError, Outcome
+from speaker.resolver.resolver import LookupOutcome, NameLookupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,11 +104,11 @@ def _by_vip(
     if isinstance(answer, NameLookupError):
         return Targets(tuple(prefixes), (f"{answer}; using what vip.toml has",))
     notes = []
-    if answer.outcome is Outcome.ABSENT:
+    if answer.outcome is LookupOutcome.ABSENT:
         return Targets(
             tuple(prefixes), (f"{vip.name}: DNS does not have it; using what vip.toml has",)
         )
-    if answer.outcome is Outcome.SILENT:
+    if answer.outcome is LookupOutcome.SILENT:
         return Targets(
             tuple(prefixes),
             (f"{vip.name}: {answer.reason}; using what vip.toml has",),

@@ -24,7 +24,7 @@ from speaker.control.identity import owner
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
 from speaker.reconcile import status
-from speaker.reconcile.intents import take
+from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.loop import BRIEFLY
 from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from policy.route import Prefix
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
     from speaker.state.store import Store
 
     Reload = Callable[[], Awaitable[str]]
@@ -56,12 +56,12 @@ class Control:
     """The handlers, over one watchdog.
 
     Args:
-        watchdog: the watchdog.
+        reconciler: the watchdog.
         reload: has it read vip.toml again, and returns what is to be said of it; or raises.
     """
 
-    def __init__(self, watchdog: Watchdog, reload: Reload | None = None) -> None:
-        self._watchdog = watchdog
+    def __init__(self, reconciler: Reconciler, reload: Reload | None = None) -> None:
+        self._reconciler = reconciler
         self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
         self._recording: asyncio.Future[bool] | None = None
@@ -85,14 +85,14 @@ class Control:
 
     @property
     def _store(self) -> Store:
-        return self._watchdog.ledger.store
+        return self._reconciler.durable.store
 
     @web.middleware
     async def _only_questions(self, request: web.Request, handler: Any) -> web.StreamResponse:
         if request.method not in _QUESTIONS:
             raise web.HTTPForbidden(
                 text=f"{request.method} {request.path}: this socket only answers questions; draining "
-                f"and restoring go over {self._watchdog.config.settings.control}, for members of its group"
+                f"and restoring go over {self._reconciler.config.settings.control}, for members of its group"
             )
         response: web.StreamResponse = await handler(request)
         return response
@@ -104,7 +104,7 @@ class Control:
         """
         task = self._settling
         if task is None or task.done():
-            task = self._settling = asyncio.ensure_future(self._watchdog.settle())
+            task = self._settling = asyncio.ensure_future(self._reconciler.read_back_if_changed())
             task.add_done_callback(_look_at)
         await asyncio.wait({task}, timeout=ANSWER_WITHIN)
         if task.done():
@@ -119,13 +119,13 @@ class Control:
         if self._recording is not None:
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
         if self._recording is None or self._recording.done():
-            self._recording = asyncio.ensure_future(self._watchdog.record(BRIEFLY))
+            self._recording = asyncio.ensure_future(self._reconciler.record(BRIEFLY))
             self._recording.add_done_callback(_look_at)
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
 
     async def _status(self, _: web.Request) -> web.Response:
-        await asyncio.gather(self._settle(), self._watchdog.look_at_file())
-        now = Snapshot(self._watchdog)
+        await asyncio.gather(self._settle(), self._reconciler.look_at_file())
+        now = Snapshot(self._reconciler)
         shown = await in_steps(now.routes())
         head = now.status(shown, routes=()).to_json()
         del head["routes"]  # which is written in steps
@@ -134,13 +134,13 @@ class Control:
 
     async def _plan(self, _: web.Request) -> web.Response:
         await self._settle()
-        return _response(await json_list(status.difference(self._watchdog)))
+        return _response(await json_list(status.difference(self._reconciler)))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        prefixes = self._asked(request) or [*self._watchdog.duties]
+        prefixes = self._asked(request) or [*self._reconciler.assignments]
         await self._record()
         history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
-        now = Snapshot(self._watchdog)
+        now = Snapshot(self._reconciler)
         return _response(await json_list(now.explanations(prefixes, history)))
 
     async def _history(self, request: web.Request) -> web.Response:
@@ -161,8 +161,8 @@ class Control:
             ) from error
         asked = IntentRequest.from_text(body)
         prefixes = self._known(asked.prefixes)
-        intent = asked.intent(_owner(request), self._watchdog.clock.wall())
-        outcomes = await take(self._watchdog, prefixes, intent, dry_run=asked.dry_run)
+        intent = asked.intent(_owner(request), self._reconciler.clock.wall())
+        outcomes = await apply_intent(self._reconciler, prefixes, intent, dry_run=asked.dry_run)
         return _response(await json_list(outcomes))
 
     async def _reload(self, _: web.Request) -> web.Response:
@@ -179,7 +179,7 @@ class Control:
 
     def _known(self, asked: Iterable[Prefix]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(asked))
-        if unknown := [str(p) for p in prefixes if p not in self._watchdog.duties]:
+        if unknown := [str(p) for p in prefixes if p not in self._reconciler.assignments]:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             raise PolicyError(
                 f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from policy.assess import duties
+from policy.assess import assignments
 from policy.intent import Mode
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
@@ -49,8 +49,8 @@ class StateFile:
         )
 
     @contextmanager
-    def _store(self, *, rehearse: bool = False) -> Iterator[Store]:
-        store = Store(self._config.settings.state, rehearse=rehearse)
+    def _store(self, *, in_memory_copy: bool = False) -> Iterator[Store]:
+        store = Store(self._config.settings.state, in_memory_copy=in_memory_copy)
         try:
             yield store
         finally:
@@ -68,12 +68,12 @@ class StateFile:
             intents = {p: i for p, i in store.intents().of.items() if i.in_force(now)}
         routes = tuple(
             PrefixStatus(
-                vip=duty.vip.name,
+                vip=assignment.vip.name,
                 prefix=str(prefix),
                 announced=None,
-                as_path=tuple(duty.route.attributes.as_path),
-                rank=duty.rank,
-                prepends=duty.profile.prepends,
+                as_path=tuple(assignment.route.attributes.as_path),
+                rank=assignment.rank,
+                prepends=assignment.profile.prepends,
                 realservers=None,
                 health="unknown",
                 intent=intents[prefix].mode if prefix in intents else Mode.AUTO,
@@ -81,7 +81,7 @@ class StateFile:
                 wanted=None,
                 as_wanted=False,
             )
-            for prefix, duty in duties(self._config.topology, settings.dc).items()
+            for prefix, assignment in assignments(self._config.topology, settings.dc).items()
         )
         return Status(
             dc=settings.dc.name,
@@ -134,7 +134,7 @@ class StateFile:
         self, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
     ) -> Sequence[RecordedIntent]:
         """Record an intent for some prefixes. See `apply`."""
-        with self._store(rehearse=dry_run) as store:
+        with self._store(in_memory_copy=dry_run) as store:
             replaced = store.set_intents(dict.fromkeys(prefixes, intent), wait=self._wait)
         would = "would be" if dry_run else "is"
         said = f"{intent.mode} {would} recorded; {self._takes_effect}"

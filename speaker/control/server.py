@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.control.handlers import Reload
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 _http = logging.getLogger(f"{__name__}.http")
@@ -42,13 +42,13 @@ WAITING = 128
 
 
 async def serve(
-    path: Path, watchdog: Watchdog, access: Access = OPERATORS, reload: Reload | None = None
+    path: Path, reconciler: Reconciler, access: Access = OPERATORS, reload: Reload | None = None
 ) -> NoReturn:
     """Serve on a unix socket for ever: as soon as it can be made, and again where it was removed.
 
     Args:
         path: of the socket.
-        watchdog: what is asked.
+        reconciler: what is asked.
         access: who may connect, and what for.
         reload: see `Control`.
     """
@@ -57,16 +57,16 @@ async def serve(
         if access.asks_only
         else ("control", "vip_mgmt can't reach this watchdog")
     )
-    async with _answering(watchdog, access, reload) as connected:
+    async with _answering(reconciler, access, reload) as connected:
         while True:
             try:
                 bound = bind(path, access)
             except ControlError as error:
                 text = str(error).removeprefix("control: ")
-                watchdog.troubles.note(subject, f"{text}; {lost}")
+                reconciler.alarms.note(subject, f"{text}; {lost}")
                 await asyncio.sleep(CHECK)
                 continue
-            watchdog.troubles.note(subject, "")
+            reconciler.alarms.note(subject, "")
             async with _accepting(bound, connected):
                 while bound.is_in_place:  # noqa: ASYNC110 - nothing tells when it is removed
                     await asyncio.sleep(CHECK)
@@ -75,7 +75,7 @@ async def serve(
 
 @asynccontextmanager
 async def serving(
-    path: Path, watchdog: Watchdog, access: Access = OPERATORS, reload: Reload | None = None
+    path: Path, reconciler: Reconciler, access: Access = OPERATORS, reload: Reload | None = None
 ) -> AsyncIterator[None]:
     """Serve on a unix socket while the context lasts.
 
@@ -83,7 +83,7 @@ async def serving(
         ControlError: the socket can't be made, or another watchdog serves it.
     """
     async with (
-        _answering(watchdog, access, reload) as connected,
+        _answering(reconciler, access, reload) as connected,
         _accepting(bind(path, access), connected),
     ):
         yield
@@ -100,12 +100,12 @@ _http.addFilter(_is_ours)
 
 @asynccontextmanager
 async def _answering(
-    watchdog: Watchdog, access: Access, reload: Reload | None
+    reconciler: Reconciler, access: Access, reload: Reload | None
 ) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
     """Have what speaks HTTP over each connection, of which there are hardly more than allowed."""
     # A question names its prefixes in the first line.
     runner = web.AppRunner(
-        Control(watchdog, reload).application(asks_only=access.asks_only),
+        Control(reconciler, reload).application(asks_only=access.asks_only),
         access_log=None,
         keepalive_timeout=IDLE,
         logger=_http,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from policy.covering import Covering
 from policy.health import Observation, Presence
 from speaker.errors import SpeakerError
-from speaker.health.throttle import Pace
+from speaker.health.throttle import Throttle
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class AddressEvents:
 
     def __init__(self, wanted: Callable[[], bool], wake: Callable[[], None]) -> None:
         self._wanted = wanted
-        self._pace = Pace(wake)
+        self._throttle = Throttle(wake)
         self._events: socket.socket | None = None
 
     async def run(self) -> None:
@@ -190,12 +190,12 @@ class AddressEvents:
                 await asyncio.sleep(CHECK)
         finally:
             self._close()
-            self._pace.stop()
+            self._throttle.stop()
 
     def _open(self) -> None:
         self._events = listen()
         asyncio.get_running_loop().add_reader(self._events, self._hear, self._events)
-        self._pace.event()
+        self._throttle.event()
 
     def _close(self) -> None:
         if self._events is not None:
@@ -205,4 +205,4 @@ class AddressEvents:
 
     def _hear(self, events: socket.socket) -> None:
         if drain(events):
-            self._pace.event()
+            self._throttle.event()

@@ -31,7 +31,7 @@ LAST_LOOK = 5.0
 """How long a last look is waited for, in seconds."""
 
 
-class Together:
+class CombinedSource:
     """Several sources as one. They look at the same time, and none waits long for another.
 
     A look that takes longer goes on; what its source said last holds until it ends.
@@ -132,7 +132,7 @@ def _ipvs(chosen: Chosen) -> HealthSource:
 
 def _ipvs_of(source: HealthSource | None) -> IpvsSource | None:
     """Return the source `ipvs` among the sources of a configuration, where it has one."""
-    among = source.sources if isinstance(source, Together) else ()
+    among = source.sources if isinstance(source, CombinedSource) else ()
     return next((each for each in among if isinstance(each, IpvsSource)), None)
 
 
@@ -154,7 +154,7 @@ def sources_for(
     readers: Sequence[TableReader] | None = None,
     wake: Callable[[], object] = lambda: None,
     before: HealthSource | None = None,
-) -> Together:
+) -> CombinedSource:
     """Return the sources of all VIPs. VIPs of the source `none` are in no observation.
 
     Args:
@@ -176,4 +176,4 @@ def sources_for(
     ]
     if here := [a.prefix for vip, a in topology if vip.health.require_address]:
         sources.append(AddressSource(here))
-    return Together(sources, wake)
+    return CombinedSource(sources, wake)

@@ -32,7 +32,7 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProbeVerdict:
     """Whether a realserver is live, or the fault of this machine for which that is not known."""
 
     live: bool
@@ -75,7 +75,7 @@ class TcpSource:
         self._timeout = timeout
         self._in_flight = in_flight
         self._opener = opener
-        self._verdicts: Mapping[Endpoint, Verdict] | None = None
+        self._verdicts: Mapping[Endpoint, ProbeVerdict] | None = None
         self._observation = Observation({})
 
     async def observe(self) -> Observation:
@@ -86,7 +86,7 @@ class TcpSource:
             self._verdicts = verdicts
         return self._observation
 
-    def _count(self, verdicts: Mapping[Endpoint, Verdict]) -> Observation:
+    def _count(self, verdicts: Mapping[Endpoint, ProbeVerdict]) -> Observation:
         """Count the live ones. A prefix that meets a fault of this machine is unknown."""
         alive = {endpoint for endpoint, verdict in verdicts.items() if verdict.live}
         faulty = {endpoint for endpoint, verdict in verdicts.items() if verdict.fault}
@@ -100,19 +100,21 @@ class TcpSource:
     async def close(self) -> None:
         """Do nothing: no connection outlives a look."""
 
-    async def _check_all(self) -> dict[Endpoint, Verdict]:
+    async def _check_all(self) -> dict[Endpoint, ProbeVerdict]:
         waiting = iter(self._distinct)
-        verdicts: dict[Endpoint, Verdict] = {}
+        verdicts: dict[Endpoint, ProbeVerdict] = {}
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._in_flight, len(self._distinct))):
                 group.create_task(self._work(waiting, verdicts))
         return verdicts
 
-    async def _work(self, waiting: Iterator[Endpoint], verdicts: dict[Endpoint, Verdict]) -> None:
+    async def _work(
+        self, waiting: Iterator[Endpoint], verdicts: dict[Endpoint, ProbeVerdict]
+    ) -> None:
         for endpoint in waiting:
             verdicts[endpoint] = await self._check(endpoint)
 
-    async def _check(self, endpoint: Endpoint) -> Verdict:
+    async def _check(self, endpoint: Endpoint) -> ProbeVerdict:
         address, port = endpoint
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         try:
@@ -120,16 +122,16 @@ class TcpSource:
                 return await self._connect(connection, (str(address), port))
         except OSError as error:
             if error.errno in _REFUSALS:
-                return Verdict(live=False)
-            return Verdict(live=False, fault=error.strerror or str(error))
+                return ProbeVerdict(live=False)
+            return ProbeVerdict(live=False, fault=error.strerror or str(error))
 
-    async def _connect(self, connection: socket.socket, target: tuple[str, int]) -> Verdict:
+    async def _connect(self, connection: socket.socket, target: tuple[str, int]) -> ProbeVerdict:
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.get_running_loop().sock_connect(connection, target)
         except TimeoutError:
-            return Verdict(live=_connected(connection))
-        return Verdict(live=_connected(connection))
+            return ProbeVerdict(live=_connected(connection))
+        return ProbeVerdict(live=_connected(connection))
 
 
 def _connected(connection: socket.socket) -> bool:
@@ -143,7 +145,7 @@ def _connected(connection: socket.socket) -> bool:
         return False
 
 
-def _faults(verdicts: Mapping[Endpoint, Verdict]) -> str:
+def _faults(verdicts: Mapping[Endpoint, ProbeVerdict]) -> str:
     """Return the faults of this machine: the first by name, and how many more."""
     faults = sorted(
         (endpoint for endpoint, verdict in verdicts.items() if verdict.fault),

@@ -15,7 +15,7 @@ Who tells of something may do so before it is done, and a flood is no reason to 
 """
 
 
-class Pace:
+class Throttle:
     """Wakes for events.
 
     Args:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf.model import Verdict
+    from speaker.migration.bgpd_conf.model import LineVerdict
     from speaker.migration.options import Import
     from speaker.migration.target.local import Kernel
     from speaker.migration.target.site import Site
@@ -115,7 +115,7 @@ def _names(call: Import, sites: Sequence[Site]) -> vip_names.Named:
     return vip_names.name_all(prefixes, call.names, resolver.lookup_all, reverse)
 
 
-def _report(verdicts: Sequence[Verdict]) -> bool:
+def _report(verdicts: Sequence[LineVerdict]) -> bool:
     """Say what became of the lines of a file; return whether one is refused."""
     for verdict in verdicts:
         if verdict.treatment is Treatment.REFUSED:
@@ -132,10 +132,10 @@ def _write(
     evaluations: Mapping[str, Evaluation],
 ) -> tuple[str, ...]:
     """Write all files if the whole is valid; return what should be looked at."""
-    watchdog = f"{_installed('vip_watchdog')} --config {CONFIG}"
+    reconciler = f"{_installed('vip_watchdog')} --config {CONFIG}"
     names = {each.name: f"exabgp-{each.name}.conf" for each in sites}
     contents = {VIP_TOML: vip_toml.render(sites, layout)}
-    contents |= {names[each.name]: exabgp_conf.render(each, watchdog) for each in sites}
+    contents |= {names[each.name]: exabgp_conf.render(each, reconciler) for each in sites}
     if not call.force:
         files.check_free(call.out, list(contents))
     modes = dict.fromkeys(names.values(), files.PRIVATE)

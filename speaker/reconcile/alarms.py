@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Troubles:
+class Alarms:
     """The troubles of one watchdog, by their subject."""
 
     def __init__(self) -> None:

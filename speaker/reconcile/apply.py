@@ -12,20 +12,20 @@ from policy.differing import differing
 from policy.plan import Announce, plan
 from speaker.backends.base import BackendError
 from speaker.reconcile import log_lines
-from speaker.reconcile.daemon_state import View
-from speaker.reconcile.read_back import Readings
+from speaker.reconcile.daemon_state import DaemonState
+from speaker.reconcile.read_back import ReadBackSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from policy.assess import Assessment, Duty
+    from policy.assess import Assessment, Assignment
     from policy.health import Observation
     from policy.plan import Change
     from policy.route import Prefix
     from speaker.backends.base import Informed
     from speaker.clock import Clock
-    from speaker.reconcile.alarms import Troubles
-    from speaker.reconcile.durable_state import Ledger
+    from speaker.reconcile.alarms import Alarms
+    from speaker.reconcile.durable_state import DurableState
     from speaker.reconcile.lock import Turn
     from speaker.supervision.pulse import Pulse
 
@@ -36,30 +36,30 @@ class Applier:
     """What the daemon has, as far as it is known, and what was asked of it."""
 
     def __init__(
-        self, backend: Informed, ledger: Ledger, troubles: Troubles, pulse: Pulse, clock: Clock
+        self, backend: Informed, durable: DurableState, alarms: Alarms, pulse: Pulse, clock: Clock
     ) -> None:
         """Ask for nothing yet; the daemon was not read.
 
         Args:
             backend: the daemon's driver, of which only what it knows is asked; all else needs a turn.
-            ledger: what is remembered of what was read back.
-            troubles: where to note that the daemon can't be read, or what is wrong with it.
+            durable: what is remembered of what was read back.
+            alarms: where to note that the daemon can't be read, or what is wrong with it.
             pulse: is told of each call that ended.
             clock: the time.
         """
-        self.view = View()
-        self.readings = Readings(clock)
+        self.view = DaemonState()
+        self.readings = ReadBackSchedule(clock)
         self.unreadable: BackendError | None = None
         """Why the last reading failed, where it did."""
-        self._backend, self._ledger, self._clock = backend, ledger, clock
-        self._troubles, self._pulse = troubles, pulse
-        self._duties: Mapping[Prefix, Duty] = {}
+        self._backend, self._durable, self._clock = backend, durable, clock
+        self._alarms, self._pulse = alarms, pulse
+        self._assignments: Mapping[Prefix, Assignment] = {}
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._was_read = self._unconfirmed = False
 
-    def take(self, duties: Mapping[Prefix, Duty]) -> None:
+    def take(self, assignments: Mapping[Prefix, Assignment]) -> None:
         """Take the duties of another configuration: nothing is done for them yet."""
-        self._duties = duties
+        self._assignments = assignments
         self._done = None, 0
 
     @property
@@ -68,7 +68,7 @@ class Applier:
 
         But for what an operator asks: a drain must not wait.
         """
-        return bool(self._ledger.owned) and not self._was_read
+        return bool(self._durable.owned) and not self._was_read
 
     @property
     def is_unread(self) -> bool:
@@ -93,7 +93,7 @@ class Applier:
         done, version = self._done
         settled = assessment is done and self.view.version == version
         if not settled or self.view.failures or at_once:
-            self._troubles.assessed(assessment, observation)
+            self._alarms.assessed(assessment, observation)
             await self._apply_plan(turn, assessment, at_once)
         if self._unconfirmed:
             self.confirm(assessment)
@@ -107,14 +107,14 @@ class Applier:
             ready = [change for change in ready if change.prefix in at_once]
         if ready:
             await self._ask(turn, ready, assessment)
-        self._ledger.remember(assessment.memory)
+        self._durable.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
     def _plan(self, assessment: Assessment, at_once: Collection[Prefix]) -> Sequence[Change]:
         """Return the changes to what is decided: of all, or, where nothing else changed, of what was decided otherwise."""
         done, version = self._done
         if done is None or self.view.version != version or self.view.failures or at_once:
-            return plan(assessment.desired, self.view.believed, self._ledger.owned)
+            return plan(assessment.desired, self.view.believed, self._durable.owned)
         changed = differing(done.decisions, assessment.decisions)
         desired = {p: assessment.desired[p] for p in changed & assessment.desired.keys()}
         return plan(desired, self.view.believed)
@@ -134,13 +134,13 @@ class Applier:
                 log.warning("%s", self._line(change, assessment))
 
     def _line(self, change: Change, assessment: Assessment) -> str:
-        if change.prefix not in self._duties:
+        if change.prefix not in self._assignments:
             return log_lines.left(change.prefix)
         return log_lines.change(
             change,
             assessment.decisions[change.prefix],
             assessment.health.get(change.prefix),
-            self._duties[change.prefix].vip.health.thresholds,
+            self._assignments[change.prefix].vip.health.thresholds,
         )
 
     async def read(self, turn: Turn, *, say: bool = True) -> None:
@@ -152,24 +152,24 @@ class Applier:
         """
         self.readings.begin()
         try:
-            reading = await turn.read(self._ledger.owned)
+            reading = await turn.read(self._durable.owned)
             self._pulse.moved()
         except BackendError as error:
             self.view.unreadable()
             self.readings.failed()
-            self._troubles.note("backend", str(error), say=say)
+            self._alarms.note("backend", str(error), say=say)
             self.unreadable = error
             return
         self.unreadable = None
-        self._troubles.note("backend", reading.trouble)
-        self.readings.done(self._backend.heal)
+        self._alarms.note("backend", reading.trouble)
+        self.readings.done(self._backend.read_interval)
         self.view.read(reading, self._clock.steady())
-        self._ledger.assume(self.view.announced)
+        self._durable.assume(self.view.announced)
         self._was_read = self._unconfirmed = True
 
     def confirm(self, assessment: Assessment) -> None:
         """Note what was read back and is as decided, once it is known what was confirmed before."""
-        if not self._ledger.intents.is_read:
+        if not self._durable.intents.is_read:
             return
-        self._ledger.confirm(assessment, self.view)
+        self._durable.confirm(assessment, self.view)
         self._unconfirmed = False

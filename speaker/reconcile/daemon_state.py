@@ -32,7 +32,7 @@ class Failure:
     again_at: float
 
 
-class View:
+class DaemonState:
     """The daemon as we know it.
 
     `believed` is what it should have after the changes that it accepted; a prefix that is not in
@@ -46,7 +46,7 @@ class View:
         self.confirmed: dict[Prefix, Seen] = {}
         self.sent: Mapping[Prefix, SentTo] = {}
         self.failures: dict[Prefix, Failure] = {}
-        self.settled = False
+        self.converged = False
         self._unread: dict[Prefix, Change] = {}
         self._announced: AbstractSet[Prefix] | None = None
         self.version = 0
@@ -131,7 +131,7 @@ class View:
                 self._fail(change, f"accepted, but read back as {_say(found)}", now)
         self._unread.clear()
         self._changed()
-        self.settled = reading.settled
+        self.converged = reading.converged
         self.confirmed = dict(reading.routes)
         self.sent = reading.sent
         self.believed = dict(reading.routes)

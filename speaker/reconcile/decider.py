@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.assess import Assessment, Memory, assess
-from policy.cases import foresee
+from policy.cases import preview
 from policy.decide import Cause, Decision, decide
 from policy.health import Health, Observation
 from speaker.reconcile.scope import NOT_OBSERVED, kept
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.clock import Clock
-    from speaker.reconcile.durable_state import Ledger
+    from speaker.reconcile.durable_state import DurableState
     from speaker.reconcile.lock import Turn
     from speaker.reconcile.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class DeciderInputs:
     """All that an assessment depends on but time. Where none has changed, neither has the result."""
 
     observation: Observation
@@ -36,15 +36,15 @@ class Decider:
     """Decides for some prefixes, and keeps what must be remembered between two decisions.
 
     Args:
-        ledger: what is remembered from earlier.
+        durable: what is remembered from earlier.
         clock: the time.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, durable: DurableState, clock: Clock) -> None:
+        self._durable = durable
         self._clock = clock
-        self._memory = Memory(health=ledger.health, damping=ledger.damping)
-        self._inputs: Inputs | None = None
+        self._memory = Memory(health=durable.health, damping=durable.damping)
+        self._inputs: DeciderInputs | None = None
         self.assessment: Assessment | None = None
         self.observation = Observation({}, NOT_OBSERVED)
 
@@ -55,7 +55,7 @@ class Decider:
             scope: what it gives to do.
             announced: the prefixes that are announced now.
         """
-        self._duties = scope.duties
+        self._assignments = scope.assignments
         self._unchecked = scope.unchecked
         self._guard = scope.config.settings.guard
         self.observation = kept(self.observation, scope.observed_alike, announced)
@@ -69,10 +69,10 @@ class Decider:
             announced: the prefixes that are announced now.
         """
         now = self._clock.steady()
-        ledger = self._ledger
-        if recalled := ledger.recalled():
+        durable = self._durable
+        if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
-        inputs = Inputs(self.observation, turn.intents, announced, ledger.were_up)
+        inputs = DeciderInputs(self.observation, turn.intents, announced, durable.were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
@@ -80,7 +80,7 @@ class Decider:
                 return last
         self._inputs = inputs
         self.assessment = assess(
-            self._duties,
+            self._assignments,
             inputs.observation,
             self._unchecked,
             inputs.intents,
@@ -91,7 +91,7 @@ class Decider:
             now,
         )
         self._memory = self.assessment.memory
-        ledger.judged(self.assessment)
+        durable.judged(self.assessment)
         return self.assessment
 
     @property
@@ -110,14 +110,14 @@ class Decider:
         known = prefix in self.observation.live
         return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 
-    def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+    def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
         now = self._clock.steady()
         cases = self.assessment.memory.cases if self.assessment else {}
         return {
-            prefix: foresee(cases[prefix], intent, now)
+            prefix: preview(cases[prefix], intent, now)
             if prefix in cases
-            else decide(self._duties[prefix].route, intent, None, was_announced=True)
+            else decide(self._assignments[prefix].route, intent, None, was_announced=True)
             for prefix, intent in intents.items()
         }
 

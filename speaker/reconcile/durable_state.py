@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.backends.base import SentTo
     from speaker.clock import Clock
-    from speaker.reconcile.daemon_state import Seen, View
+    from speaker.reconcile.daemon_state import DaemonState, Seen
     from speaker.state.store import Remembered, Store
 
 _UNREAD = Drift("not read")
@@ -62,7 +62,7 @@ class _Confirmed(NamedTuple):
     owned: Mapping[Prefix, Owned]
 
 
-class Ledger:
+class DurableState:
     """The store's content for some prefixes."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -219,7 +219,7 @@ class Ledger:
             kept = {p: last for p, last in self.damping.items() if p not in self._prefixes}
             self.damping = {**kept, **memory.damping}
 
-    def confirm(self, assessment: Assessment, view: View) -> None:
+    def confirm(self, assessment: Assessment, view: DaemonState) -> None:
         """Note what was read back and is as decided, and forget what left and is withdrawn.
 
         Not before the file was read, which tells what was confirmed before.
@@ -248,7 +248,7 @@ class Ledger:
             for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())
             if prefix not in self._prefixes
             and view.confirmed.get(prefix, _UNREAD) is None
-            and view.settled
+            and view.converged
         }
         self._news.owned.update(confirmed)
         self._news.gone |= gone
@@ -259,7 +259,7 @@ class Ledger:
             self._own(owned)
         self._confirmed = _Confirmed(assessment.decisions, view.confirmed, self.were_up, self.owned)
 
-    def _to_confirm(self, assessment: Assessment, view: View) -> Sequence[Prefix]:
+    def _to_confirm(self, assessment: Assessment, view: DaemonState) -> Sequence[Prefix]:
         """Return the prefixes of which something is not as it was at the last confirmation, in order."""
         decisions, last = assessment.decisions, self._confirmed
         if last is None:

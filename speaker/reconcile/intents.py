@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import PrefixStatus
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ AT_LEAST = 0.5
 """... although recording took longer."""
 
 
-async def take(
-    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+async def apply_intent(
+    reconciler: Reconciler, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> Sequence[IntentOutcome | RecordedIntent]:
     """Take a wish, durably, and return what became of each prefix.
 
@@ -36,7 +36,7 @@ async def take(
     still being carried out then.
 
     Args:
-        watchdog: carries it out.
+        reconciler: carries it out.
         prefixes: those that were named.
         intent: what the operator wants of them.
         dry_run: whether only to return what would be.
@@ -46,24 +46,24 @@ async def take(
     """
     intents = dict.fromkeys(prefixes, intent)
     if dry_run:
-        await watchdog.settle()
-        before = status.announced(watchdog, prefixes)
-        was = _in_words(watchdog.ledger.intents.in_force())
-        return await _told(iter(status.foreseen(watchdog, intents)), before, was)
-    clock = watchdog.clock
+        await reconciler.read_back_if_changed()
+        before = status.announced(reconciler, prefixes)
+        was = _in_words(reconciler.durable.intents.in_force())
+        return await _told(iter(status.foreseen(reconciler, intents)), before, was)
+    clock = reconciler.clock
     within = WITHIN + WITHIN_EACH * len(prefixes)
     end = clock.steady() + within
-    before = status.announced(watchdog, prefixes)
+    before = status.announced(reconciler, prefixes)
     # A caller that hangs up must not leave it half done.
-    recording = asyncio.ensure_future(watchdog.record_intents(intents))
-    carrying = asyncio.ensure_future(_carry_out_what_is_recorded(watchdog, intents, recording))
+    recording = asyncio.ensure_future(reconciler.record_intents(intents))
+    carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
     carrying.add_done_callback(_say_what_failed)
     was = _in_words(await asyncio.shield(recording))
     await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
     if carrying.done():
         carrying.result()
-        return await _outcomes(watchdog, prefixes, before, was)
-    why = "".join(f"; {text}" for text in watchdog.troubles.texts)
+        return await _outcomes(reconciler, prefixes, before, was)
+    why = "".join(f"; {text}" for text in reconciler.alarms.texts)
     said = f"{intent.mode} is recorded; {not_confirmed(within)}{why}"
     return [
         RecordedIntent(prefix=str(prefix), recorded=said, was=was.get(str(prefix), ""))
@@ -72,27 +72,27 @@ async def take(
 
 
 async def carry_out(
-    watchdog: Watchdog, prefixes: Sequence[Prefix], intent: Intent, was: Mapping[str, str]
+    reconciler: Reconciler, prefixes: Sequence[Prefix], intent: Intent, was: Mapping[str, str]
 ) -> Sequence[IntentOutcome]:
     """Carry out a wish that was recorded before the watchdog read the state file. See `take`.
 
     Args:
-        watchdog: carries it out.
+        reconciler: carries it out.
         prefixes: those that were named.
         intent: what the operator wants of them.
         was: the intents that it replaced, in words, by prefix.
     """
-    before = status.announced(watchdog, prefixes)
-    await watchdog.carry_out(dict.fromkeys(prefixes, intent))
-    return await _outcomes(watchdog, prefixes, before, was)
+    before = status.announced(reconciler, prefixes)
+    await reconciler.carry_out(dict.fromkeys(prefixes, intent))
+    return await _outcomes(reconciler, prefixes, before, was)
 
 
 async def _carry_out_what_is_recorded(
-    watchdog: Watchdog, intents: Mapping[Prefix, Intent], recording: asyncio.Future[Any]
+    reconciler: Reconciler, intents: Mapping[Prefix, Intent], recording: asyncio.Future[Any]
 ) -> None:
     await asyncio.wait({recording})
     if not recording.cancelled() and recording.exception() is None:
-        await watchdog.carry_out(intents, is_noted=True)
+        await reconciler.carry_out(intents, is_noted=True)
 
 
 def _say_what_failed(carrying: asyncio.Future[None]) -> None:
@@ -106,13 +106,13 @@ def _in_words(intents: Mapping[Prefix, Intent]) -> dict[str, str]:
 
 
 async def _outcomes(
-    watchdog: Watchdog,
+    reconciler: Reconciler,
     prefixes: Sequence[Prefix],
     before: Mapping[str, bool | None],
     was: Mapping[str, str],
 ) -> list[IntentOutcome]:
-    now = status.Snapshot(watchdog)
-    return await _told(now.routes(prefixes), before, was, now.troubles)
+    now = status.Snapshot(reconciler)
+    return await _told(now.routes(prefixes), before, was, now.alarms)
 
 
 async def _told(

@@ -23,7 +23,7 @@ WITHIN = 1.0
 """How long a disk is waited for, in seconds."""
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What is so of the file. Scripts rely on these words."""
 
     LOADED = "loaded"
@@ -33,10 +33,10 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FileVerdict:
     """What is so, and what is wrong with that, in words."""
 
-    state: State = State.LOADED
+    state: FileState = FileState.LOADED
     trouble: str = ""
 
 
@@ -51,11 +51,11 @@ class LoadedFile:
         """The content that was read last."""
         self._tried: tuple[str, str] = ("", "")
         """The content that was tried last, and why it can't be loaded."""
-        self.verdict = Verdict()
+        self.verdict = FileVerdict()
 
     def loaded(self, file: ConfigFile | None) -> None:
         """Take over that another content was loaded."""
-        self._loaded, self.verdict = file, Verdict()
+        self._loaded, self.verdict = file, FileVerdict()
 
     async def look(self) -> None:
         """Compare the file with what was loaded."""
@@ -65,12 +65,16 @@ class LoadedFile:
         try:
             self._found = await self._read(loaded)
         except TimeoutError:
-            self.verdict = Verdict(State.UNKNOWN, f"{loaded.path}: its disk does not answer")
+            self.verdict = FileVerdict(
+                FileState.UNKNOWN, f"{loaded.path}: its disk does not answer"
+            )
         except BlockingIOError as error:  # no thread
-            self.verdict = Verdict(State.UNKNOWN, f"{loaded.path}: not read: {error.strerror}")
+            self.verdict = FileVerdict(
+                FileState.UNKNOWN, f"{loaded.path}: not read: {error.strerror}"
+            )
         except OSError as error:
-            self.verdict = Verdict(
-                State.FAULTY,
+            self.verdict = FileVerdict(
+                FileState.FAULTY,
                 f"{loaded.path}: {error.strerror}; the loaded configuration stays in use, "
                 "put the file back",
             )
@@ -86,7 +90,7 @@ class LoadedFile:
         """
         await self.look()
         found = self._found
-        if self.verdict.state is State.CHANGED and found != self._tried[0]:
+        if self.verdict.state is FileState.CHANGED and found != self._tried[0]:
             self._tried = found, await _fault_of(load)
             await self.look()
 
@@ -99,18 +103,18 @@ class LoadedFile:
             raise TimeoutError
         return self._reading.result()
 
-    def _compared(self, loaded: ConfigFile) -> Verdict:
+    def _compared(self, loaded: ConfigFile) -> FileVerdict:
         if self._found == loaded.digest:
-            return Verdict()
+            return FileVerdict()
         tried, fault = self._tried
         if self._found == tried and fault:
-            return Verdict(
-                State.FAULTY,
+            return FileVerdict(
+                FileState.FAULTY,
                 f"{loaded.path} was changed since it was loaded, and cannot be loaded: {fault}; the "
                 "loaded configuration stays in use",
             )
-        return Verdict(
-            State.CHANGED,
+        return FileVerdict(
+            FileState.CHANGED,
             f"{loaded.path} was changed since it was loaded; load it, for example by systemctl reload",
         )
 

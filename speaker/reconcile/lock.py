@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Prefix
     from speaker.backends.base import Backend, Reading
-    from speaker.reconcile.durable_state import Ledger
+    from speaker.reconcile.durable_state import DurableState
 
 MODE = 0o660  # operators of the same group take the lock too
 POLL = 0.05
@@ -260,16 +260,16 @@ class Exclusive:
     Args:
         backend: the driver.
         lock: keeps other runs out.
-        ledger: has the intents.
+        durable: has the intents.
     """
 
-    def __init__(self, backend: Backend, lock: Lock, ledger: Ledger) -> None:
+    def __init__(self, backend: Backend, lock: Lock, durable: DurableState) -> None:
         self._backend = backend
         self._lock = lock
-        self._ledger = ledger
+        self._durable = durable
         self._ours = asyncio.Lock()
         # They were read at the start, or not; another run had the lock before us then.
-        self._certain = ledger.intents.is_read
+        self._certain = durable.intents.is_read
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -279,11 +279,11 @@ class Exclusive:
             LockError: it did not become our turn.
         """
         async with self._ours, self._lock.held() as alone:
-            self._certain = await self._ledger.intents.refresh() or (self._certain and alone)
+            self._certain = await self._durable.intents.refresh() or (self._certain and alone)
             turn = Turn(
                 self._backend,
-                self._ledger.intents.in_force(),
-                self._ledger.unrecorded,
+                self._durable.intents.in_force(),
+                self._durable.unrecorded,
                 alone=alone,
                 certain=self._certain,
             )

@@ -11,7 +11,7 @@ from speaker.reconcile.read_back import AGAIN
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -19,50 +19,50 @@ BRIEFLY = 0.25
 """How long what is recorded beside the cycles waits for another program, in seconds."""
 
 
-async def run_cycles(watchdog: Watchdog) -> None:
+async def run_cycles(reconciler: Reconciler) -> None:
     """Run cycles for ever. No fault of one stops the next."""
-    watchdog.pulse.start()
+    reconciler.pulse.start()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_keep_recording(watchdog))
-        await _cycles(watchdog)
+        tasks.create_task(_keep_recording(reconciler))
+        await _cycles(reconciler)
 
 
-async def _cycles(watchdog: Watchdog) -> None:
+async def _cycles(reconciler: Reconciler) -> None:
     while True:
-        watchdog.awake.clear()
-        started = watchdog.clock.steady()
+        reconciler.awake.clear()
+        started = reconciler.clock.steady()
         try:
-            if await watchdog.cycle():
-                watchdog.pulse.completed()
-            watchdog.troubles.note("cycle", "")
+            if await reconciler.cycle():
+                reconciler.pulse.completed()
+            reconciler.alarms.note("cycle", "")
         except SpeakerError as error:
             heed_cancellation()
-            watchdog.troubles.note("cycle", str(error))
+            reconciler.alarms.note("cycle", str(error))
         except Exception as error:
             heed_cancellation()
             if not isinstance(error, OSError):  # a shortage, with which no other would start
-                watchdog.pulse.failed()
+                reconciler.pulse.failed()
             # Whatever it is: the process must not die, because ExaBGP would die with it.
             text = f"{type(error).__name__}: {error}; the next one tries again"
-            if watchdog.troubles.note("cycle", text):
+            if reconciler.alarms.note("cycle", text):
                 log.exception("cycle: unexpected error")
-            await asyncio.sleep(watchdog.config.settings.interval)
-        watchdog.pulse.moved()
+            await asyncio.sleep(reconciler.config.settings.interval)
+        reconciler.pulse.moved()
         try:
-            async with asyncio.timeout(watchdog.rest(started)):
-                await watchdog.awake.wait()
+            async with asyncio.timeout(reconciler.rest(started)):
+                await reconciler.awake.wait()
         except TimeoutError:
             continue
 
 
-async def _keep_recording(watchdog: Watchdog) -> None:
+async def _keep_recording(reconciler: Reconciler) -> None:
     """Record what is to be remembered, beside the cycles: a locked file holds none up.
 
     It is not waited for, because an operator's intent would wait, too; it is tried again.
     """
     while True:
-        await watchdog.recordable.wait()
-        watchdog.recordable.clear()
-        if not await watchdog.record(wait=BRIEFLY):
+        await reconciler.recordable.wait()
+        reconciler.recordable.clear()
+        if not await reconciler.record(wait=BRIEFLY):
             await asyncio.sleep(AGAIN)
-            watchdog.recordable.set()
+            reconciler.recordable.set()

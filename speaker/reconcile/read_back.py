@@ -17,7 +17,7 @@ LATEST = 5.0
 AGAIN = 1.0
 
 
-class Readings:
+class ReadBackSchedule:
     """The time of the next reading."""
 
     def __init__(self, clock: Clock) -> None:
@@ -59,6 +59,6 @@ class Readings:
         """Note that it failed: have another a little later."""
         self._at, self._latest = self._clock.steady() + AGAIN, inf
 
-    def done(self, heal: float) -> None:
+    def done(self, read_interval: float) -> None:
         """Note that it succeeded, and how often there is to be one although nothing changes."""
-        self._at = self._clock.steady() + heal
+        self._at = self._clock.steady() + read_interval

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from policy.plan import plan
 from speaker.errors import SpeakerError
-from speaker.reconcile.alarms import Troubles
+from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
-from speaker.reconcile.durable_state import Ledger
+from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.loaded_file import LoadedFile
 from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
 from speaker.reconcile.scope import scope
@@ -45,7 +45,7 @@ FIRST_LOOK = 5.0
 """How long an operator's `-a` waits for a first look at health, in seconds."""
 
 
-class Watchdog:
+class Reconciler:
     """Keeps the daemon's announcements equal to what is decided. Owns all state of that.
 
     Whatever decides or writes needs a `Turn`, which only the lock gives: see `speaker.reconcile.lock`.
@@ -60,7 +60,7 @@ class Watchdog:
         clock: Clock,
         *,
         only: Collection[Prefix] | None = None,
-        troubles: Troubles | None = None,
+        alarms: Alarms | None = None,
         lock: Lock | None = None,
     ) -> None:
         """Take over the configuration and what the store remembers. It waits: not for the event loop.
@@ -72,7 +72,7 @@ class Watchdog:
             store: what outlives this process.
             clock: the time.
             only: the prefixes to care for; None for all of the configuration.
-            troubles: where to note what is wrong; None for its own.
+            alarms: where to note what is wrong; None for its own.
             lock: keeps other runs from the daemon; None where there are none, or it is held already.
         """
         self.backend: Informed = backend
@@ -83,16 +83,16 @@ class Watchdog:
         self._looked = asyncio.Event()
         self.recordable = asyncio.Event()
         """Set while there is something to be recorded."""
-        self.ledger = Ledger(store, clock)
-        self._exclusive = Exclusive(backend, lock or NoLock(), self.ledger)
-        self._decider = Decider(self.ledger, clock)
-        self.troubles = Troubles() if troubles is None else troubles
+        self.durable = DurableState(store, clock)
+        self._exclusive = Exclusive(backend, lock or NoLock(), self.durable)
+        self._decider = Decider(self.durable, clock)
+        self.alarms = Alarms() if alarms is None else alarms
         self.pulse = Pulse(clock)
-        self._applier = Applier(backend, self.ledger, self.troubles, self.pulse, clock)
+        self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view = self._applier.view
         self.file = LoadedFile(None)
         first = scope(config, only)
-        self.ledger.own_at_once(first.duties, only)
+        self.durable.own_at_once(first.assignments, only)
         self._take(first, source)
 
     async def configure(
@@ -110,15 +110,15 @@ class Watchdog:
             StoreError: it can't be recorded as ours, so it is not taken.
         """
         new = await asyncio.to_thread(scope, config, self._only, self._scope)
-        strange = [prefix for prefix in new.duties if prefix not in self.ledger.owned]
-        await self.ledger.own(new.duties)
+        strange = [prefix for prefix in new.assignments if prefix not in self.durable.owned]
+        await self.durable.own(new.assignments)
         async with self._exclusive.pause():
             before, old = self.config, self.source
             try:
                 driver(config)
             except BaseException:
                 driver(before)
-                self.ledger.disown(strange)
+                self.durable.disown(strange)
                 raise
             self._take(new, source)
             if new.driven_alike:  # a withdrawal would have to wait for the reading
@@ -132,14 +132,14 @@ class Watchdog:
             log.exception("health: the sources before could not be closed")
 
     def _take(self, new: Scope, source: HealthSource) -> None:
-        self._applier.take(new.duties)
-        self.ledger.take(new.duties)
+        self._applier.take(new.assignments)
+        self.durable.take(new.assignments)
         self._scope = new
         self.config = new.config
         self.file.loaded(new.config.file)
-        self.troubles.note(VIP_TOML, "")
+        self.alarms.note(VIP_TOML, "")
         self.source = source
-        self.duties = new.duties
+        self.assignments = new.assignments
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
         self._looked.clear()
@@ -151,7 +151,7 @@ class Watchdog:
             load: tries to load it where it is not, to say why it can't be; None to try nothing now.
         """
         await (self.file.look() if load is None else self.file.judge(load))
-        self.troubles.note(VIP_TOML, self.file.verdict.trouble)
+        self.alarms.note(VIP_TOML, self.file.verdict.trouble)
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -182,14 +182,14 @@ class Watchdog:
         Args:
             wait: how long another program may hold the state file, in seconds.
         """
-        withheld = bool(self.ledger.unrecorded)
+        withheld = bool(self.durable.unrecorded)
         try:
-            await self.ledger.flush(wait)
+            await self.durable.flush(wait)
         except SpeakerError as error:
-            self.troubles.note("state", str(error))
+            self.alarms.note("state", str(error))
             return False
-        self.troubles.note("state", "")
-        if withheld and not self.ledger.unrecorded:
+        self.alarms.note("state", "")
+        if withheld and not self.durable.unrecorded:
             self.wake()
         return True
 
@@ -213,7 +213,7 @@ class Watchdog:
         self._decider.observation = observation
         self._looked.set()
 
-    async def look(self) -> None:
+    async def observe_and_read(self) -> None:
         """Observe, read and decide, but change nothing.
 
         Raises:
@@ -237,7 +237,7 @@ class Watchdog:
         ours = True
         try:
             async with self._exclusive.turn() as turn:
-                self.troubles.note("lock", "")
+                self.alarms.note("lock", "")
                 self._begin(turn)
                 if not turn.alone:
                     self._applier.readings.ask()
@@ -245,13 +245,13 @@ class Watchdog:
         except LockError as error:
             ours = False
             self.view.unreadable()
-            self.troubles.note("lock", str(error))
-        if self.ledger.has_news:
+            self.alarms.note("lock", str(error))
+        if self.durable.has_news:
             self.recordable.set()
         return ours
 
     def _begin(self, turn: Turn) -> None:
-        self.troubles.note("intents", self.ledger.intents.trouble)
+        self.alarms.note("intents", self.durable.intents.trouble)
         self.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
 
     @property
@@ -270,7 +270,7 @@ class Watchdog:
         """What was decided last."""
         return self._decider.assessment
 
-    async def ask(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
+    async def apply_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
         """Take an operator's intents: record them durably, and carry them out.
 
         Returns:
@@ -284,10 +284,12 @@ class Watchdog:
         return replaced
 
     async def record_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
-        """Record an operator's intents durably. See `ask`."""
+        """Record an operator's intents durably. See `apply_intents`."""
         restored = [prefix for prefix, intent in intents.items() if intent.restores]
         await self._look_first(restored)
-        return await self.ledger.intents.record(intents, filter(self._decider.is_unknown, restored))
+        return await self.durable.intents.record(
+            intents, filter(self._decider.is_unknown, restored)
+        )
 
     async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
         """Act on intents that are recorded, and read back.
@@ -297,7 +299,7 @@ class Watchdog:
             is_noted: whether `record_intents` recorded them; else that was done before all was read.
         """
         if not is_noted:
-            self.ledger.intents.wanted(
+            self.durable.intents.wanted(
                 prefix for prefix, intent in intents.items() if intent.restores
             )
         await self._in_turn(partial(self._act, at_once=intents))
@@ -316,7 +318,7 @@ class Watchdog:
             async with asyncio.timeout(FIRST_LOOK):
                 await self._looked.wait()
 
-    async def settle(self) -> None:
+    async def read_back_if_changed(self) -> None:
         """Read the daemon back if it or a session changed since, so that what is shown is so."""
         if self._applier.is_unread:
             await self._in_turn(self._settle)
@@ -338,15 +340,15 @@ class Watchdog:
     async def withdraw_all(self) -> None:
         """Withdraw everything of ours, without recording it: the next start decides by itself."""
         async with self._exclusive.turn() as turn:
-            await turn.apply(plan({}, self.view.believed, self.ledger.owned))
+            await turn.apply(plan({}, self.view.believed, self.durable.owned))
 
-    def foresee(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+    def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
-        return self._decider.foresee(intents)
+        return self._decider.preview(intents)
 
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
-        if restored := self.ledger.intents.restored():
-            self.ledger.restore(restored, filter(self._decider.is_unknown, restored))
+        if restored := self.durable.intents.restored():
+            self.durable.restore(restored, filter(self._decider.is_unknown, restored))
             self._decider.forgive(restored)
         if self._applier.readings.due:
             await self._read(turn)

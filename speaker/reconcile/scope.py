@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from policy.assess import duties
+from policy.assess import assignments
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.assess import Duty
+    from policy.assess import Assignment
     from policy.health import Observation
     from policy.route import Prefix
     from speaker.config.settings import Config
@@ -27,7 +27,7 @@ class Scope:
     """
 
     config: Config
-    duties: Mapping[Prefix, Duty]
+    assignments: Mapping[Prefix, Assignment]
     unchecked: frozenset[Prefix]
     observed_alike: frozenset[Prefix] = frozenset()
     driven_alike: bool = False
@@ -47,20 +47,22 @@ def scope(
     """
     health = config.settings.health
     own = {
-        prefix: duty
-        for prefix, duty in duties(config.topology, config.settings.dc).items()
+        prefix: assignment
+        for prefix, assignment in assignments(config.topology, config.settings.dc).items()
         if only is None or prefix in only
     }
-    unchecked = frozenset(p for p, duty in own.items() if health[duty.vip.name].source == "none")
+    unchecked = frozenset(
+        p for p, assignment in own.items() if health[assignment.vip.name].source == "none"
+    )
     if before is None:
         return Scope(config, own, unchecked)
     same_dc = before.config.settings.dc == config.settings.dc
     vips = {vip.name: vip for vip in before.config.topology.vips}
     same = {vip.name for vip in config.topology.vips if same_dc and vips.get(vip.name) == vip}
     own |= {
-        p: before.duties[p]
-        for p, duty in own.items()
-        if duty.vip.name in same and p in before.duties
+        p: before.assignments[p]
+        for p, assignment in own.items()
+        if assignment.vip.name in same and p in before.assignments
     }
     seen_before = before.config.settings.health
     alike = {
@@ -72,10 +74,10 @@ def scope(
     }
     observed_alike = frozenset(
         prefix
-        for prefix, duty in own.items()
-        if duty.vip.name in alike
-        and prefix in before.duties
-        and before.duties[prefix].vip.name == duty.vip.name
+        for prefix, assignment in own.items()
+        if assignment.vip.name in alike
+        and prefix in before.assignments
+        and before.assignments[prefix].vip.name == assignment.vip.name
     )
     old, new = before.config.settings, config.settings
     driven_alike = same_dc and (old.exabgp, old.quagga) == (new.exabgp, new.quagga)

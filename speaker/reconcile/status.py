@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from speaker.api import HistoryEntry
     from speaker.backends.base import Peer
     from speaker.reconcile.reach import Reach
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 UNKNOWN = "unknown"
 """The intent of every prefix, where intents could not be read yet."""
@@ -44,29 +44,29 @@ class Snapshot:
     Nothing of it changes later: thousands of prefixes may be told of piece by piece.
     """
 
-    def __init__(self, watchdog: Watchdog) -> None:
+    def __init__(self, reconciler: Reconciler) -> None:
         """Take it, in a time that hardly depends on the number of prefixes."""
-        view = watchdog.view
-        self._assessment = watchdog.assessment
-        self._config = watchdog.config
-        self._duties = watchdog.duties
-        self._unchecked = watchdog.unchecked
+        view = reconciler.view
+        self._assessment = reconciler.assessment
+        self._config = reconciler.config
+        self._assignments = reconciler.assignments
+        self._unchecked = reconciler.unchecked
         self._intents, self._are_known = (
-            watchdog.ledger.intents.in_force(),
-            watchdog.ledger.intents.is_read,
+            reconciler.durable.intents.in_force(),
+            reconciler.durable.intents.is_read,
         )
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
-        self._peers, self._daemon = watchdog.backend.peers(), watchdog.backend.daemon()
+        self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
         self._reaches = Reaches(self._peers)
-        self._age, self._old = watchdog.pulse.age, watchdog.old
-        self._file = watchdog.file.verdict
-        self._troubles = watchdog.troubles.texts
+        self._age, self._old = reconciler.pulse.age, reconciler.old
+        self._file = reconciler.file.verdict
+        self._alarms = reconciler.alarms.texts
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
-        wanted = self._duties if prefixes is None else frozenset(prefixes)
-        return (self._route(prefix) for prefix in self._duties if prefix in wanted)
+        wanted = self._assignments if prefixes is None else frozenset(prefixes)
+        return (self._route(prefix) for prefix in self._assignments if prefix in wanted)
 
     def explanations(
         self, prefixes: Collection[Prefix], history: Mapping[Prefix, Sequence[HistoryEntry]]
@@ -78,17 +78,17 @@ class Snapshot:
             history: of each the newest entries, oldest first.
         """
         for prefix in prefixes:
-            duty, intent = self._duties[prefix], self._intents.get(prefix)
+            assignment, intent = self._assignments[prefix], self._intents.get(prefix)
             decision = self._assessment.decisions.get(prefix) if self._assessment else None
             yield Explanation(
                 **self._route(prefix).values(),
                 dc=self._config.settings.dc.name,
-                prefer=tuple(duty.address.prefer),
-                profile=f"{duty.profile.name}: {duty.route.attributes}",
+                prefer=tuple(assignment.address.prefer),
+                profile=f"{assignment.profile.name}: {assignment.route.attributes}",
                 operator=str(intent) if intent else self._intent(prefix),
                 decided_by=decision.cause if decision else None,
                 history=tuple(history.get(prefix, ())),
-                trouble=self.troubles,
+                trouble=self.alarms,
             )
 
     def status(
@@ -125,28 +125,32 @@ class Snapshot:
                 for peer in self._peers
             ),
             sessions=tuple(sessions(self._peers, shown)),
-            trouble=self.troubles,
+            trouble=self.alarms,
             routes=tuple(shown if routes is None else routes),
         )
 
     @property
-    def troubles(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[str, ...]:
         """What is wrong, apart from single prefixes."""
-        return (*([self._old] if self._old else []), *self._troubles)
+        return (*([self._old] if self._old else []), *self._alarms)
 
     def _route(self, prefix: Prefix) -> PrefixStatus:
-        assessment, duty = self._assessment, self._duties[prefix]
+        assessment, assignment = self._assessment, self._assignments[prefix]
         known = prefix in self._confirmed and prefix not in self._changed
         seen = self._confirmed.get(prefix)
         reached = self._reaches.of(self._sent.get(prefix) if known else None)
         decision = assessment.decisions.get(prefix) if assessment else None
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
-        path = seen.attributes.as_path if isinstance(seen, Route) else duty.route.attributes.as_path
+        path = (
+            seen.attributes.as_path
+            if isinstance(seen, Route)
+            else assignment.route.attributes.as_path
+        )
         reasons = [decision.reason if decision else "not decided yet"]
         if self._old:
             reasons.append(self._old)
-        if not known and self._troubles:
+        if not known and self._alarms:
             reasons.append(SEE_TROUBLE)  # an alarm is about all prefixes: its text is told once
         if isinstance(seen, Drift):
             reasons.append(f"the daemon has {seen.found}")
@@ -158,12 +162,12 @@ class Snapshot:
         held = bool(decision) and known and seen == wanted
         done = reached.complete if wanted else reached.announced is False
         return PrefixStatus(
-            vip=duty.vip.name,
+            vip=assignment.vip.name,
             prefix=str(prefix),
             **_reached(reached, wanted=bool(wanted)),
             as_path=tuple(path),
-            rank=duty.rank,
-            prepends=duty.profile.prepends,
+            rank=assignment.rank,
+            prepends=assignment.profile.prepends,
             realservers=health.realservers if health else None,
             health="up" if prefix in self._unchecked else state,
             intent=self._intent(prefix),
@@ -180,20 +184,20 @@ class Snapshot:
         return self._intents[prefix].mode if prefix in self._intents else Mode.AUTO
 
 
-def status(watchdog: Watchdog) -> Status:
+def status(reconciler: Reconciler) -> Status:
     """Return the whole state."""
-    now = Snapshot(watchdog)
+    now = Snapshot(reconciler)
     return now.status([*now.routes()])
 
 
-def routes(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[PrefixStatus]:
+def routes(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[PrefixStatus]:
     """Return the state of some prefixes, in the order of the configuration."""
-    return [*Snapshot(watchdog).routes(prefixes)]
+    return [*Snapshot(reconciler).routes(prefixes)]
 
 
-def announced(watchdog: Watchdog, prefixes: Iterable[Prefix]) -> dict[str, bool | None]:
+def announced(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> dict[str, bool | None]:
     """Return which of some prefixes are announced, as far as is known without looking again."""
-    view, reaches = watchdog.view, Reaches(watchdog.backend.peers())
+    view, reaches = reconciler.view, Reaches(reconciler.backend.peers())
     changed = view.changed
     return {
         str(prefix): reaches.once(
@@ -231,14 +235,14 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     ]
 
 
-def foreseen(watchdog: Watchdog, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:
+def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:
     """Return what the state of some prefixes would be, if an operator wished so. Changes nothing."""
-    reaches = Reaches(watchdog.backend.peers())
-    shown = {route.prefix: route for route in routes(watchdog, intents)}
+    reaches = Reaches(reconciler.backend.peers())
+    shown = {route.prefix: route for route in routes(reconciler, intents)}
     found = []
-    for prefix, decision in watchdog.foresee(intents).items():
+    for prefix, decision in reconciler.preview(intents).items():
         wanted = decision.route is not None
-        reached = reaches.once(watchdog.view.sent.get(prefix), announced=wanted)
+        reached = reaches.once(reconciler.view.sent.get(prefix), announced=wanted)
         found.append(
             replace(
                 shown[str(prefix)],
@@ -267,23 +271,23 @@ def _reached(reached: Reach, *, wanted: bool) -> _Reached:
     }
 
 
-def explanations(watchdog: Watchdog, prefixes: Collection[Prefix]) -> list[Explanation]:
+def explanations(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[Explanation]:
     """Return the state of some prefixes with all that led to it."""
-    history = watchdog.ledger.store.latest(prefixes, EXPLAINED)
-    return [*Snapshot(watchdog).explanations(prefixes, history)]
+    history = reconciler.durable.store.latest(prefixes, EXPLAINED)
+    return [*Snapshot(reconciler).explanations(prefixes, history)]
 
 
-def difference(watchdog: Watchdog) -> list[PlannedChange]:
+def difference(reconciler: Reconciler) -> list[PlannedChange]:
     """Return the changes that would make the daemon's announcements what is decided."""
-    if watchdog.assessment is None:
+    if reconciler.assessment is None:
         return []
-    changes = plan(watchdog.assessment.desired, watchdog.view.confirmed)
+    changes = plan(reconciler.assessment.desired, reconciler.view.confirmed)
     return [
         PlannedChange(
             action="announce" if isinstance(change, Announce) else "withdraw",
             prefix=str(change.prefix),
             route=str(change.route) if isinstance(change, Announce) else "",
-            reason=watchdog.assessment.decisions[change.prefix].reason,
+            reason=reconciler.assessment.decisions[change.prefix].reason,
         )
         for change in changes
     ]

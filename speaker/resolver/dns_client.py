@@ -33,7 +33,7 @@ MAX_RECORDS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DnsFinding:
     """What DNS says of the addresses of one name and one family.
 
     `fault` is what is wrong with the answer, such as an alias in a circle; `unanswered` is why nothing is known of it.
@@ -60,7 +60,7 @@ class Client:
     search: tuple[str, ...] = ()
     problem: str = ""
 
-    def find(self, name: str, until: float) -> tuple[Finding, Finding]:
+    def find(self, name: str, until: float) -> tuple[DnsFinding, DnsFinding]:
         """Find the A and the AAAA of an absolute name, both at once.
 
         Args:
@@ -71,7 +71,7 @@ class Client:
             ipv6 = pool.submit(self._find, name, RdataType.AAAA, until)
             return self._find(name, RdataType.A, until), ipv6.result()
 
-    def _find(self, name: str, rdtype: RdataType, until: float) -> Finding:
+    def _find(self, name: str, rdtype: RdataType, until: float) -> DnsFinding:
         try:
             aliases = [dns.name.from_text(name)]
             while True:
@@ -80,11 +80,11 @@ class Client:
                 finding = _read(reply, rdtype, aliases)
                 # A server that knows only the first part of a chain is asked for the rest.
                 if finding is not None or aliases[-1] == asked:
-                    return finding or Finding()
+                    return finding or DnsFinding()
         except _NoReplyError as error:
-            return Finding(exists=False, unanswered=str(error))
+            return DnsFinding(exists=False, unanswered=str(error))
 
-    def name_of(self, address: IpAddress, until: float) -> Finding:
+    def name_of(self, address: IpAddress, until: float) -> DnsFinding:
         """Find the names of an address by its PTR records, which stand in `addresses`.
 
         Args:
@@ -170,31 +170,31 @@ def _refusal(reply: dns.message.Message) -> str:
 
 def _read(
     reply: dns.message.Message, rdtype: RdataType, aliases: list[dns.name.Name]
-) -> Finding | None:
+) -> DnsFinding | None:
     """Follow the aliases in a reply, adding them to `aliases`; None if they lead out of it."""
     while True:
         last = aliases[-1]
         found = reply.get_rrset(reply.answer, last, dns.rdataclass.IN, rdtype)
         if found is not None:
             if len(found) > MAX_RECORDS:
-                return Finding(fault=f"{len(found)} records; at most {MAX_RECORDS} are read")
+                return DnsFinding(fault=f"{len(found)} records; at most {MAX_RECORDS} are read")
             if rdtype == RdataType.PTR:
-                return Finding(addresses=tuple(_shown(record.target) for record in found))
-            return Finding(addresses=tuple(record.address for record in found))
+                return DnsFinding(addresses=tuple(_shown(record.target) for record in found))
+            return DnsFinding(addresses=tuple(record.address for record in found))
         alias = reply.get_rrset(reply.answer, last, dns.rdataclass.IN, RdataType.CNAME)
         if alias is None:
             break
         target = alias[0].target
         if target in aliases:
-            return Finding(fault=f"an alias that leads back to {_shown(target)}")
+            return DnsFinding(fault=f"an alias that leads back to {_shown(target)}")
         aliases.append(target)
         if len(aliases) > _MAX_ALIASES:
-            return Finding(fault=f"a chain of {_MAX_ALIASES} aliases or more")
+            return DnsFinding(fault=f"a chain of {_MAX_ALIASES} aliases or more")
     if reply.rcode() != dns.rcode.NXDOMAIN:
         return None
     if len(aliases) == 1:
-        return Finding(exists=False)
-    return Finding(fault=f"an alias of {_shown(last)}, which does not exist")
+        return DnsFinding(exists=False)
+    return DnsFinding(fault=f"an alias of {_shown(last)}, which does not exist")
 
 
 def _shown(name: dns.name.Name) -> str:

@@ -43,7 +43,7 @@ class Family(StrEnum):
     IPV6 = "AAAA"
 
 
-class Outcome(StrEnum):
+class LookupOutcome(StrEnum):
     """What DNS says of a name."""
 
     FOUND = "found"
@@ -72,13 +72,15 @@ class Answer:
         return (*self.ipv4, *self.ipv6)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> LookupOutcome:
         """What it comes to."""
         if self.failed:
-            return Outcome.SILENT if len(self.failed) == len(Family) else Outcome.PARTIAL
+            return (
+                LookupOutcome.SILENT if len(self.failed) == len(Family) else LookupOutcome.PARTIAL
+            )
         if self.addresses:
-            return Outcome.FOUND
-        return Outcome.EMPTY if self.exists else Outcome.ABSENT
+            return LookupOutcome.FOUND
+        return LookupOutcome.EMPTY if self.exists else LookupOutcome.ABSENT
 
     @property
     def reason(self) -> str:

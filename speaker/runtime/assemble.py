@@ -11,7 +11,7 @@ from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
 from speaker.health.sources import sources_for
-from speaker.reconcile.reconciler import Watchdog
+from speaker.reconcile.reconciler import Reconciler
 from speaker.state.following import FollowingStore
 from speaker.state.store import Store
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Backend as BackendName
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
-    from speaker.reconcile.alarms import Troubles
+    from speaker.reconcile.alarms import Alarms
     from speaker.reconcile.lock import Lock
 
 
@@ -39,9 +39,9 @@ def reconciler(
     dry_run: bool = False,
     follow: bool = False,
     wake: Callable[[], object] = lambda: None,
-    troubles: Troubles | None = None,
+    alarms: Alarms | None = None,
     lock: Lock | None = None,
-) -> Watchdog:
+) -> Reconciler:
     """Return what keeps a daemon's announcements equal to what is decided. May take seconds.
 
     Args:
@@ -52,7 +52,7 @@ def reconciler(
         dry_run: whether the state file is only read, and what is written goes to a copy of it.
         follow: whether such a run heeds the intents that are recorded meanwhile.
         wake: called when there is something to be looked at.
-        troubles: where to note what is wrong; None for its own.
+        alarms: where to note what is wrong; None for its own.
         lock: keeps other runs from the daemon; None where there are none, or it is held already.
 
     Raises:
@@ -61,8 +61,8 @@ def reconciler(
     clock = clock or SystemClock()
     source = sources(config, clock, wake=wake)
     state = config.settings.state
-    store = FollowingStore(state) if follow else Store(state, rehearse=dry_run)
-    return Watchdog(config, backend, source, store, clock, only=only, troubles=troubles, lock=lock)
+    store = FollowingStore(state) if follow else Store(state, in_memory_copy=dry_run)
+    return Reconciler(config, backend, source, store, clock, only=only, alarms=alarms, lock=lock)
 
 
 def sources(
@@ -115,7 +115,7 @@ def beside(
     *,
     only: Collection[Prefix] | None = None,
     dry_run: bool = False,
-) -> Watchdog:
+) -> Reconciler:
     """Return a reconciler beside the daemon. A dry run writes nothing. See `reconciler`."""
     backend = driver(config).backend
     if dry_run:

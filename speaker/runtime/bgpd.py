@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from speaker.api import Status
     from speaker.config.settings import Config
     from speaker.reconcile.lock import Lock
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _needs_keepalived(config: Config) -> bool:
     return any(vip.health.checker.required for vip in config.topology.vips)
 
 
-async def one_pass(config: Config, make: Callable[[Lock], Watchdog]) -> bool:
+async def one_pass(config: Config, make: Callable[[Lock], Reconciler]) -> bool:
     """Do what a pass does, all but waiting under the lock. See `run_pass`.
 
     Args:
@@ -78,14 +78,14 @@ async def one_pass(config: Config, make: Callable[[Lock], Watchdog]) -> bool:
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(lock)
-            watchdog = make(lock)
-            await watchdog.look()
+            reconciler = make(lock)
+            await reconciler.observe_and_read()
         except NotRunningError as error:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
-        await complete(watchdog, lock.rest)
-    return _say_what_is_left(states.status(watchdog))
+        await complete(reconciler, lock.rest)
+    return _say_what_is_left(states.status(reconciler))
 
 
 def _say_what_is_left(status: Status) -> bool:
@@ -111,32 +111,32 @@ def _say_what_is_left(status: Status) -> bool:
 
 
 async def complete(
-    watchdog: Watchdog, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+    reconciler: Reconciler, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
     """Act on what was looked at, until nothing is left to do, and read back.
 
     Args:
-        watchdog: has looked.
+        reconciler: has looked.
         rest: waits for so many seconds, and lets others work meanwhile.
 
     Raises:
         LockError: others did not end.
     """
-    await watchdog.act()
+    await reconciler.act()
     # A pass remembers none of the last one's doubts: what the guard holds is waited for.
-    while (when := watchdog.held_until) is not None:
-        await watchdog.record()
-        await rest(max(when - watchdog.clock.steady(), 0.01))
-        await watchdog.cycle()
-    if watchdog.view.changed:
-        await watchdog.backend.until_sent(watchdog.view.changed)
-    await watchdog.settle()
-    await watchdog.record()
+    while (when := reconciler.held_until) is not None:
+        await reconciler.record()
+        await rest(max(when - reconciler.clock.steady(), 0.01))
+        await reconciler.cycle()
+    if reconciler.view.changed:
+        await reconciler.backend.until_sent(reconciler.view.changed)
+    await reconciler.read_back_if_changed()
+    await reconciler.record()
 
 
 def stay(path: Path, config: Config) -> bool:
     """Stay and watch. Return whether there ever was a watchdog."""
-    from speaker.runtime.service import Service  # noqa: PLC0415 - its HTTP takes longer than a pass
+    from speaker.runtime.service import ReconcilerService  # noqa: PLC0415 - its HTTP takes longer than a pass
     from speaker.supervision.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
 
     own = driver(config)
@@ -146,12 +146,12 @@ def stay(path: Path, config: Config) -> bool:
         own.configure(config)
         lock.configure(config.settings.state)
 
-    async def farewell(_: Watchdog) -> None:
+    async def on_shutdown(_: Reconciler) -> None:
         """Leave the routes as they are."""
 
     async def run() -> bool:
-        service = Service(
-            path, config.settings.backend, Driver(own.backend, configured), farewell, lock=lock
+        service = ReconcilerService(
+            path, config.settings.backend, Driver(own.backend, configured), on_shutdown, lock=lock
         )
         manager = "systemd" if "INVOCATION_ID" in os.environ else ""
         sentinel = Sentinel(service.still, leave, started_again=manager)

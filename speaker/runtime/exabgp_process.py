@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.runtime.assemble import Driver, configure_exabgp
-from speaker.runtime.service import Service
+from speaker.runtime.service import ReconcilerService
 from speaker.supervision.sentinel import Sentinel, leave
 from speaker.supervision.supervisor import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
@@ -37,18 +37,18 @@ async def run(path: Path) -> bool:
 
     backend = ExabgpBackend(reader, writer.write, wake=wake)
 
-    async def farewell(watchdog: Watchdog) -> None:
+    async def on_shutdown(reconciler: Reconciler) -> None:
         """Leave the routes as they are, or withdraw them where that is configured."""
-        if watchdog.config.settings.exabgp.withdraw_on_exit and not backend.gone.is_set():
+        if reconciler.config.settings.exabgp.withdraw_on_exit and not backend.gone.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL):
-                    await watchdog.withdraw_all()
+                    await reconciler.withdraw_all()
 
-    service = Service(
+    service = ReconcilerService(
         path,
         "exabgp",
         Driver(backend, partial(configure_exabgp, backend)),
-        farewell,
+        on_shutdown,
         [Part("exabgp", backend.run)],
     )
     sentinel = Sentinel(service.still, leave, started_again="ExaBGP")

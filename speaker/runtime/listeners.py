@@ -11,33 +11,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 
-async def _keepalived(watchdog: Watchdog) -> None:
+async def _keepalived(reconciler: Reconciler) -> None:
     """Look whenever keepalived says that something happened."""
 
     def where() -> Path | None:
-        settings = watchdog.config.settings
+        settings = reconciler.config.settings
         is_needed = any(own.source == "ipvs" for own in settings.health.values())
         return settings.keepalived_fifo if is_needed else None
 
     def note(text: str) -> None:
-        watchdog.troubles.note("events", text)
+        reconciler.alarms.note("events", text)
 
-    await Fifo(where, watchdog.wake, note).run()
+    await Fifo(where, reconciler.wake, note).run()
 
 
-async def _addresses(watchdog: Watchdog) -> None:
+async def _addresses(reconciler: Reconciler) -> None:
     """Look whenever an address comes or goes, where some VIP's must be here."""
 
     def wanted() -> bool:
-        return any(vip.health.require_address for vip in watchdog.config.topology.vips)
+        return any(vip.health.require_address for vip in reconciler.config.topology.vips)
 
-    await AddressEvents(wanted, watchdog.wake).run()
+    await AddressEvents(wanted, reconciler.wake).run()
 
 
-LISTENERS: Mapping[str, Callable[[Watchdog], Coroutine[None, None, None]]] = {
+LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "keepalived_fifo": _keepalived,
     "addresses": _addresses,
 }

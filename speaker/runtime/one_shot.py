@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Status,
     )
     from speaker.config.settings import Config
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 PATIENCE = 5.0
 """For how long to wait for the end of another run of ours, in seconds, and longer for each prefix: the intent
@@ -50,8 +50,8 @@ class OneShot:
 
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """See `Operations.explain`."""
-        watchdog = self._looked()
-        return status.explanations(watchdog, prefixes or [*watchdog.duties])
+        reconciler = self._looked()
+        return status.explanations(reconciler, prefixes or [*reconciler.assignments])
 
     def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
@@ -79,7 +79,7 @@ class OneShot:
         make = partial(beside, self._config, only=prefixes, dry_run=dry_run)
         return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
 
-    def _looked(self, *, blind: bool = True) -> Watchdog:
+    def _looked(self, *, blind: bool = True) -> Reconciler:
         folder = self._config.settings.state.parent
         try:
             folder.stat()  # a file that is not there has no intent; where none can be is not known
@@ -89,14 +89,14 @@ class OneShot:
                 "be recorded there"
             ) from error
 
-        async def look() -> Watchdog:
-            watchdog = beside(self._config, dry_run=True)  # a question writes nothing
+        async def look() -> Reconciler:
+            reconciler = beside(self._config, dry_run=True)  # a question writes nothing
             try:
-                await watchdog.look()
+                await reconciler.observe_and_read()
             except BackendError:
                 if not blind:
                     raise
-            return watchdog
+            return reconciler
 
         return asyncio.run(look())
 
@@ -105,7 +105,7 @@ async def operate(
     config: Config,
     prefixes: Sequence[Prefix],
     intent: Intent,
-    make: Callable[[], Watchdog],
+    make: Callable[[], Reconciler],
     *,
     dry_run: bool,
 ) -> Sequence[IntentOutcome | RecordedIntent]:
@@ -125,13 +125,13 @@ async def operate(
     lock = NoLock() if dry_run else FileLock(PATIENCE + longer, config.settings.state)
     try:
         async with asyncio.timeout(within), lock.held():
-            watchdog = make()
-            await watchdog.look()
+            reconciler = make()
+            await reconciler.observe_and_read()
             if dry_run:
-                return await intents.take(watchdog, prefixes, intent, dry_run=False)
+                return await intents.apply_intent(reconciler, prefixes, intent, dry_run=False)
             was = {each.prefix: each.was for each in said}
-            taken = await intents.carry_out(watchdog, prefixes, intent, was)
-            await watchdog.record()
+            taken = await intents.carry_out(reconciler, prefixes, intent, was)
+            await reconciler.record()
             return taken
     except (BackendError, LockError) as error:
         now = str(error)

@@ -16,7 +16,7 @@ class ReloadError(SpeakerError):
     """The configuration stays as it was."""
 
 
-class Outcome:
+class ReloadOutcome:
     """What becomes of one reading; it failed where nobody says otherwise."""
 
     def __init__(self) -> None:
@@ -63,13 +63,13 @@ class Reloads:
         self._asked.clear()
 
     @contextmanager
-    def reading(self) -> Iterator[Outcome]:
+    def reading(self) -> Iterator[ReloadOutcome]:
         """Read within the context; whoever asked before it is told what became of it.
 
         Those who ask meanwhile wait for another reading: this one may have read the file already.
         """
         callers, self._callers = self._callers, []
-        outcome = Outcome()
+        outcome = ReloadOutcome()
         try:
             yield outcome
         finally:

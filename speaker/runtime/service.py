@@ -15,11 +15,11 @@ from speaker.config import ConfigError
 from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
-from speaker.reconcile.alarms import Troubles
+from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
-from speaker.runtime.reloads import Outcome, Reloads
+from speaker.runtime.reloads import ReloadOutcome, Reloads
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
 from speaker.supervision.threads import Threads, share_interpreter
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config, Settings
     from speaker.health.base import HealthSource
     from speaker.reconcile.lock import Lock
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
     from speaker.runtime.assemble import Driver
     from speaker.supervision.sentinel import Sentinel
 
@@ -50,10 +50,10 @@ async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
     await asyncio.gather(*(end(task, 2 * PARTING) for task in tasks))
 
 
-async def _serve_readers(watchdog: Watchdog) -> None:
-    read = watchdog.config.settings.read
+async def _serve_readers(reconciler: Reconciler) -> None:
+    read = reconciler.config.settings.read
     access = control.Access(read.mode, read.group, control.READERS, asks_only=True)
-    await control.serve(read.path, watchdog, access)
+    await control.serve(read.path, reconciler, access)
 
 
 _AT_START = "node.state, control and read… take effect at the next start only"
@@ -63,7 +63,7 @@ def _places(settings: Settings) -> tuple[object, ...]:
     return settings.state, settings.control, settings.read
 
 
-class Service:
+class ReconcilerService:
     """A watchdog that runs until it is told to stop.
 
     A configuration or a state file that can't be read is waited for: ExaBGP gives up, and all
@@ -73,7 +73,7 @@ class Service:
         path: the configuration.
         name: the backend that it must name.
         driver: the daemon's.
-        farewell: is awaited at the end.
+        on_shutdown: is awaited at the end.
         parts: what else runs, from before there is a watchdog until after the farewell.
         lock: keeps other runs from the daemon, where there may be any.
     """
@@ -83,43 +83,45 @@ class Service:
         path: Path,
         name: str,
         driver: Driver,
-        farewell: Callable[[Watchdog], Awaitable[None]],
+        on_shutdown: Callable[[Reconciler], Awaitable[None]],
         parts: Sequence[Part] = (),
         lock: Lock | None = None,
     ) -> None:
         self._path = path
         self._name = name
         self._driver = driver
-        self._farewell = farewell
+        self._on_shutdown = on_shutdown
         self._parts = parts
         self._lock = lock
         self._reloads = Reloads()
         self._complaint = ""
-        self._troubles = Troubles()
+        self._alarms = Alarms()
         self._made = asyncio.Event()
         self._shortage: asyncio.TimerHandle | None = None
-        self._watchdog: Watchdog | None = None
+        self._reconciler: Reconciler | None = None
 
     @property
     def started(self) -> bool:
         """Whether there ever was a watchdog."""
-        return self._watchdog is not None
+        return self._reconciler is not None
 
     def _look(self) -> None:
         """Look now."""
-        if self._watchdog is not None:
-            self._watchdog.wake()
+        if self._reconciler is not None:
+            self._reconciler.wake()
 
     def wake(self) -> None:
         """Look at the daemon now."""
-        if self._watchdog is not None:
-            self._watchdog.wake_and_read()
+        if self._reconciler is not None:
+            self._reconciler.wake_and_read()
 
     def still(self) -> float | None:
         """Return for how many seconds nothing has moved, where that is too long; else None."""
-        if (watchdog := self._watchdog) is None:
+        if (reconciler := self._reconciler) is None:
             return None
-        return watchdog.pulse.still(watchdog.config.settings.interval, len(watchdog.duties))
+        return reconciler.pulse.still(
+            reconciler.config.settings.interval, len(reconciler.assignments)
+        )
 
     async def run(self, *ends: asyncio.Event, sentinel: Sentinel | None = None) -> None:
         """Run until SIGTERM, SIGINT, or one of the events. HUP takes the configuration again.
@@ -149,19 +151,19 @@ class Service:
         for wait in waits:
             wait.cancel()
         await _end(own)
-        if self._watchdog is not None:
+        if self._reconciler is not None:
             try:
-                await self._farewell(self._watchdog)
+                await self._on_shutdown(self._reconciler)
             except SpeakerError as error:
                 log.error("at shutdown: %s", error)  # noqa: TRY400 - it says what to do
             with suppress(TimeoutError):
                 async with asyncio.timeout(PARTING):
-                    await self._watchdog.record()
+                    await self._reconciler.record()
         await _end(others)
 
     def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
         return [
-            asyncio.create_task(keep(part, self._troubles.note), name=f"keeper of {part.name}")
+            asyncio.create_task(keep(part, self._alarms.note), name=f"keeper of {part.name}")
             for part in parts
         ]
 
@@ -177,41 +179,41 @@ class Service:
         )
 
     def _with(
-        self, run: Callable[[Watchdog], Coroutine[Any, Any, object]]
+        self, run: Callable[[Reconciler], Coroutine[Any, Any, object]]
     ) -> Callable[[], Coroutine[Any, Any, object]]:
         """Return a part that begins when there is a watchdog."""
 
         async def part() -> None:
             await self._made.wait()
-            if self._watchdog is not None:
-                await run(self._watchdog)
+            if self._reconciler is not None:
+                await run(self._reconciler)
 
         return part
 
     async def _take_configurations(self) -> None:
         """Make the watchdog as soon as that is possible, and give it each new configuration."""
-        while self._watchdog is None:
-            self._watchdog = await asyncio.to_thread(self._make)
-            if self._watchdog is None:
+        while self._reconciler is None:
+            self._reconciler = await asyncio.to_thread(self._make)
+            if self._reconciler is None:
                 await self._reloads.wait(RETRY)
-        watchdog = self._watchdog
+        reconciler = self._reconciler
         if not self._made.is_set():
-            dc, count = watchdog.config.settings.dc.name, len(watchdog.duties)
+            dc, count = reconciler.config.settings.dc.name, len(reconciler.assignments)
             log.warning("started: dc %s, %d prefixes", dc, count)
             self._made.set()
         while True:
             await self._reloads.wait()
             with self._reloads.reading() as outcome:
-                await self._take_new(watchdog, outcome)
+                await self._take_new(reconciler, outcome)
 
-    async def _serve(self, watchdog: Watchdog) -> None:
-        path = watchdog.config.settings.control
-        await control.serve(path, watchdog, reload=self._reloads.result)
+    async def _serve(self, reconciler: Reconciler) -> None:
+        path = reconciler.config.settings.control
+        await control.serve(path, reconciler, reload=self._reloads.result)
 
-    async def _look_at_file(self, watchdog: Watchdog) -> None:
+    async def _look_at_file(self, reconciler: Reconciler) -> None:
         """Say where vip.toml is not what was loaded, before somebody finds out by a restart."""
         while True:
-            await watchdog.look_at_file(self._load)
+            await reconciler.look_at_file(self._load)
             await asyncio.sleep(LOOK_AT_FILE)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -227,12 +229,12 @@ class Service:
             "(systemd: LimitNOFILE=)"
         )
         text = f"{error.strerror}: vip_mgmt may have to wait; {remedy}"
-        self._troubles.note("resources", text)
+        self._alarms.note("resources", text)
         if self._shortage is not None:
             self._shortage.cancel()
-        self._shortage = loop.call_later(SHORT_FOR, self._troubles.note, "resources", "")
+        self._shortage = loop.call_later(SHORT_FOR, self._alarms.note, "resources", "")
 
-    def _make(self) -> Watchdog | None:
+    def _make(self) -> Reconciler | None:
         """Return a watchdog, or None where something must be mended first. May take seconds."""
         try:
             config = self._load()
@@ -241,7 +243,7 @@ class Service:
                 config,
                 self._driver.backend,
                 wake=self._look,
-                troubles=self._troubles,
+                alarms=self._alarms,
                 lock=self._lock,
             )
         except SpeakerError as error:
@@ -265,17 +267,17 @@ class Service:
             raise ConfigError(self._path, (Fault(("node", "backend"), found),))
         return config
 
-    def _load_with_sources(self, watchdog: Watchdog) -> tuple[Config, HealthSource]:
+    def _load_with_sources(self, reconciler: Reconciler) -> tuple[Config, HealthSource]:
         config = self._load()
-        clock, before = watchdog.clock, watchdog.source
+        clock, before = reconciler.clock, reconciler.source
         return config, assemble.sources(config, clock, wake=self._look, before=before)
 
-    async def _take_new(self, watchdog: Watchdog, outcome: Outcome) -> None:
+    async def _take_new(self, reconciler: Reconciler, outcome: ReloadOutcome) -> None:
         """Take the configuration anew. A bad one changes nothing."""
         try:
-            old = watchdog.config
-            config, source = await asyncio.to_thread(self._load_with_sources, watchdog)
-            await watchdog.configure(config, source, self._driver.configure)
+            old = reconciler.config
+            config, source = await asyncio.to_thread(self._load_with_sources, reconciler)
+            await reconciler.configure(config, source, self._driver.configure)
         except Exception as error:
             heed_cancellation()
             outcome.refused(error)
@@ -286,7 +288,7 @@ class Service:
             log.critical("the configuration stays as it was")
             return
         before, after = old.settings, config.settings
-        said = f"configuration applied: {len(watchdog.duties)} prefixes"
+        said = f"configuration applied: {len(reconciler.assignments)} prefixes"
         log.warning("%s", said)
         if _places(before) != _places(after):
             log.critical("%s", _AT_START)

@@ -151,7 +151,7 @@ class _Remembering:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.routes: Mapping[Prefix, Route | Drift | None] = {}
-        self.heal = backend.heal
+        self.read_interval = backend.read_interval
         self.apply = backend.apply
         self.until_sent = backend.until_sent
         self.peers = backend.peers
@@ -192,25 +192,27 @@ class _Run:
         # vip.toml is for what comes, mostly ExaBGP; what is looked at is the bgpd of now.
         self._driver = assemble.driver(config, "quagga")
         shadow = Shadow(self._driver.backend, self.disagreements.note)
-        self.watchdog = assemble.reconciler(config, shadow, clock=clock, dry_run=True, follow=True)
+        self.reconciler = assemble.reconciler(
+            config, shadow, clock=clock, dry_run=True, follow=True
+        )
 
     def _reason(self, prefix: Prefix) -> str:
-        assessment = self.watchdog.assessment
+        assessment = self.reconciler.assessment
         decision = assessment.decisions.get(prefix) if assessment is not None else None
         return decision.reason if decision is not None else "not in the configuration"
 
     def sum_up(self) -> None:
-        self.disagreements.sum_up(len(self.watchdog.duties))
+        self.disagreements.sum_up(len(self.reconciler.assignments))
 
     async def take(self, path: Path) -> None:
         """Take another configuration, which is loaded beside the event loop: it may take seconds."""
 
         def load() -> tuple[Config, HealthSource]:
             config = configuration.load(path, os.environ)
-            return config, assemble.sources(config, self.watchdog.clock)
+            return config, assemble.sources(config, self.reconciler.clock)
 
         config, source = await asyncio.to_thread(load)
-        await self.watchdog.configure(config, source, self._driver.configure)
+        await self.reconciler.configure(config, source, self._driver.configure)
 
 
 def once(config: Config) -> bool:
@@ -222,8 +224,8 @@ def once(config: Config) -> bool:
 
     async def look() -> bool:
         run = _Run(config)
-        await run.watchdog.look()
-        await bgpd.complete(run.watchdog)
+        await run.reconciler.observe_and_read()
+        await bgpd.complete(run.reconciler)
         run.sum_up()
         return not run.disagreements.open
 
@@ -249,9 +251,9 @@ async def _stay(path: Path, config: Config) -> None:
     log.warning(
         "started: dc %s, %d prefixes; nothing is written",
         config.settings.dc.name,
-        len(run.watchdog.duties),
+        len(run.reconciler.assignments),
     )
-    cycles = asyncio.create_task(run_cycles(run.watchdog), name="cycles")
+    cycles = asyncio.create_task(run_cycles(run.reconciler), name="cycles")
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
         reloaded = asyncio.create_task(reload.wait())

@@ -17,7 +17,7 @@ class FollowingStore(Store):
     """What was recorded when it was made; of intents, what operators have recorded since, too."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, rehearse=True)
+        super().__init__(path, in_memory_copy=True)
         self._followed = IntentReader()
         self._last = Intents()
 

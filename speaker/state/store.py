@@ -101,14 +101,14 @@ class Store:
 
     Args:
         path: the file.
-        rehearse: work on a copy in memory; the file stays as it is, or is not made.
+        in_memory_copy: work on a copy in memory; the file stays as it is, or is not made.
     """
 
-    def __init__(self, path: Path, *, rehearse: bool = False) -> None:
+    def __init__(self, path: Path, *, in_memory_copy: bool = False) -> None:
         self._path = path
-        self._rehearse = rehearse
+        self._rehearse = in_memory_copy
         self._writes = threading.RLock()
-        self._reads = self._writes if rehearse else threading.RLock()
+        self._reads = self._writes if in_memory_copy else threading.RLock()
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._was_there = False

@@ -6,10 +6,10 @@ from policy.plan import Announce, Drift
 from policy.route import AsPath, Origin, parse_prefix
 from speaker.backends.quagga.announced import LEAVING, NOT_BEST, announced
 from speaker.backends.quagga.commands import FAULTS, render
-from speaker.backends.quagga.route_map import RouteMap
+from speaker.backends.quagga.route_map import RunningRouteMap
 from speaker.backends.quagga.running_config import Running, parse_running, start_lines
 from speaker.backends.quagga.summary import parse_summary
-from speaker.backends.quagga.table import Path, answered, parse_tables
+from speaker.backends.quagga.table import TablePath, answered, parse_tables
 from tests.golden.recorded import (
     ASN,
     BGP1,
@@ -40,8 +40,8 @@ def test_running_config(dialect: str) -> None:
     assert found.networks == {P1: "BGP1", P2: "BGP2", Q1: "BGP1", Q2: "BGP2"}
     assert found.has(BGP1)
     assert found.has(BGP2)
-    assert not found.has(RouteMap("BGP1", BGP2.sets))
-    assert not found.has(RouteMap("BGP3", BGP1.sets))
+    assert not found.has(RunningRouteMap("BGP1", BGP2.sets))
+    assert not found.has(RunningRouteMap("BGP3", BGP1.sets))
 
 
 @each_dialect
@@ -152,7 +152,7 @@ def test_med_of_any_size() -> None:
     for med in (0, 1, 32768, 4294967295):
         row = f"*> 192.0.2.1/32     0.0.0.0         {med:>10}         32768 64699 e"
         (path,) = parse_tables([head, row]).values()
-        assert path == Path(True, True, med, AsPath((ASN,)), Origin.EGP)  # noqa: FBT003
+        assert path == TablePath(True, True, med, AsPath((ASN,)), Origin.EGP)  # noqa: FBT003
     row = "*> 192.0.2.1/32     0.0.0.0                            32768 i"
     assert parse_tables([head, row])[P1].med is None
 
@@ -168,11 +168,11 @@ def test_only_a_path_of_our_own_counts() -> None:
 
 def test_a_path_that_is_not_announced_as_it_should_be() -> None:
     """Not the best, or without a network line: a drift, which is never taken for announced."""
-    own = Path(valid=True, best=False, med=0, as_path=AsPath(), origin=Origin.IGP)
+    own = TablePath(valid=True, best=False, med=0, as_path=AsPath(), origin=Origin.IGP)
     lines = Running([ASN], {P1: None})
     assert announced(P1, lines, {P1: own}, ASN) == NOT_BEST
     assert isinstance(NOT_BEST, Drift)
-    best = Path(valid=True, best=True, med=0, as_path=AsPath(), origin=Origin.IGP)
+    best = TablePath(valid=True, best=True, med=0, as_path=AsPath(), origin=Origin.IGP)
     assert announced(P1, Running([ASN]), {P1: best}, ASN) == LEAVING
     assert isinstance(LEAVING, Drift)
 

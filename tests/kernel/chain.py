@@ -40,7 +40,7 @@ class BesideExabgp:
     @property
     def pid(self) -> int:
         """The watchdog's process id."""
-        return self.site.watchdog
+        return self.site.reconciler
 
     def kill(self) -> None:
         """End the watchdog at once, and wait for its successor to serve."""
@@ -113,13 +113,13 @@ class Chain:
         }
         merged = merge(merge(DEFAULTS, here), tables)
         self.tables = merged
-        self.watchdog: BesideExabgp | BesideFrr
+        self.reconciler: BesideExabgp | BesideFrr
         if backend == "frr":
-            self.watchdog = BesideFrr(self.host, session.flipped(), merged)
+            self.reconciler = BesideFrr(self.host, session.flipped(), merged)
         else:
             flavour: Flavour = "v5" if backend == "exabgp v5" else "v4"
-            self.watchdog = BesideExabgp(self.host, flavour, session.flipped(), merged)
-        self.site: Site | FrrSite = self.watchdog.site
+            self.reconciler = BesideExabgp(self.host, flavour, session.flipped(), merged)
+        self.site: Site | FrrSite = self.reconciler.site
         self.realservers = self.site.realservers
         self.keepalived = Keepalived(self.host, servers, fifo=self.fifo if fifo else None)
         self.bird.wait_for_sessions(within=60)
@@ -165,12 +165,12 @@ class Chain:
 
     def reload(self, tables: Tables) -> None:
         """Change vip.toml and have the watchdog take it."""
-        before = len(self.watchdog.log())
+        before = len(self.reconciler.log())
         self.tables = merge(self.tables, tables)
         self.site.configure(tables)
-        os.kill(self.watchdog.pid, signal.SIGHUP)
+        os.kill(self.reconciler.pid, signal.SIGHUP)
         eventually(
-            lambda: "configuration applied" in self.watchdog.log()[before:],
+            lambda: "configuration applied" in self.reconciler.log()[before:],
             within=20,
             what="the watchdog's word that it took the configuration",
         )

@@ -241,7 +241,7 @@ class Lives(Rows):
         """What was known is known to the next watchdog, which holds it for what is left of the grace."""
         at.keepalived.stop()
         all_are(at, "unknown")
-        at.watchdog.kill()
+        at.reconciler.kill()
         all_are(at, "unknown")
         at.keepalived.start()
         all_are(at, "up")

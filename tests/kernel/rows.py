@@ -255,7 +255,7 @@ class Realservers(Rows):
                 "reason": "damped: penalty ",
             }
             at.says(PLAIN, realservers=2, **damped)
-            at.watchdog.kill()
+            at.reconciler.kill()
             at.says(PLAIN, realservers=2, **damped)
             assert at.moves() == [(verb, PLAIN) for verb in ("removed", "added", "removed")]
             done = at.mgmt("-a", "192.0.2.1")

@@ -58,7 +58,7 @@ def test_a_fifo_that_somebody_removed(at: Stage) -> None:
     fifo = at.chain.fifo
     fifo.unlink()
     at.chain.keepalived.restart()
-    descriptors = Path(f"/proc/{at.chain.watchdog.pid}/fd")
+    descriptors = Path(f"/proc/{at.chain.reconciler.pid}/fd")
     eventually(
         lambda: fifo in targets(descriptors),
         within=5,

@@ -19,7 +19,7 @@ from speaker.check import world
 from speaker.health.ipvs.families import TellingReader
 from speaker.health.ipvs.netlink import NetlinkReader, connect
 from speaker.health.ipvs.proc import PATH, ProcReader
-from speaker.health.ipvs.table import Counting, Table, TableError, TableReader, Watched
+from speaker.health.ipvs.table import Counting, IpvsTable, TableError, TableReader, Watched
 from speaker.units import address as parse_address
 from tests.kernel import ipvs
 from tests.support.lab.eventually import eventually
@@ -50,11 +50,11 @@ def kernel(loaded: None) -> Iterator[None]:
     ipvs.clear()
 
 
-def read(reader: TableReader) -> Table:
+def read(reader: TableReader) -> IpvsTable:
     return asyncio.run(reader.read())
 
 
-def ordered(shown: Table) -> tuple[dict[Any, Any], dict[int, Any]]:
+def ordered(shown: IpvsTable) -> tuple[dict[Any, Any], dict[int, Any]]:
     """Return a table for comparison: the order of a service's realservers means nothing."""
     return (
         {server: sorted(found, key=str) for server, found in shown.services.items()},
@@ -223,7 +223,7 @@ def test_what_counts(reader: TableReader) -> None:
     }
 
 
-TUNNELS: dict[str, tuple[list[str], Table, dict[int, int | None]]] = {
+TUNNELS: dict[str, tuple[list[str], IpvsTable, dict[int, int | None]]] = {
     "one service": (
         ipvs.service("-f 8", "198.51.100.1:0 -i", flags="-s rr"),
         table({}, {8: {4: [real("198.51.100.1", 0)]}}),
@@ -390,7 +390,7 @@ UNKNOWN = {"changes while it is being read", "a second time in the same table"}
 """What is said of a table that does not stand still: of each try another one, or two halves at last."""
 
 
-def has_been(found: Table) -> bool:
+def has_been(found: IpvsTable) -> bool:
     """Tell whether the restless services were ever as a table has them."""
     has = [
         (number, len(found.services[key]))

@@ -187,14 +187,14 @@ def test_a_bad_configuration_at_start(at: Lab, text: str, status: int) -> None:
     sees(at.bird, FOREIGN, within=15)
     _logged(at, "no routes will change until this is fixed", start)
     at.history.start()
-    watchdog = at.site.watchdog
-    os.kill(watchdog, signal.SIGHUP)
+    reconciler = at.site.reconciler
+    os.kill(reconciler, signal.SIGHUP)
     assert at.site.mgmt("status").returncode == status
     assert at.bird.routes().keys() == {FOREIGN}
     at.site.configure({})
-    os.kill(watchdog, signal.SIGHUP)
+    os.kill(reconciler, signal.SIGHUP)
     sees(at.bird, *ONE, *TWO)
-    assert at.site.watchdog == watchdog
+    assert at.site.reconciler == reconciler
     assert not at.history.events(FOREIGN)
 
 
@@ -215,10 +215,10 @@ def test_the_control_socket_can_not_be_made(at: Lab) -> None:
     start = len(at.site.exabgp.log())
     old = at.site.tables["node"]["control"]
     at.site.configure({"node": {"control": "/nonexistent/control.sock"}})
-    pid = at.site.watchdog
+    pid = at.site.reconciler
     os.kill(pid, signal.SIGKILL)
     _logged(at, "control: /nonexistent/control.sock: No such file or directory", start)
-    assert at.site.watchdog != pid
+    assert at.site.reconciler != pid
     at.site.realservers.close(PORT)
     misses(at.bird, *ONE, *TWO)
     at.site.realservers.open(PORT)
@@ -238,7 +238,7 @@ def test_the_store_can_not_be_used(at: Lab) -> None:
     """Without its store the watchdog does nothing on a guess: routes stay, and it waits."""
     start = len(at.site.exabgp.log())
     at.site.configure({"node": {"state": "/nonexistent/state.sqlite3"}})
-    pid = at.site.watchdog
+    pid = at.site.reconciler
     os.kill(pid, signal.SIGKILL)
     _logged(at, "state: /nonexistent/state.sqlite3: ", start)
     at.site.realservers.close(PORT)

@@ -82,7 +82,7 @@ def at(shared: Lab) -> Lab:
 
 def test_as_root(at: Lab) -> None:
     """Where ExaBGP stays root, so does the watchdog, and all works."""
-    assert Path(f"/proc/{at.site.watchdog}").stat().st_uid == os.geteuid() == 0
+    assert Path(f"/proc/{at.site.reconciler}").stat().st_uid == os.geteuid() == 0
     assert at.site.mgmt("-d", ALONE).returncode == 0
     misses(at.bird, ALONE)
     assert at.site.mgmt("-a", ALONE).returncode == 0
@@ -211,7 +211,7 @@ def test_garbage_does_no_harm(at: Lab) -> None:
     Unknown words, bytes that are no text, JSON cut short or of another kind, huge lines, replies
     that nobody asked for, a stranger's session.
     """
-    pid = at.site.watchdog
+    pid = at.site.reconciler
     for garbage in GARBAGE:
         at.filter.inject(garbage)
         if ALONE in at.bird.routes():
@@ -220,7 +220,7 @@ def test_garbage_does_no_harm(at: Lab) -> None:
         else:
             at.site.realservers.open(OTHER_PORT)
             sees(at.bird, ALONE)
-    assert at.site.watchdog == pid
+    assert at.site.reconciler == pid
     assert {event.prefix for event in at.history.events()} == {ALONE}
     eventually(
         lambda: at.reason(MANY[0]),

@@ -116,7 +116,7 @@ def test_the_watchdog_is_killed_at_any_moment_of_a_drain(at: Lab) -> None:
     at.history.start()
     chance = random.Random(SEED)
     for _ in range(MOMENTS):
-        pid = at.site.watchdog
+        pid = at.site.reconciler
         killer = threading.Timer(chance.uniform(0.1, 0.35), os.kill, (pid, signal.SIGKILL))
         killer.start()
         done = at.site.mgmt("-d", *DRAINED)
@@ -244,7 +244,7 @@ def test_exabgp_reloads(at: Lab, number: signal.Signals) -> None:
     """A reload of ExaBGP, or a restart of its processes, changes no route and lifts no drain."""
     at.drain()
     at.history.start()
-    old = at.site.watchdog
+    old = at.site.reconciler
     at.site.exabgp.signal(number)
     if number is signal.SIGUSR2:
         at.site.succeeded(old)
@@ -266,7 +266,7 @@ def test_exabgp_reloads_while_commands_are_in_flight(
     at.history.start()
     chance = random.Random(SEED)
     for _ in range(times):
-        old = at.site.watchdog
+        old = at.site.reconciler
         reload = threading.Timer(chance.uniform(0.0, 0.4), at.site.exabgp.signal, (number,))
         reload.start()
         done = at.site.mgmt("-d", *DRAINED)
@@ -284,7 +284,7 @@ def test_exabgp_reloads_while_commands_are_in_flight(
 
 def test_exabgp_stops_promptly(at: Lab) -> None:
     """The watchdog never keeps ExaBGP from stopping, and leaves with it."""
-    pid = at.site.watchdog
+    pid = at.site.reconciler
     assert at.site.exabgp.terminate(within=PROMPTLY) == 0
     eventually(lambda: not os.path.exists(f"/proc/{pid}"), within=1, what="no watchdog")  # noqa: PTH110
     assert not (at.site.state / "control.sock").exists()

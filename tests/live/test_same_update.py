@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from policy.assess import duties
+from policy.assess import assignments
 from policy.plan import plan
 from policy.topology import DataCentre
 from speaker.backends.quagga.driver import QuaggaBackend
@@ -147,7 +147,7 @@ def test_same_decision_same_update(both: Both, topology: Topology) -> None:
     """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal."""
     here, dc = _here(topology)
     both.quagga.configure(LOCAL_ASN, SETTINGS, profiles(here))
-    desired = {prefix: duty.route for prefix, duty in duties(here, dc).items()}
+    desired = {prefix: assignment.route for prefix, assignment in assignments(here, dc).items()}
     both.decide(desired)
     expected = {str(prefix): _expected(route) for prefix, route in desired.items()}
     eventually(

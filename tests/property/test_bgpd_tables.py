@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.route import Asn, AsPath, Origin, parse_prefix
-from speaker.backends.quagga.table import Path, answered, parse_tables
+from speaker.backends.quagga.table import TablePath, answered, parse_tables
 from tests.support.fakes.bgpd_table import FORMS, Form, Row, table
 from tests.support.strategies.policy import ANY_ASNS, MEDS, PREFIXES
 
@@ -68,9 +68,9 @@ def rows(draw: st.DrawFn) -> list[Row]:
     return found
 
 
-def expected(of: list[Row]) -> dict[Prefix, Path]:
+def expected(of: list[Row]) -> dict[Prefix, TablePath]:
     return {
-        row.prefix: Path(
+        row.prefix: TablePath(
             "*" in row.codes,
             ">" in row.codes,
             row.med,

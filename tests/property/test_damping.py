@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Memory, assess, duties
-from policy.cases import foresee
+from policy.assess import Assessment, Memory, assess, assignments
+from policy.cases import preview
 from policy.damping import PENALTY, Damping, DampingRule, withdrawn
 from policy.decide import Cause
 from policy.errors import PolicyError
@@ -158,7 +158,7 @@ class Site:
             {} if count is None else {prefix: {WEB: count} for prefix in prefixes}
         )
         result = assess(
-            duties(topology, topology.dcs[0]),
+            assignments(topology, topology.dcs[0]),
             Observation(live, "unreadable"),
             (),
             self.intents,
@@ -277,7 +277,7 @@ def test_an_operator_beats_it() -> None:
     site.look(1000.0, 2)
     assert site.flap(1001.0, 5).cause is Cause.DAMPING
     auto = Intent(Mode.AUTO, "alice", 1.0)
-    assert foresee(site.memory.cases[PREFIX], auto, 1012.0).route
+    assert preview(site.memory.cases[PREFIX], auto, 1012.0).route
     site.intents = {PREFIX: Intent(Mode.FORCED, "alice", 1.0)}
     assert site.look(1012.0, 2).route
     site.intents = {}

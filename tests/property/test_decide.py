@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Duty, Memory, assess, duties
+from policy.assess import Assessment, Assignment, Memory, assess, assignments
 from policy.decide import Cause, Decision, decide
 from policy.errors import PolicyError
 from policy.guard import GuardMemory, GuardRule, Restrained, restrain
@@ -420,7 +420,7 @@ def test_a_failover_is_not_held() -> None:
 class Case:
     """All that an assessment depends on."""
 
-    duties: Mapping[Prefix, Duty]
+    assignments: Mapping[Prefix, Assignment]
     observation: Observation
     unchecked: frozenset[Prefix]
     intents: dict[Prefix, Intent]
@@ -430,7 +430,7 @@ class Case:
 
     def assess(self, memory: Memory, now: float) -> Assessment:
         return assess(
-            self.duties,
+            self.assignments,
             self.observation,
             self.unchecked,
             self.intents,
@@ -450,7 +450,7 @@ def cases(draw: st.DrawFn, topology: Topology) -> Case:
         prefix: found for prefix in prefixes if (found := draw(made.counts())) is not None
     }
     return Case(
-        duties(topology, topology.dcs[0]),
+        assignments(topology, topology.dcs[0]),
         Observation(live, "no ip_vs"),
         draw(some),
         {prefix: draw(made.intents()) for prefix in draw(some)},
@@ -474,10 +474,10 @@ def test_assess(steps: list[Case]) -> None:
         assert fresh.desired == result.desired
         assert fresh.memory.health == result.memory.health
         assert fresh.look_again == result.look_again
-        assert list(result.decisions) == list(case.duties)
-        assert result.health.keys() == case.duties.keys() - case.unchecked
+        assert list(result.decisions) == list(case.assignments)
+        assert result.health.keys() == case.assignments.keys() - case.unchecked
         for prefix, decision in result.decisions.items():
-            assert decision.route in {None, case.duties[prefix].route}
+            assert decision.route in {None, case.assignments[prefix].route}
             assert decision.reason
             intent = case.intents.get(prefix)
             if intent is not None and intent.mode is not Mode.AUTO:
@@ -509,7 +509,7 @@ BETWEEN = one_vip(HealthRule(Thresholds(drop_at=0, restore_at=2)), 2)
 @example(
     [
         Case(
-            duties(BETWEEN, BETWEEN.dcs[0]),
+            assignments(BETWEEN, BETWEEN.dcs[0]),
             Observation({p: {made.SERVICES[0]: 1} for p in BETWEEN.prefixes}),
             frozenset(),
             {},
@@ -524,8 +524,10 @@ def test_health_is_each_prefix_s_own(steps: list[Case]) -> None:
     memory = Memory()
     for now, case in enumerate(steps):
         result = case.assess(memory, now)
-        for prefix, duty in case.duties.items():
-            alone = replace(case, duties={prefix: duty}).assess(replace(memory, cases={}), now)
+        for prefix, assignment in case.assignments.items():
+            alone = replace(case, assignments={prefix: assignment}).assess(
+                replace(memory, cases={}), now
+            )
             assert alone.health.get(prefix) == result.health.get(prefix)
         memory = result.memory
 
@@ -543,7 +545,7 @@ def test_presence_that_was_never_known(presence: Presence | None) -> None:
     """Where it was never known what is here, what is announced goes on, and nothing else begins."""
     topology = one_vip(HealthRule(require_address=True), 3)
     case = Case(
-        duties(topology, topology.dcs[0]),
+        assignments(topology, topology.dcs[0]),
         Observation({p: {made.SERVICES[0]: 1} for p in PREFIXES[:3]}, presence=presence),
         frozenset(PREFIXES[2:3]),
         {},

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, Ends, parse_neighbors
 from tests.support.fakes.exabgp import DIALECTS
 from tests.support.fakes.exabgp_shown import Shown
 from tests.support.strategies import policy as made
@@ -98,7 +98,7 @@ def test_other_texts(lines: list[str]) -> None:
 @given(configurations())
 def test_who_is_who(configured: list[Shown]) -> None:
     """Each session belongs to its neighbour, and no two are called by one name."""
-    known = Neighbors(each.neighbor for each in configured)
+    known = ConfiguredNeighbors(each.neighbor for each in configured)
     for near in known.all:
         assert known.of(near.ends) is near
         stranger = known.of(Ends(near.address, made.PEERS[0]))

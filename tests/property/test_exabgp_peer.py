@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.feed import SentUpdate
 from speaker.backends.exabgp.messages import Garbled, PeerState, Shutdown
 from speaker.backends.exabgp.protocol import NONCE_BITS, Conversation, InStep, OutOfStep, Reply
 from tests.support.fakes.exabgp import HEADER, Daemon
@@ -190,7 +190,7 @@ def test_a_peer_is_not_believed(actions: list[Callable[[Both], None]], seed: int
         both.resynchronise()
         both.settle()
     assert both.asked, "the next command"
-    told = [e for e in both.events if isinstance(e, (PeerState, Update, Shutdown))]
+    told = [e for e in both.events if isinstance(e, (PeerState, SentUpdate, Shutdown))]
     assert not [event for event in told if not isinstance(event, PeerState) or event.up]
 
 

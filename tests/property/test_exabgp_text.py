@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp.announced import Announced
+from speaker.backends.exabgp.announced import ListedRoutes
 from speaker.backends.exabgp.api_text import (
     PREFIXES_PER_LINE,
     as_ebgp,
@@ -26,7 +26,12 @@ from speaker.backends.exabgp.api_text import (
     unreachable,
 )
 from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Shutdown
-from speaker.backends.exabgp.neighbors import Ends, Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.neighbors import (
+    ConfiguredNeighbors,
+    Ends,
+    parse_neighbors,
+    parse_sessions,
+)
 from speaker.backends.exabgp.protocol import (
     MAX_LINE,
     NONCE_BITS,
@@ -44,7 +49,7 @@ from tests.support.strategies import policy as made
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 
 ASN = made.LOCAL_ASN
 ONE = made.ebgp(made.PEERS[0])
@@ -63,14 +68,14 @@ def own_routes(draw: st.DrawFn, count: int = 6) -> list[Route]:
 
 def tell(daemon: Daemon, changes: Iterable[Change], site: made.Site) -> list[str]:
     """Give the lines of changes to ExaBGP, and return them; all must be answered `done`."""
-    lines = [line.text for line in render(changes, Neighbors(site.neighbors), site.hops)]
+    lines = [line.text for line in render(changes, ConfiguredNeighbors(site.neighbors), site.hops)]
     for line in lines:
         assert daemon.answer(line) == ["done"], line
     assert daemon.log == [], "a line went to a neighbour that lacks its family"
     return lines
 
 
-def reached(site: made.Site, version: int) -> list[Neighbor]:
+def reached(site: made.Site, version: int) -> list[ConfiguredNeighbor]:
     hop = next_hop_for(site.hops, version)
     return [
         neighbor
@@ -148,7 +153,7 @@ def test_withdrawn(
 def test_lines(site: made.Site, routes: list[Route], withdrawn: list[Prefix]) -> None:
     """No line has a word that ExaBGP would heed, a byte beyond ASCII, or two families."""
     changes: list[Change] = [*map(Withdraw, withdrawn), *map(Announce, routes)]
-    for line in render(changes, Neighbors(site.neighbors), site.hops):
+    for line in render(changes, ConfiguredNeighbors(site.neighbors), site.hops):
         assert line.text.isascii()
         assert line.text.isprintable()
         assert not [word for word in LIVE_WORDS if word in line.text]
@@ -161,7 +166,7 @@ def test_graceful_shutdown() -> None:
     """The community that would stop ExaBGP by its name is written as a number."""
     attributes = Attributes(AsPath.originated(ASN, 0), communities=(GRACEFUL_SHUTDOWN,))
     route = Route(made.HOSTS_V4[0], attributes)
-    (line,) = render([Announce(route)], Neighbors([ONE]), NextHop())
+    (line,) = render([Announce(route)], ConfiguredNeighbors([ONE]), NextHop())
     assert "community [ 65535:0 ]" in line.text
 
 
@@ -173,7 +178,7 @@ def test_long_lists(count: int) -> None:
         *map(Withdraw, prefixes),
         *(Announce(Route(p, made.SOME[0])) for p in prefixes),
     ]
-    lines = list(render(changes, Neighbors([ONE]), EXPLICIT))
+    lines = list(render(changes, ConfiguredNeighbors([ONE]), EXPLICIT))
     assert [change for line in lines for change in line.changes] == changes
     assert max(len(line.changes) for line in lines) <= PREFIXES_PER_LINE
     assert len(lines) == 2 * -(-count // PREFIXES_PER_LINE)
@@ -182,7 +187,7 @@ def test_long_lists(count: int) -> None:
 @given(own_routes(count=20).filter(bool))
 def test_halves(routes: list[Route]) -> None:
     """The halves of a line ask for the same, and none is empty where there are two changes."""
-    for line in render(map(Announce, routes), Neighbors([ONE]), EXPLICIT):
+    for line in render(map(Announce, routes), ConfiguredNeighbors([ONE]), EXPLICIT):
         if len(line.changes) > 1:
             first, second = line.halves()
             assert (*first.changes, *second.changes) == line.changes
@@ -304,7 +309,7 @@ def test_other_answers(lines: list[str]) -> None:
 def test_read_again(site: made.Site, rounds: list[list[Route]], dialect: Dialect) -> None:
     """What is announced is told as if nothing had been read before, and the same is the same object."""
     daemon = Daemon(site.neighbors, dialect)
-    neighbors = Neighbors(site.neighbors)
+    neighbors = ConfiguredNeighbors(site.neighbors)
     prefixes = {route.prefix for routes in rounds for route in routes}
     listing, announced = None, None
     for routes in rounds:
@@ -318,7 +323,7 @@ def test_read_again(site: made.Site, rounds: list[list[Route]], dialect: Dialect
             assert listing.ribs == parse_listing(lines).ribs
             assert parse_listing([*lines], listing) is listing
             looked = (prefixes, listing.ribs, neighbors, site.hops, ASN)
-            announced, alone = Announced(*looked, announced), Announced(*looked)
+            announced, alone = ListedRoutes(*looked, announced), ListedRoutes(*looked)
             assert announced.routes() == alone.routes()
             assert announced.strays == alone.strays
             assert announced.held() == alone.held()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import duties
+from policy.assess import assignments
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.preference import profile, rank, route, spread
@@ -66,15 +66,25 @@ def test_takeover(topology: Topology) -> None:
 def test_duties(topology: Topology) -> None:
     """A DC has one duty for each prefix, with its own ASN as many times as the profile says."""
     for dc in topology.dcs:
-        found = duties(topology, dc)
+        found = assignments(topology, dc)
         assert tuple(found) == topology.prefixes
-        for prefix, duty in found.items():
-            ranks = duty.address.ranks or duty.vip.ranks
-            assert duty.route.prefix == prefix
-            assert duty.rank == rank(duty.address, dc) == duty.address.prefer.index(dc.name)
-            assert duty.profile == profile(duty.vip, duty.address, dc) == ranks[duty.rank]
-            assert tuple(duty.route.attributes.as_path) == (dc.asn,) * (duty.profile.prepends + 1)
-            assert duty.route.attributes.med == duty.profile.med
+        for prefix, assignment in found.items():
+            ranks = assignment.address.ranks or assignment.vip.ranks
+            assert assignment.route.prefix == prefix
+            assert (
+                assignment.rank
+                == rank(assignment.address, dc)
+                == assignment.address.prefer.index(dc.name)
+            )
+            assert (
+                assignment.profile
+                == profile(assignment.vip, assignment.address, dc)
+                == ranks[assignment.rank]
+            )
+            assert tuple(assignment.route.attributes.as_path) == (dc.asn,) * (
+                assignment.profile.prepends + 1
+            )
+            assert assignment.route.attributes.med == assignment.profile.med
 
 
 @given(st.integers(1, 5), st.integers(0, 40))

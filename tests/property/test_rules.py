@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import Memory, assess, duties
+from policy.assess import Memory, assess, assignments
 from policy.best_path import announcements, best, choices, neighbouring_as
 from policy.guard import GuardRule
 from policy.health import Observation
@@ -18,7 +18,7 @@ from policy.intent import Mode
 from policy.plan import Announce
 from policy.route import MAX_PREPENDS, Asn, Route
 from speaker.backends.exabgp.api_text import as_ebgp, parse_listing, render
-from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.config.settings import NextHop, QuaggaSettings
 from tests.support.fakes.bgpd import Bgpd
@@ -82,7 +82,7 @@ def test_paths(topology: Topology) -> None:
 @st.composite
 def announced(draw: st.DrawFn, topology: Topology, dc: DataCentre) -> dict[Prefix, Route | None]:
     """What a data centre announces of each prefix, with intents, counts and a past of its own."""
-    own = duties(topology, dc)
+    own = assignments(topology, dc)
     some = st.frozensets(st.sampled_from(topology.prefixes)) if own else st.just(frozenset())
     live = {prefix: found for prefix in own if (found := draw(made.counts())) is not None}
     result = assess(
@@ -116,7 +116,7 @@ def test_operators_make_no_tie(topology: Topology, data: st.DataObject) -> None:
 def test_drained_is_not_announced(topology: Topology, data: st.DataObject) -> None:
     """A DC that drained an address never attracts it, and one that forced it announces it."""
     for dc in topology.dcs:
-        own = duties(topology, dc)
+        own = assignments(topology, dc)
         intents = {p: data.draw(made.intents((Mode.DRAINED, Mode.FORCED))) for p in own}
         desired = assess(
             own, Observation({}), (), intents, own, own, GuardRule(0.0, 60.0), Memory(), 0.0
@@ -145,7 +145,7 @@ def test_both_backends(
     neighbor = replace(made.ebgp(made.PEERS[0]), local_as=asn)
     hops = NextHop(made.V4_HOP, made.V6_HOP)
     daemon = Daemon([neighbor], exabgp)
-    for line in render(map(Announce, routes), Neighbors([neighbor]), hops):
+    for line in render(map(Announce, routes), ConfiguredNeighbors([neighbor]), hops):
         assert daemon.answer(line.text) == ["done"]
     rib = parse_listing(tuple(daemon.answer("show adj-rib out extensive")[:-1])).ribs.get(
         neighbor.ends, {}

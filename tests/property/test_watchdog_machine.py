@@ -36,9 +36,9 @@ from tests.support.strategies import policy as made
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
 
-    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.config.settings import Config
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 CONFIG = """
 [node]
@@ -129,9 +129,9 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.life.watch()
 
     @property
-    def watchdog(self) -> Watchdog:
+    def reconciler(self) -> Reconciler:
         """The one that runs now."""
-        return self.life.watchdog
+        return self.life.reconciler
 
     def disturb(self, seconds: float = 0.0) -> None:
         """Note that something goes wrong, and for how long."""
@@ -159,7 +159,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         seconds=st.sampled_from([None, None, 5.0, 400.0]),
     )
     def wish(self, prefixes: set[Prefix], mode: Mode, seconds: float | None) -> None:
-        known = [prefix for prefix in prefixes if prefix in self.watchdog.duties]
+        known = [prefix for prefix in prefixes if prefix in self.reconciler.assignments]
         now = self.clock.wall()
         until = None if seconds is None or mode is Mode.AUTO else now + seconds
         intent = Intent(mode, "alice", now, "because", until)
@@ -168,8 +168,8 @@ class WatchdogMachine(RuleBasedStateMachine):
             self.intents[prefix] = intent
             if intent.restores and self.source.live[prefix] is None:
                 self.certain[prefix] = None
-        self.do(self.watchdog.ask(dict.fromkeys(known, intent)))
-        routes = status.routes(self.watchdog, known)
+        self.do(self.reconciler.apply_intents(dict.fromkeys(known, intent)))
+        routes = status.routes(self.reconciler, known)
         self.disturb()
         if mode is not Mode.DRAINED:
             return
@@ -276,7 +276,7 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     async def reloading(self) -> None:
         loaded = self.config()
-        await self.watchdog.configure(loaded, self.source, self.life.configure)
+        await self.reconciler.configure(loaded, self.source, self.life.configure)
 
     # --- what always holds -----------------------------------------------------------------
 
@@ -316,12 +316,15 @@ class WatchdogMachine(RuleBasedStateMachine):
     @rule(prefix=st.sampled_from(PREFIXES))
     def drain_in_calm(self, prefix: Prefix) -> None:
         """Where nothing is wrong, a drain is done when it returns, and stays for as long as nothing is."""
-        if self.clock.steady() - self.disturbed < HEALED or prefix not in self.watchdog.duties:
+        if (
+            self.clock.steady() - self.disturbed < HEALED
+            or prefix not in self.reconciler.assignments
+        ):
             return
         intent = Intent(Mode.DRAINED, "bob", self.clock.wall())
         self.intents[prefix] = intent
-        self.do(self.watchdog.ask({prefix: intent}))
-        (route,) = status.routes(self.watchdog, [prefix])
+        self.do(self.reconciler.apply_intents({prefix: intent}))
+        (route,) = status.routes(self.reconciler, [prefix])
         assert route.announced is False, route
         self.drained[prefix] = None
         self.do(asyncio.sleep(40.0))
@@ -342,10 +345,10 @@ class WatchdogMachine(RuleBasedStateMachine):
                     for p, prepends in wanted.items()
                     if p not in unsure
                 }, peer
-        shown = {r.prefix: r for r in status.routes(self.watchdog, self.watchdog.duties)}
+        shown = {r.prefix: r for r in status.routes(self.reconciler, self.reconciler.assignments)}
         reached = any(session.up for session in self.exabgp.daemon.sessions.values())
-        for prefix in self.watchdog.duties:
-            seen = self.watchdog.view.confirmed[prefix] is not None
+        for prefix in self.reconciler.assignments:
+            seen = self.reconciler.view.confirmed[prefix] is not None
             route = shown[str(prefix)]
             assert route.as_wanted == (reached or not seen), route
             assert route.announced == (reached and seen), route
@@ -354,7 +357,11 @@ class WatchdogMachine(RuleBasedStateMachine):
             elif not self.override(prefix):
                 self.certain[prefix] = seen
         for prefix, count in self.source.live.items():
-            if count is not None and not self.override(prefix) and prefix in self.watchdog.duties:
+            if (
+                count is not None
+                and not self.override(prefix)
+                and prefix in self.reconciler.assignments
+            ):
                 self.certain[prefix] = bool(count)
         self.do(self.rests())
 
@@ -387,11 +394,11 @@ class WatchdogMachine(RuleBasedStateMachine):
     def desired(self) -> Mapping[Prefix, int | None]:
         """The prepends of each prefix, or None where it is to be withdrawn."""
         wanted: dict[Prefix, int | None] = dict.fromkeys(PREFIXES)
-        for prefix, duty in self.watchdog.duties.items():
+        for prefix, assignment in self.reconciler.assignments.items():
             count, mode = self.source.live[prefix], self.override(prefix)
             alive = bool(self.certain[prefix] if count is None else count)
             if mode is Mode.FORCED or (alive and mode is not Mode.DRAINED):
-                wanted[prefix] = duty.profile.prepends
+                wanted[prefix] = assignment.profile.prepends
         return wanted
 
     def teardown(self) -> None:
@@ -403,7 +410,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         shutil.rmtree(self.directory)
 
 
-def received(neighbor: Neighbor, prefix: Prefix, prepends: int) -> Received:
+def received(neighbor: ConfiguredNeighbor, prefix: Prefix, prepends: int) -> Received:
     """Return what a peer has of a route of ours."""
     own = neighbor.local_as != neighbor.peer_as
     path = (int(neighbor.local_as),) * (prepends + own)

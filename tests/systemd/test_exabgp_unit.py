@@ -55,7 +55,7 @@ def mgmt(lb: LoadBalancer, *arguments: str, user: str = "", status: int = 0) -> 
     return done.stdout + done.stderr
 
 
-def watchdog(lb: LoadBalancer) -> str:
+def reconciler(lb: LoadBalancer) -> str:
     """Return the process id of the watchdog that runs."""
     main = lb.machine.shown(UNIT, "MainPID")
     return lb.machine.sh(f"cat /proc/{main}/task/{main}/children").strip()
@@ -79,7 +79,7 @@ def test_exposure(site: LoadBalancer) -> None:
 @pytest.mark.parametrize("of", ["ExaBGP", "vip_watchdog"])
 def test_rights(site: LoadBalancer, of: str) -> None:
     """Neither process is root, nor has it a capability, nor can it get one."""
-    pid = site.machine.shown(UNIT, "MainPID") if of == "ExaBGP" else watchdog(site)
+    pid = site.machine.shown(UNIT, "MainPID") if of == "ExaBGP" else reconciler(site)
     status = dict(
         line.split(":\t", 1) for line in site.machine.sh(f"cat /proc/{pid}/status").splitlines()
     )
@@ -120,10 +120,10 @@ def test_who_may_do_what(site: LoadBalancer, user: str, may_read: str, may_drain
 def test_reload(site: LoadBalancer) -> None:
     """It takes both files, with neither kill nor pkill, and does not end; a fault in one fails the reload."""
     machine = site.machine
-    before = machine.shown(UNIT, "MainPID"), watchdog(site)
+    before = machine.shown(UNIT, "MainPID"), reconciler(site)
     with steadily(site.bird, has=[ONE, TWO]):
         reload(site)
-    assert (machine.shown(UNIT, "MainPID"), watchdog(site)) == before
+    assert (machine.shown(UNIT, "MainPID"), reconciler(site)) == before
 
 
 def reload(site: LoadBalancer) -> None:
@@ -184,7 +184,7 @@ def test_capability(site: LoadBalancer) -> None:
     machine.write("/etc/systemd/system/exabgp-vip.service.d/ipvs.conf", found[1])
     machine.sh("systemctl daemon-reload; systemctl restart exabgp-vip")
     sees(site.bird, ONE, TWO, within=20)
-    capabilities = machine.sh(f"grep ^CapEff: /proc/{watchdog(site)}/status").split()
+    capabilities = machine.sh(f"grep ^CapEff: /proc/{reconciler(site)}/status").split()
     assert int(capabilities[1], 16) == 1 << 12
     machine.sh("rm /etc/systemd/system/exabgp-vip.service.d/ipvs.conf; systemctl daemon-reload")
     machine.sh("systemctl restart exabgp-vip")
@@ -196,12 +196,12 @@ def test_upgrade(site: LoadBalancer) -> None:
     machine = site.machine
     mgmt(site, "-d", "vip-2.tld", user="alice")
     misses(site.bird, TWO)
-    exabgp, old = machine.shown(UNIT, "MainPID"), watchdog(site)
+    exabgp, old = machine.shown(UNIT, "MainPID"), reconciler(site)
     program = "/opt/vip-speaker/bin/pip show vip-speaker"
     assert f"Version: {VERSIONS[0]}" in machine.sh(program)
     with steadily(site.bird, has=[ONE], lacks=[TWO]):
         site.follow("docs/exabgp.md", "Upgrade", 0, VERSIONS[1])
-        eventually(lambda: watchdog(site) not in {"", old}, within=10, what="another watchdog")
+        eventually(lambda: reconciler(site) not in {"", old}, within=10, what="another watchdog")
         eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
     assert f"Version: {VERSIONS[1]}" in machine.sh(program)
     assert machine.shown(UNIT, "MainPID") == exabgp

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from policy.assess import duties
+from policy.assess import assignments
 from policy.intent import Intent, Mode
 from policy.lint.finding import Code
 from speaker import config
@@ -270,17 +270,17 @@ def test_the_example_of_status() -> None:
     """README shows what status prints of vip.toml.example: the rank, the path, each column's width."""
     loaded = config.load(VIP_TOML, {"VIP_DC": "par1"})
     shown = {}
-    for prefix, duty in duties(loaded.topology, loaded.settings.dc).items():
-        drained = duty.vip.name == "vip-1.tld"
-        shown[duty.vip.name, str(prefix)] = PrefixStatus(
-            vip=duty.vip.name,
+    for prefix, assignment in assignments(loaded.topology, loaded.settings.dc).items():
+        drained = assignment.vip.name == "vip-1.tld"
+        shown[assignment.vip.name, str(prefix)] = PrefixStatus(
+            vip=assignment.vip.name,
             prefix=str(prefix),
             announced=not drained,
             peers=dict.fromkeys(SESSIONS, not drained),
             up=SESSIONS,
-            as_path=tuple(duty.route.attributes.as_path),
-            rank=duty.rank,
-            prepends=duty.profile.prepends,
+            as_path=tuple(assignment.route.attributes.as_path),
+            rank=assignment.rank,
+            prepends=assignment.profile.prepends,
             realservers=2 if drained else 3,
             health="up",
             intent=Mode.DRAINED if drained else Mode.AUTO,

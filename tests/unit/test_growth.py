@@ -13,7 +13,7 @@ from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from speaker import config
 from speaker.control.handlers import Control
-from speaker.reconcile import intents as wish
+from speaker.reconcile.intents import apply_intent
 from speaker.supervision.steps import STEP
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import running
@@ -52,7 +52,7 @@ async def drain(site: Site) -> None:
     await _wish(site, Mode.DRAINED)
 
 
-async def rehearse(site: Site) -> None:
+async def in_memory_copy(site: Site) -> None:
     await _wish(site, Mode.DRAINED, dry_run=True)
 
 
@@ -61,8 +61,8 @@ async def restore(site: Site) -> None:
 
 
 async def _wish(site: Site, mode: Mode, *, dry_run: bool = False) -> None:
-    intent = Intent(mode, "alice", site.watchdog.clock.wall())
-    await wish.take(site.watchdog, [*site.watchdog.duties], intent, dry_run=dry_run)
+    intent = Intent(mode, "alice", site.reconciler.clock.wall())
+    await apply_intent(site.reconciler, [*site.reconciler.assignments], intent, dry_run=dry_run)
 
 
 async def status(site: Site) -> None:
@@ -90,11 +90,11 @@ async def history_of_each(site: Site) -> None:
 
 
 def _each(site: Site) -> str:
-    return "&".join(f"prefix={prefix}" for prefix in site.watchdog.duties)
+    return "&".join(f"prefix={prefix}" for prefix in site.reconciler.assignments)
 
 
 async def _get(site: Site, target: str) -> None:
-    application = Control(site.watchdog).application()
+    application = Control(site.reconciler).application()
     response = await application._handle(make_mocked_request("GET", target))
     assert response.status == 200
 
@@ -107,27 +107,27 @@ async def death(site: Site) -> None:
     for count in (0, 2):
         site.source.live = dict.fromkeys(site.source.live, count)
         for _ in range(3):
-            await site.watchdog.cycle()
+            await site.reconciler.cycle()
             await asyncio.sleep(4.0)
-        await site.watchdog.settle()
+        await site.reconciler.read_back_if_changed()
 
 
 async def reload(site: Site) -> None:
     """The configuration is read and taken again."""
     loaded = config.load(site.directory / "vip.toml", {})
-    await site.watchdog.configure(loaded, site.source, site.life.configure)
-    await site.watchdog.cycle()
+    await site.reconciler.configure(loaded, site.source, site.life.configure)
+    await site.reconciler.cycle()
 
 
 async def rest(site: Site) -> None:
     """Nothing changes, and the daemon is read back."""
-    site.watchdog.wake_and_read()
-    await site.watchdog.cycle()
+    site.reconciler.wake_and_read()
+    await site.reconciler.cycle()
 
 
 SCENES = (
     drain,
-    rehearse,
+    in_memory_copy,
     restore,
     status,
     plan,
@@ -151,8 +151,8 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
                 await drain(site)
             await asyncio.sleep(20.0)
             await rest(site)
-            await site.watchdog.record()  # in a thread of its own, which virtual time has not
-            await site.watchdog.cycle()
+            await site.reconciler.record()  # in a thread of its own, which virtual time has not
+            await site.reconciler.cycle()
             with counting() as work:
                 await scene(site)
             return work
@@ -176,20 +176,20 @@ def test_of_a_watchdog(measure: Callable[..., Work], scene: Any, shape: Any) -> 
 
 async def look_at_drained(site: Site) -> None:
     """Nothing changes, and all are drained."""
-    await site.watchdog.cycle()
+    await site.reconciler.cycle()
 
 
 async def die(site: Site) -> None:
     """The realservers of one VIP die."""
     site.source.live = {**site.source.live, parse_prefix(f"{FIRST}"): 0}
-    await site.watchdog.cycle()
-    assert not site.watchdog.view.believed[parse_prefix(f"{FIRST}")]
+    await site.reconciler.cycle()
+    assert not site.reconciler.view.believed[parse_prefix(f"{FIRST}")]
 
 
 async def die_in_a_reload(site: Site) -> None:
     """The realservers of one VIP die, and the configuration was loaded again and is taken."""
     loaded = await asyncio.to_thread(config.load, site.directory / "vip.toml", {})
-    await site.watchdog.configure(loaded, site.source, site.life.configure)
+    await site.reconciler.configure(loaded, site.source, site.life.configure)
     await die(site)
 
 

@@ -10,7 +10,7 @@ import pytest
 from speaker import vip_mgmt
 from speaker.exit_status import ExitStatus
 from tests.support.lab.growth import Work, assert_linear, counting
-from tests.unit.test_vip_mgmt import state, watchdog
+from tests.unit.test_vip_mgmt import reconciler, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ def run(
     ):
         (place / name).write_text(HEAD.format(directory=place) + text.replace(old, new))
     arguments = ["--config", str(file), *(word.format(place) for word in words)]
-    with watchdog(place, **(answers or {})), counting() as work:
+    with reconciler(place, **(answers or {})), counting() as work:
         status = vip_mgmt.main(arguments)
     assert (status == ExitStatus.USAGE) == (answers is None and "--form" in words)
     return work

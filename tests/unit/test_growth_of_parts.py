@@ -15,9 +15,9 @@ from policy.route import Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.health.addresses import AddressSource
-from speaker.health.ipvs.debounce import Settling
+from speaker.health.ipvs.debounce import Debounce
 from speaker.health.ipvs.proc_text import Parser
-from speaker.health.ipvs.table import Counting, RealServer, Table, VirtualServer, Watched
+from speaker.health.ipvs.table import Counting, IpvsTable, RealServer, VirtualServer, Watched
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.support.fakes import virtual_time
@@ -56,9 +56,11 @@ def topology(prefixes: list[Prefix]) -> Topology:
     return Topology((DataCentre("par1", ASN),), vips)
 
 
-def table(count: int, live: int = 2) -> Table:
+def table(count: int, live: int = 2) -> IpvsTable:
     real = tuple(RealServer(ip_address(f"192.0.2.{n}"), 80, int(n <= live)) for n in (1, 2))
-    return Table({VirtualServer("tcp", FIRST + 4 * number, 80): real for number in range(count)})
+    return IpvsTable(
+        {VirtualServer("tcp", FIRST + 4 * number, 80): real for number in range(count)}
+    )
 
 
 # --- bgpd ----------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def test_of_a_table(prefixes: Callable[[int], list[Prefix]]) -> None:
 
     def measure(count: int) -> Work:
         looks = [render(table(count, live)) for live in (2, 0, 2)]
-        parser, settling = Parser(), Settling()
+        parser, settling = Parser(), Debounce()
         with counting() as work:
             counted = Counting(map(Watched, prefixes(count)))
             for now, text in enumerate(looks):

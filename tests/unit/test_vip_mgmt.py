@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def watchdog(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str, Any]]]:
+def reconciler(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str, Any]]]:
     """A watchdog that answers `/intents` and the like from a script. Yields what it was asked."""
     with _Server(str(directory / "control.sock"), _Handler) as server:
         server.asked = []
@@ -171,7 +171,7 @@ USAGE = [
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
 def test_usage(run: Run, arguments: list[str]) -> None:
     """A command line that makes no sense ends with 255 and a word of what is wrong; nothing is asked."""
-    with watchdog(run.directory) as asked:
+    with reconciler(run.directory) as asked:
         assert run(*arguments) == 255
     assert run.err
     assert not run.out
@@ -215,7 +215,7 @@ def test_wishes(
 ) -> None:
     """Options may stand before and behind the names, and mean what they say."""
     announced = mode != "drained"
-    with watchdog(run.directory, intents=[state(announced=announced)]) as asked:
+    with reconciler(run.directory, intents=[state(announced=announced)]) as asked:
         assert run(*arguments) == 0
     body = {
         "mode": mode,
@@ -229,7 +229,7 @@ def test_wishes(
 
 def test_several_names(run: Run) -> None:
     """Several names are one wish, each prefix once."""
-    with watchdog(run.directory, intents=withdrawn(SECOND, V4, V6)) as asked:
+    with reconciler(run.directory, intents=withdrawn(SECOND, V4, V6)) as asked:
         assert run("-d", "192.0.2.2", "all", "2001:db8::1") == 0
     assert asked[0][2]["prefixes"] == [SECOND, V4, V6]
 
@@ -388,7 +388,7 @@ SAID += [
 @pytest.mark.parametrize(("option", "answer", "status", "lines"), SAID)
 def test_said(run: Run, option: str, answer: dict[str, Any], status: int, lines: list[str]) -> None:
     """What is said on stderr is what the shell toolkit said, and the exit status tells whether it is so."""
-    with watchdog(run.directory, intents=[answer]):
+    with reconciler(run.directory, intents=[answer]):
         assert run(option, V4) == status
     assert run.err == lines
     assert run.out == []
@@ -396,7 +396,7 @@ def test_said(run: Run, option: str, answer: dict[str, Any], status: int, lines:
 
 def test_dry_run(run: Run) -> None:
     """A dry run says that it only would be."""
-    with watchdog(run.directory, intents=[state(announced=False)]):
+    with reconciler(run.directory, intents=[state(announced=False)]):
         assert run("-d", V4, "--dry-run") == 0
     assert run.err == [f"bgp_mgt: would be: Deleting route to {V4}"]
 
@@ -404,7 +404,7 @@ def test_dry_run(run: Run) -> None:
 def test_an_alarm_is_told_once(run: Run) -> None:
     """What is wrong with all prefixes is said once, after what became of each."""
     lost = {"announced": None, "as_wanted": False, "reason": "see TROUBLE", "trouble": ["no way"]}
-    with watchdog(run.directory, intents=[state(V4, **lost), state(V6, **lost)]):
+    with reconciler(run.directory, intents=[state(V4, **lost), state(V6, **lost)]):
         assert run("-d", V4, V6) == 1
     assert run.err.count("bgp_mgt: TROUBLE: no way") == 1
     assert run.err[-1] == "bgp_mgt: TROUBLE: no way"
@@ -428,7 +428,7 @@ def test_what_is_replaced(run: Run, arguments: list[str], said: list[str]) -> No
         state(prefix, announced=mode == "-a", before=mode == "-d", was=was)
         for prefix, was in ((V4, REPLACED), (V6, REPLACED), (SECOND, ""))
     ]
-    with watchdog(run.directory, intents=answers):
+    with reconciler(run.directory, intents=answers):
         assert run(*arguments) == 0
     assert run.err[: len(said)] == [f"bgp_mgt: {line}" for line in said]
     assert len(run.err) == len(said) + 3
@@ -446,7 +446,7 @@ def test_what_is_replaced_without_a_watchdog(run: Run) -> None:
 def test_one_of_several(run: Run) -> None:
     """Where one prefix is not as decided, it is named and the status is 1."""
     answers = [state(announced=False), state(V6, as_wanted=False, reason="no answer")]
-    with watchdog(run.directory, intents=answers):
+    with reconciler(run.directory, intents=answers):
         assert run("-d", "192.0.2.1", "2001:db8::1") == 1
     assert run.err == [
         f"bgp_mgt: Deleting route to {V4}",
@@ -457,7 +457,7 @@ def test_one_of_several(run: Run) -> None:
 
 def test_refused(run: Run) -> None:
     """What the watchdog refuses is said, and nothing is recorded behind its back."""
-    with watchdog(run.directory, intents=(400, {"error": "prefix: 192.0.2.1/32: unknown"})):
+    with reconciler(run.directory, intents=(400, {"error": "prefix: 192.0.2.1/32: unknown"})):
         assert run("-d", V4) == 1
     assert run.err == ["bgp_mgt: prefix: 192.0.2.1/32: unknown"]
     assert not (run.directory / "state.sqlite3").exists()
@@ -465,7 +465,7 @@ def test_refused(run: Run) -> None:
 
 def test_garbage(run: Run) -> None:
     """A watchdog that answers nonsense leaves the outcome unknown: status 1, and a word of what to do."""
-    with watchdog(run.directory, intents=b"<html>"):
+    with reconciler(run.directory, intents=b"<html>"):
         assert run("-d", V4) == 1
     assert "whether it was done is unknown, see vip_mgmt status" in run.err[0]
 
@@ -477,7 +477,7 @@ def test_garbage(run: Run) -> None:
 )
 def test_no_answer_to_the_question(run: Run, answer: Any) -> None:
     """An answer of another form, or about other prefixes, is none: unknown, and recorded here."""
-    with watchdog(run.directory, intents=answer):
+    with reconciler(run.directory, intents=answer):
         assert run("-d", V4) == 1
     assert "whether it was done is unknown" in run.err[0]
     assert run.intents() == {V4: Mode.DRAINED}
@@ -488,7 +488,7 @@ def test_what_the_watchdog_says_acts_on_no_terminal(run: Run, option: str) -> No
     """A watchdog's words are escaped: they neither act on the terminal nor look like other lines."""
     evil = "\x1b[2J\nbgp_mgt: Deleting route to 203.0.113.1/32\x9b"
     answer = state(announced=None, as_wanted=False, reason=evil)
-    with watchdog(run.directory, intents=[answer]):
+    with reconciler(run.directory, intents=[answer]):
         assert run(option, V4) == 1
     assert run.err[-1].endswith(r"\x1b[2J\nbgp_mgt: Deleting route to 203.0.113.1/32\x9b")
 
@@ -498,7 +498,7 @@ def test_what_the_watchdog_says_acts_on_no_terminal(run: Run, option: str) -> No
 )
 def test_no_answer(run: Run, arguments: list[str], recorded: Mode) -> None:
     """A wish is durable although the watchdog hangs, or ends in the midst: vip_mgmt records it then."""
-    with watchdog(run.directory, intents=b"") as asked:
+    with reconciler(run.directory, intents=b"") as asked:
         assert run(*arguments, V4) == 1
     assert asked
     assert run.intents()[V4] is recorded
@@ -513,7 +513,7 @@ def test_no_answer(run: Run, arguments: list[str], recorded: Mode) -> None:
 def test_what_is_only_recorded(run: Run) -> None:
     """A watchdog whose daemon does not answer says that the wish is recorded, and no more: not done."""
     told = {"prefix": V4, "recorded": "drained is recorded; not confirmed within 7 s", "was": ""}
-    with watchdog(run.directory, intents=[told]):
+    with reconciler(run.directory, intents=[told]):
         assert run("-d", V4) == 1
     assert run.err == [f"bgp_mgt: {V4}: {told['recorded']}"]
     assert run.intents() == {}
@@ -521,7 +521,7 @@ def test_what_is_only_recorded(run: Run) -> None:
 
 def test_no_answer_to_a_dry_run(run: Run) -> None:
     """A dry run records nothing, whatever happens."""
-    with watchdog(run.directory, intents=b""):
+    with reconciler(run.directory, intents=b""):
         assert run("-d", V4, "--dry-run") == 1
     assert not (run.directory / "state.sqlite3").exists()
 
@@ -550,7 +550,7 @@ BOTH = {
 @pytest.mark.parametrize("name", ["vip-1.tld", "www.tld", "VIP-1.TLD."])
 def test_by_name(run: Run, name: str) -> None:
     """A name, and an alias of it, mean all addresses of the VIP."""
-    with watchdog(run.directory, intents=withdrawn(V4, V6)) as asked:
+    with reconciler(run.directory, intents=withdrawn(V4, V6)) as asked:
         assert named(run, BOTH, "-d", name) == 0
     assert asked[0][2]["prefixes"] == [V4, V6]
     assert run.err == [f"Route {V4} already removed", f"Route {V6} already removed"]
@@ -558,7 +558,7 @@ def test_by_name(run: Run, name: str) -> None:
 
 def test_nowhere(run: Run) -> None:
     """A name that is nowhere ends with 255 and the toolkit's words, and nothing is done for any name."""
-    with watchdog(run.directory) as asked:
+    with reconciler(run.directory) as asked:
         assert named(run, {}, "-d", V4, "nope.tld") == 255
     assert run.err[-1] == "Unable to lookup nope.tld. Exiting.."
     assert not asked
@@ -566,7 +566,7 @@ def test_nowhere(run: Run) -> None:
 
 def test_not_in_the_configuration(run: Run) -> None:
     """An address that vip.toml lacks ends with 255, and nothing is done for any name."""
-    with watchdog(run.directory) as asked:
+    with reconciler(run.directory) as asked:
         assert run("-d", V4, "203.0.113.9") == 255
     assert run.err == ["203.0.113.9: not in vip.toml; name a VIP, or one of its addresses"]
     assert not asked
@@ -575,7 +575,7 @@ def test_not_in_the_configuration(run: Run) -> None:
 def test_names_that_differ(run: Run) -> None:
     """Where DNS and vip.toml differ it says so, and goes on."""
     script = {**BOTH, "vip-1.tld AAAA": Reply()}
-    with watchdog(run.directory, intents=withdrawn(V4, V6)) as asked:
+    with reconciler(run.directory, intents=withdrawn(V4, V6)) as asked:
         assert named(run, script, "-d", "vip-1.tld") == 0
     assert asked[0][2]["prefixes"] == [V4, V6]
     assert run.err == [
@@ -587,7 +587,7 @@ def test_names_that_differ(run: Run) -> None:
 
 def test_a_name_of_odd_bytes(run: Run) -> None:
     """A name that is no text is refused like any other, and does not break the log."""
-    with watchdog(run.directory) as asked:
+    with reconciler(run.directory) as asked:
         assert run("-d", "\udcff\udcfe") == 255
     assert not asked
     assert run.err[-1].startswith("Unable to lookup ")
@@ -597,7 +597,7 @@ def test_status_of_two_sessions_to_one_address(run: Run) -> None:
     """Peers are told by their address; two sessions to one by a name that has the local one too."""
     other = {**PEER, "name": "203.0.113.11 from 203.0.113.1"}
     answer = {"dc": "par1", "backend": "exabgp", "peers": [other], "routes": [], "trouble": []}
-    with watchdog(run.directory, status=answer):
+    with reconciler(run.directory, status=answer):
         run("status", "--json")
     (peer,) = json.loads("\n".join(run.out))["peers"]
     assert (peer["name"], peer["address"]) == (other["name"], other["address"])
@@ -662,7 +662,7 @@ def test_status(run: Run) -> None:
         "sessions": [],
         "trouble": [],
     }
-    with watchdog(run.directory, status=answer):
+    with reconciler(run.directory, status=answer):
         assert run("status") == 1
         assert run.out[0] == "par1 on exabgp; peers: 203.0.113.11 AS64496 up"
         assert [line.split()[1] for line in run.out[1:]] == ["PREFIX", V4, SECOND]
@@ -697,7 +697,7 @@ def test_status_beside_a_file_with_faults(run: Run) -> None:
     path.write_text(path.read_text() + '[health]\ndrop_at = "none"\n')
     assert run("status") == 255
     assert run.out == []
-    with watchdog(run.directory, status=answer):
+    with reconciler(run.directory, status=answer):
         for words, prefixes in (
             ([], [V4, SECOND]),
             (["all"], [V4, SECOND]),
@@ -718,12 +718,12 @@ def test_status_beside_a_file_with_faults(run: Run) -> None:
 def test_plan(run: Run) -> None:
     """The plan ends with 2 where there is something to do."""
     change = {"action": "withdraw", "prefix": V4, "route": "", "reason": "drained by alice"}
-    with watchdog(run.directory, plan=[change]):
+    with reconciler(run.directory, plan=[change]):
         assert run("plan") == 2
     assert run.out == [f"withdraw  {V4}  (drained by alice)"]
     with_nothing = run.directory / "control.sock"
     with_nothing.unlink()
-    with watchdog(run.directory, plan=[]):
+    with reconciler(run.directory, plan=[]):
         assert run("plan") == 0
     assert run.out == ["no changes: the daemon has what was decided"]
 
@@ -731,7 +731,7 @@ def test_plan(run: Run) -> None:
 def test_history(run: Run) -> None:
     """History is asked for the prefixes that are named."""
     entry = {"time": 1700000000, "prefix": V4, "event": "drained", "reason": "drained by alice"}
-    with watchdog(run.directory, history=[entry]) as asked:
+    with reconciler(run.directory, history=[entry]) as asked:
         assert run("history", V4, V6) == 0
     assert asked[0][1] == "/history?prefix=192.0.2.1%2F32&prefix=2001%3Adb8%3A%3A1%2F128"
     assert run.out[0].startswith(f"2023-11-14T22:13:20Z  {V4}")
@@ -752,7 +752,7 @@ def test_questions_without_a_watchdog(run: Run) -> None:
 @pytest.mark.parametrize("answer", [b"", b"<html>", [], (503, {"error": "busy"})])
 def test_questions_to_a_watchdog_that_gives_no_answer(run: Run, answer: Any) -> None:
     """What is recorded is told all the same, with why there is no more."""
-    with watchdog(run.directory, status=answer, explain=answer):
+    with reconciler(run.directory, status=answer, explain=answer):
         assert run("status", V4) == 1
         assert "TROUBLE: control: " in run.out[1]
         assert "vip_watchdog runs, but does not answer" in run.out[1]
@@ -772,7 +772,7 @@ def test_a_watchdog_of_an_older_version(run: Run) -> None:
         "routes": [route],
         "trouble": [],
     }
-    with watchdog(run.directory, status=answer, intents=[{**route, "announced": False}]):
+    with reconciler(run.directory, status=answer, intents=[{**route, "announced": False}]):
         assert run("status") == 0
         assert run.out[2].split()[:4] == ["vip-1.tld", V4, "yes", "?"]
         assert run("status", "--json") == 0
@@ -794,7 +794,7 @@ def test_status_of_sessions(run: Run) -> None:
         "sessions": ["sessions: down: 203.0.113.12"],
         "trouble": [],
     }
-    with watchdog(run.directory, status=answer):
+    with reconciler(run.directory, status=answer):
         assert run("status") == 1
     assert run.out[0] == "par1 on exabgp; peers: 203.0.113.11 AS64496 up, 203.0.113.12 AS64496 DOWN"
     assert run.out[1] == "TROUBLE: sessions: down: 203.0.113.12"

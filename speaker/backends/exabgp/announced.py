@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from policy.route import Asn, Attributes, Prefix
     from speaker.backends.exabgp.api_text import Sent
-    from speaker.backends.exabgp.neighbors import Ends, Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors, Ends
     from speaker.config.settings import NextHop
     from speaker.units import IpAddress
 
@@ -34,13 +34,13 @@ class Basis(NamedTuple):
     """By what a listing is looked at: which prefixes, of which neighbours, and what they ought to be sent."""
 
     prefixes: frozenset[Prefix]
-    neighbors: tuple[Neighbor, ...]
-    ours: tuple[Neighbor, ...]
+    neighbors: tuple[ConfiguredNeighbor, ...]
+    ours: tuple[ConfiguredNeighbor, ...]
     hops: NextHop
     asn: Asn
 
 
-class Announced:
+class ListedRoutes:
     """One listing of all Adj-RIB-Outs, as far as it is of some prefixes.
 
     Args:
@@ -56,14 +56,14 @@ class Announced:
         self,
         prefixes: Collection[Prefix],
         ribs: Ribs,
-        neighbors: Neighbors,
+        neighbors: ConfiguredNeighbors,
         hops: NextHop,
         asn: Asn,
-        last: Announced | None = None,
+        last: ListedRoutes | None = None,
     ) -> None:
         self._neighbors = neighbors
         self._basis = Basis(frozenset(prefixes), neighbors.all, neighbors.ours, hops, asn)
-        self._ribs: dict[Neighbor, Mapping[Prefix, Sent | str]] = {}
+        self._ribs: dict[ConfiguredNeighbor, Mapping[Prefix, Sent | str]] = {}
         for ends, rib in ribs.items():
             if (neighbor := neighbors.of(ends)) is not None:
                 self._ribs[neighbor] = rib
@@ -78,7 +78,7 @@ class Announced:
         self._seen = self._look(prefixes, last)
 
     def _look(
-        self, wanted: Collection[Prefix], last: Announced | None
+        self, wanted: Collection[Prefix], last: ListedRoutes | None
     ) -> Mapping[Prefix, Route | Drift | None]:
         if last is None or last._basis != self._basis:  # noqa: SLF001 - of the same class
             return {prefix: self._of(prefix) for prefix in wanted}
@@ -120,7 +120,7 @@ class Announced:
         )
 
     def _as_ebgp(
-        self, what: Sent | str, neighbor: Neighbor, hop: IpAddress | None
+        self, what: Sent | str, neighbor: ConfiguredNeighbor, hop: IpAddress | None
     ) -> Attributes | None:
         """See `as_ebgp`. What is one object is judged once: all live as long as the listing."""
         key = id(what), id(neighbor), id(hop)
@@ -128,6 +128,6 @@ class Announced:
             self._judged[key] = as_ebgp(what, neighbor, hop, self._basis.asn)
         return self._judged[key]
 
-    def held(self) -> Mapping[Neighbor, Collection[Prefix]]:
+    def held(self) -> Mapping[ConfiguredNeighbor, Collection[Prefix]]:
         """Return of which prefixes each neighbour of ours is to have a route."""
         return {n: self._listed.get(n, frozenset()) for n in self._neighbors.ours}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.plan import Change
-    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
     from speaker.config.settings import NextHop
     from speaker.units import IpAddress
 
@@ -50,7 +50,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ApiLine:
     """A command and the changes that it asks for."""
 
     command: str
@@ -61,13 +61,15 @@ class Line:
         """The line as ExaBGP reads it."""
         return f"{self.command} nlri {' '.join(str(change.prefix) for change in self.changes)}"
 
-    def halves(self) -> tuple[Line, Line]:
+    def halves(self) -> tuple[ApiLine, ApiLine]:
         """Return two lines that ask for the same."""
         middle = len(self.changes) // 2
-        return Line(self.command, self.changes[:middle]), Line(self.command, self.changes[middle:])
+        return ApiLine(self.command, self.changes[:middle]), ApiLine(
+            self.command, self.changes[middle:]
+        )
 
 
-def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None) -> Sent:
+def sent(attributes: Attributes, neighbor: ConfiguredNeighbor, next_hop: IpAddress | None) -> Sent:
     """Return what one neighbour gets of a route: its own local AS, and on iBGP none but the prepends.
 
     That is what Quagga sends (RFC 4271 §5.1.2).
@@ -79,7 +81,7 @@ def sent(attributes: Attributes, neighbor: Neighbor, next_hop: IpAddress | None)
     return Sent(attributes, next_hop)
 
 
-def unreachable(neighbor: Neighbor, version: int, next_hop: IpAddress | None) -> str:
+def unreachable(neighbor: ConfiguredNeighbor, version: int, next_hop: IpAddress | None) -> str:
     """Return why a neighbour can't be sent routes of a family, or nothing.
 
     `next-hop self` is the local address of the session, which must be of the route's family:
@@ -117,7 +119,9 @@ def render_sent(what: Sent) -> str:
     return " ".join(words)
 
 
-def render(changes: Iterable[Change], neighbors: Neighbors, hops: NextHop) -> Iterator[Line]:
+def render(
+    changes: Iterable[Change], neighbors: ConfiguredNeighbors, hops: NextHop
+) -> Iterator[ApiLine]:
     """Render changes as lines of one family and one set of attributes, withdrawals first.
 
     A line goes to all neighbours that get the same of it. What goes to none has no line.
@@ -134,7 +138,7 @@ def render(changes: Iterable[Change], neighbors: Neighbors, hops: NextHop) -> It
             yield from withdrawals(version, group, neighbors.select(concerned))
     for (version, attributes), group in announce.items():
         hop = next_hop_for(hops, version)
-        given: dict[str, list[Neighbor]] = defaultdict(list)
+        given: dict[str, list[ConfiguredNeighbor]] = defaultdict(list)
         for neighbor in neighbors.of_family(version):
             if not unreachable(neighbor, version, hop):
                 given[render_sent(sent(attributes, neighbor, hop))].append(neighbor)
@@ -142,7 +146,7 @@ def render(changes: Iterable[Change], neighbors: Neighbors, hops: NextHop) -> It
             yield from _lines(f"{neighbors.select(those)} announce attributes {text}", group)
 
 
-def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Iterator[Line]:
+def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Iterator[ApiLine]:
     """Render withdrawals of one family as lines to the neighbours of a selector."""
     return _lines(f"{selector} withdraw attributes next-hop {_NO_HOP[version]}", changes)
 
@@ -152,9 +156,9 @@ def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Itera
 _NO_HOP = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing listens there
 
 
-def _lines(command: str, changes: Sequence[Change]) -> Iterator[Line]:
+def _lines(command: str, changes: Sequence[Change]) -> Iterator[ApiLine]:
     for start in range(0, len(changes), PREFIXES_PER_LINE):
-        yield Line(command.lstrip(), tuple(changes[start : start + PREFIXES_PER_LINE]))
+        yield ApiLine(command.lstrip(), tuple(changes[start : start + PREFIXES_PER_LINE]))
 
 
 _RIB = re.compile(
@@ -270,7 +274,7 @@ def _words(match: re.Match[str], group: str) -> list[str]:
 
 
 def as_ebgp(
-    what: Sent | str, neighbor: Neighbor, hop: IpAddress | None, asn: Asn
+    what: Sent | str, neighbor: ConfiguredNeighbor, hop: IpAddress | None, asn: Asn
 ) -> Attributes | None:
     """Return the attributes of a route that a neighbour was sent, as an eBGP peer of `asn` sees them.
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Withdraw
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.exabgp.announced import Announced
+from speaker.backends.exabgp.announced import ListedRoutes
 from speaker.backends.exabgp.api_text import (
     parse_listing,
     render,
 )
 from speaker.backends.exabgp.messages import Garbled, PeerState
-from speaker.backends.exabgp.neighbors import Neighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp.obstacles import no_hop, nobody, trouble
 from speaker.backends.exabgp.pipe import Pipe
 from speaker.backends.exabgp.requests import Requests
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from policy.route import Asn, Prefix
     from speaker.backends.base import Daemon, SentTo
     from speaker.backends.exabgp.api_text import Listing
-    from speaker.backends.exabgp.feed import Update
-    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.feed import SentUpdate
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.backends.exabgp.staleness import Attempt
     from speaker.config.settings import ExabgpSettings
 
@@ -49,7 +49,7 @@ SENT_WITHIN_EACH = 0.001
 class ExabgpBackend:
     """The ExaBGP that spawned us. `run` must be running, as `Pipe` says."""
 
-    heal = 30.0
+    read_interval = 30.0
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class ExabgpBackend:
         self._wake = wake
         self._daemon: Daemon | None = None
         self._requests = Requests(self._pipe)
-        self._neighbors = Neighbors()
+        self._neighbors = ConfiguredNeighbors()
         self._listing: Listing | None = None
-        self._announced: Announced | None = None
-        self._strays: Mapping[Neighbor, Collection[Prefix]] = {}
+        self._announced: ListedRoutes | None = None
+        self._strays: Mapping[ConfiguredNeighbor, Collection[Prefix]] = {}
         self._sessions = Sessions()
-        self._up: Mapping[Neighbor, bool] = {}
+        self._up: Mapping[ConfiguredNeighbor, bool] = {}
         self._told = Told()
         self._news = asyncio.Event()
         self._stale = Staleness(settle, calm)
@@ -104,7 +104,7 @@ class ExabgpBackend:
         self._stale.began(self._sessions.began)
         await self._pipe.run()
 
-    def _hear(self, event: PeerState | Update | Garbled) -> None:
+    def _hear(self, event: PeerState | SentUpdate | Garbled) -> None:
         self._told.take(event)
         match event:
             case PeerState():
@@ -197,7 +197,7 @@ class ExabgpBackend:
         is_settling = self._stale.is_settling(now)
         if attempt.is_calm and not is_settling:
             self._send_again_what_is_missing(held)
-        settled = (
+        converged = (
             all(peer.up for peer in self.peers())
             and not is_settling
             and attempt.is_calm
@@ -209,16 +209,18 @@ class ExabgpBackend:
             routes,
             doubtful,
             trouble(self._daemon, self._neighbors, self._strays),
-            settled=settled,
+            converged=converged,
             sent=sent,
         )
 
-    async def _list(self, prefixes: Collection[Prefix]) -> Announced:
+    async def _list(self, prefixes: Collection[Prefix]) -> ListedRoutes:
         """Have all that ExaBGP holds for its neighbours listed."""
         lines = await self._pipe.ask_lines("show adj-rib out extensive")
         listing = parse_listing(lines, self._listing)
         hops, asn = self._settings.next_hop, self._asn
-        announced = Announced(prefixes, listing.ribs, self._neighbors, hops, asn, self._announced)
+        announced = ListedRoutes(
+            prefixes, listing.ribs, self._neighbors, hops, asn, self._announced
+        )
         self._listing, self._announced = listing, announced
         self._strays = announced.strays
         return announced
@@ -237,7 +239,7 @@ class ExabgpBackend:
 
     async def _look_at_neighbors(self) -> None:
         lines = await self._pipe.ask_lines("show neighbor configuration")
-        self._neighbors = Neighbors(parse_neighbors(lines), self._settings.process)
+        self._neighbors = ConfiguredNeighbors(parse_neighbors(lines), self._settings.process)
         self._sessions.ask()
         shown = parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
         missed = self._sessions.shown(shown, asyncio.get_running_loop().time())
@@ -249,11 +251,11 @@ class ExabgpBackend:
     # --- who was sent what ------------------------------------------------------------------
 
     def _sent(
-        self, prefixes: Collection[Prefix], held: Mapping[Neighbor, Collection[Prefix]]
+        self, prefixes: Collection[Prefix], held: Mapping[ConfiguredNeighbor, Collection[Prefix]]
     ) -> Mapping[Prefix, SentTo]:
         """Return who was sent each prefix: by what it tells, else what it holds for it is the best there is."""
 
-        def has(neighbor: Neighbor) -> Callable[[Prefix, str], bool | None]:
+        def has(neighbor: ConfiguredNeighbor) -> Callable[[Prefix, str], bool | None]:
             told, holds = self._told.of(neighbor), held.get(neighbor, ())
             if told is not None:
                 return lambda _, text: told.has(text)
@@ -261,7 +263,9 @@ class ExabgpBackend:
 
         return WhoWasSent(prefixes, self._neighbors, has)
 
-    def _send_again_what_is_missing(self, held: Mapping[Neighbor, Collection[Prefix]]) -> None:
+    def _send_again_what_is_missing(
+        self, held: Mapping[ConfiguredNeighbor, Collection[Prefix]]
+    ) -> None:
         """Have all sent again if a session that is up was not sent what is held for it: once for the same."""
         if self._stale.is_newly_missing(self._told.missing(held, self._up)):
             self._wake()

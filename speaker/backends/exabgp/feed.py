@@ -26,7 +26,7 @@ MAX_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class SentUpdate:
     """An UPDATE that a session was sent, in the text of its prefixes."""
 
     ends: Ends
@@ -52,7 +52,7 @@ class Sendings:
         self._whole = False
         self._sent.clear()
 
-    def take(self, update: Update) -> None:
+    def take(self, update: SentUpdate) -> None:
         """Take over an UPDATE. What it both withdraws and announces is announced (RFC 4271 §4.3)."""
         self._note(update.withdrawn, announced=False)
         self._note(update.announced, announced=True)
@@ -77,7 +77,7 @@ class Feed:
     def __init__(self) -> None:
         self.sessions: defaultdict[Ends, Sendings] = defaultdict(Sendings)
 
-    def take(self, update: Update) -> None:
+    def take(self, update: SentUpdate) -> None:
         """Take over what a session was sent."""
         self.session(update.ends).take(update)
 

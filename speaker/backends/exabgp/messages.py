@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.feed import SentUpdate
 from speaker.backends.exabgp.neighbors import Ends
 
 
@@ -39,7 +39,7 @@ class Garbled:
     line: str
 
 
-Message = PeerState | Update | Shutdown | Ignored | Garbled
+Message = PeerState | SentUpdate | Shutdown | Ignored | Garbled
 
 
 def parse_message(line: str) -> Message:
@@ -95,10 +95,10 @@ def _event(message: Any) -> Message | None:
 _FAMILIES = ("ipv4 unicast", "ipv6 unicast")
 
 
-def _parse_update(ends: Ends, update: dict[str, Any]) -> Update:
+def _parse_update(ends: Ends, update: dict[str, Any]) -> SentUpdate:
     """Parse what a session was sent: `withdraw` has lists by family, `announce` lists by next hop in it."""
     withdrawn, announced = update.get("withdraw", {}), update.get("announce", {})
-    return Update(
+    return SentUpdate(
         ends,
         tuple(_nlri(each) for family in _FAMILIES for each in withdrawn.get(family, ())),
         tuple(

@@ -44,7 +44,7 @@ _CHOSEN = {"auto", "None"}
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbor:
+class ConfiguredNeighbor:
     """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
 
     `told` are those of `processes` that are told of each UPDATE as it is sent.
@@ -76,7 +76,7 @@ class Neighbor:
         )
 
 
-class Neighbors:
+class ConfiguredNeighbors:
     """The neighbours of a configuration, to be found by what ExaBGP says of sessions.
 
     Args:
@@ -85,7 +85,9 @@ class Neighbors:
             be ours.
     """
 
-    def __init__(self, neighbors: Iterable[Neighbor] = (), process: str | None = None) -> None:
+    def __init__(
+        self, neighbors: Iterable[ConfiguredNeighbor] = (), process: str | None = None
+    ) -> None:
         self.all = tuple(neighbors)
         self.ours = tuple(
             neighbor
@@ -97,15 +99,15 @@ class Neighbors:
         self._by_ends = {neighbor.ends: neighbor for neighbor in self.all}
         self._to = Counter(neighbor.address for neighbor in self.all)
 
-    def of(self, ends: Ends) -> Neighbor | None:
+    def of(self, ends: Ends) -> ConfiguredNeighbor | None:
         """Return the neighbour of a session: where no other has its local address, ExaBGP chose it."""
         return self._by_ends.get(ends) or self._by_ends.get(Ends(ends.peer, None))
 
-    def of_family(self, version: int) -> Sequence[Neighbor]:
+    def of_family(self, version: int) -> Sequence[ConfiguredNeighbor]:
         """Return those of ours that have IPv4 or IPv6 unicast."""
         return [neighbor for neighbor in self.ours if version in neighbor.families]
 
-    def select(self, neighbors: Sequence[Neighbor]) -> str:
+    def select(self, neighbors: Sequence[ConfiguredNeighbor]) -> str:
         """Return what makes a line go to some neighbours alone: to all, nothing is needed.
 
         A neighbour that does not have the family of a line's routes must not get it: ExaBGP would
@@ -115,13 +117,13 @@ class Neighbors:
             return ""
         return " , ".join(neighbor.selector for neighbor in neighbors)
 
-    def name(self, neighbor: Neighbor) -> str:
+    def name(self, neighbor: ConfiguredNeighbor) -> str:
         """Return what people call it: its address, and from where, if several sessions go there."""
         if self._to[neighbor.address] < 2:
             return str(neighbor.address)
         return f"{neighbor.address} from {neighbor.local_address or 'auto'}"
 
-    def peers(self, up: Mapping[Neighbor, bool]) -> tuple[Peer, ...]:
+    def peers(self, up: Mapping[ConfiguredNeighbor, bool]) -> tuple[Peer, ...]:
         """Return ours as peers. A session that `up` lacks is not known to be up or down."""
         return tuple(
             Peer(
@@ -138,7 +140,7 @@ class Neighbors:
 _FAMILIES = {"ipv4 unicast": 4, "ipv6 unicast": 6}
 
 
-def parse_neighbors(lines: Iterable[str]) -> tuple[Neighbor, ...]:
+def parse_neighbors(lines: Iterable[str]) -> tuple[ConfiguredNeighbor, ...]:
     """Parse the answer to `show neighbor configuration`.
 
     A neighbour without a process can't be one of those that we speak to: where it is of a form that
@@ -170,7 +172,7 @@ def _unknown_form(what: str) -> BackendError:
     )
 
 
-def _neighbor(name: str, section: Section) -> Neighbor:
+def _neighbor(name: str, section: Section) -> ConfiguredNeighbor:
     families = {
         _FAMILIES[family]
         for each in section.named("family")
@@ -178,7 +180,7 @@ def _neighbor(name: str, section: Section) -> Neighbor:
         if family in _FAMILIES
     }
     ends = Ends.parse(name, section.value("local-address") or "auto")
-    return Neighbor(
+    return ConfiguredNeighbor(
         ends.peer,
         ends.local,
         Asn(int(section.value("local-as") or "")),

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.backends.base import Daemon
-    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
     from speaker.config.settings import NextHop
 
 NOBODY = "no neighbor of ExaBGP has this process"
 LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
 
 
-def nobody(neighbors: Neighbors, version: int) -> str:
+def nobody(neighbors: ConfiguredNeighbors, version: int) -> str:
     """Return why there is no neighbour to send routes of a family to, or nothing."""
     if not neighbors.ours:
         return NOBODY
@@ -27,21 +27,23 @@ def nobody(neighbors: Neighbors, version: int) -> str:
     return ""
 
 
-def no_hop(neighbors: Neighbors, version: int, hops: NextHop) -> str:
+def no_hop(neighbors: ConfiguredNeighbors, version: int, hops: NextHop) -> str:
     """Return why routes of a family can't reach every neighbour that has it, or nothing."""
     hop = next_hop_for(hops, version)
     concerned = neighbors.of_family(version)
     return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
 
 
-def keeps(neighbors: Neighbors, neighbor: Neighbor) -> str:
+def keeps(neighbors: ConfiguredNeighbors, neighbor: ConfiguredNeighbor) -> str:
     """Say that a neighbour keeps a prefix that can't be withdrawn from it."""
     name = neighbors.name(neighbor)
     return f"neighbor {name} has it, and its api does not list this process"
 
 
 def trouble(
-    daemon: Daemon | None, neighbors: Neighbors, strays: Mapping[Neighbor, Collection[Prefix]]
+    daemon: Daemon | None,
+    neighbors: ConfiguredNeighbors,
+    strays: Mapping[ConfiguredNeighbor, Collection[Prefix]],
 ) -> str:
     """Return what is wrong with ExaBGP and its neighbours, or nothing.
 
@@ -56,7 +58,9 @@ def trouble(
     return "; ".join([*unknown, *none, *lost])
 
 
-def _out_of_reach(neighbors: Neighbors, neighbor: Neighbor, prefixes: Collection[Prefix]) -> str:
+def _out_of_reach(
+    neighbors: ConfiguredNeighbors, neighbor: ConfiguredNeighbor, prefixes: Collection[Prefix]
+) -> str:
     return (
         f"neighbor {neighbors.name(neighbor)} has {len(prefixes)} of our prefixes, such as "
         f"{min(prefixes, key=str)}, and its api does not list this process, so they can't be "

@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from speaker.backends.base import BackendError
-from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.feed import SentUpdate
 from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Shutdown
 from speaker.backends.exabgp.protocol import NONCE_BITS, Conversation, InStep, OutOfStep, Reply
 from speaker.backends.exabgp.version import of_silence
@@ -53,7 +53,7 @@ class Pipe:
         reader: asyncio.StreamReader,
         write: Callable[[bytes], object],
         *,
-        told: Callable[[PeerState | Update | Garbled], None],
+        told: Callable[[PeerState | SentUpdate | Garbled], None],
         patience: float,
     ) -> None:
         self._reader = reader
@@ -96,7 +96,7 @@ class Pipe:
             case Reply():
                 if self._reply is not None and not self._reply.done():
                     self._reply.set_result(event)
-            case PeerState() | Update():
+            case PeerState() | SentUpdate():
                 self._told(event)
             case Garbled(line):
                 log.error("ExaBGP: garbled: %.200r", line)

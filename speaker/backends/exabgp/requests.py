@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.exabgp.api_text import Line
+    from speaker.backends.exabgp.api_text import ApiLine
     from speaker.backends.exabgp.pipe import Pipe
 
 REFUSED = "ExaBGP answered error; see ExaBGP's log"
@@ -34,7 +34,7 @@ class Requests:
         self._lost: set[Prefix] = set()
 
     async def ask_for(
-        self, changes: Sequence[Change], render: Callable[[Sequence[Change]], Iterable[Line]]
+        self, changes: Sequence[Change], render: Callable[[Sequence[Change]], Iterable[ApiLine]]
     ) -> dict[Prefix, str]:
         """Ask for changes, by the lines that they are rendered as, and return what failed, and why.
 
@@ -43,7 +43,7 @@ class Requests:
         """
         together = [change for change in changes if change.prefix not in self._lost]
         alone = [[change] for change in changes if change.prefix in self._lost]
-        lines: Iterator[Line] = chain.from_iterable(map(render, (together, *alone)))
+        lines: Iterator[ApiLine] = chain.from_iterable(map(render, (together, *alone)))
         failures: dict[Prefix, str] = {}
         for line in lines:
             try:
@@ -53,7 +53,7 @@ class Requests:
                 failures |= dict.fromkeys((change.prefix for change in left), str(error))
         return failures
 
-    async def is_taken(self, line: Line) -> bool:
+    async def is_taken(self, line: ApiLine) -> bool:
         """Ask for a line that may well be refused as a whole, and return whether it was taken.
 
         One whose reply is lost was not, as far as is known.
@@ -63,7 +63,7 @@ class Requests:
         except BackendError:
             return False
 
-    async def _line(self, line: Line) -> dict[Prefix, str]:
+    async def _line(self, line: ApiLine) -> dict[Prefix, str]:
         """Ask for a line's changes. One that is refused is halved until the culprits stand alone."""
         failures: dict[Prefix, str] = {}
         refused, innocent = 0, False

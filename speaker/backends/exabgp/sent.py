@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.backends.base import SentTo
-    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
 
 
 class WhoWasSent(Mapping["Prefix", "SentTo"]):
@@ -29,8 +29,8 @@ class WhoWasSent(Mapping["Prefix", "SentTo"]):
     def __init__(
         self,
         prefixes: Collection[Prefix],
-        neighbors: Neighbors,
-        has: Callable[[Neighbor], Callable[[Prefix, str], bool | None]],
+        neighbors: ConfiguredNeighbors,
+        has: Callable[[ConfiguredNeighbor], Callable[[Prefix, str], bool | None]],
     ) -> None:
         self._prefixes = prefixes
         self._concerned: Mapping[

@@ -13,7 +13,7 @@ from speaker.backends.exabgp.feed import MAX_SESSIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from speaker.backends.exabgp.neighbors import Ends, Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors, Ends
 
 # How long a session is up is shown in whole seconds.
 SLACK = 2.0
@@ -64,9 +64,9 @@ class Sessions:
                 missed.append(ends)
         return missed
 
-    def of(self, neighbors: Neighbors) -> Mapping[Neighbor, bool]:
+    def of(self, neighbors: ConfiguredNeighbors) -> Mapping[ConfiguredNeighbor, bool]:
         """Return of each neighbour whether its session is up, where that is known."""
-        found: dict[Neighbor, bool] = {}
+        found: dict[ConfiguredNeighbor, bool] = {}
         for ends, up in self._up.items():
             if (neighbor := neighbors.of(ends)) is not None:
                 found[neighbor] = up or found.get(neighbor, False)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
     from speaker.backends.exabgp.requests import Requests
 
 
 async def withdraw_strays(
     changes: Sequence[Change],
-    neighbors: Neighbors,
-    strays: Mapping[Neighbor, Collection[Prefix]],
+    neighbors: ConfiguredNeighbors,
+    strays: Mapping[ConfiguredNeighbor, Collection[Prefix]],
     requests: Requests,
 ) -> Mapping[Prefix, str]:
     """Withdraw strays. 4.2 takes that until the session starts again, 5.0 never does.

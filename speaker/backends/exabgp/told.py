@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.backends.exabgp.feed import Feed, Sendings, Update
+from speaker.backends.exabgp.feed import Feed, Sendings, SentUpdate
 from speaker.backends.exabgp.messages import Garbled, PeerState
-from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from policy.route import Prefix
-    from speaker.backends.exabgp.neighbors import Ends, Neighbor
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, Ends
 
 
 class Told:
@@ -21,10 +21,10 @@ class Told:
     def __init__(self) -> None:
         """Know nothing: sessions may be up already."""
         self._feed = Feed()
-        self._neighbors = Neighbors()
-        self._telling: Mapping[Neighbor, Sendings] = {}
+        self._neighbors = ConfiguredNeighbors()
+        self._telling: Mapping[ConfiguredNeighbor, Sendings] = {}
 
-    def take(self, event: PeerState | Update | Garbled) -> None:
+    def take(self, event: PeerState | SentUpdate | Garbled) -> None:
         """Take over what ExaBGP told."""
         match event:
             case PeerState(ends):
@@ -32,12 +32,14 @@ class Told:
                 neighbor = self._neighbors.of(ends)
                 if neighbor is not None and neighbor not in self._telling:
                     self._feed.session(ends).forget()
-            case Update():
+            case SentUpdate():
                 self._feed.take(event)
             case Garbled():
                 self._feed.forget_all()
 
-    def look(self, neighbors: Neighbors, process: str | None, missed: Iterable[Ends]) -> None:
+    def look(
+        self, neighbors: ConfiguredNeighbors, process: str | None, missed: Iterable[Ends]
+    ) -> None:
         """Take over of which neighbours it tells us.
 
         Of one that it did not tell of until now, what it told since is kept: it began to tell before
@@ -61,21 +63,21 @@ class Told:
         for ends in missed:
             self._feed.session(ends).forget()
 
-    def _session(self, neighbor: Neighbor) -> Sendings:
+    def _session(self, neighbor: ConfiguredNeighbor) -> Sendings:
         """Return what a neighbour's session was sent: ExaBGP may choose its local address."""
         known = (
             s for ends, s in self._feed.sessions.items() if self._neighbors.of(ends) == neighbor
         )
         return next(known, None) or self._feed.sessions[neighbor.ends]
 
-    def of(self, neighbor: Neighbor) -> Sendings | None:
+    def of(self, neighbor: ConfiguredNeighbor) -> Sendings | None:
         """Return what a neighbour is sent, where it tells us of all of it."""
         return self._telling.get(neighbor)
 
     # --- where it is not as it should be ------------------------------------------------------
 
     def doubts(
-        self, absent: Iterable[Prefix], up: Mapping[Neighbor, bool]
+        self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
     ) -> tuple[set[Prefix], set[Prefix]]:
         """Return the prefixes that ExaBGP does not hold, and that somebody was sent, or may have been.
 
@@ -98,7 +100,9 @@ class Told:
                 unknown.add(prefix)
         return phantoms, unknown
 
-    def unproven(self, absent: Iterable[Prefix], up: Mapping[Neighbor, bool]) -> set[Prefix]:
+    def unproven(
+        self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
+    ) -> set[Prefix]:
         """Return the prefixes that ExaBGP does not hold, and that somebody may have been sent."""
         nothing = Sendings()
         may_have = {
@@ -112,7 +116,9 @@ class Told:
         return {p for p in absent if any(s.has(str(p)) is not False for s in may_have[p.version])}
 
     def missing(
-        self, held: Mapping[Neighbor, Collection[Prefix]], up: Mapping[Neighbor, bool]
+        self,
+        held: Mapping[ConfiguredNeighbor, Collection[Prefix]],
+        up: Mapping[ConfiguredNeighbor, bool],
     ) -> frozenset[tuple[str, str]]:
         """Return what ExaBGP holds for a session that is up, and what that was not sent: by its name."""
         return frozenset(

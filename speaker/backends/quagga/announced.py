@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.backends.quagga.running_config import Running
-    from speaker.backends.quagga.table import Path
+    from speaker.backends.quagga.table import TablePath
 
 NOT_BEST = Drift("our path is valid and not the best")
 LEAVING = Drift("our path without a network line: redistributed, or just being removed")
@@ -22,7 +22,7 @@ PASSING = (NOT_BEST, LEAVING)
 
 
 def announced(
-    prefix: Prefix, running: Running, paths: Mapping[Prefix, Path], asn: Asn
+    prefix: Prefix, running: Running, paths: Mapping[Prefix, TablePath], asn: Asn
 ) -> Route | Drift | None:
     """Return what bgpd announces of a prefix: nothing, a whole route, or what is wrong with it.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift
 from speaker.backends.base import BackendError, Daemon, Peer, Reading
 from speaker.backends.quagga.reader import Reader
-from speaker.backends.quagga.route_map import RouteMap, route_map
+from speaker.backends.quagga.route_map import RunningRouteMap, route_map
 from speaker.backends.quagga.version import untested
 from speaker.backends.quagga.writer import Writer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
     from speaker.backends.quagga.running_config import Running
-    from speaker.backends.quagga.summary import Session
+    from speaker.backends.quagga.summary import SummarySession
     from speaker.backends.quagga.vtysh import Vtysh
     from speaker.config.settings import QuaggaSettings
 
@@ -38,7 +38,7 @@ QUAGGAS_WAITS = (0.5,) * 5
 class QuaggaBackend:
     """bgpd, as one vtysh at a time sees it."""
 
-    heal = 5.0  # a bgpd that restarts announces what its file has, drained or not
+    read_interval = 5.0  # a bgpd that restarts announces what its file has, drained or not
 
     def __init__(
         self, vtysh: Vtysh, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -55,14 +55,14 @@ class QuaggaBackend:
         self._running: Running | None = None
         self._seen: Running | None = None
         self._changed = False
-        self._sessions: Sequence[Session] = ()
+        self._sessions: Sequence[SummarySession] = ()
 
     def configure(self, asn: Asn, settings: QuaggaSettings, profiles: Collection[Profile]) -> None:
         """Take the data centre's ASN and the profiles that its routes may have."""
         self._asn = asn
         names = settings.route_map
         self._maps_are_ours = isinstance(names, str)
-        self._maps: dict[Attributes, RouteMap] = {}
+        self._maps: dict[Attributes, RunningRouteMap] = {}
         self._unnamed: dict[Attributes, str] = {}
         for profile in profiles:
             attributes = profile.attributes(asn)

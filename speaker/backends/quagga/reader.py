@@ -11,7 +11,7 @@ from speaker.backends.quagga import sent as quagga_sent
 from speaker.backends.quagga.announced import PASSING, announced
 from speaker.backends.quagga.commands import FAULTS
 from speaker.backends.quagga.running_config import END, Running, is_whole, parse_running
-from speaker.backends.quagga.summary import Session, parse_summary
+from speaker.backends.quagga.summary import SummarySession, parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
 from speaker.backends.quagga.vtysh import NotRunningError, VtyshError
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from policy.route import Asn, Prefix, Route
     from speaker.backends.base import SentTo
-    from speaker.backends.quagga.route_map import RouteMap
-    from speaker.backends.quagga.table import Path
+    from speaker.backends.quagga.route_map import RunningRouteMap
+    from speaker.backends.quagga.table import TablePath
     from speaker.backends.quagga.vtysh import Vtysh
 
 # The tables are the last, because theirs is the end that shows whether all in front of it is there.
@@ -37,13 +37,13 @@ NOT_WHOLE = "bgpd: its answer is incomplete; it may just have ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BgpdSeen:
     """What one look showed. `answers` are the lines behind running-config, `paths` our own in them."""
 
     running: Running
-    sessions: Sequence[Session]
+    sessions: Sequence[SummarySession]
     answers: Sequence[str]
-    paths: Mapping[Prefix, Path]
+    paths: Mapping[Prefix, TablePath]
     routes: Mapping[Prefix, Route | Drift | None]
 
     @property
@@ -72,7 +72,7 @@ class Reader:
         """Make a reader, which `configure` makes ready."""
         self._vtysh = vtysh
 
-    def configure(self, asn: Asn, maps: Collection[RouteMap]) -> None:
+    def configure(self, asn: Asn, maps: Collection[RunningRouteMap]) -> None:
         """Take the data centre's ASN and the route-maps that its profiles want."""
         self._asn, self._maps = asn, maps
 
@@ -80,7 +80,7 @@ class Reader:
         """Return running-config."""
         return self._running_of(await self._show(READ[:1]))
 
-    async def look(self, prefixes: Collection[Prefix]) -> Seen:
+    async def look(self, prefixes: Collection[Prefix]) -> BgpdSeen:
         """Return what bgpd has of prefixes.
 
         Raises:
@@ -99,9 +99,9 @@ class Reader:
             else announced(prefix, running, paths, self._asn)
             for prefix in prefixes
         }
-        return Seen(running, parse_summary(answers), answers, paths, routes)
+        return BgpdSeen(running, parse_summary(answers), answers, paths, routes)
 
-    async def sent(self, seen: Seen) -> Mapping[Prefix, SentTo]:
+    async def sent(self, seen: BgpdSeen) -> Mapping[Prefix, SentTo]:
         """Ask who was sent the prefixes of a look. What a bgpd does not tell is not known.
 
         Raises:
@@ -118,7 +118,7 @@ class Reader:
         if answers is None:
             return quagga_sent.sent(seen.routes, seen.sessions, None)
         own = {prefix for prefix, path in seen.paths.items() if path.best}
-        ours = quagga_sent.Announcements(self._asn, own, seen.answers)
+        ours = quagga_sent.SentAnnouncements(self._asn, own, seen.answers)
         found = {each: frozenset(ours.of(part)) for each, part in answers.items()}
         return quagga_sent.sent(seen.routes, seen.sessions, found)
 

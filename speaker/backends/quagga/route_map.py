@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteMap:
+class RunningRouteMap:
     """A route-map that gives a network line its attributes: one clause that permits all."""
 
     name: str
@@ -57,7 +57,7 @@ def _undone(line: str) -> str:
     return f"no {next((bare for bare in _BARE if line.startswith(f'{bare} ')), line)}"
 
 
-def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:
+def route_map(name: str, asn: Asn, attributes: Attributes) -> RunningRouteMap:
     """Return the route-map with which bgpd sends eBGP peers these attributes."""
     sets = []
     if len(attributes.as_path) > 1:
@@ -70,7 +70,7 @@ def route_map(name: str, asn: Asn, attributes: Attributes) -> RouteMap:
         sets.append(f"set community {' '.join(map(str, attributes.communities))}")
     if attributes.large_communities:
         sets.append(f"set large-community {' '.join(map(str, attributes.large_communities))}")
-    return RouteMap(name, tuple(sets))
+    return RunningRouteMap(name, tuple(sets))
 
 
 _NAMED = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from policy.route import Asn, Prefix
-    from speaker.backends.quagga.route_map import RouteMap
+    from speaker.backends.quagga.route_map import RunningRouteMap
     from speaker.backends.quagga.version import Version
 
 
@@ -38,7 +38,7 @@ class Running:
         """Whether it is FRR's."""
         return self.version is not None
 
-    def has(self, wanted: RouteMap) -> bool:
+    def has(self, wanted: RunningRouteMap) -> bool:
         """Tell whether a route-map is there, and is what it should be, whatever its clause's number."""
         lines = self.maps.get(wanted.name)
         if not lines or not lines[0].startswith(f"route-map {wanted.name} permit "):

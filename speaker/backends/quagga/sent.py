@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from policy.route import Asn, Prefix
     from speaker.backends.base import SentTo
-    from speaker.backends.quagga.summary import Session, State
-    from speaker.backends.quagga.table import Row
+    from speaker.backends.quagga.summary import SessionState, SummarySession
+    from speaker.backends.quagga.table import TableRow
 
 # A session that was sent nothing is answered with nothing, so that something has to stand between.
 # Every version knows this question, and answers with one of two lines.
@@ -39,7 +39,7 @@ class Asked:
     version: int
 
 
-def asked(sessions: Iterable[Session]) -> list[Asked]:
+def asked(sessions: Iterable[SummarySession]) -> list[Asked]:
     """Return about what bgpd has to be asked: sessions that are up and send something."""
     return [
         Asked(session.address, version)
@@ -57,7 +57,9 @@ def questions(about: Sequence[Asked]) -> list[str]:
     return [command for pair in asks for command in pair] + [_BETWEEN]
 
 
-def answers(about: Sequence[Asked], lines: Iterable[str]) -> Mapping[Asked, Sequence[Row]] | None:
+def answers(
+    about: Sequence[Asked], lines: Iterable[str]
+) -> Mapping[Asked, Sequence[TableRow]] | None:
     """Return what each session was sent; None where the answer is not whole."""
     parts: list[list[str]] = []
     for line in lines:
@@ -70,7 +72,7 @@ def answers(about: Sequence[Asked], lines: Iterable[str]) -> Mapping[Asked, Sequ
     return {each: [*rows(part)] for each, part in zip(about, parts, strict=False)}
 
 
-class Announcements:
+class SentAnnouncements:
     """Which rows of `advertised-routes` are announcements of our own paths.
 
     bgpd sends what is best in its table, so a row is our own path where that is the best one. Where
@@ -92,7 +94,7 @@ class Announcements:
         """The prefixes of which a peer's path is known. Seldom needed, and a second reading."""
         return frozenset(row.prefix for row in rows(self._table) if row.weight != LOCAL_WEIGHT)
 
-    def of(self, found: Iterable[Row]) -> Iterator[Prefix]:
+    def of(self, found: Iterable[TableRow]) -> Iterator[Prefix]:
         """Yield the prefixes of which our own path was sent."""
         for row in found:
             prefix = row.prefix
@@ -101,7 +103,7 @@ class Announcements:
             if prefix in self._own or row.weight == LOCAL_WEIGHT or self._is_originated(row):
                 yield prefix
 
-    def _is_originated(self, row: Row) -> bool:
+    def _is_originated(self, row: TableRow) -> bool:
         if row.prefix in self._learned:
             return False
         try:
@@ -112,7 +114,7 @@ class Announcements:
 
 def sent(
     prefixes: Iterable[Prefix],
-    sessions: Sequence[Session],
+    sessions: Sequence[SummarySession],
     found: Mapping[Asked, Collection[Prefix]] | None,
 ) -> dict[Prefix, SentTo]:
     """Return who was sent each prefix. Prefixes with the same answer share it.
@@ -139,11 +141,13 @@ def sent(
 
 
 def _base(
-    sessions: Sequence[Session], version: int, found: Mapping[Asked, Collection[Prefix]] | None
+    sessions: Sequence[SummarySession],
+    version: int,
+    found: Mapping[Asked, Collection[Prefix]] | None,
 ) -> dict[str, bool | None]:
     """Return the answer of a prefix that nobody was sent."""
 
-    def silent(session: Session, state: State) -> bool | None:
+    def silent(session: SummarySession, state: SessionState) -> bool | None:
         if not state.established or state.needs_policy:
             return False
         return False if Asked(session.address, version) in (found or {}) else None

@@ -19,7 +19,7 @@ NOT_NEGOTIATED = "NoNeg"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SessionState:
     """A neighbour in one family.
 
     Attributes:
@@ -47,12 +47,12 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SummarySession:
     """A neighbour, and its state in each family (4 or 6) that is configured for it."""
 
     address: str
     asn: Asn
-    states: dict[int, State] = field(default_factory=dict)
+    states: dict[int, SessionState] = field(default_factory=dict)
 
     @property
     def up(self) -> bool:
@@ -72,12 +72,12 @@ _OTHER = 0
 _STATE = "State/PfxRcd"
 
 
-def parse_summary(lines: Iterable[str]) -> list[Session]:
+def parse_summary(lines: Iterable[str]) -> list[SummarySession]:
     """Parse `show ip bgp summary` and `show bgp summary`: each neighbour once, in their order."""
-    sessions: dict[str, Session] = {}
+    sessions: dict[str, SummarySession] = {}
     for family, rows in _tables(lines):
         for name, asn, state in _rows(rows):
-            sessions.setdefault(name, Session(name, asn)).states[family] = state
+            sessions.setdefault(name, SummarySession(name, asn)).states[family] = state
     return list(sessions.values())
 
 
@@ -106,7 +106,7 @@ def _tables(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         yield family, table
 
 
-def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, State]]:
+def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, SessionState]]:
     """Yield the neighbours of a table. Quagga gives a long address a line of its own."""
     head = table[0].split()
     at, tells = head.index(_STATE), "PfxSnt" in head
@@ -121,7 +121,7 @@ def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, State]]:
         except PolicyError:
             continue
         sent = words[at + 1] if tells and len(words) > at + 1 else ""
-        yield _name(words[0]), asn, State(words[at], sent)
+        yield _name(words[0]), asn, SessionState(words[at], sent)
 
 
 def _name(text: str) -> str:

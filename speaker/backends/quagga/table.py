@@ -22,7 +22,7 @@ LOCAL_WEIGHT = 32768
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class TablePath:
     """A path of the table that this bgpd originates. `med` is None where the table shows none.
 
     One that is `passing` is being removed, or not sorted in yet.
@@ -73,7 +73,7 @@ _NUMBERS = re.compile(r"[ 0-9]*  (?P<weight>[0-9]{1,10}) (?P<path>(?:\S+ )*)(?P<
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A path of a table, as words. `prefix` is None where it is none that could be ours."""
 
     codes: str
@@ -85,12 +85,12 @@ class Row:
     origin: str
 
 
-def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
+def parse_tables(lines: Iterable[str]) -> dict[Prefix, TablePath]:
     """Parse `show bgp ipv4 unicast`, and others behind it: the paths that this bgpd originates.
 
     In the table those have the unspecified next hop and weight 32768.
     """
-    paths: dict[Prefix, Path] = {}
+    paths: dict[Prefix, TablePath] = {}
     for row in rows(lines):
         if row.prefix is None or row.weight != LOCAL_WEIGHT or not _LOCAL.fullmatch(row.hop):
             continue
@@ -98,7 +98,7 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
             as_path = AsPath(tuple(map(asn_of, row.as_path)))
         except PolicyError:
             continue  # an aggregate with a set of ASes: none of ours
-        paths[row.prefix] = Path(
+        paths[row.prefix] = TablePath(
             "*" in row.codes,
             ">" in row.codes,
             int(row.med) if row.med.isascii() and row.med.isdigit() else None,
@@ -109,7 +109,7 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, Path]:
     return paths
 
 
-def rows(lines: Iterable[str]) -> Iterator[Row]:
+def rows(lines: Iterable[str]) -> Iterator[TableRow]:
     """Yield the paths of tables."""
     table: _Table | None = None
     for line in lines:
@@ -134,7 +134,7 @@ class _Table:
         self._codes = self._hop = ""
         self._alone = False  # whether the line before has a prefix and nothing else
 
-    def row(self, line: str) -> Row | None:
+    def row(self, line: str) -> TableRow | None:
         """Take a line, and return the path that it ends."""
         if self._hop:
             return self._wrapped(line)
@@ -156,7 +156,7 @@ class _Table:
         self._hop = hop
         return None
 
-    def _wrapped(self, line: str) -> Row | None:
+    def _wrapped(self, line: str) -> TableRow | None:
         """Take the numbers of a long next hop.
 
         Versions begin them in different columns, so that the weight has to tell where the MED ends.
@@ -166,7 +166,7 @@ class _Table:
         between = self._columns.weight - self._columns.metric
         return numbers and self._row(hop, numbers, numbers.end("weight") - between)
 
-    def _row(self, hop: str, numbers: re.Match[str], metric: int) -> Row:
+    def _row(self, hop: str, numbers: re.Match[str], metric: int) -> TableRow:
         """Make a row.
 
         Args:
@@ -174,7 +174,7 @@ class _Table:
             numbers: the MED and all behind it.
             metric: where the MED ends.
         """
-        return Row(
+        return TableRow(
             self._codes,
             self._prefix,
             hop,

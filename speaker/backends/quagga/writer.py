@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix
-    from speaker.backends.quagga.route_map import RouteMap
+    from speaker.backends.quagga.route_map import RunningRouteMap
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.vtysh import Vtysh
 
@@ -37,7 +37,7 @@ MAP_TRIES = 2
 """How often a route-map is tried before it is given up."""
 
 
-class RefusedError(VtyshError):
+class BgpdRefusedError(VtyshError):
     """bgpd refused a command. Those before it in the batch were done."""
 
 
@@ -59,7 +59,7 @@ class Writer:
         """
         self._vtysh, self._running, self._pause = vtysh, running, pause
 
-    def configure(self, asn: Asn, maps: Mapping[Attributes, RouteMap]) -> None:
+    def configure(self, asn: Asn, maps: Mapping[Attributes, RunningRouteMap]) -> None:
         """Take the data centre's ASN and the route-maps that its profiles want."""
         self._asn, self._maps = asn, maps
 
@@ -88,7 +88,7 @@ class Writer:
                     continue
                 try:
                     await self._run(self.commands(part, running))
-                except RefusedError as error:
+                except BgpdRefusedError as error:
                     if wrong:
                         tried.update(wrong)
                         said = dict.fromkeys(wrong, str(error))
@@ -121,7 +121,7 @@ class Writer:
                 rest.append(change)
         return rest
 
-    def _wrong(self, changes: Sequence[Change], running: Running) -> Sequence[RouteMap]:
+    def _wrong(self, changes: Sequence[Change], running: Running) -> Sequence[RunningRouteMap]:
         """Return the route-maps that changes need and bgpd has not, or has otherwise."""
         used = {change.route.attributes for change in changes if isinstance(change, Announce)}
         wanted = (map_ for attributes, map_ in self._maps.items() if attributes in used)
@@ -159,4 +159,4 @@ class Writer:
             )
         if refused or output.status:
             reason = refused or output.stderr.strip() or f"exit status {output.status}"
-            raise RefusedError(f"bgpd: refused: {reason}", commands, output)
+            raise BgpdRefusedError(f"bgpd: refused: {reason}", commands, output)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from speaker.check.keepalived.text import (
     CONDITION,
     DEFINITION,
-    Line,
+    ConfLine,
     Place,
     chosen,
     joined,
@@ -47,10 +47,10 @@ class ConfError(SpeakerError):
 
 
 @dataclass(slots=True)
-class Lines:
+class ConfLines:
     """What was read. `notes` say what was not, and whether anything may be missing for it."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ConfLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     complete: bool = True
 
@@ -71,7 +71,7 @@ class Files(Protocol):
         ...
 
 
-def read_lines(path: PurePath, files: Files, config_id: str) -> Lines:
+def read_lines(path: PurePath, files: Files, config_id: str) -> ConfLines:
     """Read keepalived's file and all that it includes.
 
     Args:
@@ -100,7 +100,7 @@ class _Reading:
     """One reading of a file and its includes."""
 
     def __init__(self, files: Files, config_id: str) -> None:
-        self.result = Lines()
+        self.result = ConfLines()
         self._files = files
         self._config_id = config_id
         self._parameters: dict[str, tuple[str, ...]] = {"_HASH": ("#",), "_BANG": ("!",)}
@@ -165,7 +165,7 @@ class _Reading:
                 return
             self._include(words[1].strip("\"'"), place)
             return
-        self.result.lines.append(Line(place, found))
+        self.result.lines.append(ConfLine(place, found))
 
     def _meant(self, text: str) -> str:
         """Return a line without its condition, empty where it is for another machine."""

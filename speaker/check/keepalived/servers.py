@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from speaker.check.keepalived.text import Place
-    from speaker.check.keepalived.tree import Statement, Tree
+    from speaker.check.keepalived.tree import ConfStatement, Tree
     from speaker.units import IpAddress
 
 _SCRIPT_TIMEOUT = 10
@@ -99,7 +99,7 @@ def conf_of(tree: Tree) -> Conf:
     return conf
 
 
-def _globals(block: Statement, conf: Conf) -> None:
+def _globals(block: ConfStatement, conf: Conf) -> None:
     for each in block.all("lvs_notify_fifo", "notify_fifo"):
         if len(each.words) > 1:
             conf.fifos.append((each.place, each.words[1].strip("'")))
@@ -120,13 +120,13 @@ def _globals(block: Statement, conf: Conf) -> None:
         conf.scripts = place, total
 
 
-def number(statement: Statement) -> int | None:
+def number(statement: ConfStatement) -> int | None:
     """Return the number that a statement gives, None where it is none."""
     text = statement.words[1] if len(statement.words) > 1 else ""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
-def _server(each: Statement, groups: Mapping[str, Statement], conf: Conf) -> Server | None:
+def _server(each: ConfStatement, groups: Mapping[str, ConfStatement], conf: Conf) -> Server | None:
     if not any(each.all("real_server")):
         conf.notes.append(
             f"{each.place}: {' '.join(each.words)}: no real_server: keepalived ignores it"
@@ -154,7 +154,7 @@ def _server(each: Statement, groups: Mapping[str, Statement], conf: Conf) -> Ser
     return Server(each.place, " ".join(each.words), tuple(where), word, sorry, tuple(timings(each)))
 
 
-def _of_group(line: Statement, server: Statement, conf: Conf) -> Iterator[Addresses | Mark]:
+def _of_group(line: ConfStatement, server: ConfStatement, conf: Conf) -> Iterator[Addresses | Mark]:
     if line.name == "fwmark":
         family = {"inet": 4, "inet6": 6}.get(line.words[-1]) or _family(server)
         yield from _mark(line.words[1:2], line.place, family, conf)
@@ -169,7 +169,7 @@ def _mark(words: Sequence[str], place: Place, version: int | None, conf: Conf) -
         conf.doubt(place, f"fwmark {' '.join(words)}")
 
 
-def _family(server: Statement) -> int | None:
+def _family(server: ConfStatement) -> int | None:
     """Return the family of a firewall mark's virtual server, where it is sure.
 
     Realservers tell it where they are not tunnelled to: then all are of its family.
@@ -185,7 +185,7 @@ def _family(server: Statement) -> int | None:
     return None
 
 
-def _method(statement: Statement, name: str) -> str | None:
+def _method(statement: ConfStatement, name: str) -> str | None:
     found = statement.last(name) or statement.last("lb_kind")
     return found.words[1] if found is not None and len(found.words) > 1 else None
 
@@ -228,7 +228,7 @@ def _ends(text: str) -> tuple[IpAddress, IpAddress] | None:
     return (start, end) if start.version == end.version and int(start) <= int(end) else None
 
 
-def _sorry(server: Statement, conf: Conf) -> Iterator[Sorry]:
+def _sorry(server: ConfStatement, conf: Conf) -> Iterator[Sorry]:
     for each in server.all("sorry_server"):
         address = _address(each.words[1]) if len(each.words) > 1 else None
         port = each.words[2] if len(each.words) > 2 else None

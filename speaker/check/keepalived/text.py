@@ -29,14 +29,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConfLine:
     """A line that keepalived takes, and where it comes from."""
 
     place: Place
     text: str
 
 
-def joined(raw: Sequence[str], path: str) -> Iterator[Line]:
+def joined(raw: Sequence[str], path: str) -> Iterator[ConfLine]:
     """Yield the lines of a file without comments; those of one definition are one, with breaks."""
     parts: list[str] = []
     start = 0
@@ -56,9 +56,9 @@ def _defines(line: str) -> bool:
     return DEFINITION.fullmatch(line if condition is None else condition[3]) is not None
 
 
-def _line_of(parts: Sequence[str], path: str, start: int) -> Iterator[Line]:
+def _line_of(parts: Sequence[str], path: str, start: int) -> Iterator[ConfLine]:
     if parts:
-        yield Line(Place(path, start), "\n".join(parts))
+        yield ConfLine(Place(path, start), "\n".join(parts))
 
 
 def _uncommented(text: str) -> tuple[str, bool]:

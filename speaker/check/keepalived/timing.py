@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speaker.check.keepalived.tree import Statement
+    from speaker.check.keepalived.tree import ConfStatement
 
 _TIMED = {
     "HTTP_GET", "SSL_GET", "TCP_CHECK", "SMTP_CHECK", "DNS_CHECK", "MISC_CHECK", "PING_CHECK",
@@ -41,7 +41,7 @@ class Timing:
     why: str
 
 
-def timings(server: Statement) -> Iterator[Timing]:
+def timings(server: ConfStatement) -> Iterator[Timing]:
     """Yield the timing of each checker of a virtual server's realservers.
 
     What the virtual server says holds for its realservers, and what those say for their checkers.
@@ -54,7 +54,7 @@ def timings(server: Statement) -> Iterator[Timing]:
                 yield timing
 
 
-def _timing(checker: Statement, levels: tuple[Statement, ...]) -> Timing | None:
+def _timing(checker: ConfStatement, levels: tuple[ConfStatement, ...]) -> Timing | None:
     try:
         delay = _seconds(levels, "delay_loop", _DELAY)
         first = _seconds(levels, "warmup", delay)
@@ -76,7 +76,7 @@ def _timing(checker: Statement, levels: tuple[Statement, ...]) -> Timing | None:
 
 
 def _seconds(
-    levels: tuple[Statement, ...], name: str, default: float, *, also: str | None = None
+    levels: tuple[ConfStatement, ...], name: str, default: float, *, also: str | None = None
 ) -> float:
     for level in levels:
         found = level.last(name) or (level.last(also) if also else None)
@@ -88,7 +88,7 @@ def _seconds(
     return default
 
 
-def _is_alpha(levels: tuple[Statement, ...]) -> bool:
+def _is_alpha(levels: tuple[ConfStatement, ...]) -> bool:
     for level in levels:
         found = level.last("alpha")
         if found is not None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import PurePath
 
-    from speaker.check.keepalived.lines import Files, Lines
-    from speaker.check.keepalived.text import Line
+    from speaker.check.keepalived.lines import ConfLines, Files
+    from speaker.check.keepalived.text import ConfLine
 
 MAX_DEPTH = 32
 _BRACE = re.compile(r'"[^"]*"?|[{}]')
@@ -22,23 +22,23 @@ _WORD = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 
 @dataclass(slots=True)
-class Statement:
+class ConfStatement:
     """A keyword with its words, and the statements of the block behind it."""
 
     place: Place
     words: tuple[str, ...]
-    block: list[Statement] = field(default_factory=list)
+    block: list[ConfStatement] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The keyword."""
         return self.words[0]
 
-    def all(self, *names: str) -> Iterator[Statement]:
+    def all(self, *names: str) -> Iterator[ConfStatement]:
         """Yield the statements of the block with one of some names."""
         return (each for each in self.block if each.name in names)
 
-    def last(self, name: str) -> Statement | None:
+    def last(self, name: str) -> ConfStatement | None:
         """Return the statement of a name that holds: the last one."""
         return next((each for each in reversed(self.block) if each.name == name), None)
 
@@ -47,7 +47,7 @@ class Statement:
 class Tree:
     """All statements, under one without a name. `complete`: none may be missing for a note."""
 
-    top: Statement
+    top: ConfStatement
     notes: tuple[str, ...]
     complete: bool
 
@@ -66,9 +66,9 @@ def read_tree(path: PurePath, files: Files, config_id: str) -> Tree:
     return tree_of(read_lines(path, files, config_id), str(path))
 
 
-def tree_of(read: Lines, path: str) -> Tree:
+def tree_of(read: ConfLines, path: str) -> Tree:
     """Return the tree of what was read."""
-    planting = _Planting(Statement(Place(path, 0), ("",)))
+    planting = _Planting(ConfStatement(Place(path, 0), ("",)))
     for line in read.lines:
         if not planting.take(line):
             break
@@ -81,14 +81,14 @@ def tree_of(read: Lines, path: str) -> Tree:
 class _Planting:
     """Puts statements into the blocks that are open. The first fault of braces ends it."""
 
-    def __init__(self, top: Statement) -> None:
+    def __init__(self, top: ConfStatement) -> None:
         self.top = top
         self.fault = ""
         self._open = [top]
         self._may_open = False
         """Whether the last statement may have a block."""
 
-    def take(self, line: Line) -> bool:
+    def take(self, line: ConfLine) -> bool:
         """Take a line, and tell whether to go on."""
         for part in _parts(line.text):
             if part == "{":
@@ -96,7 +96,7 @@ class _Planting:
             elif part == "}":
                 self._up(line.place)
             elif words := _words(part):
-                self._open[-1].block.append(Statement(line.place, words))
+                self._open[-1].block.append(ConfStatement(line.place, words))
             if part.endswith("$"):
                 self.fault = (
                     f"{line.place}: a parameter that is not known: the rest is not understood"

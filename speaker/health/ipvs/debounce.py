@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from speaker.health.ipvs.table import Table
+from speaker.health.ipvs.table import IpvsTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,12 +60,12 @@ class _Doubt:
         return (self.rested and age >= SETTLE) or (age >= STUBBORN and self.looks >= STUBBORN_LOOKS)
 
 
-class Settling:
+class Debounce:
     """The last table that was believed, and what waits to be."""
 
     def __init__(self) -> None:
-        self._believed: Table | None = None
-        self._seen: Table | None = None
+        self._believed: IpvsTable | None = None
+        self._seen: IpvsTable | None = None
         self._doubts: dict[Key, _Doubt] = {}
 
     @property
@@ -73,7 +73,7 @@ class Settling:
         """Whether something is not believed yet."""
         return bool(self._doubts)
 
-    def take(self, table: Table, now: float, *, busy: bool, keeper: object = None) -> Table:
+    def take(self, table: IpvsTable, now: float, *, busy: bool, keeper: object = None) -> IpvsTable:
         """Return what to believe of a table: what it lost a moment ago is still in it.
 
         Args:
@@ -85,7 +85,7 @@ class Settling:
         if table is self._seen and not self._doubts:
             return self._believed or table
         self._seen = table
-        before = self._believed or Table()
+        before = self._believed or IpvsTable()
         lost = chain(
             _lost(before.services, table.services, _fell),
             _lost(before.marks, table.marks, _fell_of_mark),
@@ -98,7 +98,7 @@ class Settling:
             doubt.rested |= not busy
         self._believed = table
         if self._doubts:
-            self._believed = Table(
+            self._believed = IpvsTable(
                 self._keep(table.services, before.services),
                 self._keep(table.marks, before.marks),
                 table.doubt,

@@ -11,7 +11,7 @@ from speaker.health.ipvs.table import TableAccessError, TableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from speaker.health.ipvs.table import Table, TableReader
+    from speaker.health.ipvs.table import IpvsTable, TableReader
 
 AGAIN = 10.0
 """How often to ask although /proc shows the same as before, in seconds: netlink takes long."""
@@ -20,7 +20,7 @@ AGAIN = 10.0
 class MarkReader(Protocol):
     """A way to read the virtual servers of firewall marks, with their families."""
 
-    async def read_marks(self, marks: Collection[int]) -> Table:
+    async def read_marks(self, marks: Collection[int]) -> IpvsTable:
         """Read the virtual servers of some firewall marks, consistent in themselves.
 
         Raises:
@@ -51,15 +51,15 @@ class TellingReader:
         self._marks = marks
         self._wanted = wanted
         self._steady = steady
-        self._seen: Table | None = None
-        self._told: Table | None = None
+        self._seen: IpvsTable | None = None
+        self._told: IpvsTable | None = None
         self._due = float("-inf")
 
     def telling(self, wanted: Collection[int]) -> TellingReader:
         """Return one that tells of other firewall marks, by the same readers."""
         return TellingReader(self._reader, self._marks, wanted, steady=self._steady)
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         """Read the whole table. While it stays the same, so does the object returned, for a time.
 
         Raises:
@@ -79,7 +79,7 @@ class TellingReader:
             self._seen = seen
         return self._told
 
-    def _doubtful(self, table: Table) -> frozenset[int]:
+    def _doubtful(self, table: IpvsTable) -> frozenset[int]:
         """Return the marks that matter and have a virtual server of which the family is not told."""
         return frozenset(
             mark
@@ -88,7 +88,7 @@ class TellingReader:
             and any(each.version is None for each in services)
         )
 
-    async def _tell(self, table: Table, doubtful: frozenset[int]) -> Table:
+    async def _tell(self, table: IpvsTable, doubtful: frozenset[int]) -> IpvsTable:
         try:
             found = await self._marks.read_marks(doubtful)
         except TableAccessError as error:

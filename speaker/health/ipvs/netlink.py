@@ -15,9 +15,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
 from speaker.health.ipvs.table import (
+    IpvsTable,
     MarkService,
     RealServer,
-    Table,
     TableAccessError,
     TableError,
     VirtualServer,
@@ -84,7 +84,9 @@ def realserver_of(message: Any) -> RealServer:
     )
 
 
-def dump(connection: Connection, *, marks: Collection[int] | None = None, tries: int = 3) -> Table:
+def dump(
+    connection: Connection, *, marks: Collection[int] | None = None, tries: int = 3
+) -> IpvsTable:
     """Read the whole table, or the virtual servers of some firewall marks; consistent in itself.
 
     A virtual server that vanishes while the table is read looks like one without realservers. So
@@ -115,7 +117,7 @@ def _keys(connection: Connection, marks: Collection[int] | None) -> list[Key]:
     return [key for key in keys if marks is None or key.mark in marks]
 
 
-def build(found: Iterable[tuple[Key, tuple[RealServer, ...]]]) -> Table:
+def build(found: Iterable[tuple[Key, tuple[RealServer, ...]]]) -> IpvsTable:
     """Make a table of virtual servers and their realservers.
 
     Raises:
@@ -137,7 +139,7 @@ def build(found: Iterable[tuple[Key, tuple[RealServer, ...]]]) -> Table:
                 values["IPVS_SVC_ATTR_PORT"],
             )
             services[server] = realservers
-    return Table(services, dict(marks))
+    return IpvsTable(services, dict(marks))
 
 
 def _realservers(connection: Connection, key: Key) -> tuple[RealServer, ...]:
@@ -162,7 +164,7 @@ class NetlinkReader:
     def __init__(self, opener: Callable[[], Connection] = connect) -> None:
         self._opener = opener
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         """Read the whole table, consistent in itself.
 
         Raises:
@@ -171,7 +173,7 @@ class NetlinkReader:
         """
         return await asyncio.to_thread(self._read, None)
 
-    async def read_marks(self, marks: Collection[int]) -> Table:
+    async def read_marks(self, marks: Collection[int]) -> IpvsTable:
         """Read the virtual servers of some firewall marks, consistent in themselves.
 
         Raises:
@@ -180,7 +182,7 @@ class NetlinkReader:
         """
         return await asyncio.to_thread(self._read, marks)
 
-    def _read(self, marks: Collection[int] | None) -> Table:
+    def _read(self, marks: Collection[int] | None) -> IpvsTable:
         try:
             connection = self._opener()
             try:

@@ -11,7 +11,7 @@ from speaker.health.ipvs.table import TableAccessError, TableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speaker.health.ipvs.table import Table
+    from speaker.health.ipvs.table import IpvsTable
 
 PATH = Path("/proc/net/ip_vs")
 
@@ -36,16 +36,16 @@ class ProcReader:
         self._fetch = fetch
         self._tries = tries
         self._parser = Parser()
-        self._last: Table | None = None
+        self._last: IpvsTable | None = None
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         """Read the whole table, consistent in itself. It does not wait: this takes milliseconds.
 
         Raises:
             TableAccessError: the file may not be read, or /proc is not there.
             TableError: there is no ip_vs, or the file is not what ip_vs writes.
         """
-        before: Table | None = None
+        before: IpvsTable | None = None
         problem = ""
         for _ in range(self._tries):
             try:

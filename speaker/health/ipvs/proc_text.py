@@ -17,9 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.health.ipvs.table import (
+    IpvsTable,
     MarkService,
     RealServer,
-    Table,
     TableError,
     VirtualServer,
 )
@@ -72,10 +72,10 @@ class Parser:
         self._lines: list[bytes] = []
         self._said: list[bytes | None] = []
         self._blocks: list[_Block] = []
-        self._table = Table()
+        self._table = IpvsTable()
         self._destinations: dict[bytes, tuple[RealServer, bool]] = {}
 
-    def parse(self, data: bytes) -> Table:
+    def parse(self, data: bytes) -> IpvsTable:
         """Parse the whole file. Equal tables in a row are the same object.
 
         A virtual server whose lines are as they were keeps its tuple of realservers.
@@ -163,7 +163,7 @@ class Parser:
         return _Block(line, texts, server, realservers, next(iter(proven), None))
 
 
-def _table(blocks: list[_Block]) -> Table:
+def _table(blocks: list[_Block]) -> IpvsTable:
     services: dict[VirtualServer, tuple[RealServer, ...]] = {}
     marks: dict[int, list[_Block]] = {}
     for block in blocks:
@@ -173,7 +173,7 @@ def _table(blocks: list[_Block]) -> Table:
             services[block.server] = block.realservers
     if len(services) + sum(map(len, marks.values())) < len(blocks):
         raise _twice(blocks)
-    return Table(services, {mark: _told(mark, found) for mark, found in marks.items()})
+    return IpvsTable(services, {mark: _told(mark, found) for mark, found in marks.items()})
 
 
 def _twice(blocks: list[_Block]) -> TextError:

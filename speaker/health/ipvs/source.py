@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.health import Observation
-from speaker.health.ipvs.debounce import SETTLE, Settling
+from speaker.health.ipvs.debounce import SETTLE, Debounce
 from speaker.health.ipvs.families import TellingReader
 from speaker.health.ipvs.netlink import NetlinkReader
 from speaker.health.ipvs.proc import ProcReader
-from speaker.health.ipvs.table import Counting, Table, TableAccessError, TableError, TableReader
+from speaker.health.ipvs.table import Counting, IpvsTable, TableAccessError, TableError, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -51,11 +51,11 @@ class IpvsSource:
         self._counting = Counting(watched, known)
         marks = frozenset(mark for item in watched for mark in item.marks)
         self.keepalived = keepalived
-        self._table: Table | None = None
+        self._table: IpvsTable | None = None
         self._observation = Observation({})
         if before is None:
             self._readers = usual(marks) if readers is None else tuple(readers)
-            self._settling = Settling()
+            self._settling = Debounce()
             return
         self._readers = tuple(
             reader.telling(marks) if isinstance(reader, TellingReader) else reader
@@ -90,7 +90,7 @@ class IpvsSource:
     async def close(self) -> None:
         """Do nothing: the readers hold nothing open."""
 
-    async def _settled(self) -> tuple[Table, Checker | None]:
+    async def _settled(self) -> tuple[IpvsTable, Checker | None]:
         """Return the table, read again where it has just lost something, and who kept it."""
         first = self._table is None
         end = time.monotonic() + PATIENCE
@@ -110,7 +110,7 @@ class IpvsSource:
         return believed, checker
 
 
-async def read_table(readers: Sequence[TableReader]) -> Table:
+async def read_table(readers: Sequence[TableReader]) -> IpvsTable:
     """Read the table by the first reader that may.
 
     Args:

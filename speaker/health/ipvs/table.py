@@ -68,7 +68,7 @@ class MarkService:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class IpvsTable:
     """All virtual servers of one kernel (one network namespace), with their realservers.
 
     `marks` has those of each firewall mark. `doubt` is why the family of some is not told.
@@ -82,7 +82,7 @@ class Table:
 class TableReader(Protocol):
     """A way to read the table."""
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         """Read the whole table, consistent in itself.
 
         Raises:
@@ -130,14 +130,14 @@ class Counting:
             self._by_prefix[item.prefix].append(item)
         self._marked = [p for p, items in self._by_prefix.items() if any(i.marks for i in items)]
         self._covering = Covering(self._by_prefix)
-        self._table = Table()
+        self._table = IpvsTable()
         self._servers: dict[VirtualServer, tuple[Service, list[Prefix]]] = {}
         self._of: dict[Prefix, dict[VirtualServer, Service]] = {p: {} for p in self._by_prefix}
         self._before = before or {}
         self.live: Mapping[Prefix, Mapping[Service, int]] = {p: {} for p in self._by_prefix}
         """What was counted last."""
 
-    def count(self, table: Table) -> Observation:
+    def count(self, table: IpvsTable) -> Observation:
         """Count once. A prefix whose counts are as they were keeps its mapping."""
         last, self._table = self._table, table
         affected = {
@@ -175,7 +175,7 @@ class Counting:
                 del self._of[prefix][server]
         return known[1] if known else ()
 
-    def _counts(self, prefix: Prefix, table: Table) -> tuple[dict[Service, int], set[int]]:
+    def _counts(self, prefix: Prefix, table: IpvsTable) -> tuple[dict[Service, int], set[int]]:
         """Count what is live of a prefix, and return also the marks of which that can't be told."""
         counts: dict[Service, int] = {}
         doubtful: set[int] = set()

@@ -8,7 +8,7 @@ MAX_LINE = 512
 _EVENT = re.compile(rb"(?:VS|RS|INSTANCE|GROUP) [^\x00-\x20\x7f][^\x00-\x1f\x7f]* [A-Z_0-9]+")
 
 
-class Lines:
+class FifoLines:
     """Puts lines together again of whatever pieces they come in."""
 
     def __init__(self) -> None:

@@ -12,8 +12,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from speaker.files.directory_owner import DirectoryError, as_owner
-from speaker.health.keepalived.events import Lines, is_event
-from speaker.health.throttle import Pace
+from speaker.health.keepalived.events import FifoLines, is_event
+from speaker.health.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,12 @@ class Fifo:
         check: float = CHECK,
     ) -> None:
         self._where = where
-        self._pace = Pace(wake)
+        self._throttle = Throttle(wake)
         self._note = note
         self._check = check
         self._path: Path | None = None
         self._descriptor: int | None = None
-        self._lines = Lines()
+        self._lines = FifoLines()
         self._garbage = ""
 
     async def run(self) -> None:
@@ -61,7 +61,7 @@ class Fifo:
                 await asyncio.sleep(self._check)
         finally:
             self._close()
-            self._pace.stop()
+            self._throttle.stop()
 
     def _keep(self) -> None:
         """Have the fifo open that is at the path now."""
@@ -96,9 +96,9 @@ class Fifo:
                 descriptor = _opened(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(0, f"there is no {path.parent}; create it") from error
-        self._path, self._descriptor, self._lines = path, descriptor, Lines()
+        self._path, self._descriptor, self._lines = path, descriptor, FifoLines()
         asyncio.get_running_loop().add_reader(descriptor, self._read, descriptor)
-        self._pace.event()  # whatever was written to the one before
+        self._throttle.event()  # whatever was written to the one before
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -111,7 +111,7 @@ class Fifo:
             data = os.read(descriptor, CHUNK)
         except BlockingIOError:
             return
-        self._pace.event()
+        self._throttle.event()
         for line in self._lines.feed(data):
             if not is_event(line):
                 shown = line[:80].decode("ascii", "backslashreplace")

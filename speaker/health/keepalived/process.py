@@ -60,7 +60,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProcessSeen:
     """What a look gave. `busy`: it was at work in that moment, perhaps on the table."""
 
     checker: Checker
@@ -93,7 +93,7 @@ class Keepalived:
         self._overlaps_since: float | None = None
         self._overlapped_at = float("-inf")
 
-    def look(self) -> Seen:
+    def look(self) -> ProcessSeen:
         """Look once. What stays the same is the same object."""
         now = self._steady()
         found = [process for pid, _ in self._known if (process := _process(self._proc, pid))]
@@ -107,7 +107,7 @@ class Keepalived:
             overlapped = self._overlaps(found, now)
             self._take(_identities(found), now, anew=overlapped)
         busy = any(process.state != "S" for process in found)
-        return Seen(self._checker, busy)
+        return ProcessSeen(self._checker, busy)
 
     def _has_new_children(self, found: list[Process]) -> bool:
         """Tell whether a main process has another child than at the last look, as a new checker is.

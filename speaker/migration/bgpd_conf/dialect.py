@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.model import Dialect, Taken
-from speaker.migration.bgpd_conf.statement import MigrationError, Mode
+from speaker.migration.bgpd_conf.statement import CommandMode, MigrationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _OF_FRR = frozenset({
 _BLOCKS_OF_FRR = frozenset("vrf exit-vrf exit-vni vni rpki pbr-map nexthop-group".split())
 _OF_QUAGGA = frozenset({("bgp", "multiple-instance"), ("bgp", "config-type"), ("ipv6", "bgp")})
 """What FRR 8.4 refuses, and older ones took."""
-_CLOSED_BY_FRR = (Mode.ROUTE_MAP, Mode.INTERFACE)
+_CLOSED_BY_FRR = (CommandMode.ROUTE_MAP, CommandMode.INTERFACE)
 """Blocks behind which FRR writes `exit`. Quagga 1.2 writes one too behind `router bgp`."""
 
 

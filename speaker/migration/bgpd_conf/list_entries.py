@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf.model import Path
+    from speaker.migration.bgpd_conf.model import BgpPath
 
-    Match = Callable[[Path], bool]
+    Match = Callable[[BgpPath], bool]
     Parse = Callable[[Sequence[str], str], Match]
 
 
@@ -34,7 +34,7 @@ class Within:
     least: int
     longest: int
 
-    def __call__(self, path: Path) -> bool:
+    def __call__(self, path: BgpPath) -> bool:
         """Answer for one path."""
         prefix, base = path.prefix, self.base
         shift = base.max_prefixlen - base.prefixlen

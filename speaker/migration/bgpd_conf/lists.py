@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf.model import Path
+    from speaker.migration.bgpd_conf.model import BgpPath
     from speaker.migration.bgpd_conf.statement import Statement
 
 MAX_SEQUENCE = 2**32 - 1
@@ -33,14 +33,16 @@ class Entries:
     found by the prefixes that hold the one in question.
     """
 
-    entries: dict[int, tuple[bool, Callable[[Path], bool]]] = field(default_factory=dict)
+    entries: dict[int, tuple[bool, Callable[[BgpPath], bool]]] = field(default_factory=dict)
     empty_permits: bool = False
     _last: int = 0
     _of_prefixes: dict[Prefix, list[int]] | None = None
     _others: list[int] = field(default_factory=list)
     _covering: Covering = field(default_factory=lambda: Covering(()))
 
-    def add(self, sequence: int | None, matches: Callable[[Path], bool], *, permit: bool) -> None:
+    def add(
+        self, sequence: int | None, matches: Callable[[BgpPath], bool], *, permit: bool
+    ) -> None:
         """Add an entry; without a number it gets the next multiple of 5, as in bgpd."""
         if sequence is None:
             sequence = self._last // 5 * 5 + 5
@@ -50,7 +52,7 @@ class Entries:
         self.entries[sequence] = permit, matches
         self._of_prefixes = None
 
-    def passes(self, path: Path) -> bool:
+    def passes(self, path: BgpPath) -> bool:
         """Return what the first entry that matches says."""
         for sequence in self._concerned(path.prefix):
             permit, matches = self.entries[sequence]

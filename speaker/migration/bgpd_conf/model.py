@@ -51,7 +51,7 @@ TRANSLATED = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LineVerdict:
     """What becomes of one line, and why; for a refused one, what to do."""
 
     statement: Statement
@@ -83,7 +83,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class BgpPath:
     """A route on its way through bgpd: the AS_PATH is without the AS that eBGP adds at the end.
 
     `local_pref` and `next_hop` are None where nothing set them.
@@ -107,8 +107,8 @@ class Clause:
     sequence: int
     permit: bool
     statement: Statement
-    matches: tuple[Callable[[Path], bool], ...] = ()
-    sets: tuple[Callable[[Path], Path], ...] = ()
+    matches: tuple[Callable[[BgpPath], bool], ...] = ()
+    sets: tuple[Callable[[BgpPath], BgpPath], ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
 
 
@@ -182,10 +182,10 @@ class Configuration:
     networks: Mapping[Prefix, Network]
     neighbors: tuple[Neighbor, ...]
     route_maps: Mapping[str, RouteMap]
-    lists: Mapping[tuple[str, str], Callable[[Path], bool]]
+    lists: Mapping[tuple[str, str], Callable[[BgpPath], bool]]
     ebgp_requires_policy: bool
     default_local_pref: int
     obstacles: tuple[Obstacle, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[LineVerdict, ...]
     unread: Mapping[Statement, str] = field(default_factory=dict)
     """Lines of lists that are not understood: obstacles where the list is used."""

@@ -20,13 +20,13 @@ _FILTERS = ("distribute-list", "prefix-list", "filter-list")
 
 
 @dataclass(slots=True)
-class Draft:
+class NeighborDraft:
     """A neighbour or a peer-group while it is read. A key of `families` settings has its family."""
 
     name: str
     statement: Statement
-    group: Draft | None = None
-    members: list[Draft] = field(default_factory=list)
+    group: NeighborDraft | None = None
+    members: list[NeighborDraft] = field(default_factory=list)
     """Of a group, in the order in which they joined it."""
     bound: set[int] = field(default_factory=set)
     """The families in which it is a member of its group."""
@@ -48,7 +48,7 @@ class Draft:
         return list(dict.fromkeys([*self.settings, *inherited]))
 
 
-def finish(draft: Draft, asn: Asn, timers: int, interfaces: Interfaces) -> Neighbor:
+def finish(draft: NeighborDraft, asn: Asn, timers: int, interfaces: Interfaces) -> Neighbor:
     """Return the neighbour that a draft is.
 
     Args:
@@ -87,7 +87,7 @@ def finish(draft: Draft, asn: Asn, timers: int, interfaces: Interfaces) -> Neigh
     )
 
 
-def _family(draft: Draft, version: int) -> FamilySettings:
+def _family(draft: NeighborDraft, version: int) -> FamilySettings:
     found = [draft.value((kind, version), None, version) for kind in _FILTERS]
     route_map = draft.value(("route-map", version), None, version)
 

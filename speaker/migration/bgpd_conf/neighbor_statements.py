@@ -11,7 +11,7 @@ from speaker.migration.bgpd_conf.tokens import hold_time, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speaker.migration.bgpd_conf.neighbor_draft import Draft
+    from speaker.migration.bgpd_conf.neighbor_draft import NeighborDraft
     from speaker.migration.bgpd_conf.statement import Statement
 
 _HARMLESS = {
@@ -78,7 +78,7 @@ def refuse_policy(rest: Sequence[str], *, plain: bool) -> None:
 
 
 def set_line(  # noqa: C901, PLR0912 - a table of what can be said
-    draft: Draft, statement: Statement, rest: Sequence[str], version: int
+    draft: NeighborDraft, statement: Statement, rest: Sequence[str], version: int
 ) -> str:
     """Take what a line says of a neighbour; return why it has no effect, or nothing."""
     plain = statement.plain

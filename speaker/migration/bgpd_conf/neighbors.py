@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.route import Asn
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
-from speaker.migration.bgpd_conf.neighbor_draft import BOTH, Draft, finish
+from speaker.migration.bgpd_conf.neighbor_draft import BOTH, NeighborDraft, finish
 from speaker.migration.bgpd_conf.neighbor_statements import (
     OF_THE_GROUP,
     OUT,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.statement import Statement
 
 
-class Neighbors:
+class NeighborsReader:
     """All neighbours and peer-groups of a `router bgp` while it is read, line by line.
 
     The order counts: `no bgp default ipv4-unicast` holds for the neighbours after it.
@@ -30,8 +30,8 @@ class Neighbors:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._peers: dict[str, Draft] = {}
-        self._groups: dict[str, Draft] = {}
+        self._peers: dict[str, NeighborDraft] = {}
+        self._groups: dict[str, NeighborDraft] = {}
         self.asn = Asn(0)
         """The router's own, by which a neighbour is internal or external."""
         self.default = {4: True, 6: False}
@@ -78,8 +78,8 @@ class Neighbors:
             refuse_policy(rest, plain=plain)
         return set_line(draft, statement, rest, version)
 
-    def _new(self, name: str, statement: Statement) -> Draft:
-        return Draft(name, statement, active=dict(self.default))
+    def _new(self, name: str, statement: Statement) -> NeighborDraft:
+        return NeighborDraft(name, statement, active=dict(self.default))
 
     def _remote_as(self, name: str, statement: Statement, value: str) -> None:
         """Take a remote-as, as peer_group_remote_as() and peer_remote_as() in bgpd.c do."""
@@ -108,7 +108,12 @@ class Neighbors:
         draft.settings["remote-as"] = value
 
     def _bind(
-        self, name: str, draft: Draft | None, statement: Statement, group_name: str, version: int
+        self,
+        name: str,
+        draft: NeighborDraft | None,
+        statement: Statement,
+        group_name: str,
+        version: int,
     ) -> str:
         """Make a neighbour a member, as peer_group_bind() in bgpd.c does."""
         group = self._groups.get(group_name)
@@ -129,7 +134,7 @@ class Neighbors:
         self._join(draft, group, version)
         return TRANSLATED
 
-    def _join(self, draft: Draft, group: Draft, version: int) -> None:
+    def _join(self, draft: NeighborDraft, group: NeighborDraft, version: int) -> None:
         if "remote-as" in group.settings:
             draft.settings.pop("remote-as", None)
         if draft.group is None:
@@ -139,14 +144,14 @@ class Neighbors:
             draft.bound.add(family)
             draft.active[family] = group.active[family]
 
-    def _clashes(self, draft: Draft, group: Draft) -> bool:
+    def _clashes(self, draft: NeighborDraft, group: NeighborDraft) -> bool:
         """Return whether a neighbour is internal and the first member external, or the reverse."""
         sort = self._sort(draft)
         if sort is None or not group.members or "remote-as" in group.settings:
             return False
         return sort != self._sort(group.members[0])
 
-    def _sort(self, draft: Draft) -> str | None:
+    def _sort(self, draft: NeighborDraft) -> str | None:
         """Return whether a neighbour is `internal` or `external`, None while it has no AS."""
         value = draft.value("remote-as")
         return None if value is None else self._sort_of(str(value))
@@ -156,7 +161,7 @@ class Neighbors:
             return value
         return "internal" if parse_as(value) == self.asn else "external"
 
-    def _activate(self, draft: Draft, version: int, *, active: bool) -> None:
+    def _activate(self, draft: NeighborDraft, version: int, *, active: bool) -> None:
         draft.active[version] = active
         for member in draft.members:
             if version in member.bound:
@@ -164,10 +169,10 @@ class Neighbors:
 
     def finish(
         self, asn: Asn, timers: int, interfaces: Interfaces
-    ) -> tuple[tuple[Neighbor, ...], dict[str, tuple[Draft, str]]]:
+    ) -> tuple[tuple[Neighbor, ...], dict[str, tuple[NeighborDraft, str]]]:
         """Return the neighbours, and what is wrong with those that can't be one, by name."""
         made: list[Neighbor] = []
-        wrong: dict[str, tuple[Draft, str]] = {}
+        wrong: dict[str, tuple[NeighborDraft, str]] = {}
         for draft in self._peers.values():
             value = draft.value("remote-as")
             if value in (None, "external"):
@@ -179,7 +184,7 @@ class Neighbors:
         return tuple(made), wrong
 
 
-def _refuse_member(draft: Draft | None, group: Draft, version: int) -> None:
+def _refuse_member(draft: NeighborDraft | None, group: NeighborDraft, version: int) -> None:
     """Refuse what Quagga refuses to make a member, or makes one that is sent something else."""
     if not group.active[version]:
         raise MigrationError(

@@ -15,16 +15,16 @@ from speaker.migration.bgpd_conf.interfaces import Interfaces
 from speaker.migration.bgpd_conf.model import (
     TRANSLATED,
     Configuration,
+    LineVerdict,
     Obstacle,
     Treatment,
-    Verdict,
 )
 from speaker.migration.bgpd_conf.router import Router
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
+    CommandMode,
     FatalError,
     MigrationError,
-    Mode,
     PassedOverError,
     is_of_a_block,
     statements,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speaker.migration.bgpd_conf.model import Dialect, Taken
-    from speaker.migration.bgpd_conf.neighbor_draft import Draft
+    from speaker.migration.bgpd_conf.neighbor_draft import NeighborDraft
     from speaker.migration.bgpd_conf.statement import Statement
 
 
@@ -81,7 +81,7 @@ def _is_whole(statement: Statement) -> bool:
 def _ends_all(statement: Statement) -> bool:
     """Return whether bgpd leaves its configuration there."""
     return statement.words == ("end",) or (
-        statement.mode is Mode.TOP and statement.words in _LEAVES
+        statement.mode is CommandMode.TOP and statement.words in _LEAVES
     )
 
 
@@ -93,11 +93,11 @@ class _Reader:
     def __init__(self, file: str, taken: Taken) -> None:
         self._file, self._taken = file, taken
         dialect = taken.dialect
-        self._verdicts: list[Verdict] = []
+        self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect)
         self._interfaces = Interfaces()
         self._lists = lists.Lists(dialect)
-        self._maps: dict[str, dict[int, route_maps.Draft]] = {}
+        self._maps: dict[str, dict[int, route_maps.RouteMapDraft]] = {}
         self._obstacles: list[Obstacle] = []
         self._unread: dict[Statement, str] = {}
         """Lines of lists that could not be understood, which count where the list is used."""
@@ -122,29 +122,29 @@ class _Reader:
         self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
 
     def _verdict(self, statement: Statement, treatment: Treatment, reason: str) -> None:
-        self._verdicts.append(Verdict(statement, treatment, reason))
+        self._verdicts.append(LineVerdict(statement, treatment, reason))
 
     def _take(self, statement: Statement) -> str:
         words = statement.words
         if words in (("exit",), ("end",), ("quit",), ("exit-address-family",)):
             return "ends a block"
         match statement.mode:
-            case Mode.TOP:
+            case CommandMode.TOP:
                 return self._top(statement)
-            case Mode.BGP | Mode.IPV4 | Mode.IPV6:
+            case CommandMode.BGP | CommandMode.IPV4 | CommandMode.IPV6:
                 return self._router.add(statement, FAMILIES[statement.mode])
-            case Mode.ROUTE_MAP:
+            case CommandMode.ROUTE_MAP:
                 return self._in_map(statement)
-            case Mode.OTHER_FAMILY:
+            case CommandMode.OTHER_FAMILY:
                 raise PassedOverError(
                     "only IPv4 and IPv6 unicast are taken over; remove it, or keep bgpd for it"
                 )
-            case Mode.INTERFACE:
+            case CommandMode.INTERFACE:
                 self._interfaces.add(statement)
                 return "is for zebra"
-            case Mode.LINE:
+            case CommandMode.LINE:
                 return "is for bgpd's own terminal"
-            case Mode.OTHER:
+            case CommandMode.OTHER:
                 return "is for another daemon"
 
     # --- the top level -----------------------------------------------------------------------
@@ -158,7 +158,7 @@ class _Reader:
                 index = number(sequence, 65535, 1)
                 clauses = self._maps.setdefault(name, {})
                 draft = clauses.setdefault(
-                    index, route_maps.Draft(index, action == "permit", statement)
+                    index, route_maps.RouteMapDraft(index, action == "permit", statement)
                 )
                 if draft.permit != (action == "permit"):
                     raise FatalError(
@@ -246,23 +246,25 @@ class _Reader:
             self._unread,
         )
 
-    def _corrected(self, verdict: Verdict, wrong: Mapping[str, tuple[Draft, str]]) -> Verdict:
+    def _corrected(
+        self, verdict: LineVerdict, wrong: Mapping[str, tuple[NeighborDraft, str]]
+    ) -> LineVerdict:
         """Return what becomes of a line by what stands after it."""
         again = self._router.networks.replaced.get(verdict.statement)
         if again is not None:
             reason = f"{again.where} says it again, and counts"
-            return Verdict(verdict.statement, Treatment.HARMLESS, reason)
+            return LineVerdict(verdict.statement, Treatment.HARMLESS, reason)
         match verdict.statement.words:
             case ("neighbor", name, *_) if canonical(name) in wrong:
                 reason = f"the neighbour {wrong[canonical(name)][1]}"
-                return Verdict(verdict.statement, Treatment.REFUSED, reason)
+                return LineVerdict(verdict.statement, Treatment.REFUSED, reason)
         return verdict
 
 
 _DIGITS = re.compile("[0-9]{1,5}")
 _OF_LISTS = ("ip", "ipv6", "bgp")
 """What lists begin with."""
-_UNCONCERNED = (Mode.LINE, Mode.INTERFACE, Mode.OTHER)
+_UNCONCERNED = (CommandMode.LINE, CommandMode.INTERFACE, CommandMode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
 _UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"
 _TAKES_BACK = "takes back what other lines say; remove it, and those"

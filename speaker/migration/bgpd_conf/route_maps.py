@@ -22,16 +22,16 @@ from speaker.migration.bgpd_conf.tokens import community, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from speaker.migration.bgpd_conf.model import Path
+    from speaker.migration.bgpd_conf.model import BgpPath
     from speaker.migration.bgpd_conf.statement import Statement
 
-    Lists = Mapping[tuple[str, str], Callable[[Path], bool]]
-    Match = Callable[[Path, Lists], bool]
-    Set = Callable[[Path], Path]
+    Lists = Mapping[tuple[str, str], Callable[[BgpPath], bool]]
+    Match = Callable[[BgpPath, Lists], bool]
+    Set = Callable[[BgpPath], BgpPath]
 
 
 @dataclass(slots=True)
-class Draft:
+class RouteMapDraft:
     """A clause while it is read. A line of the same command replaces the one before, as in bgpd."""
 
     sequence: int
@@ -97,7 +97,7 @@ class Draft:
         )
 
 
-def _asked(match: Match, lists: Lists) -> Callable[[Path], bool]:
+def _asked(match: Match, lists: Lists) -> Callable[[BgpPath], bool]:
     return lambda path: match(path, lists)
 
 
@@ -129,7 +129,7 @@ def _match(words: Sequence[str]) -> tuple[str, Match | None]:
 
 
 def _by_list(kind: str, name: str, version: int | None = None) -> Match:
-    def match(path: Path, lists: Lists) -> bool:
+    def match(path: BgpPath, lists: Lists) -> bool:
         if version is not None and path.prefix.version != version:
             return False
         passes = lists.get((kind, name))
@@ -194,7 +194,7 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
     return " ".join(words[:2]), None, ""
 
 
-def _with(path: Path, **changes: object) -> Path:
+def _with(path: BgpPath, **changes: object) -> BgpPath:
     return replace(path, attributes=replace(path.attributes, **changes))  # type: ignore[arg-type]
 
 
@@ -237,7 +237,7 @@ def _hop(version: int, address: IPv4Address | IPv6Address) -> Set:
     return lambda path: replace(path, next_hop=address) if path.prefix.version == version else path
 
 
-def finish(name: str, drafts: Iterable[Draft], lists: Lists) -> RouteMap:
+def finish(name: str, drafts: Iterable[RouteMapDraft], lists: Lists) -> RouteMap:
     """Return a route-map of its clauses."""
     ordered = sorted(drafts, key=lambda draft: draft.sequence)
     return RouteMap(name, tuple(draft.clause(lists) for draft in ordered))
@@ -247,12 +247,12 @@ def finish(name: str, drafts: Iterable[Draft], lists: Lists) -> RouteMap:
 class Applied:
     """What a map did: the path, or None with the reason; and what could not be translated on the way."""
 
-    path: Path | None
+    path: BgpPath | None
     reason: str = ""
     obstacles: tuple[Obstacle, ...] = ()
 
 
-def apply(route_map: RouteMap, path: Path) -> Applied:
+def apply(route_map: RouteMap, path: BgpPath) -> Applied:
     """Return what a route-map makes of a path. A path that no clause means is denied."""
     unclear: list[Obstacle] = []
     for clause in route_map.clauses:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from policy.route import Asn
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
-from speaker.migration.bgpd_conf.neighbors import Neighbors
+from speaker.migration.bgpd_conf.neighbors import NeighborsReader
 from speaker.migration.bgpd_conf.networks import Networks
 from speaker.migration.bgpd_conf.statement import (
+    CommandMode,
     FatalError,
     MigrationError,
-    Mode,
     PassedOverError,
     family_mode,
 )
@@ -31,7 +31,7 @@ class Router:
         self.asn = Asn(1)
         self.router_id: str | None = None
         self.networks = Networks()
-        self.neighbors = Neighbors(dialect)
+        self.neighbors = NeighborsReader(dialect)
         self._usual_hold = 180
         self.hold = self._usual_hold
         self.local_pref = 100
@@ -93,7 +93,7 @@ class Router:
                 match family_mode(family):
                     case None:
                         raise MigrationError("is not an address family of bgpd; correct it")
-                    case Mode.OTHER_FAMILY:
+                    case CommandMode.OTHER_FAMILY:
                         raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
                 return TRANSLATED
             case ("timers", "bgp", _, hold, *_) if plain:

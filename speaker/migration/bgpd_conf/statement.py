@@ -34,7 +34,7 @@ class FatalError(MigrationError):
     """A line with which nothing of the file can be migrated."""
 
 
-class Mode(StrEnum):
+class CommandMode(StrEnum):
     """Where a statement stands."""
 
     TOP = "the top level"
@@ -48,7 +48,7 @@ class Mode(StrEnum):
     OTHER = "a block of another daemon"
 
 
-FAMILIES = {Mode.BGP: 4, Mode.IPV4: 4, Mode.IPV6: 6}
+FAMILIES = {CommandMode.BGP: 4, CommandMode.IPV4: 4, CommandMode.IPV6: 6}
 """The family of what is said of networks and neighbours in a mode."""
 
 
@@ -59,7 +59,7 @@ class Statement:
     file: str
     line: int
     words: tuple[str, ...]
-    mode: Mode
+    mode: CommandMode
     block: tuple[str, ...] = ()
 
     @property
@@ -79,25 +79,28 @@ class Statement:
 
     def __str__(self) -> str:
         """Return the line as it may be shown to anybody."""
-        elsewhere = self.mode in (Mode.INTERFACE, Mode.LINE, Mode.OTHER)
+        elsewhere = self.mode in (CommandMode.INTERFACE, CommandMode.LINE, CommandMode.OTHER)
         return shown(self.words, elsewhere=elsewhere)
 
 
 _SPACE = re.compile(r"[ \t\r\v\f]+")
-_ADDRESS_FAMILY: dict[tuple[str, ...], Mode] = {
-    ("ipv4",): Mode.IPV4,
-    ("ipv4", "unicast"): Mode.IPV4,
-    ("ipv6",): Mode.IPV6,
-    ("ipv6", "unicast"): Mode.IPV6,
+_ADDRESS_FAMILY: dict[tuple[str, ...], CommandMode] = {
+    ("ipv4",): CommandMode.IPV4,
+    ("ipv4", "unicast"): CommandMode.IPV4,
+    ("ipv6",): CommandMode.IPV6,
+    ("ipv6", "unicast"): CommandMode.IPV6,
     **{
-        (version, what): Mode.OTHER_FAMILY
+        (version, what): CommandMode.OTHER_FAMILY
         for version in ("ipv4", "ipv6")
         for what in ("multicast", "vpn", "labeled-unicast", "flowspec", "encap")
     },
-    **{(what,): Mode.OTHER_FAMILY for what in ("vpnv4", "vpnv6", "encap", "encapv4", "encapv6")},
-    ("vpnv4", "unicast"): Mode.OTHER_FAMILY,
-    ("vpnv6", "unicast"): Mode.OTHER_FAMILY,
-    ("l2vpn", "evpn"): Mode.OTHER_FAMILY,
+    **{
+        (what,): CommandMode.OTHER_FAMILY
+        for what in ("vpnv4", "vpnv6", "encap", "encapv4", "encapv6")
+    },
+    ("vpnv4", "unicast"): CommandMode.OTHER_FAMILY,
+    ("vpnv6", "unicast"): CommandMode.OTHER_FAMILY,
+    ("l2vpn", "evpn"): CommandMode.OTHER_FAMILY,
 }
 """After any other one, bgpd stays where it is."""
 _FAMILY_WORDS = frozenset(
@@ -161,7 +164,7 @@ def decode(content: bytes) -> str:
 class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
-        self._stack: list[tuple[Mode, tuple[str, ...]]] = [(Mode.TOP, ())]
+        self._stack: list[tuple[CommandMode, tuple[str, ...]]] = [(CommandMode.TOP, ())]
 
     def read(self, content: bytes) -> Iterator[Statement]:
         for number, line in enumerate(decode(content).split("\n"), start=1):
@@ -171,7 +174,7 @@ class _Reader:
             mode, block = self._place(words)
             yield Statement(self._file, number, words, mode, block)
 
-    def _place(self, words: tuple[str, ...]) -> tuple[Mode, tuple[str, ...]]:
+    def _place(self, words: tuple[str, ...]) -> tuple[CommandMode, tuple[str, ...]]:
         """Return where a statement stands, and be where it leads."""
         here = self._stack[-1]
         match words:
@@ -200,7 +203,7 @@ class _Reader:
         return place
 
 
-def family_mode(family: Sequence[str]) -> Mode | None:
+def family_mode(family: Sequence[str]) -> CommandMode | None:
     """Return the mode of an address family, None where bgpd has no such family."""
     return _ADDRESS_FAMILY.get(tuple(family))
 
@@ -210,37 +213,39 @@ def is_of_a_block(words: Sequence[str]) -> bool:
     return words[0] in _ROUTER_WORDS | _MAP_WORDS
 
 
-_FAMILY_MODES = (Mode.IPV4, Mode.IPV6, Mode.OTHER_FAMILY)
+_FAMILY_MODES = (CommandMode.IPV4, CommandMode.IPV6, CommandMode.OTHER_FAMILY)
 
 
-def _known(mode: Mode, words: tuple[str, ...]) -> bool:
+def _known(mode: CommandMode, words: tuple[str, ...]) -> bool:
     """Return whether a mode knows a statement, by its first words."""
     if words[0] == "no" and len(words) > 1:
         words = words[1:]
     first = words[0]
     match mode:
-        case Mode.TOP:
+        case CommandMode.TOP:
             if first == "router":
                 return words[1:2] == ("bgp",) or (len(words) > 1 and words[1] in OTHER_ROUTERS)
             return (
                 first in _TOP_WORDS | _BLOCKS | _TOP_WORDS_TOO
                 or words[:2] in _TOP_PAIRS | _TOP_PAIRS_TOO
             )
-        case Mode.BGP:
+        case CommandMode.BGP:
             return (
                 first in _ROUTER_WORDS
                 and words[:2] not in _TOP_PAIRS
                 and (first != "ipv6" or words[1:2] == ("bgp",))
             )
-        case Mode.IPV4 | Mode.IPV6:
+        case CommandMode.IPV4 | CommandMode.IPV6:
             return _known_of_family(mode, words)
-        case Mode.ROUTE_MAP:
+        case CommandMode.ROUTE_MAP:
             return first in _MAP_WORDS
-        case Mode.LINE:
+        case CommandMode.LINE:
             return first in _LINE_WORDS and words[:2] not in _TOP_PAIRS
-        case Mode.OTHER_FAMILY if first in ("address-family", "timers") or _is_router_only(words):
+        case CommandMode.OTHER_FAMILY if first in ("address-family", "timers") or _is_router_only(
+            words
+        ):
             return False
-        case Mode.INTERFACE | Mode.OTHER | Mode.OTHER_FAMILY:
+        case CommandMode.INTERFACE | CommandMode.OTHER | CommandMode.OTHER_FAMILY:
             return first not in _TOP_WORDS - {"password"} and words[:2] not in _TOP_PAIRS
 
 
@@ -249,33 +254,33 @@ def _is_router_only(words: tuple[str, ...]) -> bool:
     return words[0] == "neighbor" and not _ROUTER_ONLY.isdisjoint(words[2:3])
 
 
-def _known_of_family(mode: Mode, words: tuple[str, ...]) -> bool:
+def _known_of_family(mode: CommandMode, words: tuple[str, ...]) -> bool:
     if _is_router_only(words):
         return False
-    if mode is Mode.IPV6 and words[0] in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
+    if mode is CommandMode.IPV6 and words[0] in _OF_PREFIXES and _IPV4.match(" ".join(words[1:])):
         return False
     return words[0] in _FAMILY_WORDS or words[:2] == ("bgp", "dampening")
 
 
-def _opens(mode: Mode, words: tuple[str, ...]) -> Mode | None:
+def _opens(mode: CommandMode, words: tuple[str, ...]) -> CommandMode | None:
     """Return the mode that a statement opens, if it opens one."""
     match mode, words:
-        case Mode.TOP, ("router", "bgp", *_):
-            return Mode.BGP
-        case Mode.TOP, ("route-map", _, "permit" | "deny", _):
-            return Mode.ROUTE_MAP
-        case Mode.TOP, ("interface", _, *_):
-            return Mode.INTERFACE
-        case Mode.TOP, ("line", _, *_):
-            return Mode.LINE
-        case Mode.TOP, ("router", word, *_) if word in OTHER_ROUTERS:
-            return Mode.OTHER
-        case Mode.TOP, ("key", "chain", _) | ("mpls", "ldp"):
-            return Mode.OTHER
-        case Mode.TOP, (first, *_) if first in _BLOCKS:
-            return Mode.OTHER
-        case Mode.BGP, ("address-family", *family):
+        case CommandMode.TOP, ("router", "bgp", *_):
+            return CommandMode.BGP
+        case CommandMode.TOP, ("route-map", _, "permit" | "deny", _):
+            return CommandMode.ROUTE_MAP
+        case CommandMode.TOP, ("interface", _, *_):
+            return CommandMode.INTERFACE
+        case CommandMode.TOP, ("line", _, *_):
+            return CommandMode.LINE
+        case CommandMode.TOP, ("router", word, *_) if word in OTHER_ROUTERS:
+            return CommandMode.OTHER
+        case CommandMode.TOP, ("key", "chain", _) | ("mpls", "ldp"):
+            return CommandMode.OTHER
+        case CommandMode.TOP, (first, *_) if first in _BLOCKS:
+            return CommandMode.OTHER
+        case CommandMode.BGP, ("address-family", *family):
             return family_mode(family)
-        case Mode.BGP, ("segment-routing" | "vnc", *_):
-            return Mode.OTHER_FAMILY
+        case CommandMode.BGP, ("segment-routing" | "vnc", *_):
+            return CommandMode.OTHER_FAMILY
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf.statement import Mode
+from speaker.migration.bgpd_conf.statement import CommandMode
 
 if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.statement import Statement
@@ -39,9 +39,11 @@ def fault(statement: Statement) -> str:
     if whole is not None:
         return f"abbreviates `{' '.join(whole)}`, which bgpd may take; write it out, or remove it"
     match statement.mode:
-        case Mode.INTERFACE | Mode.LINE if words and words[0] in _OF_BGP:
+        case CommandMode.INTERFACE | CommandMode.LINE if words and words[0] in _OF_BGP:
             return NO_BLOCK
-        case Mode.OTHER if words[:1] == ("neighbor",) and not _OF_A_NEIGHBOR.isdisjoint(words[2:3]):
+        case CommandMode.OTHER if words[:1] == ("neighbor",) and not _OF_A_NEIGHBOR.isdisjoint(
+            words[2:3]
+        ):
             return NO_BLOCK
     return ""
 

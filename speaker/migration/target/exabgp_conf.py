@@ -11,7 +11,7 @@ from speaker.migration.bgpd_conf.statement import MigrationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speaker.migration.target.site import Session, Site
+    from speaker.migration.target.site import PlannedSession, Site
 
 PROCESS = "vip-speaker"
 HEAD = """\
@@ -20,12 +20,12 @@ HEAD = """\
 # exabgp.conf.example and docs/exabgp.md have what else ExaBGP needs."""
 
 
-def render(site: Site, watchdog: str) -> str:
+def render(site: Site, reconciler: str) -> str:
     """Return the text of a data centre's exabgp.conf.
 
     Args:
         site: the data centre.
-        watchdog: the path of vip_watchdog there.
+        reconciler: the path of vip_watchdog there.
 
     Raises:
         MigrationError: a neighbour's password can't be said to ExaBGP.
@@ -33,7 +33,7 @@ def render(site: Site, watchdog: str) -> str:
     lines = [HEAD.format(name=site.name, file=comment(site.configuration.file)), ""]
     lines += [
         f"process {PROCESS} {{",
-        f"    run /usr/bin/env VIP_DC={site.name} {watchdog};",
+        f"    run /usr/bin/env VIP_DC={site.name} {reconciler};",
         "    encoder json;",
         "    respawn true;",
         "}",
@@ -49,7 +49,7 @@ def comment(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9 .:/_+,-]", "?", value)
 
 
-def _neighbor(site: Site, session: Session) -> Iterator[str]:
+def _neighbor(site: Site, session: PlannedSession) -> Iterator[str]:
     neighbor = session.neighbor
     yield f"# {comment(neighbor.statement.where)}"
     yield f"neighbor {neighbor.address} {{"
@@ -86,7 +86,7 @@ def _neighbor(site: Site, session: Session) -> Iterator[str]:
     yield "}"
 
 
-def _password(session: Session) -> Iterator[str]:
+def _password(session: PlannedSession) -> Iterator[str]:
     """Yield the MD5 key (RFC 2385).
 
     ExaBGP changes blanks and brackets even in quotes, and may take a password of hexadecimal

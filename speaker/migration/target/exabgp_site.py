@@ -13,7 +13,7 @@ from policy.route import MAX_PREPENDS, AsPath, Route
 from speaker.config.settings import NextHop
 from speaker.migration.target import local, next_hops
 from speaker.migration.target.local import Own
-from speaker.migration.target.site import Session, Site
+from speaker.migration.target.site import PlannedSession, Site
 from speaker.migration.updates.evaluate import is_ebgp
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class _Maker:
             if version != neighbor.version and (neighbor, version) not in self._said_of
         ]
 
-    def _hop(self, version: int, sessions: Sequence[Session]) -> IpAddress | None:
+    def _hop(self, version: int, sessions: Sequence[PlannedSession]) -> IpAddress | None:
         found = next_hops.find(self._name, version, sessions, self._evaluation, self._own)
         for fault in found.faults:
             self._fault(fault)
@@ -162,7 +162,7 @@ class _Maker:
             )
         return alive
 
-    def _sessions(self, alive: Sequence[Neighbor]) -> tuple[Session, ...]:
+    def _sessions(self, alive: Sequence[Neighbor]) -> tuple[PlannedSession, ...]:
         found = local.find(self._name, alive, self._own, self._kernel)
         self._told += found.told
         self._used |= found.usual
@@ -174,7 +174,7 @@ class _Maker:
             if neighbor.address in found.addresses
         )
 
-    def _session(self, neighbor: Neighbor, address: IpAddress) -> Session:
+    def _session(self, neighbor: Neighbor, address: IpAddress) -> PlannedSession:
         active, fed = _active(neighbor), self._fed(neighbor)
         reasons = {
             self._evaluation.silent[neighbor.address][prefix]
@@ -186,12 +186,14 @@ class _Maker:
                 f"{neighbor.statement.where}: neighbor {neighbor.address} is sent nothing of "
                 f"{_families(active - fed)}: {'; '.join(sorted(reasons))}"
             )
-        return Session(neighbor, address, active, fed)
+        return PlannedSession(neighbor, address, active, fed)
 
     def _fed(self, neighbor: Neighbor) -> frozenset[int]:
         return frozenset(prefix.version for prefix in self._evaluation.updates[neighbor.address])
 
-    def _router_id(self, alive: Iterable[Neighbor], sessions: Iterable[Session]) -> str | None:
+    def _router_id(
+        self, alive: Iterable[Neighbor], sessions: Iterable[PlannedSession]
+    ) -> str | None:
         if self._configuration.router_id is not None:
             return self._configuration.router_id
         known = next((s.local for s in sessions if s.local.version == 4), None) or self._usual(4)

@@ -123,7 +123,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def validate(program: Path, path: Path, watchdog: str) -> str:
+def validate(program: Path, path: Path, reconciler: str) -> str:
     """Have ExaBGP validate a file; return what it says against it, or nothing.
 
     It looks whether the process is there: a program that surely is stands in for vip_watchdog.
@@ -132,7 +132,7 @@ def validate(program: Path, path: Path, watchdog: str) -> str:
         MigrationError: ExaBGP can't be run, or root must not run it.
     """
     copy = path.with_name(f"{path.name}.check")
-    text = path.read_text(encoding="utf-8").replace(watchdog, sys.executable)
+    text = path.read_text(encoding="utf-8").replace(reconciler, sys.executable)
     copy.touch(mode=0o600)
     copy.write_text(text, encoding="utf-8")
     command = [str(program), "--version"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speaker.migration.target.local import Own
-    from speaker.migration.target.site import Session
+    from speaker.migration.target.site import PlannedSession
     from speaker.migration.updates.evaluate import Evaluation
     from speaker.units import IpAddress
 
@@ -30,7 +30,7 @@ class Found:
 
 
 def find(
-    dc: str, version: int, sessions: Sequence[Session], evaluation: Evaluation, own: Own
+    dc: str, version: int, sessions: Sequence[PlannedSession], evaluation: Evaluation, own: Own
 ) -> Found:
     """Find the next hop of a family.
 
@@ -42,7 +42,7 @@ def find(
         own: what is said of the data centre's own addresses.
     """
     found = Found()
-    kinds: list[tuple[Session, IpAddress | Hop]] = []
+    kinds: list[tuple[PlannedSession, IpAddress | Hop]] = []
     for session in sessions:
         updates = evaluation.updates[session.neighbor.address]
         hops = {update.next_hop for prefix, update in updates.items() if prefix.version == version}
@@ -66,14 +66,14 @@ def find(
 
 
 def _of_interfaces(
-    dc: str, version: int, sessions: Sequence[Session], own: Own, found: Found
+    dc: str, version: int, sessions: Sequence[PlannedSession], own: Own, found: Found
 ) -> set[IpAddress]:
     """Return the addresses of sessions' interfaces of the other family than the sessions'.
 
     The usual one is that of one interface: of sessions from one address.
     """
     addresses: set[IpAddress] = set()
-    rest: list[Session] = []
+    rest: list[PlannedSession] = []
     for session in sessions:
         said = own.of(session.neighbor.address, version)
         if said is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class PlannedSession:
     """A neighbour as ExaBGP will have it. `fed` are the families of which it is sent VIPs."""
 
     neighbor: Neighbor
@@ -35,7 +35,7 @@ class Site:
     routes: dict[Prefix, Route]
     left_out: dict[Prefix, str]
     hops: NextHop
-    sessions: tuple[Session, ...]
+    sessions: tuple[PlannedSession, ...]
     router_id: str | None
     faults: tuple[str, ...]
     notes: tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from policy.assess import duties
+from policy.assess import assignments
 from speaker.backends.exabgp import api_text
 from speaker.backends.exabgp import neighbors as exabgp_neighbors
 from speaker.migration.updates.evaluate import Evaluation, Hop, Update
@@ -136,7 +136,7 @@ def planned(
     neighbor: Neighbor, topology: Topology, dc: DataCentre, hops: NextHop
 ) -> Mapping[Prefix, Update | str]:
     """Return what a neighbour is sent by ExaBGP when all VIPs are announced, or why it can't be."""
-    session = exabgp_neighbors.Neighbor(
+    session = exabgp_neighbors.ConfiguredNeighbor(
         neighbor.address,
         neighbor.local or neighbor.address,  # of the same family, which is all that matters
         dc.asn,
@@ -145,7 +145,7 @@ def planned(
         frozenset(),
     )
     found: dict[Prefix, Update | str] = {}
-    for prefix, duty in duties(topology, dc).items():
+    for prefix, assignment in assignments(topology, dc).items():
         hop = api_text.next_hop_for(hops, prefix.version)
         if prefix.version not in session.families:
             continue
@@ -155,7 +155,7 @@ def planned(
                 f"next_hop = {{ ipv{prefix.version} = … }} is not in vip.toml"
             )
             continue
-        sent = api_text.sent(duty.route.attributes, session, hop)
+        sent = api_text.sent(assignment.route.attributes, session, hop)
         local_pref = LOCAL_PREF if neighbor.asn == dc.asn else None
         found[prefix] = Update(sent.attributes, sent.next_hop or Hop.SELF, local_pref)
     return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from policy.route import AsPath, Attributes, Community
 from speaker.migration.bgpd_conf import route_maps
 from speaker.migration.bgpd_conf.lists import kind_of
-from speaker.migration.bgpd_conf.model import Obstacle, Path
+from speaker.migration.bgpd_conf.model import BgpPath, Obstacle
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import is_address, network
 from speaker.migration.updates.references import lists_used
@@ -130,7 +130,7 @@ def _to(
 
 def _originate(configuration: Configuration, network: Network) -> route_maps.Applied:
     """Return what bgpd makes of a network line, and what is unclear about it."""
-    path = Path(network.prefix, _DEFAULT)
+    path = BgpPath(network.prefix, _DEFAULT)
     if network.route_map is None:
         return route_maps.Applied(path)
     applied = _through(configuration, network.route_map, path)
@@ -170,7 +170,7 @@ def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
     return neighbor.asn != configuration.asn
 
 
-def _through(configuration: Configuration, name: str, path: Path) -> route_maps.Applied:
+def _through(configuration: Configuration, name: str, path: BgpPath) -> route_maps.Applied:
     """Apply a route-map by its name. One that does not exist denies all."""
     route_map = configuration.route_maps.get(name)
     if route_map is None:
@@ -187,7 +187,7 @@ _HOP_OF_NETWORK = (
 
 
 def _send(
-    configuration: Configuration, neighbor: Neighbor, path: Path
+    configuration: Configuration, neighbor: Neighbor, path: BgpPath
 ) -> tuple[Update | str, tuple[Obstacle, ...]]:
     """Return what a neighbour is sent of a path, or why nothing; and what is unclear about it."""
     family = neighbor.families[path.prefix.version]
@@ -231,7 +231,7 @@ def _kept_back(
     configuration: Configuration,
     neighbor: Neighbor,
     family: FamilySettings,
-    path: Path,
+    path: BgpPath,
     *,
     ebgp: bool,
 ) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf.statement import Mode
+from speaker.migration.bgpd_conf.statement import CommandMode
 
 if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.model import Configuration
@@ -38,8 +38,8 @@ def lists_used(configuration: Configuration) -> set[str]:
 
 def map_of(statement: Statement) -> str | None:
     """Return the name of the route-map that a line belongs to."""
-    if statement.mode is Mode.ROUTE_MAP:
+    if statement.mode is CommandMode.ROUTE_MAP:
         return statement.block[0]
-    if statement.mode is Mode.TOP and statement.words[0] == "route-map":
+    if statement.mode is CommandMode.TOP and statement.words[0] == "route-map":
         return "".join(statement.words[1:2])
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.lists import kind_of
-from speaker.migration.bgpd_conf.model import Treatment, Verdict
-from speaker.migration.bgpd_conf.statement import Mode
+from speaker.migration.bgpd_conf.model import LineVerdict, Treatment
+from speaker.migration.bgpd_conf.statement import CommandMode
 from speaker.migration.updates.references import lists_used, map_of, maps_used
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speaker.migration.updates.evaluate import Evaluation
 
 
-def account(configuration: Configuration, evaluation: Evaluation) -> tuple[Verdict, ...]:
+def account(configuration: Configuration, evaluation: Evaluation) -> tuple[LineVerdict, ...]:
     """Return a verdict for each statement of a file, in its order.
 
     What can't be translated is refused where a VIP meets it, and harmless elsewhere. Policy that
@@ -28,20 +28,20 @@ def account(configuration: Configuration, evaluation: Evaluation) -> tuple[Verdi
     maps = maps_used(configuration)
     names = lists_used(configuration)
 
-    def final(verdict: Verdict) -> Verdict:
+    def final(verdict: LineVerdict) -> LineVerdict:
         statement = verdict.statement
         if statement in met:
-            return Verdict(statement, Treatment.REFUSED, met[statement])
+            return LineVerdict(statement, Treatment.REFUSED, met[statement])
         if statement in unmet:
-            return Verdict(statement, Treatment.HARMLESS, "no VIP meets it")
+            return LineVerdict(statement, Treatment.HARMLESS, "no VIP meets it")
         if verdict.treatment is Treatment.HARMLESS:
             return verdict
         name = map_of(statement)
-        listed = kind_of(statement.words) if statement.mode is Mode.TOP else None
+        listed = kind_of(statement.words) if statement.mode is CommandMode.TOP else None
         if (name is not None and name not in maps) or (
             listed is not None and names.isdisjoint(listed[1][:2])
         ):
-            return Verdict(statement, Treatment.HARMLESS, "is used for nothing that is sent")
+            return LineVerdict(statement, Treatment.HARMLESS, "is used for nothing that is sent")
         return verdict
 
     return tuple(map(final, configuration.verdicts))

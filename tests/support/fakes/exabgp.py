@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 
 Dialect = Literal[4, 5]
 DIALECTS: tuple[Dialect, ...] = (4, 5)
@@ -81,7 +81,7 @@ class Session:
     withdrawn out of what waits in its last shape, 5.0 not at all: the peer gets a phantom.
     """
 
-    neighbor: Neighbor
+    neighbor: ConfiguredNeighbor
     dialect: Dialect
     up: bool = False
     since: float = 0.0
@@ -101,7 +101,7 @@ class Session:
         """The processes whose lines it takes."""
         return self.neighbor.processes if self.heard is None else self.heard
 
-    def reload(self, neighbor: Neighbor) -> None:
+    def reload(self, neighbor: ConfiguredNeighbor) -> None:
         """Take the same neighbour with other processes. 4.2 shows them, and goes by them from its next session."""
         if self.dialect == 4 and self.up:
             self.heard = self.processes
@@ -189,7 +189,7 @@ class Daemon:
 
     def __init__(
         self,
-        neighbors: Iterable[Neighbor],
+        neighbors: Iterable[ConfiguredNeighbor],
         dialect: Dialect,
         static: Mapping[Prefix, Given] | None = None,
     ) -> None:

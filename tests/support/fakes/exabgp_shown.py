@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from speaker.backends.exabgp.neighbors import Neighbor
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 
 ROUTER_ID = "203.0.113.2"
 Told = Mapping[str, Sequence[str]]
@@ -26,7 +26,7 @@ class Shown:
         families: those besides IPv4 and IPv6 unicast.
     """
 
-    neighbor: Neighbor
+    neighbor: ConfiguredNeighbor
     description: str = ""
     password: str = ""
     received: Told = field(default_factory=dict)

@@ -13,10 +13,10 @@ from policy.route import parse_prefix
 from speaker import config as configuration
 from speaker.api import RecordedIntent
 from speaker.backends.quagga.driver import QuaggaBackend
-from speaker.reconcile import intents as wish
+from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.lock import FileLock
 from speaker.reconcile.loop import run_cycles
-from speaker.reconcile.reconciler import Watchdog
+from speaker.reconcile.reconciler import Reconciler
 from speaker.runtime import bgpd as beside
 from speaker.runtime.assemble import configure_bgpd
 from speaker.runtime.one_shot import operate
@@ -78,7 +78,7 @@ class Runs:
     bgpd: Watched = field(default_factory=Watched)
     source: Source = field(default_factory=lambda: Source({FIRST: 2, SECOND: 2}))
     policy: str = 'max_withdraw = "100%"'
-    daemon: Watchdog | None = None
+    daemon: Reconciler | None = None
     stores: list[Store] = field(default_factory=list)
     restoring: Counter[Prefix] = field(default_factory=Counter)
     """How many operators are about to restore each."""
@@ -90,9 +90,9 @@ class Runs:
         self.config: Config = configuration.load(path, {})
         self.clock = VirtualClock(asyncio.get_running_loop())
 
-    def watchdog(
+    def reconciler(
         self, who: str, only: Sequence[Prefix] | None = None, lock: Lock | None = None
-    ) -> Watchdog:
+    ) -> Reconciler:
         """Make a run's watchdog."""
 
         async def vtysh(commands: Sequence[str]) -> Output:
@@ -103,17 +103,19 @@ class Runs:
         configure_bgpd(backend, self.config)
         store = Store(self.config.settings.state)
         self.stores.append(store)
-        return Watchdog(self.config, backend, self.source, store, self.clock, only=only, lock=lock)
+        return Reconciler(
+            self.config, backend, self.source, store, self.clock, only=only, lock=lock
+        )
 
     def start_daemon(self) -> asyncio.Task[None]:
         """Have a daemon run. Its control socket is gone: see `by_socket` for one that is there."""
         lock = FileLock(beside.DAEMONS_PATIENCE, self.config.settings.state)
-        self.daemon = self.watchdog("daemon", lock=lock)
+        self.daemon = self.reconciler("daemon", lock=lock)
         return asyncio.create_task(run_cycles(self.daemon))
 
     async def run_pass(self) -> bool:
         """Run a pass of cron."""
-        return await beside.one_pass(self.config, lambda lock: self.watchdog("pass", lock=lock))
+        return await beside.one_pass(self.config, lambda lock: self.reconciler("pass", lock=lock))
 
     async def operate(self, prefix: Prefix, mode: Mode, *, by_socket: bool = False) -> bool:
         """Run vip_mgmt. Return whether it exits with 0, and hold bgpd to what that promises."""
@@ -133,7 +135,7 @@ class Runs:
 
     async def _ask(self, prefix: Prefix, intent: Intent, *, by_socket: bool) -> bool:
         if by_socket and self.daemon is not None:
-            outcomes: Outcomes = await wish.take(self.daemon, [prefix], intent, dry_run=False)
+            outcomes: Outcomes = await apply_intent(self.daemon, [prefix], intent, dry_run=False)
         else:
             outcomes = await self.operate_alone(prefix, intent)
         return self.is_done(outcomes, intent.mode)
@@ -144,7 +146,7 @@ class Runs:
             self.config,
             [prefix],
             intent,
-            lambda: self.watchdog("vip_mgmt", [prefix]),
+            lambda: self.reconciler("vip_mgmt", [prefix]),
             dry_run=False,
         )
 

@@ -12,10 +12,10 @@ from policy.health import Observation, Service
 from policy.route import Asn, parse_prefix
 from speaker import config
 from speaker.backends.exabgp.driver import ExabgpBackend
-from speaker.backends.exabgp.neighbors import Neighbor
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 from speaker.clock import SystemClock
 from speaker.reconcile.loop import run_cycles
-from speaker.reconcile.reconciler import Watchdog
+from speaker.reconcile.reconciler import Reconciler
 from speaker.state.store import Store
 from tests.support.fakes.exabgp import Daemon, Dialect, Exabgp
 
@@ -32,7 +32,7 @@ WEB = Service("tcp", 80)
 PEER = "203.0.113.11"
 INSIDE = "2001:db8:ffff::11"
 NEIGHBORS = (
-    Neighbor(
+    ConfiguredNeighbor(
         IPv4Address(PEER),
         IPv4Address("203.0.113.2"),
         Asn(64699),
@@ -41,7 +41,7 @@ NEIGHBORS = (
         frozenset({"speaker"}),
         told=frozenset({"speaker"}),
     ),
-    Neighbor(
+    ConfiguredNeighbor(
         IPv6Address(INSIDE),
         IPv6Address("2001:db8:ffff::2"),
         Asn(64511),
@@ -109,7 +109,7 @@ class Life:
         self.backend = ExabgpBackend(reader, write, wake=self._wake)
         self.configure(loaded)
         self.store = Store(state)
-        self.watchdog = Watchdog(loaded, self.backend, source, self.store, clock)
+        self.reconciler = Reconciler(loaded, self.backend, source, self.store, clock)
         self.tasks: list[asyncio.Task[None]] = []
 
     def configure(self, loaded: Config) -> None:
@@ -118,7 +118,7 @@ class Life:
 
     def _wake(self) -> None:
         if self._alive:
-            self.watchdog.wake_and_read()
+            self.reconciler.wake_and_read()
 
     def listen(self) -> None:
         """Read what ExaBGP says from now on."""
@@ -126,7 +126,7 @@ class Life:
 
     def watch(self) -> None:
         """Run cycles from now on."""
-        self.tasks.append(asyncio.get_running_loop().create_task(run_cycles(self.watchdog)))
+        self.tasks.append(asyncio.get_running_loop().create_task(run_cycles(self.reconciler)))
 
     async def kill(self) -> None:
         """End it at once: it says no word more."""
@@ -147,9 +147,9 @@ class Site:
     life: Life
 
     @property
-    def watchdog(self) -> Watchdog:
+    def reconciler(self) -> Reconciler:
         """The one that runs."""
-        return self.life.watchdog
+        return self.life.reconciler
 
     @property
     def store(self) -> Store:
@@ -207,8 +207,8 @@ async def running(
     life.listen()
     try:
         await asyncio.sleep(0)
-        await life.watchdog.cycle()
-        await life.watchdog.settle()
+        await life.reconciler.cycle()
+        await life.reconciler.read_back_if_changed()
         if cycles:
             life.watch()
         yield Site(directory, exabgp, source, life)

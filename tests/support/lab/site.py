@@ -100,12 +100,12 @@ class Site:
 
     def reload(self) -> None:
         """Have the watchdog read vip.toml again."""
-        os.kill(self.watchdog, signal.SIGHUP)
+        os.kill(self.reconciler, signal.SIGHUP)
 
     # --- processes -------------------------------------------------------------------------
 
     @property
-    def watchdog(self) -> int:
+    def reconciler(self) -> int:
         """The watchdog's process id."""
         (pid,) = eventually(
             self.exabgp.helpers,
@@ -117,13 +117,13 @@ class Site:
 
     def end_watchdog(self, number: signal.Signals) -> None:
         """End the watchdog with a signal and wait for its successor to serve."""
-        old = self.watchdog
+        old = self.reconciler
         os.kill(old, number)
         self.succeeded(old)
 
     def succeeded(self, old: int) -> None:
         """Wait until another watchdog than the one of a process id serves."""
-        eventually(lambda: self.watchdog != old, within=10, what=f"a successor of process {old}")
+        eventually(lambda: self.reconciler != old, within=10, what=f"a successor of process {old}")
         self.ready()
 
     def restart(self) -> None:

@@ -38,7 +38,7 @@ from policy.route import (
     Route,
 )
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker.backends.exabgp.neighbors import Neighbor
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 from speaker.config.settings import (
     Backend,
     Config,
@@ -464,14 +464,14 @@ FAMILIES = st.sampled_from([frozenset({4, 6}), frozenset({4}), frozenset({6}), f
 class Site:
     """An ExaBGP's neighbours, and the next hops that vip.toml gives."""
 
-    neighbors: tuple[Neighbor, ...]
+    neighbors: tuple[ConfiguredNeighbor, ...]
     hops: NextHop
 
 
 @st.composite
-def neighbors(draw: st.DrawFn, address: IpAddress, local: IpAddress) -> Neighbor:
+def neighbors(draw: st.DrawFn, address: IpAddress, local: IpAddress) -> ConfiguredNeighbor:
     local_as = draw(st.sampled_from(ASNS[:3]))
-    return Neighbor(
+    return ConfiguredNeighbor(
         address,
         local,
         local_as,
@@ -511,7 +511,9 @@ def sites(draw: st.DrawFn) -> Site:
     )
 
 
-def ebgp(address: IpAddress) -> Neighbor:
+def ebgp(address: IpAddress) -> ConfiguredNeighbor:
     """A plain neighbour with both families."""
     local = IPv4Address("203.0.113.1") if address.version == 4 else IPv6Address("2001:db8:ffff::1")
-    return Neighbor(address, local, LOCAL_ASN, ASNS[1], frozenset({4, 6}), frozenset({"speaker"}))
+    return ConfiguredNeighbor(
+        address, local, LOCAL_ASN, ASNS[1], frozenset({4, 6}), frozenset({"speaker"})
+    )

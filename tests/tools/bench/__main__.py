@@ -33,7 +33,7 @@ def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
     with Network() as network:
         dc = DataCentre(network, "dc", flavour)
         config = dc.configure(RESTING // 2, "none", "1s")
-        running = dc.watchdog(config)
+        running = dc.reconciler(config)
         dc.until(RESTING)
         quiet(running)
         lost, whole = [], []
@@ -64,7 +64,7 @@ def rest(flavour: Flavour, seconds: float) -> Iterator[Row]:
         config = dc.configure(RESTING, "tcp", "1s")
         realserver = dc.realserver()
         os.kill(realserver, UP)
-        running = dc.watchdog(config)
+        running = dc.reconciler(config)
         dc.until(2 * RESTING)
         quiet(running)
         (pid,) = running.helpers()

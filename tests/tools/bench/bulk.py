@@ -12,7 +12,7 @@ from pathlib import Path
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.backends.exabgp.api_text import render
-from speaker.backends.exabgp.neighbors import Neighbor, Neighbors
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
 from speaker.config.settings import NextHop
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import ExaBgp, Flavour
@@ -32,7 +32,7 @@ def bulk(flavour: Flavour, rounds: int) -> Iterator[Row]:
         ours, bare = (DataCentre(network, label, flavour) for label in ("ours", "bare"))
         config = ours.configure(PREFIXES // 2, "tcp", "20ms")
         realserver = ours.realserver()
-        running = ours.watchdog(config)
+        running = ours.reconciler(config)
         settled(ours, running)
         compared, helper = bare_helper(bare)
         times: dict[tuple[str, signal.Signals], list[float]] = {}
@@ -66,7 +66,7 @@ def all_drained(flavour: Flavour, rounds: int) -> Iterator[Row]:
     with Network() as network:
         ours, bare = (DataCentre(network, label, flavour) for label in ("ours", "bare"))
         config = ours.configure(PREFIXES // 2, "none", "1s")
-        running = ours.watchdog(config)
+        running = ours.reconciler(config)
         compared, helper = bare_helper(bare)
         first, ratios, whole = [], [], []
         for _ in range(rounds):
@@ -104,7 +104,7 @@ def at_rest(when: float) -> None:
 
 def bare_helper(dc: DataCentre) -> tuple[ExaBgp, int]:
     """Start ExaBGP with the bare helper, which has the lines that we would write; return its id too."""
-    neighbor = Neighbor(
+    neighbor = ConfiguredNeighbor(
         ip_address(dc.link.a.ipv4),
         ip_address(dc.link.b.ipv4),
         Asn(64699),
@@ -127,7 +127,9 @@ def bare_helper(dc: DataCentre) -> tuple[ExaBgp, int]:
         path = dc.folder / name
         ordered: list[Change] = [*changes]
         path.write_text(
-            "".join(f"{line.text}\n" for line in render(ordered, Neighbors([neighbor]), hops))
+            "".join(
+                f"{line.text}\n" for line in render(ordered, ConfiguredNeighbors([neighbor]), hops)
+            )
         )
         files.append(str(path))
     script = Path(__file__).with_name("bare.py")

@@ -93,7 +93,7 @@ class DataCentre:
         self.bird.wait_for_sessions()
         return exabgp
 
-    def watchdog(self, config: Path) -> ExaBgp:
+    def reconciler(self, config: Path) -> ExaBgp:
         """Start ExaBGP with vip_watchdog, as the example has it."""
         return self.exabgp([str(BIN / "vip_watchdog"), "--config", str(config)])
 

@@ -24,8 +24,8 @@ from operator import eq
 from pathlib import Path
 
 from policy.route import Asn, parse_prefix
-from speaker.backends.exabgp.neighbors import Neighbor
-from speaker.health.ipvs.table import RealServer, Table, VirtualServer
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
+from speaker.health.ipvs.table import IpvsTable, RealServer, VirtualServer
 from tests.support.fakes.exabgp import Daemon
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
@@ -46,7 +46,7 @@ EACH = 8
 INTERVAL = 1.0
 PEER = "203.0.113.1"
 SCRIPT = Path(__file__).with_name("own_script.py")
-NEIGHBOR = Neighbor(
+NEIGHBOR = ConfiguredNeighbor(
     ip_address(PEER),
     ip_address("203.0.113.2"),
     Asn(64699),
@@ -161,7 +161,7 @@ class _Kernel:
     def _write(self) -> None:
         """Have the table as a reader of /proc would find it: whole, whenever he looks."""
         new = self.folder / "table.new"
-        new.write_bytes(render(Table(self._services)))
+        new.write_bytes(render(IpvsTable(self._services)))
         new.rename(self.folder / "table")
 
 

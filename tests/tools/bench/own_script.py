@@ -12,7 +12,7 @@ from speaker.health.ipvs.proc import ProcReader
 from speaker.health.keepalived.fifo import Fifo
 from speaker.health.sources import sources_for
 from speaker.reconcile.loop import run_cycles
-from speaker.reconcile.reconciler import Watchdog
+from speaker.reconcile.reconciler import Reconciler
 from speaker.runtime.exabgp_process import _pipes
 from speaker.state.store import Store
 from speaker.supervision.threads import share_interpreter
@@ -29,7 +29,7 @@ async def main(file: Path, table: Path) -> None:
     reader, writer = await _pipes(asyncio.Event())
 
     def wake() -> None:
-        watchdog.wake_and_read()
+        reconciler.wake_and_read()
 
     backend = ExabgpBackend(reader, writer.write, wake=wake)
     config = configuration.load(file, {})
@@ -37,15 +37,15 @@ async def main(file: Path, table: Path) -> None:
     backend.configure(settings.dc.asn, settings.exabgp)
     clock = SystemClock()
     source = sources_for(config.topology, settings.health, clock, readers=[ProcReader(table)])
-    watchdog = Watchdog(config, backend, source, Store(settings.state), clock)
-    fifo = Fifo(lambda: settings.keepalived_fifo, watchdog.wake, lambda text: print(text, end=""))
+    reconciler = Reconciler(config, backend, source, Store(settings.state), clock)
+    fifo = Fifo(lambda: settings.keepalived_fifo, reconciler.wake, lambda text: print(text, end=""))
 
     async def reload() -> None:
         new = await asyncio.to_thread(configuration.load, file, {})
         sources = await asyncio.to_thread(
-            sources_for, new.topology, new.settings.health, clock, before=watchdog.source
+            sources_for, new.topology, new.settings.health, clock, before=reconciler.source
         )
-        await watchdog.configure(new, sources, lambda _: None)
+        await reconciler.configure(new, sources, lambda _: None)
 
     share_interpreter()
     _stay()
@@ -53,7 +53,7 @@ async def main(file: Path, table: Path) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload()))
         tasks.create_task(backend.run())
-        tasks.create_task(run_cycles(watchdog))
+        tasks.create_task(run_cycles(reconciler))
         tasks.create_task(fifo.run())
 
 

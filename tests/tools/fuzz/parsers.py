@@ -40,7 +40,7 @@ from speaker.control.server import serving
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.netlink import NetlinkReader
 from speaker.health.ipvs.proc_text import Parser as ProcParser
-from speaker.health.keepalived.events import Lines, is_event
+from speaker.health.keepalived.events import FifoLines, is_event
 from speaker.migration.bgpd_conf.regex import Pattern
 from speaker.migration.target import exabgp_site as site
 from speaker.migration.updates.evaluate import evaluate
@@ -270,7 +270,7 @@ def _requests() -> Iterator[Callable[[bytes], object]]:
         context = running(folder, cycles=False)
         here = runner.run(context.__aenter__())
         stack.callback(lambda: runner.run(context.__aexit__(None, None, None)))
-        served = serving(here.control, here.watchdog)
+        served = serving(here.control, here.reconciler)
         runner.run(served.__aenter__())
         stack.callback(lambda: runner.run(served.__aexit__(None, None, None)))
         runner.get_loop().set_exception_handler(lambda _, told: faults.found.append(str(told)))
@@ -432,7 +432,7 @@ def _state_seeds() -> Iterator[bytes]:
 
 
 def _fifo(data: bytes) -> None:
-    lines = Lines()
+    lines = FifoLines()
     for start in range(0, len(data), 700):
         for line in lines.feed(data[start : start + 700]):
             is_event(line)

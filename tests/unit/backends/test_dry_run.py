@@ -25,7 +25,7 @@ ROUTE, OTHER = (Route(FIRST, attributes) for attributes in made.SOME[:2])
 class Daemon:
     """A daemon that says what a test lets it say. To write to it is an error."""
 
-    heal = 7.0
+    read_interval = 7.0
 
     def __init__(self) -> None:
         self.reading = Reading({FIRST: None, SECOND: None})
@@ -132,10 +132,13 @@ def test_what_is_not_asked_for_is_not_shown() -> None:
 def test_the_rest_is_the_daemons() -> None:
     """Its trouble, its neighbours, how often to read it, and that it can't be read."""
     run = Run()
-    run.daemon.reading = Reading({}, trouble="no policy", settled=False)
+    run.daemon.reading = Reading({}, trouble="no policy", converged=False)
     reading = run.read()
-    assert (reading.trouble, reading.settled) == ("no policy", False)
-    assert (run.backend.heal, run.backend.peers()) == (Daemon.heal, run.daemon.peers())
+    assert (reading.trouble, reading.converged) == ("no policy", False)
+    assert (run.backend.read_interval, run.backend.peers()) == (
+        Daemon.read_interval,
+        run.daemon.peers(),
+    )
     run.daemon.fault = BackendError("bgpd: gone")
     run.apply(Announce(ROUTE))
     with pytest.raises(BackendError, match="gone"):

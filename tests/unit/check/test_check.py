@@ -16,13 +16,13 @@ from speaker.health.ipvs.table import TableAccessError, TableError
 from speaker.resolver.resolver import Resolver
 from tests.support.lab.dns import SILENCE, DnsServer, Reply, records
 from tests.unit.health.ipvs.tables import real, table
-from tests.unit.test_vip_mgmt import Run, watchdog
+from tests.unit.test_vip_mgmt import Run, reconciler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from speaker.health.ipvs.table import Table
+    from speaker.health.ipvs.table import IpvsTable
 
 SITE = """
 [node]
@@ -85,7 +85,7 @@ def test_nothing_to_ask(run: Run) -> None:
 
 def test_offline(run: Run) -> None:
     """Offline nobody is asked, and nothing is noted."""
-    with DnsServer({}) as server, watchdog(run.directory) as asked:
+    with DnsServer({}) as server, reconciler(run.directory) as asked:
         site(run.directory, port=server.endpoint[1])
         assert run("check", "--offline") == 0
     assert (server.asked, asked, run.err) == ([], [], [])
@@ -281,16 +281,16 @@ def test_check_asks_dns(run: Run) -> None:
 class Reader:
     """Reads this table, or fails."""
 
-    def __init__(self, result: Table | TableError) -> None:
+    def __init__(self, result: IpvsTable | TableError) -> None:
         self._result = result
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         if isinstance(self._result, TableError):
             raise self._result
         return self._result
 
 
-def balanced(directory: Path, *results: Table | TableError, source: str = "ipvs") -> Report:
+def balanced(directory: Path, *results: IpvsTable | TableError, source: str = "ipvs") -> Report:
     loaded = config.load(site(directory, source=source), {})
     return ipvs(loaded, [Reader(result) for result in results])
 
@@ -340,7 +340,7 @@ def test_peers(run: Run) -> None:
         ("203.0.113.4", 64699, None),
         ("203.0.113.5", 64699, 64511),
     )
-    with watchdog(run.directory, status=given):
+    with reconciler(run.directory, status=given):
         assert run("check", "--json") == 2
     found = json.loads("\n".join(run.out))["findings"]
     assert [(finding["code"], finding["object"]) for finding in found] == [
@@ -355,7 +355,7 @@ def test_peers(run: Run) -> None:
 
 def test_peers_that_are_unknown(run: Run) -> None:
     """A watchdog that refuses to say is a note, and bgpd that can't be asked is one, too."""
-    with watchdog(run.directory, status=(500, {"error": "broken"})):
+    with reconciler(run.directory, status=(500, {"error": "broken"})):
         assert run("check") == 0
     assert run.err[-1] == "bgp_mgt: not checked: peers: broken"
     (run.directory / "control.sock").unlink()
@@ -480,6 +480,6 @@ def test_without_unknown(run: Run) -> None:
 def test_plan_as_json(run: Run) -> None:
     """Without --without, the plan is the watchdog's, as JSON too."""
     change = {"action": "withdraw", "prefix": "192.0.2.1/32", "route": "", "reason": "drained"}
-    with watchdog(run.directory, plan=[change]):
+    with reconciler(run.directory, plan=[change]):
         assert run("plan", "--json") == 2
     assert json.loads("\n".join(run.out)) == [change]

@@ -22,7 +22,7 @@ from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedE
 from speaker.control.handlers import MAX_QUESTION
 from speaker.control.server import READERS, Access, ControlError, serve, serving
 from speaker.runtime.assemble import Driver
-from speaker.runtime.service import Service
+from speaker.runtime.service import ReconcilerService
 from tests.support.fakes.site import V4, Site, running, write_config
 from tests.support.lab.eventually import eventually
 from tests.support.lab.user import nobody, reachable
@@ -46,8 +46,8 @@ def served(directory: Path, ask: Callable[[Site], Any], access: Access = READ) -
     async def main() -> Any:
         async with (
             running(directory) as site,
-            serving(site.control, site.watchdog),
-            serving(read(site), site.watchdog, access),
+            serving(site.control, site.reconciler),
+            serving(read(site), site.reconciler, access),
         ):
             return await asyncio.to_thread(ask, site)
 
@@ -186,15 +186,15 @@ def test_a_group_that_it_cant_have(tmp_path: Path, group: str, said: str) -> Non
     async def main(path: Path) -> None:
         async with running(tmp_path) as site:
             with nobody(), pytest.raises(ControlError, match=said):
-                async with serving(path, site.watchdog, Access(group=group, asks_only=True)):
+                async with serving(path, site.reconciler, Access(group=group, asks_only=True)):
                     pytest.fail("served")
             path = tmp_path / "read.sock"
             service = asyncio.create_task(
-                serve(path, site.watchdog, Access(group="no-such-group", asks_only=True))
+                serve(path, site.reconciler, Access(group="no-such-group", asks_only=True))
             )
-            troubles = site.watchdog.troubles
-            await asyncio.to_thread(eventually, lambda: troubles.texts, within=5, what="a trouble")
-            (text,) = troubles.texts
+            alarms = site.reconciler.alarms
+            await asyncio.to_thread(eventually, lambda: alarms.texts, within=5, what="a trouble")
+            (text,) = alarms.texts
             assert text.startswith(f"read: {path}: group no-such-group does not exist")
             assert text.endswith("those who may only ask can't reach this watchdog")
             service.cancel()
@@ -254,11 +254,11 @@ def test_a_service_has_both(tmp_path: Path) -> None:
     path = write_config(tmp_path, '[health]\nsource = "none"\n')
     sockets = [tmp_path / "control.sock", tmp_path / "read.sock"]
 
-    async def farewell(_: object) -> None: ...
+    async def on_shutdown(_: object) -> None: ...
 
     async def main() -> None:
         service, end = (
-            Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell),
+            ReconcilerService(path, "exabgp", Driver(Daemon(), lambda _: None), on_shutdown),
             asyncio.Event(),
         )
         task = asyncio.create_task(service.run(end))
@@ -316,8 +316,8 @@ def test_who_may_use_one_of_them(tmp_path: Path) -> None:
         paths = [folder / "read.sock", folder / "control.sock"]
         async with (
             running(tmp_path) as site,
-            serving(paths[0], site.watchdog, READ),
-            serving(paths[1], site.watchdog),
+            serving(paths[0], site.reconciler, READ),
+            serving(paths[1], site.reconciler),
         ):
             await asyncio.to_thread(ask, *paths)
 

@@ -40,7 +40,7 @@ def served(directory: Path, ask: Callable[[Site], Any], more: str = "") -> Any:
     """Run a site with its control service, and ask it from a thread."""
 
     async def main() -> Any:
-        async with running(directory, more=more) as site, serving(site.control, site.watchdog):
+        async with running(directory, more=more) as site, serving(site.control, site.reconciler):
             return await asyncio.to_thread(ask, site)
 
     return asyncio.run(main())
@@ -74,9 +74,9 @@ def test_status_of_a_silent_exabgp(tmp_path: Path) -> None:
     """Status answers from what is known while ExaBGP does not answer at all."""
 
     async def main() -> Any:
-        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path) as site, serving(site.control, site.reconciler):
             site.exabgp.stall(600)
-            site.watchdog.wake_and_read()
+            site.reconciler.wake_and_read()
             await asyncio.sleep(0)  # the reading has begun, and holds the watchdog
             return await asyncio.to_thread(
                 client.ask, site.control, "GET", "/status", timeout=ANSWER_WITHIN + 60
@@ -156,9 +156,9 @@ def test_what_was_just_done_is_history(tmp_path: Path) -> None:
         return [[entry["event"] for entry in each] for each in (explained["history"], history)]
 
     async def main() -> list[list[str]]:
-        async with running(tmp_path, cycles=False) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path, cycles=False) as site, serving(site.control, site.reconciler):
             site.source.live[V4] = 0
-            await site.watchdog.cycle()
+            await site.reconciler.cycle()
             return await asyncio.to_thread(ask, site)
 
     assert asyncio.run(main()) == [["announced", "withdrawn"]] * 2
@@ -168,14 +168,14 @@ def test_history_while_the_state_file_is_held(tmp_path: Path) -> None:
     """Who asks for it gets what is recorded; what is not yet is not waited for."""
 
     async def main() -> list[str]:
-        async with running(tmp_path, cycles=False) as site, serving(site.control, site.watchdog):
-            await site.watchdog.record()
+        async with running(tmp_path, cycles=False) as site, serving(site.control, site.reconciler):
+            await site.reconciler.record()
             with closing(
                 sqlite3.connect(tmp_path / "state.sqlite3", isolation_level=None)
             ) as other:
                 other.execute("BEGIN IMMEDIATE")
                 site.source.live[V4] = 0
-                await site.watchdog.cycle()
+                await site.reconciler.cycle()
                 history = await asyncio.to_thread(client.ask, site.control, "GET", "/history")
                 other.execute("ROLLBACK")
             return [entry["event"] for entry in history if entry["prefix"] == V4_TEXT]
@@ -289,7 +289,7 @@ def test_a_caller_that_hangs_up(tmp_path: Path) -> None:
     """What was asked for is done although nobody waits for the answer."""
 
     async def main() -> None:
-        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path) as site, serving(site.control, site.reconciler):
             site.exabgp.stall(0.2)
             _, writer = await asyncio.open_unix_connection(str(site.control))
             body = json.dumps(wish()).encode()
@@ -312,7 +312,7 @@ def test_an_end_while_a_caller_waits(tmp_path: Path) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         async with running(tmp_path) as site:
-            async with serving(site.control, site.watchdog):
+            async with serving(site.control, site.reconciler):
                 site.exabgp.stall(60)
                 _, writer = await asyncio.open_unix_connection(str(site.control))
                 body = json.dumps(wish()).encode()
@@ -332,9 +332,9 @@ def test_many_look_while_exabgp_is_silent(tmp_path: Path) -> None:
     """Whoever asks for the status joins the reading that is awaited: none is queued for each."""
 
     async def main() -> None:
-        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path) as site, serving(site.control, site.reconciler):
             site.exabgp.stall(600)
-            site.watchdog.wake_and_read()
+            site.reconciler.wake_and_read()
             await asyncio.sleep(0)
             before = len(asyncio.all_tasks())
             asking = [
@@ -508,9 +508,9 @@ def test_second_watchdog(tmp_path: Path) -> None:
     """Another watchdog is refused the socket, and the first goes on serving."""
 
     async def main() -> None:
-        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path) as site, serving(site.control, site.reconciler):
             with pytest.raises(ControlError, match="another watchdog serves it"):
-                async with serving(site.control, site.watchdog):
+                async with serving(site.control, site.reconciler):
                     pytest.fail("served twice")
             answer = await asyncio.to_thread(client.ask, site.control, "GET", "/plan")
             assert answer == []
@@ -533,7 +533,7 @@ def test_another_users_socket(tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             said = "belongs to root, and nobody can't tell"
             with nobody(), pytest.raises(ControlError, match=said):
-                async with serving(path, site.watchdog):
+                async with serving(path, site.reconciler):
                     pass
 
     with reachable(0o777) as folder:
@@ -564,7 +564,7 @@ def test_no_place_for_it(tmp_path: Path, kind: str) -> None:
                 else "exists, and is not a socket; remove it"
             )
             with pytest.raises(ControlError, match=said):
-                async with serving(path, site.watchdog):
+                async with serving(path, site.reconciler):
                     pytest.fail("served")
             if kind == "file":
                 assert path.read_text() == "precious"
@@ -606,14 +606,14 @@ def test_a_socket_that_is_removed(
 
     async def main() -> None:
         async with running(tmp_path) as site:
-            service = asyncio.create_task(serve(path, site.watchdog))
+            service = asyncio.create_task(serve(path, site.reconciler))
 
             await asyncio.to_thread(eventually, lambda: answers(path), within=5, what="an answer")
             harm(path)
             await asyncio.to_thread(
                 eventually, lambda: answers(path), within=1, what="an answer again"
             )
-            assert site.watchdog.troubles.texts == []
+            assert site.reconciler.alarms.texts == []
             service.cancel()
             with suppress(asyncio.CancelledError):
                 await service
@@ -629,7 +629,7 @@ def test_asked_before_it_is_made_again(tmp_path: Path) -> None:
 
     async def main() -> Any:
         async with running(tmp_path) as site:
-            service = asyncio.create_task(serve(site.control, site.watchdog))
+            service = asyncio.create_task(serve(site.control, site.reconciler))
             await asyncio.to_thread(
                 eventually, lambda: answers(site.control), within=5, what="an answer"
             )
@@ -650,7 +650,7 @@ def test_recorded_beside_a_watchdog_that_is_not_reached(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path) as site:
             request = IntentRequest(mode=Mode.DRAINED, prefixes=(V4,), reason="no socket")
-            file = StateFile(site.watchdog.config, "no socket")
+            file = StateFile(site.reconciler.config, "no socket")
             (said,) = await asyncio.to_thread(file.apply, request)
             assert "takes effect within 1 s where a vip_watchdog runs" in said.recorded
             await asyncio.to_thread(
@@ -666,21 +666,17 @@ def test_a_place_that_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
     async def main() -> None:
         async with running(tmp_path) as site:
-            service = asyncio.create_task(serve(path, site.watchdog))
+            service = asyncio.create_task(serve(path, site.reconciler))
             await asyncio.to_thread(eventually, path.exists, within=5, what="the socket")
             path.unlink()
             path.mkdir()
-            troubles = site.watchdog.troubles
-            await asyncio.to_thread(
-                eventually, lambda: troubles.texts, within=5, what="the trouble"
-            )
-            assert [text.startswith(f"control: {path}: exists") for text in troubles.texts] == [
-                True
-            ]
+            alarms = site.reconciler.alarms
+            await asyncio.to_thread(eventually, lambda: alarms.texts, within=5, what="the trouble")
+            assert [text.startswith(f"control: {path}: exists") for text in alarms.texts] == [True]
             await asyncio.sleep(3 * CHECK)  # it was tried again, and nothing more was said
             path.rmdir()
             await asyncio.to_thread(
-                eventually, lambda: not troubles.texts, within=5, what="the end of the trouble"
+                eventually, lambda: not alarms.texts, within=5, what="the end of the trouble"
             )
             assert path.is_socket()
             path.unlink()
@@ -748,7 +744,7 @@ def test_refused_by_the_state_file(tmp_path: Path, caplog: pytest.LogCaptureFixt
     """A wish that can't be recorded is one line in the log, with the remedy."""
 
     async def main() -> None:
-        async with running(tmp_path) as site, serving(site.control, site.watchdog):
+        async with running(tmp_path) as site, serving(site.control, site.reconciler):
             with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as other:
                 other.execute("BEGIN EXCLUSIVE")
                 with pytest.raises(RefusedError, match="state: "):

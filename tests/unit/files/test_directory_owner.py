@@ -69,7 +69,7 @@ def use_state(folder: Path) -> None:
 
 
 def use_state_read_only(folder: Path) -> None:
-    Store(folder / "state.sqlite3", rehearse=True).load()
+    Store(folder / "state.sqlite3", in_memory_copy=True).load()
 
 
 def use_lock(folder: Path) -> None:

@@ -169,10 +169,10 @@ def test_the_kernel_tells(host: Namespace) -> None:
                 await until(lambda: wakes)
                 seen = (await source.observe()).presence
                 assert seen == Presence(frozenset({prefix} if action == "add" else ()))
-                await until(lambda: events._pace.resting)
+                await until(lambda: events._throttle.resting)
         wakes.clear()
         host.run("ip", "link", "add", "other", "type", "veth", "peer", "name", "end")
-        await until(lambda: events._pace.resting)
+        await until(lambda: events._throttle.resting)
         assert not wakes
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -25,8 +25,8 @@ from speaker.clock import SystemClock
 from speaker.config.settings import HealthSettings
 from speaker.health.ipvs.families import TellingReader
 from speaker.health.ipvs.source import IpvsSource
-from speaker.health.ipvs.table import MarkService, Table, TableError, Watched
-from speaker.health.sources import LAST_LOOK, Together, sources_for
+from speaker.health.ipvs.table import IpvsTable, MarkService, TableError, Watched
+from speaker.health.sources import LAST_LOOK, CombinedSource, sources_for
 from tests.support.fakes import virtual_time
 from tests.unit.health.ipvs.tables import real, table
 
@@ -50,10 +50,10 @@ SEEN = table(
 
 
 class Reader:
-    def __init__(self, result: Table | TableError) -> None:
+    def __init__(self, result: IpvsTable | TableError) -> None:
         self.result = result
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         if isinstance(self.result, TableError):
             raise self.result
         return self.result
@@ -62,7 +62,7 @@ class Reader:
 class Counted(Reader):
     looks = 0
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         self.looks += 1
         return await super().read()
 
@@ -155,9 +155,11 @@ def test_other_marks() -> None:
     asked: list[Collection[int]] = []
 
     class Marks:
-        async def read_marks(self, marks: Collection[int]) -> Table:
+        async def read_marks(self, marks: Collection[int]) -> IpvsTable:
             asked.append(marks)
-            return Table({}, {mark: (MarkService(4, (real("198.51.100.1"),)),) for mark in marks})
+            return IpvsTable(
+                {}, {mark: (MarkService(4, (real("198.51.100.1"),)),) for mark in marks}
+            )
 
     untold = table({}, {8: {None: [real("198.51.100.1")]}, 9: {None: [real("198.51.100.1")]}})
 
@@ -215,7 +217,7 @@ def test_together() -> None:
         Fixed(Observation({ONE: {}}, "x")),
         Fixed(Observation({THREE: {}}, "y", keeper, unsettled=True)),
     ]
-    assert look(Together(parts)) == [
+    assert look(CombinedSource(parts)) == [
         Observation({ONE: {}, THREE: {}}, "x | y", keeper, unsettled=True)
     ]
     assert all(part.closed for part in parts)
@@ -246,7 +248,7 @@ def test_a_slow_one() -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         quick, slow = Fixed(Observation({ONE: {HTTP: 2}})), Slow(Observation({TWO: {HTTP: 2}}))
-        both = Together([slow, quick], lambda: woken.append(loop.time() - began))
+        both = CombinedSource([slow, quick], lambda: woken.append(loop.time() - began))
         assert (await both.observe()).live == {ONE: {HTTP: 2}, TWO: {HTTP: 2}}
         quick.seen, slow.seen = Observation({ONE: {HTTP: 0}}), Observation({TWO: {HTTP: 0}})
         seen = await both.observe()
@@ -283,7 +285,7 @@ def test_one_that_hangs() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         hanging, other = Hanging(Observation({TWO: {}})), Fixed(Observation({ONE: {}}))
-        both = Together([hanging, other])
+        both = CombinedSource([hanging, other])
         await both.observe()
         await both.observe()
         began = loop.time()
@@ -311,7 +313,7 @@ def test_a_fault_of_one() -> None:
 
     async def main() -> None:
         faulty = Faulty(Observation({TWO: {}}))
-        both = Together([faulty, Fixed(Observation({ONE: {}}))])
+        both = CombinedSource([faulty, Fixed(Observation({ONE: {}}))])
         await both.observe()
         faulty.broken = True
         for _ in range(2):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.assess import duties
+from policy.assess import assignments
 from speaker import config, vip_mgmt
 from speaker.migration import import_command as command
 from speaker.migration.bgpd_conf.model import Dialect
@@ -82,8 +82,10 @@ class Site:
 
     def routes(self, dc: str) -> dict[str, str]:
         loaded = self.loaded(dc)
-        found = duties(loaded.topology, loaded.settings.dc)
-        return {str(prefix): str(duty.route.attributes) for prefix, duty in found.items()}
+        found = assignments(loaded.topology, loaded.settings.dc)
+        return {
+            str(prefix): str(assignment.route.attributes) for prefix, assignment in found.items()
+        }
 
     def exabgp(self, dc: str) -> str:
         return (self.out / f"exabgp-{dc}.conf").read_text()

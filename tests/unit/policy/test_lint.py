@@ -14,7 +14,7 @@ from policy.lint import lint, outside
 from policy.lint.announced import Announced, Announcements
 from policy.lint.balance import loads, pairs, splits
 from policy.lint.finding import Code, Finding
-from policy.lint.peers import Peer, loops
+from policy.lint.peers import LintedPeer, loops
 from policy.lint.routes import routes
 from policy.route import Asn, AsPath, Attributes, Origin, Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
@@ -301,9 +301,9 @@ def test_unequal_load_is_counted() -> None:
 
 # --- peers ---------------------------------------------------------------------------------------
 
-EBGP = Peer("203.0.113.11", OTHER, OURS)
-IBGP = Peer("203.0.113.12", OURS, OURS)
-INSIDE = Peer("203.0.113.13", Asn(64511), Asn(64511))
+EBGP = LintedPeer("203.0.113.11", OTHER, OURS)
+IBGP = LintedPeer("203.0.113.12", OURS, OURS)
+INSIDE = LintedPeer("203.0.113.13", Asn(64511), Asn(64511))
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ INSIDE = Peer("203.0.113.13", Asn(64511), Asn(64511))
         ([ONE], IBGP, 0),
         ([ONE, TWO, THREE, TWO], IBGP, 3),
         ([ONE, TWO], INSIDE, 1),
-        ([TWO], Peer("203.0.113.14", OURS, OTHER), 0),
+        ([TWO], LintedPeer("203.0.113.14", OURS, OTHER), 0),
     ],
 )
-def test_loop(paths: list[str], peer: Peer, dropped: int) -> None:
+def test_loop(paths: list[str], peer: LintedPeer, dropped: int) -> None:
     """A peer drops what has its own AS in the path: on iBGP that is every prepend."""
     given = [
         Route(parse_prefix(f"192.0.2.{index}"), Attributes(AsPath.parse(path)))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import CheckerRule, ServiceMemory, State, Thresholds
-from policy.service_look import Case, Doubt, Seen
+from policy.service_look import Doubt, Seen, ServiceCase
 from policy.service_state import TABLE, Row, step
 
 PAGE = Path(__file__).parents[3] / "docs" / "health.md"
@@ -19,7 +19,7 @@ PAST = st.sampled_from([80.0, 90.0, 95.0, 99.0, 100.0])
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn) -> ServiceCase:
     """A look at a service in any state, as it can come about."""
     state = draw(st.sampled_from(State))
     began = State.FALLING, State.LOST, State.RETURNED, State.APPEARED, State.RISING
@@ -33,7 +33,7 @@ def cases(draw: st.DrawFn) -> Case:
     seen = draw(st.sampled_from([s for s in Seen if s is not Seen.FROZEN or started is None]))
     warm_up = draw(TIMES)
     warm_at = None if started is None or started + warm_up <= 100.0 else started + warm_up
-    return Case(
+    return ServiceCase(
         last,
         seen,
         Thresholds(fall=draw(TIMES), rise=draw(TIMES)),
@@ -46,7 +46,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-def holding(case: Case) -> Row | None:
+def holding(case: ServiceCase) -> Row | None:
     """Return the first row of the table that holds."""
     for row in TABLE:
         if case.last.state in row.states and case.seen in row.seen:
@@ -57,7 +57,7 @@ def holding(case: Case) -> Row | None:
 
 
 @given(cases(), st.booleans())
-def test_a_step_is_a_row(case: Case, was_down: bool) -> None:  # noqa: FBT001 - Hypothesis gives it
+def test_a_step_is_a_row(case: ServiceCase, was_down: bool) -> None:  # noqa: FBT001 - Hypothesis gives it
     """What comes of a look is what the first row that holds says, and its state is remembered."""
     came = step(case, was_down=was_down)
     row = holding(case)
@@ -80,7 +80,7 @@ def test_nothing_is_left_out(state: State, seen: Seen) -> None:
 
 
 @given(cases())
-def test_what_is_not_believed_turns_nothing(case: Case) -> None:
+def test_what_is_not_believed_turns_nothing(case: ServiceCase) -> None:
     """Unknown never turns a service: one that was up is held to be up, one that was down to be down."""
     came = step(case, was_down=False)
     if isinstance(came.taken, Doubt) and case.last.state is not State.NEW:

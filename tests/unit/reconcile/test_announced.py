@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.intent import Intent, Mode
 from speaker.api import IntentOutcome
 from speaker.reconcile import status
-from speaker.reconcile.intents import take
+from speaker.reconcile.intents import apply_intent
 from tests.support.fakes.site import INSIDE, PEER, V4, Site, running
 from tests.support.fakes.virtual_time import VirtualClock, run
 
@@ -35,13 +35,13 @@ def over_a_site(directory: Path, what: Callable[[Site], Awaitable[None]]) -> Non
 
 async def wish(site: Site, mode: Mode, *, dry_run: bool = False) -> IntentOutcome:
     intent = Intent(mode, WHO, 0.0)
-    (route,) = await take(site.watchdog, [V4], intent, dry_run=dry_run)
+    (route,) = await apply_intent(site.reconciler, [V4], intent, dry_run=dry_run)
     assert isinstance(route, IntentOutcome)
     return route
 
 
 def route(site: Site) -> PrefixStatus:
-    (found,) = status.routes(site.watchdog, [V4])
+    (found,) = status.routes(site.reconciler, [V4])
     return found
 
 
@@ -94,7 +94,7 @@ def test_a_wish_without_a_session(tmp_path: Path) -> None:
         )
         site.exabgp.up(PEER)
         await asyncio.sleep(2)
-        await site.watchdog.record()
+        await site.reconciler.record()
         *_, waited, last = site.store.history([V4])
         assert (waited.event, last.event, last.reason) == (
             "waiting",

@@ -91,8 +91,10 @@ def restarted(
     async def main() -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(directory, clock=clock) as site:
-            await site.watchdog.ask({SECOND: Intent(Mode.DRAINED, "alice", clock.wall())})
-            await site.watchdog.record()
+            await site.reconciler.apply_intents(
+                {SECOND: Intent(Mode.DRAINED, "alice", clock.wall())}
+            )
+            await site.reconciler.record()
             assert site.table() == {str(V4), str(V6)}
             await site.life.kill()
             site.source.live |= {V4: 0, V6: v6}
@@ -107,9 +109,9 @@ def restarted(
             await asyncio.sleep(3.0)
             here = {str(V4), str(V6)} | ({str(NEW)} if more else set())
             assert site.table() == here
-            assert life.watchdog.troubles.texts == []
+            assert life.reconciler.alarms.texts == []
             assert life.store.load().owned[V4].up
-            (route,) = status.routes(life.watchdog, [SECOND])
+            (route,) = status.routes(life.reconciler, [SECOND])
             assert route.intent == "drained"
             await life.kill()
 
@@ -122,11 +124,11 @@ def test_a_dead_vip_is_withdrawn(tmp_path: Path, way: Way) -> None:
 
     async def scene(site: Site, life: Life) -> None:
         assert site.table() == {str(V6)}
-        texts = life.watchdog.troubles.texts
+        texts = life.reconciler.alarms.texts
         (trouble,) = [text for text in texts if text.startswith("intents: ")]
         assert way.remedy in trouble
         assert "operators' intents are unknown: what is dead is withdrawn" in trouble
-        for route in status.routes(life.watchdog, [V4, V6, SECOND]):
+        for route in status.routes(life.reconciler, [V4, V6, SECOND]):
             assert (route.intent, route.as_wanted) == ("unknown", False)
             assert "operators' intents are unknown" in route.reason
         assert "a drain may be recorded there" in route.reason
@@ -134,7 +136,7 @@ def test_a_dead_vip_is_withdrawn(tmp_path: Path, way: Way) -> None:
         await asyncio.sleep(3.0)
         assert site.table() == {str(V6)}
         with pytest.raises(StoreError, match=way.remedy):
-            await life.watchdog.ask({V6: Intent(Mode.DRAINED, "alice", 0.0)})
+            await life.reconciler.apply_intents({V6: Intent(Mode.DRAINED, "alice", 0.0)})
 
     restarted(tmp_path, scene, way)
 
@@ -144,7 +146,7 @@ def test_unknown_health_is_held(tmp_path: Path) -> None:
 
     async def scene(site: Site, life: Life) -> None:
         assert site.table() == {str(V6)}
-        (route,) = status.routes(life.watchdog, [V6])
+        (route,) = status.routes(life.reconciler, [V6])
         assert "held announced" in route.reason
 
     restarted(tmp_path, scene, Way(locked, ""), v6=None)
@@ -156,7 +158,7 @@ def test_a_new_vip(tmp_path: Path) -> None:
     async def scene(site: Site, life: Life) -> None:
         site.source.live[NEW] = 2
         await asyncio.sleep(3.0)
-        assert NEW in life.watchdog.duties
+        assert NEW in life.reconciler.assignments
         assert site.table() == {str(V6)}
 
     restarted(tmp_path, scene, Way(garbage, ""), MORE)

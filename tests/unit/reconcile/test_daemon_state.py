@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Prefix, Route
 from speaker.backends.base import Reading
-from speaker.reconcile.daemon_state import FIRST_RETRY, LAST_RETRY, View
+from speaker.reconcile.daemon_state import FIRST_RETRY, LAST_RETRY, DaemonState
 from tests.support.strategies import policy as made
 
 FIRST, SECOND = made.HOSTS_V4[:2]
@@ -26,7 +26,7 @@ def reading(*routes: Route, doubtful: tuple[Prefix, ...] = ()) -> Reading:
 
 def test_nothing_is_known_at_first() -> None:
     """A new view believes nothing, so that all is planned."""
-    view = View()
+    view = DaemonState()
     assert plan({FIRST: None}, view.believed) == (Withdraw(FIRST),)
     assert not view.announced
     assert not view.unread
@@ -34,7 +34,7 @@ def test_nothing_is_known_at_first() -> None:
 
 def test_accepted() -> None:
     """What the daemon accepted is believed at once, and confirmed when it was read."""
-    view = View()
+    view = DaemonState()
     view.accepted([ANNOUNCE], {}, 0.0)
     assert view.believed == {FIRST: ROUTE}
     assert view.announced == {FIRST}
@@ -47,7 +47,7 @@ def test_accepted() -> None:
 
 def test_failed() -> None:
     """What failed is unknown, whatever was believed of it, and waits before it is tried again."""
-    view = View()
+    view = DaemonState()
     view.read(reading(ROUTE), 0.0)
     view.accepted([Withdraw(FIRST)], {FIRST: "no answer"}, 10.0)
     assert FIRST not in view.believed
@@ -60,14 +60,14 @@ def test_failed() -> None:
 
 def test_an_operator_waits_for_nothing() -> None:
     """What an operator asks for is tried at once."""
-    view = View()
+    view = DaemonState()
     view.accepted([Withdraw(FIRST)], {FIRST: "no answer"}, 0.0)
     assert view.ready([Withdraw(FIRST)], 0.0, at_once=[FIRST]) == [Withdraw(FIRST)]
 
 
 def test_another_change_waits_for_nothing() -> None:
     """Back-off is of a change, not of a prefix: the opposite is tried at once."""
-    view = View()
+    view = DaemonState()
     view.accepted([ANNOUNCE], {FIRST: "error"}, 0.0)
     assert view.ready([Withdraw(FIRST)], 0.0) == [Withdraw(FIRST)]
     assert view.ready([Announce(OTHER)], 0.0) == [Announce(OTHER)]
@@ -75,7 +75,7 @@ def test_another_change_waits_for_nothing() -> None:
 
 def test_back_off() -> None:
     """The same failure waits twice as long each time, up to half a minute."""
-    view, now, delays = View(), 0.0, []
+    view, now, delays = DaemonState(), 0.0, []
     for _ in range(10):
         view.accepted([ANNOUNCE], {FIRST: "error"}, now)
         again = view.next_retry()
@@ -88,7 +88,7 @@ def test_back_off() -> None:
 
 def test_back_off_of_what_is_accepted_and_not_done() -> None:
     """What is accepted and read back as something else is a failure that waits longer each time too."""
-    view, now, delays = View(), 0.0, []
+    view, now, delays = DaemonState(), 0.0, []
     for _ in range(4):
         assert view.ready([ANNOUNCE], now) == [ANNOUNCE]
         view.accepted([ANNOUNCE], {}, now)
@@ -105,7 +105,7 @@ def test_back_off_of_what_is_accepted_and_not_done() -> None:
 
 def test_healed() -> None:
     """What was read as wanted is no failure any more, and the next failure waits as the first one."""
-    view = View()
+    view = DaemonState()
     for _ in range(3):
         view.accepted([ANNOUNCE], {FIRST: "no answer"}, 0.0)
     view.read(reading(ROUTE), 0.0)
@@ -117,7 +117,7 @@ def test_healed() -> None:
 
 def test_what_is_not_wanted_any_more() -> None:
     """A failed change that is not planned any more is forgotten: nothing wakes for it."""
-    view = View()
+    view = DaemonState()
     view.accepted([ANNOUNCE], {FIRST: "error"}, 0.0)
     view.read(reading(), 0.0)
     assert view.failures
@@ -127,7 +127,7 @@ def test_what_is_not_wanted_any_more() -> None:
 
 def test_doubt() -> None:
     """What is doubtful is shown as it was read, and planned all the same."""
-    view = View()
+    view = DaemonState()
     view.read(reading(doubtful=(FIRST,)), 0.0)
     assert view.confirmed[FIRST] is None
     assert plan({FIRST: None, SECOND: None}, view.believed) == (Withdraw(FIRST),)
@@ -135,7 +135,7 @@ def test_doubt() -> None:
 
 def test_unreadable() -> None:
     """Where the daemon can't be read nothing is confirmed; what it accepted is still believed."""
-    view = View()
+    view = DaemonState()
     view.accepted([ANNOUNCE], {}, 0.0)
     view.read(reading(ROUTE), 0.0)
     view.unreadable()
@@ -149,7 +149,7 @@ def test_unreadable() -> None:
 )
 def test_mismatch(seen: Route | Drift | None, text: str) -> None:
     """A mismatch says what was read back instead."""
-    view = View()
+    view = DaemonState()
     view.accepted([ANNOUNCE], {}, 0.0)
     view.read(Reading({FIRST: seen}), 0.0)
     assert view.failures[FIRST].reason == f"accepted, but read back as {text}"
@@ -158,7 +158,7 @@ def test_mismatch(seen: Route | Drift | None, text: str) -> None:
 @given(st.lists(st.tuples(made.desired_sets(), st.sets(made.FEW_PREFIXES)), max_size=4))
 def test_versions(steps: list[tuple[dict[Prefix, Route | None], set[Prefix]]]) -> None:
     """`version` grows whenever what is believed changes, and `announced` is always of the latest."""
-    view = View()
+    view = DaemonState()
     for desired, failing in steps:
         changes: list[Change] = list(plan(desired, view.believed))
         before, version = dict(view.believed), view.version

@@ -15,7 +15,7 @@ from speaker import config
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.reconcile import status
 from speaker.reconcile.loop import run_cycles
-from speaker.reconcile.reconciler import Watchdog
+from speaker.reconcile.reconciler import Reconciler
 from speaker.state.store import Store
 from tests.support.fakes import virtual_time
 from tests.support.fakes.exabgp import Daemon, Exabgp
@@ -67,7 +67,7 @@ class World:
         """Start the watchdog, as ExaBGP does."""
         loaded = config.load(write_config(self.directory, self.more), {})
         self.clock = VirtualClock(asyncio.get_running_loop())
-        made: list[Watchdog] = []
+        made: list[Reconciler] = []
         backend = ExabgpBackend(
             self.exabgp.spawn(),
             self.exabgp.write,
@@ -75,9 +75,9 @@ class World:
         )
         backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
         self.store = Store(loaded.settings.state)
-        self.watchdog = Watchdog(loaded, backend, self, self.store, self.clock)
-        made.append(self.watchdog)
-        running = (backend.run(), run_cycles(self.watchdog))
+        self.reconciler = Reconciler(loaded, backend, self, self.store, self.clock)
+        made.append(self.reconciler)
+        running = (backend.run(), run_cycles(self.reconciler))
         self.tasks = [asyncio.create_task(each) for each in running]
         await asyncio.sleep(2.0)
 
@@ -98,10 +98,10 @@ class World:
 
     async def wish(self, mode: Mode, *prefixes: Prefix) -> None:
         intent = Intent(mode, "alice", self.clock.wall())
-        await self.watchdog.ask(dict.fromkeys(prefixes, intent))
+        await self.reconciler.apply_intents(dict.fromkeys(prefixes, intent))
 
     def reason(self, prefix: Prefix) -> str:
-        (route,) = status.routes(self.watchdog, [prefix])
+        (route,) = status.routes(self.reconciler, [prefix])
         return route.reason
 
     async def flap(self, prefix: Prefix, times: int) -> None:
@@ -144,14 +144,14 @@ def test_keepalived_was_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture)
         world.live[V4] = {WEB: 0}
         await asyncio.sleep(3600.0)
         assert world.announced == names(*ALL)
-        assert NOT_RUNNING in world.watchdog.troubles.texts
+        assert NOT_RUNNING in world.reconciler.alarms.texts
         assert world.reason(V4).startswith("health unknown, held announced: keepalived not running")
         await world.restart()
         assert world.announced == names(*ALL)
         world.checker = Checker(world.clock.steady() - 11.0)
         await asyncio.sleep(2.0)
         assert world.announced == names(V6, SECOND)
-        assert world.watchdog.troubles.texts == []
+        assert world.reconciler.alarms.texts == []
 
     with caplog.at_level(logging.WARNING):
         play(tmp_path, scene)
@@ -185,7 +185,7 @@ def test_a_vip_with_most_of_the_addresses(tmp_path: Path) -> None:
         world.live |= {V4: {WEB: 0}, V6: {WEB: 0}}
         await asyncio.sleep(1.1)
         assert world.announced == names(SECOND)
-        assert world.watchdog.troubles.texts == []
+        assert world.reconciler.alarms.texts == []
 
     play(tmp_path, scene)
 
@@ -293,7 +293,7 @@ def test_died_while_drained(tmp_path: Path, restarts: bool) -> None:  # noqa: FB
         world.checker = Checker()  # unknown from now on, and then nobody drains it any more
         await asyncio.sleep(2.0)
         intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=world.clock.wall() + 5.0)
-        await world.watchdog.ask({SECOND: intent})
+        await world.reconciler.apply_intents({SECOND: intent})
         await asyncio.sleep(10.0)
         assert world.announced == names(V4, V6)
         assert world.reason(SECOND).startswith("health unknown, held withdrawn")
@@ -309,7 +309,7 @@ def test_recovered_while_drained(tmp_path: Path) -> None:
         await asyncio.sleep(2.0)
         until = world.clock.wall() + 30.0
         intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=until)
-        await world.watchdog.ask({V4: intent})
+        await world.reconciler.apply_intents({V4: intent})
         world.live[V4] = {WEB: 2}
         await asyncio.sleep(15.0)
         world.checker = Checker()
@@ -380,7 +380,7 @@ def test_unreadable_addresses(tmp_path: Path) -> None:
         world.presence = Presence(frozenset({V4}), "addresses: netlink: broken")
         await asyncio.sleep(2.0)
         assert world.announced == names(V4)
-        assert "addresses: addresses: netlink: broken" in world.watchdog.troubles.texts
+        assert "addresses: addresses: netlink: broken" in world.reconciler.alarms.texts
 
     play(tmp_path, scene, HERE, presence=Presence(frozenset({V4})))
 
@@ -395,7 +395,7 @@ def test_flapping(tmp_path: Path) -> None:
         await world.flap(V4, 2)
         assert world.announced == names(V6, SECOND)
         assert world.reason(V4).startswith("damped: penalty 3")
-        (route,) = status.routes(world.watchdog, [V4])
+        (route,) = status.routes(world.reconciler, [V4])
         assert (route.health, route.realservers) == ("up", 2)
         await world.restart()
         await asyncio.sleep(60.0)
@@ -414,7 +414,7 @@ def test_an_operator_lifts_the_damping(tmp_path: Path, mode: Mode) -> None:
         await world.flap(V4, 5)
         assert world.announced == names(V6, SECOND)
         wish = {V4: Intent(mode, "alice", 1.0)}
-        assert world.watchdog.foresee(wish)[V4].route is not None
+        assert world.reconciler.preview(wish)[V4].route is not None
         await world.wish(mode, V4)
         assert world.announced == names(*ALL)
         await world.wish(Mode.AUTO, V4)

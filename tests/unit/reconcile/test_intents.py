@@ -31,13 +31,15 @@ def test_exabgp_stands_still(tmp_path: Path, mode: Mode, before: float) -> None:
         async with running(tmp_path, clock=clock) as site:
             await asyncio.sleep(20.0)
             if mode is Mode.AUTO:
-                await site.watchdog.ask({V4: Intent(Mode.DRAINED, "alice", clock.wall())})
+                await site.reconciler.apply_intents(
+                    {V4: Intent(Mode.DRAINED, "alice", clock.wall())}
+                )
             was = str(V4) in site.table()
             site.exabgp.stall(60.0)
             await asyncio.sleep(before)  # a reading may be under way
             began = clock.steady()
             intent = Intent(mode, "alice", clock.wall())
-            answer = await intents.take(site.watchdog, [V4], intent, dry_run=False)
+            answer = await intents.apply_intent(site.reconciler, [V4], intent, dry_run=False)
             assert clock.steady() - began <= intents.WITHIN + intents.WITHIN_EACH + SLACK
             (told,) = outcomes_from_json([each.to_json() for each in answer], [V4])
             assert isinstance(told, RecordedIntent)

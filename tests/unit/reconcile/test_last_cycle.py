@@ -50,18 +50,18 @@ def test_old(tmp_path: Path) -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(tmp_path, clock=clock) as site:
             await asyncio.sleep(5)
-            fresh = status.status(site.watchdog)
-            healthy, site.watchdog.source = site.watchdog.source, Hanging()
+            fresh = status.status(site.reconciler)
+            healthy, site.reconciler.source = site.reconciler.source, Hanging()
             await asyncio.sleep(10 * 1.0 + SHORTEST)
-            old = status.status(site.watchdog)
-            still = site.watchdog.pulse.still(1.0, 3)
+            old = status.status(site.reconciler)
+            still = site.reconciler.pulse.still(1.0, 3)
             await asyncio.sleep(100)
-            still_later = site.watchdog.pulse.still(1.0, 3)
+            still_later = site.reconciler.pulse.still(1.0, 3)
             site.life.tasks.pop().cancel()
-            site.watchdog.source = healthy
+            site.reconciler.source = healthy
             site.life.watch()
             await asyncio.sleep(1)
-            return fresh, old, status.status(site.watchdog), still, still_later
+            return fresh, old, status.status(site.reconciler), still, still_later
 
     fresh, old, again, still, still_later = run(main())
     for answer in (fresh, again):
@@ -95,12 +95,12 @@ def test_faults(tmp_path: Path, fault: Exception, *, is_still: bool) -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(tmp_path, clock=clock) as site:
             await asyncio.sleep(5)
-            healthy, site.watchdog.source = site.watchdog.source, Failing(fault)
+            healthy, site.reconciler.source = site.reconciler.source, Failing(fault)
             await asyncio.sleep(200)
-            answer, still = status.status(site.watchdog), site.watchdog.pulse.still(1.0, 3)
-            site.watchdog.source = healthy
+            answer, still = status.status(site.reconciler), site.reconciler.pulse.still(1.0, 3)
+            site.reconciler.source = healthy
             await asyncio.sleep(3)
-            return answer, still, site.watchdog.pulse.still(1.0, 3)
+            return answer, still, site.reconciler.pulse.still(1.0, 3)
 
     answer, still, later = run(main())
     assert answer.last_cycle > 190

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speaker import config
 from speaker.reconcile import loaded_file
-from speaker.reconcile.loaded_file import LoadedFile, State
+from speaker.reconcile.loaded_file import FileState, LoadedFile
 from speaker.supervision.threads import Threads
 from tests.support.fakes.site import write_config
 
@@ -36,7 +36,7 @@ class Disk:
         self.loads += 1
         config.load(self.path, {})
 
-    async def state(self) -> State:
+    async def state(self) -> FileState:
         await self.file.judge(self.load)
         return self.file.verdict.state
 
@@ -54,16 +54,16 @@ def test_content_counts(tmp_path: Path) -> None:
 
     async def scene(disk: Disk) -> None:
         before, text = disk.path.stat(), disk.path.read_text()
-        assert await disk.state() is State.LOADED
+        assert await disk.state() is FileState.LOADED
         disk.path.write_text(text.replace("192.0.2.2", "192.0.2.3"))
         os.utime(disk.path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert disk.path.stat().st_size == before.st_size
         for _ in range(3):
-            assert await disk.state() is State.CHANGED
+            assert await disk.state() is FileState.CHANGED
         assert disk.loads == 1
         assert "was changed since it was loaded; load it" in disk.file.verdict.trouble
         disk.path.write_text(text)
-        assert await disk.state() is State.LOADED
+        assert await disk.state() is FileState.LOADED
         assert disk.file.verdict.trouble == ""
 
     play(tmp_path, scene)
@@ -76,17 +76,17 @@ def test_faults(tmp_path: Path) -> None:
         text = disk.path.read_text()
         disk.path.write_text(text + FAULTY)
         for _ in range(3):
-            assert await disk.state() is State.FAULTY
+            assert await disk.state() is FileState.FAULTY
         assert disk.loads == 1
         assert "cannot be loaded: health.drop_at: " in disk.file.verdict.trouble
         await disk.file.look()
-        assert disk.file.verdict.state is State.FAULTY
+        assert disk.file.verdict.state is FileState.FAULTY
         disk.path.write_text(text + "\n")
-        assert await disk.state() is State.CHANGED
+        assert await disk.state() is FileState.CHANGED
         disk.file.loaded(config.load(disk.path, {}).file)
-        assert await disk.state() is State.LOADED
+        assert await disk.state() is FileState.LOADED
         disk.path.unlink()
-        assert await disk.state() is State.FAULTY
+        assert await disk.state() is FileState.FAULTY
         assert "No such file" in disk.file.verdict.trouble
 
     play(tmp_path, scene)
@@ -102,12 +102,12 @@ def test_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         before = threading.active_count()
         for _ in range(5):
             await disk.file.look()
-            assert disk.file.verdict.state is State.UNKNOWN
+            assert disk.file.verdict.state is FileState.UNKNOWN
         assert threading.active_count() <= before + 1
         with disk.path.open("w") as fifo:
             fifo.write("something else")
         async with asyncio.timeout(20):
-            while disk.file.verdict.state is State.UNKNOWN:
+            while disk.file.verdict.state is FileState.UNKNOWN:
                 await asyncio.sleep(0.01)
                 disk.path.unlink(missing_ok=True)
                 await disk.file.look()

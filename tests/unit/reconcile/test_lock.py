@@ -18,7 +18,7 @@ from policy.plan import Announce, Withdraw
 from policy.route import AsPath, Attributes, Route
 from speaker.backends.base import Reading
 from speaker.clock import SystemClock
-from speaker.reconcile.durable_state import Ledger
+from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.lock import UNSURE, Exclusive, FileLock, LockError, NoLock
 from speaker.state.store import Store
 from tests.support.strategies import policy as made
@@ -44,7 +44,7 @@ def state(tmp_path: Path) -> Path:
 class Daemon:
     """A backend that notes when it is used, and takes its time."""
 
-    heal = 7.0
+    read_interval = 7.0
 
     def __init__(self, notes: list[str]) -> None:
         self._notes = notes
@@ -74,9 +74,9 @@ class Daemon:
 
 def exclusive(state: Path, notes: list[str], within: float = LONG) -> tuple[Exclusive, Store]:
     store = Store(state)
-    ledger = Ledger(store, SystemClock())
-    ledger.own_at_once([FIRST, SECOND], None)
-    return Exclusive(Daemon(notes), FileLock(within, state), ledger), store
+    durable = DurableState(store, SystemClock())
+    durable.own_at_once([FIRST, SECOND], None)
+    return Exclusive(Daemon(notes), FileLock(within, state), durable), store
 
 
 def test_two_at_once_take_turns(state: Path) -> None:

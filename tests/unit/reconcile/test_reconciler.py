@@ -94,10 +94,10 @@ def test_a_new_configuration_is_taken_at_once(tmp_path: Path) -> None:
     """No route of a new configuration goes out with what the driver had of the old one, nor the reverse."""
 
     async def scene(site: Site) -> None:
-        await site.watchdog.configure(
-            site.watchdog.config, Parting(site.source.live), lambda _: None
+        await site.reconciler.configure(
+            site.reconciler.config, Parting(site.source.live), lambda _: None
         )
-        await site.watchdog.configure(other(tmp_path), site.source, site.life.configure)
+        await site.reconciler.configure(other(tmp_path), site.source, site.life.configure)
         await asyncio.sleep(5.0)
         announced = [line for line in site.exabgp.commands if "announce" in line and "/32" in line]
         assert announced
@@ -115,7 +115,7 @@ def test_a_new_configuration_asks_the_daemon_nothing(tmp_path: Path) -> None:
             before = len(site.exabgp.commands)
             site.source.live[NEW] = 2
             loaded = config.load(write_config(tmp_path, more), {})
-            await site.watchdog.configure(loaded, site.source, site.life.configure)
+            await site.reconciler.configure(loaded, site.source, site.life.configure)
             await asyncio.sleep(0.3)
             asked = site.exabgp.commands[before:]
             assert [line for line in asked if "announce" not in line] == []
@@ -136,10 +136,10 @@ def test_the_driver_is_given_nothing_in_the_midst_of_a_call(tmp_path: Path) -> N
         def driver(_: Config) -> None:
             given.append(len(site.exabgp.commands))
 
-        site.watchdog.wake_and_read()
+        site.reconciler.wake_and_read()
         await asyncio.sleep(0.0015)
         assert 0 < len(site.exabgp.commands) < 3
-        await site.watchdog.configure(other(tmp_path), site.source, driver)
+        await site.reconciler.configure(other(tmp_path), site.source, driver)
         assert given == [3]
         assert site.exabgp.commands[2] == READ
 
@@ -150,12 +150,12 @@ def test_a_configuration_that_can_not_be_recorded_is_not_taken(tmp_path: Path) -
     """Neither the watchdog nor the driver has anything of it."""
 
     async def scene(site: Site) -> None:
-        before = site.watchdog.config
+        before = site.reconciler.config
         given: list[Config] = []
         site.store.close()
         with pytest.raises(StoreError):
-            await site.watchdog.configure(other(tmp_path, MORE), site.source, given.append)
-        assert site.watchdog.config is before
+            await site.reconciler.configure(other(tmp_path, MORE), site.source, given.append)
+        assert site.reconciler.config is before
         assert given == []
 
     play(tmp_path, scene)
@@ -165,9 +165,9 @@ def test_asked_to_read_while_it_reads(tmp_path: Path) -> None:
     """A session that comes up while the daemon is read is looked at in a reading of its own, at once."""
 
     async def scene(site: Site) -> None:
-        site.watchdog.wake_and_read()
+        site.reconciler.wake_and_read()
         await asyncio.sleep(0.0015)
-        site.watchdog.wake_and_read()
+        site.reconciler.wake_and_read()
         await asyncio.sleep(1.0)
         assert site.exabgp.commands.count(READ) == 2
 
@@ -178,9 +178,9 @@ def test_what_changes_all_the_time_is_read_back(tmp_path: Path) -> None:
     """Changes that follow on each other put the reading off, but not for ever."""
 
     async def scene(site: Site) -> None:
-        for prefix in [*site.watchdog.duties][:40]:
+        for prefix in [*site.reconciler.assignments][:40]:
             site.source.live[prefix] = 0
-            site.watchdog.wake()
+            site.reconciler.wake()
             await asyncio.sleep(0.2)
         assert READ in site.exabgp.commands
 
@@ -200,7 +200,7 @@ def test_it_rests_while_the_daemon_is_silent(tmp_path: Path) -> None:
         life = Life(exabgp, loaded, source, clock, loaded.settings.state)
         life.listen()
         life.watch()
-        await life.watchdog.ask({V4: Intent(Mode.DRAINED, "alice", clock.wall())})
+        await life.reconciler.apply_intents({V4: Intent(Mode.DRAINED, "alice", clock.wall())})
         await asyncio.sleep(20.0)
         source.looks = 0
         await asyncio.sleep(60.0)
@@ -246,17 +246,17 @@ def test_a_state_file_that_is_held(tmp_path: Path, how: str) -> None:
 
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site, beats() as gaps:
-            await site.watchdog.record()
+            await site.reconciler.record()
             with held(tmp_path, how):
-                recording = asyncio.create_task(site.watchdog.record(wait=LONG))
+                recording = asyncio.create_task(site.reconciler.record(wait=LONG))
                 for live, table in ((0, V6), (2, V4)):
                     site.source.live[V4] = live
                     async with asyncio.timeout(LONG / 2):
-                        await site.watchdog.cycle()
+                        await site.reconciler.cycle()
                     assert (str(V4) in site.table()) is (table is V4)
-                await site.watchdog.settle()
+                await site.reconciler.read_back_if_changed()
             await recording
-            assert await site.watchdog.record()
+            assert await site.reconciler.record()
             assert site.store.load().owned[V4].up
             assert max(gaps) < LONG / 2
 
@@ -268,20 +268,20 @@ def test_unreadable_intents(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site:
-            drained = Intent(Mode.DRAINED, "alice", site.watchdog.clock.wall())
-            await site.watchdog.ask({SECOND: drained})
-            await site.watchdog.record()
+            drained = Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())
+            await site.reconciler.apply_intents({SECOND: drained})
+            await site.reconciler.record()
             site.source.live[V4] = 0
             with held(tmp_path):
-                await site.watchdog.cycle()
+                await site.reconciler.cycle()
                 assert site.table() == {str(V6)}
                 await asyncio.sleep(PASSING)
-                await site.watchdog.cycle()
-                (trouble,) = [t for t in site.watchdog.troubles.texts if t.startswith("intents")]
+                await site.reconciler.cycle()
+                (trouble,) = [t for t in site.reconciler.alarms.texts if t.startswith("intents")]
                 assert "locked; another program holds it" in trouble
                 assert "the intents last read stay in force" in trouble
-            await site.watchdog.cycle()
-            assert site.watchdog.troubles.texts == []
+            await site.reconciler.cycle()
+            assert site.reconciler.alarms.texts == []
 
     asyncio.run(main())
 
@@ -291,21 +291,21 @@ def test_overwritten_in_place(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site:
-            await site.watchdog.ask(
-                {SECOND: Intent(Mode.DRAINED, "alice", site.watchdog.clock.wall())}
+            await site.reconciler.apply_intents(
+                {SECOND: Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())}
             )
-            await site.watchdog.record()
+            await site.reconciler.record()
             whole = (tmp_path / "state.sqlite3").read_bytes()
             (tmp_path / "state.sqlite3").write_bytes(b"garbage" * 2000)
             site.source.live[V4] = 0
-            await site.watchdog.cycle()
+            await site.reconciler.cycle()
             assert site.table() == {str(V6)}
             with pytest.raises(StoreError, match=r"not a database|malformed"):
-                await site.watchdog.ask({V6: Intent(Mode.DRAINED, "alice", 0.0)})
+                await site.reconciler.apply_intents({V6: Intent(Mode.DRAINED, "alice", 0.0)})
             assert site.table() == {str(V6)}
-            assert not await site.watchdog.record()
+            assert not await site.reconciler.record()
             (tmp_path / "state.sqlite3").write_bytes(whole)
-            await site.watchdog.cycle()
+            await site.reconciler.cycle()
             assert site.table() == {str(V6)}
 
     asyncio.run(main())
@@ -320,13 +320,15 @@ def test_an_intent_that_can_not_be_read(tmp_path: Path) -> None:
         site.source.live[SECOND] = 0
         await asyncio.sleep(2.0)
         assert site.table() == {str(V6)}
-        (trouble,) = site.watchdog.troubles.texts
+        (trouble,) = site.reconciler.alarms.texts
         assert f"the intent of '{V4}' can't be read" in trouble
-        (route,) = status.routes(site.watchdog, [V4])
+        (route,) = status.routes(site.reconciler, [V4])
         assert "drained by state file" in route.reason
-        await site.watchdog.ask({V4: Intent(Mode.AUTO, "alice", site.watchdog.clock.wall())})
+        await site.reconciler.apply_intents(
+            {V4: Intent(Mode.AUTO, "alice", site.reconciler.clock.wall())}
+        )
         assert site.table() == {str(V4), str(V6)}
-        assert site.watchdog.troubles.texts == []
+        assert site.reconciler.alarms.texts == []
 
     play(tmp_path, scene)
 
@@ -339,13 +341,13 @@ def test_restored_right_after_a_new_configuration(tmp_path: Path) -> None:
         site.source.live[NEW] = 0
         await asyncio.sleep(2.0)
         slow = Slow(site.source.live)
-        await site.watchdog.configure(other(tmp_path, MORE), slow, site.life.configure)
-        wish = Intent(Mode.AUTO, "alice", site.watchdog.clock.wall())
-        await site.watchdog.ask(dict.fromkeys((V4, NEW), wish))
+        await site.reconciler.configure(other(tmp_path, MORE), slow, site.life.configure)
+        wish = Intent(Mode.AUTO, "alice", site.reconciler.clock.wall())
+        await site.reconciler.apply_intents(dict.fromkeys((V4, NEW), wish))
         assert slow.looks == 1
         assert not {str(V4), str(NEW)} & site.table()
         for prefix in (V4, NEW):
-            (route,) = status.routes(site.watchdog, [prefix])
+            (route,) = status.routes(site.reconciler, [prefix])
             assert (route.announced, route.health) == (False, "down")
 
     play(tmp_path, scene)
@@ -357,12 +359,12 @@ def test_what_stays_is_known_under_a_new_configuration(tmp_path: Path) -> None:
     async def scene(site: Site) -> None:
         site.source.live[V4] = 0
         await asyncio.sleep(2.0)
-        await site.watchdog.configure(
+        await site.reconciler.configure(
             other(tmp_path, MORE), Slow(site.source.live, 60.0), site.life.configure
         )
-        wish = Intent(Mode.DRAINED, "alice", site.watchdog.clock.wall())
-        await site.watchdog.ask({SECOND: wish})
-        healths = {r.prefix: r.health for r in status.routes(site.watchdog, ALL)}
+        wish = Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())
+        await site.reconciler.apply_intents({SECOND: wish})
+        healths = {r.prefix: r.health for r in status.routes(site.reconciler, ALL)}
         assert healths == {str(V4): "down", str(V6): "up", str(SECOND): "up", str(NEW): "unknown"}
 
     play(tmp_path, scene)
@@ -373,12 +375,16 @@ def test_a_first_look_that_takes_long(tmp_path: Path, mode: Mode) -> None:
     """`-a` waits for it, but not for long: then what it restores is unknown. `-d` never waits."""
 
     async def scene(site: Site) -> None:
-        await site.watchdog.ask(dict.fromkeys(ALL[:3], Intent(Mode.DRAINED, "alice", 0.0)))
+        await site.reconciler.apply_intents(
+            dict.fromkeys(ALL[:3], Intent(Mode.DRAINED, "alice", 0.0))
+        )
         slow = Slow(site.source.live, 60.0)
-        await site.watchdog.configure(other(tmp_path, MORE), slow, site.life.configure)
-        began = site.watchdog.clock.steady()
-        await site.watchdog.ask({NEW: Intent(mode, "alice", site.watchdog.clock.wall())})
-        took = site.watchdog.clock.steady() - began
+        await site.reconciler.configure(other(tmp_path, MORE), slow, site.life.configure)
+        began = site.reconciler.clock.steady()
+        await site.reconciler.apply_intents(
+            {NEW: Intent(mode, "alice", site.reconciler.clock.wall())}
+        )
+        took = site.reconciler.clock.steady() - began
         assert took < 1.0 if mode is Mode.DRAINED else FIRST_LOOK <= took < FIRST_LOOK + 1.0
         assert (str(NEW) in site.table()) is (mode is not Mode.DRAINED)
 
@@ -414,4 +420,6 @@ def test_observed_alike(tmp_path: Path, more: str, alike: set[Prefix]) -> None:
     after = scope(other(tmp_path, more), None, before)
     assert after.observed_alike == alike
     if not more:
-        assert all(after.duties[p] is duty for p, duty in before.duties.items())
+        assert all(
+            after.assignments[p] is assignment for p, assignment in before.assignments.items()
+        )

@@ -16,7 +16,7 @@ from speaker.resolver.resolver import (
     AnswerError,
     BadNameError,
     Family,
-    Outcome,
+    LookupOutcome,
     Resolver,
     parse_name,
 )
@@ -45,7 +45,7 @@ def test_both_families() -> None:
     """A name stands for all its A and AAAA."""
     answer = ask(BOTH)
     assert answer == Answer("vip-1.tld", (V4,), (V6,))
-    assert answer.outcome is Outcome.FOUND
+    assert answer.outcome is LookupOutcome.FOUND
     assert answer.addresses == (V4, V6)
 
 
@@ -66,19 +66,19 @@ def test_order() -> None:
 def test_absent() -> None:
     """NXDOMAIN in both families: the name does not exist."""
     assert ask({}) == Answer("vip-1.tld", exists=False)
-    assert ask({}).outcome is Outcome.ABSENT
+    assert ask({}).outcome is LookupOutcome.ABSENT
 
 
 @pytest.mark.parametrize("other", [EMPTY, ABSENT])
 def test_empty(other: Reply) -> None:
     """NODATA in any family: the name exists, and has no addresses."""
-    assert ask({"vip-1.tld A": EMPTY, "vip-1.tld AAAA": other}).outcome is Outcome.EMPTY
+    assert ask({"vip-1.tld A": EMPTY, "vip-1.tld AAAA": other}).outcome is LookupOutcome.EMPTY
 
 
 def test_one_family_only() -> None:
     """A name with addresses of one family only is a whole answer."""
     answer = ask({"vip-1.tld A": BOTH["vip-1.tld A"], "vip-1.tld AAAA": EMPTY})
-    assert answer.outcome is Outcome.FOUND
+    assert answer.outcome is LookupOutcome.FOUND
     assert answer.addresses == (V4,)
 
 
@@ -97,9 +97,9 @@ def test_one_family_fails(reply: Reply, word: str) -> None:
     """A family that fails is told apart from one without addresses, and says why."""
     for within in (0.3, 3, 30):  # a busy machine may not have got the other family's answer by then
         answer = ask({**BOTH, "vip-1.tld AAAA": reply}, timeout=within)
-        if answer.outcome is not Outcome.SILENT:
+        if answer.outcome is not LookupOutcome.SILENT:
             break
-    assert answer.outcome is Outcome.PARTIAL
+    assert answer.outcome is LookupOutcome.PARTIAL
     assert answer.addresses == (V4,)
     assert list(answer.failed) == [Family.IPV6]
     assert answer.reason.startswith("AAAA: ")
@@ -109,14 +109,14 @@ def test_one_family_fails(reply: Reply, word: str) -> None:
 def test_one_family_fails_while_the_other_is_empty() -> None:
     """No addresses, of which one family is not known, is not `has no addresses`."""
     answer = ask({"vip-1.tld A": EMPTY, "vip-1.tld AAAA": SERVFAIL})
-    assert answer.outcome is Outcome.PARTIAL
+    assert answer.outcome is LookupOutcome.PARTIAL
 
 
 @pytest.mark.parametrize("reply", [SERVFAIL, SILENCE, GARBAGE])
 def test_both_fail(reply: Reply) -> None:
     """Where both families fail, DNS did not answer."""
     answer = ask({"vip-1.tld A": reply, "vip-1.tld AAAA": reply}, timeout=0.3)
-    assert answer.outcome is Outcome.SILENT
+    assert answer.outcome is LookupOutcome.SILENT
     assert set(answer.failed) == set(Family)
 
 
@@ -127,7 +127,7 @@ def test_nobody_listens() -> None:
     started = time.monotonic()
     answer = Resolver(closed, 30).lookup("vip-1.tld")
     assert time.monotonic() - started < 10
-    assert answer.outcome is Outcome.SILENT
+    assert answer.outcome is LookupOutcome.SILENT
     assert "refused" in answer.reason
 
 
@@ -141,7 +141,7 @@ def test_time_limit() -> None:
         assert time.monotonic() - started < 20
     assert len(answers) == 160
     assert all(
-        isinstance(answer, Answer) and answer.outcome is Outcome.SILENT
+        isinstance(answer, Answer) and answer.outcome is LookupOutcome.SILENT
         for answer in answers.values()
     )
 
@@ -267,13 +267,13 @@ def test_alias_without_addresses() -> None:
             "a.tld AAAA": EMPTY,
         }
     )
-    assert answer.outcome is Outcome.EMPTY
+    assert answer.outcome is LookupOutcome.EMPTY
 
 
 def test_foreign_records() -> None:
     """Addresses of other names in an answer are nobody's."""
     answer = ask({"vip-1.tld A": records("other.tld. A 192.0.2.66"), "vip-1.tld AAAA": EMPTY})
-    assert answer.outcome is Outcome.EMPTY
+    assert answer.outcome is LookupOutcome.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_no_server(tmp_path: Path, lines: tuple[str, ...]) -> None:
     """Without a name server DNS does not answer, and the reason names the file."""
     path = resolv_conf(tmp_path, *lines)
     answer = Resolver(resolv_conf=path).lookup("vip-1.tld")
-    assert answer.outcome is Outcome.SILENT
+    assert answer.outcome is LookupOutcome.SILENT
     assert path in answer.reason
 
 
@@ -381,7 +381,7 @@ def test_short_name_stops_at_a_failure() -> None:
     script = in_zone("vip.a.tld", SERVFAIL)
     script |= in_zone("vip.b.tld", records("vip.b.tld. A 192.0.2.1"))
     answer, asked = ask_short(script)
-    assert answer.outcome is Outcome.PARTIAL
+    assert answer.outcome is LookupOutcome.PARTIAL
     assert answer.name == "vip.a.tld"
     assert asked == ["vip", "vip.a.tld"]
 
@@ -395,7 +395,7 @@ def test_short_name_nowhere() -> None:
 def test_no_search(name: str) -> None:
     """A name with a dot, or a final dot, is looked up in no search domain."""
     answer, asked = ask_short({}, name)
-    assert answer.outcome is Outcome.ABSENT
+    assert answer.outcome is LookupOutcome.ABSENT
     assert asked == [name.removesuffix(".")]
 
 
@@ -408,4 +408,4 @@ def test_many_names() -> None:
     assert first.addresses == (V4, V6)
     assert isinstance(bad, BadNameError)
     assert isinstance(absent, Answer)
-    assert absent.outcome is Outcome.ABSENT
+    assert absent.outcome is LookupOutcome.ABSENT

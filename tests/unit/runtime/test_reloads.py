@@ -14,7 +14,7 @@ from speaker import vip_mgmt
 from speaker.control import client
 from speaker.runtime.assemble import Driver
 from speaker.runtime.reloads import ReloadError, Reloads
-from speaker.runtime.service import Service
+from speaker.runtime.service import ReconcilerService
 from tests.support.fakes.site import write_config
 from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_service import NO_CHECKS, Daemon
@@ -36,10 +36,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def served(path: Path, ask: Callable[[], Any]) -> Any:
     """Run a watchdog, and ask it from a thread."""
 
-    async def farewell(_: object) -> None: ...
+    async def on_shutdown(_: object) -> None: ...
 
     async def main() -> Any:
-        service = Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell)
+        service = ReconcilerService(path, "exabgp", Driver(Daemon(), lambda _: None), on_shutdown)
         end = asyncio.Event()
         running = asyncio.create_task(service.run(end))
         try:

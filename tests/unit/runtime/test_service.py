@@ -19,7 +19,7 @@ from policy.plan import apply
 from speaker.backends.base import Reading
 from speaker.runtime import service as service_module
 from speaker.runtime.assemble import Driver
-from speaker.runtime.service import Service
+from speaker.runtime.service import ReconcilerService
 from speaker.supervision.supervisor import Part
 from tests.support.fakes.site import TOML, write_config
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix, Route
     from speaker.backends.base import Peer
     from speaker.config.settings import Config
-    from speaker.reconcile.reconciler import Watchdog
+    from speaker.reconcile.reconciler import Reconciler
 
 NO_CHECKS = '[health]\nsource = "none"\n'
 
@@ -39,7 +39,7 @@ NO_CHECKS = '[health]\nsource = "none"\n'
 class Daemon:
     """A backend that takes everything."""
 
-    heal = 30.0
+    read_interval = 30.0
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         del changes
@@ -64,15 +64,15 @@ def test_a_fault_of_ours_in_a_new_configuration(
     """Whatever goes wrong when a configuration is taken anew, the watchdog goes on with the old one."""
     path = write_config(tmp_path, NO_CHECKS)
     given: list[Config] = []
-    left: list[Watchdog] = []
+    left: list[Reconciler] = []
 
     def configure(config: Config) -> None:
         given.append(config)
         if len(given) == 2:
             raise ZeroDivisionError
 
-    async def farewell(watchdog: Watchdog) -> None:
-        left.append(watchdog)
+    async def on_shutdown(reconciler: Reconciler) -> None:
+        left.append(reconciler)
 
     async def until(said: str) -> None:
         async with asyncio.timeout(20):
@@ -80,7 +80,7 @@ def test_a_fault_of_ours_in_a_new_configuration(
                 await asyncio.sleep(0.01)
 
     async def main() -> None:
-        service = Service(path, "exabgp", Driver(Daemon(), configure), farewell)
+        service = ReconcilerService(path, "exabgp", Driver(Daemon(), configure), on_shutdown)
         running = asyncio.create_task(service.run())
         await until("started:")
         os.kill(os.getpid(), signal.SIGHUP)
@@ -94,7 +94,7 @@ def test_a_fault_of_ours_in_a_new_configuration(
     with caplog.at_level(logging.WARNING):
         asyncio.run(main())
     assert [config is given[0] for config in given] == [True, False, True, False]
-    assert [watchdog.config for watchdog in left] == given[-1:]
+    assert [reconciler.config for reconciler in left] == given[-1:]
 
 
 def test_a_file_that_is_not_loaded(
@@ -105,10 +105,10 @@ def test_a_file_that_is_not_loaded(
     path = write_config(tmp_path, NO_CHECKS)
     text = path.read_text()
 
-    async def farewell(_: Watchdog) -> None: ...
+    async def on_shutdown(_: Reconciler) -> None: ...
 
     async def main() -> None:
-        service = Service(path, "exabgp", Driver(Daemon(), lambda _: None), farewell)
+        service = ReconcilerService(path, "exabgp", Driver(Daemon(), lambda _: None), on_shutdown)
         end = asyncio.Event()
         running = asyncio.create_task(service.run(end))
         await _until(lambda: "started:" in caplog.text)
@@ -142,13 +142,13 @@ PARTS = (
 )
 
 
-class Unwell(Service):
+class Unwell(ReconcilerService):
     """A service of which one part is not as it should be."""
 
     def __init__(
         self, path: Path, name: str, sick: Callable[[Part, int], Coroutine[Any, Any, None]]
     ) -> None:
-        async def farewell(_: Watchdog) -> None: ...
+        async def on_shutdown(_: Reconciler) -> None: ...
 
         async def read() -> None:
             await asyncio.Event().wait()
@@ -156,7 +156,7 @@ class Unwell(Service):
         self.starts: list[float] = []
         self._name_of_it, self._sick = name, sick
         others = [self._replaced(Part("exabgp", read))]
-        super().__init__(path, "exabgp", Driver(Daemon(), lambda _: None), farewell, others)
+        super().__init__(path, "exabgp", Driver(Daemon(), lambda _: None), on_shutdown, others)
 
     def parts(self) -> list[Part]:
         return [self._replaced(part) for part in super().parts()]
@@ -170,7 +170,7 @@ class Unwell(Service):
 
     @property
     def alarms(self) -> list[str]:
-        return self._troubles.texts
+        return self._alarms.texts
 
 
 async def unclean(part: Part, _: int) -> None:
@@ -255,12 +255,12 @@ class Loading:
         self.path = directory / "vip.toml"
         self.path.write_text(self.text)
         self.daemon = Noting()
-        self.service = Service(
-            self.path, "exabgp", Driver(self.daemon, lambda _: None), self._farewell
+        self.service = ReconcilerService(
+            self.path, "exabgp", Driver(self.daemon, lambda _: None), self._on_shutdown
         )
 
-    async def _farewell(self, watchdog: Watchdog) -> None:
-        del watchdog
+    async def _on_shutdown(self, reconciler: Reconciler) -> None:
+        del reconciler
 
     async def reload(self) -> int:
         """Have the configuration loaded again; return the end of the pipe that this waits for."""
@@ -305,7 +305,7 @@ def test_a_realserver_dies_while_a_configuration_is_loaded(tmp_path: Path) -> No
             running = asyncio.create_task(loading.service.run())
             await _until(lambda: loading.daemon.announced)
             end = await loading.reload()
-        before = loading.service._watchdog
+        before = loading.service._reconciler
         assert before is not None
         taken = before.config
         await _until(lambda: not loading.daemon.announced)

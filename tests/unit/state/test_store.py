@@ -271,7 +271,7 @@ def test_a_rehearsal_leaves_the_file_alone(store: Store, path: Path) -> None:
     store.set_intents({FIRST: DRAINED})
     store.own([FIRST])
     before = path.read_bytes()
-    rehearsal = Store(path, rehearse=True)
+    rehearsal = Store(path, in_memory_copy=True)
     assert rehearsal.intents().of == {FIRST: DRAINED}
     rehearsal.set_intents({FIRST: FORCED, SECOND: DRAINED})
     rehearsal.own([SECOND])
@@ -285,7 +285,7 @@ def test_a_rehearsal_leaves_the_file_alone(store: Store, path: Path) -> None:
 
 def test_a_rehearsal_without_a_file(path: Path) -> None:
     """It begins with nothing, and makes none."""
-    rehearsal = Store(path, rehearse=True)
+    rehearsal = Store(path, in_memory_copy=True)
     rehearsal.set_intents({FIRST: DRAINED})
     assert rehearsal.intents().of == {FIRST: DRAINED}
     rehearsal.close()
@@ -296,7 +296,7 @@ def test_a_rehearsal_of_a_bad_file(path: Path) -> None:
     """What can't be read for good is not rehearsed on either."""
     path.write_bytes(b"garbage" * 1000)
     with pytest.raises(StoreError, match=str(path)):
-        Store(path, rehearse=True).load()
+        Store(path, in_memory_copy=True).load()
 
 
 # --- what is ours --------------------------------------------------------------------------------
@@ -485,12 +485,12 @@ def test_damaged_where_sqlite_quotes_it(path: Path, store: Store) -> None:
 
 
 @pytest.mark.parametrize("rehearse", [False, True])
-def test_a_huge_file(path: Path, store: Store, *, rehearse: bool) -> None:
+def test_a_huge_file(path: Path, store: Store, *, in_memory_copy: bool) -> None:
     """A file of which operators, who may write it, made one that takes all memory is not read."""
     store.close()
     os.truncate(path, MAX_SIZE + 1)
     with pytest.raises(StoreError, match=f"has {MAX_SIZE + 1} bytes, at most {MAX_SIZE} are read"):
-        Store(path, rehearse=rehearse).load()
+        Store(path, in_memory_copy=in_memory_copy).load()
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device"])

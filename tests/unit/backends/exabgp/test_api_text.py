@@ -21,12 +21,12 @@ from policy.route import (
 )
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_listing
-from speaker.backends.exabgp.feed import Update
+from speaker.backends.exabgp.feed import SentUpdate
 from speaker.backends.exabgp.messages import Ignored, PeerState, Shutdown
 from speaker.backends.exabgp.neighbors import (
+    ConfiguredNeighbor,
+    ConfiguredNeighbors,
     Ends,
-    Neighbor,
-    Neighbors,
     parse_neighbors,
     parse_sessions,
 )
@@ -57,7 +57,7 @@ def events(dialect: str, name: str) -> list[Event]:
     return list(Conversation().receive(text.encode()))
 
 
-def neighbors(dialect: str) -> dict[str, Neighbor]:
+def neighbors(dialect: str) -> dict[str, ConfiguredNeighbor]:
     found = parse_neighbors(recorded(dialect, "neighbor-configuration"))
     return {str(neighbor.address): neighbor for neighbor in found}
 
@@ -68,8 +68,10 @@ def ribs(dialect: str, name: str = "adj-rib-out-extensive") -> dict[str, Rib]:
     }
 
 
-def neighbor(peer: str, local: str, local_as: int, peer_as: int, *families: int) -> Neighbor:
-    return Neighbor(
+def neighbor(
+    peer: str, local: str, local_as: int, peer_as: int, *families: int
+) -> ConfiguredNeighbor:
+    return ConfiguredNeighbor(
         ip_address(peer),
         ip_address(local),
         Asn(local_as),
@@ -209,7 +211,7 @@ def test_updates(dialect: str) -> None:
         ("192.0.2.1/32", "192.0.2.4/32", "192.0.2.5/32"),
         ("2001:db8::1/128", "2001:db8::2/128"),
     )
-    updates = [event for event in sent if isinstance(event, Update)]
+    updates = [event for event in sent if isinstance(event, SentUpdate)]
     assert {event.ends for event in updates} == {Ends.parse("203.0.113.6", "203.0.113.5")}
     assert [(event.announced, event.withdrawn) for event in updates] == [
         (v4[:1], ()),
@@ -278,7 +280,7 @@ def test_two_sessions_to_one_address(dialect: str) -> None:
 @dialects
 def test_names(dialect: str) -> None:
     """A neighbour is called by its address, and by both where another session goes there too."""
-    known = Neighbors(parse_neighbors(recorded(dialect, "neighbor-configuration-nested")))
+    known = ConfiguredNeighbors(parse_neighbors(recorded(dialect, "neighbor-configuration-nested")))
     assert [known.name(near) for near in known.all[:4]] == [
         "203.0.113.6 from 203.0.113.5",
         "203.0.113.6 from 203.0.113.133",
@@ -292,7 +294,7 @@ def test_a_local_address_that_exabgp_chose() -> None:
     (first, second), peer = NESTED_LOCALS[:2], "203.0.113.6"
     given = neighbor(peer, first, 64699, 64500, 4)
     chosen = replace(given, local_address=None)
-    known = Neighbors([given, chosen])
+    known = ConfiguredNeighbors([given, chosen])
     assert known.of(Ends.parse(peer, first)) is given
     assert known.of(Ends.parse(peer, second)) is chosen
     assert known.of(Ends.parse(peer, "None")) is chosen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.route import parse_prefix
-from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, Update
+from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, SentUpdate
 from speaker.backends.exabgp.messages import Garbled, Ignored, parse_message
 from speaker.backends.exabgp.neighbors import Ends
 from speaker.backends.exabgp.protocol import Conversation, OutOfStep
@@ -23,12 +23,12 @@ B = Ends(ip_address("203.0.113.3"), ip_address("203.0.113.2"))
 ONE, TWO, SIX = map(parse_prefix, ("192.0.2.1/32", "192.0.2.2/32", "2001:db8::1/128"))
 
 
-def announced(*prefixes: object, ends: Ends = A) -> Update:
-    return Update(ends, (), tuple(map(str, prefixes)))
+def announced(*prefixes: object, ends: Ends = A) -> SentUpdate:
+    return SentUpdate(ends, (), tuple(map(str, prefixes)))
 
 
-def withdrawn(*prefixes: object, ends: Ends = A) -> Update:
-    return Update(ends, tuple(map(str, prefixes)), ())
+def withdrawn(*prefixes: object, ends: Ends = A) -> SentUpdate:
+    return SentUpdate(ends, tuple(map(str, prefixes)), ())
 
 
 def test_from_its_beginning() -> None:
@@ -138,7 +138,7 @@ LINES: list[tuple[str, Event | None]] = [
         withdrawn(SIX),
     ),
     (line({"withdraw": {"ipv4 unicast": nlri(ONE)}}), withdrawn(ONE)),
-    (line({"withdraw": {"ipv4 flow": [{"string": "x"}]}}), Update(A, (), ())),
+    (line({"withdraw": {"ipv4 flow": [{"string": "x"}]}}), SentUpdate(A, (), ())),
     (line({"announce": {"ipv4 unicast": {"null": nlri(ONE)}}}, "receive"), None),
     (
         line({"announce": {"ipv6 unicast": {"::f": nlri("::ffff:192.0.2.1/128")}}}),

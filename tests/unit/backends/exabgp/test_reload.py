@@ -10,10 +10,10 @@ import pytest
 
 from policy.intent import Intent, Mode
 from speaker.api import IntentOutcome
-from speaker.backends.exabgp.neighbors import Neighbors
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
 from speaker.backends.exabgp.sessions import Sessions
-from speaker.reconcile import intents as wish
 from speaker.reconcile import status
+from speaker.reconcile.intents import apply_intent
 from tests.support.fakes import virtual_time
 from tests.support.fakes.exabgp import DIALECTS
 from tests.support.fakes.site import INSIDE, NEIGHBORS, PEER, V4, running
@@ -63,19 +63,19 @@ async def flap(site: Site, *peers: str) -> None:
 
 def shown(site: Site) -> PrefixStatus:
     """Return what `status` has of the prefix."""
-    (route,) = status.routes(site.watchdog, [V4])
+    (route,) = status.routes(site.reconciler, [V4])
     return route
 
 
 def alarms(site: Site) -> str:
     """Return what is wrong, in words."""
-    return " | ".join(status.status(site.watchdog).trouble)
+    return " | ".join(status.status(site.reconciler).trouble)
 
 
 async def drain(site: Site) -> IntentOutcome:
     """Drain the prefix, as `vip_mgmt -d` has it done, and return what is reported."""
-    (route,) = await wish.take(
-        site.watchdog, [V4], Intent(Mode.DRAINED, "test", 0.0), dry_run=False
+    (route,) = await apply_intent(
+        site.reconciler, [V4], Intent(Mode.DRAINED, "test", 0.0), dry_run=False
     )
     assert isinstance(route, IntentOutcome)
     return route
@@ -229,7 +229,7 @@ def test_told_while_asked() -> None:
     sessions.ask()
     sessions.is_told(ends, 100.0, up=False)
     assert sessions.shown({ends: 50.0}, 100.0) == [ends]
-    known = Neighbors(NEIGHBORS)
+    known = ConfiguredNeighbors(NEIGHBORS)
     assert sessions.of(known) == {NEIGHBORS[0]: False}
     sessions.ask()
     assert sessions.shown({ends: 51.0}, 101.0) == []

@@ -87,7 +87,7 @@ def test_it_refuses_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
     async def scene(site: Site) -> None:
         for _ in range(2):
-            head = status.status(site.watchdog)
+            head = status.status(site.reconciler)
             (trouble,) = head.trouble
             assert "ExaBGP" in trouble
             assert UNTESTED in trouble
@@ -114,7 +114,7 @@ def test_it_answers_and_is_not_known(tmp_path: Path) -> None:
         daemon.version = "6.0.0"
 
     async def scene(site: Site) -> None:
-        head = status.status(site.watchdog)
+        head = status.status(site.reconciler)
         assert head.trouble == (f"backend: ExaBGP 6.0.0: {UNTESTED}",)
         assert found(head) == [
             f"ExaBGP 6.0.0: it is not of a version that is tested; {UNTESTED} [daemon-version]"
@@ -132,7 +132,7 @@ def test_it_is_older_than_what_is_tested(version: str, count: int, tmp_path: Pat
         daemon.version = version
 
     async def scene(site: Site) -> None:
-        head = status.status(site.watchdog)
+        head = status.status(site.reconciler)
         assert head.trouble == ()
         assert head.daemon.name == f"ExaBGP {version}"
         assert len(found(head)) == count

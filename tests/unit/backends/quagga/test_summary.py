@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speaker.backends.quagga.summary import State, parse_summary
+from speaker.backends.quagga.summary import SessionState, parse_summary
 
 QUAGGA = "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd"
 FRR = (
@@ -17,7 +17,7 @@ def frr(*rows: str, title: str = "IPv4 Unicast Summary:") -> list[str]:
     return [title, ROUTER, FRR, *rows, "", "Total number of neighbors 1"]
 
 
-def only(lines: list[str]) -> tuple[str, int, dict[int, State]]:
+def only(lines: list[str]) -> tuple[str, int, dict[int, SessionState]]:
     (session,) = parse_summary(lines)
     return session.address, session.asn, session.states
 
@@ -54,9 +54,9 @@ def test_an_as_number_in_halves() -> None:
 def test_quagga_0_99_parts_the_families() -> None:
     """Without a title: what its first summary has is IPv4, and its second one is IPv6."""
     table = [ROUTER, QUAGGA, f"203.0.113.1 4 64500 {NUMBERS} 7", "", "Total number of neighbors 1"]
-    assert only([*table, *table])[2] == {4: State("7"), 6: State("7")}
-    assert only(["No IPv4 neighbor is configured", *table])[2] == {6: State("7")}
-    assert only(table)[2] == {4: State("7")}
+    assert only([*table, *table])[2] == {4: SessionState("7"), 6: SessionState("7")}
+    assert only(["No IPv4 neighbor is configured", *table])[2] == {6: SessionState("7")}
+    assert only(table)[2] == {4: SessionState("7")}
 
 
 def test_only_unicast_counts() -> None:
@@ -67,7 +67,7 @@ def test_only_unicast_counts() -> None:
     )
     title = "IPv6 Unicast Summary (VRF default):"
     assert only(frr(f"203.0.113.1 4 64500 {NUMBERS} 3 4 N/A", title=title))[2] == {
-        6: State("3", "4")
+        6: SessionState("3", "4")
     }
 
 

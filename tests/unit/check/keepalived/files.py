@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from speaker.check.keepalived.servers import Conf, conf_of
-from speaker.check.keepalived.tree import Statement, Tree, read_tree
+from speaker.check.keepalived.tree import ConfStatement, Tree, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def conf(text: str) -> Conf:
     return conf_of(tree(text))
 
 
-def shown(statement: Statement) -> list[object]:
+def shown(statement: ConfStatement) -> list[object]:
     """Return a block as lists: words, and the list of their block."""
     found: list[object] = []
     for each in statement.block:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.health import PROTOCOLS
-from speaker.health.ipvs.table import MarkService, RealServer, Table, VirtualServer
+from speaker.health.ipvs.table import IpvsTable, MarkService, RealServer, VirtualServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,10 +37,10 @@ def virtual(protocol: str, address: str, port: int) -> VirtualServer:
 def table(
     services: dict[str, list[RealServer]],
     marks: Mapping[int, Mapping[int | None, list[RealServer]]],
-) -> Table:
+) -> IpvsTable:
     """Make a table of services like `tcp 192.0.2.1 80`, and of marks by their families."""
     keys = {name: name.split() for name in services}
-    return Table(
+    return IpvsTable(
         {
             virtual(words[0], words[1], int(words[2])): tuple(services[name])
             for name, words in keys.items()
@@ -74,13 +74,13 @@ RECORDED_TABLE = table(
     },
 )
 # What /proc tells of it: nothing of the family of a mark without realservers.
-RECORDED_TEXT = Table(
+RECORDED_TEXT = IpvsTable(
     RECORDED_TABLE.services, {**RECORDED_TABLE.marks, 4294967295: (MarkService(None, ()),)}
 )
 
 
 def render(
-    shown: Table,
+    shown: IpvsTable,
     counters: Iterable[int] = (0,),
     forward: Callable[[RealServer], str] = lambda _: "Masq",
 ) -> bytes:
@@ -152,7 +152,7 @@ FAMILIES = st.one_of(
     st.fixed_dictionaries({4: _of(4), 6: _of(6)}),
 )
 TABLES = st.builds(
-    Table,
+    IpvsTable,
     st.dictionaries(
         st.builds(VirtualServer, st.sampled_from(PROTOCOLS), ADDRESSES, PORTS),
         REAL_SERVERS,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import Checker
-from speaker.health.ipvs.debounce import SETTLE, STUBBORN, Settling
-from speaker.health.ipvs.table import Table
+from speaker.health.ipvs.debounce import SETTLE, STUBBORN, Debounce
+from speaker.health.ipvs.table import IpvsTable
 from tests.unit.health.ipvs.tables import TABLES, real, table
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ ONE, TWO = real("198.51.100.1"), real("198.51.100.2")
 IDLE = real("198.51.100.1", weight=0)
 
 
-def web(*realservers: RealServer, more: bool = False) -> Table:
+def web(*realservers: RealServer, more: bool = False) -> IpvsTable:
     services = {"tcp 192.0.2.1 80": [*realservers]}
     if more:
         services["tcp 192.0.2.1 443"] = [TWO]
     return table(services, {})
 
 
-def settled(first: Table) -> Settling:
+def settled(first: IpvsTable) -> Debounce:
     """Something that has believed a table."""
-    settling = Settling()
+    settling = Debounce()
     settling.take(first, 0.0, busy=False)
     settling.take(first, 1.0, busy=False)
     assert not settling.pending
@@ -52,7 +52,7 @@ def test_a_loss_on_the_way_to_the_end() -> None:
     """A virtual server that vanishes after its realservers never was without any."""
     settling = settled(web(ONE, TWO))
     assert settling.take(web(), 10.0, busy=False) == web(ONE, TWO)
-    assert settling.take(Table(), 10.0 + SETTLE, busy=False) == Table()
+    assert settling.take(IpvsTable(), 10.0 + SETTLE, busy=False) == IpvsTable()
     assert not settling.pending
 
 
@@ -69,7 +69,7 @@ def test_at_rest_only_after_the_look() -> None:
     settling = settled(web(ONE, TWO))
     assert settling.take(web(), 10.0, busy=True) == web(ONE, TWO)
     assert settling.take(web(), 10.1, busy=False) == web(ONE, TWO)
-    assert settling.take(Table(), 10.2, busy=False) == Table()
+    assert settling.take(IpvsTable(), 10.2, busy=False) == IpvsTable()
     settling = settled(web(ONE, TWO))
     for now, busy in ((10.0, True), (10.1, False)):
         assert settling.take(web(), now, busy=busy) == web(ONE, TWO)
@@ -81,7 +81,7 @@ def test_a_machine_that_stood_still() -> None:
     settling = settled(web(ONE, TWO))
     assert settling.take(web(), 10.0, busy=True) == web(ONE, TWO)
     assert settling.take(web(), 10.0 + 5 * STUBBORN, busy=True) == web(ONE, TWO)
-    assert settling.take(Table(), 10.01 + 5 * STUBBORN, busy=True) == Table()
+    assert settling.take(IpvsTable(), 10.01 + 5 * STUBBORN, busy=True) == IpvsTable()
 
 
 def test_what_is_new() -> None:
@@ -93,22 +93,22 @@ def test_what_is_new() -> None:
 
 def test_the_end_right_after_the_start() -> None:
     """A virtual server that was full while it was new, and not believed yet, is not believed to be empty."""
-    settling = Settling()
+    settling = Debounce()
     settling.take(web(ONE), 10.0, busy=False)
     settling.take(web(), 10.0 + SETTLE, busy=True)
     assert settling.pending
-    assert settling.take(Table(), 10.0 + 2 * SETTLE, busy=True) == Table()
+    assert settling.take(IpvsTable(), 10.0 + 2 * SETTLE, busy=True) == IpvsTable()
 
 
 def test_the_end_after_a_start_that_took_long() -> None:
     """... however long and often it was looked at before, as after a new configuration of the watchdog."""
-    settling = Settling()
+    settling = Debounce()
     looks = [10.0 + since for since in (0, 0.024, 0.065, 0.072, 0.078, 0.095, 0.102, 0.113, 0.122)]
     for now in looks:
         settling.take(web(ONE), now, busy=True)
     settling.take(web(), 11.028, busy=True)
     assert settling.pending
-    assert settling.take(Table(), 11.059, busy=True) == Table()
+    assert settling.take(IpvsTable(), 11.059, busy=True) == IpvsTable()
 
 
 def test_one_loss_after_another() -> None:
@@ -169,9 +169,9 @@ def test_marks_that_gain(before: Families, after: Families) -> None:
 
 
 @given(st.lists(st.tuples(TABLES, st.sampled_from([0.0, 0.001, SETTLE, 1.0]), st.booleans())))
-def test_what_stays_is_believed(steps: list[tuple[Table, float, bool]]) -> None:
+def test_what_stays_is_believed(steps: list[tuple[IpvsTable, float, bool]]) -> None:
     """Whatever was before: a table that stays is believed as it is, and what waits is what it says."""
-    settling, now = Settling(), 0.0
+    settling, now = Debounce(), 0.0
     for seen, step, busy in steps:
         now += step
         believed = settling.take(seen, now, busy=busy)

@@ -16,9 +16,9 @@ from speaker.health.ipvs.families import AGAIN, TellingReader
 from speaker.health.ipvs.proc_text import Parser, TextError
 from speaker.health.ipvs.table import (
     Counting,
+    IpvsTable,
     MarkService,
     RealServer,
-    Table,
     TableAccessError,
     TableError,
     Watched,
@@ -56,12 +56,12 @@ def forward(item: RealServer) -> str:
     return "Tunnel" if item.port else "Route"
 
 
-def truth(families: Families) -> Table:
+def truth(families: Families) -> IpvsTable:
     """What netlink tells."""
-    return Table(marks={MARK: tuple(MarkService(*each) for each in families.items())})
+    return IpvsTable(marks={MARK: tuple(MarkService(*each) for each in families.items())})
 
 
-def live(seen: Table) -> dict[int, int | None]:
+def live(seen: IpvsTable) -> dict[int, int | None]:
     """How many are live for each family; None where that is not known."""
     watched = [Watched(prefix, frozenset({MARK})) for prefix in PREFIXES.values()]
     found = Counting(watched).count(seen).live
@@ -141,24 +141,24 @@ TOLD = table({}, {8: {6: [real("198.51.100.1")]}})
 class World:
     """What /proc and netlink say, and what was asked of netlink."""
 
-    seen: Table = ONE
-    told: Table | TableError = TOLD
+    seen: IpvsTable = ONE
+    told: IpvsTable | TableError = TOLD
     now: float = 1000.0
 
     def __post_init__(self) -> None:
         self.asked: list[Collection[int]] = []
         self.reader = TellingReader(self, self, {8, 9}, steady=lambda: self.now)
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         return self.seen
 
-    async def read_marks(self, marks: Collection[int]) -> Table:
+    async def read_marks(self, marks: Collection[int]) -> IpvsTable:
         self.asked.append(sorted(marks))
         if isinstance(self.told, TableError):
             raise self.told
         return self.told
 
-    def look(self) -> Table:
+    def look(self) -> IpvsTable:
         return asyncio.run(self.reader.read())
 
 
@@ -166,7 +166,7 @@ def test_netlink_tells() -> None:
     """What /proc leaves open is netlink's, all else is its own; the same table is the same object."""
     world = World()
     first = world.look()
-    assert first == Table(marks={9: ONE.marks[9], 8: TOLD.marks[8]})
+    assert first == IpvsTable(marks={9: ONE.marks[9], 8: TOLD.marks[8]})
     assert world.look() is first
     assert world.asked == [[8]]
     world.now += AGAIN
@@ -178,8 +178,8 @@ def test_a_change_is_asked_for() -> None:
     """Whenever /proc shows anything else, netlink is asked at once."""
     world = World()
     world.look()
-    world.seen, world.told = replace(ONE), Table()
-    assert world.look() == Table(marks={9: ONE.marks[9]})
+    world.seen, world.told = replace(ONE), IpvsTable()
+    assert world.look() == IpvsTable(marks={9: ONE.marks[9]})
 
 
 def test_nothing_is_open() -> None:

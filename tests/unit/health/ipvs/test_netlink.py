@@ -11,7 +11,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.generic.ipvs import ipvsmsg
 
 from speaker.health.ipvs.netlink import Connection, Key, NetlinkReader, dump, key_of
-from speaker.health.ipvs.table import Table, TableAccessError, TableError
+from speaker.health.ipvs.table import IpvsTable, TableAccessError, TableError
 from tests.unit.health.ipvs.tables import RECORDED, RECORDED_TABLE
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Kernel:
 COUNT = len(Kernel().services)
 
 
-def ordered(shown: Table) -> tuple[dict[Any, Any], dict[int, Any]]:
+def ordered(shown: IpvsTable) -> tuple[dict[Any, Any], dict[int, Any]]:
     return (
         {server: sorted(found, key=str) for server, found in shown.services.items()},
         {
@@ -102,7 +102,7 @@ def test_restless() -> None:
         dump(kernel)
 
 
-def read(opener: Callable[[], Connection]) -> Table:
+def read(opener: Callable[[], Connection]) -> IpvsTable:
     return asyncio.run(NetlinkReader(opener).read())
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speaker.health.ipvs.proc import ProcReader
 from speaker.health.ipvs.proc_text import Parser, TextError
-from speaker.health.ipvs.table import Table, TableAccessError, TableError
+from speaker.health.ipvs.table import IpvsTable, TableAccessError, TableError
 from tests.unit.health.ipvs.tables import (
     HEADING,
     RECORDED,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TEXT = (RECORDED / "linux-6.1-proc.txt").read_bytes()
 ONE = table({"tcp 192.0.2.1 80": [real("198.51.100.1")]}, {})
 TWO = table({"tcp 192.0.2.1 80": [real("198.51.100.1")], "tcp 192.0.2.2 80": []}, {})
-NONE = Table()
+NONE = IpvsTable()
 SERVICE = b"TCP  C0000201:0050 rr  \n"
 DEST = b"  -> C6336401:1F90      Masq    1      0          0         \n"
 
@@ -40,20 +40,20 @@ def test_recorded() -> None:
 
 
 @given(TABLES, st.lists(st.integers(0, 2**31 - 1), min_size=1))
-def test_round_trip(shown: Table, counters: list[int]) -> None:
+def test_round_trip(shown: IpvsTable, counters: list[int]) -> None:
     """Every table is read back from the text that the kernel makes of it."""
     assert Parser().parse(render(shown, counters)) == shown
 
 
 @given(TABLES, TABLES)
-def test_no_memory(first: Table, second: Table) -> None:
+def test_no_memory(first: IpvsTable, second: IpvsTable) -> None:
     """What was read before does not show in what is read now."""
     parser = Parser()
     parser.parse(render(first))
     assert parser.parse(render(second)) == second
 
 
-def outcome(parser: Parser, text: bytes) -> Table | str:
+def outcome(parser: Parser, text: bytes) -> IpvsTable | str:
     try:
         return parser.parse(text)
     except TextError as error:
@@ -65,7 +65,7 @@ def outcome(parser: Parser, text: bytes) -> Table | str:
     st.data(),
     st.sampled_from([b"", b"\x00", b"->", b"\n", DEST, SERVICE, SERVICE + DEST, DEST + SERVICE]),
 )
-def test_what_differs(first: Table, data: st.DataObject, more: bytes) -> None:
+def test_what_differs(first: IpvsTable, data: st.DataObject, more: bytes) -> None:
     """A text of which something is missing, or has more, says what it says by itself: a table or an error."""
     parser, text = Parser(), render(first)
     parser.parse(text)
@@ -77,7 +77,7 @@ def test_what_differs(first: Table, data: st.DataObject, more: bytes) -> None:
 
 
 @given(TABLES, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=8))
-def test_piece_by_piece(first: Table, changes: list[tuple[int, int]]) -> None:
+def test_piece_by_piece(first: IpvsTable, changes: list[tuple[int, int]]) -> None:
     """A virtual server that gains, loses or reorders realservers is read anew; others keep theirs."""
     parser, seen = Parser(), first
     parser.parse(render(seen))
@@ -89,7 +89,7 @@ def test_piece_by_piece(first: Table, changes: list[tuple[int, int]]) -> None:
         found = seen.services[server]
         new = (found[1:], (*found, real("198.51.100.77")), found[::-1], found)[what]
         before = parser.parse(render(seen))
-        seen = Table({**seen.services, server: new}, seen.marks)
+        seen = IpvsTable({**seen.services, server: new}, seen.marks)
         after = parser.parse(render(seen))
         assert after == seen
         for other in servers:
@@ -177,7 +177,7 @@ def test_unknown_words(text: bytes) -> None:
 class Script:
     """Reads a file that says something else each time."""
 
-    def __init__(self, *texts: Table | bytes | OSError) -> None:
+    def __init__(self, *texts: IpvsTable | bytes | OSError) -> None:
         self.texts = list(texts)
 
     def __call__(self, _path: Path) -> bytes:
@@ -187,10 +187,10 @@ class Script:
         return text if isinstance(text, bytes) else render(text)
 
 
-def look(script: Script, *, times: int = 1) -> Table:
+def look(script: Script, *, times: int = 1) -> IpvsTable:
     """Look some times, and return what was seen last."""
 
-    async def looks() -> Table:
+    async def looks() -> IpvsTable:
         reader = ProcReader(fetch=script)
         for _ in range(times - 1):
             await reader.read()
@@ -247,7 +247,7 @@ def test_garbage() -> None:
 def test_after_an_error() -> None:
     """An error leaves no trace: the next look stands for itself."""
 
-    async def looks() -> Table:
+    async def looks() -> IpvsTable:
         reader = ProcReader(fetch=Script(*[b"x"] * 5, ONE, ONE))
         with pytest.raises(TableError):
             await reader.read()

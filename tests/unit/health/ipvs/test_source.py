@@ -12,8 +12,8 @@ import pytest
 from policy.health import Checker, Observation, Service
 from speaker.health.ipvs.debounce import SETTLE, STUBBORN
 from speaker.health.ipvs.source import PATIENCE, IpvsSource
-from speaker.health.ipvs.table import Table, TableAccessError, TableError, Watched
-from speaker.health.keepalived.process import Keepalived, Seen
+from speaker.health.ipvs.table import IpvsTable, TableAccessError, TableError, Watched
+from speaker.health.keepalived.process import Keepalived, ProcessSeen
 from tests.unit.health.ipvs.tables import real, table
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ BROKEN = TableError("no ip_vs")
 class Reader:
     """Gives a table, or an error."""
 
-    def __init__(self, result: Table | TableError) -> None:
+    def __init__(self, result: IpvsTable | TableError) -> None:
         self.result = result
         self.looks = 0
 
-    async def read(self) -> Table:
+    async def read(self) -> IpvsTable:
         self.looks += 1
         if isinstance(self.result, TableError):
             raise self.result
@@ -45,11 +45,11 @@ class Reader:
 class Kept(Keepalived):
     """A keepalived that a test turns."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: ProcessSeen) -> None:
         self.seen = seen
         self.after: Callable[[], None] = lambda: None
 
-    def look(self) -> Seen:
+    def look(self) -> ProcessSeen:
         self.after()
         return self.seen
 
@@ -146,17 +146,17 @@ def test_the_end_of_keepalived(busy: bool) -> None:  # noqa: FBT001 - a paramete
 
     async def main() -> None:
         reader = Reader(UP)
-        keepalived = Kept(Seen(Checker(5.0)))
+        keepalived = Kept(ProcessSeen(Checker(5.0)))
         source = IpvsSource([Watched(PREFIX)], readers=[reader], keepalived=keepalived)
         assert await source.observe() == Observation({PREFIX: {WEB: 1}}, checker=Checker(5.0))
         reader.result = DOWN
-        keepalived.seen = Seen(Checker(5.0), busy=busy)
+        keepalived.seen = ProcessSeen(Checker(5.0), busy=busy)
         looks = count()
 
         def step() -> None:
             if next(looks) == 0:
-                reader.result = Table()
-                keepalived.seen = Seen(Checker())
+                reader.result = IpvsTable()
+                keepalived.seen = ProcessSeen(Checker())
 
         keepalived.after = step
         seen = await source.observe()
@@ -173,7 +173,7 @@ def test_keepalived_at_work() -> None:
         source = IpvsSource(
             [Watched(PREFIX)],
             readers=[reader],
-            keepalived=Kept(Seen(Checker(5.0), busy=True)),
+            keepalived=Kept(ProcessSeen(Checker(5.0), busy=True)),
         )
         assert (await source.observe()).live == {}  # it may just be filling it
         while not (seen := await source.observe()).live:
@@ -192,7 +192,7 @@ def test_keepalived_of_an_unreadable_table() -> None:
     """Whether keepalived runs is told where the table can't be read, too."""
 
     async def main() -> None:
-        source = IpvsSource([], readers=[Reader(BROKEN)], keepalived=Kept(Seen(Checker())))
+        source = IpvsSource([], readers=[Reader(BROKEN)], keepalived=Kept(ProcessSeen(Checker())))
         assert await source.observe() == Observation({}, "no ip_vs", Checker())
 
     asyncio.run(main())

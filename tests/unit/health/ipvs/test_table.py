@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.health import FWMARK, Observation, Service
-from speaker.health.ipvs.table import Counting, Table, Watched
+from speaker.health.ipvs.table import Counting, IpvsTable, Watched
 from tests.unit.health.ipvs.tables import ADDRESSES, PORTS, TABLES, real, table
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ SEEN = table(
 )
 
 
-def observe(seen: Table, watched: Iterable[Watched]) -> Observation:
+def observe(seen: IpvsTable, watched: Iterable[Watched]) -> Observation:
     return Counting(watched).count(seen)
 
 
-def count(watched: Watched, seen: Table = SEEN) -> dict[str, int]:
+def count(watched: Watched, seen: IpvsTable = SEEN) -> dict[str, int]:
     observation = observe(seen, [watched])
     assert observation.unknown == ""
     return {str(service): live for service, live in observation.live[watched.prefix].items()}
@@ -112,7 +112,7 @@ def test_everything_watched_is_known() -> None:
     st.frozensets(st.tuples(ADDRESSES, st.one_of(st.none(), PORTS)), max_size=3),
 )
 def test_against_the_definition(
-    seen: Table, address: object, length: int, ignored: frozenset[tuple[object, int | None]]
+    seen: IpvsTable, address: object, length: int, ignored: frozenset[tuple[object, int | None]]
 ) -> None:
     """For any table and prefix: the sum over its addresses, mark by mark, one realserver at a time."""
     version = 4 if "." in str(address) else 6
@@ -141,7 +141,7 @@ def test_against_the_definition(
 
 
 @given(st.lists(TABLES, min_size=2, max_size=4), st.lists(ADDRESSES, max_size=4, unique=True))
-def test_count_by_count(tables: list[Table], addresses: list[object]) -> None:
+def test_count_by_count(tables: list[IpvsTable], addresses: list[object]) -> None:
     """Each count is as if it were the first; a prefix whose counts stay keeps its mapping."""
     watched = [Watched(ip_network(str(address)), frozenset({8})) for address in addresses]
     counting, last = Counting(watched), Observation({})

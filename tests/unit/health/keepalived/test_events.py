@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.health.keepalived.events import MAX_LINE, Lines, is_event
+from speaker.health.keepalived.events import MAX_LINE, FifoLines, is_event
 
 MEASURED = b"""VS [192.0.2.1]:tcp:80 UP
 VS FWM 7 UP
@@ -36,7 +36,7 @@ def test_what_it_does_not(line: bytes) -> None:
 def test_pieces(pieces: list[bytes], data: st.DataObject) -> None:
     """However it is cut in pieces, the same lines come out, and the rest is waited for."""
     whole = b"\n".join(pieces)
-    lines, found = Lines(), []
+    lines, found = FifoLines(), []
     while whole:
         size = data.draw(st.integers(1, len(whole)))
         found += lines.feed(whole[:size])
@@ -48,7 +48,7 @@ def test_pieces(pieces: list[bytes], data: st.DataObject) -> None:
 def test_a_line_without_end(length: int, size: int) -> None:
     """A line that does not end is cut, once, takes no memory, and spoils no line after it."""
     text = b"x" * length + b"\n" + MEASURED[0] + b"\n"
-    lines, found = Lines(), []
+    lines, found = FifoLines(), []
     for start in range(0, len(text), size):
         found += lines.feed(text[start : start + size])
         assert len(lines._rest) <= MAX_LINE

@@ -49,7 +49,7 @@ class Site:
 
     async def rests(self) -> None:
         """Wait until what was written has been looked at."""
-        await self.until(lambda: self.fifo._pace.resting, "it looks for ever")
+        await self.until(lambda: self.fifo._throttle.resting, "it looks for ever")
 
     async def looks_for(self, data: bytes) -> int:
         """Write, as keepalived does, and count the looks for it."""

@@ -8,7 +8,7 @@ import pytest
 
 from speaker.migration.bgpd_conf.model import Dialect, Treatment
 from speaker.migration.bgpd_conf.reader import read
-from speaker.migration.bgpd_conf.statement import MigrationError, Mode, statements
+from speaker.migration.bgpd_conf.statement import CommandMode, MigrationError, statements
 from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
 from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
@@ -188,7 +188,7 @@ IN_BOTH = {("vni",), ("segment-routing",)}
 def test_top_level(start: tuple[str, ...]) -> None:
     """All that is known of the top level is known to end `router bgp`."""
     (*_, last) = statements("f", f"{BGP}{' '.join(start)} bgp\n".encode())
-    assert last.mode is Mode.TOP
+    assert last.mode is CommandMode.TOP
 
 
 def test_lines_of_a_refused_route_map() -> None:
