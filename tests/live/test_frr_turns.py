@@ -104,10 +104,10 @@ def test_a_daemon_beside_a_pass_that_writes(turns: Turns) -> None:
         before = len(turns.notes())
         dc.site.realservers.close(LIVE)
         eventually(
-            lambda: dc.site.routes()[V4]["reason"],
-            until=lambda reason: "still locked by another vip_mgmt or vip_watchdog" in reason,
+            lambda: " ".join(dc.site.status()["trouble"]),
+            until=lambda text: "still locked by another vip_mgmt or vip_watchdog" in text,
             within=30,
-            what="the reason",
+            what="the alarm",
         )
         assert dc.bird.best(V4) is not None
         assert len(turns.notes()) == before
@@ -129,8 +129,8 @@ def test_drained_while_the_daemon_waits(turns: Turns) -> None:
         with closing(Store(dc.site.state / "state.sqlite3")) as store:
             store.set_intents({parse_prefix(V4): Intent(Mode.DRAINED, "alice", time.time())})
         eventually(
-            lambda: dc.site.routes()[V6]["reason"],
-            until=lambda reason: "still locked by another vip_mgmt or vip_watchdog" in reason,
+            lambda: " ".join(dc.site.status()["trouble"]),
+            until=lambda text: "still locked by another vip_mgmt or vip_watchdog" in text,
             within=30,
             what="the daemon waiting",
         )
