@@ -96,7 +96,7 @@ def assess(
         assignments: this data centre's, by prefix.
         observation: the live realservers of every prefix whose health is checked.
         unchecked: the prefixes whose health is not checked: only the operator decides.
-        intents: the operator's wishes that are in force.
+        intents: the operator's intents that are in force.
         announced: the prefixes that are announced now.
         was_announced: those that were, when health last decided: a restart of the daemon
             empties `announced`, and must not turn what was up into what was never known.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from policy.topology import Address, Topology, Vip
 
 Choice = frozenset[str]
-"""The data centres that a router may choose: none where nobody announces, several where they tie."""
+"""The data centres that a router may choose: none where no one announces, several where they tie."""
 
 _ORIGINS = (Origin.IGP, Origin.EGP, Origin.INCOMPLETE)  # lowest first (RFC 4271 §4.3)
 
@@ -26,7 +26,7 @@ def best(announcements: Mapping[str, Route], living: Collection[str] | None = No
     Neutral: it has every route with the same degree of preference (RFC 4271 §9.1.1), from a
     session of the same kind, at the same interior cost. Steps a to c of §9.1.2.2 are what a
     data centre can set. What decides after them (router identifiers, peers' addresses, in some
-    routers a route's age) is nobody's wish, so that more than one name is a tie.
+    routers a route's age) is no one's intent, so more than one name is a tie.
 
     Args:
         announcements: what each data centre announces for the prefix, by name. One that is not in
@@ -93,7 +93,7 @@ def succession(topology: Topology, vip: Vip, address: Address) -> tuple[Choice, 
 def shares(topology: Topology, chosen: Iterable[Choice]) -> dict[str, float]:
     """Return each data centre's share of the addresses that are chosen anywhere, 0 to 1, by name.
 
-    An address for which several tie counts for each in equal parts; one that nobody announces
+    An address for which several tie counts for each in equal parts; one that no one announces
     counts for none.
     """
     counts = {dc.name: 0.0 for dc in topology.dcs}

@@ -114,7 +114,7 @@ class Inputs(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """All prefixes judged and decided, but for the guard.
+    """All prefixes judged and decided, before the guard.
 
     `cases` stand in the order of the duties. `dues` says when time alone may change one, `damped`
     are the prefixes whose VIP has damping.
@@ -241,7 +241,7 @@ def _decide(
 
 
 def preview(case: Case, intent: Intent, now: float) -> Decision:
-    """Return what would be decided if an operator wished so. Restoring lifts the damping."""
+    """Return what would be decided with another intent. Restoring lifts the damping."""
     facts = case.facts
     if intent.restores:
         facts = facts._replace(was_announced=True, damping=None)

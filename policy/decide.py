@@ -52,7 +52,7 @@ def decide(
 
     Args:
         route: what this data centre announces when it announces.
-        intent: the operator's wish in force, None for auto.
+        intent: the operator's intent in force, None for auto.
         health: the watchdog's verdict, None where health is not checked.
         was_announced: whether the prefix was announced when its health was last known.
         here: whether its address is on this machine, or need not be.

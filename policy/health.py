@@ -83,7 +83,7 @@ class Checker:
 
     @property
     def running(self) -> bool:
-        """Whether it runs: nobody keeps the table otherwise."""
+        """Whether it runs: nothing keeps the table otherwise."""
         return self.started is not None
 
 

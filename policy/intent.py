@@ -25,7 +25,7 @@ LAST = 253402300799.0
 
 
 def is_time(seconds: float) -> bool:
-    """Tell whether a number can be a time of ours, in seconds since the epoch."""
+    """Tell whether a number can be a time, in seconds since the epoch."""
     return 0 <= seconds <= LAST
 
 
@@ -38,7 +38,7 @@ def timestamp(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An operator's wish. `since` and `until` are seconds since the epoch; None is for ever.
+    """An operator's intent. `since` and `until` are seconds since the epoch; None is for ever.
 
     Raises:
         PolicyError: a text that is too long or not printable: it goes to terminals and logs.
@@ -72,7 +72,7 @@ class Intent:
 
 @lru_cache(maxsize=1024)
 def _text(intent: Intent) -> str:
-    """Return an intent in words. The same one is told of thousands of prefixes."""
+    """Return an intent in words. The same one is reported for thousands of prefixes."""
     text = f"{intent.mode} by {intent.owner} at {timestamp(intent.since)}"
     if intent.until is not None:
         text += f" until {timestamp(intent.until)}"

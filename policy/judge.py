@@ -43,7 +43,7 @@ class _Verdict(NamedTuple):
 class _Look(NamedTuple):
     """One look at one address.
 
-    `frozen`: nobody keeps the table. `started` is when the checker started, `warm_at` when it will
+    `frozen`: nothing keeps the table. `started` is when the checker started, `warm_at` when it will
     have checked everything: None where that does not matter, or has passed. `was_down`: the last
     look found the address down, so that a service that it did not remember was not there.
     """

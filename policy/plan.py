@@ -47,14 +47,14 @@ def plan(
 ) -> tuple[Change, ...]:
     """Return the changes from what is announced to what is desired: withdrawals first.
 
-    A withdrawal is urgent: traffic goes to where nobody answers. No two changes are of one
+    A withdrawal is urgent: traffic goes to where nothing answers. No two changes are of one
     prefix, so they may be interrupted anywhere, and planning again gives what is left.
 
     Args:
         desired: the whole desired set: a route, or None for withdrawn.
         announced: what is announced now: None for not announced; a prefix that is not in it is
             unknown, so its change is always in the plan.
-        owned: prefixes of ours that are not desired any more, such as those that left the
+        owned: our prefixes that are not desired any more, such as those that left the
             configuration. What is neither desired nor owned is never touched.
     """
     unset = Drift("")

@@ -177,7 +177,7 @@ class LargeCommunity:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """The path attributes of a route but for NEXT_HOP, which each backend knows.
+    """The path attributes of a route except NEXT_HOP, which each backend knows.
 
     `med` is None where the attribute is absent. Communities are sets (RFC 1997: their order
     means nothing) and are kept sorted, so that equal attributes compare equal.

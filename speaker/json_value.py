@@ -50,7 +50,7 @@ class Value:
         """
         own: Any = cls
         try:
-            return _form(own).validate_json(text)  # type: ignore[no-any-return]  # likewise
+            return _form(own).validate_json(text)  # type: ignore[no-any-return]  # as above
         except ValidationError as error:
             where, found, what = _first(error, "request")
             raise FormError(f"{where}: " + (f"{found}: {what}" if found else what)) from error
@@ -58,7 +58,7 @@ class Value:
     @classmethod
     def all_from_json(cls, answer: object) -> Sequence[Self]:
         """Return the values that a list of JSON has. See `from_json`."""
-        return _checked(list[cls], answer)  # type: ignore[valid-type, no-any-return]  # likewise
+        return _checked(list[cls], answer)  # type: ignore[valid-type, no-any-return]  # as above
 
 
 @cache

@@ -100,7 +100,7 @@ class _Stderr(logging.StreamHandler[io.TextIOWrapper]):
     """Writes to stderr."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say nothing: nobody reads stderr, or its disk is full; syslog has the line."""
+        """Say nothing: stderr is not read, or its disk is full; syslog has the line."""
 
 
 class Syslog(logging.handlers.SysLogHandler):
@@ -129,7 +129,7 @@ class Syslog(logging.handlers.SysLogHandler):
 
 
 class Queueing(logging.handlers.QueueHandler):
-    """Puts lines in a queue, and drops them while nobody writes, or so many come that a disk fills."""
+    """Puts lines in a queue, and drops them while none is written, or too many come for the disk."""
 
     def __init__(
         self,

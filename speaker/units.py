@@ -33,7 +33,7 @@ def duration(text: object) -> float:
 
 
 def duration_text(seconds: float) -> str:
-    """Return the text that `duration` parses into so many seconds, or the nearest to them.
+    """Return the text that `duration` parses into that many seconds, or the nearest to them.
 
     Raises:
         ValueError: negative, or more than 999999999 days.

@@ -20,7 +20,7 @@ class Announced:
     """What data centres announce for one prefix while its VIP is well, and who should attract it.
 
     `routes` is by the data centre's name: one that is not in it never announces the prefix.
-    `prefer` has the first choice first, and is empty where nobody said. `vip` is the name that it
+    `prefer` has the first choice first, and is empty where it is not given. `vip` is the name that it
     belongs to, empty where it has none.
     """
 

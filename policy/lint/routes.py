@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_PATH = 10
 """How many ASes an AS_PATH may have. Paths in the Internet have four to five ASes on average, so a
 few prepends move all that prepends can; beyond that they only invite filters (some networks drop
-longer paths) and hijacks. Never less than a site with so many data centres needs."""
+longer paths) and hijacks. Never less than a site with this number of data centres needs."""
 
 
 class _Remark(NamedTuple):
@@ -49,7 +49,7 @@ def routes(found: Announcements, max_path: int | None = None) -> tuple[Finding, 
         partial(_backup, found),
         partial(_length, max_path),
     )
-    # Most addresses of a site are alike but for the prefix.
+    # Most addresses of a site are alike except for the prefix.
     known: dict[Shape, tuple[_Remark, ...]] = {}
     findings = [*_alone(found)]
     for address in found:

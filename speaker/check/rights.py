@@ -1,4 +1,4 @@
-"""Finds what of IPVS a vip_watchdog without a capability can't read here, by whoever asks.
+"""Finds what of IPVS a vip_watchdog without a capability can't read here, as seen by the user who asks.
 
 Its units give it none: /proc/net/ip_vs is readable for every user, and has all that is needed. Where
 it is not so, netlink tells, which takes CAP_NET_ADMIN. Root, who may run the check, reads either.

@@ -28,7 +28,7 @@ T = TypeVar("T")
 LAST = 1.0
 """How long to wait for a state file that is held, in seconds, where a watchdog was waited for already."""
 UNTIL_SERVED = 1.5
-"""How long to try a socket that nobody serves, in seconds: a watchdog makes it again within one."""
+"""How long to try a socket that no process serves, in seconds: a watchdog makes it again within one."""
 
 
 def _state_file(
@@ -41,7 +41,7 @@ def _state_file(
 
 
 def _one_shot(config: Config, why: str) -> Operations:
-    from speaker.runtime.one_shot import OneShot  # likewise
+    from speaker.runtime.one_shot import OneShot  # for bgpd only
 
     del why  # it is the rule beside bgpd that no watchdog runs
     return OneShot(config)
@@ -95,7 +95,7 @@ class FirstAnswer:
     def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
         """See `Operations.apply`.
 
-        Where a watchdog hangs, or ended in the midst, perhaps before it recorded the intent, that is
+        Where a watchdog hangs, or ended halfway, perhaps before it recorded the intent, that is
         done here.
         """
         try:

@@ -80,7 +80,7 @@ def takeover_json(
     moves: Sequence[Takeover],
     loads: tuple[Loads, Loads],
 ) -> str:
-    """Return `vip_mgmt plan --without DC --json`. Nobody is an empty list."""
+    """Return `vip_mgmt plan --without DC --json`. No data centre is an empty list."""
     before, after = loads
     return json.dumps(
         {

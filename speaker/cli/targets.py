@@ -49,7 +49,7 @@ def find(
         topology: the configuration's.
         lookup: asks DNS for names, all at once: however many are slow, that takes the time of one.
         dns: whether a VIP's name also means the addresses of other VIPs that DNS has under it.
-            Without, whoever answers for DNS could widen what an operator asked for.
+            Without, a DNS server could widen what an operator asked for.
 
     Raises:
         TargetError: one of the names can't be acted on.

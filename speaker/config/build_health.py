@@ -57,7 +57,7 @@ class HealthBuilder:
             health.rise,
         )
         required = self._required(path, vip, health, thresholds)
-        # Services of the other sources are kept by nobody: they exist, or not, as vip.toml says.
+        # Services of the other sources are kept by nothing: they exist, or not, as vip.toml says.
         checker = (
             CheckerRule(health.require_keepalived, health.restart_grace, health.warm_up)
             if health.source == "ipvs"

@@ -8,7 +8,7 @@ For a program that makes a vip.toml of something else:
 
 What is as by default is left out. A comment may have any number of lines, and stands above what it
 is about. A Vip's `health` should be render_tables.DEFAULT_RULE where nothing is known of it. Orders of
-preference are written out, but for the ones that `spread` gives.
+preference are written out, except the ones that `spread` gives.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MAX_ANSWER = 1 << 28
 SUDO_USER = "Sudo-User"
 """The header in which root says who became it by sudo."""
 AGAIN = 0.05
-"""How often to try while nobody serves the socket, in seconds."""
+"""How often to try while no process serves the socket, in seconds."""
 
 
 class NotServedError(SpeakerError):
@@ -99,7 +99,7 @@ def _connected(paths: Sequence[Path], timeout: float, patience: float) -> _Conne
 
 
 def timeout_for(prefixes: int) -> float:
-    """Return how long an answer may take that says what became of so many prefixes, in seconds."""
+    """Return how long an answer may take that says what became of that many prefixes, in seconds."""
     return TIMEOUT + EACH * prefixes
 
 
@@ -123,11 +123,11 @@ def ask(
         body: JSON values that go with it.
         instead: the socket to ask where that one is not there, or may not be used.
         timeout: how long all of it may take, in seconds.
-        patience: how long to try while nobody serves the socket, in seconds.
+        patience: how long to try while no process serves the socket, in seconds.
         sudo_user: who became root by sudo, where that is so.
 
     Raises:
-        NotServedError: nobody serves it.
+        NotServedError: no process serves it.
         RefusedError: it may not be used, or the watchdog refused.
         OutcomeUnknownError: no answer came, or one that is too long.
     """

@@ -193,7 +193,7 @@ def _response(text: str) -> web.Response:
 
 
 def _look_at(task: asyncio.Future[Any]) -> None:
-    """Say what became of what not everybody has waited for."""
+    """Log the failure of what not every caller has waited for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s", error)
 
@@ -224,7 +224,7 @@ async def _send(request: web.Request, response: web.StreamResponse) -> None:
 
 @web.middleware
 async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Answer a bad request with 400 and a fault of ours with 500, both as {"error": …}."""
+    """Answer a bad request with 400 and our own fault with 500, both as {"error": …}."""
     try:
         response: web.StreamResponse = await handler(request)
     except (PolicyError, FormError) as error:
@@ -235,7 +235,7 @@ async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
         log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
         return web.json_response({"error": str(error)}, status=500)
     except BlockingIOError as error:
-        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - likewise
+        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - it says what to do
         return web.json_response({"error": str(error.strerror)}, status=500)
     return response
 

@@ -45,7 +45,7 @@ class RunningWatchdog:
     Args:
         read: the socket for questions.
         control: the operators' socket, which is asked where that one can't be used.
-        patience: for how long to try a socket that nobody serves, in seconds.
+        patience: for how long to try a socket that no process serves, in seconds.
         timeout: how long the answer to a question may take, in seconds.
     """
 
@@ -89,7 +89,7 @@ class RunningWatchdog:
         return self._order("/intents", outcomes, timeout, request.to_json())
 
     def reload(self, count: int) -> Reloaded:
-        """Have it read vip.toml again, which has so many prefixes."""
+        """Make it read vip.toml again, which has that many prefixes."""
         timeout = client.timeout_for(count)
         return self._order("/reload", Reloaded.from_json, timeout, None, patience=UNTIL_STARTED)
 
@@ -115,7 +115,7 @@ class RunningWatchdog:
         *,
         patience: float | None = None,
     ) -> T:
-        """Have something done, within so many seconds."""
+        """Make it do something, within that many seconds."""
         answer = client.ask(
             self._control,
             "POST",

@@ -90,7 +90,7 @@ async def serving(
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out of the log, line by line and with a traceback, that somebody speaks no HTTP: they are told."""
+    """Leave out of the log, line by line and with a traceback, that a client speaks no HTTP: it gets the error."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 64
-"""About how many may ask at a time: whoever opens more must not use up this process's descriptors."""
+"""About how many may ask at a time: a client that opens more must not use up this process's descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Bound:
 
 
 def bind(path: Path, access: Access = OPERATORS) -> Bound:
-    """Make a unix socket, in the place of one that nobody serves.
+    """Make a unix socket, in the place of one that no process serves.
 
     Args:
         path: its name.
@@ -102,7 +102,7 @@ def _bind(path: Path, access: Access) -> Bound:
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        # Group and mode are set before anybody can connect: listening comes after.
+        # Group and mode are set before any client can connect: listening comes after.
         listener.bind(str(path))
         if access.group is not None:
             _give(path, access.group)
@@ -134,7 +134,7 @@ def _give(path: Path, group: str) -> None:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody serves, such as a killed watchdog leaves."""
+    """Remove a socket that no process serves, such as a killed watchdog leaves."""
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):

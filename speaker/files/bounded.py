@@ -1,4 +1,4 @@
-"""Reads a whole file of a bounded size, which somebody else may have put there."""
+"""Reads a whole file of a bounded size, which another user may have put there."""
 
 from __future__ import annotations
 

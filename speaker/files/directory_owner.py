@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DirectoryError(SpeakerError):
-    """Root must not work in a directory: somebody else could lead it elsewhere."""
+    """Root must not work in a directory: another user could lead it elsewhere."""
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""What root takes orders from: files and programs that nobody but root can change or replace.
+"""What root takes orders from: files and programs that only root can change or replace.
 
-Whoever writes vip.toml names the program that is run, so root must not take it from anybody. The
+Who can write vip.toml names the program that is run, so root must not take it from anybody. The
 rule is sshd's: the file and every folder above it are root's, and neither their group nor others
-may write there. A folder like /tmp, where nobody can replace what is another's, may be written.
+may write there. A folder like /tmp, where no user can replace what is another's, may be written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MAX_LINKS = 40
 
 
 class UntrustedError(SpeakerError):
-    """Root would take orders from somebody else. Says which file or folder, and what to do."""
+    """Root would take orders from another user. Says which file or folder, and what to do."""
 
 
 def check(path: Path, user: int) -> None:
@@ -28,7 +28,7 @@ def check(path: Path, user: int) -> None:
         user: the effective user that this process has.
 
     Raises:
-        UntrustedError: somebody else may change or replace it.
+        UntrustedError: another user may change or replace it.
         OSError: it can't be looked at.
     """
     if user != 0:
@@ -49,7 +49,7 @@ def check_open(path: Path, descriptor: int, user: int) -> None:
     """Refuse a file that was opened, as `check` does, by what is really open.
 
     Raises:
-        UntrustedError: somebody else may change or replace it.
+        UntrustedError: another user may change or replace it.
         OSError: it can't be looked at.
     """
     if user == 0:
@@ -61,7 +61,7 @@ def check_folders(path: Path) -> None:
     """Refuse a path whose folders others may change or replace. A folder like /tmp may be root's.
 
     Raises:
-        UntrustedError: somebody else may.
+        UntrustedError: another user may.
         OSError: one can't be looked at.
     """
     for folder in path.parents:

@@ -1,7 +1,7 @@
 """Which prefixes have an address on an interface of this machine. Of VRRP's pair, one machine has it.
 
 The kernel's rtnetlink tells that some address came or went. Which one is not read of that, because
-events may be lost: all addresses are read anew. The library that does it is imported then.
+events may be lost: all addresses are read again. The library that does it is imported then.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x10, 0x100
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
 SLOW = 10.0
-"""How often to read the addresses although nothing is told of, in seconds."""
+"""How often to read the addresses when no event has arrived, in seconds."""
 CHECK = 1.0
 """How often to see whether events are wanted, in seconds."""
 MESSAGE = 8192
@@ -106,7 +106,7 @@ def drain(events: socket.socket) -> bool:
 
 
 class AddressSource:
-    """Looks which prefixes are here. While nothing is told of, it reads nothing.
+    """Looks which prefixes are here. While no event arrives, it reads nothing.
 
     Args:
         prefixes: those to look for.

@@ -137,7 +137,7 @@ class TcpSource:
 def _connected(connection: socket.socket) -> bool:
     """Ask the kernel: a busy event loop may learn of the connection after its time-out.
 
-    A socket that the kernel connected to itself, which happens on loopback, is nobody's.
+    A socket that the kernel connected to itself, which happens on loopback, is not a realserver's.
     """
     try:
         return bool(connection.getpeername() != connection.getsockname())

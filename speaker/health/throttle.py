@@ -1,4 +1,4 @@
-"""Events -> looks: at once, once more a moment later, and never more than so many."""
+"""Rate-limits wake-ups: one at once, one 20 ms later, at most 50 a second."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Throttle:
         self._wait()
 
     def stop(self) -> None:
-        """Wake nobody any more."""
+        """Stop waking."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -156,7 +156,7 @@ def _write(
 
 
 def _installed(program: str) -> str:
-    """Return the path of a program of ours: beside this one, or where the documentation puts it."""
+    """Return the path of one of our programs: beside this one, or where the documentation puts it."""
     here = Path(sys.executable).with_name(program)
     return str(here if here.exists() else Path("/opt/vip-speaker/bin") / program)
 

@@ -35,7 +35,7 @@ class Alarms:
             subject: a word.
             text: what is wrong.
             wording_moves: whether another text is still the same trouble.
-            say: whether nobody else will.
+            say: whether no one else will.
 
         Returns:
             Whether it was said in the log, because it is new.

@@ -44,7 +44,7 @@ class Applier:
             backend: the daemon's driver, of which only what it knows is asked; all else needs a turn.
             durable: what is remembered of what was read back.
             alarms: where to note that the daemon can't be read, or what is wrong with it.
-            pulse: is told of each call that ended.
+            pulse: notes each call that ended.
             clock: the time.
         """
         self.view = DaemonState()
@@ -66,7 +66,7 @@ class Applier:
     def is_blind(self) -> bool:
         """Whether the daemon was never read: nothing is done on a guess then.
 
-        But for what an operator asks: a drain must not wait.
+        Except for what an operator asks: a drain must not wait.
         """
         return bool(self._durable.owned) and not self._was_read
 

@@ -1,4 +1,4 @@
-"""What is decided from what was observed: anew only where something changed, or time says so."""
+"""What is decided from what was observed: again only where something changed, or time says so."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Decider:
         return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 
     def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
-        """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
+        """Return what would be decided for some prefixes with another intent. Changes nothing."""
         now = self._clock.steady()
         cases = self.assessment.memory.cases if self.assessment else {}
         return {

@@ -90,7 +90,7 @@ class DurableState:
     # --- what is ours ----------------------------------------------------------------------
 
     def own_at_once(self, prefixes: Collection[Prefix], only: Collection[Prefix] | None) -> None:
-        """Make prefixes ours, as `own` and `take` do, before there is anybody to wait.
+        """Make prefixes ours, as `own` and `take` do, before anything waits.
 
         Where that can't be recorded, `flush` tries again.
         """

@@ -1,4 +1,4 @@
-"""An operator's wish, taken by a watchdog: what vip_mgmt -a and -d ask for, and what came of it."""
+"""An operator's intent, applied by a watchdog: what vip_mgmt -a and -d ask for, and what came of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AT_LEAST = 0.5
 async def apply_intent(
     reconciler: Reconciler, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
 ) -> Sequence[IntentOutcome | RecordedIntent]:
-    """Take a wish, durably, and return what became of each prefix.
+    """Record and apply an intent, and return what became of each prefix.
 
     Where the daemon has not confirmed it in time, nothing is known but that it is recorded: it is
     still being carried out then.
@@ -74,7 +74,7 @@ async def apply_intent(
 async def carry_out(
     reconciler: Reconciler, prefixes: Sequence[Prefix], intent: Intent, was: Mapping[str, str]
 ) -> Sequence[IntentOutcome]:
-    """Carry out a wish that was recorded before the watchdog read the state file. See `take`.
+    """Apply an intent that was recorded before the watchdog read the state file. See `take`.
 
     Args:
         reconciler: carries it out.
@@ -96,7 +96,7 @@ async def _carry_out_what_is_recorded(
 
 
 def _say_what_failed(carrying: asyncio.Future[None]) -> None:
-    """Say why a wish was not carried out: whoever asked may not wait any more."""
+    """Log why an intent was not applied: the caller may not wait any more."""
     if not carrying.cancelled() and (error := carrying.exception()) is not None:
         log.error("an intent was recorded, and not carried out at once: %s", error)
 

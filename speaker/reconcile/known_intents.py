@@ -191,7 +191,7 @@ class KnownIntents:
         return " | ".join(texts)
 
     def restored(self) -> Collection[Prefix]:
-        """Return what operators wanted announced since this was asked, whoever recorded it."""
+        """Return what operators wanted announced since this was asked, by any process."""
         restored, self._restored = self._restored, set()
         return restored & set(self._prefixes)
 
@@ -227,6 +227,6 @@ def _restores(intent: Intent | None) -> bool:
 
 
 def _forget(reading: asyncio.Future[Intents | Remembered]) -> None:
-    """See to it that a reading that nobody waited for leaves no complaint."""
+    """Keep asyncio from complaining of a reading that nothing waited for."""
     with suppress(asyncio.CancelledError):
         reading.exception()

@@ -3,13 +3,13 @@
 Theory of operation. Beside bgpd several runs may write at the same time: passes of cron, the
 daemon, `vip_mgmt`. Each takes the lock first, and does everything that a change rests on while it
 has it: it reads the intents from the state file, reads the daemon where another run may have
-written since, decides, plans, applies, and reads back. So whoever drains a prefix and finds it
+written since, decides, plans, applies, and reads back. So a process that drains a prefix and finds it
 withdrawn can't be followed by a run that decided before. The types hold it: reading, deciding and
 applying need a `Turn`, and only the lock gives one.
 
 An intent is recorded before the lock is waited for, and beside it: it is durable first, whatever
-becomes of who waits, and a state file that keeps one waiting delays no withdrawal. Whoever had the lock last left a mark in
-its file. Where that is still ours, nobody else has drained or written meanwhile, and what is
+becomes of who waits, and a state file that keeps one waiting delays no withdrawal. The process that had the lock last left a mark in
+its file. Where that is still ours, no other process has drained or written meanwhile, and what is
 known is known exactly, although the state file can't be read just now. Otherwise nothing is
 announced until it can; withdrawals go on.
 """
@@ -57,7 +57,7 @@ class Lock(Protocol):
         """Wait for it, and have it while the context lasts.
 
         Returns:
-            Whether it is certain that nobody else had it since we did.
+            Whether it is certain that no other process had it since we did.
 
         Raises:
             LockError: it was not got.
@@ -65,7 +65,7 @@ class Lock(Protocol):
 
 
 class NoLock:
-    """Where nobody else can write: only ExaBGP's own process can, or the lock is held already."""
+    """Where no other process can write: only ExaBGP's own process can, or the lock is held already."""
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[bool]:
@@ -76,7 +76,7 @@ class NoLock:
 class Kept:
     """A lock that is kept over several turns of one run, and let go while that run only waits.
 
-    So the run's memory is read and recorded under it, too, and nobody waits for it meanwhile.
+    So the run's memory is read and recorded under it, too, and no other process waits for it meanwhile.
 
     Args:
         lock: the one to keep.
@@ -156,7 +156,7 @@ class FileLock:
             yield self._sign(descriptor)
 
     def _sign(self, descriptor: int) -> bool:
-        """Leave our mark; return whether it was there. Where there is no room for it, nobody's is."""
+        """Leave our mark; return whether it was there. Where there is no room for it, no mark is there."""
         if os.pread(descriptor, len(self._mark) + 1, 0) == self._mark:
             return True
         with suppress(OSError):
@@ -209,7 +209,7 @@ class Turn:
             backend: the driver.
             intents: those that are in force, read since the lock was got.
             unrecorded: prefixes that are not recorded as ours yet.
-            alone: whether nobody else had the lock since we did.
+            alone: whether no other process had the lock since we did.
             certain: whether the intents are those that are recorded now.
         """
         self._backend: Backend | None = backend

@@ -41,7 +41,7 @@ class Reach:
 
     @property
     def lack(self) -> str:
-        """Who lacks it that should have it, in words; nothing where nobody does, or nothing is known."""
+        """Who lacks it that should have it, in words; nothing where none does, or nothing is known."""
         if self.sent is None:
             return ""
         if not self.up and not self.in_doubt:

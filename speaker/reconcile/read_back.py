@@ -1,4 +1,4 @@
-"""When the daemon is read back: a moment after a change, when somebody asks for it, and now and then."""
+"""When the daemon is read back: a moment after a change, when it is asked for, and now and then."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReadBackSchedule:
 
     @property
     def asked(self) -> bool:
-        """Whether somebody asked for one, which has not begun."""
+        """Whether one was asked for, and has not begun."""
         return self._asked
 
     @property
@@ -45,7 +45,7 @@ class ReadBackSchedule:
         self._asked = True
 
     def changed(self, count: int) -> None:
-        """Have one when so many changes are likely to have been sent, and none has followed."""
+        """Have one when that many changes are likely to have been sent, and none has followed."""
         now = self._clock.steady()
         self._at = now + QUIET + QUIET_EACH * count
         self._latest = min(self._latest, self._at + LATEST)

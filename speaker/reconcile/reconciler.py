@@ -204,7 +204,7 @@ class Reconciler:
     async def _cycle(self, source: HealthSource, observation: Observation, turn: Turn) -> None:
         if source is not self.source:
             return  # the configuration changed meanwhile, and a new cycle is due
-        if not turn.alone:  # whoever had the lock may have acted on a later look
+        if not turn.alone:  # the process that had the lock may have acted on a later look
             observation = await source.observe()
         self._observed(observation)
         await self._act(turn)
@@ -307,7 +307,7 @@ class Reconciler:
         await self._in_turn(self._read_back)
         await self.backend.until_sent(
             intents
-        )  # of neighbours that were only now seen to be told of
+        )  # of neighbours that were only now seen to be reported
 
     async def _look_first(self, restored: Collection[Prefix]) -> None:
         """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
@@ -338,12 +338,12 @@ class Reconciler:
             self.wake()
 
     async def withdraw_all(self) -> None:
-        """Withdraw everything of ours, without recording it: the next start decides by itself."""
+        """Withdraw all our prefixes, without recording it: the next start decides by itself."""
         async with self._exclusive.turn() as turn:
             await turn.apply(plan({}, self.view.believed, self.durable.owned))
 
     def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
-        """Return what would be decided for some prefixes if an operator wished so. Changes nothing."""
+        """Return what would be decided for some prefixes with another intent. Changes nothing."""
         return self._decider.preview(intents)
 
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:

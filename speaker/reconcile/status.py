@@ -41,7 +41,7 @@ EXPLAINED = 5
 class Snapshot:
     """All that the state of a prefix is told from, as it is now.
 
-    Nothing of it changes later: thousands of prefixes may be told of piece by piece.
+    Nothing of it changes later: thousands of prefixes may be reported piece by piece.
     """
 
     def __init__(self, reconciler: Reconciler) -> None:
@@ -236,7 +236,7 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
 
 
 def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:
-    """Return what the state of some prefixes would be, if an operator wished so. Changes nothing."""
+    """Return what the state of some prefixes would be, with another intent. Changes nothing."""
     reaches = Reaches(reconciler.backend.peers())
     shown = {route.prefix: route for route in routes(reconciler, intents)}
     found = []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE, DAEMONS_PATIENCE = 30.0, 5.0
-"""For how long to wait for the end of another run of ours, in seconds. The daemon tries again."""
+"""Seconds to wait for another of our processes to release the lock. The daemon tries again."""
 
 
 class NotBegunError(SpeakerError):
@@ -92,7 +92,7 @@ def _say_what_is_left(status: Status) -> bool:
     """Say what is not as decided, in cron's mail. Return whether nothing is.
 
     That a prefix waits for a session is not its own fault: that is said once, for all of them. That
-    intents are unknown was said: one that is announced for which nothing else is wrong is not told of.
+    intents are unknown was said: one that is announced for which nothing else is wrong is not reported.
     """
     all_left = [route for route in status.routes if not route.as_wanted]
     left = [
@@ -117,7 +117,7 @@ async def complete(
 
     Args:
         reconciler: has looked.
-        rest: waits for so many seconds, and lets others work meanwhile.
+        rest: waits for that many seconds, and lets others work meanwhile.
 
     Raises:
         LockError: others did not end.

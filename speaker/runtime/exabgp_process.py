@@ -26,7 +26,7 @@ FAREWELL = 1.5
 async def run(path: Path) -> bool:
     """Speak to ExaBGP until it goes, or tells us to. Return whether there ever was a watchdog.
 
-    It ends for no fault of ours: ExaBGP gives up, and all routes with it, when its process ends a
+    It does not end over our own faults: ExaBGP gives up, and all routes with it, when its process ends a
     few times.
     """
     stop = asyncio.Event()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
 
 PATIENCE = 5.0
-"""For how long to wait for the end of another run of ours, in seconds, and longer for each prefix: the intent
+"""Seconds to wait for another of our processes to release the lock, and longer for each prefix: the intent
 is recorded already."""
 
 

@@ -1,4 +1,4 @@
-"""Requests to read vip.toml again: by a signal, which nobody answers, or by callers, who are told."""
+"""Requests to read vip.toml again: by a signal, which gets no answer, or by callers, who get one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReloadError(SpeakerError):
 
 
 class ReloadOutcome:
-    """What becomes of one reading; it failed where nobody says otherwise."""
+    """The result of one reading; it failed unless said otherwise."""
 
     def __init__(self) -> None:
         self.said = ""
@@ -64,7 +64,7 @@ class Reloads:
 
     @contextmanager
     def reading(self) -> Iterator[ReloadOutcome]:
-        """Read within the context; whoever asked before it is told what became of it.
+        """Read within the context; callers who asked before it get the result.
 
         Those who ask meanwhile wait for another reading: this one may have read the file already.
         """

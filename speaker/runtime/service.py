@@ -43,7 +43,7 @@ LOOK_AT_FILE = 5.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN}
 SHORT_FOR = 10.0
-"""How long a shortage is told of after it was last met, in seconds."""
+"""How long a shortage is reported after it was last met, in seconds."""
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -211,13 +211,13 @@ class ReconcilerService:
         await control.serve(path, reconciler, reload=self._reloads.result)
 
     async def _look_at_file(self, reconciler: Reconciler) -> None:
-        """Say where vip.toml is not what was loaded, before somebody finds out by a restart."""
+        """Say where vip.toml is not what was loaded, before a restart shows it."""
         while True:
             await reconciler.look_at_file(self._load)
             await asyncio.sleep(LOOK_AT_FILE)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what the event loop can't give to anybody: one line for a shortage, all of the rest."""
+        """Take what the event loop can't give to any caller: one line for a shortage, all of the rest."""
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in SHORT:
             loop.default_exception_handler(context)
@@ -235,7 +235,7 @@ class ReconcilerService:
         self._shortage = loop.call_later(SHORT_FOR, self._alarms.note, "resources", "")
 
     def _make(self) -> Reconciler | None:
-        """Return a watchdog, or None where something must be mended first. May take seconds."""
+        """Return a watchdog, or None where something must be fixed first. May take seconds."""
         try:
             config = self._load()
             self._driver.configure(config)
@@ -273,7 +273,7 @@ class ReconcilerService:
         return config, assemble.sources(config, clock, wake=self._look, before=before)
 
     async def _take_new(self, reconciler: Reconciler, outcome: ReloadOutcome) -> None:
-        """Take the configuration anew. A bad one changes nothing."""
+        """Load the configuration again. A bad one changes nothing."""
         try:
             old = reconciler.config
             config, source = await asyncio.to_thread(self._load_with_sources, reconciler)

@@ -233,7 +233,7 @@ def once(config: Config) -> bool:
 
 
 def stay(path: Path, config: Config) -> None:
-    """Stay until SIGTERM or SIGINT, which sum up; HUP sums up too, and takes the configuration anew.
+    """Stay until SIGTERM or SIGINT, which sum up; HUP sums up too, and loads the configuration again.
 
     Raises:
         SpeakerError: the state file can't be read.

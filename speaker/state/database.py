@@ -79,7 +79,7 @@ def opened(path: Path, wait: float) -> sqlite3.Connection:
 
 
 def make(path: Path) -> None:
-    """Make an empty file where there is none. It is its directory's owner's, whoever makes it."""
+    """Make an empty file where there is none. It belongs to its directory's owner, also if root makes it."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
     except FileExistsError:
@@ -91,7 +91,7 @@ def make(path: Path) -> None:
 
 
 def reading(path: Path, wait: float) -> sqlite3.Connection:
-    """Open the file, which is there, only to read: a connection that waits to write lets nobody in.
+    """Open the file, which is there, only to read: a connection that waits to write lets no other in.
 
     Raises:
         OSError, sqlite3.Error: it can't be used.
@@ -125,7 +125,7 @@ def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
     return db
 
 
-# In SQLite's WAL mode, into which whoever may write a file can put it, processes share memory by a file
+# In SQLite's WAL mode, into which any user who may write a file can put it, processes share memory by a file
 # beside it: who shortens that file kills them (SIGBUS). A connection that is to have the file alone while
 # it begins to read shares none; a file in that mode is put back into the one that this program uses.
 _ALONE, _BESIDE_OTHERS = "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA locking_mode = NORMAL"
@@ -172,7 +172,7 @@ def _let_go(db: sqlite3.Connection) -> None:
 def _allow(
     action: int, _one: str | None, _two: str | None, _database: str | None, inner: str | None
 ) -> int:
-    """Let SQLite read and write tables alone, and run nothing that somebody put into the file.
+    """Let SQLite read and write tables alone, and run nothing that was put into the file.
 
     A view or a trigger, of which `inner` is the name, may take the place of a table, and never end.
     """

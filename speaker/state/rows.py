@@ -28,7 +28,7 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _WAITING = " waiting"
 _NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError)
-"""Of a value, or of its type: a table that somebody made anew may hold any."""
+"""Of a value, or of its type: a table that was created by hand may hold any."""
 INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
@@ -36,7 +36,7 @@ HOLDER = "state file"
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A prefix of ours: its route when last confirmed, and whether its health was good when last known.
+    """One of our prefixes: its route when last confirmed, and whether its health was good when last known.
 
     The route is text, empty where the prefix was withdrawn: it is compared and shown, and not
     parsed. An operator's drain changes the route, and not `up`. `waiting`: no session was sent
@@ -58,7 +58,7 @@ class Intents:
     """The intents on file, expired ones too.
 
     `faults` says of each bad row what is wrong and what to do; `rows` has, for a prefix that is
-    held for some, how they name it: whoever replaces its intent removes these.
+    held for some, how they name it: replacing its intent removes these.
     """
 
     of: Mapping[Prefix, Intent] = field(default_factory=dict)

@@ -136,7 +136,7 @@ class Store:
         return self._writer
 
     def _for_reading(self, wait: float) -> sqlite3.Connection:
-        """Return the connection that reads: one that waits to write would let nobody read."""
+        """Return the connection that reads: one that waits to write would let no other read."""
         if self._rehearse:
             return self._for_writing(wait)
         if self._reader is None:
@@ -245,7 +245,7 @@ class Store:
             return in_order(found)
 
     def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[HistoryEntry]]:
-        """Return the newest entries of each of some prefixes, so many at most, oldest first."""
+        """Return the newest entries of each of some prefixes, at most that many, oldest first."""
         query = _NEWEST.format("WHERE prefix = ?1")
         with self._aside() as db, closing(db.cursor()) as found:
             return {
@@ -277,11 +277,11 @@ class Store:
     ) -> Mapping[Prefix, Intent]:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
 
-        Whoever wants a prefix announced forgives its flapping.
+        An operator who wants a prefix announced forgives its flapping.
 
         Args:
-            intents: what the operator wishes.
-            up: prefixes of ours that are taken to be up from now on.
+            intents: what the operator asks for.
+            up: our prefixes that are taken to be up from now on.
             wait: how long another program may hold the file, in seconds.
 
         Returns:
@@ -331,7 +331,7 @@ class Store:
             )
 
     def record(self, news: News, *, wait: float = BUSY) -> None:
-        """Record what was confirmed of prefixes of ours, what led to it, and what to remember.
+        """Record what was confirmed of our prefixes, what led to it, and what to remember.
 
         Args:
             news: that.
@@ -366,7 +366,7 @@ def _replace(
     )
     if new:
         marks = ", ".join("?" * len(new[0]))
-        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - likewise
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - one of three names
 
 
 def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:

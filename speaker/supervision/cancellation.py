@@ -1,4 +1,4 @@
-"""What an `except Exception` around an `await` owes to whoever ends its task."""
+"""What an `except Exception` around an `await` owes to the caller that ends its task."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
 
 MISSED = 10
-"""So many intervals without a completed cycle are too many; ..."""
+"""This many intervals without a completed cycle are too many; ..."""
 SHORTEST = 5.0
 """... and never fewer seconds than these."""
 STILL = 60.0
@@ -39,7 +39,7 @@ class Pulse:
         self._moved = self._clock.steady()
 
     def failed(self) -> None:
-        """Note that a cycle met a fault that nobody has foreseen: what it did before is no progress."""
+        """Note that a cycle met an unexpected error: what it did before is no progress."""
         if self._failing_since is None:
             self._failing_since = self._clock.steady()
 

@@ -43,7 +43,7 @@ class Sentinel:
     Args:
         still: tells for how many seconds nothing has moved, where that is too long.
         leave: ends this process, whatever it is doing.
-        started_again: who starts it again when it ends; nothing where nobody is known to.
+        started_again: who starts it again when it ends; nothing where none is known to.
         steady: a clock.
     """
 

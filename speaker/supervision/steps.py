@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STEP = 500
-"""How many prefixes are told of in a step: a few thousandths of a second."""
+"""How many prefixes are reported in a step: a few thousandths of a second."""
 
 
 async def in_steps(items: Iterable[T]) -> list[T]:

@@ -1,7 +1,7 @@
 """The parts of a service: each in a task of its own; one that ends is an alarm, and is started again.
 
 Theory of operation: a cancellation is an exception, so whatever a clean-up raises takes its place, and an
-`except Exception` around it then ends the news that a task is to end. Nobody can promise that of all code
+`except Exception` around it then ends the news that a task is to end. No one can promise that of all code
 that runs in a part. So a supervisor never awaits its part: it waits for the part's task, which returns
 whatever became of that, and a cancellation of the supervisor itself can't be hidden by the part. A part
 that does not end in time is left behind.
@@ -98,6 +98,6 @@ def _is_foreseen(error: BaseException | None) -> bool:
 
 
 def _show(task: asyncio.Task[Any]) -> None:
-    """Show a traceback, of what nobody has foreseen."""
+    """Show a traceback of an unexpected error."""
     if not task.cancelled() and not _is_foreseen(error := task.exception()):
         log.error("%s: unexpected error", task.get_name(), exc_info=error)

@@ -40,7 +40,7 @@ class Threads(ThreadPoolExecutor):
                 return
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
+            except BaseException as error:  # noqa: BLE001 - the caller that waits for it gets it
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -129,5 +129,5 @@ class ListedRoutes:
         return self._judged[key]
 
     def held(self) -> Mapping[ConfiguredNeighbor, Collection[Prefix]]:
-        """Return of which prefixes each neighbour of ours is to have a route."""
+        """Return of which prefixes each of our neighbours is to have a route."""
         return {n: self._listed.get(n, frozenset()) for n in self._neighbors.ours}

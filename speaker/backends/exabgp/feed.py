@@ -1,7 +1,7 @@
 """What each session was sent since it came up, as ExaBGP tells of every UPDATE that it sends. No I/O.
 
 ExaBGP tells where a neighbour's `api` section has `send { parsed; update; }`. It tells in order, a
-session's end and its new begin between: what is told of one that we saw come up is all that its
+session's end and its new begin between: what is reported of one that we saw come up is all that its
 peer has of us. Of one that was up before, only what is told from then on is known: ExaBGP's `flush
 adj-rib out` makes it tell all that it holds again, and a withdrawal is sent, and told, in any case.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp.neighbors import Ends
 
 MAX_PREFIXES = 200_000
-"""For so many prefixes of one session it is kept what it was sent: others than ours may announce too."""
+"""The number of prefixes of one session for which it is kept what it was sent: others than ours may announce too."""
 
 
 MAX_SESSIONS = 10_000

@@ -47,7 +47,7 @@ _CHOSEN = {"auto", "None"}
 class ConfiguredNeighbor:
     """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
 
-    `told` are those of `processes` that are told of each UPDATE as it is sent.
+    `told` are those of `processes` that receive each UPDATE as it is sent.
     """
 
     address: IpAddress
@@ -81,7 +81,7 @@ class ConfiguredNeighbors:
 
     Args:
         neighbors: all that ExaBGP has.
-        process: the name of ours, whose neighbours are those that list it; None where any may
+        process: the name of our process, whose neighbours are those that list it; None where any may
             be ours.
     """
 
@@ -104,7 +104,7 @@ class ConfiguredNeighbors:
         return self._by_ends.get(ends) or self._by_ends.get(Ends(ends.peer, None))
 
     def of_family(self, version: int) -> Sequence[ConfiguredNeighbor]:
-        """Return those of ours that have IPv4 or IPv6 unicast."""
+        """Return our neighbours that have IPv4 or IPv6 unicast."""
         return [neighbor for neighbor in self.ours if version in neighbor.families]
 
     def select(self, neighbors: Sequence[ConfiguredNeighbor]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 16
-# Where nothing at all is answered, it is asked again after so many times `patience`, and then twice as many.
+# Where nothing at all is answered, it is asked again after this many times `patience`, and then twice as many.
 ASK_AGAIN = 6
 
 
@@ -144,7 +144,7 @@ class Pipe:
             return await self._reply
         except asyncio.CancelledError:
             if not self._reply.cancel() and not self._reply.cancelled():
-                self._reply.exception()  # looked at, so that nobody complains
+                self._reply.exception()  # looked at, so that asyncio does not complain
             self._lose_step(f"{command[:80]!r}: given up")
             raise
         finally:
@@ -154,7 +154,7 @@ class Pipe:
         """Send one command and return the lines of its reply.
 
         Raises:
-            BackendError: likewise, or it answered error.
+            BackendError: ExaBGP did not answer, or answered error.
         """
         reply = await self.ask(command)
         if not reply.ok:

@@ -84,7 +84,7 @@ class Conversation:
     """Both directions of the pipe between ExaBGP and the process that it spawned."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
-        """Begin with no command in flight, and replies of so many bytes at most."""
+        """Begin with no command in flight, and replies of at most that many bytes."""
         self._max_reply = max_reply
         self._state = _State.IDLE
         self._buffer = b""
@@ -132,7 +132,7 @@ class Conversation:
         """Give up on the command in flight. Return the bytes that bring the conversation in step.
 
         Args:
-            nonce: `NONCE_BITS` bits that nobody could know before.
+            nonce: `NONCE_BITS` bits that no one could know before.
         """
         bits = [_BITS[nonce >> at & 1] for at in range(NONCE_BITS)]
         self._state = _State.OUT_OF_STEP

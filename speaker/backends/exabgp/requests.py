@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp.pipe import Pipe
 
 REFUSED = "ExaBGP answered error; see ExaBGP's log"
-# So many changes of a line that are refused alone, and none that is accepted: it is not the
+# This many changes of a line that are refused alone, and none that is accepted: it is not the
 # changes. ExaBGP logs each line that it refuses.
 CULPRITS = 4
 

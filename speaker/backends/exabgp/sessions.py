@@ -40,7 +40,7 @@ class Sessions:
         return before
 
     def forget(self) -> None:
-        """Know of none any more: what was told of one is lost."""
+        """Know of none any more: what was reported of one is lost."""
         self._up.clear()
         self._told.clear()
 
@@ -49,7 +49,7 @@ class Sessions:
         self._told.clear()
 
     def shown(self, sessions: Mapping[Ends, float | None], now: float) -> list[Ends]:
-        """Take what ExaBGP showed, and return the sessions that came up and were not told of.
+        """Take what ExaBGP showed, and return the sessions that came up and were not reported.
 
         Args:
             sessions: for how long each is up, in seconds, None where it is not.

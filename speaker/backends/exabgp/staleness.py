@@ -34,7 +34,7 @@ DOUBT = 60.0
 RARELY = 3600.0
 """How often what is absent is doubted without an event, in seconds: ExaBGP logs a line for each prefix."""
 MIXED = 10.0
-"""What changes again within so many seconds may be sent in an earlier shape."""
+"""What changes again within this many seconds may be sent in an earlier shape."""
 CALM = 3.0
 """For how long nothing may have changed before everything is sent again, in seconds."""
 

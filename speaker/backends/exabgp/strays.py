@@ -28,7 +28,7 @@ async def withdraw_strays(
     Args:
         changes: what is asked for; only withdrawals matter.
         neighbors: ExaBGP's.
-        strays: what of ours neighbours have that do not list our process.
+        strays: which of our prefixes neighbours have that do not list our process.
         requests: asks ExaBGP.
 
     Returns:

@@ -79,7 +79,7 @@ class Told:
     def doubts(
         self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
     ) -> tuple[set[Prefix], set[Prefix]]:
-        """Return the prefixes that ExaBGP does not hold, and that somebody was sent, or may have been.
+        """Return the prefixes that ExaBGP does not hold, and that some peer was sent, or may have been.
 
         The latter only by neighbours that are up, and of which it tells.
         """
@@ -103,7 +103,7 @@ class Told:
     def unproven(
         self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
     ) -> set[Prefix]:
-        """Return the prefixes that ExaBGP does not hold, and that somebody may have been sent."""
+        """Return the prefixes that ExaBGP does not hold, and that some peer may have been sent."""
         nothing = Sendings()
         may_have = {
             version: [

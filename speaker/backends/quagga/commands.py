@@ -39,7 +39,7 @@ def render(
         running: what bgpd has.
         asn: its own.
         names: the route-map for each set of attributes.
-        again: route-maps that are made anew: Quagga takes every line that uses one out of its
+        again: route-maps that are created again: Quagga takes every line that uses one out of its
             table with the old one, so those are entered again.
     """
     lines: dict[int, list[str]] = {4: [], 6: []}

@@ -74,7 +74,7 @@ def parse_running(lines: Iterable[str]) -> Running:
             try:
                 running.networks[parse(match[1])] = match[2]
             except PolicyError:
-                continue  # `network 10.0.0.0 mask …` and the like: none of ours is written so
+                continue  # `network 10.0.0.0 mask …` and the like: our lines are never written so
         elif name and line.strip() not in {"", "!", "exit"}:
             running.maps[name].append(line.strip())
     return running
@@ -97,7 +97,7 @@ def start_lines(lines: Iterable[str]) -> list[tuple[int, Prefix]]:
         try:
             found.append((number, parse(text)))
         except PolicyError:
-            continue  # whatever it is, it is none of ours
+            continue  # whatever it is, it is not ours
     return found
 
 

@@ -122,7 +122,7 @@ def sent(
     Args:
         prefixes: those that are asked about.
         sessions: all of them. One that is up and did not negotiate a family has no say in it.
-        found: the prefixes of ours that each session was sent; None where that is not known.
+        found: our prefixes that each session was sent; None where that is not known.
     """
     holders: dict[Prefix, list[str]] = defaultdict(list)
     for each, own in (found or {}).items():
@@ -145,7 +145,7 @@ def _base(
     version: int,
     found: Mapping[Asked, Collection[Prefix]] | None,
 ) -> dict[str, bool | None]:
-    """Return the answer of a prefix that nobody was sent."""
+    """Return the answer of a prefix that no peer was sent."""
 
     def silent(session: SummarySession, state: SessionState) -> bool | None:
         if not state.established or state.needs_policy:

@@ -24,7 +24,7 @@ class SessionState:
 
     Attributes:
         received: a number of prefixes where the session is established, or words.
-        sent: likewise, what was sent; empty where the daemon does not tell.
+        sent: the same for what was sent; empty where the daemon does not tell.
     """
 
     received: str

@@ -43,7 +43,7 @@ class Columns:
     Attributes:
         network: where prefixes begin; the status codes stand in front of them.
         metric: where metrics end, counted from where the next hop begins.
-        weight: where weights end, likewise.
+        weight: where weights end.
     """
 
     network: int
@@ -97,7 +97,7 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, TablePath]:
         try:
             as_path = AsPath(tuple(map(asn_of, row.as_path)))
         except PolicyError:
-            continue  # an aggregate with a set of ASes: none of ours
+            continue  # an aggregate with a set of ASes: not ours
         paths[row.prefix] = TablePath(
             "*" in row.codes,
             ">" in row.codes,
@@ -186,7 +186,7 @@ class _Table:
 
 
 def answered(lines: Sequence[str], tables: int) -> bool:
-    """Tell whether running-config and so many tables behind it are whole, empty ones included."""
+    """Tell whether running-config and this many tables behind it are whole, empty ones included."""
     seen, open_ = 0, False
     for line in lines:
         if Columns.of(line) is not None:

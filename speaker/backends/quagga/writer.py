@@ -142,7 +142,7 @@ class Writer:
         return {attributes: map_.name for attributes, map_ in self._maps.items()}
 
     async def _run(self, commands: Sequence[str]) -> None:
-        """Run one batch, when nobody else configures."""
+        """Run one batch, when no other session configures."""
         if not commands:
             return
         for _ in range(LOCK_TRIES):

@@ -28,7 +28,7 @@ class Timing:
 
     Attributes:
         dead: until one that is dead has failed, without the time that the checks themselves take.
-        alive: until one that is alive has passed, likewise.
+        alive: until one that is alive has passed, in seconds.
         safe: until one that does not even answer has failed.
         alpha: whether it is taken for dead until then.
         why: the settings that it follows from.

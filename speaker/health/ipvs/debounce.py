@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SETTLE = 0.005
 STUBBORN = 1.0
 STUBBORN_LOOKS = 10
-"""After so many seconds and looks a loss is believed although keepalived is always at work."""
+"""After this many seconds and looks a loss is believed although keepalived is always at work."""
 
 K = TypeVar("K", bound="Key")
 V = TypeVar("V")

@@ -6,7 +6,7 @@ A table that differs from the last one is therefore believed only once it was re
 
 The line of a firewall mark's virtual server has no family. Its realservers tell it where one is not
 tunnelled: the kernel takes those of the virtual server's own family only. A mark has at most one
-virtual server of each family, so that what is told of one tells of the other. Else it stays open.
+virtual server of each family, so what is known of one shows the other. Else it stays open.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Parser:
         return count
 
     def _take(self, lines: list[bytes], head: int) -> None:
-        """Parse what differs from the last text, of which so many lines at its head do not."""
+        """Parse what differs from the last text, of which this many lines at its head do not."""
         blocks, old = self._blocks, len(self._lines)
         pairs = zip(reversed(lines), reversed(self._lines), reversed(self._said), strict=False)
         tail = self._alike(islice(pairs, min(len(lines), old) - head))
@@ -202,7 +202,7 @@ def _told(mark: int, blocks: list[_Block]) -> tuple[MarkService, ...]:
 
 
 def _says(line: bytes) -> bytes | None:
-    """Return what a realserver's line says but for its counters; None where it is another line."""
+    """Return what a realserver's line says except its counters; None where it is another line."""
     match = _REALSERVER.fullmatch(line)
     return None if match is None else match[1]
 

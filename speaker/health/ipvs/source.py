@@ -61,8 +61,8 @@ class IpvsSource:
             reader.telling(marks) if isinstance(reader, TellingReader) else reader
             for reader in before._readers  # noqa: SLF001 - of the same class
         )
-        self._settling = before._settling  # noqa: SLF001 - likewise
-        if (table := before._table) is not None:  # noqa: SLF001 - likewise
+        self._settling = before._settling  # noqa: SLF001 - of the same class
+        if (table := before._table) is not None:  # noqa: SLF001 - of the same class
             self._observation = self._counting.count(table)
             self._table = table
 
@@ -96,7 +96,7 @@ class IpvsSource:
         end = time.monotonic() + PATIENCE
         while True:
             table = await read_table(self._readers)
-            # Whoever runs after the table was read, kept it then.
+            # A keepalived that runs after the table was read, kept it then.
             seen = None if self.keepalived is None else self.keepalived.look()
             now = time.monotonic()
             checker = None if seen is None else seen.checker
@@ -117,7 +117,7 @@ async def read_table(readers: Sequence[TableReader]) -> IpvsTable:
         readers: ways to the table, best first.
 
     Raises:
-        TableError: none is let to it, or it is unreadable.
+        TableError: no reader may read it, or it is unreadable.
     """
     barred = []
     for reader in readers:

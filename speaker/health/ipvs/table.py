@@ -24,7 +24,7 @@ class TableError(SpeakerError):
 
 
 class TableAccessError(TableError):
-    """This reader is not let to the table; another one may be."""
+    """This reader may not read the table; another one may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Counting:
 
     Args:
         watched: the prefixes.
-        before: what whoever counted before had of some: mappings that are kept where they are so.
+        before: what the reader before had counted of some: mappings that are kept where they are so.
     """
 
     def __init__(

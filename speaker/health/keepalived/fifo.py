@@ -126,7 +126,7 @@ def _opened(path: Path) -> int:
     except FileExistsError:
         if not stat.S_ISFIFO(path.lstat().st_mode):
             raise FileExistsError(0, "exists, and is not a FIFO; remove it") from None
-    # Opened for writing, too, it has no end: a keepalived that goes is nothing to be told of.
+    # Opened for writing, too, it has no end: that keepalived goes is no event.
     flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(path, flags)

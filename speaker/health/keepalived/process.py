@@ -1,6 +1,6 @@
-"""Whether keepalived runs, and since when: without it nobody keeps the table of IPVS.
+"""Whether keepalived runs, and since when: without it nothing keeps the table of IPVS.
 
-Anybody may give a process its name. So only one counts that is root's, runs a program of that name
+Any user may give a process its name. So only one counts that is root's, runs a program of that name
 where that may be seen, and is in this network namespace.
 """
 
@@ -126,7 +126,7 @@ class Keepalived:
     def _overlaps(self, found: list[Process], now: float) -> bool:
         """Tell whether a checker whose main process was killed still empties the table of the next.
 
-        Whoever has neither a parent nor children of its name is on its way out, or in.
+        A process that has neither a parent nor children of its name is on its way out, or in.
         """
         parents, pids = {each.parent for each in found}, {each.pid for each in found}
         alone = [each for each in found if each.pid not in parents and each.parent not in pids]
@@ -219,17 +219,17 @@ def _is_program(proc: Path, pid: int) -> bool:
     except OSError:
         return False
     # An upgrade replaces the file of one that runs.
-    return os.path.basename(program.removesuffix(" (deleted)")) == NAME.decode()  # noqa: PTH119 - likewise
+    return os.path.basename(program.removesuffix(" (deleted)")) == NAME.decode()  # noqa: PTH119 - the same text
 
 
 def _is_here(proc: Path, pid: int) -> bool:
     """Tell whether a process is in our network namespace.
 
-    The link in its `ns` may be read by its own user only. The files in its `net` by anybody, and
+    The link in its `ns` may be read by its own user only. The files in its `net` by any user, and
     each namespace has its own.
     """
     try:
-        return os.stat(f"{proc}/{pid}/net/dev").st_ino == os.stat(f"{proc}/self/net/dev").st_ino  # noqa: PTH116 - likewise
+        return os.stat(f"{proc}/{pid}/net/dev").st_ino == os.stat(f"{proc}/self/net/dev").st_ino  # noqa: PTH116 - no Path for each process
     except OSError:
         return False
 

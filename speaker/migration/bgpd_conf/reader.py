@@ -1,7 +1,7 @@
 """bgpd.conf or frr.conf -> Configuration, with a verdict for every line. No I/O.
 
 Every statement is translated, harmless, or refused with what to do. What is refused is an obstacle,
-which the evaluation meets, but for the lines of which is known that they change nothing of VIPs.
+which the evaluation meets, except lines that are known to change nothing of VIPs.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Router:
                 raise PassedOverError(_ROUTER_REFUSED[word])
         raise MigrationError("is unknown here; correct it, or remove it")
 
-    def _option(  # noqa: C901 - a table likewise
+    def _option(  # noqa: C901 - a table of options
         self, rest: tuple[str, ...], *, plain: bool
     ) -> str:
         match rest:

@@ -1,7 +1,7 @@
-"""A line as it may be shown to anybody: the words of which is known that no secret is among them. No I/O.
+"""A line as it may be shown to any user: words that are known to hold no secret. No I/O.
 
 An integrated file has the passwords and keys of every daemon, and a mistyped line may hold one where
-nobody looks for it. So it is listed what is shown, and the rest is not.
+no one looks for it. So what is shown is listed, and the rest is not.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Statement:
         return self.words if self.plain else self.words[1:]
 
     def __str__(self) -> str:
-        """Return the line as it may be shown to anybody."""
+        """Return the line as it may be shown to any user."""
         elsewhere = self.mode in (CommandMode.INTERFACE, CommandMode.LINE, CommandMode.OTHER)
         return shown(self.words, elsewhere=elsewhere)
 

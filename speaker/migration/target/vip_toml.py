@@ -65,7 +65,7 @@ def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
     made_by = {profile.name: wheres for profile, wheres in layout.profiles.items() if wheres}
     return Comments(
         head=f"What bgpd announced, made by vip_mgmt import of\n{read}\n"
-        "One file for every data centre, but for [node].\n\n"
+        "One file for every data centre, except [node].\n\n"
         'bgpd checked nothing. By the default of [health], source = "ipvs", a VIP is withdrawn where no\n'
         "realserver of it lives.",
         node=f"On machines of {', '.join(s.name for s in others)}: their own dc." if others else "",
