@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _http = logging.getLogger(f"{__name__}.http")
 
 PARTING = 0.2
-"""How long an answer that is under way may hold up the end, in seconds. What was asked for is recorded."""
+"""Seconds that shutdown waits for responses in progress. The intent is already on disk."""
 CHECK = 0.5
 """How often to see whether the socket can be made, or is still in its place, in seconds."""
 READERS = 16

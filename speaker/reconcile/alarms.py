@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Alarms:
-    """The troubles of one watchdog, by their subject."""
+    """The alarms of one reconciler, by their subject."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Alarms:
         Args:
             subject: a word.
             text: what is wrong.
-            wording_moves: whether another text is still the same trouble.
+            wording_moves: whether another text is still the same alarm.
             say: whether no one else will.
 
         Returns:
@@ -53,7 +53,7 @@ class Alarms:
         return False
 
     def assessed(self, assessment: Assessment, observation: Observation) -> None:
-        """Note what an assessment has of troubles, and the observation that it is of."""
+        """Note the alarms of an assessment, and of the observation that it is of."""
         checker, presence = observation.checker, observation.presence
         dead = checker is not None and not checker.running
         self.note(

@@ -1,4 +1,4 @@
-"""The ExaBGP driver: what is asked of it, and which of its words must be doubted."""
+"""The ExaBGP driver: the commands it is sent, and which of its answers cannot be trusted."""
 
 from __future__ import annotations
 
