@@ -41,6 +41,20 @@ def _prefix(text: object) -> Prefix:
     return parse_prefix(text)
 
 
+_Prefixes = Annotated[
+    tuple[Annotated[Prefix, BeforeValidator(_prefix)], ...], Field(max_length=MAX_PREFIXES)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Value):
+    """About which prefixes something is asked; without any, about all."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    prefixes: _Prefixes = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRequest(Value):
     """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever."""
@@ -48,10 +62,7 @@ class IntentRequest(Value):
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     mode: Mode
-    prefixes: Annotated[
-        tuple[Annotated[Prefix, BeforeValidator(_prefix)], ...],
-        Field(min_length=1, max_length=MAX_PREFIXES),
-    ]
+    prefixes: Annotated[_Prefixes, Field(min_length=1)]
     reason: Text = ""
     seconds: Annotated[float, Strict(), Field(gt=0, le=MAX_SECONDS)] | None = None
     dry_run: Truth = False

@@ -1,7 +1,7 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
 GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /reload. Without a
-prefix, all.
+prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import json
 import logging
 import socket
 import struct
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
-from speaker.api import IntentRequest, Reloaded
+from speaker.api import IntentRequest, Question, Reloaded
+from speaker.control.body import Bodies
 from speaker.control.client import SUDO_USER
+from speaker.control.connections import Connections
 from speaker.control.identity import owner
+from speaker.control.unix_socket import OPERATORS
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
 from speaker.reconcile import status
@@ -30,9 +33,10 @@ from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from policy.route import Prefix
+    from speaker.control.unix_socket import Access
     from speaker.reconcile.reconciler import Reconciler
     from speaker.state.store import Store
 
@@ -40,16 +44,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST = 1 << 23
-"""Bytes of a request, and of its first line: 100,000 IPv6 prefixes as they are written longest."""
+MAX_BODY = 1 << 23
+"""Bytes of a body: 100,000 IPv6 prefixes as they are written longest."""
 MAX_QUESTION = 1 << 20
-"""Bytes of what those may send who may only ask: questions about 10,000 prefixes."""
+"""Bytes of a body of those who may only ask: questions about 10,000 prefixes."""
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
 _QUESTIONS = {"GET", "HEAD"}
-IDLE = 10.0
-"""How long a connection, or a request, may say nothing, in seconds."""
+_WITH_BODY = {"/explain", "/history"}
+"""What may be asked by POST."""
 
 
 class Control:
@@ -57,25 +61,34 @@ class Control:
 
     Args:
         reconciler: the watchdog.
+        access: who may connect, and what for.
         reload: has it read vip.toml again, and returns what is to be said of it; or raises.
     """
 
-    def __init__(self, reconciler: Reconciler, reload: Reload | None = None) -> None:
+    def __init__(
+        self, reconciler: Reconciler, access: Access = OPERATORS, reload: Reload | None = None
+    ) -> None:
         self._reconciler = reconciler
+        self._asks_only = access.asks_only
+        self.connections = Connections(access.connections)
+        self._bodies = Bodies(MAX_QUESTION if access.asks_only else MAX_BODY, self.connections)
         self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
         self._recording: asyncio.Future[bool] | None = None
 
-    def application(self, *, asks_only: bool = False) -> web.Application:
-        """Return the web application, on which some may only ask."""
-        guards = [_sent, _errors, self._only_questions] if asks_only else [_sent, _errors]
-        size = MAX_QUESTION if asks_only else MAX_REQUEST
-        application = web.Application(client_max_size=size, middlewares=guards)
+    def application(self) -> web.Application:
+        """Return the web application."""
+        guards = [self.connections.answered, _errors]
+        if self._asks_only:
+            guards.append(self._only_questions)
+        application = web.Application(middlewares=guards)
         application.add_routes(
             [
                 web.get("/status", self._status),
                 web.get("/explain", self._explain),
                 web.get("/history", self._history),
+                web.post("/explain", self._explain),
+                web.post("/history", self._history),
                 web.get("/plan", self._plan),
                 web.post("/intents", self._intents),
                 web.post("/reload", self._reload),
@@ -89,7 +102,8 @@ class Control:
 
     @web.middleware
     async def _only_questions(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.method not in _QUESTIONS:
+        asks = request.method == "POST" and request.path in _WITH_BODY
+        if request.method not in _QUESTIONS and not asks:
             raise web.HTTPForbidden(
                 text=f"{request.method} {request.path}: this socket only answers questions; draining "
                 f"and restoring go over {self._reconciler.config.settings.control}, for members of its group"
@@ -137,33 +151,26 @@ class Control:
         return _response(await json_list(status.difference(self._reconciler)))
 
     async def _explain(self, request: web.Request) -> web.Response:
-        prefixes = self._asked(request) or [*self._reconciler.assignments]
-        await self._record()
-        history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
-        now = Snapshot(self._reconciler)
-        return _response(await json_list(now.explanations(prefixes, history)))
+        async with self._asked(request) as asked:
+            prefixes = asked or [*self._reconciler.assignments]
+            await self._record()
+            history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
+            now = Snapshot(self._reconciler)
+            return _response(await json_list(now.explanations(prefixes, history)))
 
     async def _history(self, request: web.Request) -> web.Response:
-        prefixes = self._asked(request)
-        await self._record()
-        entries = await asyncio.to_thread(self._store.history, prefixes)
-        return _response(await json_list(entries))
+        async with self._asked(request) as prefixes:
+            await self._record()
+            entries = await asyncio.to_thread(self._store.history, prefixes)
+            return _response(await json_list(entries))
 
     async def _intents(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(IDLE):
-                body = await request.read()
-        except TimeoutError:
-            raise PolicyError(f"control: the request is not complete after {IDLE:g} s") from None
-        except (ConnectionError, web.PayloadAccessError, web.RequestPayloadError) as error:
-            raise PolicyError(
-                "control: the request is not complete, or its coding is wrong"
-            ) from error
-        asked = IntentRequest.from_text(body)
-        prefixes = self._known(asked.prefixes)
-        intent = asked.intent(_owner(request), self._reconciler.clock.wall())
-        outcomes = await apply_intent(self._reconciler, prefixes, intent, dry_run=asked.dry_run)
-        return _response(await json_list(outcomes))
+        async with self._bodies.read(request) as body:
+            asked = IntentRequest.from_text(body)
+            prefixes = self._known(asked.prefixes)
+            intent = asked.intent(_owner(request), self._reconciler.clock.wall())
+            outcomes = await apply_intent(self._reconciler, prefixes, intent, dry_run=asked.dry_run)
+            return _response(await json_list(outcomes))
 
     async def _reload(self, _: web.Request) -> web.Response:
         if self._reload_it is None:
@@ -174,8 +181,14 @@ class Control:
             raise web.HTTPConflict(text=str(error)) from error
         return web.json_response(Reloaded(said=said).to_json())
 
-    def _asked(self, request: web.Request) -> list[Prefix]:
-        return self._known(map(parse_prefix, request.query.getall("prefix", [])))
+    @asynccontextmanager
+    async def _asked(self, request: web.Request) -> AsyncIterator[list[Prefix]]:
+        """Read about which prefixes something is asked, in the first line or in the body."""
+        if request.method != "POST":
+            yield self._known(map(parse_prefix, request.query.getall("prefix", [])))
+            return
+        async with self._bodies.read(request) as body:
+            yield self._known(Question.from_text(body).prefixes)
 
     def _known(self, asked: Iterable[Prefix]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(asked))
@@ -196,30 +209,6 @@ def _look_at(task: asyncio.Future[Any]) -> None:
     """Log the failure of what not every caller has waited for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%s", error)
-
-
-@web.middleware
-async def _sent(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Send the answer, and close the connection of a caller who does not read it."""
-    response: web.StreamResponse = await handler(request)
-    sending = asyncio.ensure_future(_send(request, response))
-    try:
-        while not sending.done() and (transport := request.transport) is not None:
-            left = transport.get_write_buffer_size()
-            await asyncio.wait({sending}, timeout=IDLE)
-            if not sending.done() and transport.get_write_buffer_size() >= left:
-                transport.abort()
-                break
-        with suppress(ConnectionError):  # the library hears of it by itself
-            await sending
-    finally:
-        sending.cancel()
-    return response
-
-
-async def _send(request: web.Request, response: web.StreamResponse) -> None:
-    await response.prepare(request)
-    await response.write_eof()
 
 
 @web.middleware

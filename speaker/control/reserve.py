@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
+from pathlib import Path
 
 RESERVE = 200
 """For 128 realservers at once, the state file, what is read of the kernel and of keepalived, and accepting."""
+
+_OPEN = Path("/proc/self/fd")
 
 
 def too_few_are_left(connections: int) -> bool:
@@ -17,9 +19,7 @@ def too_few_are_left(connections: int) -> bool:
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        lowest = os.eventfd(0)  # the next descriptor is the lowest one that is free
+        left = limit - sum(1 for _ in _OPEN.iterdir())
     except OSError:
         return True
-    os.close(lowest)
-    left = limit - lowest
     return left < min(RESERVE, (left + connections) // 2)

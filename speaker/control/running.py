@@ -9,6 +9,7 @@ from speaker.api import (
     Explanation,
     HistoryEntry,
     PlannedChange,
+    Question,
     Reloaded,
     Status,
     outcomes_from_json,
@@ -32,6 +33,8 @@ ANSWER, ANSWER_EACH = 10.0, 0.01
 APPLY = 9.0
 """How long to wait for a watchdog to apply an intent, in seconds, and in addition for each prefix: it
 answers in that time, whatever its daemon does."""
+LINE = 1 << 15
+"""How long a question may be, in bytes, that names its prefixes in the first line."""
 UNTIL_STARTED = 10.0
 """How long to try to have it reload: it may wait for a better vip.toml, which it tries every five seconds."""
 
@@ -69,11 +72,11 @@ class RunningWatchdog:
 
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """See `Operations.explain`."""
-        return self._question(f"/explain?{_query(prefixes)}", Explanation.all_from_json)
+        return self._question("/explain", Explanation.all_from_json, prefixes)
 
     def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return self._question(f"/history?{_query(prefixes)}", HistoryEntry.all_from_json)
+        return self._question("/history", HistoryEntry.all_from_json, prefixes)
 
     def plan(self) -> Sequence[PlannedChange]:
         """See `Operations.plan`."""
@@ -93,12 +96,17 @@ class RunningWatchdog:
         timeout = client.timeout_for(count)
         return self._order("/reload", Reloaded.from_json, timeout, None, patience=UNTIL_STARTED)
 
-    def _question(self, target: str, read: Callable[[object], T]) -> T:
+    def _question(
+        self, target: str, read: Callable[[object], T], prefixes: Sequence[Prefix] = ()
+    ) -> T:
         """Ask on the socket for that, and on the operators' where it can't be used."""
+        query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
+        fits = len(query) <= LINE  # an older watchdog knows no other form
         answer = client.ask(
             self._read_socket,
-            "GET",
-            target,
+            "GET" if fits else "POST",
+            f"{target}?{query}" if fits else target,
+            None if fits else Question(prefixes=tuple(prefixes)).to_json(),
             instead=self._control,
             timeout=self._timeout,
             patience=self._patience,
@@ -135,7 +143,3 @@ class RunningWatchdog:
                 f"control: {self._control}: {error}; whether it was done is unknown: "
                 "restart vip_watchdog, and see vip_mgmt status"
             ) from error
-
-
-def _query(prefixes: Sequence[Prefix]) -> str:
-    return urlencode([("prefix", str(prefix)) for prefix in prefixes])

@@ -7,7 +7,6 @@ is asked.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from speaker.control.handlers import IDLE, MAX_QUESTION, MAX_REQUEST, Control
-from speaker.control.reserve import too_few_are_left
+from speaker.control.connections import IDLE, Door
+from speaker.control.handlers import Control
 from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
 
 if TYPE_CHECKING:
@@ -36,7 +35,11 @@ CHECK = 0.5
 READERS = 16
 """How many of CONNECTIONS' kind those who may only ask have, beside the operators' own."""
 AT_ONCE = 8
-"""How many are accepted before those accepted earlier are counted."""
+"""How many are accepted before those are closed that made room for them."""
+MAX_LINE = 1 << 16
+"""Bytes of the first line of a request: a question about 1,000 prefixes."""
+MAX_HEADERS, MAX_HEADER = 32, 1 << 11
+"""How many more lines it may have before its body, and bytes of each: as many again."""
 WAITING = 128
 """How many may wait to be accepted: the kernel refuses more at once."""
 
@@ -102,14 +105,17 @@ _http.addFilter(_is_ours)
 async def _answering(
     reconciler: Reconciler, access: Access, reload: Reload | None
 ) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
-    """Have what speaks HTTP over each connection, of which there are hardly more than allowed."""
-    # A question names its prefixes in the first line.
+    """Have what speaks HTTP over each connection, of which there are as many as allowed."""
+    control = Control(reconciler, access, reload)
     runner = web.AppRunner(
-        Control(reconciler, reload).application(asks_only=access.asks_only),
+        control.application(),
         access_log=None,
         keepalive_timeout=IDLE,
         logger=_http,
-        max_line_size=MAX_QUESTION if access.asks_only else MAX_REQUEST,
+        max_line_size=MAX_LINE,
+        max_headers=MAX_HEADERS,
+        max_field_size=MAX_HEADER,
+        auto_decompress=False,
         shutdown_timeout=PARTING,
     )
     await runner.setup()
@@ -117,16 +123,8 @@ async def _answering(
     if server is None:
         raise ControlError("control: no server")
 
-    def connected() -> asyncio.Protocol:
-        connections = len(server.connections)
-        if connections >= access.connections:
-            return _Refusing(f"{access.connections} connections are open; close some")
-        if too_few_are_left(connections):
-            return _Refusing("busy: too few descriptors are left; raise its limit (LimitNOFILE=)")
-        return server()
-
     try:
-        yield connected
+        yield lambda: Door(control.connections, server)
     finally:
         await runner.cleanup()
 
@@ -147,20 +145,6 @@ async def _accepting(
     finally:
         bound.remove()
         bound.listener.close()
-
-
-class _Refusing(asyncio.Protocol):
-    """Tells who connects that too many do."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        body = json.dumps({"error": f"control: {self._why}"})
-        head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        transport.close()
 
 
 __all__ = ["CONNECTIONS", "Access", "Control", "ControlError", "serve", "serving"]

@@ -6,9 +6,10 @@ import asyncio
 import grp
 import json
 import os
+import sqlite3
 import stat
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from socket import AF_UNIX, socket
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from speaker.config.load import ConfigError, load
 from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.handlers import MAX_QUESTION
+from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access, ControlError, serve, serving
 from speaker.runtime.assemble import Driver
 from speaker.runtime.service import ReconcilerService
@@ -103,43 +105,78 @@ def test_nothing_is_changed(tmp_path: Path, method: str, target: str) -> None:
     served(tmp_path, ask)
 
 
-def test_readers_use_up_no_memory(tmp_path: Path) -> None:
-    """Who may only ask may send no more than a question needs; a line that goes on is cut off."""
+@pytest.mark.parametrize("target", ["/explain", "/history"])
+def test_questions_of_many_prefixes(tmp_path: Path, target: str) -> None:
+    """More prefixes than a line holds go into a body, of which readers have a mebibyte."""
 
     def ask(site: Site) -> None:
-        with socket(AF_UNIX) as caller:
-            caller.connect(str(read(site)))
-            with suppress(ConnectionError):
-                caller.sendall(b"GET /explain?" + b"x" * (MAX_QUESTION + (1 << 19)))
-                assert caller.recv(100).split()[1] == b"400"
-        prefixes = "&prefix=".join([V4_TEXT] * 10_000)
-        assert len(client.ask(read(site), "GET", f"/explain?prefix={prefixes}")) == 1
+        many = {"prefixes": [V4_TEXT] * 10_000}
+        for path in (read(site), site.control):
+            answer = client.ask(path, "POST", target, many)
+            assert answer == client.ask(path, "GET", f"{target}?prefix={V4_TEXT}")
+            assert all(each["prefix"] == V4_TEXT for each in answer)
+        status, answer = raw_at(read(site), "POST", target, b" " * (MAX_QUESTION + 1))
+        assert (status, "size" in answer["error"]) == (413, True)
+
+    served(tmp_path, ask)
+
+
+def test_vip_mgmt_asks_about_many(tmp_path: Path) -> None:
+    """It asks in whichever form its question fits."""
+
+    def ask(site: Site) -> None:
+        for watchdog in (
+            RunningWatchdog(read(site), site.control),
+            RunningWatchdog(site.control, site.control),
+        ):
+            for many in (1, 3000):
+                (explained,) = watchdog.explain([V4] * many)
+                assert explained.prefix == V4_TEXT
+                assert {each.prefix for each in watchdog.history([V4] * many)} == {V4_TEXT}
+
+    served(tmp_path, ask)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "request: "),
+        (b'{"prefixes": "x"}', "request.prefixes: 'x': "),
+        (b'{"prefixes": ["x"]}', "request.prefixes[0]: 'x': "),
+        (b'{"mode": "drained"}', "request.mode: 'drained': "),
+    ],
+)
+def test_questions_of_another_form(tmp_path: Path, body: bytes, said: str) -> None:
+    """A body of another form is refused, and says where."""
+
+    def ask(site: Site) -> None:
+        status, answer = raw_at(read(site), "POST", "/explain", body)
+        assert status == 400
+        assert answer["error"].startswith(said)
 
     served(tmp_path, ask)
 
 
 def test_readers_keep_no_operator_out(tmp_path: Path) -> None:
-    """Those who read use up their own connections: a drain goes through meanwhile."""
+    """Those who read use up their own connections: who reads is refused then, and a drain goes through."""
 
     def ask(site: Site) -> None:
+        with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as state, state:
+            line = (0.0, V4_TEXT, "announced", "x" * 10_000)
+            add = "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)"
+            state.executemany(add, [line] * 200)
         with ExitStack() as stack:
-            for _ in range(READERS + 1):
-                idle = stack.enter_context(socket(AF_UNIX))
-                idle.connect(str(read(site)))
-
-            def refused() -> bool:
-                with suppress(client.RefusedError):
-                    try:
-                        client.ask(read(site), "GET", "/plan")
-                    except OutcomeUnknownError as error:
-                        return f"{READERS} connections are open; close some" in str(error)
-                return False
-
-            eventually(refused, within=5, what="a refusal")
+            for _ in range(2):
+                busy = stack.enter_context(socket(AF_UNIX))
+                busy.connect(str(read(site)))
+                busy.sendall(b"GET /history HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert busy.recv(1) == b"H"  # and no more of the answer, which is two megabytes
+            with pytest.raises(OutcomeUnknownError, match="busy: requests are under way on all 2"):
+                client.ask(read(site), "GET", "/plan")
             (route,) = client.ask(site.control, "POST", "/intents", wish())
             assert route["as_wanted"]
 
-    served(tmp_path, ask)
+    served(tmp_path, ask, Access(asks_only=True, connections=2))
 
 
 # --- who may connect -------------------------------------------------------------------------------

@@ -62,7 +62,10 @@ realservers = ["127.0.0.1:PORT"]
 
 
 def test_a_look_has_its_descriptors(tmp_path: Path) -> None:
-    """Idle connections, however many, leave what a look takes: realservers are looked at as before."""
+    """Idle connections, however many, leave what a look takes: realservers are looked at as before.
+
+    And the one that is idle longest makes room for who asks.
+    """
     with socket.create_server(("127.0.0.1", 0)) as realserver, ExitStack() as stack:
         more = CHECKS.replace("PORT", str(realserver.getsockname()[1]))
         it = stack.enter_context(spawned(tmp_path, more))
@@ -73,8 +76,8 @@ def test_a_look_has_its_descriptors(tmp_path: Path) -> None:
         for _ in range(100):
             idle = stack.enter_context(socket.socket(socket.AF_UNIX))
             idle.connect(str(it.socket))
-        with pytest.raises(OutcomeUnknownError, match="too few descriptors are left"):
-            client.ask(it.socket, "GET", "/history")
+        assert client.ask(it.socket, "GET", "/history") == []
+        assert open_now(it) < limit - 30
         for _ in range(10):
             realserver.accept()[0].close()
         assert "Too many open files" not in it.log
