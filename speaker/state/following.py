@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ class FollowingStore(Store):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, in_memory_copy=True)
+        self._path = path
+        self._reads = threading.Lock()
         self._followed = IntentReader()
         self._last = Intents()
 

@@ -26,7 +26,8 @@ from policy.intent import Intent, Mode
 from speaker.api import HistoryEntry
 from speaker.state.database import _STEPS, MAX_SIZE
 from speaker.state.following import FollowingStore
-from speaker.state.store import HISTORY_ROWS, News, Owned, Store, StoreError
+from speaker.state.remembered import HISTORY_ROWS
+from speaker.state.store import News, Owned, Store, StoreError
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def test_killed_in_the_middle(path: Path) -> None:
         path,
         """
         store.set_intents({first: Intent(Mode.DRAINED, "alice", 0.0)})
-        store._for_writing(1.0).execute("BEGIN IMMEDIATE")
-        store._for_writing(1.0).execute("DELETE FROM intent")
+        store._connections.for_writing(1.0).execute("BEGIN IMMEDIATE")
+        store._connections.for_writing(1.0).execute("DELETE FROM intent")
         """,
     )
     survivor = again(path)
@@ -131,7 +132,7 @@ def test_killed_in_the_middle(path: Path) -> None:
 
 def test_durable(store: Store) -> None:
     """A commit is on the disk, and its journal's directory entry too, before it returns."""
-    assert store._for_writing(1.0).execute("PRAGMA synchronous").fetchone() == (3,)
+    assert store._connections.for_writing(1.0).execute("PRAGMA synchronous").fetchone() == (3,)
 
 
 def test_restored_is_forgiven(store: Store) -> None:
@@ -207,14 +208,14 @@ def test_while_another_reads(store: Store, path: Path) -> None:
 
 def test_a_full_disk(store: Store) -> None:
     """A write for which there is no room fails as a whole, and says why."""
-    (pages,) = store._for_writing(1.0).execute("PRAGMA page_count").fetchone()
-    store._for_writing(1.0).execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = store._connections.for_writing(1.0).execute("PRAGMA page_count").fetchone()
+    store._connections.for_writing(1.0).execute(f"PRAGMA max_page_count = {pages}")
     many = [HistoryEntry(1.0, str(FIRST), "announced", "x" * 200)] * 1000
     store.own([FIRST])
     with pytest.raises(StoreError, match="full; make room"):
         store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert store.load().owned == {FIRST: Owned()}
-    store._for_writing(1.0).execute("PRAGMA max_page_count = 100000")
+    store._connections.for_writing(1.0).execute("PRAGMA max_page_count = 100000")
     store.record(News(owned={FIRST: Owned("route", up=True)}, history=many))
     assert len(store.history([], limit=2000)) == 1000
 
@@ -231,7 +232,7 @@ def test_all_or_none(store: Store) -> None:
     store.own([FIRST, SECOND])
     store.set_intents({FIRST: FORCED})
     before = store.history([])
-    db = store._for_writing(1.0)
+    db = store._connections.for_writing(1.0)
     db.set_authorizer(None)
     db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON history WHEN NEW.prefix = '192.0.2.2/32' "
@@ -242,7 +243,7 @@ def test_all_or_none(store: Store) -> None:
     assert store.intents().of == {FIRST: FORCED}
     assert store.history([]) == before
     assert store.load().owned == {FIRST: Owned(), SECOND: Owned()}
-    store._for_writing(1.0).execute("DROP TRIGGER full")
+    store._connections.for_writing(1.0).execute("DROP TRIGGER full")
     store.set_intents({SECOND: DRAINED}, up=[FIRST])
     assert store.intents().of.keys() == {FIRST, SECOND}
     assert store.load().owned == {FIRST: Owned(up=True), SECOND: Owned()}
@@ -484,7 +485,7 @@ def test_damaged_where_sqlite_quotes_it(path: Path, store: Store) -> None:
         Store(path).load()
 
 
-@pytest.mark.parametrize("rehearse", [False, True])
+@pytest.mark.parametrize("in_memory_copy", [False, True])
 def test_a_huge_file(path: Path, store: Store, *, in_memory_copy: bool) -> None:
     """A file of which operators, who may write it, made one that takes all memory is not read."""
     store.close()
@@ -584,10 +585,10 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
 
 def test_of_a_newer_program(path: Path, store: Store) -> None:
     """A file of another version is refused, with what to do, and left as it is."""
-    store._for_writing(1.0).execute("PRAGMA user_version = 99")
+    store._connections.for_writing(1.0).execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="has version 99, this program knows 2; use the newer"):
         Store(path).load()
-    assert store._for_writing(1.0).execute("PRAGMA user_version").fetchone() == (99,)
+    assert store._connections.for_writing(1.0).execute("PRAGMA user_version").fetchone() == (99,)
 
 
 def test_of_an_older_program(path: Path) -> None:
@@ -674,7 +675,7 @@ def test_a_directory_that_can_not_be_searched(tmp_path: Path) -> None:
 def test_opened_while_it_was_read_only(store: Store, path: Path) -> None:
     """A file that could only be read when it was opened to be written is opened again for the next write."""
     late = Store(path)
-    late._writer = sqlite3.connect(
+    late._connections._writer = sqlite3.connect(
         f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
     with pytest.raises(StoreError, match="readonly database"):
@@ -707,7 +708,7 @@ def test_mode(path: Path) -> None:
 def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) -> None:
     """It may have been a drain: what it names is held drained, and others are as they are."""
     store.set_intents({SECOND: FORCED})
-    store._for_writing(1.0).execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
+    store._connections.for_writing(1.0).execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
     for found in (store.intents(), store.load().intents):
         assert found.of[SECOND] == FORCED
         assert found.of[FIRST].mode is Mode.DRAINED
@@ -725,7 +726,7 @@ def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) ->
 
 def test_an_intent_of_nobody_knows_what(store: Store) -> None:
     """A row that names no prefix holds none, stops nothing, and is said."""
-    store._for_writing(1.0).execute(
+    store._connections.for_writing(1.0).execute(
         "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0)"
     )
     store.set_intents({FIRST: DRAINED})
@@ -750,7 +751,7 @@ def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -
     store.record(News(health={FIRST: {WEB: ServiceMemory(State.UP)}}))
     before = store.load()
     assert not before.faults
-    store._for_writing(1.0).execute(f"INSERT INTO {table} VALUES ({rest})")
+    store._connections.for_writing(1.0).execute(f"INSERT INTO {table} VALUES ({rest})")
     found = store.load()
     (fault,) = found.faults
     assert fault.startswith(f"a row of table {table} is ignored: ")
@@ -764,7 +765,7 @@ def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -
 @pytest.mark.parametrize("table", ["intent", "owned", "health", "damping"])
 def test_no_table(store: Store, path: Path, table: str) -> None:
     """A file that lacks a table can't be read: no drain is forgotten over it."""
-    store._for_writing(1.0).execute(f"DROP TABLE {table}")
+    store._connections.for_writing(1.0).execute(f"DROP TABLE {table}")
     with pytest.raises(StoreError, match=str(path)):
         store.load()
 
@@ -785,7 +786,7 @@ def test_a_caller_that_was_cancelled(store: Store) -> None:
     """A write whose caller has gone ends before the next one begins; neither is lost."""
 
     async def main() -> None:
-        with closing(sqlite3.connect(store._path, isolation_level=None)) as holder:
+        with closing(sqlite3.connect(store._connections.path, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             first = asyncio.create_task(asyncio.to_thread(store.own, [FIRST]))
             await asyncio.sleep(0.05)

@@ -1,0 +1,153 @@
+"""The state file's connections: one that writes and one that reads, each used by one thread at a time.
+
+A file that could not be opened is tried again by the next use. Once there was a file, no other one is
+made in its place, or read: that would have no drain.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from speaker.state.database import (
+    BUSY,
+    BUSY_READING,
+    Identity,
+    access,
+    copy,
+    identity,
+    is_newest,
+    is_read_only,
+    make,
+    moved,
+    opened,
+    reading,
+    transaction,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Connections:
+    """Opens the file where it is not open yet, and makes it where there is none.
+
+    Args:
+        path: the file.
+        in_memory: work on a copy in memory; the file stays as it is, or is not made.
+    """
+
+    def __init__(self, path: Path, *, in_memory: bool) -> None:
+        self.path = path
+        self.in_memory = in_memory
+        self._writes = threading.RLock()
+        self._reads = self._writes if in_memory else threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._was_there = False
+        self._identity: Identity | None = None
+
+    def for_writing(self, wait: float) -> sqlite3.Connection:
+        """Return the connection that writes.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
+        """
+        if self._writer is None:
+            if self.in_memory:
+                self._writer = copy(self.path, wait)
+            else:
+                self._make()
+                self._writer = opened(self.path, wait)
+                self.check_identity()
+        self._writer.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
+        return self._writer
+
+    def for_reading(self, wait: float) -> sqlite3.Connection:
+        """Return the connection that reads: one that waits to write would let no other read."""
+        if self.in_memory:
+            return self.for_writing(wait)
+        if self._reader is None:
+            self._make()
+            reader = reading(self.path, wait)
+            try:
+                if not is_newest(reader):
+                    with self._writes:
+                        self.for_writing(wait)
+                self.check_identity()
+            except BaseException:
+                reader.close()
+                raise
+            self._reader = reader
+        self._reader.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
+        return self._reader
+
+    def _make(self) -> None:
+        if self._was_there:
+            if identity(self.path) is None:
+                raise moved(self.path)
+            return
+        make(self.path)
+        self._was_there = True
+
+    def check_identity(self) -> None:
+        """Note which file was opened, or refuse one that is another than was opened before."""
+        found = identity(self.path)
+        if self._identity is None:
+            self._identity = found
+        if found is None or found != self._identity:
+            raise moved(self.path)
+
+    @contextmanager
+    def writing(self, wait: float = BUSY) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction: a thread whose caller was cancelled is waited for."""
+        with self._writes, access(self.path, self._identity):
+            db = self.for_writing(wait)
+            try:
+                with transaction(db):
+                    yield db
+            except sqlite3.Error as error:
+                if is_read_only(error):  # for as long as it is open, whatever becomes of the file
+                    db.close()
+                    self._writer = None
+                raise
+
+    @contextmanager
+    def reading(self, wait: float) -> Iterator[sqlite3.Connection]:
+        """Read, as the file is now.
+
+        Args:
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._reads, access(self.path, self._identity):
+            yield self.for_reading(wait)
+
+    @contextmanager
+    def aside(self) -> Iterator[sqlite3.Connection]:
+        """Read by a connection of its own: it may take long, and a turn must not wait for it."""
+        if self.in_memory:
+            with self._reads, access(self.path, self._identity):
+                db = self.for_reading(BUSY_READING)
+                with transaction(db, "DEFERRED"):
+                    yield db
+            return
+        with self._reads, access(self.path, self._identity):
+            self.for_reading(BUSY_READING)  # which makes the file where there is none
+        with (
+            access(self.path, self._identity),
+            closing(reading(self.path, BUSY_READING)) as db,
+            transaction(db, "DEFERRED"),
+        ):
+            yield db
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._reads, access(self.path, self._identity):
+            if self._reader is not None:
+                self._reader.close()
+        with self._writes, access(self.path, self._identity):
+            if self._writer is not None:
+                self._writer.close()
