@@ -20,6 +20,7 @@ from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
 from speaker.runtime.reloads import ReloadOutcome, Reloads
+from speaker.runtime.signals import heeded
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
 from speaker.supervision.threads import Threads, share_interpreter
@@ -135,31 +136,33 @@ class ReconcilerService:
         loop.set_default_executor(Threads())
         share_interpreter()
         stop = asyncio.Event()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reloads.request)
-        if sentinel is not None:
-            sentinel.start()
-        own, others = self._keep(self.parts()), self._keep(self._parts)
-        waits = [loop.create_task(event.wait()) for event in (stop, *ends)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if sentinel is not None:
-            sentinel.ending()
-            for number in (*SIGNALS, signal.SIGHUP):  # a second one has nothing to add
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)
-        for wait in waits:
-            wait.cancel()
-        await _end(own)
-        if self._reconciler is not None:
-            try:
-                await self._on_shutdown(self._reconciler)
-            except SpeakerError as error:
-                log.error("at shutdown: %s", error)  # noqa: TRY400 - it says what to do
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PARTING):
-                    await self._reconciler.record()
-        await _end(others)
+        calls = {**dict.fromkeys(SIGNALS, stop.set), signal.SIGHUP: self._reloads.request}
+        with heeded(calls) as signals:
+            if sentinel is not None:
+                sentinel.start()
+            own, others = self._keep(self.parts()), self._keep(self._parts)
+            waits = [loop.create_task(event.wait()) for event in (stop, *ends)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if sentinel is not None:
+                sentinel.ending()
+                signals.ignore()  # a second one has nothing to add
+            for wait in waits:
+                wait.cancel()
+            await _end(own)
+            await self._shut_down()
+            await _end(others)
+
+    async def _shut_down(self) -> None:
+        """Leave the daemon in order, and record what is to be kept."""
+        if self._reconciler is None:
+            return
+        try:
+            await self._on_shutdown(self._reconciler)
+        except SpeakerError as error:
+            log.error("at shutdown: %s", error)  # noqa: TRY400 - it says what to do
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING):
+                await self._reconciler.record()
 
     def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
         return [

@@ -19,6 +19,7 @@ from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble, bgpd
+from speaker.runtime.signals import heeded
 from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
@@ -242,11 +243,14 @@ def stay(path: Path, config: Config) -> None:
 
 
 async def _stay(path: Path, config: Config) -> None:
-    loop = asyncio.get_running_loop()
     stop, reload = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    calls = {**dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop.set), signal.SIGHUP: reload.set}
+    with heeded(calls) as signals:
+        await _compare(path, config, stop, reload)
+        signals.ignore()
+
+
+async def _compare(path: Path, config: Config, stop: asyncio.Event, reload: asyncio.Event) -> None:
     run = await asyncio.to_thread(_Run, config)
     log.warning(
         "started: dc %s, %d prefixes; nothing is written",
