@@ -116,8 +116,7 @@ def services(
                 Finding(
                     Code.IPVS_MISSING,
                     f"{vip.name} {address.prefix}",
-                    f"IPVS has no {', '.join(map(str, lacking)) or 'service'} on it, so that it is "
-                    "not announced here",
+                    f"IPVS has no {', '.join(map(str, lacking)) or 'service'} on it, so it is not announced here",
                     "add it to keepalived, or correct the VIP in vip.toml",
                 )
             )

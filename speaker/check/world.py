@@ -55,7 +55,7 @@ def dns(config: Config, resolver: Resolver) -> Report:
                 Finding(
                     Code.DNS_MISSING,
                     name,
-                    f"DNS can't tell its addresses: {answer}",
+                    f"DNS does not give its addresses: {answer}",
                     "correct it in DNS, or its name in vip.toml",
                 )
             )

@@ -92,8 +92,15 @@ _OPTIONS = (
         "DC",
         repeats=True,
     ),
-    _Option("--frr", ("compare",), "take FILE for frr's if it does not tell", alone=False),
-    _Option("--quagga", ("compare",), "take FILE for quagga's if it does not tell", alone=False),
+    _Option(
+        "--frr", ("compare",), "read FILE as frr's if it does not show whose it is", alone=False
+    ),
+    _Option(
+        "--quagga",
+        ("compare",),
+        "read FILE as quagga's if it does not show whose it is",
+        alone=False,
+    ),
 )
 
 

@@ -45,7 +45,7 @@ class StateFile:
         self._why = why
         self._takes_effect = takes_effect or (
             f"takes effect within {config.settings.interval:g} s where a vip_watchdog runs with its "
-            "configuration, else when one does, as its log tells"
+            "configuration, else when one starts with it: see its log"
         )
 
     @contextmanager

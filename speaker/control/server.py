@@ -56,7 +56,7 @@ async def serve(
         reload: see `Control`.
     """
     subject, lost = (
-        ("read", "those who may only ask can't reach this watchdog")
+        ("read", "users of the read-only socket can't reach this watchdog")
         if access.asks_only
         else ("control", "vip_mgmt can't reach this watchdog")
     )

@@ -129,7 +129,7 @@ def _give(path: Path, group: str) -> None:
     except PermissionError as error:
         raise ControlError(
             f"control: {path}: {name_of(os.geteuid())} may not give it to group {group}; it must be a member, "
-            'and its unit have SystemCallFilter=@chown: see "Who may do what" in docs/exabgp.md'
+            'and its unit needs SystemCallFilter=@chown: see "Who may do what" in docs/exabgp.md'
         ) from error
 
 

@@ -64,7 +64,7 @@ def _check(directory: Path, found: os.stat_result) -> None:
     if found.st_uid == 0 and found.st_mode & writers and not found.st_mode & stat.S_ISVTX:
         raise DirectoryError(
             f"{directory}: root's, and mode {stat.S_IMODE(found.st_mode):04o} lets others write; "
-            "give it to the user that the daemon runs as: chown USER it"
+            "chown it to the user that the daemon runs as"
         )
 
 

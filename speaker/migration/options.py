@@ -55,7 +55,9 @@ def _parser() -> _Parser:
         "files", nargs="+", metavar="DC=FILE", help="a data centre, and its bgpd.conf or frr.conf"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
-    parser.add_argument("--name", action="append", default=[], help="a VIP's name, asked of DNS")
+    parser.add_argument(
+        "--name", action="append", default=[], help="a VIP's name, looked up in DNS"
+    )
     parser.add_argument("--dns", action="store_true", help="ask DNS for the addresses' names")
     parser.add_argument(
         "--local",
@@ -69,7 +71,7 @@ def _parser() -> _Parser:
         action="append",
         default=[],
         metavar="DC",
-        help="this machine is there: take the address that it would connect from",
+        help="this machine is in DC: use the address that it would connect from",
     )
     for each in Dialect:
         parser.add_argument(
@@ -78,11 +80,13 @@ def _parser() -> _Parser:
             default=[],
             nargs="?",
             metavar="DC",
-            help=f"files that do not tell are {each.brand}'s; with =DC that data centre's",
+            help=f"read files as {each.brand}'s where they do not show it; with =DC that data centre's",
         )
     parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
     parser.add_argument(
-        "--exabgp", metavar="PROGRAM", help="what validates its files, if not the one beside this"
+        "--exabgp",
+        metavar="PROGRAM",
+        help="validates exabgp.conf; default: the one beside vip_mgmt",
     )
     parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
     parser.add_argument("--force", action="store_true", help="overwrite files")

@@ -28,8 +28,8 @@ SEED, MOMENTS = 5, 2
 PROMPTLY = 10.0
 """Seconds that ExaBGP may take to stop, however slow the machine is."""
 TAKEN = (
-    "takes effect within 0.1 s where a vip_watchdog runs with its configuration, else when one does, "
-    "as its log tells"
+    "takes effect within 0.1 s where a vip_watchdog runs with its configuration, else when one "
+    "starts with it: see its log"
 )
 A_WHILE = 0.3
 """Several cycles of the watchdog, in seconds."""

@@ -607,8 +607,8 @@ def test_status_of_two_sessions_to_one_address(run: Run) -> None:
 
 
 TAKEN = (
-    "takes effect within 1 s where a vip_watchdog runs with its configuration, else when one does, as "
-    "its log tells"
+    "takes effect within 1 s where a vip_watchdog runs with its configuration, else when one starts "
+    "with it: see its log"
 )
 
 

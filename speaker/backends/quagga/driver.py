@@ -112,7 +112,7 @@ class QuaggaBackend:
                         )
                         + f"; the profile wants one clause, permit 10, with {list(wanted.sets)}"
                     )
-        unknown = "no profile that bgpd was given route-maps for has its attributes"
+        unknown = "no profile with a route-map has its attributes"
         return {
             change.prefix: reasons.get(change.route.attributes, unknown)
             for change in changes

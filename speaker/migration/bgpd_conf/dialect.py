@@ -57,15 +57,15 @@ def decide(file: str, found: Sequence[Statement], said: Dialect | None) -> Taken
         against = next((each for each in evidence if each.proof and each.dialect is not said), None)
         if against is not None:
             raise MigrationError(
-                f"{against.what}: {said.brand} refuses it, and --{said} is said; say it of no file "
-                "with such a line"
+                f"{against.what}: {said.brand} refuses it, and --{said} is given; do "
+                "not give it for a file with such a line"
             )
         return Taken(file, said, f"--{said} says so")
     first = {each.dialect: each.what for each in reversed(evidence)}
     match [*first]:
         case []:
             raise MigrationError(
-                f"{file}: nothing in it tells whether it is Quagga's or FRR's, whose defaults differ: "
+                f"{file}: nothing in it shows whether it is Quagga's or FRR's, whose defaults differ: "
                 "use --frr or --quagga"
             )
         case [dialect]:

@@ -62,8 +62,8 @@ _OBSTACLES = {
 _NOT_BESIDE = {"prefix-list": "distribute-list", "distribute-list": "prefix-list"}
 OUT = ("distribute-list", "prefix-list", "filter-list", "route-map", "send-community")
 OF_THE_GROUP = (
-    "Quagga's members of a peer-group are sent what the group is, whatever is said of them; say it "
-    "of the group, or take the neighbour out of it"
+    "Quagga's members of a peer-group are sent what the group is, whatever is set for them; set it "
+    "for the group, or take the neighbour out of it"
 )
 _HARMLESS_CAPABILITIES = frozenset(("dynamic", "software-version", "fqdn", "enhanced-he"))
 

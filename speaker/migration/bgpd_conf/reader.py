@@ -54,7 +54,7 @@ def read(file: str, content: bytes, said: Dialect | None = None) -> Configuratio
     """
     found = statements(file, content)
     if not any(statement.words[:2] == ("router", "bgp") for statement in found):
-        raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and whole?")
+        raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and complete?")
     reader = _Reader(file, decide(file, found, said))
     last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
     last = max(index for index, each in enumerate(found) if each.words not in _LEAVES)
@@ -162,8 +162,8 @@ class _Reader:
                 )
                 if draft.permit != (action == "permit"):
                     raise FatalError(
-                        f"{draft.statement} is there too, in line {draft.statement.line}, and what "
-                        "becomes of its lines depends on the version of bgpd; keep one"
+                        f"{draft.statement} is there too, in line {draft.statement.line}, and how "
+                        "its lines are read depends on the version of bgpd; keep one"
                     )
                 draft.statements.append(statement)
                 return TRANSLATED
@@ -219,7 +219,7 @@ class _Reader:
         router = self._router
         if router.instance is None:
             raise MigrationError(
-                f"{self._file}: has no `router bgp`; is it the right file, and whole?"
+                f"{self._file}: has no `router bgp`; is it the right file, and complete?"
             )
         passes = {key: entries.passes for key, entries in self._lists.found.items()}
         maps = {

@@ -213,7 +213,7 @@ def test_its_mode(tmp_path: Path) -> None:
         ("no-such-group", "group no-such-group does not exist; groupadd --system no-such-group"),
         (
             "daemon",
-            "nobody may not give it to group daemon; it must be a member, and its unit have",
+            "nobody may not give it to group daemon; it must be a member, and its unit needs",
         ),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_group_that_it_cant_have(tmp_path: Path, group: str, said: str) -> Non
             await asyncio.to_thread(eventually, lambda: alarms.texts, within=5, what="a trouble")
             (text,) = alarms.texts
             assert text.startswith(f"read: {path}: group no-such-group does not exist")
-            assert text.endswith("those who may only ask can't reach this watchdog")
+            assert text.endswith("users of the read-only socket can't reach this watchdog")
             service.cancel()
             await asyncio.wait({service})
 

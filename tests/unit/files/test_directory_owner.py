@@ -178,7 +178,7 @@ def test_a_directory_of_roots_that_others_write(
     del name
     os.chown(folder, 0, NOBODY)
     folder.chmod(0o2770)
-    with pytest.raises(SpeakerError, match=r"lets others write; give it to the user"):
+    with pytest.raises(SpeakerError, match=r"lets others write; chown it to the user"):
         use(folder)
     assert not [*folder.iterdir()]
 

@@ -84,7 +84,7 @@ def test_networks() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("hostname a\n", "bgpd.conf: has no `router bgp`; is it the right file, and whole?"),
+        ("hostname a\n", "bgpd.conf: has no `router bgp`; is it the right file, and complete?"),
         (
             BGP + "router bgp 64511\n",
             "bgpd.conf:3: router bgp 64511: router bgp 64699 is there too",
