@@ -104,7 +104,10 @@ def test_each_neighbor(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["dc1=10.1.8.250", "dc1=10.1.8.251"], "dc1 has 10.1.8.250 already: say which session"),
+        (
+            ["dc1=10.1.8.250", "dc1=10.1.8.251"],
+            "dc1 has 10.1.8.250 already: give each session its own",
+        ),
         ([f"dc1:{NEAR}=10.1.8.250", f"dc1:{NEAR}=10.1.8.251"], f"dc1:{NEAR} has 10.1.8.250"),
         (["dc1:10.1.7.1=10.1.7.2"], "dc1:10.1.7.1=10.1.7.2: no neighbor 10.1.7.1"),
         (["dc1:x=10.1.7.2"], "dc1:x=10.1.7.2: 'x'"),
