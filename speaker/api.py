@@ -1,7 +1,7 @@
 """What a watchdog is asked, and what it answers: values, with their JSON on the control socket.
 
 A field of a value is a key of its JSON. `to_json` is all that writes these keys, `from_json` all that
-reads them: it takes what it knows, ignores other keys, and refuses what is of another form. Whoever
+reads them: it takes what it knows, ignores other keys, and refuses what is of another form. A process that
 runs as the watchdog's user is less trusted than root at its terminal; and a watchdog that was
 started long ago may lack the keys that have a default here.
 """
@@ -273,7 +273,7 @@ class Reloaded(Value):
 
 
 class Operations(Protocol):
-    """What can be asked about this data centre's VIPs, and for them; whoever answers.
+    """What can be asked about this data centre's VIPs, and for them, by whichever process answers.
 
     All of them raise SpeakerError where there is no answer.
     """

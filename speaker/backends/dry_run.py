@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class DryRun:
     """Another backend, which is read and never written to. It is a `Backend` itself.
 
-    What it announces is what the daemon announces with the collected changes on top, so whoever
-    decides goes on as if they had been made. A change is dropped once the daemon is found to be so
+    What it announces is what the daemon announces with the collected changes on top, so the
+    reconciler goes on as if they had been made. A change is dropped once the daemon is found to be so
     by itself: those that are left are where the two disagree.
 
     Args:

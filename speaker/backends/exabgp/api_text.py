@@ -201,7 +201,7 @@ class Listing:
 def parse_listing(lines: Sequence[str], last: Listing | None = None) -> Listing:
     """Parse the answer to `show adj-rib out extensive`.
 
-    A route with attributes that we never send comes as its text, so that it equals none of ours.
+    A route with attributes that we never send comes as its text, so that it never equals our own.
     Families other than IPv4 and IPv6 unicast are passed over.
 
     Args:
