@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.tools.fuzz.__main__ import main
 from tests.tools.fuzz.look import look
 from tests.tools.fuzz.parsers import KEPT, Parser, all_parsers
 from tests.tools.fuzz.rule import SECONDS, hold
@@ -50,6 +51,26 @@ def test_a_fault_is_found() -> None:
     found = look(parser_of(read), 60, 1)
     assert found.broken_by == b"[]"
     assert "KeyError" in found.how
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--help"], 0, "usage: ./dev fuzz [-h] [SECONDS] [PARSER"),
+        (["x"], 2, "argument SECONDS: invalid number of seconds value: 'x'"),
+        (["-1"], 2, "SECONDS: invalid"),
+        (["nan"], 2, "SECONDS: invalid"),
+        (["1", "dns", "nosuch"], 2, "PARSER: nosuch: not known; one of vip_toml, "),
+    ],
+)
+def test_arguments(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, said: str
+) -> None:
+    """Whoever asks how it is used is told, and so is who uses it otherwise."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == status
+    assert said in "".join(capsys.readouterr())
 
 
 def test_what_takes_too_long_is_found() -> None:

@@ -7,7 +7,9 @@ tests/tools/fuzz/kept/PARSER/, tests/unit/test_fuzz.py tries it for ever.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import math
 import multiprocessing
 import os
 import secrets
@@ -28,8 +30,8 @@ KEPT = Path("tests/tools/fuzz/kept")
 
 def main(arguments: list[str]) -> int:
     """Look, say what was found, and return the exit status: 1 where something was."""
-    seconds = float(arguments[0]) if arguments else 60.0
-    names = arguments[1:] or [*all_parsers()]
+    asked = _asked(arguments)
+    seconds, names = asked.seconds, asked.parsers
     processes = max(1, os.cpu_count() or 1)
     share = seconds * min(processes, len(names)) / len(names)
     number = secrets.randbits(32)
@@ -46,6 +48,34 @@ def main(arguments: list[str]) -> int:
                 _tell(found, found.broken_by)
     print(f"{len(names) - broken} passed, {broken} failed")
     return 1 if broken else 0
+
+
+def _asked(arguments: list[str]) -> argparse.Namespace:
+    known = [*all_parsers()]
+    usage = argparse.ArgumentParser(
+        "./dev fuzz",
+        description="Look for inputs that break a parser of outside text.",
+        epilog="PARSERS: " + ", ".join(known),
+    )
+    usage.add_argument(
+        "seconds", metavar="SECONDS", nargs="?", default=60.0, type=_seconds, help="in all (60)"
+    )
+    usage.add_argument("parsers", metavar="PARSER", nargs="*", help="which ones (all)")
+    asked = usage.parse_args(arguments)
+    if unknown := [name for name in asked.parsers if name not in known]:
+        usage.error(f"PARSER: {unknown[0]}: not known; one of {', '.join(known)}")
+    asked.parsers = asked.parsers or known
+    return asked
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # for the error
 
 
 def _tell(found: Look, data: bytes) -> None:
