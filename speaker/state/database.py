@@ -242,12 +242,15 @@ _READ_ONLY = "it, its directory or its file system is read-only for this user; n
 _FULL = "make room on its file system (df), or in the quota of its owner"
 _HELD = "another program holds it, such as a backup: stop it"
 _LOST = "put a copy of it back, or move it away and drain again what it had as drained"
+_FOREIGN = f"it has a table, a view or a trigger that this program does not make; {_LOST}"
 _REMEDIES = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: _LOST,
-    sqlite3.SQLITE_AUTH: f"it has a view or a trigger, and this program makes none; {_LOST}",
+    sqlite3.SQLITE_AUTH: _FOREIGN,
+    sqlite3.SQLITE_ERROR: _FOREIGN,  # it lacks one, or a view there calls what no view may call
+    sqlite3.SQLITE_CONSTRAINT: _FOREIGN,
     sqlite3.SQLITE_CORRUPT: _LOST,
     sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
     sqlite3.SQLITE_FULL: _FULL,
