@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict
+from pydantic import ConfigDict, Field, PlainValidator, Strict
 
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
@@ -42,7 +42,7 @@ def _prefix(text: object) -> Prefix:
 
 
 _Prefixes = Annotated[
-    tuple[Annotated[Prefix, BeforeValidator(_prefix)], ...], Field(max_length=MAX_PREFIXES)
+    tuple[Annotated[Prefix, PlainValidator(_prefix)], ...], Field(max_length=MAX_PREFIXES)
 ]
 
 

@@ -53,11 +53,12 @@ async def apply_intent(
     clock = reconciler.clock
     within = WITHIN + WITHIN_EACH * len(prefixes)
     end = clock.steady() + within
-    before = status.announced(reconciler, prefixes)
     # A caller that hangs up must not leave it half done.
     recording = asyncio.ensure_future(reconciler.record_intents(intents))
     carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
     carrying.add_done_callback(_say_what_failed)
+    await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer
+    before = status.announced(reconciler, prefixes)
     was = _in_words(await asyncio.shield(recording))
     await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
     if carrying.done():

@@ -131,9 +131,9 @@ class Store:
         ]
         with self._connections.writing(wait) as db:
             known = self._rows.read(db.execute(INTENTS).fetchall())
-            names = [str(prefix) for prefix in intents]
-            names += [name for prefix in intents for name in known.rows.get(prefix, ())]
             before = {p: known.of[p] for p in intents if p in known.of}
+            names = [str(prefix) for prefix in before]  # the others have no row
+            names += [name for prefix in before for name in known.rows.get(prefix, ())]
             replaced = {p: was for p, was in before.items() if was.in_force(intents[p].since)}
             _add_history(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
             db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])

@@ -23,6 +23,7 @@ from speaker.api import (
     outcomes_from_json,
 )
 from speaker.json_value import FormError, Value
+from tests.support.lab.growth import SIZE, counting
 from tests.unit.test_vip_mgmt import V4, V6, state
 
 if TYPE_CHECKING:
@@ -160,3 +161,17 @@ def test_no_request(request_: bytes, where: str) -> None:
     with pytest.raises(FormError) as refused:
         IntentRequest.from_text(request_)
     assert str(refused.value).startswith(where)
+
+
+def test_a_prefix_is_checked_once() -> None:
+    """A request for many prefixes parses each, and nothing checks again what was parsed."""
+
+    def calls(count: int) -> int:
+        prefixes = [f"198.18.{number // 256}.{number % 256}/32" for number in range(count)]
+        text = json.dumps({"mode": "drained", "prefixes": prefixes}).encode()
+        IntentRequest.from_text(text)  # so that no parsing is counted
+        with counting() as work:
+            IntentRequest.from_text(text)
+        return work.calls
+
+    assert calls(2 * SIZE) - calls(SIZE) <= 3 * SIZE
