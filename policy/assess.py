@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from policy.cases import Case, Judged
     from policy.damping import Damping
-    from policy.guard import GuardRule
+    from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix, Route
@@ -112,16 +112,7 @@ def assess(
     )
     before = memory.last if memory.last and memory.last.cases is memory.cases else None
     last = judge_all(inputs, memory.health, before, now)
-    gone = [decision for decision in last.decisions.values() if decision.route is None]
-    restrained = restrain(
-        guard,
-        gone,
-        announced,
-        lambda prefix: assignments[prefix].route,
-        lambda prefix: assignments[prefix].vip.name if prefix in assignments else None,
-        memory.guard,
-        now,
-    )
+    restrained = _restrained(guard, assignments, last.decisions, announced, memory.guard, now)
     decisions = {**last.decisions, **{each.prefix: each for each in restrained.decisions}}
     deadlines = (*last.dues.values(), restrained.look_again)
     return Assessment(
@@ -136,6 +127,26 @@ def assess(
             last,
         ),
         min((when for when in deadlines if when is not None), default=None),
+    )
+
+
+def _restrained(
+    guard: GuardRule,
+    assignments: Mapping[Prefix, Assignment],
+    decisions: Mapping[Prefix, Decision],
+    announced: Collection[Prefix],
+    memory: GuardMemory,
+    now: float,
+) -> Restrained:
+    """Restrain what would be withdrawn."""
+    return restrain(
+        guard,
+        [decision for decision in decisions.values() if decision.route is None],
+        announced,
+        lambda prefix: assignments[prefix].route,
+        lambda prefix: assignments[prefix].vip.name if prefix in assignments else None,
+        memory,
+        now,
     )
 
 

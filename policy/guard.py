@@ -108,19 +108,29 @@ def restrain(
         f"{rule.max_withdraw:.0%}; must stay bad for {rule.confirm:g}s; "
     )
     return Restrained(
-        tuple(
-            replace(
-                decision,
-                route=route_of(decision.prefix),
-                cause=Cause.GUARD,
-                reason=reason + decision.reason,
-            )
-            if decision.prefix in held
-            else decision
-            for decision in decisions
-        ),
+        _holding(decisions, held, route_of, reason),
         GuardMemory(since, recent),
         min(when + rule.confirm for when in (*map(since.__getitem__, held), *recent.values())),
+    )
+
+
+def _holding(
+    decisions: Sequence[Decision],
+    held: Collection[Prefix],
+    route_of: Callable[[Prefix], Route],
+    reason: str,
+) -> tuple[Decision, ...]:
+    """Return the decisions with those announced that are held."""
+    return tuple(
+        replace(
+            decision,
+            route=route_of(decision.prefix),
+            cause=Cause.GUARD,
+            reason=reason + decision.reason,
+        )
+        if decision.prefix in held
+        else decision
+        for decision in decisions
     )
 
 

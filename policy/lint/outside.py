@@ -84,17 +84,6 @@ def services(
     by_address: dict[IpAddress, set[Service]] = defaultdict(set)
     for at, service in found:
         by_address[at].add(service)
-    extra = [
-        Finding(
-            Code.IPVS_EXTRA,
-            str(at),
-            f"IPVS balances {', '.join(map(str, sorted(have)))} on it and no VIP has it, so "
-            "no data centre announces it",
-            "add it to a VIP in vip.toml, or remove it from keepalived",
-        )
-        for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))
-        if topology.home(at) is None
-    ]
     marked = {
         version: {Service(FWMARK, mark) for mark, of in marks.items() if {version, None} & {*of}}
         for version in (4, 6)
@@ -120,4 +109,21 @@ def services(
                     "add it to keepalived, or correct the VIP in vip.toml",
                 )
             )
-    return (*extra, *missing)
+    return (*_extra(topology, by_address), *missing)
+
+
+def _extra(
+    topology: Topology, by_address: Mapping[IpAddress, Collection[Service]]
+) -> list[Finding]:
+    """Return what IPVS has on addresses of no VIP."""
+    return [
+        Finding(
+            Code.IPVS_EXTRA,
+            str(at),
+            f"IPVS balances {', '.join(map(str, sorted(have)))} on it and no VIP has it, so "
+            "no data centre announces it",
+            "add it to a VIP in vip.toml, or remove it from keepalived",
+        )
+        for at, have in sorted(by_address.items(), key=lambda item: (item[0].version, int(item[0])))
+        if topology.home(at) is None
+    ]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from policy.topology import Topology
     from speaker.config.render_tables import Keys
-    from speaker.config.settings import Backend, NextHop
+    from speaker.config.settings import Backend, NextHop, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,40 @@ def render(
     text = TomlText()
     text.comment(comments.head)
     text.table(["node"], render_tables.node(settings, default), comments.node)
-    keys: Keys
+    _data_centres(text, topology, hops, comments)
+    text.table(["policy"], render_tables.policy(ranks, settings, default), comments.policy)
+    for profile in render_tables.profiles(topology, ranks):
+        comment = comments.profiles.get(profile.name, "")
+        text.table(["profile", profile.name], render_tables.profile(profile), comment)
+    _health(text, settings, default, health)
+    for vip in topology.vips:
+        keys: Keys = {
+            **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
+            "ranks": render_tables.unless([p.name for p in ranks], [p.name for p in vip.ranks]),
+            "health": render_tables.differing(healths[vip.name], health) or None,
+            "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
+        }
+        text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
+    text.table(["backend", "exabgp"], render_tables.exabgp(settings))
+    text.table(["backend", "quagga"], render_tables.quagga(settings, default))
+    return str(text)
+
+
+def _data_centres(
+    text: TomlText, topology: Topology, hops: Mapping[str, NextHop], comments: Comments
+) -> None:
     for dc in topology.dcs:
         hop = hops.get(dc.name)
-        keys = {
+        keys: Keys = {
             "asn": dc.asn,
             "weight": render_tables.unless(1, dc.weight),
             "next_hop": None if hop is None else render_tables.next_hop(hop),
         }
         text.table(["dc", dc.name], keys, comments.dcs.get(dc.name, ""))
-    text.table(["policy"], render_tables.policy(ranks, settings, default), comments.policy)
-    for profile in render_tables.profiles(topology, ranks):
-        comment = comments.profiles.get(profile.name, "")
-        text.table(["profile", profile.name], render_tables.profile(profile), comment)
+
+
+def _health(text: TomlText, settings: Settings, default: Settings, health: Keys) -> None:
+    """Write `[health]`: what most VIPs have."""
     text.table(
         ["health"],
         {
@@ -120,14 +141,3 @@ def render(
             "keepalived_conf": settings.keepalived_conf,
         },
     )
-    for vip in topology.vips:
-        keys = {
-            **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
-            "ranks": render_tables.unless([p.name for p in ranks], [p.name for p in vip.ranks]),
-            "health": render_tables.differing(healths[vip.name], health) or None,
-            "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
-        }
-        text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
-    text.table(["backend", "exabgp"], render_tables.exabgp(settings))
-    text.table(["backend", "quagga"], render_tables.quagga(settings, default))
-    return str(text)

@@ -28,6 +28,7 @@ from speaker.errors import SpeakerError
 from speaker.json_value import FormError
 from speaker.reconcile import status
 from speaker.reconcile.intents import apply_intent
+from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import BRIEFLY
 from speaker.reconcile.status import EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
@@ -138,7 +139,9 @@ class Control:
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
 
     async def _status(self, _: web.Request) -> web.Response:
-        await asyncio.gather(self._settle(), self._reconciler.look_at_file())
+        await asyncio.gather(
+            self._settle(), look_at_file(self._reconciler.file, self._reconciler.alarms)
+        )
         now = Snapshot(self._reconciler)
         shown = await in_steps(now.routes())
         head = now.status(shown, routes=()).to_json()

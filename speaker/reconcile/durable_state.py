@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from policy.decide import Decision
     from policy.health import AddressHealth, Service, ServiceMemory
     from policy.route import Prefix
-    from speaker.backends.base import SentTo
     from speaker.clock import Clock
     from speaker.reconcile.daemon_state import DaemonState, Seen
     from speaker.state.store import Remembered, Store
@@ -234,7 +233,9 @@ class DurableState:
             route = "" if decision.route is None else str(decision.route)
             is_new = route != before.route
             # Once it was sent, a session that goes down is no news of the prefix.
-            waiting = (is_new or before.waiting) and bool(route) and _nobody(view.sent.get(prefix))
+            sent = view.sent.get(prefix)
+            is_sent_to_none = sent is not None and not any(sent.values())
+            waiting = (is_new or before.waiting) and bool(route) and is_sent_to_none
             after = Owned(route, prefix in self.were_up, waiting)
             if after == before:
                 continue
@@ -297,8 +298,3 @@ class DurableState:
                 except BaseException:
                     self._news = news | self._news
                     raise
-
-
-def _nobody(sent: SentTo | None) -> bool:
-    """Tell whether it is known that no session was sent a prefix."""
-    return sent is not None and not any(sent.values())

@@ -54,7 +54,7 @@ async def apply_intent(
     within = WITHIN + WITHIN_EACH * len(prefixes)
     end = clock.steady() + within
     # A caller that hangs up must not leave it half done.
-    recording = asyncio.ensure_future(reconciler.record_intents(intents))
+    recording = asyncio.ensure_future(reconciler.operator.record(intents))
     carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
     carrying.add_done_callback(_say_what_failed)
     await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer
@@ -84,7 +84,7 @@ async def carry_out(
         was: the intents that it replaced, in words, by prefix.
     """
     before = status.announced(reconciler, prefixes)
-    await reconciler.carry_out(dict.fromkeys(prefixes, intent))
+    await reconciler.operator.carry_out(dict.fromkeys(prefixes, intent))
     return await _outcomes(reconciler, prefixes, before, was)
 
 
@@ -93,7 +93,7 @@ async def _carry_out_what_is_recorded(
 ) -> None:
     await asyncio.wait({recording})
     if not recording.cancelled() and recording.exception() is None:
-        await reconciler.carry_out(intents, is_noted=True)
+        await reconciler.operator.carry_out(intents, is_noted=True)
 
 
 def _say_what_failed(carrying: asyncio.Future[None]) -> None:

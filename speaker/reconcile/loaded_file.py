@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from speaker.config import ConfigFile
+    from speaker.reconcile.alarms import Alarms
 
 WITHIN = 1.0
 """How long a disk is waited for, in seconds."""
+
+VIP_TOML = "vip.toml"
+"""What an alarm about the configuration's file is called."""
 
 
 class FileState(StrEnum):
@@ -134,3 +138,17 @@ async def _fault_of(load: Callable[[], object]) -> str:
     except SpeakerError as error:
         return str(error)
     return ""
+
+
+async def look_at_file(
+    file: LoadedFile, alarms: Alarms, load: Callable[[], object] | None = None
+) -> None:
+    """Note where vip.toml is not what was loaded of it.
+
+    Args:
+        file: what was loaded.
+        alarms: where to note it.
+        load: tries to load it where it is not, to say why it can't be; None to try nothing now.
+    """
+    await (file.look() if load is None else file.judge(load))
+    alarms.note(VIP_TOML, file.verdict.trouble)

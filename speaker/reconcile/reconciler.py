@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
 from speaker.reconcile.durable_state import DurableState
-from speaker.reconcile.loaded_file import LoadedFile
+from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
 from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
+from speaker.reconcile.operator import Operator
 from speaker.reconcile.scope import scope
 from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from speaker.state.store import Store
 
 log = logging.getLogger(__name__)
-
-VIP_TOML = "vip.toml"
-"""What an alarm about the configuration's file is called."""
-FIRST_LOOK = 5.0
-"""How long an operator's `-a` waits for a first look at health, in seconds."""
 
 
 class Reconciler:
@@ -90,6 +85,15 @@ class Reconciler:
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view = self._applier.view
+        self.operator = Operator(
+            self.durable.intents,
+            self._looked,
+            self.wake,
+            self._decider.is_unknown,
+            lambda at_once: self._in_turn(partial(self._act, at_once=at_once)),
+            lambda: self._in_turn(self._read_back),
+            backend.until_sent,
+        )
         self.file = LoadedFile(None)
         first = scope(config, only)
         self.durable.own_at_once(first.assignments, only)
@@ -143,15 +147,6 @@ class Reconciler:
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
         self._looked.clear()
-
-    async def look_at_file(self, load: Callable[[], object] | None = None) -> None:
-        """Note where vip.toml is not what was loaded of it.
-
-        Args:
-            load: tries to load it where it is not, to say why it can't be; None to try nothing now.
-        """
-        await (self.file.look() if load is None else self.file.judge(load))
-        self.alarms.note(VIP_TOML, self.file.verdict.trouble)
 
     # --- what wakes it ---------------------------------------------------------------------
 
@@ -260,63 +255,9 @@ class Reconciler:
         return self._decider.held_until
 
     @property
-    def old(self) -> str:
-        """Say that what is known of health is old; nothing where it is not."""
-        text = self.pulse.old(self.config.settings.interval)
-        return f"cycle: {text}" if text else ""
-
-    @property
     def assessment(self) -> Assessment | None:
         """What was decided last."""
         return self._decider.assessment
-
-    async def apply_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
-        """Take an operator's intents: record them durably, and carry them out.
-
-        Returns:
-            The intents that were in force until now, and are replaced.
-
-        Raises:
-            StoreError: they could not be recorded; nothing was changed.
-        """
-        replaced = await self.record_intents(intents)
-        await self.carry_out(intents, is_noted=True)
-        return replaced
-
-    async def record_intents(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
-        """Record an operator's intents durably. See `apply_intents`."""
-        restored = [prefix for prefix, intent in intents.items() if intent.restores]
-        await self._look_first(restored)
-        return await self.durable.intents.record(
-            intents, filter(self._decider.is_unknown, restored)
-        )
-
-    async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
-        """Act on intents that are recorded, and read back.
-
-        Args:
-            intents: what an operator wants.
-            is_noted: whether `record_intents` recorded them; else that was done before all was read.
-        """
-        if not is_noted:
-            self.durable.intents.wanted(
-                prefix for prefix, intent in intents.items() if intent.restores
-            )
-        await self._in_turn(partial(self._act, at_once=intents))
-        await self.backend.until_sent(intents)
-        await self._in_turn(self._read_back)
-        await self.backend.until_sent(
-            intents
-        )  # of neighbours that were only now seen to be reported
-
-    async def _look_first(self, restored: Collection[Prefix]) -> None:
-        """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
-        if self._looked.is_set() or not any(map(self._decider.is_unknown, restored)):
-            return
-        self.wake()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK):
-                await self._looked.wait()
 
     async def read_back_if_changed(self) -> None:
         """Read the daemon back if it or a session changed since, so that what is shown is so."""

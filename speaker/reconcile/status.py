@@ -59,7 +59,8 @@ class Snapshot:
         self._failures = dict(view.failures)
         self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
         self._reaches = Reaches(self._peers)
-        self._age, self._old = reconciler.pulse.age, reconciler.old
+        old = reconciler.pulse.old(reconciler.config.settings.interval)
+        self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
         self._file = reconciler.file.verdict
         self._alarms = reconciler.alarms.texts
 

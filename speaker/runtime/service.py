@@ -16,6 +16,7 @@ from speaker.config.fault import Fault
 from speaker.control import server as control
 from speaker.errors import SpeakerError
 from speaker.reconcile.alarms import Alarms
+from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
@@ -216,7 +217,7 @@ class ReconcilerService:
     async def _look_at_file(self, reconciler: Reconciler) -> None:
         """Say where vip.toml is not what was loaded, before a restart shows it."""
         while True:
-            await reconciler.look_at_file(self._load)
+            await look_at_file(reconciler.file, reconciler.alarms, self._load)
             await asyncio.sleep(LOOK_AT_FILE)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -11,17 +11,13 @@ import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from speaker.state.access import Identity, access, identity, is_read_only, moved
 from speaker.state.database import (
     BUSY,
     BUSY_READING,
-    Identity,
-    access,
     copy,
-    identity,
     is_newest,
-    is_read_only,
     make,
-    moved,
     opened,
     reading,
     transaction,
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Connections:
+class FileConnections:
     """Opens the file where it is not open yet, and makes it where there is none.
 
     Args:

@@ -8,8 +8,7 @@ import stat
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from speaker.errors import SpeakerError
-from speaker.files.directory_owner import DirectoryError, as_owner
+from speaker.state.access import LOST, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +50,6 @@ CREATE TABLE damping (
 """,
 )
 SCHEMA_VERSION = len(_STEPS)
-
-
-class StoreError(SpeakerError):
-    """The state file can't be used. Nothing was changed."""
 
 
 def opened(path: Path, wait: float) -> sqlite3.Connection:
@@ -115,7 +110,7 @@ def _check_size(path: Path) -> None:
             f"state: {path}: is not a regular file, and reading it may block; remove it"
         )
     if (size := found.st_size) > MAX_SIZE:
-        raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {_LOST}")
+        raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {LOST}")
 
 
 def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
@@ -217,87 +212,6 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
             for statement in ";".join(_STEPS[version:]).split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-Identity = tuple[int, int]
-
-
-def identity(path: Path) -> Identity | None:
-    """Return what tells a file from another one of its name: device and inode. None for no file."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def is_read_only(error: sqlite3.Error) -> bool:
-    """Tell whether a connection can't write, because its file could only be read when it was opened."""
-    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY)
-
-
-_MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"
-_REMEDY = "its directory must be writable for this user, and node.state names it"
-_READ_ONLY = "it, its directory or its file system is read-only for this user; no intent can be recorded until that is fixed"
-_FULL = "make room on its file system (df), or in the quota of its owner"
-_HELD = "another program holds it, such as a backup: stop it"
-_LOST = "put a copy of it back, or move it away and drain again what it had as drained"
-_FOREIGN = f"it has a table, a view or a trigger that this program does not make; {_LOST}"
-_REMEDIES = {
-    sqlite3.SQLITE_READONLY: _READ_ONLY,
-    sqlite3.SQLITE_BUSY: _HELD,
-    sqlite3.SQLITE_LOCKED: _HELD,
-    sqlite3.SQLITE_NOTADB: _LOST,
-    sqlite3.SQLITE_AUTH: _FOREIGN,
-    sqlite3.SQLITE_ERROR: _FOREIGN,  # it lacks one, or a view there calls what no view may call
-    sqlite3.SQLITE_CONSTRAINT: _FOREIGN,
-    sqlite3.SQLITE_CORRUPT: _LOST,
-    sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
-    sqlite3.SQLITE_FULL: _FULL,
-}
-"""What to do about a fault of the file, by SQLite's code."""
-
-
-def moved(path: Path) -> StoreError:
-    """Return the error of a file that is another one than was opened."""
-    return StoreError(f"state: {path}: {_MOVED}")
-
-
-def _remedy(path: Path, code: int, was: Identity | None) -> str:
-    """Return what to do about a fault.
-
-    SQLite takes a file for moved that it can't look for either, such as in a directory of mode 0.
-    """
-    if code == sqlite3.SQLITE_READONLY_DBMOVED and not _is_moved(path, was):
-        return _READ_ONLY
-    return _REMEDIES.get(code) or _REMEDIES.get(code & 0xFF, _REMEDY)
-
-
-def _is_moved(path: Path, was: Identity | None) -> bool:
-    try:
-        return identity(path) != was
-    except OSError:
-        return False
-
-
-@contextmanager
-def access(path: Path, was: Identity | None = None) -> Iterator[None]:
-    """Use the file, as root as its directory's owner; raise what goes wrong as StoreError.
-
-    Args:
-        path: the file.
-        was: which it was when it was opened.
-    """
-    try:
-        with as_owner(path.parent):
-            yield
-    except DirectoryError as error:
-        raise StoreError(f"state: {error}") from error
-    except UnicodeDecodeError as error:  # of what SQLite says, where it quotes a damaged file
-        raise StoreError(f"state: {path}: damaged: {error.reason}; {_LOST}") from error
-    except (sqlite3.Error, OSError) as error:
-        code = getattr(error, "sqlite_errorcode", 0)
-        raise StoreError(f"state: {path}: {error}; {_remedy(path, code, was)}") from error
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from speaker.state.database import BUSY_READING, access, identity, reading
+from speaker.state.access import access, identity
+from speaker.state.database import BUSY_READING, reading
 from speaker.state.rows import INTENTS, IntentReader, Intents
 from speaker.state.store import Store
 

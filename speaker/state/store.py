@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from policy.intent import Mode
 from speaker.api import HistoryEntry
 from speaker.state import rows
-from speaker.state.connections import Connections
-from speaker.state.database import BUSY, BUSY_READING, StoreError, transaction
+from speaker.state.access import StoreError
+from speaker.state.connections import FileConnections
+from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.history import expiry, in_order, told
 from speaker.state.remembered import HISTORY_ROWS, News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
@@ -45,7 +46,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, in_memory_copy: bool = False) -> None:
-        self._connections = Connections(path, in_memory=in_memory_copy)
+        self._connections = FileConnections(path, in_memory=in_memory_copy)
         self._intents = Intents()
         self._intents_version = -1
         self._rows = IntentReader()

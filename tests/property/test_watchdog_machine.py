@@ -168,7 +168,7 @@ class WatchdogMachine(RuleBasedStateMachine):
             self.intents[prefix] = intent
             if intent.restores and self.source.live[prefix] is None:
                 self.certain[prefix] = None
-        self.do(self.reconciler.apply_intents(dict.fromkeys(known, intent)))
+        self.do(self.reconciler.operator.apply(dict.fromkeys(known, intent)))
         routes = status.routes(self.reconciler, known)
         self.disturb()
         if mode is not Mode.DRAINED:
@@ -323,7 +323,7 @@ class WatchdogMachine(RuleBasedStateMachine):
             return
         intent = Intent(Mode.DRAINED, "bob", self.clock.wall())
         self.intents[prefix] = intent
-        self.do(self.reconciler.apply_intents({prefix: intent}))
+        self.do(self.reconciler.operator.apply({prefix: intent}))
         (route,) = status.routes(self.reconciler, [prefix])
         assert route.announced is False, route
         self.drained[prefix] = None

@@ -91,7 +91,7 @@ def restarted(
     async def main() -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(directory, clock=clock) as site:
-            await site.reconciler.apply_intents(
+            await site.reconciler.operator.apply(
                 {SECOND: Intent(Mode.DRAINED, "alice", clock.wall())}
             )
             await site.reconciler.record()
@@ -136,7 +136,7 @@ def test_a_dead_vip_is_withdrawn(tmp_path: Path, way: Way) -> None:
         await asyncio.sleep(3.0)
         assert site.table() == {str(V6)}
         with pytest.raises(StoreError, match=way.remedy):
-            await life.reconciler.apply_intents({V6: Intent(Mode.DRAINED, "alice", 0.0)})
+            await life.reconciler.operator.apply({V6: Intent(Mode.DRAINED, "alice", 0.0)})
 
     restarted(tmp_path, scene, way)
 

@@ -39,7 +39,7 @@ HEALTH = '[health]\nfall = "10s"\nrise = "10s"\n'
 async def drain(site: Site, clock: VirtualClock, seconds: float | None) -> None:
     now = clock.wall()
     until = None if seconds is None else now + seconds
-    await site.reconciler.apply_intents({V4: Intent(Mode.DRAINED, "alice", now, "", until)})
+    await site.reconciler.operator.apply({V4: Intent(Mode.DRAINED, "alice", now, "", until)})
 
 
 @JUMPS
@@ -119,7 +119,7 @@ def test_history(tmp_path: Path, seconds: float) -> None:
         await drain(site, clock, None)
         await asyncio.sleep(10.0)
         clock.jump(seconds)
-        await site.reconciler.apply_intents({V4: Intent(Mode.AUTO, "bob", clock.wall())})
+        await site.reconciler.operator.apply({V4: Intent(Mode.AUTO, "bob", clock.wall())})
         await asyncio.sleep(10.0)
         done = [entry.event for entry in site.store.history([V4])]
         assert done[-4:] == ["drained", "withdrawn", "auto", "announced"]

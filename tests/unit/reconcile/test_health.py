@@ -98,7 +98,7 @@ class World:
 
     async def wish(self, mode: Mode, *prefixes: Prefix) -> None:
         intent = Intent(mode, "alice", self.clock.wall())
-        await self.reconciler.apply_intents(dict.fromkeys(prefixes, intent))
+        await self.reconciler.operator.apply(dict.fromkeys(prefixes, intent))
 
     def reason(self, prefix: Prefix) -> str:
         (route,) = status.routes(self.reconciler, [prefix])
@@ -293,7 +293,7 @@ def test_died_while_drained(tmp_path: Path, restarts: bool) -> None:  # noqa: FB
         world.checker = Checker()  # unknown from now on, and then nobody drains it any more
         await asyncio.sleep(2.0)
         intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=world.clock.wall() + 5.0)
-        await world.reconciler.apply_intents({SECOND: intent})
+        await world.reconciler.operator.apply({SECOND: intent})
         await asyncio.sleep(10.0)
         assert world.announced == names(V4, V6)
         assert world.reason(SECOND).startswith("health unknown, held withdrawn")
@@ -309,7 +309,7 @@ def test_recovered_while_drained(tmp_path: Path) -> None:
         await asyncio.sleep(2.0)
         until = world.clock.wall() + 30.0
         intent = Intent(Mode.DRAINED, "alice", world.clock.wall(), until=until)
-        await world.reconciler.apply_intents({V4: intent})
+        await world.reconciler.operator.apply({V4: intent})
         world.live[V4] = {WEB: 2}
         await asyncio.sleep(15.0)
         world.checker = Checker()

@@ -31,7 +31,7 @@ def test_exabgp_stands_still(tmp_path: Path, mode: Mode, before: float) -> None:
         async with running(tmp_path, clock=clock) as site:
             await asyncio.sleep(20.0)
             if mode is Mode.AUTO:
-                await site.reconciler.apply_intents(
+                await site.reconciler.operator.apply(
                     {V4: Intent(Mode.DRAINED, "alice", clock.wall())}
                 )
             was = str(V4) in site.table()

@@ -16,7 +16,7 @@ from policy.route import parse_prefix
 from speaker import config
 from speaker.reconcile import status
 from speaker.reconcile.known_intents import PASSING
-from speaker.reconcile.reconciler import FIRST_LOOK
+from speaker.reconcile.operator import FIRST_LOOK
 from speaker.reconcile.scope import kept, scope
 from speaker.state.store import StoreError
 from tests.support.fakes import virtual_time
@@ -200,7 +200,7 @@ def test_it_rests_while_the_daemon_is_silent(tmp_path: Path) -> None:
         life = Life(exabgp, loaded, source, clock, loaded.settings.state)
         life.listen()
         life.watch()
-        await life.reconciler.apply_intents({V4: Intent(Mode.DRAINED, "alice", clock.wall())})
+        await life.reconciler.operator.apply({V4: Intent(Mode.DRAINED, "alice", clock.wall())})
         await asyncio.sleep(20.0)
         source.looks = 0
         await asyncio.sleep(60.0)
@@ -269,7 +269,7 @@ def test_unreadable_intents(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site:
             drained = Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())
-            await site.reconciler.apply_intents({SECOND: drained})
+            await site.reconciler.operator.apply({SECOND: drained})
             await site.reconciler.record()
             site.source.live[V4] = 0
             with held(tmp_path):
@@ -291,7 +291,7 @@ def test_overwritten_in_place(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with running(tmp_path, cycles=False) as site:
-            await site.reconciler.apply_intents(
+            await site.reconciler.operator.apply(
                 {SECOND: Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())}
             )
             await site.reconciler.record()
@@ -301,7 +301,7 @@ def test_overwritten_in_place(tmp_path: Path) -> None:
             await site.reconciler.cycle()
             assert site.table() == {str(V6)}
             with pytest.raises(StoreError, match=r"not a database|malformed"):
-                await site.reconciler.apply_intents({V6: Intent(Mode.DRAINED, "alice", 0.0)})
+                await site.reconciler.operator.apply({V6: Intent(Mode.DRAINED, "alice", 0.0)})
             assert site.table() == {str(V6)}
             assert not await site.reconciler.record()
             (tmp_path / "state.sqlite3").write_bytes(whole)
@@ -324,7 +324,7 @@ def test_an_intent_that_can_not_be_read(tmp_path: Path) -> None:
         assert f"the intent of '{V4}' can't be read" in trouble
         (route,) = status.routes(site.reconciler, [V4])
         assert "drained by state file" in route.reason
-        await site.reconciler.apply_intents(
+        await site.reconciler.operator.apply(
             {V4: Intent(Mode.AUTO, "alice", site.reconciler.clock.wall())}
         )
         assert site.table() == {str(V4), str(V6)}
@@ -343,7 +343,7 @@ def test_restored_right_after_a_new_configuration(tmp_path: Path) -> None:
         slow = Slow(site.source.live)
         await site.reconciler.configure(other(tmp_path, MORE), slow, site.life.configure)
         wish = Intent(Mode.AUTO, "alice", site.reconciler.clock.wall())
-        await site.reconciler.apply_intents(dict.fromkeys((V4, NEW), wish))
+        await site.reconciler.operator.apply(dict.fromkeys((V4, NEW), wish))
         assert slow.looks == 1
         assert not {str(V4), str(NEW)} & site.table()
         for prefix in (V4, NEW):
@@ -363,7 +363,7 @@ def test_what_stays_is_known_under_a_new_configuration(tmp_path: Path) -> None:
             other(tmp_path, MORE), Slow(site.source.live, 60.0), site.life.configure
         )
         wish = Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall())
-        await site.reconciler.apply_intents({SECOND: wish})
+        await site.reconciler.operator.apply({SECOND: wish})
         healths = {r.prefix: r.health for r in status.routes(site.reconciler, ALL)}
         assert healths == {str(V4): "down", str(V6): "up", str(SECOND): "up", str(NEW): "unknown"}
 
@@ -375,13 +375,13 @@ def test_a_first_look_that_takes_long(tmp_path: Path, mode: Mode) -> None:
     """`-a` waits for it, but not for long: then what it restores is unknown. `-d` never waits."""
 
     async def scene(site: Site) -> None:
-        await site.reconciler.apply_intents(
+        await site.reconciler.operator.apply(
             dict.fromkeys(ALL[:3], Intent(Mode.DRAINED, "alice", 0.0))
         )
         slow = Slow(site.source.live, 60.0)
         await site.reconciler.configure(other(tmp_path, MORE), slow, site.life.configure)
         began = site.reconciler.clock.steady()
-        await site.reconciler.apply_intents(
+        await site.reconciler.operator.apply(
             {NEW: Intent(mode, "alice", site.reconciler.clock.wall())}
         )
         took = site.reconciler.clock.steady() - began

@@ -1,0 +1,63 @@
+"""The house stays one that a newcomer finds their way in: small files, short functions, a name for one thing."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import policy
+import speaker
+
+SOURCES = sorted(
+    path for package in (policy, speaker) for path in Path(package.__path__[0]).rglob("*.py")
+)
+LINES, FUNCTION_LINES = 300, 50
+
+
+def parsed() -> Iterator[tuple[Path, ast.Module]]:
+    for path in SOURCES:
+        yield path, ast.parse(path.read_text())
+
+
+def test_there_is_code() -> None:
+    """What is looked at is there."""
+    assert len(SOURCES) > 100
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_files_are_short(path: Path) -> None:
+    """A file has 300 lines at most, and its first line says what it owns."""
+    text = path.read_text()
+    assert len(text.splitlines()) <= LINES
+    assert text.startswith('"""')
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    lines = (node.end_lineno or 0) - node.lineno + 1
+    if ast.get_docstring(node) is not None:
+        lines -= (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+    return lines
+
+
+def test_functions_are_short() -> None:
+    """A function has 50 lines at most, beside its docstring."""
+    long = [
+        f"{path.name}: {node.name}"
+        for path, tree in parsed()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and length(node) > FUNCTION_LINES
+    ]
+    assert not long
+
+
+def test_names_are_unique() -> None:
+    """No two public classes have one name."""
+    places = defaultdict(list)
+    for path, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
