@@ -113,8 +113,22 @@ def _check_size(path: Path) -> None:
         raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {LOST}")
 
 
+class _Connection(sqlite3.Connection):
+    """One that is closed at the latest when nothing holds it any more.
+
+    Any other is closed then too, but since Python 3.13 with a warning.
+    """
+
+    def __del__(self) -> None:
+        """Close it, if it was ever open."""
+        with suppress(sqlite3.ProgrammingError):
+            self.close()
+
+
 def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(
+        path, timeout=busy, isolation_level=None, check_same_thread=False, factory=_Connection
+    )
     db.text_factory = _text
     db.set_authorizer(_allow)
     return db

@@ -149,6 +149,8 @@ MACHINES = tuple(
     for suite, recorded in (("bookworm", "frr-8.4.4"), ("trixie", "frr-10.3"))
 )
 """Those that boot. By day the first alone is."""
+PYTHON = Release("trixie", "", 30 * DAY, packages=("python3",), folder="python")
+"""The newest Python of a stable Debian."""
 
 
 @contextmanager
