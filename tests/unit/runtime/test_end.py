@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from tests.support.lab.eventually import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NO_CHECKS = '[health]\nsource = "none"\n'
 
@@ -110,6 +111,11 @@ def heeding_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _sleeps(pid: int) -> bool:
+    """Tell whether a process waits. Python tells of an interrupt in the making of its HTTP response itself."""
+    return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def test_an_interrupted_command(tmp_path: Path) -> None:
     """Ctrl-C while vip_mgmt waits for an answer: one line, and exit 1, because the intent may be recorded."""
     config = write_config(tmp_path, NO_CHECKS)
@@ -123,6 +129,8 @@ def test_an_interrupted_command(tmp_path: Path) -> None:
             subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
         ):
             connection, _ = listener.accept()  # it asks
+            assert connection.recv(1 << 16)
+            eventually(partial(_sleeps, process.pid), within=8, what="vip_mgmt waiting")
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
             connection.close()
