@@ -259,7 +259,10 @@ class Realservers(Rows):
             at.says(PLAIN, realservers=2, **damped)
             assert at.moves() == [(verb, PLAIN) for verb in ("removed", "added", "removed")]
             done = at.mgmt("-a", "192.0.2.1")
-            assert (done.returncode, done.stderr) == (0, f"bgp_mgt: Adding route to {PLAIN}\n")
+            # A busy guest may not be done when the operator's time is over, and then says so.
+            late = done.returncode == 1 and "is recorded; not confirmed within" in done.stderr
+            assert late or done.stderr == f"bgp_mgt: Adding route to {PLAIN}\n", done.stderr
+            assert late or done.returncode == 0
             at.sees(*EVERY)
             at.says(PLAIN, intent="auto", reason="up: 2 realservers")
         finally:
