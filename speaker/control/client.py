@@ -86,6 +86,12 @@ def _connected(paths: Sequence[Path], timeout: float, patience: float) -> _Conne
                 connection.connect()
             except (FileNotFoundError, ConnectionRefusedError):
                 connection.close()
+            except (
+                BlockingIOError
+            ):  # as many wait as the kernel lets: it is served, and has no time
+                connection.close()
+                why = "more wait than may; vip_watchdog does not accept them"
+                barred.append(OutcomeUnknownError(f"control: {path}: {why}"))
             except OSError as error:
                 connection.close()
                 why = f"{error.strerror or error}; you must be its owner, or in its group"

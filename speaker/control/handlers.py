@@ -20,7 +20,7 @@ from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.api import IntentRequest, Question, Reloaded
 from speaker.control.body import Bodies
-from speaker.control.client import SUDO_USER
+from speaker.control.client import SUDO_USER, timeout_for
 from speaker.control.connections import Connections
 from speaker.control.identity import owner
 from speaker.control.unix_socket import OPERATORS
@@ -179,7 +179,12 @@ class Control:
         if self._reload_it is None:
             raise web.HTTPNotFound(text="reload: this watchdog's configuration is given, not read")
         try:
-            said = await self._reload_it()
+            async with asyncio.timeout(timeout_for(len(self._reconciler.assignments))):
+                said = await self._reload_it()
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(
+                text="reload: vip.toml is still being read; is its disk well?"
+            ) from None
         except SpeakerError as error:  # it is in the log already
             raise web.HTTPConflict(text=str(error)) from error
         return web.json_response(Reloaded(said=said).to_json())

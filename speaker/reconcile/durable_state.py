@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.differing import differing
@@ -25,6 +25,7 @@ from policy.health import Health
 from policy.plan import Drift
 from speaker.api import HistoryEntry
 from speaker.reconcile.known_intents import KnownIntents
+from speaker.reconcile.last_time import LastConfirmation, LastJudgement
 from speaker.state.database import BUSY, BUSY_READING
 from speaker.state.store import News, Owned, StoreError
 
@@ -33,32 +34,14 @@ if TYPE_CHECKING:
 
     from policy.assess import Assessment, Memory
     from policy.damping import Damping
-    from policy.decide import Decision
-    from policy.health import AddressHealth, Service, ServiceMemory
+    from policy.health import Service, ServiceMemory
     from policy.route import Prefix
     from speaker.clock import Clock
-    from speaker.reconcile.daemon_state import DaemonState, Seen
+    from speaker.reconcile.daemon_state import DaemonState
     from speaker.state.store import Remembered, Store
 
 _UNREAD = Drift("not read")
 _WAITS = "; no session was sent it yet"
-
-
-class _Judged(NamedTuple):
-    """What the last judgement said, and who was held to be up after it."""
-
-    decisions: Mapping[Prefix, Decision]
-    health: Mapping[Prefix, AddressHealth]
-    were_up: frozenset[Prefix]
-
-
-class _Confirmed(NamedTuple):
-    """All that the last confirmation went by. Where it is the same of a prefix, there is nothing new."""
-
-    decisions: Mapping[Prefix, Decision]
-    read: Mapping[Prefix, Seen]
-    were_up: frozenset[Prefix]
-    owned: Mapping[Prefix, Owned]
 
 
 class DurableState:
@@ -76,10 +59,12 @@ class DurableState:
         self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
         self.damping: Mapping[Prefix, Damping] = found.damping
         self._prefixes: Collection[Prefix] = ()
+        self._claimed: Collection[Prefix] = ()
+        """Recorded as ours for a configuration that is about to be taken."""
         self._said: dict[Prefix, bool] = {}
         self.were_up: frozenset[Prefix] = frozenset()
-        self._judged: _Judged | None = None
-        self._confirmed: _Confirmed | None = None
+        self._judged: LastJudgement | None = None
+        self._confirmed: LastConfirmation | None = None
         self._only: Collection[Prefix] | None = None
         self._recalled: Mapping[Prefix, Damping] = {}
         self.unrecorded: frozenset[Prefix] = frozenset()
@@ -142,16 +127,18 @@ class DurableState:
             back = self._news.gone & set(prefixes)
             self._news.gone -= back
             self._news.owned.update(dict.fromkeys(back, Owned()))
+            self._claimed = frozenset(prefixes)
 
     def disown(self, prefixes: Collection[Prefix]) -> None:
         """Forget prefixes that were recorded as ours for a configuration that was not taken."""
+        self._claimed = ()
         self._news.gone.update(prefixes)
 
     def take(self, prefixes: Collection[Prefix]) -> None:
         """Care for prefixes that are recorded as ours. Others that are ours stay so until withdrawn."""
         self._said = {p: up for p, up in self._said.items() if p in prefixes}
         self._own({**dict.fromkeys(prefixes, Owned()), **self.owned})
-        self._prefixes = prefixes
+        self._prefixes, self._claimed = prefixes, ()
         self.intents.care_for(prefixes)
         self.unrecorded &= frozenset(prefixes)
 
@@ -185,7 +172,7 @@ class DurableState:
             self._said.update(others)
             up = {prefix for prefix, is_up in others.items() if is_up}
             self.were_up = self.were_up - others.keys() | (up & self.owned.keys())
-        self._judged = _Judged(assessment.decisions, assessment.health, self.were_up)
+        self._judged = LastJudgement(assessment.decisions, assessment.health, self.were_up)
 
     def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
         """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""
@@ -248,6 +235,7 @@ class DurableState:
             prefix
             for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())
             if prefix not in self._prefixes
+            and prefix not in self._claimed
             and view.confirmed.get(prefix, _UNREAD) is None
             and view.converged
         }
@@ -258,7 +246,9 @@ class DurableState:
             for prefix in gone:
                 del owned[prefix]
             self._own(owned)
-        self._confirmed = _Confirmed(assessment.decisions, view.confirmed, self.were_up, self.owned)
+        self._confirmed = LastConfirmation(
+            assessment.decisions, view.confirmed, self.were_up, self.owned
+        )
 
     def _to_confirm(self, assessment: Assessment, view: DaemonState) -> Sequence[Prefix]:
         """Return the prefixes of which something is not as it was at the last confirmation, in order."""

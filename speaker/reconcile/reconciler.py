@@ -180,7 +180,7 @@ class Reconciler:
         withheld = bool(self.durable.unrecorded)
         try:
             await self.durable.flush(wait)
-        except SpeakerError as error:
+        except (SpeakerError, BlockingIOError) as error:  # the latter: no thread to record it in
             self.alarms.note("state", str(error))
             return False
         self.alarms.note("state", "")

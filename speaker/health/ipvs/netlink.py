@@ -171,7 +171,7 @@ class NetlinkReader:
             TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
             TableError: there is no ip_vs, or the table cannot be made out.
         """
-        return await asyncio.to_thread(self._read, None)
+        return await self._in_thread(None)
 
     async def read_marks(self, marks: Collection[int]) -> IpvsTable:
         """Read the virtual servers of some firewall marks, consistent in themselves.
@@ -180,7 +180,15 @@ class NetlinkReader:
             TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
             TableError: there is no ip_vs, or they cannot be made out.
         """
-        return await asyncio.to_thread(self._read, marks)
+        return await self._in_thread(marks)
+
+    async def _in_thread(self, marks: Collection[int] | None) -> IpvsTable:
+        try:
+            return await asyncio.to_thread(self._read, marks)
+        except (
+            BlockingIOError
+        ) as error:  # no thread: it is not known, which is not that it is empty
+            raise TableError(f"IPVS: not read: {error.strerror}") from error
 
     def _read(self, marks: Collection[int] | None) -> IpvsTable:
         try:

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +83,21 @@ def test_not_served(path: Path) -> None:
         left.bind(str(path))
     with pytest.raises(NotServedError, match=f"control: {path}: no vip_watchdog serves it"):
         client.ask(path, "GET", "/status")
+
+
+def test_more_wait_than_may(path: Path) -> None:
+    """A socket that is served by a watchdog that accepts no one is no refusal: what to do is recorded then."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(path))
+        listener.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.settimeout(0)
+                waiting.connect(str(path))
+        with pytest.raises(OutcomeUnknownError, match="more wait than may"):
+            client.ask(path, "GET", "/status")
 
 
 def test_refused(path: Path) -> None:
