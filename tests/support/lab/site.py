@@ -95,7 +95,11 @@ class Site:
 
     def write(self, text: str) -> None:
         """Replace vip.toml's text."""
-        self.file.write_text(text)
+        new = self.file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(
+            self.file
+        )  # in one step: a reload that is still under way reads one or the other
         self.file.chmod(0o644)
 
     def reload(self) -> None:
