@@ -55,6 +55,11 @@ class ServiceCase(NamedTuple):
         return self._past(self.last.gone_since)
 
     @property
+    def missed_since(self) -> float:
+        """Since when it is missed: now where it had just come back, and is gone again."""
+        return self.now if self.last.state is State.RETURNED else self.gone_since
+
+    @property
     def is_unproven(self) -> bool:
         """Whether a checker runs that was not seen to fill it, and so may not have checked it."""
         return self.started is not None and self.proven_at is None
@@ -95,8 +100,7 @@ def may_come_back(case: ServiceCase) -> bool:
 
 def grace(case: ServiceCase) -> float:
     """`restart_grace` after it was first missed; after now, where it had just come back."""
-    missed = case.now if case.last.state is State.RETURNED else case.gone_since
-    return missed + case.checker.restart_grace
+    return case.missed_since + case.checker.restart_grace
 
 
 def checked_again(case: ServiceCase) -> float | None:

@@ -64,8 +64,7 @@ def _gone(case: ServiceCase) -> ServiceMemory:
 
 
 def _missing(case: ServiceCase) -> ServiceMemory:
-    missed = case.now if case.last.state is State.RETURNED else case.gone_since
-    return ServiceMemory(State.MISSING, gone_since=missed)
+    return ServiceMemory(State.MISSING, gone_since=case.missed_since)
 
 
 def _there(case: ServiceCase) -> ServiceMemory:

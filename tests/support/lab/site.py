@@ -97,9 +97,8 @@ class Site:
         """Replace vip.toml's text."""
         new = self.file.with_suffix(".new")
         new.write_text(text)
-        new.replace(
-            self.file
-        )  # in one step: a reload that is still under way reads one or the other
+        # In one step: a reload that is still under way reads one or the other.
+        new.replace(self.file)
         self.file.chmod(0o644)
 
     def reload(self) -> None:

@@ -400,8 +400,8 @@ FAULTS = (
     Fault(
         "each restart uses up the same grace",
         "service_look.py",
-        "missed = case.now if case.last.state is State.RETURNED else case.gone_since\n    return missed +",
-        "missed = case.since if case.last.state is State.RETURNED else case.gone_since\n    return missed +",
+        "return self.now if self.last.state is State.RETURNED else self.gone_since",
+        "return self.since if self.last.state is State.RETURNED else self.gone_since",
         (CHECKER, HEALTH),
     ),
     Fault(
