@@ -82,14 +82,14 @@ class ListedRoutes:
     ) -> Mapping[Prefix, Route | Drift | None]:
         if last is None or last._basis != self._basis:  # noqa: SLF001 - of the same class
             return {prefix: self._of(prefix) for prefix in wanted}
-        before = last._ribs  # noqa: SLF001 - likewise
+        before = last._ribs  # noqa: SLF001 - of the same class
         pairs = [
             (before.get(neighbor, _NONE), self._ribs.get(neighbor, _NONE))
             for neighbor in before.keys() | self._ribs.keys()
         ]
         changed = {prefix for pair in pairs for prefix in differing(*pair)}
         again = {prefix: self._of(prefix) for prefix in changed & self._basis.prefixes}
-        return {**last._seen, **again}  # noqa: SLF001 - likewise
+        return {**last._seen, **again}  # noqa: SLF001 - of the same class
 
     def routes(self) -> Mapping[Prefix, Route | Drift | None]:
         """Return what is announced, without what is unknown."""

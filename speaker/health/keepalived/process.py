@@ -105,7 +105,7 @@ class Keepalived:
         ):
             found = _scan(self._proc)
             overlapped = self._overlaps(found, now)
-            self._take(_identities(found), now, anew=overlapped)
+            self._take(_identities(found), now, overlapped=overlapped)
         busy = any(process.state != "S" for process in found)
         return ProcessSeen(self._checker, busy)
 
@@ -140,12 +140,12 @@ class Keepalived:
         self._overlapped_at = now
         return True
 
-    def _take(self, known: frozenset[tuple[int, int]], now: float, *, anew: bool) -> None:
+    def _take(self, known: frozenset[tuple[int, int]], now: float, *, overlapped: bool) -> None:
         if known != self._known:
             self._changed_at = now
         is_old = known and now - self._changed_at >= RESCAN
         self._scan_at = now + (RESCAN if is_old else MISSED)
-        if known == self._known and not anew:
+        if known == self._known and not overlapped:
             return
         self._known = known
         if not known:
