@@ -25,7 +25,7 @@ _NOT_SET = object()
 def compare(own: File, other: File) -> Report:
     """Return each key of which two files have different values, and must not.
 
-    `[node]` and `[backend]` are the machine's, and so are realservers and keepalived's fifo.
+    `[node]`, `[backend]`, `[metrics]` and `[events]` are the machine's, and so are realservers and keepalived's fifo.
     """
     ours, theirs = _shared(own.document), _shared(other.document)
     here, yonder = _Written(own), _Written(other)
@@ -59,7 +59,7 @@ def _remedy(key: Key) -> str:
 
 def _shared(document: Document) -> dict[str, Any]:
     """Return what must be the same everywhere. What a VIP leaves to `[health]` is left out."""
-    shared = document.model_dump(exclude={"node", "backend"})
+    shared = document.model_dump(exclude={"node", "backend", "metrics", "events"})
     _drop(shared["health"])
     shared["vip"] = {}
     for name, vip in document.vip.items():

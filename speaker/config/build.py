@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.guard import GuardRule
 from policy.route import Asn
 from policy.topology import DataCentre, Topology
+from speaker.config import build_observe
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_ranks import Ranks
 from speaker.config.build_vip import VipBuilder
@@ -14,9 +15,11 @@ from speaker.config.fault import Faults
 from speaker.config.schema import DEFAULT_READ
 from speaker.config.settings import (
     Config,
+    EventsSettings,
     ExabgpSettings,
     HealthSettings,
     LintSettings,
+    MetricsSettings,
     NextHop,
     QuaggaSettings,
     ReadSocket,
@@ -57,11 +60,12 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     }
     health.check_base()
     read = _read_socket(document, faults)
+    outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
     _check_unique(form, faults)
     if faults:
         raise FaultsError((*faults,))
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None))
-    return Config(topology, _settings(document, topology, looked_at, read))
+    return Config(topology, _settings(document, topology, looked_at, read, outlets))
 
 
 def _check_node(form: Form, faults: Faults) -> None:
@@ -94,7 +98,11 @@ def _check_unique(form: Form, faults: Faults) -> None:
 
 
 def _settings(
-    document: Document, topology: Topology, health: dict[str, HealthSettings], read: ReadSocket
+    document: Document,
+    topology: Topology,
+    health: dict[str, HealthSettings],
+    read: ReadSocket,
+    outlets: tuple[MetricsSettings, EventsSettings],
 ) -> Settings:
     node, backend = document.node, document.backend
     next_hop = node.next_hop or document.dc[node.dc].next_hop or backend.exabgp.next_hop
@@ -120,6 +128,8 @@ def _settings(
         quagga=QuaggaSettings(
             backend.quagga.vtysh, backend.quagga.route_map, tuple(backend.quagga.start_files)
         ),
+        metrics=outlets[0],
+        events=outlets[1],
     )
 
 

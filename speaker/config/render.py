@@ -112,6 +112,8 @@ def render(
         text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
+    text.table(["metrics"], render_tables.metrics(settings))
+    text.table(["events"], render_tables.events(settings))
     return str(text)
 
 

@@ -221,3 +221,18 @@ def quagga(settings: Settings, default: Settings) -> Keys:
 
 
 DEFAULT_HEALTH = health(DEFAULT_RULE, HealthSettings("ipvs", frozenset(), {}))
+
+
+def metrics(settings: Settings) -> Keys:
+    """Return the keys of `[metrics]`."""
+    found = settings.metrics
+    return {
+        "listen": None if found.listen is None else endpoint_text(found.listen),
+        "hosts": sorted(found.hosts) or None,
+        "textfile": found.textfile,
+    }
+
+
+def events(settings: Settings) -> Keys:
+    """Return the keys of `[events]`."""
+    return {"webhook": settings.events.webhook, "exec": [*settings.events.exec] or None}

@@ -254,6 +254,21 @@ class BackendsTable(Table):
     quagga: QuaggaTable = QuaggaTable()
 
 
+class MetricsTable(Table):
+    """`[metrics]`."""
+
+    listen: Annotated[Endpoint | None, _by(units.endpoint)] = None
+    hosts: list[str] = []
+    textfile: Annotated[AbsolutePath | None, Field(strict=False)] = None
+
+
+class EventsTable(Table):
+    """`[events]`."""
+
+    webhook: str | None = None
+    exec: list[str] = []
+
+
 class Document(Table):
     """The whole file."""
 
@@ -264,3 +279,5 @@ class Document(Table):
     health: HealthTable = HealthTable()
     vip: dict[str, VipTable] = {}
     backend: BackendsTable = BackendsTable()
+    metrics: MetricsTable = MetricsTable()
+    events: EventsTable = EventsTable()

@@ -81,6 +81,27 @@ class LintSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where metrics and the status page are served: nowhere, unless it says so.
+
+    `hosts` are names by which they may be asked for, beside addresses, this machine's own and
+    `localhost`. `textfile` is what node_exporter reads.
+    """
+
+    listen: Endpoint | None = None
+    hosts: frozenset[str] = frozenset()
+    textfile: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSettings:
+    """Who is told of each event: a URL that takes it by POST, a program that gets it on stdin."""
+
+    webhook: str | None = None
+    exec: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
@@ -103,6 +124,8 @@ class Settings:
     health: dict[str, HealthSettings]
     exabgp: ExabgpSettings
     quagga: QuaggaSettings
+    metrics: MetricsSettings = MetricsSettings()
+    events: EventsSettings = EventsSettings()
 
     @property
     def is_spawned(self) -> bool:

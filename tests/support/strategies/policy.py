@@ -42,9 +42,11 @@ from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 from speaker.config.settings import (
     Backend,
     Config,
+    EventsSettings,
     ExabgpSettings,
     HealthSettings,
     LintSettings,
+    MetricsSettings,
     NextHop,
     QuaggaSettings,
     ReadSocket,
@@ -414,6 +416,15 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
             draw(PATHS),
             draw(WORDS.map("{{profile}}{}".format) | st.dictionaries(TEXTS, WORDS, max_size=2)),
             tuple(draw(st.lists(PATHS, max_size=2))),
+        ),
+        MetricsSettings(
+            draw(st.none() | ENDPOINTS),
+            draw(st.frozensets(st.sampled_from(["lb1", "lb1.tld", "status.tld"]))),
+            draw(st.none() | PATHS.map(lambda path: Path(f"{path}x.prom"))),
+        ),
+        EventsSettings(
+            draw(st.none() | st.sampled_from(["https://hook.tld/x?y=z", "http://[::1]:81/"])),
+            draw(st.sampled_from([(), ("/bin/x",), ("/bin/x", "", "--to", 'é\n"')])),
         ),
     )
 
