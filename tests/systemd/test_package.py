@@ -1,0 +1,211 @@
+"""The Debian package: installed, started, drained, upgraded and purged, as apt and an operator do it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.exabgp import Config
+from tests.support.lab.frr import config
+from tests.support.lab.inside import Realservers
+from tests.support.lab.machine import Machine
+from tests.support.lab.netns import Network
+from tests.support.lab.site import misses, sees, toml, vip
+from tests.systemd.conftest import PORT, LoadBalancer, steadily
+from tests.systemd.wheels import SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.lab.release import Release
+
+UNIT = "exabgp-vip.service"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends"
+ONE, TWO = "192.0.2.1/32", "192.0.2.2/32"
+TABLES: dict[str, Any] = {
+    "node": {"dc": "par1"},
+    "dc": {"par1": {"asn": 64699}, "lyo1": {"asn": 64699}},
+    "policy": {"max_withdraw": "100%"},
+    "health": {"source": "tcp", "interval": "100ms"},
+    "vip": {
+        "vip-1.tld": vip("192.0.2.1", ports=[PORT]),
+        "vip-2.tld": vip("192.0.2.2", ports=[PORT]),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """What ./dev package builds, and the same as the next version."""
+    argv = [sys.executable, str(SOURCE / "packaging/deb/build.py")]
+    built = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    first = SOURCE / "dist" / built.stdout.split()[-1]
+    folder = tmp_path_factory.mktemp("next")
+    subprocess.run(["dpkg-deb", "--raw-extract", first, folder / "root"], check=True)
+    version = first.name.split("_")[1]
+    for name in ("DEBIAN/control", "DEBIAN/postinst", "usr/lib/vip-speaker/unpacked/bin/*"):
+        for path in (folder / "root").glob(name):
+            if not path.is_symlink():
+                path.write_text(path.read_text().replace(version, f"{version}.1"))
+    second = folder / "next.deb"
+    argv = ["dpkg-deb", "-z1", "--root-owner-group", "--build", f"{folder}/root", f"{second}"]
+    subprocess.run(argv, capture_output=True, check=True)
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def bare(suite: Release, packages: tuple[Path, Path]) -> Iterator[LoadBalancer]:
+    """A machine with Debian's packages alone, and the product's beside them."""
+    with Network() as network:
+        host, router = network.host("lb1"), network.host("router")
+        session = network.link(router, host).session(64500, 64699)
+        machine = Machine(host, suite.root, masked=["exabgp.service", "frr.service"])
+        for name, package in zip(("first", "second"), packages, strict=True):
+            machine.path(f"/{name}.deb").write_bytes(package.read_bytes())
+        machine.start()
+        # There is no kill and no pkill but the shell's own.
+        machine.sh("rm -f /bin/kill /usr/bin/kill /usr/bin/pkill")
+        realservers = Realservers(host)
+        realservers.open(PORT)
+        bird = Bird(router, [session])
+        yield LoadBalancer(machine, session.flipped(), bird, realservers)
+
+
+def mgmt(lb: LoadBalancer, *arguments: str, status: int = 0) -> str:
+    done = lb.machine.run("vip_mgmt", *arguments)
+    assert done.returncode == status, done.stdout + done.stderr + lb.machine.journal(UNIT)
+    return done.stdout + done.stderr
+
+
+def reconciler(lb: LoadBalancer) -> str:
+    """Return the process id of the watchdog that runs."""
+    main = lb.machine.shown(UNIT, "MainPID")
+    return lb.machine.sh(f"cat /proc/{main}/task/{main}/children").strip()
+
+
+def is_well(lb: LoadBalancer) -> bool:
+    """Tell whether a watchdog answers, and all is as decided."""
+    is_served = lb.machine.run("test", "-S", "/run/vip-speaker/read.sock").returncode == 0
+    return is_served and lb.machine.run("vip_mgmt", "status").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def site(bare: LoadBalancer) -> LoadBalancer:
+    """Installed, two files edited, started."""
+    machine = bare.machine
+    machine.sh(f"{APT} install /first.deb </dev/null")
+    assert machine.run("systemctl", "is-enabled", UNIT).stdout.strip() == "disabled"
+    # The examples are whole as they are put there.
+    machine.sh("vip_mgmt check --form")
+    machine.sh("/usr/lib/vip-speaker/current/bin/exabgp validate /etc/exabgp/exabgp.conf")
+    assert machine.sh("stat -c '%a %U %G' /etc/exabgp/exabgp.conf").strip() == "640 root exabgp"
+    program = re.search(r"run (\S+)", machine.sh("cat /etc/exabgp/exabgp.conf"))
+    assert program
+    machine.write("/etc/vip-speaker/vip.toml", toml(TABLES))
+    conf = Config([bare.session], [program[1]], send=True).text()
+    machine.write("/etc/exabgp/exabgp.conf", conf)
+    machine.sh("systemctl enable --now exabgp-vip")
+    sees(bare.bird, ONE, TWO, within=20)
+    eventually(lambda: is_well(bare), within=20, what="a watchdog that has read ExaBGP")
+    return bare
+
+
+def test_life(site: LoadBalancer) -> None:
+    """Drain, reload, restart: the drain holds, and what is announced otherwise is."""
+    machine = site.machine
+    mgmt(site, "-d", "vip-2.tld")
+    misses(site.bird, TWO)
+    with steadily(site.bird, has=[ONE], lacks=[TWO]):
+        machine.sh("systemctl reload exabgp-vip")
+    with steadily(site.bird, lacks=[TWO]):
+        machine.sh("systemctl restart exabgp-vip")
+        sees(site.bird, ONE, within=20)
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    assert json.loads(mgmt(site, "status", "--json"))["routes"][1]["intent"] == "drained"
+
+
+def test_programs_are_compiled(site: LoadBalancer) -> None:
+    """Nobody but root may write there, so that each start would compile them again."""
+    folder = "/usr/lib/vip-speaker/current/lib/python3*/site-packages/speaker"
+    assert site.machine.sh(f"ls {folder}/__pycache__").count("vip_mgmt.cpython-3") >= 1
+
+
+def test_upgrade(site: LoadBalancer) -> None:
+    """With a drain in force neither session nor route goes; the files of the operator stay as they are."""
+    machine = site.machine
+    files = "sha256sum /etc/vip-speaker/* /etc/exabgp/exabgp.conf"
+    exabgp, old, before = machine.shown(UNIT, "MainPID"), reconciler(site), machine.sh(files)
+    with steadily(site.bird, has=[ONE], lacks=[TWO]):
+        machine.sh(f"{APT} install /second.deb </dev/null")
+        eventually(lambda: reconciler(site) not in {"", old}, within=20, what="another watchdog")
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    assert machine.shown(UNIT, "MainPID") == exabgp
+    assert machine.shown(UNIT, "NRestarts") == "0"
+    assert machine.sh(files) == before
+    # It runs from the new version's folder, and ExaBGP's is still there for it.
+    new = machine.sh("readlink /usr/lib/vip-speaker/current").strip()
+    assert new.endswith(".1")
+    command = machine.sh(f"tr '\\0' ' ' < /proc/{reconciler(site)}/cmdline")
+    assert f"/usr/lib/vip-speaker/{new}/bin/python3" in command
+    assert machine.sh("ls -d /usr/lib/vip-speaker/[0-9]*").count("\n") == 2
+    mgmt(site, "-a", "vip-2.tld")
+    sees(site.bird, ONE, TWO)
+
+
+def test_exabgp_4_2(site: LoadBalancer) -> None:
+    """Debian's ExaBGP takes the place of the package's by the drop-in among the examples."""
+    machine = site.machine
+    dropin = f"/etc/systemd/system/{UNIT}.d"
+    example = "/usr/share/doc/vip-speaker/examples/exabgp-4.2.conf"
+    machine.sh(f"mkdir {dropin}; cp {example} {dropin}/; systemctl daemon-reload")
+    machine.sh("systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
+    main = machine.shown(UNIT, "MainPID")
+    assert "/usr/sbin/exabgp" in machine.sh(f"tr '\\0' ' ' < /proc/{main}/cmdline")
+    eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    mgmt(site, "-d", "vip-1.tld")
+    misses(site.bird, ONE)
+    mgmt(site, "-a", "vip-1.tld")
+    sees(site.bird, ONE, TWO)
+    machine.sh(f"systemctl stop exabgp-vip; rm -r {dropin}; systemctl daemon-reload")
+    misses(site.bird, ONE, TWO)
+
+
+def test_beside_bgpd(site: LoadBalancer) -> None:
+    """The same package beside FRR: its user may ask bgpd, and its unit announces."""
+    machine = site.machine
+    machine.sh("systemctl disable --now exabgp-vip")
+    machine.sh("sed -i 's/^bgpd=no/bgpd=yes/' /etc/frr/daemons; rm /etc/systemd/system/frr.service")
+    machine.write("/etc/frr/frr.conf", config([site.session]))
+    machine.sh("systemctl daemon-reload; systemctl start frr")
+    tables = {**TABLES, "node": {"dc": "par1", "backend": "quagga"}}
+    machine.write("/etc/vip-speaker/vip.toml", toml(tables))
+    machine.sh("systemctl enable --now vip-watchdog")
+    sees(site.bird, ONE, TWO, within=20)
+    eventually(lambda: is_well(site), within=20, what="a watchdog that has read bgpd")
+    mgmt(site, "-d", "vip-1.tld")
+    misses(site.bird, ONE)
+
+
+def test_remove_and_purge(site: LoadBalancer) -> None:
+    """Removed, it runs no more, and the operator's files and drains stay; purged, nothing of it is left."""
+    machine = site.machine
+    machine.sh(f"{APT} remove vip-speaker </dev/null")
+    assert machine.run("pgrep", "-f", "vip_watchdog").returncode != 0
+    assert machine.run("systemctl", "is-active", "vip-watchdog").stdout.strip() == "inactive"
+    machine.sh("test -e /etc/vip-speaker/vip.toml -a -e /var/lib/vip-speaker/state.sqlite3")
+    machine.sh("test ! -e /usr/lib/vip-speaker/current")
+    machine.sh(f"{APT} purge vip-speaker </dev/null")
+    left = machine.sh(
+        "find / -xdev -path '*vip?speaker*' -not -path '/proc/*' -not -path '/var/cache/*'"
+    )
+    assert left == ""
