@@ -1,14 +1,15 @@
-"""Build dist/: the wheel, and a Debian package for the stable releases that are supported, bookworm and trixie.
+"""Build dist/: the wheel, a Debian package, and vip_mgmt as a single file, for Debian 12 and 13 alike.
 
-The package has a virtual environment for each of their Pythons, with everything that the program
-depends on; which of them is used is told by /usr/bin/python3, so that an upgrade of Debian needs no
-other package. postinst says how it is put in place.
+Package and file hold all that the program depends on, for the Pythons of both releases: their modules
+are the same but for what is compiled, which has the Python's version in its name. So an upgrade of
+Debian needs no other package. packaging/deb/postinst says how the package is put in place.
 
-`./dev package` runs this; it needs a network, pip and dpkg-deb, no root.
+`./dev package` runs this; it needs a network, pip and dpkg-deb, and pex for the single file; no root.
 """
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import re
 import shutil
@@ -18,8 +19,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[2]
-DEB = Path(__file__).parent
+SOURCE = Path(__file__).parents[1]
+DEB = SOURCE / "packaging/deb"
 PARTS = ("pyproject.toml", "README.md", "LICENSE", "policy", "speaker")
 PYTHONS = ("3.11", "3.13")
 """Those of Debian 12 and 13."""
@@ -39,13 +40,17 @@ PATHS = {
 
 
 def main() -> int:
-    """Build both, and print where they are."""
+    """Build all three, and print where they are."""
     dist = SOURCE / "dist"
     dist.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="vip-speaker-") as folder:
-        wheel = build_wheel(Path(folder), dist)
-        package = build_package(Path(folder) / "root", wheel, dist)
-    sys.stdout.write(f"{wheel}\n{package}\n")
+    with tempfile.TemporaryDirectory(prefix="vip-speaker-") as name:
+        folder = Path(name)
+        wheel = build_wheel(folder, dist)
+        architecture = run("dpkg", "--print-architecture").strip()
+        modules = collect(folder / "modules", wheel, architecture)
+        package = build_package(folder / "root", modules, wheel, architecture)
+        made = [wheel, package, *build_single_file(modules, dist)]
+    sys.stdout.writelines(f"{each}\n" for each in made)
     return 0
 
 
@@ -70,12 +75,37 @@ def build_wheel(folder: Path, dist: Path) -> Path:
     return Path(shutil.copy(wheel, dist))
 
 
-def build_package(root: Path, wheel: Path, dist: Path) -> Path:
+def collect(folder: Path, wheel: Path, architecture: str) -> Path:
+    """Collect the program and all that it depends on, for each Python, in one folder of modules.
+
+    What two Pythons have under one name is the same, but for pip's notes on what it installed.
+    """
+    platform = PLATFORMS[architecture]
+    platforms = [f"--platform=manylinux{each}_{platform}" for each in ("2014", "_2_17", "_2_28")]
+    argv = [sys.executable, "-m", "pip", "install", *QUIET, "--no-compile", "--only-binary=:all:"]
+    for python in PYTHONS:
+        target = folder.with_name(f"python{python}")
+        run(*argv, f"--python-version={python}", *platforms, f"--target={target}", f"{wheel}")
+        shutil.rmtree(target / "bin")
+        for path in target.rglob("*"):
+            other = folder / path.relative_to(target)
+            is_note = any(part.endswith(".dist-info") for part in other.parts)
+            if (
+                path.is_file()
+                and other.exists()
+                and not is_note
+                and not filecmp.cmp(path, other, shallow=False)
+            ):
+                sys.exit(f"package: {other}: differs between Python {' and '.join(PYTHONS)}")
+        shutil.copytree(target, folder, dirs_exist_ok=True)
+    return folder
+
+
+def build_package(root: Path, modules: Path, wheel: Path, architecture: str) -> Path:
     """Build the package from a tree of its files."""
     version = wheel.name.split("-")[1]
-    architecture = run("dpkg", "--print-architecture").strip()
     root.mkdir(mode=0o755)
-    _environment(root / LIB / "unpacked", f"/{LIB}/{version}", wheel, architecture)
+    _environment(root / LIB / "unpacked", f"/{LIB}/{version}", modules)
     _files(root)
     size = sum(path.lstat().st_size for path in root.rglob("*")) // 1024
     values = {"VERSION": version, "ARCHITECTURE": architecture, "SIZE": str(size)}
@@ -83,33 +113,37 @@ def build_package(root: Path, wheel: Path, dist: Path) -> Path:
     for name in ("control", "postinst", "prerm", "postrm", "triggers"):
         text = re.sub("@([A-Z]+)@", lambda match: values[match[1]], (DEB / name).read_text())
         _write(root / "DEBIAN" / name, text, 0o755 if text.startswith("#!") else 0o644)
-    package = dist / f"vip-speaker_{version}_{architecture}.deb"
+    package = SOURCE / f"dist/vip-speaker_{version}_{architecture}.deb"
     run("dpkg-deb", "--root-owner-group", "--build", f"{root}", f"{package}")
     return package
+
+
+def build_single_file(modules: Path, dist: Path) -> list[Path]:
+    """Build vip_mgmt as a file that needs nothing but a Python, for a bastion; none without pex."""
+    pex = Path(sys.executable).with_name("pex")
+    if not pex.exists():
+        return []
+    made = dist / "vip_mgmt"
+    argv = [f"--sources-directory={modules}", "--entry-point=speaker.vip_mgmt:main", "--venv"]
+    run(f"{pex}", *argv, "--python-shebang=/usr/bin/env python3", f"--output-file={made}")
+    return [made]
 
 
 # --- the program -------------------------------------------------------------------------------------
 
 
-def _environment(folder: Path, home: str, wheel: Path, architecture: str) -> None:
-    """Make a virtual environment for each Python, as it will be in its home."""
+def _environment(folder: Path, home: str, modules: Path) -> None:
+    """Make a virtual environment that is one for each Python, as it will be in its home."""
+    shutil.copytree(modules, folder / "lib/modules")
     for python in PYTHONS:
-        packages = folder / f"lib/python{python}/site-packages"
-        _install(packages, python, wheel, architecture)
-        shutil.rmtree(packages / "bin")
+        (folder / f"lib/python{python}").mkdir()
+        (folder / f"lib/python{python}/site-packages").symlink_to("../modules")
     _write(folder / "pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\n")
     (folder / "bin").mkdir()
     (folder / "bin/python3").symlink_to("/usr/bin/python3")
     for name, module, function in (*_programs(), ("exabgp", "exabgp.application.main", "main")):
         text = f"#!{home}/bin/python3\nimport sys\n\nfrom {module} import {function}\n\nsys.exit({function}())\n"
         _write(folder / "bin" / name, text, 0o755)
-
-
-def _install(target: Path, python: str, wheel: Path, architecture: str) -> None:
-    platform = PLATFORMS[architecture]
-    platforms = [f"--platform=manylinux{each}_{platform}" for each in ("2014", "_2_17", "_2_28")]
-    argv = [sys.executable, "-m", "pip", "install", *QUIET, "--no-compile", "--only-binary=:all:"]
-    run(*argv, f"--python-version={python}", *platforms, f"--target={target}", f"{wheel}")
 
 
 def _programs() -> list[tuple[str, str, str]]:
