@@ -41,11 +41,14 @@ _FULL = "make room on its file system (df), or in the quota of its owner"
 _HELD = "another program holds it, such as a backup: stop it"
 LOST = "put a copy of it back, or move it away and drain again what it had as drained"
 _FOREIGN = f"it has a table, a view or a trigger that this program does not make; {LOST}"
+_ENDLESS = f"reading it takes too many steps, as of a file that is damaged; {LOST}"
 _REMEDIES = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: LOST,
+    sqlite3.SQLITE_INTERRUPT: _ENDLESS,
+    sqlite3.SQLITE_TOOBIG: LOST,
     sqlite3.SQLITE_AUTH: _FOREIGN,
     sqlite3.SQLITE_ERROR: _FOREIGN,  # it lacks one, or a view there calls what no view may call
     sqlite3.SQLITE_CONSTRAINT: _FOREIGN,

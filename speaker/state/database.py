@@ -6,13 +6,15 @@ import os
 import sqlite3
 import stat
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from speaker.state.access import LOST, StoreError
+from speaker.state.journal import check_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 BUSY = 3.0
 """How long another program may hold the file, in seconds."""
@@ -20,6 +22,10 @@ BUSY_READING = 1.0
 """... while it is only read."""
 MAX_SIZE = 1 << 28
 """Bytes: with all the history that is kept, 100,000 VIPs have a quarter as many."""
+MAX_VALUE = 1 << 24
+"""Bytes of one value: the names of 100,000 prefixes, which a question has as one, have a third as many."""
+MAX_STEPS, _STEPS_AT_ONCE = 1 << 27, 1 << 20
+"""Steps of SQLite's in a transaction, of which recording 100,000 intents takes a tenth."""
 MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
 
 # What makes each version of the file of the one before it.
@@ -114,10 +120,22 @@ def _check_size(path: Path) -> None:
 
 
 class _Connection(sqlite3.Connection):
-    """One that is closed at the latest when nothing holds it any more.
+    """One that is closed at the latest when nothing holds it any more, and whose transactions end.
 
     Any other is closed then too, but since Python 3.13 with a warning.
+
+    Attributes:
+        file: of which it is; None in memory.
+        steps: how many more a transaction may take.
     """
+
+    file: Path | None = None
+    steps = MAX_STEPS
+
+    def step(self) -> bool:
+        """Count steps; return whether there were too many."""
+        self.steps -= _STEPS_AT_ONCE
+        return self.steps < 0
 
     def __del__(self) -> None:
         """Close it, if it was ever open."""
@@ -125,13 +143,27 @@ class _Connection(sqlite3.Connection):
             self.close()
 
 
-def _connected(path: Path | str, busy: float) -> sqlite3.Connection:
+def _connected(path: Path | str, busy: float) -> _Connection:
     db = sqlite3.connect(
         path, timeout=busy, isolation_level=None, check_same_thread=False, factory=_Connection
     )
+    db.file = None if path == ":memory:" else Path(path)
     db.text_factory = _text
     db.set_authorizer(_allow)
+    db.set_progress_handler(_step_of(db), _STEPS_AT_ONCE)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
     return db
+
+
+def _step_of(db: _Connection) -> Callable[[], bool]:
+    """Return what counts a connection's steps, and does not keep it from being closed."""
+    weak = ref(db)
+
+    def step() -> bool:
+        held = weak()
+        return held is not None and held.step()
+
+    return step
 
 
 # In SQLite's WAL mode, into which any user who may write a file can put it, processes share memory by a file
@@ -141,6 +173,10 @@ _ALONE, _BESIDE_OTHERS = "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA locking_mode
 
 
 def _begin(db: sqlite3.Connection, kind: str) -> None:
+    if isinstance(db, _Connection):
+        db.steps = MAX_STEPS
+        if db.file is not None:
+            check_beside(db.file)
     db.execute(_ALONE)
     try:
         db.execute(f"BEGIN {kind}")
@@ -200,6 +236,7 @@ def copy(path: Path, wait: float) -> sqlite3.Connection:
     try:
         if path.exists():
             _check_size(path)
+            check_beside(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
             with closing(sqlite3.connect(uri, timeout=wait, uri=True)) as file:
                 file.execute(_ALONE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speaker.state.access import access, identity
 from speaker.state.database import BUSY_READING, reading
+from speaker.state.fetched import fetched
 from speaker.state.rows import INTENTS, IntentReader, Intents
 from speaker.state.store import Store
 
@@ -32,7 +33,7 @@ class FollowingStore(Store):
                 found = Intents()
             else:
                 with closing(reading(self._path, wait)) as db:
-                    found = self._followed.read(db.execute(INTENTS).fetchall())
+                    found = self._followed.read(fetched(db, INTENTS))
         if found != self._last:
             self._last = found
         return self._last

@@ -17,6 +17,7 @@ from speaker.state import rows
 from speaker.state.access import StoreError
 from speaker.state.connections import FileConnections
 from speaker.state.database import BUSY, BUSY_READING, transaction
+from speaker.state.fetched import fetched
 from speaker.state.history import expiry, in_order, told
 from speaker.state.remembered import HISTORY_ROWS, News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
@@ -58,16 +59,16 @@ class Store:
         faults: list[str] = []
         memory: dict[Prefix, dict[Service, ServiceMemory]] = {}
         with self._connections.reading(wait) as db, transaction(db, "DEFERRED"):
-            found = db.execute("SELECT prefix, route, up FROM owned").fetchall()
+            found = fetched(db, "SELECT prefix, route, up FROM owned")
             owned = dict(rows.parsed("owned", found, rows.owned, faults))
-            found = db.execute(
-                "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
-            ).fetchall()
+            found = fetched(
+                db, "SELECT prefix, service, up, turning_since, gone_since, proven_at FROM health"
+            )
             for (prefix, service), last in rows.parsed("health", found, rows.health, faults):
                 memory.setdefault(prefix, {})[service] = last
-            found = db.execute("SELECT prefix, penalty, at, damped, up FROM damping").fetchall()
+            found = fetched(db, "SELECT prefix, penalty, at, damped, up FROM damping")
             damping = dict(rows.parsed("damping", found, rows.damping, faults))
-            intents = self._rows.read(db.execute(INTENTS).fetchall())
+            intents = self._rows.read(fetched(db, INTENTS))
         return Remembered(intents, owned, memory, damping, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -82,7 +83,7 @@ class Store:
             with transaction(db, "DEFERRED"):
                 (version,) = db.execute("PRAGMA data_version").fetchone()
                 if version != self._intents_version:
-                    self._intents = self._rows.read(db.execute(INTENTS).fetchall())
+                    self._intents = self._rows.read(fetched(db, INTENTS))
                     self._intents_version = version
             return self._intents
 
@@ -131,7 +132,7 @@ class Store:
             for prefix, intent in intents.items()
         ]
         with self._connections.writing(wait) as db:
-            known = self._rows.read(db.execute(INTENTS).fetchall())
+            known = self._rows.read(fetched(db, INTENTS))
             before = {p: known.of[p] for p in intents if p in known.of}
             names = [str(prefix) for prefix in before]  # the others have no row
             names += [name for prefix in before for name in known.rows.get(prefix, ())]
@@ -187,7 +188,7 @@ class Store:
                 _replace(db, table, news.gone, [])
             _add_history(db, news.history)
             if news.expired is not None:
-                known = self._rows.read(db.execute(INTENTS).fetchall()).of
+                known = self._rows.read(fetched(db, INTENTS)).of
                 ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
                 _add_history(db, _ended(db, ended))
 
