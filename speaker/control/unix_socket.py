@@ -8,14 +8,11 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from speaker.control.identity import name_of
 from speaker.errors import SpeakerError
 from speaker.files.directory_owner import DirectoryError, as_owner
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +101,7 @@ def _bind(path: Path, access: Access) -> Bound:
     try:
         # Group and mode are set before any client can connect: listening comes after.
         listener.bind(str(path))
-        if access.group is not None:
-            _give(path, access.group)
-        path.chmod(access.mode)
-        made = path.lstat()
+        made = _give(path, access)
         listener.listen()
     except (OSError, ControlError):
         listener.close()
@@ -115,12 +109,28 @@ def _bind(path: Path, access: Access) -> Bound:
     return Bound(path, listener, made)
 
 
-def _give(path: Path, group: str) -> None:
-    """Give a socket to a group. A process that is not root gives it to groups that it is in alone."""
+def _give(path: Path, access: Access) -> os.stat_result:
+    """Give a socket its group and mode. Whoever may write its directory may have put a link in its place by now."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise ControlError(f"control: {path}: was replaced while it was made; see who does so")
+        # By what is open, whatever its name leads to: such a descriptor has no calls of its own for that.
+        itself = Path(f"/proc/self/fd/{descriptor}")
+        if access.group is not None:
+            _give_group(path, itself, access.group)
+        itself.chmod(access.mode)
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _give_group(path: Path, itself: Path, group: str) -> None:
+    """Give it to a group. A process that is not root gives it to groups that it is in alone."""
     try:
         number = grp.getgrnam(group).gr_gid
-        if path.lstat().st_gid != number:
-            os.chown(path, -1, number)
+        if itself.stat().st_gid != number:
+            os.chown(itself, -1, number)
     except KeyError:
         raise ControlError(
             f"control: {path}: group {group} does not exist; groupadd --system {group}, or correct "
