@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from speaker.errors import SpeakerError
@@ -36,6 +37,10 @@ class RefusedError(SpeakerError):
 
 class OutcomeUnknownError(SpeakerError):
     """The request was sent and no answer to it came: it may have been done."""
+
+
+class BusyError(OutcomeUnknownError):
+    """Too many ask there, or it hung up: another socket may have room."""
 
 
 class _Socket(socket.socket):
@@ -135,7 +140,7 @@ def ask(
     Raises:
         NotServedError: no process serves it.
         RefusedError: it may not be used, or the watchdog refused.
-        OutcomeUnknownError: no answer came, or one that is too long.
+        OutcomeUnknownError: no answer came, or one that is too long. BusyError: or there was no room.
     """
     paths = [path] if instead is None else [path, instead]
     connection = _connected(paths, timeout, patience)
@@ -143,11 +148,13 @@ def ask(
     try:
         text = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
-        connection.request(method, target, text, headers)
+        with suppress(BrokenPipeError):  # who has no room says so before it is asked
+            connection.request(method, target, text, headers)
         response = connection.getresponse()
         answer = printable_json(json.loads(_bounded(response)))
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-        raise OutcomeUnknownError(
+        hung_up = isinstance(error, ConnectionError)
+        raise (BusyError if hung_up else OutcomeUnknownError)(
             f"control: {path}: {printable(str(error)) or type(error).__name__}; whether it was done is unknown, "
             "see vip_mgmt status"
         ) from error
@@ -156,6 +163,6 @@ def ask(
     if response.status != http.client.OK:
         message = answer.get("error", answer) if isinstance(answer, dict) else answer
         if response.status == http.client.SERVICE_UNAVAILABLE:  # too many ask
-            raise OutcomeUnknownError(str(message))
+            raise BusyError(str(message))
         raise RefusedError(str(message))
     return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -102,16 +104,22 @@ class RunningWatchdog:
         """Ask on the socket for that, and on the operators' where it can't be used."""
         query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
         fits = len(query) <= LINE  # an older watchdog knows no other form
-        answer = client.ask(
-            self._read_socket,
-            "GET" if fits else "POST",
-            f"{target}?{query}" if fits else target,
-            None if fits else Question(prefixes=tuple(prefixes)).to_json(),
-            instead=self._control,
+        method, line = ("GET", f"{target}?{query}") if fits else ("POST", target)
+        ask = partial(
+            client.ask,
+            method=method,
+            target=line,
+            body=None if fits else Question(prefixes=tuple(prefixes)).to_json(),
             timeout=self._timeout,
             patience=self._patience,
             sudo_user=sudo_user(),
         )
+        try:
+            answer = ask(self._read_socket, instead=self._control)
+        except client.BusyError:  # readers must not keep an operator from asking
+            with suppress(client.NotServedError, client.RefusedError):
+                return self._read(ask(self._control), read)
+            raise
         return self._read(answer, read)
 
     def _order(

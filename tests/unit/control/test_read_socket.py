@@ -173,8 +173,12 @@ def test_readers_keep_no_operator_out(tmp_path: Path) -> None:
                 assert busy.recv(1) == b"H"  # and no more of the answer, which is two megabytes
             with pytest.raises(OutcomeUnknownError, match="busy: requests are under way on all 2"):
                 client.ask(read(site), "GET", "/plan")
+            assert RunningWatchdog(read(site), site.control).status().routes
+            nobody_else = RunningWatchdog(read(site), site.control.with_name("none"))
+            with pytest.raises(OutcomeUnknownError, match="busy: requests are under way on all 2"):
+                nobody_else.status()
             (route,) = client.ask(site.control, "POST", "/intents", wish())
-            assert route["as_wanted"]
+            assert route["as_wanted"], route
 
     served(tmp_path, ask, Access(asks_only=True, connections=2))
 
