@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
+import struct
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from speaker.control.identity import name_of
 from speaker.errors import SpeakerError
 from speaker.printable import printable, printable_json
 
@@ -85,10 +88,12 @@ def _connected(paths: Sequence[Path], timeout: float, patience: float) -> _Conne
     until = time.monotonic() + patience
     while True:
         barred: list[SpeakerError] = []
+        strangers: list[SpeakerError] = []
         for path in paths:
             connection = _Connection(path, timeout)
             try:
                 connection.connect()
+                stranger = _stranger(connection)
             except (FileNotFoundError, ConnectionRefusedError):
                 connection.close()
             except (
@@ -102,11 +107,31 @@ def _connected(paths: Sequence[Path], timeout: float, patience: float) -> _Conne
                 why = f"{error.strerror or error}; you must be its owner, or in its group"
                 barred.append(RefusedError(f"control: {path}: {why}"))
             else:
-                return connection
+                if not stranger:
+                    return connection
+                connection.close()
+                strangers.append(NotServedError(f"control: {path}: {stranger}"))
         if len(barred) == len(paths) or time.monotonic() >= until:
             nobody = NotServedError(f"control: {paths[-1]}: no vip_watchdog serves it")
-            raise barred[0] if barred else nobody
+            raise (*barred, *strangers, nobody)[0]
         time.sleep(AGAIN)
+
+
+def _stranger(connection: _Connection) -> str:
+    """Return what is wrong with who serves a socket, in words; nothing where that may be a watchdog.
+
+    The operators, who may put a socket in the place of the watchdog's, could say that a drain was done.
+    In a directory of root's, it is not known which of its group the watchdog is.
+    """
+    owner = connection.path.parent.stat().st_uid
+    found = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", found)
+    if owner == 0 or user in {0, owner, os.geteuid()}:
+        return ""
+    return (
+        f"{name_of(user)} serves it, and not {name_of(owner)}, whose directory it is in: no vip_watchdog; "
+        "end that process"
+    )
 
 
 def timeout_for(prefixes: int) -> float:

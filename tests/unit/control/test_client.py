@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from speaker.control import client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,3 +215,17 @@ def test_time_for_thousands() -> None:
     )  # seconds for 10,000, as docs/decisions/one-command-in-flight.md has them
     assert client.timeout_for(10_000) > 10 * (change + tell)
     assert client.timeout_for(1) == pytest.approx(client.TIMEOUT, abs=1.0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_stranger_serves_it() -> None:
+    """What another user serves in the directory of the watchdog's is not asked: it could say that a drain was done."""
+    with reachable(0o755) as folder, closing(socket.socket(socket.AF_UNIX)) as listener:
+        path = folder / "control.sock"
+        listener.bind(str(path))
+        os.chown(folder, NOBODY + 1, -1)
+        path.chmod(0o666)
+        with nobody():  # the kernel tells who listens
+            listener.listen()
+        with pytest.raises(NotServedError, match="serves it, and not"):
+            client.ask(path, "POST", "/intents", {})
