@@ -34,6 +34,19 @@ def regular(path: PurePath) -> Iterator[int]:
         os.close(descriptor)
 
 
+def of_one_name(descriptor: int) -> int:
+    """Return the descriptor of a regular file that has no other name, where what is written would stand too.
+
+    Raises:
+        OSError: it is none, and was closed.
+    """
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "is not a regular file of one name; remove it")
+
+
 def read(path: PurePath | int, limit: int = MAX_SIZE) -> bytes:
     """Read all of a file, of whatever kind: an operator may name a pipe.
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from policy.plan import Announce
 from speaker.errors import SpeakerError
+from speaker.files.bounded import of_one_name
 from speaker.files.directory_owner import DirectoryError, as_owner
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class FileLock:
             raise LockError("lock: no state file is configured yet")
         try:
             with as_owner(path.parent):
-                descriptor = _open(path)
+                descriptor = of_one_name(_open(path))
         except DirectoryError as error:
             raise LockError(f"lock: {error}") from error
         except OSError as error:

@@ -290,3 +290,22 @@ def test_nowhere_to_lock(tmp_path: Path) -> None:
 
     with pytest.raises(LockError, match=r"node\.state names it"):
         asyncio.run(take())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "another name"])
+def test_what_is_no_lock(state: Path, kind: str) -> None:
+    """What stands in its place, and is no file of its own, is a LockError, and our mark is not written to it."""
+    other, path = state.with_name("exabgp.conf"), state.with_suffix(".lock")
+    other.write_text("kept")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.hardlink_to(other)
+
+    async def take() -> None:
+        async with FileLock(SOON, state).held():
+            pytest.fail("taken")
+
+    with pytest.raises(LockError, match="is not a regular file of one name"):
+        asyncio.run(take())
+    assert other.read_text() == "kept"
