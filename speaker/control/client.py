@@ -173,7 +173,8 @@ def ask(
     try:
         text = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
-        with suppress(BrokenPipeError):  # who has no room says so before it is asked
+        # Who has no room says so before it is asked, and hangs up.
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, target, text, headers)
         response = connection.getresponse()
         answer = printable_json(json.loads(_bounded(response)))

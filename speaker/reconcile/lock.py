@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 MODE = 0o660  # operators of the same group take the lock too
 POLL = 0.05
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 UNSURE = "not announced while the state file can't be read: a drain may be recorded there"
 UNRECORDED = "not announced while it can't be recorded as vip_watchdog's own in the state file"
 
