@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker.control import client
-from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
+from speaker.control.client import BusyError, NotServedError, OutcomeUnknownError, RefusedError
 from tests.support.lab.installed import NOBODY
+from tests.support.lab.requirements import require
 from tests.support.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
@@ -217,9 +218,29 @@ def test_time_for_thousands() -> None:
     assert client.timeout_for(1) == pytest.approx(client.TIMEOUT, abs=1.0)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_refused_before_it_was_asked(path: Path) -> None:
+    """Who has no room says so and hangs up, whatever of a question is still on its way."""
+    busy = response(b'{"error": "control: busy"}', "503 Service Unavailable")
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(busy)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(BusyError, match=r"^control: busy$"):
+            client.ask(path, "POST", "/explain", ["x" * (1 << 22)])
+        thread.join()
+
+
 def test_a_stranger_serves_it() -> None:
     """What another user serves in the directory of the watchdog's is not asked: it could say that a drain was done."""
+    require()
     with reachable(0o755) as folder, closing(socket.socket(socket.AF_UNIX)) as listener:
         path = folder / "control.sock"
         listener.bind(str(path))
@@ -228,4 +249,4 @@ def test_a_stranger_serves_it() -> None:
         with nobody():  # the kernel tells who listens
             listener.listen()
         with pytest.raises(NotServedError, match="serves it, and not"):
-            client.ask(path, "POST", "/intents", {})
+            client.ask(path, "POST", "/intents", {}, timeout=1.0)
