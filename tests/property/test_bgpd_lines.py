@@ -6,8 +6,9 @@ from hypothesis import example, given
 
 from policy.route import AsPath
 from speaker.migration.bgpd_conf.model import Configuration, Treatment
+from speaker.migration.bgpd_conf.placing import decode
 from speaker.migration.bgpd_conf.reader import read
-from speaker.migration.bgpd_conf.statement import MigrationError, decode
+from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.target import exabgp_site as site
 from speaker.migration.updates.evaluate import NO_ADVERTISE, evaluate
 from speaker.migration.updates.verdicts import account

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf import lists, route_maps, stray
+from speaker.migration.bgpd_conf import blocks, lists, route_maps, stray
 from speaker.migration.bgpd_conf.dialect import decide
 from speaker.migration.bgpd_conf.interfaces import Interfaces
 from speaker.migration.bgpd_conf.model import (
@@ -19,6 +19,7 @@ from speaker.migration.bgpd_conf.model import (
     Obstacle,
     Treatment,
 )
+from speaker.migration.bgpd_conf.placing import statements
 from speaker.migration.bgpd_conf.router import Router
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
@@ -26,11 +27,9 @@ from speaker.migration.bgpd_conf.statement import (
     FatalError,
     MigrationError,
     PassedOverError,
-    is_of_a_block,
-    statements,
 )
 from speaker.migration.bgpd_conf.tokens import canonical, identifier, number
-from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
+from speaker.migration.bgpd_conf.top_level import of_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +127,8 @@ class _Reader:
         words = statement.words
         if words in (("exit",), ("end",), ("quit",), ("exit-address-family",)):
             return "ends a block"
+        if len(words) == 1 and words[0] in blocks.ENDS and statement.mode is not CommandMode.TOP:
+            return "ends a block"
         match statement.mode:
             case CommandMode.TOP:
                 return self._top(statement)
@@ -149,7 +150,7 @@ class _Reader:
 
     # --- the top level -----------------------------------------------------------------------
 
-    def _top(self, statement: Statement) -> str:  # noqa: C901, PLR0912 - a table of statements
+    def _top(self, statement: Statement) -> str:  # noqa: C901 - a table of statements
         words = statement.words
         match words:
             case ("router", "bgp", *rest):
@@ -187,17 +188,7 @@ class _Reader:
         plain = statement.said or words
         if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise FatalError(_TAKES_BACK)
-        for start, reason in TOP_HARMLESS.items():
-            if plain[: len(start)] == start:
-                return reason
-        for start, remedy in TOP_REFUSED.items():
-            if plain[: len(start)] == start:
-                raise MigrationError(remedy)
-        if is_of_a_block(plain):
-            raise MigrationError(stray.NO_BLOCK)
-        if plain[0] in _OF_LISTS:
-            raise MigrationError("is unknown here, and may be a list's; correct it, or remove it")
-        raise PassedOverError("is unknown here; correct it, or remove it")
+        return of_others(statement)
 
     def _in_map(self, statement: Statement) -> str:
         name, _, sequence = statement.block
@@ -262,8 +253,6 @@ class _Reader:
 
 
 _DIGITS = re.compile("[0-9]{1,5}")
-_OF_LISTS = ("ip", "ipv6", "bgp")
-"""What lists begin with."""
 _UNCONCERNED = (CommandMode.LINE, CommandMode.INTERFACE, CommandMode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
 _UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"

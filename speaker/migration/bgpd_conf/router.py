@@ -8,12 +8,12 @@ from policy.route import Asn
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbors import NeighborsReader
 from speaker.migration.bgpd_conf.networks import Networks
+from speaker.migration.bgpd_conf.placing import family_mode
 from speaker.migration.bgpd_conf.statement import (
     CommandMode,
     FatalError,
     MigrationError,
     PassedOverError,
-    family_mode,
 )
 from speaker.migration.bgpd_conf.tokens import hold_time, identifier, number, parse_as
 
@@ -114,7 +114,7 @@ class Router:
                 raise PassedOverError(_ROUTER_REFUSED[word])
         raise MigrationError("is unknown here; correct it, or remove it")
 
-    def _option(  # noqa: C901 - a table of options
+    def _option(  # noqa: C901, PLR0912 - a table of options
         self, rest: tuple[str, ...], *, plain: bool
     ) -> str:
         match rest:
@@ -136,6 +136,8 @@ class Router:
                 return TRANSLATED
             case ("network", "import-check", *_):
                 return _IMPORT_CHECK if plain else TRANSLATED
+            case ("listen", "limit", *_):
+                return "is for neighbours by range, of which there are none"
             case (word, *_) if word in _OPTION_OBSTACLES:
                 if not plain:
                     return "is off anyway"
@@ -149,6 +151,10 @@ class Router:
         raise MigrationError("is unknown here; correct it, or remove it")
 
 
+GRACEFUL_SHUTDOWN = (
+    "a maintenance is under way: bgpd adds the community 65535:0 (RFC 8326) to every UPDATE while it "
+    "stands; end it, and import then"
+)
 _DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
 _ROUTER_HARMLESS = {
     "auto-summary": "bgpd has none",
@@ -168,6 +174,7 @@ _ROUTER_REFUSED = {
     "aggregate-address": "aggregates are not announced by vip-speaker; announce it elsewhere, or as "
     "a VIP of its own with prefix_length",
     "segment-routing": "is not taken over; keep bgpd for it",
+    "bmp": "reports to a station are not taken over; ExaBGP has none",
     "vnc": "is not taken over; keep bgpd for it",
     "timers": "is unknown, or incomplete; correct it, or remove it",
     "import": "leaking of routes is not taken over; keep bgpd for it",
@@ -182,7 +189,7 @@ _AGGREGATE = "it keeps back what lies in it; remove it, and the networks that it
 _OPTION_OBSTACLES = {
     "listen": "neighbours by range are not translated; write one for each router",
     "confederation": "confederations are not translated; they change AS_PATH",
-    "graceful-shutdown": "a maintenance is under way: everything has the community 65535:0; end it",
+    "graceful-shutdown": GRACEFUL_SHUTDOWN,
     "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
 }
 _OPTION_REFUSED = {
@@ -196,5 +203,6 @@ _OPTION_HARMLESS = frozenset(
     "suppress-duplicates suppress-fib-pending route-map-delay-timer update-delay "
     "labeled-unicast minimum-holdtime network route-reflector "
     "disable-ebgp-connected-route-check hard-administrative-reset fast-convergence "
-    "graceful-notification lu-ipv4 default-originate snmp session-dscp".split()
+    "graceful-notification lu-ipv4 default-originate snmp tcp-keepalive allow-martian-nexthop conditional-advertisement "
+    "per-src-nhg retain".split()
 )

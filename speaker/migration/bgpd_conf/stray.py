@@ -35,6 +35,8 @@ _OF_A_NEIGHBOR = frozenset(
 def fault(statement: Statement) -> str:
     """Return what is wrong with a line that could be passed over as not BGP's, or nothing."""
     words = statement.said
+    if words[:3] == _ALIAS:
+        return ""
     whole = next((start for start in _WHOLE if _abbreviates(words, start)), None)
     if whole is not None:
         return f"abbreviates `{' '.join(whole)}`, which bgpd may take; write it out, or remove it"
@@ -48,6 +50,8 @@ def fault(statement: Statement) -> str:
     return ""
 
 
+_ALIAS = ("bgp", "community", "alias")
+"""A command of its own, and no abbreviation of a list's."""
 NO_BLOCK = "stands in no block of BGP; put it where it belongs, or remove it"
 
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from speaker.migration.bgpd_conf.statement import OTHER_ROUTERS
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.placing import OTHER_ROUTERS, is_of_a_block
+from speaker.migration.bgpd_conf.router import GRACEFUL_SHUTDOWN
+from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.stray import NO_BLOCK
+
+if TYPE_CHECKING:
+    from speaker.migration.bgpd_conf.statement import Statement
 
 _TERMINAL = "is for bgpd's own terminal and log"
 _DAEMON = "is for another daemon"
 _NEXT_HOPS = "is for routes received"
+
+_SHOWN = "is what vtysh says around a configuration"
+_OTHER_WORDS = (
+    "fpm vrrp watchfrr allow-reserved-ranges allow-external-route-update nhrp affinity-map evpn mac "
+    "pseudowire"
+).split()
+_OTHER_PAIRS = (
+    *(f"{family} {word}" for family in ("ip", "ipv6") for word in ("multicast", "mroute", "table")),
+    *("ipv6 pim", "ipv6 mld", "ip msdp", "ip import-table", "ip nhrp", "ip multicast-lookup"),
+)
 
 TOP_HARMLESS: dict[tuple[str, ...], str] = {
     ("hostname",): _TERMINAL,
@@ -29,6 +47,10 @@ TOP_HARMLESS: dict[tuple[str, ...], str] = {
     ("vrf",): _DAEMON,
     ("bfd",): _DAEMON,
     ("vni",): _DAEMON,
+    **{(word,): _DAEMON for word in _OTHER_WORDS},
+    **{tuple(pair.split()): _DAEMON for pair in _OTHER_PAIRS},
+    ("Building", "configuration..."): _SHOWN,
+    ("Current", "configuration:"): _SHOWN,
     ("rpki",): _NEXT_HOPS,
     ("segment-routing",): _DAEMON,
     ("pbr-map",): _DAEMON,
@@ -53,12 +75,59 @@ TOP_HARMLESS: dict[tuple[str, ...], str] = {
     ("ip", "large-community-list"): "what names it is refused where it counts",
     ("bgp", "large-community-list"): "what names it is refused where it counts",
     ("bgp", "route-map"): "is how soon bgpd looks at a changed route-map",
+    ("bgp", "no-rib"): "is for the kernel's routes",
+    ("bgp", "send-extra-data"): "is for the kernel's routes",
+    ("bgp", "suppress-fib-pending"): "is for routes received",
+    ("bgp", "session-dscp"): "marks bgpd's packets; ExaBGP has a mark of its own",
+    ("bgp", "update-delay"): "is how soon bgpd sends",
+    ("bgp", "community", "alias"): "is how bgpd shows it",
+    ("bgp", "input-queue-limit"): "is how bgpd works",
+    ("bgp", "output-queue-limit"): "is how bgpd works",
+    ("bgp", "ipv6-auto-ra"): "is for neighbours by interface",
     ("bgp", "multiple-instance"): "says nothing of what is sent",
     ("route-map", "optimization"): "is how bgpd works",
 }
 
 TOP_REFUSED: dict[tuple[str, ...], str] = {
+    ("bgp", "graceful-shutdown"): GRACEFUL_SHUTDOWN,
     ("bgp", "config-type"): "another kind of bgpd configuration; its defaults are not known here",
     ("router",): "is unknown; correct it, or remove it",
     ("route-map",): "is incomplete; write `route-map NAME permit 10`",
 }
+
+TOP_PASSED_OVER: dict[tuple[str, ...], str] = {
+    (
+        "bgp",
+        "graceful-restart",
+    ): "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, "
+    "and see what it means for drains in docs/exabgp.md",
+    ("bgp", "graceful-restart-disable"): "ExaBGP has none anyway; remove the line",
+}
+"""What is off, or lost, and says nothing of what is sent."""
+_OF_LISTS = ("ip", "ipv6", "bgp")
+"""What lists begin with."""
+
+
+def of_others(statement: Statement) -> str:
+    """Return why a line that is no list's and opens no block of BGP has no effect.
+
+    Raises:
+        MigrationError: it may have one, or is unknown.
+    """
+    plain = statement.said or statement.words
+    for start, reason in TOP_HARMLESS.items():
+        if plain[: len(start)] == start:
+            return reason
+    if not statement.plain and plain[:2] == ("bgp", "graceful-shutdown"):
+        return "is off anyway"
+    for start, remedy in TOP_REFUSED.items():
+        if plain[: len(start)] == start:
+            raise MigrationError(remedy)
+    for start, remedy in TOP_PASSED_OVER.items():
+        if plain[: len(start)] == start:
+            raise PassedOverError(remedy)
+    if is_of_a_block(plain):
+        raise MigrationError(NO_BLOCK)
+    if plain[0] in _OF_LISTS:
+        raise MigrationError("is unknown here, and may be a list's; correct it, or remove it")
+    raise PassedOverError("is unknown here; correct it, or remove it")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from speaker.migration.bgpd_conf.model import Dialect, Treatment
+from speaker.migration.bgpd_conf.placing import statements
 from speaker.migration.bgpd_conf.reader import read
-from speaker.migration.bgpd_conf.statement import CommandMode, MigrationError, statements
+from speaker.migration.bgpd_conf.statement import CommandMode, MigrationError
 from speaker.migration.bgpd_conf.top_level import TOP_HARMLESS, TOP_REFUSED
 from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
@@ -181,7 +182,10 @@ def test_a_network_of_the_other_family() -> None:
     assert list(map(str, understand(text).networks)) == ["192.0.2.7/32"]
 
 
-IN_BOTH = {("vni",), ("segment-routing",)}
+IN_BOTH = {
+    *(("vni",), ("segment-routing",)),
+    *(("bgp", word) for word in ("graceful-shutdown", "suppress-fib-pending", "update-delay")),
+}
 
 
 @pytest.mark.parametrize("start", sorted({*TOP_HARMLESS, *TOP_REFUSED} - IN_BOTH), ids=" ".join)
