@@ -10,7 +10,8 @@ from policy.damping import withdrawn
 from policy.decide import Cause, Decision
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
-from policy.preference import profile, rank, route
+from policy.preference import rank
+from policy.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,33 +21,36 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
-    from policy.route import Prefix, Route
+    from policy.route import Prefix
     from policy.topology import Address, DataCentre, Profile, Topology, Vip
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What this data centre has to do with one prefix."""
+    """What this data centre has to do with one prefix.
+
+    `rank`, `profile` and `route` are None where others announce it, and this one does not.
+    """
 
     vip: Vip
     address: Address
-    rank: int
-    profile: Profile
-    route: Route
+    rank: int | None
+    profile: Profile | None
+    route: Route | None
 
 
 def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
     """Return a data centre's duties, by prefix."""
-    return {
-        address.prefix: Assignment(
-            vip,
-            address,
-            rank(address, dc),
-            profile(vip, address, dc),
-            route(vip, address, dc),
-        )
-        for vip, address in topology
-    }
+    return {address.prefix: _assignment(vip, address, dc) for vip, address in topology}
+
+
+def _assignment(vip: Vip, address: Address, dc: DataCentre) -> Assignment:
+    if dc.name not in address.prefer:
+        return Assignment(vip, address, None, None, None)
+    place = rank(address, dc)
+    profile = (address.ranks or vip.ranks)[place]
+    route = Route(address.prefix, profile.attributes(dc.asn))
+    return Assignment(vip, address, place, profile, route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,15 @@ def _restrained(
         [decision for decision in decisions.values() if decision.route is None],
         announced,
         lambda prefix: assignments[prefix].route,
-        lambda prefix: assignments[prefix].vip.name if prefix in assignments else None,
+        lambda prefix: _counted(assignments.get(prefix)),
         memory,
         now,
     )
+
+
+def _counted(assignment: Assignment | None) -> str | None:
+    """Return the VIP that is withdrawn here when a prefix is, None where it is not this data centre's."""
+    return assignment.vip.name if assignment and assignment.route else None
 
 
 def _damping(

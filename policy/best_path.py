@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from policy.preference import route
-from policy.route import Origin
+from policy.route import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 Choice = frozenset[str]
 """The data centres that a router may choose: none where no one announces, several where they tie."""
-
-_ORIGINS = (Origin.IGP, Origin.EGP, Origin.INCOMPLETE)  # lowest first (RFC 4271 §4.3)
 
 
 def best(announcements: Mapping[str, Route], living: Collection[str] | None = None) -> Choice:
@@ -39,7 +37,7 @@ def best(announcements: Mapping[str, Route], living: Collection[str] | None = No
         if living is None or name in living
     }
     left = _lowest(left, lambda attributes: len(attributes.as_path))
-    left = _lowest(left, lambda attributes: _ORIGINS.index(attributes.origin))
+    left = _lowest(left, lambda attributes: ORIGINS.index(attributes.origin))
     by_neighbour: dict[Asn | None, dict[str, Attributes]] = defaultdict(dict)
     for name, attributes in left.items():
         by_neighbour[neighbouring_as(attributes)][name] = attributes
@@ -66,7 +64,7 @@ def _lowest(
 
 def announcements(topology: Topology, vip: Vip, address: Address) -> dict[str, Route]:
     """Return what each data centre announces for an address when it announces it, by name."""
-    return {dc.name: route(vip, address, dc) for dc in topology.dcs}
+    return {dc.name: route(vip, address, dc) for dc in topology.dcs if dc.name in address.prefer}
 
 
 def choices(topology: Topology, living: Collection[str] | None = None) -> dict[Prefix, Choice]:

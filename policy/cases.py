@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.decide import Decision, decide
+from policy.decide import Decision, decide, elsewhere
 from policy.differing import differing
 from policy.intent import timestamp
 from policy.judge import judge
@@ -227,11 +227,14 @@ def _health(
 def _decide(
     facts: Facts, intent: Intent | None, health: AddressHealth | None, now: float
 ) -> Decision:
-    damped, rule = "", facts.assignment.vip.health.damping
+    duty, damped = facts.assignment, ""
+    if duty.route is None:
+        return elsewhere(duty.address)
+    rule = duty.vip.health.damping
     if rule and facts.damping and (until := facts.damping.until(rule, now)) is not None:
         damped = f"penalty {facts.damping.now(rule, now):.0f}, until {timestamp(until)}"
     return decide(
-        facts.assignment.route,
+        duty.route,
         intent,
         health,
         was_announced=facts.was_announced,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from policy.health import AddressHealth
     from policy.intent import Intent
     from policy.route import Prefix, Route
+    from policy.topology import Address
 
 
 class Cause(StrEnum):
@@ -27,6 +28,8 @@ class Cause(StrEnum):
     """The VIP flapped, and is held down although its health is good again."""
     HOLD = "hold"
     """Health is unknown, so the last known state stays."""
+    PREFERENCE = "preference"
+    """Other data centres announce it, and this one does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class Decision:
     route: Route | None
     cause: Cause
     reason: str
+
+
+def elsewhere(address: Address) -> Decision:
+    """Decide for a prefix that only other data centres announce: whatever an operator or health says."""
+    reason = f"not announced here: only {', '.join(address.prefer)}"
+    return Decision(address.prefix, None, Cause.PREFERENCE, reason)
 
 
 def decide(

@@ -58,7 +58,7 @@ def restrain(
     rule: GuardRule,
     decisions: Sequence[Decision],
     announced: Collection[Prefix],
-    route_of: Callable[[Prefix], Route],
+    route_of: Callable[[Prefix], Route | None],
     vip_of: Callable[[Prefix], str | None],
     memory: GuardMemory,
     now: float,
@@ -75,7 +75,7 @@ def restrain(
         decisions: one for each prefix.
         announced: the prefixes announced now.
         route_of: gives what a prefix is announced with.
-        vip_of: names the VIP of a prefix; None where it is no VIP's any more.
+        vip_of: names the VIP of a prefix; None where it is none's any more, or not announced here.
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
@@ -117,7 +117,7 @@ def restrain(
 def _holding(
     decisions: Sequence[Decision],
     held: Collection[Prefix],
-    route_of: Callable[[Prefix], Route],
+    route_of: Callable[[Prefix], Route | None],
     reason: str,
 ) -> tuple[Decision, ...]:
     """Return the decisions with those announced that are held."""

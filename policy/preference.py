@@ -71,8 +71,9 @@ def pairs(addresses: Sequence[OfFamily]) -> list[tuple[OfFamily, ...]]:
 
 
 def rank(address: Address, dc: DataCentre) -> int:
-    """Return the rank of a data centre for an address: 0 is the first choice."""
-    return address.prefer.index(dc.name)
+    """Return the rank of a data centre that announces an address: 0 is the first choice, or all equal ones."""
+    place = address.prefer.index(dc.name)
+    return 0 if address.equal else place
 
 
 def profile(vip: Vip, address: Address, dc: DataCentre) -> Profile:

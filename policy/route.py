@@ -23,6 +23,7 @@ MAX_MED = 2**32 - 1
 MAX_PREPENDS = 32
 _MAX_16 = 2**16 - 1
 _MAX_32 = 2**32 - 1
+_ASN = re.compile(r"(?:(?P<high>[0-9]{1,5})\.)?(?P<low>[0-9]{1,10})")
 
 
 class Origin(StrEnum):
@@ -31,6 +32,10 @@ class Origin(StrEnum):
     IGP = "igp"
     EGP = "egp"
     INCOMPLETE = "incomplete"
+
+
+ORIGINS = (Origin.IGP, Origin.EGP, Origin.INCOMPLETE)
+"""Those that a router prefers first (RFC 4271 §4.3, §9.1.2.2 b)."""
 
 
 class _Ipv4Prefix(IPv4Network):
@@ -85,14 +90,19 @@ def parse_prefix(text: str) -> Prefix:
 
 
 def parse_asn(text: str) -> Asn:
-    """Parse an AS number in asplain form (RFC 5396), 1 to 4294967295.
+    """Parse an AS number, plain or in halves (asplain `65546` or asdot `1.10`, RFC 5396), 1 to 4294967295.
 
     Raises:
         PolicyError: it is not one.
     """
-    if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= MAX_ASN:
-        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}")
-    return Asn(int(text))
+    match = _ASN.fullmatch(text)
+    if match is None:
+        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}, nor two like 1.10")
+    high, low = int(match["high"] or 0), int(match["low"])
+    number = (high << 16) + low
+    if not 1 <= number <= MAX_ASN or (match["high"] and max(high, low) > _MAX_16):
+        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}, nor two to {_MAX_16}")
+    return Asn(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from policy.covering import Covering
 from policy.errors import PolicyError
 from policy.health import HealthRule
+from policy.order import Order
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from policy.route import Asn, IpAddress, Prefix
 
@@ -69,51 +70,44 @@ class DataCentre:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One prefix of a VIP, and the data centres that should attract it, first choice first.
+    """One prefix of a VIP, and the data centres that announce it, first choice first.
 
-    `ranks` has the profile of each rank where they are not those of its VIP.
+    Where they are `equal`, all announce it with the profile of the first rank. `ranks` has the profile
+    of each rank where they are not those of its VIP.
     """
 
     prefix: Prefix
     prefer: tuple[str, ...]
     ranks: tuple[Profile, ...] = ()
+    equal: bool = False
+
+    @property
+    def needed(self) -> int:
+        """How many ranks it has."""
+        return 1 if self.equal else len(self.prefer)
 
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A name, its addresses, the profile of each rank, and how its health is judged.
+    """A name, its addresses, the profile of each rank, how its health is judged, and what orders its ranks.
 
-    Ranks may tie here, so that a topology that is wrong can be explained; see `ranks_fault`.
+    Ranks may tie here, so that a topology that is wrong can be explained; see `order.ranks_fault`.
     """
 
     name: str
     addresses: tuple[Address, ...]
     ranks: tuple[Profile, ...]
     health: HealthRule = field(default_factory=HealthRule)
-
-
-def ranks_fault(ranks: Sequence[Profile]) -> str | None:
-    """Say what is wrong with the profiles of all ranks, None where nothing is.
-
-    Prepends that rise with each rank are what makes rule 6 hold: of any living data centres,
-    exactly one has the shortest AS_PATH.
-    """
-    prepends = [profile.prepends for profile in ranks]
-    if any(second <= first for first, second in pairwise(prepends)):
-        return (
-            f"prepends by rank are {prepends}; each must be greater than the one before, "
-            "or two data centres tie"
-        )
-    return None
+    order: Order = Order.PREPENDS
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All data centres and all VIPs. Every address ranks every data centre exactly once.
+    """All data centres and all VIPs. Every address ranks some data centres, or all, once each.
 
     Raises:
-        PolicyError: a prefix in two places, a preference that is no order of the data centres,
-            or fewer ranks than data centres.
+        PolicyError: a prefix in two places, a preference that names no data centre, one twice or an
+            unknown one, or fewer ranks than data centres that announce an address.
     """
 
     dcs: tuple[DataCentre, ...]
@@ -123,21 +117,11 @@ class Topology:
     _covering: Covering = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        names = sorted(dc.name for dc in self.dcs)
+        names = {dc.name for dc in self.dcs}
         by_prefix: dict[Prefix, tuple[Vip, Address]] = {}
         for vip in self.vips:
-            for ranks in (vip.ranks, *(a.ranks for a in vip.addresses if a.ranks)):
-                if len(ranks) < len(names):
-                    raise PolicyError(
-                        f"vip {vip.name}: {len(ranks)} ranks for {len(names)} data centres: "
-                        "every data centre needs one"
-                    )
             for address in vip.addresses:
-                if sorted(address.prefer) != names:
-                    raise PolicyError(
-                        f"vip {vip.name}: {address.prefix}: prefers {list(address.prefer)}; "
-                        f"name each of {names} once"
-                    )
+                _check(vip, address, names)
                 if address.prefix in by_prefix:
                     raise PolicyError(
                         f"vip {vip.name}: {address.prefix}: also in vip "
@@ -180,3 +164,18 @@ class Topology:
 
     def __iter__(self) -> Iterator[tuple[Vip, Address]]:
         return iter(self._by_prefix.values())
+
+
+def _check(vip: Vip, address: Address, names: AbstractSet[str]) -> None:
+    """Refuse an address whose preference or ranks make no sense."""
+    prefer, count = address.prefer, len(address.ranks or vip.ranks)
+    if not prefer or len(set(prefer)) < len(prefer) or not set(prefer) <= names:
+        raise PolicyError(
+            f"vip {vip.name}: {address.prefix}: prefers {list(prefer)}; "
+            f"name some of {sorted(names)}, each once"
+        )
+    if count < address.needed:
+        raise PolicyError(
+            f"vip {vip.name}: {address.prefix}: {count} ranks for {len(prefer)} data centres: every "
+            "data centre that announces it needs one"
+        )

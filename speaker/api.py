@@ -97,7 +97,8 @@ class PrefixStatus(Value):
     should not. `realservers`: how many live ones count, None where that is not known. `reason`: why
     it is decided so. `failure`: why that could not be done. `wanted`: whether it is decided to be
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
-    `as_wanted`: whether the peers have it too, and what is known of health is not old.
+    `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and
+    `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     """
 
     vip: Text
@@ -107,8 +108,9 @@ class PrefixStatus(Value):
     up: tuple[Text, ...] = ()
     lack: Text = ""
     as_path: tuple[Count, ...]
-    rank: Count
-    prepends: Count
+    rank: Count | None
+    prepends: Count | None
+    equal: Truth = False
     realservers: Count | None
     health: Text
     intent: Text

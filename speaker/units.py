@@ -7,6 +7,8 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from policy.route import parse_asn
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -30,6 +32,17 @@ def duration(text: object) -> float:
             f'{text!r} is not a duration; write it like "250ms", "5s", "10m", "2h", "1d"'
         )
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def asn(number: object) -> int:
+    """Parse an AS number: a number, or a text, plain or in halves like `1.10` (RFC 5396).
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(number, float):  # 1.1 and 1.10 would be the same
+        raise ValueError(f'{number!r} is no AS number; write one in halves as a text, like "1.10"')  # noqa: TRY004 - pydantic collects these
+    return parse_asn(str(number))
 
 
 def duration_text(seconds: float) -> str:

@@ -71,6 +71,7 @@ def services(
     balanced: Collection[str],
     found: Iterable[tuple[IpAddress, Service]],
     marks: Mapping[int, Collection[int | None]],
+    dc: str | None = None,
 ) -> tuple[Finding, ...]:
     """Return what IPVS has and the topology lacks, and the other way round.
 
@@ -80,6 +81,7 @@ def services(
         found: IPVS's services, each with its address.
         marks: the families, 4 and 6, of IPVS's services by firewall mark; None where that is not
             known, for either.
+        dc: the data centre, which must have what it announces; None for all of it.
     """
     by_address: dict[IpAddress, set[Service]] = defaultdict(set)
     for at, service in found:
@@ -95,7 +97,7 @@ def services(
         for prefix in covering.of(at):
             by_prefix[prefix] |= own
     for vip, address in topology:
-        if vip.name not in balanced:
+        if vip.name not in balanced or (dc is not None and dc not in address.prefer):
             continue
         have = by_prefix[address.prefix]
         required = vip.health.required.keys()

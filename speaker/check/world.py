@@ -102,8 +102,9 @@ def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report
     except TableError as error:
         return Report(notes=(f"not checked: {error}",))
     found = [(server.address, Service(server.protocol, server.port)) for server in table.services]
+    dc = config.settings.dc.name
     marks = {mark: {each.version for each in of} for mark, of in table.marks.items()}
-    return Report(outside.services(config.topology, balanced, found, marks))
+    return Report(outside.services(config.topology, balanced, found, marks, dc))
 
 
 def peers(config: Config) -> Report:
@@ -118,7 +119,8 @@ def peers(config: Config) -> Report:
             neighbours = _of_bgpd(config)
         except BackendError as error:
             return Report(notes=(f"not checked: peers: {error}",))
-    routes = [assignment.route for assignment in assignments(config.topology, settings.dc).values()]
+    duties = assignments(config.topology, settings.dc).values()
+    routes = [duty.route for duty in duties if duty.route is not None]
     return Report(loops(routes, neighbours))
 
 

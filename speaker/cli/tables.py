@@ -38,7 +38,7 @@ def status_table(answer: Status) -> str:
             _STATES[route.announced],
             _peers(route),
             " ".join(map(str, route.as_path)) if route.announced else "-",
-            str(route.rank),
+            _rank(route),
             "-" if route.realservers is None else str(route.realservers),
             route.health,
             route.intent,
@@ -48,6 +48,12 @@ def status_table(answer: Status) -> str:
         for route in answer.routes
     ]
     return "\n".join([*head, table(rows)])
+
+
+def _rank(route: PrefixStatus) -> str:
+    if route.rank is None:
+        return "-"
+    return "equal" if route.equal else str(route.rank)
 
 
 _COLUMNS = (
@@ -82,6 +88,7 @@ _JSON_ROUTE_KEYS = (
     "peers",
     "as_path",
     "rank",
+    "equal",
     "prepends",
     "realservers",
     "health",
@@ -119,7 +126,6 @@ def explanation(answer: Sequence[Explanation]) -> str:
 
 def _explain(route: Explanation) -> str:
     wanted = {True: "announce", False: "withdraw", None: "nothing yet"}[route.wanted]
-    prefer = ", ".join(f"{name} (here)" if name == route.dc else name for name in route.prefer)
     rows = [
         (
             "announced",
@@ -130,7 +136,7 @@ def _explain(route: Explanation) -> str:
         *([("because", route.full_reason)] if route.full_reason != route.operator else []),
         ("operator", route.operator),
         ("health", _health(route)),
-        ("preference", f"{prefer}: rank {route.rank} here"),
+        ("preference", _preference(route)),
         ("profile", route.profile),
     ]
     rows += [("trouble", text) for text in route.trouble if route.announced is None]
@@ -140,6 +146,13 @@ def _explain(route: Explanation) -> str:
     ]
     body = table([("", f"{key}:" if key else "", text) for key, text in rows])
     return f"{route.vip} {route.prefix}\n{body}"
+
+
+def _preference(route: Explanation) -> str:
+    names = ", ".join(f"{name} (here)" if name == route.dc else name for name in route.prefer)
+    if route.rank is None:
+        return f"{'equal: ' if route.equal else ''}only {names}: not announced here"
+    return f"equal: {names}" if route.equal else f"{names}: rank {route.rank} here"
 
 
 def _sent(peers: Mapping[str, bool | None]) -> str:

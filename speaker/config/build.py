@@ -58,6 +58,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     looked_at = {
         name.lower(): health.settings(("vip", name), vip) for name, vip in document.vip.items()
     }
+    ranks.check_site(of_site)
     health.check_base()
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)

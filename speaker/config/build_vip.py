@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from policy.preference import auto, pairs, spread
+from policy.preference import pairs
 from policy.route import Prefix, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Vip
+from speaker.config.build_preference import PreferenceBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from speaker.config.build_health import HealthBuilder
     from speaker.config.build_ranks import Ranks
     from speaker.config.fault import Faults, KeyPath
-    from speaker.config.schema import AddressTable, Prefer, VipTable
+    from speaker.config.schema import AddressTable, VipTable
     from speaker.config.validate import Form
-    from speaker.units import IpAddress
 
 
 class VipBuilder:
@@ -33,18 +33,17 @@ class VipBuilder:
     ) -> None:
         self._form = form
         self._faults = faults
-        self._dcs = dcs
-        self._names = [dc.name for dc in dcs]
+        self._preference = PreferenceBuilder(form, faults, dcs)
         self._ranks = ranks
         self._health = health
 
-    def vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...]) -> Vip | None:
+    def vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...] | None) -> Vip | None:
         """Return a VIP, None where anything of the file makes no sense.
 
         Args:
             name: its name, as written.
             vip: its table.
-            ranks: the site's, for a VIP that has none of its own.
+            ranks: the site's, for a VIP that has none of its own; None where they are not known.
         """
         path = ("vip", name)
         if name.lower() == "all" or not name or name != name.strip() or name.endswith("."):
@@ -52,53 +51,34 @@ class VipBuilder:
             self._faults.add(path, fault)
         if vip.ranks is not None:
             ranks = self._ranks.named((*path, "ranks"), vip.ranks)
-        self._prefer((*path, "prefer"), vip.prefer)
+        order = self._form.document.policy.order if vip.order is None else vip.order
+        usual = self._preference.of((*path,), vip.prefer, vip.only)
         nth = {4: 0, 6: 0}
-        addresses = []
+        addresses, needed = [], -1
         together = pairs([address.ip for address in vip.addresses])
         for index, (address, pair) in enumerate(zip(vip.addresses, together, strict=True)):
             where = (*path, "addresses", index)
-            order = self._order(where, name, vip, address, nth[address.ip.version], pair)
+            chosen = self._preference.of_address(where, address, vip, usual)
+            prefer = chosen.order(name, nth[address.ip.version], pair)
             nth[address.ip.version] += 1
+            own: tuple[Profile, ...] | None = ()
+            count = 0 if chosen.is_equal else len(prefer)
+            if address.ranks is None:
+                needed = max(needed, count)
+            else:
+                own = self._ranks.named((*where, "ranks"), address.ranks)
+                self._ranks.check((*where, "ranks"), own, order, count)
             prefix = self._prefix(where, address)
             if prefix is not None:
-                own = () if address.ranks is None else self._named(where, address.ranks)
-                addresses.append(Address(prefix, order, own))
+                addresses.append(Address(prefix, prefer, own or (), chosen.is_equal))
+        if vip.ranks is not None:
+            self._ranks.check((*path, "ranks"), ranks, order, max(needed, 0))
+        elif needed >= 0:
+            self._ranks.use_site(order, needed)
         rule = self._health.rule(path, vip)
         if self._faults or rule is None:
             return None
-        return Vip(name.lower(), tuple(addresses), ranks, rule)
-
-    def _named(self, path: KeyPath, names: Sequence[str]) -> tuple[Profile, ...]:
-        return self._ranks.named((*path, "ranks"), names)
-
-    def _order(
-        self,
-        path: KeyPath,
-        name: str,
-        vip: VipTable,
-        address: AddressTable,
-        nth: int,
-        pair: Sequence[IpAddress],
-    ) -> tuple[str, ...]:
-        """Return the data centres by the preference of an address: the `nth` of its family, and its pair."""
-        prefer = vip.prefer
-        if address.prefer is not None and address.prefer is not vip.prefer:
-            prefer = self._prefer((*path, "prefer"), address.prefer)
-        match prefer:
-            case "spread":
-                return spread(self._names, nth)
-            case "auto":
-                return auto(self._dcs, name, pair)
-            case _:
-                return tuple(prefer)
-
-    def _prefer(self, path: KeyPath, prefer: Prefer) -> Prefer:
-        if self._form.lacks("dc"):
-            return "spread"
-        if isinstance(prefer, list) and sorted(prefer) != sorted(self._names):
-            self._faults.add(path, f"{prefer} must name each data centre once: {self._names}")
-        return prefer
+        return Vip(name.lower(), tuple(addresses), ranks or (), rule, order)
 
     def _prefix(self, path: KeyPath, address: AddressTable) -> Prefix | None:
         length = (

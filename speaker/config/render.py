@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from policy.order import Order
 from speaker.config import render_tables
 from speaker.config.build import FaultsError, build
 from speaker.config.schema import Document
@@ -88,6 +89,7 @@ def render(
     topology, settings = config.topology, config.settings
     default = plain(topology, settings.dc.name).settings
     ranks = render_tables.most_common([vip.ranks for vip in topology.vips]) or ()
+    order = render_tables.most_common([vip.order for vip in topology.vips]) or Order.PREPENDS
     healths = {
         vip.name: render_tables.health(vip.health, settings.health[vip.name])
         for vip in topology.vips
@@ -97,7 +99,7 @@ def render(
     text.comment(comments.head)
     text.table(["node"], render_tables.node(settings, default), comments.node)
     _data_centres(text, topology, hops, comments)
-    text.table(["policy"], render_tables.policy(ranks, settings, default), comments.policy)
+    text.table(["policy"], render_tables.policy(ranks, order, settings, default), comments.policy)
     for profile in render_tables.profiles(topology, ranks):
         comment = comments.profiles.get(profile.name, "")
         text.table(["profile", profile.name], render_tables.profile(profile), comment)
@@ -105,6 +107,7 @@ def render(
     for vip in topology.vips:
         keys: Keys = {
             **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
+            "order": render_tables.unless(order, vip.order),
             "ranks": render_tables.unless([p.name for p in ranks], [p.name for p in vip.ranks]),
             "health": render_tables.differing(healths[vip.name], health) or None,
             "services": render_tables.services(vip.health, settings.health[vip.name]) or None,

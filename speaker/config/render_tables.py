@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.health import CheckerRule, HealthRule
+from policy.order import Order
 from policy.preference import spread
 from policy.route import Origin
 from policy.topology import Profile
@@ -66,13 +67,14 @@ def node(settings: Settings, default: Settings) -> Keys:
     }
 
 
-def policy(ranks: Sequence[Profile], settings: Settings, default: Settings) -> Keys:
+def policy(ranks: Sequence[Profile], order: Order, settings: Settings, default: Settings) -> Keys:
     """Return the keys of `[policy]`."""
     guard, usual = settings.guard, default.guard
     names = None if _are_plain(ranks) else [profile.name for profile in ranks]
     return {
         "prepends": [profile.prepends for profile in ranks] if ranks and not names else None,
         "ranks": names,
+        "order": unless(Order.PREPENDS, order),
         "max_withdraw": unless(share_text(usual.max_withdraw), share_text(guard.max_withdraw)),
         "confirm": unless(duration_text(usual.confirm), duration_text(guard.confirm)),
         "max_path": settings.lint.max_path,
@@ -176,22 +178,36 @@ def addresses(vip: Vip, dcs: Sequence[str], comments: Mapping[Prefix, str]) -> K
     for address in vip.addresses:
         spreads.append(spread(dcs, nth[address.prefix.version]))
         nth[address.prefix.version] += 1
-    orders = [address.prefer for address in vip.addresses]
-    is_spread = orders == spreads and len(set(orders)) > 1
+    orders = [(address.prefer, address.equal) for address in vip.addresses]
+    is_spread = orders == [(each, False) for each in spreads] and len(set(orders)) > 1
     usual = most_common(orders)
     addresses: list[object] = []
     for address in vip.addresses:
         prefix = address.prefix
         ip = str(prefix.network_address)
-        own = list(address.prefer) if not is_spread and address.prefer != usual else None
+        own: Keys = {}
+        if not is_spread and (address.prefer, address.equal) != usual:
+            own = preference(address.prefer, dcs, equal=address.equal)
+            if usual is not None and len(usual[0]) < len(dcs):
+                own.setdefault("only", False)
         length = unless(prefix.max_prefixlen, prefix.prefixlen)
         ranks = [profile.name for profile in address.ranks] or None
-        keys = {"ip": ip, "prefix_length": length, "prefer": own, "ranks": ranks}
+        keys = {"ip": ip, "prefix_length": length, **own, "ranks": ranks}
         what = {key: each for key, each in keys.items() if each is not None}
         entry: object = ip if len(what) == 1 else what
         comment = comments.get(prefix)
         addresses.append(Commented(entry, comment) if comment else entry)
-    return {"addresses": addresses, "prefer": "spread" if is_spread else list(usual or ())}
+    if is_spread or usual is None:
+        return {"addresses": addresses, "prefer": "spread"}
+    return {"addresses": addresses, **preference(usual[0], dcs, equal=usual[1])}
+
+
+def preference(prefer: tuple[str, ...], dcs: Sequence[str], *, equal: bool) -> Keys:
+    """Return `prefer`, and `only` where a data centre is left out."""
+    only = len(prefer) < len(dcs)
+    if equal:
+        return {"prefer": "equal", **({"only": list(prefer)} if only else {})}
+    return {"prefer": list(prefer), **({"only": True} if only else {})}
 
 
 def next_hop(hop: NextHop) -> Keys:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from policy.health import Need
+from policy.order import Order
 from policy.route import (
-    MAX_ASN,
     MAX_MED,
     MAX_PREPENDS,
     Community,
@@ -48,14 +48,22 @@ def _as_table(value: object) -> object:
     return {"ip": value} if isinstance(value, str) else value
 
 
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
 def _word_or_list(value: object) -> object:
-    if value in ("spread", "auto") or (
-        isinstance(value, list) and all(isinstance(n, str) for n in value)
-    ):
+    if value in ("spread", "auto", "equal") or _are_names(value):
         return value
     raise ValueError(
-        f'{value!r} is neither "spread", nor "auto", nor a list of data centres, first choice first'
+        f'{value!r} is neither "spread", "auto", "equal", nor a list of data centres, first choice first'
     )
+
+
+def _truth_or_list(value: object) -> object:
+    if isinstance(value, bool) or _are_names(value):
+        return value
+    raise ValueError(f"{value!r} is neither true, false nor a list of data centres")
 
 
 def _or_off(value: object) -> object:
@@ -89,7 +97,9 @@ Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 Penalty = Annotated[float, Field(ge=1, le=2**31)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-Prefer = Annotated[Literal["spread", "auto"] | list[str], BeforeValidator(_word_or_list)]
+Prefer = Annotated[Literal["spread", "auto", "equal"] | list[str], BeforeValidator(_word_or_list)]
+Only = Annotated[bool | list[str], BeforeValidator(_truth_or_list)]
+OrderBy = Annotated[Order, Field(strict=False)]
 AbsolutePath = Annotated[
     Path,
     AfterValidator(
@@ -132,7 +142,7 @@ class NodeTable(Table):
 class DcTable(Table):
     """`[dc.NAME]`."""
 
-    asn: Annotated[int, Field(ge=1, le=MAX_ASN)]
+    asn: Annotated[int, BeforeValidator(units.asn)]
     weight: Weight = 1.0
     next_hop: NextHopTable | None = None
 
@@ -156,6 +166,7 @@ class PolicyTable(Table):
     confirm: Duration = 3.0
     max_path: Annotated[int, Field(ge=1, le=MAX_PREPENDS + 1)] | None = None
     load_tolerance: Share = 0.25
+    order: OrderBy = Order.PREPENDS
 
 
 class ServiceTable(Table):
@@ -204,6 +215,7 @@ class AddressTable(Table):
 
     ip: Annotated[IpAddress, BeforeValidator(units.address)]
     prefer: Prefer | None = None
+    only: Only | None = None
     prefix_length: Annotated[int, Field(ge=1, le=128)] | None = None
     ranks: list[str] | None = None
 
@@ -215,6 +227,8 @@ class VipTable(Table):
         list[Annotated[AddressTable, BeforeValidator(_as_table)]], Field(min_length=1)
     ]
     prefer: Prefer = "spread"
+    only: Only = False
+    order: OrderBy | None = None
     services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
     health: HealthTable = Field(default_factory=HealthTable)
     ranks: list[str] | None = None

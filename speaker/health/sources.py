@@ -154,6 +154,7 @@ def sources_for(
     readers: Sequence[TableReader] | None = None,
     wake: Callable[[], object] = lambda: None,
     before: HealthSource | None = None,
+    dc: str | None = None,
 ) -> CombinedSource:
     """Return the sources of all VIPs. VIPs of the source `none` are in no observation.
 
@@ -165,15 +166,17 @@ def sources_for(
         wake: called when there is something to be looked at.
         before: the sources in whose place these come. What they know of IPVS is taken over: to
             read thousands of virtual servers for the first time takes long.
+        dc: the data centre; what it does not announce is not looked at. None for all.
     """
     chosen: dict[Source, list[tuple[Vip, Address]]] = defaultdict(list)
-    for vip, address in topology:
+    announced = [each for each in topology if dc is None or dc in each[1].prefer]
+    for vip, address in announced:
         chosen[health[vip.name].source].append((vip, address))
     sources = [
         make(Chosen(topology, chosen[name], health, clock, readers, before))
         for name, make in SOURCES.items()
         if name in chosen
     ]
-    if here := [a.prefix for vip, a in topology if vip.health.require_address]:
+    if here := [a.prefix for vip, a in announced if vip.health.require_address]:
         sources.append(AddressSource(here))
     return CombinedSource(sources, wake)

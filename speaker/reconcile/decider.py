@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
-from policy.decide import Cause, Decision, decide
+from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
 from speaker.reconcile.scope import NOT_OBSERVED, kept
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from policy.assess import Assignment
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.clock import Clock
@@ -117,7 +118,7 @@ class Decider:
         return {
             prefix: preview(cases[prefix], intent, now)
             if prefix in cases
-            else decide(self._assignments[prefix].route, intent, None, was_announced=True)
+            else _unjudged(self._assignments[prefix], intent)
             for prefix, intent in intents.items()
         }
 
@@ -127,3 +128,10 @@ class Decider:
         if damping != self._memory.damping:
             self._memory = replace(self._memory, damping=damping)
             self._inputs = None
+
+
+def _unjudged(assignment: Assignment, intent: Intent) -> Decision:
+    """Decide for a prefix of which nothing was judged yet."""
+    if assignment.route is None:
+        return elsewhere(assignment.address)
+    return decide(assignment.route, intent, None, was_announced=True)

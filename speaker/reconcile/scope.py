@@ -52,7 +52,9 @@ def scope(
         if only is None or prefix in only
     }
     unchecked = frozenset(
-        p for p, assignment in own.items() if health[assignment.vip.name].source == "none"
+        p
+        for p, assignment in own.items()
+        if assignment.route is None or health[assignment.vip.name].source == "none"
     )
     if before is None:
         return Scope(config, own, unchecked)

@@ -24,6 +24,7 @@ from speaker.reconcile.reach import Reaches
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from policy.assess import Assignment
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import HistoryEntry
@@ -85,7 +86,7 @@ class Snapshot:
                 **self._route(prefix).values(),
                 dc=self._config.settings.dc.name,
                 prefer=tuple(assignment.address.prefer),
-                profile=f"{assignment.profile.name}: {assignment.route.attributes}",
+                profile=_profile(assignment),
                 operator=str(intent) if intent else self._intent(prefix),
                 decided_by=decision.cause if decision else None,
                 history=tuple(history.get(prefix, ())),
@@ -143,11 +144,7 @@ class Snapshot:
         decision = assessment.decisions.get(prefix) if assessment else None
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
-        path = (
-            seen.attributes.as_path
-            if isinstance(seen, Route)
-            else assignment.route.attributes.as_path
-        )
+        route = seen if isinstance(seen, Route) else assignment.route
         reasons = [decision.reason if decision else "not decided yet"]
         if self._old:
             reasons.append(self._old)
@@ -166,9 +163,10 @@ class Snapshot:
             vip=assignment.vip.name,
             prefix=str(prefix),
             **_reached(reached, wanted=bool(wanted)),
-            as_path=tuple(path),
+            as_path=tuple(route.attributes.as_path) if route else (),
             rank=assignment.rank,
-            prepends=assignment.profile.prepends,
+            prepends=assignment.profile.prepends if assignment.profile else None,
+            equal=assignment.address.equal,
             realservers=health.realservers if health else None,
             health="up" if prefix in self._unchecked else state,
             intent=self._intent(prefix),
@@ -183,6 +181,13 @@ class Snapshot:
         if not self._are_known:
             return UNKNOWN
         return self._intents[prefix].mode if prefix in self._intents else Mode.AUTO
+
+
+def _profile(assignment: Assignment) -> str:
+    """Return what a prefix is announced with here, in words."""
+    if assignment.profile is None or assignment.route is None:
+        return "none: not announced here"
+    return f"{assignment.profile.name}: {assignment.route.attributes}"
 
 
 def status(reconciler: Reconciler) -> Status:

@@ -73,7 +73,10 @@ def sources(
     before: HealthSource | None = None,
 ) -> HealthSource:
     """Return what looks at the VIPs' health. See `sources_for`."""
-    return sources_for(config.topology, config.settings.health, clock, wake=wake, before=before)
+    settings = config.settings
+    return sources_for(
+        config.topology, settings.health, clock, wake=wake, before=before, dc=settings.dc.name
+    )
 
 
 # --- the drivers -------------------------------------------------------------------------------

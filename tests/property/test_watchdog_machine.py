@@ -398,6 +398,7 @@ class WatchdogMachine(RuleBasedStateMachine):
             count, mode = self.source.live[prefix], self.override(prefix)
             alive = bool(self.certain[prefix] if count is None else count)
             if mode is Mode.FORCED or (alive and mode is not Mode.DRAINED):
+                assert assignment.profile
                 wanted[prefix] = assignment.profile.prepends
         return wanted
 

@@ -271,6 +271,8 @@ def test_the_example_of_status() -> None:
     loaded = config.load(VIP_TOML, {"VIP_DC": "par1"})
     shown = {}
     for prefix, assignment in assignments(loaded.topology, loaded.settings.dc).items():
+        assert assignment.route
+        assert assignment.profile
         drained = assignment.vip.name == "vip-1.tld"
         shown[assignment.vip.name, str(prefix)] = PrefixStatus(
             vip=assignment.vip.name,

@@ -247,7 +247,7 @@ class _Comparison:
 
     def _missing(self) -> Iterator[Finding]:
         for vip, address in self._config.topology:
-            if vip.name not in self._kept:
+            if vip.name not in self._kept or self._config.settings.dc.name not in address.prefer:
                 continue
             have, required = self._have[address.prefix], vip.health.required.keys()
             lacking = sorted(required - have)

@@ -146,6 +146,10 @@ def planned(
     )
     found: dict[Prefix, Update | str] = {}
     for prefix, assignment in assignments(topology, dc).items():
+        route = assignment.route
+        if route is None:
+            found[prefix] = f"not announced here: only {', '.join(assignment.address.prefer)}"
+            continue
         hop = api_text.next_hop_for(hops, prefix.version)
         if prefix.version not in session.families:
             continue
@@ -155,7 +159,7 @@ def planned(
                 f"next_hop = {{ ipv{prefix.version} = … }} is not in vip.toml"
             )
             continue
-        sent = api_text.sent(assignment.route.attributes, session, hop)
+        sent = api_text.sent(route.attributes, session, hop)
         local_pref = LOCAL_PREF if neighbor.asn == dc.asn else None
         found[prefix] = Update(sent.attributes, sent.next_hop or Hop.SELF, local_pref)
     return found

@@ -84,7 +84,7 @@ class Site:
         loaded = self.loaded(dc)
         found = assignments(loaded.topology, loaded.settings.dc)
         return {
-            str(prefix): str(assignment.route.attributes) for prefix, assignment in found.items()
+            str(prefix): str(duty.route.attributes) for prefix, duty in found.items() if duty.route
         }
 
     def exabgp(self, dc: str) -> str:
