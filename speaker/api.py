@@ -41,7 +41,7 @@ def _prefix(text: object) -> Prefix:
     return parse_prefix(text)
 
 
-_Prefixes = Annotated[
+Prefixes = Annotated[
     tuple[Annotated[Prefix, PlainValidator(_prefix)], ...], Field(max_length=MAX_PREFIXES)
 ]
 
@@ -52,7 +52,7 @@ class Question(Value):
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    prefixes: _Prefixes = ()
+    prefixes: Prefixes = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class IntentRequest(Value):
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     mode: Mode
-    prefixes: Annotated[_Prefixes, Field(min_length=1)]
+    prefixes: Annotated[Prefixes, Field(min_length=1)]
     reason: Text = ""
     seconds: Annotated[float, Strict(), Field(gt=0, le=MAX_SECONDS)] | None = None
     dry_run: Truth = False

@@ -1,7 +1,7 @@
 """The command vip_mgmt: an operator restores or withdraws VIPs here, and asks what is so.
 
 From a command line to its subcommand in `speaker.cli`, and to an exit status. What is slow to import
-and rarely needed is imported where it is needed.
+is imported where it is needed: a watchdog that can be asked at once does not wait for it.
 """
 
 from __future__ import annotations
@@ -13,44 +13,43 @@ import sys
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from speaker import config
-from speaker.cli import operate, targets
-from speaker.cli.answers import FirstAnswer
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
 from speaker.cli.messages import open_syslog, tell_operator
-from speaker.cli.query import query, status_of_what_is_loaded
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.resolver.resolver import Resolver
 from speaker.terminal import OutputError, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy.route import Prefix
     from speaker.cli.arguments import Call
+    from speaker.cli.targets import Targets
     from speaker.config.settings import Config
+    from speaker.control.early import EarlyRequest
+
+UNTIL_TOLD = 9.0
+"""How long to wait for what became of a request, in seconds, where it can't be said what it was about."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    if arguments is None:
+        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     try:
-        return _run(arguments)
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         tell_operator("interrupted; the intent may be recorded, see vip_mgmt status")
         return ExitStatus.NOT_AS_WANTED
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    if arguments is None:
-        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
-    words = sys.argv[1:] if arguments is None else arguments
+def _run(words: Sequence[str]) -> int:
     if (imported := after_import(words)) is not None:
         from speaker.migration import import_command
 
         return import_command.main(imported)
     open_syslog()
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
+    early = None
     try:
         if (said := help_on(words)) is not None:
             tell(said)
@@ -58,21 +57,23 @@ def _run(arguments: Sequence[str] | None) -> int:
         call = parse(words)
         if call.command == "check":
             return _check(call)
+        early = _ask_early(call)
         loaded = _load(call)
         if call.command == "compare":
             from speaker.cli.compare import compare
 
             return compare(call, loaded)
-        lookup = Resolver(loaded.settings.resolver).lookup_all
-        found = targets.find(call.words, loaded.topology, lookup, dns=call.dns)
+        found = _find(call, loaded)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
         tell_operator(str(error), tag=unwritten)
-        return ExitStatus.NOT_AS_WANTED if unwritten else ExitStatus.USAGE
+        if unwritten or (early is not None and _was_applied(early)):
+            return ExitStatus.NOT_AS_WANTED
+        return ExitStatus.USAGE
     for note in found.notes:
         tell_operator(note)
     try:
-        return _carry_out(call, loaded, found.prefixes)
+        return _carry_out(call, loaded, found, early)
     except PolicyError as error:
         tell_operator(str(error))
         return ExitStatus.USAGE
@@ -81,17 +82,48 @@ def _run(arguments: Sequence[str] | None) -> int:
         return ExitStatus.NOT_AS_WANTED
 
 
+def _ask_early(call: Call) -> EarlyRequest | None:
+    """Ask a watchdog for what it can do before vip.toml is parsed here."""
+    if call.command not in (ADD, DELETE):
+        return None
+    from speaker.cli.early import ask_early
+
+    return ask_early(call, os.environ)
+
+
+def _was_applied(early: EarlyRequest) -> bool:
+    """Say that what can't be told of was, or may have been, applied: the file is another than a moment ago."""
+    if not early.may_be_done(UNTIL_TOLD):
+        return False
+    tell_operator("vip_watchdog was asked before, and may have applied it; see vip_mgmt status")
+    return True
+
+
+def _find(call: Call, loaded: Config) -> Targets:
+    from speaker.cli import targets
+    from speaker.resolver.resolver import Resolver
+
+    lookup = Resolver(loaded.settings.resolver).lookup_all
+    return targets.find(call.words, loaded.topology, lookup, dns=call.dns)
+
+
 def _load(call: Call) -> Config:
     """Load vip.toml. Where it has faults, status shows besides what the watchdog goes on with."""
+    from speaker import config
+
     try:
         return config.load(call.path, os.environ)
     except config.ConfigError:
         if call.command == "status":
+            from speaker.cli.query import status_of_what_is_loaded
+
             status_of_what_is_loaded(call)
         raise
 
 
 def _check(call: Call) -> ExitStatus:
+    from speaker import config
+
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)
     if call.form:
         tell(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, valid")
@@ -101,8 +133,14 @@ def _check(call: Call) -> ExitStatus:
     return check(call, loaded)
 
 
-def _carry_out(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> ExitStatus:
-    operations = FirstAnswer(loaded, tell_operator)
+def _carry_out(
+    call: Call, loaded: Config, found: Targets, early: EarlyRequest | None
+) -> ExitStatus:
+    from speaker.cli import operate
+    from speaker.cli.answers import FirstAnswer
+
+    prefixes = found.prefixes
+    operations = FirstAnswer(loaded, tell_operator, early)
     if call.command in (ADD, DELETE):
         return operate.operate(call, operations, prefixes)
     if call.command == "reload":
@@ -111,6 +149,8 @@ def _carry_out(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> ExitSt
         from speaker.cli.takeover import takeover
 
         return takeover(call, loaded.topology, prefixes)
+    from speaker.cli.query import query
+
     return query(call, operations, prefixes)
 
 

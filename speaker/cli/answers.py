@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Status,
     )
     from speaker.config.settings import Config
+    from speaker.control.early import EarlyRequest
 
 T = TypeVar("T")
 
@@ -53,11 +54,15 @@ class FirstAnswer:
     Args:
         config: the configuration.
         tell: takes what the operator should know besides the answer.
+        early: what is to be applied, where a watchdog was asked for it already.
     """
 
-    def __init__(self, config: Config, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Config, tell: Callable[[str], None], early: EarlyRequest | None = None
+    ) -> None:
         self._config = config
         self._tell = tell
+        self._early = early
         self._should_run = config.settings.is_spawned
         patience = UNTIL_SERVED if self._should_run else 0.0
         self._running = RunningWatchdog.of(config, patience=patience)
@@ -99,7 +104,7 @@ class FirstAnswer:
         done here.
         """
         try:
-            return self._running.apply(request)
+            return self._running.apply(request, self._early)
         except NotServedError as error:
             why = str(error)
             if self._should_run:

@@ -9,8 +9,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NoReturn
 
 from policy.intent import Mode
-from speaker import config, units
+from speaker import units
 from speaker.errors import SpeakerError
+from speaker.files import vip_toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MAX_SPAN = 3650 * 86400.0
 ADD, DELETE = "-a", "-d"
 IMPORT = "import"
+ALL = "all"
+"""The NAME that means every prefix of vip.toml."""
 QUESTIONS = {
     "status": "what is announced, and why",
     "explain": "details of NAME",
@@ -142,7 +145,7 @@ def _parser() -> _Parser:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", help=f"default: {config.DEFAULT_PATH}")
+    parser.add_argument("--config", metavar="FILE", help=f"default: {vip_toml.DEFAULT_PATH}")
 
 
 def help_on(arguments: Sequence[str]) -> str | None:
@@ -239,7 +242,7 @@ def parse(arguments: Sequence[str]) -> Call:
         options.offline,
         options.form,
         tuple(options.without),
-        config.find(options.config, os.environ),
+        vip_toml.find(options.config, os.environ),
         "frr" if options.frr else "quagga" if options.quagga else "",
     )
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speaker import config
+from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
 from speaker.cli.tables import explanation, history_table, plan_table, status_json, status_table
-from speaker.cli.targets import ALL
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
+from speaker.cli.arguments import ALL
 from speaker.errors import SpeakerError
 from speaker.resolver.resolver import LookupOutcome, NameLookupError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     Answers = Mapping[str, Answer | NameLookupError]
     Lookup = Callable[[Sequence[str]], Answers]
-
-ALL = "all"
 
 
 class TargetError(SpeakerError):

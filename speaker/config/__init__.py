@@ -1,17 +1,8 @@
 """vip.toml: read, validated, built, and rendered. Others need `find`, `load`, `read` and the values."""
 
-from speaker.config.load import (
-    DEFAULT_PATH,
-    MAX_SIZE,
-    ConfigError,
-    File,
-    digest,
-    find,
-    load,
-    read,
-    sockets_in,
-)
+from speaker.config.load import ConfigError, File, load, read, sockets_in
 from speaker.config.settings import Config, ConfigFile, Settings
+from speaker.files.vip_toml import DEFAULT_PATH, MAX_SIZE, digest, find
 
 __all__ = [
     "DEFAULT_PATH",

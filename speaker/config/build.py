@@ -12,7 +12,6 @@ from speaker.config.build_health import HealthBuilder
 from speaker.config.build_ranks import Ranks
 from speaker.config.build_vip import VipBuilder
 from speaker.config.fault import Faults
-from speaker.config.schema import DEFAULT_READ
 from speaker.config.settings import (
     Config,
     EventsSettings,
@@ -26,6 +25,7 @@ from speaker.config.settings import (
     Settings,
 )
 from speaker.config.toml_text import toml_path
+from speaker.files.vip_toml import DEFAULT_READ
 
 if TYPE_CHECKING:
     from speaker.config.fault import Fault, KeyPath

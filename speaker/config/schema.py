@@ -19,15 +19,13 @@ from policy.route import (
 )
 from speaker import units
 from speaker.config.settings import Backend, Source
+from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.units import Endpoint, IpAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
-DEFAULT_CONTROL = "/run/vip-speaker/control.sock"
-DEFAULT_READ = "read.sock"
-"""In the directory of the control socket."""
 DEFAULT_READ_MODE = 0o660
 
 T = TypeVar("T")
@@ -129,7 +127,7 @@ class NodeTable(Table):
     """`[node]`: what differs from machine to machine."""
 
     dc: str
-    backend: Backend = "exabgp"
+    backend: Backend = DEFAULT_BACKEND
     state: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_STATE)
     control: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_CONTROL)
     read: Annotated[AbsolutePath | None, Field(strict=False)] = None

@@ -37,6 +37,9 @@ class NotServedError(SpeakerError):
 class RefusedError(SpeakerError):
     """The watchdog could not be asked, or refused the request. Nothing was changed."""
 
+    status: int | None = None
+    """The status of HTTP with which it was refused, None where it could not be asked."""
+
 
 class OutcomeUnknownError(SpeakerError):
     """The request was sent and no answer to it came: it may have been done."""
@@ -51,12 +54,12 @@ class _Socket(socket.socket):
 
     def __init__(self, within: float) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._until = time.monotonic() + within
+        self._began, self.within = time.monotonic(), within
         self.settimeout(within)
 
     def recv_into(self, *arguments: Any) -> int:
         """Receive what is there, until the deadline."""
-        left = self._until - time.monotonic()
+        left = self._began + self.within - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
         self.settimeout(left)
@@ -72,7 +75,7 @@ class _Connection(http.client.HTTPConnection):
         self._within = timeout
 
     def connect(self) -> None:
-        self.sock = _Socket(self._within)
+        self.sock = self.socket = _Socket(self._within)
         self.sock.connect(str(self.path))
 
 
@@ -139,6 +142,76 @@ def timeout_for(prefixes: int) -> float:
     return TIMEOUT + EACH * prefixes
 
 
+class SentRequest:
+    """A request that was sent; its answer is to come."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    def answer(self, within: float | None = None) -> Any:
+        """Return the answer as JSON values, fit to be printed.
+
+        Args:
+            within: how long all may take since it was sent, in seconds, where that was not known then.
+
+        Raises:
+            RefusedError: the watchdog refused.
+            OutcomeUnknownError: no answer came, or one that is too long. BusyError: or there was no room.
+        """
+        connection = self._connection
+        try:
+            if within is not None:
+                connection.socket.within = within
+            response = connection.getresponse()
+            answer = printable_json(json.loads(_bounded(response)))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            raise _unknown(connection, error) from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            message = answer.get("error", answer) if isinstance(answer, dict) else answer
+            if response.status == http.client.SERVICE_UNAVAILABLE:  # too many ask
+                raise BusyError(str(message))
+            refused = RefusedError(str(message))
+            refused.status = response.status
+            raise refused
+        return answer
+
+
+def _unknown(connection: _Connection, error: Exception) -> OutcomeUnknownError:
+    hung_up = isinstance(error, ConnectionError)
+    return (BusyError if hung_up else OutcomeUnknownError)(
+        f"control: {connection.path}: {printable(str(error)) or type(error).__name__}; whether it was done is "
+        "unknown, see vip_mgmt status"
+    )
+
+
+def send(
+    path: Path,
+    method: str,
+    target: str,
+    body: Any = None,
+    *,
+    instead: Path | None = None,
+    timeout: float = TIMEOUT,
+    patience: float = 0.0,
+    sudo_user: str = "",
+) -> SentRequest:
+    """Ask the watchdog that serves a socket, and do not wait for its answer. See `ask`."""
+    paths = [path] if instead is None else [path, instead]
+    connection = _connected(paths, timeout, patience)
+    try:
+        text = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
+        # Who has no room says so before it is asked, and hangs up.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, text, headers)
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        connection.close()
+        raise _unknown(connection, error) from error
+    return SentRequest(connection)
+
+
 def ask(
     path: Path,
     method: str,
@@ -167,28 +240,13 @@ def ask(
         RefusedError: it may not be used, or the watchdog refused.
         OutcomeUnknownError: no answer came, or one that is too long. BusyError: or there was no room.
     """
-    paths = [path] if instead is None else [path, instead]
-    connection = _connected(paths, timeout, patience)
-    path = connection.path
-    try:
-        text = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
-        # Who has no room says so before it is asked, and hangs up.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, target, text, headers)
-        response = connection.getresponse()
-        answer = printable_json(json.loads(_bounded(response)))
-    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-        hung_up = isinstance(error, ConnectionError)
-        raise (BusyError if hung_up else OutcomeUnknownError)(
-            f"control: {path}: {printable(str(error)) or type(error).__name__}; whether it was done is unknown, "
-            "see vip_mgmt status"
-        ) from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        message = answer.get("error", answer) if isinstance(answer, dict) else answer
-        if response.status == http.client.SERVICE_UNAVAILABLE:  # too many ask
-            raise BusyError(str(message))
-        raise RefusedError(str(message))
-    return answer
+    return send(
+        path,
+        method,
+        target,
+        body,
+        instead=instead,
+        timeout=timeout,
+        patience=patience,
+        sudo_user=sudo_user,
+    ).answer()

@@ -1,7 +1,7 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
-GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /reload. Without a
-prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
+GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /intents/as-loaded,
+/reload. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from aiohttp import web
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.api import IntentRequest, Question, Reloaded
+from speaker.control.as_loaded import IntentAsLoaded
 from speaker.control.body import Bodies
 from speaker.control.client import SUDO_USER, timeout_for
 from speaker.control.connections import Connections
@@ -92,6 +93,7 @@ class Control:
                 web.post("/history", self._history),
                 web.get("/plan", self._plan),
                 web.post("/intents", self._intents),
+                web.post("/intents/as-loaded", self._intents_as_loaded),
                 web.post("/reload", self._reload),
             ]
         )
@@ -170,10 +172,22 @@ class Control:
     async def _intents(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:
             asked = IntentRequest.from_text(body)
-            prefixes = self._known(asked.prefixes)
-            intent = asked.intent(_owner(request), self._reconciler.clock.wall())
-            outcomes = await apply_intent(self._reconciler, prefixes, intent, dry_run=asked.dry_run)
-            return _response(await json_list(outcomes))
+            return await self._apply(request, asked, asked.prefixes)
+
+    async def _intents_as_loaded(self, request: web.Request) -> web.Response:
+        async with self._bodies.read(request) as body:
+            asked = IntentAsLoaded.from_text(body)
+            return await self._apply(request, asked, asked.meant(self._reconciler.config))
+
+    async def _apply(
+        self, request: web.Request, asked: IntentRequest, prefixes: Iterable[Prefix]
+    ) -> web.Response:
+        known = self._known(prefixes)
+        if not known:
+            raise PolicyError("prefixes: none is meant; vip.toml has no VIP")
+        intent = asked.intent(_owner(request), self._reconciler.clock.wall())
+        outcomes = await apply_intent(self._reconciler, known, intent, dry_run=asked.dry_run)
+        return _response(await json_list(outcomes))
 
     async def _reload(self, _: web.Request) -> web.Response:
         if self._reload_it is None:

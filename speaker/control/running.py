@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
     from speaker.config.settings import Config
+    from speaker.control.early import EarlyRequest
 
 T = TypeVar("T")
 
@@ -84,13 +85,22 @@ class RunningWatchdog:
         """See `Operations.plan`."""
         return self._question("/plan", PlannedChange.all_from_json)
 
-    def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
-        """See `Operations.apply`."""
+    def apply(
+        self, request: IntentRequest, early: EarlyRequest | None = None
+    ) -> Sequence[IntentOutcome | RecordedIntent]:
+        """See `Operations.apply`.
+
+        Args:
+            request: what is asked for.
+            early: the same, where that was asked already.
+        """
 
         def outcomes(answer: object) -> Sequence[IntentOutcome | RecordedIntent]:
             return outcomes_from_json(answer, request.prefixes)
 
         timeout = APPLY + client.EACH * len(request.prefixes)
+        if early is not None and (answer := early.answer(timeout)) is not None:
+            return self._read(answer, outcomes)
         return self._order("/intents", outcomes, timeout, request.to_json())
 
     def reload(self, count: int) -> Reloaded:

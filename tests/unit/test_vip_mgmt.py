@@ -43,8 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size)) if size else None
-        self.server.asked.append((self.command, self.path, body))
-        status, answer = self.server.answers[self.path.split("?")[0]]
+        known = self.server.answers.get(self.path.split("?")[0])
+        if known is not None:
+            self.server.asked.append((self.command, self.path, body))
+        status, answer = known or (404, {"error": "404: Not Found"})
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
