@@ -62,7 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def reconciler(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str, Any]]]:
     """A watchdog that answers `/intents` and the like from a script. Yields what it was asked."""
-    with _Server(str(directory / "control.sock"), _Handler) as server:
+    path = directory / "control.sock"
+    path.unlink(missing_ok=True)
+    with _Server(str(path), _Handler) as server:
         server.asked = []
         server.answers = {
             f"/{name}": answer if isinstance(answer, tuple) else (200, answer)
