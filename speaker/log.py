@@ -6,21 +6,24 @@ import atexit
 import io
 import logging
 import logging.handlers
+import os
 import queue
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 WATCHDOG = "vip_watchdog"
 SHADOW = "vip_watchdog: shadow"
 _SYSLOG = Path("/dev/log")
+_JOURNALS = Path("/run/systemd/journal/dev-log")
+"""What is /dev/log where the journal takes what goes to syslog."""
 WAITING = 10_000
 """How many lines may wait to be written."""
 AT_ONCE, EACH_SECOND = 100_000, 20
@@ -34,20 +37,22 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
 
     A thread writes it: a full pipe or a stopped syslog must not stop the program, because
     ExaBGP waits for it; nor its end, for which that thread, if it is stuck, holds no lock.
+    Where both are the journal's, each line goes there once: by syslog's way, which has the tag.
     """
     handlers: list[logging.Handler] = []
     trouble = ""
+    is_twice = is_journal(sys.stderr, os.environ) and _JOURNALS.resolve() == _SYSLOG.resolve()
     if sys.stderr is not None:
         handlers.append(_Stderr(_unbuffered_stderr()))
         handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
     if _SYSLOG.is_socket():
         try:
-            syslog = Syslog(_SYSLOG, [*handlers])
+            syslog = Syslog(_SYSLOG, [*handlers], alone=is_twice)
         except OSError as error:
             trouble = f"syslog: {_SYSLOG}: {error}; logging to stderr only"
         else:
             syslog.ident = f"{tag}: "
-            handlers.append(syslog)
+            handlers = [syslog] if is_twice else [*handlers, syslog]
     for handler in handlers:
         handler.lock = cast("threading.RLock", NeverLocked())
     logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
@@ -104,12 +109,21 @@ class _Stderr(logging.StreamHandler[io.TextIOWrapper]):
 
 
 class Syslog(logging.handlers.SysLogHandler):
-    """Writes to syslog. Where that can't be done, it says so once, elsewhere."""
+    """Writes to syslog. Where that can't be done, it says so once, elsewhere.
 
-    def __init__(self, path: Path, elsewhere: Sequence[logging.Handler]) -> None:
+    Args:
+        path: its socket.
+        elsewhere: where else lines are written.
+        alone: whether that happens only to those that syslog does not take.
+    """
+
+    def __init__(
+        self, path: Path, elsewhere: Sequence[logging.Handler], *, alone: bool = False
+    ) -> None:
         super().__init__(str(path), logging.handlers.SysLogHandler.LOG_DAEMON)
         self._path = path
         self._elsewhere = elsewhere
+        self._is_alone = alone
         self._is_lost = self._was_lost = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -120,12 +134,14 @@ class Syslog(logging.handlers.SysLogHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a line could not be written, where the one before could."""
-        del record
         self._is_lost = True
         if not self._was_lost:
             text = f"syslog: {self._path}: {sys.exc_info()[1]}; logging to stderr only until it is back"
             for handler in self._elsewhere:
                 handler.emit(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
+        if self._is_alone:
+            for handler in self._elsewhere:
+                handler.emit(record)
 
 
 class Queueing(logging.handlers.QueueHandler):
@@ -165,6 +181,17 @@ class Queueing(logging.handlers.QueueHandler):
             return f"there were more than {EACH_SECOND} a second for long"
         self._left -= 1
         return ""
+
+
+def is_journal(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
+    """Tell whether a stream goes to the journal, as systemd says by JOURNAL_STREAM (systemd.exec(5))."""
+    if stream is None:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _unbuffered_stderr() -> io.TextIOWrapper:

@@ -137,10 +137,12 @@ async def complete(
 def stay(path: Path, config: Config) -> bool:
     """Stay and watch. Return whether there ever was a watchdog."""
     from speaker.runtime.service import ReconcilerService  # noqa: PLC0415 - its HTTP takes longer than a pass
+    from speaker.supervision.manager import Manager  # noqa: PLC0415 - of no use to a pass
     from speaker.supervision.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
 
     own = driver(config)
     lock = FileLock(DAEMONS_PATIENCE)
+    systemd = Manager(os.environ)
 
     def configured(config: Config) -> None:
         own.configure(config)
@@ -148,13 +150,19 @@ def stay(path: Path, config: Config) -> bool:
 
     async def on_shutdown(_: Reconciler) -> None:
         """Leave the routes as they are."""
+        systemd.ending()
 
     async def run() -> bool:
         service = ReconcilerService(
-            path, config.settings.backend, Driver(own.backend, configured), on_shutdown, lock=lock
+            path,
+            config.settings.backend,
+            Driver(own.backend, configured),
+            on_shutdown,
+            lock=lock,
+            say=systemd.ready,
         )
-        manager = "systemd" if "INVOCATION_ID" in os.environ else ""
-        sentinel = Sentinel(service.still, leave, started_again=manager)
+        by = "systemd" if "INVOCATION_ID" in os.environ else ""
+        sentinel = Sentinel(service.still, leave, started_again=by, alive=systemd.alive)
         await service.run(sentinel=sentinel)
         return service.started
 

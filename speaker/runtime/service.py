@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
 from speaker.runtime.reloads import ReloadOutcome, Reloads
+from speaker.runtime.shortage import Shortage
 from speaker.runtime.signals import heeded
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import PARTING, Part, end, keep
@@ -43,9 +43,6 @@ RETRY = 5.0
 LOOK_AT_FILE = 5.0
 """How often vip.toml is compared with what was loaded of it, in seconds."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN}
-SHORT_FOR = 10.0
-"""How long a shortage is reported after it was last met, in seconds."""
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -78,6 +75,7 @@ class ReconcilerService:
         on_shutdown: is awaited at the end.
         parts: what else runs, from before there is a watchdog until after the farewell.
         lock: keeps other runs from the daemon, where there may be any.
+        say: is told in words what came of the start: that it runs, or what it waits for.
     """
 
     def __init__(
@@ -88,6 +86,7 @@ class ReconcilerService:
         on_shutdown: Callable[[Reconciler], Awaitable[None]],
         parts: Sequence[Part] = (),
         lock: Lock | None = None,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._path = path
         self._name = name
@@ -95,11 +94,11 @@ class ReconcilerService:
         self._on_shutdown = on_shutdown
         self._parts = parts
         self._lock = lock
+        self._say = say
         self._reloads = Reloads()
         self._complaint = ""
         self._alarms = Alarms()
         self._made = asyncio.Event()
-        self._shortage: asyncio.TimerHandle | None = None
         self._reconciler: Reconciler | None = None
 
     @property
@@ -133,7 +132,7 @@ class ReconcilerService:
             sentinel: watches this process, and sees to its end.
         """
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._fault)
+        loop.set_exception_handler(Shortage(self._alarms).met)
         loop.set_default_executor(Threads())
         share_interpreter()
         stop = asyncio.Event()
@@ -204,6 +203,7 @@ class ReconcilerService:
         if not self._made.is_set():
             dc, count = reconciler.config.settings.dc.name, len(reconciler.assignments)
             log.warning("started: dc %s, %d prefixes", dc, count)
+            self._say(f"runs: dc {dc}, {count} prefixes")
             self._made.set()
         while True:
             await self._reloads.wait()
@@ -219,24 +219,6 @@ class ReconcilerService:
         while True:
             await look_at_file(reconciler.file, reconciler.alarms, self._load)
             await asyncio.sleep(LOOK_AT_FILE)
-
-    def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what the event loop can't give to any caller: one line for a shortage, all of the rest."""
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in SHORT:
-            loop.default_exception_handler(context)
-            return
-        remedy = (
-            "see what its user runs, and raise the limit of threads (systemd: TasksMax=)"
-            if error.errno == errno.EAGAIN
-            else f"see what this process has open in /proc/{os.getpid()}/fd, and raise its limit "
-            "(systemd: LimitNOFILE=)"
-        )
-        text = f"{error.strerror}: vip_mgmt may have to wait; {remedy}"
-        self._alarms.note("resources", text)
-        if self._shortage is not None:
-            self._shortage.cancel()
-        self._shortage = loop.call_later(SHORT_FOR, self._alarms.note, "resources", "")
 
     def _make(self) -> Reconciler | None:
         """Return a watchdog, or None where something must be fixed first. May take seconds."""
@@ -263,6 +245,7 @@ class ReconcilerService:
             log.critical("%s", text)
             log.critical("no routes will change until this is fixed; send SIGHUP to retry now")
             self._complaint = text
+            self._say(f"waits: {text}")
 
     def _load(self) -> Config:
         config = configuration.load(self._path, os.environ)

@@ -44,6 +44,7 @@ class Sentinel:
         still: tells for how many seconds nothing has moved, where that is too long.
         leave: ends this process, whatever it is doing.
         started_again: who starts it again when it ends; nothing where none is known to.
+        alive: is called at each look: that this thread runs is all that it says.
         steady: a clock.
     """
 
@@ -53,11 +54,13 @@ class Sentinel:
         leave: Callable[[], object],
         *,
         started_again: str,
+        alive: Callable[[], object] = lambda: None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._still = still
         self._leave = leave
         self._started_again = started_again
+        self._alive = alive
         self._steady = steady
         self._started = steady()
         self._ends_by: float | None = None
@@ -78,6 +81,7 @@ class Sentinel:
 
     def look(self) -> None:
         """Look once."""
+        self._alive()
         now = self._steady()
         if self._ends_by is not None:
             if now >= self._ends_by:

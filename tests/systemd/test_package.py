@@ -139,6 +139,17 @@ def test_programs_are_compiled(site: LoadBalancer) -> None:
     assert site.machine.sh(f"ls {folder}/__pycache__").count("vip_mgmt.cpython-3") >= 1
 
 
+def test_a_line_stands_once(site: LoadBalancer) -> None:
+    """The journal has each line of vip_watchdog once, of its unit and under its name."""
+    journal = "journalctl --boot --output=cat"
+    for of in (f"--unit={UNIT}", "--identifier=vip_watchdog"):
+        said = site.machine.sh(f"{journal} {of}")
+        assert said.count("> add route") == 3, said  # both at its start, one at its restart
+        assert said.count("started: dc par1") == 2, said
+        # ExaBGP does not say it too.
+        assert "route added" not in said
+
+
 def test_upgrade(site: LoadBalancer) -> None:
     """With a drain in force neither session nor route goes; the files of the operator stay as they are."""
     machine = site.machine
@@ -194,6 +205,28 @@ def test_beside_bgpd(site: LoadBalancer) -> None:
     eventually(lambda: is_well(site), within=20, what="a watchdog that has read bgpd")
     mgmt(site, "-d", "vip-1.tld")
     misses(site.bird, ONE)
+    assert machine.shown("vip-watchdog", "StatusText") == "runs: dc par1, 2 prefixes"
+    said = machine.sh("journalctl --boot --output=cat --unit=vip-watchdog")
+    assert said.count("started: dc par1") == 1, said
+
+
+def test_a_frozen_daemon_is_started_again(site: LoadBalancer) -> None:
+    """systemd has it started again, and the routes stay."""
+    machine = site.machine
+    machine.sh("mkdir -p /run/systemd/system/vip-watchdog.service.d")
+    machine.write("/run/systemd/system/vip-watchdog.service.d/x.conf", "[Service]\nWatchdogSec=5\n")
+    machine.sh("systemctl daemon-reload; systemctl restart vip-watchdog")
+    eventually(lambda: is_well(site), within=20, what="a watchdog that has read bgpd")
+    old = machine.shown("vip-watchdog", "MainPID")
+    with steadily(site.bird, has=[TWO], lacks=[ONE]):
+        machine.run("python3", "-c", f"import os; os.kill({old}, 19)")
+        eventually(
+            lambda: machine.shown("vip-watchdog", "MainPID") not in {"0", old},
+            within=30,
+            what="another process",
+        )
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read bgpd")
+    machine.sh("rm -r /run/systemd/system/vip-watchdog.service.d; systemctl daemon-reload")
 
 
 def test_remove_and_purge(site: LoadBalancer) -> None:

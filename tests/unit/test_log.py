@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.log import EACH_SECOND, LENGTH, WAITING, Printable, Queueing, Syslog
+from speaker.log import EACH_SECOND, LENGTH, WAITING, Printable, Queueing, Syslog, is_journal
 
 CLOSE_STDERR = """
 import os, sys
@@ -123,6 +123,33 @@ def test_syslog_restarts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert b"four" in second.recv(100)
     syslog.close()
     assert capsys.readouterr().err == ""
+
+
+def test_the_journal_has_both(tmp_path: Path) -> None:
+    """Where syslog alone is written to, what it does not take is written elsewhere, each line once."""
+    path = tmp_path / "log"
+    elsewhere = Elsewhere()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(path))
+        syslog = Syslog(path, [elsewhere], alone=True)
+        syslog.emit(line("one"))
+        assert b"one" in server.recv(100)
+    path.unlink()
+    for text in ("two", "three"):
+        syslog.emit(line(text))
+    syslog.close()
+    assert elsewhere.lines[0].startswith(f"syslog: {path}: ")
+    assert elsewhere.lines[1:] == ["two", "three"]
+
+
+@pytest.mark.parametrize("is_it", [True, False])
+def test_stderr_is_the_journal(tmp_path: Path, *, is_it: bool) -> None:
+    """Only the very stream that JOURNAL_STREAM names is the journal's: it may have been led elsewhere since."""
+    with (tmp_path / "stderr").open("w") as stream, (tmp_path / "other").open("w") as other:
+        found = os.fstat((stream if is_it else other).fileno())
+        assert is_journal(stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}) == is_it
+    assert not is_journal(stream, {})
+    assert not is_journal(None, {})
 
 
 def test_nobody_writes() -> None:

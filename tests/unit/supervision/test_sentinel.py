@@ -33,12 +33,17 @@ class World:
         self.clock = Clock()
         self.still: float | None = None
         self.left: list[float] = []
+        self.alive = 0
         self.sentinel = Sentinel(
             lambda: self.still,
             lambda: self.left.append(self.clock.now),
             started_again=started_again,
+            alive=self._count,
             steady=self.clock.steady,
         )
+
+    def _count(self) -> None:
+        self.alive += 1
 
     def pass_seconds(self, seconds: float) -> None:
         for _ in range(int(seconds)):
@@ -56,6 +61,7 @@ def test_moves(world: Callable[..., World]) -> None:
     it = world()
     it.pass_seconds(10 * YOUNG)
     assert it.left == []
+    assert it.alive == 10 * YOUNG
 
 
 def test_still(world: Callable[..., World], caplog: pytest.LogCaptureFixture) -> None:
