@@ -104,6 +104,21 @@ _OPTIONS = (
         "read FILE as quagga's if it does not show whose it is",
         alone=False,
     ),
+    _Option(
+        "--peer-as",
+        ("compare",),
+        "the AS of a neighbour that is external",
+        "NEIGHBOR=ASN",
+        repeats=True,
+    ),
+    _Option(
+        "--peer",
+        ("compare",),
+        "the router's address at an interface",
+        "INTERFACE=ADDRESS",
+        repeats=True,
+    ),
+    _Option("--vrf", ("compare",), "the VRF of FILE's router bgp", "NAME"),
 )
 
 
@@ -188,6 +203,9 @@ class Call:
     path: Path
     daemon: str = ""
     """Whose file compare is given, if that is said."""
+    peer_as: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+    vrf: str | None = None
 
 
 def after_import(arguments: Sequence[str]) -> Sequence[str] | None:
@@ -244,6 +262,9 @@ def parse(arguments: Sequence[str]) -> Call:
         tuple(options.without),
         vip_toml.find(options.config, os.environ),
         "frr" if options.frr else "quagga" if options.quagga else "",
+        tuple(options.peer_as),
+        tuple(options.peer),
+        options.vrf,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from speaker.exit_status import ExitStatus
 from speaker.migration import compare_command
+from speaker.migration.bgpd_conf import answers
 from speaker.terminal import say, tell
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def compare(call: Call, config: Config) -> ExitStatus:
     Raises:
         SpeakerError: that file can't be read.
     """
-    found = compare_command.make(Path(call.words[0]), config, call.daemon)
+    dc = str(config.settings.dc)
+    asked = answers.parse(call.peer_as, call.peers, [dc], call.vrf)[dc]
+    found = compare_command.make(Path(call.words[0]), config, call.daemon, asked)
     say(str(found.read_as))
     show = compare_command.as_json if call.as_json else compare_command.as_table
     tell(show(found))

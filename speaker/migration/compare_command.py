@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.config.settings import Config
+    from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.model import Obstacle, Taken
 
 
@@ -56,13 +57,14 @@ class Comparison:
         return not (self.differences or self.lines)
 
 
-def make(path: Path, config: Config, said: str) -> Comparison:
+def make(path: Path, config: Config, said: str, answers: Answers | None = None) -> Comparison:
     """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
 
     Args:
         path: of the file.
         config: the configuration.
         said: whose the file is, `frr` or `quagga`; empty where it tells.
+        answers: what else it does not tell.
 
     Raises:
         MigrationError: the file can't be read, or nothing of it can be said.
@@ -71,7 +73,7 @@ def make(path: Path, config: Config, said: str) -> Comparison:
         content = bounded.read(path)
     except OSError as error:
         raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
-    configuration = read(str(path), content, Dialect(said) if said else None)
+    configuration = read(str(path), content, Dialect(said) if said else None, answers)
     evaluation = evaluate(configuration)
     settings = config.settings
     pairs = compare(

@@ -15,6 +15,7 @@ from speaker import config
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files import bounded
+from speaker.migration.bgpd_conf.answers import unused
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
@@ -80,7 +81,7 @@ def _run(call: Import, source: Kernel) -> int:
             raise MigrationError(
                 f"{file}: {error.strerror}; name a file that can be read"
             ) from error
-        found = read(str(file), content, call.dialects.get(dc))
+        found = read(str(file), content, call.dialects.get(dc), call.answers.get(dc))
         say(str(found.read_as))
         evaluations[dc] = evaluate(found)
         refused |= _report(account(found, evaluations[dc]))
@@ -94,6 +95,7 @@ def _run(call: Import, source: Kernel) -> int:
     named = _names(call, sites)
     layout = inferred_policy.fit(sites, named.names)
     faults += layout.faults
+    faults += [f"{word}: no file needs it; correct it" for word in unused(call.answers.values())]
     if refused and call.strict:
         faults.append("--strict: lines are refused, see above")
     if not faults and not layout.vips:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker import units
+from speaker.migration.bgpd_conf import answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.target import local
@@ -16,6 +17,7 @@ from speaker.migration.target import local
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.target.local import Own
     from speaker.units import Endpoint
 
@@ -38,6 +40,8 @@ class Import:
     """The data centre that this machine is in, whose kernel is asked for addresses."""
     exabgp: Path | None = None
     """What validates exabgp.conf; None for the one beside this program."""
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    """What the files do not tell, by data centre."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +77,7 @@ def _parser() -> _Parser:
         metavar="DC",
         help="this machine is in DC: use the address that it would connect from",
     )
+    _add_answers(parser)
     for each in Dialect:
         parser.add_argument(
             f"--{each}",
@@ -91,6 +96,27 @@ def _parser() -> _Parser:
     parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
     parser.add_argument("--force", action="store_true", help="overwrite files")
     return parser
+
+
+def _add_answers(parser: _Parser) -> None:
+    """Have a parser take what no file tells."""
+    parser.add_argument(
+        "--peer-as",
+        action="append",
+        default=[],
+        metavar="[DC:]NEIGHBOR=ASN",
+        help="the AS of a neighbour or peer-group that is `remote-as external`",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="[DC:]INTERFACE=ADDRESS",
+        help="the router's address where the neighbour is an interface",
+    )
+    parser.add_argument(
+        "--vrf", metavar="NAME", help="the VRF of `router bgp`, where several are there; or default"
+    )
 
 
 def parse(arguments: Sequence[str]) -> Import:
@@ -134,6 +160,7 @@ def parse(arguments: Sequence[str]) -> Import:
         _dialects(files, {each: getattr(options, each) for each in Dialect}),
         here[0] if here else None,
         None if options.exabgp is None else Path(options.exabgp),
+        answers.parse(options.peer_as, options.peer, files, options.vrf),
     )
 
 

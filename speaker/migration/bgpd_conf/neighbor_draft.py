@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.model import FamilySettings, Filter, Neighbor, Obstacle
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from policy.route import Asn
     from speaker.migration.bgpd_conf.interfaces import Interfaces
     from speaker.migration.bgpd_conf.statement import Statement
+    from speaker.units import IpAddress
 
 BOTH = (4, 6)
 _FILTERS = ("distribute-list", "prefix-list", "filter-list")
@@ -32,6 +32,8 @@ class NeighborDraft:
     """The families in which it is a member of its group."""
     active: dict[int, bool] = field(default_factory=dict)
     settings: dict[object, object] = field(default_factory=dict)
+    interface: bool = False
+    """Whether its name is an interface's, and its address unknown to the file."""
 
     def value(self, key: object, default: object = None, version: int | None = None) -> object:
         """Return a setting: its own, else that of its group, else the default."""
@@ -48,16 +50,18 @@ class NeighborDraft:
         return list(dict.fromkeys([*self.settings, *inherited]))
 
 
-def finish(draft: NeighborDraft, asn: Asn, timers: int, interfaces: Interfaces) -> Neighbor:
+def finish(
+    draft: NeighborDraft, address: IpAddress, asn: Asn, timers: int, interfaces: Interfaces
+) -> Neighbor:
     """Return the neighbour that a draft is.
 
     Args:
         draft: of a neighbour, not of a group.
+        address: its address.
         asn: its AS.
         timers: its hold time, where nothing is said of it; seconds.
         interfaces: for the session's own addresses.
     """
-    address = ip_address(draft.name)
     source = _text(draft.value("update-source"))
     local, hops = interfaces.session(address, source)
     hold = draft.value("timers")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import Asn
+from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbor_draft import BOTH, NeighborDraft, finish
 from speaker.migration.bgpd_conf.neighbor_statements import (
@@ -17,9 +19,12 @@ from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import canonical, is_address, parse_as
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from speaker.migration.bgpd_conf.interfaces import Interfaces
     from speaker.migration.bgpd_conf.model import Neighbor
     from speaker.migration.bgpd_conf.statement import Statement
+    from speaker.units import IpAddress
 
 
 class NeighborsReader:
@@ -28,8 +33,9 @@ class NeighborsReader:
     The order counts: `no bgp default ipv4-unicast` holds for the neighbours after it.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, answers: Answers | None = None) -> None:
         self._dialect = dialect
+        self._answers = answers or Answers()
         self._peers: dict[str, NeighborDraft] = {}
         self._groups: dict[str, NeighborDraft] = {}
         self.asn = Asn(0)
@@ -56,8 +62,8 @@ class NeighborsReader:
             case ("remote-as", value) if plain:
                 self._remote_as(name, statement, value)
                 return TRANSLATED
-            case ("interface", *_) if not is_address(name):
-                raise MigrationError(_NO_ADDRESS)
+            case ("interface", *more) if plain and not is_address(name):
+                return self._interface(name, statement, more, version)
         draft = self._groups.get(name) or self._peers.get(canonical(name))
         match rest:
             case ("peer-group", group) if plain:
@@ -91,9 +97,9 @@ class NeighborsReader:
             for member in group.members:
                 member.settings.pop("remote-as", None)
             return
-        if not is_address(name):
-            raise MigrationError(_NO_ADDRESS)
         draft = self._peers.get(canonical(name))
+        if draft is None and not is_address(name):
+            raise MigrationError(_NO_ADDRESS)
         if draft is None:
             draft = self._peers[canonical(name)] = self._new(name, statement)
         elif draft.group is not None and "remote-as" in draft.group.settings:
@@ -107,6 +113,22 @@ class NeighborsReader:
                 raise MigrationError(_SORTS)
         draft.settings["remote-as"] = value
 
+    def _interface(self, name: str, statement: Statement, more: Sequence[str], version: int) -> str:
+        """Take a neighbour by its interface, as peer_conf_interface_get() in bgp_vty.c does."""
+        draft = self._peers.get(name)
+        if draft is None:
+            draft = self._peers[name] = self._new(name, statement)
+            draft.interface = True
+        match [word for word in more if word != "v6only"]:
+            case []:
+                return TRANSLATED
+            case ["remote-as", value]:
+                self._remote_as(name, statement, value)
+                return TRANSLATED
+            case ["peer-group", group]:
+                return self._bind(name, draft, statement, group, version)
+        raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+
     def _bind(
         self,
         name: str,
@@ -119,7 +141,7 @@ class NeighborsReader:
         group = self._groups.get(group_name)
         if group is None:
             raise MigrationError(f"there is no peer-group {group_name} before it; correct it")
-        if not is_address(name):
+        if draft is None and not is_address(name):
             raise MigrationError(_NO_ADDRESS)
         if draft is not None and draft.group not in (None, group):
             raise MigrationError("is in another peer-group already; keep one")
@@ -174,14 +196,35 @@ class NeighborsReader:
         made: list[Neighbor] = []
         wrong: dict[str, tuple[NeighborDraft, str]] = {}
         for draft in self._peers.values():
-            value = draft.value("remote-as")
-            if value in (None, "external"):
-                reason = "has no remote-as" if value is None else "is `external`"
-                wrong[draft.name] = draft, f"{reason}; ExaBGP needs its AS: write its number"
+            found = self._identity(draft, asn)
+            if isinstance(found, str):
+                wrong[draft.name] = draft, found
                 continue
-            remote = asn if value == "internal" else parse_as(str(value))
-            made.append(finish(draft, remote, timers, interfaces))
+            made.append(finish(draft, *found, timers, interfaces))
         return tuple(made), wrong
+
+    def _identity(self, draft: NeighborDraft, asn: Asn) -> tuple[IpAddress, Asn] | str:
+        """Return a neighbour's address and AS, or what is missing."""
+        name = draft.name
+        address = self._answers.address(name) if draft.interface else ip_address(name)
+        lacks = [] if address else [f"an address: use --peer {name}=ADDRESS, the router's there"]
+        value = draft.value("remote-as")
+        remote: Asn | None = None
+        if value == "external":
+            group = () if draft.group is None else (draft.group.name,)
+            remote = self._answers.asn(str(address), name, *group)
+            if remote is None:
+                lacks.append(f"its AS: write its number, or use --peer-as {name}=ASN")
+        elif value is None:
+            lacks.append("its AS: write its remote-as")
+        else:
+            remote = asn if value == "internal" else parse_as(str(value))
+        if address is not None and remote is not None:
+            return address, remote
+        what = "is by interface" if draft.interface and not address else "is `external`"
+        if value is None:
+            what = "has no remote-as"
+        return f"{what}; ExaBGP needs {' and '.join(lacks)}"
 
 
 def _refuse_member(draft: NeighborDraft | None, group: NeighborDraft, version: int) -> None:
@@ -205,6 +248,6 @@ _SORTS = (
     "their order; make a group of each"
 )
 _NO_ADDRESS = (
-    "is a neighbour without an address of its own (interface, or a range); ExaBGP needs one "
-    "address for each: write one for each router"
+    "is neither an address nor the name of a peer-group or an interface that a line before it makes, where "
+    "bgpd refuses it: correct it, or remove it"
 )

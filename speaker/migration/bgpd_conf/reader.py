@@ -20,7 +20,7 @@ from speaker.migration.bgpd_conf.model import (
     Treatment,
 )
 from speaker.migration.bgpd_conf.placing import statements
-from speaker.migration.bgpd_conf.router import Router
+from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
     CommandMode,
@@ -34,18 +34,22 @@ from speaker.migration.bgpd_conf.top_level import of_others
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.model import Dialect, Taken
     from speaker.migration.bgpd_conf.neighbor_draft import NeighborDraft
     from speaker.migration.bgpd_conf.statement import Statement
 
 
-def read(file: str, content: bytes, said: Dialect | None = None) -> Configuration:
+def read(
+    file: str, content: bytes, said: Dialect | None = None, answers: Answers | None = None
+) -> Configuration:
     """Read one bgpd's configuration.
 
     Args:
         file: its name, for what is said of it.
         content: as it is on the disk.
         said: whose it is, for a file that does not tell.
+        answers: what else it does not tell.
 
     Raises:
         MigrationError: there is no BGP in it that can be migrated: no `router bgp`, two of them,
@@ -54,7 +58,7 @@ def read(file: str, content: bytes, said: Dialect | None = None) -> Configuratio
     found = statements(file, content)
     if not any(statement.words[:2] == ("router", "bgp") for statement in found):
         raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and complete?")
-    reader = _Reader(file, decide(file, found, said))
+    reader = _Reader(file, decide(file, found, said), answers)
     last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
     last = max(index for index, each in enumerate(found) if each.words not in _LEAVES)
     for index, statement in enumerate(found):
@@ -84,16 +88,25 @@ def _ends_all(statement: Statement) -> bool:
     )
 
 
+def _ends_block(statement: Statement) -> bool:
+    """Return whether a line says nothing but that a block ends."""
+    if statement.words in (*_LEAVES, ("exit-address-family",)):
+        return True
+    is_alone = len(statement.words) == 1 and statement.mode is not CommandMode.TOP
+    return is_alone and statement.words[0] in blocks.ENDS
+
+
 _POLICY_SINCE = (7, 4)
 """Since then FRR's default is `bgp ebgp-requires-policy`."""
 
 
 class _Reader:
-    def __init__(self, file: str, taken: Taken) -> None:
+    def __init__(self, file: str, taken: Taken, answers: Answers | None) -> None:
         self._file, self._taken = file, taken
+        self._vrf = None if answers is None else answers.vrf
         dialect = taken.dialect
         self._verdicts: list[LineVerdict] = []
-        self._router = Router(dialect)
+        self._router = Router(dialect, answers)
         self._interfaces = Interfaces()
         self._lists = lists.Lists(dialect)
         self._maps: dict[str, dict[int, route_maps.RouteMapDraft]] = {}
@@ -124,11 +137,10 @@ class _Reader:
         self._verdicts.append(LineVerdict(statement, treatment, reason))
 
     def _take(self, statement: Statement) -> str:
-        words = statement.words
-        if words in (("exit",), ("end",), ("quit",), ("exit-address-family",)):
+        if _ends_block(statement):
             return "ends a block"
-        if len(words) == 1 and words[0] in blocks.ENDS and statement.mode is not CommandMode.TOP:
-            return "ends a block"
+        if self._router.is_another and statement.mode in _OF_ROUTER:
+            return OF_ANOTHER_VRF
         match statement.mode:
             case CommandMode.TOP:
                 return self._top(statement)
@@ -209,8 +221,9 @@ class _Reader:
         """Return the configuration."""
         router = self._router
         if router.instance is None:
+            which = "" if self._vrf is None else f" of VRF {self._vrf}"
             raise MigrationError(
-                f"{self._file}: has no `router bgp`; is it the right file, and complete?"
+                f"{self._file}: has no `router bgp`{which}; is it the right file, and complete?"
             )
         passes = {key: entries.passes for key, entries in self._lists.found.items()}
         maps = {
@@ -247,11 +260,14 @@ class _Reader:
             return LineVerdict(verdict.statement, Treatment.HARMLESS, reason)
         match verdict.statement.words:
             case ("neighbor", name, *_) if canonical(name) in wrong:
-                reason = f"the neighbour {wrong[canonical(name)][1]}"
-                return LineVerdict(verdict.statement, Treatment.REFUSED, reason)
+                draft, reason = wrong[canonical(name)]
+                if draft.statement is verdict.statement:
+                    reason = f"the neighbour {reason}"
+                    return LineVerdict(verdict.statement, Treatment.REFUSED, reason)
         return verdict
 
 
+_OF_ROUTER = (CommandMode.BGP, CommandMode.IPV4, CommandMode.IPV6, CommandMode.OTHER_FAMILY)
 _DIGITS = re.compile("[0-9]{1,5}")
 _UNCONCERNED = (CommandMode.LINE, CommandMode.INTERFACE, CommandMode.OTHER)
 _CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"

@@ -20,18 +20,22 @@ from speaker.migration.bgpd_conf.tokens import hold_time, identifier, number, pa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.statement import Statement
 
 
 class Router:
     """A `router bgp` while it is read, line by line; `instance` is its first line."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, answers: Answers | None = None) -> None:
         self.instance: Statement | None = None
+        self._vrf = None if answers is None else answers.vrf
+        self.is_another = False
+        """Whether what is read now is of another VRF than the one that is meant."""
         self.asn = Asn(1)
         self.router_id: str | None = None
         self.networks = Networks()
-        self.neighbors = NeighborsReader(dialect)
+        self.neighbors = NeighborsReader(dialect, answers)
         self._usual_hold = 180
         self.hold = self._usual_hold
         self.local_pref = 100
@@ -49,15 +53,22 @@ class Router:
             FatalError: it is not one that can be migrated, or another one than before.
         """
         match rest:
-            case [text] | [text, "as-notation", _]:
+            case [_, "vrf", name, *_] if self._vrf is not None and name != self._vrf:
+                return self._pass_over()
+            case [_] | [_, "as-notation", _] if self._vrf not in (None, "default"):
+                return self._pass_over()
+            case [text] | [text, "as-notation", _] | [text, "vrf", _] if (
+                "vrf" not in rest or self._vrf is not None
+            ):
                 try:
                     asn = parse_as(text)
                 except MigrationError as error:
                     raise FatalError(str(error)) from error
             case [_, "vrf" | "view" as kind, name, *_]:
+                use = f", or use --vrf {name} for it alone, or --vrf default for what has none"
                 raise FatalError(
-                    f"BGP of {kind} {name} is not migrated; "
-                    "remove it from a copy of the file, or keep bgpd for it"
+                    f"BGP of {kind} {name} is not migrated; remove it from a copy of the file, or keep "
+                    f"bgpd for it{use if kind == 'vrf' else ''}"
                 )
             case []:
                 raise FatalError("no AS number; name one")
@@ -67,9 +78,14 @@ class Router:
             raise FatalError(
                 f"{self.instance} is there too, in line {self.instance.line}; keep one"
             )
+        self.is_another = False
         self.instance = self.instance or statement
         self.asn = self.neighbors.asn = asn
         return TRANSLATED
+
+    def _pass_over(self) -> str:
+        self.is_another = True
+        return OF_ANOTHER_VRF
 
     def add(self, statement: Statement, version: int) -> str:  # noqa: C901, PLR0912 - a table of statements
         """Take a line of `router bgp`; return why it has no effect, or nothing.
@@ -151,6 +167,7 @@ class Router:
         raise MigrationError("is unknown here; correct it, or remove it")
 
 
+OF_ANOTHER_VRF = "is of another VRF"
 GRACEFUL_SHUTDOWN = (
     "a maintenance is under way: bgpd adds the community 65535:0 (RFC 8326) to every UPDATE while it "
     "stands; end it, and import then"

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pytest
 from policy.assess import assignments
 from speaker import config, vip_mgmt
 from speaker.migration import import_command as command
+from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
@@ -349,7 +351,8 @@ REFUSED = [
     ),
     (
         bgpd(network(1, None), "neighbor eth0 interface remote-as external"),
-        "par1.conf:6: neighbor eth0 interface remote-as external: is a neighbour without an address",
+        ("par1.conf:6: neighbor eth0 interface remote-as external: the neighbour is by interface; ExaBGP needs an address: "
+        "use --peer eth0=ADDRESS, the router's there and its AS: write its number, or use --peer-as eth0=ASN"),
     ),
     (
         bgpd(network(1, None), "neighbor 203.0.113.3 remote-as external"),
@@ -748,7 +751,8 @@ def test_command_line() -> None:
     """All options are understood."""
     call = parse("par1=a lyo1=b --out d --dns --strict --force --name n.tld".split())
     files = {"par1": Path("a"), "lyo1": Path("b")}
-    assert call == Import(files, Path("d"), {}, ("n.tld",), dns=True, strict=True, force=True)
+    wanted = Import(files, Path("d"), {}, ("n.tld",), dns=True, strict=True, force=True)
+    assert call == replace(wanted, answers={"par1": Answers(), "lyo1": Answers()})
 
 
 def test_absent_file(site: Site) -> None:

@@ -118,7 +118,7 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("frobnicate", "is unknown here"),
         ("redistribute connected", "routes of other sources are not announced"),
         ("aggregate-address 192.0.2.0/24", "aggregates are not announced"),
-        ("neighbor eth0 interface remote-as external", "is a neighbour without an address"),
+        ("neighbor eth0 remote-as 64500", "is neither an address nor the name of a peer-group"),
         ("neighbor 203.0.113.9 activate", "names no neighbour that the lines before it made"),
         ("neighbor 203.0.113.1 timers 1 2", "2 s is not a hold time"),
         ("neighbor 203.0.113.1 default-originate", "a default route is not taken over"),
