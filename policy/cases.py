@@ -249,3 +249,8 @@ def preview(case: Case, intent: Intent, now: float) -> Decision:
     if intent.restores:
         facts = facts._replace(was_announced=True, damping=None)
     return _decide(facts, intent, case.health, now)
+
+
+def without_intent(facts: Facts, health: AddressHealth | None, now: float) -> Decision:
+    """Return what would be decided if no operator's intent were in force, the guard left out."""
+    return _decide(facts, None, health, now)

@@ -114,6 +114,12 @@ def restrain(
     )
 
 
+def held_until(rule: GuardRule, memory: GuardMemory, prefix: Prefix) -> float | None:
+    """Return when a prefix that is held may go, if it is still bad then; None for one that was not bad."""
+    since = memory.bad_since.get(prefix)
+    return None if since is None else since + rule.confirm
+
+
 def _holding(
     decisions: Sequence[Decision],
     held: Collection[Prefix],

@@ -40,6 +40,20 @@ class _Verdict(NamedTuple):
     note: str = ""
 
 
+class ServiceVerdict(NamedTuple):
+    """What one service is at a moment: how many are live (None: not in IPVS), up, down or unknown (None).
+
+    `until`: when time alone may change that, if it may (steady clock). `note`: a word on what is not plainly up.
+    """
+
+    service: Service
+    live: int | None
+    up: bool | None
+    memory: ServiceMemory
+    until: float | None
+    note: str
+
+
 class _Look(NamedTuple):
     """One look at one address.
 
@@ -122,6 +136,26 @@ def judge(
         return AddressHealth(health, None, _unknown(verdicts), remembered, until)
     notes = [verdict.note for verdict in verdicts if verdict.note]
     return AddressHealth(health, total, _reason(total, notes), remembered, until)
+
+
+def each_service(
+    rule: HealthRule,
+    live: Mapping[Service, int],
+    memory: Mapping[Service, ServiceMemory],
+    *,
+    was_announced: bool,
+    now: float,
+    checker: Checker | None = None,
+) -> list[ServiceVerdict]:
+    """Judge each service of an address by itself, as `judge` does that puts them together. See there."""
+    look = _look(rule, live, memory, checker, now, was_announced=was_announced)
+    found = []
+    for service in _services(look, memory):
+        one = _service(look, service, memory.get(service, NEW))
+        found.append(
+            ServiceVerdict(service, live.get(service), one.up, one.memory, one.until, one.note)
+        )
+    return found
 
 
 def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[Service]:

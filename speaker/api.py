@@ -15,10 +15,10 @@ from pydantic import ConfigDict, Field, PlainValidator, Strict
 
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
-from speaker.json_value import FormError, Value
+from speaker.json_value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 MAX_PREFIXES = 100_000
 MAX_SECONDS = 86400.0 * 3650
@@ -148,32 +148,6 @@ class RecordedIntent(Value):
     was: Text = ""
 
 
-def outcomes_from_json(
-    answer: object, prefixes: Collection[Prefix]
-) -> Sequence[IntentOutcome | RecordedIntent]:
-    """Return what became of each of some prefixes: all of it is known, or only that it is recorded.
-
-    Raises:
-        FormError: the answer is of another form, or not about these prefixes alone.
-    """
-    are_recorded = isinstance(answer, list) and all(
-        isinstance(each, dict) and "recorded" in each for each in answer
-    )
-    outcomes: Sequence[IntentOutcome | RecordedIntent] = (
-        RecordedIntent.all_from_json(answer)
-        if are_recorded
-        else IntentOutcome.all_from_json(answer)
-    )
-    found, asked = [each.prefix for each in outcomes], list(map(str, prefixes))
-    if sorted(found) != sorted(asked):
-        other = set(found) ^ set(asked)
-        raise FormError(
-            f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
-            + (f"; {min(other)} is in one of them only" if other else "")
-        )
-    return outcomes
-
-
 @dataclass(frozen=True, slots=True)
 class HistoryEntry(Value):
     """One line of history.
@@ -189,12 +163,20 @@ class HistoryEntry(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence(Value):
+    """A sentence of an explanation, and what it is about: see `policy.explain.About`."""
+
+    about: Text
+    text: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation(PrefixStatus):
     """The state of one prefix, and all that led to it.
 
     `dc` is this data centre, `prefer` has all, best first. `operator` is the intent in words;
     `decided_by` which rule decided, None where nothing is decided. `history`: newest entries, oldest first.
-    `trouble`: the alarms that there are.
+    `trouble`: the alarms that there are. `sentences`: why, with the numbers, and what would change it.
     """
 
     dc: Text
@@ -204,6 +186,7 @@ class Explanation(PrefixStatus):
     decided_by: Text | None
     history: tuple[HistoryEntry, ...]
     trouble: tuple[Text, ...] = ()
+    sentences: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+MIN_WIDTH, USUAL_WIDTH = 40, 80
+"""Columns below which nothing is made to fit, and those of a terminal that does not say."""
+
+
 class OutputError(SpeakerError):
     """The answer could not be written; what was done is done."""
 
@@ -41,6 +45,18 @@ def tell(text: str) -> None:
             raise OutputError(
                 f"stdout: {error.strerror}; the answer is incomplete, ask again"
             ) from error
+
+
+def width() -> int | None:
+    """Return how many columns the terminal has that answers go to; None where they go elsewhere."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    given = os.environ.get("COLUMNS", "")
+    try:
+        columns = int(given) if given.isdecimal() else os.get_terminal_size(1).columns
+    except OSError:  # it has none
+        columns = 0
+    return max(columns or USUAL_WIDTH, MIN_WIDTH)
 
 
 def say(line: str) -> None:

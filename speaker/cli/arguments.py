@@ -85,7 +85,7 @@ _OPTIONS = (
         (ADD, DELETE, "status", "history", "explain"),
         "a VIP's NAME also means other VIPs' addresses in DNS",
     ),
-    _Option("--json", ("status", "check", "plan", "compare"), "as JSON"),
+    _Option("--json", ("status", "explain", "check", "plan", "compare"), "as JSON"),
     _Option("--offline", ("check",), "do not query DNS, IPVS or peers"),
     _Option("--form", ("check",), "check only that the file is valid"),
     _Option(

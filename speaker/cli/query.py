@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from speaker import config
 from speaker.cli.arguments import ALL
+from speaker.cli.explanation import explanation, explanation_json
 from speaker.cli.messages import tell_operator
-from speaker.cli.tables import explanation, history_table, plan_table, status_json, status_table
+from speaker.cli.tables import history_table, plan_table, status_json, status_table
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.terminal import tell
+from speaker.terminal import tell, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +40,8 @@ def query(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> Exi
         case "status":
             return _show(call, operations.status(), map(str, prefixes))
         case "explain":
-            tell(explanation(operations.explain(named)))
+            answer = operations.explain(named)
+            tell(explanation_json(answer) if call.as_json else explanation(answer, width()))
         case "history":
             tell(history_table(operations.history(named)))
         case "plan":

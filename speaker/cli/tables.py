@@ -9,10 +9,9 @@ from policy.intent import timestamp
 from speaker.terminal import table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from speaker.api import (
-        Explanation,
         HistoryEntry,
         PeerStatus,
         PlannedChange,
@@ -119,60 +118,14 @@ def _route_json(route: PrefixStatus) -> dict[str, object]:
     return {key: whole[key] for key in _JSON_ROUTE_KEYS}
 
 
-def explanation(answer: Sequence[Explanation]) -> str:
-    """Return `vip_mgmt explain NAME`."""
-    return "\n\n".join(_explain(route) for route in answer)
-
-
-def _explain(route: Explanation) -> str:
-    wanted = {True: "announce", False: "withdraw", None: "nothing yet"}[route.wanted]
-    rows = [
-        (
-            "announced",
-            _STATES[route.announced] + ("" if route.as_wanted else ", not as decided"),
-        ),
-        *([("sent to", _sent(route.peers))] if route.peers else []),
-        ("decision", wanted + (f", by {route.decided_by}" if route.decided_by else "")),
-        *([("because", route.full_reason)] if route.full_reason != route.operator else []),
-        ("operator", route.operator),
-        ("health", _health(route)),
-        ("preference", _preference(route)),
-        ("profile", route.profile),
-    ]
-    rows += [("trouble", text) for text in route.trouble if route.announced is None]
-    rows += [
-        ("history" if index == 0 else "", f"{timestamp(entry.time)} {_what(entry)}")
-        for index, entry in enumerate(route.history)
-    ]
-    body = table([("", f"{key}:" if key else "", text) for key, text in rows])
-    return f"{route.vip} {route.prefix}\n{body}"
-
-
-def _preference(route: Explanation) -> str:
-    names = ", ".join(f"{name} (here)" if name == route.dc else name for name in route.prefer)
-    if route.rank is None:
-        return f"{'equal: ' if route.equal else ''}only {names}: not announced here"
-    return f"equal: {names}" if route.equal else f"{names}: rank {route.rank} here"
-
-
-def _sent(peers: Mapping[str, bool | None]) -> str:
-    return ", ".join(f"{name} {_STATES[sent]}" for name, sent in peers.items())
-
-
-def _health(route: PrefixStatus) -> str:
-    if route.realservers is None:
-        return "unknown" if route.health == "unknown" else "not checked"
-    return f"{route.health}, live realservers: {route.realservers}"
-
-
 def history_table(answer: Sequence[HistoryEntry]) -> str:
     """Return `vip_mgmt history`."""
     if not answer:
         return "no history"
-    return table([(timestamp(e.time), e.prefix, _what(e)) for e in answer])
+    return table([(timestamp(e.time), e.prefix, history_text(e)) for e in answer])
 
 
-def _what(entry: HistoryEntry) -> str:
+def history_text(entry: HistoryEntry) -> str:
     """Return an entry's event and reason, and neither the event nor the time twice."""
     event, reason = entry.event, entry.reason
     if reason.startswith(f"{event} by "):

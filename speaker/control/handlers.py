@@ -31,7 +31,7 @@ from speaker.reconcile import status
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import BRIEFLY
-from speaker.reconcile.status import EXPLAINED, Snapshot
+from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
 from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Control:
             await self._record()
             history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
             now = Snapshot(self._reconciler)
-            return _response(await json_list(now.explanations(prefixes, history)))
+            return _response(await json_list(now.explanations(prefixes, history), AT_ONCE))
 
     async def _history(self, request: web.Request) -> web.Response:
         async with self._asked(request) as prefixes:

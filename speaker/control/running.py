@@ -14,10 +14,10 @@ from speaker.api import (
     Question,
     Reloaded,
     Status,
-    outcomes_from_json,
 )
 from speaker.control import client
 from speaker.control.identity import sudo_user
+from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError
 
 if TYPE_CHECKING:

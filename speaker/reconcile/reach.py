@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from speaker.api import PrefixStatus
     from speaker.backends.base import Peer, SentTo
 
 NO_SESSION = "no session is up"
@@ -122,3 +124,29 @@ def down(peers: Sequence[Peer]) -> str:
     if not names:
         return ""
     return NO_SESSION if len(names) == len(peers) else f"down: {', '.join(names)}"
+
+
+def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
+    """Return what is wrong with the sessions, in words.
+
+    Args:
+        peers: the neighbours.
+        shown: the state of prefixes.
+    """
+    found = down(peers)
+    if found == NO_SESSION:
+        return [f"sessions: {found}, so nothing is announced"]
+    nowhere = Counter(
+        ("IPv6" if ":" in route.prefix else "IPv4", bool(route.peers))
+        for route in shown
+        if route.lack == NO_SESSION
+    )
+    return [
+        *([f"sessions: {found}"] if found else []),
+        *(
+            f"sessions: none that has {family} is up, so {count} prefixes are not announced"
+            if is_there
+            else f"sessions: no neighbor has {family}, so {count} prefixes are not announced"
+            for (family, is_there), count in sorted(nowhere.items())
+        ),
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
@@ -19,6 +18,7 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
+from speaker.reconcile.explain import sentences
 from speaker.reconcile.reach import Reaches
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import HistoryEntry
-    from speaker.backends.base import Peer
     from speaker.reconcile.reach import Reach
     from speaker.reconcile.reconciler import Reconciler
 
@@ -37,6 +36,10 @@ UNKNOWN = "unknown"
 SEE_TROUBLE = "what the daemon has is not known, see TROUBLE"
 EXPLAINED = 5
 """How many entries of history explain a prefix."""
+DETAILED = 1_000
+"""Of how many prefixes at most, asked for together, each has its sentences: nobody reads those of more."""
+AT_ONCE = 40
+"""How many prefixes are explained in a step: ten thousandths of a second."""
 
 
 class Snapshot:
@@ -64,6 +67,7 @@ class Snapshot:
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
         self._file = reconciler.file.verdict
         self._alarms = reconciler.alarms.texts
+        self._now, self._wall = reconciler.clock.steady(), reconciler.clock.wall()
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
@@ -79,18 +83,33 @@ class Snapshot:
             prefixes: those.
             history: of each the newest entries, oldest first.
         """
+        peers, settings = self._sessions(), self._config.settings
+        is_detailed = len(prefixes) <= DETAILED
         for prefix in prefixes:
             assignment, intent = self._assignments[prefix], self._intents.get(prefix)
             decision = self._assessment.decisions.get(prefix) if self._assessment else None
+            shown = self._route(prefix)
             yield Explanation(
-                **self._route(prefix).values(),
-                dc=self._config.settings.dc.name,
+                **shown.values(),
+                dc=settings.dc.name,
                 prefer=tuple(assignment.address.prefer),
                 profile=_profile(assignment),
                 operator=str(intent) if intent else self._intent(prefix),
                 decided_by=decision.cause if decision else None,
                 history=tuple(history.get(prefix, ())),
                 trouble=self.alarms,
+                sentences=sentences(
+                    prefix,
+                    assignment,
+                    shown,
+                    peers,
+                    self._assessment,
+                    settings.guard,
+                    self._now,
+                    self._wall,
+                )
+                if is_detailed
+                else (),
             )
 
     def status(
@@ -116,19 +135,22 @@ class Snapshot:
                 trouble=self._file.trouble,
             ),
             last_cycle=None if self._age is None else round(self._age, 3),
-            peers=tuple(
-                PeerStatus(
-                    name=peer.name,
-                    address=peer.address,
-                    asn=peer.asn,
-                    up=peer.up,
-                    local_as=peer.local_as,
-                )
-                for peer in self._peers
-            ),
-            sessions=tuple(sessions(self._peers, shown)),
+            peers=self._sessions(),
+            sessions=tuple(reach.sessions(self._peers, shown)),
             trouble=self.alarms,
             routes=tuple(shown if routes is None else routes),
+        )
+
+    def _sessions(self) -> tuple[PeerStatus, ...]:
+        return tuple(
+            PeerStatus(
+                name=peer.name,
+                address=peer.address,
+                asn=peer.asn,
+                up=peer.up,
+                local_as=peer.local_as,
+            )
+            for peer in self._peers
         )
 
     @property
@@ -213,32 +235,6 @@ def announced(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> dict[str, b
         else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
         for prefix in prefixes
     }
-
-
-def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
-    """Return what is wrong with the sessions, in words.
-
-    Args:
-        peers: the neighbours.
-        shown: the routes, as `routes` returns them.
-    """
-    found = reach.down(peers)
-    if found == reach.NO_SESSION:
-        return [f"sessions: {found}, so nothing is announced"]
-    nowhere = Counter(
-        ("IPv6" if ":" in route.prefix else "IPv4", bool(route.peers))
-        for route in shown
-        if route.lack == reach.NO_SESSION
-    )
-    return [
-        *([f"sessions: {found}"] if found else []),
-        *(
-            f"sessions: none that has {family} is up, so {count} prefixes are not announced"
-            if is_there
-            else f"sessions: no neighbor has {family}, so {count} prefixes are not announced"
-            for (family, is_there), count in sorted(nowhere.items())
-        ),
-    ]
 
 
 def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:

@@ -18,15 +18,16 @@ STEP = 500
 """How many prefixes are reported in a step: a few thousandths of a second."""
 
 
-async def in_steps(items: Iterable[T]) -> list[T]:
-    """Return items that take their time to be made."""
+async def in_steps(items: Iterable[T], step: int = STEP) -> list[T]:
+    """Return items that take their time to be made: so many in a step."""
     items, made = iter(items), list[T]()
-    while step := [*islice(items, STEP)]:
-        made += step
+    while some := [*islice(items, step)]:
+        made += some
         await asyncio.sleep(0)
     return made
 
 
-async def json_list(items: Iterable[Value]) -> str:
-    """Return values as a JSON list."""
-    return f"[{', '.join(await in_steps(json.dumps(item.to_json()) for item in items))}]"
+async def json_list(items: Iterable[Value], step: int = STEP) -> str:
+    """Return values as a JSON list, made so many in a step."""
+    texts = (json.dumps(item.to_json()) for item in items)
+    return f"[{', '.join(await in_steps(texts, step))}]"

@@ -182,7 +182,7 @@ def test_plan_and_explain(dc: Bench) -> None:
     """`plan` exits with 0 where all is as decided; `explain` has the decision and the profile."""
     assert dc.site.asked("plan").returncode == 0
     told = dc.site.asked("explain", "192.0.2.1").stdout
-    assert "decision:    announce, by health" in told
+    assert "announce, by health" in told
     assert "as-path [ 64699 64699 ] origin igp med 0" in told
 
 

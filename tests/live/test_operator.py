@@ -268,7 +268,7 @@ def test_owner_reason_and_history(op: Lab) -> None:
     assert route["reason"].endswith(": disk full")
     explained = op.site.mgmt("explain", V4)
     assert explained.returncode == 0
-    assert "decision:    withdraw, by operator" in explained.stdout
+    assert "withdraw, by operator" in explained.stdout
     assert "disk full" in explained.stdout
     op.mgmt("-a", V4)
     shown = op.site.mgmt("history", V4).stdout.splitlines()[-4:]

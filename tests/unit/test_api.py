@@ -20,8 +20,8 @@ from speaker.api import (
     PlannedChange,
     Reloaded,
     Status,
-    outcomes_from_json,
 )
+from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError, Value
 from tests.support.lab.growth import SIZE, counting
 from tests.unit.test_vip_mgmt import V4, V6, state

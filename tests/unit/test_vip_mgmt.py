@@ -250,7 +250,7 @@ OPTIONS = {
     "-a": {"--reason", "--for", "--force", "--dry-run", "--dns"},
     "-d": {"--reason", "--for", "--dry-run", "--dns"},
     "status": {"--json", "--dns"},
-    "explain": {"--dns"},
+    "explain": {"--dns", "--json"},
     "history": {"--dns"},
     "plan": {"--json", "--without"},
     "check": {"--json", "--offline", "--form"},

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.intent import Intent, Mode
-from speaker.api import RecordedIntent, outcomes_from_json
+from speaker.api import RecordedIntent
+from speaker.control.outcomes import outcomes_from_json
 from speaker.reconcile import intents
 from tests.support.fakes import virtual_time
 from tests.support.fakes.runs import FIRST, Runs

@@ -6,8 +6,7 @@ import pytest
 
 from speaker.api import PrefixStatus
 from speaker.backends.base import Peer, SentTo
-from speaker.reconcile import status
-from speaker.reconcile.reach import NO_SESSION, Reach, Reaches, down
+from speaker.reconcile.reach import NO_SESSION, Reach, Reaches, down, sessions
 
 
 def peers(**up: bool | None) -> list[Peer]:
@@ -121,4 +120,4 @@ def test_no_neighbor_of_a_family(
         shown("2001:db8::1/128", NO_SESSION, sent),
         shown("2001:db8::2/128", NO_SESSION, sent),
     ]
-    assert status.sessions(peers(**up), routes) == [f"sessions: {text}" for text in said]
+    assert sessions(peers(**up), routes) == [f"sessions: {text}" for text in said]

@@ -1,0 +1,138 @@
+"""What would change a decision: what to do, what to wait for, and what would come of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.cases import without_intent
+from policy.decide import Cause
+from policy.explain.health import verdicts
+from policy.guard import held_until
+from policy.health import Health, Need
+from policy.intent import Mode
+from policy.wording import until
+
+if TYPE_CHECKING:
+    from policy.decide import Decision
+    from policy.explain.line import Decided
+    from policy.judge import ServiceVerdict
+
+NAMED = 3
+"""How many services are named."""
+
+
+def change(decided: Decided) -> str:
+    """Return what would change the decision."""
+    name = decided.facts.assignment.vip.name
+    match decided.decision.cause:
+        case Cause.OPERATOR:
+            return _intent_ends(decided, name)
+        case Cause.ADDRESS:
+            return "announced once the address is on this machine, or require_address is not set for it"
+        case Cause.GUARD:
+            return _held(decided)
+        case Cause.DAMPING:
+            return _damped(decided, name)
+        case Cause.PREFERENCE:
+            return "announced here once prefer in vip.toml has this data centre"
+        case Cause.HOLD:
+            return f"{_held_so(decided.decision)} until health is known: {_unknown(decided)}"
+    if decided.health is None:
+        return f"nothing but an operator: vip_mgmt -d {name}"
+    if decided.health.health is Health.UP:
+        return f"withdrawn when {_loses(decided)}; or by vip_mgmt -d {name}"
+    return f"announced when {_gains(decided)}; or in spite of it by vip_mgmt -a --force {name}"
+
+
+def _intent_ends(decided: Decided, name: str) -> str:
+    intent = decided.facts.intent
+    ways = [f"vip_mgmt -a {name} lifts it"]
+    if intent is not None and intent.until is not None:
+        ways.append(f"it ends {until(intent.until, decided.wall, decided.wall)}")
+    if intent is not None and intent.mode is Mode.FORCED:
+        ways.append(f"vip_mgmt -d {name} withdraws")
+    then = without_intent(decided.facts, decided.health, decided.now)
+    return f"{'; '.join(ways)}. Without it: {_would(then)}"
+
+
+def _would(decision: Decision) -> str:
+    state = "withdrawn" if decision.route is None else "announced"
+    return f"{state}, {decision.reason}"
+
+
+def _held_so(decision: Decision) -> str:
+    return "stays withdrawn" if decision.route is None else "stays announced"
+
+
+def _held(decided: Decided) -> str:
+    prefix = decided.decision.prefix
+    when = held_until(decided.guard, decided.restrained, prefix)
+    end = "" if when is None else f" {until(when, decided.now, decided.wall)}"
+    return f"withdrawn{end} if it is still bad then; kept if its health comes back, or fewer VIPs are bad"
+
+
+def _damped(decided: Decided, name: str) -> str:
+    rule, damping = decided.facts.assignment.vip.health.damping, decided.facts.damping
+    end = damping.until(rule, decided.now) if rule and damping else None
+    when = "" if end is None else f" {until(end, decided.now, decided.wall)}"
+    return f"announced{when} if its health is good then; vip_mgmt -a {name} lifts it now"
+
+
+def _unknown(decided: Decided) -> str:
+    doubtful = [one for one in verdicts(decided) if one.up is None]
+    ends = [one.until for one in doubtful if one.until is not None]
+    if not ends:
+        return decided.health.reason if decided.health else "it was not looked at"
+    return f"at the latest {until(max(ends), decided.now, decided.wall)}"
+
+
+def _loses(decided: Decided) -> str:
+    rule = decided.facts.assignment.vip.health
+    ups = [one for one in verdicts(decided) if one.up]
+    joined = " or " if rule.need is Need.ALL else " and "
+    return _listed([_loss(one, decided) for one in ups], joined) or "no service is up"
+
+
+def _loss(service: ServiceVerdict, decided: Decided) -> str:
+    if service.until is not None and service.until > decided.now:
+        return (
+            f"{service.service} still has too few {until(service.until, decided.now, decided.wall)}"
+        )
+    limits = decided.facts.assignment.vip.health.of(service.service)
+    spare = (service.live or 0) - limits.drop_at
+    if service.live is None or spare <= 0:
+        return f"{service.service} still has too few at the next look"
+    return f"{service.service} loses {_of(spare, service.live)}"
+
+
+def _of(some: int, whole: int) -> str:
+    if some < whole:
+        return f"{some} of its {whole} live realservers"
+    return "its live realserver" if whole == 1 else f"all of its {whole} live realservers"
+
+
+def _gains(decided: Decided) -> str:
+    rule = decided.facts.assignment.vip.health
+    downs = [one for one in verdicts(decided) if not one.up]
+    joined = " and " if rule.need is Need.ALL else " or "
+    return (
+        _listed([_gain(one, decided) for one in downs], joined)
+        or "a service of it exists in IPVS with enough live realservers"
+    )
+
+
+def _gain(service: ServiceVerdict, decided: Decided) -> str:
+    if service.until is not None and service.until > decided.now:
+        end = until(service.until, decided.now, decided.wall)
+        return f"{service.service} still has enough {end}"
+    limits = decided.facts.assignment.vip.health.of(service.service)
+    missing = limits.restore_at - (service.live or 0)
+    if missing <= 0:
+        return f"{service.service} still has enough at the next look"
+    return f"{service.service} has {missing} more live {'realserver' if missing == 1 else 'realservers'}"
+
+
+def _listed(texts: list[str], joined: str) -> str:
+    if (more := len(texts) - NAMED) > 0:
+        texts = [*texts[:NAMED], f"{more} more likewise"]
+    return joined.join(texts)

@@ -1,0 +1,52 @@
+"""One sentence of an explanation, and all that it is told from. Values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from policy.cases import Facts
+    from policy.decide import Decision
+    from policy.guard import GuardMemory, GuardRule
+    from policy.health import AddressHealth
+
+
+class About(StrEnum):
+    """What a sentence is about, in the order in which they are told."""
+
+    DECISION = "decision"
+    OPERATOR = "operator"
+    CHANGE = "change"
+    """What would change the decision."""
+    HEALTH = "health"
+    SERVICE = "service"
+    ADDRESS = "address"
+    DAMPING = "damping"
+    GUARD = "guard"
+    PREFERENCE = "preference"
+    PROFILE = "profile"
+    PEER = "peer"
+
+
+class Line(NamedTuple):
+    """A sentence, and what it is about."""
+
+    about: About
+    text: str
+
+
+class Decided(NamedTuple):
+    """One prefix as it was decided, and now.
+
+    `facts` and `health` are of its last judgement; `now` is seconds on the steady clock, `wall` since the epoch.
+    `restrained` is what the guard remembers of all prefixes.
+    """
+
+    facts: Facts
+    health: AddressHealth | None
+    decision: Decision
+    guard: GuardRule
+    restrained: GuardMemory
+    now: float
+    wall: float

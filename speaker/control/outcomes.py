@@ -1,0 +1,39 @@
+"""What a watchdog answers to an operator's intent, read: about each prefix that was asked for, and no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.api import IntentOutcome, RecordedIntent
+from speaker.json_value import FormError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from policy.route import Prefix
+
+
+def outcomes_from_json(
+    answer: object, prefixes: Collection[Prefix]
+) -> Sequence[IntentOutcome | RecordedIntent]:
+    """Return what became of each of some prefixes: all of it is known, or only that it is recorded.
+
+    Raises:
+        FormError: the answer is of another form, or not about these prefixes alone.
+    """
+    are_recorded = isinstance(answer, list) and all(
+        isinstance(each, dict) and "recorded" in each for each in answer
+    )
+    outcomes: Sequence[IntentOutcome | RecordedIntent] = (
+        RecordedIntent.all_from_json(answer)
+        if are_recorded
+        else IntentOutcome.all_from_json(answer)
+    )
+    found, asked = [each.prefix for each in outcomes], list(map(str, prefixes))
+    if sorted(found) != sorted(asked):
+        other = set(found) ^ set(asked)
+        raise FormError(
+            f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
+            + (f"; {min(other)} is in one of them only" if other else "")
+        )
+    return outcomes

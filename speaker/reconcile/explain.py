@@ -1,0 +1,87 @@
+"""Why a prefix is as it is, in sentences: the decision, this data centre's part, and each peer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.explain import About, Decided, Line, explain
+from speaker.api import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy.assess import Assessment, Assignment
+    from policy.guard import GuardRule
+    from policy.route import Prefix
+    from speaker.api import PeerStatus, PrefixStatus
+
+_SENT = {True: "was sent it", False: "was not sent it", None: "whether it was sent it is unknown"}
+_SESSION = {True: "up", False: "DOWN", None: "whether it is up is unknown"}
+_ORDINALS = ("first", "second", "third")
+
+
+def sentences(
+    prefix: Prefix,
+    assignment: Assignment,
+    shown: PrefixStatus,
+    peers: Sequence[PeerStatus],
+    assessment: Assessment | None,
+    guard: GuardRule,
+    now: float,
+    wall: float,
+) -> tuple[Sentence, ...]:
+    """Return why a prefix is as it is, what would change that, and who has it. Pure.
+
+    Args:
+        prefix: that.
+        assignment: what this data centre has to do with it.
+        shown: its state.
+        peers: the sessions.
+        assessment: what was decided last, None where nothing was.
+        guard: how many VIPs may be withdrawn at once.
+        now: seconds on the steady clock.
+        wall: seconds since the epoch.
+    """
+    lines: list[Line] = []
+    if assessment is None or (case := assessment.memory.cases.get(prefix)) is None:
+        lines.append(Line(About.DECISION, "not decided yet: nothing was looked at since the start"))
+    else:
+        decision, restrained = assessment.decisions[prefix], assessment.memory.guard
+        decided = Decided(case.facts, case.health, decision, guard, restrained, now, wall)
+        lines += explain(decided)
+    lines += _part(assignment)
+    lines += _peers(shown, peers)
+    return tuple(Sentence(about=line.about, text=line.text) for line in lines)
+
+
+def _part(assignment: Assignment) -> Iterable[Line]:
+    names, rank = ", ".join(assignment.address.prefer), assignment.rank
+    if rank is None or assignment.profile is None or assignment.route is None:
+        yield Line(About.PREFERENCE, f"only {names}: this data centre does not announce it")
+        return
+    choice = _ORDINALS[rank] if rank < len(_ORDINALS) else f"{rank + 1}th"
+    yield Line(
+        About.PREFERENCE,
+        f"equal: {names}"
+        if assignment.address.equal
+        else f"this data centre is the {choice} choice (rank {rank}) of {names}",
+    )
+    yield Line(About.PROFILE, f"{assignment.profile.name}: {assignment.route.attributes}")
+
+
+def _peers(shown: PrefixStatus, peers: Sequence[PeerStatus]) -> Iterable[Line]:
+    """Say of each session that has the prefix's family whether it was sent the prefix, the worst first."""
+    found = []
+    for peer in peers:
+        if shown.peers and peer.name not in shown.peers:
+            continue
+        sent = shown.peers.get(peer.name)
+        state, told = _SESSION[peer.up], _SENT[sent]
+        is_bad = peer.up is not True or (shown.wanted is not None and sent is not shown.wanted)
+        text = f"{peer.name} AS{peer.asn}: {state}" + (f", {told}" if peer.up is not False else "")
+        found.append((not is_bad, text))
+    yield from (Line(About.PEER, text) for _, text in sorted(found, key=lambda each: each[0]))
+    if not found:
+        yield Line(About.PEER, "no session is known")
+    if shown.failure:
+        yield Line(About.PEER, f"the routing daemon did not do it: {shown.failure}")

@@ -1,0 +1,68 @@
+"""The sentences of a prefix: the decision's, then this data centre's part, then each session that has its family."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from speaker.reconcile import status
+from speaker.reconcile.explain import sentences
+from speaker.reconcile.status import DETAILED
+from tests.support.fakes import virtual_time
+from tests.support.fakes.site import PEER, V4, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.fakes.site import Site
+
+
+def told(site: Site, about: str) -> list[str]:
+    (explained,) = status.explanations(site.reconciler, [V4])
+    return [each.text for each in explained.sentences if each.about == about]
+
+
+def test_before_the_first_look(tmp_path: Path) -> None:
+    """Where nothing is decided yet that is said, and what is known already: rank, profile, and no session."""
+
+    async def main() -> None:
+        async with running(tmp_path, cycles=False) as site:
+            it = site.reconciler
+            (shown,) = status.routes(it, [V4])
+            guard = it.config.settings.guard
+            found = sentences(V4, it.assignments[V4], shown, (), None, guard, 0.0, 0.0)
+            decision, preference, _, peer = (each.text for each in found)
+            assert decision.startswith("not decided yet")
+            assert preference == "this data centre is the first choice (rank 0) of par1, lyo1"
+            assert peer == "no session is known"
+
+    asyncio.run(main())
+
+
+def test_the_sessions(tmp_path: Path) -> None:
+    """Each session that has the family is told of, the worst first; a session that is down needs no more."""
+
+    async def main() -> None:
+        async with running(tmp_path, cycles=False) as site:
+            await site.reconciler.cycle()
+            site.exabgp.down(PEER)
+            await asyncio.sleep(5.0)
+            first, *others = told(site, "peer")
+            assert first == f"{PEER} AS64496: DOWN"
+            assert others
+            assert told(site, "decision") == ["announce, by health: up: 2 realservers"]
+
+    virtual_time.run(main())
+
+
+def test_of_many(tmp_path: Path) -> None:
+    """Sentences are told of so many prefixes as a person reads: an answer about all of them has a bound."""
+
+    async def main() -> None:
+        async with running(tmp_path, cycles=False) as site:
+            await site.reconciler.cycle()
+            assert told(site, "decision")
+            many = status.explanations(site.reconciler, [V4] * (DETAILED + 1))
+            assert {each.sentences for each in many} == {()}
+
+    asyncio.run(main())
