@@ -57,8 +57,9 @@ def counting() -> Iterator[Work]:
             work.step = 0
         elif event in {"call", "c_call"}:
             work.calls += 1
-            work.step += 1
-            work.longest = max(work.longest, work.step)
+            if not beside:
+                work.step += 1
+                work.longest = max(work.longest, work.step)
             if not beside and frame.f_code.co_filename.startswith(_OURS):
                 work.own += 1
 
