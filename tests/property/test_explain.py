@@ -52,7 +52,9 @@ class Site:
             Vip(name, (Address(prefix, self.prefer),), (Profile("near", 0),), self.rule)
             for name, prefix in (("vip-1.tld", PREFIX), ("vip-2.tld", OTHER))
         )
-        topology = Topology((DataCentre("par1", made.LOCAL_ASN),), vips)
+        topology = Topology(
+            tuple(DataCentre(name, made.LOCAL_ASN) for name in ("par1", "lyo1")), vips
+        )
         prefixes: tuple[Prefix, ...] = (PREFIX, OTHER)
         looked = {} if live is None else dict.fromkeys(prefixes, live)
         presence = None if self.here is None else Presence(self.here)
