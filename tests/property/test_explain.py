@@ -278,7 +278,7 @@ def test_not_checked() -> None:
 
 def test_elsewhere() -> None:
     """Of what only other data centres announce that is said, and nothing of health or a timer."""
-    site = Site(HealthRule(), prefer=("lyo1",))
+    site = Site(HealthRule(), prefer=("lyo1",), checked=False)
     lines = site.look(1000.0, {WEB: 2})
     assert told(lines, About.DECISION).startswith("withdraw, by preference: not announced here")
     assert told(lines, About.CHANGE).startswith("announced here once prefer")
