@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +25,6 @@ from tests.systemd.wheels import SOURCE, VERSIONS, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from tests.support.lab.session import Session
 
@@ -123,3 +125,23 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target)
     else:
         shutil.copy(source, target)
+
+
+@pytest.fixture(scope="package")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """What ./dev package builds, and the same as the next version."""
+    argv = [sys.executable, str(SOURCE / "packaging/build.py")]
+    built = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    first = next(Path(line) for line in built.stdout.split() if line.endswith(".deb"))
+    folder = tmp_path_factory.mktemp("next")
+    subprocess.run(["dpkg-deb", "--raw-extract", first, folder / "root"], check=True)
+    version = first.name.split("_")[1]
+    for name in ("DEBIAN/control", "DEBIAN/postinst", "usr/lib/vip-speaker/unpacked/bin/*"):
+        for path in (folder / "root").glob(name):
+            if not path.is_symlink():
+                path.write_text(path.read_text().replace(version, f"{version}.1"))
+    second = folder / "next.deb"
+    argv = ["dpkg-deb", "-z1", "--root-owner-group", "--build", f"{folder}/root", f"{second}"]
+    subprocess.run(argv, capture_output=True, check=True)
+    return first, second

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +17,10 @@ from tests.support.lab.machine import Machine
 from tests.support.lab.netns import Network
 from tests.support.lab.site import misses, sees, toml, vip
 from tests.systemd.conftest import PORT, LoadBalancer, steadily
-from tests.systemd.wheels import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.lab.release import Release
 
@@ -40,26 +37,6 @@ TABLES: dict[str, Any] = {
         "vip-2.tld": vip("192.0.2.2", ports=[PORT]),
     },
 }
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """What ./dev package builds, and the same as the next version."""
-    argv = [sys.executable, str(SOURCE / "packaging/build.py")]
-    built = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    first = next(Path(line) for line in built.stdout.split() if line.endswith(".deb"))
-    folder = tmp_path_factory.mktemp("next")
-    subprocess.run(["dpkg-deb", "--raw-extract", first, folder / "root"], check=True)
-    version = first.name.split("_")[1]
-    for name in ("DEBIAN/control", "DEBIAN/postinst", "usr/lib/vip-speaker/unpacked/bin/*"):
-        for path in (folder / "root").glob(name):
-            if not path.is_symlink():
-                path.write_text(path.read_text().replace(version, f"{version}.1"))
-    second = folder / "next.deb"
-    argv = ["dpkg-deb", "-z1", "--root-owner-group", "--build", f"{folder}/root", f"{second}"]
-    subprocess.run(argv, capture_output=True, check=True)
-    return first, second
 
 
 @pytest.fixture(scope="module")

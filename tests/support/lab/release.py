@@ -19,7 +19,7 @@ from pathlib import Path
 
 CACHE = Path(__file__).parents[3] / ".cache"
 PACKAGES = ("frr", "frr-pythontools", "frr-rpki-rtrlib")
-BOOTS = ("systemd", "systemd-sysv", "python3-venv", "frr", "exabgp", "iproute2")
+BOOTS = ("systemd", "systemd-sysv", "python3-venv", "python3-apt", "frr", "exabgp", "iproute2")
 """What a machine has that boots, and runs either daemon."""
 KEPT = 2
 """So many roots of a release stay: a run that began before a new one was made goes on with the old."""
