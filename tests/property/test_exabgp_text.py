@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
 import pytest
@@ -503,15 +504,22 @@ def test_answers_that_all_come_late(questions: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"x" * 99, b"neighbor 203.0.113.11 local-ip 203.0.113.1 ".ljust(99, b"x")]
+    "line",
+    [
+        b"x" * 99,
+        b"neighbor 203.0.113.11 local-ip 203.0.113.1 ".ljust(99, b"x"),
+        b"",
+        "\N{OK HAND SIGN}".encode() + b"x" * 99,
+    ],
 )
 def test_an_endless_reply(line: bytes) -> None:
-    """A reply without an end is given up past its bound, and none of it is kept."""
-    conversation = Conversation(max_reply=990)
+    """A reply without an end is given up past its bound, and none of it is kept: what counts is the memory of its lines."""
+    most = 10 * (getsizeof(line.decode()) + 8)
+    conversation = Conversation(max_reply=most)
     for lines in (10, 10, 11):
         conversation.send("show adj-rib out extensive")
         events = [*conversation.receive((line + b"\n") * lines)]
         if lines <= 10:
             assert [type(event) for event in conversation.receive(b"done\n")] == [Reply]
-    assert events == [OutOfStep("a reply of over 990 bytes")]
+    assert events == [OutOfStep(f"a reply of over {most} bytes")]
     assert not conversation._lines

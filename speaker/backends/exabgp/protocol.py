@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.messages import Garbled, Ignored, Message, parse_message
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 MAX_LINE = 1 << 20
 MAX_REPLY = 1 << 28
-"""Bytes: the Adj-RIB-Outs of ten sessions with 50,000 prefixes each have half as many."""
+"""Bytes of memory, so that lines without text count too: ten sessions with 50,000 prefixes each take less."""
+_POINTER = 8
 NONCE_BITS = 64
 """A peer may guess thousands of times in one text, and each time that its session comes up."""
 # How each bit is asked, and the lines of its answer, a letter for each: H is the heading.
@@ -84,7 +86,7 @@ class Conversation:
     """Both directions of the pipe between ExaBGP and the process that it spawned."""
 
     def __init__(self, max_reply: int = MAX_REPLY) -> None:
-        """Begin with no command in flight, and replies of at most that many bytes."""
+        """Begin with no command in flight, and replies that take at most that many bytes."""
         self._max_reply = max_reply
         self._state = _State.IDLE
         self._buffer = b""
@@ -184,7 +186,7 @@ class Conversation:
             yield from self._keep(line)
 
     def _keep(self, line: str) -> Iterator[Event]:
-        self._size += len(line)
+        self._size += getsizeof(line) + _POINTER
         if self._size > self._max_reply:
             self._lines = []
             yield OutOfStep(f"a reply of over {self._max_reply} bytes")
