@@ -76,7 +76,7 @@ class Pipe:
         self._lose_step("reading just started")
         while data := await self._next():
             heard = self._conversation.heard
-            # One by one: what is out of step brings itself in step before it reads the next line.
+            # One at a time: the step is lost before the next line is taken for a reply.
             for event in self._conversation.receive(data):
                 self._handle(event)
             if self._conversation.heard != heard:
