@@ -69,7 +69,7 @@ def opened(path: Path, wait: float) -> sqlite3.Connection:
         StoreError: it is of a newer program.
         OSError, sqlite3.Error: it can't be used.
     """
-    _check_size(path)
+    _check_files(path)
     db = _connected(path, wait)
     try:
         _prepare(path, db)
@@ -97,7 +97,7 @@ def reading(path: Path, wait: float) -> sqlite3.Connection:
     Raises:
         OSError, sqlite3.Error: it can't be used.
     """
-    _check_size(path)
+    _check_files(path)
     return _connected(path, wait)
 
 
@@ -108,8 +108,8 @@ def is_newest(db: sqlite3.Connection) -> bool:
     return bool(version == SCHEMA_VERSION)
 
 
-def _check_size(path: Path) -> None:
-    """Refuse a file of which reading takes more memory than is good: operators may write it."""
+def _check_files(path: Path) -> None:
+    """Refuse a file of which reading takes more memory than is good, and what SQLite must not open beside it."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise StoreError(
@@ -117,6 +117,7 @@ def _check_size(path: Path) -> None:
         )
     if (size := found.st_size) > MAX_SIZE:
         raise StoreError(f"state: {path}: has {size} bytes, at most {MAX_SIZE} are read; {LOST}")
+    check_beside(path)
 
 
 class _Connection(sqlite3.Connection):
@@ -235,8 +236,7 @@ def copy(path: Path, wait: float) -> sqlite3.Connection:
     db = _connected(":memory:", wait)
     try:
         if path.exists():
-            _check_size(path)
-            check_beside(path)
+            _check_files(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"  # which never makes it
             with closing(sqlite3.connect(uri, timeout=wait, uri=True)) as file:
                 file.execute(_ALONE)
