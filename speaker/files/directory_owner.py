@@ -4,7 +4,9 @@ The directories of the state file and of the control socket belong to the user t
 as, and its group, the operators, may write there. Each of them could put a symbolic link or a
 database's journal there, through which root would change any file of the machine. So this thread
 is that user to the file system before the first file in there is opened, and root's rights over
-files are gone as long (setfsuid(2), capabilities(7)).
+files are gone as long (setfsuid(2), capabilities(7)). The groups that root is a member of would still
+open what is theirs. The C library changes these for all threads, and restoring them would race with
+another thread; so the process gives them up for good: root opens its own files without them.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ class DirectoryError(SpeakerError):
 def as_owner(directory: Path) -> Iterator[None]:
     """As root, be the directory's owner to the file system, in this thread and context alone.
 
-    Nothing may be awaited in the context, and no thread started, which would stay so. Other users are
+    The process is a member of no further group from then on. Nothing may be awaited in the context, and no thread started, which would stay so. Other users are
     what they are.
 
     Raises:
@@ -45,6 +47,8 @@ def as_owner(directory: Path) -> Iterator[None]:
     if found.st_uid == 0:
         yield
         return
+    if os.getgroups():
+        os.setgroups([])
     group = _change("setfsgid", found.st_gid)
     user = _change("setfsuid", found.st_uid)
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,21 +155,45 @@ def test_a_link_to_nothing(folder: Path, use: Callable[[Path], None], name: str)
     assert not target.exists()
 
 
-def test_a_hot_journal(folder: Path, secret: Path) -> None:
-    """A journal that names another file as its own has root remove nothing (SQLite's super-journal)."""
-    before = seen(secret)
+def hot_journal(folder: Path, named: Path) -> Path:
+    """As the directory's owner, leave a journal that names another one, and give the state file that has it."""
     use_state(folder)
     path = folder / "state.sqlite3"
-    name = os.fsencode(secret)
+    name = os.fsencode(named)
     trailer = name + len(name).to_bytes(4, "big") + sum(name).to_bytes(4, "big")
     magic = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
-    header = magic + b"".join(n.to_bytes(4, "big") for n in (0, 0, 1, 512, 4096))
+    pages = path.stat().st_size // 4096
+    header = magic + b"".join(n.to_bytes(4, "big") for n in (0, 0, pages, 512, 4096))
     journal = header.ljust(512, b"\0") + (1).to_bytes(4, "big") + trailer + magic
-    (folder / "state.sqlite3-journal").write_bytes(journal)
-    with suppress(SpeakerError, sqlite3.Error):
-        use_state(folder)
+    beside = path.with_name(f"{path.name}-journal")
+    beside.write_bytes(journal)
+    os.chown(beside, NOBODY, NOBODY)
+    return path
+
+
+def read_by_sqlite_alone(path: Path) -> None:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as db:
+        db.execute("SELECT count(*) FROM intent").fetchone()
+
+
+@pytest.mark.parametrize("open_to_all", [False, True])
+def test_a_hot_journal(folder: Path, secret: Path, *, open_to_all: bool) -> None:
+    """A journal that names another file as its own has root remove nothing (SQLite's super-journal).
+
+    Not where the journal escapes our look at it, either; root to the file system would remove the file.
+    """
+    if open_to_all:
+        secret.chmod(0o666)
+    before = seen(secret)
+    path = hot_journal(folder, secret)
+    for use in (use_state, use_state_read_only):
+        with pytest.raises(SpeakerError, match="names another journal"):
+            use(folder)
+    with as_owner(folder):
+        read_by_sqlite_alone(path)
     assert seen(secret) == before
-    assert path.stat().st_uid == NOBODY
+    read_by_sqlite_alone(hot_journal(folder, secret))
+    assert not secret.exists()  # so the journal is one that SQLite obeys
 
 
 @EACH
@@ -230,6 +256,32 @@ def test_only_this_thread_and_context(folder: Path) -> None:
     (folder / "after").touch()
     owners = {path.name: path.stat().st_uid for path in folder.iterdir()}
     assert owners == {"mine": NOBODY, "others": 0, "after": 0}
+
+
+_RIGHTS = """
+import os, sys, threading
+from pathlib import Path
+from speaker.files.directory_owner import as_owner
+def tell():
+    with as_owner(Path(sys.argv[1])):
+        lines = Path("/proc/thread-self/status").read_text().splitlines()
+        found = dict(line.split(":", 1) for line in lines)
+        over_files = int(found["CapEff"], 16) & 0b11111  # of chown(2), open(2), chmod(2)
+        print(found["Uid"].split()[3], found["Gid"].split()[3], found["Groups"].split(), over_files)
+os.setgroups([0, 4])
+thread = threading.Thread(target=tell)
+thread.start()
+thread.join()
+tell()
+"""
+
+
+def test_no_group_of_roots_is_left(folder: Path) -> None:
+    """While root works in there, the kernel has the owner, the directory's group, no further one, and no right over files."""
+    told = subprocess.run(
+        [sys.executable, "-c", _RIGHTS, folder], check=True, capture_output=True, text=True
+    )
+    assert told.stdout.splitlines() == 2 * [f"{NOBODY} {NOBODY} [] 0"]
 
 
 def test_nothing_is_kept_after_a_fault(folder: Path) -> None:
