@@ -33,13 +33,13 @@ def check(path: Path, user: int) -> None:
     """
     if user != 0:
         return
-    here = Path(os.path.normpath(path.absolute()))
+    here = path.absolute()  # with each `..`: before it may stand another user's folder
     for _ in range(_MAX_LINKS):
         check_folders(here)
         if not here.is_symlink():
             break
         check_link(here)
-        here = Path(os.path.normpath(here.parent / here.readlink()))
+        here = here.parent / here.readlink()
     # Folders on the way may be links too.
     check_folders(Path(os.path.realpath(path)))
     _check(here, here.stat())

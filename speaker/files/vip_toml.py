@@ -63,6 +63,8 @@ def content(path: Path, *, obeyed: bool) -> bytes:
         VipTomlError: it can't be read, or may not be obeyed.
     """
     try:
+        if obeyed:  # before it is opened, too: another user's pipe would be waited for
+            trusted.check(path, os.geteuid())
         with path.open("rb") as file:
             if obeyed:
                 trusted.check_open(path, file.fileno(), os.geteuid())

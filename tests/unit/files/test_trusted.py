@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,6 +124,36 @@ def test_what_others_change(file: Path, change: Callable[[Path], object]) -> Non
     config.load(file, {}, obeyed=False)
     with nobody():
         config.load(file, {})
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_by_way_of_another_users_folder(file: Path, *, is_link: bool) -> None:
+    """A path that leads through another user's folder and out again leads elsewhere once a link is put there."""
+    theirs = file.parent.parent / "theirs"
+    if is_link:
+        theirs.symlink_to(file.parent)
+    else:
+        theirs.mkdir()
+    os.lchown(theirs, NOBODY, NOBODY)
+    theirs.parent.chmod(0o1777)
+    for path in (theirs / ".." / "site" / "vip.toml", file.with_name("link.toml")):
+        if path.name == "link.toml":
+            path.symlink_to("../theirs/../site/vip.toml")
+        with pytest.raises(trusted.UntrustedError):
+            trusted.check(path, 0)
+    trusted.check(file.parent / ".." / "site" / "vip.toml", 0)
+
+
+def test_a_pipe_of_another_user(file: Path) -> None:
+    """Root does not wait for what another user may write into a pipe, some day."""
+    file.unlink()
+    os.mkfifo(file, 0o644)
+    given(file)
+    read = "import sys, pathlib; from speaker import config; config.load(pathlib.Path(sys.argv[1]), {})"
+    told = subprocess.run(
+        [sys.executable, "-c", read, file], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert "root would do as it says" in told.stderr
 
 
 RIGHT: dict[str, Callable[[Path], object]] = {
