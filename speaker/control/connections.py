@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 IDLE = 10.0
 """How long a connection, or a request, may say nothing, in seconds."""
+RATE = 1 << 20
+"""Bytes of an answer that a caller must read in each second, in the mean of IDLE."""
 
 
 class Connections:
@@ -75,7 +77,7 @@ class Connections:
 
     @web.middleware
     async def answered(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Send the answer, and close the connection of a caller who does not read it."""
+        """Send the answer, and close the connection of a caller who does not read it, or too slowly."""
         self.begin(request.protocol)
         try:
             response: web.StreamResponse = await handler(request)
@@ -87,11 +89,12 @@ class Connections:
 
 async def _sent(request: web.Request, response: web.StreamResponse) -> None:
     sending = asyncio.ensure_future(_send(request, response))
+    await asyncio.sleep(0)  # it is in the buffer then
     try:
         while not sending.done() and (transport := request.transport) is not None:
             left = transport.get_write_buffer_size()
             await asyncio.wait({sending}, timeout=IDLE)
-            if not sending.done() and transport.get_write_buffer_size() >= left:
+            if not sending.done() and transport.get_write_buffer_size() > left - RATE * IDLE:
                 transport.abort()
                 break
         with suppress(ConnectionError):  # the library hears of it by itself
