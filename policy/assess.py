@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from policy.aggregate import NOTHING_AGGREGATED, Aggregated, Aggregates, aggregate
 from policy.cases import Inputs, judge_all
 from policy.damping import withdrawn
 from policy.decide import Cause, Decision
@@ -57,8 +58,8 @@ def _assignment(vip: Vip, address: Address, dc: DataCentre) -> Assignment:
 class Memory:
     """What must be remembered between two assessments. Times are on the steady clock.
 
-    `health` and `damping` must outlive the process. `cases` and `last` only spare work: of
-    thousands of prefixes, few change.
+    `health` and `damping` must outlive the process. `cases`, `last`, `aggregates` and `aggregated`
+    only spare work: of thousands of prefixes, few change.
     """
 
     health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class Memory:
     damping: Mapping[Prefix, Damping] = field(default_factory=dict)
     cases: Mapping[Prefix, Case] = field(default_factory=dict)
     last: Judged | None = field(default=None, repr=False, compare=False)
+    aggregates: Aggregates | None = field(default=None, repr=False, compare=False)
+    aggregated: Aggregated = field(default=NOTHING_AGGREGATED, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Assessment:
     """A decision for every prefix, the health behind it, and when time alone may change one.
 
     `desired` is the whole desired set. A prefix that is not in `health` is not checked. A decision
-    that nothing has changed is the same object as in the assessment before.
+    that nothing has changed is the same object as in the assessment before. `alone` has what is
+    decided of each prefix by itself, where an aggregate does not keep it back.
     """
 
     decisions: Mapping[Prefix, Decision]
@@ -81,6 +85,7 @@ class Assessment:
     health: Mapping[Prefix, AddressHealth]
     memory: Memory
     look_again: float | None
+    alone: Mapping[Prefix, Decision] = field(default_factory=dict)
 
 
 def assess(
@@ -108,6 +113,9 @@ def assess(
         memory: what the last call gave.
         now: seconds on the steady clock.
     """
+    aggregates = _aggregates(assignments, memory)
+    if standing_for := aggregates.standing_for(announced, was_announced):
+        announced = standing_for.union(announced)
     presence = observation.presence
     # Where it was never known which are here, those that are announced go on.
     here = announced if presence is None or presence.here is None else presence.here
@@ -117,21 +125,34 @@ def assess(
     before = memory.last if memory.last and memory.last.cases is memory.cases else None
     last = judge_all(inputs, memory.health, before, now)
     restrained = _restrained(guard, assignments, last.decisions, announced, memory.guard, now)
-    decisions = {**last.decisions, **{each.prefix: each for each in restrained.decisions}}
+    alone = {**last.decisions, **{each.prefix: each for each in restrained.decisions}}
+    aggregated = aggregate(aggregates, assignments, alone, intents, memory.aggregated)
+    decisions = {**alone, **aggregated.decisions} if aggregates else alone
     deadlines = (*last.dues.values(), restrained.look_again)
     return Assessment(
         decisions,
         {prefix: decision.route for prefix, decision in decisions.items()},
-        last.health,
+        {**last.health, **aggregated.health} if aggregates else last.health,
         Memory(
             last.remembered,
             restrained.memory,
-            _damping(last, decisions, now),
+            _damping(last, alone, now),
             last.cases,
             last,
+            aggregates,
+            aggregated,
         ),
         min((when for when in deadlines if when is not None), default=None),
+        alone,
     )
+
+
+def _aggregates(assignments: Mapping[Prefix, Assignment], memory: Memory) -> Aggregates:
+    """Return the aggregates among the duties: those known already, while the duties are the same."""
+    last = memory.last
+    if memory.aggregates is not None and last and last.inputs.assignments is assignments:
+        return memory.aggregates
+    return Aggregates.of(assignments)
 
 
 def _restrained(
@@ -155,8 +176,13 @@ def _restrained(
 
 
 def _counted(assignment: Assignment | None) -> str | None:
-    """Return the VIP that is withdrawn here when a prefix is, None where it is not this data centre's."""
-    return assignment.vip.name if assignment and assignment.route else None
+    """Return the VIP that is withdrawn here when a prefix is, None where it is not this data centre's.
+
+    An aggregate is none: who goes with it, goes by itself.
+    """
+    if assignment is None or assignment.route is None or assignment.vip.aggregate:
+        return None
+    return assignment.vip.name
 
 
 def _damping(

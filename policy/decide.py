@@ -30,6 +30,10 @@ class Cause(StrEnum):
     """Health is unknown, so the last known state stays."""
     PREFERENCE = "preference"
     """Other data centres announce it, and this one does not."""
+    MEMBERS = "members"
+    """An aggregate goes by what is decided of the VIPs' prefixes in it."""
+    AGGREGATE = "aggregate"
+    """An aggregate with `summary_only` keeps the prefix back, and stands for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,10 +88,27 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class AggregateRule:
+    """When a covering prefix is announced: while `at_least` of the VIPs' prefixes in it are.
+
+    With `summary_only` they are decided as always, and kept back: it is announced in their place.
+    """
+
+    at_least: int = 1
+    summary_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.at_least < 1:
+            raise PolicyError(f"aggregate: at_least = {self.at_least}: not a number from 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Vip:
     """A name, its addresses, the profile of each rank, how its health is judged, and what orders its ranks.
 
     Ranks may tie here, so that a topology that is wrong can be explained; see `order.ranks_fault`.
+    One with an `aggregate` has one prefix, which it is named by, and no health of its own: see
+    `policy/aggregate.py`.
     """
 
     name: str
@@ -99,11 +116,14 @@ class Vip:
     ranks: tuple[Profile, ...]
     health: HealthRule = field(default_factory=HealthRule)
     order: Order = Order.PREPENDS
+    aggregate: AggregateRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All data centres and all VIPs. Every address ranks some data centres, or all, once each.
+    """All data centres, VIPs and aggregates. Every address ranks some data centres, or all, once each.
+
+    An address lies in a VIP's prefix (`home`), never in an aggregate alone.
 
     Raises:
         PolicyError: a prefix in two places, a preference that names no data centre, one twice or an
@@ -112,6 +132,7 @@ class Topology:
 
     dcs: tuple[DataCentre, ...]
     vips: tuple[Vip, ...]
+    aggregates: tuple[Vip, ...] = ()
     _by_prefix: dict[Prefix, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
     _by_name: dict[str, Vip] = field(init=False, repr=False, compare=False)
     _covering: Covering = field(init=False, repr=False, compare=False)
@@ -119,7 +140,7 @@ class Topology:
     def __post_init__(self) -> None:
         names = {dc.name for dc in self.dcs}
         by_prefix: dict[Prefix, tuple[Vip, Address]] = {}
-        for vip in self.vips:
+        for vip in self.everything:
             for address in vip.addresses:
                 _check(vip, address, names)
                 if address.prefix in by_prefix:
@@ -130,7 +151,13 @@ class Topology:
                 by_prefix[address.prefix] = (vip, address)
         object.__setattr__(self, "_by_prefix", by_prefix)
         object.__setattr__(self, "_by_name", {vip.name: vip for vip in reversed(self.vips)})
-        object.__setattr__(self, "_covering", Covering(by_prefix))
+        of_vips = (address.prefix for vip in self.vips for address in vip.addresses)
+        object.__setattr__(self, "_covering", Covering(of_vips))
+
+    @property
+    def everything(self) -> tuple[Vip, ...]:
+        """All VIPs, and then all aggregates."""
+        return (*self.vips, *self.aggregates)
 
     def dc(self, name: str) -> DataCentre:
         """Return the data centre of that name.
@@ -150,7 +177,7 @@ class Topology:
         return self._by_name.get(name)
 
     def find(self, prefix: Prefix) -> tuple[Vip, Address] | None:
-        """Return the VIP and the address that a prefix belongs to."""
+        """Return the VIP, or the aggregate, and the address that a prefix belongs to."""
         return self._by_prefix.get(prefix)
 
     def home(self, address: IpAddress) -> tuple[Vip, Address] | None:
@@ -159,7 +186,7 @@ class Topology:
 
     @property
     def prefixes(self) -> tuple[Prefix, ...]:
-        """All prefixes, in the order of the configuration."""
+        """All prefixes, in the order of the configuration: those of VIPs, then aggregates."""
         return tuple(self._by_prefix)
 
     def __iter__(self) -> Iterator[tuple[Vip, Address]]:

@@ -99,6 +99,7 @@ class PrefixStatus(Value):
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and
     `prepends` are None where only other data centres announce it; `equal`: all of one rank.
+    `kept_back`: only for the sake of `aggregate`.
     """
 
     vip: Text
@@ -119,6 +120,9 @@ class PrefixStatus(Value):
     wanted: MaybeTruth
     held: Truth = False
     as_wanted: Truth
+    aggregate: Text = ""
+    aggregate_announced: MaybeTruth = None
+    kept_back: Truth = False
 
     @property
     def full_reason(self) -> str:

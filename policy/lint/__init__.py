@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from policy.lint.aggregates import aggregates
 from policy.lint.announced import Announcements
 from policy.lint.balance import LOAD_TOLERANCE, loads, splits
 from policy.lint.routes import routes
@@ -26,9 +28,10 @@ def lint(
         max_path: how many ASes an AS_PATH may have, see `routes.routes`.
         load_tolerance: how far a data centre's share may be from its weight's, 0 to 1.
     """
-    found = Announcements.of(topology)
+    found = Announcements.of(replace(topology, aggregates=()))
     return (
-        *routes(found, max_path),
+        *routes(Announcements.of(topology), max_path),
+        *aggregates(topology),
         *splits(found),
         *loads(found, {dc.name: dc.weight for dc in topology.dcs}, load_tolerance),
     )

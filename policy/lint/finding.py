@@ -16,6 +16,8 @@ class Code(StrEnum):
     FOREIGN_ASN = "foreign-asn"
     PAIR_SPLIT = "pair-split"
     UNEQUAL_LOAD = "unequal-load"
+    AGGREGATE_NEVER = "aggregate-never"
+    AGGREGATE_BYPASSED = "aggregate-bypassed"
     LOOP = "loop"
     DNS_EXTRA = "dns-extra"
     DNS_MISSING = "dns-missing"

@@ -92,6 +92,8 @@ def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
     prefix, done = outcome.prefix, outcome.as_wanted
     if done and outcome.before is False:
         tell_operator(f"{would}Route {prefix} already removed", tag=False)
+        if outcome.aggregate and outcome.aggregate_announced is not False:
+            tell_operator(f"{prefix}: warning: {_state(outcome)}, and attracts its clients")
         return True
     tell_operator(f"{would}Deleting route to {prefix}")
     if not done:
@@ -99,7 +101,21 @@ def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
     return done
 
 
+def _state(outcome: IntentOutcome) -> str:
+    """Say what is known of the aggregate that stands for a prefix."""
+    state = {True: "is", False: "is not", None: "may be"}[outcome.aggregate_announced]
+    return f"{outcome.aggregate} {state} announced in its place"
+
+
+def _report_kept_back(outcome: IntentOutcome, would: str) -> bool:
+    """Say that an aggregate stands for a prefix; return whether it does."""
+    tell_operator(f"{outcome.prefix}: {would}not announced by itself: {_state(outcome)}")
+    return outcome.aggregate_announced is True
+
+
 def _report_announced(outcome: IntentOutcome, would: str) -> bool:
+    if outcome.kept_back:
+        return _report_kept_back(outcome, would)
     prefix, announced = outcome.prefix, outcome.announced
     done = announced is True and outcome.as_wanted
     if announced is not True:

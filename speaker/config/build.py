@@ -8,6 +8,7 @@ from policy.guard import GuardRule
 from policy.route import Asn
 from policy.topology import DataCentre, Topology
 from speaker.config import build_observe
+from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_ranks import Ranks
 from speaker.config.build_vip import VipBuilder
@@ -55,6 +56,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     health = HealthBuilder(document.health, faults)
     builder = VipBuilder(form, faults, dcs, ranks, health)
     vips = [builder.vip(name, vip, of_site) for name, vip in document.vip.items()]
+    aggregates = AggregateBuilder(form, faults, builder, ranks).aggregates(of_site)
     looked_at = {
         name.lower(): health.settings(("vip", name), vip) for name, vip in document.vip.items()
     }
@@ -65,7 +67,8 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     _check_unique(form, faults)
     if faults:
         raise FaultsError((*faults,))
-    topology = Topology(dcs, tuple(vip for vip in vips if vip is not None))
+    looked_at |= {each.name: NO_HEALTH for each in aggregates}
+    topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates)
     return Config(topology, _settings(document, topology, looked_at, read, outlets))
 
 

@@ -52,8 +52,31 @@ class VipBuilder:
         if vip.ranks is not None:
             ranks = self._ranks.named((*path, "ranks"), vip.ranks)
         order = self._form.document.policy.order if vip.order is None else vip.order
+        addresses = self.addresses(path, name, vip, ranks, {4: 0, 6: 0})
+        rule = self._health.rule(path, vip)
+        if self._faults or rule is None:
+            return None
+        return Vip(name.lower(), addresses, ranks or (), rule, order)
+
+    def addresses(
+        self,
+        path: KeyPath,
+        name: str,
+        vip: VipTable,
+        ranks: tuple[Profile, ...] | None,
+        nth: dict[int, int],
+    ) -> tuple[Address, ...]:
+        """Return the addresses of what stands at a path, those without a fault; check that its ranks do.
+
+        Args:
+            path: where it stands.
+            name: its name, as written.
+            vip: its table.
+            ranks: its profiles by rank; None where they are not known.
+            nth: how many of each family came before, which is counted on.
+        """
+        order = self._form.document.policy.order if vip.order is None else vip.order
         usual = self._preference.of((*path,), vip.prefer, vip.only)
-        nth = {4: 0, 6: 0}
         addresses, needed = [], -1
         together = pairs([address.ip for address in vip.addresses])
         for index, (address, pair) in enumerate(zip(vip.addresses, together, strict=True)):
@@ -75,10 +98,7 @@ class VipBuilder:
             self._ranks.check((*path, "ranks"), ranks, order, max(needed, 0))
         elif needed >= 0:
             self._ranks.use_site(order, needed)
-        rule = self._health.rule(path, vip)
-        if self._faults or rule is None:
-            return None
-        return Vip(name.lower(), tuple(addresses), ranks or (), rule, order)
+        return tuple(addresses)
 
     def _prefix(self, path: KeyPath, address: AddressTable) -> Prefix | None:
         length = (

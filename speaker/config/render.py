@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from policy.order import Order
 from speaker.config import render_tables
 from speaker.config.build import FaultsError, build
+from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.schema import Document
 from speaker.config.settings import Config, HealthSettings
 from speaker.config.toml_text import TomlText
@@ -44,6 +45,7 @@ class Comments:
     profiles: Mapping[str, str] = field(default_factory=dict)
     vips: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[Prefix, str] = field(default_factory=dict)
+    aggregates: Mapping[str, str] = field(default_factory=dict)
     node: str = ""
     policy: str = ""
 
@@ -66,6 +68,7 @@ def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
         vip.name: HealthSettings("ipvs", frozenset(), dict.fromkeys(vip.health.required, ()))
         for vip in topology.vips
     }
+    health |= {each.name: NO_HEALTH for each in topology.aggregates}
     return Config(topology, replace(config.settings, health=health))
 
 
@@ -113,6 +116,9 @@ def render(
             "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
         }
         text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
+    for each in topology.aggregates:
+        keys = render_tables.aggregate(each, ranks)
+        text.table(["aggregate", each.name], keys, comments.aggregates.get(each.name, ""))
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
     text.table(["metrics"], render_tables.metrics(settings))

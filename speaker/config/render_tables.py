@@ -9,7 +9,7 @@ from policy.health import CheckerRule, HealthRule
 from policy.order import Order
 from policy.preference import spread
 from policy.route import Origin
-from policy.topology import Profile
+from policy.topology import AggregateRule, Profile
 from speaker.config.schema import HealthTable
 from speaker.config.settings import HealthSettings
 from speaker.config.toml_text import Commented
@@ -92,7 +92,7 @@ def _are_plain(ranks: Sequence[Profile]) -> bool:
 def profiles(topology: Topology, ranks: tuple[Profile, ...]) -> list[Profile]:
     """Return the profiles that need a table."""
     needed = [] if _are_plain(ranks) else [*ranks]
-    needed += (each for vip in topology.vips if vip.ranks != ranks for each in vip.ranks)
+    needed += (each for vip in topology.everything if vip.ranks != ranks for each in vip.ranks)
     needed += (each for _, address in topology for each in address.ranks)
     by_name: dict[str, Profile] = {}
     for profile in needed:
@@ -208,6 +208,22 @@ def preference(prefer: tuple[str, ...], dcs: Sequence[str], *, equal: bool) -> K
     if equal:
         return {"prefer": "equal", **({"only": list(prefer)} if only else {})}
     return {"prefer": list(prefer), **({"only": True} if only else {})}
+
+
+def aggregate(what: Vip, ranks: Sequence[Profile]) -> Keys:
+    """Return the keys of `[aggregate."PREFIX"]`.
+
+    Args:
+        what: the aggregate.
+        ranks: those of the site.
+    """
+    rule = what.aggregate or AggregateRule()
+    return {
+        "prefer": list(what.addresses[0].prefer),
+        "ranks": unless([p.name for p in ranks], [p.name for p in what.ranks]),
+        "at_least": unless(1, rule.at_least),
+        "summary_only": rule.summary_only or None,
+    }
 
 
 def next_hop(hop: NextHop) -> Keys:

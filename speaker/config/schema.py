@@ -232,6 +232,17 @@ class VipTable(Table):
     ranks: list[str] | None = None
 
 
+class AggregateTable(Table):
+    """`[aggregate."PREFIX"]`."""
+
+    prefer: Prefer = "spread"
+    only: Only = False
+    order: OrderBy | None = None
+    ranks: list[str] | None = None
+    at_least: Annotated[int, Field(ge=1, le=2**31)] = 1
+    summary_only: bool = False
+
+
 class ExabgpTable(Table):
     """`[backend.exabgp]`."""
 
@@ -290,6 +301,7 @@ class Document(Table):
     profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
     health: HealthTable = HealthTable()
     vip: dict[str, VipTable] = {}
+    aggregate: dict[str, AggregateTable] = {}
     backend: BackendsTable = BackendsTable()
     metrics: MetricsTable = MetricsTable()
     events: EventsTable = EventsTable()

@@ -73,8 +73,8 @@ def _replace(document: dict[str, Any], path: KeyPath) -> KeyPath:
         case ("dc", name, *_):
             document["dc"][name] = {"asn": 1}
             return path[:2]
-        case ("profile", name, *_):
-            document["profile"].pop(name, None)
+        case ("profile" | "aggregate" as key, name, *_):
+            document[key].pop(name, None)
             return path[:2]
         case ("vip", name, "addresses"):
             document["vip"][name]["addresses"] = [_ADDRESS]

@@ -65,6 +65,6 @@ class Alarms:
         text = f"{len(unknown)} prefixes unknown, held as they are: " if unknown else ""
         # Services vanish one by one: their number moves on and on.
         self.note("health", text + unknown[0].reason if unknown else "", wording_moves=True)
-        held = [d for d in assessment.decisions.values() if d.cause is Cause.GUARD]
+        held = [d for d in assessment.alone.values() if d.cause is Cause.GUARD]
         text = f"{len(held)} prefixes {held[0].reason}" if held else ""
         self.note("guard", text, wording_moves=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from policy.aggregate import NO_AGGREGATES, Aggregates, stages, waits
 from policy.differing import differing
 from policy.plan import Announce, plan
 from speaker.backends.base import BackendError
@@ -54,12 +55,13 @@ class Applier:
         self._backend, self._durable, self._clock = backend, durable, clock
         self._alarms, self._pulse = alarms, pulse
         self._assignments: Mapping[Prefix, Assignment] = {}
+        self._aggregates = NO_AGGREGATES
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._was_read = self._unconfirmed = False
 
-    def take(self, assignments: Mapping[Prefix, Assignment]) -> None:
+    def take(self, assignments: Mapping[Prefix, Assignment], aggregates: Aggregates) -> None:
         """Take the duties of another configuration: nothing is done for them yet."""
-        self._assignments = assignments
+        self._assignments, self._aggregates = assignments, aggregates
         self._done = None, 0
 
     @property
@@ -121,8 +123,15 @@ class Applier:
 
     async def _ask(self, turn: Turn, changes: Sequence[Change], assessment: Assessment) -> None:
         before = self.view.announced
-        failures = await turn.apply(changes)
-        self._pulse.moved()
+        failures: dict[Prefix, str] = {}
+        for stage in stages(changes, self._aggregates, self._assignments):
+            waiting = {
+                c.prefix: why for c in stage if (why := waits(c, self._aggregates, failures))
+            }
+            failures |= waiting
+            if ready := [change for change in stage if change.prefix not in waiting]:
+                failures |= await turn.apply(ready)
+            self._pulse.moved()
         self.readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
         self.view.accepted(changes, failures, self._clock.steady())
@@ -164,7 +173,10 @@ class Applier:
         self._alarms.note("backend", reading.trouble)
         self.readings.done(self._backend.read_interval)
         self.view.read(reading, self._clock.steady())
-        self._durable.assume(self.view.announced)
+        announced = self.view.announced
+        self._durable.assume(
+            announced | self._aggregates.standing_for(announced, self._assignments)
+        )
         self._was_read = self._unconfirmed = True
 
     def confirm(self, assessment: Assessment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from policy.aggregate import aggregate
 from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
 from policy.decide import Cause, Decision, decide, elsewhere
@@ -58,6 +59,7 @@ class Decider:
         """
         self._assignments = scope.assignments
         self._unchecked = scope.unchecked
+        self._aggregates = scope.aggregates
         self._guard = scope.config.settings.guard
         self.observation = kept(self.observation, scope.observed_alike, announced)
         self._inputs = None
@@ -100,7 +102,7 @@ class Decider:
         """When the guard lets something go that it holds now (steady clock)."""
         if self.assessment is None:
             return None
-        held = any(d.cause is Cause.GUARD for d in self.assessment.decisions.values())
+        held = any(d.cause is Cause.GUARD for d in self.assessment.alone.values())
         return self.assessment.look_again if held else None
 
     def is_unknown(self, prefix: Prefix) -> bool:
@@ -115,12 +117,20 @@ class Decider:
         """Return what would be decided for some prefixes with another intent. Changes nothing."""
         now = self._clock.steady()
         cases = self.assessment.memory.cases if self.assessment else {}
-        return {
+        found = {
             prefix: preview(cases[prefix], intent, now)
             if prefix in cases
             else _unjudged(self._assignments[prefix], intent)
             for prefix, intent in intents.items()
         }
+        if self.assessment is None or not self._aggregates:
+            return found
+        alone = {**self.assessment.alone, **found}
+        if not alone.keys() >= self._assignments.keys():
+            return found  # under another configuration, nothing is decided yet
+        in_force = {**self._durable.intents.in_force(), **intents}
+        told = aggregate(self._aggregates, self._assignments, alone, in_force).decisions
+        return {prefix: told.get(prefix, decision) for prefix, decision in found.items()}
 
     def forgive(self, prefixes: Collection[Prefix]) -> None:
         """Forget that some prefixes flapped, as the store has."""

@@ -155,13 +155,13 @@ class DurableState:
 
     def judged(self, assessment: Assessment) -> None:
         """Hold what health says from now on, before it is confirmed."""
-        last, said = self._judged, {}
-        changed = {*assessment.decisions}
+        last, said, decisions = self._judged, {}, assessment.alone
+        changed = {*decisions}
         if last is not None and last.were_up is self.were_up:
-            changed = differing(last.decisions, assessment.decisions)
+            changed = differing(last.decisions, decisions)
             changed |= differing(last.health, assessment.health)
-        for prefix in changed & assessment.decisions.keys():
-            decision = assessment.decisions[prefix]
+        for prefix in changed & decisions.keys():
+            decision = decisions[prefix]
             if decision.cause is Cause.HEALTH:
                 said[prefix] = decision.route is not None
             elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING}:
@@ -172,7 +172,7 @@ class DurableState:
             self._said.update(others)
             up = {prefix for prefix, is_up in others.items() if is_up}
             self.were_up = self.were_up - others.keys() | (up & self.owned.keys())
-        self._judged = LastJudgement(assessment.decisions, assessment.health, self.were_up)
+        self._judged = LastJudgement(decisions, assessment.health, self.were_up)
 
     def restore(self, prefixes: Collection[Prefix], unknown: Iterable[Prefix]) -> None:
         """Forget that prefixes flapped, as the state file has; those unknown are held as announced."""

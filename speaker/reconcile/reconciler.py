@@ -96,7 +96,7 @@ class Reconciler:
         )
         self.file = LoadedFile(None)
         first = scope(config, only)
-        self.durable.own_at_once(first.assignments, only)
+        self.durable.own_at_once(first.assignments, None if only is None else first.assignments)
         self._take(first, source)
 
     async def configure(
@@ -136,7 +136,7 @@ class Reconciler:
             log.exception("health: the sources before could not be closed")
 
     def _take(self, new: Scope, source: HealthSource) -> None:
-        self._applier.take(new.assignments)
+        self._applier.take(new.assignments, new.aggregates)
         self.durable.take(new.assignments)
         self._scope = new
         self.config = new.config
@@ -144,6 +144,7 @@ class Reconciler:
         self.alarms.note(VIP_TOML, "")
         self.source = source
         self.assignments = new.assignments
+        self.aggregates = new.aggregates
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
         self._looked.clear()

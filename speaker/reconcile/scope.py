@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from policy.aggregate import NO_AGGREGATES, Aggregates
 from policy.assess import assignments
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Scope:
     unchecked: frozenset[Prefix]
     observed_alike: frozenset[Prefix] = frozenset()
     driven_alike: bool = False
+    aggregates: Aggregates = NO_AGGREGATES
 
 
 def scope(
@@ -42,25 +44,28 @@ def scope(
 
     Args:
         config: the configuration.
-        only: the prefixes to care for; None for all of it.
+        only: the prefixes to care for, and those that belong together with them by an aggregate;
+            None for all of it.
         before: what there was to do until now.
     """
     health = config.settings.health
-    own = {
-        prefix: assignment
-        for prefix, assignment in assignments(config.topology, config.settings.dc).items()
-        if only is None or prefix in only
-    }
+    own = assignments(config.topology, config.settings.dc)
+    aggregates = Aggregates.of(own)
+    if only is not None:
+        only = aggregates.together(only)
+        own = {prefix: assignment for prefix, assignment in own.items() if prefix in only}
+        aggregates = Aggregates.of(own)
     unchecked = frozenset(
         p
         for p, assignment in own.items()
         if assignment.route is None or health[assignment.vip.name].source == "none"
     )
     if before is None:
-        return Scope(config, own, unchecked)
+        return Scope(config, own, unchecked, aggregates=aggregates)
     same_dc = before.config.settings.dc == config.settings.dc
-    vips = {vip.name: vip for vip in before.config.topology.vips}
-    same = {vip.name for vip in config.topology.vips if same_dc and vips.get(vip.name) == vip}
+    vips = {vip.name: vip for vip in before.config.topology.everything}
+    everything = config.topology.everything
+    same = {vip.name for vip in everything if same_dc and vips.get(vip.name) == vip}
     own |= {
         p: before.assignments[p]
         for p, assignment in own.items()
@@ -69,7 +74,7 @@ def scope(
     seen_before = before.config.settings.health
     alike = {
         vip.name
-        for vip in config.topology.vips
+        for vip in everything
         if vip.name in vips
         and vips[vip.name].health == vip.health
         and seen_before[vip.name] == health[vip.name]
@@ -84,8 +89,8 @@ def scope(
     old, new = before.config.settings, config.settings
     driven_alike = same_dc and (old.exabgp, old.quagga) == (new.exabgp, new.quagga)
     if new.backend == "quagga":  # its driver keeps the VIPs' profiles, too
-        driven_alike = driven_alike and len(same) == len(config.topology.vips)
-    return Scope(config, own, unchecked, observed_alike, driven_alike)
+        driven_alike = driven_alike and len(same) == len(everything)
+    return Scope(config, own, unchecked, observed_alike, driven_alike, aggregates)
 
 
 def kept(

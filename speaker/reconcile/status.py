@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
+from policy.decide import Cause
 from policy.intent import Mode
 from policy.plan import Announce, Drift, plan
 from policy.route import Route
@@ -20,6 +21,7 @@ from speaker.api import (
 from speaker.reconcile import reach
 from speaker.reconcile.explain import sentences
 from speaker.reconcile.reach import Reaches
+from speaker.reconcile.stand_in import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,11 +56,9 @@ class Snapshot:
         self._assessment = reconciler.assessment
         self._config = reconciler.config
         self._assignments = reconciler.assignments
-        self._unchecked = reconciler.unchecked
-        self._intents, self._are_known = (
-            reconciler.durable.intents.in_force(),
-            reconciler.durable.intents.is_read,
-        )
+        self._unchecked, self._aggregates = reconciler.unchecked, reconciler.aggregates
+        intents = reconciler.durable.intents
+        self._intents, self._are_known = intents.in_force(), intents.is_read
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
@@ -190,14 +190,19 @@ class Snapshot:
             prepends=assignment.profile.prepends if assignment.profile else None,
             equal=assignment.address.equal,
             realservers=health.realservers if health else None,
-            health="up" if prefix in self._unchecked else state,
+            health="up" if health is None and prefix in self._unchecked else state,
             intent=self._intent(prefix),
             reason="; ".join(reasons),
             failure="" if failure is None else failure.reason,
             wanted=None if decision is None else decision.route is not None,
             held=held,
             as_wanted=held and done and self._are_known and not self._old,
+            **stand_in(self._aggregates, prefix, self._announced),
+            kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
         )
+
+    def _announced(self, prefix: Prefix) -> bool | None:
+        return self._reaches.of(self._sent.get(prefix)).announced
 
     def _intent(self, prefix: Prefix) -> str:
         if not self._are_known:
@@ -252,6 +257,7 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
                 reason=decision.reason,
                 wanted=wanted,
                 as_wanted=reached.complete if wanted else reached.announced is False,
+                kept_back=decision.cause is Cause.AGGREGATE,
             )
         )
     return found

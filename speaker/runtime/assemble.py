@@ -144,7 +144,7 @@ def profiles(topology: Topology) -> list[Profile]:
     """
     distinct = {
         id(ranks): ranks
-        for vip in topology.vips
+        for vip in topology.everything
         for ranks in (vip.ranks, *(address.ranks for address in vip.addresses))
     }
     return [profile for ranks in distinct.values() for profile in ranks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.health import FWMARK
@@ -22,7 +23,7 @@ class Homes:
         self._hosts: dict[int, list[tuple[int, Vip, Prefix]]] = {4: [], 6: []}
         self._wide: list[tuple[Vip, Prefix]] = []
         self._marks: dict[int, list[tuple[Vip, Prefix]]] = defaultdict(list)
-        for vip, address in topology:
+        for vip, address in replace(topology, aggregates=()):
             prefix = address.prefix
             if prefix.num_addresses == 1:
                 self._hosts[prefix.version].append((int(prefix.network_address), vip, prefix))
