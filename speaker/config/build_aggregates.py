@@ -8,7 +8,7 @@ from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.route import parse_prefix
 from policy.topology import AggregateRule, Vip
-from speaker.config.schema import AddressTable, HealthTable, VipTable
+from speaker.config.schema import VipTable
 from speaker.config.settings import HealthSettings
 from speaker.config.toml_text import toml_path
 
@@ -90,10 +90,8 @@ class AggregateBuilder:
     ) -> Vip:
         if table.ranks is not None:
             ranks = self._ranks.named((*path, "ranks"), table.ranks)
-        address = AddressTable(ip=prefix.network_address, prefix_length=prefix.prefixlen)
-        like_a_vip = VipTable(
-            addresses=[address], prefer=table.prefer, health=HealthTable(source="none")
-        )
+        address = {"ip": str(prefix.network_address), "prefix_length": prefix.prefixlen}
+        like_a_vip = VipTable.model_validate({"addresses": [address], "prefer": table.prefer})
         addresses = self._vips.addresses(path, str(prefix), like_a_vip, nth)
         rule = AggregateRule(table.at_least, table.summary_only)
         return Vip(str(prefix), addresses, ranks, HealthRule(), rule)

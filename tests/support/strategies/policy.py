@@ -36,9 +36,11 @@ from policy.route import (
     Origin,
     Prefix,
     Route,
+    parse_prefix,
 )
-from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from policy.topology import Address, AggregateRule, DataCentre, Profile, Topology, Vip
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
+from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.settings import (
     Backend,
     Config,
@@ -406,7 +408,10 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
         fifo or Path("/run/vip-speaker/lvs.fifo"),
         fifo is not None,
         draw(st.none() | PATHS),
-        {vip.name: draw(health_settings(vip.health)) for vip in topology.vips},
+        {
+            **{vip.name: draw(health_settings(vip.health)) for vip in topology.vips},
+            **{each.name: NO_HEALTH for each in topology.aggregates},
+        },
         ExabgpSettings(
             NextHop(draw(st.sampled_from([None, V4_HOP])), draw(st.sampled_from([None, V6_HOP]))),
             draw(st.booleans()),
@@ -429,6 +434,10 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
     )
 
 
+COVERING = tuple(map(parse_prefix, ("192.0.0.0/16", "198.51.0.0/16", "2001:db8::/31")))
+"""Prefixes that are no VIP's in any topology, and have some inside."""
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
     """A configuration as a file may have it: weights, ranks of some kinds, settings of all."""
@@ -445,6 +454,15 @@ def configs(draw: st.DrawFn) -> Config:
             )
             for vip in found.vips
             if vip.addresses
+        ),
+        tuple(
+            Vip(
+                str(prefix),
+                (Address(prefix, tuple(draw(st.permutations([dc.name for dc in found.dcs])))),),
+                draw(st.sampled_from(kinds)),
+                aggregate=AggregateRule(draw(st.integers(1, 3)), draw(st.booleans())),
+            )
+            for prefix in draw(st.lists(st.sampled_from(COVERING), unique=True))
         ),
     )
     made = draw(settings(topology))
