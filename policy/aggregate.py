@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.plan import Change
     from policy.route import Prefix
+    from policy.topology import AggregateRule
 
 T = TypeVar("T")
 
@@ -43,19 +44,19 @@ class Aggregates:
 
     @classmethod
     def of(cls, assignments: Mapping[Prefix, Assignment]) -> Aggregates:
-        """Return those among a data centre's duties."""
+        """Return those among a data centre's duties. What only others announce is none, and in none."""
         rules = {
             prefix: assignment.vip.aggregate
             for prefix, assignment in assignments.items()
-            if assignment.vip.aggregate is not None
+            if assignment.vip.aggregate is not None and assignment.route is not None
         }
         if not rules:
             return NO_AGGREGATES
         members: dict[Prefix, list[Prefix]] = {prefix: [] for prefix in rules}
         keepers: dict[Prefix, tuple[Prefix, ...]] = {}
         covering = Covering(rules)
-        for prefix in assignments:
-            if prefix in rules:
+        for prefix, assignment in assignments.items():
+            if assignment.vip.aggregate is not None or assignment.route is None:
                 continue
             around = [a for a in covering.of(prefix.network_address) if is_inside(prefix, a)]
             for aggregate in around:
@@ -139,9 +140,11 @@ def aggregate(
     health: dict[Prefix, AddressHealth] = {}
     alone: dict[Prefix, Decision] = {}
     for prefix, members in aggregates.members.items():
-        assignment = assignments[prefix]
-        verdict = _same(before.health.get(prefix), _health(assignment, members, decisions))
-        made = decide(assignment.route, intents.get(prefix), verdict, was_announced=False)
+        rule, route = assignments[prefix].vip.aggregate, assignments[prefix].route
+        if rule is None or route is None:  # which is in no `Aggregates`
+            continue
+        verdict = _same(before.health.get(prefix), _health(rule, members, decisions))
+        made = decide(route, intents.get(prefix), verdict, was_announced=False)
         if made.cause is Cause.HEALTH:
             made = replace(made, cause=Cause.MEMBERS)
         health[prefix], alone[prefix] = verdict, decisions[prefix]
@@ -161,11 +164,9 @@ def _same(before: T | None, now: T) -> T:
 
 
 def _health(
-    assignment: Assignment, members: Collection[Prefix], decisions: Mapping[Prefix, Decision]
+    rule: AggregateRule, members: Collection[Prefix], decisions: Mapping[Prefix, Decision]
 ) -> AddressHealth:
     """Return an aggregate's health: how many of its members are to be announced, and must be."""
-    rule = assignment.vip.aggregate
-    assert rule is not None  # noqa: S101 - `Aggregates` has only those
     count = sum(decisions[member].route is not None for member in members)
     state = Health.UP if count >= rule.at_least else Health.DOWN
     what = "up, and kept back" if rule.summary_only else "announced"

@@ -85,9 +85,6 @@ class IntentRequest(Value):
         return Intent(self.mode, owner, now, self.reason, until)
 
 
-# --- what is answered --------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixStatus(Value):
     """The state of one prefix.

@@ -175,3 +175,22 @@ def endpoint(text: object) -> tuple[IpAddress, int]:
             f'{text!r} is not an address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
         )
     return address(match[1] or match[2]), int(match[3])
+
+
+def next_hop_ipv4(value: str) -> IPv4Address | None:
+    """Parse an IPv4 address to be sent as NEXT_HOP; None for `self`."""
+    return None if value == "self" else IPv4Address(value)
+
+
+def next_hop_ipv6(value: str) -> IPv6Address | None:
+    """Parse a global IPv6 address to be sent as NEXT_HOP; None for `self`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value == "self":
+        return None
+    address = IPv6Address(value)
+    if address.scope_id or address.is_link_local or address.is_multicast:
+        raise ValueError(f"{value!r} is not a global address; a next hop must be one")
+    return address

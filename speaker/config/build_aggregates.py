@@ -33,7 +33,7 @@ class AggregateBuilder:
     def __init__(self, form: Form, faults: Faults, vips: VipBuilder, ranks: Ranks) -> None:
         self._form, self._faults, self._vips, self._ranks = form, faults, vips, ranks
 
-    def aggregates(self, of_site: tuple[Profile, ...]) -> tuple[Vip, ...]:
+    def aggregates(self, of_site: tuple[Profile, ...] | None) -> tuple[Vip, ...]:
         """Return them, in the order of the file; nothing where anything of the file makes no sense.
 
         Args:
@@ -85,13 +85,15 @@ class AggregateBuilder:
         path: KeyPath,
         prefix: Prefix,
         table: AggregateTable,
-        ranks: tuple[Profile, ...],
+        ranks: tuple[Profile, ...] | None,
         nth: dict[int, int],
     ) -> Vip:
         if table.ranks is not None:
             ranks = self._ranks.named((*path, "ranks"), table.ranks)
         address = {"ip": str(prefix.network_address), "prefix_length": prefix.prefixlen}
-        like_a_vip = VipTable.model_validate({"addresses": [address], "prefer": table.prefer})
-        addresses = self._vips.addresses(path, str(prefix), like_a_vip, nth)
+        keys = table.model_dump(include={"prefer", "only", "order", "ranks"})
+        like_a_vip = VipTable.model_validate({"addresses": [address], **keys})
+        addresses = self._vips.addresses(path, str(prefix), like_a_vip, ranks, nth)
+        order = self._form.document.policy.order if table.order is None else table.order
         rule = AggregateRule(table.at_least, table.summary_only)
-        return Vip(str(prefix), addresses, ranks, HealthRule(), rule)
+        return Vip(str(prefix), addresses, ranks or (), HealthRule(), order, rule)

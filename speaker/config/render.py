@@ -117,7 +117,7 @@ def render(
         }
         text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
     for each in topology.aggregates:
-        keys = render_tables.aggregate(each, ranks)
+        keys = render_tables.aggregate(each, ranks, order, [dc.name for dc in topology.dcs])
         text.table(["aggregate", each.name], keys, comments.aggregates.get(each.name, ""))
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))

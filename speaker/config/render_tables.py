@@ -210,16 +210,19 @@ def preference(prefer: tuple[str, ...], dcs: Sequence[str], *, equal: bool) -> K
     return {"prefer": list(prefer), **({"only": True} if only else {})}
 
 
-def aggregate(what: Vip, ranks: Sequence[Profile]) -> Keys:
+def aggregate(what: Vip, ranks: Sequence[Profile], order: Order, dcs: Sequence[str]) -> Keys:
     """Return the keys of `[aggregate."PREFIX"]`.
 
     Args:
         what: the aggregate.
         ranks: those of the site.
+        order: that of the site.
+        dcs: the names of all data centres.
     """
-    rule = what.aggregate or AggregateRule()
+    rule, address = what.aggregate or AggregateRule(), what.addresses[0]
     return {
-        "prefer": list(what.addresses[0].prefer),
+        **preference(address.prefer, dcs, equal=address.equal),
+        "order": unless(order, what.order),
         "ranks": unless([p.name for p in ranks], [p.name for p in what.ranks]),
         "at_least": unless(1, rule.at_least),
         "summary_only": rule.summary_only or None,

@@ -75,19 +75,6 @@ def _ignored(text: str) -> tuple[IpAddress, int | None]:
         return units.address(text), None
 
 
-def _next_hop_ipv4(value: str) -> IPv4Address | None:
-    return None if value == "self" else IPv4Address(value)
-
-
-def _next_hop_ipv6(value: str) -> IPv6Address | None:
-    if value == "self":
-        return None
-    address = IPv6Address(value)
-    if address.scope_id or address.is_link_local or address.is_multicast:
-        raise ValueError(f"{value!r} is not a global address; a next hop must be one")
-    return address
-
-
 Duration = Annotated[float, BeforeValidator(units.duration)]
 Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
 Share = Annotated[float, BeforeValidator(units.share)]
@@ -119,8 +106,8 @@ class Table(BaseModel):
 class NextHopTable(Table):
     """NEXT_HOP by family; `self` is None."""
 
-    ipv4: Annotated[IPv4Address | None, _by(_next_hop_ipv4)] = None
-    ipv6: Annotated[IPv6Address | None, _by(_next_hop_ipv6)] = None
+    ipv4: Annotated[IPv4Address | None, _by(units.next_hop_ipv4)] = None
+    ipv6: Annotated[IPv6Address | None, _by(units.next_hop_ipv6)] = None
 
 
 class NodeTable(Table):

@@ -56,12 +56,14 @@ class Applier:
         self._alarms, self._pulse = alarms, pulse
         self._assignments: Mapping[Prefix, Assignment] = {}
         self._aggregates = NO_AGGREGATES
+        self._ours: Collection[Prefix] = ()
         self._done: tuple[Assessment | None, int] = (None, 0)
         self._was_read = self._unconfirmed = False
 
     def take(self, assignments: Mapping[Prefix, Assignment], aggregates: Aggregates) -> None:
         """Take the duties of another configuration: nothing is done for them yet."""
         self._assignments, self._aggregates = assignments, aggregates
+        self._ours = {p for p, each in assignments.items() if each.route or not each.vip.aggregate}
         self._done = None, 0
 
     @property
@@ -124,7 +126,7 @@ class Applier:
     async def _ask(self, turn: Turn, changes: Sequence[Change], assessment: Assessment) -> None:
         before = self.view.announced
         failures: dict[Prefix, str] = {}
-        for stage in stages(changes, self._aggregates, self._assignments):
+        for stage in stages(changes, self._aggregates, self._ours):
             waiting = {
                 c.prefix: why for c in stage if (why := waits(c, self._aggregates, failures))
             }

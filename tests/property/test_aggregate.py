@@ -244,7 +244,9 @@ def test_an_aggregate_that_left_goes_last() -> None:
     """Where summary_only ends with its aggregate, the members are there before it goes."""
     topology = Topology((PAR1, LYO1), (vip(INSIDE[0]),))
     own = assignments(topology, PAR1)
-    new = Announce(own[INSIDE[0]].route)
+    route = own[INSIDE[0]].route
+    assert route is not None
+    new = Announce(route)
     assert [*stages([Withdraw(NARROW), new], NO_AGGREGATES, own)] == [[new], [Withdraw(NARROW)]]
 
 
