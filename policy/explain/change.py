@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from policy.explain.line import Decided
     from policy.judge import ServiceVerdict
 
+_ONLY = {
+    Cause.ADDRESS: "announced once the address is on this machine, or require_address is not set for it",
+    Cause.PREFERENCE: "announced here once prefer in vip.toml has this data centre",
+    Cause.AGGREGATE: "announced once no aggregate in vip.toml that it is in has summary_only",
+}
+"""The one way out of some decisions."""
 NAMED = 3
 """How many services are named."""
 
@@ -27,16 +33,16 @@ def change(decided: Decided) -> str:
     match decided.decision.cause:
         case Cause.OPERATOR:
             return _intent_ends(decided, name)
-        case Cause.ADDRESS:
-            return "announced once the address is on this machine, or require_address is not set for it"
         case Cause.GUARD:
             return _held(decided)
         case Cause.DAMPING:
             return _damped(decided, name)
-        case Cause.PREFERENCE:
-            return "announced here once prefer in vip.toml has this data centre"
+        case Cause.MEMBERS:
+            return _members(decided.decision, name)
         case Cause.HOLD:
             return f"{_held_so(decided.decision)} until health is known: {_unknown(decided)}"
+        case cause if cause in _ONLY:
+            return _ONLY[cause]
     if decided.health is None:
         return f"nothing but an operator: vip_mgmt -d {name}"
     if decided.health.health is Health.UP:
@@ -58,6 +64,12 @@ def _intent_ends(decided: Decided, name: str) -> str:
 def _would(decision: Decision) -> str:
     state = "withdrawn" if decision.route is None else "announced"
     return f"{state}, {decision.reason}"
+
+
+def _members(decision: Decision, name: str) -> str:
+    if decision.route is not None:
+        return f"withdrawn when fewer of the VIPs inside are up; or by vip_mgmt -d {name}"
+    return f"announced when more of the VIPs inside are up; or in spite of it by vip_mgmt -a --force {name}"
 
 
 def _held_so(decision: Decision) -> str:

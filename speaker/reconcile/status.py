@@ -197,12 +197,11 @@ class Snapshot:
             wanted=None if decision is None else decision.route is not None,
             held=held,
             as_wanted=held and done and self._are_known and not self._old,
-            **stand_in(self._aggregates, prefix, self._announced),
+            **stand_in(
+                self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
+            ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
         )
-
-    def _announced(self, prefix: Prefix) -> bool | None:
-        return self._reaches.of(self._sent.get(prefix)).announced
 
     def _intent(self, prefix: Prefix) -> str:
         if not self._are_known:

@@ -167,3 +167,21 @@ def test_a_reload_makes_before_it_breaks(tmp_path: Path) -> None:
                 assert max(first) < min(then), found
 
     play(tmp_path, scene, "")
+
+
+def test_explained(tmp_path: Path) -> None:
+    """Explain says what an aggregate goes by, and what a member is kept back for."""
+
+    async def scene(site: Site) -> None:
+        def told(prefix: Prefix) -> str:
+            (found,) = status.explanations(site.reconciler, [prefix])
+            return "\n".join(each.text for each in found.sentences)
+
+        assert "announce, by members: up: 2 of 2 prefixes in it up, and kept back" in told(NARROW)
+        assert "withdrawn when fewer of the VIPs inside are up; or by vip_mgmt -d" in told(NARROW)
+        assert "withdraw, by aggregate: kept back by 192.0.2.0/24, summary_only; up:" in told(V4)
+        assert "announced once no aggregate in vip.toml" in told(V4)
+        await count(site, {V4: 0, SECOND: 0})
+        assert "vip_mgmt -a --force 192.0.2.0/24" in told(NARROW)
+
+    play(tmp_path, scene, KEEPING)
