@@ -11,7 +11,7 @@ from policy.damping import withdrawn
 from policy.decide import Cause, Decision
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
-from policy.preference import rank
+from policy.preference import profile, rank
 from policy.route import Route
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
 def _assignment(vip: Vip, address: Address, dc: DataCentre) -> Assignment:
     if dc.name not in address.prefer:
         return Assignment(vip, address, None, None, None)
-    place = rank(address, dc)
-    profile = (address.ranks or vip.ranks)[place]
-    route = Route(address.prefix, profile.attributes(dc.asn))
-    return Assignment(vip, address, place, profile, route)
+    found = profile(vip, address, dc)
+    return Assignment(
+        vip, address, rank(address, dc), found, Route(address.prefix, found.attributes(dc.asn))
+    )
 
 
 @dataclass(frozen=True, slots=True)

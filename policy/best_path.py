@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from policy.order import Order
 from policy.preference import route
 from policy.route import ORIGINS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from policy.route import Asn, Attributes, Prefix, Route
     from policy.topology import Address, Topology, Vip
@@ -18,7 +19,12 @@ Choice = frozenset[str]
 """The data centres that a router may choose: none where no one announces, several where they tie."""
 
 
-def best(announcements: Mapping[str, Route], living: Collection[str] | None = None) -> Choice:
+def best(
+    announcements: Mapping[str, Route],
+    living: Collection[str] | None = None,
+    *,
+    always_compare_med: bool = False,
+) -> Choice:
     """Return the data centres whose route for one prefix a neutral router may choose.
 
     Neutral: it has every route with the same degree of preference (RFC 4271 §9.1.1), from a
@@ -30,6 +36,7 @@ def best(announcements: Mapping[str, Route], living: Collection[str] | None = No
         announcements: what each data centre announces for the prefix, by name. One that is not in
             it announces nothing.
         living: the data centres that announce at all, None for all of them.
+        always_compare_med: whether the router compares MEDs of different neighbouring ASes, too.
     """
     left = {
         name: route.attributes
@@ -40,8 +47,44 @@ def best(announcements: Mapping[str, Route], living: Collection[str] | None = No
     left = _lowest(left, lambda attributes: ORIGINS.index(attributes.origin))
     by_neighbour: dict[Asn | None, dict[str, Attributes]] = defaultdict(dict)
     for name, attributes in left.items():
-        by_neighbour[neighbouring_as(attributes)][name] = attributes
+        neighbour = None if always_compare_med else neighbouring_as(attributes)
+        by_neighbour[neighbour][name] = attributes
     return frozenset(name for routes in by_neighbour.values() for name in _lowest(routes, _med))
+
+
+def best_by(
+    order: Order,
+    prefer: Sequence[str],
+    announcements: Mapping[str, Route],
+    living: Collection[str] | None = None,
+) -> Choice:
+    """Return the data centres that an upstream may choose, which does as the site orders. See `best`.
+
+    By `med`: it compares the MEDs of different neighbouring ASes. By `community`: it gives the routes of
+    each rank a LOCAL_PREF by their communities, the higher the better the rank, and those with the same
+    communities the same.
+
+    Args:
+        order: by what the site orders.
+        prefer: the data centres, first choice first.
+        announcements: what each announces.
+        living: those that announce at all, None for all of them.
+    """
+    if order is Order.MED:
+        return best(announcements, living, always_compare_med=True)
+    if order is not Order.COMMUNITY:
+        return best(announcements, living)
+    places: dict[object, int] = {}
+    for place, name in enumerate((*prefer, *announcements)):
+        if name in announcements:
+            places.setdefault(_communities(announcements[name].attributes), place)
+    alive = announcements.keys() & (announcements.keys() if living is None else living)
+    first = {name: places[_communities(announcements[name].attributes)] for name in alive}
+    return best(announcements, [n for n in alive if first[n] == min(first.values())])
+
+
+def _communities(attributes: Attributes) -> tuple[object, object]:
+    return attributes.communities, attributes.large_communities
 
 
 def neighbouring_as(attributes: Attributes) -> Asn | None:
@@ -68,9 +111,11 @@ def announcements(topology: Topology, vip: Vip, address: Address) -> dict[str, R
 
 
 def choices(topology: Topology, living: Collection[str] | None = None) -> dict[Prefix, Choice]:
-    """Return whom a neutral router may choose for each prefix, None for `living` being all."""
+    """Return whom an upstream may choose for each prefix, None for `living` being all. See `best_by`."""
     return {
-        address.prefix: best(announcements(topology, vip, address), living)
+        address.prefix: best_by(
+            vip.order, address.prefer, announcements(topology, vip, address), living
+        )
         for vip, address in topology
     }
 
@@ -78,12 +123,13 @@ def choices(topology: Topology, living: Collection[str] | None = None) -> dict[P
 def succession(topology: Topology, vip: Vip, address: Address) -> tuple[Choice, ...]:
     """Return who has an address when all live, who when those fail, and so on to the last.
 
-    Where nothing is wrong, each has one name, and they are the address's preference.
+    Where nothing is wrong, each has one name, and they are the address's preference; or, of an
+    address for which all are equal, the first one has all.
     """
     left = announcements(topology, vip, address)
     order: list[Choice] = []
     while left:
-        order.append(best(left))
+        order.append(best_by(vip.order, address.prefer, left))
         left = {name: route for name, route in left.items() if name not in order[-1]}
     return tuple(order)
 

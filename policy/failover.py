@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """For one address: who has it while all data centres live, and who once some do not."""
+    """For one address: who has it while all data centres live, and who once some do not.
+
+    `equal`: several are to have it at once.
+    """
 
     vip: str
     prefix: Prefix
     before: Choice
     after: Choice
+    equal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ def takeovers(topology: Topology, without: Collection[str]) -> tuple[Takeover, .
     before = choices(topology)
     after = choices(topology, {dc.name for dc in topology.dcs} - failed)
     return tuple(
-        Takeover(vip.name, address.prefix, before[address.prefix], after[address.prefix])
+        Takeover(
+            vip.name, address.prefix, before[address.prefix], after[address.prefix], address.equal
+        )
         for vip, address in topology
     )
 

@@ -39,13 +39,21 @@ def splits(addresses: Iterable[Announced]) -> tuple[Finding, ...]:
         Finding(
             Code.PAIR_SPLIT,
             f"{ipv4.vip} {ipv4.prefix} {ipv6.prefix}",
-            f"IPv4 prefers {', '.join(ipv4.prefer)} and IPv6 {', '.join(ipv6.prefer)}: a client that "
+            f"IPv4 prefers {_words(ipv4)} and IPv6 {_words(ipv6)}: a client that "
             "uses both is served in two data centres",
             "give both the same prefer",
         )
         for ipv4, ipv6 in pairs(addresses)
-        if ipv4 and ipv6 and ipv4.prefer and ipv6.prefer and ipv4.prefer != ipv6.prefer
+        if ipv4 and ipv6 and ipv4.prefer and ipv6.prefer and _choice(ipv4) != _choice(ipv6)
     )
+
+
+def _choice(address: Announced) -> tuple[tuple[str, ...], bool]:
+    return address.prefer, address.equal
+
+
+def _words(address: Announced) -> str:
+    return f"{', '.join(address.prefer)}{' equally' if address.equal else ''}"
 
 
 def loads(
@@ -55,28 +63,35 @@ def loads(
 ) -> tuple[Finding, ...]:
     """Return the data centres that are the first choice of more, or fewer, than their weight says.
 
-    A pair counts once. A few addresses can't be parted evenly: where fewer than two pairs are
-    wrong, nothing is said.
+    A pair counts once. An address for which data centres are equal counts for each in equal parts, which
+    is what is due there; one that a part of them announces is due to those. A few addresses can't be
+    parted evenly: where fewer than two pairs are wrong, nothing is said.
 
     Args:
         addresses: those whose preference is not known are not counted.
         weights: by data centre.
         tolerance: how many of all pairs may be wrong, 0 to 1.
     """
-    first = Counter(one.prefer[0] for pair in pairs(addresses) if (one := _known(pair)) is not None)
-    total, weight = first.total(), sum(weights.values())
-    if not total or not weight:
-        return ()
+    choices = Counter(
+        _choice(one) for pair in pairs(addresses) if (one := _known(pair)) is not None
+    )
+    total, first, dues = choices.total(), dict.fromkeys(weights, 0.0), dict.fromkeys(weights, 0.0)
+    for (prefer, equal), count in choices.items():
+        weight = sum(weights[name] for name in prefer)
+        for name in prefer:
+            part = 1 / len(prefer)
+            first[name] += count * (part if equal else name == prefer[0])
+            dues[name] += count * (part if equal or not weight else weights[name] / weight)
     findings = []
-    for name, own in weights.items():
-        has, due = first[name], total * own / weight
+    for name in weights if total and any(weights.values()) else ():
+        has, due = first[name], dues[name]
         if abs(has - due) < _ROUNDING or abs(has - due) / total <= tolerance:
             continue
         findings.append(
             Finding(
                 Code.UNEQUAL_LOAD,
                 f"dc {name}",
-                f"the first choice of {has} of {total} addresses ({has / total:.0%}; IPv4 and IPv6 of a "
+                f"the first choice of {has:.10g} of {total} addresses ({has / total:.0%}; IPv4 and IPv6 of a "
                 f"pair count once), where its weight makes it {due:.0f} ({due / total:.0%})",
                 'move some by prefer, use prefer = "auto", set weight in [dc.…], or raise [policy] '
                 "load_tolerance",

@@ -10,6 +10,7 @@ class Code(StrEnum):
     """What kind of fault it is. Scripts rely on these words; docs/check.md explains each."""
 
     TIE = "tie"
+    NOT_EQUAL = "not-equal"
     NOT_FIRST = "not-first"
     NO_BACKUP = "no-backup"
     PATH_TOO_LONG = "path-too-long"

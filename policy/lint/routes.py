@@ -6,8 +6,8 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.best_path import best
 from policy.lint.finding import Code, Finding
+from policy.order import Order
 from policy.route import Origin
 
 if TYPE_CHECKING:
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from policy.lint.announced import Announced, Announcements
     from policy.route import Attributes
 
-    Shape = tuple[tuple[tuple[str, Attributes], ...], tuple[str, ...]]
+    Shape = tuple[tuple[tuple[str, Attributes], ...], tuple[str, ...], bool, Order]
 
 LONGEST_PATH = 10
 """How many ASes an AS_PATH may have. Paths in the Internet have four to five ASes on average, so a
 few prepends move all that prepends can; beyond that they only invite filters (some networks drop
 longer paths) and hijacks. Never less than a site with this number of data centres needs."""
+
+
+_MORE = {
+    Order.PREPENDS: "more prepends",
+    Order.MED: "a greater MED",
+    Order.COMMUNITY: "other communities",
+    Order.NONE: "more prepends",
+}
+"""What puts a rank behind another one."""
 
 
 class _Remark(NamedTuple):
@@ -46,6 +55,7 @@ def routes(found: Announcements, max_path: int | None = None) -> tuple[Finding, 
         partial(_foreign, found),
         _ties,
         _order,
+        _unequal,
         partial(_backup, found),
         partial(_length, max_path),
     )
@@ -56,6 +66,8 @@ def routes(found: Announcements, max_path: int | None = None) -> tuple[Finding, 
         shape = (
             tuple((name, route.attributes) for name, route in address.routes.items()),
             address.prefer,
+            address.equal,
+            address.order,
         )
         if shape not in known:
             known[shape] = tuple(remark for check in checks for remark in check(address))
@@ -69,10 +81,12 @@ def _ties(address: Announced) -> Iterator[_Remark]:
     Looking at each two is enough: any two of which the model leaves both, among whatever other
     living ones, it also leaves when only they live.
     """
+    if not _is_ordered(address):
+        return
     names = _in_order(address)
     groups: list[list[str]] = []
     for pair in combinations(names, 2):
-        if len(best(address.routes, pair)) == 2:
+        if len(address.best(pair)) == 2:
             met = [group for group in groups if not set(pair).isdisjoint(group)]
             joined = {*pair, *(name for group in met for name in group)}
             groups = [group for group in groups if group not in met]
@@ -81,24 +95,25 @@ def _ties(address: Announced) -> Iterator[_Remark]:
         better = [
             name
             for name in names
-            if name not in group
-            and all(best(address.routes, (name, each)) == {name} for each in group)
+            if name not in group and all(address.best((name, each)) == {name} for each in group)
         ]
         when = f" once {_and(better)} failed" if better else ""
         yield _Remark(
             Code.TIE,
             f"{_and([_shown(address, name) for name in group])} tie{when}: each router chooses as it "
             "likes",
-            f"give {_and([_ranked(address, name) for name in group[1:]])} more prepends than "
+            f"give {_and([_ranked(address, name) for name in group[1:]])} {_MORE[address.order]} than "
             f"{_ranked(address, group[0])}, by [policy] prepends or the profiles of ranks",
         )
 
 
 def _order(address: Announced) -> Iterator[_Remark]:
     """Find who is chosen although another one should be: at first, or when others have failed."""
+    if not _is_ordered(address):
+        return
     for index, wanted in enumerate(address.prefer):
         for chosen in address.prefer[index + 1 :]:
-            if best(address.routes, (wanted, chosen)) != {chosen}:
+            if address.best((wanted, chosen)) != {chosen}:
                 continue
             if wanted not in address.routes:
                 yield _Remark(
@@ -112,10 +127,45 @@ def _order(address: Announced) -> Iterator[_Remark]:
                     Code.NOT_FIRST,
                     f"{_shown(address, chosen)} is chosen although {_shown(address, wanted)} comes "
                     "before it in the preference",
-                    f"give {_ranked(address, chosen)} more prepends than {_ranked(address, wanted)}, "
+                    f"give {_ranked(address, chosen)} {_MORE[address.order]} than "
+                    f"{_ranked(address, wanted)}, "
                     "or change prefer",
                 )
             return
+
+
+def _is_ordered(address: Announced) -> bool:
+    """Whether one data centre is to be better than another."""
+    return not address.equal and address.order is not Order.NONE
+
+
+def _unequal(address: Announced) -> Iterator[_Remark]:
+    """Find that data centres which are to be equal are not, in anything that decides."""
+    if not address.equal:
+        return
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for name in _in_order(address):
+        groups.setdefault(_deciding(address, name), []).append(name)
+    if len(groups) > 1:
+        parts = [*zip(*groups, strict=True)]
+        differ = [what for what, found in zip(_DECIDING, parts, strict=True) if len({*found}) > 1]
+        shown = [_and([_shown(address, name) for name in names]) for names in groups.values()]
+        yield _Remark(
+            Code.NOT_EQUAL,
+            f"{'; '.join(shown)}: not equal in {_and(differ)}, so routers do not choose them alike",
+            'give them the same profile for it, or order them by prefer in place of "equal"',
+        )
+
+
+_DECIDING = ("the length of the AS_PATH", "origin", "MED", "communities")
+
+
+def _deciding(address: Announced, name: str) -> tuple[object, ...]:
+    """Return what may make a router prefer a route: communities where the site orders by them."""
+    attributes = address.routes[name].attributes
+    by_community = address.order is Order.COMMUNITY
+    communities = (attributes.communities, attributes.large_communities) if by_community else ()
+    return (len(attributes.as_path), attributes.origin, attributes.med or 0, communities)
 
 
 def _backup(found: Announcements, address: Announced) -> Iterator[_Remark]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.lint import lint
+from policy.lint.notes import notes
 from speaker import config as configuration
 from speaker.check import sites, world
 from speaker.check.bgpd import bgpd_version
@@ -44,7 +45,7 @@ def check(
             max_path=settings.lint.max_path,
             load_tolerance=settings.lint.load_tolerance,
         ),
-        tuple(_refused(path, environ)),
+        (*_refused(path, environ), *notes(config.topology)),
     )
     if others:
         own = configuration.read(path)

@@ -60,7 +60,8 @@ def takeover_table(
     moving = [move for move in moves if move.before != move.after]
     rows = [("PREFIX", "VIP", "BEFORE", "AFTER")]
     rows += [
-        (str(move.prefix), move.vip, _holders(move.before), _holders(move.after)) for move in moving
+        (str(move.prefix), move.vip, _holders(move, move.before), _holders(move, move.after))
+        for move in moving
     ]
     failed = ", ".join(without)
     head = f"without {failed}: {len(moving)} of {len(moves)} addresses move"
@@ -91,6 +92,7 @@ def takeover_json(
                     "prefix": str(move.prefix),
                     "before": sorted(move.before),
                     "after": sorted(move.after),
+                    "equal": move.equal,
                 }
                 for move in moves
             ],
@@ -108,8 +110,9 @@ def takeover_json(
     )
 
 
-def _holders(names: Choice) -> str:
-    return ", ".join(sorted(names)) or "NONE"
+def _holders(move: Takeover, names: Choice) -> str:
+    shown = ", ".join(sorted(names)) or "NONE"
+    return f"equal: {shown}" if move.equal and len(names) > 1 else shown
 
 
 def _part(load: Load) -> str:

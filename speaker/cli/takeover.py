@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.failover import loads, takeovers
+from policy.lint.notes import notes
 from speaker.cli.messages import tell_operator
 from speaker.cli.policy_tables import takeover_json, takeover_table
 from speaker.exit_status import ExitStatus
@@ -33,6 +34,8 @@ def takeover(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> Exit
     wanted = frozenset(prefixes)
     shown = [move for move in moves if not call.words or move.prefix in wanted]
     show = takeover_json if call.as_json else takeover_table
+    for note in notes(topology):
+        tell_operator(note)
     tell(show(topology, failed, shown, parts))
     lost = [move.prefix for move in shown if not move.after]
     if lost:

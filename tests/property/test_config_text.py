@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from policy.topology import Profile, Topology
 from speaker import config
 from speaker.config.render import Comments, plain, render
+from speaker.config.render_tables import DEFAULT_RULE
 from speaker.config.settings import NextHop
 from speaker.config.toml_text import TomlText
 from speaker.errors import SpeakerError
@@ -55,6 +56,15 @@ def test_a_topology_alone(written: Config) -> None:
         found = load(render(plain(topology, dc.name)))
         assert (found.topology, found.settings.dc) == (topology, dc)
         assert found.settings.backend == "exabgp"
+
+
+@given(made.wider_topologies())
+def test_a_wider_topology(topology: Topology) -> None:
+    """So it is with equal data centres, a part of them, and every order."""
+    vips = tuple(replace(vip, health=DEFAULT_RULE) for vip in topology.vips if vip.addresses)
+    topology = replace(topology, vips=vips)
+    for dc in topology.dcs:
+        assert load(render(plain(topology, dc.name))).topology == topology
 
 
 VALUES = st.recursive(

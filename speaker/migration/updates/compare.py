@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.assess import assignments
+from policy.decide import elsewhere
 from speaker.backends.exabgp import api_text
 from speaker.backends.exabgp import neighbors as exabgp_neighbors
 from speaker.migration.updates.evaluate import Evaluation, Hop, Update
@@ -148,7 +149,7 @@ def planned(
     for prefix, assignment in assignments(topology, dc).items():
         route = assignment.route
         if route is None:
-            found[prefix] = f"not announced here: only {', '.join(assignment.address.prefer)}"
+            found[prefix] = elsewhere(assignment.address).reason
             continue
         hop = api_text.next_hop_for(hops, prefix.version)
         if prefix.version not in session.families:

@@ -22,6 +22,7 @@ from policy.health import (
     Thresholds,
 )
 from policy.intent import Intent, Mode
+from policy.order import Order
 from policy.plan import Drift
 from policy.preference import auto, pairs, spread
 from policy.route import (
@@ -345,6 +346,50 @@ def topologies(draw: st.DrawFn) -> Topology:
             Vip(f"vip-{index}.tld", addresses, draw(ranks(len(names))), draw(health_rules()))
         )
     return Topology(dcs, tuple(vips))
+
+
+@st.composite
+def wider_topologies(draw: st.DrawFn) -> Topology:
+    """The same with every order, equal data centres, and addresses that only a part of them announces."""
+    found, vips = draw(topologies()), []
+    for index, vip in enumerate(found.vips):
+        order = draw(st.sampled_from(Order))
+        own = draw(ranks_by(order, len(found.dcs), f"own-{index}"))
+        addresses = tuple(draw(wider_addresses(each, found.dcs, own)) for each in vip.addresses)
+        usual = draw(ranks_by(order, len(found.dcs), f"rank-{index}"))
+        vips.append(replace(vip, addresses=addresses, ranks=usual, order=order))
+    return replace(found, vips=tuple(vips))
+
+
+@st.composite
+def wider_addresses(
+    draw: st.DrawFn, address: Address, dcs: Sequence[DataCentre], own: tuple[Profile, ...]
+) -> Address:
+    """The same address, announced by all or by some, in an order or equally."""
+    prefer = address.prefer[: draw(st.integers(1, len(dcs)))]
+    equal = draw(st.booleans())
+    if equal:
+        prefer = tuple(dc.name for dc in dcs if dc.name in prefer)
+    return Address(address.prefix, prefer, draw(st.sampled_from([(), own])), equal)
+
+
+@st.composite
+def ranks_by(draw: st.DrawFn, order: Order, count: int, name: str = "rank") -> tuple[Profile, ...]:
+    """Profiles of ranks of which nothing but what orders them is certain to differ."""
+    found = draw(ranks(count, name))
+    if order is not Order.PREPENDS and draw(st.booleans()):
+        found = tuple(replace(each, prepends=2, origin=Origin.IGP) for each in found)
+    if order is Order.MED:
+        start = draw(st.integers(0, 50))
+        found = tuple(
+            replace(each, origin=Origin.IGP, med=start + 10 * n) for n, each in enumerate(found)
+        )
+    if order is Order.COMMUNITY:
+        return tuple(
+            replace(each, communities=(*each.communities, Community(64501, n)))
+            for n, each in enumerate(found)
+        )
+    return found
 
 
 def topology_of(*names: str) -> Topology:

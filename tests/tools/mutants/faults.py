@@ -7,7 +7,8 @@ from dataclasses import dataclass
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
-SUITES = (RULES, PREFERENCE, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE)
+PREFER = "test_prefer"
+SUITES = (RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ FAULTS = (
     Fault(
         "the order of the ranks is reversed",
         "preference.py",
-        "return address.prefer.index(dc.name)",
-        "return len(address.prefer) - 1 - address.prefer.index(dc.name)",
+        "place = address.prefer.index(dc.name)",
+        "place = len(address.prefer) - 1 - address.prefer.index(dc.name)",
         (RULES, PREFERENCE),
     ),
     Fault(
@@ -72,17 +73,123 @@ FAULTS = (
     ),
     Fault(
         "ranks may tie",
-        "topology.py",
-        "second <= first for first, second",
-        "second < first for first, second",
+        "order.py",
+        "first < second for first, second",
+        "first <= second for first, second",
         (PREFERENCE,),
     ),
     Fault(
-        "a preference may leave out a data centre",
+        "a preference may name a data centre twice",
         "topology.py",
-        "if sorted(address.prefer) != names:",
-        "if not set(address.prefer) <= set(names):",
+        " or len(set(prefer)) < len(prefer)",
+        "",
         (PREFERENCE,),
+    ),
+    Fault(
+        "a preference may name no data centre",
+        "topology.py",
+        "if not prefer or ",
+        "if ",
+        (PREFERENCE,),
+    ),
+    # --- equal, a part, and other orders ---
+    Fault(
+        "those that are equal have ranks",
+        "preference.py",
+        "return 0 if address.equal else place",
+        "return place",
+        (PREFER,),
+    ),
+    Fault(
+        "who is left out announces as the last choice",
+        "assess.py",
+        "return Assignment(vip, address, None, None, None)",
+        "return _assignment(vip, address, replace(dc, name=address.prefer[-1]))",
+        (PREFER,),
+    ),
+    Fault(
+        "who is left out withdraws only what is not drained",
+        "cases.py",
+        "if duty.route is None:",
+        "if duty.route is None and intent is None:",
+        (PREFER,),
+    ),
+    Fault(
+        "the guard counts what others announce",
+        "assess.py",
+        "assignment.vip.name if assignment and assignment.route else None",
+        "assignment.vip.name if assignment else None",
+        (PREFER,),
+    ),
+    Fault(
+        "the model has those announce it that are left out",
+        "best_path.py",
+        "for dc in topology.dcs if dc.name in address.prefer",
+        "for dc in topology.dcs[: len(address.prefer)]",
+        (PREFER,),
+    ),
+    Fault(
+        "ranks by MED are not compared across neighbouring ASes",
+        "best_path.py",
+        "return best(announcements, living, always_compare_med=True)",
+        "return best(announcements, living)",
+        (PREFER,),
+    ),
+    Fault(
+        "the worst rank's communities give the highest LOCAL_PREF",
+        "best_path.py",
+        "first[n] == min(first.values())",
+        "first[n] == max(first.values())",
+        (PREFER,),
+    ),
+    Fault(
+        "the same communities give the LOCAL_PREF of the last rank that has them",
+        "best_path.py",
+        "places.setdefault(_communities(announcements[name].attributes), place)",
+        "places[_communities(announcements[name].attributes)] = place",
+        (PREFER,),
+    ),
+    Fault(
+        "ranks by community may come back",
+        "order.py",
+        "given.index(g)",
+        "0",
+        (PREFER,),
+    ),
+    Fault(
+        "ranks by MED: what decides before it is not looked at",
+        "order.py",
+        "(p.prepends, ORIGINS.index(p.origin), p.med) for p in ranks",
+        "(p.med,) for p in ranks",
+        (PREFER,),
+    ),
+    Fault(
+        "MEDs that differ are equal",
+        "policy/lint/routes.py",
+        "attributes.med or 0, communities)",
+        "0, communities)",
+        (PREFER,),
+    ),
+    Fault(
+        "communities that differ are equal where they order",
+        "policy/lint/routes.py",
+        "if by_community else ()",
+        "if False else ()",
+        (PREFER,),
+    ),
+    Fault(
+        "equal ones of different ASNs are not noted",
+        "policy/lint/notes.py",
+        "return _EQUAL if len(asns) > 1",
+        "return _EQUAL if len(asns) > 9",
+        (PREFER,),
+    ),
+    Fault(
+        "an order by MED is taken for proven",
+        "policy/lint/notes.py",
+        "case Order.MED if len(asns) > 1 and",
+        "case Order.MED if len(asns) > 9 and",
+        (PREFER,),
     ),
     Fault(
         "a prefix may be in two places",
@@ -166,15 +273,15 @@ FAULTS = (
     Fault(
         "the model ignores ORIGIN",
         "best_path.py",
-        "_ORIGINS.index(attributes.origin)",
+        "ORIGINS.index(attributes.origin)",
         "0",
         (MODEL,),
     ),
     Fault(
         "the model compares MEDs across neighbouring ASes",
         "best_path.py",
-        "by_neighbour[neighbouring_as(attributes)]",
-        "by_neighbour[None]",
+        "neighbour = None if always_compare_med else neighbouring_as(attributes)",
+        "neighbour = None",
         (MODEL,),
     ),
     Fault(

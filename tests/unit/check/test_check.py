@@ -457,6 +457,7 @@ def test_without_as_json(run: Run) -> None:
         "prefix": "192.0.2.1/32",
         "before": ["par1"],
         "after": ["par1"],
+        "equal": False,
     }
     assert [(row["before"], row["after"]) for row in answer["addresses"][1:]] == [
         (["lyo1"], ["fra1"]),

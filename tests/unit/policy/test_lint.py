@@ -259,10 +259,11 @@ def firsts(count: Mapping[str, int]) -> list[Announced]:
     """Addresses of which so many prefer each data centre first, both families alike."""
     found: list[Announced] = []
     for name, number in count.items():
+        prefer = (name, LYO1 if name == PAR1 else PAR1)
         for _ in range(number):
             at = len(found)
-            found.append(Announced(parse_prefix(f"192.0.2.{at}"), {}, (name,), f"vip-{at}"))
-            found.append(Announced(parse_prefix(f"2001:db8::{at}"), {}, (name,), f"vip-{at}"))
+            found.append(Announced(parse_prefix(f"192.0.2.{at}"), {}, prefer, f"vip-{at}"))
+            found.append(Announced(parse_prefix(f"2001:db8::{at}"), {}, prefer, f"vip-{at}"))
     return found
 
 
@@ -297,6 +298,47 @@ def test_unequal_load_is_counted() -> None:
     found = loads(firsts({PAR1: 9, LYO1: 1}), {PAR1: 1.0, LYO1: 1.0})
     assert "first choice of 9 of 10 addresses (90%" in found[0].found
     assert "makes it 5 (50%)" in found[0].found
+
+
+def test_load_of_equal_ones() -> None:
+    """Equal ones count for each in equal parts, and only those that announce an address are due a part of it."""
+    weights = {PAR1: 3.0, LYO1: 1.0, FRA1: 1.0}
+
+    def address(at: int, *prefer: str, equal: bool) -> Announced:
+        return Announced(parse_prefix(f"192.0.2.{at}"), {}, prefer, f"vip-{at}", equal)
+
+    assert loads([address(at, PAR1, LYO1, equal=True) for at in range(40)], weights) == ()
+    assert loads([address(at, FRA1, equal=False) for at in range(40)], weights) == ()
+    found = loads([address(at, LYO1, PAR1, equal=False) for at in range(40)], weights)
+    assert [finding.subject for finding in found] == ["dc par1", "dc lyo1"]
+    assert "first choice of 0 of 40 addresses" in found[0].found
+    assert "its weight makes it 30 (75%)" in found[0].found
+
+
+def test_equal_in_one_family_only() -> None:
+    """A pair of which one is equal and the other ordered is split."""
+    pair = (
+        Announced(V4, {}, (PAR1, LYO1), "vip-1.tld", equal=True),
+        Announced(V6, {}, (PAR1, LYO1), "vip-1.tld"),
+    )
+    (found,) = splits(pair)
+    assert "IPv4 prefers par1, lyo1 equally and IPv6 par1, lyo1: a client" in found.found
+    assert splits([Announced(each.prefix, {}, ALL, "a", equal=True) for each in pair]) == ()
+
+
+def test_not_equal_is_explained() -> None:
+    """It says who announces what, and in what they differ."""
+    given = {
+        PAR1: Route(V4, Attributes(AsPath.parse(ONE), 5)),
+        LYO1: Route(V4, Attributes(AsPath.parse(TWO), 5, Origin.EGP)),
+    }
+    address = Announced(V4, given, (PAR1, LYO1), "vip-1.tld", equal=True)
+    (found,) = routes(Announcements({PAR1: OURS, LYO1: OURS}, (address,)))
+    assert str(found) == (
+        "vip-1.tld 192.0.2.1/32: par1 (1 AS, MED 5); lyo1 (2 ASes, origin egp, MED 5): not equal in "
+        "the length of the AS_PATH and origin, so routers do not choose them alike; give them the same "
+        'profile for it, or order them by prefer in place of "equal" [not-equal]'
+    )
 
 
 # --- peers ---------------------------------------------------------------------------------------
