@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
+from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
 from speaker.control.running import RunningWatchdog
 from speaker.exit_status import ExitStatus
@@ -39,6 +40,8 @@ def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> E
     outcomes = operations.apply(request)
     if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
         _say_what_is_replaced(outcomes, would=_would(call))
+    if ALL in call.words:
+        outcomes = _without_elsewhere(outcomes)
     results = [_report(outcome, call) for outcome in outcomes]
     for text in _alarms(outcomes):
         tell_operator(f"TROUBLE: {text}")
@@ -78,6 +81,28 @@ def _alarms(outcomes: Sequence[IntentOutcome | RecordedIntent]) -> Iterable[str]
     return dict.fromkeys(text for texts in told for text in texts)
 
 
+def _without_elsewhere(
+    outcomes: Sequence[IntentOutcome | RecordedIntent],
+) -> Sequence[IntentOutcome | RecordedIntent]:
+    """Say what is not announced here, as other data centres do; return the rest: `all` means all of that."""
+    here: list[IntentOutcome | RecordedIntent] = []
+    elsewhere: list[str] = []
+    for outcome in outcomes:
+        if isinstance(outcome, IntentOutcome) and _is_settled_elsewhere(outcome):
+            elsewhere.append(outcome.prefix)
+        else:
+            here.append(outcome)
+    if elsewhere:
+        more = f" and {len(elsewhere) - NAMED} more" if len(elsewhere) > NAMED else ""
+        tell_operator(f"{', '.join(elsewhere[:NAMED])}{more}: only other data centres announce it")
+    return here
+
+
+def _is_settled_elsewhere(outcome: IntentOutcome) -> bool:
+    """Whether only other data centres announce a prefix, and this one does not, and did not."""
+    return outcome.rank is None and outcome.as_wanted and outcome.before is False
+
+
 def _report(outcome: IntentOutcome | RecordedIntent, call: Call) -> bool:
     """Say what became of one prefix; return whether it is as the operator wants."""
     if isinstance(outcome, RecordedIntent):
@@ -94,6 +119,8 @@ def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
         tell_operator(f"{would}Route {prefix} already removed", tag=False)
         if outcome.aggregate and outcome.aggregate_announced is not False:
             tell_operator(f"{prefix}: warning: {_state(outcome)}, and attracts its clients")
+        if outcome.rank is None:
+            tell_operator(f"{prefix}: {outcome.reason}")
         return True
     tell_operator(f"{would}Deleting route to {prefix}")
     if not done:

@@ -107,6 +107,10 @@ def withdrawn(*prefixes: str) -> list[dict[str, Any]]:
     return [state(prefix, before=False, announced=False) for prefix in prefixes]
 
 
+NOT_HERE = "not announced here: only lyo1"
+ELSEWHERE: dict[str, Any] = {"rank": None, "prepends": None, "as_path": [], "reason": NOT_HERE}
+
+
 PEER = {
     "name": "203.0.113.11",
     "address": "203.0.113.11",
@@ -312,6 +316,24 @@ SAID = [
     ),
     (
         "-a",
+        state(before=False, announced=False, wanted=False, **ELSEWHERE),
+        1,
+        [f"bgp_mgt: {V4}: stays withdrawn: {NOT_HERE}"],
+    ),
+    (
+        "-d",
+        state(before=False, announced=False, wanted=False, **ELSEWHERE),
+        0,
+        [f"Route {V4} already removed", f"bgp_mgt: {V4}: {NOT_HERE}"],
+    ),
+    (
+        "-d",
+        state(before=True, announced=False, wanted=False, **ELSEWHERE),
+        0,
+        [f"bgp_mgt: Deleting route to {V4}"],
+    ),
+    (
+        "-a",
         state(before=False, health="unknown", reason="held: no ip_vs"),
         0,
         [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: warning: held: no ip_vs"],
@@ -403,6 +425,19 @@ def test_dry_run(run: Run) -> None:
     with reconciler(run.directory, intents=[state(announced=False)]):
         assert run("-d", V4, "--dry-run") == 0
     assert run.err == [f"bgp_mgt: would be: Deleting route to {V4}"]
+
+
+def test_all_is_all_that_is_announced_here(run: Run) -> None:
+    """What only other data centres announce is said once for `all`, and does not make it fail."""
+    elsewhere = state(before=False, announced=False, wanted=False, **ELSEWHERE)
+    others = [{**elsewhere, "prefix": prefix} for prefix in (V6, SECOND)]
+    said = f"bgp_mgt: {V6}, {SECOND}: only other data centres announce it"
+    with reconciler(run.directory, intents=[state(), *others]):
+        assert run("-a", "all") == 0
+    assert run.err == [said, f"Route {V4} already exists"]
+    with reconciler(run.directory, intents=[*withdrawn(V4), *others]):
+        assert run("-d", "all") == 0
+    assert run.err == [said, f"Route {V4} already removed"]
 
 
 def test_an_alarm_is_told_once(run: Run) -> None:
