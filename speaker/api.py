@@ -270,8 +270,13 @@ class Operations(Protocol):
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """Return the state of some prefixes with all that led to it; without any, of all."""
 
-    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
-        """Return what was done with some prefixes, oldest first; without any, with all."""
+    def history(
+        self, prefixes: Sequence[Prefix], since: float | None = None
+    ) -> Sequence[HistoryEntry]:
+        """Return what was done with some prefixes, oldest first; without any, with all.
+
+        All of it since a time (seconds since the epoch), or where there is none the newest 200 entries.
+        """
 
     def plan(self) -> Sequence[PlannedChange]:
         """Return the changes that would be made now."""

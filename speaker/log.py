@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import json
 import logging
 import logging.handlers
 import os
@@ -11,6 +12,7 @@ import queue
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -53,6 +55,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
         else:
             syslog.ident = f"{tag}: "
             handlers = [syslog] if is_twice else [*handlers, syslog]
+    _forms[:] = [handlers[0]] if handlers else []
     for handler in handlers:
         handler.lock = cast("threading.RLock", NeverLocked())
     logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
@@ -65,6 +68,33 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[queueing], force=True)
     if trouble:
         logging.getLogger(__name__).error("%s", trouble)
+
+
+_forms: list[logging.Handler] = []
+"""Where the form of a line can be chosen: stderr, or what stands for it in the journal."""
+
+
+def write_json() -> None:
+    """Write each line as a JSON object from now on: on stderr, or where its lines go to the journal."""
+    for handler in _forms:
+        handler.setFormatter(JsonLine())
+
+
+class JsonLine(logging.Formatter):
+    """A line as JSON: `time`, `level`, `part` (of the program) and `message`, made printable before."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        part = record.name.removeprefix("speaker.")
+        return json.dumps(
+            {
+                "time": when.replace("+00:00", "Z"),
+                "level": record.levelname.lower(),
+                "part": part,
+                "message": record.getMessage(),
+            }
+        )
 
 
 class NeverLocked:

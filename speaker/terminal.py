@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
@@ -20,6 +21,16 @@ MIN_WIDTH, USUAL_WIDTH = 40, 80
 
 class OutputError(SpeakerError):
     """The answer could not be written; what was done is done."""
+
+
+def has_reader() -> bool:
+    """Tell whether somebody may still read stdout: one who left has sent it to nowhere, see `tell`."""
+    try:
+        return sys.stdout is not None and not os.path.samestat(
+            os.fstat(sys.stdout.fileno()), Path(os.devnull).stat()
+        )
+    except (OSError, ValueError):
+        return True
 
 
 def tell(text: str) -> None:

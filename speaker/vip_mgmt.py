@@ -121,7 +121,11 @@ def _load(call: Call) -> Config:
         raise
 
 
-def _check(call: Call) -> ExitStatus:
+def _check(call: Call) -> int:
+    if call.nagios:
+        from speaker.cli.monitoring import monitor
+
+        return monitor(call)
     from speaker import config
 
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)

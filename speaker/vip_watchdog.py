@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from speaker import config as configuration
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.log import SHADOW, WATCHDOG, set_up
+from speaker.log import SHADOW, WATCHDOG, set_up, write_json
 from speaker.terminal import say
 
 if TYPE_CHECKING:
@@ -42,26 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    parser = _Parser(prog=WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
-    )
-    parser.add_argument("--daemon", action="store_true", help="backend quagga: keep running")
-    parser.add_argument(
-        "--shadow",
-        action="store_true",
-        help="run read-only beside bgpd, and report where its announcements differ",
-    )
-    parser.add_argument("--once", action="store_true", help="with --shadow: look once")
-    options = parser.parse_args(arguments)
-    if options.shadow and options.daemon:
-        parser.error("--shadow and --daemon cannot be combined; --shadow keeps running too")
-    if options.once and not options.shadow:
-        parser.error("--once is only valid with --shadow")
+    options = _options(arguments)
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     path = configuration.find(options.config, os.environ)
     set_up(SHADOW if options.shadow else WATCHDOG)
+    if options.log_format == "json":
+        write_json()
     if options.shadow:
         return _shadow(path, once=options.once)
     fault: SpeakerError | None = None
@@ -70,6 +57,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SpeakerError as error:
         fault = error
     else:
+        if options.log_format is None and config.settings.log == "json":
+            write_json()
         if not config.settings.is_spawned and not _is_of_exabgp():
             return _beside_bgpd(path, config, stay=options.daemon)
 
@@ -86,6 +75,32 @@ def _run(arguments: Sequence[str] | None) -> int:
         f"process NAME {{ run {sys.argv[0]}; encoder json; }}",
     )
     return ExitStatus.USAGE
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = _Parser(prog=WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
+    )
+    parser.add_argument("--daemon", action="store_true", help="backend quagga: keep running")
+    parser.add_argument(
+        "--shadow",
+        action="store_true",
+        help="run read-only beside bgpd, and report where its announcements differ",
+    )
+    parser.add_argument("--once", action="store_true", help="with --shadow: look once")
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        help='form of the lines on stderr; default: node.log of vip.toml, else "text"',
+    )
+    options = parser.parse_args(arguments)
+    if options.shadow and options.daemon:
+        parser.error("--shadow and --daemon cannot be combined; --shadow keeps running too")
+    if options.once and not options.shadow:
+        parser.error("--once is only valid with --shadow")
+    return options
 
 
 def _stay() -> None:

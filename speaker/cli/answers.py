@@ -75,9 +75,11 @@ class FirstAnswer:
         """See `Operations.explain`."""
         return self._either(lambda asked: asked.explain(prefixes))
 
-    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+    def history(
+        self, prefixes: Sequence[Prefix], since: float | None = None
+    ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return self._either(lambda asked: asked.history(prefixes))
+        return self._either(lambda asked: asked.history(prefixes, since))
 
     def plan(self) -> Sequence[PlannedChange]:
         """See `Operations.plan`."""

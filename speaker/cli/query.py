@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from speaker import config
 from speaker.cli.arguments import ALL
 from speaker.cli.explanation import explanation, explanation_json
+from speaker.cli.history import history
 from speaker.cli.messages import tell_operator
-from speaker.cli.tables import history_table, plan_table, status_json, status_table
+from speaker.cli.tables import plan_table, status_json, status_table
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -43,7 +44,7 @@ def query(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> Exi
             answer = operations.explain(named)
             tell(explanation_json(answer) if call.as_json else explanation(answer, width()))
         case "history":
-            tell(history_table(operations.history(named)))
+            return history(call, operations, named)
         case "plan":
             return _plan(call, operations)
     return ExitStatus.DONE

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
+from speaker.cli.nearest import nearest
 from speaker.errors import SpeakerError
 from speaker.resolver.resolver import LookupOutcome, NameLookupError
 
@@ -137,15 +138,19 @@ def _by_vip(
 def _by_name(name: str, topology: Topology, answer: Answer | NameLookupError) -> Targets:
     """Return the prefixes of a name that only DNS knows: all of its addresses must be known."""
     if isinstance(answer, NameLookupError):
-        raise TargetError(f"{answer}\nUnable to lookup {name}. Exiting..")
+        raise TargetError(f"{answer}{_near(name, topology)}\nUnable to lookup {name}. Exiting..")
     if answer.failed and answer.addresses:
         raise TargetError(
             f"{name}: not in vip.toml, and {answer.reason}; name it in vip.toml, or try again"
         )
     if not answer.addresses:
-        detail = f"{name}: {answer.reason or answer.outcome}\n"
+        detail = f"{name}: {answer.reason or answer.outcome}{_near(name, topology)}\n"
         raise TargetError(f"{detail}Unable to lookup {name}. Exiting..")
     homes = {address: topology.home(address) for address in answer.addresses}
     if unknown := [str(address) for address, home in homes.items() if home is None]:
         raise TargetError(f"{name}: {', '.join(unknown)} not in vip.toml; add it there first")
     return Targets(tuple(dict.fromkeys(home[1].prefix for home in homes.values() if home)))
+
+
+def _near(name: str, topology: Topology) -> str:
+    return nearest(name, (vip.name for vip in topology.vips))

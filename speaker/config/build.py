@@ -117,6 +117,8 @@ def _settings(
         control=node.control,
         read=read,
         resolver=node.resolver,
+        history=node.history,
+        log=node.log,
         guard=GuardRule(document.policy.max_withdraw, document.policy.confirm),
         lint=LintSettings(document.policy.max_path, document.policy.load_tolerance),
         interval=_interval(document),

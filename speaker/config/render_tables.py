@@ -64,6 +64,8 @@ def node(settings: Settings, default: Settings) -> Keys:
         if settings.read.mode == default.read.mode
         else f"{settings.read.mode:04o}",
         "resolver": None if settings.resolver is None else endpoint_text(settings.resolver),
+        "history": unless(duration_text(default.history), duration_text(settings.history)),
+        "log": unless(default.log, settings.log),
     }
 
 

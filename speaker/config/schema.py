@@ -18,7 +18,7 @@ from policy.route import (
     Origin,
 )
 from speaker import units
-from speaker.config.settings import Backend, Source
+from speaker.config.settings import HISTORY, Backend, LogFormat, Source
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.units import Endpoint, IpAddress
 
@@ -122,6 +122,8 @@ class NodeTable(Table):
     read_mode: Annotated[int, _by(units.socket_mode)] = DEFAULT_READ_MODE
     resolver: Annotated[Endpoint | None, _by(units.endpoint)] = None
     next_hop: NextHopTable | None = None
+    history: Annotated[Duration, Field(ge=3600, le=86400 * 3650)] = HISTORY
+    log: LogFormat = "text"
 
 
 class DcTable(Table):

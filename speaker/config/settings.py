@@ -37,6 +37,12 @@ class ExabgpSettings:
     process: str | None
 
 
+HISTORY = 90 * 86400.0
+"""For how long history is kept by default, in seconds."""
+LogFormat = Literal["text", "json"]
+"""What a line of the log is on stderr."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuaggaSettings:
     """What only the Quagga driver needs.
@@ -105,6 +111,8 @@ class EventsSettings:
 class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
+    `history` is for how long it is kept, `log` the form of the log's lines on stderr.
+
     `keepalived_fifo_named`: the file says so, it is not the default. `keepalived_conf` is what
     `vip_mgmt check` reads, None for keepalived's own default, which need not be there.
     """
@@ -126,6 +134,8 @@ class Settings:
     quagga: QuaggaSettings
     metrics: MetricsSettings = MetricsSettings()
     events: EventsSettings = EventsSettings()
+    history: float = HISTORY
+    log: LogFormat = "text"
 
     @property
     def is_spawned(self) -> bool:

@@ -1,6 +1,6 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
-GET /status, /explain?prefix=P&…, /history?prefix=P&…, /plan; POST /intents, /intents/as-loaded,
+GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…, /plan; POST /intents, /intents/as-loaded,
 /reload. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
@@ -11,12 +11,13 @@ import json
 import logging
 import socket
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from policy.errors import PolicyError
+from policy.intent import is_time
 from policy.route import parse_prefix
 from speaker.api import IntentRequest, Question, Reloaded
 from speaker.control.as_loaded import IntentAsLoaded
@@ -165,8 +166,9 @@ class Control:
 
     async def _history(self, request: web.Request) -> web.Response:
         async with self._asked(request) as prefixes:
+            since = _since(request)
             await self._record()
-            entries = await asyncio.to_thread(self._store.history, prefixes)
+            entries = await asyncio.to_thread(self._store.history, prefixes, since=since)
             return _response(await json_list(entries))
 
     async def _intents(self, request: web.Request) -> web.Response:
@@ -221,6 +223,17 @@ class Control:
                 "watchdog runs; if vip.toml has it, reload it, for example by systemctl reload"
             )
         return prefixes
+
+
+def _since(request: web.Request) -> float | None:
+    """Return since when history is asked for, in seconds since the epoch."""
+    text = request.query.get("since")
+    if text is None:
+        return None
+    with suppress(ValueError):
+        if is_time(since := float(text)):
+            return since
+    raise PolicyError(f"since: {text[:80]!r}: not a time in seconds since the epoch")
 
 
 def _response(text: str) -> web.Response:

@@ -92,14 +92,16 @@ class StateFile:
             routes=routes,
         )
 
-    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+    def history(
+        self, prefixes: Sequence[Prefix], since: float | None = None
+    ) -> Sequence[HistoryEntry]:
         """Return what was done.
 
         Raises:
             StoreError: the state file can't be read.
         """
         with self._store() as store:
-            return store.history(prefixes)
+            return store.history(prefixes, since=since)
 
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """Refuse: only a watchdog can explain.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from policy.route import Prefix
@@ -77,9 +78,14 @@ class RunningWatchdog:
         """See `Operations.explain`."""
         return self._question("/explain", Explanation.all_from_json, prefixes)
 
-    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+    def history(
+        self, prefixes: Sequence[Prefix], since: float | None = None
+    ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return self._question("/history", HistoryEntry.all_from_json, prefixes)
+        limits = {} if since is None else {"since": f"{since:.6f}"}
+        found = self._question("/history", HistoryEntry.all_from_json, prefixes, limits)
+        # an older watchdog knows no limit
+        return [entry for entry in found if since is None or entry.time >= since]
 
     def plan(self) -> Sequence[PlannedChange]:
         """See `Operations.plan`."""
@@ -109,12 +115,17 @@ class RunningWatchdog:
         return self._order("/reload", Reloaded.from_json, timeout, None, patience=UNTIL_STARTED)
 
     def _question(
-        self, target: str, read: Callable[[object], T], prefixes: Sequence[Prefix] = ()
+        self,
+        target: str,
+        read: Callable[[object], T],
+        prefixes: Sequence[Prefix] = (),
+        limits: Mapping[str, str] = MappingProxyType({}),
     ) -> T:
         """Ask on the socket for that, and on the operators' where it can't be used."""
-        query = urlencode([("prefix", str(prefix)) for prefix in prefixes])
-        fits = len(query) <= LINE  # an older watchdog knows no other form
-        method, line = ("GET", f"{target}?{query}") if fits else ("POST", target)
+        named = [("prefix", str(prefix)) for prefix in prefixes]
+        fits = len(urlencode(named)) <= LINE  # an older watchdog knows no other form
+        query = urlencode([*limits.items(), *(named if fits else ())])
+        method, line = "GET" if fits else "POST", f"{target}?{query}" if query else target
         ask = partial(
             client.ask,
             method=method,

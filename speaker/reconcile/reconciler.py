@@ -142,6 +142,7 @@ class Reconciler:
         self.config = new.config
         self.file.loaded(new.config.file)
         self.alarms.note(VIP_TOML, "")
+        self.durable.store.keep = new.config.settings.history
         self.source = source
         self.assignments = new.assignments
         self.aggregates = new.aggregates

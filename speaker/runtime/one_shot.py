@@ -53,9 +53,11 @@ class OneShot:
         reconciler = self._looked()
         return status.explanations(reconciler, prefixes or [*reconciler.assignments])
 
-    def history(self, prefixes: Sequence[Prefix]) -> Sequence[HistoryEntry]:
+    def history(
+        self, prefixes: Sequence[Prefix], since: float | None = None
+    ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return StateFile(self._config, "").history(prefixes)
+        return StateFile(self._config, "").history(prefixes, since)
 
     def plan(self) -> Sequence[PlannedChange]:
         """Return the changes that would be made now.

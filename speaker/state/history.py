@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from policy.intent import is_time
 from speaker.api import HistoryEntry
+from speaker.state.remembered import HISTORY_ROWS
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
 
     from policy.intent import Intent
@@ -46,3 +48,27 @@ def _has_sense(row: tuple[object, ...]) -> bool:
     """Tell whether a row of the file, which others may write, is a line of history."""
     time, *texts = row
     return isinstance(time, float) and is_time(time) and all(isinstance(t, str) for t in texts)
+
+
+def add_history(
+    db: sqlite3.Connection, history: Iterable[HistoryEntry], keep: float | None
+) -> None:
+    """Add lines; forget those beyond the number that is kept, and those that are too old.
+
+    How old a line is, the newest that is added says: those before it go, up to the first that is not older.
+
+    Args:
+        db: the file, in a transaction.
+        history: the new lines.
+        keep: for how long, in seconds; None forgets none by its age.
+    """
+    lines = [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history]
+    db.executemany("INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)", lines)
+    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
+    if keep is None or not lines:
+        return
+    oldest = max(line[0] for line in lines) - keep
+    db.execute(
+        "DELETE FROM history WHERE id < (SELECT id FROM history WHERE time >= ? ORDER BY id LIMIT 1)",
+        [oldest],
+    )

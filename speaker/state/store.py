@@ -18,8 +18,8 @@ from speaker.state.access import StoreError
 from speaker.state.connections import FileConnections
 from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import fetched
-from speaker.state.history import expiry, in_order, told
-from speaker.state.remembered import HISTORY_ROWS, News, Remembered
+from speaker.state.history import add_history, expiry, in_order, told
+from speaker.state.remembered import News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
 
+NEWEST, NEWEST_SINCE = 200, 10_000
+"""How many entries of history are told of at most: without a time, and since a time."""
 _NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
 
 
@@ -48,6 +50,8 @@ class Store:
 
     def __init__(self, path: Path, *, in_memory_copy: bool = False) -> None:
         self._connections = FileConnections(path, in_memory=in_memory_copy)
+        self.keep: float | None = None
+        """For how long history is kept, in seconds; None leaves that to others who write."""
         self._intents = Intents()
         self._intents_version = -1
         self._rows = IntentReader()
@@ -87,15 +91,26 @@ class Store:
                     self._intents_version = version
             return self._intents
 
-    def history(self, prefixes: Collection[Prefix], limit: int = 200) -> list[HistoryEntry]:
+    def history(
+        self,
+        prefixes: Collection[Prefix],
+        limit: int | None = None,
+        since: float | None = None,
+    ) -> list[HistoryEntry]:
         """Return the newest entries of some prefixes, or of all where none is given, oldest first.
+
+        By default 200 of them, or 10,000 where there is a time since when (seconds since the epoch).
 
         Newest is what was recorded last: the watchdog records what it did a moment later, and an
         operator's intent before anything is done. What is returned is in the order of time.
         """
         names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
-        query = _NEWEST.format("WHERE prefix IN (SELECT value FROM json_each(?1))" * bool(prefixes))
-        with self._connections.aside() as db, closing(db.execute(query, [names, limit])) as found:
+        wanted = ["prefix IN (SELECT value FROM json_each(?1))"] * bool(prefixes)
+        wanted += ["time >= ?3"] * (since is not None)
+        query = _NEWEST.format("WHERE " * bool(wanted) + " AND ".join(wanted))
+        most = limit or (NEWEST if since is None else NEWEST_SINCE)
+        values = [names, most, since] if since is not None else [names, most]
+        with self._connections.aside() as db, closing(db.execute(query, values)) as found:
             return in_order(found)
 
     def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[HistoryEntry]]:
@@ -137,7 +152,7 @@ class Store:
             names = [str(prefix) for prefix in before]  # the others have no row
             names += [name for prefix in before for name in known.rows.get(prefix, ())]
             replaced = {p: was for p, was in before.items() if was.in_force(intents[p].since)}
-            _add_history(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
+            self._tell(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
             db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
             db.executemany(
                 "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
@@ -151,7 +166,7 @@ class Store:
             db.executemany(
                 "UPDATE owned SET up = 1 WHERE prefix = ?", [(str(prefix),) for prefix in up]
             )
-            _add_history(
+            self._tell(
                 db,
                 [
                     HistoryEntry(intent.since, str(p), intent.mode, told(intent, replaced.get(p)))
@@ -186,11 +201,15 @@ class Store:
             _replace(db, "damping", news.damping, _damping_rows(news.damping))
             for table in ("owned", "health", "damping"):
                 _replace(db, table, news.gone, [])
-            _add_history(db, news.history)
+            self._tell(db, news.history)
             if news.expired is not None:
                 known = self._rows.read(fetched(db, INTENTS)).of
                 ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
-                _add_history(db, _ended(db, ended))
+                self._tell(db, _ended(db, ended))
+
+    def _tell(self, db: sqlite3.Connection, history: Iterable[HistoryEntry]) -> None:
+        """Add to history; forget what is beyond the number that is kept, or older than what is kept."""
+        add_history(db, history, self.keep)
 
 
 # --- rows to be written --------------------------------------------------------------------------
@@ -239,14 +258,6 @@ def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[His
         if line.time >= oldest[0]
         and not db.execute(told, [line.prefix, line.event, line.time]).fetchone()
     ]
-
-
-def _add_history(db: sqlite3.Connection, history: Iterable[HistoryEntry]) -> None:
-    db.executemany(
-        "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)",
-        [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history],
-    )
-    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
 
 
 __all__ = ["Intents", "News", "Owned", "Remembered", "Store", "StoreError"]

@@ -1,5 +1,6 @@
 """The log of a program that nobody listens to."""
 
+import json
 import logging
 import os
 import queue
@@ -10,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from speaker.log import EACH_SECOND, LENGTH, WAITING, Printable, Queueing, Syslog, is_journal
+from speaker.log import (
+    EACH_SECOND,
+    LENGTH,
+    WAITING,
+    JsonLine,
+    Printable,
+    Queueing,
+    Syslog,
+    is_journal,
+)
+from tests.support.fakes.site import write_config
 
 CLOSE_STDERR = """
 import os, sys
@@ -41,6 +52,7 @@ def run(lines: int, stderr: int | None) -> subprocess.CompletedProcess[str]:
 
 
 ENTERS_LOCKS = """
+import json
 import logging
 def handle(self, record, before=logging.Handler.handle):
     with self.lock:
@@ -194,3 +206,38 @@ def test_a_long_message() -> None:
     """A message of any length takes no more than so much of the log."""
     record = logging.makeLogRecord({"msg": "%s", "args": ("y" * (LENGTH + 5),)})
     assert Printable("%(message)s").format(record) == f"{'y' * LENGTH}… and 5 characters more"
+
+
+def test_json() -> None:
+    """A line as JSON is one line: its time, level, part and message, in which nothing acts on a terminal."""
+    record = logging.LogRecord(
+        "speaker.reconcile.apply", logging.WARNING, "", 0, "a\x1bb\nc", (), None
+    )
+    record.created = 0.5
+    record.msg = Printable("%(message)s").format(record)
+    text = JsonLine().format(record)
+    assert text.isprintable()
+    assert json.loads(text) == {
+        "time": "1970-01-01T00:00:00.500Z",
+        "level": "warning",
+        "part": "reconcile.apply",
+        "message": "a\\x1bb\n  c",
+    }
+
+
+@pytest.mark.parametrize("arguments", [[], ["--log-format", "text"], ["--log-format", "json"]])
+def test_the_form_is_chosen(tmp_path: Path, arguments: list[str]) -> None:
+    """`--log-format` beats `[node] log`: what the watchdog says on stderr is text or JSON."""
+    file = write_config(tmp_path)
+    file.write_text(file.read_text().replace("[node]\n", '[node]\nlog = "json"\n'))
+    done = subprocess.run(
+        [sys.executable, "-m", "speaker.vip_watchdog", "--config", str(file), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("vip_watchdog: ") == ("text" in arguments)
+    if "text" not in arguments:
+        assert json.loads(first)["level"] == "critical"

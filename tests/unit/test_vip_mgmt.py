@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import socketserver
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ import pytest
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import vip_mgmt
+from speaker.cli.arguments import parse
 from speaker.state.store import Store
 from tests.support.fakes.site import write_config
 from tests.support.lab.dns import DnsServer, Reply, records
@@ -196,12 +199,12 @@ def test_import_after_config(run: Run, before: list[str]) -> None:
 
 def test_help_names_every_command(run: Run) -> None:
     """`--help` has what can be asked for, `import` too, and so has the answer to a wrong word."""
-    with pytest.raises(SystemExit):
-        run("--help")
+    assert run("--help") == 0
+    shown = run.out
     assert run("frobnicate") == 255
     for command in ("status", "explain", "history", "plan", "check", "compare", "import"):
         assert command in run.err[0]
-        assert [line for line in run.out if command in line]
+        assert [line for line in shown if command in line]
 
 
 WISHES = [
@@ -242,12 +245,51 @@ def test_several_names(run: Run) -> None:
     assert asked[0][2]["prefixes"] == [SECOND, V4, V6]
 
 
-def test_help(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Help is on stdout and ends well."""
-    with pytest.raises(SystemExit) as caught:
-        run("--help")
-    assert caught.value.code == 0
-    assert "NAME is a DNS name, an address, a prefix, or all." in capsys.readouterr().out
+def test_help(run: Run) -> None:
+    """Help is on stdout and ends well; so does the version."""
+    assert run("--help") == 0
+    assert "NAME is a DNS name, an address, a prefix, or all." in " ".join(run.out)
+    assert run("--version") == 0
+    assert re.fullmatch(r"vip_mgmt [0-9]+\.[0-9]+\.[0-9]+.*", run.out[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["stauts"], "'stauts' is no command; did you mean status?"),
+        (["histroy", "vip-1.tld"], "did you mean history?"),
+        (["xyzzy"], "'xyzzy' is no command; use -a NAME"),
+        (["status", "--jsn"], "unknown option --jsn; did you mean --json"),
+        (["status", "--since", "2h"], "--since is only valid with history"),
+        (["-d", V4, "--forse"], "-d: unknown option --forse; did you mean --force"),
+        (["--bogus=1", "status"], "unknown option --bogus"),
+        (["status", V4, "-x"], "unknown option -x"),
+    ],
+)
+def test_mistyped(run: Run, arguments: list[str], said: str) -> None:
+    """What is mistyped is named, with what is nearest."""
+    assert run(*arguments) == 255
+    assert said in run.err[0]
+
+
+def test_mistyped_vip(run: Run) -> None:
+    """A name that nothing knows is named with the VIPs that are nearest; the toolkit's line stays the last."""
+    assert run("-d", "vip-l.tld") == 255
+    assert "did you mean vip-2.tld or vip-1.tld?" in run.err[0]
+    assert run.err[-1] == "Unable to lookup vip-l.tld. Exiting.."
+
+
+ANYWHERE = [["--config", "{file}"], ["--config={file}"]]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("option", ANYWHERE, ids=["apart", "joined"])
+@pytest.mark.parametrize("words", [["status", "--json"], ["-d", V4], ["history", V4]], ids=" ".join)
+def test_options_anywhere(tmp_path: Path, words: list[str], option: list[str], place: int) -> None:
+    """An option may stand before, behind and between a command and its names."""
+    given = [part.format(file=tmp_path / "vip.toml") for part in option]
+    arguments = [*words[:place], *given, *words[place:]]
+    assert parse(arguments) == replace(parse(words), path=tmp_path / "vip.toml")
 
 
 OPTIONS = {
@@ -255,11 +297,11 @@ OPTIONS = {
     "-d": {"--reason", "--for", "--dry-run", "--dns"},
     "status": {"--json", "--dns"},
     "explain": {"--dns", "--json"},
-    "history": {"--dns"},
+    "history": {"--dns", "--json", "--since", "--follow"},
     "plan": {"--json", "--without"},
-    "check": {"--json", "--offline", "--form"},
+    "check": {"--json", "--offline", "--form", "--nagios"},
     "reload": set[str](),
-    "compare": {"--json", "--frr", "--quagga"},
+    "compare": {"--json", "--frr", "--quagga", "--peer", "--peer-as", "--vrf"},
 }
 
 

@@ -476,6 +476,8 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
             draw(st.none() | st.sampled_from(["https://hook.tld/x?y=z", "http://[::1]:81/"])),
             draw(st.sampled_from([(), ("/bin/x",), ("/bin/x", "", "--to", 'é\n"')])),
         ),
+        draw(st.sampled_from([3600.0, 90 * 86400.0, 86400.0 * 3650])),
+        draw(st.sampled_from(["text", "json"])),
     )
 
 

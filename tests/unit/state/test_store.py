@@ -339,6 +339,27 @@ def entries(count: int, prefix: Prefix = FIRST) -> list[HistoryEntry]:
     return [HistoryEntry(float(number), str(prefix), "announced", "x") for number in range(count)]
 
 
+def test_since(store: Store) -> None:
+    """What was done since a time, of some prefixes or of all."""
+    store.record(News(history=entries(500)))
+    assert [entry.time for entry in store.history([], since=100.0)] == [
+        *map(float, range(100, 500))
+    ]
+    assert [entry.time for entry in store.history([FIRST], since=498.5)] == [499.0]
+    assert store.history([SECOND], since=0.0) == []
+
+
+def test_history_is_kept_for_a_time(store: Store) -> None:
+    """What is older than history is kept goes with the next line, and nothing of what is newer."""
+    store.record(News(history=entries(5)))
+    store.keep = 10.0
+    store.record(News(history=[HistoryEntry(13.0, str(SECOND), "announced", "x")]))
+    assert [entry.time for entry in store.history([])] == [3.0, 4.0, 13.0]
+    store.keep = None
+    store.record(News(history=[HistoryEntry(1e6, str(SECOND), "announced", "x")]))
+    assert len(store.history([])) == 4
+
+
 def test_history(store: Store) -> None:
     """The newest entries of the prefixes asked for, or of all, oldest first."""
     store.record(News(history=entries(5)))

@@ -1,0 +1,194 @@
+"""vip_mgmt's commands and their options, in one table: what is parsed, and what help, man pages and completion show."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import NoReturn
+
+from speaker.errors import SpeakerError
+from speaker.files import vip_toml
+
+ADD, DELETE = "-a", "-d"
+IMPORT = "import"
+VERSION = "--version"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what it does, what follows it, and how many of these at least and at most (None: any)."""
+
+    name: str
+    help: str
+    words: str = "[NAME...]"
+    least: int = 0
+    most: int | None = None
+    lack: str = ""
+    """What is said where too few or too many follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, and the commands with which it makes sense. `value` is what it takes; nothing for none."""
+
+    flag: str
+    commands: tuple[str, ...]
+    help: str
+    value: str = ""
+    repeats: bool = False
+    default: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What argparse calls it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Have a parser take it."""
+        if not self.value:
+            parser.add_argument(self.flag, action="store_true", help=self.help)
+        elif self.repeats:
+            parser.add_argument(
+                self.flag, action="append", default=[], metavar=self.value, help=self.help
+            )
+        else:
+            parser.add_argument(self.flag, default=self.default, metavar=self.value, help=self.help)
+
+
+_NEEDS_NAME = "-a and -d need a NAME; all is every VIP"
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(ADD, "announce NAME… again", "NAME...", 1, lack=_NEEDS_NAME),
+        Command(DELETE, "withdraw NAME…, and keep it withdrawn", "NAME...", 1, lack=_NEEDS_NAME),
+        Command("status", "what is announced, and why"),
+        Command(
+            "explain",
+            "why NAME is as it is, and what would change it",
+            "NAME...",
+            1,
+            lack="explain: a VIP name is required",
+        ),
+        Command("history", "what was done"),
+        Command("plan", "what would change now, or which data centre takes over --without one"),
+        Command("check", "validate vip.toml, and compare it with other sites' files", "[FILE...]"),
+        Command(
+            "reload",
+            "make vip_watchdog reload vip.toml, and report the result",
+            "",
+            most=0,
+            lack="reload takes no NAME: all of vip.toml is read",
+        ),
+        Command(
+            "compare",
+            "compare what ExaBGP sends with what bgpd sends by the configuration FILE",
+            "FILE",
+            1,
+            1,
+            "compare: one file is required, this data centre's bgpd.conf or frr.conf",
+        ),
+    )
+}
+QUESTIONS = tuple(name for name in COMMANDS if name not in {ADD, DELETE})
+_BOTH = (ADD, DELETE)
+OPTIONS = (
+    Option("--reason", _BOTH, "reason, for history", "TEXT", default=""),
+    Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
+    Option("--force", (ADD,), "announce even if unhealthy"),
+    Option("--dry-run", _BOTH, "report what would be done"),
+    Option(
+        "--dns",
+        (*_BOTH, "status", "history", "explain"),
+        "a VIP's NAME also means other VIPs' addresses in DNS",
+    ),
+    Option("--json", ("status", "explain", "history", "check", "plan", "compare"), "as JSON"),
+    Option("--since", ("history",), "what was done in the last DURATION, such as 2h", "DURATION"),
+    Option("--follow", ("history",), "go on, and show what is done from now on"),
+    Option("--offline", ("check",), "do not query DNS, IPVS or peers"),
+    Option("--form", ("check",), "check only that the file is valid"),
+    Option("--nagios", ("check",), "one line for monitoring, and exit status 0 to 3"),
+    Option(
+        "--without",
+        ("plan",),
+        "who takes over if DC fails or drains; may be repeated",
+        "DC",
+        repeats=True,
+    ),
+    Option("--frr", ("compare",), "read FILE as frr's if it does not show whose it is"),
+    Option("--quagga", ("compare",), "read FILE as quagga's if it does not show whose it is"),
+    Option(
+        "--peer-as",
+        ("compare",),
+        "the AS of a neighbour that is external",
+        "NEIGHBOR=ASN",
+        repeats=True,
+    ),
+    Option(
+        "--peer",
+        ("compare",),
+        "the router's address at an interface",
+        "INTERFACE=ADDRESS",
+        repeats=True,
+    ),
+    Option("--vrf", ("compare",), "the VRF of FILE's router bgp", "NAME"),
+)
+CONFIG = Option("--config", (), f"default: $VIP_CONFIG, else {vip_toml.DEFAULT_PATH}", "FILE")
+TAKE_VALUES = frozenset(option.flag for option in (*OPTIONS, CONFIG) if option.value)
+
+
+class UsageError(SpeakerError):
+    """The command line makes no sense."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Raises what is wrong in place of ending the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it, with the usage."""
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def command_parser(name: str) -> CommandParser:
+    """Return the parser of what follows a command, and of options before it."""
+    command = COMMANDS[name]
+    parser = CommandParser(
+        prog=f"vip_mgmt {name}",
+        usage=f"%(prog)s [options] {command.words}".rstrip(),
+        description=f"{command.help[:1].upper()}{command.help[1:]}.",
+        allow_abbrev=False,
+    )
+    _fill(parser, command)
+    return parser
+
+
+def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
+    for option in (*OPTIONS, CONFIG):
+        if command.name in option.commands or option is CONFIG:
+            option.add(parser)
+    parser.add_argument("words", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
+
+
+def whole_parser() -> CommandParser:
+    """Return the parser of all commands, for help, man pages and completion; `parse` uses that of one."""
+    parser = CommandParser(
+        prog="vip_mgmt",
+        usage="vip_mgmt {-a,-d} NAME... | COMMAND [NAME...] | COMMAND --help",
+        description="Withdraws and restores VIPs in this data centre.",
+        epilog="NAME is a DNS name, an address, a prefix, or all. Options may stand before and behind a "
+        "command; vip_mgmt COMMAND --help shows those of one.",
+        allow_abbrev=False,
+    )
+    for flag in _BOTH:
+        parser.add_argument(flag, nargs="+", metavar="NAME", help=COMMANDS[flag].help)
+    CONFIG.add(parser)
+    parser.add_argument(VERSION, action="store_true", help="show the version")
+    group = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name in QUESTIONS:
+        command = COMMANDS[name]
+        _fill(group.add_parser(name, help=command.help, description=command.help), command)
+    group.add_parser(
+        IMPORT,
+        help="each data centre's bgpd.conf becomes vip.toml and exabgp.conf: vip_mgmt import --help",
+        add_help=False,
+    )
+    return parser
