@@ -6,7 +6,7 @@ Exit status: 0 all is translated; 2 written, and something should be looked at; 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ from speaker import config
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files import bounded
+from speaker.migration import summary
 from speaker.migration.bgpd_conf.answers import unused
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.options import parse
+from speaker.migration.summary import Refused
 from speaker.migration.target import (
     exabgp_conf,
     exabgp_site,
@@ -36,7 +38,7 @@ from speaker.resolver.resolver import Resolver
 from speaker.terminal import OutputError, say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.model import LineVerdict
@@ -60,6 +62,8 @@ def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
         return _run(parse(arguments), source)
     except SpeakerError as error:
         say(str(error))
+        if isinstance(error, _NothingWrittenError):
+            _tell(error.summary)
         return ExitStatus.USAGE
 
 
@@ -71,9 +75,28 @@ def _tell(text: str) -> None:
         say(str(error))
 
 
-def _run(call: Import, source: Kernel) -> int:
-    evaluations: dict[str, Evaluation] = {}
-    sites, refused, faults = [], False, []
+class _NothingWrittenError(MigrationError):
+    """An import is refused, and `summary` says how far it came."""
+
+    def __init__(self, faults: Sequence[str], refused: Refused) -> None:
+        several = [*dict.fromkeys(faults)]
+        super().__init__("\n".join([*several, "nothing is written"]))
+        self.summary = summary.of_refused(len(several), refused)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the files say, and what was said of them."""
+
+    sites: list[Site] = field(default_factory=list)
+    evaluations: dict[str, Evaluation] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused)
+    faults: list[str] = field(default_factory=list)
+
+
+def _read_all(call: Import, source: Kernel) -> _Read:
+    """Read and evaluate each file, and say what became of its lines."""
+    done = _Read()
     for dc, file in call.files.items():
         try:
             content = bounded.read(file)
@@ -83,31 +106,42 @@ def _run(call: Import, source: Kernel) -> int:
             ) from error
         found = read(str(file), content, call.dialects.get(dc), call.answers.get(dc))
         say(str(found.read_as))
-        evaluations[dc] = evaluate(found)
-        refused |= _report(account(found, evaluations[dc]))
-        faults += [str(obstacle) for obstacle in evaluations[dc].obstacles]
+        evaluation = done.evaluations[dc] = evaluate(found)
+        verdicts = account(found, evaluation)
+        obstacles = [str(obstacle) for obstacle in evaluation.obstacles]
+        _report(verdicts, {*obstacles})
+        done.refused.add(verdicts)
+        done.faults += obstacles
         asked = source if call.here == dc else None
-        sites.append(exabgp_site.make(dc, found, evaluations[dc], call.own.get(dc), asked))
-        for line in sites[-1].told:
+        done.sites.append(exabgp_site.make(dc, found, evaluation, call.own.get(dc), asked))
+        for line in done.sites[-1].told:
             say(line)
-    faults += [fault for each in sites for fault in each.faults]
+    return done
+
+
+def _run(call: Import, source: Kernel) -> int:
+    done = _read_all(call, source)
+    sites = done.sites
+    faults = [*done.faults, *(fault for each in sites for fault in each.faults)]
     notes = [note for each in sites for note in each.notes]
     named = _names(call, sites)
     layout = inferred_policy.fit(sites, named.names)
     faults += layout.faults
     faults += [f"{word}: no file needs it; correct it" for word in unused(call.answers.values())]
-    if refused and call.strict:
+    if done.refused and call.strict:
         faults.append("--strict: lines are refused, see above")
     if not faults and not layout.vips:
         faults.append("no VIP is announced anywhere; are these the right files?")
     for note in (*notes, *named.notes):
         say(f"note: {note}")
     if faults:
-        raise MigrationError("\n".join([*dict.fromkeys(faults), "nothing is written"]))
-    findings = _write(call, sites, layout, evaluations)
+        raise _NothingWrittenError(faults, done.refused)
+    findings = _write(call, sites, layout, done.evaluations)
     for line in findings:
         say(line)
-    return ExitStatus.DIFFERENT if refused or notes or named.notes or findings else ExitStatus.DONE
+    _tell(summary.of_written(call, sites, len(layout.vips), done.refused))
+    is_clean = not (done.refused or notes or named.notes or findings)
+    return ExitStatus.DONE if is_clean else ExitStatus.DIFFERENT
 
 
 def _names(call: Import, sites: Sequence[Site]) -> vip_names.Named:
@@ -117,14 +151,14 @@ def _names(call: Import, sites: Sequence[Site]) -> vip_names.Named:
     return vip_names.name_all(prefixes, call.names, resolver.lookup_all, reverse)
 
 
-def _report(verdicts: Sequence[LineVerdict]) -> bool:
-    """Say what became of the lines of a file; return whether one is refused."""
+def _report(verdicts: Sequence[LineVerdict], errors: Collection[str]) -> None:
+    """Say what became of the lines of a file; those that are errors too are said with these."""
     for verdict in verdicts:
         if verdict.treatment is Treatment.REFUSED:
-            say(f"refused: {verdict}")
+            if str(verdict) not in errors:
+                say(f"refused: {verdict}")
         elif verdict.treatment is Treatment.HARMLESS:
             _tell(f"harmless: {verdict}")
-    return any(verdict.treatment is Treatment.REFUSED for verdict in verdicts)
 
 
 def _write(

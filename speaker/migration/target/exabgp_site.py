@@ -13,6 +13,7 @@ from policy.route import MAX_PREPENDS, AsPath, Route
 from speaker.config.settings import NextHop
 from speaker.migration.target import local, next_hops
 from speaker.migration.target.local import Own
+from speaker.migration.target.no_vip import no_vip
 from speaker.migration.target.site import PlannedSession, Site
 from speaker.migration.updates.evaluate import is_ebgp
 
@@ -72,11 +73,12 @@ class _Maker:
         sessions = self._sessions(alive)
         routes = self._routes(alive)
         left_out = {
-            prefix: self._why_not(prefix)
+            prefix: self._why_not(prefix, alive)
             for prefix in self._configuration.networks
             if prefix not in routes
         }
-        for prefix, why in left_out.items():
+        # Where no neighbour is left, that is said once, and not of each network.
+        for prefix, why in left_out.items() if alive else ():
             statement = self._configuration.networks[prefix].statement
             self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
         if not (alive or self._evaluation.obstacles):
@@ -225,6 +227,8 @@ class _Maker:
                 continue
             (attributes, first), *others = found.items()
             where = network.statement.where
+            if unfit := no_vip(prefix):
+                self._faults.append(f"{where}: {prefix} {unfit}")
             for other, neighbor in others:
                 self._faults.append(
                     f"{where}: {prefix} is sent to {first.address} with {attributes}, and to "
@@ -259,10 +263,11 @@ class _Maker:
         path = (self._configuration.asn, *update.attributes.as_path.asns)
         return replace(update.attributes, as_path=AsPath(path))
 
-    def _why_not(self, prefix: Prefix) -> str:
-        reasons = {
-            said[prefix]: None for said in self._evaluation.silent.values() if prefix in said
-        }
+    def _why_not(self, prefix: Prefix, alive: Sequence[Neighbor]) -> str:
+        silent = self._evaluation.silent
+        # A session without the prefix's family is no reason where another one has it.
+        meant = [each.address for each in alive if prefix.version in _active(each)] or [*silent]
+        reasons = {said[prefix]: None for each in meant if prefix in (said := silent[each])}
         return "; ".join(reasons) or "there is no neighbour"
 
 

@@ -7,6 +7,7 @@ taken for more than one neighbour without a word that they are in one network.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Interface,
@@ -108,6 +109,8 @@ class Locals:
     told: list[str] = field(default_factory=list)
     usual: set[int] = field(default_factory=set)
     """The families of which the usual address is taken."""
+    unknown: list[Neighbor] = field(default_factory=list)
+    """Those of which nothing tells it."""
 
 
 def find(dc: str, neighbors: Sequence[Neighbor], own: Own, kernel: Kernel | None) -> Locals:
@@ -142,6 +145,8 @@ def find(dc: str, neighbors: Sequence[Neighbor], own: Own, kernel: Kernel | None
             found.addresses[address] = local
     for version in (4, 6):
         _usual(dc, [each for each in rest if each.address.version == version], own, found)
+    if found.unknown:
+        found.faults.append(_unknown(dc, found.unknown))
     return found
 
 
@@ -157,7 +162,7 @@ def _usual(dc: str, neighbors: Sequence[Neighbor], own: Own, found: Locals) -> N
     version = neighbors[0].address.version
     usual = own.usual.get(version)
     if usual is None:
-        found.faults += [f"{name(neighbor)}: {_unknown(dc, neighbor)}" for neighbor in neighbors]
+        found.unknown += neighbors
         return
     found.usual.add(version)
     outside = [each for each in neighbors if _is_outside(each, usual)]
@@ -199,12 +204,29 @@ def _places(neighbors: Sequence[Neighbor], usual: Usual) -> Mapping[object, Neig
     return places
 
 
-def _unknown(dc: str, neighbor: Neighbor) -> str:
+def _unknown(dc: str, neighbors: Sequence[Neighbor]) -> str:
+    """Say once what is missing, with the words that would do."""
+    versions = sorted({each.address.version for each in neighbors})
+    all_of_them = " ".join(f"--local {dc}=IPV{version}-ADDRESS" for version in versions)
+    if len(neighbors) == 1:
+        (only,) = neighbors
+        return (
+            f"{name(only)}: the file does not tell from which address the session goes; use "
+            f"--local {dc}:{only.address}=ADDRESS, the address of this machine towards it, "
+            f"--local {dc}=ADDRESS for all, or on that machine --local-from-kernel {dc}"
+        )
+    shown = [*neighbors[:_SHOWN]]
+    each = " ".join(f"--local {dc}:{neighbor.address}=ADDRESS" for neighbor in shown)
+    more = f" and {len(neighbors) - _SHOWN} more" if len(neighbors) > _SHOWN else ""
+    if any(count > 1 for count in Counter(n.address.version for n in neighbors).values()):
+        all_of_them = all_of_them.replace("ADDRESS", "ADDRESS/LENGTH")
     return (
-        "the file does not tell from which address the session goes; use "
-        f"--local {dc}:{neighbor.address}=ADDRESS, the address of this machine towards it, "
-        f"--local {dc}=ADDRESS for all, or on that machine --local-from-kernel {dc}"
+        f"{', '.join(map(name, shown))}{more}: the file does not tell from which address their sessions go; "
+        f"use {all_of_them}, this machine's address in their network; or {each}; or on that machine --local-from-kernel {dc}"
     )
+
+
+_SHOWN = 8
 
 
 def _several(dc: str, places: Mapping[object, Neighbor], usual: Usual) -> str:

@@ -1,0 +1,116 @@
+"""What a person reads first of an import: what imports, what is refused, what is assumed, and what comes next. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from speaker.migration.bgpd_conf.model import Treatment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from speaker.migration.bgpd_conf.model import LineVerdict
+    from speaker.migration.bgpd_conf.statement import Statement
+    from speaker.migration.options import Import
+    from speaker.migration.target.site import Site
+
+MOST = 6
+"""So many kinds of refused lines are named; the others are counted."""
+
+
+def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused) -> str:
+    """Return the summary of an import that wrote its files."""
+    addresses = len({prefix for site in sites for prefix in site.routes})
+    first = next(iter(call.files))
+    lines = [
+        "summary:",
+        (
+            f"  imported: {_count(addresses, 'prefix', 'prefixes')} of {_count(vips, 'VIP')}, "
+            f"{_count(sum(len(site.sessions) for site in sites), 'session')}, "
+            f"{_count(len(sites), 'data centre')}; the UPDATEs of bgpd and ExaBGP are equal"
+        ),
+        *refused.lines(),
+        *_assumed(call, sites),
+        (
+            f"  next: read {call.out / 'vip.toml'}, put the files in place, and in each data centre run vip_mgmt check "
+            f"and vip_mgmt compare {call.files[first]}"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def of_refused(faults: int, refused: Refused) -> str:
+    """Return the summary of an import that wrote nothing."""
+    lines = [
+        "summary:",
+        "  imported: nothing is written",
+        *refused.lines(),
+        f"  next: {_count(faults, 'error')} above: do what each says, and run the same command again",
+    ]
+    return "\n".join(lines)
+
+
+class Refused:
+    """The lines that are refused, by their kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[LineVerdict]] = {}
+
+    def add(self, verdicts: Iterable[LineVerdict]) -> None:
+        """Take those of one file."""
+        for verdict in verdicts:
+            if verdict.treatment is Treatment.REFUSED:
+                self._kinds.setdefault(kind(verdict.statement), []).append(verdict)
+
+    def __bool__(self) -> bool:
+        """Return whether there is any."""
+        return bool(self._kinds)
+
+    def lines(self) -> Iterator[str]:
+        """Yield how many of each kind there are, and why; the commonest first."""
+        if not self._kinds:
+            yield "  refused: no line"
+            return
+        ordered = sorted(self._kinds.items(), key=lambda each: -len(each[1]))
+        yield f"  refused: {_count(sum(map(len, self._kinds.values())), 'line')}"
+        for name, verdicts in ordered[:MOST]:
+            reason = verdicts[0].reason.partition(";")[0]
+            yield f"    {len(verdicts)} x {name}: {reason}"
+        if len(ordered) > MOST:
+            yield f"    and {len(ordered) - MOST} other kinds, above"
+
+
+def kind(statement: Statement) -> str:
+    """Return what lines of one kind have in common, without names and addresses."""
+    match str(statement).split():
+        case ["neighbor", _, what, *_]:
+            return f"neighbor … {what}"
+        case [first, second, *_] if first in (
+            "bgp",
+            "ip",
+            "ipv6",
+            "set",
+            "match",
+            "address-family",
+        ):
+            return f"{first} {second}"
+        case [first, *_]:
+            return first
+    return str(statement)
+
+
+def _assumed(call: Import, sites: Sequence[Site]) -> Iterator[str]:
+    """Yield what no file says for certain."""
+    for site in sites:
+        taken = site.configuration.read_as
+        origins = {str(session.local): None for session in site.sessions}
+        yield (
+            f"  assumed: {site.name}: the file is {taken.dialect.brand}'s ({taken.because}); sessions from "
+            f"{', '.join(origins) or 'nowhere'}"
+        )
+    if not (call.dns or call.names):
+        yield "  assumed: no names: VIPs are called by their addresses; use --dns or --name"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,123 @@
+"""What vip_mgmt import says: each fault once, with its remedy; nothing that is no fault; a summary at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speaker import vip_mgmt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "frr version 8.4.4\nfrr defaults datacenter\nrouter bgp 64699\n"
+TWO = (
+    f"{HEAD} neighbor 203.0.113.1 remote-as 64500\n neighbor 2001:db8:f::1 remote-as 64500\n"
+    " address-family ipv4 unicast\n  network 192.0.2.1/32\n  network 192.0.2.2/32 route-map NONE\n"
+    "  no neighbor 2001:db8:f::1 activate\n exit-address-family\n address-family ipv6 unicast\n"
+    "  neighbor 2001:db8:f::1 activate\n  network 2001:db8::1/128\n exit-address-family\nexit\n"
+)
+LOCAL = ("--local", "par1=203.0.113.9/24", "--local", "par1=2001:db8:f::9/64")
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(tmp_path, capsys)
+
+
+class Run:
+    """An import of one file in a folder of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._folder, self._capsys = folder, capsys
+
+    def __call__(self, text: str, *options: str) -> tuple[int, list[str], list[str]]:
+        """Return the exit status, and the lines of stdout and stderr."""
+        file = self._folder / "par1.conf"
+        file.write_text(text)
+        argv = ["import", f"par1={file}", "--out", str(self._folder / "out"), *options]
+        status = vip_mgmt.main(argv)
+        said = self._capsys.readouterr()
+        plain = [text.replace(f"{self._folder}/", "").splitlines() for text in (said.out, said.err)]
+        return status, plain[0], plain[1]
+
+
+def test_no_local(run: Run) -> None:
+    """A missing address is said once for all neighbours, with the options, and has no consequences."""
+    status, _, err = run(TWO.replace(" route-map NONE", ""))
+    (line,) = err[1:-1]
+    assert line == (
+        "par1: par1.conf: neighbor 203.0.113.1 (line 4), neighbor 2001:db8:f::1 (line 5): the file does not "
+        "tell from which address their sessions go; use --local par1=IPV4-ADDRESS --local "
+        "par1=IPV6-ADDRESS, this machine's address in their network; or --local "
+        "par1:203.0.113.1=ADDRESS --local par1:2001:db8:f::1=ADDRESS; or on that machine "
+        "--local-from-kernel par1"
+    )
+    assert (status, err[-1]) == (255, "nothing is written")
+
+
+def test_no_neighbour_known(run: Run) -> None:
+    """Where no neighbour has an AS, that is said of each once, and nothing of the networks."""
+    text = TWO.replace("remote-as 64500", "remote-as external")
+    status, _, err = run(text)
+    assert status == 255
+    assert sum("use --peer-as" in line for line in err) == 2
+    assert not any("left out" in line or "there is no neighbour" in line for line in err)
+
+
+def test_left_out(run: Run) -> None:
+    """A session of the other family is no reason why a network is left out."""
+    status, out, err = run(TWO, *LOCAL)
+    (note,) = [line for line in err if "left out" in line]
+    assert note == (
+        "note: par1.conf:8: 192.0.2.2/32 is not announced, and left out: route-map NONE does not exist, so bgpd "
+        "announces nothing"
+    )
+    assert (status, out[-6]) == (2, "summary:")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("0.0.0.0/0", "is the default route, which is no VIP: announce it at a router"),
+        ("224.0.0.0/24", "is of addresses that no host has; remove the line"),
+    ],
+)
+def test_no_vip(run: Run, prefix: str, expected: str) -> None:
+    """A network that vip.toml refuses is named with its line and what to do."""
+    status, _, err = run(TWO.replace("192.0.2.1/32", prefix), *LOCAL)
+    assert status == 255
+    (line,) = [line for line in err if prefix in line]
+    assert line.startswith(f"par1.conf:7: {prefix} {expected}")
+
+
+def test_summary(run: Run) -> None:
+    """It says what imports, what is refused and why, what is assumed, and what comes next."""
+    _, out, _ = run(TWO.replace("\n address", "\n neighbor 203.0.113.1 bfd\n address", 1), *LOCAL)
+    at = out.index("summary:")
+    assert out[at + 1 :] == [
+        "  imported: 2 prefixes of 2 VIPs, 2 sessions, 1 data centre; the UPDATEs of bgpd and ExaBGP are equal",
+        "  refused: 1 line",
+        "    1 x neighbor … bfd: ExaBGP has no BFD",
+        (
+            "  assumed: par1: the file is FRR's (par1.conf:1: frr version 8.4.4); sessions from 203.0.113.9, "
+            "2001:db8:f::9"
+        ),
+        "  assumed: no names: VIPs are called by their addresses; use --dns or --name",
+        (
+            "  next: read out/vip.toml, put the files in place, and in each data centre run vip_mgmt check and "
+            "vip_mgmt compare par1.conf"
+        ),
+    ]
+
+
+def test_summary_of_nothing(run: Run) -> None:
+    """Where nothing is written it is there too, last."""
+    _, out, _ = run(TWO)
+    assert out[out.index("summary:") :] == [
+        "summary:",
+        "  imported: nothing is written",
+        "  refused: no line",
+        "  next: 1 error above: do what each says, and run the same command again",
+    ]
