@@ -6,6 +6,7 @@ Which package owns what, from the doors down. Each imports only what stands belo
 - `cli`: what vip_mgmt does: what NAME means, what is asked of whom, what is printed.
 - `check`: what `vip_mgmt check` finds. `runtime`: the ways in which a reconciler is run: by ExaBGP,
   beside bgpd as a daemon or a pass of cron, as a shadow. `migration`: import and compare.
+- `telemetry`: what others may see: metrics, the status page, each event as it happens.
 - `control`: the control socket: its server and its client; and what is known where none answers.
 - `reconcile`: one cycle: observe, decide, plan, apply, read back, record; and an operator's intents.
 - `backends`: the routing daemons, ExaBGP and bgpd. `health`: IPVS, TCP, addresses, keepalived.

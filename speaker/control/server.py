@@ -92,13 +92,13 @@ async def serving(
         yield
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def is_ours(record: logging.LogRecord) -> bool:
     """Leave out of the log, line by line and with a traceback, that a client speaks no HTTP: it gets the error."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 
 
-_http.addFilter(_is_ours)
+_http.addFilter(is_ours)
 
 
 @asynccontextmanager

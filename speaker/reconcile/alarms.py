@@ -7,24 +7,41 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.health import Health
+from speaker.clock import SystemClock
+from speaker.reconcile.notices import Listeners, Notice
 
 if TYPE_CHECKING:
     from policy.assess import Assessment
     from policy.health import Observation
+    from speaker.clock import Clock
 
 log = logging.getLogger(__name__)
+
+
+SUBJECTS = (
+    "keepalived addresses health guard backend lock intents state cycle control read vip.toml resources "
+    "events metrics textfile hooks"
+).split()
+"""What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
 
 
 class Alarms:
     """The alarms of one reconciler, by their subject."""
 
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._texts: dict[str, str] = dict.fromkeys(SUBJECTS, "")
+        self._clock = clock or SystemClock()
+        self.listeners = Listeners()
 
     @property
     def texts(self) -> list[str]:
         """All of them, in words."""
         return [f"{subject}: {text}" for subject, text in self._texts.items() if text]
+
+    @property
+    def subjects(self) -> dict[str, bool]:
+        """What alarms may be about, and whether there is one."""
+        return {subject: bool(text) for subject, text in self._texts.items()}
 
     def note(
         self, subject: str, text: str, *, wording_moves: bool = False, say: bool = True
@@ -46,11 +63,17 @@ class Alarms:
             return False
         if text and (not before or (text != before and not wording_moves)):
             log.error("%s: %s", subject, text)
+            self._tell("alarm", subject, text)
             return True
         if before and not text:
             log.warning("%s: recovered", subject)
+            self._tell("recovered", subject, before)
             return True
         return False
+
+    def _tell(self, event: str, subject: str, reason: str) -> None:
+        now = self._clock.wall()
+        self.listeners.tell(Notice(time=now, event=event, subject=subject, reason=reason))
 
     def assessed(self, assessment: Assessment, observation: Observation) -> None:
         """Note the alarms of an assessment, and of the observation that it is of."""

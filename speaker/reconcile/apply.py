@@ -6,6 +6,7 @@ What was asked for is believed until it is read back; only what was read is conf
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from policy.aggregate import NO_AGGREGATES, Aggregates, stages, waits
@@ -14,6 +15,7 @@ from policy.plan import Announce, plan
 from speaker.backends.base import BackendError
 from speaker.reconcile import log_lines
 from speaker.reconcile.daemon_state import DaemonState
+from speaker.reconcile.meter import Meter
 from speaker.reconcile.read_back import ReadBackSchedule
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEFT = "left"
+"""The cause where a prefix left the configuration."""
+
 
 class Applier:
     """What the daemon has, as far as it is known, and what was asked of it."""
@@ -49,6 +54,7 @@ class Applier:
             clock: the time.
         """
         self.view = DaemonState()
+        self.meter = Meter(clock)
         self.readings = ReadBackSchedule(clock)
         self.unreadable: BackendError | None = None
         """Why the last reading failed, where it did."""
@@ -110,7 +116,7 @@ class Applier:
         if self.is_blind:
             ready = [change for change in ready if change.prefix in at_once]
         if ready:
-            await self._ask(turn, ready, assessment)
+            await self._ask(turn, ready, assessment, at_once=bool(at_once))
         self._durable.remember(assessment.memory)
         self._done = (assessment, self.view.version)
 
@@ -123,7 +129,9 @@ class Applier:
         desired = {p: assessment.desired[p] for p in changed & assessment.desired.keys()}
         return plan(desired, self.view.believed)
 
-    async def _ask(self, turn: Turn, changes: Sequence[Change], assessment: Assessment) -> None:
+    async def _ask(
+        self, turn: Turn, changes: Sequence[Change], assessment: Assessment, *, at_once: bool
+    ) -> None:
         before = self.view.announced
         failures: dict[Prefix, str] = {}
         for stage in stages(changes, self._aggregates, self._ours):
@@ -134,6 +142,10 @@ class Applier:
             if ready := [change for change in stage if change.prefix not in waiting]:
                 failures |= await turn.apply(ready)
             self._pulse.moved()
+        accepted = Counter(
+            _kind(change, assessment) for change in changes if change.prefix not in failures
+        )
+        self.meter.acknowledged(accepted, len(failures), at_once=at_once)
         self.readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
         self.view.accepted(changes, failures, self._clock.steady())
@@ -174,6 +186,7 @@ class Applier:
         self.unreadable = None
         self._alarms.note("backend", reading.trouble)
         self.readings.done(self._backend.read_interval)
+        self.meter.read_back(self.view.believed, reading.routes, reading.doubtful)
         self.view.read(reading, self._clock.steady())
         announced = self.view.announced
         self._durable.assume(
@@ -187,3 +200,10 @@ class Applier:
             return
         self._durable.confirm(assessment, self.view)
         self._unconfirmed = False
+
+
+def _kind(change: Change, assessment: Assessment) -> tuple[str, str]:
+    """Return what a change does, and which rule wants it."""
+    decision = assessment.decisions.get(change.prefix)
+    action = "announce" if isinstance(change, Announce) else "withdraw"
+    return action, LEFT if decision is None else decision.cause

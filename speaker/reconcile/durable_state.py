@@ -26,6 +26,7 @@ from policy.plan import Drift
 from speaker.api import HistoryEntry
 from speaker.reconcile.known_intents import KnownIntents
 from speaker.reconcile.last_time import LastConfirmation, LastJudgement
+from speaker.reconcile.notices import Listeners, Notice
 from speaker.state.database import BUSY, BUSY_READING
 from speaker.state.store import News, Owned, StoreError
 
@@ -53,7 +54,10 @@ class DurableState:
         self._clock = clock
         self._news = News()
         self._writing = asyncio.Lock()
-        self.intents = KnownIntents(store, clock, self._writing, self._recall, self._expire)
+        self.listeners = Listeners()
+        self.intents = KnownIntents(
+            store, clock, self._writing, self._recall, self._expire, self.listeners
+        )
         found = self.intents.load()
         self._on_disk = found.owned
         self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
@@ -231,6 +235,9 @@ class DurableState:
                 event = "waiting" if waiting else "announced" if route else "withdrawn"
                 reason = f"{decision.reason}{_WAITS if waiting else ''}"
                 self._news.history.append(HistoryEntry(now, str(prefix), event, reason))
+                self.listeners.tell(
+                    Notice(time=now, event=event, prefix=str(prefix), reason=reason)
+                )
         gone = {
             prefix
             for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())

@@ -51,6 +51,7 @@ async def apply_intent(
         was = _in_words(reconciler.durable.intents.in_force())
         return await _told(iter(status.foreseen(reconciler, intents)), before, was)
     clock = reconciler.clock
+    reconciler.meter.asked()
     within = WITHIN + WITHIN_EACH * len(prefixes)
     end = clock.steady() + within
     # A caller that hangs up must not leave it half done.

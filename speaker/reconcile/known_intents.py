@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from speaker.reconcile.notices import of_intents
 from speaker.state.store import Intents, Remembered, StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.clock import Clock
+    from speaker.reconcile.notices import Listeners
     from speaker.state.store import Store
 
 PATIENCE = 0.25
@@ -65,6 +67,7 @@ class KnownIntents:
         writing: asyncio.Lock,
         recall: Callable[[Remembered], None],
         expired: Callable[[float], None],
+        listeners: Listeners,
     ) -> None:
         """Know what `start` gives.
 
@@ -74,12 +77,14 @@ class KnownIntents:
             writing: held while anything is written to the file.
             recall: takes over all of the file, when it can be read for the first time.
             expired: is told until when intents have ended by themselves (seconds since the epoch).
+            listeners: are told which came into force, and which ended.
         """
         self._store = store
         self._clock = clock
         self._writing = writing
         self._recall = recall
         self._expired = expired
+        self._listeners = listeners
         self._unread: tuple[float, str] | None = None
         self.is_read = True
         """Whether the file was ever read: else no intent is known, and that there is none neither."""
@@ -119,6 +124,9 @@ class KnownIntents:
             if intent.in_force(now) and prefix in self._prefixes
         }
         if intents != self._in_force:
+            if self._listeners:
+                for event in of_intents(self._in_force, intents, now):
+                    self._listeners.tell(event)
             self._in_force = intents
         self._told = _Span.at(self._found, self._prefixes, now)
         return self._in_force

@@ -31,9 +31,11 @@ async def _cycles(reconciler: Reconciler) -> None:
     while True:
         reconciler.awake.clear()
         started = reconciler.clock.steady()
+        reconciler.meter.began()
         try:
             if await reconciler.cycle():
                 reconciler.pulse.completed()
+                reconciler.meter.completed(started)
             reconciler.alarms.note("cycle", "")
         except SpeakerError as error:
             heed_cancellation()

@@ -84,7 +84,7 @@ class Reconciler:
         self.alarms = Alarms() if alarms is None else alarms
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
-        self.view = self._applier.view
+        self.view, self.meter = self._applier.view, self._applier.meter
         self.operator = Operator(
             self.durable.intents,
             self._looked,
@@ -94,8 +94,7 @@ class Reconciler:
             lambda: self._in_turn(self._read_back),
             backend.until_sent,
         )
-        self.file = LoadedFile(None)
-        first = scope(config, only)
+        self.file, first = LoadedFile(None), scope(config, only)
         self.durable.own_at_once(first.assignments, None if only is None else first.assignments)
         self._take(first, source)
 
@@ -154,6 +153,7 @@ class Reconciler:
 
     def wake(self) -> None:
         """Look now."""
+        self.meter.woken()
         self.awake.set()
 
     def wake_and_read(self) -> None:

@@ -85,6 +85,10 @@ async def one_pass(config: Config, make: Callable[[Lock], Reconciler]) -> bool:
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
         await complete(reconciler, lock.rest)
+    if config.settings.metrics.textfile is not None:
+        from speaker.telemetry import textfile  # noqa: PLC0415 - most passes write none
+
+        textfile.write_now(reconciler)
     return _say_what_is_left(states.status(reconciler))
 
 
@@ -122,6 +126,7 @@ async def complete(
     Raises:
         LockError: others did not end.
     """
+    started = reconciler.clock.steady()
     await reconciler.act()
     # A pass remembers none of the last one's doubts: what the guard holds is waited for.
     while (when := reconciler.held_until) is not None:
@@ -131,6 +136,7 @@ async def complete(
     if reconciler.view.changed:
         await reconciler.backend.until_sent(reconciler.view.changed)
     await reconciler.read_back_if_changed()
+    reconciler.meter.completed(started)
     await reconciler.record()
 
 

@@ -1,4 +1,4 @@
-"""What wakes a watchdog that stays before its interval is over: events of other programs, each with its listener."""
+"""What a watchdog that stays listens to beside its sockets, and who wants to see what it does: a table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
+from speaker.telemetry import server, textfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -40,6 +41,7 @@ async def _addresses(reconciler: Reconciler) -> None:
 LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "keepalived_fifo": _keepalived,
     "addresses": _addresses,
+    "metrics": server.serve,
+    "textfile": textfile.keep_writing,
 }
-"""Each runs for as long as the watchdog, and calls its `wake`. It is started again where it fails,
-which is an alarm by this name."""
+"""Each runs for as long as the watchdog. It is started again where it fails, which is an alarm by this name."""

@@ -1,0 +1,1 @@
+"""speaker/telemetry: what others may see."""
