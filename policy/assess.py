@@ -12,7 +12,7 @@ from policy.decide import Cause, Decision
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
 from policy.preference import profile, rank
-from policy.route import Route
+from policy.wanted import WantedRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
-    from policy.route import Prefix
+    from policy.route import Prefix, Route
     from policy.topology import Address, DataCentre, Profile, Topology, Vip
 
 
@@ -42,16 +42,15 @@ class Assignment:
 
 def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
     """Return a data centre's duties, by prefix."""
-    return {address.prefix: _assignment(vip, address, dc) for vip, address in topology}
+    wanted = WantedRoutes(topology, dc)
+    return {address.prefix: _assignment(wanted, vip, address, dc) for vip, address in topology}
 
 
-def _assignment(vip: Vip, address: Address, dc: DataCentre) -> Assignment:
+def _assignment(wanted: WantedRoutes, vip: Vip, address: Address, dc: DataCentre) -> Assignment:
     if dc.name not in address.prefer:
         return Assignment(vip, address, None, None, None)
     found = profile(vip, address, dc)
-    return Assignment(
-        vip, address, rank(address, dc), found, Route(address.prefix, found.attributes(dc.asn))
-    )
+    return Assignment(vip, address, rank(address, dc), found, wanted.route(vip, address))
 
 
 @dataclass(frozen=True, slots=True)

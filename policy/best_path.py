@@ -87,6 +87,11 @@ def _communities(attributes: Attributes) -> tuple[object, object]:
     return attributes.communities, attributes.large_communities
 
 
+def strength(attributes: Attributes) -> tuple[int, int, int]:
+    """Return by what a route of one data centre goes before another of its own: the lowest is the best."""
+    return len(attributes.as_path), ORIGINS.index(attributes.origin), _med(attributes)
+
+
 def neighbouring_as(attributes: Attributes) -> Asn | None:
     """Return the first AS in the path: only routes that agree in it have comparable MEDs."""
     return next(iter(attributes.as_path), None)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, NewType, Self
 
 from policy.errors import PolicyError
@@ -189,8 +189,9 @@ class LargeCommunity:
 class Attributes:
     """The path attributes of a route except NEXT_HOP, which each backend knows.
 
-    `med` is None where the attribute is absent. Communities are sets (RFC 1997: their order
-    means nothing) and are kept sorted, so that equal attributes compare equal.
+    `med` is None where the attribute is absent, `local_preference` where it is the usual 100; it is
+    for iBGP peers alone. Communities are sets (RFC 1997: their order means nothing) and are kept
+    sorted, so that equal attributes compare equal.
     """
 
     as_path: AsPath
@@ -198,6 +199,7 @@ class Attributes:
     origin: Origin = Origin.IGP
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
+    local_preference: int | None = None
 
     def __post_init__(self) -> None:
         if self.med is not None and not 0 <= self.med <= MAX_MED:
@@ -209,6 +211,8 @@ class Attributes:
         words = [f"as-path [ {self.as_path} ]", f"origin {self.origin}"]
         if self.med is not None:
             words.append(f"med {self.med}")
+        if self.local_preference is not None:
+            words.append(f"local-preference {self.local_preference}")
         if self.communities:
             words.append(f"community [ {' '.join(map(str, self.communities))} ]")
         if self.large_communities:
@@ -231,29 +235,65 @@ class Attributes:
             origin=Origin(match["origin"]),
             communities=tuple(map(Community.parse, (match["communities"] or "").split())),
             large_communities=tuple(map(LargeCommunity.parse, (match["large"] or "").split())),
+            local_preference=None if match["preference"] is None else int(match["preference"]),
         )
 
 
 _ATTRIBUTES = re.compile(
     r"as-path \[ (?P<path>[0-9 ]*)\] origin (?P<origin>igp|egp|incomplete)"
     r"(?: med (?P<med>[0-9]{1,10}))?"
+    r"(?: local-preference (?P<preference>[0-9]{1,10}))?"
     r"(?: community \[ (?P<communities>[0-9: ]+) \])?"
     r"(?: large-community \[ (?P<large>[0-9: ]+) \])?"
 )
 
 
+Override = tuple[IpAddress, Attributes | None]
+"""A neighbour, and what it gets in place of what all get: None for nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A prefix with its attributes. `str()` is what a person reads in the log, and parses back."""
+    """A prefix with its attributes. `str()` is what a person reads in the log, and parses back.
+
+    `overrides` has the neighbours that get something else, each once. Most sites have none.
+    """
 
     prefix: Prefix
     attributes: Attributes
+    overrides: tuple[Override, ...] = ()
+
+    def to(self, neighbor: IpAddress) -> Attributes | None:
+        """Return what a neighbour gets, None where it gets nothing."""
+        for address, attributes in self.overrides:
+            if address == neighbor:
+                return attributes
+        return self.attributes
+
+    @property
+    def described(self) -> str:
+        """What is announced, without the prefix."""
+        return "; ".join(
+            (str(self.attributes), *(f"{who}: {what or _NOTHING}" for who, what in self.overrides))
+        )
 
     def __str__(self) -> str:
-        return f"{self.prefix} {self.attributes}"
+        return f"{self.prefix} {self.described}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse what `str()` gives."""
-        prefix, _, attributes = text.partition(" ")
-        return cls(parse_prefix(prefix), Attributes.parse(attributes))
+        first, *others = text.split("; ")
+        prefix, _, attributes = first.partition(" ")
+        parted = (other.partition(": ") for other in others)
+        return cls(
+            parse_prefix(prefix),
+            Attributes.parse(attributes),
+            tuple(
+                (ip_address(who), None if what == _NOTHING else Attributes.parse(what))
+                for who, _, what in parted
+            ),
+        )
+
+
+_NOTHING = "nothing"

@@ -10,6 +10,7 @@ from policy.covering import Covering
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.order import Order
+from policy.peers import NO_PEERS, Peers
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ class Vip:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All data centres, VIPs and aggregates. Every address ranks some data centres, or all, once each.
+    """All data centres, VIPs and aggregates, and what single neighbours get of them.
 
-    An address lies in a VIP's prefix (`home`), never in an aggregate alone.
+    Every address ranks some data centres, or all, once each. An address lies in a VIP's prefix (`home`),
+    never in an aggregate alone.
 
     Raises:
         PolicyError: a prefix in two places, a preference that names no data centre, one twice or an
@@ -133,6 +135,7 @@ class Topology:
     dcs: tuple[DataCentre, ...]
     vips: tuple[Vip, ...]
     aggregates: tuple[Vip, ...] = ()
+    peers: Peers = NO_PEERS
     _by_prefix: dict[Prefix, tuple[Vip, Address]] = field(init=False, repr=False, compare=False)
     _by_name: dict[str, Vip] = field(init=False, repr=False, compare=False)
     _covering: Covering = field(init=False, repr=False, compare=False)

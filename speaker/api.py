@@ -96,7 +96,8 @@ class PrefixStatus(Value):
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and
     `prepends` are None where only other data centres announce it; `equal`: all of one rank.
-    `kept_back`: only for the sake of `aggregate`.
+    `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
+    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same.
     """
 
     vip: Text
@@ -116,6 +117,7 @@ class PrefixStatus(Value):
     failure: Text = ""
     wanted: MaybeTruth
     held: Truth = False
+    gets: dict[Text, Text] = field(default_factory=dict)
     as_wanted: Truth
     aggregate: Text = ""
     aggregate_announced: MaybeTruth = None

@@ -137,6 +137,17 @@ def pattern(text: str) -> str:
     return text
 
 
+def more(text: str) -> int:
+    """Parse `+2`, so many more.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"\+[0-9]{1,2}", text):
+        raise ValueError(f'{text!r} is not so many more; write it like "+2"')
+    return int(text)
+
+
 def group(text: str) -> str:
     """Parse the name of a group of this machine's users, which need not be there yet.
 

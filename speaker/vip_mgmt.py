@@ -153,6 +153,10 @@ def _carry_out(
         from speaker.cli.takeover import takeover
 
         return takeover(call, loaded.topology, prefixes)
+    if call.matrix:
+        from speaker.cli.matrix import matrix
+
+        return matrix(call, operations, prefixes)
     from speaker.cli.query import query
 
     return query(call, operations, prefixes)

@@ -20,6 +20,7 @@ class Code(StrEnum):
     AGGREGATE_NEVER = "aggregate-never"
     AGGREGATE_BYPASSED = "aggregate-bypassed"
     LOOP = "loop"
+    PEER_POLICY = "peer-policy"
     DNS_EXTRA = "dns-extra"
     DNS_MISSING = "dns-missing"
     IPVS_EXTRA = "ipvs-extra"

@@ -1,8 +1,9 @@
-"""Findings at the peers of one data centre: announcements that one of them drops as a loop."""
+"""Findings at the peers of one data centre: what one of them drops as a loop, or is not sent."""
 
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.lint.finding import Code, Finding
@@ -42,8 +43,10 @@ def loops(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Findi
         peers: whom it announces them to.
     """
     findings = []
-    paths = Counter(route.attributes.as_path for route in routes)
+    usual = Counter(route.attributes.as_path for route in routes)
+    others = any(route.overrides for route in routes)
     for peer in peers:
+        paths = _paths(routes, peer.address) if others else usual
         seen = {path: as_seen(path, peer) for path in paths}
         dropped = [path for path in paths if peer.asn in seen[path].asns]
         if not dropped:
@@ -61,9 +64,39 @@ def loops(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Findi
             Finding(
                 Code.LOOP,
                 f"peer {peer.address}",
-                f"drops {count} of {len(routes)} prefixes as a loop: its own AS{peer.asn} is in the "
+                f"drops {count} of {paths.total()} prefixes as a loop: its own AS{peer.asn} is in the "
                 f"AS_PATH that it gets ({shown})",
                 remedy,
             )
         )
     return tuple(findings)
+
+
+def _paths(routes: Iterable[Route], peer: str) -> Counter[AsPath]:
+    """Return how often a peer gets each AS_PATH. One without an address gets what all get."""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return Counter(route.attributes.as_path for route in routes)
+    sent = (route.to(address) for route in routes)
+    return Counter(attributes.as_path for attributes in sent if attributes is not None)
+
+
+def preferences(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Finding, ...]:
+    """Return the eBGP peers for which a LOCAL_PREF is set: they are not sent it (RFC 4271 §5.1.5)."""
+    set_for = {
+        str(address)
+        for route in routes
+        for address, what in route.overrides
+        if what is not None and what.local_preference is not None
+    }
+    return tuple(
+        Finding(
+            Code.PEER_POLICY,
+            f"peer {peer.address}",
+            f"local_preference is set for it, and it is of another AS ({peer.asn}): it is not sent it",
+            "remove it, or use communities that this peer maps to a LOCAL_PREF",
+        )
+        for peer in peers
+        if peer.address in set_for and peer.asn != peer.local_as
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce, apply
+from policy.plan import Announce, Withdraw, apply
 from speaker.backends.base import Reading
 
 if TYPE_CHECKING:
@@ -66,11 +66,17 @@ class DryRun:
 
     def _sent(self, sent: Mapping[Prefix, SentTo]) -> Mapping[Prefix, SentTo]:
         """Return who would have been sent what: all sessions that are up and have its family."""
-        up = {peer.name: peer.up for peer in self._backend.peers()}
+        peers = {peer.name: peer for peer in self._backend.peers()}
+
+        def is_sent(change: Change, name: str) -> bool | None:
+            if isinstance(change, Withdraw) or name not in peers:
+                return None if isinstance(change, Announce) else False
+            overrides = {str(address): what for address, what in change.route.overrides}
+            peer = peers[name]
+            return False if overrides.get(peer.address, change) is None else peer.up
+
         made = {
-            change.prefix: {
-                name: isinstance(change, Announce) and up.get(name) for name in sent[change.prefix]
-            }
+            change.prefix: {name: is_sent(change, name) for name in sent[change.prefix]}
             for change in self.changes
             if change.prefix in sent
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.lint import lint
 from policy.lint.notes import notes
+from policy.lint.upstreams import unknowable
 from speaker import config as configuration
 from speaker.check import sites, world
 from speaker.check.bgpd import bgpd_version
@@ -45,7 +46,7 @@ def check(
             max_path=settings.lint.max_path,
             load_tolerance=settings.lint.load_tolerance,
         ),
-        (*_refused(path, environ), *notes(config.topology)),
+        (*_refused(path, environ), *notes(config.topology), *unknowable(config.topology)),
     )
     if others:
         own = configuration.read(path)

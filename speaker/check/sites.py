@@ -59,7 +59,8 @@ def _remedy(key: Key) -> str:
 
 def _shared(document: Document) -> dict[str, Any]:
     """Return what must be the same everywhere. What a VIP leaves to `[health]` is left out."""
-    shared = document.model_dump(exclude={"node", "backend", "metrics", "events"})
+    exclude = {"node", "backend", "metrics", "events"}
+    shared = document.model_dump(exclude=exclude, by_alias=True)
     _drop(shared["health"])
     shared["vip"] = {}
     for name, vip in document.vip.items():

@@ -10,7 +10,7 @@ from policy.assess import assignments
 from policy.health import FWMARK, Service
 from policy.lint import outside
 from policy.lint.finding import Code, Finding
-from policy.lint.peers import LintedPeer, loops
+from policy.lint.peers import LintedPeer, loops, preferences
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
@@ -121,7 +121,7 @@ def peers(config: Config) -> Report:
             return Report(notes=(f"not checked: peers: {error}",))
     duties = assignments(config.topology, settings.dc).values()
     routes = [duty.route for duty in duties if duty.route is not None]
-    return Report(loops(routes, neighbours))
+    return Report((*loops(routes, neighbours), *preferences(routes, neighbours)))
 
 
 def daemon(config: Config) -> Report:

@@ -57,6 +57,7 @@ class Call:
     form: bool = False
     nagios: bool = False
     without: tuple[str, ...] = ()
+    matrix: bool = False
     daemon: str = ""
     """Whose file compare is given, if that is said."""
     peer_as: tuple[str, ...] = ()
@@ -107,6 +108,8 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError("--nagios cannot be combined with --json or a FILE")
     if {"watch", "json"} <= given.keys() or {"frr", "quagga"} <= given.keys():
         raise UsageError("--watch and --json, --frr and --quagga exclude each other")
+    if {"peers", "without"} <= given.keys():
+        raise UsageError("--peers and --without are two questions: ask one")
     if command == ADD and "for" in given and "force" not in given:
         raise UsageError("--for is only valid with -d, or with -a --force")
     return Call(
@@ -127,6 +130,7 @@ def parse(arguments: Sequence[str]) -> Call:
         form="form" in given,
         nagios="nagios" in given,
         without=tuple(given.get("without", ())),
+        matrix="peers" in given,
         peer_as=tuple(given.get("peer_as", ())),
         peers=tuple(given.get("peer", ())),
         vrf=given.get("vrf"),

@@ -107,6 +107,7 @@ OPTIONS = (
     Option("--offline", ("check",), "do not query DNS, IPVS or peers"),
     Option("--form", ("check",), "check only that the file is valid"),
     Option("--nagios", ("check",), "one line for monitoring, and exit status 0 to 3"),
+    Option("--peers", ("plan",), "which peer is to have which VIP, and with which AS_PATH"),
     Option(
         "--without",
         ("plan",),

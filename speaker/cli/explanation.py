@@ -56,6 +56,8 @@ def _told(route: Explanation) -> Iterator[tuple[str, str]]:
         yield printable(each.about)[: _LABEL - 2], each.text
     if not route.sentences:  # a watchdog that was started before it had any
         yield from _without_sentences(route)
+    for name, what in route.gets.items():
+        yield "peers", f"{name} is to get {what or 'nothing'}"
     for text in route.trouble:
         yield "TROUBLE", text
     for entry in route.history:

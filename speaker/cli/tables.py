@@ -115,7 +115,8 @@ def _peer_json(peer: PeerStatus) -> dict[str, object]:
 
 def _route_json(route: PrefixStatus) -> dict[str, object]:
     whole = route.to_json() | {"reason": route.full_reason}
-    return {key: whole[key] for key in _JSON_ROUTE_KEYS}
+    gets = ("gets",) if route.gets else ()
+    return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *gets)}
 
 
 def history_table(answer: Sequence[HistoryEntry]) -> str:

@@ -10,6 +10,7 @@ from policy.topology import DataCentre, Topology
 from speaker.config import build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_health import HealthBuilder
+from speaker.config.build_peers import PeersBuilder
 from speaker.config.build_ranks import Ranks
 from speaker.config.build_vip import VipBuilder
 from speaker.config.fault import Faults
@@ -61,6 +62,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
         name.lower(): health.settings(("vip", name), vip) for name, vip in document.vip.items()
     }
     ranks.check_site(of_site)
+    peers = PeersBuilder(form, faults).peers((*filter(None, vips), *aggregates))
     health.check_base()
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
@@ -68,7 +70,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     if faults:
         raise FaultsError((*faults,))
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
-    topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates)
+    topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
     return Config(topology, _settings(document, topology, looked_at, read, outlets))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.order import Order
-from speaker.config import render_tables
+from speaker.config import render_peers, render_tables
 from speaker.config.build import FaultsError, build
 from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.schema import Document
@@ -119,6 +119,8 @@ def render(
     for each in topology.aggregates:
         keys = render_tables.aggregate(each, ranks, order, [dc.name for dc in topology.dcs])
         text.table(["aggregate", each.name], keys, comments.aggregates.get(each.name, ""))
+    for rule in topology.peers.rules:
+        text.table(*render_peers.rule(rule))
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
     text.table(["metrics"], render_tables.metrics(settings))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from policy.health import Need
 from policy.order import Order
@@ -18,28 +18,15 @@ from policy.route import (
     Origin,
 )
 from speaker import units
+from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
+from speaker.config.table import STRICT
+from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.units import Endpoint, IpAddress
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
 DEFAULT_READ_MODE = 0o660
-
-T = TypeVar("T")
-
-
-def _by(parse: Callable[[str], T]) -> BeforeValidator:
-    """Parse a string by one of our parsers, whose errors are ValueErrors as pydantic wants them."""
-
-    def validate(value: object) -> T:
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - pydantic collects these
-        return parse(value)
-
-    return BeforeValidator(validate)
 
 
 def _as_table(value: object) -> object:
@@ -100,7 +87,7 @@ def _refuse(message: str) -> NoReturn:
 class Table(BaseModel):
     """A table: unknown keys are refused, and types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    model_config = STRICT
 
 
 class NextHopTable(Table):
@@ -291,6 +278,8 @@ class Document(Table):
     health: HealthTable = HealthTable()
     vip: dict[str, VipTable] = {}
     aggregate: dict[str, AggregateTable] = {}
+    peer: dict[str, PeerTable] = {}
+    peer_group: dict[Annotated[str, AfterValidator(units.word)], PeerGroupTable] = {}
     backend: BackendsTable = BackendsTable()
     metrics: MetricsTable = MetricsTable()
     events: EventsTable = EventsTable()

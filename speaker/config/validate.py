@@ -76,6 +76,9 @@ def _replace(document: dict[str, Any], path: KeyPath) -> KeyPath:
         case ("profile" | "aggregate" as key, name, *_):
             document[key].pop(name, None)
             return path[:2]
+        case ("peer" | "peer_group" as kind, name, *_):
+            document[kind].pop(name, None)
+            return path[:2]
         case ("vip", name, "addresses"):
             document["vip"][name]["addresses"] = [_ADDRESS]
             return path

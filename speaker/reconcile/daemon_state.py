@@ -66,6 +66,11 @@ class DaemonState:
         """Tell whether what `confirmed` has of a prefix was read after its last change."""
         return prefix in self.confirmed and prefix not in self._unread
 
+    def foreseen(self, prefix: Prefix) -> Route | None:
+        """Return with which route a prefix that was changed will be announced, None for not at all."""
+        change = self._unread.get(prefix)
+        return change.route if isinstance(change, Announce) else None
+
     @property
     def announced(self) -> AbstractSet[Prefix]:
         """The prefixes that are announced in whatever form, as far as we know.

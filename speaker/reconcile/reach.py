@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from policy.route import Override, Route
     from speaker.api import PrefixStatus
     from speaker.backends.base import Peer, SentTo
 
 NO_SESSION = "no session is up"
+NONE_FOR_IT = "no session is up that is to get it"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Who was sent a prefix. `sent` has the sessions that have its family, None where nothing is known.
 
-    `up` are those of them that are up, and `in_doubt` those of which that is not known.
+    `up` are those of them that are up, and `in_doubt` those of which that is not known: none of those
+    that are not to get it, which are `kept_from`.
     """
 
     sent: dict[str, bool | None] | None
     up: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
+    kept_from: tuple[str, ...] = ()
 
     @property
     def announced(self) -> bool | None:
@@ -38,7 +42,7 @@ class Reach:
 
     @property
     def complete(self) -> bool:
-        """Whether every session that is up was sent it, and one is."""
+        """Whether every session that is up was sent it, and one is; and none that is not to get it."""
         return self.sent is not None and bool(self.up) and not self.lack
 
     @property
@@ -46,8 +50,10 @@ class Reach:
         """Who lacks it that should have it, in words; nothing where none does, or nothing is known."""
         if self.sent is None:
             return ""
-        if not self.up and not self.in_doubt:
-            return NO_SESSION
+        leaks = [name for name in self.kept_from if self.sent[name]]
+        unsure = [name for name in self.kept_from if self.sent[name] is None]
+        if not self.up and not self.in_doubt and not leaks and not unsure:
+            return NONE_FOR_IT if self.kept_from else NO_SESSION
         lacking = [name for name in self.up if self.sent[name] is False]
         unknown = [name for name in self.up if self.sent[name] is None]
         return "; ".join(
@@ -56,6 +62,8 @@ class Reach:
                 ("not sent to", lacking),
                 ("not known whether it was sent to", unknown),
                 ("not known whether this session is up:", self.in_doubt),
+                ("not to be sent to, and sent to", leaks),
+                ("not known whether a withdrawal was sent to", unsure),
             )
             if names
         )
@@ -84,38 +92,57 @@ class Reaches:
     """
 
     def __init__(self, peers: Iterable[Peer]) -> None:
+        peers = [*peers]
         self._up = {peer.name: peer.up for peer in peers}
-        self._known: dict[int, tuple[SentTo, Reach]] = {}
-        self._foreseen: dict[tuple[tuple[str, ...], bool], Reach] = {}
+        self._named = {peer.name: peer.address for peer in peers}
+        self._known: dict[tuple[int, int], tuple[object, Reach]] = {}
+        self._foreseen: dict[tuple[tuple[str, ...], bool, int], tuple[object, Reach]] = {}
 
-    def of(self, sent: SentTo | None) -> Reach:
-        """Return who was sent a prefix. Those with the same mapping share the answer."""
+    def of(self, sent: SentTo | None, wanted: Route | None = None) -> Reach:
+        """Return who was sent a prefix. Those with the same mapping share the answer.
+
+        Args:
+            sent: what was read.
+            wanted: what is to be announced of it, which may not be for all.
+        """
         if sent is None:
             return Reach(None)
-        # The mapping is kept, so that no other has its id meanwhile.
-        _, reach = self._known.get(id(sent), (None, None))
+        overrides = () if wanted is None else wanted.overrides
+        # The mappings are kept, so that no others have their ids meanwhile.
+        key = id(sent), id(overrides)
+        _, reach = self._known.get(key, (None, None))
         if reach is None:
-            reach = self._over_sessions(sent)
-            self._known[id(sent)] = (sent, reach)
+            reach = self._over_sessions(sent, overrides)
+            self._known[key] = ((sent, overrides), reach)
         return reach
 
-    def _over_sessions(self, sent: SentTo) -> Reach:
+    def _over_sessions(self, sent: SentTo, overrides: Sequence[Override]) -> Reach:
+        nothing = {str(address) for address, what in overrides if what is None}
         states = {name: self._up.get(name) for name in sent}
+        kept = [name for name in sent if self._named.get(name) in nothing] if nothing else []
         return Reach(
             {name: states[name] and value for name, value in sent.items()},
-            tuple(name for name, up in states.items() if up),
-            tuple(name for name, up in states.items() if up is None),
+            tuple(name for name, up in states.items() if up and name not in kept),
+            tuple(name for name, up in states.items() if up is None and name not in kept),
+            tuple(kept),
         )
 
-    def once(self, sent: SentTo | None, *, announced: bool) -> Reach:
-        """Return who would have been sent a prefix, once it was announced or withdrawn."""
+    def once(self, sent: SentTo | None, wanted: Route | None) -> Reach:
+        """Return who would have been sent a prefix, once this was announced; None for withdrawn."""
         if sent is None:
             return Reach(None)
-        names = tuple(sent)
-        if (names, announced) not in self._foreseen:
-            values = {name: announced and self._up.get(name) for name in names}
-            self._foreseen[names, announced] = self._over_sessions(values)
-        return self._foreseen[names, announced]
+        overrides = () if wanted is None else wanted.overrides
+        key = tuple(sent), wanted is not None, id(overrides)
+        if key not in self._foreseen:
+            nothing = {str(address) for address, what in overrides if what is None}
+            values = {
+                name: wanted is not None
+                and self._named.get(name) not in nothing
+                and self._up.get(name)
+                for name in sent
+            }
+            self._foreseen[key] = overrides, self._over_sessions(values, overrides)
+        return self._foreseen[key][1]
 
 
 def down(peers: Sequence[Peer]) -> str:

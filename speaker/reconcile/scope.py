@@ -62,7 +62,8 @@ def scope(
     )
     if before is None:
         return Scope(config, own, unchecked, aggregates=aggregates)
-    same_dc = before.config.settings.dc == config.settings.dc
+    same_peers = before.config.topology.peers == config.topology.peers
+    same_dc = same_peers and before.config.settings.dc == config.settings.dc
     vips = {vip.name: vip for vip in before.config.topology.everything}
     everything = config.topology.everything
     same = {vip.name for vip in everything if same_dc and vips.get(vip.name) == vip}
@@ -88,7 +89,7 @@ def scope(
     )
     old, new = before.config.settings, config.settings
     driven_alike = same_dc and (old.exabgp, old.quagga) == (new.exabgp, new.quagga)
-    if new.backend == "quagga":  # its driver keeps the VIPs' profiles, too
+    if new.backend == "quagga" or config.topology.peers:  # the driver keeps what VIPs get, too
         driven_alike = driven_alike and len(same) == len(everything)
     return Scope(config, own, unchecked, observed_alike, driven_alike, aggregates)
 

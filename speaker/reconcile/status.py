@@ -20,6 +20,7 @@ from speaker.api import (
 )
 from speaker.reconcile import reach
 from speaker.reconcile.explain import sentences
+from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.stand_in import stand_in
 
@@ -62,7 +63,7 @@ class Snapshot:
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
-        self._reaches = Reaches(self._peers)
+        self._reaches, self._gets = Reaches(self._peers), Gets(self._peers)
         old = reconciler.pulse.old(reconciler.config.settings.interval)
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
         self._file = reconciler.file.verdict
@@ -162,8 +163,9 @@ class Snapshot:
         assessment, assignment = self._assessment, self._assignments[prefix]
         known = prefix in self._confirmed and prefix not in self._changed
         seen = self._confirmed.get(prefix)
-        reached = self._reaches.of(self._sent.get(prefix) if known else None)
         decision = assessment.decisions.get(prefix) if assessment else None
+        wanted = decision.route if decision else None
+        reached = self._reaches.of(self._sent.get(prefix) if known else None, wanted)
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
         route = seen if isinstance(seen, Route) else assignment.route
@@ -178,7 +180,6 @@ class Snapshot:
             reasons.append("operators' intents are unknown")
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
-        wanted = decision and decision.route
         held = bool(decision) and known and seen == wanted
         done = reached.complete if wanted else reached.announced is False
         return PrefixStatus(
@@ -196,6 +197,7 @@ class Snapshot:
             failure="" if failure is None else failure.reason,
             wanted=None if decision is None else decision.route is not None,
             held=held,
+            gets=self._gets.of(assignment.route),
             as_wanted=held and done and self._are_known and not self._old,
             **stand_in(
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
@@ -232,9 +234,7 @@ def announced(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> dict[str, b
     view, reaches = reconciler.view, Reaches(reconciler.backend.peers())
     changed = view.changed
     return {
-        str(prefix): reaches.once(
-            view.sent.get(prefix), announced=view.believed[prefix] is not None
-        ).announced
+        str(prefix): reaches.once(view.sent.get(prefix), view.foreseen(prefix)).announced
         if prefix in changed and prefix in view.believed
         else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
         for prefix in prefixes
@@ -248,7 +248,7 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
     found = []
     for prefix, decision in reconciler.preview(intents).items():
         wanted = decision.route is not None
-        reached = reaches.once(reconciler.view.sent.get(prefix), announced=wanted)
+        reached = reaches.once(reconciler.view.sent.get(prefix), decision.route)
         found.append(
             replace(
                 shown[str(prefix)],

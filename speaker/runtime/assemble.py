@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from policy.wanted import WantedRoutes
 from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
@@ -134,7 +135,9 @@ def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:
 
 def configure_exabgp(backend: ExabgpBackend, config: Config) -> None:
     """Give the driver of ExaBGP its part of a configuration."""
-    backend.configure(config.settings.dc.asn, config.settings.exabgp)
+    dc, topology = config.settings.dc, config.topology
+    wanted = WantedRoutes(topology, dc) if topology.peers else None
+    backend.configure(dc.asn, config.settings.exabgp, wanted)
 
 
 def profiles(topology: Topology) -> list[Profile]:

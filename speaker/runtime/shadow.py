@@ -172,12 +172,12 @@ def _found(seen: Route | Drift | None) -> str:
         case Drift(found):
             return f"has it otherwise: {found}"
         case _:
-            return f"announces {seen.attributes}"
+            return f"announces {seen.described}"
 
 
 def _wanted(change: Change) -> str:
     if isinstance(change, Announce):
-        return f"would announce {change.route.attributes}"
+        return f"would announce {change.route.described}"
     return "would delete the route"
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from policy.route import MAX_PREPENDS
 from policy.topology import Profile, Topology
 from speaker import config
 from speaker.config.render import Comments, plain, render
@@ -22,6 +23,7 @@ from speaker.config.toml_text import TomlText
 from speaker.errors import SpeakerError
 from speaker.units import duration, duration_text, share, share_text
 from tests.support.strategies import policy as made
+from tests.support.strategies.peers import site_peers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,23 @@ def load(text: str) -> Config:
         return config.load(path, {})
 
 
-@given(made.configs(), st.text(), st.data())
+@st.composite
+def with_peers(draw: st.DrawFn) -> Config:
+    """A configuration, with rules for single neighbours where its backend takes them."""
+    found = draw(made.configs())
+    topology = found.topology
+    if found.settings.backend == "quagga" or any(
+        profile.prepends > MAX_PREPENDS - 2
+        for vip in topology.vips
+        for profile in (*vip.ranks, *(p for a in vip.addresses for p in a.ranks))
+    ):
+        return found
+    names = [vip.name for vip in topology.vips]
+    peers = draw(site_peers([dc.name for dc in topology.dcs], names))
+    return replace(found, topology=replace(topology, peers=peers))
+
+
+@given(with_peers(), st.text(), st.data())
 def test_it_means_the_same(written: Config, said: str, data: st.DataObject) -> None:
     """Configuration -> text -> configuration gives the same, and no comment changes the meaning."""
     topology = written.topology

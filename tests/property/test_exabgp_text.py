@@ -18,14 +18,13 @@ from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.announced import ListedRoutes
 from speaker.backends.exabgp.api_text import (
-    PREFIXES_PER_LINE,
     as_ebgp,
     next_hop_for,
     parse_listing,
-    render,
     sent,
     unreachable,
 )
+from speaker.backends.exabgp.lines import PREFIXES_PER_LINE, render
 from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Shutdown
 from speaker.backends.exabgp.neighbors import (
     ConfiguredNeighbors,

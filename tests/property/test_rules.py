@@ -17,7 +17,8 @@ from policy.health import Observation
 from policy.intent import Mode
 from policy.plan import Announce
 from policy.route import MAX_PREPENDS, Asn, Route
-from speaker.backends.exabgp.api_text import as_ebgp, parse_listing, render
+from speaker.backends.exabgp.api_text import as_ebgp, parse_listing
+from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.config.settings import NextHop, QuaggaSettings

@@ -22,7 +22,7 @@ from speaker.api import DaemonStatus, PeerStatus, PrefixStatus, Status
 from speaker.cli import arguments as command_line
 from speaker.cli.tables import status_table
 from speaker.config import ConfigError
-from speaker.config.schema import Document, HealthTable, Table
+from speaker.config.schema import Document, HealthTable
 from speaker.migration import options as importing
 from tests.support.lab.exabgp import FLAVOURS, Flavour, executable
 
@@ -96,9 +96,8 @@ def test_a_broken_copy_of_vip_toml_is_refused(
 
 def keys(table: type[BaseModel] = Document) -> Iterator[str]:
     for name, field in table.model_fields.items():
-        inner = [t for t in tables(field.annotation) if issubclass(t, Table)]
-        yield name
-        for each in inner:
+        yield field.alias or name
+        for each in tables(field.annotation):
             yield from keys(each)
 
 

@@ -298,7 +298,7 @@ OPTIONS = {
     "status": {"--json", "--dns"},
     "explain": {"--dns", "--json"},
     "history": {"--dns", "--json", "--since", "--follow"},
-    "plan": {"--json", "--without"},
+    "plan": {"--json", "--peers", "--without"},
     "check": {"--json", "--offline", "--form", "--nagios"},
     "reload": set[str](),
     "compare": {"--json", "--frr", "--quagga", "--peer", "--peer-as", "--vrf"},

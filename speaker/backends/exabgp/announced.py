@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy.differing import differing
 from policy.plan import Drift
 from policy.route import Route
-from speaker.backends.exabgp.api_text import as_ebgp, next_hop_for
+from speaker.backends.exabgp.api_text import as_ebgp, fits, next_hop_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from policy.route import Asn, Attributes, Prefix
+    from policy.wanted import WantedRoutes
     from speaker.backends.exabgp.api_text import Sent
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors, Ends
     from speaker.config.settings import NextHop
@@ -38,6 +39,7 @@ class Basis(NamedTuple):
     ours: tuple[ConfiguredNeighbor, ...]
     hops: NextHop
     asn: Asn
+    wanted: WantedRoutes | None
 
 
 class ListedRoutes:
@@ -50,6 +52,7 @@ class ListedRoutes:
         hops: the next hops that ours are to be sent.
         asn: the AS number by which routes are told, as eBGP peers of it see them.
         last: the one before: only what is listed otherwise is looked at again.
+        wanted: what single neighbours ought to be sent; None where all get the same.
     """
 
     def __init__(
@@ -60,9 +63,10 @@ class ListedRoutes:
         hops: NextHop,
         asn: Asn,
         last: ListedRoutes | None = None,
+        wanted: WantedRoutes | None = None,
     ) -> None:
         self._neighbors = neighbors
-        self._basis = Basis(frozenset(prefixes), neighbors.all, neighbors.ours, hops, asn)
+        self._basis = Basis(frozenset(prefixes), neighbors.all, neighbors.ours, hops, asn, wanted)
         self._ribs: dict[ConfiguredNeighbor, Mapping[Prefix, Sent | str]] = {}
         for ends, rib in ribs.items():
             if (neighbor := neighbors.of(ends)) is not None:
@@ -107,11 +111,19 @@ class ListedRoutes:
         found = [(neighbor, rib.get(prefix)) for neighbor, rib in self._concerned[prefix.version]]
         if all(what is None for _, what in found):
             return None
+        wanted = None if self._basis.wanted is None else self._basis.wanted.of(prefix)
+        if wanted is not None and wanted.overrides:
+            if all(fits(what, wanted.to(n.address), n, hop) for n, what in found):
+                return wanted
+            return self._otherwise(found)
         first, *others = (
             None if what is None else self._as_ebgp(what, neighbor, hop) for neighbor, what in found
         )
         if first is not None and all(other == first for other in others):
             return Route(prefix, first)
+        return self._otherwise(found)
+
+    def _otherwise(self, found: Sequence[tuple[ConfiguredNeighbor, Sent | str | None]]) -> Drift:
         return Drift(
             "; ".join(
                 f"neighbor {self._neighbors.name(neighbor)} has {what or 'nothing'}"
@@ -131,3 +143,15 @@ class ListedRoutes:
     def held(self) -> Mapping[ConfiguredNeighbor, Collection[Prefix]]:
         """Return of which prefixes each of our neighbours is to have a route."""
         return {n: self._listed.get(n, frozenset()) for n in self._neighbors.ours}
+
+    def kept_from(self) -> Mapping[ConfiguredNeighbor, Collection[Prefix]]:
+        """Return of each neighbour which prefixes it is not to get while others have them."""
+        found: dict[ConfiguredNeighbor, list[Prefix]] = {}
+        if self._basis.wanted is None:
+            return found
+        for prefix, seen in self._seen.items():
+            if isinstance(seen, Route) and seen.overrides:
+                for neighbor, _ in self._concerned[prefix.version]:
+                    if seen.to(neighbor.address) is None:
+                        found.setdefault(neighbor, []).append(prefix)
+        return found

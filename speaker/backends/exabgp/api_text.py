@@ -1,7 +1,6 @@
-"""ExaBGP's API as text: lines of routes to render, its Adj-RIB-Out to parse. No I/O.
+"""ExaBGP's API as text: attributes to render, its Adj-RIB-Out to parse. No I/O.
 
-Both dialects: 4.2 and 5.0. Lines are made of parsed values only, because ExaBGP finds its
-commands by substring: a stray `shutdown` anywhere in a line would stop it.
+Both dialects: 4.2 and 5.0.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce
 from policy.route import (
     Asn,
     AsPath,
@@ -28,14 +26,11 @@ from speaker.backends.base import BackendError
 from speaker.backends.exabgp.neighbors import Ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from policy.plan import Change
-    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
+    from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.config.settings import NextHop
     from speaker.units import IpAddress
-
-PREFIXES_PER_LINE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +44,17 @@ class Sent:
         return f"next-hop {self.next_hop or 'self'} {self.attributes}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiLine:
-    """A command and the changes that it asks for."""
-
-    command: str
-    changes: tuple[Change, ...]
-
-    @property
-    def text(self) -> str:
-        """The line as ExaBGP reads it."""
-        return f"{self.command} nlri {' '.join(str(change.prefix) for change in self.changes)}"
-
-    def halves(self) -> tuple[ApiLine, ApiLine]:
-        """Return two lines that ask for the same."""
-        middle = len(self.changes) // 2
-        return ApiLine(self.command, self.changes[:middle]), ApiLine(
-            self.command, self.changes[middle:]
-        )
-
-
 def sent(attributes: Attributes, neighbor: ConfiguredNeighbor, next_hop: IpAddress | None) -> Sent:
     """Return what one neighbour gets of a route: its own local AS, and on iBGP none but the prepends.
 
-    That is what Quagga sends (RFC 4271 §5.1.2).
+    That is what Quagga sends (RFC 4271 §5.1.2). LOCAL_PREF is for iBGP alone (§5.1.5).
     """
     copies = len(attributes.as_path) - (neighbor.local_as == neighbor.peer_as)
     path = AsPath((neighbor.local_as,) * copies)
     if path != attributes.as_path:
         attributes = replace(attributes, as_path=path)
+    if attributes.local_preference is not None and neighbor.local_as != neighbor.peer_as:
+        attributes = replace(attributes, local_preference=None)
     return Sent(attributes, next_hop)
 
 
@@ -112,53 +89,13 @@ def render_sent(what: Sent) -> str:
     words.append(f"origin {attributes.origin}")
     if attributes.med is not None:
         words.append(f"med {attributes.med}")
+    if attributes.local_preference is not None:
+        words.append(f"local-preference {attributes.local_preference}")
     if attributes.communities:
         words.append(f"community [ {' '.join(map(str, attributes.communities))} ]")
     if attributes.large_communities:
         words.append(f"large-community [ {' '.join(map(str, attributes.large_communities))} ]")
     return " ".join(words)
-
-
-def render(
-    changes: Iterable[Change], neighbors: ConfiguredNeighbors, hops: NextHop
-) -> Iterator[ApiLine]:
-    """Render changes as lines of one family and one set of attributes, withdrawals first.
-
-    A line goes to all neighbours that get the same of it. What goes to none has no line.
-    """
-    withdraw: dict[int, list[Change]] = defaultdict(list)
-    announce: dict[tuple[int, Attributes], list[Change]] = defaultdict(list)
-    for change in changes:
-        if isinstance(change, Announce):
-            announce[change.prefix.version, change.route.attributes].append(change)
-        else:
-            withdraw[change.prefix.version].append(change)
-    for version, group in withdraw.items():
-        if concerned := neighbors.of_family(version):
-            yield from withdrawals(version, group, neighbors.select(concerned))
-    for (version, attributes), group in announce.items():
-        hop = next_hop_for(hops, version)
-        given: dict[str, list[ConfiguredNeighbor]] = defaultdict(list)
-        for neighbor in neighbors.of_family(version):
-            if not unreachable(neighbor, version, hop):
-                given[render_sent(sent(attributes, neighbor, hop))].append(neighbor)
-        for text, those in given.items():
-            yield from _lines(f"{neighbors.select(those)} announce attributes {text}", group)
-
-
-def withdrawals(version: int, changes: Sequence[Change], selector: str) -> Iterator[ApiLine]:
-    """Render withdrawals of one family as lines to the neighbours of a selector."""
-    return _lines(f"{selector} withdraw attributes next-hop {_NO_HOP[version]}", changes)
-
-
-# No next hop is sent with a withdrawal, but without one in the line ExaBGP 4.2 sends an IPv4
-# withdrawal in a form for which the peer resets the session.
-_NO_HOP = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - nothing listens there
-
-
-def _lines(command: str, changes: Sequence[Change]) -> Iterator[ApiLine]:
-    for start in range(0, len(changes), PREFIXES_PER_LINE):
-        yield ApiLine(command.lstrip(), tuple(changes[start : start + PREFIXES_PER_LINE]))
 
 
 _RIB = re.compile(
@@ -169,7 +106,7 @@ _BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9a-z: -]*?) ?[\]\)]|(?P<{0}1>[0-9a-z:-]+))"
 _REST = re.compile(
     r" next-hop (?P<hop>\S+)(?: origin (?P<origin>\w+))?"
     rf"(?: as-path {_BRACKETED.format('path')})?"
-    r"(?: local-preference \d+)?(?: med (?P<med>\d+))?(?: local-preference \d+)?"
+    r"(?: med (?P<med>\d+))?(?: local-preference (?P<preference>\d+))?"
     rf"(?: community {_BRACKETED.format('community')})?"
     rf"(?: large-community {_BRACKETED.format('large')})?"
 )
@@ -262,6 +199,7 @@ def _parse_sent(text: str) -> Sent | str:
                     for word in _words(match, "community")
                 ),
                 tuple(map(LargeCommunity.parse, _words(match, "large"))),
+                None if match["preference"] is None else int(match["preference"]),
             ),
             hop,
         )
@@ -289,3 +227,18 @@ def as_ebgp(
     if what.next_hop not in hops or not copies or set(path) - {neighbor.local_as}:
         return None
     return replace(what.attributes, as_path=AsPath((asn,) * copies))
+
+
+def fits(
+    what: Sent | str | None,
+    attributes: Attributes | None,
+    neighbor: ConfiguredNeighbor,
+    hop: IpAddress | None,
+) -> bool:
+    """Tell whether a neighbour was sent just what it is to get, None for nothing."""
+    if what is None or attributes is None:
+        return what is None and attributes is None
+    if isinstance(what, str):
+        return False
+    hops = {hop} if hop is not None else {None, neighbor.local_address}
+    return what.next_hop in hops and what.attributes == sent(attributes, neighbor, hop).attributes

@@ -7,21 +7,20 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce, Withdraw
+from policy.plan import Announce
 from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp.announced import ListedRoutes
-from speaker.backends.exabgp.api_text import (
-    parse_listing,
-    render,
-)
+from speaker.backends.exabgp.api_text import parse_listing
+from speaker.backends.exabgp.doubts import doubtful
+from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, parse_neighbors, parse_sessions
-from speaker.backends.exabgp.obstacles import no_hop, nobody, trouble
+from speaker.backends.exabgp.obstacles import impossible, trouble
 from speaker.backends.exabgp.pipe import Pipe
 from speaker.backends.exabgp.requests import Requests
 from speaker.backends.exabgp.sent import WhoWasSent
 from speaker.backends.exabgp.sessions import Sessions
-from speaker.backends.exabgp.staleness import CALM, SETTLE, Demand, Event, Staleness
+from speaker.backends.exabgp.staleness import CALM, SETTLE, Event, Staleness
 from speaker.backends.exabgp.strays import withdraw_strays
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Asn, Prefix
+    from policy.wanted import WantedRoutes
     from speaker.backends.base import Daemon, SentTo
     from speaker.backends.exabgp.api_text import Listing
     from speaker.backends.exabgp.feed import SentUpdate
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
-    from speaker.backends.exabgp.staleness import Attempt
     from speaker.config.settings import ExabgpSettings
 
 log = logging.getLogger(__name__)
@@ -85,16 +84,26 @@ class ExabgpBackend:
         self._told = Told()
         self._news = asyncio.Event()
         self._stale = Staleness(settle, calm)
+        self._wanted: WantedRoutes | None = None
 
     @property
     def gone(self) -> asyncio.Event:
         """Set when ExaBGP has gone away."""
         return self._pipe.gone
 
-    def configure(self, asn: Asn, settings: ExabgpSettings) -> None:
-        """Take the data centre's ASN, the next hops, and which neighbours are ours."""
+    def configure(
+        self, asn: Asn, settings: ExabgpSettings, wanted: WantedRoutes | None = None
+    ) -> None:
+        """Take a configuration.
+
+        Args:
+            asn: the data centre's.
+            settings: the next hops, and which neighbours are ours.
+            wanted: what single neighbours get; None where all get the same.
+        """
         self._asn = asn
         self._settings = settings
+        self._wanted = wanted
 
     # --- sessions --------------------------------------------------------------------------
 
@@ -147,18 +156,8 @@ class ExabgpBackend:
                 await self._look_at_neighbors()
             except BackendError as error:
                 return {change.prefix: str(error) for change in changes}
-        impossible = {
-            (kind, version): nobody(self._neighbors, version)
-            or (kind is Announce and no_hop(self._neighbors, version, self._settings.next_hop))
-            for kind in (Announce, Withdraw)
-            for version in (4, 6)
-        }
-        failures = {
-            change.prefix: reason
-            for change in changes
-            if (reason := impossible[type(change), change.prefix.version])
-        }
         hops = self._settings.next_hop
+        failures = impossible(changes, self._neighbors, hops)
         try:
             failures |= await self._requests.ask_for(
                 changes, lambda group: render(group, self._neighbors, hops)
@@ -191,9 +190,8 @@ class ExabgpBackend:
             flushed = (await self._pipe.ask("flush adj-rib out")).ok
         announced = await self._list(prefixes)
         routes, held = announced.routes(), announced.held()
-        absent = {prefix for prefix, seen in routes.items() if seen is None}
         self._stale.end(attempt, now, flushed=flushed)
-        doubtful = self._doubtful(attempt, absent, flushed=flushed)
+        doubted = doubtful(announced, attempt, self._stale, self._told, self._up, flushed=flushed)
         is_settling = self._stale.is_settling(now)
         if attempt.is_calm and not is_settling:
             self._send_again_what_is_missing(held)
@@ -202,13 +200,13 @@ class ExabgpBackend:
             and not is_settling
             and attempt.is_calm
             and not self._stale.is_mixed()
-            and not doubtful
+            and not doubted
         )
         sent = self._sent(routes, held)
         return Reading(
             routes,
-            doubtful,
-            trouble(self._daemon, self._neighbors, self._strays),
+            doubted,
+            trouble(self._daemon, self._neighbors, self._strays, self._missing()),
             converged=converged,
             sent=sent,
         )
@@ -219,23 +217,16 @@ class ExabgpBackend:
         listing = parse_listing(lines, self._listing)
         hops, asn = self._settings.next_hop, self._asn
         announced = ListedRoutes(
-            prefixes, listing.ribs, self._neighbors, hops, asn, self._announced
+            prefixes, listing.ribs, self._neighbors, hops, asn, self._announced, self._wanted
         )
         self._listing, self._announced = listing, announced
         self._strays = announced.strays
         return announced
 
-    def _doubtful(
-        self, attempt: Attempt, absent: Collection[Prefix], *, flushed: bool
-    ) -> Collection[Prefix]:
-        """Return what a peer may have although it is absent: by what was demanded, and what was told."""
-        doubtful = {prefix for prefix in absent if flushed and prefix in attempt.mixed}
-        if Demand.WITHDRAW_ABSENT in attempt.demands:
-            return doubtful | self._told.unproven(absent, self._up)
-        if attempt.is_calm:
-            phantoms, unknown = self._told.doubts(absent, self._up)
-            doubtful |= phantoms | self._stale.newly_unknown(unknown)
-        return doubtful
+    def _missing(self) -> Sequence[str]:
+        """Return the rules of vip.toml for neighbours that ExaBGP lacks, in words."""
+        ours = (neighbor.address for neighbor in self._neighbors.ours)
+        return () if self._wanted is None else self._wanted.missing(ours)
 
     async def _look_at_neighbors(self) -> None:
         lines = await self._pipe.ask_lines("show neighbor configuration")
@@ -279,9 +270,10 @@ class ExabgpBackend:
 
     async def _until_sent(self, prefix: Prefix) -> None:
         change = self._stale.change_of(prefix)
-        wanted, text = isinstance(change, Announce), str(prefix)
+        text = str(prefix)
         for neighbor in self._neighbors.of_family(prefix.version) if change is not None else ():
             told = self._told.of(neighbor)
+            wanted = isinstance(change, Announce) and change.route.to(neighbor.address) is not None
             while told is not None and self._up.get(neighbor) and told.has(text) is not wanted:
                 self._news.clear()
                 await self._news.wait()

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.plan import Announce, Withdraw
 from speaker.backends.exabgp.api_text import next_hop_for, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from policy.route import Prefix
+    from policy.plan import Change
+    from policy.route import Prefix, Route
     from speaker.backends.base import Daemon
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
     from speaker.config.settings import NextHop
 
 NOBODY = "no neighbor of ExaBGP has this process"
 LIST_IT = "list it in the neighbor's api { processes [ … ]; }"
+
+
+def impossible(
+    changes: Iterable[Change], neighbors: ConfiguredNeighbors, hops: NextHop
+) -> dict[Prefix, str]:
+    """Return the changes that can't come to be at every neighbour that they are for, and why."""
+    of_kind = {
+        (kind, version): nobody(neighbors, version)
+        or (kind is Announce and no_hop(neighbors, version, hops))
+        for kind in (Announce, Withdraw)
+        for version in (4, 6)
+    }
+    found = {}
+    for change in changes:
+        reason = of_kind[type(change), change.prefix.version]
+        if not reason and isinstance(change, Announce) and change.route.overrides:
+            reason = _kept_from_all(neighbors, change.route)
+        if reason:
+            found[change.prefix] = reason
+    return found
 
 
 def nobody(neighbors: ConfiguredNeighbors, version: int) -> str:
@@ -34,6 +56,14 @@ def no_hop(neighbors: ConfiguredNeighbors, version: int, hops: NextHop) -> str:
     return "; ".join(filter(None, (unreachable(n, version, hop) for n in concerned)))
 
 
+def _kept_from_all(neighbors: ConfiguredNeighbors, route: Route) -> str:
+    """Return why a route goes to no neighbour at all, where vip.toml keeps it from each, or nothing."""
+    concerned = neighbors.of_family(route.prefix.version)
+    if any(route.to(neighbor.address) for neighbor in concerned):
+        return ""
+    return "[peer] and [peer_group] in vip.toml keep it from every neighbor of ExaBGP"
+
+
 def keeps(neighbors: ConfiguredNeighbors, neighbor: ConfiguredNeighbor) -> str:
     """Say that a neighbour keeps a prefix that can't be withdrawn from it."""
     name = neighbors.name(neighbor)
@@ -44,6 +74,7 @@ def trouble(
     daemon: Daemon | None,
     neighbors: ConfiguredNeighbors,
     strays: Mapping[ConfiguredNeighbor, Collection[Prefix]],
+    missing: Collection[str] = (),
 ) -> str:
     """Return what is wrong with ExaBGP and its neighbours, or nothing.
 
@@ -51,11 +82,12 @@ def trouble(
         daemon: which ExaBGP it is, None where that is not known.
         neighbors: its neighbours.
         strays: what neighbours have that do not list this process.
+        missing: the rules for neighbours that it lacks, in words.
     """
     unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
     none = [] if neighbors.ours else [f"{NOBODY}; {LIST_IT}"]
     lost = [_out_of_reach(neighbors, neighbor, prefixes) for neighbor, prefixes in strays.items()]
-    return "; ".join([*unknown, *none, *lost])
+    return "; ".join([*unknown, *none, *lost, *missing])
 
 
 def _out_of_reach(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
-    from speaker.backends.exabgp.api_text import ApiLine
+    from speaker.backends.exabgp.lines import ApiLine
     from speaker.backends.exabgp.pipe import Pipe
 
 REFUSED = "ExaBGP answered error; see ExaBGP's log"

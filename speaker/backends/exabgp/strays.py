@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.plan import Withdraw
-from speaker.backends.exabgp.api_text import withdrawals
+from speaker.backends.exabgp.lines import withdrawals
 from speaker.backends.exabgp.obstacles import keeps
 
 if TYPE_CHECKING:

@@ -77,11 +77,19 @@ class Told:
     # --- where it is not as it should be ------------------------------------------------------
 
     def doubts(
-        self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
+        self,
+        absent: Iterable[Prefix],
+        kept_from: Mapping[ConfiguredNeighbor, Collection[Prefix]],
+        up: Mapping[ConfiguredNeighbor, bool],
     ) -> tuple[set[Prefix], set[Prefix]]:
         """Return the prefixes that ExaBGP does not hold, and that some peer was sent, or may have been.
 
         The latter only by neighbours that are up, and of which it tells.
+
+        Args:
+            absent: what it holds for no neighbour.
+            kept_from: what it holds for others, and not for these neighbours.
+            up: which sessions are up.
         """
         telling = {
             version: [
@@ -98,12 +106,23 @@ class Told:
                 phantoms.add(prefix)
             elif None in found:
                 unknown.add(prefix)
-        return phantoms, unknown
+        for neighbor, prefixes in kept_from.items():
+            if up.get(neighbor) and neighbor in self._telling:
+                has = {prefix: self._telling[neighbor].has(str(prefix)) for prefix in prefixes}
+                phantoms.update(prefix for prefix, was in has.items() if was)
+                unknown.update(prefix for prefix, was in has.items() if was is None)
+        return phantoms, unknown - phantoms
 
     def unproven(
-        self, absent: Iterable[Prefix], up: Mapping[ConfiguredNeighbor, bool]
+        self,
+        absent: Iterable[Prefix],
+        kept_from: Mapping[ConfiguredNeighbor, Collection[Prefix]],
+        up: Mapping[ConfiguredNeighbor, bool],
     ) -> set[Prefix]:
-        """Return the prefixes that ExaBGP does not hold, and that some peer may have been sent."""
+        """Return the prefixes that ExaBGP does not hold, and that some peer may have been sent.
+
+        See `doubts`.
+        """
         nothing = Sendings()
         may_have = {
             version: [
@@ -113,7 +132,15 @@ class Told:
             ]
             for version in (4, 6)
         }
-        return {p for p in absent if any(s.has(str(p)) is not False for s in may_have[p.version])}
+        return {
+            p for p in absent if any(s.has(str(p)) is not False for s in may_have[p.version])
+        } | {
+            prefix
+            for neighbor, prefixes in kept_from.items()
+            if up.get(neighbor) is not False
+            for prefix in prefixes
+            if self._telling.get(neighbor, nothing).has(str(prefix)) is not False
+        }
 
     def missing(
         self,

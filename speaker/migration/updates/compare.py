@@ -160,9 +160,15 @@ def planned(
                 f"next_hop = {{ ipv{prefix.version} = … }} is not in vip.toml"
             )
             continue
-        sent = api_text.sent(route.attributes, session, hop)
-        local_pref = LOCAL_PREF if neighbor.asn == dc.asn else None
-        found[prefix] = Update(sent.attributes, sent.next_hop or Hop.SELF, local_pref)
+        wanted = route.to(neighbor.address)
+        if wanted is None:
+            found[prefix] = "[peer] or [peer_group] in vip.toml keeps it from this neighbor"
+            continue
+        sent = api_text.sent(wanted, session, hop)
+        own = sent.attributes.local_preference
+        local_pref = (LOCAL_PREF if own is None else own) if neighbor.asn == dc.asn else None
+        attributes = replace(sent.attributes, local_preference=None)
+        found[prefix] = Update(attributes, sent.next_hop or Hop.SELF, local_pref)
     return found
 
 

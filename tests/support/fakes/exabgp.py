@@ -50,6 +50,7 @@ class Given:
     med: int | None = None
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
+    local_preference: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Received:
     med: int | None
     communities: frozenset[str]
     large_communities: frozenset[str]
+    local_preference: int | None = None
+    """None on eBGP."""
 
 
 class RefusedLineError(Exception):
@@ -172,7 +175,9 @@ class Session:
 
     def received(self, given: Given) -> Received:
         near = self.neighbor
-        usual = () if near.local_as == near.peer_as else (int(near.local_as),)
+        inside = near.local_as == near.peer_as
+        usual = () if inside else (int(near.local_as),)
+        preference = 100 if given.local_preference is None else given.local_preference
         hop = str(near.local_address) if given.next_hop == "self" else given.next_hop
         return Received(
             usual if given.as_path is None else given.as_path,
@@ -181,6 +186,7 @@ class Session:
             given.med,
             frozenset(given.communities),
             frozenset(given.large_communities),
+            preference if inside else None,
         )
 
 
@@ -367,8 +373,13 @@ class Daemon:
                     given = replace(given, as_path=tuple(map(int, _bracketed(words))))
                 case "origin":
                     given = replace(given, origin=words.popleft())
-                case "med":
-                    given = replace(given, med=int(words.popleft()))
+                case "med" | "local-preference" as name:
+                    number, is_med = int(words.popleft()), name == "med"
+                    given = replace(
+                        given,
+                        med=number if is_med else given.med,
+                        local_preference=given.local_preference if is_med else number,
+                    )
                 case "community":
                     given = replace(given, communities=_bracketed(words))
                 case "large-community":
@@ -404,6 +415,8 @@ class Daemon:
             text += f" as-path ( {path} )" if self.dialect == 5 else f" as-path [ {path} ]"
         if given.med is not None:
             text += f" med {given.med}"
+        if given.local_preference is not None:
+            text += f" local-preference {given.local_preference}"
         named = [_NAMES.get(each, each) for each in given.communities]
         for what, values in (("community", named), ("large-community", given.large_communities)):
             if values:

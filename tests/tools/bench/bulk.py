@@ -11,7 +11,7 @@ from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
-from speaker.backends.exabgp.api_text import render
+from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
 from speaker.config.settings import NextHop
 from tests.support.lab.eventually import eventually

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
-PREFER = "test_prefer"
-SUITES = (RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE)
+PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
+SUITES = (
+    *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
+    *(PEERS, LINES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -617,5 +620,55 @@ FAULTS = (
         "for prefix in dict.fromkeys(owned)",
         "for prefix in dict.fromkeys([*owned, *announced])",
         (PLAN,),
+    ),
+    # --- what single neighbours get ---
+    Fault(
+        "a VIP that one rule keeps back is let through by another",
+        "peers.py",
+        "excepted=self.excepted | other.excepted",
+        "excepted=self.excepted & other.excepted",
+        (PEERS,),
+    ),
+    Fault(
+        "what two rules announce is joined",
+        "peers.py",
+        "frozenset.intersection(*limits)",
+        "frozenset.union(*limits)",
+        (PEERS,),
+    ),
+    Fault(
+        "a group's number beats the neighbour's own",
+        "peers.py",
+        "groups[neighbor.address] = rule.policy.over(known)",
+        "groups[neighbor.address] = known.over(rule.policy)",
+        (PEERS,),
+    ),
+    Fault(
+        "another data centre's rule holds here",
+        "peers.py",
+        'return self.dc in ("", dc)',
+        "return bool(dc) or not self.dc",
+        (PEERS,),
+    ),
+    Fault(
+        "one prepend too many for a neighbour",
+        "peers.py",
+        "path.asns[:1] * (self.prepends or 0)",
+        "path.asns[:1] * (self.prepends or 1)",
+        (PEERS,),
+    ),
+    Fault(
+        "a neighbour that is not to get a route is announced it",
+        "speaker/backends/exabgp/lines.py",
+        "        if attributes is None:\n            excepted.append(neighbor)\n        elif not",
+        "        attributes = attributes or change.route.attributes\n        if not",
+        (LINES,),
+    ),
+    Fault(
+        "a route is not withdrawn from who is not to get it",
+        "speaker/backends/exabgp/lines.py",
+        "        if excepted:\n",
+        "        if not excepted:\n",
+        (LINES,),
     ),
 )

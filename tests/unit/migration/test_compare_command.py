@@ -100,6 +100,25 @@ def test_equal(compare: Compare) -> None:
     }
 
 
+def test_what_single_neighbours_get(compare: Compare) -> None:
+    """[peer] counts: what a neighbour is to get differs, or is nothing, and another LOCAL_PREF is one."""
+    rules = {
+        "203.0.113.1": {"prepends": "+1", "communities": ["64500:80"], "local_preference": 200},
+        "203.0.113.2": {"announce": [], "local_preference": 200},
+    }
+    _, answer = compare(OLD, {**NEW, "peer": rules}, "--json")
+    first, second, third, *inside = sorted(_differences(answer), key=lambda each: each[1])
+    assert {prefix for prefix, _, _ in (first, second, third)} == {
+        "192.0.2.1/32",
+        "192.0.2.2/32",
+        "2001:db8::1/128",
+    }
+    assert all(each[2] == ["as_path", "communities"] for each in (first, second, third))
+    assert [each[1:] for each in inside] == [("203.0.113.2", ["announced"])] * 2
+    _, answer = compare(OLD, {**NEW, "peer": {"203.0.113.2": {"local_preference": 200}}}, "--json")
+    assert [each[1:] for each in _differences(answer)] == [("203.0.113.2", ["local_pref"])] * 2
+
+
 @pytest.mark.parametrize(
     ("profile", "field"),
     [

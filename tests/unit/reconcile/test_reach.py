@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
+from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.api import PrefixStatus
 from speaker.backends.base import Peer, SentTo
-from speaker.reconcile.reach import NO_SESSION, Reach, Reaches, down, sessions
+from speaker.reconcile.reach import NO_SESSION, NONE_FOR_IT, Reach, Reaches, down, sessions
 
 
 def peers(**up: bool | None) -> list[Peer]:
@@ -14,6 +17,7 @@ def peers(**up: bool | None) -> list[Peer]:
 
 
 A, B = "p1", "p2"
+ROUTE = Route(parse_prefix("192.0.2.1"), Attributes(AsPath((Asn(64699),)), 0))
 CASES: list[tuple[dict[str, bool | None], SentTo | None, bool | None, bool, str]] = [
     ({A: True, B: True}, {A: True, B: True}, True, True, ""),
     ({A: True, B: True}, {A: True, B: False}, True, False, "not sent to p2"),
@@ -45,6 +49,45 @@ def test_reach(case: tuple[dict[str, bool | None], SentTo | None, bool | None, b
     assert [reach.announced, reach.complete, reach.lack] == expected
 
 
+def kept_from(*addresses: str) -> Route:
+    """A route that some neighbours are not to get."""
+    return Route(
+        ROUTE.prefix, ROUTE.attributes, tuple((ip_address(text), None) for text in addresses)
+    )
+
+
+NOT_2 = kept_from("203.0.113.2")
+KEPT: list[tuple[dict[str, bool | None], SentTo, bool | None, bool, str]] = [
+    ({A: True, B: True}, {A: True, B: False}, True, True, ""),
+    ({A: True, B: False}, {A: True, B: False}, True, True, ""),
+    ({A: True, B: None}, {A: True, B: None}, True, False, "B is not known"),
+    ({A: True, B: True}, {A: True, B: True}, True, False, "not to be sent to, and sent to p2"),
+    ({A: True, B: True}, {A: False, B: False}, False, False, "not sent to p1"),
+    ({A: False, B: True}, {A: False, B: False}, False, False, NONE_FOR_IT),
+    ({A: False, B: True}, {A: False, B: True}, True, False, "not to be sent to, and sent to p2"),
+]
+
+
+@pytest.mark.parametrize("case", KEPT, ids=str)
+def test_kept_from(case: tuple[dict[str, bool | None], SentTo, bool | None, bool, str]) -> None:
+    """Who is not to get it does not lack it; who has it all the same is named."""
+    up, sent, is_announced, complete, lack = case
+    reach = Reaches(peers(**up)).of(sent, NOT_2)
+    assert [reach.announced, reach.complete] == [is_announced, complete]
+    expected = "not known whether a withdrawal was sent to p2" if "not known" in lack else lack
+    assert reach.lack == expected
+
+
+def test_foreseen_for_some() -> None:
+    """Once announced, those that are up and are to get it would have it."""
+    reaches = Reaches(peers(p1=True, p2=True))
+    found = reaches.once({"p1": False, "p2": False}, NOT_2)
+    assert found.sent == {"p1": True, "p2": False}
+    assert found.complete
+    nobody = reaches.once({"p1": False, "p2": False}, kept_from("203.0.113.1", "203.0.113.2"))
+    assert (nobody.announced, nobody.complete, nobody.lack) == (False, False, NONE_FOR_IT)
+
+
 def test_hold() -> None:
     """Who has what is to be withdrawn is named, and who may have it."""
     reach = Reaches(peers(p1=True, p2=True, p3=None, p4=False)).of(
@@ -66,10 +109,10 @@ def test_foreseen() -> None:
     """Once announced, those that are up would have it; once withdrawn, nobody."""
     reaches = Reaches(peers(p1=True, p2=False))
     sent = {"p1": False, "p2": False}
-    assert reaches.once(sent, announced=True).complete
-    assert reaches.once(sent, announced=False).announced is False
-    assert reaches.once(None, announced=True).announced is None
-    assert reaches.once(None, announced=False).announced is None
+    assert reaches.once(sent, ROUTE).complete
+    assert reaches.once(sent, None).announced is False
+    assert reaches.once(None, ROUTE).announced is None
+    assert reaches.once(None, None).announced is None
 
 
 def test_down() -> None:

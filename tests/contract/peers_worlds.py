@@ -1,0 +1,272 @@
+"""Worlds with several peers, of which each is to get something else: what each of them has decides."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, Protocol
+
+from policy.route import Asn, parse_prefix
+from policy.wanted import WantedRoutes
+from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
+from speaker.config.settings import ExabgpSettings, NextHop
+from tests.contract.exabgp_worlds import Relayed
+from tests.contract.worlds import ASN
+from tests.support.fakes.exabgp import Daemon, Exabgp
+from tests.support.fakes.virtual_time import VirtualLoop
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+
+    from policy.route import IpAddress, Prefix, Route
+    from policy.topology import Topology
+    from speaker.backends.base import Backend
+    from tests.support.fakes.exabgp import Dialect
+    from tests.support.lab.exabgp import Flavour
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """What a peer has of a prefix. `preference` is LOCAL_PREF, None on eBGP."""
+
+    path: str
+    med: int | None
+    communities: frozenset[str]
+    large: frozenset[str]
+    preference: int | None
+
+
+class PeersWorld(Protocol):
+    """A backend under test with a transit, a peering and an iBGP neighbour."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def addresses(self) -> tuple[IpAddress, IpAddress, IpAddress]:
+        """Those of transit, peering and inside."""
+        ...
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any: ...
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        """Give the driver what neighbours get."""
+        ...
+
+    def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
+        """Return what each peer has of ours, by its address."""
+        ...
+
+    def soon(self, check: Callable[[], None]) -> None:
+        """Wait until what is asserted is so."""
+        ...
+
+    def session(self, address: IpAddress, *, up: bool) -> None:
+        """Bring one session up or down."""
+        ...
+
+    def announced_to(self, address: IpAddress) -> Collection[Prefix] | None:
+        """Return what a peer was ever sent, None where this world can't tell."""
+        ...
+
+
+class FakedPeers:
+    """The driver over the fake ExaBGP, in virtual time."""
+
+    addresses: tuple[IpAddress, IpAddress, IpAddress] = (
+        IPv4Address("203.0.113.11"),
+        IPv4Address("203.0.113.12"),
+        IPv6Address("2001:db8:ffff::11"),
+    )
+
+    def __init__(self, dialect: Dialect, *, told: bool) -> None:
+        self._runner = asyncio.Runner(loop_factory=VirtualLoop)
+        self.run(self._begin(dialect, told=told))
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(what)
+
+    async def _begin(self, dialect: Dialect, *, told: bool) -> None:
+        speaker = frozenset({"speaker"})
+        asns = zip(self.addresses, (64500, 64501, int(ASN)), strict=True)
+        self._exabgp = Exabgp(
+            Daemon(
+                [
+                    ConfiguredNeighbor(
+                        address,
+                        IPv4Address("203.0.113.2")
+                        if address.version == 4
+                        else IPv6Address("2001:db8:ffff::2"),
+                        ASN,
+                        Asn(asn),
+                        frozenset({4, 6}),
+                        speaker,
+                        told=speaker if told else frozenset(),
+                    )
+                    for address, asn in asns
+                ],
+                dialect,
+            )
+        )
+        for peer in self._exabgp.daemon.sessions:
+            self._exabgp.daemon.establish(peer)
+        self._driver = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
+        self.backend: Backend = self._driver
+        self._task = asyncio.get_running_loop().create_task(self._driver.run())
+        await asyncio.sleep(0)
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        wanted = WantedRoutes(topology, topology.dc("par1"))
+        hops = NextHop(IPv4Address("203.0.113.2"), IPv6Address("2001:db8:ffff::2"))
+        settings = ExabgpSettings(hops, withdraw_on_exit=False, process=None)
+        self._driver.configure(ASN, settings, wanted)
+        return wanted
+
+    def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
+        self.run(asyncio.sleep(0.01))
+        return {
+            peer: {
+                prefix: Had(
+                    " ".join(map(str, each.as_path)),
+                    each.med,
+                    each.communities,
+                    each.large_communities,
+                    each.local_preference,
+                )
+                for prefix, each in session.table.items()
+            }
+            for peer, session in self._exabgp.daemon.sessions.items()
+        }
+
+    def soon(self, check: Callable[[], None]) -> None:
+        self.run(asyncio.sleep(1))
+        check()
+
+    def session(self, address: IpAddress, *, up: bool) -> None:
+        async def change() -> None:
+            (self._exabgp.up if up else self._exabgp.down)(str(address))
+            await asyncio.sleep(1)
+
+        self.run(change())
+
+    def announced_to(self, address: IpAddress) -> Collection[Prefix]:
+        found: set[Prefix] = set()
+        for command in self._exabgp.commands:
+            selector, _, rest = command.partition("announce attributes ")
+            if rest and (not selector or f"neighbor {address} " in selector):
+                found.update(map(parse_prefix, rest.partition(" nlri ")[2].split()))
+        return found
+
+    def close(self) -> None:
+        self._exabgp.stop()
+        self._runner.close()
+
+
+class LivePeers:
+    """The driver over a real ExaBGP, with BIRD at the end of three sessions."""
+
+    def __init__(self, network: Network, flavour: Flavour) -> None:
+        speaker, peer = network.host("speaker"), network.host("peer")
+        links = [network.link(speaker, peer) for _ in range(3)]
+        self._sessions = [
+            link.session(int(ASN), asn)
+            for link, asn in zip(links, (64500, 64501, int(ASN)), strict=True)
+        ]
+        transit, peering, inside = (ip_address(each.remote) for each in self._sessions)
+        self.addresses = transit, peering, inside
+        far = [each.flipped() for each in self._sessions]
+        self._bird = Bird(peer, far, options=["allow local as 9;"])
+        self._runner = asyncio.Runner()
+        self._relayed = Relayed(self._runner, speaker, self._sessions, flavour, told=True)
+        self._hops = NextHop(None, IPv6Address(links[0].a.ipv6))
+        self._driver = self._relayed.begin(self._hops)
+        self.backend: Backend = self._driver
+        self._bird.wait_for_sessions()
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(what)
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        wanted = WantedRoutes(topology, topology.dc("par1"))
+        settings = ExabgpSettings(self._hops, withdraw_on_exit=False, process=None)
+        self._driver.configure(ASN, settings, wanted)
+        return wanted
+
+    def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
+        return {
+            each.remote: {
+                parse_prefix(prefix): Had(
+                    " ".join(map(str, seen.as_path)),
+                    seen.med,
+                    seen.communities,
+                    seen.large_communities,
+                    int(raw.get("BGP.local_pref", "0")) if each.remote_asn == int(ASN) else None,
+                )
+                for prefix, seen in self._bird.routes(each.local).items()
+                for raw in (self._bird.attributes(each.local).get(prefix, {}),)
+            }
+            for each in self._sessions
+        }
+
+    def soon(self, check: Callable[[], None]) -> None:
+        eventually(check, until=lambda _: True, within=15, what="what each peer is to have")
+
+    def session(self, address: IpAddress, *, up: bool) -> None:
+        (near,) = [each for each in self._sessions if each.remote == str(address)]
+        (self._bird.enable if up else self._bird.disable)(near.local)
+        eventually(
+            lambda: self._bird.sessions()[near.local],
+            until=lambda state: state is up,
+            within=30,
+            what=f"the session {'up' if up else 'down'}",
+        )
+
+    def announced_to(self, address: IpAddress) -> None:
+        del address
+
+    def close(self) -> None:
+        self._relayed.close()
+        self._runner.close()
+
+
+@contextmanager
+def faked(dialect: Dialect, *, told: bool = False) -> Iterator[PeersWorld]:
+    """The fake of a dialect."""
+    world = FakedPeers(dialect, told=told)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@contextmanager
+def live(flavour: Flavour) -> Iterator[PeersWorld]:
+    """The real ExaBGP of a flavour."""
+    require("bird", flavours=(flavour,))
+    with ExitStack() as stack:
+        world = LivePeers(stack.enter_context(Network()), flavour)
+        stack.callback(world.close)
+        yield world
+
+
+WORLDS = {
+    "exabgp-fake-v4": lambda: faked(4),
+    "exabgp-fake-v5": lambda: faked(5),
+    "exabgp-fake-v4-told": lambda: faked(4, told=True),
+    "exabgp-fake-v5-told": lambda: faked(5, told=True),
+    "exabgp-v4": lambda: live("v4"),
+    "exabgp-v5": lambda: live("v5"),
+}
+
+
+def routes(wanted: WantedRoutes, *prefixes: Prefix) -> list[Route]:
+    """Return the routes of prefixes."""
+    found = [wanted.of(prefix) for prefix in prefixes]
+    return [route for route in found if route is not None]
