@@ -20,6 +20,7 @@ html_copy_source = False
 html_show_sphinx = False
 myst_heading_anchors = 4
 nitpicky = True
+man_pages = [("docs/configuration", "vip.toml", "the VIPs of a site", author, 5)]
 
 
 def setup(app: Sphinx) -> None:

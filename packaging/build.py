@@ -25,6 +25,11 @@ PARTS = ("pyproject.toml", "README.md", "LICENSE", "policy", "speaker")
 PYTHONS = ("3.11", "3.13")
 """Those of Debian 12 and 13."""
 PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
+SHELLS = {
+    "bash": "bash-completion/completions",
+    "zsh": "zsh/vendor-completions",
+    "fish": "fish/vendor_completions.d",
+}
 LIB = "usr/lib/vip-speaker"
 PATHS = {
     "/opt/vip-speaker/bin/vip_": "/usr/sbin/vip_",
@@ -107,6 +112,7 @@ def build_package(root: Path, modules: Path, wheel: Path, architecture: str) -> 
     root.mkdir(mode=0o755)
     _environment(root / LIB / "unpacked", f"/{LIB}/{version}", modules)
     _files(root)
+    _pages(root)
     size = sum(path.lstat().st_size for path in root.rglob("*")) // 1024
     values = {"VERSION": version, "ARCHITECTURE": architecture, "SIZE": str(size)}
     (root / "DEBIAN").mkdir()
@@ -169,11 +175,26 @@ def _files(root: Path) -> None:
     older = _for_4_2((root / "usr/lib/systemd/system/exabgp-vip.service").read_text())
     _write(docs / "examples/exabgp-4.2.conf", older)
     _write(docs / "copyright", (SOURCE / "LICENSE").read_text())
-    with gzip.GzipFile(docs / "changelog.gz", "wb", mtime=0) as file:
-        file.write((SOURCE / "CHANGELOG.md").read_bytes())
+    _compressed(docs / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
     (root / "usr/sbin").mkdir()
     for name, _, _ in _programs():
         (root / "usr/sbin" / name).symlink_to(f"../lib/vip-speaker/current/bin/{name}")
+
+
+def _pages(root: Path) -> None:
+    """Put completions and man pages where shells and man look for them."""
+    made, share = root.with_name("pages"), root / "usr/share"
+    run(sys.executable, f"{SOURCE}/packaging/pages.py", f"{made}")
+    for shell, folder in SHELLS.items():
+        shutil.copytree(made / "completion" / shell, share / folder)
+    for page in (made / "man").glob("*.[1-8]"):
+        _compressed(share / f"man/man{page.suffix[1:]}/{page.name}.gz", page.read_bytes())
+
+
+def _compressed(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.GzipFile(path, "wb", mtime=0) as file:
+        file.write(content)
 
 
 def _adapted(path: Path) -> str:

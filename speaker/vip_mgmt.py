@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
+from speaker.cli.commands import NAMES
 from speaker.cli.messages import open_syslog, tell_operator
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.files import vip_toml
 from speaker.terminal import OutputError, tell
 
 if TYPE_CHECKING:
@@ -42,6 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitStatus.NOT_AS_WANTED
 
 
+def _answered_at_once(words: Sequence[str]) -> str | None:
+    """Return what needs neither a watchdog nor more than the names of vip.toml: help, and completion."""
+    if words[:1] == [NAMES]:
+        from speaker.cli.names import names
+
+        return "\n".join(names(words[1:], vip_toml.find(None, os.environ)))
+    return help_on(words)
+
+
 def _run(words: Sequence[str]) -> int:
     if (imported := after_import(words)) is not None:
         from speaker.migration import import_command
@@ -51,7 +62,7 @@ def _run(words: Sequence[str]) -> int:
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
     early = None
     try:
-        if (said := help_on(words)) is not None:
+        if (said := _answered_at_once(words)) is not None:
             tell(said)
             return ExitStatus.DONE
         call = parse(words)

@@ -77,8 +77,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     return ExitStatus.USAGE
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
+def watchdog_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = _Parser(prog=WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
     parser.add_argument(
         "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
@@ -95,6 +95,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=("text", "json"),
         help='form of the lines on stderr; default: node.log of vip.toml, else "text"',
     )
+    return parser
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = watchdog_parser()
     options = parser.parse_args(arguments)
     if options.shadow and options.daemon:
         parser.error("--shadow and --daemon cannot be combined; --shadow keeps running too")

@@ -12,6 +12,8 @@ from speaker.files import vip_toml
 ADD, DELETE = "-a", "-d"
 IMPORT = "import"
 VERSION = "--version"
+NAMES = "--names"
+"""What completion asks with: `vip_mgmt --names vip`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,14 @@ def whole_parser() -> CommandParser:
     group = parser.add_subparsers(title="commands", metavar="COMMAND")
     for name in QUESTIONS:
         command = COMMANDS[name]
-        _fill(group.add_parser(name, help=command.help, description=command.help), command)
+        parser_of_one = group.add_parser(
+            name,
+            help=command.help,
+            description=command.help,
+            prog=f"vip_mgmt {name}",
+            usage=f"%(prog)s [options] {command.words}".rstrip(),
+        )
+        _fill(parser_of_one, command)
     group.add_parser(
         IMPORT,
         help="each data centre's bgpd.conf becomes vip.toml and exabgp.conf: vip_mgmt import --help",

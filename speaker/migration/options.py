@@ -49,7 +49,8 @@ class _Parser(argparse.ArgumentParser):
         raise MigrationError(f"{message}\n{self.format_usage().rstrip()}")
 
 
-def _parser() -> _Parser:
+def import_parser() -> _Parser:
+    """Return the parser of what follows `vip_mgmt import`."""
     parser = _Parser(
         prog="vip_mgmt import",
         description="Generates vip.toml and each data centre's exabgp.conf from bgpd's configuration.",
@@ -126,7 +127,7 @@ def parse(arguments: Sequence[str]) -> Import:
         MigrationError: it makes no sense.
     """
     flags = {f"--{each}": f"--{each}={_ALL}" for each in Dialect}
-    options = _parser().parse_intermixed_args([flags.get(word, word) for word in arguments])
+    options = import_parser().parse_intermixed_args([flags.get(word, word) for word in arguments])
     files: dict[str, Path] = {}
     for word in options.files:
         dc, file = _pair(word, "DC=FILE")

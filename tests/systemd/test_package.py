@@ -116,6 +116,19 @@ def test_programs_are_compiled(site: LoadBalancer) -> None:
     assert site.machine.sh(f"ls {folder}/__pycache__").count("vip_mgmt.cpython-3") >= 1
 
 
+def test_what_comes_along(site: LoadBalancer) -> None:
+    """Completions and man pages are where shells and man look for them."""
+    site.machine.sh(
+        "cd /usr/share; ls bash-completion/completions/vip_mgmt zsh/vendor-completions/_vip_mgmt "
+        "fish/vendor_completions.d/vip_mgmt.fish man/man1/vip_mgmt.1.gz man/man8/vip_watchdog.8.gz"
+    )
+    said = site.machine.sh(
+        """bash -c '. /usr/share/bash-completion/completions/vip_mgmt
+        COMP_WORDS=(vip_mgmt -d vip) COMP_CWORD=2; _shtab_vip_mgmt; echo "${COMPREPLY[@]}"'"""
+    )
+    assert said.split() == ["vip-1.tld", "vip-2.tld"]
+
+
 def test_a_line_stands_once(site: LoadBalancer) -> None:
     """The journal has each line of vip_watchdog once, of its unit and under its name."""
     journal = "journalctl --boot --output=cat"

@@ -1,0 +1,89 @@
+"""Completions and man pages: made of what parses the command lines, and a shell completes names by them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speaker.cli.commands import COMMANDS, OPTIONS
+
+SOURCE = Path(__file__).parents[2]
+FILE = """
+[dc.par1]
+asn = 64699
+[dc.lyo1]
+asn = 64699
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1"]
+[vip."vip-2.tld"]
+addresses = ["192.0.2.2"]
+[vip."$(touch hacked)"]
+addresses = ["192.0.2.3"]
+"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that packaging/pages.py writes."""
+    out = tmp_path_factory.mktemp("pages")
+    argv = [sys.executable, f"{SOURCE}/packaging/pages.py", f"{out}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+COMPLETE = """
+. {completion}
+COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_shtab_vip_mgmt
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("vip_mgmt -d vip", {"vip-1.tld", "vip-2.tld"}),
+        ("vip_mgmt -a a", {"all"}),
+        ("vip_mgmt explain vip-2", {"vip-2.tld"}),
+        ("vip_mgmt st", {"status"}),
+        ("vip_mgmt plan --without l", {"lyo1"}),
+        ("vip_mgmt history --si", {"--since"}),
+    ],
+)
+def test_bash(pages: Path, tmp_path: Path, words: str, found: set[str]) -> None:
+    """It completes commands, options, VIPs and data centres of the machine's vip.toml, and runs nothing that stands in it."""
+    (tmp_path / "vip.toml").write_text(FILE)
+    script = COMPLETE.format(completion=pages / "completion/bash/vip_mgmt", words=words)
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": path, "VIP_CONFIG": f"{tmp_path}/vip.toml"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert {*done.stdout.split()} == found, done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["vip.toml"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_command(pages: Path, shell: str) -> None:
+    """Each shell's file knows every command and every option."""
+    (text,) = (path.read_text() for path in (pages / "completion" / shell).glob("*vip_mgmt*"))
+    for word in (*COMMANDS, "import", *(option.flag for option in OPTIONS)):
+        assert word.lstrip("-") in text, word
+
+
+def test_man(pages: Path) -> None:
+    """The man page has every command with its options, and says what each does."""
+    text = (pages / "man/vip_mgmt.1").read_text().replace("\\-", "-")
+    for command in COMMANDS.values():
+        assert command.help in text
+        for option in OPTIONS:
+            assert option.help in text or not option.commands
+    assert (pages / "man/vip_watchdog.8").read_text().startswith(".TH VIP_WATCHDOG")
