@@ -72,10 +72,9 @@ class Reconciler:
         """
         self.backend: Informed = backend
         self.clock = clock
-        self._only = only
+        self._only, self._looked = only, asyncio.Event()
         self.awake = asyncio.Event()
         """Set while a cycle is due at once."""
-        self._looked = asyncio.Event()
         self.recordable = asyncio.Event()
         """Set while there is something to be recorded."""
         self.durable = DurableState(store, clock)

@@ -29,7 +29,9 @@ class Look:
         self.config = reconciler.config
         self.peers = tuple(reconciler.backend.peers())
         self.daemon = reconciler.backend.daemon()
-        self.time = reconciler.clock.wall()
+        self.version = reconciler.view.version
+        self.intents = reconciler.durable.intents.in_force()
+        self.alarms = tuple(reconciler.alarms.texts)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -39,6 +41,24 @@ class Look:
     def routes(self) -> Iterator[PrefixStatus]:
         """Yield the state of all prefixes, in the order of the configuration."""
         return self._snapshot.routes()
+
+    def preferences(self) -> Mapping[str, tuple[tuple[str, ...], bool]]:
+        """Return for each prefix the data centres that announce it, best first, and whether all are equal."""
+        return {
+            str(prefix): (assignment.address.prefer, assignment.address.equal)
+            for prefix, assignment in self._assignments.items()
+        }
+
+    def is_as(self, other: Look) -> bool:
+        """Tell whether another look shows the same, but for numbers and times."""
+        return (
+            self._assessment is other._assessment
+            and self._assignments is other._assignments
+            and self.version == other.version
+            and self.intents is other.intents
+            and (self.peers, self.daemon, self.subjects, self.file, self.alarms)
+            == (other.peers, other.daemon, other.subjects, other.file, other.alarms)
+        )
 
     def causes(self) -> Mapping[str, int]:
         """Return for how many prefixes which rule has decided."""

@@ -1,4 +1,4 @@
-"""HTTP on an address of this machine: metrics for Prometheus, for whoever may connect. Nothing can be changed there.
+"""HTTP on an address of this machine: metrics and the status page, for whoever may connect. Nothing can be changed there.
 
 What a caller can use up is bounded: connections, the time of each, and what waits to be sent; the text is made
 once a second at most, in a thread. A browser that is led here by a name of somebody else's (DNS rebinding)
@@ -17,12 +17,16 @@ from aiohttp import web
 
 from speaker.control.connections import IDLE, Connections, Door
 from speaker.control.server import PARTING, is_ours
-from speaker.telemetry.sending import send, unhosted
+from speaker.telemetry.assets import ASSETS, asset
+from speaker.telemetry.live import Live
+from speaker.telemetry.recent import Recent
+from speaker.telemetry.sending import Content, send, unhosted
 from speaker.telemetry.shown import Shown
 from speaker.units import endpoint_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
 
     from speaker.reconcile.reconciler import Reconciler
     from speaker.units import Endpoint
@@ -105,7 +109,8 @@ async def serving(reconciler: Reconciler, where: Endpoint) -> AsyncIterator[None
             lambda: Door(outlet.connections, speak), str(address), port, backlog=WAITING
         )
         try:
-            yield
+            with outlet.listening():
+                yield
         finally:
             server.close()
     finally:
@@ -118,13 +123,26 @@ class Outlet:
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
         self.connections = Connections(CONNECTIONS)
-        self._shown = Shown(reconciler)
+        self._recent = Recent()
+        self._shown = Shown(reconciler, self._recent)
+        self._live = Live(self._shown)
 
     def application(self) -> web.Application:
         """Return the web application."""
         application = web.Application(middlewares=[self.connections.answered, self._guarded])
-        application.add_routes([web.get("/metrics", self._metrics)])
+        application.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/live", self._follow),
+                web.get("/metrics", self._metrics),
+                *(web.get(f"/{name}", self._asset) for name in ASSETS),
+            ]
+        )
         return application
+
+    def listening(self) -> AbstractContextManager[None]:
+        """Have what happens shown, while the context lasts."""
+        return self._recent.listening(self._reconciler)
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -139,6 +157,17 @@ class Outlet:
         except web.HTTPException as error:
             return web.Response(status=error.status, text=f"{error.reason}\n", headers=SAFE)
         return response
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        page = await self._shown.page()
+        html = await asyncio.to_thread(page.html)
+        return await send(request, Content("text/html; charset=utf-8", html), SAFE)
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        return await send(request, asset(request.path.removeprefix("/")), SAFE)
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        return await self._live.follow(request, SAFE)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         return await send(request, await self._shown.metrics(), SAFE)

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from speaker.telemetry import exposition
 from speaker.telemetry.look import Look
+from speaker.telemetry.page import Page, page
 from speaker.telemetry.sending import Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from speaker.reconcile.reconciler import Reconciler
+    from speaker.telemetry.recent import Recent
 
 T = TypeVar("T")
 
 FRESH = 1.0
-"""For how long what was made is shown, in seconds."""
+"""For how long what was made is shown, in seconds; ..."""
+PAUSE = 4.0
+"""... and longer by so many times as long as it took: a fifth of a core at most, however many ask."""
 
 
 class Made(Generic[T]):
@@ -32,18 +36,25 @@ class Made(Generic[T]):
     def __init__(self, reconciler: Reconciler, make: Callable[[Look], T]) -> None:
         self._reconciler = reconciler
         self._make = make
-        self._at = 0.0
+        self._again = 0.0
         self._making: asyncio.Future[T] | None = None
 
     async def latest(self) -> T:
         """Return it, as it was a moment ago at most. A caller who goes away ends it for nobody."""
         if self._making is None or (
-            self._making.done() and (_failed(self._making) or time.monotonic() - self._at > FRESH)
+            self._making.done() and (_failed(self._making) or time.monotonic() > self._again)
         ):
-            self._at = time.monotonic()
             look = Look(self._reconciler)
-            self._making = asyncio.ensure_future(asyncio.to_thread(self._make, look))
+            self._making = asyncio.ensure_future(asyncio.to_thread(self._made, look))
         return await asyncio.shield(self._making)
+
+    def _made(self, look: Look) -> T:
+        began = time.monotonic()
+        try:
+            return self._make(look)
+        finally:
+            now = time.monotonic()
+            self._again = now + FRESH + PAUSE * (now - began)
 
 
 def _failed(made: asyncio.Future[T]) -> bool:
@@ -53,12 +64,30 @@ def _failed(made: asyncio.Future[T]) -> bool:
 class Shown:
     """All that is shown of one watchdog."""
 
-    def __init__(self, reconciler: Reconciler) -> None:
+    def __init__(self, reconciler: Reconciler, recent: Recent) -> None:
+        self._recent = recent
         self._metrics = Made(reconciler, _metrics)
+        self._pages = Made(reconciler, self._page)
+        self._last: tuple[Look, int, Page] | None = None
 
     async def metrics(self) -> Content:
         """Return the metrics."""
         return await self._metrics.latest()
+
+    async def page(self) -> Page:
+        """Return the status page: the same one while nothing changes."""
+        return await self._pages.latest()
+
+    def _page(self, look: Look) -> Page:
+        """Make the page, where the last one is not the same. One thread at a time."""
+        count = self._recent.count
+        if self._last is not None:
+            before, counted, last = self._last
+            if count == counted and look.is_as(before):
+                return last
+        made = page(look, self._recent.all, 1 + (self._last[2].number if self._last else 0))
+        self._last = look, count, made
+        return made
 
 
 def _metrics(look: Look) -> Content:
