@@ -56,6 +56,7 @@ async def _serve_readers(reconciler: Reconciler) -> None:
 
 
 _AT_START = "node.state, control and read… take effect at the next start only"
+_NOT_YET = f"{_AT_START}: vip.toml has others than are used; restart vip_watchdog"
 
 
 def _places(settings: Settings) -> tuple[object, ...]:
@@ -100,6 +101,7 @@ class ReconcilerService:
         self._alarms = Alarms()
         self._made = asyncio.Event()
         self._reconciler: Reconciler | None = None
+        self._places: tuple[object, ...] = ()  # those that are used
 
     @property
     def started(self) -> bool:
@@ -201,6 +203,7 @@ class ReconcilerService:
                 await self._reloads.wait(RETRY)
         reconciler = self._reconciler
         if not self._made.is_set():
+            self._places = _places(reconciler.config.settings)
             dc, count = reconciler.config.settings.dc.name, len(reconciler.assignments)
             log.warning("started: dc %s, %d prefixes", dc, count)
             self._say(f"runs: dc {dc}, {count} prefixes")
@@ -262,7 +265,6 @@ class ReconcilerService:
     async def _take_new(self, reconciler: Reconciler, outcome: ReloadOutcome) -> None:
         """Load the configuration again. A bad one changes nothing."""
         try:
-            old = reconciler.config
             config, source = await asyncio.to_thread(self._load_with_sources, reconciler)
             await reconciler.configure(config, source, self._driver.configure)
         except Exception as error:
@@ -274,10 +276,10 @@ class ReconcilerService:
                 log.exception("the configuration could not be applied")
             log.critical("the configuration stays as it was")
             return
-        before, after = old.settings, config.settings
         said = f"configuration applied: {len(reconciler.assignments)} prefixes"
         log.warning("%s", said)
-        if _places(before) != _places(after):
-            log.critical("%s", _AT_START)
+        is_moved = _places(config.settings) != self._places
+        self._alarms.note("restart", _NOT_YET if is_moved else "")
+        if is_moved:
             said = f"{said}; {_AT_START}"
         outcome.taken(said)

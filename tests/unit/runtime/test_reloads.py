@@ -14,7 +14,7 @@ from speaker import vip_mgmt
 from speaker.control import client
 from speaker.runtime.assemble import Driver
 from speaker.runtime.reloads import ReloadError, Reloads
-from speaker.runtime.service import ReconcilerService
+from speaker.runtime.service import _NOT_YET, ReconcilerService
 from tests.support.fakes.site import write_config
 from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_service import NO_CHECKS, Daemon
@@ -95,14 +95,22 @@ def test_a_file_that_only_the_watchdog_refuses(
 
 
 def test_places(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What takes effect at the next start only is said to whoever asks."""
+    """What takes effect at the next start only is said to whoever asks, and in `status` while it is so."""
+    text = file.read_text()
 
-    def ask() -> int:
-        file.write_text(file.read_text().replace("[node]", '[node]\nread_mode = "0666"'))
-        return vip_mgmt.main(["reload"])
+    def ask() -> list[list[str]]:
+        troubles = []
+        for line in ("[node]\nread_mode = \"0666\"", "[node]\nread_mode = \"0666\"\n#", "[node]"):
+            file.write_text(text.replace("[node]", line))
+            assert vip_mgmt.main(["reload"]) == 0
+            status = client.ask(file.with_name("control.sock"), "GET", "/status")
+            troubles.append([text for text in status["trouble"] if text.startswith("restart: ")])
+        return troubles
 
-    assert served(file, ask) == 0
-    assert "read… take effect at the next start only" in capsys.readouterr().err
+    first, again, back = served(file, ask)
+    assert first == again == [f"restart: {_NOT_YET}"]
+    assert back == []
+    assert capsys.readouterr().err.count("read… take effect at the next start only") == 2
 
 
 def test_names(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
