@@ -57,11 +57,14 @@ async def apply_intent(
     # A caller that hangs up must not leave it half done.
     recording = asyncio.ensure_future(reconciler.operator.record(intents))
     carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
-    carrying.add_done_callback(_say_what_failed)
-    await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer
-    before = status.announced(reconciler, prefixes)
-    was = _in_words(await asyncio.shield(recording))
-    await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
+    try:
+        await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer
+        before = status.announced(reconciler, prefixes)
+        was = _in_words(await asyncio.shield(recording))
+        await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
+    finally:
+        if not carrying.done():  # then nobody waits for it any more
+            carrying.add_done_callback(_say_what_failed)
     if carrying.done():
         carrying.result()
         return await _outcomes(reconciler, prefixes, before, was)
@@ -98,7 +101,7 @@ async def _carry_out_what_is_recorded(
 
 
 def _say_what_failed(carrying: asyncio.Future[None]) -> None:
-    """Log why an intent was not applied: the caller may not wait any more."""
+    """Log why an intent was not applied: no caller is told."""
     if not carrying.cancelled() and (error := carrying.exception()) is not None:
         log.error("an intent was recorded, and not carried out at once: %s", error)
 

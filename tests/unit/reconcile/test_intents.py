@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from speaker.api import RecordedIntent
 from speaker.control.outcomes import outcomes_from_json
 from speaker.reconcile import intents
+from speaker.reconcile.operator import Operator
 from tests.support.fakes import virtual_time
 from tests.support.fakes.runs import FIRST, Runs
 from tests.support.fakes.site import SECOND, V4, V6, running
@@ -81,3 +83,48 @@ def test_bgpd_stands_still(tmp_path: Path, kind: str) -> None:
         await runs.end()
 
     virtual_time.run(main())
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_fault_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, hangs_up: bool
+) -> None:
+    """Why a recorded intent was not carried out is told to who asks, or logged where they hung up."""
+
+    async def main() -> None:
+        acting, go_on = asyncio.Event(), asyncio.Event()
+
+        async def act(_: object) -> None:
+            acting.set()
+            await go_on.wait()
+            raise PolicyError("faulty")
+
+        async def nothing(_: object = None) -> None: ...
+
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with running(tmp_path, clock=clock) as site:
+            site.reconciler.operator = Operator(
+                site.reconciler.durable.intents,
+                acting,
+                lambda: None,
+                lambda _: False,
+                act,
+                nothing,
+                nothing,
+            )
+            intent = Intent(Mode.DRAINED, "alice", clock.wall())
+            asking = asyncio.create_task(
+                intents.apply_intent(site.reconciler, [V4], intent, dry_run=False)
+            )
+            await acting.wait()
+            if hangs_up:
+                asking.cancel()
+                await asyncio.wait({asking})
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError if hangs_up else PolicyError):
+                await asking
+            await asyncio.sleep(1.0)
+            assert site.store.intents().of[V4] == intent
+
+    virtual_time.run(main())
+    assert caplog.text.count("faulty") == int(hangs_up)

@@ -100,7 +100,7 @@ def test_places(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     def ask() -> list[list[str]]:
         troubles = []
-        for line in ("[node]\nread_mode = \"0666\"", "[node]\nread_mode = \"0666\"\n#", "[node]"):
+        for line in ('[node]\nread_mode = "0666"', '[node]\nread_mode = "0666"\n#', "[node]"):
             file.write_text(text.replace("[node]", line))
             assert vip_mgmt.main(["reload"]) == 0
             status = client.ask(file.with_name("control.sock"), "GET", "/status")
