@@ -10,6 +10,7 @@ from aiohttp import web
 
 from policy.errors import PolicyError
 from speaker.control.connections import IDLE
+from speaker.control.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 SMALL = 1 << 16
 """Bytes of a body for which there is always a place: that of every connection."""
-LARGE = 2
-"""How many larger ones are read, parsed and answered at a time."""
 PLACE_WITHIN = 2.0
 """How long a larger one waits for its place, in seconds."""
 
@@ -35,7 +34,7 @@ class Bodies:
     def __init__(self, most: int, connections: Connections) -> None:
         self._most = most
         self._connections = connections
-        self._places = asyncio.Semaphore(LARGE)
+        self._places = Places(f"requests of more than {SMALL} bytes", PLACE_WITHIN)
 
     @asynccontextmanager
     async def read(self, request: web.Request) -> AsyncIterator[bytes]:
@@ -51,20 +50,10 @@ class Bodies:
         async with AsyncExitStack() as stack:
             self._connections.rest(request.protocol)
             if size is None or size > SMALL:
-                await self._place()
-                stack.callback(self._places.release)
+                await stack.enter_async_context(self._places.one())
             body = await self._whole(request)
             self._connections.begin(request.protocol)
             yield body
-
-    async def _place(self) -> None:
-        try:
-            async with asyncio.timeout(PLACE_WITHIN):
-                await self._places.acquire()
-        except TimeoutError:
-            raise web.HTTPServiceUnavailable(
-                text=f"control: busy: {LARGE} requests of more than {SMALL} bytes are under way; try again"
-            ) from None
 
     async def _whole(self, request: web.Request) -> bytes:
         body = bytearray()

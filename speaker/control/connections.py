@@ -81,13 +81,14 @@ class Connections:
         self.begin(request.protocol)
         try:
             response: web.StreamResponse = await handler(request)
-            await _sent(request, response)
+            await sent(request, response)
         finally:
             self.rest(request.protocol)
         return response
 
 
-async def _sent(request: web.Request, response: web.StreamResponse) -> None:
+async def sent(request: web.Request, response: web.StreamResponse) -> None:
+    """Send an answer, once, and hang up on a caller who does not read it at RATE."""
     sending = asyncio.ensure_future(_send(request, response))
     await asyncio.sleep(0)  # it is in the buffer then
     try:

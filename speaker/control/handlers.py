@@ -11,7 +11,7 @@ import json
 import logging
 import socket
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -23,8 +23,9 @@ from speaker.api import IntentRequest, Question, Reloaded
 from speaker.control.as_loaded import IntentAsLoaded
 from speaker.control.body import Bodies
 from speaker.control.client import SUDO_USER, timeout_for
-from speaker.control.connections import Connections
+from speaker.control.connections import Connections, sent
 from speaker.control.identity import owner
+from speaker.control.places import Places
 from speaker.control.unix_socket import OPERATORS
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
@@ -33,6 +34,7 @@ from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import BRIEFLY
 from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
+from speaker.state.store import NEWEST, NEWEST_SINCE
 from speaker.supervision.steps import in_steps, json_list
 
 if TYPE_CHECKING:
@@ -54,6 +56,10 @@ MAX_QUESTION = 1 << 20
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 ANSWER_WITHIN = 2.0
+FEW = 5000
+"""Of how many prefixes, or entries of history, an answer needs no place: an explanation of them takes seven million bytes."""
+ROOM_WITHIN = 10.0
+"""How long another answer waits for its place, in seconds."""
 _QUESTIONS = {"GET", "HEAD"}
 _WITH_BODY = {"/explain", "/history"}
 """What may be asked by POST."""
@@ -75,6 +81,7 @@ class Control:
         self._asks_only = access.asks_only
         self.connections = Connections(access.connections)
         self._bodies = Bodies(MAX_QUESTION if access.asks_only else MAX_BODY, self.connections)
+        self._answers = Places(f"answers of more than {FEW} parts", ROOM_WITHIN)
         self._reload_it = reload
         self._settling: asyncio.Future[None] | None = None
         self._recording: asyncio.Future[bool] | None = None
@@ -141,16 +148,25 @@ class Control:
             self._recording.add_done_callback(_look_at)
             await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
 
-    async def _status(self, _: web.Request) -> web.Response:
+    @asynccontextmanager
+    async def _room(self, count: int) -> AsyncIterator[None]:
+        """Have room for an answer of that many parts while the context lasts: until it was sent."""
+        async with self._answers.one() if count > FEW else nullcontext():
+            yield
+
+    async def _status(self, request: web.Request) -> web.Response:
         await asyncio.gather(
             self._settle(), look_at_file(self._reconciler.file, self._reconciler.alarms)
         )
-        now = Snapshot(self._reconciler)
-        shown = await in_steps(now.routes())
-        head = now.status(shown, routes=()).to_json()
-        del head["routes"]  # which is written in steps
-        text = json.dumps(head).removesuffix("}")
-        return _response(f'{text}, "routes": {await json_list(shown)}}}')
+        async with self._room(len(self._reconciler.assignments)):
+            now = Snapshot(self._reconciler)
+            shown = await in_steps(now.routes())
+            head = now.status(shown, routes=()).to_json()
+            del head["routes"]  # which is written in steps
+            text = json.dumps(head).removesuffix("}")
+            response = _response(f'{text}, "routes": {await json_list(shown)}}}')
+            await sent(request, response)
+        return response
 
     async def _plan(self, _: web.Request) -> web.Response:
         await self._settle()
@@ -160,16 +176,22 @@ class Control:
         async with self._asked(request) as asked:
             prefixes = asked or [*self._reconciler.assignments]
             await self._record()
-            history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
-            now = Snapshot(self._reconciler)
-            return _response(await json_list(now.explanations(prefixes, history), AT_ONCE))
+            async with self._room(len(prefixes)):
+                history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
+                now = Snapshot(self._reconciler)
+                response = _response(await json_list(now.explanations(prefixes, history), AT_ONCE))
+                await sent(request, response)
+            return response
 
     async def _history(self, request: web.Request) -> web.Response:
         async with self._asked(request) as prefixes:
             since = _since(request)
             await self._record()
-            entries = await asyncio.to_thread(self._store.history, prefixes, since=since)
-            return _response(await json_list(entries))
+            async with self._room(NEWEST if since is None else NEWEST_SINCE):
+                entries = await asyncio.to_thread(self._store.history, prefixes, since=since)
+                response = _response(await json_list(entries))
+                await sent(request, response)
+            return response
 
     async def _intents(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:

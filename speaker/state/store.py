@@ -8,7 +8,6 @@ what was called in another has ended, and a reading does not wait for a write.
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
@@ -17,7 +16,7 @@ from speaker.state import rows
 from speaker.state.access import StoreError
 from speaker.state.connections import FileConnections
 from speaker.state.database import BUSY, BUSY_READING, transaction
-from speaker.state.fetched import fetched
+from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import add_history, expiry, in_order, told
 from speaker.state.remembered import News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
@@ -34,7 +33,10 @@ if TYPE_CHECKING:
 
 NEWEST, NEWEST_SINCE = 200, 10_000
 """How many entries of history are told of at most: without a time, and since a time."""
-_NEWEST = "SELECT time, prefix, event, reason FROM history {} ORDER BY id DESC LIMIT ?2"
+SHOWN = 10_000
+"""How many letters of a text of history are read: whoever may write the file may have put millions there."""
+_TEXTS = ", ".join(f"substr({text}, 1, {SHOWN})" for text in ("prefix", "event", "reason"))
+_NEWEST = f"SELECT time, {_TEXTS} FROM history {{}} ORDER BY id DESC LIMIT ?2"  # noqa: S608 - names of columns
 
 
 class Store:
@@ -110,16 +112,15 @@ class Store:
         query = _NEWEST.format("WHERE " * bool(wanted) + " AND ".join(wanted))
         most = limit or (NEWEST if since is None else NEWEST_SINCE)
         values = [names, most, since] if since is not None else [names, most]
-        with self._connections.aside() as db, closing(db.execute(query, values)) as found:
-            return in_order(found)
+        with self._connections.aside() as db:
+            return in_order(fetched(db, query, values))
 
     def latest(self, prefixes: Iterable[Prefix], each: int) -> dict[Prefix, list[HistoryEntry]]:
         """Return the newest entries of each of some prefixes, at most that many, oldest first."""
         query = _NEWEST.format("WHERE prefix = ?1")
-        with self._connections.aside() as db, closing(db.cursor()) as found:
-            return {
-                prefix: in_order(found.execute(query, [str(prefix), each])) for prefix in prefixes
-            }
+        with self._connections.aside() as db:
+            newest = Fetcher(db).all
+            return {prefix: in_order(newest(query, [str(prefix), each])) for prefix in prefixes}
 
     def close(self) -> None:
         """Close the file."""

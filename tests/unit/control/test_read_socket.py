@@ -18,9 +18,10 @@ import pytest
 
 from speaker import vip_mgmt
 from speaker.config.load import ConfigError, load
-from speaker.control import client
+from speaker.control import client, handlers
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.handlers import MAX_QUESTION
+from speaker.control.places import LARGE
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access, ControlError, serve, serving
 from speaker.runtime.assemble import Driver
@@ -157,14 +158,19 @@ def test_questions_of_another_form(tmp_path: Path, body: bytes, said: str) -> No
     served(tmp_path, ask)
 
 
+def add_history(directory: Path) -> None:
+    """Have two megabytes of history."""
+    with closing(sqlite3.connect(directory / "state.sqlite3")) as state, state:
+        line = (0.0, V4_TEXT, "announced", "x" * 10_000)
+        add = "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)"
+        state.executemany(add, [line] * 200)
+
+
 def test_readers_keep_no_operator_out(tmp_path: Path) -> None:
     """Those who read use up their own connections: who reads is refused then, and a drain goes through."""
 
     def ask(site: Site) -> None:
-        with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as state, state:
-            line = (0.0, V4_TEXT, "announced", "x" * 10_000)
-            add = "INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)"
-            state.executemany(add, [line] * 200)
+        add_history(tmp_path)
         with ExitStack() as stack:
             for _ in range(2):
                 busy = stack.enter_context(socket(AF_UNIX))
@@ -181,6 +187,31 @@ def test_readers_keep_no_operator_out(tmp_path: Path) -> None:
             assert route["as_wanted"], route
 
     served(tmp_path, ask, Access(asks_only=True, connections=2))
+
+
+@pytest.mark.parametrize("target", ["/status", "/explain", "/history?since=0"])
+def test_large_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    """An answer about many prefixes has a place until it was sent: there are few, and the next one is told: busy."""
+    monkeypatch.setattr(handlers, "FEW", 2)
+    monkeypatch.setattr(handlers, "ROOM_WITHIN", 0.1)
+
+    def ask(site: Site) -> None:
+        # Of each answer more than the kernel keeps on the way.
+        site.reconciler.alarms.note("large", "x" * 1_000_000)
+        add_history(tmp_path)
+        with ExitStack() as stack:
+            for _ in range(LARGE):
+                reader = stack.enter_context(socket(AF_UNIX))
+                reader.connect(str(read(site)))
+                reader.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                assert reader.recv(1) == b"H"  # and no more of the answer
+            with pytest.raises(OutcomeUnknownError, match="busy: 2 answers of more than 2 parts"):
+                client.ask(read(site), "GET", target)
+            assert client.ask(site.control, "GET", target)
+            assert client.ask(read(site), "GET", f"/explain?prefix={V4_TEXT}")
+        eventually(lambda: client.ask(read(site), "GET", target), within=5, what="a place")
+
+    served(tmp_path, ask)
 
 
 # --- who may connect -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker.state.store import Store, StoreError
+from speaker.state.store import SHOWN, Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,3 +170,29 @@ def test_a_huge_value(path: Path) -> None:
         other.execute("UPDATE intent SET reason = printf('%.*c', 20000000, 'x')")
     with pytest.raises(StoreError, match="too big"):
         use(path)
+
+
+def test_history_of_huge_texts(path: Path) -> None:
+    """Of a text of history that somebody made huge, as much is read as is ever shown."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE history SET reason = printf('%.*c', 10000000, 'x')")
+    with closing(Store(path)) as store:
+        (line,) = store.history([])
+        (same,) = store.latest([PREFIX], 5)[PREFIX]
+    assert line == same
+    assert len(line.reason) == SHOWN
+
+
+def test_history_of_many_prefixes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read of history is bounded in all, however many prefixes are asked for."""
+    monkeypatch.setattr("speaker.state.fetched.MAX_SIZE", 1 << 20)
+    prefixes = [parse_prefix(f"198.51.100.{n}/32") for n in range(100)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.executemany(
+            "INSERT INTO history (time, prefix, event, reason) VALUES (1, ?, 'x', ?)",
+            [(str(prefix), "x" * SHOWN * 2) for prefix in prefixes],
+        )
+    with closing(Store(path)) as store:
+        assert store.latest(prefixes[:50], 5).keys() == {*prefixes[:50]}
+        with pytest.raises(StoreError, match="bytes of rows"):
+            store.latest([*prefixes, *prefixes], 5)
