@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from policy.intent import is_time
@@ -36,11 +38,11 @@ def in_order(newest_first: Iterable[tuple[float, str, str, str]]) -> list[Histor
     meanwhile. Else what was recorded later is later: the clock may have been set back.
     """
     lines: list[HistoryEntry] = []
+    begun = 0  # from there on they are in the order of time: before it the clock was set back
     for line in [HistoryEntry(*row) for row in newest_first if _has_sense(row)][::-1]:
-        at = len(lines)
-        while at and 0 < lines[at - 1].time - line.time <= NEAR:
-            at -= 1
-        lines.insert(at, line)
+        if lines and lines[-1].time - line.time > NEAR:
+            begun = len(lines)
+        lines.insert(bisect_right(lines, line.time, begun, key=attrgetter("time")), line)
     return lines
 
 
