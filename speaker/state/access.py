@@ -44,6 +44,7 @@ _FOREIGN = f"it has a table, a view or a trigger that this program does not make
 _ENDLESS = f"reading it takes too many steps, as of a file that is damaged; {LOST}"
 _REMEDIES = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_IOERR_DELETE: _READ_ONLY,  # of a journal, whose directory became so meanwhile
     sqlite3.SQLITE_BUSY: _HELD,
     sqlite3.SQLITE_LOCKED: _HELD,
     sqlite3.SQLITE_NOTADB: LOST,

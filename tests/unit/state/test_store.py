@@ -27,6 +27,8 @@ from speaker.state.database import _STEPS, MAX_SIZE
 from speaker.state.following import FollowingStore
 from speaker.state.remembered import HISTORY_ROWS
 from speaker.state.store import News, Owned, Store, StoreError
+from tests.support.lab.installed import NOBODY
+from tests.support.lab.user import nobody, reachable
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -707,6 +709,25 @@ def test_a_directory_that_can_not_be_searched(tmp_path: Path) -> None:
         finally:
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_read_only_amid_a_transaction() -> None:
+    """Where the directory becomes read-only before a journal is removed, nothing is recorded, and the remedy is the same."""
+    with reachable(0o755) as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        with nobody(), closing(Store(folder / "state.sqlite3")) as store:
+            store.own([FIRST])
+
+            def write() -> None:
+                with store._connections.writing() as db:
+                    db.execute("DELETE FROM owned")
+                    folder.chmod(0o555)
+
+            with pytest.raises(StoreError, match=r"disk I/O error; .*is read-only for this user"):
+                write()
+            folder.chmod(0o755)
+            assert store.load().owned.keys() == {FIRST}
 
 
 def test_opened_while_it_was_read_only(store: Store, path: Path) -> None:
