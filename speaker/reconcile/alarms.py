@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = (
     "keepalived addresses health guard backend lock intents state cycle control read vip.toml resources "
-    "events metrics textfile hooks"
+    "events metrics textfile hooks restart"
 ).split()
 """What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
 
