@@ -15,6 +15,7 @@ from tests.support.lab.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.support.lab.netns import Network
 
@@ -99,9 +100,9 @@ class Stage:
         own = self._said[neighbor]
         return own.get(word, self._said.get(own.get("peer-group", ""), {}).get(word))
 
-    def begin_frr(self) -> None:
-        """Start bgpd with the file as it is."""
-        self.frr = Frr(self.speaker, self._text)
+    def begin_frr(self, root: Path | None = None) -> None:
+        """Start bgpd with the file as it is; this machine's own, or that of a root file system."""
+        self.frr = Frr(self.speaker, self._text, root=root)
 
     def begin_routers(self) -> None:
         """Start a router for each neighbour that bgpd has found in its file, once bgpd is ready.

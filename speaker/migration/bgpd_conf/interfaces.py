@@ -5,11 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TYPE_CHECKING
 
+from policy.route import parse_prefix
 from speaker.migration.bgpd_conf.tokens import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from policy.route import Prefix
     from speaker.migration.bgpd_conf.statement import Statement
     from speaker.units import IpAddress
 
@@ -30,6 +32,11 @@ class Interfaces:
                     return
                 if not address.is_link_local:
                     self._addresses.setdefault(statement.block[0], []).append(address)
+
+    def networks(self) -> Iterator[Prefix]:
+        """Yield the networks of all addresses, each as long as it is written."""
+        for addresses in self._addresses.values():
+            yield from (parse_prefix(str(each.network)) for each in addresses)
 
     def session(
         self, peer: IpAddress, source: str | None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from policy.route import Origin
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -75,11 +77,16 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A `network` line. `route_map` is None where it names none."""
+    """What bgpd announces by itself: a `network` line, or a prefix that is redistributed by one.
+
+    `route_map` is None where it names none.
+    """
 
     prefix: Prefix
     route_map: str | None
     statement: Statement
+    origin: Origin = Origin.IGP
+    med: int = 0
 
 
 @dataclass(frozen=True, slots=True)

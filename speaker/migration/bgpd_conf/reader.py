@@ -20,6 +20,7 @@ from speaker.migration.bgpd_conf.model import (
     Treatment,
 )
 from speaker.migration.bgpd_conf.placing import statements
+from speaker.migration.bgpd_conf.redistribute import FileRoutes, Policy, expand
 from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.model import Dialect, Taken
     from speaker.migration.bgpd_conf.neighbor_draft import NeighborDraft
+    from speaker.migration.bgpd_conf.redistribute import Redistributed
     from speaker.migration.bgpd_conf.statement import Statement
 
 
@@ -108,6 +110,7 @@ class _Reader:
         self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect, answers)
         self._interfaces = Interfaces()
+        self._routes = FileRoutes()
         self._lists = lists.Lists(dialect)
         self._maps: dict[str, dict[int, route_maps.RouteMapDraft]] = {}
         self._obstacles: list[Obstacle] = []
@@ -197,6 +200,8 @@ class _Reader:
         except MigrationError as error:
             self._unread[statement] = str(error)
             raise PassedOverError(str(error)) from error
+        if words[1:2] == ("route",):
+            self._routes.add(statement)
         plain = statement.said or words
         if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise FatalError(_TAKES_BACK)
@@ -230,6 +235,14 @@ class _Reader:
             name: route_maps.finish(name, drafts.values(), passes)
             for name, drafts in self._maps.items()
         }
+        self._routes.connect(self._interfaces.networks())
+        others = expand(
+            router.redistributions.found.values(),
+            self._routes,
+            Policy(maps, self._maps, self._lists.found),
+            router.networks.found,
+        )
+        self._obstacles += others.obstacles
         found, wrong = router.neighbors.finish(router.asn, router.hold, self._interfaces)
         for draft, reason in wrong.values():
             self._obstacles.append(Obstacle(draft.statement, f"the neighbour {reason}"))
@@ -239,25 +252,30 @@ class _Reader:
             router.asn,
             router.instance,
             router.router_id,
-            router.networks.found,
+            {**others.networks, **router.networks.found},
             found,
             maps,
             passes,
             router.requires_policy,
             router.local_pref,
             tuple(self._obstacles),
-            tuple(self._corrected(verdict, wrong) for verdict in self._verdicts),
+            tuple(self._corrected(verdict, wrong, others) for verdict in self._verdicts),
             self._unread,
         )
 
     def _corrected(
-        self, verdict: LineVerdict, wrong: Mapping[str, tuple[NeighborDraft, str]]
+        self,
+        verdict: LineVerdict,
+        wrong: Mapping[str, tuple[NeighborDraft, str]],
+        others: Redistributed,
     ) -> LineVerdict:
         """Return what becomes of a line by what stands after it."""
         again = self._router.networks.replaced.get(verdict.statement)
         if again is not None:
             reason = f"{again.where} says it again, and counts"
             return LineVerdict(verdict.statement, Treatment.HARMLESS, reason)
+        if (remark := others.remarks.get(verdict.statement)) is not None:
+            return LineVerdict(verdict.statement, Treatment.REFUSED, remark)
         match verdict.statement.words:
             case ("neighbor", name, *_) if canonical(name) in wrong:
                 draft, reason = wrong[canonical(name)]

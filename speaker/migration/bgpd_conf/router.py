@@ -9,6 +9,7 @@ from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbors import NeighborsReader
 from speaker.migration.bgpd_conf.networks import Networks
 from speaker.migration.bgpd_conf.placing import family_mode
+from speaker.migration.bgpd_conf.redistribute import Redistributions
 from speaker.migration.bgpd_conf.statement import (
     CommandMode,
     FatalError,
@@ -35,6 +36,7 @@ class Router:
         self.asn = Asn(1)
         self.router_id: str | None = None
         self.networks = Networks()
+        self.redistributions = Redistributions()
         self.neighbors = NeighborsReader(dialect, answers)
         self._usual_hold = 180
         self.hold = self._usual_hold
@@ -103,6 +105,8 @@ class Router:
                 return self.networks.add(statement, rest, version)
             case ("ipv6", "bgp", "network", *rest):
                 return self.networks.add(statement, rest, 6)
+            case ("redistribute", *rest):
+                return self.redistributions.add(statement, rest, version)
             case ("neighbor", _, *_):
                 return self.neighbors.add(statement, version)
             case ("address-family", *family):
@@ -186,8 +190,6 @@ _ROUTER_HARMLESS = {
     "use-underlays-nexthop-weight": "is for routes received",
 }
 _ROUTER_REFUSED = {
-    "redistribute": "routes of other sources are not announced by vip-speaker; keep bgpd for them, "
-    "or remove the line if nothing but VIPs is meant",
     "aggregate-address": "aggregates are not announced by vip-speaker; announce it elsewhere, or as "
     "a VIP of its own with prefix_length",
     "segment-routing": "is not taken over; keep bgpd for it",

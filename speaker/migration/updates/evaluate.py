@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from policy.route import AsPath, Attributes, Community
 from speaker.migration.bgpd_conf import route_maps
 from speaker.migration.bgpd_conf.lists import kind_of
-from speaker.migration.bgpd_conf.model import BgpPath, Obstacle
+from speaker.migration.bgpd_conf.model import Obstacle
+from speaker.migration.bgpd_conf.redistribute import path_of
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import is_address, network
 from speaker.migration.updates.references import lists_used
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.model import (
+        BgpPath,
         Configuration,
         FamilySettings,
         Filter,
@@ -88,8 +90,6 @@ class Evaluation:
 NO_EXPORT = Community(65535, 65281)
 NO_ADVERTISE = Community(65535, 65282)
 LOCAL_AS = Community(65535, 65283)
-_DEFAULT = Attributes(AsPath(), 0)
-"""Of a `network` line: ORIGIN is IGP and MED is 0."""
 
 
 def evaluate(configuration: Configuration) -> Evaluation:
@@ -130,7 +130,7 @@ def _to(
 
 def _originate(configuration: Configuration, network: Network) -> route_maps.Applied:
     """Return what bgpd makes of a network line, and what is unclear about it."""
-    path = BgpPath(network.prefix, _DEFAULT)
+    path = path_of(network)
     if network.route_map is None:
         return route_maps.Applied(path)
     applied = _through(configuration, network.route_map, path)

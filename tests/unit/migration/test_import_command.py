@@ -420,13 +420,13 @@ def test_between_data_centres(site: Site, other: str, expected: str) -> None:
 
 def test_refused_lines(site: Site) -> None:
     """A refused line that changes nothing for VIPs does not stop the import, but with --strict."""
-    text = bgpd(network(1, "BGP1"), "redistribute connected")
+    text = bgpd(network(1, "BGP1"), "redistribute ospf")
     status, said = site.run({"par1": text}, "--strict")
     assert (status, site.is_empty) == (255, True)
     assert "--strict: lines are refused" in said
     status, said = site.run({"par1": text})
     assert status == 2
-    assert "refused: par1.conf:6: redistribute connected: routes of other sources" in said
+    assert "refused: par1.conf:6: redistribute ospf: routes of other protocols" in said
 
 
 SECRETS = [

@@ -116,7 +116,8 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
     ("line", "expected"),
     [
         ("frobnicate", "is unknown here"),
-        ("redistribute connected", "routes of other sources are not announced"),
+        ("redistribute connected", "which prefixes it announces is not in the file"),
+        ("redistribute ospf", "routes of other protocols are not announced"),
         ("aggregate-address 192.0.2.0/24", "aggregates are not announced"),
         ("neighbor eth0 remote-as 64500", "is neither an address nor the name of a peer-group"),
         ("neighbor 203.0.113.9 activate", "names no neighbour that the lines before it made"),

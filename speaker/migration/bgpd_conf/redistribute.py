@@ -1,0 +1,285 @@
+"""`redistribute connected|static|kernel`: which prefixes bgpd announces by it, as far as that can be known.
+
+Theory of operation. What the machine has is not in bgpd's configuration. But where the route-map permits
+single prefixes only, nothing else can be announced, and an address that a site announces so is one that
+it wants announced: its health is what vip-speaker looks at. Where it permits more, the file's own routes
+and addresses are taken, if it has any, and it is said that others are not known. Where nothing is
+known, it is an obstacle: no VIP is lost silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, ip_network
+from typing import TYPE_CHECKING
+
+from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix, parse_prefix
+from speaker.migration.bgpd_conf import route_maps
+from speaker.migration.bgpd_conf.list_entries import Within
+from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Network, Obstacle
+from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.tokens import is_address, number
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from speaker.migration.bgpd_conf.lists import Entries
+    from speaker.migration.bgpd_conf.model import RouteMap
+    from speaker.migration.bgpd_conf.statement import Statement
+
+SOURCES = ("connected", "static", "kernel")
+_OTHERS = (
+    "routes of other protocols are not announced by vip-speaker: keep bgpd for them. A VIP that is announced "
+    "so needs a network line, in a copy of the file"
+)
+UNKNOWN = (
+    "which prefixes it announces is not in the file. Give its route-map a prefix-list of the VIPs, or write a "
+    "network line for each VIP, in a copy of the file; where it announces no VIP, remove it there"
+)
+_LISTED = {
+    ("ip", "address", "prefix-list"): "ip prefix-list",
+    ("ip", "address"): "access-list",
+    ("ipv6", "address", "prefix-list"): "ipv6 prefix-list",
+    ("ipv6", "address"): "ipv6 access-list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Redistribution:
+    """A source whose routes bgpd announces. `metric` is their MED; None where each has its own."""
+
+    source: str
+    version: int
+    statement: Statement
+    route_map: str | None = None
+    metric: int | None = None
+
+
+@dataclass(slots=True)
+class FileRoutes:
+    """The routes that the file itself makes, by source: their prefixes, and the lines that a gateway is in."""
+
+    prefixes: dict[str, dict[Prefix, None]] = field(
+        default_factory=lambda: {s: {} for s in SOURCES}
+    )
+    gateways: dict[Prefix, Statement] = field(default_factory=dict)
+
+    def add(self, statement: Statement) -> None:
+        """Take an `ip route` or `ipv6 route`. What is of another VRF, or no route, says nothing here."""
+        words = list(statement.words[2:])
+        if len(words) > 2 and "/" not in words[0] and is_address(words[1]):
+            words[:2] = [f"{words[0]}/{words[1]}"]
+        if len(words) < 2 or "vrf" in words or not statement.plain:
+            return
+        try:
+            prefix = parse_prefix(str(ip_network(words[0], strict=False)))
+        except ValueError:
+            return
+        self.prefixes["static"][prefix] = None
+        if is_address(words[1]):
+            self.gateways[prefix] = statement
+
+    def candidates(self, line: Redistribution, singles: Collection[Prefix]) -> Iterator[Prefix]:
+        """Yield what a line may announce: the file's own, and single prefixes that it has of no other source."""
+        yield from (p for p in self.prefixes[line.source] if p.version == line.version)
+        known = {prefix for source in SOURCES for prefix in self.prefixes[source]}
+        yield from (prefix for prefix in singles if prefix not in known)
+
+    def connect(self, networks: Iterable[Prefix]) -> None:
+        """Take the networks of interfaces' addresses. bgpd is told of none in 127.0.0.0/8."""
+        loop = IPv4Network("127.0.0.0/8")
+        for prefix in networks:
+            if not (isinstance(prefix, IPv4Network) and prefix.subnet_of(loop)):
+                self.prefixes["connected"][prefix] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redistributed:
+    """What redistribution comes to: prefixes, what stands in the way, and what is to be said of lines."""
+
+    networks: Mapping[Prefix, Network] = field(default_factory=dict)
+    obstacles: tuple[Obstacle, ...] = ()
+    remarks: Mapping[Statement, str] = field(default_factory=dict)
+
+
+class Redistributions:
+    """All `redistribute` lines of a `router bgp` while it is read."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], Redistribution] = {}
+
+    def add(self, statement: Statement, rest: Sequence[str], version: int) -> str:
+        """Take a `redistribute` line, or the `no` of one; return why it has no effect, or nothing.
+
+        A line that says less than one before leaves what that said, as in bgpd.
+
+        Raises:
+            MigrationError: it can't be translated.
+            PassedOverError: it is of another protocol.
+        """
+        source, *options = rest or ("",)
+        if not statement.plain:
+            return (
+                "is off anyway" if self.found.pop((source, version), None) is None else TRANSLATED
+            )
+        if source not in SOURCES:
+            raise PassedOverError(_OTHERS)
+        made = self.found.get((source, version)) or Redistribution(source, version, statement)
+        made = replace(made, statement=statement)
+        words = iter(options)
+        for word in words:
+            value = next(words, "")
+            if word == "route-map" and value:
+                made = replace(made, route_map=value)
+            elif word == "metric" and value:
+                made = replace(made, metric=number(value, MAX_MED))
+            else:
+                raise MigrationError(f"{word!r} is not translated; remove it")
+        self.found[source, version] = made
+        return TRANSLATED
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The route-maps and lists of a file, with the lines that they are made of."""
+
+    maps: Mapping[str, RouteMap]
+    drafts: Mapping[str, Mapping[int, route_maps.RouteMapDraft]]
+    lists: Mapping[tuple[str, str], Entries]
+
+    def singles(self, name: str | None, version: int) -> tuple[dict[Prefix, None], bool]:
+        """Return the single prefixes that a route-map permits, and whether it permits no others."""
+        prefixes: dict[Prefix, None] = {}
+        alone = name is not None
+        if name is None or name not in self.maps:
+            return prefixes, alone
+        for draft in self.drafts.get(name, {}).values():
+            if not draft.permit:
+                continue
+            listed = [each for each in map(_listed, draft.statements) if each is not None]
+            if not listed:
+                alone = False
+            for key in listed:
+                found = self.lists.get(key)
+                for permit, matches in found.entries.values() if found else ():
+                    if permit and isinstance(matches, Within):
+                        if matches.base.version != version:
+                            continue
+                        if matches.least == matches.longest == matches.base.prefixlen:
+                            prefixes[matches.base] = None
+                            continue
+                    alone = alone and not permit
+        return prefixes, alone
+
+
+def _listed(statement: Statement) -> tuple[str, str] | None:
+    match statement.words:
+        case ("match", *what, name) if tuple(what) in _LISTED:
+            return _LISTED[tuple(what)], name
+    return None
+
+
+def expand(
+    found: Iterable[Redistribution],
+    routes: FileRoutes,
+    policy: Policy,
+    stated: Mapping[Prefix, Network],
+) -> Redistributed:
+    """Return the prefixes that are announced by redistribution.
+
+    Args:
+        found: the lines.
+        routes: what the file itself has.
+        policy: its route-maps and lists.
+        stated: the network lines, by prefix: bgpd prefers those, for their ORIGIN.
+    """
+    networks: dict[Prefix, Network] = {}
+    obstacles: list[Obstacle] = []
+    remarks: dict[Statement, str] = {}
+    for line in found:
+        singles, alone = policy.singles(line.route_map, line.version)
+        taken = 0
+        for prefix in routes.candidates(line, singles):
+            network = Network(
+                prefix, line.route_map, line.statement, Origin.INCOMPLETE, line.metric or 0
+            )
+            if not _is_announced(network, policy):
+                continue
+            taken += 1
+            obstacles += _doubts(network, line, routes, policy)
+            obstacles += _rivals(network, networks.get(prefix) or stated.get(prefix), policy)
+            if prefix not in stated:
+                networks.setdefault(prefix, network)
+        if not alone and not taken:
+            obstacles.append(Obstacle(line.statement, UNKNOWN))
+        elif not alone:
+            remarks[line.statement] = (
+                f"{taken} prefixes of the file are taken over; which others the machine has is not known: "
+                "give its route-map a prefix-list of the VIPs, or write a network line for each that is missing"
+            )
+    remarks |= {obstacle.statement: obstacle.reason for obstacle in obstacles}
+    return Redistributed(networks, tuple(obstacles), remarks)
+
+
+def path_of(network: Network) -> BgpPath:
+    """Return the path that bgpd makes of what it originates, before any route-map."""
+    return BgpPath(network.prefix, Attributes(AsPath(), network.med, network.origin))
+
+
+def _applied(network: Network, policy: Policy) -> route_maps.Applied:
+    path = path_of(network)
+    if network.route_map is None:
+        return route_maps.Applied(path)
+    route_map = policy.maps.get(network.route_map)
+    return route_maps.Applied(None) if route_map is None else route_maps.apply(route_map, path)
+
+
+def _is_announced(network: Network, policy: Policy) -> bool:
+    """Tell whether its route-map lets it pass, or may: what is not understood may."""
+    applied = _applied(network, policy)
+    return applied.path is not None or bool(applied.obstacles)
+
+
+def _doubts(
+    network: Network,
+    line: Redistribution,
+    routes: FileRoutes,
+    policy: Policy,
+) -> Iterator[Obstacle]:
+    """Yield what can't be told of one prefix."""
+    prefix = network.prefix
+    if (gateway := routes.gateways.get(prefix)) is not None and line.source == "static":
+        yield Obstacle(
+            gateway,
+            f"bgpd sends the gateway as next hop of {prefix} where it redistributes that; in a copy of the "
+            "file, make it a route to Null0, or write a network line in place of it",
+        )
+    path = _applied(network, policy).path
+    if path is None:
+        return
+    if line.source == "kernel" and line.metric is None:
+        other = _applied(replace(network, med=1), policy).path
+        if other is not None and other.attributes.med != path.attributes.med:
+            yield Obstacle(
+                line.statement,
+                f"MED of {prefix} is the metric that the kernel has; add `metric N`, as it is",
+            )
+
+
+def _rivals(network: Network, before: Network | None, policy: Policy) -> Iterator[Obstacle]:
+    """Yield that two lines announce a prefix, where it is not plain that the one before counts."""
+    if before is None:
+        return
+    one, other = _applied(before, policy).path, _applied(network, policy).path
+    if one is None or other is None or one == other or _key(one) < _key(other):
+        return
+    yield Obstacle(
+        network.statement,
+        f"{network.prefix} may come by {before.statement.where} too, with other attributes; in a copy of "
+        "the file, keep it in one of the two",
+    )
+
+
+def _key(path: BgpPath) -> tuple[int, int]:
+    """Return by what bgpd prefers a path of its own: the length of AS_PATH, then ORIGIN."""
+    return len(path.attributes.as_path), [*Origin].index(path.attributes.origin)
