@@ -142,8 +142,7 @@ class Reconciler:
         self.alarms.note(VIP_TOML, "")
         self.durable.store.keep = new.config.settings.history
         self.source = source
-        self.assignments = new.assignments
-        self.aggregates = new.aggregates
+        self.assignments, self.aggregates = new.assignments, new.aggregates
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
         self._looked.clear()
