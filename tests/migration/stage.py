@@ -131,8 +131,12 @@ class Stage:
             json.loads(self.frr.ask(f"show bgp {family} unicast json"))
             for family in ("ipv4", "ipv6")
         ]
-        paths = [path for table in tables for each in table["routes"].values() for path in each]
-        return all(path.get("bestpath") or not path.get("valid") for path in paths)
+        prefixes = [paths for table in tables for paths in table["routes"].values()]
+        return all(
+            any(path.get("bestpath") for path in paths)
+            or not any(path.get("valid") for path in paths)
+            for paths in prefixes
+        )
 
     def _bird(self, number: int, session: Session) -> Bird:
         # A BIRD for each: one alone would speak to an address once only.
