@@ -12,7 +12,7 @@ from policy.decide import Cause, Decision
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
 from policy.preference import profile, rank
-from policy.wanted import WantedRoutes
+from policy.route import Route
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
-    from policy.route import Prefix, Route
+    from policy.peers import PeersHere
+    from policy.route import Prefix
     from policy.topology import Address, DataCentre, Profile, Topology, Vip
 
 
@@ -42,15 +43,17 @@ class Assignment:
 
 def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
     """Return a data centre's duties, by prefix."""
-    wanted = WantedRoutes(topology, dc)
-    return {address.prefix: _assignment(wanted, vip, address, dc) for vip, address in topology}
+    here = topology.peers.at(dc.name)
+    return {address.prefix: _assignment(here, vip, address, dc) for vip, address in topology}
 
 
-def _assignment(wanted: WantedRoutes, vip: Vip, address: Address, dc: DataCentre) -> Assignment:
+def _assignment(here: PeersHere, vip: Vip, address: Address, dc: DataCentre) -> Assignment:
     if dc.name not in address.prefer:
         return Assignment(vip, address, None, None, None)
     found = profile(vip, address, dc)
-    return Assignment(vip, address, rank(address, dc), found, wanted.route(vip, address))
+    route = Route(address.prefix, found.attributes(dc.asn))
+    sent = here.route(vip.name, route) if here.policies else route
+    return Assignment(vip, address, rank(address, dc), found, sent)
 
 
 @dataclass(frozen=True, slots=True)
