@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from speaker.units import IpAddress
 
 
-class Preference(NamedTuple):
+class WhoAnnounces(NamedTuple):
     """What was chosen: the data centres that announce an address, and what orders them."""
 
     dcs: tuple[DataCentre, ...]
@@ -54,9 +54,9 @@ class PreferenceBuilder:
         self._faults = faults
         self._are_unknown = form.lacks("dc")
         self._names = [dc.name for dc in dcs]
-        self._all = Preference(tuple(dcs), tuple(self._names), "spread")
+        self._all = WhoAnnounces(tuple(dcs), tuple(self._names), "spread")
 
-    def of(self, path: KeyPath, prefer: Prefer, only: Only) -> Preference:
+    def of(self, path: KeyPath, prefer: Prefer, only: Only) -> WhoAnnounces:
         """Return what a VIP's keys say.
 
         Args:
@@ -77,8 +77,8 @@ class PreferenceBuilder:
         return among._replace(prefer=prefer)
 
     def of_address(
-        self, path: KeyPath, address: AddressTable, vip: VipTable, usual: Preference
-    ) -> Preference:
+        self, path: KeyPath, address: AddressTable, vip: VipTable, usual: WhoAnnounces
+    ) -> WhoAnnounces:
         """Return what an address's keys say: what it leaves out is its VIP's.
 
         Args:
@@ -95,7 +95,7 @@ class PreferenceBuilder:
             vip.only if address.only is None else address.only,
         )
 
-    def _among(self, path: KeyPath, prefer: Prefer, only: Only) -> Preference | None:
+    def _among(self, path: KeyPath, prefer: Prefer, only: Only) -> WhoAnnounces | None:
         """Return the data centres that announce it, None where that makes no sense."""
         if only is False:
             return self._all
@@ -117,7 +117,7 @@ class PreferenceBuilder:
             )
             return None
         dcs = tuple(dc for dc in self._all.dcs if dc.name in names)
-        return Preference(dcs, tuple(dc.name for dc in dcs), "spread")
+        return WhoAnnounces(dcs, tuple(dc.name for dc in dcs), "spread")
 
     def _wrong(self, prefer: list[str], among: Sequence[str], only: Only) -> str:
         """Say why a list does not name those that announce it."""

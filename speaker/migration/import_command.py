@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policy.lint import lint
+from policy.lint.notes import notes as upstream_notes
 from speaker import config
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -127,6 +128,9 @@ def _run(call: Import, source: Kernel) -> int:
     named = _names(call, sites)
     layout = inferred_policy.fit(sites, named.names)
     faults += layout.faults
+    for line in layout.told:
+        say(line)
+    notes += layout.notes
     faults += [f"{word}: no file needs it; correct it" for word in unused(call.answers.values())]
     if done.refused and call.strict:
         faults.append("--strict: lines are refused, see above")
@@ -225,5 +229,5 @@ def _check(
             raise MigrationError(
                 "\n".join([*wrong, "internal error in import; nothing is written"])
             )
-        findings = tuple(map(str, lint(loaded.topology)))
+        findings = (*map(str, lint(loaded.topology)), *upstream_notes(loaded.topology))
     return findings

@@ -1,48 +1,62 @@
-"""The preference that all data centres' prepends together show, as VIPs, ranks and profiles.
+"""The preference that all data centres' announcements together show, as VIPs, ranks and profiles.
 
-Policy is found, not assumed: who prepends least for an address is its first choice.
+Policy is found, not assumed: who prepends least for an address is its first choice, and those that
+announce it alike are equal.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.lint.announced import Announced, Announcements
 from policy.lint.finding import Code
 from policy.lint.routes import routes as lint_routes
+from policy.order import ranks_fault
 from policy.topology import Profile
+from speaker.migration.target.inferred_preference import STRONGEST, preference, profile_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy.order import Order
     from policy.route import Attributes, Prefix
     from speaker.migration.target.site import Site
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An address: who should attract it, the profile of each rank, and the lines that say so."""
+    """An address: who announces it, the profile of each rank, and the lines that say so.
+
+    `prefer` has the first choice first, or all that are `equal`, for which one profile does.
+    """
 
     prefix: Prefix
     prefer: tuple[str, ...]
     ranks: tuple[Profile, ...]
     origins: tuple[str, ...]
+    equal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All that vip.toml has to say beyond the data centres. `ranks` are those of most addresses."""
+    """All that vip.toml has to say beyond the data centres. `ranks` are those of most addresses.
+
+    `orders` is by the VIP's name. `told` is what was assumed, `notes` what should be looked at.
+    """
 
     vips: Mapping[str, tuple[Placed, ...]]
     ranks: tuple[Profile, ...]
     profiles: Mapping[Profile, tuple[str, ...]]
     """Each with the route-maps that made it: `par1.conf:20: route-map BGP1`."""
     faults: tuple[str, ...]
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-UNFIT = (Code.TIE, Code.FOREIGN_ASN)
+UNFIT = (Code.FOREIGN_ASN,)
 """Findings that no vip.toml can have."""
 
 
@@ -54,39 +68,59 @@ def fit(sites: Sequence[Site], names: Mapping[Prefix, str]) -> Layout:
         names: the name of the VIP that each prefix belongs to.
     """
     prefixes = tuple(dict.fromkeys(prefix for site in sites for prefix in site.routes))
-    faults = [*_unfit(sites, prefixes, names)]
-    keys: dict[Prefix, dict[str, tuple[object, ...]]] = {}
-    for prefix in prefixes:
-        lacking = [site for site in sites if prefix not in site.routes]
-        for site in lacking:
-            why = site.left_out.get(prefix, f"{site.configuration.file} has no network line for it")
-            faults.append(
-                f"{prefix}: {site.name} does not announce it: {why}; in vip.toml every data centre "
-                f"announces every VIP: give it to {site.name} with more prepends, or remove it from "
-                "copies of the other files"
-            )
-        if not lacking:
-            keys[prefix] = {site.name: _key(site.routes[prefix].attributes) for site in sites}
-            faults += _same_length(prefix, sites, faults)
-    if faults:
+    if faults := _unfit(sites, prefixes, names):
         return Layout({}, (), {}, tuple(faults))
     profiles = _profiles(sites, prefixes)
     vips: dict[str, list[Placed]] = {}
+    orders: dict[str, Order] = {}
+    told: dict[str, list[Prefix]] = {}
+    notes: dict[str, list[Prefix]] = {}
     for prefix in prefixes:
-        order = sorted(sites, key=lambda site: len(site.routes[prefix].attributes.as_path))
+        name, found = names[prefix], preference(prefix, sites)
+        told.setdefault(found.told, []).append(prefix)
+        notes.setdefault(found.note, []).append(prefix)
+        orders[name] = max(orders.get(name, found.order), found.order, key=STRONGEST.index)
+        ranks = [profiles[profile_key(s.routes[prefix].attributes)][0] for s in found.sites]
         placed = Placed(
             prefix,
-            tuple(site.name for site in order),
-            tuple(profiles[keys[prefix][site.name]][0] for site in order),
-            tuple(site.configuration.networks[prefix].statement.where for site in sites),
+            found.names,
+            tuple(ranks[:1] if found.equal else ranks),
+            tuple(
+                site.configuration.networks[prefix].statement.where
+                for site in sites
+                if prefix in site.routes
+            ),
+            found.equal,
         )
-        vips.setdefault(names[prefix], []).append(placed)
+        vips.setdefault(name, []).append(placed)
     counts = Counter(placed.ranks for addresses in vips.values() for placed in addresses)
+    usual = counts.most_common(1)[0][0] if counts else ()
     return Layout(
-        {name: tuple(addresses) for name, addresses in vips.items()},
-        counts.most_common(1)[0][0] if counts else (),
+        {
+            name: tuple(_with(usual, orders[name], each) for each in addresses)
+            for name, addresses in vips.items()
+        },
+        usual,
         dict(profiles.values()),
         (),
+        orders,
+        _each_once(told),
+        _each_once(notes),
+    )
+
+
+def _with(ranks: tuple[Profile, ...], order: Order, placed: Placed) -> Placed:
+    """Return an address with the usual ranks, where they begin with its own and do for its order."""
+    is_fit = ranks[: len(placed.ranks)] == placed.ranks and ranks_fault(ranks, order) is None
+    return replace(placed, ranks=ranks) if is_fit else placed
+
+
+def _each_once(said: Mapping[str, Sequence[Prefix]]) -> tuple[str, ...]:
+    """Return each text with the addresses that it is about."""
+    return tuple(
+        f"{prefixes[0]}{f' and {len(prefixes) - 1} more' if len(prefixes) > 1 else ''}: {text}"
+        for text, prefixes in said.items()
+        if text
     )
 
 
@@ -107,29 +141,6 @@ def _unfit(
     return [str(finding) for finding in found if finding.code in UNFIT]
 
 
-def _same_length(prefix: Prefix, sites: Sequence[Site], known: Sequence[str]) -> list[str]:
-    """Find data centres that only MED or ORIGIN part: no tie, and still not by prepends."""
-    lengths = [len(site.routes[prefix].attributes.as_path) for site in sites]
-    if len(set(lengths)) == len(lengths) or any(f"{prefix}: " in fault for fault in known):
-        return []
-    same = [site.name for site, n in zip(sites, lengths, strict=True) if lengths.count(n) > 1]
-    fault = (
-        f"{prefix}: {' and '.join(same)} announce AS_PATHs of the same length; in vip.toml prepends "
-        "order the data centres: give each rank more prepends than the one before"
-    )
-    return [fault]
-
-
-def _key(attributes: Attributes) -> tuple[object, ...]:
-    return (
-        len(attributes.as_path) - 1,
-        attributes.med,
-        attributes.origin,
-        attributes.communities,
-        attributes.large_communities,
-    )
-
-
 def _profiles(
     sites: Sequence[Site], prefixes: Sequence[Prefix]
 ) -> dict[tuple[object, ...], tuple[Profile, tuple[str, ...]]]:
@@ -137,9 +148,9 @@ def _profiles(
     made_by: dict[tuple[object, ...], dict[str, dict[str, None]]] = {}
     examples: dict[tuple[object, ...], Attributes] = {}
     for prefix in prefixes:
-        for site in sites:
+        for site in (site for site in sites if prefix in site.routes):
             attributes = site.routes[prefix].attributes
-            key = _key(attributes)
+            key = profile_key(attributes)
             examples[key] = attributes
             route_map = site.configuration.networks[prefix].route_map
             maps = made_by.setdefault(key, {})

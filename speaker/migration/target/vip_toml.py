@@ -15,6 +15,7 @@ from speaker.config.settings import Config, HealthSettings, NextHop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policy.order import Order
     from speaker.migration.target.inferred_policy import Layout, Placed
     from speaker.migration.target.site import Site
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def render(sites: Sequence[Site], layout: Layout) -> str:
     """Return the text of vip.toml. `[node]` is the first data centre's."""
     dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
-    vips = tuple(_vip(name, addresses) for name, addresses in layout.vips.items())
+    vips = tuple(_vip(name, each, layout.orders[name]) for name, each in layout.vips.items())
     config = plain(Topology(dcs, vips), sites[0].name)
     unchecked = {
         vip.name: HealthSettings("none", frozenset(), {})
@@ -39,16 +40,22 @@ def render(sites: Sequence[Site], layout: Layout) -> str:
     return render_config(Config(config.topology, settings), comments, hops)
 
 
-def _vip(name: str, addresses: Sequence[Placed]) -> Vip:
+def _vip(name: str, addresses: Sequence[Placed], order: Order) -> Vip:
     usual = Counter(placed.ranks for placed in addresses).most_common(1)[0][0]
     return Vip(
         name,
         tuple(
-            Address(placed.prefix, placed.prefer, () if placed.ranks == usual else placed.ranks)
+            Address(
+                placed.prefix,
+                placed.prefer,
+                () if placed.ranks == usual else placed.ranks,
+                placed.equal,
+            )
             for placed in addresses
         ),
         usual,
         DEFAULT_RULE,
+        order,
     )
 
 

@@ -254,6 +254,21 @@ def sites(draw: st.DrawFn) -> dict[str, bytes]:
     }
 
 
+@st.composite
+def wider_sites(draw: st.DrawFn) -> dict[str, bytes]:
+    """The same where either announces what it likes: alike, with other MEDs or communities, or not at all."""
+    asn = draw(st.sampled_from([64699, 65537]))
+    prefixes: Sequence[Prefix] = draw(st.lists(_HOSTS, min_size=1, max_size=5, unique=True))
+    one = _profile(draw, asn, draw(st.integers(0, 2)))
+    kinds = st.sampled_from([one, one, _profile(draw, asn, 1), _profile(draw, asn, 1)])
+    parts = st.sampled_from([("par1", "lyo1"), ("par1", "lyo1"), ("par1",), ("lyo1",)])
+    wanted: dict[str, dict[Prefix, list[str]]] = {"par1": {}, "lyo1": {}}
+    for prefix in prefixes:
+        for dc in draw(parts):
+            wanted[dc][prefix] = draw(kinds)
+    return {dc: _file(draw, dc, asn, own) for dc, own in wanted.items()}
+
+
 def _profile(draw: st.DrawFn, asn: int, prepends: int) -> list[str]:
     found = [f"set as-path prepend {' '.join([str(asn)] * prepends)}"] if prepends else []
     return found + [

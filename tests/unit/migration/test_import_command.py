@@ -394,28 +394,67 @@ def test_nothing_is_written(site: Site, text: str | bytes, expected: str) -> Non
     assert expected in said
 
 
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [
-        (
-            PAR1,
-            "192.0.2.1/32: par1 (2 ASes) and lyo1 (2 ASes) tie: each router chooses as it likes",
-        ),
-        (
-            bgpd(network(1, "BGP2")),
-            "192.0.2.2/32: lyo1 does not announce it: lyo1.conf has no network line for it",
-        ),
-        (
-            bgpd(network(1, "BGP2"), network(2, "GONE")),
-            "192.0.2.2/32: lyo1 does not announce it: route-map GONE does not exist, so bgpd",
-        ),
-    ],
-)
-def test_between_data_centres(site: Site, other: str, expected: str) -> None:
-    """Ties and missing backups are said as check says them; no vip.toml can have them."""
-    status, said = site.run({"par1": PAR1, "lyo1": other})
-    assert (status, site.is_empty) == (255, True)
-    assert expected in said
+ALL_FOUR = " set community 64699:{}\n"
+BETWEEN = [
+    (PAR1, "", 0, 'alike: imported with prefer = "equal"; where', {'prefer = "equal"'}),
+    (
+        bgpd(network(1, "BGP2")),
+        "",
+        2,
+        "192.0.2.2/32: only par1 announces it, as lyo1 does not: lyo1.conf has no network line for it",
+        {'prefer = ["par1"]', "only = true"},
+    ),
+    (
+        bgpd(network(1, "BGP2"), network(2, "GONE")),
+        "",
+        2,
+        "192.0.2.2/32: only par1 announces it, as lyo1 does not: route-map GONE does not exist, so",
+        {'prefer = ["par1"]', "only = true"},
+    ),
+    (
+        bgpd(network(1, "BGP1"), network(2, "BGP2"), maps=BGP1 + " set metric 9\n" + BGP2),
+        "",
+        0,
+        '192.0.2.1/32: AS_PATHs of par1 and lyo1 are equally long: imported with order = "med"',
+        {'prefer = ["par1", "lyo1"]', 'order = "med"', 'prefer = "equal"'},
+    ),
+    (
+        bgpd(network(1, "BGP1"), network(2, "BGP2"), maps=BGP1 + ALL_FOUR.format(9) + BGP2),
+        "",
+        2,
+        "192.0.2.1/32: par1 and lyo1 announce equal paths with different communities: imported",
+        {'prefer = ["par1", "lyo1"]', 'order = "none"', 'prefer = "equal"'},
+    ),
+    (
+        PAR1,
+        bgpd(network(1, "BGP2"), network(2, "BGP2"), router=3),
+        2,
+        "192.0.2.1/32: par1 and lyo1 tie, and the others do not: imported",
+        {'prefer = ["par1", "lyo1", "nrt1"]', 'order = "none"', 'prefer = "equal"'},
+    ),
+]
+
+
+@pytest.mark.parametrize(("other", "third", "status", "said", "written"), BETWEEN)
+def test_between_data_centres(
+    site: Site, other: str, third: str, status: int, said: str, written: set[str]
+) -> None:
+    """Those that announce alike are equal, a part stays a part, and what is no order by prepends is said."""
+    files = {"par1": PAR1, "lyo1": other, **({"nrt1": third} if third else {})}
+    found, told = site.run(files)
+    assert (found, site.is_empty) == (status, False), told
+    assert said in told
+    assert {line for line in written if line not in (site.out / "vip.toml").read_text()} == set()
+
+
+def test_equal_under_different_as_numbers(site: Site) -> None:
+    """Equal data centres with different ASNs are imported, and what multipath needs is noted."""
+    other = PAR1.replace("64699", "64700")
+    status, told = site.run({"par1": PAR1, "lyo1": other})
+    assert status == 2
+    assert 'prefer = "equal"' in (site.out / "vip.toml").read_text()
+    assert "equal in data centres with different ASNs" in told
+    assert site.routes("lyo1")["192.0.2.1/32"] == "as-path [ 64700 64700 ] origin igp med 0"
 
 
 def test_refused_lines(site: Site) -> None:
