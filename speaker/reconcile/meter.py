@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,19 @@ class Times:
         return Distribution(self._bounds, tuple(self._counts), self._total)
 
 
+SINKS = ("webhook", "exec")
+"""Where events may be sent."""
+
+
+@dataclass(slots=True)
+class SentEvents:
+    """What became of the events for one sink."""
+
+    sent: int = 0
+    lost: int = 0
+    waiting: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What a meter has counted until now.
@@ -70,6 +83,7 @@ class Counts:
     reactions: Distribution
     cycles: Distribution
     last_cycle: float
+    sent: Mapping[str, SentEvents]
 
 
 class Meter:
@@ -88,6 +102,7 @@ class Meter:
         self._failures = self._mismatches = 0
         self._reactions, self._cycles = Times(REACTIONS), Times(CYCLES)
         self._last_cycle = 0.0
+        self.sent = {sink: SentEvents() for sink in SINKS}
 
     def woken(self) -> None:
         """Note that something happened, which a cycle is to look at."""
@@ -158,4 +173,5 @@ class Meter:
             self._reactions.read(),
             self._cycles.read(),
             self._last_cycle,
+            {sink: replace(counts) for sink, counts in self.sent.items()},
         )

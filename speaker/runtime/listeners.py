@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
-from speaker.telemetry import server, textfile
+from speaker.telemetry import hooks, server, textfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -43,5 +43,6 @@ LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "addresses": _addresses,
     "metrics": server.serve,
     "textfile": textfile.keep_writing,
+    "hooks": hooks.run,
 }
 """Each runs for as long as the watchdog. It is started again where it fails, which is an alarm by this name."""

@@ -134,9 +134,20 @@ LAST_CYCLE = _gauge(
     "when a cycle was last completed, since the epoch; 0: none yet",
 )
 
+EVENTS_SENT = _counter(
+    "vip_events_sent_total",
+    "sink",
+    "events that were taken by the webhook or the program of [events]",
+)
+EVENTS_LOST = _counter(
+    "vip_events_lost_total", "sink", "events that were not sent, and will not be"
+)
+EVENTS_WAITING = _gauge("vip_events_waiting", "sink", "events that wait to be sent")
+
 METRICS = (
     BUILD, NODE, CONFIGURATION, FILE, WANTED, ANNOUNCED, KNOWN, PEERS, AS_WANTED, INTENT, REALSERVERS, HEALTH,
     PEER, PEER_KNOWN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
+    EVENTS_SENT, EVENTS_LOST, EVENTS_WAITING,
 )  # fmt: skip
 """All of them, in the order in which they are shown."""
 
@@ -176,6 +187,9 @@ def of_look(look: Look) -> Iterator[tuple[Metric, Iterable[Sample]]]:
     yield FAILURES, [((), counts.failures)]
     yield MISMATCHES, [((), counts.mismatches)]
     yield LAST_CYCLE, [((), counts.last_cycle)]
+    yield EVENTS_SENT, [((sink,), each.sent) for sink, each in counts.sent.items()]
+    yield EVENTS_LOST, [((sink,), each.lost) for sink, each in counts.sent.items()]
+    yield EVENTS_WAITING, [((sink,), each.waiting) for sink, each in counts.sent.items()]
 
 
 def histograms(look: Look) -> Mapping[Metric, Distribution]:

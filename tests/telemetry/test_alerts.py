@@ -124,6 +124,7 @@ async def trouble(site: Site, clock: Clock) -> None:
     reconciler.meter.completed(clock.steady())  # the last for a long time
     (site.directory / "vip.toml").write_text("no longer so")
     await look_at_file(reconciler.file, reconciler.alarms)
+    reconciler.meter.sent["exec"].lost += 1
     site.exabgp.daemon.drop(PEER)
     reconciler.wake_and_read()
     await reconciler.cycle()
@@ -178,6 +179,7 @@ def test_each_fires(tmp_path: Path) -> None:
                         "VipSpeakerFileNotLoaded",
                         "VipSpeakerSessionDown",
                         "VipSpeakerTrouble",
+                        "VipSpeakerEventsLost",
                     }
                 )
                 await unknown(site)

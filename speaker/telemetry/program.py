@@ -1,0 +1,67 @@
+"""Runs a program for an event: a list of words and no shell, the event on its stdin, nothing of our environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.files import trusted
+from speaker.telemetry.sink import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WITHIN = 10.0
+"""How long it may run, in seconds: then it is killed, with all of its process group."""
+PAUSE = 0.05
+"""How long to wait after each run, in seconds: a thousand events must not take a core."""
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+class Program:
+    """A program that takes events. It is `Sink`.
+
+    Args:
+        words: its absolute path, and its arguments.
+        within: how long it may run, in seconds.
+    """
+
+    def __init__(self, words: Sequence[str], within: float = WITHIN) -> None:
+        self._words = words
+        self._within = within
+
+    async def send(self, event: bytes) -> None:
+        """See `Sink.send`."""
+        path = Path(self._words[0])
+        try:
+            trusted.check(path, os.geteuid())
+            process = await asyncio.create_subprocess_exec(
+                *self._words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except trusted.UntrustedError as error:
+            raise SinkError(str(error)) from error
+        except OSError as error:
+            raise SinkError(f"{path}: {error.strerror}; correct events.exec") from error
+        try:
+            async with asyncio.timeout(self._within):
+                await process.communicate(event)
+        except TimeoutError:
+            raise SinkError(f"{path}: killed after {self._within:g} s") from None
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        await asyncio.sleep(PAUSE)
+        if process.returncode:
+            raise SinkError(f"{path}: exit status {process.returncode}")

@@ -1,0 +1,244 @@
+"""Events reach a webhook and a program, in order and as JSON; what takes none, or hangs, costs no cycle anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from policy.intent import Intent, Mode
+from speaker.reconcile.meter import SentEvents
+from speaker.telemetry import hooks
+from speaker.telemetry.hooks import TRIES, WAITING, Outbox
+from speaker.telemetry.program import Program
+from speaker.telemetry.sink import RefusedEventError, SinkError
+from speaker.telemetry.webhook import Webhook
+from tests.support.fakes import virtual_time
+from tests.support.fakes.site import SECOND, V4, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+WITHIN = 60.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not condition():  # noqa: ASYNC110 - what is waited for is another program's
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def taking(answers: list[int]) -> AsyncIterator[tuple[str, list[Any]]]:
+    """Run a webhook that answers with these one after the other, then with 204; and have what it was sent."""
+    taken: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        status = answers.pop(0) if answers else 204
+        if status < 300:
+            taken.append(await request.json())
+        return web.Response(
+            status=status, headers={"Location": "/elsewhere"} if status == 302 else {}
+        )
+
+    application = web.Application()
+    application.router.add_post("/hook", take)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/hook?token=S3CRET")), taken
+
+
+def test_what_happens_is_sent(tmp_path: Path) -> None:
+    """A drain, what it withdraws, and an alarm with its end reach both, in order, with VIP and data centre."""
+    out = tmp_path / "out"
+
+    async def main() -> list[Any]:
+        async with taking([]) as (url, taken):
+            program = ["/bin/sh", "-c", f"cat >> {out}; echo >> {out}"]
+            more = f"[events]\nwebhook = {json.dumps(url)}\nexec = {json.dumps(program)}\n"
+            async with running(tmp_path, more=more) as site:
+                task = asyncio.create_task(hooks.run(site.reconciler))
+                await asyncio.sleep(0)
+                intent = Intent(Mode.DRAINED, "alice", site.reconciler.clock.wall(), "disk full")
+                await site.reconciler.operator.apply({SECOND: intent})
+                site.reconciler.alarms.note("state", "full")
+                site.reconciler.alarms.note("state", "")
+                await until(lambda: len(taken) >= 4)
+                await until(lambda: site.reconciler.meter.counts().sent["exec"].sent >= 4)
+                assert site.reconciler.meter.counts().sent["webhook"] == SentEvents(4, 0, 0)
+                task.cancel()
+            return taken
+
+    taken = asyncio.run(main())
+    assert [(each["event"], each["prefix"], each["vip"], each["subject"]) for each in taken] == [
+        ("drained", str(SECOND), "vip-2.tld", ""),
+        ("withdrawn", str(SECOND), "vip-2.tld", ""),
+        ("alarm", "", "", "state"),
+        ("recovered", "", "", "state"),
+    ]
+    assert {each["dc"] for each in taken} == {"par1"}
+    assert "disk full" in taken[0]["reason"]
+    assert [json.loads(line) for line in out.read_text().splitlines()] == taken
+
+
+def test_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is not taken is tried again, and none overtakes it; that it fails is said once, and no secret with it."""
+    del tmp_path
+    counts, said = SentEvents(), []
+
+    async def main() -> list[Any]:
+        async with taking([500, 429, 503]) as (url, taken):
+            outbox = Outbox("webhook", counts, lambda _, text: said.append(text))
+            for number in range(3):
+                outbox.put(json.dumps(number).encode())
+            task = asyncio.create_task(outbox.send_to(Webhook(url), first_pause=0.01))
+            await until(lambda: counts.sent == 3)
+            task.cancel()
+            return taken
+
+    assert asyncio.run(main()) == [0, 1, 2]
+    assert said[0].startswith("127.0.0.1: HTTP 500; tried again")
+    assert "S3CRET" not in str(said) + caplog.text
+    assert counts == SentEvents(3, 0, 0)
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 410])
+def test_refused_for_good(status: int) -> None:
+    """What a webhook refuses is lost and counted, no redirection is followed, and the next is sent."""
+    counts = SentEvents()
+
+    async def main() -> list[Any]:
+        async with taking([status]) as (url, taken):
+            with pytest.raises(RefusedEventError, match=r"correct events\.webhook") as caught:
+                await Webhook(url).send(b"{}")
+            assert "S3CRET" not in str(caught.value)
+            outbox = Outbox("webhook", counts, lambda *_: None)
+            outbox.put(b"1")
+            task = asyncio.create_task(outbox.send_to(Webhook(url)))
+            await until(lambda: counts.sent == 1)
+            task.cancel()
+            return taken
+
+    assert asyncio.run(main()) == [1]
+
+
+def test_nobody_there() -> None:
+    """A webhook that can't be reached says so, and nothing of its URL but the host."""
+    for url in ("http://127.0.0.1:9/S3CRET", "https://127.0.0.1:9/S3CRET"):
+        with pytest.raises(SinkError, match=r"127\.0\.0\.1: not reached") as caught:
+            asyncio.run(Webhook(url).send(b""))
+        assert "S3CRET" not in str(caught.value)
+
+
+class Deaf:
+    """Takes nothing."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def send(self, event: bytes) -> None:
+        del event
+        self.asked += 1
+        raise SinkError("deaf")
+
+
+def test_lost(caplog: pytest.LogCaptureFixture) -> None:
+    """More than may wait are lost, and so is what was tried for too long: counted, and no memory is used up."""
+    del caplog
+    counts = SentEvents()
+
+    async def main() -> None:
+        outbox, sink = Outbox("exec", counts, lambda *_: None), Deaf()
+        for _ in range(WAITING + 7):
+            outbox.put(b"{}")
+        assert (counts.lost, counts.waiting) == (7, WAITING)
+        task = asyncio.create_task(outbox.send_to(sink))
+        async with asyncio.timeout(3600):
+            while counts.lost == 7:  # noqa: ASYNC110 - in virtual time
+                await asyncio.sleep(1)
+        assert sink.asked >= TRIES
+        task.cancel()
+
+    virtual_time.run(main())
+    assert counts.lost == 8
+
+
+def test_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """That events are lost is one alarm, which is no event itself, however many are."""
+
+    async def main() -> None:
+        more = '[events]\nexec = ["/nowhere"]\n'
+        async with running(tmp_path, more=more) as site:
+            task = asyncio.create_task(hooks.run(site.reconciler))
+            await asyncio.sleep(0)
+            for number in range(WAITING + 50):
+                site.reconciler.durable.listeners.tell(hooks_notice(number))
+            await until(lambda: site.reconciler.alarms.subjects["hooks"])
+            counts = site.reconciler.meter.counts().sent["exec"]
+            assert counts.lost == 50
+            assert counts.waiting == WAITING
+            looks = site.source.looks
+            await until(lambda: site.source.looks > looks)
+            task.cancel()
+
+    asyncio.run(main())
+    assert caplog.text.count("hooks: ") == 1
+
+
+def hooks_notice(number: int) -> Any:
+    from speaker.reconcile.notices import Notice  # noqa: PLC0415 - of one test
+
+    return Notice(time=float(number), event="announced", prefix=str(V4))
+
+
+def test_a_program_that_hangs(tmp_path: Path) -> None:
+    """What runs too long is killed, with all that it has started."""
+    pids = tmp_path / "pids"
+    words = ["/bin/sh", "-c", f"sleep 1000 & echo $! $$ > {pids}; wait"]
+
+    async def main() -> None:
+        with pytest.raises(SinkError, match="/bin/sh: killed after 1 s"):
+            await Program(words, within=1.0).send(b"{}")
+        await until(lambda: not any(map(lives, pids.read_text().split())))
+
+    asyncio.run(main())
+
+
+def lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_how_a_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell reads its words, nothing of our environment reaches it, and its exit status counts."""
+    monkeypatch.setenv("S3CRET", "x")
+    out = tmp_path / "out"
+    script = "import os, sys; open(sys.argv[1], 'w').write(repr((sys.argv[2:], sorted(os.environ), os.getcwd())))"
+    asyncio.run(Program(["/usr/bin/python3", "-c", script, str(out), "$(id)", "a b"]).send(b"{}"))
+    arguments, names, folder = eval(out.read_text())
+    assert arguments == ["$(id)", "a b"]
+    assert {*names} <= {"PATH", "LANG", "LC_CTYPE"}
+    assert folder == "/"
+    with pytest.raises(SinkError, match="exit status 1"):
+        asyncio.run(Program(["/bin/false"]).send(b"{}"))
+    asyncio.run(Program(["/bin/true"]).send(b"x" * (1 << 20)))  # which reads nothing of it
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="of root alone")
+def test_whose_program(tmp_path: Path) -> None:
+    """Root runs no program that others may change."""
+    program = tmp_path / "tell"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o777)
+    with pytest.raises(SinkError, match="chmod go-w"):
+        asyncio.run(Program([str(program)]).send(b"{}"))
+    with pytest.raises(SinkError, match="No such file"):
+        asyncio.run(Program(["/nowhere"]).send(b"{}"))
