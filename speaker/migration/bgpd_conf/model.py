@@ -117,6 +117,10 @@ class Clause:
     matches: tuple[Callable[[BgpPath], bool], ...] = ()
     sets: tuple[Callable[[BgpPath], BgpPath], ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    goes_on: int | None = None
+    """The least number of the clause after it, where it is not the last that counts."""
+    calls: str | None = None
+    """The route-map that the path goes through then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,10 @@ class RouteMapDraft:
     sets: dict[str, Set] = field(default_factory=dict)
     obstacles: dict[str, Obstacle] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
+    goes_on: int | None = None
+    calls: str | None = None
 
-    def add(self, statement: Statement) -> str:
+    def add(self, statement: Statement) -> str:  # noqa: C901 - a table of lines
         """Take a line of the clause; return why it has no effect on what is sent, or nothing.
 
         What can't be translated becomes an obstacle, which counts if a VIP meets the clause.
@@ -61,6 +63,8 @@ class RouteMapDraft:
                     return self._refuse(key, statement, "this match is not translated")
                 self.matches[key] = match
                 self.obstacles.pop(key, None)
+            case ("set", "extcommunity", *_):
+                return self._refuse("extcommunity", statement, _EXTENDED)
             case ("set", *rest):
                 key, change, reason = _set(rest)
                 if reason:
@@ -69,9 +73,15 @@ class RouteMapDraft:
                     return self._refuse(key, statement, "this set is not translated")
                 self.sets[key] = change
                 self.obstacles.pop(key, None)
+            case ("on-match", "next"):
+                self.goes_on = self.sequence + 1
+            case ("on-match", "goto", text) | ("continue", text):
+                self.goes_on = number(text, 65535, self.sequence + 1)
+            case ("call", name):
+                self.calls = name
             case ("on-match" | "continue" | "call", *_):
                 return self._refuse(
-                    words[0], statement, "jumps are not translated: write the clauses out"
+                    words[0], statement, "is incomplete, or unknown, where FRR refuses it"
                 )
             case _:
                 raise MigrationError("is unknown in a route-map; correct it, or remove it")
@@ -94,7 +104,12 @@ class RouteMapDraft:
             tuple(_asked(match, lists) for match in self.matches.values()),
             tuple(self.sets.values()),
             tuple(self.obstacles.values()),
+            self.goes_on,
+            self.calls,
         )
+
+
+_EXTENDED = "vip.toml has no extended communities: set them at the router"
 
 
 def _asked(match: Match, lists: Lists) -> Callable[[BgpPath], bool]:
@@ -160,13 +175,15 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
 ) -> tuple[str, Set | None, str]:
     """Return the command, its change, None where it is not translated, and why it has no effect."""
     match words:
-        case ["as-path", "prepend", "last-as", *_]:
-            return "as-path prepend", None, ""
+        case ["as-path", "prepend", "last-as", count]:
+            return "as-path prepend", _prepend_last(number(count, 10, 1)), ""
         case ["as-path", "prepend", *asns] if asns:
             return "as-path prepend", _prepend(asns), ""
         case ["metric", value] if value.isdigit():
             med = number(value, MAX_MED)
             return "metric", lambda path: _with(path, med=med), ""
+        case ["metric", value] if value[:1] in ("+", "-") and value[1:].isdigit():
+            return "metric", _add_metric(value[0], number(value[1:], MAX_MED)), ""
         case ["community", "none"]:
             return "community", lambda path: _with(path, communities=()), ""
         case ["community", *names] if names:
@@ -206,6 +223,26 @@ def _prepend(words: Sequence[str]) -> Set:
     return lambda path: _with(path, as_path=AsPath(asns + path.attributes.as_path.asns))
 
 
+def _prepend_last(count: int) -> Set:
+    """Repeat the leftmost AS of the path, where it has one: bgpd adds its own to it later."""
+
+    def prepend(path: BgpPath) -> BgpPath:
+        asns = path.attributes.as_path.asns
+        return _with(path, as_path=AsPath(asns[:1] * count + asns))
+
+    return prepend
+
+
+def _add_metric(sign: str, value: int) -> Set:
+    """Add to MED, or take from it, within its bounds, as route_value_adjust() does."""
+
+    def add(path: BgpPath) -> BgpPath:
+        med = (path.attributes.med or 0) + (value if sign == "+" else -value)
+        return _with(path, med=min(max(med, 0), MAX_MED))
+
+    return add
+
+
 def _communities(words: Sequence[str]) -> Set:
     additive = words[-1] == "additive"
     given = tuple(map(community, words[:-1] if additive else words))
@@ -241,30 +278,3 @@ def finish(name: str, drafts: Iterable[RouteMapDraft], lists: Lists) -> RouteMap
     """Return a route-map of its clauses."""
     ordered = sorted(drafts, key=lambda draft: draft.sequence)
     return RouteMap(name, tuple(draft.clause(lists) for draft in ordered))
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a map did: the path, or None with the reason; and what could not be translated on the way."""
-
-    path: BgpPath | None
-    reason: str = ""
-    obstacles: tuple[Obstacle, ...] = ()
-
-
-def apply(route_map: RouteMap, path: BgpPath) -> Applied:
-    """Return what a route-map makes of a path. A path that no clause means is denied."""
-    unclear: list[Obstacle] = []
-    for clause in route_map.clauses:
-        if not all(match(path) for match in clause.matches):
-            continue
-        unclear += clause.obstacles
-        if any(obstacle.statement.words[0] == "match" for obstacle in clause.obstacles):
-            continue  # it can't be known; with an obstacle, the result does not count
-        if not clause.permit:
-            reason = f"{clause.statement.where}: {clause.statement}"
-            return Applied(None, f"denied by {reason}", tuple(unclear))
-        for change in clause.sets:
-            path = change(path)
-        return Applied(path, "", tuple(unclear))
-    return Applied(None, f"no clause of route-map {route_map.name} means it", tuple(unclear))

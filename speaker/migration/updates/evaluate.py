@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import AsPath, Attributes, Community
-from speaker.migration.bgpd_conf import route_maps
+from speaker.migration.bgpd_conf import flow
 from speaker.migration.bgpd_conf.lists import kind_of
 from speaker.migration.bgpd_conf.model import Obstacle
 from speaker.migration.bgpd_conf.redistribute import path_of
@@ -121,18 +121,18 @@ def evaluate(configuration: Configuration) -> Evaluation:
 
 
 def _to(
-    configuration: Configuration, neighbor: Neighbor, applied: route_maps.Applied
+    configuration: Configuration, neighbor: Neighbor, applied: flow.Applied
 ) -> tuple[Update | str, tuple[Obstacle, ...]]:
     if applied.path is None:
         return applied.reason, ()
     return _send(configuration, neighbor, applied.path)
 
 
-def _originate(configuration: Configuration, network: Network) -> route_maps.Applied:
+def _originate(configuration: Configuration, network: Network) -> flow.Applied:
     """Return what bgpd makes of a network line, and what is unclear about it."""
     path = path_of(network)
     if network.route_map is None:
-        return route_maps.Applied(path)
+        return flow.Applied(path)
     applied = _through(configuration, network.route_map, path)
     if applied.path is not None and applied.path.next_hop is not None:
         unclear = Obstacle(network.statement, _HOP_OF_NETWORK)
@@ -170,14 +170,12 @@ def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
     return neighbor.asn != configuration.asn
 
 
-def _through(configuration: Configuration, name: str, path: BgpPath) -> route_maps.Applied:
+def _through(configuration: Configuration, name: str, path: BgpPath) -> flow.Applied:
     """Apply a route-map by its name. One that does not exist denies all."""
     route_map = configuration.route_maps.get(name)
     if route_map is None:
-        return route_maps.Applied(
-            None, f"route-map {name} does not exist, so bgpd announces nothing"
-        )
-    return route_maps.apply(route_map, path)
+        return flow.Applied(None, f"route-map {name} does not exist, so bgpd announces nothing")
+    return flow.apply(route_map, path, configuration.route_maps, configuration.read_as.dialect)
 
 
 _HOP_OF_NETWORK = (

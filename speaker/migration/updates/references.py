@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 def maps_used(configuration: Configuration) -> set[str]:
-    """Return the names of the route-maps of networks and of neighbours' routes out."""
+    """Return the names of the route-maps of networks and of neighbours' routes out, and those they call."""
     used = {network.route_map for network in configuration.networks.values()}
     for neighbor in configuration.neighbors:
         for family in neighbor.families.values():
             used.add(family.route_map.name if family.route_map else None)
-    return {name for name in used if name is not None}
+    found: set[str] = set()
+    while used:
+        name = used.pop()
+        if name is not None and name not in found:
+            found.add(name)
+            route_map = configuration.route_maps.get(name)
+            used |= {clause.calls for clause in route_map.clauses} if route_map else set()
+    return found
 
 
 def lists_used(configuration: Configuration) -> set[str]:

@@ -628,8 +628,8 @@ def test_the_result_is_compared(site: Site) -> None:
 
 def test_verdicts(site: Site) -> None:
     """Lines that no VIP meets, or that are for nothing that is sent, are harmless, and listed so."""
-    maps = f"{MAPS}route-map IN permit 10\n set metric +5\nip prefix-list UNUSED permit any\n"
-    maps += "ip prefix-list ALL permit any\nroute-map BGP1 permit 20\n set metric +7\n"
+    maps = f"{MAPS}route-map IN permit 10\n set metric rtt\nip prefix-list UNUSED permit any\n"
+    maps += "ip prefix-list ALL permit any\nroute-map BGP1 permit 20\n set metric -rtt\n"
     lines = ["neighbor 203.0.113.1 route-map IN in", "neighbor 203.0.113.1 prefix-list ALL out"]
     status, said = site.run(
         {"par1": bgpd(network(1, "BGP1"), network(2, "BGP2"), *lines, maps=maps)}
@@ -640,9 +640,9 @@ def test_verdicts(site: Site) -> None:
     assert listed == [
         "7: neighbor 203.0.113.1 route-map IN in: is for routes received",
         "14: route-map IN permit 10: is used for nothing that is sent",
-        "15: set metric +5: no VIP meets it",
+        "15: set metric rtt: no VIP meets it",
         "16: ip prefix-list UNUSED permit any: is used for nothing that is sent",
-        "19: set metric +7: no VIP meets it",
+        "19: set metric -rtt: no VIP meets it",
     ]
     assert status == 2
 

@@ -260,13 +260,10 @@ def test_a_list_that_is_not_understood() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "set as-path prepend last-as 3",
-        "set metric +5",
+        "set metric rtt",
         "set extcommunity rt 64699:1",
         "match tag 5",
-        "on-match next",
-        "call OTHER",
-        "continue 20",
+        "continue",
     ],
 )
 def test_obstacle(line: str) -> None:
@@ -275,10 +272,47 @@ def test_obstacle(line: str) -> None:
     assert str(obstacle).startswith(f"bgpd.conf:5: {line}: ")
 
 
+def test_falls_off() -> None:
+    """Where a route-map goes on to nothing, FRR permits; of Quagga it is not known."""
+    (obstacle,) = evaluated(config(after=f"{MAP}\non-match next")).obstacles
+    assert str(obstacle).startswith("bgpd.conf:4: route-map M permit 10: goes on to a clause")
+    text = "frr version 8.4.4\n" + config(after=f"{MAP}\non-match next")
+    assert not evaluated(text).obstacles
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("set metric +5", "med 5"),
+        ("set metric -5", "med 0"),
+        (
+            "set metric +4294967295\non-match next\nroute-map M permit 20\nset metric +9",
+            f"med {2**32 - 1}",
+        ),
+        ("on-match goto 30\nroute-map M permit 20\nset metric 1\nroute-map M permit 30", "med 0"),
+        ("call C\nset metric 7\nroute-map C permit 10\nset metric +5", "med 12"),
+        ("call NOWHERE\nset metric 7", "med 7"),
+        (
+            "set as-path prepend 64511\non-match next\nroute-map M permit 20\nset as-path prepend last-as 2",
+            "as-path [ 64699 64511 64511 64511 ]",
+        ),
+    ],
+)
+def test_flow(lines: str, expected: str) -> None:
+    """Clauses that go on, jump and call; what adds to MED, and repeats an AS of the path."""
+    assert expected in sent(config(after=f"{MAP}\n{lines}"))
+
+
+def test_endless() -> None:
+    """Route-maps that call each other without an end are no traceback, and no UPDATE."""
+    (obstacle,) = evaluated(config(after=f"{MAP}\ncall M")).obstacles
+    assert "call each other without an end" in str(obstacle)
+
+
 def test_no_obstacle() -> None:
     """What no VIP meets stands in no VIP's way."""
     text = config(
-        after=f"{MAP}\nroute-map M permit 20\nset metric +5\nroute-map IN permit 10\ncall X"
+        after=f"{MAP}\nroute-map M permit 20\nset metric rtt\nroute-map IN permit 10\ncall X"
     )
     assert not evaluated(text).obstacles
 
