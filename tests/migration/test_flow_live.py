@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from speaker.migration.bgpd_conf.reader import read
@@ -61,6 +61,8 @@ def clauses(draw: st.DrawFn, name: str) -> list[str]:
         found.append(f"route-map {name} {action} {sequence}")
         found += [f" {draw(MATCHES)}"] if flip(draw) else []
         found += [f" {line}" for line in draw(st.lists(SETS, max_size=2, unique_by=kind))]
+        if action == "deny":
+            continue  # which FRR lets go nowhere
         found += [f" {draw(st.sampled_from(jumps))}"] if flip(draw) else []
         found += [f" {draw(st.sampled_from(calls))}"] if calls and flip(draw) else []
     return found
@@ -127,8 +129,9 @@ def evaluated(configuration: Configuration) -> dict[str, tuple[object, ...]]:
 
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # daemons are too slow to shrink with
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(maps=MAPS)
@@ -136,9 +139,17 @@ def evaluated(configuration: Configuration) -> dict[str, tuple[object, ...]]:
 @example(maps=["route-map A permit 10", " call B", " set metric 5", "route-map B deny 10"])
 @example(maps=["route-map A permit 10", " call B", "route-map B permit 10", " set metric +5"])
 def test_as_frr_does(vty: Vty, maps: list[str]) -> None:
-    """Every network has the attributes that FRR gives it, and none is announced that FRR denies."""
+    """Every network has the attributes that FRR gives it, and none is announced that FRR denies.
+
+    Of those that the end of a route-map meets nothing is said.
+    """
     text = "\n".join([*HEAD, *maps, *ROUTER, NEIGHBOR, *networks(), ""])
     configuration = read("frr.conf", text.encode())
     got = announced(vty, maps)
-    assert not evaluate(configuration).obstacles, text
-    assert evaluated(configuration) == got, text
+    evaluation = evaluate(configuration)
+    (unclear,) = (
+        {str(prefix) for prefix, met in each.items() if met} for each in evaluation.met.values()
+    )
+    said = evaluated(configuration)
+    for prefix in {*said, *got} - unclear:
+        assert said.get(prefix) == got.get(prefix), text

@@ -43,9 +43,13 @@ def apply(  # noqa: C901 - the matrix of bgpd, in its order
     """
     unclear: list[Obstacle] = []
     last: Clause | None = None
+    is_last = False
     at = 0
     for clause in route_map.clauses:
-        if clause.sequence < at or not all(match(path) for match in clause.matches):
+        if clause.sequence < at:
+            continue
+        if not all(match(path) for match in clause.matches):
+            is_last = False
             continue
         unclear += clause.obstacles
         if any(obstacle.statement.words[0] == "match" for obstacle in clause.obstacles):
@@ -61,11 +65,11 @@ def apply(  # noqa: C901 - the matrix of bgpd, in its order
             if called.path is None:
                 return Applied(None, called.reason, tuple(unclear))
             path = called.path
-        last = clause
+        last, is_last = clause, True
         if clause.goes_on is None:
             return Applied(path, "", tuple(unclear))
         at = clause.goes_on
-    if last is not None and dialect is Dialect.QUAGGA:
+    if last is not None and not (is_last and dialect is Dialect.FRR):
         unclear.append(Obstacle(last.statement, _FALLS_OFF))
     if last is not None:
         return Applied(path, "", tuple(unclear))
@@ -81,7 +85,7 @@ def _call(
 
 
 _FALLS_OFF = (
-    "goes on to a clause that there is not, or that does not mean it, where FRR permits and Quagga is "
-    "believed to deny; end the route-map with a `permit` of all"
+    "goes on, and no clause after it means the network, where it depends on bgpd whether it is sent; end "
+    "the route-map with a `permit` of all"
 )
 _TOO_DEEP = "route-maps call each other without an end, where bgpd denies; correct them"

@@ -247,7 +247,7 @@ def test_faults(compare: Compare, old: str, said: str) -> None:
     ("old", "line", "unproven"),
     [
         # every network meets it
-        (OLD + " on-match next\n", "12: route-map M permit 10: goes on to a clause", 5),
+        (OLD + " on-match next\n", "12: route-map M permit 10: goes on, and no clause", 5),
         (OLD.replace("set metric 50", "set metric fifty"), "14: set metric fifty: this set", 5),
         # of one neighbour, and of one that is not known
         (

@@ -273,11 +273,12 @@ def test_obstacle(line: str) -> None:
 
 
 def test_falls_off() -> None:
-    """Where a route-map goes on to nothing, FRR permits; of Quagga it is not known."""
+    """Where a route-map goes on to nothing, FRR permits; of Quagga, and after clauses that do not mean it, that is not known."""
     (obstacle,) = evaluated(config(after=f"{MAP}\non-match next")).obstacles
-    assert str(obstacle).startswith("bgpd.conf:4: route-map M permit 10: goes on to a clause")
+    assert str(obstacle).startswith("bgpd.conf:4: route-map M permit 10: goes on, and no clause")
     text = "frr version 8.4.4\n" + config(after=f"{MAP}\non-match next")
     assert not evaluated(text).obstacles
+    assert evaluated(f"{text}\nroute-map M permit 20\nmatch metric 9").obstacles
 
 
 @pytest.mark.parametrize(
