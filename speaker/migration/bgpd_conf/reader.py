@@ -239,7 +239,7 @@ class _Reader:
         others = expand(
             router.redistributions.found.values(),
             self._routes,
-            Policy(maps, self._maps, self._lists.found),
+            Policy(maps, self._maps, self._lists.found, self._taken.dialect),
             router.networks.found,
         )
         self._obstacles += others.obstacles

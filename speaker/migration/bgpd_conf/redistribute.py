@@ -14,9 +14,9 @@ from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING
 
 from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix, parse_prefix
-from speaker.migration.bgpd_conf import route_maps
+from speaker.migration.bgpd_conf import flow, route_maps
 from speaker.migration.bgpd_conf.list_entries import Within
-from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Network, Obstacle
+from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Dialect, Network, Obstacle
 from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import is_address, number
 
@@ -146,6 +146,7 @@ class Policy:
     maps: Mapping[str, RouteMap]
     drafts: Mapping[str, Mapping[int, route_maps.RouteMapDraft]]
     lists: Mapping[tuple[str, str], Entries]
+    dialect: Dialect
 
     def singles(self, name: str | None, version: int) -> tuple[dict[Prefix, None], bool]:
         """Return the single prefixes that a route-map permits, and whether it permits no others."""
@@ -226,12 +227,14 @@ def path_of(network: Network) -> BgpPath:
     return BgpPath(network.prefix, Attributes(AsPath(), network.med, network.origin))
 
 
-def _applied(network: Network, policy: Policy) -> route_maps.Applied:
+def _applied(network: Network, policy: Policy) -> flow.Applied:
     path = path_of(network)
     if network.route_map is None:
-        return route_maps.Applied(path)
+        return flow.Applied(path)
     route_map = policy.maps.get(network.route_map)
-    return route_maps.Applied(None) if route_map is None else route_maps.apply(route_map, path)
+    if route_map is None:
+        return flow.Applied(None)
+    return flow.apply(route_map, path, policy.maps, policy.dialect)
 
 
 def _is_announced(network: Network, policy: Policy) -> bool:
