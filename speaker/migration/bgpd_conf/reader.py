@@ -235,7 +235,7 @@ class _Reader:
             name: route_maps.finish(name, drafts.values(), passes)
             for name, drafts in self._maps.items()
         }
-        self._routes.connect(self._interfaces.networks())
+        self._routes.are_connected(self._interfaces.networks())
         others = expand(
             router.redistributions.found.values(),
             self._routes,

@@ -85,7 +85,7 @@ class FileRoutes:
         known = {prefix for source in SOURCES for prefix in self.prefixes[source]}
         yield from (prefix for prefix in singles if prefix not in known)
 
-    def connect(self, networks: Iterable[Prefix]) -> None:
+    def are_connected(self, networks: Iterable[Prefix]) -> None:
         """Take the networks of interfaces' addresses. bgpd is told of none in 127.0.0.0/8."""
         loop = IPv4Network("127.0.0.0/8")
         for prefix in networks:
