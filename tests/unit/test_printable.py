@@ -72,7 +72,7 @@ def test_what_the_command_line_has(
     with suppress(SystemExit):
         assert command(["--" + EVIL]) == 255
     said = capsys.readouterr().err
-    assert "usage:" in said
+    assert "usage:" in said or "vip_mgmt --help" in said
     assert not ACTS & set(said)
 
 
