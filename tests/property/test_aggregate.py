@@ -240,6 +240,17 @@ def test_order(site: tuple[Topology, Step, Step, Topology]) -> None:
         assert apply(plan(desired, now, was), now).items() >= desired.items()
 
 
+def test_it_goes_before_its_members_and_comes_after_them() -> None:
+    """While it is announced and a member is not yet, or no more, it would attract what nobody answers."""
+    topology = Topology((PAR1, LYO1), (vip(INSIDE[0]),), (covering(NARROW, AggregateRule()),))
+    own = assignments(topology, PAR1)
+    aggregates = Aggregates.of(own)
+    gone = [Withdraw(INSIDE[0]), Withdraw(NARROW)]
+    assert [*stages(gone, aggregates, own)] == [[Withdraw(NARROW)], [Withdraw(INSIDE[0])]]
+    came = [Announce(route) for prefix in (NARROW, INSIDE[0]) if (route := own[prefix].route)]
+    assert [*stages(came, aggregates, own)] == [came[1:], came[:1]]
+
+
 def test_an_aggregate_that_left_goes_last() -> None:
     """Where summary_only ends with its aggregate, the members are there before it goes."""
     topology = Topology((PAR1, LYO1), (vip(INSIDE[0]),))

@@ -190,8 +190,7 @@ _ROUTER_HARMLESS = {
     "use-underlays-nexthop-weight": "is for routes received",
 }
 _ROUTER_REFUSED = {
-    "aggregate-address": "aggregates are not announced by vip-speaker; announce it elsewhere, or as "
-    "a VIP of its own with prefix_length",
+    "aggregate-address": 'is not taken over; write an [aggregate."PREFIX"] for it into vip.toml',
     "segment-routing": "is not taken over; keep bgpd for it",
     "bmp": "reports to a station are not taken over; ExaBGP has none",
     "vnc": "is not taken over; keep bgpd for it",
@@ -204,7 +203,10 @@ _ROUTER_REFUSED = {
     "sid": "is not taken over; keep bgpd for it",
 }
 _IMPORT_CHECK = "which networks the machine has is not in the file; vip_watchdog --shadow tells"
-_AGGREGATE = "it keeps back what lies in it; remove it, and the networks that it keeps back"
+_AGGREGATE = (
+    "it keeps back what lies in it; remove it from a copy of the file, and write an "
+    '[aggregate."PREFIX"] with summary_only = true into the vip.toml that is made'
+)
 _OPTION_OBSTACLES = {
     "listen": "neighbours by range are not translated; write one for each router",
     "confederation": "confederations are not translated; they change AS_PATH",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
+AGGREGATE = "test_aggregate"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES),
+    *(PEERS, LINES, AGGREGATE),
 )
 
 
@@ -670,5 +671,55 @@ FAULTS = (
         "        if excepted:\n",
         "        if not excepted:\n",
         (LINES,),
+    ),
+    # --- aggregates ---
+    Fault(
+        "an aggregate is announced with one member too few",
+        "aggregate.py",
+        "Health.UP if count >= rule.at_least else",
+        "Health.UP if count >= rule.at_least - 1 else",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "what summary_only keeps back is announced",
+        "aggregate.py",
+        "kept_back = Decision(prefix, None,",
+        "kept_back = Decision(prefix, own.route,",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "an operator can't drain an aggregate",
+        "aggregate.py",
+        "made = decide(route, intents.get(prefix), verdict",
+        "made = decide(route, None, verdict",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "an aggregate comes before its members",
+        "aggregate.py",
+        "(first, usual, covering, last) if stage",
+        "(first, covering, usual, last) if stage",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "an aggregate goes after its members",
+        "aggregate.py",
+        "(first, usual, covering, last) if stage",
+        "(usual, first, covering, last) if stage",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "members go before the aggregate that is to stand for them",
+        "aggregate.py",
+        "(first, usual, covering, last) if stage",
+        "(last, first, usual, covering) if stage",
+        (AGGREGATE,),
+    ),
+    Fault(
+        "the guard does not count members that are kept back",
+        "assess.py",
+        "announced = standing_for.union(announced)",
+        "announced = frozenset(announced)",
+        (AGGREGATE,),
     ),
 )

@@ -118,7 +118,7 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("frobnicate", "is unknown here"),
         ("redistribute connected", "which prefixes it announces is not in the file"),
         ("redistribute ospf", "routes of other protocols are not announced"),
-        ("aggregate-address 192.0.2.0/24", "aggregates are not announced"),
+        ("aggregate-address 192.0.2.0/24", 'is not taken over; write an [aggregate."PREFIX"]'),
         ("neighbor eth0 remote-as 64500", "is neither an address nor the name of a peer-group"),
         ("neighbor 203.0.113.9 activate", "names no neighbour that the lines before it made"),
         ("neighbor 203.0.113.1 timers 1 2", "2 s is not a hold time"),
