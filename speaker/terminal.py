@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,15 @@ from speaker.errors import SpeakerError
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
-MIN_WIDTH, USUAL_WIDTH = 40, 80
-"""Columns below which nothing is made to fit, and those of a terminal that does not say."""
+MIN_WIDTH, USUAL_WIDTH, USUAL_HEIGHT = 40, 80, 24
+"""Columns below which nothing is made to fit, and those and the lines of a terminal that does not say."""
+
+
+AFTER, EACH_TICK = 1.0, 0.5
+"""When it is said that something takes its time, in seconds, and how often from then on."""
 
 
 class OutputError(SpeakerError):
@@ -33,6 +39,20 @@ def has_reader() -> bool:
         return True
 
 
+def has_colours() -> bool:
+    """Tell whether the terminal that answers go to may be given colours: see no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def show(screen: str) -> None:
+    """Print a screen on stdout whose texts are printable already, and whose colours act on the terminal.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    _write(screen)
+
+
 def tell(text: str) -> None:
     """Print an answer on stdout, in whatever characters that has.
 
@@ -41,11 +61,15 @@ def tell(text: str) -> None:
     Raises:
         OutputError: it could not be written, such as to a full disk.
     """
+    _write(printable(text, keep="\n\t"))
+
+
+def _write(shown: str) -> None:
     if sys.stdout is None:
         return
+    _progress.erase()
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        shown = printable(text, keep="\n\t")
         print(shown.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as error:
         # What is left in the buffer would be tried again, and fail, at the program's end.
@@ -70,12 +94,83 @@ def width() -> int | None:
     return max(columns or USUAL_WIDTH, MIN_WIDTH)
 
 
+def height() -> int:
+    """Return how many lines the terminal has that answers go to."""
+    given = os.environ.get("LINES", "")
+    try:
+        lines = int(given) if given.isdecimal() else os.get_terminal_size(1).lines
+    except OSError:
+        lines = 0
+    return lines or USUAL_HEIGHT
+
+
 def say(line: str) -> None:
     """Print a line on stderr, if there is one that takes it: it must not stop what is being done."""
     if sys.stderr is None:
         return
+    _progress.erase()
     with suppress(OSError):
         print(printable(line, keep="\n\t"), file=sys.stderr)
+
+
+class _Progress:
+    """The line on stderr that says how long something has taken; another line that is said takes its place."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_shown = False
+
+    def show(self, text: str) -> None:
+        """Show it in the place of the last one, cut to the terminal's width."""
+        with self._lock:
+            self._write(f"\r{printable(text)[: USUAL_WIDTH - 1]}\x1b[K")
+            self._is_shown = True
+
+    def erase(self) -> None:
+        """Erase it, where it is shown."""
+        with self._lock:
+            if self._is_shown:
+                self._write("\r\x1b[K")
+            self._is_shown = False
+
+    @staticmethod
+    def _write(text: str) -> None:
+        if sys.stderr is not None:
+            with suppress(OSError):
+                sys.stderr.write(text)
+                sys.stderr.flush()
+
+
+_progress = _Progress()
+
+
+@contextmanager
+def waiting(what: str, after: float = AFTER) -> Iterator[None]:
+    """Say on a terminal's stderr what is waited for, and for how long already, while the context lasts.
+
+    Args:
+        what: is being done.
+        after: from when on that is said, in seconds.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    is_done, began = threading.Event(), time.monotonic()
+
+    def tick() -> None:
+        left = after
+        while not is_done.wait(left):
+            _progress.show(f"{what} … {time.monotonic() - began:.0f} s")
+            left = EACH_TICK
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        thread.join()
+        _progress.erase()
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from speaker.control.client import NotServedError, OutcomeUnknownError
 from speaker.control.running import RunningWatchdog
+from speaker.terminal import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +87,10 @@ class FirstAnswer:
         return self._either(lambda asked: asked.plan())
 
     def _either(self, ask: Callable[[Operations], T]) -> T:
+        with waiting("waiting for an answer"):
+            return self._asked(ask)
+
+    def _asked(self, ask: Callable[[Operations], T]) -> T:
         try:
             return ask(self._running)
         except NotServedError as error:

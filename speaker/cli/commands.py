@@ -104,6 +104,8 @@ OPTIONS = (
         "a VIP's NAME also means other VIPs' addresses in DNS",
     ),
     Option("--json", ("status", "explain", "history", "check", "plan", "compare"), "as JSON"),
+    Option("--all", ("status",), "every prefix, also where those of a VIP are all as wanted"),
+    Option("--watch", ("status",), "refresh until interrupted, and mark what changed"),
     Option("--since", ("history",), "what was done in the last DURATION, such as 2h", "DURATION"),
     Option("--follow", ("history",), "go on, and show what is done from now on"),
     Option("--offline", ("check",), "do not query DNS, IPVS or peers"),

@@ -10,6 +10,7 @@ from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
 from speaker.control.running import RunningWatchdog
 from speaker.exit_status import ExitStatus
+from speaker.terminal import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,9 @@ def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> E
         seconds=call.seconds,
         dry_run=call.dry_run,
     )
-    outcomes = operations.apply(request)
+    doing = "withdrawing" if call.mode is Mode.DRAINED else "restoring"
+    with waiting(f"{doing} {len(prefixes)} prefixes: waiting for vip_watchdog and its sessions"):
+        outcomes = operations.apply(request)
     if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
         _say_what_is_replaced(outcomes, would=_would(call))
     if ALL in call.words:
@@ -54,7 +57,9 @@ def reload(config: Config) -> ExitStatus:
     Raises:
         SpeakerError: it did not, or does not answer.
     """
-    tell_operator(RunningWatchdog.of(config).reload(len(config.topology.prefixes)).said)
+    with waiting("waiting for vip_watchdog to load vip.toml"):
+        said = RunningWatchdog.of(config).reload(len(config.topology.prefixes)).said
+    tell_operator(said)
     return ExitStatus.DONE
 
 

@@ -15,7 +15,7 @@ from speaker.cli.tables import plan_table, status_json, status_table
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.terminal import tell, width
+from speaker.terminal import has_colours, show, tell, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +38,10 @@ def query(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> Exi
     """
     named = () if ALL in call.words else prefixes  # without any, all
     match call.command:
+        case "status" if call.watch:
+            from speaker.cli.watch import watch
+
+            return watch(call, operations, {*map(str, named)})
         case "status":
             return _show(call, operations.status(), map(str, prefixes))
         case "explain":
@@ -92,6 +96,13 @@ def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
                 f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; "
                 "reload it, for example by systemctl reload"
             )
-    tell(status_json(status) if call.as_json else status_table(status))
+    columns = None if call.as_json else width()
+    if columns is None:
+        tell(status_json(status) if call.as_json else status_table(status))
+    else:
+        from speaker.cli.status_screen import text
+
+        unfold = call.unfold or bool(call.words)
+        show(text(status, columns, unfold=unfold, colour=has_colours()))
     done = not missing and all(route.as_wanted for route in status.routes)
     return ExitStatus.DONE if done else ExitStatus.NOT_AS_WANTED

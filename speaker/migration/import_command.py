@@ -36,7 +36,7 @@ from speaker.migration.updates.compare import compare
 from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
 from speaker.resolver.resolver import Resolver
-from speaker.terminal import OutputError, say, tell
+from speaker.terminal import OutputError, say, tell, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -60,7 +60,9 @@ def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
         source: asks this machine's kernel from where it would reach a neighbour.
     """
     try:
-        return _run(parse(arguments), source)
+        call = parse(arguments)
+        with waiting("import: evaluating the configurations"):
+            return _run(call, source)
     except SpeakerError as error:
         say(str(error))
         if isinstance(error, _NothingWrittenError):

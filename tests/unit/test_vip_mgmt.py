@@ -35,6 +35,7 @@ class _Server(socketserver.UnixStreamServer):
     allow_reuse_address = True
     answers: Mapping[str, tuple[int, Any]]
     asked: list[tuple[str, str, Any]]
+    hold: threading.Event | None = None
 
     def get_request(self) -> tuple[Any, Any]:
         return self.socket.accept()[0], ("", 0)
@@ -49,6 +50,8 @@ class _Handler(BaseHTTPRequestHandler):
         known = self.server.answers.get(self.path.split("?")[0])
         if known is not None:
             self.server.asked.append((self.command, self.path, body))
+        if self.server.hold is not None:
+            self.server.hold.wait(60)
         status, answer = known or (404, {"error": "404: Not Found"})
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
@@ -64,11 +67,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def reconciler(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str, Any]]]:
-    """A watchdog that answers `/intents` and the like from a script. Yields what it was asked."""
+    """A watchdog that answers `/intents` and the like from a script. Yields what it was asked.
+
+    With a `hold`, an event, it answers once that is set.
+    """
     path = directory / "control.sock"
     path.unlink(missing_ok=True)
     with _Server(str(path), _Handler) as server:
-        server.asked = []
+        server.asked, server.hold = [], answers.pop("hold", None)
         server.answers = {
             f"/{name}": answer if isinstance(answer, tuple) else (200, answer)
             for name, answer in answers.items()
@@ -295,7 +301,7 @@ def test_options_anywhere(tmp_path: Path, words: list[str], option: list[str], p
 OPTIONS = {
     "-a": {"--reason", "--for", "--force", "--dry-run", "--dns"},
     "-d": {"--reason", "--for", "--dry-run", "--dns"},
-    "status": {"--json", "--dns"},
+    "status": {"--json", "--dns", "--all", "--watch"},
     "explain": {"--dns", "--json"},
     "history": {"--dns", "--json", "--since", "--follow"},
     "plan": {"--json", "--peers", "--without"},

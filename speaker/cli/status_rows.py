@@ -1,0 +1,195 @@
+"""A state as rows for a person: what is not as wanted first, long sites by VIP. Values and plain text only."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from speaker.api import PrefixStatus, Status
+
+FOLDED_FROM = 30
+"""From how many prefixes on a VIP that is as wanted has one row."""
+MOST = 40
+"""How many VIPs that are as wanted have a row where they are folded."""
+
+
+class Level(IntEnum):
+    """How much a row needs attention; the first comes first."""
+
+    WRONG = 0
+    UNKNOWN = 1
+    INTENT = 2
+    """As an operator wants it, not as health alone would have it."""
+    WELL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `prefix` is nothing for a VIP's own row, which stands above those of its prefixes.
+
+    `reason` is what LIVE and INTENT do not say already; nothing where they say all.
+    """
+
+    level: Level
+    name: str
+    is_vip: bool = False
+    announced: str = ""
+    peers: str = ""
+    path: str = ""
+    live: str = ""
+    intent: str = ""
+    reason: str = ""
+    changed: bool = False
+
+
+_STATES = {True: "yes", False: "no", None: "?"}
+
+
+def level(route: PrefixStatus) -> Level:
+    """Return how much a prefix needs attention."""
+    if not route.as_wanted:
+        is_unknown = route.announced is None or route.wanted is None
+        return Level.UNKNOWN if is_unknown and not route.failure else Level.WRONG
+    return Level.WELL if route.intent == Mode.AUTO and route.wanted else Level.INTENT
+
+
+def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False) -> list[Row]:
+    """Return the rows of a state: VIPs that need attention first, each with its prefixes.
+
+    Args:
+        status: the state.
+        changed: the prefixes that are to be marked.
+        unfold: whether each prefix has a row, however many there are.
+    """
+    vips: dict[str, list[PrefixStatus]] = defaultdict(list)
+    for route in status.routes:
+        vips[route.vip].append(route)
+    is_folded = len(status.routes) > FOLDED_FROM and not unfold
+    ordered = sorted(vips.items(), key=lambda each: min(map(level, each[1])))
+    found: list[Row] = []
+    left = Counter[Level]()
+    folded = 0
+    for name, routes in ordered:
+        worst = min(map(level, routes))
+        if not is_folded or worst < Level.INTENT:
+            found += _unfolded(name, routes, changed)
+        elif folded < MOST:
+            found.append(_folded(name, routes, changed))
+            folded += 1
+        else:
+            left[worst] += 1
+    if left:
+        more = f"and {left.total()} more VIPs, all as wanted; --all shows every prefix"
+        found.append(Row(Level.WELL, more, is_vip=True))
+    return found
+
+
+def _unfolded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> Iterable[Row]:
+    yield Row(min(map(level, routes)), name, is_vip=True)
+    for route in sorted(routes, key=level):
+        yield Row(
+            level(route),
+            route.prefix,
+            announced=_STATES[route.announced],
+            peers=peers(route),
+            path=path(route),
+            live="-" if route.realservers is None else str(route.realservers),
+            intent=route.intent,
+            reason="" if level(route) is Level.WELL else route.full_reason,
+            changed=route.prefix in changed,
+        )
+
+
+def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> Row:
+    """Return the one row of a VIP: what its prefixes have in common, and `…` where they differ."""
+    counts = [route.realservers for route in routes if route.realservers is not None]
+    count = f"{len(routes)} prefixes" if len(routes) > 1 else routes[0].prefix
+    return Row(
+        min(map(level, routes)),
+        f"{name} ({count})",
+        is_vip=True,
+        announced=_common(_STATES[route.announced] for route in routes),
+        peers=_common(map(peers, routes)),
+        path=_common(map(path, routes)),
+        live=str(min(counts)) if counts else "-",
+        intent=_common(route.intent for route in routes),
+        reason=_common("" if level(route) is Level.WELL else route.full_reason for route in routes),
+        changed=any(route.prefix in changed for route in routes),
+    )
+
+
+def _common(texts: Iterable[str]) -> str:
+    found = [*dict.fromkeys(texts)]
+    return found[0] if len(found) == 1 else "…"
+
+
+def peers(route: PrefixStatus) -> str:
+    """Return to how many sessions a prefix was sent, of those that are up and have its family."""
+    if route.up:
+        return f"{[*route.peers.values()].count(True)}/{len(route.up)}"
+    return "0/0" if False in route.peers.values() else "?"
+
+
+def path(route: PrefixStatus) -> str:
+    """Return the AS_PATH as an eBGP peer sees it, an AS that stands several times once: `64699 x3`."""
+    if not route.announced or not route.as_path:
+        return "-"
+    parts: list[tuple[int, int]] = []
+    for asn in route.as_path:
+        if parts and parts[-1][0] == asn:
+            parts[-1] = (asn, parts[-1][1] + 1)
+        else:
+            parts.append((asn, 1))
+    return " ".join(str(asn) if times == 1 else f"{asn} x{times}" for asn, times in parts)
+
+
+def head(status: Status) -> list[tuple[Level, str]]:
+    """Return the lines above the table: what is wrong, then where this is, which sessions are down or unknown."""
+    ups = sum(peer.up is True for peer in status.peers)
+    daemon = f" ({status.daemon.name})" if status.daemon.name else ""
+    cycle = "" if status.last_cycle is None else f"; looked {status.last_cycle:.1f}s ago"
+    count = f"{ups} of {len(status.peers)} sessions up" if status.peers else "no session is known"
+    first = f"{status.dc} on {status.backend}{daemon}: {count}{cycle}"
+    is_well = ups == len(status.peers) and status.peers
+    lines = [(Level.WELL if is_well else Level.WRONG, first)]
+    lines += [(Level.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
+    lines += [
+        (Level.UNKNOWN, f"session {peer.name} AS{peer.asn}: not known whether it is up")
+        for peer in status.peers
+        if peer.up is None
+    ]
+    return lines
+
+
+def changes(before: Status, now: Status) -> dict[str, str]:
+    """Return what changed of each prefix, in words: `announced yes -> no`."""
+    old = {route.prefix: route for route in before.routes}
+    found: dict[str, str] = {}
+    for route in now.routes:
+        was = old.get(route.prefix)
+        if was is None:
+            found[route.prefix] = "new"
+        elif said := "; ".join(_differing(was, route)):
+            found[route.prefix] = said
+    found |= dict.fromkeys(old.keys() - {route.prefix for route in now.routes}, "no longer there")
+    return found
+
+
+def _differing(was: PrefixStatus, now: PrefixStatus) -> Iterable[str]:
+    for what, one, other in (
+        ("announced", _STATES[was.announced], _STATES[now.announced]),
+        ("peers", peers(was), peers(now)),
+        ("AS_PATH", path(was), path(now)),
+        ("live", was.realservers, now.realservers),
+        ("health", was.health, now.health),
+        ("intent", was.intent, now.intent),
+    ):
+        if one != other:
+            yield f"{what} {'-' if one is None else one} -> {'-' if other is None else other}"
