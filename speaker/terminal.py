@@ -50,7 +50,7 @@ def show(screen: str) -> None:
     Raises:
         OutputError: it could not be written.
     """
-    _write(screen)
+    _write(screen, keep="\n\x1b")
 
 
 def tell(text: str) -> None:
@@ -61,13 +61,14 @@ def tell(text: str) -> None:
     Raises:
         OutputError: it could not be written, such as to a full disk.
     """
-    _write(printable(text, keep="\n\t"))
+    _write(text, keep="\n\t")
 
 
-def _write(shown: str) -> None:
+def _write(text: str, keep: str) -> None:
     if sys.stdout is None:
         return
     _progress.erase()
+    shown = printable(text, keep=keep)
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(shown.encode(encoding, "backslashreplace").decode(encoding), flush=True)

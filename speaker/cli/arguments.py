@@ -17,6 +17,7 @@ from speaker.cli.commands import (
     OPTIONS,
     QUESTIONS,
     TAKE_VALUES,
+    USAGE,
     VERSION,
     UsageError,
     command_parser,
@@ -148,7 +149,7 @@ def _command(arguments: Sequence[str]) -> tuple[str, list[str]]:
         return arguments[wishes[0]], [w for n, w in enumerate(arguments) if n not in wishes]
     place = next((place for place in places if not arguments[place].startswith("-")), None)
     names = ", ".join((*QUESTIONS, IMPORT))
-    usage = f"use -a NAME, -d NAME, or one of {names}; vip_mgmt --help"
+    usage = f"use -a NAME, -d NAME, or one of {names}; vip_mgmt --help\nusage: {USAGE}"
     if place is None:
         raise UsageError(usage)
     word = arguments[place]

@@ -14,6 +14,7 @@ IMPORT = "import"
 VERSION = "--version"
 NAMES = "--names"
 """What completion asks with: `vip_mgmt --names vip`."""
+USAGE = "vip_mgmt {-a,-d} NAME... | COMMAND [NAME...] | COMMAND --help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def whole_parser() -> CommandParser:
     """Return the parser of all commands, for help, man pages and completion; `parse` uses that of one."""
     parser = CommandParser(
         prog="vip_mgmt",
-        usage="vip_mgmt {-a,-d} NAME... | COMMAND [NAME...] | COMMAND --help",
+        usage=USAGE,
         description="Withdraws and restores VIPs in this data centre.",
         epilog="NAME is a DNS name, an address, a prefix, or all. Options may stand before and behind a "
         "command; vip_mgmt COMMAND --help shows those of one.",

@@ -19,7 +19,7 @@ LENGTH = 1000
 """Characters of the line before its numbers; Nagios cuts a line of more than 4 KiB."""
 
 
-class Level(IntEnum):
+class PluginStatus(IntEnum):
     """The exit status of a plugin."""
 
     OK = 0
@@ -31,7 +31,7 @@ class Level(IntEnum):
 class Verdict(NamedTuple):
     """What monitoring is told: the exit status, and the line."""
 
-    level: Level
+    level: PluginStatus
     line: str
 
 
@@ -49,22 +49,22 @@ def verdict(status: Status) -> Verdict:
     alarms = [*status.sessions, *status.trouble]
     told = _routes_text(wrong, "not as decided") + alarms[:NAMED]
     told += _routes_text(doubtful, "not known") if not wrong else []
-    level = Level.OK
+    level = PluginStatus.OK
     if doubtful or alarms or down:
-        level = Level.WARNING
+        level = PluginStatus.WARNING
     if wrong or is_alone:
-        level = Level.CRITICAL
+        level = PluginStatus.CRITICAL
     return _verdict(level, "; ".join(told) or _all_is_well(status), status)
 
 
 def unanswered(why: str) -> Verdict:
     """Return what monitoring is told where there is no answer, or no configuration to ask by."""
-    return Verdict(Level.UNKNOWN, _line(Level.UNKNOWN, why))
+    return Verdict(PluginStatus.UNKNOWN, _line(PluginStatus.UNKNOWN, why))
 
 
 def silent(why: str) -> Verdict:
     """Return what monitoring is told where no watchdog runs that should."""
-    return Verdict(Level.CRITICAL, _line(Level.CRITICAL, why))
+    return Verdict(PluginStatus.CRITICAL, _line(PluginStatus.CRITICAL, why))
 
 
 def _is_wrong(route: PrefixStatus) -> bool:
@@ -88,7 +88,7 @@ def _all_is_well(status: Status) -> str:
     return f"{status.dc}: {announced} of {len(status.routes)} prefixes announced, all as decided"
 
 
-def _verdict(level: Level, text: str, status: Status) -> Verdict:
+def _verdict(level: PluginStatus, text: str, status: Status) -> Verdict:
     routes, peers = status.routes, status.peers
     numbers = {
         "prefixes": len(routes),
@@ -105,7 +105,7 @@ def _verdict(level: Level, text: str, status: Status) -> Verdict:
     return Verdict(level, f"{_line(level, text)} | {data}{age}")
 
 
-def _line(level: Level, text: str) -> str:
+def _line(level: PluginStatus, text: str) -> str:
     text = printable(text).replace("|", "/")  # what follows one is numbers
     if len(text) > LENGTH:
         text = f"{text[:LENGTH]}…"

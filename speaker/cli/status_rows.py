@@ -20,7 +20,7 @@ MOST = 40
 """How many VIPs that are as wanted have a row where they are folded."""
 
 
-class Level(IntEnum):
+class Attention(IntEnum):
     """How much a row needs attention; the first comes first."""
 
     WRONG = 0
@@ -31,13 +31,13 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatusRow:
     """One row. `prefix` is nothing for a VIP's own row, which stands above those of its prefixes.
 
     `reason` is what LIVE and INTENT do not say already; nothing where they say all.
     """
 
-    level: Level
+    level: Attention
     name: str
     is_vip: bool = False
     announced: str = ""
@@ -52,15 +52,15 @@ class Row:
 _STATES = {True: "yes", False: "no", None: "?"}
 
 
-def level(route: PrefixStatus) -> Level:
+def level(route: PrefixStatus) -> Attention:
     """Return how much a prefix needs attention."""
     if not route.as_wanted:
         is_unknown = route.announced is None or route.wanted is None
-        return Level.UNKNOWN if is_unknown and not route.failure else Level.WRONG
-    return Level.WELL if route.intent == Mode.AUTO and route.wanted else Level.INTENT
+        return Attention.UNKNOWN if is_unknown and not route.failure else Attention.WRONG
+    return Attention.WELL if route.intent == Mode.AUTO and route.wanted else Attention.INTENT
 
 
-def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False) -> list[Row]:
+def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False) -> list[StatusRow]:
     """Return the rows of a state: VIPs that need attention first, each with its prefixes.
 
     Args:
@@ -73,12 +73,12 @@ def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False)
         vips[route.vip].append(route)
     is_folded = len(status.routes) > FOLDED_FROM and not unfold
     ordered = sorted(vips.items(), key=lambda each: min(map(level, each[1])))
-    found: list[Row] = []
-    left = Counter[Level]()
+    found: list[StatusRow] = []
+    left = Counter[Attention]()
     folded = 0
     for name, routes in ordered:
         worst = min(map(level, routes))
-        if not is_folded or worst < Level.INTENT:
+        if not is_folded or worst < Attention.INTENT:
             found += _unfolded(name, routes, changed)
         elif folded < MOST:
             found.append(_folded(name, routes, changed))
@@ -87,14 +87,16 @@ def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False)
             left[worst] += 1
     if left:
         more = f"and {left.total()} more VIPs, all as wanted; --all shows every prefix"
-        found.append(Row(Level.WELL, more, is_vip=True))
+        found.append(StatusRow(Attention.WELL, more, is_vip=True))
     return found
 
 
-def _unfolded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> Iterable[Row]:
-    yield Row(min(map(level, routes)), name, is_vip=True)
+def _unfolded(
+    name: str, routes: Sequence[PrefixStatus], changed: Collection[str]
+) -> Iterable[StatusRow]:
+    yield StatusRow(min(map(level, routes)), name, is_vip=True)
     for route in sorted(routes, key=level):
-        yield Row(
+        yield StatusRow(
             level(route),
             route.prefix,
             announced=_STATES[route.announced],
@@ -102,16 +104,16 @@ def _unfolded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str
             path=path(route),
             live="-" if route.realservers is None else str(route.realservers),
             intent=route.intent,
-            reason="" if level(route) is Level.WELL else route.full_reason,
+            reason="" if level(route) is Attention.WELL else route.full_reason,
             changed=route.prefix in changed,
         )
 
 
-def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> Row:
+def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> StatusRow:
     """Return the one row of a VIP: what its prefixes have in common, and `…` where they differ."""
     counts = [route.realservers for route in routes if route.realservers is not None]
     count = f"{len(routes)} prefixes" if len(routes) > 1 else routes[0].prefix
-    return Row(
+    return StatusRow(
         min(map(level, routes)),
         f"{name} ({count})",
         is_vip=True,
@@ -120,7 +122,9 @@ def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str])
         path=_common(map(path, routes)),
         live=str(min(counts)) if counts else "-",
         intent=_common(route.intent for route in routes),
-        reason=_common("" if level(route) is Level.WELL else route.full_reason for route in routes),
+        reason=_common(
+            "" if level(route) is Attention.WELL else route.full_reason for route in routes
+        ),
         changed=any(route.prefix in changed for route in routes),
     )
 
@@ -150,7 +154,7 @@ def path(route: PrefixStatus) -> str:
     return " ".join(str(asn) if times == 1 else f"{asn} x{times}" for asn, times in parts)
 
 
-def head(status: Status) -> list[tuple[Level, str]]:
+def head(status: Status) -> list[tuple[Attention, str]]:
     """Return the lines above the table: what is wrong, then where this is, which sessions are down or unknown."""
     ups = sum(peer.up is True for peer in status.peers)
     daemon = f" ({status.daemon.name})" if status.daemon.name else ""
@@ -158,10 +162,10 @@ def head(status: Status) -> list[tuple[Level, str]]:
     count = f"{ups} of {len(status.peers)} sessions up" if status.peers else "no session is known"
     first = f"{status.dc} on {status.backend}{daemon}: {count}{cycle}"
     is_well = ups == len(status.peers) and status.peers
-    lines = [(Level.WELL if is_well else Level.WRONG, first)]
-    lines += [(Level.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
+    lines = [(Attention.WELL if is_well else Attention.WRONG, first)]
+    lines += [(Attention.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
     lines += [
-        (Level.UNKNOWN, f"session {peer.name} AS{peer.asn}: not known whether it is up")
+        (Attention.UNKNOWN, f"session {peer.name} AS{peer.asn}: not known whether it is up")
         for peer in status.peers
         if peer.up is None
     ]

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from speaker.cli.status_rows import Level, Row, head, rows
+from speaker.cli.status_rows import Attention, StatusRow, head, rows
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 WIDE = 120
 """Columns from which the reason stands beside the rest; else it stands below its row."""
-_MARKS = {Level.WRONG: "!", Level.UNKNOWN: "?", Level.INTENT: "-", Level.WELL: " "}
-_STYLES = {Level.WRONG: "bold red", Level.UNKNOWN: "yellow", Level.INTENT: "cyan", Level.WELL: ""}
+_MARKS = {Attention.WRONG: "!", Attention.UNKNOWN: "?", Attention.INTENT: "-", Attention.WELL: " "}
+_STYLES = {
+    Attention.WRONG: "bold red",
+    Attention.UNKNOWN: "yellow",
+    Attention.INTENT: "cyan",
+    Attention.WELL: "",
+}
 _LEGEND = "! not as wanted  ? not known  - not announced, or by an operator  * changed"
 
 
@@ -41,7 +46,7 @@ def screen(
     shown = rows(status, changed, unfold=unfold)
     parts: list[RenderableType] = [_text(line, _STYLES[how]) for how, line in head(status)]
     parts += ["", *_tables(shown, wide=wide)]
-    if any(row.level is not Level.WELL or row.changed for row in shown):
+    if any(row.level is not Attention.WELL or row.changed for row in shown):
         parts += ["", _text(_LEGEND, "dim")]
     return Group(*parts)
 
@@ -83,12 +88,12 @@ def text(
     return "\n".join(line.rstrip() for line in shown.rstrip("\n").split("\n"))
 
 
-def _tables(shown: Sequence[Row], *, wide: bool) -> Iterable[RenderableType]:
+def _tables(shown: Sequence[StatusRow], *, wide: bool) -> Iterable[RenderableType]:
     """Yield the table; where there is no place for reasons, in parts with the reasons between them."""
     if wide:
         yield _table(shown, shown, reasons=True, header=True)
         return
-    part: list[Row] = []
+    part: list[StatusRow] = []
     is_first = True
     for row in shown:
         part.append(row)
@@ -100,7 +105,9 @@ def _tables(shown: Sequence[Row], *, wide: bool) -> Iterable[RenderableType]:
         yield _table(part, shown, reasons=False, header=is_first)
 
 
-def _table(part: Sequence[Row], whole: Sequence[Row], *, reasons: bool, header: bool) -> Table:
+def _table(
+    part: Sequence[StatusRow], whole: Sequence[StatusRow], *, reasons: bool, header: bool
+) -> Table:
     """Return a part of the table, whose columns are as wide as the whole needs them."""
     table = Table(
         box=None,
@@ -128,7 +135,7 @@ def _table(part: Sequence[Row], whole: Sequence[Row], *, reasons: bool, header: 
     return table
 
 
-def _cells(row: Row) -> Iterable[Text]:
+def _cells(row: StatusRow) -> Iterable[Text]:
     style = _STYLES[row.level]
     mark = ("" if row.is_vip and not row.announced else _MARKS[row.level]) + "*" * row.changed
     yield _text(mark, style)

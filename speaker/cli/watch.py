@@ -32,7 +32,7 @@ _BEGIN, _END = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _REST, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-class Watched:
+class WatchedStatus:
     """What was seen of a state, and what of it changed.
 
     Args:
@@ -83,7 +83,7 @@ def watch(
     if width() is None:
         tell_operator("status --watch: stdout is not a terminal; use history --follow, or status")
         return ExitStatus.USAGE
-    seen = Watched()
+    seen = WatchedStatus()
     status = _asked(operations, prefixes)
     show(_BEGIN)
     trouble = ""
@@ -111,7 +111,7 @@ def _asked(operations: Operations, prefixes: Collection[str]) -> Status:
     return replace(status, routes=tuple(r for r in status.routes if r.prefix in prefixes))
 
 
-def _frame(status: Status, seen: Watched, call: Call, wall: float, trouble: str) -> str:
+def _frame(status: Status, seen: WatchedStatus, call: Call, wall: float, trouble: str) -> str:
     """Return what is to be written over the last frame, cut to the terminal's height."""
     columns, unfold = width() or 80, call.unfold or bool(call.words)
     if trouble:

@@ -123,10 +123,8 @@ class Reconciler:
                 self.durable.disown(strange)
                 raise
             self._take(new, source)
-            if new.driven_alike:  # a withdrawal would have to wait for the reading
-                self.wake()
-            else:
-                self.wake_and_read()
+            # where it is driven alike, a withdrawal would have to wait for the reading
+            (self.wake if new.driven_alike else self.wake_and_read)()
         try:
             await old.close()
         except Exception:  # the new configuration is applied all the same

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from speaker.cli.status_rows import FOLDED_FROM, MOST, Level, changes, head, level, path, rows
+from speaker.cli.status_rows import FOLDED_FROM, MOST, Attention, changes, head, level, path, rows
 from speaker.cli.status_screen import text
 from tests.unit.cli.test_nagios import DOWN, DRAINED, GOOD, LACKING, UNKNOWN, UP, WELL
 
@@ -103,13 +103,13 @@ def test_what_differs_within_a_fold() -> None:
     shown = {row.name: row for row in rows(replace(WELL, routes=tuple(routes)))}
     first, second = shown["vip-0.tld (2 prefixes)"], shown["vip-1.tld (2 prefixes)"]
     assert (first.path, first.live, first.announced) == ("…", "1", "yes")
-    assert (second.announced, second.intent, second.level) == ("…", "…", Level.INTENT)
+    assert (second.announced, second.intent, second.level) == ("…", "…", Attention.INTENT)
 
 
 def test_levels() -> None:
     """What is not as wanted, what is not known, what an operator wants, and what is well."""
     found = [level(route) for route in (LACKING, UNKNOWN, DRAINED, GOOD)]
-    assert found == [Level.WRONG, Level.UNKNOWN, Level.INTENT, Level.WELL]
+    assert found == [Attention.WRONG, Attention.UNKNOWN, Attention.INTENT, Attention.WELL]
 
 
 def test_paths() -> None:
