@@ -55,6 +55,8 @@ class PreferenceBuilder:
         self._are_unknown = form.lacks("dc")
         self._names = [dc.name for dc in dcs]
         self._all = WhoAnnounces(tuple(dcs), tuple(self._names), "spread")
+        words: tuple[Prefer, ...] = ("spread", "auto", "equal")  # what thousands of VIPs say
+        self._usual = {str(word): self._all._replace(prefer=word) for word in words}
 
     def of(self, path: KeyPath, prefer: Prefer, only: Only) -> WhoAnnounces:
         """Return what a VIP's keys say.
@@ -66,6 +68,8 @@ class PreferenceBuilder:
         """
         if self._are_unknown:
             return self._all
+        if only is False and isinstance(prefer, str):
+            return self._usual[prefer]
         among = self._among(path, prefer, only)
         if among is None or prefer == among.prefer:
             return among or self._all
