@@ -3,7 +3,7 @@
 Theory of operation. Of ten thousand prefixes few change at a time, and each cycle, in which a
 withdrawal may wait, has to find those. `Inputs` has all that the prefixes are judged by, as few large
 mappings and sets; what of them differs from the last ones names the prefixes in question, by the
-identity of objects, which is quick. Those alone are looked at closely (`Case.holds`), so one too many
+identity of objects, which is quick. Those alone are looked at closely (`Case.is_judged`), so one too many
 does no harm.
 """
 
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 
 
 class Facts(NamedTuple):
-    """All that the decision on one prefix depends on, but time and what is remembered."""
+    """All that the decision on one prefix depends on, but time and what is remembered.
+
+    All but the last, what an operator wants, may say something of its health.
+    """
 
     assignment: Assignment
     checked: bool
     live: Mapping[Service, int] | None
     unknown: str
     checker: Checker | None
-    intent: Intent | None
     was_announced: bool
     here: bool
     damping: Damping | None
+    intent: Intent | None
 
 
 class Case(NamedTuple):
@@ -52,18 +55,14 @@ class Case(NamedTuple):
     decision: Decision
     due: float | None
 
-    def holds(self, facts: Facts, now: float) -> bool:
-        """Tell whether judging again would give the same: neither the facts nor time say otherwise.
+    def is_judged(self, facts: Facts, now: float) -> bool:
+        """Tell whether judging again would give the same health: neither the facts nor time say otherwise.
 
         A duty is compared by what it is, not by what it has: its VIP may have thousands of addresses.
         """
         due, before = self.due, self.facts
-        same = facts.assignment is before.assignment and facts == before
+        same = facts.assignment is before.assignment and facts[:-1] == before[:-1]
         return same and self.judged_at <= now and (due is None or now < due)
-
-    def health_under(self, facts: Facts, now: float) -> AddressHealth | None:
-        """Return its health where that is as it was, because nothing changed but what an operator wants."""
-        return self.health if self.holds(facts._replace(intent=self.facts.intent), now) else None
 
 
 class Inputs(NamedTuple):
@@ -86,10 +85,10 @@ class Inputs(NamedTuple):
             live,
             self.observation.unknown if live is None else "",
             self.observation.checker,
-            self.intents.get(prefix),
             prefix in self.was_announced,
             not assignment.vip.health.require_address or prefix in self.here,
             self.damping.get(prefix),
+            self.intents.get(prefix),
         )
 
     def since(self, before: Inputs) -> set[Prefix]:
@@ -153,11 +152,15 @@ def judge_all(
     new: dict[Prefix, Case] = {}
     for prefix in changed & assignments.keys():
         facts, case = inputs.facts(prefix), before.cases.get(prefix)
-        if case is None or not case.holds(facts, now):
-            verdict = None if case is None else case.health_under(facts, now)
-            if verdict is None and facts.checked:
-                verdict = _health(facts, remembered.get(prefix, {}), now, verdicts)
-            new[prefix] = _case(facts, verdict, now)
+        if case is not None and case.is_judged(facts, now):
+            if facts.intent == case.facts.intent:
+                continue
+            verdict = case.health  # only what an operator wants is another
+        else:
+            verdict = None
+        if verdict is None and facts.checked:
+            verdict = _health(facts, remembered.get(prefix, {}), now, verdicts)
+        new[prefix] = _case(facts, verdict, now)
     if not new and is_same:
         return before._replace(inputs=inputs, now=now)
     if is_same:

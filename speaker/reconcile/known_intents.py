@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy.differing import differing
 from speaker.reconcile.notices import of_intents
 from speaker.state.store import Intents, Remembered, StoreError
 
@@ -153,7 +154,7 @@ class KnownIntents:
             before = self._found.of
             self._restored |= {
                 prefix
-                for prefix in before.keys() | found.of.keys()
+                for prefix in differing(before, found.of)
                 if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
             }
             self._found = found
