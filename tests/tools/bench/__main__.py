@@ -6,11 +6,14 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from tests.support.lab.dns import DnsServer, records
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
+from tests.support.lab.inside import inside
 from tests.support.lab.netns import Network
 from tests.support.lab.requirements import require
 from tests.tools.bench import bulk, frr, kernel, own
@@ -19,6 +22,7 @@ from tests.tools.bench.dc import DataCentre, cpu_seconds, quiet
 from tests.tools.bench.row import Row
 
 RESTING = 1_000
+NAMED = "vip-2.tld"
 ROWS_OF_NO_FLAVOUR = {
     "frr": frr.bench,
     "own": own.own_part,
@@ -29,27 +33,34 @@ ROWS = ["bulk", "all", "drain", "rest", "death", *ROWS_OF_NO_FLAVOUR]
 
 
 def drain(flavour: Flavour, rounds: int) -> Iterator[Row]:
-    """From the start of `vip_mgmt -d NAME` to the loss at the peer, among 1,000 VIPs."""
-    with Network() as network:
+    """From the start of `vip_mgmt -d NAME` to the loss at the peer, among 1,000 prefixes."""
+    addresses = "A 198.51.0.2", "AAAA 2001:db8::3"
+    answers = {f"{NAMED} {a.split()[0]}": records(f"{NAMED}. {a}") for a in addresses}
+    with Network() as network, ExitStack() as stack:
         dc = DataCentre(network, "dc", flavour)
-        config = dc.configure(RESTING // 2, "none", "1s")
+        with inside(dc.host):
+            server = stack.enter_context(DnsServer(answers))
+        address, port = server.endpoint
+        resolver = {"node": {"resolver": f"{address}:{port}"}}
+        config = dc.configure(RESTING // 2, "none", "1s", resolver)
         running = dc.reconciler(config)
         dc.until(RESTING)
-        quiet(running)
-        lost, whole = [], []
-        for _ in range(rounds):
-            started = time.monotonic()
-            command = dc.host.spawn(mgmt(config, "-d", "198.51.0.1"), log="mgmt.log")
-            dc.until(RESTING - 1)
-            lost.append(time.monotonic() - started)
-            if command.wait(10) != 0:
-                raise RuntimeError(command.log())
-            whole.append(time.monotonic() - started)
-            dc.mgmt(config, "-a", "198.51.0.1")
-            dc.until(RESTING)
-            quiet(running)
-        note = f"until it returned {statistics.median(whole):.2f} s"
-        yield Row(f"{flavour}: vip_mgmt -d until the peer lost it", tuple(lost), 0.5, "s", note)
+        for name, what, gone in (("198.51.0.1", "an address", 1), (NAMED, "a name", 2)):
+            lost, whole = [], []
+            for _ in range(rounds):
+                quiet(running)
+                started = time.monotonic()
+                command = dc.host.spawn(mgmt(config, "-d", name), log="mgmt.log")
+                dc.until(RESTING - gone)
+                lost.append(time.monotonic() - started)
+                if command.wait(10) != 0:
+                    raise RuntimeError(command.log())
+                whole.append(time.monotonic() - started)
+                dc.mgmt(config, "-a", name)
+                dc.until(RESTING)
+            note = f"until it returned {statistics.median(whole):.2f} s"
+            title = f"{flavour}: vip_mgmt -d of {what} until the peer lost it"
+            yield Row(title, tuple(lost), 0.3, "s", note)
 
 
 def mgmt(config: Path, *arguments: str) -> list[str]:

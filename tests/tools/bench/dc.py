@@ -63,8 +63,8 @@ class DataCentre:
         """Where its files are."""
         return self.host.directory
 
-    def configure(self, vips: int, source: str, interval: str) -> Path:
-        """Write a vip.toml of dual-stack VIPs and return its path."""
+    def configure(self, vips: int, source: str, interval: str, more: Tables | None = None) -> Path:
+        """Write a vip.toml of dual-stack VIPs, and of what it says besides, and return its path."""
         services = {"tcp/80": {"realservers": ["127.0.0.1:8081"]}} if source == "tcp" else {}
         table = {"prefer": PREFER, "services": services}
         addresses = (
@@ -79,7 +79,7 @@ class DataCentre:
                 for number, both in enumerate(addresses)
             },
         }
-        return configure(self.folder, tables)
+        return configure(self.folder, merge(tables, more or {}))
 
     def exabgp(self, run: Sequence[str]) -> ExaBgp:
         """Start ExaBGP with a helper, as root, because the tests' own environment may be private.

@@ -130,8 +130,8 @@ def commands(rounds: int) -> Iterator[Row]:
             fifty.append(_timed(dc, "-d", *many[:FIFTY], gone=FIFTY))
             dc.site.mgmt("-a", *many[:FIFTY])
             until(dc, VIPS)
-        yield Row(f"frr: a cron pass over {VIPS} VIPs, nothing changes", tuple(idle), 0.5, "s")
-        yield Row("frr: vip_mgmt -d until the peer lost it", tuple(one), 0.5, "s")
+        yield Row(f"frr: a cron pass over {VIPS} VIPs, nothing changes", tuple(idle), 0.3, "s")
+        yield Row("frr: vip_mgmt -d until the peer lost it", tuple(one), 0.3, "s")
         yield Row(
             f"frr: {FIFTY} VIPs by one vip_mgmt -d until the peer lost them", tuple(fifty), 1, "s"
         )
