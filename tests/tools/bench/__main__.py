@@ -102,6 +102,7 @@ def main() -> int:
     parser.add_argument("--flavour", choices=["v4", "v5"], action="append")
     parser.add_argument("--only", choices=ROWS, action="append")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed modules are compiled once
     flavours: list[Flavour] = options.flavour or ["v5", "v4"]
     require("bird", flavours=tuple(flavours))
     wanted = options.only or ROWS
