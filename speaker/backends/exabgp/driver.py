@@ -158,6 +158,7 @@ class ExabgpBackend:
                 return {change.prefix: str(error) for change in changes}
         hops = self._settings.next_hop
         failures = impossible(changes, self._neighbors, hops)
+        had = self._told.had(change.prefix for change in changes)
         try:
             failures |= await self._requests.ask_for(
                 changes, lambda group: render(group, self._neighbors, hops)
@@ -170,7 +171,7 @@ class ExabgpBackend:
                     failures[prefix] = reason
         finally:
             loop = asyncio.get_running_loop()
-            if (due := self._stale.changed(changes, loop.time())) is not None:
+            if (due := self._stale.changed(changes, loop.time(), had.get)) is not None:
                 loop.call_later(due, self._wake)
         return failures
 

@@ -8,7 +8,8 @@ its own (docs/exabgp.md has them as they were measured). So two of its words are
   is sent all the same when the session comes up. Withdrawing again heals that.
 - that a prefix is there in some *shape*: what changed again before it was sent may go out in its earlier
   shape. `flush adj-rib out` heals that: everything is sent again, as it is listed. It is asked for when
-  nothing has changed for `calm`, because a flush in the middle of changes would be one of those faults.
+  nothing has changed for `calm`, because a flush in the middle of changes would be one of those faults. Where
+  ExaBGP tells what it sends, it is known of most changes that they were sent, and they mix with none that follows.
 
 Both are demands: raised by an event, and met by a reading that began after it. `RAISES` and `MEETS` are the
 whole table. A demand that is raised while a reading is under way is still there after it: nothing is taken
@@ -20,8 +21,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy.plan import Announce
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from policy.plan import Change
     from policy.route import Prefix
@@ -34,7 +37,7 @@ DOUBT = 60.0
 RARELY = 3600.0
 """How often what is absent is doubted without an event, in seconds: ExaBGP logs a line for each prefix."""
 MIXED = 10.0
-"""What changes again within this many seconds may be sent in an earlier shape."""
+"""What changes again within this many seconds may be sent in an earlier shape, unless it was told of."""
 CALM = 3.0
 """For how long nothing may have changed before everything is sent again, in seconds."""
 
@@ -52,7 +55,9 @@ class Event(StrEnum):
     STARTED = "vip_watchdog starts: a session may have come up before"
     SETTLING = "a session came up, and may still send its table"
     SETTLED = "a session came up, and has sent its table"
-    CHANGED_AGAIN = "a prefix changes again within 10 s"
+    CHANGED_AGAIN = (
+        "a prefix changes again within 10 s, and it is not known that its last change was sent"
+    )
     MISSING = "a session that is up was not sent what is held for it"
     HOURLY = "an hour has passed since what is absent was doubted"
     READ = "a reading is complete, and what is absent is withdrawn again"
@@ -93,6 +98,19 @@ class Attempt(NamedTuple):
         return Demand.SEND_ALL in self.demands
 
 
+class LastChange(NamedTuple):
+    """The last change of a prefix that was asked for, and when."""
+
+    change: Change
+    when: float
+    turns: bool
+    """Whether every session had the opposite until then: one that has it now was sent this change."""
+
+    def was_sent(self, had: bool | None) -> bool:  # noqa: FBT001 - what all sessions have, if they agree
+        """Tell whether all sessions were surely sent it, by what they have."""
+        return self.turns and had is isinstance(self.change, Announce)
+
+
 class Staleness:
     """Remembers what may be stale. Times are in seconds on the event loop's clock, and handed in."""
 
@@ -102,7 +120,7 @@ class Staleness:
         self._events = 0
         self._raised: dict[Demand, int] = {}
         """The demands that are not met, with the number of the event that raised each last."""
-        self._changes: dict[Prefix, tuple[Change, float]] = {}
+        self._changes: dict[Prefix, LastChange] = {}
         self._mixed: dict[Prefix, int] = {}
         self._settles_at = 0.0
         self._doubted = 0.0
@@ -129,29 +147,44 @@ class Staleness:
         self._settles_at = max(self._settles_at, now + last)
         return [*((delay, Event.SETTLING) for delay in early), (last, Event.SETTLED)]
 
-    def changed(self, changes: Sequence[Change], now: float) -> float | None:
+    def changed(
+        self,
+        changes: Sequence[Change],
+        now: float,
+        had: Callable[[Prefix], bool | None] = lambda _: None,
+    ) -> float | None:
         """Note changes that were asked for.
+
+        Args:
+            changes: those.
+            now: the time.
+            had: whether all sessions had a prefix when they were asked for, by what was told; None
+                where they differ, or it is not known of each.
 
         Returns:
             In how many seconds a reading may have all sent again, where that is demanded because one
             of them, or one before, changed again before ExaBGP has surely sent its last change.
         """
-        self._changes = {p: last for p, last in self._changes.items() if now - last[1] < MIXED}
-        again = [
-            change.prefix
-            for change in changes
-            if self._changes.get(change.prefix, (change, now))[0] != change
-        ]
+        self._changes = {p: last for p, last in self._changes.items() if now - last.when < MIXED}
+        again, asked = [], {}
+        for change in changes:
+            prefix, found = change.prefix, had(change.prefix)
+            last = self._changes.get(prefix)
+            is_sent = last is None or (last.was_sent(found) and prefix not in self._mixed)
+            if last is not None and last.change != change and not is_sent:
+                again.append(prefix)
+            turns = found is not None and found is not isinstance(change, Announce)
+            asked[prefix] = LastChange(change, now, turns)
         if again:
             self.happened(Event.CHANGED_AGAIN)
             self._mixed.update(dict.fromkeys(again, self._events))
-        self._changes.update((change.prefix, (change, now)) for change in changes)
+        self._changes |= asked
         return self._calm + 0.1 if self._mixed else None
 
     def change_of(self, prefix: Prefix) -> Change | None:
         """Return what was asked for last of a prefix, if that was not long ago."""
         found = self._changes.get(prefix)
-        return None if found is None else found[0]
+        return None if found is None else found.change
 
     # --- a reading -------------------------------------------------------------------------
 
@@ -159,7 +192,7 @@ class Staleness:
         """Begin a reading."""
         if now - self._doubted >= RARELY:
             self.happened(Event.HOURLY)
-        last = max((when for _, when in self._changes.values()), default=0.0)
+        last = max((asked.when for asked in self._changes.values()), default=0.0)
         is_calm = now - last >= self._calm
         return Attempt(self._events, frozenset(self._raised), frozenset(self._mixed), is_calm)
 

@@ -74,6 +74,22 @@ class Told:
         """Return what a neighbour is sent, where it tells us of all of it."""
         return self._telling.get(neighbor)
 
+    def had(self, prefixes: Iterable[Prefix]) -> Mapping[Prefix, bool | None]:
+        """Return which of some prefixes all sessions have; None where they differ, or one is not told of.
+
+        A session that is down has nothing.
+        """
+        nothing = Sendings()
+        sessions = {
+            version: [self._telling.get(n, nothing) for n in self._neighbors.of_family(version)]
+            for version in (4, 6)
+        }
+        found = {}
+        for prefix in prefixes:
+            states = {session.has(str(prefix)) for session in sessions[prefix.version]}
+            found[prefix] = states.pop() if len(states) == 1 else None
+        return found
+
     # --- where it is not as it should be ------------------------------------------------------
 
     def doubts(

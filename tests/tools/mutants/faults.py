@@ -566,6 +566,27 @@ FAULTS = (
         (STALE,),
     ),
     Fault(
+        "what a session has is taken for a change that was sent",
+        "speaker/backends/exabgp/staleness.py",
+        "return self.turns and had is isinstance(self.change, Announce)",
+        "return had is isinstance(self.change, Announce)",
+        (STALE,),
+    ),
+    Fault(
+        "a change that no session has yet is taken for sent",
+        "speaker/backends/exabgp/staleness.py",
+        "return self.turns and had is isinstance(self.change, Announce)",
+        "return self.turns",
+        (STALE,),
+    ),
+    Fault(
+        "what is mixed is taken for sent",
+        "speaker/backends/exabgp/staleness.py",
+        "(last.was_sent(found) and prefix not in self._mixed)",
+        "last.was_sent(found)",
+        (STALE,),
+    ),
+    Fault(
         "a reading meets what happens meanwhile",
         "speaker/backends/exabgp/staleness.py",
         "if self._raised.get(demand, attempt.at) <= attempt.at:",

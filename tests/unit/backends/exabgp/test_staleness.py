@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,11 @@ from speaker.backends.exabgp.staleness import (
     Event,
     Staleness,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy.route import Prefix
 
 PAGE = Path(__file__).parents[4] / "docs" / "exabgp.md"
 PREFIX, OTHER = parse_prefix("192.0.2.1/32"), parse_prefix("192.0.2.2/32")
@@ -108,6 +114,50 @@ def test_changed_again() -> None:
     stale.end(attempt, 10.0 + MIXED + CALM, flushed=True)
     assert not stale.is_mixed()
     assert not stale.begin(30.0).must_flush
+
+
+def had(*, announced: bool | None) -> Callable[[Prefix], bool | None]:
+    """All sessions have each prefix, or none has, or that is not known."""
+    return lambda _: announced
+
+
+def test_what_was_told_is_not_mixed() -> None:
+    """A change that turned what all sessions had, and that all were sent since, mixes with none that follows."""
+    stale = quiet()
+    for turn in range(4):
+        change = BACK if turn % 2 else GONE
+        assert stale.changed([change], 10.0 + turn, had(announced=change is GONE)) is None
+    assert not stale.is_mixed()
+    assert not stale.begin(14.0).must_flush
+
+
+def test_what_is_not_told_is_mixed() -> None:
+    """... and where it is not known of one session, before or after, or not sent yet, it may."""
+    for before, after in ((True, None), (None, False), (None, None), (True, True), (False, False)):
+        stale = quiet()
+        stale.changed([GONE], 10.0, had(announced=before))
+        assert stale.changed([BACK], 11.0, had(announced=after)) is not None
+        assert stale.begin(12.0).must_flush
+
+
+def test_another_shape_is_mixed() -> None:
+    """That a session has a prefix does not tell in which shape: a route that changed may be on its way."""
+    stale = quiet()
+    other = Announce(Route(PREFIX, Attributes(AsPath(), 1)))
+    stale.changed([BACK], 10.0, had(announced=True))
+    assert stale.changed([other], 11.0, had(announced=True)) is not None
+
+
+def test_what_is_mixed_stays_so() -> None:
+    """What is mixed proves nothing of what follows: what all have may be from before all of it."""
+    stale = quiet()
+    for when, change in ((10.0, BACK), (10.5, GONE), (11.0, BACK)):
+        stale.changed([change], when, had(announced=False))
+    attempt = stale.begin(14.5)
+    stale.changed([GONE], 15.0, had(announced=True))
+    stale.end(attempt, 15.5, flushed=True)
+    assert stale.is_mixed()
+    assert stale.begin(20.0).must_flush
 
 
 def test_changed_again_during_a_reading() -> None:

@@ -37,6 +37,8 @@ class Case:
 
     exabgp: Exabgp
     backend: ExabgpBackend
+    said: list[bytes]
+    """What ExaBGP was asked."""
 
     async def ask(self, *changes: Change) -> None:
         assert await self.backend.apply(changes) == {}
@@ -62,12 +64,18 @@ def announce(prefix: Prefix) -> Announce:
 @asynccontextmanager
 async def driver(exabgp: Exabgp) -> AsyncIterator[Case]:
     """A helper of an ExaBGP, from its start to its end."""
-    backend = ExabgpBackend(exabgp.spawn(), exabgp.write, wake=lambda: None)
+    said: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        said.append(data)
+        exabgp.write(data)
+
+    backend = ExabgpBackend(exabgp.spawn(), write, wake=lambda: None)
     backend.configure(Asn(64699), ExabgpSettings(HOPS, withdraw_on_exit=False, process=None))
     task = asyncio.create_task(backend.run())
     await asyncio.sleep(0.1)
     try:
-        yield Case(exabgp, backend)
+        yield Case(exabgp, backend, said)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -98,6 +106,36 @@ def test_held_and_not_sent(dialect: Dialect) -> None:
             assert (reach.announced, reach.lack) == (True, f"not sent to {PEER}")
             await asyncio.sleep(6)
             assert (await case.reach(V4)).complete
+
+    run(main())
+
+
+@dialects
+@pytest.mark.parametrize(
+    ("told", "busy", "again"),
+    [(SPEAKER, 0.0, False), (SPEAKER, 3.0, True), (frozenset(), 0.0, True)],
+)
+def test_all_is_sent_again(
+    dialect: Dialect,
+    told: frozenset[str],
+    busy: float,
+    again: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """What changes again within seconds has all sent again, unless every session told that it was sent."""
+
+    async def main() -> None:
+        async with driver(exabgp(dialect, told)) as case:
+            up(case.exabgp)
+            await case.rest()
+            case.said.clear()
+            for change in (announce(V4), Withdraw(V4), announce(V4), Withdraw(V4)):
+                if busy:
+                    case.exabgp.busy(PEER, busy)
+                await case.ask(change)
+                await asyncio.sleep(1)
+            await asyncio.sleep(5)
+            await case.read()
+            assert any(b"flush" in each for each in case.said) is again
 
     run(main())
 
