@@ -416,7 +416,8 @@ def received(neighbor: ConfiguredNeighbor, prefix: Prefix, prepends: int) -> Rec
     own = neighbor.local_as != neighbor.peer_as
     path = (int(neighbor.local_as),) * (prepends + own)
     hop = made.V4_HOP if prefix.version == 4 else made.V6_HOP
-    return Received(path, str(hop), "igp", 0, frozenset(), frozenset())
+    preference = None if own else 100
+    return Received(path, str(hop), "igp", 0, frozenset(), frozenset(), preference)
 
 
 TestWatchdog = WatchdogMachine.TestCase
