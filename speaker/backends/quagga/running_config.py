@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
+from policy.route import parse_asn
 from policy.route import parse_prefix as parse
-from speaker.backends.quagga.asn import PATTERN, asn_of
 from speaker.backends.quagga.route_map import in_numbers
 from speaker.backends.quagga.version import parse_running_version
 
@@ -48,7 +48,8 @@ class Running:
 
 END = "end"
 """Its last line."""
-_ROUTER = re.compile(rf"router bgp ({PATTERN})(?: as-notation \S+)?(?P<other> .*)?")
+_ASN = r"[0-9]+(?:\.[0-9]+)?"  # plain, or in halves where `as-notation` says so
+_ROUTER = re.compile(rf"router bgp ({_ASN})(?: as-notation \S+)?(?P<other> .*)?")
 _NETWORK = re.compile(r" +network (\S+)(?: route-map (\S+))?")
 _MAP = re.compile(r"route-map (\S+) (permit|deny) ([0-9]+)")
 
@@ -62,7 +63,7 @@ def parse_running(lines: Iterable[str]) -> Running:
         if match := _ROUTER.fullmatch(line):
             router, name = ("main" if match["other"] is None else "other"), ""
             if router == "main":
-                running.asns.append(asn_of(match[1]))
+                running.asns.append(parse_asn(match[1]))
         elif match := _MAP.fullmatch(line):
             router, name = "", match[1]
             running.maps[name].append(line)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from speaker.backends.quagga.asn import asn_of
+from policy.route import parse_asn
 from speaker.backends.quagga.table import LOCAL_WEIGHT, rows
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SentAnnouncements:
         if row.prefix in self._learned:
             return False
         try:
-            return all(asn_of(word) == self._asn for word in row.as_path)
+            return all(parse_asn(word) == self._asn for word in row.as_path)
         except PolicyError:
             return False
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from speaker.backends.quagga.asn import asn_of
+from policy.route import parse_asn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -117,7 +117,7 @@ def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, SessionState]]:
         if len(words) <= at or words[1] != "4":
             continue
         try:
-            asn = asn_of(words[2])
+            asn = parse_asn(words[2])
         except PolicyError:
             continue
         sent = words[at + 1] if tells and len(words) > at + 1 else ""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from policy.route import AsPath, Origin
+from policy.route import AsPath, Origin, parse_asn
 from policy.route import parse_prefix as parse
-from speaker.backends.quagga.asn import asn_of
 from speaker.backends.quagga.running_config import is_whole
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def parse_tables(lines: Iterable[str]) -> dict[Prefix, TablePath]:
         if row.prefix is None or row.weight != LOCAL_WEIGHT or not _LOCAL.fullmatch(row.hop):
             continue
         try:
-            as_path = AsPath(tuple(map(asn_of, row.as_path)))
+            as_path = AsPath(tuple(map(parse_asn, row.as_path)))
         except PolicyError:
             continue  # an aggregate with a set of ASes: not ours
         paths[row.prefix] = TablePath(

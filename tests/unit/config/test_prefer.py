@@ -158,3 +158,10 @@ def test_ranks_are_for_those_who_announce(keys: str, count: int, *, fine: bool) 
         assert load(text).topology.vips
     else:
         assert f"policy.prepends: {count} ranks for" in faults(text)[0]
+
+
+@pytest.mark.parametrize("text", ["1.65536", "65536.0", "0.0", "1.", ".1", "1.1.1", "1,1", "-1"])
+def test_no_as_numbers(text: str) -> None:
+    """Halves are 16 bits each, and there are two; 0 is none."""
+    (found,) = faults(HEAD.replace('"1.10"', f'"{text}"'))
+    assert "dc.nrt1.asn: " in found
