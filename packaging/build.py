@@ -187,6 +187,7 @@ def _pages(root: Path) -> None:
     run(sys.executable, f"{SOURCE}/packaging/pages.py", f"{made}")
     for shell, folder in SHELLS.items():
         shutil.copytree(made / "completion" / shell, share / folder)
+    _write(share / "vip-speaker/vip.toml.schema.json", (made / "vip.toml.schema.json").read_text())
     for page in (made / "man").glob("*.[1-8]"):
         _compressed(share / f"man/man{page.suffix[1:]}/{page.name}.gz", page.read_bytes())
 

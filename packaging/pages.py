@@ -1,6 +1,6 @@
-"""Write the completions and man pages of both commands, from what parses their command lines.
+"""Write the completions and man pages of both commands, and vip.toml's JSON schema, from what reads them.
 
-`python packaging/pages.py OUT` makes OUT/completion/SHELL/NAME and OUT/man/NAME.SECTION. With Sphinx,
+`python packaging/pages.py OUT` makes OUT/completion/SHELL/NAME, OUT/man/NAME.SECTION and OUT/vip.toml.schema.json. With Sphinx,
 docs/configuration.md is vip.toml(5) besides.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 from speaker.cli.commands import ADD, COMMANDS, DELETE, IMPORT, OPTIONS, whole_parser
+from speaker.config.json_schema import json_schema
 from speaker.migration.options import import_parser
 from speaker.vip_watchdog import watchdog_parser
 
@@ -36,6 +38,7 @@ def main() -> int:
         page = Manpage(parser, {**titles, "manual_section": section})
         _write(out / f"man/{parser.prog}.{section}", str(page))
     configuration(out / "man")
+    _write(out / "vip.toml.schema.json", json.dumps(json_schema(), indent=2) + "\n")
     return 0
 
 

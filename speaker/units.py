@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 IpAddress = IPv4Address | IPv6Address
 Endpoint = tuple[IpAddress, int]
 
+DURATION = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)"
+SHARE = r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -24,9 +26,7 @@ def duration(text: object) -> float:
     Raises:
         ValueError: it is none.
     """
-    match = isinstance(text, str) and re.fullmatch(
-        r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)", text
-    )
+    match = isinstance(text, str) and re.fullmatch(DURATION, text)
     if not match:
         raise ValueError(
             f'{text!r} is not a duration; write it like "250ms", "5s", "10m", "2h", "1d"'
@@ -89,7 +89,7 @@ def share(text: object) -> float:
     Raises:
         ValueError: it is no share from 0% to 100%.
     """
-    match = isinstance(text, str) and re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", text)
+    match = isinstance(text, str) and re.fullmatch(SHARE, text)
     if not match or float(match[1]) > 100:
         raise ValueError(f'{text!r} is not a share; write it like "50%", from "0%" to "100%"')
     return float(match[1]) / 100

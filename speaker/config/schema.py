@@ -20,7 +20,7 @@ from policy.route import (
 from speaker import units
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
-from speaker.config.table import STRICT
+from speaker.config.table import STRICT, text
 from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.units import Endpoint, IpAddress
@@ -62,9 +62,11 @@ def _ignored(text: str) -> tuple[IpAddress, int | None]:
         return units.address(text), None
 
 
-Duration = Annotated[float, BeforeValidator(units.duration)]
+Duration = Annotated[
+    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
+]
 Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
-Share = Annotated[float, BeforeValidator(units.share)]
+Share = Annotated[float, BeforeValidator(units.share, json_schema_input_type=text(units.SHARE))]
 Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 Penalty = Annotated[float, Field(ge=1, le=2**31)]
@@ -116,7 +118,7 @@ class NodeTable(Table):
 class DcTable(Table):
     """`[dc.NAME]`."""
 
-    asn: Annotated[int, BeforeValidator(units.asn)]
+    asn: Annotated[int, BeforeValidator(units.asn, json_schema_input_type=int | str)]
     weight: Weight = 1.0
     next_hop: NextHopTable | None = None
 
@@ -173,7 +175,9 @@ class HealthTable(Table):
     fall: Duration = 0.0
     rise: Duration = 0.0
     require_address: bool = False
-    damping: Annotated[DampingTable | None, BeforeValidator(_or_off)] = None
+    damping: Annotated[
+        DampingTable | None, BeforeValidator(_or_off, json_schema_input_type=bool | DampingTable)
+    ] = None
     require_keepalived: bool = True
     restart_grace: Duration = 10.0
     warm_up: Duration = 10.0
@@ -187,7 +191,7 @@ class HealthTable(Table):
 class AddressTable(Table):
     """An address of a VIP."""
 
-    ip: Annotated[IpAddress, BeforeValidator(units.address)]
+    ip: Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
     prefer: Prefer | None = None
     only: Only | None = None
     prefix_length: Annotated[int, Field(ge=1, le=128)] | None = None
@@ -198,7 +202,13 @@ class VipTable(Table):
     """`[vip."NAME"]`."""
 
     addresses: Annotated[
-        list[Annotated[AddressTable, BeforeValidator(_as_table)]], Field(min_length=1)
+        list[
+            Annotated[
+                AddressTable,
+                BeforeValidator(_as_table, json_schema_input_type=str | AddressTable),
+            ]
+        ],
+        Field(min_length=1),
     ]
     prefer: Prefer = "spread"
     only: Only = False

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,12 @@ def by(parse: Callable[[str], T]) -> BeforeValidator:
             raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - pydantic collects these
         return parse(value)
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=str)
+
+
+def text(form: str) -> object:
+    """Return the type of a text of a form, a regular expression, for editors."""
+    return Annotated[str, Field(pattern=f"^(?:{form})$")]
 
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)

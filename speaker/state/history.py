@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NEAR = 5.0
 """For how long something that was done may wait to be recorded, in seconds. Usually it is less."""
+LAST = 1000
+"""So many lines stay, however old they are."""
 
 
 def told(intent: Intent, replaced: Intent | None) -> str:
@@ -58,6 +60,7 @@ def add_history(
     """Add lines; forget those beyond the number that is kept, and those that are too old.
 
     How old a line is, the newest that is added says: those before it go, up to the first that is not older.
+    The last lines stay, however old: a clock that is set ahead for a moment takes no history along.
 
     Args:
         db: the file, in a transaction.
@@ -71,6 +74,7 @@ def add_history(
         return
     oldest = max(line[0] for line in lines) - keep
     db.execute(
-        "DELETE FROM history WHERE id < (SELECT id FROM history WHERE time >= ? ORDER BY id LIMIT 1)",
-        [oldest],
+        "DELETE FROM history WHERE id < (SELECT id FROM history WHERE time >= ? ORDER BY id LIMIT 1) "
+        "AND id <= (SELECT max(id) FROM history) - ?",
+        [oldest, LAST],
     )

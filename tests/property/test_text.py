@@ -140,7 +140,7 @@ def test_not_a_service(text: str) -> None:
         Service.parse(text)
 
 
-@pytest.mark.parametrize("text", ["0", "4294967296", "-1", "1.10", "AS64699", ""])
+@pytest.mark.parametrize("text", ["0", "4294967296", "-1", "0.0", "1.65536", "AS64699", ""])
 def test_not_an_asn(text: str) -> None:
     """An ASN is a number from 1 to 4294967295 in asplain form (RFC 5396)."""
     with pytest.raises(PolicyError, match="ASN"):

@@ -140,7 +140,6 @@ def test_form(run: Run) -> None:
         ["status", "--offline"],
         ["plan", "--offline"],
         ["check", "--without", "par1"],
-        ["history", "--json"],
         ["plan", "--without"],
     ],
     ids=" ".join,

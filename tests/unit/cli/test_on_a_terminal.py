@@ -64,7 +64,8 @@ def run(directory: Path, *arguments: str, **environ: str) -> Iterator[Terminal]:
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     inherited = {n: v for n, v in os.environ.items() if n not in ("COLUMNS", "LINES", "NO_COLOR")}
     program = subprocess.Popen(
-        [sys.executable, "-m", "speaker.vip_mgmt", *arguments],
+        # A shell in the background would have it ignore what interrupts it.
+        ["env", "--default-signal=INT", sys.executable, "-m", "speaker.vip_mgmt", *arguments],
         stdin=its,
         stdout=its,
         stderr=its,

@@ -25,6 +25,7 @@ from policy.intent import Intent, Mode
 from speaker.api import HistoryEntry
 from speaker.state.database import _STEPS, MAX_SIZE
 from speaker.state.following import FollowingStore
+from speaker.state.history import LAST
 from speaker.state.remembered import HISTORY_ROWS
 from speaker.state.store import News, Owned, Store, StoreError
 from tests.support.lab.installed import NOBODY
@@ -352,14 +353,19 @@ def test_since(store: Store) -> None:
 
 
 def test_history_is_kept_for_a_time(store: Store) -> None:
-    """What is older than history is kept goes with the next line, and nothing of what is newer."""
-    store.record(News(history=entries(5)))
-    store.keep = 10.0
-    store.record(News(history=[HistoryEntry(13.0, str(SECOND), "announced", "x")]))
-    assert [entry.time for entry in store.history([])] == [3.0, 4.0, 13.0]
+    """What is older than history is kept goes with the next line, but for the last lines of all."""
+    store.record(News(history=entries(LAST + 500)))
+    store.keep = LAST + 100.0
+    store.record(News(history=[HistoryEntry(LAST + 500.0, str(SECOND), "announced", "x")]))
+    # Those from 400 on are not older.
+    assert next(entry.time for entry in store.history([], since=0.0)) == 400.0
+    ahead = 1e9  # a clock that was set wrongly for a moment
+    store.record(News(history=[HistoryEntry(ahead, str(SECOND), "announced", "x")]))
+    left = [entry.time for entry in store.history([], since=0.0)]
+    assert (len(left), left[-1]) == (LAST, ahead)
     store.keep = None
-    store.record(News(history=[HistoryEntry(1e6, str(SECOND), "announced", "x")]))
-    assert len(store.history([])) == 4
+    store.record(News(history=[HistoryEntry(2 * ahead, str(SECOND), "announced", "x")]))
+    assert len(store.history([], since=0.0)) == LAST + 1
 
 
 def test_history(store: Store) -> None:
