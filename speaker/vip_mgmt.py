@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         tell_operator("interrupted; the intent may be recorded, see vip_mgmt status")
         return ExitStatus.NOT_AS_WANTED
+    finally:
+        if arguments is None:
+            gc.freeze()  # nor does Python look for it at its end
 
 
 def _answered_at_once(words: Sequence[str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import logging
 import os
@@ -12,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from speaker import config as configuration
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.files import vip_toml
 from speaker.log import SHADOW, WATCHDOG, set_up, write_json
 from speaker.terminal import say
 
@@ -34,18 +33,21 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    if arguments is None:
+        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
     try:
         return _run(arguments)
     except KeyboardInterrupt:
         log.critical("interrupted; the next run does the rest")
         return ExitStatus.NOT_AS_WANTED
+    finally:
+        if arguments is None:
+            gc.freeze()  # nor does Python look for it at its end: that takes a tenth of a pass
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     options = _options(arguments)
-    if arguments is None:
-        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
-    path = configuration.find(options.config, os.environ)
+    path = vip_toml.find(options.config, os.environ)
     set_up(SHADOW if options.shadow else WATCHDOG)
     if options.log_format == "json":
         write_json()
@@ -53,7 +55,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _shadow(path, once=options.once)
     fault: SpeakerError | None = None
     try:
-        config = configuration.load(path, os.environ)
+        config = _load(path)
     except SpeakerError as error:
         fault = error
     else:
@@ -65,6 +67,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
         _stay()
+        import asyncio
+
         from speaker.runtime import exabgp_process
 
         return ExitStatus.DONE if asyncio.run(exabgp_process.run(path)) else ExitStatus.USAGE
@@ -81,7 +85,7 @@ def watchdog_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = _Parser(prog=WATCHDOG, description="Withdraws dead VIPs, restores living ones.")
     parser.add_argument(
-        "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {configuration.DEFAULT_PATH}"
+        "--config", metavar="FILE", help=f"default: $VIP_CONFIG, else {vip_toml.DEFAULT_PATH}"
     )
     parser.add_argument("--daemon", action="store_true", help="backend quagga: keep running")
     parser.add_argument(
@@ -107,6 +111,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.once and not options.shadow:
         parser.error("--once is only valid with --shadow")
     return options
+
+
+def _load(path: Path) -> Config:
+    from speaker import config
+
+    return config.load(path, os.environ)
 
 
 def _stay() -> None:
@@ -140,7 +150,7 @@ def _shadow(path: Path, *, once: bool) -> int:
     from speaker.runtime import shadow
 
     try:
-        config = configuration.load(path, os.environ)
+        config = _load(path)
         if once:
             return ExitStatus.DONE if shadow.once(config) else ExitStatus.DIFFERENT
         _stay()

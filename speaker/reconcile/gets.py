@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from policy.lint.peers import LintedPeer, as_seen
 from policy.route import Asn
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def _text(peer: Peer, what: Attributes | None) -> str:
     """Return what a peer sees: our AS on its session, LOCAL_PREF on iBGP alone."""
     if what is None:
         return ""
+    from policy.lint.peers import LintedPeer, as_seen  # noqa: PLC0415 - most passes need none of lint
+
     linted = LintedPeer(peer.address, Asn(peer.asn), Asn(peer.local_as))
     preference = what.local_preference if peer.asn == peer.local_as else None
     path = as_seen(what.as_path, linted)

@@ -19,7 +19,6 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
-from speaker.reconcile.explain import sentences
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.stand_in import stand_in
@@ -84,8 +83,9 @@ class Snapshot:
             prefixes: those.
             history: of each the newest entries, oldest first.
         """
+        from speaker.reconcile.explain import sentences  # noqa: PLC0415 - of no use to a pass
+
         peers, settings = self._sessions(), self._config.settings
-        is_detailed = len(prefixes) <= DETAILED
         for prefix in prefixes:
             assignment, intent = self._assignments[prefix], self._intents.get(prefix)
             decision = self._assessment.decisions.get(prefix) if self._assessment else None
@@ -109,7 +109,7 @@ class Snapshot:
                     self._now,
                     self._wall,
                 )
-                if is_detailed
+                if len(prefixes) <= DETAILED
                 else (),
             )
 

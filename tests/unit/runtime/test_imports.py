@@ -1,0 +1,88 @@
+"""What a command over bgpd does without: a pass of cron, and an intent where no daemon runs, are over at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from speaker.exit_status import ExitStatus
+from tests.support.fakes.site import write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BGPD = """
+[health]
+source = "none"
+[backend.quagga]
+vtysh = "{directory}/vtysh"
+"""
+RUN = """
+import gc, importlib, json, sys
+sys.argv = sys.argv[1:]
+status = importlib.import_module(f"speaker.{sys.argv[0]}").main()
+looks_for_garbage = gc.isenabled() or not gc.get_freeze_count()
+with open("modules", "w") as file:
+    json.dump([int(status), looks_for_garbage, sorted(sys.modules)], file)
+"""
+HEAVY = {
+    # of libraries: HTTP's server, netlink, DNS, screens
+    "aiohttp",
+    "dns",
+    "pyroute2",
+    "rich",
+    # of the daemons and of other subcommands
+    "policy.explain",
+    "policy.lint",
+    "speaker.backends.exabgp",
+    "speaker.check",
+    "speaker.control.server",
+    "speaker.migration",
+    "speaker.runtime.service",
+    "speaker.supervision.sentinel",
+    "speaker.supervision.supervisor",
+    "speaker.telemetry",
+}
+
+
+def _imported(directory: Path, command: str, *arguments: str) -> tuple[int, bool, set[str]]:
+    """Run a command; return its exit status, whether Python looks for garbage at its end, and what is imported."""
+    config = write_config(directory, BGPD.format(directory=directory))
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, command, *arguments],
+        cwd=directory,
+        env={**os.environ, "VIP_BACKEND": "quagga", "VIP_CONFIG": str(config)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    status, looks_for_garbage, modules = json.loads((directory / "modules").read_text())
+    return status, looks_for_garbage, set(modules)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "part", "status"),
+    [
+        ("vip_watchdog", (), "speaker.runtime.bgpd", ExitStatus.USAGE),
+        ("vip_mgmt", ("-d", "192.0.2.1"), "speaker.runtime.one_shot", ExitStatus.NOT_AS_WANTED),
+    ],
+)
+def test_what_is_left_out(
+    tmp_path: Path, command: str, arguments: tuple[str, ...], part: str, status: ExitStatus
+) -> None:
+    """Both go as far as bgpd, which does not answer, without what only others need, nor garbage collection."""
+    vtysh = tmp_path / "vtysh"
+    vtysh.write_text("#!/bin/sh\nexit 3\n")
+    vtysh.chmod(0o755)
+    ended, looks_for_garbage, modules = _imported(tmp_path, command, *arguments)
+    assert ended == status
+    assert {part, "speaker.reconcile.status", "asyncio"} <= modules
+    assert HEAVY & modules == set()
+    assert not looks_for_garbage
