@@ -7,8 +7,8 @@ import gzip
 import re
 import socket
 import struct
-from dataclasses import dataclass
-from functools import cached_property
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -32,11 +32,15 @@ class Content:
 
     kind: str
     content: bytes
+    _packed: list[bytes] = field(default_factory=list)
+    _packing: threading.Lock = field(default_factory=threading.Lock)
 
-    @cached_property
     def packed(self) -> bytes:
-        """The content for those who take it with gzip. It takes its time where there is much."""
-        return gzip.compress(self.content, 1, mtime=0)
+        """Return it for those who take it with gzip: packed once for all. It takes its time where there is much."""
+        with self._packing:
+            if not self._packed:
+                self._packed.append(gzip.compress(self.content, 1, mtime=0))
+            return self._packed[0]
 
 
 async def send(
@@ -46,7 +50,7 @@ async def send(
     is_packed = len(document.content) > PIECE and "gzip" in request.headers.get(
         "Accept-Encoding", ""
     )
-    content = await asyncio.to_thread(lambda: document.packed) if is_packed else document.content
+    content = await asyncio.to_thread(document.packed) if is_packed else document.content
     response = web.StreamResponse(headers={**headers, "Content-Type": document.kind})
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"
@@ -59,6 +63,8 @@ async def send(
             await response.write_eof()
     except TimeoutError:
         let_go(request)
+    except ConnectionError:
+        pass  # it went away
     return response
 
 

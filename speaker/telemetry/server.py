@@ -20,7 +20,7 @@ from speaker.control.server import PARTING, is_ours
 from speaker.telemetry.assets import ASSETS, asset
 from speaker.telemetry.live import Live
 from speaker.telemetry.recent import Recent
-from speaker.telemetry.sending import Content, send, unhosted
+from speaker.telemetry.sending import send, unhosted
 from speaker.telemetry.shown import Shown
 from speaker.units import endpoint_text
 
@@ -159,9 +159,7 @@ class Outlet:
         return response
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        page = await self._shown.page()
-        html = await asyncio.to_thread(page.html)
-        return await send(request, Content("text/html; charset=utf-8", html), SAFE)
+        return await send(request, await self._shown.document(), SAFE)
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         return await send(request, asset(request.path.removeprefix("/")), SAFE)

@@ -68,7 +68,7 @@ class Shown:
         self._recent = recent
         self._metrics = Made(reconciler, _metrics)
         self._pages = Made(reconciler, self._page)
-        self._last: tuple[Look, int, Page] | None = None
+        self._last: tuple[Look, int, tuple[Page, Content]] | None = None
 
     async def metrics(self) -> Content:
         """Return the metrics."""
@@ -76,18 +76,23 @@ class Shown:
 
     async def page(self) -> Page:
         """Return the status page: the same one while nothing changes."""
-        return await self._pages.latest()
+        return (await self._pages.latest())[0]
 
-    def _page(self, look: Look) -> Page:
+    async def document(self) -> Content:
+        """Return that page as it is sent, made once for all who ask."""
+        return (await self._pages.latest())[1]
+
+    def _page(self, look: Look) -> tuple[Page, Content]:
         """Make the page, where the last one is not the same. One thread at a time."""
         count = self._recent.count
         if self._last is not None:
             before, counted, last = self._last
             if count == counted and look.is_as(before):
                 return last
-        made = page(look, self._recent.all, 1 + (self._last[2].number if self._last else 0))
-        self._last = look, count, made
-        return made
+        number = 1 + (self._last[2][0].number if self._last else 0)
+        made = page(look, self._recent.all, number)
+        self._last = look, count, (made, Content("text/html; charset=utf-8", made.html()))
+        return self._last[2]
 
 
 def _metrics(look: Look) -> Content:

@@ -237,7 +237,7 @@ def page_of(site: Site, recent: Recent):  # type: ignore[no-untyped-def]  # noqa
     from speaker.telemetry.shown import Shown  # noqa: PLC0415
 
     all_shown = Shown(site.reconciler, recent)
-    return lambda: all_shown._page(Look(site.reconciler))
+    return lambda: all_shown._page(Look(site.reconciler))[0]
 
 
 def test_recent(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import gzip
 import http.client
 import select
 import socket
+import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from ipaddress import IPv4Address
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speaker.telemetry import exposition, server, shown
-from speaker.telemetry.sending import unhosted
+from speaker.telemetry.recent import Recent
+from speaker.telemetry.sending import Content, unhosted
 from speaker.telemetry.server import CONNECTIONS, serve, serving
 from tests.support.fakes.site import Site, running
 from tests.support.lab.eventually import eventually
@@ -213,6 +216,37 @@ def test_made_once(tmp_path: Path) -> None:
 
     assert set(asyncio.run(main())) == {1}
     assert made != [threading.main_thread().name]
+
+
+def test_a_page_is_packed_once(tmp_path: Path) -> None:
+    """Many who ask for the page at once get the same text, which is made and packed once for all."""
+
+    async def main() -> list[Content]:
+        async with running(tmp_path, cycles=False) as site:
+            page = shown.Shown(site.reconciler, Recent())
+            return await asyncio.gather(*(page.document() for _ in range(20)))
+
+    documents = asyncio.run(main())
+    assert len({id(document.content) for document in documents}) == 1
+    with ThreadPoolExecutor(20) as threads:
+        packed = [*threads.map(Content.packed, documents)]
+    assert len({id(each) for each in packed}) == 1
+    assert gzip.decompress(packed[0]) == documents[0].content
+
+
+def test_who_goes_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who asks, and is gone before the answer, leaves nothing in the log: not a traceback each time."""
+
+    def ask(site: Site, port: int) -> None:
+        del site
+        for path in ("/", "/metrics", "/page.css", "/live") * 5:
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert get(port, "/")[0] == 200
+
+    served(tmp_path, ask, many(500))
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_where_it_listens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
