@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
@@ -74,16 +74,17 @@ Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Prefer = Annotated[Literal["spread", "auto", "equal"] | list[str], BeforeValidator(_word_or_list)]
 Only = Annotated[bool | list[str], BeforeValidator(_truth_or_list)]
 OrderBy = Annotated[Order, Field(strict=False)]
-AbsolutePath = Annotated[
-    Path,
-    AfterValidator(
-        lambda path: path if path.is_absolute() else _refuse(f"{str(path)!r} is not absolute")
-    ),
-]
 
 
-def _refuse(message: str) -> NoReturn:
-    raise ValueError(message)
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"{str(path)!r} is not absolute")
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
+    return path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Table(BaseModel):

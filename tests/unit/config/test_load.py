@@ -603,6 +603,10 @@ FAULTS = [
         "profile.\"a b\": 'a b' is not a valid name for bgpd",
     ),
     (HEAD.replace('par1"', 'par1"\nstate = "state"', 1), "node.state: 'state' is not absolute"),
+    (
+        HEAD.replace('par1"', 'par1"\ncontrol = "/run/a\\u0000b"', 1),
+        r"node.control: '/run/a\x00b' has a NUL in it; remove it",
+    ),
     (HEAD.replace('par1"', 'par1"\nresolver = "localhost:53"', 1), "node.resolver: "),
     ("[node", "not TOML: "),
     ("a = 1\na = 2", "not TOML: "),
