@@ -261,6 +261,17 @@ def test_dns_does_not_answer_for_a_known_name(op: Lab) -> None:
 @spoken
 def test_owner_reason_and_history(op: Lab) -> None:
     """An intent has its owner, its reason and its time, in `status`, `explain` and `history`."""
+
+    def wait_for(event: str) -> None:
+        """Wait until it is history: it is read back first, half a second later."""
+        eventually(
+            lambda: op.site.mgmt("history", V4).stdout.splitlines()[-1:],
+            until=lambda lines: any(event in line for line in lines),
+            within=5,
+            what=f"{event} in history",
+        )
+
+    wait_for("announced")
     assert op.mgmt("-d", V4, "--reason", "disk full")[0] == 0
     (route,) = op.site.status(V4)["routes"]
     assert (route["intent"], route["announced"]) == ("drained", False)
@@ -270,7 +281,9 @@ def test_owner_reason_and_history(op: Lab) -> None:
     assert explained.returncode == 0
     assert "withdraw, by operator" in explained.stdout
     assert "disk full" in explained.stdout
+    wait_for("withdrawn")
     op.mgmt("-a", V4)
+    wait_for("announced")
     shown = op.site.mgmt("history", V4).stdout.splitlines()[-4:]
     assert [line.split()[2].rstrip(":") for line in shown] == [
         "drained",
