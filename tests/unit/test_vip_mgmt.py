@@ -8,7 +8,7 @@ import pwd
 import re
 import socketserver
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -54,10 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.hold.wait(60)
         status, answer = known or (404, {"error": "404: Not Found"})
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        with suppress(BrokenPipeError):  # who has seen enough hangs up
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
     do_GET = do_POST = _answer  # noqa: N815 - the name is http.server's
 

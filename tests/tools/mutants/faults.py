@@ -121,8 +121,8 @@ FAULTS = (
     Fault(
         "the guard counts what others announce",
         "assess.py",
-        "assignment.vip.name if assignment and assignment.route else None",
-        "assignment.vip.name if assignment else None",
+        "assignment is None or assignment.route is None or assignment.vip.aggregate",
+        "assignment is None or assignment.vip.aggregate",
         (PREFER,),
     ),
     Fault(
@@ -277,8 +277,8 @@ FAULTS = (
     Fault(
         "the model ignores ORIGIN",
         "best_path.py",
-        "ORIGINS.index(attributes.origin)",
-        "0",
+        "lambda attributes: ORIGINS.index(attributes.origin)",
+        "lambda _: 0",
         (MODEL,),
     ),
     Fault(
@@ -631,8 +631,8 @@ FAULTS = (
     Fault(
         "the same change mixes",
         "speaker/backends/exabgp/staleness.py",
-        "[0] != change\n",
-        "[0] is not None\n",
+        "last is not None and last.change != change and not is_sent",
+        "last is not None and not is_sent",
         (STALE,),
     ),
     # --- what is planned ---
