@@ -41,6 +41,8 @@ NEEDS = (
     "tests/unit/migration/test_import_command.py::test_toolkit",
     "tests/unit/migration/test_import_command.py::test_communities_by_data_centre",
     "tests/unit/migration/test_import_command.py::test_profiles",
+    "tests/unit/migration/test_import_command.py::test_between_data_centres",
+    "tests/unit/control/test_client.py::test_a_stranger_serves_it",
     "tests/unit/migration/bgpd_conf/test_dialect.py::test_import_of_both",
     # What makes man pages comes as sources alone.
     "tests/unit/test_pages.py",

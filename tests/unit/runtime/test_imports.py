@@ -6,16 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from speaker.exit_status import ExitStatus
 from tests.support.fakes.site import write_config
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SOURCE = Path(__file__).parents[3]
 BGPD = """
 [health]
 source = "none"
@@ -53,10 +51,12 @@ HEAVY = {
 def _imported(directory: Path, command: str, *arguments: str) -> tuple[int, bool, set[str]]:
     """Run a command; return its exit status, whether Python looks for garbage at its end, and what is imported."""
     config = write_config(directory, BGPD.format(directory=directory))
+    # Where the project is not installed, it is found from the folder that the tests run in.
+    path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-c", RUN, command, *arguments],
         cwd=directory,
-        env={**os.environ, "VIP_BACKEND": "quagga", "VIP_CONFIG": str(config)},
+        env={**os.environ, "VIP_BACKEND": "quagga", "VIP_CONFIG": str(config), "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
