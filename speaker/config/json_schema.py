@@ -16,8 +16,13 @@ def json_schema() -> dict[str, Any]:
     It refuses no file that vip.toml may be. What keys mean together only `vip_mgmt check` tells.
     """
     found: dict[str, Any] = _shown(Document.model_json_schema())
+    # What a word stands for beside the table; pydantic can't be told of both in every version.
+    tables = found["$defs"]
+    addresses = tables["VipTable"]["properties"]["addresses"]
+    addresses["items"] = {"anyOf": [{"type": "string"}, addresses["items"]]}
+    tables["HealthTable"]["properties"]["damping"]["anyOf"].append({"type": "boolean"})
     # $VIP_DC may name the data centre.
-    found["$defs"]["NodeTable"].pop("required", None)
+    tables["NodeTable"].pop("required", None)
     found["required"] = [name for name in found["required"] if name != "node"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vip.toml", **found}
 

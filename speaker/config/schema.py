@@ -176,9 +176,7 @@ class HealthTable(Table):
     fall: Duration = 0.0
     rise: Duration = 0.0
     require_address: bool = False
-    damping: Annotated[
-        DampingTable | None, BeforeValidator(_or_off, json_schema_input_type=bool | DampingTable)
-    ] = None
+    damping: Annotated[DampingTable | None, BeforeValidator(_or_off)] = None
     require_keepalived: bool = True
     restart_grace: Duration = 10.0
     warm_up: Duration = 10.0
@@ -203,13 +201,7 @@ class VipTable(Table):
     """`[vip."NAME"]`."""
 
     addresses: Annotated[
-        list[
-            Annotated[
-                AddressTable,
-                BeforeValidator(_as_table, json_schema_input_type=str | AddressTable),
-            ]
-        ],
-        Field(min_length=1),
+        list[Annotated[AddressTable, BeforeValidator(_as_table)]], Field(min_length=1)
     ]
     prefer: Prefer = "spread"
     only: Only = False
