@@ -72,9 +72,6 @@ def parse_as(text: str) -> Asn:
     Raises:
         MigrationError: it is none.
     """
-    high, dot, low = text.partition(".")
-    if dot:  # asdot, RFC 5396
-        return parse_as(str(number(high, 65535) * 65536 + number(low, 65535)))
     try:
         return parse_asn(text)
     except PolicyError as error:
