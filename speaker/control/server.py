@@ -11,11 +11,8 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
-
-from speaker.control.connections import IDLE, Door
 from speaker.control.handlers import Control
+from speaker.control.speaking import LineLimits, speaking
 from speaker.control.unix_socket import CONNECTIONS, OPERATORS, Access, Bound, ControlError, bind
 
 if TYPE_CHECKING:
@@ -26,10 +23,7 @@ if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
-_http = logging.getLogger(f"{__name__}.http")
 
-PARTING = 0.2
-"""Seconds that shutdown waits for responses in progress. The intent is already on disk."""
 CHECK = 0.5
 """How often to see whether the socket can be made, or is still in its place, in seconds."""
 READERS = 16
@@ -40,6 +34,7 @@ MAX_LINE = 1 << 16
 """Bytes of the first line of a request: a question about 1,000 prefixes."""
 MAX_HEADERS, MAX_HEADER = 32, 1 << 11
 """How many more lines it may have before its body, and bytes of each: as many again."""
+LIMITS = LineLimits(MAX_LINE, MAX_HEADERS, MAX_HEADER)
 WAITING = 128
 """How many may wait to be accepted: the kernel refuses more at once."""
 
@@ -60,7 +55,8 @@ async def serve(
         if access.asks_only
         else ("control", "vip_mgmt can't reach this watchdog")
     )
-    async with _answering(reconciler, access, reload) as connected:
+    control = Control(reconciler, access, reload)
+    async with speaking(control.application(), control.connections, LIMITS) as connected:
         while True:
             try:
                 bound = bind(path, access)
@@ -85,48 +81,12 @@ async def serving(
     Raises:
         ControlError: the socket can't be made, or another watchdog serves it.
     """
+    control = Control(reconciler, access, reload)
     async with (
-        _answering(reconciler, access, reload) as connected,
+        speaking(control.application(), control.connections, LIMITS) as connected,
         _accepting(bind(path, access), connected),
     ):
         yield
-
-
-def is_ours(record: logging.LogRecord) -> bool:
-    """Leave out of the log, line by line and with a traceback, that a client speaks no HTTP: it gets the error."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
-
-
-_http.addFilter(is_ours)
-
-
-@asynccontextmanager
-async def _answering(
-    reconciler: Reconciler, access: Access, reload: Reload | None
-) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
-    """Have what speaks HTTP over each connection, of which there are as many as allowed."""
-    control = Control(reconciler, access, reload)
-    runner = web.AppRunner(
-        control.application(),
-        access_log=None,
-        keepalive_timeout=IDLE,
-        logger=_http,
-        max_line_size=MAX_LINE,
-        max_headers=MAX_HEADERS,
-        max_field_size=MAX_HEADER,
-        auto_decompress=False,
-        shutdown_timeout=PARTING,
-    )
-    await runner.setup()
-    server = runner.server
-    if server is None:
-        raise ControlError("control: no server")
-
-    try:
-        yield lambda: Door(control.connections, server)
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -8,15 +8,14 @@ is refused by its Host header.
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
 
-from speaker.control.connections import IDLE, Connections, Door
-from speaker.control.server import PARTING, is_ours
+from speaker.control.connections import Connections
+from speaker.control.speaking import LineLimits, speaking
 from speaker.telemetry.assets import ASSETS, asset
 from speaker.telemetry.live import Live
 from speaker.telemetry.recent import Recent
@@ -31,14 +30,12 @@ if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
     from speaker.units import Endpoint
 
-_http = logging.getLogger(f"{__name__}.http")
-_http.addFilter(is_ours)
-
 CONNECTIONS = 32
 """How many there may be at once."""
 MAX_LINE, MAX_HEADERS, MAX_HEADER = 1 << 12, 64, 1 << 12
 """Bytes of the first line of a request, how many more lines it may have, and bytes of each: a browser's cookies
 for other programs on this host are among them."""
+LIMITS = LineLimits(MAX_LINE, MAX_HEADERS, MAX_HEADER)
 WAITING = 32
 """How many may wait to be accepted."""
 CHECK = 1.0
@@ -88,33 +85,15 @@ async def serving(reconciler: Reconciler, where: Endpoint) -> AsyncIterator[None
         OSError: it can't be listened there.
     """
     outlet = Outlet(reconciler)
-    runner = web.AppRunner(
-        outlet.application(),
-        access_log=None,
-        keepalive_timeout=IDLE,
-        logger=_http,
-        max_line_size=MAX_LINE,
-        max_headers=MAX_HEADERS,
-        max_field_size=MAX_HEADER,
-        auto_decompress=False,
-        shutdown_timeout=PARTING,
-    )
-    await runner.setup()
-    try:
-        if (speak := runner.server) is None:
-            raise OSError(0, "no server")
+    async with speaking(outlet.application(), outlet.connections, LIMITS) as connected:
         loop = asyncio.get_running_loop()
         address, port = where
-        server = await loop.create_server(
-            lambda: Door(outlet.connections, speak), str(address), port, backlog=WAITING
-        )
+        server = await loop.create_server(connected, str(address), port, backlog=WAITING)
         try:
             with outlet.listening():
                 yield
         finally:
             server.close()
-    finally:
-        await runner.cleanup()
 
 
 class Outlet:

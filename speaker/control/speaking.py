@@ -1,0 +1,70 @@
+"""Has an application speak HTTP over connections that something else accepts, with bounds on what is read of each."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from speaker.control.connections import IDLE, Door
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable
+
+    from speaker.control.connections import Connections
+
+_http = logging.getLogger(f"{__name__}.http")
+
+PARTING = 0.2
+"""Seconds that shutdown waits for responses in progress. The intent is already on disk."""
+
+
+class LineLimits(NamedTuple):
+    """Bytes of the first line of a request, how many more lines it may have before its body, and bytes of each."""
+
+    line: int
+    headers: int
+    header: int
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out of the log, line by line and with a traceback, that a client speaks no HTTP: it gets the error."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_http.addFilter(_is_ours)
+
+
+@asynccontextmanager
+async def speaking(
+    application: web.Application, connections: Connections, limits: LineLimits
+) -> AsyncIterator[Callable[[], asyncio.Protocol]]:
+    """Yield what makes the protocol of a connection, while the context lasts. No body is decompressed.
+
+    Raises:
+        OSError: it can't be had.
+    """
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=IDLE,
+        logger=_http,
+        max_line_size=limits.line,
+        max_headers=limits.headers,
+        max_field_size=limits.header,
+        auto_decompress=False,
+        shutdown_timeout=PARTING,
+    )
+    await runner.setup()
+    try:
+        server = runner.server
+        if server is None:
+            raise OSError(0, "no server")
+        yield lambda: Door(connections, server)
+    finally:
+        await runner.cleanup()
