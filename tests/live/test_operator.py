@@ -271,7 +271,6 @@ def test_owner_reason_and_history(op: Lab) -> None:
             what=f"{event} in history",
         )
 
-    wait_for("announced")
     assert op.mgmt("-d", V4, "--reason", "disk full")[0] == 0
     (route,) = op.site.status(V4)["routes"]
     assert (route["intent"], route["announced"]) == ("drained", False)
