@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Observation
 from speaker.health.addresses import AddressSource
+from speaker.health.ipvs.connections import ConnectionCounter
 from speaker.health.ipvs.source import IpvsSource
 from speaker.health.ipvs.table import Watched
 from speaker.health.keepalived.process import Keepalived
@@ -114,15 +115,28 @@ class Chosen:
     before: HealthSource | None
 
 
+def _watched(vip: Vip, address: Address, health: HealthSettings) -> Watched:
+    """Return what of IPVS belongs to a prefix."""
+    marks = frozenset(item.number for item in vip.health.required if item.protocol == FWMARK)
+    return Watched(address.prefix, marks, health.ignore)
+
+
+def connection_counter(
+    topology: Topology, health: Mapping[str, HealthSettings]
+) -> ConnectionCounter:
+    """Return what counts the connections of all VIPs, whichever their source of health.
+
+    Args:
+        topology: the VIPs.
+        health: where a VIP's health comes from, by its name.
+    """
+    return ConnectionCounter(
+        [_watched(vip, address, health[vip.name]) for vip, address in topology]
+    )
+
+
 def _ipvs(chosen: Chosen) -> HealthSource:
-    watched = [
-        Watched(
-            address.prefix,
-            frozenset(item.number for item in vip.health.required if item.protocol == FWMARK),
-            chosen.health[vip.name].ignore,
-        )
-        for vip, address in chosen.addresses
-    ]
+    watched = [_watched(vip, address, chosen.health[vip.name]) for vip, address in chosen.addresses]
     needed = any(vip.health.checker.required for vip in chosen.topology.vips)
     before = _ipvs_of(chosen.before)
     known = None if before is None else before.keepalived

@@ -11,13 +11,15 @@ import errno
 import socket
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from speaker.health.ipvs.table import (
     IpvsTable,
     MarkService,
     RealServer,
+    Server,
     TableAccessError,
     TableError,
     VirtualServer,
@@ -25,6 +27,8 @@ from speaker.health.ipvs.table import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+
+T = TypeVar("T")
 
 _PROTOCOLS = {
     socket.IPPROTO_TCP: "tcp",
@@ -126,20 +130,50 @@ def build(found: Iterable[tuple[Key, tuple[RealServer, ...]]]) -> IpvsTable:
     services: dict[VirtualServer, tuple[RealServer, ...]] = {}
     marks: dict[int, tuple[MarkService, ...]] = defaultdict(tuple)
     for key, realservers in found:
-        values = dict(key.attributes)
-        if key.mark:
-            family = values["IPVS_SVC_ATTR_AF"]
-            if family not in _VERSIONS:
-                raise TableError(f"IPVS: netlink: fwmark/{key.mark}: address family {family}")
-            marks[key.mark] += (MarkService(_VERSIONS[family], realservers),)
-        else:
-            server = VirtualServer(
-                _PROTOCOLS[values["IPVS_SVC_ATTR_PROTOCOL"]],
-                ip_address(values["IPVS_SVC_ATTR_ADDR"]),
-                values["IPVS_SVC_ATTR_PORT"],
-            )
+        server = server_of(key)
+        if isinstance(server, VirtualServer):
             services[server] = realservers
+        else:
+            mark, version = server
+            marks[mark] += (MarkService(version, realservers),)
     return IpvsTable(services, dict(marks))
+
+
+def server_of(key: Key) -> VirtualServer | tuple[int, int]:
+    """Return which virtual server has a key: one with an address, or a firewall mark and its family, 4 or 6.
+
+    Raises:
+        TableError: it is of a family that is neither IPv4 nor IPv6.
+    """
+    values = dict(key.attributes)
+    if not key.mark:
+        return VirtualServer(
+            _PROTOCOLS[values["IPVS_SVC_ATTR_PROTOCOL"]],
+            ip_address(values["IPVS_SVC_ATTR_ADDR"]),
+            values["IPVS_SVC_ATTR_PORT"],
+        )
+    family = values["IPVS_SVC_ATTR_AF"]
+    if family not in _VERSIONS:
+        raise TableError(f"IPVS: netlink: fwmark/{key.mark}: address family {family}")
+    return key.mark, _VERSIONS[family]
+
+
+def made(connection: Connection) -> dict[Server, int]:
+    """Return how many connections each virtual server has had since it was made.
+
+    Raises:
+        TableError: one is of a family that is neither IPv4 nor IPv6.
+    """
+    counts: dict[Server, int] = {}
+    for message in connection.service("dump"):
+        service = message.get_attr("IPVS_CMD_ATTR_SERVICE")
+        statistics = service.get_attr("IPVS_SVC_ATTR_STATS64") or service.get_attr(
+            "IPVS_SVC_ATTR_STATS"
+        )
+        number = statistics and statistics.get_attr("IPVS_STATS_ATTR_CONNS")
+        if number is not None:
+            counts[server_of(key_of(message))] = int(number)
+    return counts
 
 
 def _realservers(connection: Connection, key: Key) -> tuple[RealServer, ...]:
@@ -171,7 +205,7 @@ class NetlinkReader:
             TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
             TableError: there is no ip_vs, or the table cannot be made out.
         """
-        return await self._in_thread(None)
+        return await self._in_thread(dump)
 
     async def read_marks(self, marks: Collection[int]) -> IpvsTable:
         """Read the virtual servers of some firewall marks, consistent in themselves.
@@ -180,21 +214,30 @@ class NetlinkReader:
             TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
             TableError: there is no ip_vs, or they cannot be made out.
         """
-        return await self._in_thread(marks)
+        return await self._in_thread(partial(dump, marks=marks))
 
-    async def _in_thread(self, marks: Collection[int] | None) -> IpvsTable:
+    async def read_made(self) -> dict[Server, int]:
+        """Read how many connections each virtual server has had since it was made.
+
+        Raises:
+            TableAccessError: CAP_NET_ADMIN or pyroute2 is missing.
+            TableError: there is no ip_vs, or it cannot be made out.
+        """
+        return await self._in_thread(made)
+
+    async def _in_thread(self, look: Callable[[Connection], T]) -> T:
         try:
-            return await asyncio.to_thread(self._read, marks)
+            return await asyncio.to_thread(self._read, look)
         except (
             BlockingIOError
         ) as error:  # no thread: it is not known, which is not that it is empty
             raise TableError(f"IPVS: not read: {error.strerror}") from error
 
-    def _read(self, marks: Collection[int] | None) -> IpvsTable:
+    def _read(self, look: Callable[[Connection], T]) -> T:
         try:
             connection = self._opener()
             try:
-                return dump(connection, marks=marks)
+                return look(connection)
             finally:
                 connection.close()
         except TableError:

@@ -49,7 +49,7 @@ class ProcReader:
         problem = ""
         for _ in range(self._tries):
             try:
-                seen = self._parser.parse(self._bytes())
+                seen = self._parser.parse(fetched(self._path, self._fetch))
             except TextError as error:
                 before, problem = None, str(error)
                 continue
@@ -59,19 +59,24 @@ class ProcReader:
             before, problem = seen, "changes while it is being read"
         raise TableError(f"IPVS: {self._path}: {problem}; read {self._tries} times")
 
-    def _bytes(self) -> bytes:
-        try:
-            return self._fetch(self._path)
-        except FileNotFoundError as error:
-            if self._path.parent.is_dir():
-                raise TableError(
-                    f"IPVS: {self._path}: no such file; this kernel has no ip_vs, or its module is "
-                    "not loaded: modprobe ip_vs, or start keepalived"
-                ) from error
-            raise TableAccessError(
-                f"IPVS: {self._path}: there is no {self._path.parent}; mount /proc"
+
+def fetched(path: Path, fetch: Callable[[Path], bytes]) -> bytes:
+    """Read the table's file.
+
+    Raises:
+        TableAccessError: it may not be read, or /proc is not there.
+        TableError: there is no ip_vs.
+    """
+    try:
+        return fetch(path)
+    except FileNotFoundError as error:
+        if path.parent.is_dir():
+            raise TableError(
+                f"IPVS: {path}: no such file; this kernel has no ip_vs, or its module is "
+                "not loaded: modprobe ip_vs, or start keepalived"
             ) from error
-        except OSError as error:
-            raise TableAccessError(
-                f"IPVS: {self._path}: {error.strerror}; it must be readable for this user"
-            ) from error
+        raise TableAccessError(f"IPVS: {path}: there is no {path.parent}; mount /proc") from error
+    except OSError as error:
+        raise TableAccessError(
+            f"IPVS: {path}: {error.strerror}; it must be readable for this user"
+        ) from error

@@ -34,8 +34,8 @@ _HEADING = re.compile(
     rb"Prot LocalAddress:Port Scheduler Flags[^\n]*\n"
     rb"  -> RemoteAddress:Port Forward Weight ActiveConn InActConn[^\n]*\n"
 )
-# A realserver's line: what names it, and behind it the connection counters, which never matter.
-_REALSERVER = re.compile(rb"  -> (\S+ +\S+ +-?[0-9]+) +[0-9]+ +[0-9]+(?: [^\n>]*)?")
+# A realserver's line: what names it, and behind it how many connections are active and inactive.
+_REALSERVER = re.compile(rb"  -> (\S+ +\S+ +-?[0-9]+) +([0-9]+) +([0-9]+)(?: [^\n>]*)?")
 _HEAD = 3
 """How many lines the heading has."""
 _ENDPOINT = rb"(?:([0-9A-Fa-f]{8})|\[((?:[0-9A-Fa-f]{4}:){7}[0-9A-Fa-f]{4})\]):([0-9A-Fa-f]{4})"
@@ -94,6 +94,18 @@ class Parser:
             self._take(lines, head)
         self._lines = lines
         return self._table
+
+    def connections(self) -> Iterator[tuple[VirtualServer | int, int, int]]:
+        """Yield each virtual server of the last text, in its order, with its active and inactive connections.
+
+        One of a firewall mark is the mark; those of one mark come in the order in which the table has them.
+        """
+        lines = iter(self._lines)
+        for block in self._blocks:
+            next(lines)
+            matches = map(_REALSERVER.fullmatch, islice(lines, len(block.texts)))
+            numbers = [(int(match[2]), int(match[3])) for match in matches if match]
+            yield block.server, sum(each[0] for each in numbers), sum(each[1] for each in numbers)
 
     @staticmethod
     def _alike(pairs: Iterable[tuple[bytes, bytes, bytes | None]]) -> int:

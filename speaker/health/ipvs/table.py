@@ -55,6 +55,10 @@ class VirtualServer:
         return self._hash
 
 
+Server = VirtualServer | tuple[int, int | None]
+"""A virtual server with an address; or a firewall mark and its family: 4, 6, None where that is not told."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarkService:
     """A virtual server of a firewall mark, which has no address. A mark has at most one per family.

@@ -38,7 +38,7 @@ from speaker.check.keepalived.servers import conf_of
 from speaker.check.keepalived.tree import read_tree
 from speaker.control.server import serving
 from speaker.errors import SpeakerError
-from speaker.health.ipvs.netlink import NetlinkReader
+from speaker.health.ipvs.netlink import NetlinkReader, dump, made
 from speaker.health.ipvs.proc_text import Parser as ProcParser
 from speaker.health.keepalived.events import FifoLines, is_event
 from speaker.migration.bgpd_conf.regex import Pattern
@@ -469,7 +469,9 @@ class _Kernel:
 
 
 def _netlink(data: bytes) -> None:
-    NetlinkReader(lambda: _Kernel(data))._read(None)
+    reader = NetlinkReader(lambda: _Kernel(data))
+    reader._read(dump)
+    reader._read(made)
 
 
 def _netlink_seeds() -> Iterator[bytes]:
