@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Connections:
+class ConnectionCount:
     """What is balanced of one prefix now.
 
     `active` are established, `inactive` all others that are still remembered (of TCP mostly those that were
@@ -24,11 +24,11 @@ class Connections:
     inactive: int = 0
     made: int | None = None
 
-    def __add__(self, other: Connections) -> Connections:
+    def __add__(self, other: ConnectionCount) -> ConnectionCount:
         """Return those of both together. What one does not tell, both do not."""
         untold = self.made is None or other.made is None
         made = None if untold else (self.made or 0) + (other.made or 0)
-        return Connections(self.active + other.active, self.inactive + other.inactive, made)
+        return ConnectionCount(self.active + other.active, self.inactive + other.inactive, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Counted:
     """
 
     when: float
-    of: Mapping[Prefix, Connections] = field(default_factory=dict)
+    of: Mapping[Prefix, ConnectionCount] = field(default_factory=dict)
     unknown: str = ""
 
     def new_per_second(self, prefix: Prefix, before: Counted) -> float | None:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy.connections import Connections, Counted
+from policy.connections import ConnectionCount, Counted
 from policy.covering import Covering
 from policy.health import FWMARK, Service
 from speaker.health.ipvs.netlink import NetlinkReader
@@ -78,12 +78,12 @@ class ConnectionCounter:
             made = await self._made() if seen else {}
         except TableError:
             made = {}  # not told to this user: it is not known of any
-        counts: dict[Prefix, Connections] = {}
+        counts: dict[Prefix, ConnectionCount] = {}
         doubtful: set[int] = set()
         for server, (active, inactive) in seen.items():
             if isinstance(server, tuple) and server[1] is None and active + inactive:
                 doubtful.add(server[0])
-            more = Connections(active, inactive, made.get(server))
+            more = ConnectionCount(active, inactive, made.get(server))
             for prefix in self._prefixes(server):
                 counts[prefix] = counts[prefix] + more if prefix in counts else more
         return Counted(when, *self._without(doubtful, counts))
@@ -121,8 +121,8 @@ class ConnectionCounter:
         return [prefix for each in families for prefix in self._marked.get((mark, each), ())]
 
     def _without(
-        self, doubtful: set[int], counts: dict[Prefix, Connections]
-    ) -> tuple[dict[Prefix, Connections], str]:
+        self, doubtful: set[int], counts: dict[Prefix, ConnectionCount]
+    ) -> tuple[dict[Prefix, ConnectionCount], str]:
         """Take out the prefixes of which a part is not known, and say why."""
         unknown = {
             prefix: mark

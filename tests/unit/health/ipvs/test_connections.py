@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.connections import Connections, Counted
+from policy.connections import ConnectionCount, Counted
 from policy.route import parse_prefix
 from speaker.health.ipvs.connections import ConnectionCounter
 from speaker.health.ipvs.netlink import made
@@ -74,14 +74,18 @@ def test_counted() -> None:
     """All services of a prefix are added up, at weight 0 too, with what netlink tells; a mark by its family."""
     assert counted([TEXT]) == Counted(
         5.0,
-        {ONE: Connections(6, 60, 150), NET: Connections(4, 40, None), SIX: Connections(5, 50, 7)},
+        {
+            ONE: ConnectionCount(6, 60, 150),
+            NET: ConnectionCount(4, 40, None),
+            SIX: ConnectionCount(5, 50, 7),
+        },
     )
 
 
 def test_no_right_to_ask_netlink() -> None:
     """Without CAP_NET_ADMIN active and inactive ones are known, and how many were made is not."""
     seen = counted([TEXT], TableAccessError("IPVS: netlink: not permitted"))
-    assert seen.of[ONE] == Connections(6, 60, None)
+    assert seen.of[ONE] == ConnectionCount(6, 60, None)
     assert seen.unknown == ""
 
 
@@ -102,7 +106,7 @@ def test_no_table(error: OSError, why: str) -> None:
 def test_torn() -> None:
     """A text that leaves out a virtual server for a moment does not make its connections vanish."""
     torn = render(table({"tcp 198.51.100.7 80": [real("198.51.100.1")]}, {}), [1, 1])
-    assert counted([TEXT, torn, TEXT, TEXT]).of[ONE] == Connections(6, 60, 150)
+    assert counted([torn, TEXT, TEXT]).of[ONE] == ConnectionCount(6, 60, 150)
 
 
 def test_restless() -> None:
@@ -116,7 +120,7 @@ def test_restless() -> None:
 def test_counters_move_while_read() -> None:
     """Counts that differ between two readings are no other table: the last are told."""
     later = render(SHOWN, [9, 90])
-    assert counted([TEXT, later]).of[NET] == Connections(9, 90, None)
+    assert counted([TEXT, later]).of[NET] == ConnectionCount(9, 90, None)
 
 
 TUNNELLED = table({}, {8: {None: [real("198.51.100.1")]}})
@@ -126,13 +130,13 @@ TUNNELLED = table({}, {8: {None: [real("198.51.100.1")]}})
     ("counters", "of", "unknown"),
     [
         ([1, 0], {}, "IPVS: fwmark/8: whether of IPv4 or of IPv6 is not known"),
-        ([0], {SIX: Connections(0, 0, None)}, ""),
+        ([0], {SIX: ConnectionCount(0, 0, None)}, ""),
     ],
 )
 def test_family_not_told(
-    counters: Sequence[int], of: Mapping[object, Connections], unknown: str
+    counters: Sequence[int], of: Mapping[object, ConnectionCount], unknown: str
 ) -> None:
-    """Connections of a mark whose family is not told may be of either; where there are none, there are none."""
+    """ConnectionCount of a mark whose family is not told may be of either; where there are none, there are none."""
     text = render(TUNNELLED, counters, lambda _: "Tunnel")
     seen = counted([text], watched=[Watched(SIX, frozenset({8}))])
     assert (seen.of, seen.unknown) == (of, unknown)
@@ -172,7 +176,7 @@ def test_made_as_recorded() -> None:
 )
 def test_new_per_second(then: int | None, now: int | None, span: float, rate: float | None) -> None:
     """New ones per second follow from two counts; not where one is not told, or began again."""
-    before = Counted(10.0, {ONE: Connections(0, 0, then)})
-    after = Counted(10.0 + span, {ONE: Connections(0, 0, now)})
+    before = Counted(10.0, {ONE: ConnectionCount(0, 0, then)})
+    after = Counted(10.0 + span, {ONE: ConnectionCount(0, 0, now)})
     assert after.new_per_second(ONE, before) == rate
     assert after.new_per_second(SIX, before) is None
