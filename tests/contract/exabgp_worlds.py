@@ -43,14 +43,12 @@ class FakeExabgp(Faked):
         processes = frozenset({"speaker"} if told else ())
         neighbors = [replace(neighbor, told=processes) for neighbor in NEIGHBORS]
         self._exabgp = Exabgp(Daemon(neighbors, dialect, {FOREIGN: Given("203.0.113.1")}))
-        for neighbor in NEIGHBORS:
-            self._exabgp.daemon.establish(str(neighbor.address))
         backend = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
         hops = NextHop(IPv4Address("203.0.113.2"), IPv6Address("2001:db8:ffff::2"))
         backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
         self.backend = backend
         self._task = asyncio.get_running_loop().create_task(backend.run())
-        await asyncio.sleep(0)
+        await self._sessions(up=True)  # as a real one: later than what it spawns
 
     def table(self) -> Mapping[Prefix, Route]:
         self.run(asyncio.sleep(0.01))
