@@ -152,9 +152,12 @@ def _run(call: Import, source: Kernel) -> int:
 
 def _names(call: Import, sites: Sequence[Site]) -> vip_names.Named:
     prefixes: tuple[Prefix, ...] = tuple(dict.fromkeys(p for each in sites for p in each.routes))
+    covering = inferred_policy.aggregates(sites)
     resolver = Resolver(call.resolver)
     reverse = resolver.reverse_all if call.dns else None
-    return vip_names.name_all(prefixes, call.names, resolver.lookup_all, reverse)
+    prefixes = tuple(prefix for prefix in prefixes if prefix not in covering)
+    named = vip_names.name_all(prefixes, call.names, resolver.lookup_all, reverse)
+    return replace(named, names={**named.names, **{each: str(each) for each in covering}})
 
 
 def _report(verdicts: Sequence[LineVerdict], errors: Collection[str]) -> None:

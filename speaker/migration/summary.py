@@ -20,12 +20,14 @@ MOST = 6
 
 def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused) -> str:
     """Return the summary of an import that wrote its files."""
-    addresses = len({prefix for site in sites for prefix in site.routes})
+    covering = {prefix for site in sites for prefix in site.routes if site.is_aggregate(prefix)}
+    addresses = len({prefix for site in sites for prefix in site.routes} - covering)
+    beside = f", {_count(len(covering), 'aggregate')}" if covering else ""
     first = next(iter(call.files))
     lines = [
         "summary:",
         (
-            f"  imported: {_count(addresses, 'prefix', 'prefixes')} of {_count(vips, 'VIP')}, "
+            f"  imported: {_count(addresses, 'prefix', 'prefixes')} of {_count(vips, 'VIP')}{beside}, "
             f"{_count(sum(len(site.sessions) for site in sites), 'session')}, "
             f"{_count(len(sites), 'data centre')}; the UPDATEs of bgpd and ExaBGP are equal"
         ),

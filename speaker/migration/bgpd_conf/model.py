@@ -77,9 +77,9 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What bgpd announces by itself: a `network` line, or a prefix that is redistributed by one.
+    """What bgpd announces by itself: a `network` line, a prefix that is redistributed by one, or an aggregate.
 
-    `route_map` is None where it names none.
+    `route_map` is None where it names none, `summary_only` where it is no aggregate.
     """
 
     prefix: Prefix
@@ -87,6 +87,7 @@ class Network:
     statement: Statement
     origin: Origin = Origin.IGP
     med: int = 0
+    summary_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,6 @@ _REFUSED = {
     "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",
     "passive": "put `passive true;` into exabgp-DC.conf, and let ExaBGP listen (exabgp.tcp.bind)",
     "interface": "put the interface's address into exabgp-DC.conf as local-address",
-    "unsuppress-map": "is for aggregates, which are not taken over",
 }
 _OBSTACLES = {
     "dont-capability-negotiate": "it keeps IPv6 from the session; ask whether the router can now",
@@ -55,6 +54,7 @@ _OBSTACLES = {
     "transparent-as": "it sends paths without the own AS",
     "transparent-nexthop": "it changes NEXT_HOP",
     "advertise-map": "announcing on a condition is not translated",
+    "unsuppress-map": "it announces what summary-only keeps back; vip.toml keeps it from all neighbours",
     "maximum-prefix-out": "it limits what is sent",
     "capability": "it changes what the session carries",
     "local-role": "it changes what the session carries",

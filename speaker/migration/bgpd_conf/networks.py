@@ -41,7 +41,7 @@ class Networks:
         prefix = None
         match options:
             case ["mask", mask, *others] if "/" not in text and version == 4:
-                prefix, options = _masked(text, mask), others
+                prefix, options = masked(text, mask), others
         prefix = prefix or (network(text) if "/" in text else _classful(text))
         if prefix.version != version:
             raise MigrationError(
@@ -79,7 +79,12 @@ def _classful(text: str) -> Prefix:
     return network(f"{text}/{length}")
 
 
-def _masked(address: str, mask: str) -> Prefix:
+def masked(address: str, mask: str) -> Prefix:
+    """Return an IPv4 prefix from an address and a mask.
+
+    Raises:
+        MigrationError: they are none.
+    """
     try:
         bits = int(IPv4Address(mask))
     except ValueError as error:

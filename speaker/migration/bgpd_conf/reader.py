@@ -242,7 +242,8 @@ class _Reader:
             Policy(maps, self._maps, self._lists.found, self._taken.dialect),
             router.networks.found,
         )
-        self._obstacles += others.obstacles
+        networks = {**others.networks, **router.networks.found}
+        self._obstacles += (*others.obstacles, *router.aggregates.obstacles(networks))
         found, wrong = router.neighbors.finish(router.asn, router.hold, self._interfaces)
         for draft, reason in wrong.values():
             self._obstacles.append(Obstacle(draft.statement, f"the neighbour {reason}"))
@@ -252,7 +253,7 @@ class _Reader:
             router.asn,
             router.instance,
             router.router_id,
-            {**others.networks, **router.networks.found},
+            {**router.aggregates.found, **networks},
             found,
             maps,
             passes,
@@ -270,7 +271,7 @@ class _Reader:
         others: Redistributed,
     ) -> LineVerdict:
         """Return what becomes of a line by what stands after it."""
-        again = self._router.networks.replaced.get(verdict.statement)
+        again = self._router.replaced.get(verdict.statement)
         if again is not None:
             reason = f"{again.where} says it again, and counts"
             return LineVerdict(verdict.statement, Treatment.HARMLESS, reason)

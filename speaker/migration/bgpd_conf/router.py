@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.route import Asn
+from speaker.migration.bgpd_conf.aggregates import AggregateLines
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbors import NeighborsReader
 from speaker.migration.bgpd_conf.networks import Networks
@@ -36,6 +37,7 @@ class Router:
         self.asn = Asn(1)
         self.router_id: str | None = None
         self.networks = Networks()
+        self.aggregates = AggregateLines()
         self.redistributions = Redistributions()
         self.neighbors = NeighborsReader(dialect, answers)
         self._usual_hold = 180
@@ -47,6 +49,11 @@ class Router:
         """Take over what `frr defaults datacenter` says."""
         self.requires_policy = False
         self.hold = self._usual_hold = 9
+
+    @property
+    def replaced(self) -> dict[Statement, Statement]:
+        """Return the lines that another one says again."""
+        return self.networks.replaced | self.aggregates.replaced
 
     def begin(self, statement: Statement, rest: Sequence[str]) -> str:
         """Take `router bgp`, of which `rest` is what follows.
@@ -105,6 +112,8 @@ class Router:
                 return self.networks.add(statement, rest, version)
             case ("ipv6", "bgp", "network", *rest):
                 return self.networks.add(statement, rest, 6)
+            case ("aggregate-address", *rest):
+                return self.aggregates.add(statement, rest, version)
             case ("redistribute", *rest):
                 return self.redistributions.add(statement, rest, version)
             case ("neighbor", _, *_):
@@ -126,11 +135,9 @@ class Router:
                 return self._option(tuple(rest), plain=plain)
             case (word, *_) if word in _ROUTER_HARMLESS:
                 return _ROUTER_HARMLESS[word]
-            case (word, *rest) if word in _ROUTER_REFUSED:
+            case (word, *_) if word in _ROUTER_REFUSED:
                 if not plain:
                     return "is off anyway"
-                if word == "aggregate-address" and {"summary-only", "suppress-map"} & set(rest):
-                    raise MigrationError(_AGGREGATE)
                 raise PassedOverError(_ROUTER_REFUSED[word])
         raise MigrationError("is unknown here; correct it, or remove it")
 
@@ -190,7 +197,6 @@ _ROUTER_HARMLESS = {
     "use-underlays-nexthop-weight": "is for routes received",
 }
 _ROUTER_REFUSED = {
-    "aggregate-address": 'is not taken over; write an [aggregate."PREFIX"] for it into vip.toml',
     "segment-routing": "is not taken over; keep bgpd for it",
     "bmp": "reports to a station are not taken over; ExaBGP has none",
     "vnc": "is not taken over; keep bgpd for it",
@@ -203,10 +209,6 @@ _ROUTER_REFUSED = {
     "sid": "is not taken over; keep bgpd for it",
 }
 _IMPORT_CHECK = "which networks the machine has is not in the file; vip_watchdog --shadow tells"
-_AGGREGATE = (
-    "it keeps back what lies in it; remove it from a copy of the file, and write an "
-    '[aggregate."PREFIX"] with summary_only = true into the vip.toml that is made'
-)
 _OPTION_OBSTACLES = {
     "listen": "neighbours by range are not translated; write one for each router",
     "confederation": "confederations are not translated; they change AS_PATH",

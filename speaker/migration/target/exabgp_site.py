@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from policy.route import MAX_PREPENDS, AsPath, Route
 from speaker.config.settings import NextHop
-from speaker.migration.target import local, next_hops
+from speaker.migration.target import covering, local, next_hops
 from speaker.migration.target.local import Own
 from speaker.migration.target.no_vip import no_vip
 from speaker.migration.target.site import PlannedSession, Site
@@ -219,6 +219,8 @@ class _Maker:
             for neighbor in audience:
                 update = self._evaluation.updates[neighbor.address].get(prefix)
                 if update is None:
+                    update = self._evaluation.kept_back[neighbor.address].get(prefix)
+                if update is None:
                     without.append(neighbor)
                     continue
                 attributes = self._as_ebgp(network.statement.where, prefix, neighbor, update)
@@ -248,6 +250,9 @@ class _Maker:
                     f"sends {MAX_PREPENDS} at most: take fewer"
                 )
             routes[prefix] = Route(prefix, attributes)
+        looked_at = covering.look_at(routes, self._configuration.networks)
+        self._told += looked_at.told
+        self._faults += looked_at.faults
         return routes
 
     def _as_ebgp(

@@ -18,7 +18,7 @@ from policy.topology import Profile
 from speaker.migration.target.inferred_preference import STRONGEST, preference, profile_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.order import Order
     from policy.route import Attributes, Prefix
@@ -54,6 +54,8 @@ class Layout:
     orders: Mapping[str, Order] = field(default_factory=dict)
     told: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    aggregates: Mapping[str, tuple[Placed, bool]] = field(default_factory=dict)
+    """By name the one prefix of each, and whether it keeps back what lies in it."""
 
 
 UNFIT = (Code.FOREIGN_ASN,)
@@ -95,18 +97,50 @@ def fit(sites: Sequence[Site], names: Mapping[Prefix, str]) -> Layout:
         vips.setdefault(name, []).append(placed)
     counts = Counter(placed.ranks for addresses in vips.values() for placed in addresses)
     usual = counts.most_common(1)[0][0] if counts else ()
+    covering = aggregates(sites)
+    placed_all = {
+        name: tuple(_with(usual, orders[name], each) for each in addresses)
+        for name, addresses in vips.items()
+    }
     return Layout(
-        {
-            name: tuple(_with(usual, orders[name], each) for each in addresses)
-            for name, addresses in vips.items()
-        },
+        {name: placed for name, placed in placed_all.items() if placed[0].prefix not in covering},
         usual,
         dict(profiles.values()),
         (),
         orders,
         _each_once(told),
         _each_once(notes),
+        {
+            name: (placed[0], covering[placed[0].prefix])
+            for name, placed in placed_all.items()
+            if placed[0].prefix in covering
+        },
     )
+
+
+def aggregates(sites: Iterable[Site]) -> Mapping[Prefix, bool]:
+    """Return the aggregates that are announced, and whether each keeps back what lies in it."""
+    return {
+        prefix: summary_only
+        for site in sites
+        for prefix in site.routes
+        if (summary_only := site.configuration.networks[prefix].summary_only) is not None
+    }
+
+
+def _torn(sites: Sequence[Site]) -> Iterator[str]:
+    """Yield what one data centre has as an aggregate, and another one otherwise."""
+    for prefix in aggregates(sites):
+        said = {
+            site.configuration.networks[prefix].summary_only: site.configuration.networks[prefix]
+            for site in sites
+            if prefix in site.routes
+        }
+        if len(said) > 1:
+            lines = " and ".join(
+                f"{each.statement.where}: {each.statement}" for each in said.values()
+            )
+            yield f"{prefix}: {lines}: vip.toml says one thing for all data centres; make them alike"
 
 
 def _with(ranks: tuple[Profile, ...], order: Order, placed: Placed) -> Placed:
@@ -138,7 +172,7 @@ def _unfit(
     )
     asns = {site.name: site.configuration.asn for site in sites}
     found = lint_routes(Announcements(asns, announced))
-    return [str(finding) for finding in found if finding.code in UNFIT]
+    return [*(str(finding) for finding in found if finding.code in UNFIT), *_torn(sites)]
 
 
 def _profiles(

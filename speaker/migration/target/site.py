@@ -42,6 +42,10 @@ class Site:
     told: tuple[str, ...] = ()
     """What is only to be said."""
 
+    def is_aggregate(self, prefix: Prefix) -> bool:
+        """Tell whether bgpd makes a prefix that it announces from those inside."""
+        return self.configuration.networks[prefix].summary_only is not None
+
     @property
     def neighbors(self) -> tuple[Neighbor, ...]:
         """Return bgpd's neighbours as ExaBGP will have them: local addresses, families."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from policy.topology import Address, DataCentre, Topology, Vip
+from policy.topology import Address, AggregateRule, DataCentre, Topology, Vip
 from speaker.config.render import Comments, plain
 from speaker.config.render import render as render_config
 from speaker.config.render_tables import DEFAULT_RULE
@@ -24,7 +24,13 @@ def render(sites: Sequence[Site], layout: Layout) -> str:
     """Return the text of vip.toml. `[node]` is the first data centre's."""
     dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
     vips = tuple(_vip(name, each, layout.orders[name]) for name, each in layout.vips.items())
-    config = plain(Topology(dcs, vips), sites[0].name)
+    covering = tuple(
+        replace(
+            _vip(name, (placed,), layout.orders[name]), aggregate=AggregateRule(1, summary_only)
+        )
+        for name, (placed, summary_only) in layout.aggregates.items()
+    )
+    config = plain(Topology(dcs, vips, covering), sites[0].name)
     unchecked = {
         vip.name: HealthSettings("none", frozenset(), {})
         for vip in vips
@@ -86,5 +92,8 @@ def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
             placed.prefix: ", ".join(placed.origins)
             for addresses in layout.vips.values()
             for placed in addresses
+        },
+        aggregates={
+            name: ", ".join(placed.origins) for name, (placed, _) in layout.aggregates.items()
         },
     )

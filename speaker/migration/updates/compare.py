@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from policy.aggregate import Aggregates
 from policy.assess import assignments
 from policy.decide import elsewhere
 from speaker.backends.exabgp import api_text
@@ -146,10 +147,15 @@ def planned(
         frozenset(),
     )
     found: dict[Prefix, Update | str] = {}
-    for prefix, assignment in assignments(topology, dc).items():
+    duties = assignments(topology, dc)
+    keepers = Aggregates.of(duties).keepers
+    for prefix, assignment in duties.items():
         route = assignment.route
         if route is None:
             found[prefix] = elsewhere(assignment.address).reason
+            continue
+        if prefix in keepers:
+            found[prefix] = f"kept back by {keepers[prefix][0]}, summary_only"
             continue
         hop = api_text.next_hop_for(hops, prefix.version)
         if prefix.version not in session.families:

@@ -8,31 +8,31 @@ the session itself does to the path (RFC 4271 §5.1).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import AsPath, Attributes, Community
-from speaker.migration.bgpd_conf import flow
 from speaker.migration.bgpd_conf.lists import kind_of
 from speaker.migration.bgpd_conf.model import Obstacle
-from speaker.migration.bgpd_conf.redistribute import path_of
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import is_address, network
+from speaker.migration.updates import summaries
+from speaker.migration.updates.originate import originated_by, through
 from speaker.migration.updates.references import lists_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
+    from speaker.migration.bgpd_conf import flow
     from speaker.migration.bgpd_conf.model import (
         BgpPath,
         Configuration,
         FamilySettings,
         Filter,
         Neighbor,
-        Network,
     )
     from speaker.units import IpAddress
 
@@ -73,6 +73,8 @@ class Evaluation:
             wrong where there are any.
         whole: those of them that no network met: who knows what bgpd makes of them.
         met: the others, by neighbour and prefix.
+        kept_back: what a neighbour would be sent if it were not sent an aggregate in its place, which
+            has summary-only. The prefix is in `silent` too.
     """
 
     updates: Mapping[IpAddress, Mapping[Prefix, Update]]
@@ -80,6 +82,7 @@ class Evaluation:
     obstacles: tuple[Obstacle, ...]
     whole: tuple[Obstacle, ...]
     met: Mapping[IpAddress, Mapping[Prefix, tuple[Obstacle, ...]]]
+    kept_back: Mapping[IpAddress, Mapping[Prefix, Update]] = field(default_factory=dict)
 
     def doubts(self, neighbor: IpAddress, prefix: Prefix) -> tuple[Obstacle, ...]:
         """Return what stands in the way of saying what a neighbour is sent of a prefix."""
@@ -95,29 +98,47 @@ LOCAL_AS = Community(65535, 65283)
 def evaluate(configuration: Configuration) -> Evaluation:
     """Return what a bgpd with this configuration sends once all sessions are up."""
     whole = (*configuration.obstacles, *_unread(configuration))
-    originated = {
-        network.prefix: _originate(configuration, network)
-        for network in configuration.networks.values()
-    }
+    originated = originated_by(configuration)
+    keepers = summaries.keepers(configuration.networks, originated)
     obstacles = dict.fromkeys(whole)
     for applied in originated.values():
         obstacles |= dict.fromkeys(applied.obstacles)
     updates: dict[IpAddress, dict[Prefix, Update]] = {}
     silent: dict[IpAddress, dict[Prefix, str]] = {}
     met: dict[IpAddress, dict[Prefix, tuple[Obstacle, ...]]] = {}
+    kept: dict[IpAddress, dict[Prefix, Update]] = {}
     for neighbor in configuration.neighbors:
         address = neighbor.address
+        kept[address] = {}
         updates[address], silent[address], met[address] = {}, {}, {}
         for prefix, applied in originated.items():
             sent, unclear = _to(configuration, neighbor, applied)
-            if isinstance(sent, str):
+            if prefix in keepers and applied.path is not None:
+                if not isinstance(sent, Update):
+                    sent = _plainly(configuration, neighbor, applied.path)
+                kept[address][prefix] = sent
+                silent[address][prefix] = f"kept back by {keepers[prefix][0]}, summary-only"
+                unclear = (*unclear, *neighbor.obstacles)
+            elif isinstance(sent, str):
                 silent[address][prefix] = sent
             else:
                 updates[address][prefix] = sent
                 unclear = (*unclear, *neighbor.obstacles)
             met[address][prefix] = (*applied.obstacles, *unclear)
             obstacles |= dict.fromkeys(unclear)
-    return Evaluation(updates, silent, tuple(obstacles), whole, met)
+        for prefix in [*kept[address]]:
+            if not any(keeper in updates[address] for keeper in keepers[prefix]):
+                del kept[address][prefix]
+    return Evaluation(updates, silent, tuple(obstacles), whole, met, kept)
+
+
+def _plainly(configuration: Configuration, neighbor: Neighbor, path: BgpPath) -> Update:
+    """Return what a neighbour would be sent of a path if it had no policy."""
+    own = (configuration.asn,) if is_ebgp(configuration, neighbor) else ()
+    as_path = AsPath((*own, *path.attributes.as_path.asns))
+    local_pref = None if own else configuration.default_local_pref
+    attributes = replace(path.attributes, as_path=as_path)
+    return Update(attributes, _own_hop(neighbor, path.prefix.version), local_pref)
 
 
 def _to(
@@ -126,18 +147,6 @@ def _to(
     if applied.path is None:
         return applied.reason, ()
     return _send(configuration, neighbor, applied.path)
-
-
-def _originate(configuration: Configuration, network: Network) -> flow.Applied:
-    """Return what bgpd makes of a network line, and what is unclear about it."""
-    path = path_of(network)
-    if network.route_map is None:
-        return flow.Applied(path)
-    applied = _through(configuration, network.route_map, path)
-    if applied.path is not None and applied.path.next_hop is not None:
-        unclear = Obstacle(network.statement, _HOP_OF_NETWORK)
-        return replace(applied, obstacles=(*applied.obstacles, unclear))
-    return applied
 
 
 def concerns(obstacle: Obstacle, neighbor: IpAddress, prefix: Prefix) -> bool:
@@ -170,20 +179,6 @@ def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
     return neighbor.asn != configuration.asn
 
 
-def _through(configuration: Configuration, name: str, path: BgpPath) -> flow.Applied:
-    """Apply a route-map by its name. One that does not exist denies all."""
-    route_map = configuration.route_maps.get(name)
-    if route_map is None:
-        return flow.Applied(None, f"route-map {name} does not exist, so bgpd announces nothing")
-    return flow.apply(route_map, path, configuration.route_maps, configuration.read_as.dialect)
-
-
-_HOP_OF_NETWORK = (
-    "its route-map sets the next hop, which bgpd sends to some neighbours only; set it in a "
-    "route-map out of the neighbour"
-)
-
-
 def _send(
     configuration: Configuration, neighbor: Neighbor, path: BgpPath
 ) -> tuple[Update | str, tuple[Obstacle, ...]]:
@@ -206,7 +201,7 @@ def _send(
     path = replace(path, local_pref=local_pref if path.local_pref is None else path.local_pref)
     met: tuple[Obstacle, ...] = ()
     if family.route_map is not None:
-        applied = _through(configuration, family.route_map.name, path)
+        applied = through(configuration, family.route_map.name, path)
         met = applied.obstacles
         if applied.path is None:
             return applied.reason, met

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.assess import assignments
+from policy.topology import AggregateRule
 from speaker import config, vip_mgmt
 from speaker.migration import import_command as command
 from speaker.migration.bgpd_conf.answers import Answers
@@ -237,6 +238,53 @@ def test_prefix(site: Site) -> None:
     assert list(map(str, loaded.topology.prefixes)) == ["198.51.100.0/24", "192.0.2.1/32"]
     assert loaded.settings.health["vip-198-51-100-0-24"].source == "none"
     assert loaded.settings.health["vip-192-0-2-1"].source == "ipvs"
+
+
+def covering(site: Site, options: str, *more: str, other: str | None = None) -> tuple[int, str]:
+    """Import two data centres that announce the same VIP and an aggregate."""
+    lines = (network(1, None), *more, "aggregate-address 192.0.2.0/24")
+    par1, lyo1 = (
+        bgpd(*lines[:-1], f"{lines[-1]} {said}", router=n, maps="")
+        for n, said in ((1, options), (2, options if other is None else other))
+    )
+    return site.run({"par1": par1, "lyo1": lyo1})
+
+
+@pytest.mark.parametrize("summary_only", [False, True])
+def test_aggregate(site: Site, *, summary_only: bool) -> None:
+    """aggregate-address becomes [aggregate], and it is said what ExaBGP does not send; it decides nothing."""
+    status, said = covering(site, "summary-only" if summary_only else "")
+    assert status == 0, said
+    assert "with ATOMIC_AGGREGATE and AGGREGATOR, which decide nothing" in said
+    topology = site.loaded("par1").topology
+    (aggregate,) = topology.aggregates
+    assert aggregate.name == "192.0.2.0/24"
+    assert aggregate.aggregate == AggregateRule(1, summary_only)
+    assert [vip.name for vip in topology.vips] == ["vip-192-0-2-1"]
+    assert "1 prefix of 1 VIP, 1 aggregate, 2 sessions" in site.stdout
+
+
+def test_aggregate_without_its_vips(site: Site) -> None:
+    """Lists that let the aggregate pass alone: its VIPs would be none, and it would never be announced."""
+    lines = (
+        network(1, None),
+        "aggregate-address 192.0.2.0/24",
+        "neighbor 203.0.113.1 prefix-list COVER out",
+    )
+    maps = "ip prefix-list COVER permit 192.0.2.0/24\n"
+    status, said = site.run({"par1": bgpd(*lines, maps=maps), "lyo1": bgpd(*lines, maps=maps)})
+    assert status == 255
+    assert "par1.conf:6: 192.0.2.0/24 is sent, and no network in it" in said
+    summarized = (lines[0], f"{lines[1]} summary-only", lines[2])
+    status, said = site.run({dc: bgpd(*summarized, maps=maps) for dc in ("par1", "lyo1")})
+    assert status == 0, said
+
+
+def test_aggregate_in_two_ways(site: Site) -> None:
+    """vip.toml has one summary_only for all data centres."""
+    status, said = covering(site, "summary-only", other="")
+    assert status == 255
+    assert "vip.toml says one thing for all data centres; make them alike" in said
 
 
 def test_names(site: Site) -> None:

@@ -24,7 +24,7 @@ REFUSED = {
     "remove-private": "remove-private-AS: it takes prepends of a private AS away",
 }
 """What can't be told, or must not be."""
-OF_OTHER_SOURCES = frozenset({"aggregate", "redistribute-connected"})
+OF_OTHER_SOURCES = frozenset({"redistribute-connected"})
 """What announces more than its networks."""
 
 
