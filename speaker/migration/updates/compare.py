@@ -15,6 +15,7 @@ from speaker.migration.updates.evaluate import Evaluation, Hop, Update
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policy.assess import Assignment
     from policy.route import Asn, Prefix
     from policy.topology import DataCentre, Topology
     from speaker.config.settings import NextHop
@@ -148,14 +149,14 @@ def planned(
     )
     found: dict[Prefix, Update | str] = {}
     duties = assignments(topology, dc)
-    keepers = Aggregates.of(duties).keepers
+    held = _held(Aggregates.of(duties), duties)
     for prefix, assignment in duties.items():
         route = assignment.route
         if route is None:
             found[prefix] = elsewhere(assignment.address).reason
             continue
-        if prefix in keepers:
-            found[prefix] = f"kept back by {keepers[prefix][0]}, summary_only"
+        if prefix in held:
+            found[prefix] = held[prefix]
             continue
         hop = api_text.next_hop_for(hops, prefix.version)
         if prefix.version not in session.families:
@@ -176,6 +177,19 @@ def planned(
         attributes = replace(sent.attributes, local_preference=None)
         found[prefix] = Update(attributes, sent.next_hop or Hop.SELF, local_pref)
     return found
+
+
+def _held(aggregates: Aggregates, duties: Mapping[Prefix, Assignment]) -> Mapping[Prefix, str]:
+    """Return what is not announced even when all VIPs are up, and why: members, and lonely aggregates."""
+    held = {
+        prefix: f"kept back by {keepers[0]}, summary_only"
+        for prefix, keepers in aggregates.keepers.items()
+    }
+    for prefix, members in aggregates.members.items():
+        rule = duties[prefix].vip.aggregate
+        if rule is not None and len(members) < rule.at_least:
+            held[prefix] = f"VIPs' prefixes in it: {len(members)}; needs {rule.at_least}"
+    return held
 
 
 def _families(neighbor: Neighbor) -> frozenset[int]:

@@ -100,6 +100,37 @@ def test_equal(compare: Compare) -> None:
     }
 
 
+AGGREGATE = """\
+router bgp 64699
+ neighbor 203.0.113.1 remote-as 64500
+ network 192.0.2.1/32
+ aggregate-address 192.0.2.0/24 summary-only
+"""
+SUMMARIZED = {
+    "node": {"dc": "par1"},
+    "dc": {"par1": {"asn": 64699}},
+    "policy": {"prepends": [0]},
+    "profile": {},
+    "vip": {"vip-1.tld": {"addresses": ["192.0.2.1"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "reasons"),
+    [
+        ({"summary_only": True}, []),
+        ({}, ["kept back by 192.0.2.0/24, summary-only"]),
+        ({"summary_only": True, "at_least": 2}, ["VIPs' prefixes in it: 1; needs 2"]),
+    ],
+)
+def test_aggregate(compare: Compare, rule: Mapping[str, Any], reasons: Sequence[str]) -> None:
+    """Members that one of the two keeps back differ; so does an aggregate that has too few of them."""
+    tables = {**SUMMARIZED, "aggregate": {"192.0.2.0/24": rule}}
+    _, answer = compare(AGGREGATE, tables, "--json")
+    assert [each["reason"] for each in answer["differences"]] == reasons
+    assert len(answer["equal"]) == (0 if "at_least" in rule else 1)
+
+
 def test_what_single_neighbours_get(compare: Compare) -> None:
     """[peer] counts: what a neighbour is to get differs, or is nothing, and another LOCAL_PREF is one."""
     rules = {
