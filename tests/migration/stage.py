@@ -37,6 +37,8 @@ OPTIONS = (
     "allow local as 64;",
     "debug { states, packets };",
 )
+UNSAID = frozenset({"BGP.atomic_aggr", "BGP.aggregator"})
+"""What bgpd adds to an aggregate, ExaBGP does not, and no decision looks at (RFC 4271 §9.1.2.2)."""
 _SAID = re.compile(
     r"^\s*neighbor (\S+) (remote-as|peer-group|update-source|password|ttl-security)\b ?(.*?)\s*$",
     re.MULTILINE,
@@ -194,7 +196,7 @@ class Stage:
 
 
 def _plain(attributes: dict[str, str]) -> dict[str, str]:
-    """Return attributes without what is BIRD's own, and without the link-local next hop.
+    """Return attributes without what is BIRD's own, UNSAID, and the link-local next hop.
 
     bgpd sends one beside the global next hop, ExaBGP none (RFC 2545 §3).
     """
@@ -202,6 +204,7 @@ def _plain(attributes: dict[str, str]) -> dict[str, str]:
     found = {
         name.rstrip(":"): value for name, value in attributes.items() if name.startswith("BGP.")
     }
+    found = {name: value for name, value in found.items() if name not in UNSAID}
     return {**found, "BGP.next_hop": found["BGP.next_hop"].split()[0]}
 
 

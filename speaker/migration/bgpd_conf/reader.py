@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf import blocks, lists, route_maps, stray
+from speaker.migration.bgpd_conf import ends, lists, route_maps, stray
 from speaker.migration.bgpd_conf.dialect import decide
 from speaker.migration.bgpd_conf.interfaces import Interfaces
 from speaker.migration.bgpd_conf.model import (
@@ -61,41 +61,9 @@ def read(
     if not any(statement.words[:2] == ("router", "bgp") for statement in found):
         raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and complete?")
     reader = _Reader(file, decide(file, found, said), answers)
-    last_line = content.count(b"\n") + 1  # of which the line end is missing, or which is empty
-    last = max(index for index, each in enumerate(found) if each.words not in _LEAVES)
-    for index, statement in enumerate(found):
-        if statement.line == last_line and not _is_whole(statement):
-            reader.take(statement, _CUT)
-        elif _ends_all(statement) and index < last:
-            reader.take(statement, _UNREAD)
-        else:
-            reader.take(statement)
+    for statement, fault in ends.with_faults(found, content):
+        reader.take(statement, fault)
     return reader.finish()
-
-
-_LEAVES = (("end",), ("exit",), ("quit",))
-_WHOLE = (*_LEAVES, ("exit-address-family",), ("line", "vty"))
-"""What ends a file, and is not a part of something else."""
-
-
-def _is_whole(statement: Statement) -> bool:
-    """Return whether a line that may be cut short says the same as it stands."""
-    return statement.words in _WHOLE or statement.mode in _UNCONCERNED
-
-
-def _ends_all(statement: Statement) -> bool:
-    """Return whether bgpd leaves its configuration there."""
-    return statement.words == ("end",) or (
-        statement.mode is CommandMode.TOP and statement.words in _LEAVES
-    )
-
-
-def _ends_block(statement: Statement) -> bool:
-    """Return whether a line says nothing but that a block ends."""
-    if statement.words in (*_LEAVES, ("exit-address-family",)):
-        return True
-    is_alone = len(statement.words) == 1 and statement.mode is not CommandMode.TOP
-    return is_alone and statement.words[0] in blocks.ENDS
 
 
 _POLICY_SINCE = (7, 4)
@@ -140,7 +108,7 @@ class _Reader:
         self._verdicts.append(LineVerdict(statement, treatment, reason))
 
     def _take(self, statement: Statement) -> str:
-        if _ends_block(statement):
+        if ends.ends_block(statement):
             return "ends a block"
         if self._router.is_another and statement.mode in _OF_ROUTER:
             return OF_ANOTHER_VRF
@@ -288,9 +256,6 @@ class _Reader:
 
 _OF_ROUTER = (CommandMode.BGP, CommandMode.IPV4, CommandMode.IPV6, CommandMode.OTHER_FAMILY)
 _DIGITS = re.compile("[0-9]{1,5}")
-_UNCONCERNED = (CommandMode.LINE, CommandMode.INTERFACE, CommandMode.OTHER)
-_CUT = "the file ends without a line end: it may be cut short; add a line end if it is whole"
-_UNREAD = "bgpd reads nothing that stands after it; remove it, or what stands after it"
 _TAKES_BACK = "takes back what other lines say; remove it, and those"
 
 

@@ -6,28 +6,21 @@ bgpd does otherwise is a fault here, with what to do.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from policy.route import MAX_PREPENDS, AsPath, Route
 from speaker.config.settings import NextHop
-from speaker.migration.target import covering, local, next_hops
+from speaker.migration.target import local, next_hops, routes
 from speaker.migration.target.local import Own
-from speaker.migration.target.no_vip import no_vip
 from speaker.migration.target.site import PlannedSession, Site
-from speaker.migration.updates.evaluate import is_ebgp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy.route import Attributes, Prefix
+    from policy.route import Prefix
     from speaker.migration.bgpd_conf.model import Configuration, Neighbor
     from speaker.migration.target.local import Kernel
-    from speaker.migration.updates.evaluate import Evaluation, Update
+    from speaker.migration.updates.evaluate import Evaluation
     from speaker.units import IpAddress
-
-LOCAL_PREF = 100
-"""What ExaBGP sends to iBGP neighbours where it is not told otherwise."""
 
 
 def make(
@@ -71,11 +64,13 @@ class _Maker:
     def site(self) -> Site:
         alive = self._alive()
         sessions = self._sessions(alive)
-        routes = self._routes(alive)
+        found = routes.find(self._configuration, self._evaluation, alive)
+        self._faults += found.faults
+        self._told += found.told
         left_out = {
             prefix: self._why_not(prefix, alive)
             for prefix in self._configuration.networks
-            if prefix not in routes
+            if prefix not in found.routes
         }
         # Where no neighbour is left, that is said once, and not of each network.
         for prefix, why in left_out.items() if alive else ():
@@ -94,7 +89,7 @@ class _Maker:
         return Site(
             self._name,
             self._configuration,
-            routes,
+            found.routes,
             left_out,
             hops,
             sessions,
@@ -205,68 +200,6 @@ class _Maker:
                 f"--local {self._name}=IPV4-ADDRESS"
             )
         return None if known is None else str(known)
-
-    # --- routes ------------------------------------------------------------------------------
-
-    def _routes(self, alive: Sequence[Neighbor]) -> dict[Prefix, Route]:
-        """Return what is announced. It does not depend on where the sessions go from."""
-        fed = {neighbor.address: self._fed(neighbor) for neighbor in alive}
-        routes: dict[Prefix, Route] = {}
-        for prefix, network in self._configuration.networks.items():
-            audience = [n for n in alive if prefix.version in fed[n.address]]
-            found: dict[Attributes, Neighbor] = {}
-            without = []
-            for neighbor in audience:
-                update = self._evaluation.updates[neighbor.address].get(prefix)
-                if update is None:
-                    update = self._evaluation.kept_back[neighbor.address].get(prefix)
-                if update is None:
-                    without.append(neighbor)
-                    continue
-                attributes = self._as_ebgp(network.statement.where, prefix, neighbor, update)
-                found.setdefault(attributes, neighbor)
-            if not found:
-                continue
-            (attributes, first), *others = found.items()
-            where = network.statement.where
-            if unfit := no_vip(prefix):
-                self._faults.append(f"{where}: {prefix} {unfit}")
-            for other, neighbor in others:
-                self._faults.append(
-                    f"{where}: {prefix} is sent to {first.address} with {attributes}, and to "
-                    f"{neighbor.address} with {other}; vip-speaker sends the same to all: make "
-                    "their route-maps alike in a copy of the file, and apply the rest at the router"
-                )
-            for neighbor in without:
-                why = self._evaluation.silent[neighbor.address][prefix]
-                self._faults.append(
-                    f"{where}: {prefix} is sent to {first.address}, and not to {neighbor.address} "
-                    f"({why}); vip-speaker sends the same to all: filter it at the router, or "
-                    "remove it from a copy of the file"
-                )
-            if len(attributes.as_path) > MAX_PREPENDS + 1:
-                self._faults.append(
-                    f"{where}: {prefix} has {len(attributes.as_path) - 1} prepends; vip-speaker "
-                    f"sends {MAX_PREPENDS} at most: take fewer"
-                )
-            routes[prefix] = Route(prefix, attributes)
-        looked_at = covering.look_at(routes, self._configuration.networks)
-        self._told += looked_at.told
-        self._faults += looked_at.faults
-        return routes
-
-    def _as_ebgp(
-        self, where: str, prefix: Prefix, neighbor: Neighbor, update: Update
-    ) -> Attributes:
-        if is_ebgp(self._configuration, neighbor):
-            return update.attributes
-        if update.local_pref != LOCAL_PREF:
-            self._faults.append(
-                f"{where}: {prefix} is sent to {neighbor.address} (iBGP) with LOCAL_PREF "
-                f"{update.local_pref}; vip-speaker sends {LOCAL_PREF}: set it at the router"
-            )
-        path = (self._configuration.asn, *update.attributes.as_path.asns)
-        return replace(update.attributes, as_path=AsPath(path))
 
     def _why_not(self, prefix: Prefix, alive: Sequence[Neighbor]) -> str:
         silent = self._evaluation.silent

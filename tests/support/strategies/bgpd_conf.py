@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from policy.route import Origin
+from policy.route import Origin, parse_prefix
+from speaker.migration.bgpd_conf.aggregates import is_member
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -248,10 +249,12 @@ def sites(draw: st.DrawFn) -> dict[str, bytes]:
     prefixes: Sequence[Prefix] = draw(st.lists(_HOSTS, min_size=1, max_size=5, unique=True))
     first = {prefix: draw(st.booleans()) for prefix in prefixes}
     sets = [_profile(draw, asn, prepends) for prepends in (0, draw(st.integers(1, 4)))]
-    return {
-        dc: _file(draw, dc, asn, {p: sets[here is (dc == "lyo1")] for p, here in first.items()})
+    wanted = {
+        dc: {p: sets[here is (dc == "lyo1")] for p, here in first.items()}
         for dc in ("par1", "lyo1")
     }
+    covers = _covers(draw, wanted)
+    return {dc: _file(draw, dc, asn, own, covers) for dc, own in wanted.items()}
 
 
 @st.composite
@@ -266,7 +269,26 @@ def wider_sites(draw: st.DrawFn) -> dict[str, bytes]:
     for prefix in prefixes:
         for dc in draw(parts):
             wanted[dc][prefix] = draw(kinds)
-    return {dc: _file(draw, dc, asn, own) for dc, own in wanted.items()}
+    covers = _covers(draw, wanted)
+    return {dc: _file(draw, dc, asn, own, covers) for dc, own in wanted.items()}
+
+
+COVERS = tuple(map(parse_prefix, ("192.0.2.0/25", "192.0.2.0/24", "2001:db8::/48")))
+
+
+def _covers(draw: st.DrawFn, wanted: dict[str, dict[Prefix, list[str]]]) -> dict[Prefix, str]:
+    """Draw aggregates, and whether they keep back what lies in them, which all data centres do alike.
+
+    Quagga is not known to do what FRR does with an ORIGIN that is set.
+    """
+    said = [line for own in wanted.values() for lines in own.values() for line in lines]
+    if any("origin" in line for line in said) or not draw(st.booleans()):
+        return {}
+    taken = {prefix for own in wanted.values() for prefix in own}
+    chosen = draw(st.lists(st.sampled_from(COVERS), unique=True, max_size=2))
+    return {
+        each: draw(st.sampled_from(["", " summary-only"])) for each in chosen if each not in taken
+    }
 
 
 def _profile(draw: st.DrawFn, asn: int, prepends: int) -> list[str]:
@@ -279,7 +301,13 @@ def _profile(draw: st.DrawFn, asn: int, prepends: int) -> list[str]:
     ]
 
 
-def _file(draw: st.DrawFn, dc: str, asn: int, wanted: dict[Prefix, list[str]]) -> bytes:
+def _file(
+    draw: st.DrawFn,
+    dc: str,
+    asn: int,
+    wanted: dict[Prefix, list[str]],
+    covers: dict[Prefix, str],
+) -> bytes:
     style = draw(STYLES)
     net4, net6 = {
         "par1": ("203.0.113", "2001:db8:ffff:1"),
@@ -308,4 +336,7 @@ def _file(draw: st.DrawFn, dc: str, asn: int, wanted: dict[Prefix, list[str]]) -
             maps.insert(0, f"{kind} prefix-list P{number} permit {prefix}")
         maps += [f"route-map {name} permit {10 * number + 10}", *match]
         maps += [f" {line}" for line in lines]
+    for cover, options in covers.items():
+        if any(is_member(prefix, cover) for prefix in wanted):
+            (four if cover.version == 4 else six).append(f"aggregate-address {cover}{options}")
     return _written(style, asn, head, four, six, maps)

@@ -280,6 +280,24 @@ def test_aggregate_without_its_vips(site: Site) -> None:
     assert status == 0, said
 
 
+def test_what_an_aggregate_keeps_back_may_differ(site: Site) -> None:
+    """What no neighbor is ever sent needs not be the same for all, nor have the usual LOCAL_PREF."""
+    lines = (
+        network(1, None),
+        "aggregate-address 192.0.2.0/24 summary-only",
+        "neighbor 203.0.113.9 remote-as 64699",
+        "neighbor 203.0.113.9 update-source 203.0.113.10",
+        "neighbor 203.0.113.9 route-map PREFERRED out",
+    )
+    maps = (
+        "ip prefix-list VIPS permit 192.0.2.0/24 ge 32\nroute-map PREFERRED permit 10\n"
+        "match ip address prefix-list VIPS\nset local-preference 200\nset metric 7\n"
+        "route-map PREFERRED permit 20\n"
+    )
+    status, said = site.run({dc: bgpd(*lines, maps=maps) for dc in ("par1", "lyo1")})
+    assert status == 0, said
+
+
 def test_aggregate_in_two_ways(site: Site) -> None:
     """vip.toml has one summary_only for all data centres."""
     status, said = covering(site, "summary-only", other="")
