@@ -7,11 +7,11 @@ from dataclasses import dataclass
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
-AGGREGATE = "test_aggregate"
+AGGREGATE, RULE = "test_aggregate", "test_rule"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE),
+    *(PEERS, LINES, AGGREGATE, RULE),
 )
 
 
@@ -742,5 +742,62 @@ FAULTS = (
         "announced = standing_for.union(announced)",
         "announced = frozenset(announced)",
         (AGGREGATE,),
+    ),
+    # --- rules over several sources ---
+    Fault(
+        "what is unknown counts for up",
+        "rule.py",
+        "up = values.count(Health.UP)",
+        "up = len(values) - values.count(Health.DOWN)",
+        (RULE,),
+    ),
+    Fault(
+        "what is unknown counts for down",
+        "rule.py",
+        "possible = up + values.count(Health.UNKNOWN)",
+        "possible = up",
+        (RULE,),
+    ),
+    Fault(
+        "one too few is enough",
+        "rule.py",
+        "if up >= count:",
+        "if up >= max(count - 1, 1):",
+        (RULE,),
+    ),
+    Fault(
+        "a source that says nothing is down",
+        "rule.py",
+        "if name in said else Health.UNKNOWN",
+        "if name in said else Health.DOWN",
+        (RULE,),
+    ),
+    Fault(
+        "not unknown is up",
+        "rule.py",
+        "Health.UNKNOWN: Health.UNKNOWN}",
+        "Health.UNKNOWN: Health.UP}",
+        (RULE,),
+    ),
+    Fault(
+        "the longest part is told",
+        "rule.py",
+        "key=lambda index: len(alike[index].names)",
+        "key=lambda index: -len(alike[index].names)",
+        (RULE,),
+    ),
+    Fault(
+        "a part too few is told of what is down",
+        "rule.py",
+        "Health.DOWN: len(parts) - count + 1}",
+        "Health.DOWN: max(len(parts) - count, 1)}",
+        (RULE,),
+    ),
+    Fault(
+        "one VIP's circle of rules is overlooked",
+        "ruled.py",
+        "elif inner in path:",
+        "elif inner in path and inner != name:",
+        (RULE,),
     ),
 )

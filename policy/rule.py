@@ -1,0 +1,181 @@
+"""Rules: what several sources together say of a VIP, in three values. And the shortest part that decides.
+
+Theory of operation. Up, down and unknown are Kleene's strong logic (S. C. Kleene, Introduction to
+Metamathematics, 1952, §64): an operator gives up or down where that is so whatever the unknown parts are, and
+unknown otherwise. So unknown never counts for down, through any operator, and what is known once stays so
+when more becomes known. `all` and `any` are `at_least` so many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.errors import PolicyError
+from policy.health import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_TERMS = 200
+"""How many sources a rule may name, each as often as it does, in the rules that it is made of too."""
+MAX_DEPTH = 20
+NAMED = 3
+"""How many sources a reason names."""
+SERVICES = ("ipvs", "tcp")
+"""What a VIP's own services say: by the one of these that is its source."""
+CHECK, REPORT, VIP = "check/", "report/", "vip/"
+"""How the names of the other sources begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a source says: up, down or unknown, why, and since when (seconds on the steady clock)."""
+
+    health: Health
+    reason: str = ""
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A source, by its name: `ipvs`, `check/shop`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Up where a rule is down, and down where it is up."""
+
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f"not {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Up where so many of some rules are."""
+
+    count: int
+    of: tuple[Rule, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= len(self.of):
+            raise PolicyError(
+                f"rule: at least {self.count} of {len(self.of)} parts: can't be; from 1 to {len(self.of)}"
+            )
+
+    def __str__(self) -> str:
+        listed = ", ".join(map(str, self.of))
+        if self.count == len(self.of):
+            return f"all({listed})"
+        return f"any({listed})" if self.count == 1 else f"at_least({self.count}: {listed})"
+
+
+Rule = Term | Not | AtLeast
+
+_NEGATED = {Health.UP: Health.DOWN, Health.DOWN: Health.UP, Health.UNKNOWN: Health.UNKNOWN}
+
+
+def terms(rule: Rule) -> Iterator[str]:
+    """Yield the names of the sources in a rule, in their order, each as often as it stands there."""
+    match rule:
+        case Term(name):
+            yield name
+        case Not(inner):
+            yield from terms(inner)
+        case AtLeast(_, of):
+            for each in of:
+                yield from terms(each)
+
+
+def depth(rule: Rule) -> int:
+    """Return how deep a rule goes: a source alone is 1."""
+    match rule:
+        case Term():
+            return 1
+        case Not(inner):
+            return 1 + depth(inner)
+        case AtLeast(_, of):
+            return 1 + max(map(depth, of))
+
+
+def value(rule: Rule, said: Mapping[str, Said]) -> Health:
+    """Return what a rule comes to. A source that says nothing is unknown."""
+    match rule:
+        case Term(name):
+            return said[name].health if name in said else Health.UNKNOWN
+        case Not(inner):
+            return _NEGATED[value(inner, said)]
+        case AtLeast(count, of):
+            return _at_least(count, [value(each, said) for each in of])
+
+
+def _at_least(count: int, values: Sequence[Health]) -> Health:
+    up = values.count(Health.UP)
+    if up >= count:
+        return Health.UP
+    possible = up + values.count(Health.UNKNOWN)
+    return Health.DOWN if possible < count else Health.UNKNOWN
+
+
+class Part(NamedTuple):
+    """A part of a rule: the sources in it, in their order, as a tuple and in words with what they say."""
+
+    names: tuple[str, ...]
+    text: str
+
+
+class _Why(NamedTuple):
+    health: Health
+    names: tuple[str, ...]
+    phrases: tuple[str, ...]
+
+
+def decisive(rule: Rule, said: Mapping[str, Said]) -> Part:
+    """Return the shortest part of a rule that decides what it comes to: the rest may be anything.
+
+    Of a rule that is unknown: the sources that are, and for which it is. Once those are known, so is the rule.
+    """
+    found = _why(rule, said)
+    phrases = found.phrases[:NAMED]
+    if (more := len(found.phrases) - NAMED) > 0:
+        phrases = (*phrases, f"{more} more")
+    return Part(tuple(dict.fromkeys(found.names)), " and ".join(phrases))
+
+
+def _why(rule: Rule, said: Mapping[str, Said]) -> _Why:
+    match rule:
+        case Term(name):
+            what = said.get(name, Said(Health.UNKNOWN, "nothing is known yet"))
+            reason = f" ({what.reason})" if what.reason else ""
+            return _Why(what.health, (name,), (f"{name} is {what.health}{reason}",))
+        case Not(inner):
+            found = _why(inner, said)
+            phrases = found.phrases
+            if found.health is Health.UP:
+                phrases = (*phrases[:-1], f"{phrases[-1]}, which must not be")
+            return _Why(_NEGATED[found.health], found.names, phrases)
+        case AtLeast(count, of):
+            return _why_at_least(count, [_why(each, said) for each in of])
+
+
+def _why_at_least(count: int, parts: Sequence[_Why]) -> _Why:
+    """Return the shortest parts that are enough: so many that are up, or that those left are too few."""
+    health = _at_least(count, [part.health for part in parts])
+    alike = [part for part in parts if part.health is health]
+    needed = {Health.UP: count, Health.DOWN: len(parts) - count + 1}.get(health, len(alike))
+    by_length = sorted(range(len(alike)), key=lambda index: len(alike[index].names))
+    chosen = [alike[index] for index in sorted(by_length[:needed])]
+    names = tuple(name for part in chosen for name in part.names)
+    phrases = tuple(dict.fromkeys(phrase for part in chosen for phrase in part.phrases))
+    if 1 < count < len(parts) and health is not Health.UNKNOWN:
+        which = f"{count} of {len(parts)} are enough" if health is Health.UP else ""
+        which = which or f"and {count} of {len(parts)} must be up"
+        phrases = (*phrases[:-1], f"{phrases[-1]}, {which}")
+    return _Why(health, names, phrases)

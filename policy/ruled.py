@@ -1,0 +1,89 @@
+"""An address whose VIP has a rule: what its services and other sources say together, as one verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.health import AddressHealth, Health
+from policy.rule import SERVICES, VIP, AtLeast, Said, Term, decisive, terms, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from policy.rule import Rule
+
+
+def asks_services(rule: Rule) -> bool:
+    """Tell whether a rule asks for a VIP's own services."""
+    return any(name in SERVICES for name in terms(rule))
+
+
+def asked_vips(rule: Rule) -> tuple[str, ...]:
+    """Return the names of the VIPs that a rule asks for, each once."""
+    return tuple(
+        dict.fromkeys(name.removeprefix(VIP) for name in terms(rule) if name.startswith(VIP))
+    )
+
+
+def ruled(rule: Rule, own: AddressHealth | None, said: Mapping[str, Said]) -> AddressHealth:
+    """Return an address's verdict by a rule.
+
+    Args:
+        rule: the VIP's.
+        own: what its services are; None where the rule does not ask for them.
+        said: what the other sources say.
+    """
+    if own is not None:
+        said = {**said, **dict.fromkeys(SERVICES, Said(own.health, own.reason))}
+    health, why = value(rule, said), decisive(rule, said).text
+    if own is None:
+        return AddressHealth(health, None, why)
+    return AddressHealth(health, own.realservers, why, own.memory, own.look_again)
+
+
+def together(verdicts: Iterable[AddressHealth | None]) -> Said:
+    """Return what a VIP is to the rules of others: up where all of its addresses here are.
+
+    Args:
+        verdicts: its addresses'; None for those whose health is not checked.
+    """
+    said = {
+        str(index): Said(Health.UP, "health is not checked")
+        if verdict is None
+        else Said(verdict.health, verdict.reason)
+        for index, verdict in enumerate(verdicts)
+    }
+    if not said:
+        return Said(Health.UNKNOWN, "not announced here")
+    rule = AtLeast(len(said), tuple(map(Term, said)))
+    names = decisive(rule, said).names
+    return Said(value(rule, said), said[names[0]].reason)
+
+
+def circle(asks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return a circle of what asks for what, the first at both ends; nothing where there is none.
+
+    Args:
+        asks: what each asks for; what is not in it asks for nothing.
+    """
+    done: set[str] = set()
+    for start in asks:
+        path: dict[str, Iterable[str]] = {}  # the way from the start, with what is left to follow
+        todo = [start]
+        while todo:
+            name = todo[-1]
+            if name in done:
+                todo.pop()
+                continue
+            left = path.setdefault(name, iter(asks.get(name, ())))
+            inner = next(iter(left), None)
+            if inner is None:
+                done.add(name)
+                path.pop(name)
+                todo.pop()
+            elif inner in path:
+                way = [*path]
+                return (*way[way.index(inner) :], inner)
+            elif inner not in done:
+                todo.append(inner)
+    return ()
