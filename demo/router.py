@@ -42,8 +42,8 @@ class Router:
         """Hear nothing yet.
 
         Args:
-            address: where it listens.
-            port: likewise.
+            address: on which address it listens,
+            port: and on which TCP port.
             dcs: the data centres' names, by their addresses.
         """
         self.address = address

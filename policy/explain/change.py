@@ -146,5 +146,5 @@ def _gain(service: ServiceVerdict, decided: Decided) -> str:
 
 def _listed(texts: list[str], joined: str) -> str:
     if (more := len(texts) - NAMED) > 0:
-        texts = [*texts[:NAMED], f"{more} more likewise"]
+        texts = [*texts[:NAMED], f"{more} more in the same way"]
     return joined.join(texts)
