@@ -140,11 +140,12 @@ def aggregate(
     health: dict[Prefix, AddressHealth] = {}
     alone: dict[Prefix, Decision] = {}
     for prefix, members in aggregates.members.items():
-        rule, route = assignments[prefix].vip.aggregate, assignments[prefix].route
+        intent = intents.get(prefix)
+        rule, route = assignments[prefix].vip.aggregate, assignments[prefix].announced(intent)
         if rule is None or route is None:  # which is in no `Aggregates`
             continue
         verdict = _same(before.health.get(prefix), _health(rule, members, decisions))
-        made = decide(route, intents.get(prefix), verdict, was_announced=False)
+        made = decide(route, intent, verdict, was_announced=False)
         if made.cause is Cause.HEALTH:
             made = replace(made, cause=Cause.MEMBERS)
         health[prefix], alone[prefix] = verdict, decisions[prefix]

@@ -9,6 +9,7 @@ from policy.aggregate import NOTHING_AGGREGATED, Aggregated, Aggregates, aggrega
 from policy.cases import Inputs, judge_all
 from policy.damping import withdrawn
 from policy.decide import Cause, Decision
+from policy.drain_profile import SoftRoutes
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
 from policy.preference import profile, rank
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class Assignment:
     """What this data centre has to do with one prefix.
 
-    `rank`, `profile` and `route` are None where others announce it, and this one does not.
+    `rank`, `profile` and `route` are None where others announce it, and this one does not. `soft` is the
+    route while it drains.
     """
 
     vip: Vip
@@ -39,21 +41,28 @@ class Assignment:
     rank: int | None
     profile: Profile | None
     route: Route | None
+    soft: Route | None = None
+
+    def announced(self, intent: Intent | None) -> Route | None:
+        """Return the route with which it is announced under an operator's intent, where it is."""
+        return self.soft if intent is not None and intent.is_soft else self.route
 
 
 def assignments(topology: Topology, dc: DataCentre) -> dict[Prefix, Assignment]:
     """Return a data centre's duties, by prefix."""
-    here = topology.peers.at(dc.name)
-    return {address.prefix: _assignment(here, vip, address, dc) for vip, address in topology}
+    here, soft = topology.peers.at(dc.name), SoftRoutes(topology, dc)
+    return {a.prefix: _assignment(here, soft, vip, a, dc) for vip, a in topology}
 
 
-def _assignment(here: PeersHere, vip: Vip, address: Address, dc: DataCentre) -> Assignment:
+def _assignment(
+    here: PeersHere, soft: SoftRoutes, vip: Vip, address: Address, dc: DataCentre
+) -> Assignment:
     if dc.name not in address.prefer:
         return Assignment(vip, address, None, None, None)
     found = profile(vip, address, dc)
     route = Route(address.prefix, found.attributes(dc.asn))
     sent = here.route(vip.name, route) if here.policies else route
-    return Assignment(vip, address, rank(address, dc), found, sent)
+    return Assignment(vip, address, rank(address, dc), found, sent, soft.route(vip, address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ def assess(
     )
     before = memory.last if memory.last and memory.last.cases is memory.cases else None
     last = judge_all(inputs, memory.health, before, now)
-    restrained = _restrained(guard, assignments, last.decisions, announced, memory.guard, now)
+    restrained = _restrained(guard, inputs, last.decisions, announced, memory.guard, now)
     alone = {**last.decisions, **{each.prefix: each for each in restrained.decisions}}
     aggregated = aggregate(aggregates, assignments, alone, intents, memory.aggregated)
     decisions = {**alone, **aggregated.decisions} if aggregates else alone
@@ -159,7 +168,7 @@ def _aggregates(assignments: Mapping[Prefix, Assignment], memory: Memory) -> Agg
 
 def _restrained(
     guard: GuardRule,
-    assignments: Mapping[Prefix, Assignment],
+    inputs: Inputs,
     decisions: Mapping[Prefix, Decision],
     announced: Collection[Prefix],
     memory: GuardMemory,
@@ -170,8 +179,8 @@ def _restrained(
         guard,
         [decision for decision in decisions.values() if decision.route is None],
         announced,
-        lambda prefix: assignments[prefix].route,
-        lambda prefix: _counted(assignments.get(prefix)),
+        lambda prefix: inputs.assignments[prefix].announced(inputs.intents.get(prefix)),
+        lambda prefix: _counted(inputs.assignments.get(prefix)),
         memory,
         now,
     )

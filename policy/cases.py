@@ -231,13 +231,13 @@ def _decide(
     facts: Facts, intent: Intent | None, health: AddressHealth | None, now: float
 ) -> Decision:
     duty, damped = facts.assignment, ""
-    if duty.route is None:
+    if (route := duty.announced(intent)) is None:
         return elsewhere(duty.address)
     rule = duty.vip.health.damping
     if rule and facts.damping and (until := facts.damping.until(rule, now)) is not None:
         damped = f"penalty {facts.damping.now(rule, now):.0f}, until {timestamp(until)}"
     return decide(
-        duty.route,
+        route,
         intent,
         health,
         was_announced=facts.was_announced,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ def decide(
     """Decide for one prefix. The guard may restrain the result.
 
     Args:
-        route: what this data centre announces when it announces.
+        route: what this data centre announces when it announces; for an intent that is soft, while it drains.
         intent: the operator's intent in force, None for auto.
         health: the watchdog's verdict, None where health is not checked.
         was_announced: whether the prefix was announced when its health was last known.
@@ -72,6 +72,9 @@ def decide(
         damped: until when it is held down for having flapped, in words; empty where it is not.
     """
     announced: Route | None = route
+    if intent is not None and intent.is_soft and not intent.forced:
+        alone = decide(route, None, health, was_announced=was_announced, here=here, damped=damped)
+        return replace(alone, reason=f"{intent}; {alone.reason}")
     if intent is not None and intent.mode is not Mode.AUTO:
         announced = None if intent.mode is Mode.DRAINED else route
         return Decision(route.prefix, announced, Cause.OPERATOR, str(intent))

@@ -1,4 +1,4 @@
-"""What an operator asked for an address: auto, drained, forced; who, why, until when."""
+"""What an operator asked for an address: drained, forced, or a stage on the way; who, why, until when."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ MAX_TEXT = 200
 
 
 class Mode(StrEnum):
-    """What an operator asked for. `auto` leaves it to the watchdog."""
+    """What an operator asked for. `auto` leaves it to the watchdog.
+
+    While it is `draining` or `returning`, it is announced so that every other data centre is preferred: see
+    `policy.drain`.
+    """
 
     AUTO = "auto"
     DRAINED = "drained"
     FORCED = "forced"
+    DRAINING = "draining"
+    RETURNING = "returning"
 
 
 LAST = 253402300799.0
@@ -40,6 +46,8 @@ def timestamp(seconds: float) -> str:
 class Intent:
     """An operator's intent. `since` and `until` are seconds since the epoch; None is for ever.
 
+    `forced`: what drains softly was forced, and is announced until it is withdrawn, whatever its health.
+
     Raises:
         PolicyError: a text that is too long or not printable: it goes to terminals and logs.
     """
@@ -49,6 +57,7 @@ class Intent:
     since: float
     reason: str = ""
     until: float | None = None
+    forced: bool = False
 
     def __post_init__(self) -> None:
         for what, text in (("owner", self.owner), ("reason", self.reason)):
@@ -60,7 +69,12 @@ class Intent:
     @property
     def restores(self) -> bool:
         """Whether the operator wants the address announced, if its health allows."""
-        return self.mode is not Mode.DRAINED
+        return self.mode not in (Mode.DRAINED, Mode.DRAINING)
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it is announced with the drain profile where it is announced."""
+        return self.mode in (Mode.DRAINING, Mode.RETURNING)
 
     def in_force(self, now: float) -> bool:
         """Tell whether it has not expired at `now` (seconds since the epoch)."""

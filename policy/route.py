@@ -21,6 +21,9 @@ Asn = NewType("Asn", int)
 MAX_ASN = 2**32 - 1
 MAX_MED = 2**32 - 1
 MAX_PREPENDS = 32
+"""Of a profile. A route that drains has more: see `policy.drain_profile`."""
+MAX_COPIES = 255
+"""How many ASes an AS_PATH has at most here: as many as one AS_SEQUENCE holds (RFC 4271 §4.3)."""
 _MAX_16 = 2**16 - 1
 _MAX_32 = 2**32 - 1
 _ASN = re.compile(r"(?:(?P<high>[0-9]{1,5})\.)?(?P<low>[0-9]{1,10})")
@@ -119,8 +122,8 @@ class AsPath:
     @classmethod
     def originated(cls, asn: Asn, prepends: int) -> Self:
         """Return what an eBGP peer sees of a route that `asn` originates with extra copies of itself."""
-        if not 0 <= prepends <= MAX_PREPENDS:
-            raise PolicyError(f"prepends: {prepends}: not a number from 0 to {MAX_PREPENDS}")
+        if not 0 <= prepends < MAX_COPIES:
+            raise PolicyError(f"prepends: {prepends}: not a number from 0 to {MAX_COPIES - 1}")
         return cls((asn,) * (prepends + 1))
 
     @classmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from policy.covering import Covering
+from policy.drain import DrainRule
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.order import Order
@@ -25,6 +26,7 @@ class Profile:
     """What an announcement carries at one rank of preference (what a route-map was in bgpd.conf).
 
     `prepends` is the number of extra copies of the local AS: a peer sees `prepends + 1`.
+    `local_preference` is for iBGP peers alone, None for the usual one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Profile:
     origin: Origin = Origin.IGP
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
+    local_preference: int | None = None
 
     @classmethod
     def plain(cls, prepends: int) -> Self:
@@ -47,6 +50,7 @@ class Profile:
             self.origin,
             self.communities,
             self.large_communities,
+            self.local_preference,
         )
 
 
@@ -105,7 +109,7 @@ class AggregateRule:
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """A name, its addresses, the profile of each rank, how its health is judged, and what orders its ranks.
+    """A name, its addresses, the profile of each rank, how its health is judged, what orders its ranks, and how it drains softly.
 
     Ranks may tie here, so that a topology that is wrong can be explained; see `order.ranks_fault`.
     One with an `aggregate` has one prefix, which it is named by, and no health of its own: see
@@ -118,6 +122,7 @@ class Vip:
     health: HealthRule = field(default_factory=HealthRule)
     order: Order = Order.PREPENDS
     aggregate: AggregateRule | None = None
+    drain: DrainRule = field(default_factory=DrainRule)
 
 
 @dataclass(frozen=True, slots=True)

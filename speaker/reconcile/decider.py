@@ -142,6 +142,6 @@ class Decider:
 
 def _unjudged(assignment: Assignment, intent: Intent) -> Decision:
     """Decide for a prefix of which nothing was judged yet."""
-    if assignment.route is None:
+    if (route := assignment.announced(intent)) is None:
         return elsewhere(assignment.address)
-    return decide(assignment.route, intent, None, was_announced=True)
+    return decide(route, intent, None, was_announced=True)

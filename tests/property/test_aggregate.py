@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from policy.aggregate import NO_AGGREGATES, Aggregates, aggregate, stages, waits
 from policy.assess import Assessment, Memory, assess, assignments
 from policy.decide import Cause, Decision
+from policy.drain_profile import SoftRoutes
 from policy.errors import PolicyError
 from policy.guard import GuardRule
 from policy.health import Checker, CheckerRule, HealthRule, Observation, Service
@@ -110,7 +111,7 @@ def looked(
 
 
 def auto(intent: Intent | None) -> bool:
-    return intent is None or intent.mode is Mode.AUTO
+    return intent is None or intent.mode is Mode.AUTO or intent.is_soft
 
 
 SITES = topologies().flatmap(
@@ -154,6 +155,10 @@ def test_enough(site: tuple[Topology, list[Step]]) -> None:
                 assert (decision.route is not None) == (intent.mode is Mode.FORCED)
                 assert decision.cause is Cause.OPERATOR
             attributes = profile(each, each.addresses[0], PAR1).attributes(PAR1.asn)
+            if intent is not None and intent.is_soft:
+                attributes = (
+                    SoftRoutes(topology, PAR1).profile(each, each.addresses[0]).attributes(PAR1.asn)
+                )
             assert decision.route in (None, Route(prefix, attributes))
             assert found.desired[prefix] == decision.route
         for prefix in kept:

@@ -104,13 +104,17 @@ def announced(draw: st.DrawFn, topology: Topology, dc: DataCentre) -> dict[Prefi
 def test_operators_make_no_tie(topology: Topology, data: st.DataObject) -> None:
     """Whatever is drained, forced, down or unknown in whichever DCs: nothing ties.
 
-    The first in the preference of those that announce is chosen, and one that drained it never is.
+    The first in the preference of those that announce as always is chosen, else the first of those that drain
+    softly; one that drained it never is.
     """
     found = {dc.name: data.draw(announced(topology, dc)) for dc in topology.dcs}
+    duties = {dc.name: assignments(topology, dc) for dc in topology.dcs}
     for _, address in topology:
-        routes = {n: route for n, each in found.items() if (route := each[address.prefix])}
-        first = [name for name in address.prefer if name in routes]
-        assert best(routes) == {*first[:1]}
+        prefix = address.prefix
+        routes = {n: route for n, each in found.items() if (route := each[prefix])}
+        usual = [n for n in address.prefer if n in routes and routes[n] == duties[n][prefix].route]
+        soft = [n for n in address.prefer if n in routes and routes[n] == duties[n][prefix].soft]
+        assert best(routes) == {*[*usual, *soft][:1]}
 
 
 @given(made.topologies(), st.data())

@@ -8,10 +8,11 @@ RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE = "test_aggregate", "test_rule"
+DRAIN, SOFT = "test_drain", "test_drain_profile"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE, RULE),
+    *(PEERS, LINES, AGGREGATE, RULE, DRAIN, SOFT),
 )
 
 
@@ -711,7 +712,7 @@ FAULTS = (
     Fault(
         "an operator can't drain an aggregate",
         "aggregate.py",
-        "made = decide(route, intents.get(prefix), verdict",
+        "made = decide(route, intent, verdict",
         "made = decide(route, None, verdict",
         (AGGREGATE,),
     ),
@@ -799,5 +800,152 @@ FAULTS = (
         "elif inner in path:",
         "elif inner in path and inner != name:",
         (RULE,),
+    # --- soft drains ---
+    Fault(
+        "what drains is no longer than another rank",
+        "drain_profile.py",
+        "max(profile.prepends for profile in ranks) + more",
+        "ranks[place].prepends + more",
+        (SOFT,),
+    ),
+    Fault(
+        "two that drain tie",
+        "drain_profile.py",
+        "+ rule.prepends + place",
+        "+ rule.prepends",
+        (SOFT,),
+    ),
+    Fault(
+        "what single neighbours get is not counted",
+        "drain_profile.py",
+        "self._more = max((policy.prepends or 0",
+        "self._more = 0 * max((policy.prepends or 0",
+        (SOFT,),
+    ),
+    Fault(
+        "what drains has its rank's communities where upstreams go by them",
+        "drain_profile.py",
+        "ranks[-1] if vip.order is Order.COMMUNITY else",
+        "ranks[place] if vip.order is Order.COMMUNITY else",
+        (SOFT,),
+    ),
+    Fault(
+        "an iBGP peer prefers what drains",
+        "drain_profile.py",
+        "replace(what, med=med, local_preference=0)",
+        "replace(what, med=med)",
+        (SOFT,),
+    ),
+    Fault(
+        "what drains has the MED of a neighbour",
+        "drain_profile.py",
+        "replace(what, med=med, local_preference=0)",
+        "replace(what, local_preference=0)",
+        (SOFT,),
+    ),
+    Fault(
+        "what drains lacks GRACEFUL_SHUTDOWN",
+        "drain_profile.py",
+        "(*own.communities, *rule.communities)",
+        "own.communities",
+        (SOFT,),
+    ),
+    Fault(
+        "a drain ends before it settled",
+        "drain.py",
+        "ready = max(settled, quiet_since + rule.quiet)",
+        "ready = quiet_since + rule.quiet",
+        (DRAIN,),
+    ),
+    Fault(
+        "a drain ends before it was quiet for long enough",
+        "drain.py",
+        "ready = max(settled, quiet_since + rule.quiet)",
+        "ready = settled",
+        (DRAIN,),
+    ),
+    Fault(
+        "an unknown count is none",
+        "drain.py",
+        "is_quiet = count is not None and count.active",
+        "is_quiet = count is None or count.active",
+        (DRAIN,),
+    ),
+    Fault(
+        "a drain that waits does not end",
+        "drain.py",
+        "limit = end if rule.then is Then.WITHDRAW else None",
+        "limit = None",
+        (DRAIN,),
+    ),
+    Fault(
+        "what is to stay is withdrawn",
+        "drain.py",
+        "limit = end if rule.then is Then.WITHDRAW else None",
+        "limit = end",
+        (DRAIN,),
+    ),
+    Fault(
+        "connections that come back do not count",
+        "drain.py",
+        "    quiet_since = None\n    if is_quiet",
+        "    quiet_since = progress.quiet_since\n    if is_quiet",
+        (DRAIN,),
+    ),
+    Fault(
+        "a stage begins before the daemon has it",
+        "drain.py",
+        "        if not in_effect:\n            return Step(None)\n",
+        "",
+        (DRAIN,),
+    ),
+    Fault(
+        "a clock that was set back is believed",
+        "drain.py",
+        "since = min(before.began, now)",
+        "since = before.began",
+        (DRAIN,),
+    ),
+    Fault(
+        "what is remembered is of another stage",
+        "drain.py",
+        "return self.stage is intent.mode and self.of == intent.since",
+        "return self.of == intent.since",
+        (DRAIN,),
+    ),
+    Fault(
+        "what is remembered is of an earlier drain",
+        "drain.py",
+        "return self.stage is intent.mode and self.of == intent.since",
+        "return self.stage is intent.mode",
+        (DRAIN,),
+    ),
+    Fault(
+        "a soft drain announces what is withdrawn",
+        "drain.py",
+        "        if mode is Mode.DRAINED:\n            return replace(asked, mode=Mode.DRAINED)\n",
+        "",
+        (DRAIN,),
+    ),
+    Fault(
+        "a second word begins a drain again",
+        "drain.py",
+        "return replace(asked, since=was.since, forced=was.forced)",
+        "return replace(asked, forced=was.forced)",
+        (DRAIN,),
+    ),
+    Fault(
+        "what is announced is made to return",
+        "drain.py",
+        "return replace(asked, mode=Mode.AUTO)",
+        "return asked",
+        (DRAIN,),
+    ),
+    Fault(
+        "what was forced is withdrawn at once",
+        "decide.py",
+        "if intent is not None and intent.is_soft and not intent.forced:",
+        "if intent is not None and intent.is_soft:",
+        (DECIDE,),
     ),
 )

@@ -1,0 +1,252 @@
+"""A soft drain, stage by stage: what ends one, whatever is interrupted, unknown, or set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from policy.connections import ConnectionCount
+from policy.drain import DrainRule, Progress, Step, Then, next_intent, resolved, step
+from policy.errors import PolicyError
+from policy.intent import Intent, Mode
+from tests.support.strategies import policy as made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SOFT = (Mode.DRAINING, Mode.RETURNING)
+TIMES = st.sampled_from([0.0, 1.0, 5.0, 30.0])
+RULES = st.builds(
+    DrainRule,
+    settle=TIMES,
+    connections=st.sampled_from([0, 3]),
+    quiet=TIMES,
+    timeout=st.sampled_from([30.0, 60.0]),
+    then=st.sampled_from(Then),
+    back=TIMES,
+)
+ASKED = Intent(Mode.DRAINING, "alice", 500.0)
+
+
+class Look(NamedTuple):
+    """One look at a prefix: how long after the last, its active connections, whether the stage is in effect.
+
+    `shift`: the process is another one, for which the steady clock stands so much elsewhere.
+    """
+
+    after: float
+    active: int | None
+    in_effect: bool
+    shift: float | None = None
+
+    @property
+    def counted(self) -> ConnectionCount | None:
+        return None if self.active is None else ConnectionCount(self.active, 7)
+
+
+def looks(shifts: st.SearchStrategy[float | None] | None = None) -> st.SearchStrategy[list[Look]]:
+    return st.lists(
+        st.builds(
+            Look,
+            made.STEPS,
+            st.none() | st.integers(0, 5),
+            st.booleans(),
+            st.none() if shifts is None else shifts,
+        ),
+        max_size=20,
+    )
+
+
+def run(
+    rule: DrainRule,
+    intent: Intent,
+    timeline: Sequence[Look],
+    keep: Callable[[Progress | None], Progress | None] = lambda progress: progress,
+) -> list[tuple[float, Step]]:
+    """Return the steps of a timeline until one ends the stage, each with the time since its begin."""
+    passed, offset, before, steps = 0.0, 0.0, None, []
+    for look in timeline:
+        passed += look.after
+        offset += look.shift or 0.0
+        now = 1000.0 + passed + offset
+        found = step(rule, intent, keep(before), look.counted, now, in_effect=look.in_effect)
+        before = found.progress
+        steps.append((passed, found))
+        if found.follows is not None:
+            break
+    return steps
+
+
+def begin(timeline: Sequence[Look]) -> int | None:
+    """Return the place of the look that finds the stage in effect first."""
+    return next((at for at, look in enumerate(timeline) if look.in_effect), None)
+
+
+@given(RULES, looks())
+def test_what_ends_it(rule: DrainRule, timeline: list[Look]) -> None:
+    """It ends at the first look that has seen few enough for `quiet`, and `settle` pass; or at `timeout`.
+
+    Both are counted from when the daemon had the drain profile. A count that is not known is never few.
+    """
+    steps = run(rule, ASKED, timeline)
+    start, times = (
+        begin(timeline),
+        [sum(look.after for look in timeline[: n + 1]) for n, _ in enumerate(timeline)],
+    )
+    for at, (now, found) in enumerate(steps):
+        if start is None or at < start:
+            assert found == Step(None)
+            continue
+        since = start
+        for place in range(start, at + 1):
+            active = timeline[place].active
+            if active is None or active > rule.connections:
+                since = place + 1
+        is_quiet = since <= at and now - times[since] >= rule.quiet
+        is_over = rule.then is Then.WITHDRAW and now - times[start] >= rule.timeout
+        ends = is_over or (is_quiet and now - times[start] >= rule.settle)
+        assert (found.follows is Mode.DRAINED) == ends
+        if ends:
+            assert found.progress is not None
+            assert found.progress.left == timeline[at].active
+            assert found.progress.is_of(replace(ASKED, mode=Mode.DRAINED))
+
+
+@given(RULES, looks(), st.sampled_from(SOFT))
+def test_due(rule: DrainRule, timeline: list[Look], mode: Mode) -> None:
+    """Where nothing but time passes, it ends when it said, and not before."""
+    intent = replace(ASKED, mode=mode)
+    for place, (passed, found) in enumerate(run(rule, intent, timeline)):
+        if found.progress is None or found.follows is not None:
+            continue
+        count, now = timeline[place].counted, 1000.0 + passed
+        if found.due is None:
+            late = step(rule, intent, found.progress, count, now + 1e6, in_effect=True)
+            assert late.follows is None
+            continue
+        assert found.due > now
+        early = step(rule, intent, found.progress, count, found.due - 1e-3, in_effect=False)
+        assert early.follows is None
+        then = step(rule, intent, found.progress, count, found.due, in_effect=False)
+        assert then.follows is not None
+
+
+@given(RULES, looks(st.none() | st.just(0.0)), st.sampled_from(SOFT))
+def test_a_restart_changes_nothing(rule: DrainRule, timeline: list[Look], mode: Mode) -> None:
+    """Whichever looks another process makes, that has read back what was recorded, it ends at the same one."""
+    intent = replace(ASKED, mode=mode)
+    alone = [look._replace(shift=None) for look in timeline]
+    assert run(rule, intent, timeline) == run(rule, intent, alone)
+
+
+@given(RULES, looks(st.none() | st.sampled_from([-10.0, -3600.0])), st.sampled_from(SOFT))
+def test_a_clock_that_was_set_back(rule: DrainRule, timeline: list[Look], mode: Mode) -> None:
+    """A process whose clock stands earlier waits no less than it must."""
+    intent = replace(ASKED, mode=mode)
+    steps = run(rule, intent, timeline)
+    start = begin(timeline)
+    if steps and steps[-1][1].follows is not None and start is not None:
+        lasted = steps[-1][0] - sum(look.after for look in timeline[: start + 1])
+        least = min(rule.settle, rule.timeout) if mode is Mode.DRAINING else rule.back
+        assert lasted >= least
+
+
+@given(RULES, looks(st.sampled_from([None, 60.0, 1e9])))
+def test_a_clock_that_was_set_ahead(rule: DrainRule, timeline: list[Look]) -> None:
+    """It may end a stage early, never skip one: what was not announced softly is not withdrawn."""
+    steps = run(rule, ASKED, timeline)
+    start = begin(timeline)
+    ends = [at for at, (_, found) in enumerate(steps) if found.follows is not None]
+    assert not ends or (start is not None and ends[0] >= start)
+    if rule.then is Then.STAY:
+        for at in ends:
+            active = timeline[at].active
+            assert active is not None
+            assert active <= rule.connections
+
+
+@given(RULES, looks(), st.sampled_from([Mode.DRAINED, Mode.FORCED, Mode.AUTO]))
+def test_no_stage(rule: DrainRule, timeline: list[Look], mode: Mode) -> None:
+    """An intent that is of no stage is left alone."""
+    assert all(found == Step(None) for _, found in run(rule, replace(ASKED, mode=mode), timeline))
+
+
+@given(RULES, st.sampled_from(SOFT), st.sampled_from(SOFT), st.sampled_from([500.0, 501.0]))
+def test_of_another_intent(rule: DrainRule, mode: Mode, other: Mode, since: float) -> None:
+    """What was remembered of another word of an operator, or of another stage, is of no use."""
+    old = Progress(other, 500.0, 0.0, 0.0)
+    found = step(rule, Intent(mode, "bob", since), old, None, 1000.0, in_effect=True)
+    if (other, 500.0) != (mode, since):
+        assert found.progress is not None or rule.back == 0
+        assert found.progress is None or found.progress.began == 1000.0
+
+
+@given(RULES, looks())
+def test_the_way_back(rule: DrainRule, timeline: list[Look]) -> None:
+    """It ends when it was announced softly for `return`, whatever connections there are."""
+    intent = replace(ASKED, mode=Mode.RETURNING)
+    start = begin(timeline)
+    for at, (now, found) in enumerate(run(rule, intent, timeline)):
+        if start is None or at < start:
+            assert found == Step(None)
+            continue
+        began = sum(look.after for look in timeline[: start + 1])
+        assert (found.follows is Mode.AUTO) == (now - began >= rule.back)
+
+
+WAS = st.none() | made.intents()
+
+
+@given(made.intents([Mode.DRAINING, Mode.RETURNING]), WAS)
+@example(Intent(Mode.DRAINING, "alice", 9.0), Intent(Mode.DRAINED, "bob", 1.0))
+@example(Intent(Mode.DRAINING, "alice", 9.0), Intent(Mode.FORCED, "bob", 1.0))
+@example(Intent(Mode.RETURNING, "alice", 9.0), Intent(Mode.FORCED, "bob", 1.0))
+def test_asked_over_another(asked: Intent, was: Intent | None) -> None:
+    """No word for a soft stage announces what is withdrawn to drain it, or moves traffic away to return it."""
+    found, mode = resolved(asked, was), was.mode if was else Mode.AUTO
+    assert (found.owner, found.reason, found.until) == (asked.owner, asked.reason, asked.until)
+    if asked.mode is Mode.DRAINING:
+        assert found.mode is (Mode.DRAINED if mode is Mode.DRAINED else Mode.DRAINING)
+        assert found.forced == (
+            mode is Mode.FORCED or (mode is Mode.DRAINING and was is not None and was.forced)
+        )
+    else:
+        back = (Mode.DRAINED, Mode.DRAINING, Mode.RETURNING)
+        assert found.mode is (Mode.RETURNING if mode in back else Mode.AUTO)
+    if was is not None and was.mode is found.mode is asked.mode:
+        assert found.since == was.since, "the stage goes on"
+
+
+@given(made.intents([Mode.AUTO, Mode.DRAINED, Mode.FORCED]), WAS)
+def test_other_words(asked: Intent, was: Intent | None) -> None:
+    """All else is as it is asked for."""
+    assert resolved(asked, was) == asked
+
+
+def test_what_follows() -> None:
+    """What was forced is not forced any more once it is withdrawn."""
+    forced = replace(ASKED, forced=True)
+    assert next_intent(forced, Mode.DRAINED) == replace(ASKED, mode=Mode.DRAINED)
+    assert next_intent(forced, Mode.AUTO) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prepends": 0},
+        {"prepends": 33},
+        {"settle": -1.0},
+        {"connections": -1},
+        {"timeout": 29.0},
+        {"quiet": 901.0},
+        {"back": -0.1},
+    ],
+)
+def test_no_rule(wrong: dict[str, float]) -> None:
+    """A rule that makes no sense is refused."""
+    with pytest.raises(PolicyError):
+        DrainRule(**wrong)  # type: ignore[arg-type]  # of several types
