@@ -800,6 +800,7 @@ FAULTS = (
         "elif inner in path:",
         "elif inner in path and inner != name:",
         (RULE,),
+    ),
     # --- soft drains ---
     Fault(
         "what drains is no longer than another rank",
