@@ -142,6 +142,29 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalAs:
+    """`local-as`: the AS of a session in place of the router's own, in AS_PATH beside it or instead of it."""
+
+    asn: Asn
+    replaces: bool
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePrivate:
+    """`remove-private-AS`: also where not all of AS_PATH is private (`all`), and whether the own AS takes its place."""
+
+    every: bool
+    replaces: bool
+    statement: Statement
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return what follows in the line."""
+        return (*(["all"] if self.every else []), *(["replace-AS"] if self.replaces else []))
+
+
+@dataclass(frozen=True, slots=True)
 class FamilySettings:
     """What a neighbour is sent of one family. `filters` are in the order in which bgpd asks them."""
 
@@ -150,6 +173,7 @@ class FamilySettings:
     route_map: Filter | None = None
     communities: bool = True
     large_communities: bool = True
+    remove_private: RemovePrivate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +200,7 @@ class Neighbor:
     ttl_security: int | None = None
     port: int | None = None
     shutdown: bool = False
+    local_as: LocalAs | None = None
     obstacles: tuple[Obstacle, ...] = ()
 
 

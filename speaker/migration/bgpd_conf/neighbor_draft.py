@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from speaker.migration.bgpd_conf.model import FamilySettings, Filter, Neighbor, Obstacle
+from speaker.migration.bgpd_conf import neighbor_as
+from speaker.migration.bgpd_conf.model import (
+    FamilySettings,
+    Filter,
+    LocalAs,
+    Neighbor,
+    Obstacle,
+    RemovePrivate,
+)
 from speaker.migration.bgpd_conf.tokens import is_address
 
 if TYPE_CHECKING:
     from policy.route import Asn
     from speaker.migration.bgpd_conf.interfaces import Interfaces
+    from speaker.migration.bgpd_conf.model import Dialect
     from speaker.migration.bgpd_conf.statement import Statement
     from speaker.units import IpAddress
 
@@ -50,8 +59,16 @@ class NeighborDraft:
         return list(dict.fromkeys([*self.settings, *inherited]))
 
 
+class OfRouter(NamedTuple):
+    """What holds for all neighbours of a router: its AS, its hold time in seconds, whose bgpd it is."""
+
+    asn: Asn
+    hold: int
+    dialect: Dialect
+
+
 def finish(
-    draft: NeighborDraft, address: IpAddress, asn: Asn, timers: int, interfaces: Interfaces
+    draft: NeighborDraft, address: IpAddress, asn: Asn, router: OfRouter, interfaces: Interfaces
 ) -> Neighbor:
     """Return the neighbour that a draft is.
 
@@ -59,7 +76,7 @@ def finish(
         draft: of a neighbour, not of a group.
         address: its address.
         asn: its AS.
-        timers: its hold time, where nothing is said of it; seconds.
+        router: what holds for all of its neighbours.
         interfaces: for the session's own addresses.
     """
     source = _text(draft.value("update-source"))
@@ -79,7 +96,7 @@ def finish(
         None if draft.group is None else draft.group.name,
         _text(draft.value("description")),
         _text(draft.value("password")),
-        hold if isinstance(hold, int) else timers,
+        hold if isinstance(hold, int) else router.hold,
         local,
         None if source is None or is_address(source) else source,
         hops,
@@ -87,13 +104,15 @@ def finish(
         _int(draft.value("ttl-security")),
         _int(draft.value("port")),
         shutdown=bool(draft.value("shutdown")),
-        obstacles=tuple(obstacles),
+        local_as=local_as if isinstance(local_as := draft.value("local-as"), LocalAs) else None,
+        obstacles=(*obstacles, *neighbor_as.obstacles(draft, asn, router.asn, router.dialect)),
     )
 
 
 def _family(draft: NeighborDraft, version: int) -> FamilySettings:
     found = [draft.value((kind, version), None, version) for kind in _FILTERS]
     route_map = draft.value(("route-map", version), None, version)
+    remove = draft.value((neighbor_as.REMOVE, version), None, version)
 
     def sends(kind: str) -> bool:
         return bool(draft.value(("send-community", kind, version), default=True, version=version))
@@ -104,6 +123,7 @@ def _family(draft: NeighborDraft, version: int) -> FamilySettings:
         route_map if isinstance(route_map, Filter) else None,
         sends("standard"),
         sends("large"),
+        remove if isinstance(remove, RemovePrivate) else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speaker.migration.bgpd_conf import neighbor_as
 from speaker.migration.bgpd_conf.model import TRANSLATED, Filter, Obstacle
 from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import hold_time, number
@@ -47,8 +48,6 @@ _REFUSED = {
 _OBSTACLES = {
     "dont-capability-negotiate": "it keeps IPv6 from the session; ask whether the router can now",
     "graceful-shutdown": "a maintenance is under way: it is sent the community 65535:0; end it",
-    "local-as": "another AS for one neighbour is not translated",
-    "remove-private-AS": "it takes prepends of a private AS away",
     "attribute-unchanged": "it changes what eBGP does to the path",
     "route-server-client": "it sends paths without the own AS",
     "transparent-as": "it sends paths without the own AS",
@@ -108,6 +107,10 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
                 settings[key] = Filter(word, name, statement)
             else:
                 settings.pop(key, None)
+        case "remove-private-AS", _:
+            neighbor_as.remove_private(draft, words, statement, version)
+        case "local-as", _ if plain:
+            settings[word] = neighbor_as.local_as(words, statement)
         case "send-community", _:
             for kind in _kinds(words):
                 settings["send-community", kind, version] = plain

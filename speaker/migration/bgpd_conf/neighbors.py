@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.route import Asn
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
-from speaker.migration.bgpd_conf.neighbor_draft import BOTH, NeighborDraft, finish
+from speaker.migration.bgpd_conf.neighbor_draft import BOTH, NeighborDraft, OfRouter, finish
 from speaker.migration.bgpd_conf.neighbor_statements import (
     OF_THE_GROUP,
     OUT,
@@ -194,13 +194,14 @@ class NeighborsReader:
     ) -> tuple[tuple[Neighbor, ...], dict[str, tuple[NeighborDraft, str]]]:
         """Return the neighbours, and what is wrong with those that can't be one, by name."""
         made: list[Neighbor] = []
+        router = OfRouter(asn, timers, self._dialect)
         wrong: dict[str, tuple[NeighborDraft, str]] = {}
         for draft in self._peers.values():
             found = self._identity(draft, asn)
             if isinstance(found, str):
                 wrong[draft.name] = draft, found
                 continue
-            made.append(finish(draft, *found, timers, interfaces))
+            made.append(finish(draft, *found, router, interfaces))
         return tuple(made), wrong
 
     def _identity(self, draft: NeighborDraft, asn: Asn) -> tuple[IpAddress, Asn] | str:

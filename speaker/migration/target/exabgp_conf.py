@@ -51,12 +51,13 @@ def comment(value: str) -> str:
 
 def _neighbor(site: Site, session: PlannedSession) -> Iterator[str]:
     neighbor = session.neighbor
+    asn = site.configuration.asn if neighbor.local_as is None else neighbor.local_as.asn
     yield f"# {comment(neighbor.statement.where)}"
     yield f"neighbor {neighbor.address} {{"
     if neighbor.description is not None:
         yield f'    description "{comment(neighbor.description)}";'
     yield f"    local-address {session.local};"
-    yield f"    local-as {site.configuration.asn};"
+    yield f"    local-as {asn};"
     yield f"    peer-as {neighbor.asn};"
     yield f"    router-id {site.router_id};"
     yield f"    hold-time {neighbor.hold_time};"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from policy.route import MAX_PREPENDS, AsPath, Route
 from speaker.migration.target import covering
 from speaker.migration.target.no_vip import no_vip
-from speaker.migration.updates.evaluate import is_ebgp
+from speaker.migration.updates.as_path import is_ebgp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy.route import Attributes, Prefix
-    from speaker.migration.bgpd_conf.model import Configuration, Neighbor, Network
+    from policy.route import Asn, Attributes, Prefix
+    from speaker.migration.bgpd_conf.model import Configuration, LocalAs, Neighbor, Network
     from speaker.migration.updates.evaluate import Evaluation, Update
 
 LOCAL_PREF = 100
@@ -127,7 +127,22 @@ class _Finder:
             )
 
     def _as_ebgp(self, neighbor: Neighbor, update: Update) -> Attributes:
-        if is_ebgp(self._configuration, neighbor):
+        path = update.attributes.as_path.asns
+        own = self._configuration.asn
+        if not is_ebgp(self._configuration, neighbor):
+            return replace(update.attributes, as_path=AsPath((own, *path)))
+        if neighbor.local_as is None:
             return update.attributes
-        path = (self._configuration.asn, *update.attributes.as_path.asns)
-        return replace(update.attributes, as_path=AsPath(path))
+        if {*path} != {neighbor.local_as.asn}:
+            self._other_as(neighbor.local_as, neighbor, path)
+        return replace(update.attributes, as_path=AsPath((own,) * len(path)))
+
+    def _other_as(self, said: LocalAs, neighbor: Neighbor, path: tuple[Asn, ...]) -> None:
+        """Refuse an AS_PATH of more than the AS of its session, which is all that vip-speaker puts there."""
+        fault = (
+            f"{said.statement.where}: {said.statement}: {neighbor.address} is sent AS_PATH "
+            f"{' '.join(map(str, path))}, and vip-speaker sends copies of the session's AS alone, {said.asn}: "
+            "add no-prepend replace-as in a copy of the file, and prepend that AS"
+        )
+        if fault not in self._found.faults:
+            self._found.faults.append(fault)

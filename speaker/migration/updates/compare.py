@@ -142,7 +142,7 @@ def planned(
     session = exabgp_neighbors.ConfiguredNeighbor(
         neighbor.address,
         neighbor.local or neighbor.address,  # of the same family, which is all that matters
-        dc.asn,
+        dc.asn if neighbor.local_as is None else neighbor.local_as.asn,
         neighbor.asn,
         _families(neighbor),
         frozenset(),

@@ -13,12 +13,14 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from policy.route import AsPath, Attributes, Community
+from policy.route import Attributes, Community
+from speaker.migration.bgpd_conf.flow import Applied
 from speaker.migration.bgpd_conf.lists import kind_of
 from speaker.migration.bgpd_conf.model import Obstacle
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import is_address, network
-from speaker.migration.updates import summaries
+from speaker.migration.updates import as_path, summaries
+from speaker.migration.updates.as_path import is_ebgp
 from speaker.migration.updates.originate import originated_by, through
 from speaker.migration.updates.references import lists_used
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf import flow
     from speaker.migration.bgpd_conf.model import (
         BgpPath,
         Configuration,
@@ -134,15 +135,14 @@ def evaluate(configuration: Configuration) -> Evaluation:
 
 def _plainly(configuration: Configuration, neighbor: Neighbor, path: BgpPath) -> Update:
     """Return what a neighbour would be sent of a path if it had no policy."""
-    own = (configuration.asn,) if is_ebgp(configuration, neighbor) else ()
-    as_path = AsPath((*own, *path.attributes.as_path.asns))
-    local_pref = None if own else configuration.default_local_pref
-    attributes = replace(path.attributes, as_path=as_path)
+    local_pref = None if is_ebgp(configuration, neighbor) else configuration.default_local_pref
+    sent = as_path.on_session(configuration, neighbor, path.attributes.as_path)
+    attributes = replace(path.attributes, as_path=sent)
     return Update(attributes, _own_hop(neighbor, path.prefix.version), local_pref)
 
 
 def _to(
-    configuration: Configuration, neighbor: Neighbor, applied: flow.Applied
+    configuration: Configuration, neighbor: Neighbor, applied: Applied
 ) -> tuple[Update | str, tuple[Obstacle, ...]]:
     if applied.path is None:
         return applied.reason, ()
@@ -174,11 +174,6 @@ def _unread(configuration: Configuration) -> Iterator[Obstacle]:
             yield Obstacle(statement, reason)
 
 
-def is_ebgp(configuration: Configuration, neighbor: Neighbor) -> bool:
-    """Return whether a neighbour is in another AS."""
-    return neighbor.asn != configuration.asn
-
-
 def _send(
     configuration: Configuration, neighbor: Neighbor, path: BgpPath
 ) -> tuple[Update | str, tuple[Obstacle, ...]]:
@@ -199,25 +194,26 @@ def _send(
             return f"denied by {item.statement.where}: {item.kind} {item.name}", ()
     local_pref = configuration.default_local_pref
     path = replace(path, local_pref=local_pref if path.local_pref is None else path.local_pref)
-    met: tuple[Obstacle, ...] = ()
-    if family.route_map is not None:
-        applied = through(configuration, family.route_map.name, path)
-        met = applied.obstacles
-        if applied.path is None:
-            return applied.reason, met
-        path = applied.path
+
+    def policy(path: BgpPath) -> Applied:
+        name = None if family.route_map is None else family.route_map.name
+        return Applied(path) if name is None else through(configuration, name, path)
+
+    applied = as_path.through_policy(configuration, neighbor, path, policy)
+    if applied.path is None:
+        return applied.reason, applied.obstacles
+    path = applied.path
     attributes = path.attributes
-    own = (configuration.asn,) if ebgp else ()
     return Update(
         replace(
             attributes,
-            as_path=AsPath((*own, *attributes.as_path.asns)),
+            as_path=as_path.on_session(configuration, neighbor, attributes.as_path),
             communities=attributes.communities if family.communities else (),
             large_communities=attributes.large_communities if family.large_communities else (),
         ),
         path.next_hop or _own_hop(neighbor, path.prefix.version),
         None if ebgp else path.local_pref,
-    ), met
+    ), applied.obstacles
 
 
 def _kept_back(

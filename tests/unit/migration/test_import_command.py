@@ -298,6 +298,19 @@ def test_what_an_aggregate_keeps_back_may_differ(site: Site) -> None:
     assert status == 0, said
 
 
+def test_another_as_of_one_session(site: Site) -> None:
+    """local-as is the session's in exabgp.conf; AS_PATH can have no other one beside it."""
+    line = "neighbor 203.0.113.1 local-as 64510 no-prepend"
+    status, said = site.run({"par1": bgpd(network(1, None), f"{line} replace-as")})
+    assert status == 2, said
+    conf = (site.out / "exabgp-par1.conf").read_text()
+    assert "    local-as 64510;\n    peer-as 64500;" in conf
+    assert str(site.loaded("par1").settings.dc.asn) == "64699"
+    status, said = site.run({"par1": bgpd(network(1, None), line)}, "--force")
+    assert status == 255
+    assert f"par1.conf:6: {line}: 203.0.113.1 is sent AS_PATH 64510 64699, and vip-speaker" in said
+
+
 def test_aggregate_in_two_ways(site: Site) -> None:
     """vip.toml has one summary_only for all data centres."""
     status, said = covering(site, "summary-only", other="")

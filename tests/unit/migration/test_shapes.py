@@ -21,7 +21,6 @@ SAID = {
 REFUSED = {
     "confederation": "bgp confederation identifier 64500: confederations are not translated",
     "maintenance": "bgp graceful-shutdown: a maintenance is under way",
-    "remove-private": "remove-private-AS: it takes prepends of a private AS away",
 }
 """What can't be told, or must not be."""
 OF_OTHER_SOURCES = frozenset({"redistribute-connected"})

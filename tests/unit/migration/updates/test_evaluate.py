@@ -321,8 +321,6 @@ def test_no_obstacle() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "local-as 64511",
-        "remove-private-AS",
         "route-server-client",
         "attribute-unchanged",
         "dont-capability-negotiate",
