@@ -54,6 +54,13 @@ CREATE TABLE damping (
   up INTEGER NOT NULL
 ) STRICT;
 """,
+    """
+ALTER TABLE intent ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE drain (
+  prefix TEXT PRIMARY KEY, stage TEXT NOT NULL, of REAL NOT NULL, began REAL NOT NULL,
+  quiet_since REAL, connections INTEGER
+) STRICT;
+""",
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.damping import Damping
+from policy.drain import Progress
 from policy.errors import PolicyError
 from policy.health import Service, ServiceMemory, State
 from policy.intent import MAX_TEXT, Intent, Mode, is_time
@@ -29,7 +30,7 @@ _Value = TypeVar("_Value")
 _WAITING = " waiting"
 _NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError)
 """Of a value, or of its type: a table that was created by hand may hold any."""
-INTENTS = "SELECT prefix, mode, owner, reason, since, until FROM intent"
+INTENTS = "SELECT prefix, mode, owner, reason, since, until, forced FROM intent"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
 
@@ -77,7 +78,7 @@ class IntentReader:
         self._known = {**self._known, **rows}
 
     def read(self, rows: Iterable[Row]) -> Intents:
-        """Return the intents of rows `prefix, mode, owner, reason, since, until`."""
+        """Return the intents of rows as `intent` parses them."""
         known: dict[Row, tuple[Prefix, Intent]] = {}
         bad: list[tuple[Row, Exception]] = []
         for row in rows:
@@ -99,11 +100,17 @@ class IntentReader:
 
 
 def intent(row: Row) -> tuple[Prefix, Intent]:
-    """Parse `prefix, mode, owner, reason, since, until`."""
-    prefix, mode, owner, reason, since, until = row
-    found = Intent(Mode(mode), owner, since, reason, until)
+    """Parse `prefix, mode, owner, reason, since, until, forced`."""
+    prefix, mode, owner, reason, since, until, forced = row
+    found = Intent(Mode(mode), owner, since, reason, until, bool(forced))
     _check(*(time for time in (since, until) if time is not None))
     return parse_prefix(prefix), found
+
+
+def of_intent(prefix: Prefix, intent: Intent) -> Row:
+    """Return the row that `intent` parses."""
+    texts = str(prefix), intent.mode, intent.owner, intent.reason
+    return *texts, intent.since, intent.until, int(intent.forced)
 
 
 def _prefixes_in(text: str) -> set[Prefix]:
@@ -204,6 +211,19 @@ def damping(row: Row) -> tuple[Prefix, Damping]:
     if not isfinite(penalty):
         raise PolicyError(f"penalty: {penalty}: not a finite number")
     return parse_prefix(prefix), Damping(penalty, at, bool(damped), bool(up))
+
+
+def drain(row: Row) -> tuple[Prefix, Progress]:
+    """Parse `prefix, stage, of, began, quiet_since, connections`."""
+    prefix, stage, of, began, quiet_since, left = row
+    _check(*(time for time in (of, began, quiet_since) if time is not None))
+    return parse_prefix(prefix), Progress(Mode(stage), of, began, quiet_since, left)
+
+
+def of_drain(prefix: Prefix, progress: Progress) -> Row:
+    """Return the row that `drain` parses."""
+    times = progress.of, progress.began, progress.quiet_since
+    return str(prefix), progress.stage, *times, progress.left
 
 
 def _check(*numbers: float) -> None:

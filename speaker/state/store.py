@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from policy.drain import resolved
 from policy.intent import Mode
 from speaker.api import HistoryEntry
 from speaker.state import rows
@@ -20,6 +21,7 @@ from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import add_history, expiry, in_order, told
 from speaker.state.remembered import News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
+from speaker.state.stages import StageEnd, follow
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.damping import Damping
+    from policy.drain import Progress
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
@@ -74,8 +77,12 @@ class Store:
                 memory.setdefault(prefix, {})[service] = last
             found = fetched(db, "SELECT prefix, penalty, at, damped, up FROM damping")
             damping = dict(rows.parsed("damping", found, rows.damping, faults))
+            found = fetched(
+                db, "SELECT prefix, stage, of, began, quiet_since, connections FROM drain"
+            )
+            drains = dict(rows.parsed("drain", found, rows.drain, faults))
             intents = self._rows.read(fetched(db, INTENTS))
-        return Remembered(intents, owned, memory, damping, tuple(faults))
+        return Remembered(intents, owned, memory, damping, drains, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
         """Return all intents, expired ones too. Cheap where nothing has changed.
@@ -133,7 +140,8 @@ class Store:
     ) -> Mapping[Prefix, Intent]:
         """Record intents, all or none, in history too. One of mode auto lifts what was there.
 
-        An operator who wants a prefix announced forgives its flapping.
+        An operator who wants a prefix announced forgives its flapping. What a soft stage comes to, what is in
+        force decides: see `resolved`.
 
         Args:
             intents: what the operator asks for.
@@ -143,21 +151,20 @@ class Store:
         Returns:
             The intents that were in force until now.
         """
-        new = [
-            (str(prefix), intent.mode, intent.owner, intent.reason, intent.since, intent.until)
-            for prefix, intent in intents.items()
-        ]
+        asked = intents
         with self._connections.writing(wait) as db:
             known = self._rows.read(fetched(db, INTENTS))
             before = {p: known.of[p] for p in intents if p in known.of}
             names = [str(prefix) for prefix in before]  # the others have no row
             names += [name for prefix in before for name in known.rows.get(prefix, ())]
-            replaced = {p: was for p, was in before.items() if was.in_force(intents[p].since)}
+            replaced = {p: was for p, was in before.items() if was.in_force(asked[p].since)}
+            intents = {p: resolved(intent, replaced.get(p)) for p, intent in asked.items()}
+            new = [rows.of_intent(prefix, intent) for prefix, intent in intents.items()]
             self._tell(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
             db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
             db.executemany(
-                "INSERT INTO intent (prefix, mode, owner, reason, since, until) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO intent (prefix, mode, owner, reason, since, until, forced) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [row for row in new if row[1] != Mode.AUTO],
             )
             db.executemany(
@@ -170,13 +177,32 @@ class Store:
             self._tell(
                 db,
                 [
-                    HistoryEntry(intent.since, str(p), intent.mode, told(intent, replaced.get(p)))
-                    for p, intent in intents.items()
+                    HistoryEntry(when.since, str(p), i.mode, told(i, replaced.get(p)))
+                    for (p, i), when in zip(intents.items(), asked.values(), strict=True)
                 ],
             )
         self._rows.expect(dict(zip(new, intents.items(), strict=True)))
         self._intents_version = -1
         return replaced
+
+    def advance(
+        self, ended: Mapping[Prefix, StageEnd], now: float, *, wait: float = BUSY
+    ) -> Collection[Prefix]:
+        """Record the ends of stages and what follows them, in history too. Return those for which that was so still.
+
+        What an operator, or another process, has recorded since holds.
+
+        Args:
+            ended: by prefix.
+            now: seconds since the epoch.
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._connections.writing(wait) as db:
+            done = [p for p, end in ended.items() if follow(db, p, end)]
+            _replace(db, "drain", done, _drain_rows({p: ended[p].progress for p in done}))
+            self._tell(db, [ended[p].entry(p, now) for p in done])
+        self._intents_version = -1
+        return done
 
     def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:
         """Record prefixes as ours, before any of them is announced. See `record` for `wait`."""
@@ -200,7 +226,8 @@ class Store:
             )
             _replace(db, "health", news.health, _health_rows(news.health))
             _replace(db, "damping", news.damping, _damping_rows(news.damping))
-            for table in ("owned", "health", "damping"):
+            _replace(db, "drain", news.drains, _drain_rows(news.drains))
+            for table in ("owned", "health", "damping", "drain"):
                 _replace(db, table, news.gone, [])
             self._tell(db, news.history)
             if news.expired is not None:
@@ -221,12 +248,12 @@ def _replace(
 ) -> None:
     """Replace all rows of some prefixes."""
     db.executemany(
-        f"DELETE FROM {table} WHERE prefix = ?",  # noqa: S608 - one of three names
+        f"DELETE FROM {table} WHERE prefix = ?",  # noqa: S608 - one of four names
         [(str(prefix),) for prefix in prefixes],
     )
     if new:
         marks = ", ".join("?" * len(new[0]))
-        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - one of three names
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - one of four names
 
 
 def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:
@@ -245,6 +272,10 @@ def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
     ]
 
 
+def _drain_rows(drains: Mapping[Prefix, Progress | None]) -> list[rows.Row]:
+    return [rows.of_drain(p, progress) for p, progress in drains.items() if progress is not None]
+
+
 def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[HistoryEntry]:
     """Return the lines of intents that ended by themselves, as far as history lacks them.
 
@@ -261,4 +292,4 @@ def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[His
     ]
 
 
-__all__ = ["Intents", "News", "Owned", "Remembered", "Store", "StoreError"]
+__all__ = ["Intents", "News", "Owned", "Remembered", "StageEnd", "Store", "StoreError"]

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.damping import Damping
+from policy.drain import resolved
 from policy.health import Service, ServiceMemory, State
 from policy.intent import Intent, Mode
 from speaker.api import HistoryEntry
@@ -257,6 +258,7 @@ def test_any_intents(intents: dict[Prefix, Intent]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = Store(Path(directory, "state.sqlite3"))
         store.set_intents(intents)
+        intents = {prefix: resolved(intent, None) for prefix, intent in intents.items()}
         kept = {prefix: i for prefix, i in intents.items() if i.mode is not Mode.AUTO}
         assert store.intents().of == kept
         assert Counter(store.history([])) == Counter(
@@ -607,10 +609,11 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         row = other.execute("SELECT * FROM intent").fetchone()
         for table, columns in (
-            ("intent", "prefix, mode, owner, reason, since, until"),
+            ("intent", "prefix, mode, owner, reason, since, until, forced"),
             ("owned", "prefix, route, up"),
             ("health", "prefix, service, up, turning_since, gone_since, proven_at"),
             ("damping", "prefix, penalty, at, damped, up"),
+            ("drain", "prefix, stage, of, began, quiet_since, connections"),
             ("history", "id, time, prefix, event, reason"),
         ):
             other.execute(f"DROP TABLE {table}")
@@ -619,7 +622,7 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
                 values = [value] * len(columns.split(", "))
                 marks = ", ".join("?" * len(values))
                 other.execute(f"INSERT INTO {table} VALUES ({marks})", values)
-        other.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?)", row)
+        other.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         other.execute("INSERT INTO history VALUES (99, 1.0, 'a', 'b', 'c')")
     found = store.load()
     assert found.intents.of[FIRST] == DRAINED
@@ -631,7 +634,7 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
 def test_of_a_newer_program(path: Path, store: Store) -> None:
     """A file of another version is refused, with what to do, and left as it is."""
     store._connections.for_writing(1.0).execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has version 99, this program knows 2; use the newer"):
+    with pytest.raises(StoreError, match="has version 99, this program knows 3; use the newer"):
         Store(path).load()
     assert store._connections.for_writing(1.0).execute("PRAGMA user_version").fetchone() == (99,)
 
@@ -772,7 +775,9 @@ def test_mode(path: Path) -> None:
 def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) -> None:
     """It may have been a drain: what it names is held drained, and others are as they are."""
     store.set_intents({SECOND: FORCED})
-    store._connections.for_writing(1.0).execute(f"INSERT INTO intent VALUES ('{prefix}', {rest})")
+    store._connections.for_writing(1.0).execute(
+        f"INSERT INTO intent VALUES ('{prefix}', {rest}, 0)"
+    )
     for found in (store.intents(), store.load().intents):
         assert found.of[SECOND] == FORCED
         assert found.of[FIRST].mode is Mode.DRAINED
@@ -791,7 +796,7 @@ def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) ->
 def test_an_intent_of_nobody_knows_what(store: Store) -> None:
     """A row that names no prefix holds none, stops nothing, and is said."""
     store._connections.for_writing(1.0).execute(
-        "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0)"
+        "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0, 0)"
     )
     store.set_intents({FIRST: DRAINED})
     assert store.intents().of == {FIRST: DRAINED}
@@ -807,6 +812,8 @@ def test_an_intent_of_nobody_knows_what(store: Store) -> None:
         ("health", "'192.0.2.1/32', 'tcp', 1, NULL, NULL, NULL"),
         ("health", "'192.0.2.1/32', 'tcp/81', 1, 9e999, NULL, NULL"),
         ("damping", "'192.0.2.1/32', 9e999, 0, 1, 0"),
+        ("drain", "'192.0.2.1/32', 'nowhere', 0, 0, NULL, NULL"),
+        ("drain", "'192.0.2.1/32', 'draining', 0, 9e999, NULL, NULL"),
     ],
 )
 def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -> None:
@@ -826,7 +833,7 @@ def test_another_row_that_can_not_be_read(store: Store, table: str, rest: str) -
     )
 
 
-@pytest.mark.parametrize("table", ["intent", "owned", "health", "damping"])
+@pytest.mark.parametrize("table", ["intent", "owned", "health", "damping", "drain"])
 def test_no_table(store: Store, path: Path, table: str) -> None:
     """A file that lacks a table can't be read: no drain is forgotten over it."""
     store._connections.for_writing(1.0).execute(f"DROP TABLE {table}")
