@@ -404,13 +404,28 @@ def test_any_bytes(data: bytes, cuts: list[int]) -> None:
 @pytest.mark.parametrize("size", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 3 * MAX_LINE])
 @pytest.mark.parametrize("chunk", [1 << 16, 1 << 23])
 def test_huge_lines(size: int, chunk: int) -> None:
-    """A line of over a mebibyte is not read, however it comes: the reply that it is in is not believed."""
+    """A line of over four mebibytes is not read, however it comes: the reply that it is in is not believed."""
     data = b"x" * size + b"\ndone\n"
     events = converse([data[at : at + chunk] for at in range(0, len(data), chunk)], commands=0)
     if size <= MAX_LINE:
         assert events == [Reply(ok=True, lines=("x" * size,))]
     else:
         assert [type(event) for event in events] == [Garbled, OutOfStep, Ignored]
+
+
+def test_the_largest_message_of_a_peer() -> None:
+    """ExaBGP makes 25 bytes of each byte of it; it is told in one line, and the reply that it is in is believed."""
+    routes = ", ".join(['{ "nlri": "0.0.0.0/0" }'] * 65_000)
+    update = (
+        f'{{ "update": {{ "announce": {{ "ipv4 unicast": {{ "192.0.2.1": [ {routes} ] }} }} }} }}'
+    )
+    line = f'{{ "type": "update", "neighbor": {{ "direction": "receive", "message": {update} }} }}'
+    conversation = Conversation()
+    conversation.send("show neighbor extensive")
+    assert list(conversation.receive(f"one\n{line}\ndone\n".encode())) == [
+        Ignored(line),
+        Reply(ok=True, lines=("one",)),
+    ]
 
 
 def test_one_in_flight() -> None:

@@ -25,7 +25,8 @@ from speaker.backends.exabgp.messages import Garbled, Ignored, Message, parse_me
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LINE = 1 << 20
+MAX_LINE = 1 << 22
+"""Bytes: of the largest message of a peer (RFC 8654) ExaBGP makes 1.6 MB."""
 MAX_REPLY = 1 << 28
 """Bytes of memory, so that lines without text count too: ten sessions with 50,000 prefixes each take less."""
 _POINTER = 8

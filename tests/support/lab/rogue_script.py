@@ -1,8 +1,9 @@
-"""A BGP peer that ends its session by a NOTIFICATION with a text that the test wants.
+"""A BGP peer that says what the test wants: in its OPEN, in any message, and as it ends its session.
 
 Runs by itself: standard library only, no import from the tests. Its arguments: the address on which
-it waits for ExaBGP, its AS number, and the socket where the test listens. It tells the test of each
-session that is up, and ends it at a line from there: the text, in JSON.
+it waits for ExaBGP, its AS number, the socket where the test listens, and more capabilities, in hex. It
+tells the test of each session that is up. A line from there, in JSON, is a message to send, its kind and
+its body in hex, or the text of a NOTIFICATION that ends the session.
 """
 
 import json
@@ -22,10 +23,12 @@ def message(kind: int, body: bytes = b"") -> bytes:
     return MARKER + struct.pack("!HB", 19 + len(body), kind) + body
 
 
-def opening(asn: int) -> bytes:
-    """Return an OPEN for IPv4."""
+def opening(asn: int, more: bytes) -> bytes:
+    """Return an OPEN for IPv4, with more capabilities."""
     capabilities = UNICAST + struct.pack("!BBI", AS4, 4, asn)
     parameters = bytes([2, len(capabilities)]) + capabilities
+    if more:
+        parameters += bytes([2, len(more)]) + more
     head = struct.pack("!BHH4s", 4, asn, 180, socket.inet_aton("192.0.2.254"))
     return message(OPEN, head + bytes([len(parameters)]) + parameters)
 
@@ -39,7 +42,7 @@ def kinds(peer: socket.socket) -> Iterator[int]:
         yield kind
 
 
-def main(address: str, asn: int, path: str) -> None:
+def main(address: str, asn: int, path: str, more: bytes) -> None:
     """Hold one session after the other."""
     control = socket.socket(socket.AF_UNIX)
     control.connect(path)
@@ -48,13 +51,15 @@ def main(address: str, asn: int, path: str) -> None:
         while True:
             peer, _ = server.accept()
             with peer:
-                peer.sendall(opening(asn) + message(KEEPALIVE))
+                peer.sendall(opening(asn, more) + message(KEEPALIVE))
                 if KEEPALIVE not in kinds(peer):
                     continue
                 control.sendall(b"up\n")
-                text = json.loads(orders.readline())
-                peer.sendall(message(NOTIFICATION, CONNECTION_REJECTED + text.encode()))
+                while not isinstance(order := json.loads(orders.readline()), str):
+                    kind, body = order
+                    peer.sendall(message(kind, bytes.fromhex(body)))
+                peer.sendall(message(NOTIFICATION, CONNECTION_REJECTED + order.encode()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], bytes.fromhex(sys.argv[4]))
