@@ -163,8 +163,14 @@ class Network:
         _run("ip", "netns", "add", host.name)
         self._hosts.append(host)
         host.run("ip", "link", "set", "lo", "up")
-        # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones.
-        host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/keep_addr_on_down")
+        # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones. A link-local
+        # address can be used at once, as the others can: a daemon that starts first would send without it.
+        for name, value in (
+            ("all/keep_addr_on_down", 1),
+            ("all/accept_dad", 0),
+            ("default/accept_dad", 0),
+        ):
+            host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv6/conf/{name}")
         return host
 
     def link(self, a: Namespace, b: Namespace) -> Link:
