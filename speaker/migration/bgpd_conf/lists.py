@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from policy.covering import Covering
 from speaker.migration.bgpd_conf.list_entries import ENTRIES, Within
 from speaker.migration.bgpd_conf.model import Dialect
-from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
 from speaker.migration.bgpd_conf.tokens import number
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Lists:
                 matches = ENTRIES[kind](what_for, name)
                 entries.add(sequence, matches, permit=action == "permit")
                 return True
-        raise MigrationError("is not permit or deny of something; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
 
 
 def _name(kind: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:

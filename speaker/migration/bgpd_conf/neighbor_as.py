@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.model import Dialect, LocalAs, Obstacle, RemovePrivate
-from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
 from speaker.migration.bgpd_conf.tokens import parse_as
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def local_as(words: Sequence[str], statement: Statement) -> LocalAs:
             return LocalAs(parse_as(asn), replaces=True, statement=statement)
         case [_, "no-prepend", "replace-as", "dual-as"]:
             raise MigrationError("by dual-as the router decides which AS it speaks to; write one")
-    raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+    raise MigrationError(UNKNOWN)
 
 
 def remove_private(
@@ -44,7 +44,7 @@ def remove_private(
     """
     said = RemovePrivate("all" in words, "replace-AS" in words, statement)
     if [*words] != [*said.words]:
-        raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
     before = draft.settings.get((REMOVE, version))
     if isinstance(before, RemovePrivate) and before.words != said.words:
         raise MigrationError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf import neighbor_as
 from speaker.migration.bgpd_conf.model import TRANSLATED, Filter, Obstacle
-from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import hold_time, number
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ _OBSTACLES = {
     "capability": "it changes what the session carries",
     "local-role": "it changes what the session carries",
 }
+_SETTINGS = frozenset(
+    "description password timers ebgp-multihop ttl-security update-source shutdown port local-as".split()
+)
 _NOT_BESIDE = {"prefix-list": "distribute-list", "distribute-list": "prefix-list"}
 OUT = ("distribute-list", "prefix-list", "filter-list", "route-map", "send-community")
 OF_THE_GROUP = (
@@ -98,8 +101,10 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
         case (("route-map" | "prefix-list" | "filter-list" | "distribute-list"), [name, direction]):
             if direction == "in":
                 return "is for routes received"
-            if direction != "out":
+            if direction in ("import", "export"):
                 raise MigrationError("is for route servers; not translated")
+            if direction != "out":
+                raise MigrationError(UNKNOWN)
             other = _NOT_BESIDE.get(word)
             if plain and draft.value((other, version), version=version) is not None:
                 raise MigrationError(f"bgpd refuses it beside a {other}; keep one of them")
@@ -118,8 +123,10 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
             return "is how soon it is tried again; ExaBGP has a time of its own"
         case _ if plain:
             settings[word] = _value(word, words)
-        case _:
+        case _ if word in _SETTINGS:
             settings.pop(word, None)
+        case _:
+            raise MigrationError(UNKNOWN)
     return TRANSLATED
 
 
@@ -141,7 +148,8 @@ def _value(word: str, words: Sequence[str]) -> object:
     match word, words:
         case (("description" | "password"), [_, *_]):
             return " ".join(words)
-        case "timers", [_, hold]:
+        case "timers", [keepalive, hold]:
+            number(keepalive, 65535)
             return hold_time(hold)
         case "ebgp-multihop", []:
             return 255
@@ -155,4 +163,4 @@ def _value(word: str, words: Sequence[str]) -> object:
             return True
         case "port", [port]:
             return number(port, 65535, 1)
-    raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+    raise MigrationError(UNKNOWN)

@@ -15,7 +15,7 @@ from speaker.migration.bgpd_conf.neighbor_statements import (
     refuse_policy,
     set_line,
 )
-from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
 from speaker.migration.bgpd_conf.tokens import canonical, is_address, parse_as
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class NeighborsReader:
                 raise MigrationError("says nothing of the neighbour; complete it, or remove it")
         if draft is None:
             raise MigrationError(
-                "names no neighbour that the lines before it made, where bgpd refuses it: put its "
-                "remote-as before it, or remove it"
+                "names no neighbour that the lines before it made, or is abbreviated; put its remote-as "
+                "before it, write it out, or remove it"
             )
         if rest == ("activate",):
             self._activate(draft, version, active=plain)
@@ -127,7 +127,7 @@ class NeighborsReader:
                 return TRANSLATED
             case ["peer-group", group]:
                 return self._bind(name, draft, statement, group, version)
-        raise MigrationError("is unknown, or incomplete; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
 
     def _bind(
         self,

@@ -173,6 +173,12 @@ def _mode_within(mode: CommandMode) -> CommandMode:
     return CommandMode.OTHER if mode is CommandMode.INTERFACE else mode
 
 
+def top_words() -> frozenset[str]:
+    """Return the first words of what the top level has."""
+    pairs = _TOP_PAIRS | _TOP_PAIRS_TOO
+    return _TOP_WORDS | _BLOCKS | _TOP_WORDS_TOO | frozenset(first for first, _ in pairs)
+
+
 def family_mode(family: Sequence[str]) -> CommandMode | None:
     """Return the mode of an address family, None where bgpd has no such family."""
     return _ADDRESS_FAMILY.get(tuple(family))

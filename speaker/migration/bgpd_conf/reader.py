@@ -59,6 +59,9 @@ def read(
     """
     found = statements(file, content)
     if not any(statement.words[:2] == ("router", "bgp") for statement in found):
+        for statement in found:
+            if stray.abbreviated(statement) == "router bgp":
+                raise MigrationError(f"{statement.where}: {statement}: {stray.fault(statement)}")
         raise MigrationError(f"{file}: has no `router bgp`; is it the right file, and complete?")
     reader = _Reader(file, decide(file, found, said), answers)
     for statement, fault in ends.with_faults(found, content):

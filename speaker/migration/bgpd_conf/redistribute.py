@@ -17,7 +17,7 @@ from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix, parse_pref
 from speaker.migration.bgpd_conf import flow, route_maps
 from speaker.migration.bgpd_conf.list_entries import Within
 from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Dialect, Network, Obstacle
-from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import is_address, number
 
 if TYPE_CHECKING:
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.statement import Statement
 
 SOURCES = ("connected", "static", "kernel")
+_OF_OTHERS = frozenset(
+    "ospf ospf6 rip ripng isis babel eigrp nhrp openfabric sharp table table-direct vnc vnc-direct".split()
+)
 _OTHERS = (
     "routes of other protocols are not announced by vip-speaker: keep bgpd for them. A VIP that is announced "
     "so needs a network line, in a copy of the file"
 )
-UNKNOWN = (
+UNTOLD = (
     "which prefixes it announces is not in the file. Give its route-map a prefix-list of the VIPs, or write a "
     "network line for each VIP, in a copy of the file; where it announces no VIP, remove it there"
 )
@@ -122,8 +125,10 @@ class Redistributions:
             return (
                 "is off anyway" if self.found.pop((source, version), None) is None else TRANSLATED
             )
-        if source not in SOURCES:
+        if source in _OF_OTHERS:
             raise PassedOverError(_OTHERS)
+        if source not in SOURCES:
+            raise MigrationError(UNKNOWN)
         made = self.found.get((source, version)) or Redistribution(source, version, statement)
         made = replace(made, statement=statement)
         words = iter(options)
@@ -212,7 +217,7 @@ def expand(
             if prefix not in stated:
                 networks.setdefault(prefix, network)
         if not alone and not taken:
-            obstacles.append(Obstacle(line.statement, UNKNOWN))
+            obstacles.append(Obstacle(line.statement, UNTOLD))
         elif not alone:
             remarks[line.statement] = (
                 f"{taken} prefixes of the file are taken over; which others the machine has is not known: "

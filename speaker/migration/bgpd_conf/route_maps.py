@@ -16,7 +16,7 @@ from policy.route import (
     parse_asn,
 )
 from speaker.migration.bgpd_conf.model import Clause, Obstacle, RouteMap
-from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
 from speaker.migration.bgpd_conf.tokens import community, number
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ class RouteMapDraft:
             case ("match", *rest):
                 key, match = _match(rest)
                 if match is None:
-                    return self._refuse(key, statement, "this match is not translated")
+                    return self._refuse(
+                        key, statement, "this match is not translated, or abbreviated"
+                    )
                 self.matches[key] = match
                 self.obstacles.pop(key, None)
             case ("set", "extcommunity", *_):
@@ -70,7 +72,9 @@ class RouteMapDraft:
                 if reason:
                     return reason
                 if change is None:
-                    return self._refuse(key, statement, "this set is not translated")
+                    return self._refuse(
+                        key, statement, "this set is not translated, or abbreviated"
+                    )
                 self.sets[key] = change
                 self.obstacles.pop(key, None)
             case ("on-match", "next"):
@@ -81,10 +85,12 @@ class RouteMapDraft:
                 self.calls = name
             case ("on-match" | "continue" | "call", *_):
                 return self._refuse(
-                    words[0], statement, "is incomplete, or unknown, where FRR refuses it"
+                    words[0],
+                    statement,
+                    "is unknown, incomplete, or abbreviated, which bgpd may take",
                 )
             case _:
-                raise MigrationError("is unknown in a route-map; correct it, or remove it")
+                raise MigrationError(UNKNOWN)
         return ""
 
     def refuse(self, statement: Statement, reason: str) -> None:

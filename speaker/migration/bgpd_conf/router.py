@@ -12,6 +12,7 @@ from speaker.migration.bgpd_conf.networks import Networks
 from speaker.migration.bgpd_conf.placing import family_mode
 from speaker.migration.bgpd_conf.redistribute import Redistributions
 from speaker.migration.bgpd_conf.statement import (
+    UNKNOWN,
     CommandMode,
     FatalError,
     MigrationError,
@@ -121,7 +122,7 @@ class Router:
             case ("address-family", *family):
                 match family_mode(family):
                     case None:
-                        raise MigrationError("is not an address family of bgpd; correct it")
+                        raise MigrationError(UNKNOWN)
                     case CommandMode.OTHER_FAMILY:
                         raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
                 return TRANSLATED
@@ -139,7 +140,7 @@ class Router:
                 if not plain:
                     return "is off anyway"
                 raise PassedOverError(_ROUTER_REFUSED[word])
-        raise MigrationError("is unknown here; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
 
     def _option(  # noqa: C901, PLR0912 - a table of options
         self, rest: tuple[str, ...], *, plain: bool
@@ -175,7 +176,7 @@ class Router:
                 raise PassedOverError(_OPTION_REFUSED[word])
             case (word, *_) if word in _OPTION_HARMLESS:
                 return "says nothing of what is sent"
-        raise MigrationError("is unknown here; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
 
 
 OF_ANOTHER_VRF = "is of another VRF"
@@ -200,7 +201,7 @@ _ROUTER_REFUSED = {
     "segment-routing": "is not taken over; keep bgpd for it",
     "bmp": "reports to a station are not taken over; ExaBGP has none",
     "vnc": "is not taken over; keep bgpd for it",
-    "timers": "is unknown, or incomplete; correct it, or remove it",
+    "timers": UNKNOWN,
     "import": "leaking of routes is not taken over; keep bgpd for it",
     "export": "leaking of routes is not taken over; keep bgpd for it",
     "rd": "VPNs are not taken over; keep bgpd for it",

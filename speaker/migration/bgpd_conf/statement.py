@@ -13,6 +13,10 @@ class MigrationError(SpeakerError):
     """A configuration can't be migrated: `<file>:<line>: <what was found>; <what to do>`."""
 
 
+UNKNOWN = "is unknown, incomplete, or abbreviated, which bgpd may take; write it out, or remove it"
+"""What is wrong with words that may be a command in short: no version of bgpd has all that another one has."""
+
+
 class PassedOverError(MigrationError):
     """A line that bgpd takes, and that changes nothing that is sent of VIPs: the rest goes without it.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speaker.migration.bgpd_conf import placing
 from speaker.migration.bgpd_conf.statement import CommandMode
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ _OF_A_NEIGHBOR = frozenset(
 
 def fault(statement: Statement) -> str:
     """Return what is wrong with a line that could be passed over as not BGP's, or nothing."""
-    words = statement.said
+    words = statement.said[statement.said[:1] == ("n",) :]  # which bgpd takes for `no`
     if words[:3] == _ALIAS:
         return ""
-    whole = next((start for start in _WHOLE if _abbreviates(words, start)), None)
-    if whole is not None:
-        return f"abbreviates `{' '.join(whole)}`, which bgpd may take; write it out, or remove it"
+    whole = abbreviated(statement)
+    if whole:
+        return f"abbreviates `{whole}`, which bgpd may take; write it out, or remove it"
     match statement.mode:
         case CommandMode.INTERFACE | CommandMode.LINE if words and words[0] in _OF_BGP:
             return NO_BLOCK
@@ -50,6 +51,21 @@ def fault(statement: Statement) -> str:
     return ""
 
 
+def abbreviated(statement: Statement) -> str:
+    """Return the command that a line may abbreviate, where it would be passed over otherwise; or nothing."""
+    words = statement.said[statement.said[:1] == ("n",) :]
+    starts = _WHOLE
+    match statement.mode:
+        case CommandMode.TOP:
+            starts = (*_WHOLE, *_TOP)
+        case CommandMode.INTERFACE:
+            starts = (*_WHOLE, *_OF_ADDRESSES)
+    return next((" ".join(start) for start in starts if _abbreviates(words, start)), "")
+
+
+_TOP = tuple((word,) for word in placing.top_words())
+_OF_ADDRESSES = (("ip", "address"), ("ipv6", "address"))
+"""What says of an interface from where sessions go, and what `redistribute connected` announces."""
 _ALIAS = ("bgp", "community", "alias")
 """A command of its own, and no abbreviation of a list's."""
 NO_BLOCK = "stands in no block of BGP; put it where it belongs, or remove it"
@@ -65,5 +81,5 @@ def _abbreviates(words: tuple[str, ...], start: tuple[str, ...]) -> bool:
     )
 
 
-_FIRST = frozenset(start[0] for start in _WHOLE)
+_FIRST = frozenset(start[0] for start in _WHOLE) | placing.top_words()
 """Words that stand for themselves: `ip` is no abbreviation of `ipv6`."""

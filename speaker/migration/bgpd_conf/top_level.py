@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.placing import OTHER_ROUTERS, is_of_a_block
 from speaker.migration.bgpd_conf.router import GRACEFUL_SHUTDOWN
-from speaker.migration.bgpd_conf.statement import MigrationError, PassedOverError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.stray import NO_BLOCK
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ TOP_HARMLESS: dict[tuple[str, ...], str] = {
 TOP_REFUSED: dict[tuple[str, ...], str] = {
     ("bgp", "graceful-shutdown"): GRACEFUL_SHUTDOWN,
     ("bgp", "config-type"): "another kind of bgpd configuration; its defaults are not known here",
-    ("router",): "is unknown; correct it, or remove it",
-    ("route-map",): "is incomplete; write `route-map NAME permit 10`",
+    ("router",): UNKNOWN,
+    ("route-map",): "is incomplete, or abbreviated; write `route-map NAME permit 10`",
 }
 
 TOP_PASSED_OVER: dict[tuple[str, ...], str] = {
@@ -129,5 +129,5 @@ def of_others(statement: Statement) -> str:
     if is_of_a_block(plain):
         raise MigrationError(NO_BLOCK)
     if plain[0] in _OF_LISTS:
-        raise MigrationError("is unknown here, and may be a list's; correct it, or remove it")
+        raise MigrationError(UNKNOWN)
     raise PassedOverError("is unknown here; correct it, or remove it")

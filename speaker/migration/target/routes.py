@@ -25,7 +25,7 @@ LOCAL_PREF = 100
 
 
 @dataclass(slots=True)
-class Found:
+class Routes:
     """The routes as eBGP neighbours see them, what can't be had, and what is only to be said."""
 
     routes: dict[Prefix, Route] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Found:
 
 def find(
     configuration: Configuration, evaluation: Evaluation, neighbors: Sequence[Neighbor]
-) -> Found:
+) -> Routes:
     """Find what is announced.
 
     Args:
@@ -55,9 +55,9 @@ class _Finder:
             version: [each for each in neighbors if version in self._fed(each)]
             for version in (4, 6)
         }
-        self._found = Found()
+        self._found = Routes()
 
-    def found(self) -> Found:
+    def found(self) -> Routes:
         for prefix, network in self._configuration.networks.items():
             attributes = self._kept_back(prefix) or self._sent(prefix, network)
             if attributes is None:

@@ -299,7 +299,11 @@ def test_faults(compare: Compare, old: str, said: str) -> None:
         ),
         (OLD.replace("192.0.2.2/32", "192.0.2.2/33"), "6: network 192.0.2.2/33 route-map M", 5),
         # nobody knows what it is of
-        (OLD.replace("router bgp 64699", "router bgp 64699\nfoo"), "2: foo: is unknown here", 5),
+        (
+            OLD.replace("router bgp 64699", "router bgp 64699\nfoo"),
+            "2: foo: is unknown, incomplete, or",
+            5,
+        ),
         (OLD + "ip prefix-l FIRST deny any\n", "18: ip prefix-l …: abbreviates", 5),
     ],
 )

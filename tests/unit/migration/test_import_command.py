@@ -391,7 +391,7 @@ def test_fed_by_family(site: Site) -> None:
 REFUSED = [
     # each with the file's text, and what is said of it
     (bgpd(network(1, "MISSING")), "no VIP is announced anywhere"),
-    (bgpd(network(1, "BGP1"), "frobnicate"), "par1.conf:6: frobnicate: is unknown here"),
+    (bgpd(network(1, "BGP1"), "frobnicate"), "par1.conf:6: frobnicate: is unknown, incomplete"),
     (bgpd(network(1, "BGP1"))[:-2], "par1.conf:10: set as-path prepend 64699 646"),
     (bgpd() + "router bgp 64511\n", "par1.conf:10: router bgp 64511: router bgp 64699 is there"),
     ("router bgp 64699 vrf RED\n", "par1.conf:1: router bgp 64699 vrf RED: BGP of vrf RED is not"),
@@ -636,7 +636,7 @@ def test_a_member_that_quagga_refuses(site: Site) -> None:
         ("network 192.0.2.7/33", "'33' is not a number"),
         ("network 2001:db8::7/128", "is of IPv6, and stands where IPv4 is meant"),
         ("bgp router-id x", "Expected 4 octets"),
-        ("address-family ipv6 unicats", "is not an address family of bgpd"),
+        ("address-family ipv6 unicats", "is unknown, incomplete, or abbreviated"),
         ("exit\nip prefix-l P deny any", "abbreviates `ip prefix-list`"),
         ("exit\nroute-m BGP1 deny 5", "abbreviates `route-map`"),
         ("exit\ninterface eth0\nip prefix-l P deny any", "abbreviates `ip prefix-list`"),
@@ -644,7 +644,7 @@ def test_a_member_that_quagga_refuses(site: Site) -> None:
         ("exit\nline vty\nneighbor 203.0.113.1 shutdown", "stands in no block"),
         ("exit\ninterface eth0\nneighbor 203.0.113.1 shutdown", "stands in no block"),
         ("exit\nrouter ospf\nneighbor 203.0.113.1 remote-as 64500", "stands in no block"),
-        ("exit\nip prefixlist P deny any", "is unknown here, and may be a list's"),
+        ("exit\nip prefixlist P deny any", "is unknown, incomplete, or abbreviated"),
     ],
 )
 def test_nothing_is_believed_to_be_refused(site: Site, line: str, expected: str) -> None:

@@ -115,7 +115,7 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("frobnicate", "is unknown here"),
+        ("frobnicate", "is unknown, incomplete"),
         ("redistribute connected", "which prefixes it announces is not in the file"),
         ("redistribute ospf", "routes of other protocols are not announced"),
         ("aggregate-address 192.0.2.0/24 as-set", "its AS_PATH depends on the routes received"),

@@ -30,9 +30,9 @@ def obstacles(
         (["local-as 64699"], "local-as 64699: is the router's AS, where bgpd refuses it"),
         (["local-as 64500"], "local-as 64500: is the neighbour's AS, where bgpd refuses it"),
         (["remote-as 64699", "local-as 64510"], "local-as 64510: is for eBGP neighbours"),
-        (["local-as 64510 replace-as"], "is unknown, or incomplete"),
+        (["local-as 64510 replace-as"], "is unknown, incomplete, or abbreviated"),
         (["local-as 64510 no-prepend replace-as dual-as"], "by dual-as the router decides"),
-        (["remove-private-AS none"], "is unknown, or incomplete"),
+        (["remove-private-AS none"], "is unknown, incomplete, or abbreviated"),
         (["remove-private-AS all", "remove-private-AS"], "bgpd.conf:4 says it otherwise"),
         (
             ["remove-private-AS", "route-map MORE out"],
