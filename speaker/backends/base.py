@@ -84,6 +84,10 @@ class Informed(Protocol):
     def read_interval(self) -> float:
         """How often to read although nothing changed, in seconds."""
 
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """Whether a session is to be told, and was not yet, when all that is wanted was announced."""
+
     def peers(self) -> Sequence[Peer]:
         """Return the neighbours, as far as they are known."""
 
@@ -117,4 +121,10 @@ class Backend(Informed, Protocol):
 
         Raises:
             BackendError: it can't be read. Nothing is known then.
+        """
+
+    async def end_of_rib(self) -> None:
+        """Tell the sessions to which that is owed that all that is wanted was announced (RFC 4724).
+
+        Only where the daemon leaves that to us. Where it can't be done it is still owed.
         """

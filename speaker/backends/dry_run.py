@@ -85,6 +85,14 @@ class DryRun:
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`. Nothing is sent, so there is nothing to wait for."""
 
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """See `Backend.owes_end_of_rib`. Nothing is sent."""
+        return False
+
+    async def end_of_rib(self) -> None:
+        """See `Backend.end_of_rib`. Nothing is sent."""
+
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
         return self._backend.peers()

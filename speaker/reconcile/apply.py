@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.reconcile.alarms import Alarms
     from speaker.reconcile.durable_state import DurableState
-    from speaker.reconcile.lock import Turn
+    from speaker.reconcile.turn import Turn
     from speaker.supervision.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
+HOPELESS = 4.0
+"""For how long, in seconds, what failed waits where nothing is expected of another try: it failed five times."""
 LEFT = "left"
 """The cause where a prefix left the configuration."""
 
@@ -107,6 +109,19 @@ class Applier:
             await self._apply_plan(turn, assessment, at_once)
         if self._unconfirmed:
             self.confirm(assessment)
+        if self._backend.owes_end_of_rib and not self.is_blind and self._is_complete(assessment):
+            await turn.end_of_rib()
+
+    def _is_complete(self, assessment: Assessment) -> bool:
+        """Whether all that is wanted was accepted, but what failed time and again: it is not waited for.
+
+        A router keeps the route that it has of it from before until then.
+        """
+        believed, failures = self.view.believed, self.view.failures
+        lacking = (
+            p for p, r in assessment.desired.items() if r is not None and believed.get(p) != r
+        )
+        return all(p in failures and failures[p].delay > HOPELESS for p in lacking)
 
     async def _apply_plan(
         self, turn: Turn, assessment: Assessment, at_once: Collection[Prefix]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.clock import Clock
     from speaker.reconcile.durable_state import DurableState
-    from speaker.reconcile.lock import Turn
     from speaker.reconcile.scope import Scope
+    from speaker.reconcile.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)

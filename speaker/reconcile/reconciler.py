@@ -14,9 +14,10 @@ from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
 from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
-from speaker.reconcile.lock import UNRECORDED, UNSURE, Exclusive, LockError, NoLock
+from speaker.reconcile.lock import LockError, NoLock
 from speaker.reconcile.operator import Operator
 from speaker.reconcile.scope import scope
+from speaker.reconcile.turn import UNRECORDED, UNSURE, Exclusive
 from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
-    from speaker.reconcile.lock import Lock, Turn
+    from speaker.reconcile.lock import Lock
     from speaker.reconcile.scope import Scope
+    from speaker.reconcile.turn import Turn
     from speaker.state.store import Store
 
 log = logging.getLogger(__name__)

@@ -155,6 +155,8 @@ class _Remembering:
         self.read_interval = backend.read_interval
         self.apply = backend.apply
         self.until_sent = backend.until_sent
+        self.owes_end_of_rib = False  # it sends nothing
+        self.end_of_rib = backend.end_of_rib
         self.peers = backend.peers
         self.daemon = backend.daemon
 

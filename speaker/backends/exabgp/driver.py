@@ -12,6 +12,7 @@ from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp.announced import ListedRoutes
 from speaker.backends.exabgp.api_text import parse_listing
 from speaker.backends.exabgp.doubts import doubtful
+from speaker.backends.exabgp.end_of_rib import EndOfRib, lines
 from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, parse_neighbors, parse_sessions
@@ -82,6 +83,7 @@ class ExabgpBackend:
         self._sessions = Sessions()
         self._up: Mapping[ConfiguredNeighbor, bool] = {}
         self._told = Told()
+        self._ends = EndOfRib()
         self._news = asyncio.Event()
         self._stale = Staleness(settle, calm)
         self._wanted: WantedRoutes | None = None
@@ -129,6 +131,7 @@ class ExabgpBackend:
         known = self._sessions.is_told(ends, asyncio.get_running_loop().time(), up=up)
         self._up = self._sessions.of(self._neighbors)
         neighbor = self._neighbors.of(ends)
+        self._ends.begins(neighbor)
         name = str(ends.peer) if neighbor is None else self._neighbors.name(neighbor)
         if up != known:
             self._wake()  # who was sent what is not what it was
@@ -203,14 +206,8 @@ class ExabgpBackend:
             and not self._stale.is_mixed()
             and not doubted
         )
-        sent = self._sent(routes, held)
-        return Reading(
-            routes,
-            doubted,
-            trouble(self._daemon, self._neighbors, self._strays, self._missing()),
-            converged=converged,
-            sent=sent,
-        )
+        wrong = trouble(self._daemon, self._neighbors, self._strays, self._missing())
+        return Reading(routes, doubted, wrong, converged, self._sent(routes, held))
 
     async def _list(self, prefixes: Collection[Prefix]) -> ListedRoutes:
         """Have all that ExaBGP holds for its neighbours listed."""
@@ -237,6 +234,8 @@ class ExabgpBackend:
         missed = self._sessions.shown(shown, asyncio.get_running_loop().time())
         self._told.look(self._neighbors, self._settings.process, missed)
         self._up = self._sessions.of(self._neighbors)
+        for ends in missed:
+            self._ends.begins(self._neighbors.of(ends))
         if missed:
             self._session_came_up()
 
@@ -278,6 +277,18 @@ class ExabgpBackend:
             while told is not None and self._up.get(neighbor) and told.has(text) is not wanted:
                 self._news.clear()
                 await self._news.wait()
+
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """See `Backend.owes_end_of_rib`."""
+        return bool(self._ends.owed(self._neighbors, self._up))
+
+    async def end_of_rib(self) -> None:
+        """See `Backend.end_of_rib`."""
+        for neighbor in self._ends.owed(self._neighbors, self._up):
+            asked = [await self._requests.is_taken(line) for line in lines(neighbor)]
+            if all(asked) and self._up.get(neighbor):
+                self._ends.was_sent(neighbor)
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

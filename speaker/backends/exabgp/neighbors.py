@@ -47,7 +47,8 @@ _CHOSEN = {"auto", "None"}
 class ConfiguredNeighbor:
     """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
 
-    `told` are those of `processes` that receive each UPDATE as it is sent.
+    `told` are those of `processes` that receive each UPDATE as it is sent. `manual_eor`: End-of-RIB
+    is left to a process.
     """
 
     address: IpAddress
@@ -57,6 +58,7 @@ class ConfiguredNeighbor:
     families: frozenset[int]
     processes: frozenset[str]
     told: frozenset[str] = frozenset()
+    manual_eor: bool = False
 
     @property
     def ends(self) -> Ends:
@@ -188,6 +190,7 @@ def _neighbor(name: str, section: Section) -> ConfiguredNeighbor:
         frozenset(families),
         frozenset(process for process, _ in _apis(section)),
         frozenset(process for process, api in _apis(section) if _is_told(api)),
+        section.value("manual-eor") == "true",
     )
 
 

@@ -53,13 +53,13 @@ class Requests:
                 failures |= dict.fromkeys((change.prefix for change in left), str(error))
         return failures
 
-    async def is_taken(self, line: ApiLine) -> bool:
+    async def is_taken(self, line: str) -> bool:
         """Ask for a line that may well be refused as a whole, and return whether it was taken.
 
         One whose reply is lost was not, as far as is known.
         """
         try:
-            return (await self._pipe.ask(line.text)).ok
+            return (await self._pipe.ask(line)).ok
         except BackendError:
             return False
 

@@ -45,7 +45,7 @@ async def withdraw_strays(
                 if change.prefix.version == version and change.prefix in stray
             ]
             for line in withdrawals(version, group, neighbor.selector):
-                reason = "" if await requests.is_taken(line) else keeps(neighbors, neighbor)
+                reason = "" if await requests.is_taken(line.text) else keeps(neighbors, neighbor)
                 for change in line.changes:
                     found[change.prefix] = found.get(change.prefix) or reason
     return found

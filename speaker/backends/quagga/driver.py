@@ -160,6 +160,14 @@ class QuaggaBackend:
                 await self._pause(waits[waited])
                 waited += 1
 
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """See `Backend.owes_end_of_rib`. bgpd sends it by itself."""
+        return False
+
+    async def end_of_rib(self) -> None:
+        """See `Backend.end_of_rib`. bgpd sends it by itself."""
+
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`. Quagga tells no version where it is read; `vip_mgmt check` asks it."""
         if self._seen is None:

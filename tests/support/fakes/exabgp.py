@@ -95,6 +95,10 @@ class Session:
     waiting: dict[Given, dict[Prefix, None]] = field(default_factory=dict)
     gone: set[Prefix] = field(default_factory=set)
     again: bool = False
+    ending: list[str] = field(default_factory=list)
+    """The families whose End-of-RIB waits, behind all else that does."""
+    ends: list[tuple[str, frozenset[Prefix]]] = field(default_factory=list)
+    """Each End-of-RIB that was sent: its family, and what the peer had been sent by then."""
     table: dict[Prefix, Received] = field(default_factory=dict)
     tell: Callable[[Session, dict[str, object]], None] = lambda *_: None
     """Takes each UPDATE that is sent, in ExaBGP's JSON, where the helper is told of it."""
@@ -142,6 +146,8 @@ class Session:
         self.waiting.clear()
         self.gone.clear()
         self.again = False
+        self.ends += [(family, frozenset(self.table)) for family in self.ending]
+        self.ending.clear()
 
     def _tell_withdrawn(self) -> None:
         for version in (4, 6):
@@ -214,6 +220,8 @@ class Daemon:
         self.api = "5.0.0" if dialect == 5 else "4.0.1"
         self.refuses = False
         """Whether it answers `error` to everything, as ExaBGP 6 does to what it does not know."""
+        self.refused = ""
+        """A text: each line of a change that has it is answered `error`."""
         self.log: list[str] = []
         neighbors = [*neighbors]
         peers = [neighbor.address for neighbor in neighbors]
@@ -312,8 +320,13 @@ class Daemon:
     def _change(self, line: str) -> None:
         words = deque(line.replace(",", " , ").split())
         concerned = self._selected(words)
+        if self.refused and self.refused in line:
+            raise RefusedLineError
         verb, kind = words.popleft(), words.popleft()
         assert verb in {"announce", "withdraw"}
+        if kind == "eor":
+            self._end_of_rib([session for session in concerned if session.up], " ".join(words))
+            return
         assert kind == "attributes"
         given, prefixes = self._parse(words)
         if len({prefix.version for prefix in prefixes}) > 1:
@@ -330,6 +343,15 @@ class Daemon:
                 if given.next_hop == "self" and (local is None or local.version != prefix.version):
                     raise NoReplyError if self.dialect == 4 else RefusedLineError
                 session.announce(prefix, given)
+
+    @staticmethod
+    def _end_of_rib(concerned: list[Session], family: str) -> None:
+        assert family in {"ipv4 unicast", "ipv6 unicast"}
+        if not concerned:
+            raise RefusedLineError
+        for session in concerned:
+            session.ending.append(family)
+            session.send()
 
     def _selected(self, words: deque[str]) -> list[Session]:
         """Take `neighbor A local-ip B , neighbor C` off a line: whose name has all that one of them says."""

@@ -49,6 +49,7 @@ class Shown:
             f"  peer-as {near.peer_as};",
             "  hold-time 180;",
             "  rate-limit disable;",
+            f"  manual-eor {str(near.manual_eor).lower()};",
             "",
             "  passive false;",
             *([f'  md5-password "{self.password}";'] if self.password else []),

@@ -25,6 +25,7 @@ ROUTE, OTHER = (Route(FIRST, attributes) for attributes in made.SOME[:2])
 class Daemon:
     """A daemon that says what a test lets it say. To write to it is an error."""
 
+    owes_end_of_rib = False
     read_interval = 7.0
 
     def __init__(self) -> None:
@@ -42,6 +43,9 @@ class Daemon:
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         raise AssertionError(f"waited for {prefixes}")
+
+    async def end_of_rib(self) -> None:
+        raise AssertionError
 
     def daemon(self) -> None:
         return None

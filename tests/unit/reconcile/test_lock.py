@@ -19,7 +19,8 @@ from policy.route import AsPath, Attributes, Route
 from speaker.backends.base import Reading
 from speaker.clock import SystemClock
 from speaker.reconcile.durable_state import DurableState
-from speaker.reconcile.lock import UNSURE, Exclusive, FileLock, LockError, NoLock
+from speaker.reconcile.lock import FileLock, LockError, NoLock
+from speaker.reconcile.turn import UNSURE, Exclusive
 from speaker.state.store import Store
 from tests.support.strategies import policy as made
 
@@ -44,6 +45,7 @@ def state(tmp_path: Path) -> Path:
 class Daemon:
     """A backend that notes when it is used, and takes its time."""
 
+    owes_end_of_rib = False
     read_interval = 7.0
 
     def __init__(self, notes: list[str]) -> None:
@@ -64,6 +66,9 @@ class Daemon:
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         del prefixes
+
+    async def end_of_rib(self) -> None:
+        pass
 
     def daemon(self) -> None:
         return None

@@ -39,6 +39,7 @@ NO_CHECKS = '[health]\nsource = "none"\n'
 class Daemon:
     """A backend that takes everything."""
 
+    owes_end_of_rib = False
     read_interval = 30.0
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
@@ -50,6 +51,9 @@ class Daemon:
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         del prefixes
+
+    async def end_of_rib(self) -> None:
+        pass
 
     def daemon(self) -> None:
         return None
