@@ -1,6 +1,7 @@
 """Pins what routers with graceful restart make of a restart of ExaBGP, and when ExaBGP sends End-of-RIB."""
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,9 @@ from tests.support.lab.vty import Vty
 ONE, TWO = ("192.0.2.1/32", "2001:db8::1/128"), ("192.0.2.2/32", "2001:db8::2/128")
 FAMILIES = ("ipv4", "ipv6")
 TIME = 3
-GRACEFUL, MANUAL = f"capability {{ graceful-restart {TIME}; }}", "manual-eor true;"
+AUTOMATIC = f"capability {{ graceful-restart {TIME}; }}"
+MANUAL = f"{AUTOMATIC} manual-eor true;"
+LONG = "hold-time 3; capability { graceful-restart 60; }"
 
 
 @dataclass
@@ -86,9 +89,9 @@ class Routers:
         self.up()
 
 
-@pytest.fixture(params=[MANUAL, ""], ids=["manual", "automatic"])
+@pytest.fixture(params=[MANUAL, AUTOMATIC], ids=["manual", "automatic"])
 def option(request: pytest.FixtureRequest) -> str:
-    """Who sends End-of-RIB."""
+    """What exabgp.conf has of graceful restart."""
     return str(request.param)
 
 
@@ -104,14 +107,13 @@ def routers(flavour: Flavour, option: str) -> Iterator[Routers]:
         text = config([two.flipped()], asn=64501, router_id="203.0.113.253")
         frr = Frr(links[1].b.namespace, text)
         puppet = Puppet(here)
-        options = [GRACEFUL, *filter(None, [option])]
-        exabgp = ExaBgp(here, flavour, Config([one, two], puppet.run, options=options))
+        exabgp = ExaBgp(here, flavour, Config([one, two], puppet.run, options=[option]))
         with Vty(frr.folder / "bgpd.vty") as vty:
             routers = Routers(bird, vty, links, puppet, exabgp, puppet.helper())
             routers.up()
             routers.announce(*ONE)
             routers.announce(*TWO)
-            if option:
+            if option == MANUAL:
                 routers.end_of_rib()
             routers.have(*ONE, *TWO)
             yield routers
@@ -125,7 +127,7 @@ def test_a_restart(routers: Routers, option: str) -> None:
     log = routers.bird.process.log()
     assert "Neighbor graceful restart detected" in log
     assert "Received: " not in log, "a NOTIFICATION would have ended the graceful restart"
-    if not option:  # before the process has announced anything
+    if option != MANUAL:  # before the process has announced anything
         routers.have()
         return
     routers.announce(*ONE)
@@ -141,7 +143,7 @@ def test_it_does_not_come_back(routers: Routers, option: str) -> None:
     routers.have(within=TIME + 5)
     routers.restart()
     routers.announce(*ONE)
-    if option:
+    if option == MANUAL:
         routers.end_of_rib()
     routers.have(*ONE)
 
@@ -162,3 +164,11 @@ def test_no_end_of_rib(routers: Routers) -> None:
         seconds, until=lambda up: up > 2 * TIME, within=3 * TIME, what="a session that lasts"
     )
     assert routers.has() == ({*ONE, *TWO}, {*ONE, *TWO})
+
+
+@pytest.mark.parametrize("option", [LONG], indirect=True)
+def test_the_hold_time_ends(routers: Routers) -> None:
+    """A machine that falls silent is missed when the hold time ends, as ever: the routers keep nothing beyond it."""
+    routers.exabgp.signal(signal.SIGSTOP)
+    routers.have(within=9)
+    routers.exabgp.kill()

@@ -166,6 +166,24 @@ def test_restart(site: LoadBalancer) -> None:
     sees(site.bird, ONE, TWO)
 
 
+def test_restart_without_a_gap(site: LoadBalancer) -> None:
+    """With the lines of docs/restart.md, a router with graceful restart has the routes all the time."""
+    machine, path = site.machine, "/etc/exabgp/exabgp.conf"
+    before = machine.sh(f"cat {path}")
+    lines = "capability { graceful-restart 30; } manual-eor true;"
+    machine.write(path, before.replace("router-id", f"{lines} router-id"))
+    machine.sh("systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
+    eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    with steadily(site.bird, has=[ONE, TWO]):
+        machine.sh("systemctl restart exabgp-vip")
+        eventually(site.bird.sessions, until=all_up, within=20, what="the session")
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    machine.write(path, before)
+    machine.sh("systemctl restart exabgp-vip")
+    sees(site.bird, ONE, TWO, within=20)
+
+
 def all_up(sessions: dict[str, bool]) -> bool:
     return all(sessions.values())
 

@@ -37,8 +37,8 @@ _HARMLESS = {
 }
 _REFUSED = {
     "bfd": "ExaBGP has no BFD; a failure is noticed by the hold time: lower `timers` at both sides",
-    "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
-    "graceful-restart-helper": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf",
+    "graceful-restart": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf",
+    "graceful-restart-helper": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf",
     "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
     "default-originate": "a default route is not taken over; announce it elsewhere",
     "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",

@@ -217,8 +217,8 @@ _OPTION_OBSTACLES = {
     "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
 }
 _OPTION_REFUSED = {
-    "graceful-restart": "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, and see "
-    "what it means for drains in docs/exabgp.md",
+    "graceful-restart": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` "
+    "into exabgp-DC.conf, and see docs/restart.md",
     "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
 }
 _OPTION_HARMLESS = frozenset(

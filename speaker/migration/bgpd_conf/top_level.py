@@ -99,7 +99,7 @@ TOP_PASSED_OVER: dict[tuple[str, ...], str] = {
     (
         "bgp",
         "graceful-restart",
-    ): "put `capability { graceful-restart SECONDS; }` into exabgp-DC.conf, "
+    ): "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf, "
     "and see what it means for drains in docs/exabgp.md",
     ("bgp", "graceful-restart-disable"): "ExaBGP has none anyway; remove the line",
 }
