@@ -124,7 +124,7 @@ def _at_least(count: int, values: Sequence[Health]) -> Health:
     return Health.DOWN if possible < count else Health.UNKNOWN
 
 
-class Part(NamedTuple):
+class Decisive(NamedTuple):
     """A part of a rule: the sources in it, in their order, as a tuple and in words with what they say."""
 
     names: tuple[str, ...]
@@ -137,7 +137,7 @@ class _Why(NamedTuple):
     phrases: tuple[str, ...]
 
 
-def decisive(rule: Rule, said: Mapping[str, Said]) -> Part:
+def decisive(rule: Rule, said: Mapping[str, Said]) -> Decisive:
     """Return the shortest part of a rule that decides what it comes to: the rest may be anything.
 
     Of a rule that is unknown: the sources that are, and for which it is. Once those are known, so is the rule.
@@ -146,7 +146,7 @@ def decisive(rule: Rule, said: Mapping[str, Said]) -> Part:
     phrases = found.phrases[:NAMED]
     if (more := len(found.phrases) - NAMED) > 0:
         phrases = (*phrases, f"{more} more")
-    return Part(tuple(dict.fromkeys(found.names)), " and ".join(phrases))
+    return Decisive(tuple(dict.fromkeys(found.names)), " and ".join(phrases))
 
 
 def _why(rule: Rule, said: Mapping[str, Said]) -> _Why:
