@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.plan import Drift
 from speaker.backends.base import BackendError
+from speaker.backends.quagga import names
 from speaker.backends.quagga import sent as quagga_sent
 from speaker.backends.quagga.announced import PASSING, announced
 from speaker.backends.quagga.commands import FAULTS
@@ -66,11 +67,12 @@ class BgpdSeen:
 
 
 class Reader:
-    """What asks bgpd. It remembers nothing, so that looks may overlap."""
+    """What asks bgpd. It remembers nothing but whether names are shown, so that looks may overlap."""
 
     def __init__(self, vtysh: Vtysh) -> None:
         """Make a reader, which `configure` makes ready."""
         self._vtysh = vtysh
+        self._names_are_shown = False
 
     def configure(self, asn: Asn, maps: Collection[RunningRouteMap]) -> None:
         """Take the data centre's ASN and the route-maps that its profiles want."""
@@ -112,7 +114,7 @@ class Reader:
             lines = await self._show(quagga_sent.questions(about)) if about else []
         except NotRunningError:
             raise
-        except VtyshError:
+        except BackendError:
             lines = []
         answers = quagga_sent.answers(about, lines)
         if answers is None:
@@ -123,13 +125,31 @@ class Reader:
         return quagga_sent.sent(seen.routes, seen.sessions, found)
 
     async def _show(self, commands: Sequence[str]) -> list[str]:
-        output = await self._vtysh(commands)
-        lines = output.stdout.splitlines()
+        shown = self._names_are_shown
+        is_look = commands[0] == READ[0]
+        try:
+            lines = await self._lines(commands, named=shown)
+        except BackendError:
+            if is_look:
+                self._names_are_shown = False  # it may be another bgpd, which has to be asked
+            raise
+        if is_look and is_whole(lines):
+            self._names_are_shown = names.are_shown(lines[: lines.index(END)])
+            if self._names_are_shown and not shown:
+                return await self._show(commands)
         faults = [line for line in lines if line.startswith(FAULTS)]
-        if output.status or faults:
+        if faults:
+            raise VtyshError(f"bgpd: {', '.join(commands)}: {'; '.join(faults)}", commands)
+        return lines
+
+    async def _lines(self, commands: Sequence[str], *, named: bool) -> list[str]:
+        """Return what bgpd says, without names that are none where it shows them."""
+        output = await self._vtysh(names.around(commands) if named else commands)
+        if output.status:
+            faults = [line for line in output.stdout.splitlines() if line.startswith(FAULTS)]
             found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
             raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
-        return lines
+        return (names.without(output.stdout) if named else output.stdout).splitlines()
 
     def _running_of(self, lines: Sequence[str]) -> Running:
         """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""

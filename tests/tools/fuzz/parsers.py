@@ -30,6 +30,7 @@ from speaker.backends.exabgp.neighbors import parse_neighbors, parse_sessions
 from speaker.backends.exabgp.protocol import Conversation
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
+from speaker.backends.quagga import names
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.running_config import start_lines
 from speaker.backends.quagga.version import parse_version as bgpd_version
@@ -222,6 +223,25 @@ def _bgpd(data: bytes) -> None:
     reader.configure(ASN, [BGP1, BGP2])
     seen = _finished(reader.look([P1, P2, Q1, Q2]))
     _finished(reader.sent(seen))
+
+
+_NAMES = b"""{
+"default":{
+"ipv4Unicast":{
+  "peers":{
+    "203.0.113.6":{ "hostname":"e\\n%\xff \\"x", "remoteAs":64501 },
+    "203.0.113.10":{ "hostname":"router1" }
+  }
+}
+}
+}
+
+"""
+_SHOWN = b'e\n%\xff "x(203.0.113.6) 4 64501 1\n*>  192.0.2.1/32  203.0.113.6(e\n%\xff "x)\n   0 64501 i\n'
+
+
+def _bgpd_names(data: bytes) -> None:
+    names.without(data.decode("utf-8", "backslashreplace"))
 
 
 def _bgpd_conf(data: bytes) -> None:
@@ -565,6 +585,7 @@ def all_parsers() -> dict[str, Parser]:
         Parser("exabgp_pipe", told, _plain(_conversation)),
         Parser("exabgp_answers", held, _plain(_exabgp_answers)),
         Parser("bgpd", tuple(_bgpd_seeds()), _plain(_bgpd)),
+        Parser("bgpd_names", (_NAMES + _SHOWN + _NAMES,), _plain(_bgpd_names)),
         Parser("bgpd_conf", confs, _plain(_bgpd_conf)),
         Parser("regex", _EXPRESSIONS, _plain(_regex)),
         Parser("control_requests", _REQUESTS, _requests),
