@@ -104,7 +104,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageStep:
     """What comes of looking at a stage once.
 
     Attributes:
@@ -128,7 +128,7 @@ def step(
     now: float,
     *,
     in_effect: bool,
-) -> Step:
+) -> StageStep:
     """Look at a stage once. An intent that is of no stage has none: nothing is to be remembered.
 
     Args:
@@ -142,10 +142,10 @@ def step(
     if before is not None and not before.is_of(intent):
         before = None
     if not intent.is_soft:
-        return Step(before)
+        return StageStep(before)
     if before is None:
         if not in_effect:
-            return Step(None)
+            return StageStep(None)
         before = Progress(intent.mode, intent.since, now)
     since = min(before.began, now)
     if intent.mode is Mode.RETURNING:
@@ -153,16 +153,16 @@ def step(
     return _draining(rule, replace(before, began=since), count, now)
 
 
-def _returning(rule: DrainRule, progress: Progress, now: float) -> Step:
+def _returning(rule: DrainRule, progress: Progress, now: float) -> StageStep:
     end = progress.began + rule.back
     if now < end:
-        return Step(progress, due=end)
-    return Step(None, Mode.AUTO, f"announced softly for {rule.back:g}s")
+        return StageStep(progress, due=end)
+    return StageStep(None, Mode.AUTO, f"announced softly for {rule.back:g}s")
 
 
 def _draining(
     rule: DrainRule, progress: Progress, count: ConnectionCount | None, now: float
-) -> Step:
+) -> StageStep:
     is_quiet = count is not None and count.active <= rule.connections
     quiet_since = None
     if is_quiet:
@@ -174,13 +174,13 @@ def _draining(
         ready = max(settled, quiet_since + rule.quiet)
         if now >= ready:
             why = f"{few(rule.connections)} for {rule.quiet:g}s"
-            return Step(_over(progress, now, left), Mode.DRAINED, why)
+            return StageStep(_over(progress, now, left), Mode.DRAINED, why)
     else:
         ready = None
     limit = end if rule.then is Then.WITHDRAW else None
     if limit is not None and now >= limit:
-        return Step(_over(progress, now, left), Mode.DRAINED, f"timeout {rule.timeout:g}s")
-    return Step(progress, due=min((t for t in (ready, limit) if t is not None), default=None))
+        return StageStep(_over(progress, now, left), Mode.DRAINED, f"timeout {rule.timeout:g}s")
+    return StageStep(progress, due=min((t for t in (ready, limit) if t is not None), default=None))
 
 
 def _over(progress: Progress, now: float, left: int | None) -> Progress:

@@ -21,9 +21,7 @@ Asn = NewType("Asn", int)
 MAX_ASN = 2**32 - 1
 MAX_MED = 2**32 - 1
 MAX_PREPENDS = 32
-"""Of a profile. A route that drains has more: see `policy.drain_profile`."""
-MAX_COPIES = 255
-"""How many ASes an AS_PATH has at most here: as many as one AS_SEQUENCE holds (RFC 4271 §4.3)."""
+MAX_COPIES = 255  # as many ASes as one AS_SEQUENCE holds (RFC 4271 §4.3)
 _MAX_16 = 2**16 - 1
 _MAX_32 = 2**32 - 1
 _ASN = re.compile(r"(?:(?P<high>[0-9]{1,5})\.)?(?P<low>[0-9]{1,10})")

@@ -50,6 +50,8 @@ def _remedy(key: Key) -> str:
             why = "else one holds back the same loss of VIPs that the other one carries out"
         case ("policy", "max_path" | "load_tolerance", *_):
             why = "else check finds in one what it passes over in the other"
+        case ("drain", *_) | ("vip", _, "drain", *_):
+            why = "else two of them that drain at once may tie, or cut at another time"
         case ("health", *_) | ("vip", _, "health" | "services", *_):
             why = "else the same failure withdraws a VIP in one of them, and not in the other"
         case _:
@@ -66,6 +68,7 @@ def _shared(document: Document) -> dict[str, Any]:
     for name, vip in document.vip.items():
         table = vip.model_dump()
         table["health"] = vip.health.model_dump(exclude_unset=True)
+        table["drain"] = vip.drain.model_dump(exclude_unset=True, by_alias=True)
         _drop(table["health"])
         for service in table["services"].values():
             del service["realservers"]

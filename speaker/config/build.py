@@ -9,6 +9,7 @@ from policy.route import Asn
 from policy.topology import DataCentre, Topology
 from speaker.config import build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
+from speaker.config.build_drain import DrainBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_peers import PeersBuilder
 from speaker.config.build_ranks import Ranks
@@ -55,9 +56,10 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     ranks = Ranks(form, faults, allow_ties=allow_ties)
     of_site = ranks.of_site()
     health = HealthBuilder(document.health, faults)
-    builder = VipBuilder(form, faults, dcs, ranks, health)
+    drains = DrainBuilder(document.drain, len(dcs), faults)
+    builder = VipBuilder(form, faults, dcs, ranks, health, drains)
     vips = [builder.vip(name, vip, of_site) for name, vip in document.vip.items()]
-    aggregates = AggregateBuilder(form, faults, builder, ranks).aggregates(of_site)
+    aggregates = AggregateBuilder(form, faults, builder, ranks, drains).aggregates(of_site)
     looked_at = {
         name.lower(): health.settings(("vip", name), vip) for name, vip in document.vip.items()
     }

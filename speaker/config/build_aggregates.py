@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from policy.topology import Profile
+    from speaker.config.build_drain import DrainBuilder
     from speaker.config.build_ranks import Ranks
     from speaker.config.build_vip import VipBuilder
     from speaker.config.fault import Faults, KeyPath
@@ -30,8 +31,11 @@ NO_HEALTH = HealthSettings("none", frozenset(), {})
 class AggregateBuilder:
     """Makes aggregates, and notes every fault on the way. `vips` reads a preference as for VIPs."""
 
-    def __init__(self, form: Form, faults: Faults, vips: VipBuilder, ranks: Ranks) -> None:
+    def __init__(
+        self, form: Form, faults: Faults, vips: VipBuilder, ranks: Ranks, drains: DrainBuilder
+    ) -> None:
         self._form, self._faults, self._vips, self._ranks = form, faults, vips, ranks
+        self._drains = drains
 
     def aggregates(self, of_site: tuple[Profile, ...] | None) -> tuple[Vip, ...]:
         """Return them, in the order of the file; nothing where anything of the file makes no sense.
@@ -96,4 +100,5 @@ class AggregateBuilder:
         addresses = self._vips.addresses(path, str(prefix), like_a_vip, ranks, nth)
         order = self._form.document.policy.order if table.order is None else table.order
         rule = AggregateRule(table.at_least, table.summary_only)
-        return Vip(str(prefix), addresses, ranks or (), HealthRule(), order, rule)
+        drain = self._drains.usual
+        return Vip(str(prefix), addresses, ranks or (), HealthRule(), order, rule, drain)

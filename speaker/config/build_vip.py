@@ -13,6 +13,7 @@ from speaker.config.build_preference import PreferenceBuilder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from speaker.config.build_drain import DrainBuilder
     from speaker.config.build_health import HealthBuilder
     from speaker.config.build_ranks import Ranks
     from speaker.config.fault import Faults, KeyPath
@@ -30,12 +31,14 @@ class VipBuilder:
         dcs: Sequence[DataCentre],
         ranks: Ranks,
         health: HealthBuilder,
+        drains: DrainBuilder,
     ) -> None:
         self._form = form
         self._faults = faults
         self._preference = PreferenceBuilder(form, faults, dcs)
         self._ranks = ranks
         self._health = health
+        self._drains = drains
 
     def vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...] | None) -> Vip | None:
         """Return a VIP, None where anything of the file makes no sense.
@@ -54,9 +57,10 @@ class VipBuilder:
         order = self._form.document.policy.order if vip.order is None else vip.order
         addresses = self.addresses(path, name, vip, ranks, {4: 0, 6: 0})
         rule = self._health.rule(path, vip)
+        drain = self._drains.rule(path, vip.drain)
         if self._faults or rule is None:
             return None
-        return Vip(name.lower(), addresses, ranks or (), rule, order)
+        return Vip(name.lower(), addresses, ranks or (), rule, order, drain=drain)
 
     def addresses(
         self,

@@ -107,6 +107,9 @@ def render(
         comment = comments.profiles.get(profile.name, "")
         text.table(["profile", profile.name], render_tables.profile(profile), comment)
     _health(text, settings, default, health)
+    drains = {each.name: render_tables.drain(each.drain) for each in topology.everything}
+    drain = _of_site(topology, drains)
+    text.table(["drain"], render_tables.differing(drain, render_tables.DEFAULT_DRAIN))
     for vip in topology.vips:
         keys: Keys = {
             **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
@@ -114,6 +117,7 @@ def render(
             "ranks": render_tables.unless([p.name for p in ranks], [p.name for p in vip.ranks]),
             "health": render_tables.differing(healths[vip.name], health) or None,
             "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
+            "drain": render_tables.differing(drains[vip.name], drain) or None,
         }
         text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
     for each in topology.aggregates:
@@ -126,6 +130,13 @@ def render(
     text.table(["metrics"], render_tables.metrics(settings))
     text.table(["events"], render_tables.events(settings))
     return str(text)
+
+
+def _of_site(topology: Topology, drains: Mapping[str, Keys]) -> Keys:
+    """Return `[drain]`: what aggregates have, which have none of their own; else what most VIPs have."""
+    those = topology.aggregates or topology.vips
+    found = render_tables.most_common([drains[each.name] for each in those])
+    return found or render_tables.DEFAULT_DRAIN
 
 
 def _data_centres(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from policy.drain import DrainRule
 from policy.health import CheckerRule, HealthRule
 from policy.order import Order
 from policy.preference import spread
@@ -160,6 +161,20 @@ def _damping(rule: DampingRule) -> Keys:
     }
 
 
+def drain(rule: DrainRule) -> Keys:
+    """Return the keys of `[drain]`, all of them."""
+    return {
+        "prepends": f"+{rule.prepends}",
+        "communities": [str(each) for each in rule.communities],
+        "settle": duration_text(rule.settle),
+        "connections": rule.connections,
+        "quiet": duration_text(rule.quiet),
+        "timeout": duration_text(rule.timeout),
+        "then": str(rule.then),
+        "return": duration_text(rule.back),
+    }
+
+
 def services(rule: HealthRule, settings: HealthSettings) -> Keys:
     """Return a VIP's `services`, each with what is not as for the VIP."""
     usual = _thresholds(rule.thresholds)
@@ -257,6 +272,7 @@ def quagga(settings: Settings, default: Settings) -> Keys:
     }
 
 
+DEFAULT_DRAIN = drain(DrainRule())
 DEFAULT_HEALTH = health(DEFAULT_RULE, HealthSettings("ipvs", frozenset(), {}))
 
 

@@ -18,6 +18,7 @@ from policy.route import (
     Origin,
 )
 from speaker import units
+from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
 from speaker.config.table import STRICT, text
@@ -208,6 +209,7 @@ class VipTable(Table):
     order: OrderBy | None = None
     services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
     health: HealthTable = Field(default_factory=HealthTable)
+    drain: DrainTable = Field(default_factory=DrainTable)
     ranks: list[str] | None = None
 
 
@@ -279,6 +281,7 @@ class Document(Table):
     policy: PolicyTable = PolicyTable()
     profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
     health: HealthTable = HealthTable()
+    drain: DrainTable = DrainTable()
     vip: dict[str, VipTable] = {}
     aggregate: dict[str, AggregateTable] = {}
     peer: dict[str, PeerTable] = {}

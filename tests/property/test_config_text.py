@@ -76,7 +76,7 @@ def test_a_topology_alone(written: Config) -> None:
         assert found.settings.backend == "exabgp"
 
 
-@given(made.wider_topologies())
+@given(made.wider_topologies().filter(made.has_own_addresses))
 def test_a_wider_topology(topology: Topology) -> None:
     """So it is with equal data centres, a part of them, and every order."""
     vips = tuple(replace(vip, health=DEFAULT_RULE) for vip in topology.vips if vip.addresses)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.connections import ConnectionCount
-from policy.drain import DrainRule, Progress, Step, Then, next_intent, resolved, step
+from policy.drain import DrainRule, Progress, StageStep, Then, next_intent, resolved, step
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from tests.support.strategies import policy as made
@@ -66,7 +66,7 @@ def run(
     intent: Intent,
     timeline: Sequence[Look],
     keep: Callable[[Progress | None], Progress | None] = lambda progress: progress,
-) -> list[tuple[float, Step]]:
+) -> list[tuple[float, StageStep]]:
     """Return the steps of a timeline until one ends the stage, each with the time since its begin."""
     passed, offset, before, steps = 0.0, 0.0, None, []
     for look in timeline:
@@ -100,7 +100,7 @@ def test_what_ends_it(rule: DrainRule, timeline: list[Look]) -> None:
     )
     for at, (now, found) in enumerate(steps):
         if start is None or at < start:
-            assert found == Step(None)
+            assert found == StageStep(None)
             continue
         since = start
         for place in range(start, at + 1):
@@ -188,7 +188,9 @@ def test_a_clock_that_was_set_ahead(rule: DrainRule, timeline: list[Look]) -> No
 @given(RULES, looks(), st.sampled_from([Mode.DRAINED, Mode.FORCED, Mode.AUTO]))
 def test_no_stage(rule: DrainRule, timeline: list[Look], mode: Mode) -> None:
     """An intent that is of no stage is left alone."""
-    assert all(found == Step(None) for _, found in run(rule, replace(ASKED, mode=mode), timeline))
+    assert all(
+        found == StageStep(None) for _, found in run(rule, replace(ASKED, mode=mode), timeline)
+    )
 
 
 @pytest.mark.parametrize("since", [500.0, 501.0])
@@ -210,7 +212,7 @@ def test_the_way_back(rule: DrainRule, timeline: list[Look]) -> None:
     start = begin(timeline)
     for at, (now, found) in enumerate(run(rule, intent, timeline)):
         if start is None or at < start:
-            assert found == Step(None)
+            assert found == StageStep(None)
             continue
         began = sum(look.after for look in timeline[: start + 1])
         assert (found.follows is Mode.AUTO) == (now - began >= rule.back)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from hypothesis import strategies as st
 
 from policy.damping import DampingRule
+from policy.drain import MAX_MORE, DrainRule, Then
 from policy.guard import GuardRule
 from policy.health import (
     FWMARK,
@@ -268,6 +269,20 @@ def damping_rules(draw: st.DrawFn) -> DampingRule:
     return DampingRule(half_life, suppress, reuse, half_life * draw(st.sampled_from([2.0, 5.0])))
 
 
+@st.composite
+def drain_rules(draw: st.DrawFn) -> DrainRule:
+    return DrainRule(
+        draw(st.sampled_from([1, 3, MAX_MORE])),
+        tuple(sorted(draw(st.sets(communities(), max_size=2)))),
+        draw(st.sampled_from([0.0, 2.5, 30.0])),
+        draw(st.sampled_from([0, 7])),
+        draw(st.sampled_from([0.0, 0.25, 5.0])),
+        draw(st.sampled_from([30.0, 900.0, 86400.0])),
+        draw(st.sampled_from(Then)),
+        draw(st.sampled_from([0.0, 60.0])),
+    )
+
+
 # --- topologies ----------------------------------------------------------------------------------
 
 DC_NAMES = ("par1", "lyo1", "fra1", "ams1", "mad1")
@@ -487,12 +502,19 @@ COVERING = tuple(map(parse_prefix, ("192.0.0.0/16", "198.51.0.0/16", "2001:db8::
 """Prefixes that are no VIP's in any topology, and have some inside."""
 
 
+def has_own_addresses(topology: Topology) -> bool:
+    """Whether no two prefixes begin with the same address, which a file can't say."""
+    addresses = [prefix.network_address for prefix in topology.prefixes]
+    return len({*addresses}) == len(addresses)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
     """A configuration as a file may have it: weights, ranks of some kinds, settings of all."""
-    found = draw(topologies())
+    found = draw(topologies().filter(has_own_addresses))
     kinds = [draw(PLAIN), draw(ranks(len(found.dcs)))]
     own = st.sampled_from([(), kinds[0], draw(ranks(len(found.dcs), "own"))])
+    drain = draw(drain_rules())
     topology = Topology(
         found.dcs,
         tuple(
@@ -500,6 +522,7 @@ def configs(draw: st.DrawFn) -> Config:
                 vip,
                 addresses=tuple(replace(each, ranks=draw(own)) for each in vip.addresses),
                 ranks=draw(st.sampled_from(kinds)),
+                drain=draw(st.just(drain) | drain_rules()),
             )
             for vip in found.vips
             if vip.addresses
@@ -510,6 +533,7 @@ def configs(draw: st.DrawFn) -> Config:
                 (Address(prefix, tuple(draw(st.permutations([dc.name for dc in found.dcs])))),),
                 draw(st.sampled_from(kinds)),
                 aggregate=AggregateRule(draw(st.integers(1, 3)), draw(st.booleans())),
+                drain=drain,
             )
             for prefix in draw(st.lists(st.sampled_from(COVERING), unique=True))
         ),
