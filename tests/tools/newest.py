@@ -37,11 +37,7 @@ NEEDS = (
     "tests/unit/health/keepalived/test_process.py",
     "tests/unit/test_examples.py",
     "tests/unit/supervision/test_threads.py::test_no_thread_can_be_started",
-    "tests/unit/migration/test_import_command.py::test_a_folder_of_another_user",
-    "tests/unit/migration/test_import_command.py::test_toolkit",
-    "tests/unit/migration/test_import_command.py::test_communities_by_data_centre",
-    "tests/unit/migration/test_import_command.py::test_profiles",
-    "tests/unit/migration/test_import_command.py::test_between_data_centres",
+    "tests/unit/migration/test_import_command.py",
     "tests/unit/control/test_client.py::test_a_stranger_serves_it",
     "tests/unit/migration/bgpd_conf/test_dialect.py::test_import_of_both",
     # What makes man pages comes as sources alone.
