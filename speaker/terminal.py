@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -87,9 +88,8 @@ def width() -> int | None:
     """Return how many columns the terminal has that answers go to; None where they go elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
-    given = os.environ.get("COLUMNS", "")
     try:
-        columns = int(given) if given.isdecimal() else os.get_terminal_size(1).columns
+        columns = _given("COLUMNS") or os.get_terminal_size(1).columns
     except OSError:  # it has none
         columns = 0
     return max(columns or USUAL_WIDTH, MIN_WIDTH)
@@ -97,12 +97,17 @@ def width() -> int | None:
 
 def height() -> int:
     """Return how many lines the terminal has that answers go to."""
-    given = os.environ.get("LINES", "")
     try:
-        lines = int(given) if given.isdecimal() else os.get_terminal_size(1).lines
+        lines = _given("LINES") or os.get_terminal_size(1).lines
     except OSError:
         lines = 0
     return lines or USUAL_HEIGHT
+
+
+def _given(variable: str) -> int:
+    """Return a number of the environment; 0 where it has none, or none that a terminal could have."""
+    text = os.environ.get(variable, "")
+    return int(text) if re.fullmatch("[0-9]{1,5}", text) else 0
 
 
 def say(line: str) -> None:

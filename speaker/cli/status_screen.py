@@ -73,6 +73,7 @@ def text(
     console = Console(
         file=io.StringIO(),
         width=width,
+        height=len(status.routes),  # it crops nothing; without any LINES is read, whatever it has
         force_terminal=colour,
         color_system="standard" if colour else None,
         no_color=not colour,

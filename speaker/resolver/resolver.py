@@ -106,7 +106,7 @@ def parse_name(text: str) -> str:
         problem = f"a label of more than {_MAX_LABEL} characters; split it by dots"
     elif not all(_LABEL.fullmatch(label) for label in labels):
         problem = "not of letters, digits, hyphens and dots; write names like vip-1.tld"
-    elif labels[-1].isdigit():
+    elif labels[-1].isascii() and labels[-1].isdigit():
         problem = "its last label is a number; neither an address nor a name"
     else:
         return name

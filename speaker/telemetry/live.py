@@ -41,7 +41,10 @@ class Live:
 
         It says which page it has by `have`; where that is not the last one, it is to fetch the whole.
         """
-        if self._count >= CLIENTS or request.method != "GET":
+        stream = {**headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        if request.method != "GET":
+            return web.Response(headers=stream)
+        if self._count >= CLIENTS:
             return web.Response(
                 status=503,
                 text=f"{CLIENTS} browsers follow already: reload the page by hand\n",
@@ -49,9 +52,7 @@ class Live:
             )
         self._count += 1
         try:
-            response = web.StreamResponse(
-                headers={**headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-            )
+            response = web.StreamResponse(headers=stream)
             await response.prepare(request)
             await self._tell(response, request.query.get("have", ""))
         except TimeoutError:

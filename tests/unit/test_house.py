@@ -1,6 +1,7 @@
 """The house stays one that a newcomer finds their way in: small files, short functions, a name for one thing."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,13 @@ def test_functions_are_short() -> None:
         and length(node) > FUNCTION_LINES
     ]
     assert not long
+
+
+def test_digits_are_those_of_ascii() -> None:
+    """`int` makes no number of other digits such as ², and bgpd means none by them."""
+    tests = re.compile(r"\.is(?:digit|decimal|numeric|alnum|alpha)\(\)")
+    lines = [line for path in SOURCES for line in path.read_text().splitlines()]
+    assert not [line for line in lines if tests.search(line) and ".isascii()" not in line]
 
 
 def test_names_are_unique() -> None:

@@ -33,7 +33,8 @@ class SessionState:
     @property
     def established(self) -> bool:
         """Whether the session is established, with or without this family."""
-        return self.received.isdigit() or self.received in {POLICY, NOT_NEGOTIATED}
+        is_number = self.received.isascii() and self.received.isdigit()
+        return is_number or self.received in {POLICY, NOT_NEGOTIATED}
 
     @property
     def negotiated(self) -> bool:

@@ -175,10 +175,10 @@ def _scan(proc: Path) -> list[Process]:
 
 def _named(proc: Path) -> Iterator[Process]:
     try:
-        pids = [int(name) for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 - the quickest
+        names = os.listdir(proc)  # noqa: PTH208 - the quickest
     except OSError:
         return
-    for pid in pids:
+    for pid in (int(name) for name in names if name.isascii() and name.isdigit()):
         if (
             _read(proc, pid, "comm").rstrip(b"\n") == NAME
             and _is_roots(proc, pid)

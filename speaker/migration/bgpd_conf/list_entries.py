@@ -75,7 +75,7 @@ def _in_prefix_list(version: int) -> Parse:
 def _in_access_list(words: Sequence[str], name: str) -> Match:
     if words == ["any"]:
         return lambda path: path.prefix.version == 4
-    if name.isdigit() and words[0] == "ip":
+    if name.isascii() and name.isdigit() and words[0] == "ip":
         return _in_extended_list(words[1:])
     if "/" in words[0]:
         return _in_zebra_list(4)(words, name)

@@ -21,7 +21,8 @@ MAX_LENGTH = 500
 MAX_DEPTH = 30
 BOUNDARY = frozenset(",{}() ")
 """What `_` is beside the start and the end of a path."""
-_PLAIN = frozenset("0123456789 -")
+_DIGITS = frozenset("0123456789")
+_PLAIN = _DIGITS | {" ", "-"}
 _REPEATS = "*+?"
 
 
@@ -186,7 +187,7 @@ class _Parser:
         while position < len(inside):
             first, dash, last = inside[position], *inside[position + 1 : position + 3].ljust(2)
             if dash == "-" and position + 2 < len(inside):
-                if not (first.isdigit() and last.isdigit() and first <= last):
+                if not (first in _DIGITS and last in _DIGITS and first <= last):
                     raise self._error("a range of something else than digits")
                 found |= {str(digit) for digit in range(int(first), int(last) + 1)}
                 position += 3

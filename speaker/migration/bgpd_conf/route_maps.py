@@ -185,11 +185,13 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
             return "as-path prepend", _prepend_last(number(count, 10, 1)), ""
         case ["as-path", "prepend", *asns] if asns:
             return "as-path prepend", _prepend(asns), ""
-        case ["metric", value] if value.isdigit():
+        case ["metric", value] if value.isascii() and value.isdigit():
             med = number(value, MAX_MED)
             return "metric", lambda path: _with(path, med=med), ""
-        case ["metric", value] if value[:1] in ("+", "-") and value[1:].isdigit():
-            return "metric", _add_metric(value[0], number(value[1:], MAX_MED)), ""
+        case ["metric", value] if (
+            (more := value[1:]).isascii() and value[:1] in ("+", "-") and more.isdigit()
+        ):
+            return "metric", _add_metric(value[0], number(more, MAX_MED)), ""
         case ["community", "none"]:
             return "community", lambda path: _with(path, communities=()), ""
         case ["community", *names] if names:
@@ -201,7 +203,7 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
         case ["origin", value]:
             origin = _origin(value)
             return "origin", lambda path: _with(path, origin=origin), ""
-        case ["local-preference", value] if value.isdigit():
+        case ["local-preference", value] if value.isascii() and value.isdigit():
             local_pref = number(value, 2**32 - 1)
             return "local-preference", lambda path: replace(path, local_pref=local_pref), ""
         case ["ip", "next-hop", address] if _is_address(address, 4):

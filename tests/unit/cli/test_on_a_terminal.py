@@ -98,6 +98,16 @@ def test_status(tmp_path: Path) -> None:
     assert max(map(len, shown.split("\n"))) <= 80
 
 
+def test_sizes_that_no_terminal_has(tmp_path: Path) -> None:
+    """They count as none: its own size is taken."""
+    for columns in ("9" * 5000, "²", "-1", "0"):
+        environ = {"COLUMNS": columns, "LINES": columns}
+        with reconciler(tmp_path, status=STATUS), run(tmp_path, "status", **environ) as terminal:
+            assert terminal.end() == 1
+        assert "Traceback" not in terminal.written
+        assert max(map(len, plain(terminal.written).split("\n"))) <= 80
+
+
 def test_no_color(tmp_path: Path) -> None:
     """NO_COLOR and a dumb terminal get no colours, and the same words."""
     for environ in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):

@@ -204,6 +204,7 @@ def test_few_follow(tmp_path: Path) -> None:
                 caller.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert caller.recv(15) == b"HTTP/1.1 200 OK"
             assert get(port, "/live")[0] == 503
+            assert get(port, "/live", method="HEAD")[:2] == (200, b"")
             assert get(port)[0] == 200
             assert get(port, "/")[0] == 200
 

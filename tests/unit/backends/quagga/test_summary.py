@@ -46,6 +46,13 @@ def test_other_names_of_a_neighbour() -> None:
         assert only(frr(f"{text} 4 64500 {NUMBERS} 3 4 N/A"))[0] == name
 
 
+def test_what_is_no_number() -> None:
+    """A session is up where it shows how many prefixes came, in digits."""
+    for received, up in (("3", True), ("²", False), ("Idle", False), ("(Policy)", True)):
+        (session,) = parse_summary(frr(f"203.0.113.1 4 64500 {NUMBERS} {received} 4 N/A"))
+        assert session.up is up
+
+
 def test_an_as_number_in_halves() -> None:
     """As `as-notation dot` writes it."""
     assert only(frr(f"203.0.113.1 4 1.10 {NUMBERS} 3 4 N/A"))[1] == 65546
