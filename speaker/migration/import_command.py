@@ -17,8 +17,8 @@ from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files import bounded
 from speaker.migration import summary
-from speaker.migration.bgpd_conf.answers import unused
-from speaker.migration.bgpd_conf.model import Treatment
+from speaker.migration.bgpd_conf.answers import Answers, unused
+from speaker.migration.bgpd_conf.model import Taken, Treatment
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.options import parse
@@ -28,10 +28,11 @@ from speaker.migration.target import (
     exabgp_site,
     files,
     inferred_policy,
-    kernel,
     vip_names,
     vip_toml,
 )
+from speaker.migration.target.proposed_health import NOTHING_PROPOSED, ProposedHealth, propose
+from speaker.migration.this_machine import MachineAsked, look
 from speaker.migration.updates.compare import compare
 from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
@@ -42,27 +43,27 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf.model import LineVerdict
+    from speaker.migration.bgpd_conf.model import Configuration, LineVerdict
     from speaker.migration.options import Import
-    from speaker.migration.target.local import Kernel
     from speaker.migration.target.site import Site
+    from speaker.migration.this_machine import MachineSeen
     from speaker.migration.updates.evaluate import Evaluation
 
 VIP_TOML = "vip.toml"
 CONFIG = "/etc/vip-speaker/vip.toml"
 
 
-def main(arguments: Sequence[str], source: Kernel = kernel.source) -> int:
+def main(arguments: Sequence[str], asked: MachineAsked | None = None) -> int:
     """Run the command and return its exit status.
 
     Args:
         arguments: the words after `import`.
-        source: asks this machine's kernel from where it would reach a neighbour.
+        asked: what of this machine is asked; None for the real one.
     """
     try:
         call = parse(arguments)
         with waiting("import: evaluating the configurations"):
-            return _run(call, source)
+            return _run(call, asked or MachineAsked())
     except SpeakerError as error:
         say(str(error))
         if isinstance(error, _NothingWrittenError):
@@ -95,19 +96,32 @@ class _Read:
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
     refused: Refused = field(default_factory=Refused)
     faults: list[str] = field(default_factory=list)
+    machine: MachineSeen | None = None
+    """This machine, where it was asked in place of a file."""
 
 
-def _read_all(call: Import, source: Kernel) -> _Read:
+def _read_one(call: Import, dc: str, file: Path, seen: MachineSeen | None) -> Configuration:
+    """Read one data centre's file, or this machine's bgpd."""
+    answers, dialect = call.answers.get(dc) or Answers(), call.dialects.get(dc)
+    if seen is not None:
+        answers.now = seen.now
+        found = read(str(file), seen.content, dialect or seen.dialect, answers)
+        taken = Taken(str(file), seen.dialect, "`show version` says so")
+        return found if dialect else replace(found, read_as=taken)
+    try:
+        content = bounded.read(file)
+    except OSError as error:
+        raise MigrationError(f"{file}: {error.strerror}; name a file that can be read") from error
+    return read(str(file), content, dialect, answers)
+
+
+def _read_all(call: Import, asked: MachineAsked) -> _Read:
     """Read and evaluate each file, and say what became of its lines."""
     done = _Read()
     for dc, file in call.files.items():
-        try:
-            content = bounded.read(file)
-        except OSError as error:
-            raise MigrationError(
-                f"{file}: {error.strerror}; name a file that can be read"
-            ) from error
-        found = read(str(file), content, call.dialects.get(dc), call.answers.get(dc))
+        seen = look(asked, call.vtysh) if dc == call.running else None
+        done.machine = seen or done.machine
+        found = _read_one(call, dc, file, seen)
         say(str(found.read_as))
         evaluation = done.evaluations[dc] = evaluate(found)
         verdicts = account(found, evaluation)
@@ -115,15 +129,15 @@ def _read_all(call: Import, source: Kernel) -> _Read:
         _report(verdicts, {*obstacles})
         done.refused.add(verdicts)
         done.faults += obstacles
-        asked = source if call.here == dc else None
-        done.sites.append(exabgp_site.make(dc, found, evaluation, call.own.get(dc), asked))
+        source = asked.source if call.here == dc else None
+        done.sites.append(exabgp_site.make(dc, found, evaluation, call.own.get(dc), source))
         for line in done.sites[-1].told:
             say(line)
     return done
 
 
-def _run(call: Import, source: Kernel) -> int:
-    done = _read_all(call, source)
+def _run(call: Import, asked: MachineAsked) -> int:
+    done = _read_all(call, asked)
     sites = done.sites
     faults = [*done.faults, *(fault for each in sites for fault in each.faults)]
     notes = [note for each in sites for note in each.notes]
@@ -132,7 +146,8 @@ def _run(call: Import, source: Kernel) -> int:
     faults += layout.faults
     for line in layout.told:
         say(line)
-    notes += layout.notes
+    proposed = _proposed(call, done, layout)
+    notes += (*layout.notes, *proposed.notes)
     faults += [f"{word}: no file needs it; correct it" for word in unused(call.answers.values())]
     if done.refused and call.strict:
         faults.append("--strict: lines are refused, see above")
@@ -142,7 +157,7 @@ def _run(call: Import, source: Kernel) -> int:
         say(f"note: {note}")
     if faults:
         raise _NothingWrittenError(faults, done.refused)
-    findings = _write(call, sites, layout, done.evaluations)
+    findings = _write(call, done, layout, proposed)
     for line in findings:
         say(line)
     _tell(summary.of_written(call, sites, len(layout.vips), done.refused))
@@ -170,22 +185,29 @@ def _report(verdicts: Sequence[LineVerdict], errors: Collection[str]) -> None:
             _tell(f"harmless: {verdict}")
 
 
+def _proposed(call: Import, done: _Read, layout: inferred_policy.Layout) -> ProposedHealth:
+    """Return what IPVS of this machine says of the VIPs' health, where that was asked."""
+    if call.running is None or done.machine is None:
+        return NOTHING_PROPOSED
+    if done.machine.table is None:
+        return ProposedHealth(notes=(f"no health is proposed: {done.machine.trouble}",))
+    return propose(call.running, done.machine.table, layout.vips)
+
+
 def _write(
-    call: Import,
-    sites: Sequence[Site],
-    layout: inferred_policy.Layout,
-    evaluations: Mapping[str, Evaluation],
+    call: Import, done: _Read, layout: inferred_policy.Layout, proposed: ProposedHealth
 ) -> tuple[str, ...]:
     """Write all files if the whole is valid; return what should be looked at."""
+    sites = done.sites
     reconciler = f"{_installed('vip_watchdog')} --config {CONFIG}"
     names = {each.name: f"exabgp-{each.name}.conf" for each in sites}
-    contents = {VIP_TOML: vip_toml.render(sites, layout)}
+    contents = {VIP_TOML: vip_toml.render(sites, layout, proposed)}
     contents |= {names[each.name]: exabgp_conf.render(each, reconciler) for each in sites}
     if not call.force:
         files.check_free(call.out, list(contents))
     modes = dict.fromkeys(names.values(), files.PRIVATE)
     with files.beside(call.out, contents, modes) as folder:
-        findings = _check(folder / VIP_TOML, sites, evaluations)
+        findings = _check(folder / VIP_TOML, sites, done.evaluations)
         program = call.exabgp or files.exabgp()
         if program is None:
             findings += ("ExaBGP is not installed here: its files are not validated",)

@@ -42,6 +42,10 @@ class Import:
     """What validates exabgp.conf; None for the one beside this program."""
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """What the files do not tell, by data centre."""
+    running: str | None = None
+    """The data centre that this machine is in, which is asked in place of a file."""
+    vtysh: Path = Path("/usr/bin/vtysh")
+    """What asks bgpd."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,7 +61,13 @@ def import_parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "files", nargs="+", metavar="DC=FILE", help="a data centre, and its bgpd.conf or frr.conf"
+        "files",
+        nargs="+",
+        metavar="DC=FILE",
+        help="a data centre, and its bgpd.conf or frr.conf; or @running for this machine's bgpd, kernel and IPVS",
+    )
+    parser.add_argument(
+        "--vtysh", default="/usr/bin/vtysh", metavar="PROGRAM", help="asks bgpd, for @running"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     parser.add_argument(
@@ -143,8 +153,12 @@ def parse(arguments: Sequence[str]) -> Import:
             raise MigrationError(
                 f"--local-from-kernel {dc}: no file is given for {dc}; correct one"
             )
+    running = [dc for dc, file in files.items() if str(file) == RUNNING]
+    here = [*here, *running]
     if len({*here}) > 1:
-        raise MigrationError("--local-from-kernel: this machine is in one data centre; name one")
+        raise MigrationError(
+            f"--local-from-kernel and {RUNNING}: this machine is in one data centre; name one"
+        )
     try:
         resolver = None if options.resolver is None else units.endpoint(options.resolver)
     except ValueError as error:
@@ -162,9 +176,13 @@ def parse(arguments: Sequence[str]) -> Import:
         here[0] if here else None,
         None if options.exabgp is None else Path(options.exabgp),
         answers.parse(options.peer_as, options.peer, files, options.vrf),
+        running[0] if running else None,
+        Path(options.vtysh),
     )
 
 
+RUNNING = "@running"
+"""In place of a file: this machine."""
 _ALL = "*"
 
 

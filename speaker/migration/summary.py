@@ -23,7 +23,8 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
     covering = {prefix for site in sites for prefix in site.routes if site.is_aggregate(prefix)}
     addresses = len({prefix for site in sites for prefix in site.routes} - covering)
     beside = f", {_count(len(covering), 'aggregate')}" if covering else ""
-    first = next(iter(call.files))
+    first = next((dc for dc in call.files if dc != call.running), None)
+    file = "FILE, with its bgpd.conf or frr.conf" if first is None else str(call.files[first])
     lines = [
         "summary:",
         (
@@ -35,7 +36,7 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
         *_assumed(call, sites),
         (
             f"  next: read {call.out / 'vip.toml'}, put the files in place, and in each data centre run vip_mgmt check "
-            f"and vip_mgmt compare {call.files[first]}"
+            f"and vip_mgmt compare {file}"
         ),
     ]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from policy.route import Asn
+    from speaker.migration.bgpd_conf.machine import MachineNow
     from speaker.units import IpAddress
 
 
@@ -30,6 +31,8 @@ class Answers:
     vrf: str | None = None
     """Whose `router bgp` is meant; `default` for the one without a name, None where nothing is said."""
     used: set[str] = field(default_factory=set)
+    now: MachineNow | None = None
+    """What the machine has, where that is asked."""
 
     def asn(self, *names: str) -> Asn | None:
         """Return what is said of the first of some names."""

@@ -9,7 +9,7 @@ from policy.route import parse_prefix
 from speaker.migration.bgpd_conf.tokens import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.statement import Statement
@@ -32,6 +32,10 @@ class Interfaces:
                     return
                 if not address.is_link_local:
                     self._addresses.setdefault(statement.block[0], []).append(address)
+
+    def are_of(self, addresses: Mapping[str, Iterable[IPv4Interface | IPv6Interface]]) -> None:
+        """Take the addresses that the machine has, by interface, in place of what was read of them."""
+        self._addresses = {name: [*found] for name, found in addresses.items()}
 
     def networks(self) -> Iterator[Prefix]:
         """Yield the networks of all addresses, each as long as it is written."""

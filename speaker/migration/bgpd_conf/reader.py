@@ -20,8 +20,9 @@ from speaker.migration.bgpd_conf.model import (
     Treatment,
 )
 from speaker.migration.bgpd_conf.placing import statements
-from speaker.migration.bgpd_conf.redistribute import FileRoutes, Policy, expand
+from speaker.migration.bgpd_conf.redistribute import Policy, expand
 from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router
+from speaker.migration.bgpd_conf.routes_here import RoutesHere
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
     CommandMode,
@@ -77,11 +78,12 @@ class _Reader:
     def __init__(self, file: str, taken: Taken, answers: Answers | None) -> None:
         self._file, self._taken = file, taken
         self._vrf = None if answers is None else answers.vrf
+        self._now = None if answers is None else answers.now
         dialect = taken.dialect
         self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect, answers)
         self._interfaces = Interfaces()
-        self._routes = FileRoutes()
+        self._routes = RoutesHere()
         self._lists = lists.Lists(dialect)
         self._maps: dict[str, dict[int, route_maps.RouteMapDraft]] = {}
         self._obstacles: list[Obstacle] = []
@@ -206,6 +208,9 @@ class _Reader:
             name: route_maps.finish(name, drafts.values(), passes)
             for name, drafts in self._maps.items()
         }
+        if self._now is not None:
+            self._routes.are_now(self._now)
+            self._interfaces.are_of(self._now.addresses)
         self._routes.are_connected(self._interfaces.networks())
         others = expand(
             router.redistributions.found.values(),

@@ -10,24 +10,24 @@ known, it is an obstacle: no VIP is lost silently.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, ip_network
 from typing import TYPE_CHECKING
 
-from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix, parse_prefix
+from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix
 from speaker.migration.bgpd_conf import flow, route_maps
 from speaker.migration.bgpd_conf.list_entries import Within
 from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Dialect, Network, Obstacle
+from speaker.migration.bgpd_conf.routes_here import SOURCES
 from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
-from speaker.migration.bgpd_conf.tokens import is_address, number
+from speaker.migration.bgpd_conf.tokens import number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from speaker.migration.bgpd_conf.lists import Entries
     from speaker.migration.bgpd_conf.model import RouteMap
+    from speaker.migration.bgpd_conf.routes_here import RoutesHere
     from speaker.migration.bgpd_conf.statement import Statement
 
-SOURCES = ("connected", "static", "kernel")
 _OF_OTHERS = frozenset(
     "ospf ospf6 rip ripng isis babel eigrp nhrp openfabric sharp table table-direct vnc vnc-direct".split()
 )
@@ -56,44 +56,6 @@ class Redistribution:
     statement: Statement
     route_map: str | None = None
     metric: int | None = None
-
-
-@dataclass(slots=True)
-class FileRoutes:
-    """The routes that the file itself makes, by source: their prefixes, and the lines that a gateway is in."""
-
-    prefixes: dict[str, dict[Prefix, None]] = field(
-        default_factory=lambda: {s: {} for s in SOURCES}
-    )
-    gateways: dict[Prefix, Statement] = field(default_factory=dict)
-
-    def add(self, statement: Statement) -> None:
-        """Take an `ip route` or `ipv6 route`. What is of another VRF, or no route, says nothing here."""
-        words = list(statement.words[2:])
-        if len(words) > 2 and "/" not in words[0] and is_address(words[1]):
-            words[:2] = [f"{words[0]}/{words[1]}"]
-        if len(words) < 2 or "vrf" in words or not statement.plain:
-            return
-        try:
-            prefix = parse_prefix(str(ip_network(words[0], strict=False)))
-        except ValueError:
-            return
-        self.prefixes["static"][prefix] = None
-        if is_address(words[1]):
-            self.gateways[prefix] = statement
-
-    def candidates(self, line: Redistribution, singles: Collection[Prefix]) -> Iterator[Prefix]:
-        """Yield what a line may announce: the file's own, and single prefixes that it has of no other source."""
-        yield from (p for p in self.prefixes[line.source] if p.version == line.version)
-        known = {prefix for source in SOURCES for prefix in self.prefixes[source]}
-        yield from (prefix for prefix in singles if prefix not in known)
-
-    def are_connected(self, networks: Iterable[Prefix]) -> None:
-        """Take the networks of interfaces' addresses. bgpd is told of none in 127.0.0.0/8."""
-        loop = IPv4Network("127.0.0.0/8")
-        for prefix in networks:
-            if not (isinstance(prefix, IPv4Network) and prefix.subnet_of(loop)):
-                self.prefixes["connected"][prefix] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +149,7 @@ def _listed(statement: Statement) -> tuple[str, str] | None:
 
 def expand(
     found: Iterable[Redistribution],
-    routes: FileRoutes,
+    routes: RoutesHere,
     policy: Policy,
     stated: Mapping[Prefix, Network],
 ) -> Redistributed:
@@ -216,7 +178,13 @@ def expand(
             obstacles += _rivals(network, networks.get(prefix) or stated.get(prefix), policy)
             if prefix not in stated:
                 networks.setdefault(prefix, network)
-        if not alone and not taken:
+        if routes.knows(line.source):
+            if not alone:
+                remarks[line.statement] = (
+                    f"{taken} prefixes that this machine has now are taken over; those that come later are not: write "
+                    "a network line for each that is missing"
+                )
+        elif not alone and not taken:
             obstacles.append(Obstacle(line.statement, UNTOLD))
         elif not alone:
             remarks[line.statement] = (
@@ -251,12 +219,12 @@ def _is_announced(network: Network, policy: Policy) -> bool:
 def _doubts(
     network: Network,
     line: Redistribution,
-    routes: FileRoutes,
+    routes: RoutesHere,
     policy: Policy,
 ) -> Iterator[Obstacle]:
     """Yield what can't be told of one prefix."""
     prefix = network.prefix
-    if (gateway := routes.gateways.get(prefix)) is not None and line.source == "static":
+    if line.source == "static" and (gateway := routes.gateway_of(prefix, line)) is not None:
         yield Obstacle(
             gateway,
             f"bgpd sends the gateway as next hop of {prefix} where it redistributes that; in a copy of the "

@@ -11,16 +11,20 @@ from speaker.config.render import Comments, plain
 from speaker.config.render import render as render_config
 from speaker.config.render_tables import DEFAULT_RULE
 from speaker.config.settings import Config, HealthSettings, NextHop
+from speaker.migration.target.proposed_health import NOTHING_PROPOSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy.order import Order
     from speaker.migration.target.inferred_policy import Layout, Placed
+    from speaker.migration.target.proposed_health import ProposedHealth
     from speaker.migration.target.site import Site
 
 
-def render(sites: Sequence[Site], layout: Layout) -> str:
+def render(
+    sites: Sequence[Site], layout: Layout, proposed: ProposedHealth = NOTHING_PROPOSED
+) -> str:
     """Return the text of vip.toml. `[node]` is the first data centre's."""
     dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
     vips = tuple(_vip(name, each, layout.orders[name]) for name, each in layout.vips.items())
@@ -34,14 +38,16 @@ def render(sites: Sequence[Site], layout: Layout) -> str:
     unchecked = {
         vip.name: HealthSettings("none", frozenset(), {})
         for vip in vips
-        if any(_is_wide(placed) for placed in layout.vips[vip.name])
+        if vip.name in proposed.unchecked
+        or any(_is_wide(placed) for placed in layout.vips[vip.name])
     }
     settings = config.settings
     settings = replace(settings, health=settings.health | unchecked)
     hops = {site.name: site.hops for site in sites if site.hops != NextHop()}
     comments = replace(
         _comments(sites, layout),
-        vips=dict.fromkeys(unchecked, "a prefix: only the operator decides"),
+        vips=dict.fromkeys(unchecked, "a prefix: only the operator decides")
+        | {**proposed.comments},
     )
     return render_config(Config(config.topology, settings), comments, hops)
 

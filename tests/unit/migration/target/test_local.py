@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker.migration import import_command as command
+from speaker.migration.this_machine import MachineAsked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class Machine:
         file, out = self._folder / "quagga.conf", self._folder / "out"
         file.write_text(text)
         words = [f"dc1={file}", "--out", str(out), "--force", *options]
-        status = command.main(words, self._source)
+        status = command.main(words, MachineAsked(self._source))
         self.said = self._capsys.readouterr().err
         return status
 

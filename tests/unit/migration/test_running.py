@@ -1,0 +1,255 @@
+"""`DC=@running`: bgpd, the kernel and IPVS of this machine in place of a file; each is handed in."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from speaker import config
+from speaker.backends.quagga.vtysh import NotRunningError, Output
+from speaker.health.ipvs.table import (
+    IpvsTable,
+    MarkService,
+    RealServer,
+    TableAccessError,
+    TableError,
+    VirtualServer,
+)
+from speaker.migration import import_command as command
+from speaker.migration.this_machine import KernelDump, MachineAsked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from speaker.config.settings import Config
+    from speaker.units import IpAddress
+
+FRR = "FRRouting 10.3 (lb1).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n"
+QUAGGA = "Quagga 1.2.4 (lb1).\n"
+BGP = """
+Current configuration:
+!
+{version}
+router bgp 64699
+ bgp router-id 203.0.113.10
+ neighbor 203.0.113.1 remote-as 64500
+ neighbor 203.0.113.1 route-map ALL out
+ {line}
+!
+route-map ALL permit 10
+!
+route-map VIPS permit 10
+ match ip address prefix-list VIPS
+!
+ip prefix-list VIPS seq 5 permit 192.0.2.0/24 ge 32
+!
+end
+"""
+ADDRESSES = (("lo", "127.0.0.1", 8), ("lo", "192.0.2.1", 32), ("eth0", "203.0.113.10", 24))
+ROUTES: tuple[tuple[str, int, dict[str, str]], ...] = (
+    ("192.0.2.2", 196, {}),
+    ("192.0.2.3", 196, {"RTA_GATEWAY": "203.0.113.1"}),
+    ("192.0.2.4", 4, {}),
+    ("192.0.2.5", 2, {}),
+    ("192.0.2.6", 186, {}),
+)
+SERVER = RealServer(ip_address("203.0.113.20"), 80, 1)
+TABLE = IpvsTable({VirtualServer("tcp", ip_address("192.0.2.1"), 80): (SERVER,)})
+
+
+class FakeVtysh:
+    """Says what it was given to each command, and remembers which were asked."""
+
+    def __init__(self, version: str, running: str, status: int = 0) -> None:
+        self.asked: list[str] = []
+        self._said = {"show version": (version, 0), "show running-config": (running, status)}
+
+    async def __call__(self, commands: Sequence[str]) -> Output:
+        (asked,) = commands
+        self.asked.append(asked)
+        said, status = self._said[asked]
+        if not said:
+            raise NotRunningError("quagga/bgpd not running", commands)
+        return Output(status, said, "")
+
+
+class FakeReader:
+    """A way to IPVS that has a table, or an error."""
+
+    def __init__(self, found: IpvsTable | TableError) -> None:
+        self._found = found
+
+    async def read(self) -> IpvsTable:
+        if isinstance(self._found, TableError):
+            raise self._found
+        return self._found
+
+
+def dump() -> KernelDump:
+    """Return a kernel's answers as pyroute2 has them."""
+    names = ("lo", "eth0")
+    links = [{"index": n, "IFLA_IFNAME": name} for n, name in enumerate(names)]
+    addresses = [
+        {"index": names.index(name), "IFA_ADDRESS": text, "prefixlen": length}
+        for name, text, length in ADDRESSES
+    ]
+    routes: list[dict[str, Any]] = [
+        {"proto": proto, "type": 1, "dst_len": 32, "RTA_DST": dst, **more}
+        for dst, proto, more in ROUTES
+    ]
+    return KernelDump(links, addresses, [*routes, {"proto": 4, "type": 1, "dst_len": 0}])
+
+
+class Machine:
+    """This machine, and what import makes of it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.out = folder / "out"
+        self._capsys = capsys
+        self.vtysh = FakeVtysh(FRR, "")
+
+    def run(
+        self,
+        line: str,
+        *,
+        version: str = FRR,
+        tables: Sequence[IpvsTable | TableError] = (TABLE,),
+        options: Sequence[str] = (),
+    ) -> tuple[int, str]:
+        head = "frr version 10.3\nfrr defaults traditional" if version == FRR else "!"
+        if line:
+            self.vtysh = FakeVtysh(version, BGP.format(version=head, line=line))
+        asked = MachineAsked(
+            self._source, lambda _: self.vtysh, dump, lambda: [*map(FakeReader, tables)]
+        )
+        status = command.main(["par1=@running", "--out", str(self.out), "--force", *options], asked)
+        said = self._capsys.readouterr()
+        self.stdout = said.out
+        return status, said.err
+
+    def _source(self, neighbor: IpAddress) -> IpAddress | None:
+        assert neighbor == ip_address("203.0.113.1")
+        return ip_address("203.0.113.10")
+
+    def loaded(self) -> Config:
+        return config.load(self.out / "vip.toml", {"VIP_DC": "par1"})
+
+    @property
+    def prefixes(self) -> list[str]:
+        return [*map(str, self.loaded().topology.prefixes)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Machine:
+    return Machine(tmp_path, capsys)
+
+
+def test_all_of_it(machine: Machine) -> None:
+    """bgpd's lines, the kernel's source address, and IPVS's services come together; bgpd is only asked."""
+    status, said = machine.run("network 192.0.2.1/32\n network 192.0.2.9/32")
+    assert status == 2, said
+    assert machine.vtysh.asked == ["show version", "show running-config"]
+    assert "@running: read as FRR's: `show version` says so" in said
+    assert "(`show version` says so); sessions from 203.0.113.10" in machine.stdout
+    health = machine.loaded().settings.health
+    assert {name: each.source for name, each in health.items()} == {
+        "vip-192-0-2-1": "ipvs",
+        "vip-192-0-2-9": "none",
+    }
+    text = (machine.out / "vip.toml").read_text()
+    assert "# IPVS of par1: tcp/80 to 1 realservers\n" in text
+    assert "# IPVS of par1 has nothing for it: only the operator decides\n" in text
+    assert "vip-192-0-2-9: IPVS of par1 has nothing for it, so health.source" in said
+    assert "compare @running" not in machine.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("redistribute connected route-map VIPS", ["192.0.2.1/32"]),
+        ("redistribute kernel metric 0 route-map VIPS", ["192.0.2.4/32"]),
+    ],
+)
+def test_redistributed(machine: Machine, line: str, expected: list[str]) -> None:
+    """What the route-map permits of what the machine has now is announced, and that others may come is said."""
+    status, said = machine.run(line)
+    assert status == 2, said
+    assert machine.prefixes == expected
+    assert "1 prefixes that this machine has now are taken over; those that come later" in said
+
+
+def test_static(machine: Machine) -> None:
+    """FRR marks its static routes; one by a gateway is an error, for bgpd sends that as next hop."""
+    status, said = machine.run("redistribute static route-map VIPS")
+    assert status == 255
+    assert (
+        "redistribute static route-map VIPS: bgpd sends the gateway as next hop of 192.0.2.3"
+        in said
+    )
+
+
+def test_static_of_quagga(machine: Machine) -> None:
+    """Quagga's zebra marks all of its routes alike, so what is static is not known, and an error."""
+    status, said = machine.run("redistribute static route-map VIPS", version=QUAGGA)
+    assert status == 255
+    assert (
+        "redistribute static route-map VIPS: which prefixes it announces is not in the file" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ([TableAccessError("no /proc"), TableError("IPVS: no ip_vs")], "proposed: IPVS: no ip_vs"),
+        ([TableAccessError("barred")], "no health is proposed: barred"),
+        ([IpvsTable(marks={7: (MarkService(4, (SERVER,)),)})], "services of firewall marks (7)"),
+        (
+            [IpvsTable({VirtualServer("tcp", ip_address("192.0.2.1"), 80): ()})],
+            "vip-192-0-2-1: a service has no realserver in IPVS of par1 now",
+        ),
+    ],
+)
+def test_health(machine: Machine, tables: Sequence[IpvsTable | TableError], expected: str) -> None:
+    """Where IPVS can't be read nothing is proposed; what is dead now, and what marks hide, is said."""
+    status, said = machine.run("network 192.0.2.1/32", tables=tables)
+    assert status == 2, said
+    assert expected in said
+
+
+def test_next_way(machine: Machine) -> None:
+    """Where one way to IPVS is barred, the next one is taken."""
+    machine.run("network 192.0.2.1/32", tables=[TableAccessError("barred"), TABLE])
+    assert machine.loaded().settings.health["vip-192-0-2-1"].source == "ipvs"
+    assert "# IPVS of par1: tcp/80" in (machine.out / "vip.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("vtysh", "expected"),
+    [
+        (FakeVtysh("", ""), "@running: quagga/bgpd not running"),
+        (FakeVtysh("what?\n", "end\n"), "`show version` names neither FRR nor Quagga"),
+        (FakeVtysh(FRR, "router bgp 64699\n"), "exit status 0, and no `end`; try it by hand"),
+        (FakeVtysh(FRR, "end\n", 1), "exit status 1, and no `end`"),
+        (FakeVtysh(FRR, "!\nend\n"), "@running: has no `router bgp`"),
+    ],
+)
+def test_nothing_is_written(machine: Machine, vtysh: FakeVtysh, expected: str) -> None:
+    """A bgpd that does not answer, or not with all of it, writes nothing."""
+    machine.vtysh = vtysh
+    status, said = machine.run("")
+    assert status == 255
+    assert expected in said
+    assert not machine.out.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["lyo1=@running"], ["lyo1=lyo1.conf", "--local-from-kernel", "lyo1"]]
+)
+def test_one_machine(machine: Machine, options: list[str]) -> None:
+    """This machine is in one data centre."""
+    status, said = machine.run("network 192.0.2.1/32", options=options)
+    assert status == 255
+    assert "--local-from-kernel and @running: this machine is in one data centre; name one" in said
