@@ -66,9 +66,6 @@ def import_parser() -> _Parser:
         metavar="DC=FILE",
         help="a data centre, and its bgpd.conf or frr.conf; or @running for this machine's bgpd, kernel and IPVS",
     )
-    parser.add_argument(
-        "--vtysh", default="/usr/bin/vtysh", metavar="PROGRAM", help="asks bgpd, for @running"
-    )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     parser.add_argument(
         "--name", action="append", default=[], help="a VIP's name, looked up in DNS"
@@ -124,6 +121,9 @@ def _add_answers(parser: _Parser) -> None:
         default=[],
         metavar="[DC:]INTERFACE=ADDRESS",
         help="the router's address where the neighbour is an interface",
+    )
+    parser.add_argument(
+        "--vtysh", default="/usr/bin/vtysh", metavar="PROGRAM", help="asks bgpd, for @running"
     )
     parser.add_argument(
         "--vrf", metavar="NAME", help="the VRF of `router bgp`, where several are there; or default"
