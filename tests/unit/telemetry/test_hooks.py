@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
+import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from speaker.telemetry import hooks
 from speaker.telemetry.hooks import TRIES, WAITING, Outbox
 from speaker.telemetry.program import Program
 from speaker.telemetry.sink import RefusedEventError, SinkError
-from speaker.telemetry.webhook import Webhook
+from speaker.telemetry.webhook import Webhook, trusted
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import SECOND, V4, running
 
@@ -134,6 +136,99 @@ def test_nobody_there() -> None:
         with pytest.raises(SinkError, match=r"127\.0\.0\.1: not reached") as caught:
             asyncio.run(Webhook(url).send(b""))
         assert "S3CRET" not in str(caught.value)
+
+
+@asynccontextmanager
+async def saying(
+    answer: bytes, *, times: int = 1, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Run a server that says bytes to whoever asks, many times over, and have what it was asked."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked.append(await reader.readuntil(b"{}"))
+            for _ in range(times):
+                writer.write(answer)
+                await writer.drain()
+        except ConnectionError:
+            pass  # it was told enough
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"https://localhost:{port}/" if tls else f"http://{host}:{port}/S3CRET", asked
+
+
+def test_the_request() -> None:
+    """It is HTTP/1.1, whole, and says no more than it has to; interim answers are passed over."""
+
+    async def main() -> None:
+        answer = (
+            b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\n\nHTTP/1.0 204\r\n"
+        )
+        async with saying(answer) as (url, asked):
+            await Webhook(url).send(b"{}")
+        head, _, body = asked[0].decode().partition("\r\n\r\n")
+        assert body == "{}"
+        first, *more = head.split("\r\n")
+        assert first == "POST /S3CRET HTTP/1.1"
+        assert f"Host: {url.split('/')[2]}" in more
+        assert {"Content-Type: application/json", "Content-Length: 2"} <= {*more}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 5000, "no answer of HTTP"),
+        (b"x" * 100_000, "no answer of HTTP"),
+        (b"HTTP/1.1 103 x\r\n" + b"y" * 100_000, "no answer of HTTP"),
+        (b"hello\nHTTP/1.1 200 OK\n", "no answer of HTTP"),
+        (b"HTTP/1.1 2000 OK\n", "no answer of HTTP"),
+        (b"", "no answer of HTTP"),
+    ],
+)
+def test_answers_without_end(answer: bytes, why: str) -> None:
+    """So much is read before there is a status, and no more."""
+
+    async def main() -> None:
+        async with saying(answer, times=10_000) as (url, _):
+            with pytest.raises(SinkError, match=why) as caught:
+                await Webhook(url).send(b"{}")
+        assert "S3CRET" not in str(caught.value)
+
+    asyncio.run(main())
+
+
+def test_a_certificate_of_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and nothing is sent; once it is trusted, all is."""
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -days 1"
+    key, certificate = tmp_path / "key", tmp_path / "certificate"
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out"]
+    subprocess.run(
+        ["openssl", *words.split(), *files, certificate], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def main() -> None:
+        async with saying(b"HTTP/1.1 204 No Content\r\n\r\n", tls=context) as (url, asked):
+            hook = Webhook(url)
+            with pytest.raises(SinkError, match="localhost: its certificate is not trusted"):
+                await hook.send(b"{}")
+            assert not asked
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            trusted.cache_clear()
+            await hook.send(b"{}")
+            assert len(asked) == 1
+
+    try:
+        asyncio.run(main())
+    finally:
+        trusted.cache_clear()
 
 
 class Deaf:
