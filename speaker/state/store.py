@@ -10,29 +10,33 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from policy.drain import resolved
-from policy.intent import Mode
-from speaker.api import HistoryEntry
 from speaker.state import rows
 from speaker.state.access import StoreError
 from speaker.state.connections import FileConnections
 from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import Fetcher, fetched
-from speaker.state.history import add_history, expiry, in_order, told
+from speaker.state.history import add_history, in_order
 from speaker.state.remembered import News, Remembered
 from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
 from speaker.state.stages import StageEnd, follow
+from speaker.state.writing import (
+    damping_rows,
+    drain_rows,
+    ended,
+    health_rows,
+    put_intents,
+    replace,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from policy.damping import Damping
-    from policy.drain import Progress
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.api import HistoryEntry
 
 NEWEST, NEWEST_SINCE = 200, 10_000
 """How many entries of history are told of at most: without a time, and since a time."""
@@ -151,39 +155,12 @@ class Store:
         Returns:
             The intents that were in force until now.
         """
-        asked = intents
         with self._connections.writing(wait) as db:
-            known = self._rows.read(fetched(db, INTENTS))
-            before = {p: known.of[p] for p in intents if p in known.of}
-            names = [str(prefix) for prefix in before]  # the others have no row
-            names += [name for prefix in before for name in known.rows.get(prefix, ())]
-            replaced = {p: was for p, was in before.items() if was.in_force(asked[p].since)}
-            intents = {p: resolved(intent, replaced.get(p)) for p, intent in asked.items()}
-            new = [rows.of_intent(prefix, intent) for prefix, intent in intents.items()]
-            self._tell(db, _ended(db, {p: i for p, i in before.items() if p not in replaced}))
-            db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
-            db.executemany(
-                "INSERT INTO intent (prefix, mode, owner, reason, since, until, forced) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [row for row in new if row[1] != Mode.AUTO],
-            )
-            db.executemany(
-                "DELETE FROM damping WHERE prefix = ?",
-                [(str(prefix),) for prefix, intent in intents.items() if intent.restores],
-            )
-            db.executemany(
-                "UPDATE owned SET up = 1 WHERE prefix = ?", [(str(prefix),) for prefix in up]
-            )
-            self._tell(
-                db,
-                [
-                    HistoryEntry(when.since, str(p), i.mode, told(i, replaced.get(p)))
-                    for (p, i), when in zip(intents.items(), asked.values(), strict=True)
-                ],
-            )
-        self._rows.expect(dict(zip(new, intents.items(), strict=True)))
+            found = put_intents(db, self._rows.read(fetched(db, INTENTS)), intents, up)
+            self._tell(db, found.history)
+        self._rows.expect(found.rows)
         self._intents_version = -1
-        return replaced
+        return found.replaced
 
     def advance(
         self, ended: Mapping[Prefix, StageEnd], now: float, *, wait: float = BUSY
@@ -199,7 +176,7 @@ class Store:
         """
         with self._connections.writing(wait) as db:
             done = [p for p, end in ended.items() if follow(db, p, end)]
-            _replace(db, "drain", done, _drain_rows({p: ended[p].progress for p in done}))
+            replace(db, "drain", done, drain_rows({p: ended[p].progress for p in done}))
             self._tell(db, [ended[p].entry(p, now) for p in done])
         self._intents_version = -1
         return done
@@ -224,72 +201,20 @@ class Store:
                 "UPDATE owned SET route = ?, up = ? WHERE prefix = ?",
                 [(state.column, int(state.up), str(p)) for p, state in news.owned.items()],
             )
-            _replace(db, "health", news.health, _health_rows(news.health))
-            _replace(db, "damping", news.damping, _damping_rows(news.damping))
-            _replace(db, "drain", news.drains, _drain_rows(news.drains))
+            replace(db, "health", news.health, health_rows(news.health))
+            replace(db, "damping", news.damping, damping_rows(news.damping))
+            replace(db, "drain", news.drains, drain_rows(news.drains))
             for table in ("owned", "health", "damping", "drain"):
-                _replace(db, table, news.gone, [])
+                replace(db, table, news.gone, [])
             self._tell(db, news.history)
             if news.expired is not None:
                 known = self._rows.read(fetched(db, INTENTS)).of
-                ended = {p: i for p, i in known.items() if not i.in_force(news.expired)}
-                self._tell(db, _ended(db, ended))
+                over = {p: i for p, i in known.items() if not i.in_force(news.expired)}
+                self._tell(db, ended(db, over))
 
     def _tell(self, db: sqlite3.Connection, history: Iterable[HistoryEntry]) -> None:
         """Add to history; forget what is beyond the number that is kept, or older than what is kept."""
         add_history(db, history, self.keep)
-
-
-# --- rows to be written --------------------------------------------------------------------------
-
-
-def _replace(
-    db: sqlite3.Connection, table: str, prefixes: Iterable[Prefix], new: list[rows.Row]
-) -> None:
-    """Replace all rows of some prefixes."""
-    db.executemany(
-        f"DELETE FROM {table} WHERE prefix = ?",  # noqa: S608 - one of four names
-        [(str(prefix),) for prefix in prefixes],
-    )
-    if new:
-        marks = ", ".join("?" * len(new[0]))
-        db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608 - one of four names
-
-
-def _health_rows(memory: Mapping[Prefix, Mapping[Service, ServiceMemory]]) -> list[rows.Row]:
-    return [
-        rows.of_health(p, service, last)
-        for p, services in memory.items()
-        for service, last in services.items()
-    ]
-
-
-def _damping_rows(damping: Mapping[Prefix, Damping | None]) -> list[rows.Row]:
-    return [
-        (str(prefix), last.penalty, last.at, int(last.damped), int(last.up))
-        for prefix, last in damping.items()
-        if last is not None
-    ]
-
-
-def _drain_rows(drains: Mapping[Prefix, Progress | None]) -> list[rows.Row]:
-    return [rows.of_drain(p, progress) for p, progress in drains.items() if progress is not None]
-
-
-def _ended(db: sqlite3.Connection, intents: Mapping[Prefix, Intent]) -> list[HistoryEntry]:
-    """Return the lines of intents that ended by themselves, as far as history lacks them.
-
-    The intents stay where they are: a clock that was wrong may be set back.
-    """
-    lines = sorted((expiry(p, intent) for p, intent in intents.items()), key=lambda e: e.time)
-    oldest = db.execute("SELECT time FROM history ORDER BY id LIMIT 1").fetchone() or (0.0,)
-    told = "SELECT 1 FROM history WHERE prefix = ? AND event = ? AND time = ?"
-    return [
-        line
-        for line in lines
-        if line.time >= oldest[0]
-        and not db.execute(told, [line.prefix, line.event, line.time]).fetchone()
-    ]
 
 
 __all__ = ["Intents", "News", "Owned", "Remembered", "StageEnd", "Store", "StoreError"]
