@@ -61,6 +61,12 @@ CREATE TABLE drain (
   quiet_since REAL, connections INTEGER
 ) STRICT;
 """,
+    """
+CREATE TABLE planned (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, prefixes TEXT NOT NULL, mode TEXT NOT NULL, owner TEXT NOT NULL,
+  made REAL NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL, seconds REAL, late REAL NOT NULL, missed REAL
+) STRICT;
+""",
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -7,12 +7,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from speaker.state.access import access, identity
-from speaker.state.database import BUSY_READING, reading
-from speaker.state.fetched import fetched
-from speaker.state.rows import INTENTS, IntentReader, Intents
+from speaker.state.database import BUSY_READING, copy, is_newest, reading
+from speaker.state.rows import Intents
 from speaker.state.store import Store
+from speaker.state.windows import IntentsReader
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 
@@ -23,7 +24,7 @@ class FollowingStore(Store):
         super().__init__(path, in_memory_copy=True)
         self._path = path
         self._reads = threading.Lock()
-        self._followed = IntentReader()
+        self._followed = IntentsReader()
         self._last = Intents()
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -32,8 +33,20 @@ class FollowingStore(Store):
             if identity(self._path) is None:
                 found = Intents()
             else:
-                with closing(reading(self._path, wait)) as db:
-                    found = self._followed.read(fetched(db, INTENTS))
+                with closing(self._now(wait)) as db:
+                    found = self._followed.read(db)
         if found != self._last:
             self._last = found
         return self._last
+
+    def _now(self, wait: float) -> sqlite3.Connection:
+        """Return the file as it is now: a copy of one that an older program writes."""
+        db = reading(self._path, wait)
+        try:
+            if is_newest(db):
+                return db
+        except BaseException:
+            db.close()
+            raise
+        db.close()
+        return copy(self._path, wait)

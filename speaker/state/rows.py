@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from policy.route import Prefix
+    from policy.window import Window
 
 Row = tuple[Any, ...]
 _Key = TypeVar("_Key")
@@ -59,12 +60,13 @@ class Intents:
     """The intents on file, expired ones too.
 
     `faults` says of each bad row what is wrong and what to do; `rows` has, for a prefix that is
-    held for some, how they name it: replacing its intent removes these.
+    held for some, how they name it: replacing its intent removes these. `windows`: what is planned.
     """
 
     of: Mapping[Prefix, Intent] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     rows: Mapping[Prefix, frozenset[str]] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
 
 
 class IntentReader:

@@ -17,8 +17,9 @@ from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import add_history, in_order
 from speaker.state.remembered import News, Remembered
-from speaker.state.rows import INTENTS, IntentReader, Intents, Owned
+from speaker.state.rows import INTENTS, Intents, Owned
 from speaker.state.stages import StageEnd, follow
+from speaker.state.windows import IntentsReader, put_window, run_window, take_window
 from speaker.state.writing import (
     damping_rows,
     drain_rows,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.window import Window
     from speaker.api import HistoryEntry
 
 NEWEST, NEWEST_SINCE = 200, 10_000
@@ -63,7 +65,7 @@ class Store:
         """For how long history is kept, in seconds; None leaves that to others who write."""
         self._intents = Intents()
         self._intents_version = -1
-        self._rows = IntentReader()
+        self._reader = IntentsReader()
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class Store:
                 db, "SELECT prefix, stage, of, began, quiet_since, connections FROM drain"
             )
             drains = dict(rows.parsed("drain", found, rows.drain, faults))
-            intents = self._rows.read(fetched(db, INTENTS))
+            intents = self._reader.read(db)
         return Remembered(intents, owned, memory, damping, drains, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -100,7 +102,7 @@ class Store:
             with transaction(db, "DEFERRED"):
                 (version,) = db.execute("PRAGMA data_version").fetchone()
                 if version != self._intents_version:
-                    self._intents = self._rows.read(fetched(db, INTENTS))
+                    self._intents = self._reader.read(db)
                     self._intents_version = version
             return self._intents
 
@@ -156,9 +158,9 @@ class Store:
             The intents that were in force until now.
         """
         with self._connections.writing(wait) as db:
-            found = put_intents(db, self._rows.read(fetched(db, INTENTS)), intents, up)
+            found = put_intents(db, self._reader.now.read(fetched(db, INTENTS)), intents, up)
             self._tell(db, found.history)
-        self._rows.expect(found.rows)
+        self._reader.now.expect(found.rows)
         self._intents_version = -1
         return found.replaced
 
@@ -180,6 +182,45 @@ class Store:
             self._tell(db, [ended[p].entry(p, now) for p in done])
         self._intents_version = -1
         return done
+
+    def schedule(self, window: Window, *, wait: float = BUSY) -> Window:
+        """Record a window, in history too. Return it with the number that it is called by.
+
+        Raises:
+            StoreError: there are too many, too.
+        """
+        with self._connections.writing(wait) as db:
+            window, lines = put_window(db, window)
+            self._tell(db, lines)
+        self._intents_version = -1
+        return window
+
+    def cancel(self, number: int, who: str, now: float, *, wait: float = BUSY) -> Window | None:
+        """Remove a window that has not begun, or was missed. Return it, None where there is none (any more).
+
+        Args:
+            number: what it is called.
+            who: who wants that, for history.
+            now: seconds since the epoch.
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._connections.writing(wait) as db:
+            window, lines = take_window(db, number, who, now)
+            self._tell(db, lines)
+        self._intents_version = -1
+        return window
+
+    def run_windows(self, numbers: Iterable[int], now: float, *, wait: float = BUSY) -> bool:
+        """Begin those of some windows whose time has come, and note those that were missed: each once, whoever does it.
+
+        Return whether anything came of it. See `cancel` for `now` and `wait`.
+        """
+        with self._connections.writing(wait) as db:
+            lines = [run_window(db, self._reader.now, number, now) for number in numbers]
+            for each in lines:
+                self._tell(db, each)
+        self._intents_version = -1
+        return any(lines)
 
     def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:
         """Record prefixes as ours, before any of them is announced. See `record` for `wait`."""
@@ -208,7 +249,7 @@ class Store:
                 replace(db, table, news.gone, [])
             self._tell(db, news.history)
             if news.expired is not None:
-                known = self._rows.read(fetched(db, INTENTS)).of
+                known = self._reader.now.read(fetched(db, INTENTS)).of
                 over = {p: i for p, i in known.items() if not i.in_force(news.expired)}
                 self._tell(db, ended(db, over))
 
