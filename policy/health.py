@@ -91,7 +91,7 @@ class Checker:
 class Presence:
     """Which of the prefixes that must be on this machine are: some address of theirs is.
 
-    `here` is None where that was never known; with a `trouble` it is what was known last.
+    `here` is None where that was never known; with a `trouble` it may be what was known last.
     """
 
     here: frozenset[Prefix] | None

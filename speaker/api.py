@@ -204,13 +204,17 @@ class PlannedChange(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerStatus(Value):
-    """A session of the daemon: see `speaker.backends.base.Peer`. `local_as`: None where it is not told."""
+    """A session of the daemon: see `speaker.backends.base.Peer`.
+
+    `local_as`: None where it is not told. `reason`: why it is down, in words, where that is told.
+    """
 
     name: Text = ""
     address: Text
     asn: Count
     up: MaybeTruth
     local_as: Count | None = None
+    reason: Text = ""
 
     def __post_init__(self) -> None:
         if not self.name:

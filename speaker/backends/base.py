@@ -24,7 +24,8 @@ class Peer:
     """A BGP neighbour. `up` is None where it is not known yet.
 
     `local_as` is the AS that we are on its session. `name` tells its session from all others, and
-    is its address where no other session goes there.
+    is its address where no other session goes there. `reason`: why it is down and what to do, where
+    the daemon tells.
     """
 
     address: str
@@ -32,6 +33,7 @@ class Peer:
     up: bool | None
     local_as: int
     name: str = ""
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from speaker.reconcile.dead import dead
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -164,6 +165,7 @@ def head(status: Status) -> list[tuple[Attention, str]]:
     is_well = ups == len(status.peers) and status.peers
     lines = [(Attention.WELL if is_well else Attention.WRONG, first)]
     lines += [(Attention.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
+    lines += [(Attention.WRONG, f"DOWN: {text}") for text in dead(status.routes)]
     lines += [
         (Attention.UNKNOWN, f"session {peer.name} AS{peer.asn}: not known whether it is up")
         for peer in status.peers

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
+from speaker.reconcile.dead import dead
 from speaker.terminal import table
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def status_table(answer: Status) -> str:
     daemon = f" ({answer.daemon.name})" if answer.daemon.name else ""
     head = [f"{answer.dc} on {answer.backend}{daemon}; peers: {peers or 'none known'}"]
     head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
+    head += [f"DOWN: {text}" for text in dead(answer.routes)]
     rows = [_COLUMNS]
     rows += [
         (

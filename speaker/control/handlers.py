@@ -29,7 +29,7 @@ from speaker.control.places import Places
 from speaker.control.unix_socket import OPERATORS
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
-from speaker.reconcile import status
+from speaker.reconcile.difference import difference
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import BRIEFLY
@@ -170,7 +170,7 @@ class Control:
 
     async def _plan(self, _: web.Request) -> web.Response:
         await self._settle()
-        return _response(await json_list(status.difference(self._reconciler)))
+        return _response(await json_list(difference(self._reconciler)))
 
     async def _explain(self, request: web.Request) -> web.Response:
         async with self._asked(request) as asked:

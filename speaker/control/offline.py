@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
 
 
+SEE = (
+    "does ExaBGP run? systemctl status exabgp-vip, journalctl -u exabgp-vip: without it nothing is "
+    "announced here"
+)
+
+
 class StateFile:
     """What the state file tells, and takes: a watchdog that runs reads it in its next cycle. It is `Operations`.
 
@@ -88,7 +94,7 @@ class StateFile:
             dc=settings.dc.name,
             backend=settings.backend,
             peers=(),
-            trouble=(self._why,),
+            trouble=(f"{self._why}; {SEE}" if settings.is_spawned else self._why,),
             routes=routes,
         )
 

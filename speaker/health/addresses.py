@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy.covering import Covering
 from policy.health import Observation, Presence
@@ -31,6 +31,8 @@ SLOW = 10.0
 """How often to read the addresses when no event has arrived, in seconds."""
 CHECK = 1.0
 """How often to see whether events are wanted, in seconds."""
+NAMED = 3
+"""How many addresses are named that another host has, too."""
 MESSAGE = 8192
 MESSAGES = 1000
 
@@ -39,25 +41,31 @@ class AddressError(SpeakerError):
     """The addresses of this machine can't be read."""
 
 
-def present(messages: Iterable[Any]) -> frozenset[IpAddress]:
-    """Return the addresses of RTM_NEWADDR messages that are ours to use (rtnetlink(7)).
+class HostAddresses(NamedTuple):
+    """The addresses of this machine: those that it may use, and those that another host has, too."""
 
-    An IPv6 address that another host may have, or has, is not.
+    usable: frozenset[IpAddress]
+    duplicate: frozenset[IpAddress] = frozenset()
+
+
+def present(messages: Iterable[Any]) -> HostAddresses:
+    """Return the addresses of RTM_NEWADDR messages that are ours to use (rtnetlink(7)), and those that are not.
+
+    An IPv6 address that another host may have is neither: its duplicate address detection (RFC 4862) goes on.
     """
-    found = set()
+    usable, duplicate = set(), set()
     for message in messages:
-        if (message.get("IFA_FLAGS") or message.get("flags") or 0) & (
-            IFA_F_TENTATIVE | IFA_F_DADFAILED
-        ):
-            continue
+        flags = message.get("IFA_FLAGS") or message.get("flags") or 0
         # On a point-to-point link IFA_ADDRESS is the other end's.
         text = message.get("IFA_LOCAL") or message.get("IFA_ADDRESS")
-        if text:
-            found.add(ip_address(text))
-    return frozenset(found)
+        if text and flags & IFA_F_DADFAILED:
+            duplicate.add(ip_address(text))
+        elif text and not flags & IFA_F_TENTATIVE:
+            usable.add(ip_address(text))
+    return HostAddresses(frozenset(usable), frozenset(duplicate))
 
 
-async def dump() -> frozenset[IpAddress]:
+async def dump() -> HostAddresses:
     """Read all addresses of this network namespace.
 
     Raises:
@@ -118,7 +126,7 @@ class AddressSource:
         self,
         prefixes: Collection[Prefix],
         *,
-        dump: Callable[[], Awaitable[frozenset[IpAddress]]] = dump,
+        dump: Callable[[], Awaitable[HostAddresses]] = dump,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._covering = Covering(prefixes)
@@ -145,11 +153,24 @@ class AddressSource:
             presence = Presence(None if last is None else last.here, str(error))
         else:
             presence = Presence(
-                frozenset(prefix for at in addresses for prefix in self._covering.of(at))
+                frozenset(prefix for at in addresses.usable for prefix in self._covering.of(at)),
+                self._taken(addresses),
             )
         if presence != last:
             self._observation = Observation({}, presence=presence)
         return self._observation
+
+    def _taken(self, addresses: HostAddresses) -> str:
+        """Say which of them another host on the link has, too, so that they are not used here."""
+        only = addresses.duplicate - addresses.usable
+        taken = sorted((at for at in only if any(self._covering.of(at))), key=str)
+        if not taken:
+            return ""
+        names = ", ".join(map(str, taken[:NAMED])) + (" …" if len(taken) > NAMED else "")
+        return (
+            f"{names}: another host on the link has this address, too (duplicate address detection failed), so "
+            "it is not used here; remove it there, then here, and add it again"
+        )
 
     async def close(self) -> None:
         """Hear no more."""

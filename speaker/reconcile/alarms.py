@@ -19,10 +19,14 @@ log = logging.getLogger(__name__)
 
 
 SUBJECTS = (
-    "keepalived addresses health guard backend lock intents state cycle control read vip.toml resources "
-    "events metrics textfile hooks restart"
+    "sessions keepalived addresses health guard backend lock intents state clock cycle control read vip.toml "
+    "resources events metrics textfile hooks restart"
 ).split()
 """What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
+
+
+APART = "sessions"
+"""The subject that states tell of by itself, with what is not announced for it: `Status.sessions`."""
 
 
 class Alarms:
@@ -35,8 +39,12 @@ class Alarms:
 
     @property
     def texts(self) -> list[str]:
-        """All of them, in words."""
-        return [f"{subject}: {text}" for subject, text in self._texts.items() if text]
+        """All of them but those of sessions, in words."""
+        return [
+            f"{subject}: {text}"
+            for subject, text in self._texts.items()
+            if text and subject != APART
+        ]
 
     @property
     def subjects(self) -> dict[str, bool]:
@@ -57,6 +65,7 @@ class Alarms:
         Returns:
             Whether it was said in the log, because it is new.
         """
+        text = text.removeprefix(f"{subject}: ")
         before = self._texts.get(subject, "")
         self._texts[subject] = text
         if not say:

@@ -7,6 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
+from speaker.reconcile import reach
+from speaker.reconcile.alarms import APART
+from speaker.reconcile.clock_alarm import ClockAlarm
 from speaker.reconcile.read_back import AGAIN
 from speaker.supervision.cancellation import heed_cancellation
 
@@ -28,6 +31,7 @@ async def run_cycles(reconciler: Reconciler) -> None:
 
 
 async def _cycles(reconciler: Reconciler) -> None:
+    clock = ClockAlarm(reconciler.clock)
     while True:
         reconciler.awake.clear()
         started = reconciler.clock.steady()
@@ -37,6 +41,8 @@ async def _cycles(reconciler: Reconciler) -> None:
                 reconciler.pulse.completed()
                 reconciler.meter.completed(started)
             reconciler.alarms.note("cycle", "")
+            reconciler.alarms.note("clock", clock.look(reconciler.durable.intents.in_force()))
+            reconciler.alarms.note(APART, reach.alarm(reconciler.backend.peers()))
         except SpeakerError as error:
             heed_cancellation()
             reconciler.alarms.note("cycle", str(error))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NO_SESSION = "no session is up"
 NONE_FOR_IT = "no session is up that is to get it"
+TOLD = 5
+"""How many sessions are told of with their reasons."""
+UNTOLD = "down; is the router up, does it know this neighbor? See the routing daemon's log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,22 @@ def down(peers: Sequence[Peer]) -> str:
     return NO_SESSION if len(names) == len(peers) else f"down: {', '.join(names)}"
 
 
+def reasons(peers: Sequence[Peer]) -> list[str]:
+    """Return of each session that is down why, and what to do, in words: of the first few."""
+    away = [peer for peer in peers if peer.up is False]
+    more = [f"{len(away) - TOLD} more sessions are down"] if len(away) > TOLD else []
+    return [
+        *(f"session {peer.name} AS{peer.asn}: {peer.reason or UNTOLD}" for peer in away[:TOLD]),
+        *more,
+    ]
+
+
+def alarm(peers: Sequence[Peer]) -> str:
+    """Return what is wrong with the sessions, whatever is announced to them, in words; nothing where all are up."""
+    found = down(peers)
+    return "; ".join([found, *reasons(peers)]) if found else ""
+
+
 def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     """Return what is wrong with the sessions, in words.
 
@@ -162,7 +181,7 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     """
     found = down(peers)
     if found == NO_SESSION:
-        return [f"sessions: {found}, so nothing is announced"]
+        return [f"sessions: {found}, so nothing is announced", *reasons(peers)]
     nowhere = Counter(
         ("IPv6" if ":" in route.prefix else "IPv4", bool(route.peers))
         for route in shown
@@ -176,4 +195,5 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
             else f"sessions: no neighbor has {family}, so {count} prefixes are not announced"
             for (family, is_there), count in sorted(nowhere.items())
         ),
+        *reasons(peers),
     ]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, TypedDict
 
 from policy.decide import Cause
 from policy.intent import Mode
-from policy.plan import Announce, Drift, plan
+from policy.plan import Drift
 from policy.route import Route
 from speaker.api import (
     ConfigurationStatus,
     DaemonStatus,
     Explanation,
     PeerStatus,
-    PlannedChange,
     PrefixStatus,
     Status,
 )
@@ -150,6 +149,7 @@ class Snapshot:
                 asn=peer.asn,
                 up=peer.up,
                 local_as=peer.local_as,
+                reason=peer.reason,
             )
             for peer in self._peers
         )
@@ -282,19 +282,3 @@ def explanations(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[E
     """Return the state of some prefixes with all that led to it."""
     history = reconciler.durable.store.latest(prefixes, EXPLAINED)
     return [*Snapshot(reconciler).explanations(prefixes, history)]
-
-
-def difference(reconciler: Reconciler) -> list[PlannedChange]:
-    """Return the changes that would make the daemon's announcements what is decided."""
-    if reconciler.assessment is None:
-        return []
-    changes = plan(reconciler.assessment.desired, reconciler.view.confirmed)
-    return [
-        PlannedChange(
-            action="announce" if isinstance(change, Announce) else "withdraw",
-            prefix=str(change.prefix),
-            route=str(change.route) if isinstance(change, Announce) else "",
-            reason=reconciler.assessment.decisions[change.prefix].reason,
-        )
-        for change in changes
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
     from speaker.reconcile.reconciler import Reconciler
 
+log = logging.getLogger(__name__)
+
+GONE = (
+    "ExaBGP is gone, and vip_watchdog ends with it: nothing is announced here until ExaBGP runs again; "
+    "see systemctl status exabgp-vip, and its log"
+)
 FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
 
@@ -49,12 +56,20 @@ async def run(path: Path) -> bool:
         "exabgp",
         Driver(backend, partial(configure_exabgp, backend)),
         on_shutdown,
-        [Part("exabgp", backend.run)],
+        [Part("exabgp", partial(_listen, backend))],
     )
     sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
     await service.run(stop, backend.gone, sentinel=sentinel)
+    if stop.is_set() or backend.gone.is_set():
+        log.critical("%s", GONE)
     writer.close()
     return service.started
+
+
+async def _listen(backend: ExabgpBackend) -> None:
+    """Read what ExaBGP writes; when it is gone, wait for this process to end."""
+    await backend.run()
+    await asyncio.Event().wait()
 
 
 async def _pipes(stop: asyncio.Event) -> tuple[asyncio.StreamReader, asyncio.WriteTransport]:

@@ -12,6 +12,7 @@ from speaker.backends.base import BackendError
 from speaker.control.identity import user
 from speaker.control.offline import StateFile
 from speaker.reconcile import intents, status
+from speaker.reconcile.difference import difference
 from speaker.reconcile.lock import FileLock, LockError, NoLock
 from speaker.runtime.assemble import beside
 from speaker.state.store import StoreError
@@ -65,7 +66,7 @@ class OneShot:
         Raises:
             BackendError: bgpd can't be read.
         """
-        return status.difference(self._looked(blind=False))
+        return difference(self._looked(blind=False))
 
     def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
         """Apply an operator's intent to its prefixes; others are not touched.

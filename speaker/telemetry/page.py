@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
 from speaker.printable import printable
+from speaker.reconcile.dead import dead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +100,7 @@ def page(look: Look, recent: Sequence[Notice], number: int) -> Page:
         title=f"VIPs of {_text(dc)}",
         above={
             "head": _head(look, routes),
-            "trouble": _trouble((*status.trouble, *status.sessions), routes),
+            "trouble": _trouble((*status.trouble, *status.sessions, *dead(routes)), routes),
             "peers": _peers(look),
         },
         vips={

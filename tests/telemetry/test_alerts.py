@@ -194,7 +194,7 @@ def test_each_fires(tmp_path: Path) -> None:
                 await site.reconciler.operator.apply({SECOND: Intent(Mode.AUTO, "alice", 0.0)})
                 site.source.live = dict.fromkeys(site.source.live, 0)
                 await site.reconciler.cycle()
-                await until({"VipSpeakerWithdrawalsHeld"})
+                await until({"VipSpeakerWithdrawalsHeld", "VipSpeakerDead"})
             await until({"VipSpeakerAbsent"})
         return seen
 

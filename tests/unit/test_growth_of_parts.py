@@ -14,7 +14,7 @@ from policy.plan import Announce, Withdraw
 from policy.route import Route, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.backends.quagga.driver import QuaggaBackend
-from speaker.health.addresses import AddressSource
+from speaker.health.addresses import AddressSource, HostAddresses
 from speaker.health.ipvs.debounce import Debounce
 from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import Counting, IpvsTable, RealServer, VirtualServer, Watched
@@ -122,8 +122,8 @@ def test_of_addresses(prefixes: Callable[[int], list[Prefix]]) -> None:
     def measure(count: int) -> Work:
         here: frozenset[IpAddress] = frozenset(FIRST + 4 * number for number in range(count))
 
-        async def dump() -> frozenset[IpAddress]:
-            return here
+        async def dump() -> HostAddresses:
+            return HostAddresses(here)
 
         return asyncio.run(look(AddressSource(prefixes(count), dump=dump)))
 

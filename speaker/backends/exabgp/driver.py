@@ -127,8 +127,10 @@ class ExabgpBackend:
         self._news.set()
 
     def _peer_changed(self, state: PeerState) -> None:
-        ends, up, reason = state.ends, state.up, state.reason
-        known = self._sessions.is_told(ends, asyncio.get_running_loop().time(), up=up)
+        ends, up, now = state.ends, state.up, asyncio.get_running_loop().time()
+        before = self._sessions.reason(ends)
+        known = self._sessions.is_told(ends, now, up=up, reason=state.reason)
+        why = self._sessions.reason(ends)
         self._up = self._sessions.of(self._neighbors)
         neighbor = self._neighbors.of(ends)
         self._ends.begins(neighbor)
@@ -138,8 +140,8 @@ class ExabgpBackend:
         if up:
             log.warning("peer %s: up", name)
             self._session_came_up()
-        elif known is not False:
-            log.warning("peer %s: down: %.200s", name, reason)
+        elif known is not False or why != before:
+            log.warning("peer %s: down: %s", name, why or "no reason is told")
 
     def _session_came_up(self) -> None:
         loop = asyncio.get_running_loop()
@@ -206,7 +208,7 @@ class ExabgpBackend:
             and not self._stale.is_mixed()
             and not doubted
         )
-        wrong = trouble(self._daemon, self._neighbors, self._strays, self._missing())
+        wrong = trouble(self._daemon, self._neighbors, self._strays, self._missing(), self._asn)
         return Reading(routes, doubted, wrong, converged, self._sent(routes, held))
 
     async def _list(self, prefixes: Collection[Prefix]) -> ListedRoutes:
@@ -292,7 +294,7 @@ class ExabgpBackend:
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
-        return self._neighbors.peers(self._up)
+        return self._neighbors.peers(self._up, self._sessions.reasons(self._neighbors))
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`."""

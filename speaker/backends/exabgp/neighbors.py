@@ -125,8 +125,17 @@ class ConfiguredNeighbors:
             return str(neighbor.address)
         return f"{neighbor.address} from {neighbor.local_address or 'auto'}"
 
-    def peers(self, up: Mapping[ConfiguredNeighbor, bool]) -> tuple[Peer, ...]:
-        """Return ours as peers. A session that `up` lacks is not known to be up or down."""
+    def peers(
+        self,
+        up: Mapping[ConfiguredNeighbor, bool],
+        reasons: Mapping[ConfiguredNeighbor, str] | None = None,
+    ) -> tuple[Peer, ...]:
+        """Return ours as peers. A session that `up` lacks is not known to be up or down.
+
+        Args:
+            up: whether their sessions are up.
+            reasons: why those that are down are.
+        """
         return tuple(
             Peer(
                 str(neighbor.address),
@@ -134,6 +143,7 @@ class ConfiguredNeighbors:
                 up.get(neighbor),
                 neighbor.local_as,
                 self.name(neighbor),
+                "" if up.get(neighbor) is not False else (reasons or {}).get(neighbor, ""),
             )
             for neighbor in self.ours
         )

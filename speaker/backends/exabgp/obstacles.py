@@ -75,6 +75,7 @@ def trouble(
     neighbors: ConfiguredNeighbors,
     strays: Mapping[ConfiguredNeighbor, Collection[Prefix]],
     missing: Collection[str] = (),
+    asn: int | None = None,
 ) -> str:
     """Return what is wrong with ExaBGP and its neighbours, or nothing.
 
@@ -83,11 +84,25 @@ def trouble(
         neighbors: its neighbours.
         strays: what neighbours have that do not list this process.
         missing: the rules for neighbours that it lacks, in words.
+        asn: the data centre's AS; None where that does not matter.
     """
     unknown = [] if daemon is None or daemon.known else [f"{daemon.name}: {daemon.untested}"]
     none = [] if neighbors.ours else [f"{NOBODY}; {LIST_IT}"]
     lost = [_out_of_reach(neighbors, neighbor, prefixes) for neighbor, prefixes in strays.items()]
-    return "; ".join([*unknown, *none, *lost, *missing])
+    return "; ".join([*unknown, *none, *wrong_as(neighbors, asn), *lost, *missing])
+
+
+def wrong_as(neighbors: ConfiguredNeighbors, asn: int | None) -> list[str]:
+    """Say that no session is of the data centre's AS. One that is of another may have its reasons."""
+    own = sorted({int(neighbor.local_as) for neighbor in neighbors.ours})
+    if asn is None or not own or asn in own:
+        return []
+    shown = ", ".join(map(str, own))
+    text = (
+        f"wrong AS: vip.toml has asn = {asn} for this data centre, and exabgp.conf local-as {shown} for "
+        "its sessions; correct the one that is wrong"
+    )
+    return [text]
 
 
 def _out_of_reach(

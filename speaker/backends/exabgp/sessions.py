@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.feed import MAX_SESSIONS
+from speaker.backends.notification import explained, is_notification
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +29,26 @@ class Sessions:
         self._up: dict[Ends, bool] = {}
         self._told: dict[Ends, bool] = {}
         self._since: dict[Ends, float] = {}
+        self._reasons: dict[Ends, str] = {}
 
-    def is_told(self, ends: Ends, now: float, *, up: bool) -> bool | None:
-        """Take what ExaBGP tells of a session, and return what was known before."""
+    def is_told(self, ends: Ends, now: float, *, up: bool, reason: str = "") -> bool | None:
+        """Take what ExaBGP tells of a session, and return what was known before.
+
+        Args:
+            ends: its ends.
+            now: when it was told.
+            up: whether it is up.
+            reason: why it is down. It is told again at each attempt; a NOTIFICATION says more than what follows it.
+        """
         before = self._up.get(ends)
         if len(self._told) >= MAX_SESSIONS and ends not in self._told:
             return before  # it is shown when ExaBGP is asked next
         self._up[ends] = self._told[ends] = up
         if up:
             self._since[ends] = now
+            self._reasons.pop(ends, None)
+        elif reason and (is_notification(reason) or ends not in self._reasons):
+            self._reasons[ends] = explained(reason)
         return before
 
     def forget(self) -> None:
@@ -57,12 +69,24 @@ class Sessions:
         """
         self._up = {**{ends: up_for is not None for ends, up_for in sessions.items()}, **self._told}
         self._since = {ends: since for ends, since in self._since.items() if ends in self._up}
+        self._reasons = {
+            ends: why for ends, why in self._reasons.items() if self._up.get(ends) is False
+        }
         missed = []
         for ends, up_for in sessions.items():
             if up_for is not None and now - up_for > self._since.get(ends, self.began) + SLACK:
                 self._since[ends] = now - up_for
                 missed.append(ends)
         return missed
+
+    def reason(self, ends: Ends) -> str:
+        """Return why a session is down, in words; nothing where that was not told."""
+        return self._reasons.get(ends, "")
+
+    def reasons(self, neighbors: ConfiguredNeighbors) -> Mapping[ConfiguredNeighbor, str]:
+        """Return of each neighbour whose session is down why that is, where it was told."""
+        found = ((neighbors.of(ends), why) for ends, why in self._reasons.items())
+        return {neighbor: why for neighbor, why in found if neighbor is not None}
 
     def of(self, neighbors: ConfiguredNeighbors) -> Mapping[ConfiguredNeighbor, bool]:
         """Return of each neighbour whether its session is up, where that is known."""

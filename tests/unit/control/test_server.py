@@ -208,7 +208,7 @@ def test_status(tmp_path: Path) -> None:
     answer = served(tmp_path, lambda site: client.ask(site.control, "GET", "/status"))
     assert (answer["dc"], answer["backend"], answer["trouble"]) == ("par1", "exabgp", [])
     assert answer["peers"] == [
-        {"name": name, "address": name, "asn": asn, "up": True, "local_as": own}
+        {"name": name, "address": name, "asn": asn, "up": True, "local_as": own, "reason": ""}
         for name, asn, own in (
             ("203.0.113.11", 64496, 64699),
             ("2001:db8:ffff::11", 64511, 64511),

@@ -18,6 +18,7 @@ from speaker.health.addresses import (
     AddressError,
     AddressEvents,
     AddressSource,
+    HostAddresses,
     dump,
     listen,
     present,
@@ -29,7 +30,6 @@ from tests.support.lab.requirements import require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from speaker.units import IpAddress
     from tests.support.lab.netns import Namespace
 
 V4, V6 = ip_network("192.0.2.1/32"), ip_network("2001:db8::1/128")
@@ -42,16 +42,18 @@ class Machine:
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = {*addresses}
+        self.taken: set[str] = set()
         self.fails = False
         self.reads = 0
         self.now = 1000.0
         self.source = AddressSource(PREFIXES, dump=self.dump, steady=lambda: self.now)
 
-    async def dump(self) -> frozenset[IpAddress]:
+    async def dump(self) -> HostAddresses:
         self.reads += 1
         if self.fails:
             raise AddressError("no netlink")
-        return frozenset(map(ip_address, self.addresses))
+        taken = frozenset(map(ip_address, self.taken))
+        return HostAddresses(frozenset(map(ip_address, self.addresses)), taken)
 
     async def look(self) -> Presence:
         presence = (await self.source.observe()).presence
@@ -73,7 +75,40 @@ class Machine:
 )
 def test_messages(message: dict[str, object], found: str | None) -> None:
     """An address of ours is one that we may use: not the other end's, not one that is in doubt."""
-    assert present([message]) == ({ip_address(found)} if found else set())
+    assert present([message]).usable == ({ip_address(found)} if found else set())
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_taken"),
+    [
+        (IFA_F_DADFAILED, True),
+        (IFA_F_DADFAILED | IFA_F_TENTATIVE, True),
+        (IFA_F_TENTATIVE, False),
+        (0, False),
+    ],
+)
+def test_another_host_has_it(flags: int, *, is_taken: bool) -> None:
+    """Of an address whose duplicate address detection failed it is known that another host has it."""
+    found = present([{"IFA_ADDRESS": "2001:db8::1", "IFA_FLAGS": flags}]).duplicate
+    assert found == ({ip_address("2001:db8::1")} if is_taken else set())
+
+
+def test_duplicate_is_told() -> None:
+    """That another host has an address of a VIP is trouble; of another address, or one that is usable, it is not."""
+    machine = Machine("192.0.2.1")
+    machine.taken = {"2001:db8::99", "2001:db8::1", "192.0.2.1"}
+
+    async def look() -> Presence:
+        seen = await machine.look()
+        await machine.source.close()
+        return seen
+
+    seen = asyncio.run(look())
+    assert seen == Presence(
+        frozenset({V4}),
+        "2001:db8::1: another host on the link has this address, too (duplicate address detection failed), so "
+        "it is not used here; remove it there, then here, and add it again",
+    )
 
 
 def test_what_is_here() -> None:
@@ -188,7 +223,7 @@ def test_without_privileges(host: Namespace) -> None:
     with inside(host):
         os.seteuid(65534)
         try:
-            assert ip_address("127.0.0.1") in asyncio.run(dump())
+            assert ip_address("127.0.0.1") in asyncio.run(dump()).usable
             listen().close()
         finally:
             os.seteuid(0)
@@ -202,6 +237,6 @@ def test_in_doubt(host: Namespace) -> None:
     host.run("ip", "address", "add", "2001:db8::1/128", "dev", "one", "nodad")
     host.run("ip", "address", "add", "2001:db8::2/64", "dev", "one")
     with inside(host):
-        found = asyncio.run(dump())
+        found = asyncio.run(dump()).usable
     assert ip_address("2001:db8::1") in found
     assert ip_address("2001:db8::2") not in found

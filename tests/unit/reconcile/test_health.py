@@ -380,7 +380,7 @@ def test_unreadable_addresses(tmp_path: Path) -> None:
         world.presence = Presence(frozenset({V4}), "addresses: netlink: broken")
         await asyncio.sleep(2.0)
         assert world.announced == names(V4)
-        assert "addresses: addresses: netlink: broken" in world.reconciler.alarms.texts
+        assert "addresses: netlink: broken" in world.reconciler.alarms.texts
 
     play(tmp_path, scene, HERE, presence=Presence(frozenset({V4})))
 

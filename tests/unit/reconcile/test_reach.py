@@ -9,7 +9,16 @@ import pytest
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
 from speaker.api import PrefixStatus
 from speaker.backends.base import Peer, SentTo
-from speaker.reconcile.reach import NO_SESSION, NONE_FOR_IT, Reach, Reaches, down, sessions
+from speaker.reconcile.reach import (
+    NO_SESSION,
+    NONE_FOR_IT,
+    UNTOLD,
+    Reach,
+    Reaches,
+    alarm,
+    down,
+    sessions,
+)
 
 
 def peers(**up: bool | None) -> list[Peer]:
@@ -163,4 +172,21 @@ def test_no_neighbor_of_a_family(
         shown("2001:db8::1/128", NO_SESSION, sent),
         shown("2001:db8::2/128", NO_SESSION, sent),
     ]
-    assert sessions(peers(**up), routes) == [f"sessions: {text}" for text in said]
+    told = [text for text in sessions(peers(**up), routes) if text.startswith("sessions: ")]
+    assert told == [f"sessions: {text}" for text in said]
+
+
+def test_why_a_session_is_down() -> None:
+    """Of the first sessions that are down it is told why, as far as that is known, and what to do."""
+    away = [
+        Peer("203.0.113.1", 64496, up=False, local_as=64699, reason="bad peer AS; compare"),
+        Peer("203.0.113.2", 64497, up=None, local_as=64699),
+        *(Peer(f"203.0.113.{n}", 64498, up=False, local_as=64699) for n in range(3, 8)),
+    ]
+    said = sessions([*away, *peers(p1=True)], [])
+    assert said[0].startswith("sessions: down: 203.0.113.1, 203.0.113.3, ")
+    assert said[1] == "session 203.0.113.1 AS64496: bad peer AS; compare"
+    assert said[2] == f"session 203.0.113.3 AS64498: {UNTOLD}"
+    assert (len(said), said[-1]) == (7, "1 more sessions are down")
+    assert alarm([*away, *peers(p1=True)]) == "; ".join(said).removeprefix("sessions: ")
+    assert alarm(peers(p1=True)) == ""

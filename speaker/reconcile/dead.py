@@ -1,0 +1,40 @@
+"""Which VIPs are dead here, in words that say what to do: withdrawn because of their health, as decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from speaker.api import PrefixStatus
+
+NAMED = 5
+"""How many VIPs are named."""
+
+
+def dead(routes: Iterable[PrefixStatus]) -> list[str]:
+    """Return a text for each of the first dead VIPs, and one for how many more there are.
+
+    Args:
+        routes: the state of prefixes. One that an operator wants as it is, is not told of.
+    """
+    by_vip: dict[str, list[PrefixStatus]] = {}
+    for route in routes:
+        if route.health == "down" and route.wanted is False and route.intent == Mode.AUTO:
+            by_vip.setdefault(route.vip, []).append(route)
+    found = [_text(vip, own) for vip, own in [*by_vip.items()][:NAMED]]
+    if (more := len(by_vip) - NAMED) > 0:
+        found.append(f"{more} more VIPs are down")
+    return found
+
+
+def _text(vip: str, routes: list[PrefixStatus]) -> str:
+    more = f" and {len(routes) - 1} more" if len(routes) > 1 else ""
+    first = routes[0]
+    return (
+        f"{vip} {first.prefix}{more}: {first.reason}; withdrawn here: see its realservers, and what checks them "
+        f"(keepalived's log); vip_mgmt explain {vip}"
+    )

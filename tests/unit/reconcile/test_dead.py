@@ -1,0 +1,42 @@
+"""Proves which VIPs are told to be dead."""
+
+from __future__ import annotations
+
+import pytest
+
+from speaker.api import PrefixStatus
+from speaker.reconcile.dead import NAMED, dead
+
+
+def shown(vip: str, prefix: str, **more: object) -> PrefixStatus:
+    values: dict[str, object] = {
+        "announced": False, "as_path": (), "rank": 0, "prepends": 1, "realservers": 0, "health": "down",
+        "intent": "auto", "reason": "down: 0 realservers", "wanted": False, "as_wanted": True,
+    }  # fmt: skip
+    return PrefixStatus.from_json({"vip": vip, "prefix": prefix, **values, **more})
+
+
+def test_by_vip() -> None:
+    """A VIP is told of once, with its first prefix, why, and what to do."""
+    routes = [shown("a.tld", "192.0.2.1/32"), shown("a.tld", "2001:db8::1/128")]
+    assert dead(routes) == [
+        (
+            "a.tld 192.0.2.1/32 and 1 more: down: 0 realservers; withdrawn here: see its realservers, and what "
+            "checks them (keepalived's log); vip_mgmt explain a.tld"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"health": "up"}, {"health": "unknown"}, {"wanted": True}, {"wanted": None}, {"intent": "drained"}],
+)  # fmt: skip
+def test_others(more: dict[str, object]) -> None:
+    """What is held, not known, well, or as an operator wants it is not told of."""
+    assert dead([shown("a.tld", "192.0.2.1/32", **more)]) == []
+
+
+def test_many() -> None:
+    """Of many, some are named, and the others counted."""
+    found = dead([shown(f"v{number}.tld", f"192.0.2.{number}/32") for number in range(9)])
+    assert (len(found), found[-1]) == (NAMED + 1, "4 more VIPs are down")
