@@ -130,7 +130,6 @@ class ExabgpBackend:
         ends, up, now = state.ends, state.up, asyncio.get_running_loop().time()
         before = self._sessions.reason(ends)
         known = self._sessions.is_told(ends, now, up=up, reason=state.reason)
-        why = self._sessions.reason(ends)
         self._up = self._sessions.of(self._neighbors)
         neighbor = self._neighbors.of(ends)
         self._ends.begins(neighbor)
@@ -140,8 +139,8 @@ class ExabgpBackend:
         if up:
             log.warning("peer %s: up", name)
             self._session_came_up()
-        elif known is not False or why != before:
-            log.warning("peer %s: down: %s", name, why or "no reason is told")
+        elif known is not False or self._sessions.reason(ends) != before:
+            log.warning("peer %s: down: %s", name, self._sessions.reason(ends) or "not told why")
 
     def _session_came_up(self) -> None:
         loop = asyncio.get_running_loop()
