@@ -26,7 +26,9 @@ SOURCE = Path(__file__).parents[1]
 SHELLS = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 """Those that are written, and the name of a command's file."""
 TAKES_FILES = frozenset({"check", "compare", IMPORT})
-VIPS, DCS = (shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null") for kind in ("vip", "dc"))
+VIPS, DCS, PEERS = (
+    shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null") for kind in ("vip", "dc", "peer")
+)
 
 
 def main() -> int:
@@ -69,6 +71,8 @@ def _meaning(command: str, action: argparse.Action) -> object:
             return shtab.DIRECTORY
         case "without" | "local_from_kernel":
             return DCS
+        case "peer_as":
+            return PEERS
         case "words" | "files" if command in TAKES_FILES:
             return shtab.FILE
         case "words" if COMMANDS[command].words:

@@ -55,12 +55,12 @@ async def _serve_readers(reconciler: Reconciler) -> None:
     await control.serve(read.path, reconciler, access)
 
 
-_AT_START = "node.state, control and read… take effect at the next start only"
+_AT_START = "node.state, control, read… and log take effect at the next start only"
 _NOT_YET = f"{_AT_START}: vip.toml has others than are used; restart vip_watchdog"
 
 
 def _places(settings: Settings) -> tuple[object, ...]:
-    return settings.state, settings.control, settings.read
+    return settings.state, settings.control, settings.read, settings.log
 
 
 class ReconcilerService:

@@ -16,6 +16,8 @@ FILE = """
 asn = 64699
 [dc.lyo1]
 asn = 64699
+[peer."203.0.113.1"]
+prepends = 1
 [vip."vip-1.tld"]
 addresses = ["192.0.2.1"]
 [vip."vip-2.tld"]
@@ -51,6 +53,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("vip_mgmt explain vip-2", {"vip-2.tld"}),
         ("vip_mgmt st", {"status"}),
         ("vip_mgmt plan --without l", {"lyo1"}),
+        ("vip_mgmt compare --peer-as 203", {"203.0.113.1"}),
         ("vip_mgmt history --si", {"--since"}),
     ],
 )

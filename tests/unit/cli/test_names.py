@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FILE = """
 [dc.par1]
+[peer."2001:db8:ffff::1"]
 [vip."a.tld"]
 [vip."b c"]
 [vip."`x`"]
@@ -24,6 +25,7 @@ FILE = """
     [
         (["vip"], ["all", "a.tld"]),
         (["dc"], ["par1"]),
+        (["peer"], ["2001:db8:ffff::1"]),
         (["node"], []),
         ([], []),
         (["dc", "vip"], []),

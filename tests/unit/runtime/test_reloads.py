@@ -94,13 +94,14 @@ def test_a_file_that_only_the_watchdog_refuses(
     assert "this vip_watchdog runs 'exabgp'" in capsys.readouterr().err
 
 
-def test_places(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("key", ['read_mode = "0666"', 'log = "json"'])
+def test_places(file: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
     """What takes effect at the next start only is said to whoever asks, and in `status` while it is so."""
     text = file.read_text()
 
     def ask() -> list[list[str]]:
         troubles = []
-        for line in ('[node]\nread_mode = "0666"', '[node]\nread_mode = "0666"\n#', "[node]"):
+        for line in (f"[node]\n{key}", f"[node]\n{key}\n#", "[node]"):
             file.write_text(text.replace("[node]", line))
             assert vip_mgmt.main(["reload"]) == 0
             status = client.ask(file.with_name("control.sock"), "GET", "/status")
@@ -110,7 +111,7 @@ def test_places(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, again, back = served(file, ask)
     assert first == again == [f"restart: {_NOT_YET}"]
     assert back == []
-    assert capsys.readouterr().err.count("read… take effect at the next start only") == 2
+    assert capsys.readouterr().err.count("read… and log take effect at the next start only") == 2
 
 
 def test_names(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
