@@ -232,11 +232,15 @@ class DaemonStatus(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationStatus(Value):
-    """vip.toml, as a watchdog loaded it. `state` is whether the file is still so, `trouble` what is not, in words."""
+    """vip.toml, as a watchdog loaded it. `state` is whether the file is still so, `trouble` what is not, in words.
+
+    `used` are the paths of `[node]` that it uses since its start, by their keys.
+    """
 
     file: Text = ""
     state: Text = "unknown"
     trouble: Text = ""
+    used: dict[Text, Text] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class Code(StrEnum):
     KEEPALIVED_FIFO = "keepalived-fifo"
     KEEPALIVED_NAME = "keepalived-name"
     DAEMON_VERSION = "daemon-version"
+    NODE_MOVED = "node-moved"
     START_FILE = "start-file"
     SITES_DIFFER = "sites-differ"
 

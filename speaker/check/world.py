@@ -135,13 +135,29 @@ def daemon(config: Config) -> Report:
         return Report()
     # bgpd's own is asked for its version by itself, whether a watchdog runs beside it or not.
     own = version(now.daemon) if config.settings.backend == "exabgp" else Report()
-    return own + loaded(now.configuration)
+    return own + loaded(now.configuration) + moved(config, now.configuration)
 
 
 def loaded(configuration: ConfigurationStatus) -> Report:
     """Note that a watchdog runs another vip.toml than is on the disk: no fault, it is checked before it is loaded."""
     trouble = configuration.trouble
     return Report(notes=(f"not loaded: {trouble}",) if trouble else ())
+
+
+def moved(config: Config, running: ConfigurationStatus) -> Report:
+    """Check that the watchdog uses the paths that vip.toml has. One that does not tell its own is passed over."""
+    return Report(
+        tuple(
+            Finding(
+                Code.NODE_MOVED,
+                f"node.{key}",
+                f"the watchdog that runs uses {running.used[key]}, and vip.toml has {path}",
+                "restart vip_watchdog, or put the path back",
+            )
+            for key, path in config.settings.paths.items()
+            if running.used.get(key, path) != path
+        )
+    )
 
 
 def version(daemon: DaemonStatus) -> Report:

@@ -138,6 +138,11 @@ class Settings:
     log: LogFormat = "text"
 
     @property
+    def paths(self) -> dict[str, str]:
+        """The paths of `[node]` that take effect at the next start only, by their keys."""
+        return {"state": str(self.state), "control": str(self.control), "read": str(self.read.path)}
+
+    @property
     def is_spawned(self) -> bool:
         """Whether the daemon runs vip_watchdog: then one always runs, where the daemon does."""
         return self.backend in SPAWNING

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from speaker.api import ConfigurationStatus
 from speaker.config import MAX_SIZE, ConfigError, digest
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from speaker.config import ConfigFile
     from speaker.reconcile.alarms import Alarms
@@ -56,6 +57,15 @@ class LoadedFile:
         self._tried: tuple[str, str] = ("", "")
         """The content that was tried last, and why it can't be loaded."""
         self.verdict = FileVerdict()
+        self.used: Mapping[str, str] = {}
+        """The paths of `[node]` that are used since the start, by their keys; none where nothing serves."""
+
+    def status(self) -> ConfigurationStatus:
+        """Return what is known of it, as it is told."""
+        path = str(self._loaded.path) if self._loaded else ""
+        return ConfigurationStatus(
+            file=path, state=self.verdict.state, trouble=self.verdict.trouble, used=dict(self.used)
+        )
 
     def loaded(self, file: ConfigFile | None) -> None:
         """Take over that another content was loaded."""

@@ -10,7 +10,6 @@ from policy.intent import Mode
 from policy.plan import Drift
 from policy.route import Route
 from speaker.api import (
-    ConfigurationStatus,
     DaemonStatus,
     Explanation,
     PeerStatus,
@@ -64,7 +63,7 @@ class Snapshot:
         self._reaches, self._gets = Reaches(self._peers), Gets(self._peers)
         old = reconciler.pulse.old(reconciler.config.settings.interval)
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
-        self._file = reconciler.file.verdict
+        self._file = reconciler.file.status()
         self._alarms = reconciler.alarms.texts
         self._now, self._wall = reconciler.clock.steady(), reconciler.clock.wall()
 
@@ -129,11 +128,7 @@ class Snapshot:
             daemon=DaemonStatus()
             if daemon is None
             else DaemonStatus(name=daemon.name, untested=daemon.untested, known=daemon.known),
-            configuration=ConfigurationStatus(
-                file=str(self._config.file.path) if self._config.file else "",
-                state=self._file.state,
-                trouble=self._file.trouble,
-            ),
+            configuration=self._file,
             last_cycle=None if self._age is None else round(self._age, 3),
             peers=self._sessions(),
             sessions=tuple(reach.sessions(self._peers, shown)),

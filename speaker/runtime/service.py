@@ -204,6 +204,7 @@ class ReconcilerService:
         reconciler = self._reconciler
         if not self._made.is_set():
             self._places = _places(reconciler.config.settings)
+            reconciler.file.used = reconciler.config.settings.paths
             dc, count = reconciler.config.settings.dc.name, len(reconciler.assignments)
             log.warning("started: dc %s, %d prefixes", dc, count)
             self._say(f"runs: dc {dc}, {count} prefixes")

@@ -244,7 +244,12 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
                 f"{path} was changed since it was loaded; load it, for example by systemctl reload"
             )
             told = trouble if more else ""
-            assert answer["configuration"] == {"file": str(path), "state": state, "trouble": told}
+            assert answer["configuration"] == {
+                "file": str(path),
+                "state": state,
+                "trouble": told,
+                "used": {},
+            }
             assert answer["trouble"] == ([f"vip.toml: {trouble}"] if more else [])
             report = loaded(Status.from_json(answer).configuration)
             assert (report.findings, report.notes) == ((), (f"not loaded: {trouble}",) * bool(more))

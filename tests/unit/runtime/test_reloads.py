@@ -114,6 +114,39 @@ def test_places(file: Path, capsys: pytest.CaptureFixture[str], key: str) -> Non
     assert capsys.readouterr().err.count("read… and log take effect at the next start only") == 2
 
 
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_check_finds_other_places(
+    file: Path, capsys: pytest.CaptureFixture[str], *, is_loaded: bool
+) -> None:
+    """A state file and a socket that the watchdog which answers does not use, whether it has read that or not."""
+    text = file.read_text()
+
+    def checked() -> list[str]:
+        vip_mgmt.main(["check"])
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.endswith("[node-moved]")]
+
+    def ask() -> list[list[str]]:
+        found = [checked()]
+        moved = text.replace("state.sqlite3", "other.sqlite3")
+        other = f'[node]\nread = "{file.with_name("other.sock")}"'
+        file.write_text(moved.replace("[node]", other))
+        if is_loaded:
+            assert vip_mgmt.main(["reload"]) == 0
+        return [*found, checked()]
+
+    before, after = served(file, ask)
+    assert before == []
+    folder = file.parent
+    assert [line.partition(";")[0] for line in after] == [
+        f"node.{key}: the watchdog that runs uses {folder}/{was}, and vip.toml has {folder}/{now}"
+        for key, was, now in (
+            ("state", "state.sqlite3", "other.sqlite3"),
+            ("read", "read.sock", "other.sock"),
+        )
+    ]
+
+
 def test_names(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It takes no NAME: nobody must believe that one VIP alone is read."""
     assert file.exists()
