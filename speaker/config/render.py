@@ -46,6 +46,8 @@ class Comments:
     vips: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[Prefix, str] = field(default_factory=dict)
     aggregates: Mapping[str, str] = field(default_factory=dict)
+    peers: Mapping[str, str] = field(default_factory=dict)
+    """By `str()` of a rule."""
     node: str = ""
     policy: str = ""
 
@@ -124,7 +126,7 @@ def render(
         keys = render_tables.aggregate(each, ranks, order, [dc.name for dc in topology.dcs])
         text.table(["aggregate", each.name], keys, comments.aggregates.get(each.name, ""))
     for rule in topology.peers.rules:
-        text.table(*render_peers.rule(rule))
+        text.table(*render_peers.rule(rule), comments.peers.get(str(rule), ""))
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
     text.table(["metrics"], render_tables.metrics(settings))

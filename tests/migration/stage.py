@@ -44,11 +44,14 @@ _SAID = re.compile(
     re.MULTILINE,
 )
 
+_LOOPBACK = re.compile(r"^interface lo\n((?: .*\n)*)", re.MULTILINE)
+_ADDRESS = re.compile(r"^ ip(?:v6)? address (\S+)", re.MULTILINE)
+
 
 class Stage:
     """The host of a configuration, and the host of all its neighbours, on one wire.
 
-    The neighbours' addresses are the file's. The speaker has those of update-source, and ends in .10
+    The neighbours' addresses are the file's, and those of its `interface lo`. The speaker has those of update-source, and ends in .10
     and ::10 in the networks of the neighbours.
     """
 
@@ -76,6 +79,9 @@ class Stage:
             theirs.add("2001:db8:ffff:ffff::1/64")
         self._addresses = sorted(addresses)
         self.speaker.add(here, *self._addresses)
+        for block in _LOOPBACK.findall(text):
+            for address in _ADDRESS.findall(block):
+                self.speaker.run("ip", "address", "add", address, "dev", "lo")
         self._routers.add(there, *sorted(theirs))
         self.birds: Mapping[str, Bird] = {}
 

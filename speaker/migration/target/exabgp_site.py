@@ -1,7 +1,7 @@
 """One data centre: what its ExaBGP has to announce so that each neighbour gets what bgpd sent it.
 
-vip-speaker announces each prefix with one set of attributes to all neighbours of a family. What
-bgpd does otherwise is a fault here, with what to do.
+vip-speaker announces each prefix with one set of attributes to all neighbours of a family, and [peer] changes
+that for one of them. What bgpd does beyond that is a fault here, with what to do.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ class _Maker:
             tuple(self._faults),
             tuple(self._notes),
             tuple(self._told),
+            found.rules,
         )
 
     def _fault(self, text: str) -> None:

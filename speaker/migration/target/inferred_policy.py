@@ -15,7 +15,9 @@ from policy.lint.finding import Code
 from policy.lint.routes import routes as lint_routes
 from policy.order import ranks_fault
 from policy.topology import Profile
+from speaker.migration.target import peer_rules
 from speaker.migration.target.inferred_preference import STRONGEST, preference, profile_key
+from speaker.migration.target.peer_rules import PeersMade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +58,8 @@ class Layout:
     notes: tuple[str, ...] = ()
     aggregates: Mapping[str, tuple[Placed, bool]] = field(default_factory=dict)
     """By name the one prefix of each, and whether it keeps back what lies in it."""
+    peers: PeersMade = field(default_factory=PeersMade)
+    """What single neighbours get."""
 
 
 UNFIT = (Code.FOREIGN_ASN,)
@@ -70,7 +74,8 @@ def fit(sites: Sequence[Site], names: Mapping[Prefix, str]) -> Layout:
         names: the name of the VIP that each prefix belongs to.
     """
     prefixes = tuple(dict.fromkeys(prefix for site in sites for prefix in site.routes))
-    if faults := _unfit(sites, prefixes, names):
+    peers = peer_rules.make(sites, names)
+    if faults := [*_unfit(sites, prefixes, names), *peers.faults]:
         return Layout({}, (), {}, tuple(faults))
     profiles = _profiles(sites, prefixes)
     vips: dict[str, list[Placed]] = {}
@@ -108,13 +113,14 @@ def fit(sites: Sequence[Site], names: Mapping[Prefix, str]) -> Layout:
         dict(profiles.values()),
         (),
         orders,
-        _each_once(told),
+        (*_each_once(told), *peers.told),
         _each_once(notes),
         {
             name: (placed[0], covering[placed[0].prefix])
             for name, placed in placed_all.items()
             if placed[0].prefix in covering
         },
+        peers,
     )
 
 

@@ -8,27 +8,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from policy.peers import USUAL_PREFERENCE, PeerPolicy
 from policy.route import MAX_PREPENDS, AsPath, Route
-from speaker.migration.target import covering
+from speaker.migration.target import covering, per_neighbor
 from speaker.migration.target.no_vip import no_vip
+from speaker.migration.target.site import NeighborRule
 from speaker.migration.updates.as_path import is_ebgp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from policy.route import Asn, Attributes, Prefix
     from speaker.migration.bgpd_conf.model import Configuration, LocalAs, Neighbor, Network
+    from speaker.migration.target.per_neighbor import ForAll
     from speaker.migration.updates.evaluate import Evaluation, Update
-
-LOCAL_PREF = 100
-"""What ExaBGP sends to iBGP neighbours where it is not told otherwise."""
+    from speaker.units import IpAddress
 
 
 @dataclass(slots=True)
 class Routes:
-    """The routes as eBGP neighbours see them, what can't be had, and what is only to be said."""
+    """The routes as eBGP neighbours see them, what can't be had, and what is only to be said.
+
+    `rules` are of those neighbours that get something else.
+    """
 
     routes: dict[Prefix, Route] = field(default_factory=dict)
+    rules: tuple[NeighborRule, ...] = ()
     faults: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
@@ -51,86 +56,97 @@ class _Finder:
         self, configuration: Configuration, evaluation: Evaluation, neighbors: Sequence[Neighbor]
     ) -> None:
         self._configuration, self._evaluation = configuration, evaluation
-        self._audience = {
-            version: [each for each in neighbors if version in self._fed(each)]
-            for version in (4, 6)
+        self._fed = {
+            neighbor.address: frozenset(p.version for p in evaluation.updates[neighbor.address])
+            for neighbor in neighbors
         }
+        self._neighbors = {each.address: each for each in neighbors if self._fed[each.address]}
         self._found = Routes()
 
     def found(self) -> Routes:
+        gets = {
+            address: {
+                prefix: self._as_ebgp(neighbor, update)
+                for prefix, update in self._evaluation.updates[address].items()
+            }
+            for address, neighbor in self._neighbors.items()
+        }
+        split = per_neighbor.split(gets)
+        self._found.faults += [self._unsaid(prefix, gets) for prefix in split.unsaid]
+        kept: set[Prefix] = set()
         for prefix, network in self._configuration.networks.items():
-            attributes = self._kept_back(prefix) or self._sent(prefix, network)
-            if attributes is None:
-                continue
-            where = network.statement.where
-            if unfit := no_vip(prefix):
-                self._found.faults.append(f"{where}: {prefix} {unfit}")
-            if len(attributes.as_path) > MAX_PREPENDS + 1:
-                self._found.faults.append(
-                    f"{where}: {prefix} has {len(attributes.as_path) - 1} prepends; vip-speaker "
-                    f"sends {MAX_PREPENDS} at most: take fewer"
-                )
-            self._found.routes[prefix] = Route(prefix, attributes)
+            attributes = self._kept_back(prefix)
+            if attributes is not None:
+                kept.add(prefix)
+            attributes = attributes or split.base.get(prefix)
+            if attributes is not None:
+                self._add(network, attributes)
+        if not split.unsaid:
+            self._found.rules = tuple(self._rules(split, gets, kept))
         looked_at = covering.look_at(self._found.routes, self._configuration.networks)
         self._found.told += looked_at.told
         self._found.faults += looked_at.faults
         return self._found
 
-    def _fed(self, neighbor: Neighbor) -> frozenset[int]:
-        return frozenset(prefix.version for prefix in self._evaluation.updates[neighbor.address])
+    def _add(self, network: Network, attributes: Attributes) -> None:
+        where, prefix = network.statement.where, network.prefix
+        if unfit := no_vip(prefix):
+            self._found.faults.append(f"{where}: {prefix} {unfit}")
+        if len(attributes.as_path) > MAX_PREPENDS + 1:
+            self._found.faults.append(
+                f"{where}: {prefix} has {len(attributes.as_path) - 1} prepends; vip-speaker "
+                f"sends {MAX_PREPENDS} at most: take fewer"
+            )
+        self._found.routes[prefix] = Route(prefix, attributes)
+
+    def _rules(
+        self,
+        split: ForAll,
+        gets: Mapping[IpAddress, Mapping[Prefix, Attributes]],
+        kept: set[Prefix],
+    ) -> Iterator[NeighborRule]:
+        """Yield what is to be said of single neighbours."""
+        for address, mine in gets.items():
+            families = self._fed[address]
+            withheld = frozenset(
+                prefix
+                for prefix in self._found.routes
+                if prefix.version in families and prefix not in mine and prefix not in kept
+            )
+            policy = split.policies.get(address, PeerPolicy())
+            if withheld or policy != PeerPolicy():
+                yield NeighborRule(address, families, policy, withheld)
 
     def _kept_back(self, prefix: Prefix) -> Attributes | None:
         """Return the attributes of what an aggregate keeps back, of which no neighbour ever sees any."""
-        for neighbor in self._audience[prefix.version]:
-            update = self._evaluation.kept_back[neighbor.address].get(prefix)
-            if update is not None:
-                return self._as_ebgp(neighbor, update)
+        for address, neighbor in self._neighbors.items():
+            update = self._evaluation.kept_back[address].get(prefix)
+            if update is not None and prefix.version in self._fed[address]:
+                return replace(self._as_ebgp(neighbor, update), local_preference=None)
         return None
 
-    def _sent(self, prefix: Prefix, network: Network) -> Attributes | None:
-        """Return the attributes that all neighbours are sent, None where none is sent any."""
-        where = network.statement.where
-        found: dict[Attributes, Neighbor] = {}
-        without = []
-        for neighbor in self._audience[prefix.version]:
-            update = self._evaluation.updates[neighbor.address].get(prefix)
-            if update is None:
-                without.append(neighbor)
-                continue
-            self._check_preference(where, prefix, neighbor, update)
-            found.setdefault(self._as_ebgp(neighbor, update), neighbor)
-        if not found:
-            return None
-        (attributes, first), *others = found.items()
-        for other, neighbor in others:
-            self._found.faults.append(
-                f"{where}: {prefix} is sent to {first.address} with {attributes}, and to "
-                f"{neighbor.address} with {other}; vip-speaker sends the same to all: make "
-                "their route-maps alike in a copy of the file, and apply the rest at the router"
-            )
-        for neighbor in without:
-            why = self._evaluation.silent[neighbor.address][prefix]
-            self._found.faults.append(
-                f"{where}: {prefix} is sent to {first.address}, and not to {neighbor.address} "
-                f"({why}); vip-speaker sends the same to all: filter it at the router, or "
-                "remove it from a copy of the file"
-            )
-        return attributes
-
-    def _check_preference(
-        self, where: str, prefix: Prefix, neighbor: Neighbor, update: Update
-    ) -> None:
-        if update.local_pref not in (None, LOCAL_PREF):
-            self._found.faults.append(
-                f"{where}: {prefix} is sent to {neighbor.address} (iBGP) with LOCAL_PREF "
-                f"{update.local_pref}; vip-speaker sends {LOCAL_PREF}: set it at the router"
-            )
+    def _unsaid(self, prefix: Prefix, gets: Mapping[IpAddress, Mapping[Prefix, Attributes]]) -> str:
+        """Say what two neighbours are sent of a prefix that no [peer] can say."""
+        where = self._configuration.networks[prefix].statement.where
+        having = {address: mine[prefix] for address, mine in gets.items() if prefix in mine}
+        (first, attributes), *others = having.items()
+        other = next(((a, what) for a, what in others if what != attributes), None)
+        beside = f", and to {other[0]} with {other[1]}" if other else ""
+        return (
+            f"{where}: {prefix} is sent to {first} with {attributes}{beside}; [peer] of vip.toml changes all VIPs of a "
+            "neighbor alike, and adds prepends, communities, one MED, and one LOCAL_PREF for iBGP: make their "
+            "route-maps so in a copy of the file, and apply the rest at the router"
+        )
 
     def _as_ebgp(self, neighbor: Neighbor, update: Update) -> Attributes:
+        """Return attributes with the router's own AS before them; LOCAL_PREF None for the usual."""
         path = update.attributes.as_path.asns
         own = self._configuration.asn
         if not is_ebgp(self._configuration, neighbor):
-            return replace(update.attributes, as_path=AsPath((own, *path)))
+            preference = None if update.local_pref == USUAL_PREFERENCE else update.local_pref
+            return replace(
+                update.attributes, as_path=AsPath((own, *path)), local_preference=preference
+            )
         if neighbor.local_as is None:
             return update.attributes
         if {*path} != {neighbor.local_as.asn}:

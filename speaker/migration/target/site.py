@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policy.peers import PeerPolicy
     from policy.route import Prefix, Route
     from speaker.config.settings import NextHop
     from speaker.migration.bgpd_conf.model import Configuration, Neighbor
@@ -20,6 +21,16 @@ class PlannedSession:
     local: IpAddress
     families: frozenset[int]
     fed: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborRule:
+    """What one neighbour gets that is not what all get: a policy, and prefixes that it is not sent."""
+
+    address: IpAddress
+    families: frozenset[int]
+    policy: PeerPolicy
+    withheld: frozenset[Prefix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class Site:
     notes: tuple[str, ...]
     told: tuple[str, ...] = ()
     """What is only to be said."""
+    rules: tuple[NeighborRule, ...] = ()
+    """What single neighbours get that is not in `routes`."""
 
     def is_aggregate(self, prefix: Prefix) -> bool:
         """Tell whether bgpd makes a prefix that it announces from those inside."""

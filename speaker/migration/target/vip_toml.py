@@ -34,7 +34,7 @@ def render(
         )
         for name, (placed, summary_only) in layout.aggregates.items()
     )
-    config = plain(Topology(dcs, vips, covering), sites[0].name)
+    config = plain(Topology(dcs, vips, covering, layout.peers.peers), sites[0].name)
     unchecked = {
         vip.name: HealthSettings("none", frozenset(), {})
         for vip in vips
@@ -99,6 +99,7 @@ def _comments(sites: Sequence[Site], layout: Layout) -> Comments:
             for addresses in layout.vips.values()
             for placed in addresses
         },
+        peers=layout.peers.comments,
         aggregates={
             name: ", ".join(placed.origins) for name, (placed, _) in layout.aggregates.items()
         },

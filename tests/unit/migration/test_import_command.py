@@ -8,12 +8,15 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from policy.assess import assignments
+from policy.peers import PeerPolicy, RuledNeighbor
+from policy.route import Community
 from policy.topology import AggregateRule
 from speaker import config, vip_mgmt
 from speaker.migration import import_command as command
@@ -298,6 +301,72 @@ def test_what_an_aggregate_keeps_back_may_differ(site: Site) -> None:
     assert status == 0, said
 
 
+def test_what_single_neighbors_get(site: Site) -> None:
+    """What is added for one neighbor, and what it is not sent, is its [peer]; all others get the rest."""
+    lines = (
+        *OTHER,
+        "neighbor 203.0.113.3 route-map M out",
+        network(1, None),
+        network(2, None),
+        network(3, None),
+    )
+    maps = (
+        "ip prefix-list L permit 192.0.2.3/32\nroute-map M deny 5\nmatch ip address prefix-list L\nroute-map M permit 10\n"
+        "set as-path prepend 64699\nset community 64500:1\nset metric 7\n"
+    )
+    status, said = site.run({"par1": bgpd(*lines, maps=maps)})
+    assert status == 2, said
+    assert (
+        "par1: neighbor 203.0.113.3 gets something else than the others: imported as [peer]" in said
+    )
+    (rule,) = site.loaded("par1").topology.peers.rules
+    assert rule.neighbors == (RuledNeighbor(ip_address("203.0.113.3"), "par1"),)
+    assert rule.policy == PeerPolicy(
+        None, frozenset({"vip-192-0-2-3"}), frozenset({Community(64500, 1)}), prepends=1, med=7
+    )
+    assert "# par1.conf:5\n[peer." in (site.out / "vip.toml").read_text().replace(
+        f"{site.folder}/", ""
+    )
+
+
+def test_one_address_in_two_data_centres(site: Site) -> None:
+    """Neighbors that have one address, each in its data centre, and get different things, are groups."""
+    of_both = ("neighbor 10.0.0.1 remote-as 64699", "neighbor 10.0.0.1 update-source 203.0.113.10")
+    files = {
+        dc: bgpd(
+            network(1, None),
+            *of_both,
+            "neighbor 10.0.0.1 route-map M out",
+            maps=f"route-map M permit 10\nset local-preference {preference}\n",
+        )
+        for dc, preference in (("par1", 150), ("lyo1", 50))
+    }
+    status, said = site.run(files)
+    assert status == 0, said
+    assert {
+        (rule.group, rule.neighbors[0].dc, rule.policy.local_preference)
+        for rule in site.loaded("par1").topology.peers.rules
+    } == {("par1-10-0-0-1", "par1", 150), ("lyo1-10-0-0-1", "lyo1", 50)}
+
+
+def test_a_part_of_a_vip(site: Site) -> None:
+    """[peer] names whole VIPs: one of which a neighbor gets a part is an error, by the line of the rest."""
+    lines = (network(1, None), network(2, None), *OTHER, "neighbor 203.0.113.3 prefix-list L out")
+    script = {
+        "www.tld A": records("www.tld. A 192.0.2.1", "www.tld. A 192.0.2.2"),
+        "www.tld AAAA": records(),
+    }
+    with DnsServer(script) as dns:
+        options = ("--name", "www.tld", "--resolver", "{}:{}".format(*dns.endpoint))
+        maps = "ip prefix-list L permit 192.0.2.1/32\n"
+        status, said = site.run({"par1": bgpd(*lines, maps=maps)}, *options)
+    assert status == 255
+    assert (
+        "par1.conf:6: 192.0.2.2/32 is not sent to 203.0.113.3, and other addresses of www.tld are"
+        in said
+    )
+
+
 def test_another_as_of_one_session(site: Site) -> None:
     """local-as is the session's in exabgp.conf; AS_PATH can have no other one beside it."""
     line = "neighbor 203.0.113.1 local-as 64510 no-prepend"
@@ -388,6 +457,7 @@ def test_fed_by_family(site: Site) -> None:
     assert "api {" not in site.exabgp("par1").split("neighbor 203.0.113.3")[1]
 
 
+OTHER = ("neighbor 203.0.113.3 remote-as 64500", "neighbor 203.0.113.3 update-source 203.0.113.10")
 REFUSED = [
     # each with the file's text, and what is said of it
     (bgpd(network(1, "MISSING")), "no VIP is announced anywhere"),
@@ -438,25 +508,15 @@ REFUSED = [
         "par1.conf:6: neighbor 203.0.113.3 remote-as external: the neighbour is `external`",
     ),
     (
-        bgpd(network(1, None), network(2, None), "neighbor 203.0.113.3 remote-as 64500")
-        + "ip prefix-list L permit 192.0.2.1/32\nrouter bgp 64699\n"
-        "neighbor 203.0.113.3 update-source 203.0.113.10\nneighbor 203.0.113.3 prefix-list L out\n",
-        "par1.conf:6: 192.0.2.2/32 is sent to 203.0.113.1, and not to 203.0.113.3 (denied by",
+        bgpd(network(1, None), network(2, None), *OTHER, "neighbor 203.0.113.3 route-map M out",
+             maps="ip prefix-list L permit 192.0.2.1/32\nroute-map M permit 10\nmatch ip address prefix-list L\n"
+             "set as-path prepend 64699\nroute-map M permit 20\nset metric 7\n"),
+        "par1.conf:5: 192.0.2.1/32 is sent to 203.0.113.1 with as-path [ 64699 ] origin igp med 0, and to 203.0.113.3 with",
     ),
     (
-        bgpd(
-            network(1, None),
-            "neighbor 203.0.113.3 remote-as 64500",
-            "neighbor 203.0.113.3 update-source 203.0.113.10",
-            "neighbor 203.0.113.3 route-map BGP1 out",
-        ),
-        "vip-speaker sends the same to all: make their route-maps alike",
-    ),
-    (
-        bgpd(network(1, "M"), "neighbor 203.0.113.3 remote-as 64699",
-             "neighbor 203.0.113.3 update-source 203.0.113.10",
-             maps="route-map M permit 10\n set local-preference 7\n"),
-        "is sent to 203.0.113.3 (iBGP) with LOCAL_PREF 7; vip-speaker sends 100",
+        bgpd(network(1, None), *OTHER, "neighbor 203.0.113.3 route-map M out",
+             maps="route-map M permit 10\n set origin incomplete\n"),
+        "[peer] of vip.toml changes all VIPs of a neighbor alike, and adds prepends, communities, one MED",
     ),
     (
         bgpd(network(1, None), "neighbor 203.0.113.1 password é"),
