@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from speaker.cli.arguments import Call
+    from speaker.cli.connections import ConnectionsSeen
     from speaker.cli.targets import Targets
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
@@ -173,7 +175,13 @@ def _carry_out(
         return matrix(call, operations, prefixes)
     from speaker.cli.query import query
 
-    return query(call, operations, prefixes)
+    return query(call, operations, prefixes, partial(_connections, loaded))
+
+
+def _connections(loaded: Config) -> ConnectionsSeen:
+    from speaker.cli.connections import seen_of
+
+    return seen_of(loaded)
 
 
 if __name__ == "__main__":

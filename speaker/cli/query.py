@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker import config
@@ -17,33 +18,45 @@ from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.terminal import has_colours, show, tell, width
 
+IPVS = Path("/proc/net/ip_vs")
+"""Where it is not, there is nothing to be counted: what counts is slow to import."""
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from policy.route import Prefix
     from speaker.api import Operations, Status
     from speaker.cli.arguments import Call
+    from speaker.cli.connections import ConnectionsSeen
 
 
-def query(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> ExitStatus:
+def query(
+    call: Call,
+    operations: Operations,
+    prefixes: Sequence[Prefix],
+    connections: Callable[[], ConnectionsSeen] | None = None,
+) -> ExitStatus:
     """Ask what the call does, and print the answer.
 
     Args:
         call: what was asked for.
         operations: who is asked.
         prefixes: what its names mean.
+        connections: counts the connections of each prefix; None where that is not done.
 
     Raises:
         SpeakerError: there is no answer.
     """
+    is_live = call.watch or (call.as_json and call.command == "status" and IPVS.exists())
+    seen = connections() if connections is not None and is_live else None
     named = () if ALL in call.words else prefixes  # without any, all
     match call.command:
         case "status" if call.watch:
             from speaker.cli.watch import watch
 
-            return watch(call, operations, {*map(str, named)})
+            return watch(call, operations, {*map(str, named)}, connections=seen)
         case "status":
-            return _show(call, operations.status(), map(str, prefixes))
+            return _show(call, operations.status(), map(str, prefixes), seen)
         case "explain":
             answer = operations.explain(named)
             tell(explanation_json(answer) if call.as_json else explanation(answer, width()))
@@ -82,7 +95,9 @@ def status_of_what_is_loaded(call: Call) -> None:
     _show(replace(call, words=tuple(names)), status, prefixes)
 
 
-def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
+def _show(
+    call: Call, status: Status, prefixes: Iterable[str], seen: ConnectionsSeen | None = None
+) -> ExitStatus:
     """Print a status, or what it has of some prefixes where the call names some."""
     missing: list[str] = []
     if call.words:
@@ -98,7 +113,8 @@ def _show(call: Call, status: Status, prefixes: Iterable[str]) -> ExitStatus:
             )
     columns = None if call.as_json else width()
     if columns is None:
-        tell(status_json(status) if call.as_json else status_table(status))
+        counted = seen.look() if seen is not None else {}
+        tell(status_json(status, counted) if call.as_json else status_table(status))
     else:
         from speaker.cli.status_screen import text
 

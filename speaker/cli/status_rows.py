@@ -8,12 +8,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from speaker.cli.connections import UNKNOWN, together
 from speaker.reconcile.dead import dead
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from speaker.api import PrefixStatus, Status
+    from speaker.cli.connections import ConnectionsShown
 
 FOLDED_FROM = 30
 """From how many prefixes on a VIP that is as wanted has one row."""
@@ -47,6 +49,8 @@ class StatusRow:
     live: str = ""
     intent: str = ""
     reason: str = ""
+    connections: tuple[str, str, str] = ("", "", "")
+    """Active ones, inactive ones, new ones per second; where they are counted."""
     changed: bool = False
 
 
@@ -61,12 +65,19 @@ def level(route: PrefixStatus) -> Attention:
     return Attention.WELL if route.intent == Mode.AUTO and route.wanted else Attention.INTENT
 
 
-def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False) -> list[StatusRow]:
+def rows(
+    status: Status,
+    changed: Collection[str] = (),
+    connections: Mapping[str, ConnectionsShown] | None = None,
+    *,
+    unfold: bool = False,
+) -> list[StatusRow]:
     """Return the rows of a state: VIPs that need attention first, each with its prefixes.
 
     Args:
         status: the state.
         changed: the prefixes that are to be marked.
+        connections: those of the prefixes of which they are known; None where they are not counted.
         unfold: whether each prefix has a row, however many there are.
     """
     vips: dict[str, list[PrefixStatus]] = defaultdict(list)
@@ -80,9 +91,9 @@ def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False)
     for name, routes in ordered:
         worst = min(map(level, routes))
         if not is_folded or worst < Attention.INTENT:
-            found += _unfolded(name, routes, changed)
+            found += _unfolded(name, routes, changed, connections or {})
         elif folded < MOST:
-            found.append(_folded(name, routes, changed))
+            found.append(_folded(name, routes, changed, connections or {}))
             folded += 1
         else:
             left[worst] += 1
@@ -93,7 +104,10 @@ def rows(status: Status, changed: Collection[str] = (), *, unfold: bool = False)
 
 
 def _unfolded(
-    name: str, routes: Sequence[PrefixStatus], changed: Collection[str]
+    name: str,
+    routes: Sequence[PrefixStatus],
+    changed: Collection[str],
+    connections: Mapping[str, ConnectionsShown],
 ) -> Iterable[StatusRow]:
     yield StatusRow(min(map(level, routes)), name, is_vip=True)
     for route in sorted(routes, key=level):
@@ -106,11 +120,24 @@ def _unfolded(
             live="-" if route.realservers is None else str(route.realservers),
             intent=route.intent,
             reason="" if level(route) is Attention.WELL else route.full_reason,
+            connections=_cells([route], connections),
             changed=route.prefix in changed,
         )
 
 
-def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str]) -> StatusRow:
+def _cells(
+    routes: Sequence[PrefixStatus], connections: Mapping[str, ConnectionsShown]
+) -> tuple[str, str, str]:
+    found = together(routes, connections)
+    return UNKNOWN if found is None else found.cells()
+
+
+def _folded(
+    name: str,
+    routes: Sequence[PrefixStatus],
+    changed: Collection[str],
+    connections: Mapping[str, ConnectionsShown],
+) -> StatusRow:
     """Return the one row of a VIP: what its prefixes have in common, and `…` where they differ."""
     counts = [route.realservers for route in routes if route.realservers is not None]
     count = f"{len(routes)} prefixes" if len(routes) > 1 else routes[0].prefix
@@ -126,6 +153,7 @@ def _folded(name: str, routes: Sequence[PrefixStatus], changed: Collection[str])
         reason=_common(
             "" if level(route) is Attention.WELL else route.full_reason for route in routes
         ),
+        connections=_cells(routes, connections),
         changed=any(route.prefix in changed for route in routes),
     )
 

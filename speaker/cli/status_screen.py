@@ -14,11 +14,12 @@ from speaker.cli.status_rows import Attention, StatusRow, head, rows
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from rich.console import RenderableType
 
     from speaker.api import Status
+    from speaker.cli.connections import ConnectionsShown
 
 WIDE = 120
 """Columns from which the reason stands beside the rest; else it stands below its row."""
@@ -33,19 +34,26 @@ _LEGEND = "! not as wanted  ? not known  - not announced, or by an operator  * c
 
 
 def screen(
-    status: Status, changed: Collection[str] = (), *, unfold: bool = False, wide: bool
+    status: Status,
+    changed: Collection[str] = (),
+    connections: Mapping[str, ConnectionsShown] | None = None,
+    *,
+    unfold: bool = False,
+    wide: bool,
 ) -> RenderableType:
     """Return the whole screen: what is wrong, the table, and what its marks mean.
 
     Args:
         status: the state.
         changed: the prefixes that are to be marked.
+        connections: those of each prefix; None for no columns of them.
         unfold: whether each prefix has a row, however many there are.
         wide: whether there is a place for reasons beside the rest.
     """
-    shown = rows(status, changed, unfold=unfold)
+    shown = rows(status, changed, connections, unfold=unfold)
+    columns = _columns(shown, counted=connections is not None, wide=wide)
     parts: list[RenderableType] = [_text(line, _STYLES[how]) for how, line in head(status)]
-    parts += ["", *_tables(shown, wide=wide)]
+    parts += ["", *_tables(shown, columns, wide=wide)]
     if any(row.level is not Attention.WELL or row.changed for row in shown):
         parts += ["", _text(_LEGEND, "dim")]
     return Group(*parts)
@@ -55,6 +63,7 @@ def text(
     status: Status,
     width: int,
     changed: Collection[str] = (),
+    connections: Mapping[str, ConnectionsShown] | None = None,
     *,
     unfold: bool = False,
     colour: bool = True,
@@ -66,6 +75,7 @@ def text(
         status: the state.
         width: columns.
         changed: the prefixes that are to be marked.
+        connections: those of each prefix; None for no columns of them.
         unfold: whether each prefix has a row, however many there are.
         colour: whether the terminal has any.
         more: lines to stand below.
@@ -82,32 +92,56 @@ def text(
         emoji=False,
         legacy_windows=False,
     )
-    console.print(screen(status, changed, unfold=unfold, wide=width >= WIDE))
+    console.print(screen(status, changed, connections, unfold=unfold, wide=width >= WIDE))
     for line in more:
         console.print(_text(line, "dim"))
     shown = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     return "\n".join(line.rstrip() for line in shown.rstrip("\n").split("\n"))
 
 
-def _tables(shown: Sequence[StatusRow], *, wide: bool) -> Iterable[RenderableType]:
+def _columns(shown: Sequence[StatusRow], *, counted: bool, wide: bool) -> dict[str, list[str]]:
+    """Return the columns behind the name, by their names. Where there is little place, counts stand for the AS_PATH."""
+    columns = {
+        "ANN": [row.announced for row in shown],
+        "PEERS": [row.peers for row in shown],
+        "AS_PATH": [row.path for row in shown],
+        "LIVE": [row.live for row in shown],
+        "INTENT": [row.intent for row in shown],
+    }
+    if counted:
+        for at, name in enumerate(("ACTIVE", "INACT", "NEW/s")):
+            columns[name] = [row.connections[at] for row in shown]
+        if not wide:
+            del columns["AS_PATH"]
+    return columns
+
+
+def _tables(
+    shown: Sequence[StatusRow], columns: Mapping[str, Sequence[str]], *, wide: bool
+) -> Iterable[RenderableType]:
     """Yield the table; where there is no place for reasons, in parts with the reasons between them."""
     if wide:
-        yield _table(shown, shown, reasons=True, header=True)
+        yield _table(range(len(shown)), shown, columns, reasons=True, header=True)
         return
-    part: list[StatusRow] = []
-    is_first = True
-    for row in shown:
-        part.append(row)
+    start = 0
+    for at, row in enumerate(shown):
         if row.reason:
-            yield _table(part, shown, reasons=False, header=is_first)
+            part = range(start, at + 1)
+            yield _table(part, shown, columns, reasons=False, header=start == 0)
             yield Padding(_text(row.reason, _STYLES[row.level]), (0, 0, 0, 6))
-            part, is_first = [], False
-    if part:
-        yield _table(part, shown, reasons=False, header=is_first)
+            start = at + 1
+    if start < len(shown):
+        part = range(start, len(shown))
+        yield _table(part, shown, columns, reasons=False, header=start == 0)
 
 
 def _table(
-    part: Sequence[StatusRow], whole: Sequence[StatusRow], *, reasons: bool, header: bool
+    part: Iterable[int],
+    whole: Sequence[StatusRow],
+    columns: Mapping[str, Sequence[str]],
+    *,
+    reasons: bool,
+    header: bool,
 ) -> Table:
     """Return a part of the table, whose columns are as wide as the whole needs them."""
     table = Table(
@@ -120,28 +154,24 @@ def _table(
     )
     table.add_column("", width=2)
     table.add_column("VIP, PREFIX", ratio=3, overflow="fold")
-    for name, cells in (
-        ("ANN", [row.announced for row in whole]),
-        ("PEERS", [row.peers for row in whole]),
-        ("AS_PATH", [row.path for row in whole]),
-        ("LIVE", [row.live for row in whole]),
-        ("INTENT", [row.intent for row in whole]),
-    ):
+    for name, cells in columns.items():
         widest = max(map(len, [name, *map(printable, cells)]))
         table.add_column(name, width=min(widest, 16), overflow="ellipsis", no_wrap=True)
     if reasons:
         table.add_column("REASON", ratio=4, overflow="fold")
-    for row in part:
-        table.add_row(*_cells(row), *([_text(row.reason, _STYLES[row.level])] * reasons))
+    for at in part:
+        row = whole[at]
+        cells = [columns[name][at] for name in columns]
+        table.add_row(*_cells(row, cells), *([_text(row.reason, _STYLES[row.level])] * reasons))
     return table
 
 
-def _cells(row: StatusRow) -> Iterable[Text]:
+def _cells(row: StatusRow, cells: Iterable[str]) -> Iterable[Text]:
     style = _STYLES[row.level]
     mark = ("" if row.is_vip and not row.announced else _MARKS[row.level]) + "*" * row.changed
     yield _text(mark, style)
     yield _text(row.name if row.is_vip else f"  {row.name}", "bold" if row.is_vip else style)
-    for cell in (row.announced, row.peers, row.path, row.live, row.intent):
+    for cell in cells:
         yield _text(cell, "reverse" if row.changed else style)
 
 

@@ -10,7 +10,7 @@ from speaker.reconcile.dead import dead
 from speaker.terminal import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from speaker.api import (
         HistoryEntry,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PrefixStatus,
         Status,
     )
+    from speaker.cli.connections import ConnectionsShown
 
 _STATES = {True: "yes", False: "no", None: "?"}
 _SESSIONS = {True: "up", False: "DOWN", None: "?"}
@@ -95,16 +96,23 @@ _JSON_ROUTE_KEYS = (
     "health",
     "intent",
     "reason",
+    "connections",
 )
 
 
-def status_json(answer: Status) -> str:
-    """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others."""
+def status_json(answer: Status, connections: Mapping[str, ConnectionsShown] | None = None) -> str:
+    """Return `vip_mgmt status --json`: the keys that scripts rely on, and no others.
+
+    Args:
+        answer: the state.
+        connections: those of the prefixes of which they are known.
+    """
     whole = answer.to_json()
     shown = {key: whole[key] for key in _JSON_KEYS}
     shown["trouble"] = [*answer.sessions, *answer.trouble]
     shown["peers"] = [_peer_json(peer) for peer in answer.peers]
-    shown["routes"] = [_route_json(route) for route in answer.routes]
+    known = connections or {}
+    shown["routes"] = [_route_json(route, known.get(route.prefix)) for route in answer.routes]
     return json.dumps(shown, indent=2)
 
 
@@ -115,8 +123,9 @@ def _peer_json(peer: PeerStatus) -> dict[str, object]:
     return {key: whole[key] for key in (*named, *_JSON_PEER_KEYS)}
 
 
-def _route_json(route: PrefixStatus) -> dict[str, object]:
-    whole = route.to_json() | {"reason": route.full_reason}
+def _route_json(route: PrefixStatus, connections: ConnectionsShown | None) -> dict[str, object]:
+    counted = None if connections is None else connections.to_json()
+    whole = route.to_json() | {"reason": route.full_reason, "connections": counted}
     gets = ("gets",) if route.gets else ()
     return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *gets)}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from speaker.api import Operations, Status
     from speaker.cli.arguments import Call
+    from speaker.cli.connections import ConnectionsSeen
 
 EVERY = 1.0
 """How often to ask, in seconds."""
@@ -68,6 +69,7 @@ def watch(
     operations: Operations,
     prefixes: Collection[str],
     wait: Callable[[float], None] = time.sleep,
+    connections: ConnectionsSeen | None = None,
 ) -> ExitStatus:
     """Show the state of some prefixes, or of all, until interrupted.
 
@@ -76,6 +78,7 @@ def watch(
         operations: who is asked.
         prefixes: of which; none for all.
         wait: lets some seconds pass.
+        connections: counts those of each prefix; None for no columns of them.
 
     Raises:
         SpeakerError: there is no answer to the first question.
@@ -92,7 +95,9 @@ def watch(
             wall = time.time()
             if not trouble:
                 seen.take(status, wall)
-            show(_frame(status, seen, call, wall, trouble))
+            if connections is not None:
+                connections.look()
+            show(_frame(status, seen, call, wall, trouble, connections))
             wait(EVERY)
             try:
                 status, trouble = _asked(operations, prefixes), ""
@@ -111,7 +116,14 @@ def _asked(operations: Operations, prefixes: Collection[str]) -> Status:
     return replace(status, routes=tuple(r for r in status.routes if r.prefix in prefixes))
 
 
-def _frame(status: Status, seen: WatchedStatus, call: Call, wall: float, trouble: str) -> str:
+def _frame(
+    status: Status,
+    seen: WatchedStatus,
+    call: Call,
+    wall: float,
+    trouble: str,
+    connections: ConnectionsSeen | None = None,
+) -> str:
     """Return what is to be written over the last frame, cut to the terminal's height."""
     columns, unfold = width() or 80, call.unfold or bool(call.words)
     if trouble:
@@ -119,9 +131,12 @@ def _frame(status: Status, seen: WatchedStatus, call: Call, wall: float, trouble
             status, trouble=(f"shown is what was last known: {trouble}", *status.trouble)
         )
     more = ["", *seen.told] if seen.told else []
+    if connections is not None and connections.unknown:
+        more += ["", f"connections: not known: {connections.unknown}"]
+    counted = connections.shown if connections is not None and connections.shown else None
     more += ["", f"{timestamp(wall)}  Ctrl-C ends"]
     whole = text(
-        status, columns, seen.changed, unfold=unfold, colour=has_colours(), more=more
+        status, columns, seen.changed, counted, unfold=unfold, colour=has_colours(), more=more
     ).split("\n")
     most = height() - 1
     if len(whole) > most:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from speaker.cli.connections import ConnectionsShown
 from speaker.cli.status_rows import FOLDED_FROM, MOST, Attention, changes, head, level, path, rows
 from speaker.cli.status_screen import text
 from tests.unit.cli.test_nagios import DOWN, DRAINED, GOOD, LACKING, UNKNOWN, UP, WELL
@@ -33,16 +34,26 @@ ANY = st.builds(
 
 
 @settings(deadline=None)
-@given(st.lists(ANY, max_size=6), TEXTS, st.sampled_from([60, 80, 119, 120, 200]), st.booleans())
+@given(
+    st.lists(ANY, max_size=6),
+    TEXTS,
+    st.sampled_from([60, 80, 119, 120, 200]),
+    st.booleans(),
+    st.none() | st.integers(0, 2**40),
+)
 def test_no_line_is_wider(
     routes: list[PrefixStatus],
     trouble: str,
     width: int,
     colour: bool,  # noqa: FBT001 - Hypothesis gives it
+    count: int | None,
 ) -> None:
-    """No line is wider than the terminal, whatever names, prefixes and reasons; nothing but colours acts on it."""
+    """No line is wider than the terminal, whatever names, prefixes, reasons and connections; nothing but colours acts on it."""
     status = replace(WELL, routes=tuple(routes), trouble=(trouble,), peers=(UP, DOWN))
-    shown = text(status, width, {route.prefix for route in routes[:1]}, colour=colour)
+    connections = None
+    if count is not None:
+        connections = {r.prefix: ConnectionsShown(count, count, count / 7) for r in routes[:3]}
+    shown = text(status, width, {r.prefix for r in routes[:1]}, connections, colour=colour)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert colour or plain == shown
     for line in plain.split("\n"):
