@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from policy.route import Community
+from policy.wording import count, span
 
 if TYPE_CHECKING:
     from policy.connections import ConnectionCount
@@ -124,7 +125,7 @@ def step(
     rule: DrainRule,
     intent: Intent,
     before: Progress | None,
-    count: ConnectionCount | None,
+    connections: ConnectionCount | None,
     now: float,
     *,
     in_effect: bool,
@@ -135,7 +136,7 @@ def step(
         rule: the VIP's.
         intent: the operator's, in force.
         before: what was remembered, of whichever intent.
-        count: its connections, None where they are not known.
+        connections: its connections, None where they are not known.
         now: seconds on the steady clock.
         in_effect: whether the daemon was read to have what the stage asks for.
     """
@@ -150,36 +151,38 @@ def step(
     since = min(before.began, now)
     if intent.mode is Mode.RETURNING:
         return _returning(rule, replace(before, began=since), now)
-    return _draining(rule, replace(before, began=since), count, now)
+    return _draining(rule, replace(before, began=since), connections, now)
 
 
 def _returning(rule: DrainRule, progress: Progress, now: float) -> StageStep:
     end = progress.began + rule.back
     if now < end:
         return StageStep(progress, due=end)
-    return StageStep(None, Mode.AUTO, f"announced softly for {rule.back:g}s")
+    return StageStep(None, Mode.AUTO, f"announced softly for {span(rule.back)}")
 
 
 def _draining(
-    rule: DrainRule, progress: Progress, count: ConnectionCount | None, now: float
+    rule: DrainRule, progress: Progress, connections: ConnectionCount | None, now: float
 ) -> StageStep:
-    is_quiet = count is not None and count.active <= rule.connections
+    is_quiet = connections is not None and connections.active <= rule.connections
     quiet_since = None
     if is_quiet:
         quiet_since = now if progress.quiet_since is None else min(progress.quiet_since, now)
     progress = replace(progress, quiet_since=quiet_since)
     settled, end = progress.began + rule.settle, progress.began + rule.timeout
-    left = None if count is None else count.active
+    left = None if connections is None else connections.active
     if quiet_since is not None:
         ready = max(settled, quiet_since + rule.quiet)
         if now >= ready:
-            why = f"{few(rule.connections)} for {rule.quiet:g}s"
+            why = f"{few(rule.connections)} for {span(rule.quiet)}, {cut(left)}"
             return StageStep(_over(progress, now, left), Mode.DRAINED, why)
     else:
         ready = None
     limit = end if rule.then is Then.WITHDRAW else None
     if limit is not None and now >= limit:
-        return StageStep(_over(progress, now, left), Mode.DRAINED, f"timeout {rule.timeout:g}s")
+        return StageStep(
+            _over(progress, now, left), Mode.DRAINED, f"timeout {span(rule.timeout)}, {cut(left)}"
+        )
     return StageStep(progress, due=min((t for t in (ready, limit) if t is not None), default=None))
 
 
@@ -190,6 +193,13 @@ def _over(progress: Progress, now: float, left: int | None) -> Progress:
 def few(connections: int) -> str:
     """Say how many connections are few enough."""
     return f"{connections} connections or fewer" if connections else "no connection"
+
+
+def cut(left: int | None) -> str:
+    """Say how many connections a withdrawal cuts."""
+    if left is None:
+        return "how many connections are cut is not known"
+    return f"{count(left, 'connection')} {'are' if left > 1 else 'is'} cut"
 
 
 def resolved(asked: Intent, was: Intent | None) -> Intent:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from policy.drain_profile import SoftRoutes, soft_profiles
 from policy.preference import route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policy.route import IpAddress, Prefix, Route
+    from policy.route import Attributes, IpAddress, Prefix, Route
     from policy.topology import Address, DataCentre, Topology, Vip
 
 
@@ -24,15 +27,43 @@ class WantedRoutes:
     def __init__(self, topology: Topology, dc: DataCentre) -> None:
         self._topology, self._dc = topology, dc
         self._here = topology.peers.at(dc.name)
+        self._soft = SoftRoutes(topology, dc)
         self._known: dict[Prefix, Route | None] = {}
+        self._draining: dict[Prefix, Route | None] = {}
 
     def of(self, prefix: Prefix) -> Route | None:
         """Return what is announced of a prefix, None where it is no VIP's, or only others announce it."""
         if prefix not in self._known:
-            vip, address = self._topology.find(prefix) or (None, None)
-            is_ours = address is not None and self._dc.name in address.prefer
-            self._known[prefix] = self.route(vip, address) if vip and address and is_ours else None
+            duty = self._duty(prefix)
+            self._known[prefix] = self.route(*duty) if duty else None
         return self._known[prefix]
+
+    def soft(self, prefix: Prefix) -> Route | None:
+        """Return what is announced of a prefix while it drains. See `of`."""
+        if prefix not in self._draining:
+            duty = self._duty(prefix)
+            self._draining[prefix] = self._soft.route(*duty) if duty else None
+        return self._draining[prefix]
+
+    def _duty(self, prefix: Prefix) -> tuple[Vip, Address] | None:
+        found = self._topology.find(prefix)
+        return found if found and self._dc.name in found[1].prefer else None
+
+    @property
+    def differ(self) -> bool:
+        """Whether single neighbours get something else than all."""
+        return bool(self._here)
+
+    def is_soft(self, attributes: Attributes) -> bool:
+        """Tell whether some prefix has these attributes while it drains, for eBGP peers or iBGP ones."""
+        if attributes.local_preference is not None:
+            attributes = replace(attributes, local_preference=None)
+        return attributes in self._soft_attributes
+
+    @cached_property
+    def _soft_attributes(self) -> frozenset[Attributes]:
+        found = soft_profiles(self._topology, self._dc)
+        return frozenset(replace(p, local_preference=None).attributes(self._dc.asn) for p in found)
 
     def missing(self, found: Iterable[IpAddress]) -> tuple[str, ...]:
         """Return the rules for neighbours that are not among those that the daemon has, in words."""

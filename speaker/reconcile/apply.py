@@ -83,6 +83,12 @@ class Applier:
         return bool(self._durable.owned) and not self._was_read
 
     @property
+    def due(self) -> float:
+        """When something is to be read, or asked for again (steady clock)."""
+        retry = None if self.is_blind else self.view.next_retry()
+        return self.readings.at if retry is None else min(self.readings.at, retry)
+
+    @property
     def is_unread(self) -> bool:
         """Whether it, or a session, changed since it was read."""
         return self.view.unread or self.readings.asked

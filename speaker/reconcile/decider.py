@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.aggregate import aggregate
@@ -96,6 +97,12 @@ class Decider:
         self._memory = self.assessment.memory
         durable.judged(self.assessment)
         return self.assessment
+
+    @property
+    def due(self) -> float:
+        """When time alone may change a decision (steady clock)."""
+        last = self.assessment
+        return inf if last is None or last.look_again is None else last.look_again
 
     @property
     def held_until(self) -> float | None:

@@ -27,6 +27,7 @@ from speaker.api import HistoryEntry
 from speaker.reconcile.known_intents import KnownIntents
 from speaker.reconcile.last_time import LastConfirmation, LastJudgement
 from speaker.reconcile.notices import Listeners, Notice
+from speaker.reconcile.stage_memory import StageMemory
 from speaker.state.database import BUSY, BUSY_READING
 from speaker.state.store import News, Owned, StoreError
 
@@ -62,6 +63,7 @@ class DurableState:
         self._on_disk = found.owned
         self.health: Mapping[Prefix, Mapping[Service, ServiceMemory]] = found.health
         self.damping: Mapping[Prefix, Damping] = found.damping
+        self.stages = StageMemory(self.intents, lambda: self._news.drains, found.drains)
         self._prefixes: Collection[Prefix] = ()
         self._claimed: Collection[Prefix] = ()
         """Recorded as ours for a configuration that is about to be taken."""
@@ -106,6 +108,7 @@ class DurableState:
         self.health = {**found.health, **self.health}
         self._recalled = {p: last for p, last in found.damping.items() if p not in self.damping}
         self.damping = {**found.damping, **self.damping}
+        self.stages.recall(found.drains)
         self.unrecorded = frozenset(self._prefixes) - found.owned.keys()
         self._own({**dict.fromkeys(self._prefixes, Owned()), **self._ours_on_disk()})
 

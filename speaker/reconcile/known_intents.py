@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.differing import differing
+from policy.drain import resolved
 from speaker.reconcile.notices import of_intents
 from speaker.state.store import Intents, Remembered, StoreError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.clock import Clock
     from speaker.reconcile.notices import Listeners
-    from speaker.state.store import Store
+    from speaker.state.store import StageEnd, Store
 
 PATIENCE = 0.25
 """How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
@@ -223,12 +224,28 @@ class KnownIntents:
         async with self._writing:
             replaced = await asyncio.to_thread(self._store.set_intents, intents, [*unknown])
             self._recorded += 1
+            intents = {p: resolved(intent, replaced.get(p)) for p, intent in intents.items()}
             of = {p: intent for p, intent in self._found.of.items() if p not in intents}
             of |= {p: intent for p, intent in intents.items() if intent.mode != "auto"}
             self._found = replace(self._found, of=of)
             self._restored |= {p for p, intent in intents.items() if intent.restores}
             self._restored -= {p for p, intent in intents.items() if not intent.restores}
             return replaced
+
+    async def advance(self, ended: Mapping[Prefix, StageEnd]) -> Collection[Prefix]:
+        """Record the ends of stages, and what follows. Return those whose intent was still what they are of.
+
+        Raises:
+            StoreError: it could not be done; nothing was changed.
+        """
+        async with self._writing:
+            now = self._clock.wall()
+            done = await asyncio.to_thread(self._store.advance, ended, now)
+            self._recorded += 1
+            of = {p: intent for p, intent in self._found.of.items() if p not in done}
+            of |= {p: after for p in done if (after := ended[p].after) is not None}
+            self._found = replace(self._found, of=of)
+            return done
 
 
 def _restores(intent: Intent | None) -> bool:

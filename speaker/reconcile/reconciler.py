@@ -12,6 +12,7 @@ from speaker.errors import SpeakerError
 from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
+from speaker.reconcile.drains import SoftDrains
 from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
 from speaker.reconcile.lock import LockError, NoLock
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
+    from speaker.reconcile.drains import Counter
     from speaker.reconcile.lock import Lock
     from speaker.reconcile.scope import Scope
     from speaker.reconcile.turn import Turn
@@ -59,6 +61,7 @@ class Reconciler:
         only: Collection[Prefix] | None = None,
         alarms: Alarms | None = None,
         lock: Lock | None = None,
+        counter: Callable[[Config], Counter] | None = None,
     ) -> None:
         """Take over the configuration and what the store remembers. It waits: not for the event loop.
 
@@ -71,6 +74,7 @@ class Reconciler:
             only: the prefixes to care for; None for all of the configuration.
             alarms: where to note what is wrong; None for its own.
             lock: keeps other runs from the daemon; None where there are none, or it is held already.
+            counter: makes what counts the connections of VIPs; None where nothing does.
         """
         self.backend: Informed = backend
         self.clock = clock
@@ -83,6 +87,7 @@ class Reconciler:
         self._exclusive = Exclusive(backend, lock or NoLock(), self.durable)
         self._decider = Decider(self.durable, clock)
         self.alarms = Alarms() if alarms is None else alarms
+        self.drains = SoftDrains(self.durable, self.alarms, clock, counter)
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter
@@ -136,12 +141,11 @@ class Reconciler:
     def _take(self, new: Scope, source: HealthSource) -> None:
         self._applier.take(new.assignments, new.aggregates)
         self.durable.take(new.assignments)
-        self._scope = new
-        self.config = new.config
+        self.drains.take(new)
+        self._scope, self.config, self.source = new, new.config, source
         self.file.loaded(new.config.file)
         self.alarms.note(VIP_TOML, "")
         self.durable.store.keep = new.config.settings.history
-        self.source = source
         self.assignments, self.aggregates = new.assignments, new.aggregates
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
@@ -161,15 +165,11 @@ class Reconciler:
 
     def rest(self, started: float) -> float:
         """Return how long nothing needs to be looked at, in seconds."""
-        now = self.clock.steady()
-        until = min(started + self.config.settings.interval, self._applier.readings.at)
         if self._decider.observation.unsettled:
             return 0.01
-        if self.assessment is not None and self.assessment.look_again is not None:
-            until = min(until, self.assessment.look_again)
-        if not self._applier.is_blind and (retry := self.view.next_retry()) is not None:
-            until = min(until, retry)
-        return max(until - now, 0.01)
+        dues = (self._applier.due, self._decider.due, self.drains.due)
+        next_cycle = started + self.config.settings.interval
+        return max(min(next_cycle, *dues) - self.clock.steady(), 0.01)
 
     async def record(self, wait: float = BUSY) -> bool:
         """Record what is to be remembered. Return whether that could be done; else it is kept.
@@ -194,6 +194,7 @@ class Reconciler:
         """Observe, then act. Return whether it was our turn."""
         source = self.source
         observation = await source.observe()
+        await self.drains.look(self.assessment, self.view)
         return await self._in_turn(partial(self._cycle, source, observation))
 
     async def _cycle(self, source: HealthSource, observation: Observation, turn: Turn) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from policy.drain_profile import soft_profiles
 from policy.wanted import WantedRoutes
 from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
-from speaker.health.sources import sources_for
+from speaker.health.sources import connection_counter, sources_for
 from speaker.reconcile.reconciler import Reconciler
 from speaker.state.following import FollowingStore
 from speaker.state.store import Store
@@ -63,7 +64,17 @@ def reconciler(
     source = sources(config, clock, wake=wake)
     state = config.settings.state
     store = FollowingStore(state) if follow else Store(state, in_memory_copy=dry_run)
-    return Reconciler(config, backend, source, store, clock, only=only, alarms=alarms, lock=lock)
+    return Reconciler(
+        config,
+        backend,
+        source,
+        store,
+        clock,
+        only=only,
+        alarms=alarms,
+        lock=lock,
+        counter=lambda config: connection_counter(config.topology, config.settings.health),
+    )
 
 
 def sources(
@@ -129,15 +140,15 @@ def beside(
 
 def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:
     """Give the driver of bgpd its part of a configuration."""
-    settings = config.settings
-    backend.configure(settings.dc.asn, settings.quagga, profiles(config.topology))
+    settings, topology = config.settings, config.topology
+    own = [*profiles(topology), *soft_profiles(topology, settings.dc)]
+    backend.configure(settings.dc.asn, settings.quagga, own)
 
 
 def configure_exabgp(backend: ExabgpBackend, config: Config) -> None:
     """Give the driver of ExaBGP its part of a configuration."""
     dc, topology = config.settings.dc, config.topology
-    wanted = WantedRoutes(topology, dc) if topology.peers else None
-    backend.configure(dc.asn, config.settings.exabgp, wanted)
+    backend.configure(dc.asn, config.settings.exabgp, WantedRoutes(topology, dc))
 
 
 def profiles(topology: Topology) -> list[Profile]:

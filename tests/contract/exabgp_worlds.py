@@ -10,9 +10,10 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy.wanted import WantedRoutes
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.config.settings import ExabgpSettings, NextHop
-from tests.contract.worlds import ASN, FOREIGN, Faked, Live, World, route
+from tests.contract.worlds import ASN, FOREIGN, HERE, SITE, Faked, Live, World, route
 from tests.support.fakes.exabgp import Daemon, Exabgp, Fault, Given
 from tests.support.fakes.site import NEIGHBORS, PEER
 from tests.support.fakes.virtual_time import VirtualLoop
@@ -45,7 +46,8 @@ class FakeExabgp(Faked):
         self._exabgp = Exabgp(Daemon(neighbors, dialect, {FOREIGN: Given("203.0.113.1")}))
         backend = ExabgpBackend(self._exabgp.spawn(), self._exabgp.write, wake=lambda: None)
         hops = NextHop(IPv4Address("203.0.113.2"), IPv6Address("2001:db8:ffff::2"))
-        backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
+        settings = ExabgpSettings(hops, withdraw_on_exit=False, process=None)
+        backend.configure(ASN, settings, WantedRoutes(SITE, HERE))
         self.backend = backend
         self._task = asyncio.get_running_loop().create_task(backend.run())
         await self._sessions(up=True)  # as a real one: later than what it spawns
@@ -127,7 +129,8 @@ class Relayed:
         async with asyncio.timeout(60):
             reader, self._writer = await self._connected
         backend = ExabgpBackend(reader, self._write, wake=lambda: None)
-        backend.configure(ASN, ExabgpSettings(hops, withdraw_on_exit=False, process=None))
+        settings = ExabgpSettings(hops, withdraw_on_exit=False, process=None)
+        backend.configure(ASN, settings, WantedRoutes(SITE, HERE))
         self._task = asyncio.get_running_loop().create_task(backend.run())
         await asyncio.sleep(0)
         return backend

@@ -20,7 +20,7 @@ from policy.route import (
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.config.settings import QuaggaSettings
-from tests.contract.worlds import ASN, FOREIGN, PROFILES, Faked, Live, World
+from tests.contract.worlds import ALL_PROFILES, ASN, FOREIGN, Faked, Live, World
 from tests.support.fakes.bgpd import Bgpd, communities
 from tests.support.lab.bird import Bird
 from tests.support.lab.frr import Frr, config
@@ -53,7 +53,7 @@ class FakeBgpd(Faked):
         self.bgpd = Bgpd(dialect)
         self.peer = self.bgpd.peer
         self.backend = QuaggaBackend(self.bgpd, pause=no_pause)
-        self.backend.configure(ASN, SETTINGS, PROFILES)
+        self.backend.configure(ASN, SETTINGS, ALL_PROFILES)
         lines = ("configure terminal", f"router bgp {ASN}", f"network {FOREIGN}")
         self.run(self.bgpd(lines))
 
@@ -95,7 +95,7 @@ class RealFrr(Live):
         self.peer = (session.remote, 64500)
         frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]), root=root)
         self.backend = QuaggaBackend(Shell(frr.vtysh))
-        self.backend.configure(ASN, SETTINGS, PROFILES)
+        self.backend.configure(ASN, SETTINGS, ALL_PROFILES)
         self._bird.wait_for_sessions()
 
 

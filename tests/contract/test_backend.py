@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import pytest
 
 from policy.plan import Announce, Change, Drift, Withdraw, plan
 from policy.route import Attributes, Prefix, Route, parse_prefix
+from policy.wanted import WantedRoutes
 from speaker.backends.base import BackendError
 from speaker.reconcile.reach import NO_SESSION, Reach, Reaches
 from tests.contract.dry_run_worlds import DRY_WORLDS
 from tests.contract.exabgp_worlds import EXABGP_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS
-from tests.contract.worlds import ASN, FOREIGN, PROFILES, World
+from tests.contract.worlds import ASN, DRAINED_SOFTLY, FOREIGN, HERE, PROFILES, SITE, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,6 +101,26 @@ def test_change(world: World, prefix: Prefix) -> None:
         assert ask(world, Announce(route)) == {}
         assert read(world, prefix) == {prefix: route}
         world.becomes({prefix: route})
+
+
+@pytest.mark.parametrize("prefix", DRAINED_SOFTLY, ids=str)
+def test_soft_drain(world: World, prefix: Prefix) -> None:
+    """What drains softly replaces the route, is read back as itself, and goes; LOCAL_PREF is no eBGP peer's."""
+    wanted = WantedRoutes(SITE, HERE)
+    usual, soft = wanted.of(prefix), wanted.soft(prefix)
+    assert usual is not None
+    assert soft is not None
+    assert (soft.attributes.local_preference, len(soft.attributes.as_path)) == (0, 7)
+    for route in (usual, soft, usual, soft):
+        assert ask(world, Announce(route)) == {}
+        assert read(world, prefix) == {prefix: route}
+        world.becomes({prefix: as_ebgp_peer(route)})
+    assert ask(world, Withdraw(prefix)) == {}
+    world.becomes({})
+
+
+def as_ebgp_peer(route: Route) -> Route:
+    return replace(route, attributes=replace(route.attributes, local_preference=None))
 
 
 def test_mixed(world: World) -> None:

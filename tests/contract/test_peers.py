@@ -188,6 +188,33 @@ def test_a_rule_that_comes_and_goes(world: PeersWorld) -> None:
         world.soon(lambda seen=seen: has(world, *seen))  # type: ignore[misc]  # of a lambda with a default
 
 
+def test_who_drains_softly_is_last_for_each(world: PeersWorld) -> None:
+    """Each peer's own numbers stand behind: LOCAL_PREF is 0 for iBGP peers, and no MED is lower than any."""
+    wanted = world.configure(site(world, RULES))
+    announce(world, wanted, *ALL)
+    soft = {prefix: route for prefix in ALL if (route := wanted.soft(prefix)) is not None}
+    assert ask(world, *map(Announce, soft.values())) == {}
+    assert read(world).routes == soft
+    gone = frozenset({"65535:0"})
+    transit = Had(
+        " ".join(["64699"] * 10), 8, frozenset({"64500:80"}) | gone, frozenset({"64500:1:2"}), None
+    )
+    peering = Had(" ".join(["64699"] * 8), 8, gone, frozenset(), None)
+    inside = Had(" ".join(["64699"] * 7), 8, gone, frozenset(), 0)
+    world.soon(
+        lambda: has(
+            world,
+            dict.fromkeys(TO_TRANSIT, transit),
+            dict.fromkeys(TO_PEERING, peering),
+            dict.fromkeys(ALL, inside),
+        )
+    )
+    plain = world.configure(site(world, ""))
+    soft = {prefix: route for prefix in ALL if (route := plain.soft(prefix)) is not None}
+    assert ask(world, *map(Announce, soft.values())) == {}
+    assert read(world).routes == soft, "where all get the same but LOCAL_PREF"
+
+
 NOT_TRANSIT = '[peer."{transit}"]\nexcept = ["vip-2.tld"]'
 BUT_TRANSIT: tuple[dict[Prefix, Had], ...] = (
     {},

@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
+from policy.drain_profile import soft_profiles
 from policy.route import (
     Asn,
     AsPath,
@@ -16,7 +17,7 @@ from policy.route import (
     Route,
     parse_prefix,
 )
-from policy.topology import Profile
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from tests.support.lab.eventually import eventually
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ PROFILES = (
     Profile("prepend-3", 3),
     Profile("full", 2, 50, Origin.IGP, (Community(64699, 100),), (LargeCommunity(64699, 1, 2),)),
 )
+DRAINED_SOFTLY = tuple(map(parse_prefix, ("192.0.2.1", "2001:db8::1", "203.0.113.0/24")))
+SITE = Topology(
+    (DataCentre("par1", ASN), DataCentre("lyo1", ASN)),
+    (
+        Vip(
+            "vip-1.tld",
+            tuple(Address(prefix, ("par1", "lyo1")) for prefix in DRAINED_SOFTLY),
+            PROFILES[1:3],
+        ),
+    ),
+)
+"""What VIPs there are, for a driver that must know how they drain."""
+HERE = SITE.dcs[0]
+ALL_PROFILES = (*PROFILES, *soft_profiles(SITE, HERE))
 
 
 class World(Protocol):

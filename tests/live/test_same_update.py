@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from policy.assess import assignments
+from policy.drain_profile import soft_profiles
 from policy.plan import plan
 from policy.topology import DataCentre
+from policy.wanted import WantedRoutes
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
-from speaker.config.settings import NextHop
+from speaker.config.settings import ExabgpSettings, NextHop
 from speaker.runtime.assemble import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.quagga_worlds import SETTINGS
@@ -54,7 +56,9 @@ class Both:
         self.runner = asyncio.Runner()
         here = self.links[1].b
         self.relayed = Relayed(self.runner, here.namespace, [sessions[1].flipped()], flavour)
-        self.exabgp = self.relayed.begin(NextHop(None, IPv6Address(here.ipv6)))
+        hops = NextHop(None, IPv6Address(here.ipv6))
+        self.exabgp = self.relayed.begin(hops)
+        self.settings = ExabgpSettings(hops, withdraw_on_exit=False, process=None)
         self.bird.wait_for_sessions()
         self.had: dict[Prefix, None] = {}
 
@@ -144,10 +148,19 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
 )
 @given(topology=topologies())
 def test_same_decision_same_update(both: Both, topology: Topology) -> None:
-    """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal."""
+    """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal.
+
+    Every second prefix drains softly.
+    """
     here, dc = _here(topology)
-    both.quagga.configure(LOCAL_ASN, SETTINGS, profiles(here))
-    desired = {prefix: duty.route for prefix, duty in assignments(here, dc).items() if duty.route}
+    own = [*profiles(here), *soft_profiles(here, dc)]
+    both.quagga.configure(LOCAL_ASN, SETTINGS, own)
+    both.exabgp.configure(LOCAL_ASN, both.settings, WantedRoutes(here, dc))
+    desired = {
+        prefix: route
+        for at, (prefix, duty) in enumerate(assignments(here, dc).items())
+        if (route := duty.soft if at % 2 else duty.route)
+    }
     both.decide(desired)
     expected = {str(prefix): _expected(route) for prefix, route in desired.items()}
     eventually(

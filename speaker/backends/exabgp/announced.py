@@ -76,6 +76,7 @@ class ListedRoutes:
             for version in (4, 6)
         }
         self._judged: dict[tuple[int, int, int], Attributes | None] = {}
+        self._soft: dict[int, bool] = {}
         self._listed = {n: self._basis.prefixes & rib.keys() for n, rib in self._ribs.items()}
         self.strays = {n: found for n in neighbors.others if (found := self._listed.get(n))}
         """What neighbours have that are not ours."""
@@ -111,17 +112,35 @@ class ListedRoutes:
         found = [(neighbor, rib.get(prefix)) for neighbor, rib in self._concerned[prefix.version]]
         if all(what is None for _, what in found):
             return None
-        wanted = None if self._basis.wanted is None else self._basis.wanted.of(prefix)
-        if wanted is not None and wanted.overrides:
-            if all(fits(what, wanted.to(n.address), n, hop) for n, what in found):
-                return wanted
-            return self._otherwise(found)
         first, *others = (
             None if what is None else self._as_ebgp(what, neighbor, hop) for neighbor, what in found
         )
+        expected = self._expected(prefix, first)
+        for route in expected:
+            if all(fits(what, route.to(n.address), n, hop) for n, what in found):
+                return route
+        if any(route.overrides for route in expected):
+            return self._otherwise(found)
         if first is not None and all(other == first for other in others):
             return Route(prefix, first)
         return self._otherwise(found)
+
+    def _expected(self, prefix: Prefix, seen: Attributes | None) -> Sequence[Route]:
+        """Return the routes of ours that it may be, where neighbours see different attributes of one.
+
+        What is one object is asked about once: all live as long as the listing.
+        """
+        wanted = self._basis.wanted
+        if wanted is None:
+            return ()
+        usual = wanted.of(prefix) if wanted.differ else None
+        named = [usual] if usual is not None and usual.overrides else []
+        if seen is not None and id(seen) not in self._soft:
+            self._soft[id(seen)] = wanted.is_soft(seen)
+        if named or (seen is not None and self._soft[id(seen)]):
+            soft = wanted.soft(prefix)
+            named += [soft] if soft is not None else []
+        return named
 
     def _otherwise(self, found: Sequence[tuple[ConfiguredNeighbor, Sent | str | None]]) -> Drift:
         return Drift(

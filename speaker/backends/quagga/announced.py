@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.plan import Drift
 from policy.route import Asn, AsPath, Attributes, Route
-from speaker.backends.quagga.route_map import communities_of
+from speaker.backends.quagga.route_map import hidden_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +44,17 @@ def announced(
     if not path.best:
         return NOT_BEST
     name = running.networks[prefix]
-    communities, large, other = communities_of(running.maps.get(name, []) if name else [])
-    if other:
-        return Drift(f"route-map {name} has {other!r}")
+    hidden = hidden_of(running.maps.get(name, []) if name else [])
+    if hidden.other:
+        return Drift(f"route-map {name} has {hidden.other!r}")
     return Route(
         prefix,
-        Attributes(AsPath((asn, *path.as_path)), path.med or 0, path.origin, communities, large),
+        Attributes(
+            AsPath((asn, *path.as_path)),
+            path.med or 0,
+            path.origin,
+            hidden.communities,
+            hidden.large_communities,
+            hidden.local_preference,
+        ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.errors import PolicyError
 from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin
@@ -49,7 +49,13 @@ class RunningRouteMap:
         yield from (f"no {head}" for head in clauses if head.split()[-1] != number)
 
 
-_BARE = ("set as-path prepend", "set metric", "set origin", "set community", "set large-community")
+_BARE = tuple(
+    f"set {what}"
+    for what in (
+        *("as-path prepend", "metric", "local-preference", "origin"),
+        *("community", "large-community"),
+    )
+)
 
 
 def _undone(line: str) -> str:
@@ -66,6 +72,8 @@ def route_map(name: str, asn: Asn, attributes: Attributes) -> RunningRouteMap:
         sets.append(f"set origin {attributes.origin}")
     if attributes.med:
         sets.append(f"set metric {attributes.med}")
+    if attributes.local_preference is not None:
+        sets.append(f"set local-preference {attributes.local_preference}")
     if attributes.communities:
         sets.append(f"set community {' '.join(map(str, attributes.communities))}")
     if attributes.large_communities:
@@ -112,28 +120,34 @@ def _sorted(communities: Iterable[Community] | Iterable[LargeCommunity]) -> str:
     return " ".join(str(each) for each in sorted(communities))
 
 
-def communities_of(
-    lines: Sequence[str],
-) -> tuple[tuple[Community, ...], tuple[LargeCommunity, ...], str]:
-    """Return what a route-map sets that no table shows, and the first line that we would not write."""
+class Hidden(NamedTuple):
+    """What a route-map sets that no table shows of a path of ours, and the first line that we would not write."""
+
     communities: tuple[Community, ...] = ()
-    large: tuple[LargeCommunity, ...] = ()
+    large_communities: tuple[LargeCommunity, ...] = ()
+    local_preference: int | None = None
+    other: str = ""
+
+
+def hidden_of(lines: Sequence[str]) -> Hidden:
+    """Return what a route-map sets beside what the table shows."""
+    found = Hidden()
     for line in map(in_numbers, lines):
-        match line.split():
-            case ["route-map", _, "permit", _] | ["set", "as-path", "prepend", *_]:
-                continue
-            case ["set", "metric" | "origin", _]:
-                continue
-            case ["set", "community", *words]:
-                try:
-                    communities = tuple(map(Community.parse, words))
-                except PolicyError:
-                    return (), (), line
-            case ["set", "large-community", *words]:
-                try:
+        try:
+            match line.split():
+                case ["route-map", _, "permit", _] | ["set", "as-path", "prepend", *_]:
+                    continue
+                case ["set", "metric" | "origin", _]:
+                    continue
+                case ["set", "local-preference", value]:
+                    found = found._replace(local_preference=int(value))
+                case ["set", "community", *words]:
+                    found = found._replace(communities=tuple(map(Community.parse, words)))
+                case ["set", "large-community", *words]:
                     large = tuple(map(LargeCommunity.parse, words))
-                except PolicyError:
-                    return (), (), line
-            case _:
-                return (), (), line
-    return communities, large, ""
+                    found = found._replace(large_communities=large)
+                case _:
+                    return Hidden(other=line)
+        except ValueError:
+            return Hidden(other=line)
+    return found

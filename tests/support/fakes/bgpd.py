@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3", "frr-10.7.1"]
 Clauses = dict[str, list[str]]
 _ABSENT = "% Can't find specified static route configuration."
-_REPLACED = ("as-path", "metric", "origin", "community", "large-community")
+_REPLACED = ("as-path", "metric", "local-preference", "origin", "community", "large-community")
 
 
 class _RefusalError(Exception):

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from policy.connections import ConnectionCount, Counted
 from policy.health import Observation, Service
 from policy.route import Asn, parse_prefix
+from policy.wanted import WantedRoutes
 from speaker import config
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
@@ -92,11 +94,31 @@ class Source:
         """See `HealthSource.close`."""
 
 
+@dataclass
+class Connections:
+    """Connections as a test sets them. None is unknown."""
+
+    active: dict[Prefix, int | None] = field(default_factory=dict)
+    counts: int = 0
+
+    async def count(self) -> Counted:
+        """See `Counter.count`."""
+        self.counts += 1
+        known = {p: ConnectionCount(n, 7) for p, n in self.active.items() if n is not None}
+        return Counted(0.0, known, "IPVS: unreadable")
+
+
 class Life:
     """A watchdog from when a fake ExaBGP spawns it until it is killed."""
 
     def __init__(
-        self, exabgp: Exabgp, loaded: Config, source: Source, clock: Clock, state: Path
+        self,
+        exabgp: Exabgp,
+        loaded: Config,
+        source: Source,
+        clock: Clock,
+        state: Path,
+        connections: Connections | None = None,
     ) -> None:
         """Have it spawned; nothing of it runs yet."""
         reader = exabgp.spawn()
@@ -109,12 +131,16 @@ class Life:
         self.backend = ExabgpBackend(reader, write, wake=self._wake)
         self.configure(loaded)
         self.store = Store(state)
-        self.reconciler = Reconciler(loaded, self.backend, source, self.store, clock)
+        counter = connections or Connections()
+        self.reconciler = Reconciler(
+            loaded, self.backend, source, self.store, clock, counter=lambda _: counter
+        )
         self.tasks: list[asyncio.Task[None]] = []
 
     def configure(self, loaded: Config) -> None:
         """Give the driver its part of a configuration."""
-        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp)
+        wanted = WantedRoutes(loaded.topology, loaded.settings.dc)
+        self.backend.configure(loaded.settings.dc.asn, loaded.settings.exabgp, wanted)
 
     def _wake(self) -> None:
         if self._alive:

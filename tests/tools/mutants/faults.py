@@ -868,8 +868,8 @@ FAULTS = (
     Fault(
         "an unknown count is none",
         "drain.py",
-        "is_quiet = count is not None and count.active",
-        "is_quiet = count is None or count.active",
+        "is_quiet = connections is not None and connections.active",
+        "is_quiet = connections is None or connections.active",
         (DRAIN,),
     ),
     Fault(

@@ -1,0 +1,181 @@
+"""Soft drains that are under way: their connections are counted, their stages looked at, and what follows is recorded.
+
+The end of a stage is recorded before anything is done about it, as an operator's word is. Where that can't be done
+the stage goes on, which cuts nothing. Beside the cycles nothing is looked at: where no drain is under way, none of
+this costs anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from policy.connections import Counted
+from policy.drain import StageStep, next_intent, step
+from policy.intent import Mode
+from speaker.errors import SpeakerError
+from speaker.state.stages import StageEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from policy.assess import Assessment, Assignment
+    from policy.connections import ConnectionCount
+    from policy.drain import Progress
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from speaker.config.settings import Config
+    from speaker.reconcile.alarms import Alarms
+    from speaker.reconcile.daemon_state import DaemonState
+    from speaker.reconcile.durable_state import DurableState
+    from speaker.reconcile.scope import Scope
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0
+"""How often connections are counted while something drains, in seconds."""
+ALARM = "drains"
+
+
+class Counter(Protocol):
+    """What counts the connections of VIPs."""
+
+    async def count(self) -> Counted:
+        """Count once. What can't be counted is not in it."""
+
+
+class SoftDrains:
+    """The stages of all prefixes.
+
+    Args:
+        durable: what outlives the process.
+        alarms: where to note what can't be recorded.
+        clock: the time.
+        counter: makes what counts the VIPs of a configuration, when something drains; None where nothing can.
+    """
+
+    def __init__(
+        self,
+        durable: DurableState,
+        alarms: Alarms,
+        clock: Clock,
+        counter: Callable[[Config], Counter] | None = None,
+    ) -> None:
+        self._durable, self._alarms, self._clock = durable, alarms, clock
+        self._assignments: Mapping[Prefix, Assignment] = {}
+        self._make = counter
+        self._config: Config | None = None
+        self._counter: Counter | None = None
+        self._steps: dict[Prefix, StageStep] = {}
+        self.counted = Counted(0.0)
+        """What was counted last: nothing, while nothing drains."""
+        self.looked_at: float | None = None
+
+    def take(self, scope: Scope) -> None:
+        """Take the duties of another configuration."""
+        self._assignments, self._config, self._counter = scope.assignments, scope.config, None
+
+    @property
+    def due(self) -> float:
+        """When to look again (steady clock): never, while nothing drains."""
+        if not self._steps or self.looked_at is None:
+            return inf
+        dues = [each.due for each in self._steps.values() if each.due is not None]
+        return min([self.looked_at + EVERY, *dues])
+
+    def progress(self, prefix: Prefix, intent: Intent) -> Progress | None:
+        """Return what is remembered of an intent's stage."""
+        found = self._durable.stages.of.get(prefix)
+        return found if found is not None and found.is_of(intent) else None
+
+    async def look(self, assessment: Assessment | None, view: DaemonState) -> None:
+        """Count, look at each stage, and record what follows.
+
+        Args:
+            assessment: what was decided last.
+            view: what the daemon was read to have.
+        """
+        intents = self._soft()
+        if not intents:
+            self._steps, self.counted = {}, Counted(0.0)
+            return
+        self.counted = await self._count(intents)
+        now = self.looked_at = self._clock.steady()
+        self._steps = {}
+        for prefix, intent in intents.items():
+            self._steps[prefix] = step(
+                self._assignments[prefix].vip.drain,
+                intent,
+                self._durable.stages.of.get(prefix),
+                self.count(prefix),
+                now,
+                in_effect=_in_effect(prefix, intent, assessment, view),
+            )
+        self._durable.stages.note(
+            {p: found.progress for p, found in self._steps.items() if found.follows is None}
+        )
+        await self._record(intents)
+
+    def _soft(self) -> dict[Prefix, Intent]:
+        in_force = self._durable.intents.in_force()
+        return {p: i for p, i in in_force.items() if i.is_soft and p in self._assignments}
+
+    def count(self, prefix: Prefix) -> ConnectionCount | None:
+        """Return a prefix's connections as counted last, None where they are not known."""
+        return self.counted.of.get(prefix)
+
+    async def _count(self, intents: Mapping[Prefix, Intent]) -> Counted:
+        if all(intent.mode is Mode.RETURNING for intent in intents.values()):
+            return Counted(0.0)
+        if self._counter is None:
+            if self._make is None or self._config is None:
+                return Counted(0.0)
+            self._counter = self._make(self._config)
+        return await self._counter.count()
+
+    async def _record(self, intents: Mapping[Prefix, Intent]) -> None:
+        """Record the stages that ended. An intent that is another one by now is left alone."""
+        ended = {
+            prefix: StageEnd(
+                intents[prefix],
+                next_intent(intents[prefix], found.follows),
+                found.progress,
+                found.why,
+            )
+            for prefix, found in self._steps.items()
+            if found.follows is not None
+        }
+        if not ended:
+            self._alarms.note(ALARM, "")
+            return
+        try:
+            done = await self._durable.stages.advance(ended)
+        except SpeakerError as error:
+            self._alarms.note(
+                ALARM, f"{len(ended)} stages go on: what follows can't be recorded: {error}"
+            )
+            return
+        self._alarms.note(ALARM, "")
+        for prefix in done:
+            entry = ended[prefix].entry(prefix, 0.0)
+            log.warning("%s: %s: %s", prefix, entry.event, ended[prefix].why)
+            del self._steps[prefix]
+
+
+def _in_effect(
+    prefix: Prefix, intent: Intent, assessment: Assessment | None, view: DaemonState
+) -> bool:
+    """Tell whether the daemon was read to have what a stage asks for.
+
+    What drains and is not announced, for its health, has nothing to wait for; what returns has to be announced.
+    """
+    decision = None if assessment is None else assessment.decisions.get(prefix)
+    if decision is None or assessment is None or not view.proven(prefix):
+        return False
+    wanted = decision.route
+    is_decided = assessment.memory.cases[prefix].facts.intent == intent
+    if wanted is None and intent.mode is Mode.RETURNING:
+        return False
+    return is_decided and view.confirmed[prefix] == wanted

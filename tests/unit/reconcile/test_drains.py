@@ -1,0 +1,320 @@
+"""Soft drains, carried out by a watchdog: what the peer has at each stage, and what holds one up."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import Intent, Mode
+from speaker import config
+from speaker.reconcile import status
+from tests.support.fakes import virtual_time
+from tests.support.fakes.exabgp import Daemon, Exabgp
+from tests.support.fakes.site import (
+    INSIDE,
+    NEIGHBORS,
+    PEER,
+    V4,
+    Connections,
+    Life,
+    Source,
+    write_config,
+)
+from tests.support.fakes.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+RULE = """
+[drain]
+settle = "30s"
+quiet = "5s"
+timeout = "2m"
+return = "1m"
+"""
+USUAL, SOFT = (64699,) * 2, (64699,) * 6
+"""AS_PATHs of the first choice: of the rank, and while it drains: longer than three prepends by three."""
+
+
+@dataclass
+class Drained:
+    """A site of which V4 is drained softly, and what a test may turn."""
+
+    directory: Path
+    more: str
+
+    def __post_init__(self) -> None:
+        """Have ExaBGP run, and a first watchdog."""
+        self.clock = VirtualClock(asyncio.get_running_loop())
+        self.connections = Connections({V4: 9})
+        self.exabgp = Exabgp(Daemon(NEIGHBORS, 5))
+        self.config = config.load(write_config(self.directory, self.more), {})
+        self.source = Source(dict.fromkeys(self.config.topology.prefixes, 2))
+        self.spawn()
+        for peer in (PEER, INSIDE):
+            self.exabgp.daemon.establish(peer)
+
+    def spawn(self) -> None:
+        """Have a watchdog run."""
+        state = self.config.settings.state
+        parts = (self.exabgp, self.config, self.source, self.clock, state, self.connections)
+        self.life = Life(*parts)
+        self.life.listen()
+        self.life.watch()
+
+    async def respawn(self) -> None:
+        """Kill the watchdog, and have another one run."""
+        await self.life.kill()
+        self.spawn()
+
+    async def ask(self, mode: Mode) -> None:
+        """Have an operator ask for something."""
+        intent = Intent(mode, "alice", self.clock.wall())
+        await self.life.reconciler.operator.apply({V4: intent})
+
+    def path(self, peer: str = PEER) -> tuple[int, ...] | None:
+        """Return the AS_PATH that a peer has, None for no route."""
+        found = self.exabgp.daemon.sessions[peer].table.get(V4)
+        return None if found is None else tuple(found.as_path)
+
+    def intent(self) -> str:
+        """Return the intent that is in force."""
+        (shown,) = status.routes(self.life.reconciler, [V4])
+        return shown.intent
+
+    def history(self) -> list[tuple[str, str]]:
+        """Return what was recorded of it, events and reasons."""
+        return [(line.event, line.reason) for line in self.life.store.history([V4])]
+
+    async def until(self, what: Callable[[], bool], within: float) -> float:
+        """Wait until something is so; return how long that took."""
+        began = self.clock.steady()
+        while not what():
+            assert self.clock.steady() - began < within, (self.path(), self.intent())
+            await asyncio.sleep(0.1)
+        return self.clock.steady() - began
+
+
+def play(directory: Path, scene: Callable[[Drained], Awaitable[None]], more: str = RULE) -> None:
+    async def main() -> None:
+        site = Drained(directory, more)
+        try:
+            await asyncio.sleep(20.0)
+            assert site.path() == USUAL
+            await scene(site)
+        finally:
+            await site.life.kill()
+            site.exabgp.stop()
+
+    virtual_time.run(main())
+
+
+def test_until_few_are_left(tmp_path: Path) -> None:
+    """It is announced softly at once, and withdrawn when the connections were gone for `quiet`."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        assert site.path() == SOFT
+        inside = site.exabgp.daemon.sessions[INSIDE].table[V4]
+        assert inside.local_preference == 0
+        assert "65535:0" in inside.communities
+        await asyncio.sleep(60.0)
+        assert (site.path(), site.intent()) == (SOFT, "draining")
+        site.connections.active[V4] = 0
+        took = await site.until(lambda: site.path() is None, within=10.0)
+        assert 4.0 <= took <= 7.0
+        assert site.intent() == "drained"
+        said = next(reason for event, reason in site.history() if event == "drained")
+        assert said.endswith("no connection for 5s, no connection is cut")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(("active", "said"), [(9, "9 connections are cut"), (None, "is not known")])
+def test_until_the_time_limit(tmp_path: Path, active: int | None, said: str) -> None:
+    """What does not end, and what is not known, is waited for until `timeout`; what is cut is said."""
+
+    async def scene(site: Drained) -> None:
+        site.connections.active[V4] = active
+        await site.ask(Mode.DRAINING)
+        took = await site.until(lambda: site.path() is None, within=130.0)
+        assert 119.0 <= took <= 125.0
+        line = next(reason for event, reason in site.history() if event == "drained")
+        assert said in line
+
+    play(tmp_path, scene)
+
+
+def test_settled_at_least(tmp_path: Path) -> None:
+    """Where nobody is connected, it is announced softly for `settle` all the same."""
+
+    async def scene(site: Drained) -> None:
+        site.connections.active[V4] = 0
+        await site.ask(Mode.DRAINING)
+        took = await site.until(lambda: site.path() is None, within=40.0)
+        assert 29.0 <= took <= 33.0
+
+    play(tmp_path, scene)
+
+
+def test_it_stays(tmp_path: Path) -> None:
+    """With then = "stay" nothing is cut, and it goes when few are left."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(600.0)
+        assert (site.path(), site.intent()) == (SOFT, "draining")
+        site.connections.active[V4] = 0
+        await site.until(lambda: site.path() is None, within=10.0)
+
+    play(tmp_path, scene, RULE + 'then = "stay"\n')
+
+
+@pytest.mark.parametrize("every", [3.0, 7.0, 31.0])
+def test_watchdogs_come_and_go(tmp_path: Path, every: float) -> None:
+    """However often it is killed, the stage goes on where it was, and the peer has the route meanwhile."""
+
+    async def scene(site: Drained) -> None:
+        site.connections.active[V4] = None
+        await site.ask(Mode.DRAINING)
+        began = site.clock.steady()
+        await asyncio.sleep(2.0)
+        while site.path() is not None:
+            assert site.path() == SOFT
+            assert site.clock.steady() - began < 140.0
+            await site.respawn()
+            await asyncio.sleep(every)
+        assert site.clock.steady() - began >= 119.0
+        await site.respawn()
+        await asyncio.sleep(20.0)
+        assert (site.path(), site.intent()) == (None, "drained")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("after", [0.0, 60.0, 125.0])
+def test_undone_at_any_stage(tmp_path: Path, after: float) -> None:
+    """`-a` has the rank's route at once, and nothing of the drain comes after it."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(after)
+        await site.ask(Mode.AUTO)
+        assert (site.path(), site.intent()) == (USUAL, "auto")
+        await asyncio.sleep(200.0)
+        assert (site.path(), site.intent()) == (USUAL, "auto")
+
+    play(tmp_path, scene)
+
+
+def test_the_way_back(tmp_path: Path) -> None:
+    """`-a --soft` announces it softly for `return`, and then as its rank does; a restart goes on with it."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINED)
+        assert site.path() is None
+        await site.ask(Mode.RETURNING)
+        assert site.path() == SOFT
+        await asyncio.sleep(30.0)
+        await site.respawn()
+        took = await site.until(lambda: site.path() == USUAL, within=40.0)
+        assert 27.0 <= took <= 33.0
+        assert site.intent() == "auto"
+        await asyncio.sleep(5.0)
+        assert [event for event, _ in site.history()[-2:]] == ["auto", "announced"]
+
+    play(tmp_path, scene)
+
+
+def test_dead_while_it_returns(tmp_path: Path) -> None:
+    """What is not announced, as it is dead, has not begun to return."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINED)
+        site.source.live[V4] = 0
+        await asyncio.sleep(5.0)
+        await site.ask(Mode.RETURNING)
+        await asyncio.sleep(300.0)
+        assert (site.path(), site.intent()) == (None, "returning")
+        site.source.live[V4] = 2
+        await site.until(lambda: site.path() == SOFT, within=5.0)
+        took = await site.until(lambda: site.path() == USUAL, within=70.0)
+        assert 58.0 <= took <= 63.0
+
+    play(tmp_path, scene)
+
+
+def test_what_dies_while_it_drains(tmp_path: Path) -> None:
+    """A drain announces nothing that is dead, and a drained VIP is not announced softly."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        site.source.live[V4] = 0
+        await site.until(lambda: site.path() is None, within=5.0)
+        assert site.intent() == "draining"
+        await site.ask(Mode.DRAINED)
+        site.source.live[V4] = 2
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(5.0)
+        assert (site.path(), site.intent()) == (None, "drained")
+
+    play(tmp_path, scene)
+
+
+def test_forced(tmp_path: Path) -> None:
+    """What was forced drains although it is dead by its check, and is withdrawn at the end."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.FORCED)
+        site.source.live[V4] = 0
+        await asyncio.sleep(5.0)
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(60.0)
+        assert site.path() == SOFT
+        await site.until(lambda: site.path() is None, within=70.0)
+
+    play(tmp_path, scene)
+
+
+def test_a_state_file_that_is_held(tmp_path: Path) -> None:
+    """While what follows can't be recorded, nothing is cut; then it is."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(10.0)
+        directory = site.config.settings.state
+        held = directory.with_name("held")
+        directory.rename(held)
+        await asyncio.sleep(150.0)
+        assert site.path() == SOFT
+        assert any(
+            text.startswith("drains: 1 stages go on") for text in site.life.reconciler.alarms.texts
+        )
+        held.rename(directory)
+        await site.until(lambda: site.path() is None, within=10.0)
+        assert not any(text.startswith("drains") for text in site.life.reconciler.alarms.texts)
+
+    play(tmp_path, scene)
+
+
+def test_nothing_is_counted_where_nothing_drains(tmp_path: Path) -> None:
+    """The table of IPVS is not read for it before the first drain, nor after the last."""
+
+    async def scene(site: Drained) -> None:
+        await asyncio.sleep(30.0)
+        before = site.connections.counts
+        assert before == 0
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(5.0)
+        assert site.connections.counts > before
+        await site.ask(Mode.DRAINED)
+        await asyncio.sleep(2.0)
+        before = site.connections.counts
+        await asyncio.sleep(30.0)
+        assert site.connections.counts == before
+
+    play(tmp_path, scene)
