@@ -12,7 +12,7 @@ from policy.route import parse_prefix
 from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, SentUpdate
 from speaker.backends.exabgp.messages import Garbled, Ignored, parse_message
 from speaker.backends.exabgp.neighbors import Ends
-from speaker.backends.exabgp.protocol import Conversation, OutOfStep
+from speaker.backends.exabgp.protocol import MAX_LINE, Conversation, OutOfStep
 from speaker.backends.exabgp.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -175,5 +175,5 @@ def test_garbled(text: str) -> None:
 def test_an_endless_line_is_garbled() -> None:
     """Past its bound a line is thrown away, and that it is lost is told."""
     conversation = Conversation()
-    events = list(conversation.receive(b"{" + b" " * (1 << 20) + b" "))
+    events = list(conversation.receive(b"{" + b" " * MAX_LINE + b" "))
     assert [type(event) for event in events] == [Garbled, OutOfStep]
