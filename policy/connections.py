@@ -17,7 +17,7 @@ class ConnectionCount:
 
     `active` are established, `inactive` all others that are still remembered (of TCP mostly those that were
     closed; of UDP all). `made`: how many there ever were, since its virtual servers were made; None where
-    that is not told.
+    that is not told. The kernel adds it up every two seconds.
     """
 
     active: int = 0
@@ -50,7 +50,7 @@ class Counted:
 
         Args:
             prefix: of which.
-            before: the earlier count.
+            before: the earlier count: some seconds earlier, because `made` moves every two.
         """
         now, then = self.of.get(prefix), before.of.get(prefix)
         span = self.when - before.when

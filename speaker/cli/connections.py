@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class ConnectionsShown:
         )
 
 
+SPAN = 4.0
+"""Over how many seconds new connections are counted, as soon as it was looked for so long: the kernel adds them up every two."""
 UNKNOWN = ("-", "-", "-")
 """The three columns where nothing is known."""
 
@@ -53,7 +56,7 @@ class ConnectionsSeen:
 
     def __init__(self, count: Callable[[], Coroutine[Any, Any, Counted]]) -> None:
         self._count = count
-        self._before: Counted | None = None
+        self._earlier: deque[Counted] = deque()
         self.shown: Mapping[str, ConnectionsShown] = {}
         """Those of each prefix of which they are known, as they were at the last look."""
         self.unknown = ""
@@ -64,8 +67,12 @@ class ConnectionsSeen:
         import asyncio  # noqa: PLC0415 - slow, and of no use where nothing is counted
 
         now = asyncio.run(self._count())
-        before = self._before
-        self._before, self.unknown = now, now.unknown
+        self.unknown = now.unknown
+        earlier = self._earlier
+        while len(earlier) > 1 and now.when - earlier[1].when >= SPAN:
+            earlier.popleft()
+        before = earlier[0] if earlier else None
+        earlier.append(now)
         self.shown = {
             str(prefix): ConnectionsShown(
                 each.active,

@@ -14,6 +14,7 @@ from speaker.api import (
     Explanation,
     PeerStatus,
     PrefixStatus,
+    Sentence,
     Status,
 )
 from speaker.reconcile import reach
@@ -65,7 +66,8 @@ class Snapshot:
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
         self._file = reconciler.file.status()
         self._alarms = reconciler.alarms.texts
-        self._now, self._wall = reconciler.clock.steady(), reconciler.clock.wall()
+        self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()
+        """`wall`: when it is taken, in seconds since the epoch."""
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
@@ -81,9 +83,7 @@ class Snapshot:
             prefixes: those.
             history: of each the newest entries, oldest first.
         """
-        from speaker.reconcile.explain import sentences  # noqa: PLC0415 - of no use to a pass
-
-        peers, settings = self._sessions(), self._config.settings
+        settings = self._config.settings
         for prefix in prefixes:
             assignment, intent = self._assignments[prefix], self._intents.get(prefix)
             decision = self._assessment.decisions.get(prefix) if self._assessment else None
@@ -97,19 +97,28 @@ class Snapshot:
                 decided_by=decision.cause if decision else None,
                 history=tuple(history.get(prefix, ())),
                 trouble=self.alarms,
-                sentences=sentences(
-                    prefix,
-                    assignment,
-                    shown,
-                    peers,
-                    self._assessment,
-                    settings.guard,
-                    self._now,
-                    self._wall,
-                )
-                if len(prefixes) <= DETAILED
-                else (),
+                sentences=self.sentences(prefix, shown) if len(prefixes) <= DETAILED else (),
             )
+
+    def sentences(self, prefix: Prefix, shown: PrefixStatus) -> tuple[Sentence, ...]:
+        """Return why a prefix is as it is, and what would change that.
+
+        Args:
+            prefix: that.
+            shown: its state, as `routes` yields it.
+        """
+        from speaker.reconcile.explain import sentences  # noqa: PLC0415 - of no use to a pass
+
+        return sentences(
+            prefix,
+            self._assignments[prefix],
+            shown,
+            self._sessions(),
+            self._assessment,
+            self._config.settings.guard,
+            self._now,
+            self.wall,
+        )
 
     def status(
         self, shown: Sequence[PrefixStatus], routes: Sequence[PrefixStatus] | None = None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from speaker.reconcile.loaded_file import FileState
-from speaker.reconcile.status import Snapshot
+from speaker.reconcile.status import DETAILED, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from speaker.api import PrefixStatus
+    from speaker.api import PrefixStatus, Sentence
     from speaker.reconcile.reconciler import Reconciler
+
+
+TIMED, AGES = 1.0, 15.0
+"""For how long sentences are shown while a timer runs, in seconds, and else: those with the age of something."""
 
 
 class Look:
@@ -41,6 +46,30 @@ class Look:
     def routes(self) -> Iterator[PrefixStatus]:
         """Yield the state of all prefixes, in the order of the configuration."""
         return self._snapshot.routes()
+
+    def sentences(self, routes: Sequence[PrefixStatus]) -> Mapping[str, Sequence[Sentence]]:
+        """Return why each prefix is as it is; of none where there are too many for anybody to read.
+
+        Args:
+            routes: the state of all prefixes, as `routes` yields it.
+        """
+        if len(routes) > DETAILED:
+            return {}
+        shown = zip(self._assignments, routes, strict=True)
+        return {route.prefix: self._snapshot.sentences(prefix, route) for prefix, route in shown}
+
+    @property
+    def wall(self) -> float:
+        """When it was, in seconds since the epoch."""
+        return self._snapshot.wall
+
+    @property
+    def keeps(self) -> float:
+        """For how long what it shows stays true where nothing changes, in seconds: sentences have running times."""
+        if len(self._assignments) > DETAILED:
+            return inf
+        is_timed = self._assessment is not None and self._assessment.look_again is not None
+        return TIMED if is_timed else AGES
 
     def preferences(self) -> Mapping[str, tuple[tuple[str, ...], bool]]:
         """Return for each prefix the data centres that announce it, best first, and whether all are equal."""

@@ -16,7 +16,7 @@ from speaker.reconcile.dead import dead
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from speaker.api import PrefixStatus
+    from speaker.api import PrefixStatus, Sentence
     from speaker.reconcile.notices import Notice
     from speaker.telemetry.look import Look
 
@@ -95,7 +95,7 @@ def page(look: Look, recent: Sequence[Notice], number: int) -> Page:
     by_vip: dict[str, list[PrefixStatus]] = {}
     for route in routes:
         by_vip.setdefault(route.vip, []).append(route)
-    preferences = look.preferences()
+    preferences, why = look.preferences(), look.sentences(routes)
     return Page(
         title=f"VIPs of {_text(dc)}",
         above={
@@ -104,7 +104,7 @@ def page(look: Look, recent: Sequence[Notice], number: int) -> Page:
             "peers": _peers(look),
         },
         vips={
-            f"vip-{index}": _vip(f"vip-{index}", name, own, preferences, dc)
+            f"vip-{index}": _vip(f"vip-{index}", name, own, preferences, why, dc)
             for index, (name, own) in enumerate(by_vip.items())
         },
         below={"recent": _recent(recent)},
@@ -124,7 +124,8 @@ def _head(look: Look, routes: Sequence[PrefixStatus]) -> str:
     wrong = sum(1 for route in routes if not route.as_wanted)
     return f"""<header id="head">
 <h1>{_text(settings.dc.name)}</h1>
-<p>{_text(daemon)} · AS {settings.dc.asn} · vip.toml {_text(look.digest[:8])}, {_text(str(look.file.state))}</p>
+<p>{_text(daemon)} · AS {settings.dc.asn} · vip.toml {_text(look.digest[:8])}, {_text(str(look.file.state))}
+· as of {_text(timestamp(look.wall))}</p>
 <ul class="sums">
 <li class="yes"><b>{announced}</b> announced</li>
 <li><b>{len(routes)}</b> prefixes</li>
@@ -170,16 +171,25 @@ def _vip(
     name: str,
     routes: Iterable[PrefixStatus],
     preferences: Mapping[str, tuple[Sequence[str], bool]],
+    why: Mapping[str, Sequence[Sentence]],
     dc: str,
 ) -> str:
-    rows = "".join(_row(route, *preferences.get(route.prefix, ((), False)), dc) for route in routes)
+    rows = "".join(
+        _row(
+            route,
+            *preferences.get(route.prefix, ((), False)),
+            dc,
+            _explained(f"why-{part}-{number}", _why(route), why.get(route.prefix, ())),
+        )
+        for number, route in enumerate(routes)
+    )
     return (
         f'<tbody id="{part}" role="rowgroup"><tr role="row" class="vip">'
         f'<th role="rowheader" scope="rowgroup" colspan="{len(COLUMNS)}">{_text(name)}</th></tr>{rows}</tbody>'
     )
 
 
-def _row(route: PrefixStatus, order: Sequence[str], equal: bool, dc: str) -> str:  # noqa: FBT001 - a part of its preference
+def _row(route: PrefixStatus, order: Sequence[str], equal: bool, dc: str, why: str) -> str:  # noqa: FBT001 - a part of its preference
     kind, word = _kind(route, route.announced), WORDS[route.announced][1]
     live = "?" if route.realservers is None else str(route.realservers)
     cells = (
@@ -189,7 +199,7 @@ def _row(route: PrefixStatus, order: Sequence[str], equal: bool, dc: str) -> str
         _preference(order, dc, equal=equal),
         f"{live} <small>{_text(route.health)}</small>",
         f'<span class="{_text(route.intent)}">{_text(route.intent)}</span>',
-        _text(_why(route)),
+        why,
     )
     told = "".join(
         f'<td role="cell" data-label="{name}"><div>{cell}</div></td>'
@@ -221,6 +231,17 @@ def _preference(order: Sequence[str], dc: str, *, equal: bool) -> str:
 
 def _why(route: PrefixStatus) -> str:
     return route.full_reason
+
+
+def _explained(part: str, reason: str, sentences: Sequence[Sentence]) -> str:
+    """Return the reason, which opens to the sentences that `vip_mgmt explain` has, with no script either."""
+    if not sentences:
+        return _text(reason)
+    told, about = "", ""
+    for sentence in sentences:
+        name = "" if sentence.about == about else f"<dt>{_text(sentence.about)}</dt>"
+        told, about = f"{told}{name}<dd>{_text(sentence.text)}</dd>", sentence.about
+    return f'<details id="{part}"><summary>{_text(reason)}</summary><dl>{told}</dl></details>'
 
 
 def _recent(recent: Sequence[Notice]) -> str:

@@ -87,7 +87,7 @@ class Shown:
         count = self._recent.count
         if self._last is not None:
             before, counted, last = self._last
-            if count == counted and look.is_as(before):
+            if count == counted and look.is_as(before) and look.wall - before.wall < look.keeps:
                 return last
         number = 1 + (self._last[2][0].number if self._last else 0)
         made = page(look, self._recent.all, number)

@@ -2,20 +2,23 @@
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from policy.connections import ConnectionCount
 from policy.health import Service
 from policy.route import parse_prefix
 from speaker import config
 from speaker.check import world
+from speaker.health.ipvs.connections import ConnectionCounter
 from speaker.health.ipvs.families import TellingReader
 from speaker.health.ipvs.netlink import NetlinkReader, connect
 from speaker.health.ipvs.proc import PATH, ProcReader
@@ -500,3 +503,35 @@ addresses = ["192.0.2.2"]
 addresses = ["192.0.2.3"]
 services = { "fwmark/8" = {} }
 """
+
+
+def test_connections(kernel: None) -> None:
+    """Connections are counted as they are made and closed, and how many were made."""
+    del kernel
+    vip, prefix = "192.0.2.1", parse_prefix("192.0.2.1")
+    counter = ConnectionCounter([Watched(prefix)])
+    ipvs.change(*ipvs.service(f"-t {vip}:80", "127.0.1.1:8080 -m"))
+    subprocess.run(["ip", "address", "add", f"{vip}/32", "dev", "lo"], check=True)
+    try:
+        before = asyncio.run(counter.count())
+        assert before.of == {prefix: ConnectionCount(0, 0, 0)}
+        with socket.create_server(("127.0.1.1", 8080)), ExitStack() as stack:
+            made = [stack.enter_context(socket.create_connection((vip, 80))) for _ in range(3)]
+            now = asyncio.run(counter.count())
+            assert (now.of[prefix].active, now.of[prefix].inactive) == (3, 0)
+            now = eventually(
+                lambda: asyncio.run(counter.count()),
+                until=lambda now: now.of == {prefix: ConnectionCount(3, 0, 3)},
+                within=5,
+                what="what the kernel adds up every two seconds",
+            )
+            assert now.new_per_second(prefix, before) == 3 / (now.when - before.when)
+            made[0].close()
+            eventually(
+                lambda: asyncio.run(counter.count()).of,
+                until=lambda of: of == {prefix: ConnectionCount(2, 1, 3)},
+                within=5,
+                what="a closed connection among the inactive ones",
+            )
+    finally:
+        subprocess.run(["ip", "address", "del", f"{vip}/32", "dev", "lo"], check=True)

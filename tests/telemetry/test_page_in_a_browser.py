@@ -100,6 +100,28 @@ def test_live(tmp_path: Path) -> None:
     shown(tmp_path, look)
 
 
+def test_why_opens(tmp_path: Path) -> None:
+    """A row opens to the decision in sentences, fits a phone and a desk, and stays open while it changes."""
+    why = "document.querySelector('#vip-0 details')"
+
+    async def look(site: Site, tab: Tab, url: str) -> None:
+        for width in (400, 1280):
+            await tab.open(url, width)
+            await tab.until(LIVE)
+            assert not await tab.run(f"{why}.querySelector('dl').checkVisibility()")
+            await tab.run("document.querySelectorAll('summary').forEach((each) => each.click())")
+            assert await tab.run(f"{why}.querySelector('dl').textContent.includes('by health')")
+            assert await tab.run(f"{why}.querySelector('dl').checkVisibility()")
+            assert await tab.run(WIDE) == width
+            assert await tab.run(FAINT) == []
+        site.source.live[V4] = 0
+        site.reconciler.wake()
+        await tab.until("document.getElementById('vip-0').textContent.includes('not announced')")
+        assert await tab.run(f"{why}.open")
+
+    shown(tmp_path, look)
+
+
 def test_a_screen_reader(tmp_path: Path) -> None:
     """A table is a table with names of columns on a phone too, and each state is a word."""
 

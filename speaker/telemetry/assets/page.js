@@ -26,11 +26,25 @@ function parsed(html) {
   return template.content.firstElementChild;
 }
 
+function opened(part) {
+  return [...part.querySelectorAll("details[open]")].map((each) => each.id);
+}
+
+function reopen(ids) {
+  for (const id of ids) {
+    const details = document.getElementById(id);
+    if (details) details.open = true;
+  }
+}
+
 function replaceParts(told) {
   for (const [id, html] of Object.entries(told.parts)) {
     const old = document.getElementById(id);
     const next = parsed(html);
-    if (old && next) old.replaceWith(next);
+    if (!old || !next) continue;
+    const open = opened(old);
+    old.replaceWith(next);
+    reopen(open);
   }
   document.getElementById("main").dataset.number = told.number;
   filter();
@@ -43,7 +57,9 @@ async function replaceAll() {
   const next = new DOMParser().parseFromString(text, "text/html");
   document.title = next.title;
   const wanted = document.getElementById("filter").value;
+  const open = opened(document);
   document.getElementById("main").replaceWith(next.getElementById("main"));
+  reopen(open);
   begin(wanted);
 }
 

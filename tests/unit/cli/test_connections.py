@@ -48,6 +48,14 @@ def test_rates() -> None:
     assert (counted.look(), counted.unknown) == ({}, "IPVS: gone")
 
 
+def test_over_some_seconds() -> None:
+    """The kernel adds up every two seconds: what is shown is of four, and does not jump."""
+    looks = [Counted(float(at), {ONE: ConnectionCount(0, 0, 20 * (at // 2))}) for at in range(12)]
+    counted = seen(*looks)
+    rates = [counted.look()["192.0.2.1/32"].rate for _ in looks]
+    assert rates[4:] == [10.0] * 8
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.intent import Intent, Mode
-from speaker.api import PrefixStatus
+from speaker.api import PrefixStatus, Sentence
 from speaker.reconcile.notices import Notice
 from speaker.telemetry import live, page
 from speaker.telemetry.assets import ASSETS
@@ -74,6 +74,14 @@ def test_what_it_says(tmp_path: Path) -> None:
         eventually(lambda: "drained by alice" in html(), within=10, what="the drain")
         read = Read(html())
         text = re.sub(r"\s+", " ", read.text)
+        why = next(html for html in re.findall(r"<details.*?</details>", html()) if "alice" in html)
+        for said in (
+            "drained by alice",
+            "drained by alice, ",
+            "par1, lyo1",
+            "203.0.113.11 AS64496",
+        ):
+            assert said in why, (said, why)
         for said in ("vip-1.tld", "vip-2.tld", str(V4), "par1 → lyo1", "203.0.113.11", "why"):
             assert said in text, said
         assert "withdrawn" in text
@@ -123,7 +131,13 @@ def test_any_text(name: str, peer: str, reason: str) -> None:
         as_wanted=False,
     )  # fmt: skip
     notice = Notice(time=0.0, event="alarm", subject=name, reason=reason)
+    why = {"192.0.2.1/32": [Sentence(about="peer", text=peer), Sentence(about=name, text=reason)]}
     usual = {
+        "details",
+        "summary",
+        "dl",
+        "dt",
+        "dd",
         "tbody",
         "tr",
         "th",
@@ -141,7 +155,7 @@ def test_any_text(name: str, peer: str, reason: str) -> None:
         "time",
     }
     parts = [
-        page._vip("vip-0", name, [route], {"192.0.2.1/32": ((name, peer), False)}, name),
+        page._vip("vip-0", name, [route], {"192.0.2.1/32": ((name, peer), False)}, why, name),
         page._trouble([reason], [route]),
         page._recent([notice]),
     ]
