@@ -11,19 +11,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy.asking import OtherVips, askers
 from policy.decide import Decision, decide, elsewhere
 from policy.differing import differing
 from policy.intent import timestamp
-from policy.judge import judge
+from policy.ruled import judge_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from collections.abc import Set as AbstractSet
 
     from policy.assess import Assignment
     from policy.damping import Damping
-    from policy.health import AddressHealth, Checker, Observation, Service, ServiceMemory
+    from policy.health import (
+        AddressHealth,
+        Checker,
+        Observation,
+        Service,
+        ServiceMemory,
+    )
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.rule import Said
+
+_NOTHING_SAID: Mapping[str, Said] = {}
 
 
 class Facts(NamedTuple):
@@ -40,6 +51,7 @@ class Facts(NamedTuple):
     was_announced: bool
     here: bool
     damping: Damping | None
+    said: Mapping[str, Said]
     intent: Intent | None
 
 
@@ -88,6 +100,7 @@ class Inputs(NamedTuple):
             prefix in self.was_announced,
             not assignment.vip.health.require_address or prefix in self.here,
             self.damping.get(prefix),
+            self.observation.said.get(prefix, _NOTHING_SAID),
             self.intents.get(prefix),
         )
 
@@ -97,7 +110,7 @@ class Inputs(NamedTuple):
         if new.checker != old.checker:
             return {*self.assignments}
         changed = differing(before.assignments, self.assignments)
-        changed |= differing(old.live, new.live)
+        changed |= differing(old.live, new.live) | differing(old.said, new.said)
         if new.unknown != old.unknown:
             changed.update(prefix for prefix in self.assignments if prefix not in new.live)
         for one, other in (
@@ -116,7 +129,7 @@ class Judged(NamedTuple):
     """All prefixes judged and decided, before the guard.
 
     `cases` stand in the order of the duties. `dues` says when time alone may change one, `damped`
-    are the prefixes whose VIP has damping.
+    are the prefixes whose VIP has damping, `asking` those whose rule asks for other VIPs, each after those.
     """
 
     inputs: Inputs
@@ -127,6 +140,7 @@ class Judged(NamedTuple):
     health: Mapping[Prefix, AddressHealth]
     remembered: Mapping[Prefix, Mapping[Service, ServiceMemory]]
     decisions: Mapping[Prefix, Decision]
+    asking: tuple[Prefix, ...] = ()
 
 
 def judge_all(
@@ -148,19 +162,8 @@ def judge_all(
     assignments, is_same = inputs.assignments, inputs.assignments is before.inputs.assignments
     changed = inputs.since(before.inputs)
     changed.update(prefix for prefix, due in before.dues.items() if due <= now)
-    verdicts: dict[object, AddressHealth] = {}
-    new: dict[Prefix, Case] = {}
-    for prefix in changed & assignments.keys():
-        facts, case = inputs.facts(prefix), before.cases.get(prefix)
-        if case is not None and case.is_judged(facts, now):
-            if facts.intent == case.facts.intent:
-                continue
-            verdict = case.health  # only what an operator wants is another
-        else:
-            verdict = None
-        if verdict is None and facts.checked:
-            verdict = _health(facts, remembered.get(prefix, {}), now, verdicts)
-        new[prefix] = _case(facts, verdict, now)
+    asking = before.asking if is_same else askers(assignments)
+    new = _judged(inputs, changed & assignments.keys(), asking, remembered, before, now)
     if not new and is_same:
         return before._replace(inputs=inputs, now=now)
     if is_same:
@@ -184,7 +187,35 @@ def judge_all(
         if is_same
         else {p: case.decision for p, case in cases.items()}
     )
-    return Judged(inputs, now, cases, dues, damped, health, memory, decisions)
+    return Judged(inputs, now, cases, dues, damped, health, memory, decisions, asking)
+
+
+def _judged(
+    inputs: Inputs,
+    changed: AbstractSet[Prefix],
+    asking: tuple[Prefix, ...],
+    remembered: Mapping[Prefix, Mapping[Service, ServiceMemory]],
+    before: Judged,
+    now: float,
+) -> dict[Prefix, Case]:
+    """Return the new cases: of those that may have changed, those that did, and whose rules ask for these."""
+    verdicts: dict[object, AddressHealth] = {}
+    new: dict[Prefix, Case] = {}
+    others = OtherVips(inputs.assignments, before.cases, new) if asking else None
+    for prefix in (*(changed - {*asking}), *asking):
+        facts, case = inputs.facts(prefix), before.cases.get(prefix)
+        if others is not None and facts.assignment.vip.health.rule is not None:
+            facts = facts._replace(said={**facts.said, **others.said(prefix)})
+        if case is not None and case.is_judged(facts, now):
+            if facts.intent == case.facts.intent:
+                continue
+            verdict = case.health  # only what an operator wants is another
+        else:
+            verdict = None
+        if verdict is None and facts.checked:
+            verdict = _health(facts, remembered.get(prefix, {}), now, verdicts)
+        new[prefix] = _case(facts, verdict, now)
+    return new
 
 
 def _case(facts: Facts, health: AddressHealth | None, now: float) -> Case:
@@ -213,17 +244,9 @@ def _health(
     """
     rule, live = facts.assignment.vip.health, facts.live
     counts = None if live is None else tuple(live.items())
-    key = (rule, counts, facts.was_announced, tuple(memory.items()))
+    key = (rule, counts, facts.was_announced, tuple(memory.items()), tuple(facts.said.items()))
     if (verdict := judged.get(key)) is None:
-        verdict = judged[key] = judge(
-            rule,
-            live,
-            memory,
-            was_announced=facts.was_announced,
-            now=now,
-            unknown=facts.unknown,
-            checker=facts.checker,
-        )
+        verdict = judged[key] = judge_address(rule, facts, memory, now)
     return verdict
 
 

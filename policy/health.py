@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from policy.damping import DampingRule
     from policy.route import Prefix
+    from policy.rule import Rule, Said
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 FWMARK = "fwmark"
@@ -105,7 +106,8 @@ class Observation:
     `live` maps a prefix to its services and the number of live realservers of each. A prefix
     that is not in it is unknown, and `unknown` says why. A prefix with no services was looked
     for and has none. `checker` and `presence` are None where they were not asked for. `unsettled`: something is
-    changing right now and should be looked at again at once.
+    changing right now and should be looked at again at once. `said` is what the other sources of rules say,
+    of each prefix that has any: while nothing changes of it, it is the same object.
     """
 
     live: Mapping[Prefix, Mapping[Service, int]]
@@ -113,6 +115,7 @@ class Observation:
     checker: Checker | None = None
     unsettled: bool = False
     presence: Presence | None = None
+    said: Mapping[Prefix, Mapping[str, Said]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class HealthRule:
 
     Services named in `required` must exist; where none is named, those that exist count. With
     `require_address`, the address must be on this machine besides; with `damping`, a VIP that flaps
-    is held down.
+    is held down. With a `rule`, that decides, and the services are one of its sources.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -175,12 +178,13 @@ class HealthRule:
     checker: CheckerRule = field(default_factory=CheckerRule)
     require_address: bool = False
     damping: DampingRule | None = None
+    rule: Rule | None = None
     _hash: int = field(init=False, repr=False, compare=False)  # looked up in each cycle
 
     def __post_init__(self) -> None:
         required = frozenset(self.required.items())
         alone = (self.thresholds, self.need, self.checker, self.require_address, self.damping)
-        object.__setattr__(self, "_hash", hash((required, *alone)))
+        object.__setattr__(self, "_hash", hash((required, *alone, self.rule)))
 
     def __hash__(self) -> int:
         return self._hash

@@ -30,11 +30,15 @@ CHECK, REPORT, VIP = "check/", "report/", "vip/"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a source says: up, down or unknown, why, and since when (seconds on the steady clock)."""
+    """What a source says: up, down or unknown, why, and since when (seconds on the steady clock).
+
+    `expires` is when the certificate that it showed does, in seconds since the epoch.
+    """
 
     health: Health
     reason: str = ""
     since: float | None = None
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.health import AddressHealth, Health
+from policy.judge import judge
 from policy.rule import SERVICES, VIP, AtLeast, Said, Term, decisive, terms, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from policy.cases import Facts
+    from policy.health import HealthRule, Service, ServiceMemory
     from policy.rule import Rule
 
 
@@ -39,6 +42,26 @@ def ruled(rule: Rule, own: AddressHealth | None, said: Mapping[str, Said]) -> Ad
     if own is None:
         return AddressHealth(health, None, why)
     return AddressHealth(health, own.realservers, why, own.memory, own.look_again)
+
+
+def judge_address(
+    rule: HealthRule, facts: Facts, memory: Mapping[Service, ServiceMemory], now: float
+) -> AddressHealth:
+    """Judge an address by its services, by its rule, or by both."""
+    own = None
+    if rule.rule is None or asks_services(rule.rule):
+        own = judge(
+            rule,
+            facts.live,
+            memory,
+            was_announced=facts.was_announced,
+            now=now,
+            unknown=facts.unknown,
+            checker=facts.checker,
+        )
+        if rule.rule is None:
+            return own
+    return ruled(rule.rule, own, facts.said)
 
 
 def together(verdicts: Iterable[AddressHealth | None]) -> Said:

@@ -97,7 +97,7 @@ class PrefixStatus(Value):
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and
     `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
-    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same.
+    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates.
     """
 
     vip: Text
@@ -122,6 +122,8 @@ class PrefixStatus(Value):
     aggregate: Text = ""
     aggregate_announced: MaybeTruth = None
     kept_back: Truth = False
+    sources: dict[Text, Text] = field(default_factory=dict)
+    expires: dict[Text, Time] = field(default_factory=dict)
 
     @property
     def full_reason(self) -> str:

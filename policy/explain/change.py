@@ -15,6 +15,7 @@ from policy.wording import until
 if TYPE_CHECKING:
     from policy.decide import Decision
     from policy.explain.line import Decided
+    from policy.health import AddressHealth
     from policy.judge import ServiceVerdict
 
 _ONLY = {
@@ -45,9 +46,16 @@ def change(decided: Decided) -> str:
             return _ONLY[cause]
     if decided.health is None:
         return f"nothing but an operator: vip_mgmt -d {name}"
-    if decided.health.health is Health.UP:
-        return f"withdrawn when {_loses(decided)}; or by vip_mgmt -d {name}"
-    return f"announced when {_gains(decided)}; or in spite of it by vip_mgmt -a --force {name}"
+    return _by_health(decided, decided.health, name)
+
+
+def _by_health(decided: Decided, health: AddressHealth, name: str) -> str:
+    rule = decided.facts.assignment.vip.health.rule
+    if health.health is Health.UP:
+        when = f"{rule} is down" if rule else _loses(decided)
+        return f"withdrawn when {when}; or by vip_mgmt -d {name}"
+    when = f"{rule} is up" if rule else _gains(decided)
+    return f"announced when {when}; or in spite of it by vip_mgmt -a --force {name}"
 
 
 def _intent_ends(decided: Decided, name: str) -> str:

@@ -46,12 +46,22 @@ def health_lines(decided: Decided) -> list[Line]:
     told = (
         f"{health.health}; {_NEED[rule.need]}" if services else f"{health.health}: {health.reason}"
     )
-    lines = [Line(About.HEALTH, told)]
+    if rule.rule is not None:
+        told = f"{health.health}, by its rule {rule.rule}: {health.reason}"
+    lines = [Line(About.HEALTH, told), *_sources(decided)]
     lines += [Line(About.SERVICE, service_text(rule, one, decided)) for one in services[:MOST]]
     if (more := len(services) - MOST) > 0:
         worst = "all of them up" if _plainly_up(services[MOST]) else "not all of them up"
         lines.append(Line(About.SERVICE, f"and {count(more, 'service')} more, {worst}"))
     return lines
+
+
+def _sources(decided: Decided) -> Iterable[Line]:
+    """Tell what the sources of a rule say, since when, and why."""
+    for name, said in decided.facts.said.items():
+        since = "" if said.since is None else f" for {span(decided.now - said.since)}"
+        reason = f": {said.reason}" if said.reason else ""
+        yield Line(About.SOURCE, f"{name}: {said.health}{since}{reason}")
 
 
 def verdicts(decided: Decided) -> Sequence[ServiceVerdict]:

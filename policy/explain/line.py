@@ -20,6 +20,8 @@ class About(StrEnum):
     CHANGE = "change"
     """What would change the decision."""
     HEALTH = "health"
+    SOURCE = "source"
+    """What a source of the VIP's rule says."""
     SERVICE = "service"
     ADDRESS = "address"
     DAMPING = "damping"

@@ -127,7 +127,8 @@ def _route_json(route: PrefixStatus, connections: ConnectionsShown | None) -> di
     counted = None if connections is None else connections.to_json()
     whole = route.to_json() | {"reason": route.full_reason, "connections": counted}
     gets = ("gets",) if route.gets else ()
-    return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *gets)}
+    sources = ("sources",) if route.sources else ()
+    return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *gets, *sources)}
 
 
 def history_table(answer: Sequence[HistoryEntry]) -> str:

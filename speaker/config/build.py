@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
@@ -9,10 +10,12 @@ from policy.route import Asn
 from policy.topology import DataCentre, Topology
 from speaker.config import build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
+from speaker.config.build_checks import CheckBuilder
 from speaker.config.build_drain import DrainBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_peers import PeersBuilder
 from speaker.config.build_ranks import Ranks
+from speaker.config.build_rules import checks_of, rules_of_vips
 from speaker.config.build_vip import VipBuilder
 from speaker.config.fault import Faults
 from speaker.config.settings import (
@@ -57,11 +60,16 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     of_site = ranks.of_site()
     health = HealthBuilder(document.health, faults)
     drains = DrainBuilder(document.drain, len(dcs), faults)
+    checks = CheckBuilder(form, faults).checks()
+    rules = rules_of_vips(form, faults, checks)
     builder = VipBuilder(form, faults, dcs, ranks, health, drains)
-    vips = [builder.vip(name, vip, of_site) for name, vip in document.vip.items()]
+    vips = [builder.vip(name, vip, of_site, rules.get(name)) for name, vip in document.vip.items()]
     aggregates = AggregateBuilder(form, faults, builder, ranks, drains).aggregates(of_site)
     looked_at = {
-        name.lower(): health.settings(("vip", name), vip) for name, vip in document.vip.items()
+        name.lower(): health.settings(
+            ("vip", name), vip, rules.get(name), checks_of(rules.get(name), checks)
+        )
+        for name, vip in document.vip.items()
     }
     ranks.check_site(of_site)
     peers = PeersBuilder(form, faults).peers((*filter(None, vips), *aggregates))
@@ -73,7 +81,8 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
         raise FaultsError((*faults,))
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
-    return Config(topology, _settings(document, topology, looked_at, read, outlets))
+    settings = _settings(document, topology, looked_at, read, outlets)
+    return Config(topology, replace(settings, checks=checks))
 
 
 def _check_node(form: Form, faults: Faults) -> None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from policy.damping import DampingRule
 from policy.errors import PolicyError
 from policy.health import CheckerRule, HealthRule, Service, Thresholds
+from policy.ruled import asks_services
 from speaker.config.settings import HealthSettings
 
 if TYPE_CHECKING:
+    from policy.rule import Rule
     from speaker.config.fault import Faults, KeyPath
     from speaker.config.schema import HealthTable, VipTable
+    from speaker.config.settings_checks import CheckSettings
     from speaker.units import Endpoint
 
 _BOUNDS = {"drop_at", "restore_at"}
@@ -41,12 +44,18 @@ class HealthBuilder:
             )
         self._damping(("health", "damping"), health)
 
-    def rule(self, path: KeyPath, vip: VipTable) -> HealthRule | None:
-        """Return the rule of a VIP at a path, None where it makes no sense."""
-        is_usual = not vip.services and not vip.health.model_fields_set
+    def rule(self, path: KeyPath, vip: VipTable, rule: Rule | None = None) -> HealthRule | None:
+        """Return how a VIP at a path is judged, None where that makes no sense.
+
+        Args:
+            path: where it stands.
+            vip: its table.
+            rule: what its rule means, where it has one.
+        """
+        is_usual = not vip.services and not vip.health.model_fields_set and rule is None
         if is_usual and self._usual is not None:
             return self._usual
-        health = _over(self._base, vip.health)
+        health = self._looked_at(vip, rule)
         # What is inherited is at fault where it stands, once, and not in each VIP.
         inherited = not _BOUNDS & vip.health.model_fields_set
         thresholds = self._thresholds(
@@ -68,13 +77,20 @@ class HealthBuilder:
         damping = self._damping(of_damping, health)
         if thresholds is None:
             return None
-        rule = HealthRule(
-            thresholds, health.services, required, checker, health.require_address, damping
+        found = HealthRule(
+            thresholds, health.services, required, checker, health.require_address, damping, rule
         )
-        rule = self._rules.setdefault(rule, rule)
+        found = self._rules.setdefault(found, found)
         if is_usual:
-            self._usual = rule
-        return rule
+            self._usual = found
+        return found
+
+    def _looked_at(self, vip: VipTable, rule: Rule | None) -> HealthTable:
+        """Return `[health]` as it is for a VIP. Services that its rule does not ask for are not looked at."""
+        health = _over(self._base, vip.health)
+        if rule is None or asks_services(rule):
+            return health
+        return health.model_copy(update={"source": "none"})
 
     def _required(
         self, path: KeyPath, vip: VipTable, health: HealthTable, inherited: Thresholds | None
@@ -124,15 +140,29 @@ class HealthBuilder:
             self._faults.add(path, str(error))
             return None
 
-    def settings(self, path: KeyPath, vip: VipTable) -> HealthSettings:
-        """Return where the health of a VIP at a path is looked at."""
-        health = _over(self._base, vip.health)
+    def settings(
+        self,
+        path: KeyPath,
+        vip: VipTable,
+        rule: Rule | None = None,
+        checks: tuple[CheckSettings, ...] = (),
+    ) -> HealthSettings:
+        """Return where the health of a VIP at a path is looked at.
+
+        Args:
+            path: where it stands.
+            vip: its table.
+            rule: what its rule means, where it has one.
+            checks: those that the rule names.
+        """
+        health = self._looked_at(vip, rule)
+        are_asked = any(check.by_realserver for check in checks)
         realservers: dict[Service, tuple[Endpoint, ...]] = {}
         for text, table in vip.services.items():
             where = (*path, "services", text, "realservers")
             if health.source == "tcp" and not table.realservers:
                 self._faults.add(where, 'missing; source = "tcp" connects to these')
-            elif health.source != "tcp" and table.realservers:
+            elif health.source != "tcp" and table.realservers and not are_asked:
                 found = f'source = "{health.source}" finds them itself; leave them out'
                 self._faults.add(where, found)
             try:
@@ -142,7 +172,8 @@ class HealthBuilder:
         if health.source == "tcp" and not vip.services:
             missing = 'missing; source = "tcp" needs services with realservers'
             self._faults.add((*path, "services"), missing)
-        return HealthSettings(health.source, frozenset(health.ignore_realservers), realservers)
+        ignored = frozenset(health.ignore_realservers)
+        return HealthSettings(health.source, ignored, realservers, checks)
 
 
 def _over(base: HealthTable, own: HealthTable) -> HealthTable:

@@ -13,6 +13,7 @@ from speaker.config.build_preference import PreferenceBuilder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policy.rule import Rule
     from speaker.config.build_drain import DrainBuilder
     from speaker.config.build_health import HealthBuilder
     from speaker.config.build_ranks import Ranks
@@ -40,13 +41,20 @@ class VipBuilder:
         self._health = health
         self._drains = drains
 
-    def vip(self, name: str, vip: VipTable, ranks: tuple[Profile, ...] | None) -> Vip | None:
+    def vip(
+        self,
+        name: str,
+        vip: VipTable,
+        ranks: tuple[Profile, ...] | None,
+        rule: Rule | None = None,
+    ) -> Vip | None:
         """Return a VIP, None where anything of the file makes no sense.
 
         Args:
             name: its name, as written.
             vip: its table.
             ranks: the site's, for a VIP that has none of its own; None where they are not known.
+            rule: what its rule means, where it has one.
         """
         path = ("vip", name)
         if name.lower() == "all" or not name or name != name.strip() or name.endswith("."):
@@ -56,11 +64,11 @@ class VipBuilder:
             ranks = self._ranks.named((*path, "ranks"), vip.ranks)
         order = self._form.document.policy.order if vip.order is None else vip.order
         addresses = self.addresses(path, name, vip, ranks, {4: 0, 6: 0})
-        rule = self._health.rule(path, vip)
+        health = self._health.rule(path, vip, rule)
         drain = self._drains.rule(path, vip.drain)
-        if self._faults or rule is None:
+        if self._faults or health is None:
             return None
-        return Vip(name.lower(), addresses, ranks or (), rule, order, drain=drain)
+        return Vip(name.lower(), addresses, ranks or (), health, order, drain=drain)
 
     def addresses(
         self,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.order import Order
-from speaker.config import render_peers, render_tables
+from speaker.config import render_checks, render_peers, render_tables
 from speaker.config.build import FaultsError, build
 from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.schema import Document
@@ -112,6 +112,8 @@ def render(
     drains = {each.name: render_tables.drain(each.drain) for each in topology.everything}
     drain = _of_site(topology, drains)
     text.table(["drain"], render_tables.differing(drain, render_tables.DEFAULT_DRAIN))
+    for check in settings.checks.values():
+        text.table(["check", check.name], render_checks.check(check))
     for vip in topology.vips:
         keys: Keys = {
             **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
@@ -120,6 +122,7 @@ def render(
             "health": render_tables.differing(healths[vip.name], health) or None,
             "services": render_tables.services(vip.health, settings.health[vip.name]) or None,
             "drain": render_tables.differing(drains[vip.name], drain) or None,
+            "rule": render_checks.rule(vip.health.rule),
         }
         text.table(["vip", vip.name], keys, comments.vips.get(vip.name, ""))
     for each in topology.aggregates:
@@ -127,11 +130,16 @@ def render(
         text.table(["aggregate", each.name], keys, comments.aggregates.get(each.name, ""))
     for rule in topology.peers.rules:
         text.table(*render_peers.rule(rule), comments.peers.get(str(rule), ""))
+    _programs(text, settings, default)
+    return str(text)
+
+
+def _programs(text: TomlText, settings: Settings, default: Settings) -> None:
+    """Write what is of the daemon, of monitoring, and of who is told."""
     text.table(["backend", "exabgp"], render_tables.exabgp(settings))
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
     text.table(["metrics"], render_tables.metrics(settings))
     text.table(["events"], render_tables.events(settings))
-    return str(text)
 
 
 def _of_site(topology: Topology, drains: Mapping[str, Keys]) -> Keys:

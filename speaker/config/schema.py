@@ -18,6 +18,8 @@ from policy.route import (
     Origin,
 )
 from speaker import units
+from speaker.config.schema_checks import CheckTable, RuleText
+from speaker.config.schema_checks import name as check_name
 from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
@@ -210,6 +212,7 @@ class VipTable(Table):
     services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
     health: HealthTable = Field(default_factory=HealthTable)
     drain: DrainTable = Field(default_factory=DrainTable)
+    rule: RuleText | None = None
     ranks: list[str] | None = None
 
 
@@ -282,6 +285,8 @@ class Document(Table):
     profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
     health: HealthTable = HealthTable()
     drain: DrainTable = DrainTable()
+    check: dict[Annotated[str, AfterValidator(check_name)], CheckTable] = {}
+    rule: dict[Annotated[str, AfterValidator(check_name)], RuleText] = {}
     vip: dict[str, VipTable] = {}
     aggregate: dict[str, AggregateTable] = {}
     peer: dict[str, PeerTable] = {}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule
     from policy.health import Service
     from policy.topology import DataCentre, Topology
+    from speaker.config.settings_checks import CheckSettings
     from speaker.units import Endpoint, IpAddress
 
 Backend = Literal["exabgp", "quagga"]
@@ -70,12 +71,13 @@ class HealthSettings:
     """Where a VIP's health comes from.
 
     `ignore` has the realservers that do not count: an address with a port, or None for any port.
-    `realservers` are those to connect to, for the source `tcp`.
+    `realservers` are those to connect to, for the source `tcp`. `checks` are those of the VIP's rule.
     """
 
     source: Source
     ignore: frozenset[tuple[IpAddress, int | None]]
     realservers: dict[Service, tuple[Endpoint, ...]]
+    checks: tuple[CheckSettings, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class EventsSettings:
 class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
-    `history` is for how long it is kept, `log` the form of the log's lines on stderr.
+    `history` is for how long it is kept, `log` the form of the log's lines on stderr. `checks` are all of the
+    file, by name, whether a rule names them or not.
 
     `keepalived_fifo_named`: the file says so, it is not the default. `keepalived_conf` is what
     `vip_mgmt check` reads, None for keepalived's own default, which need not be there.
@@ -136,6 +139,7 @@ class Settings:
     events: EventsSettings = EventsSettings()
     history: float = HISTORY
     log: LogFormat = "text"
+    checks: dict[str, CheckSettings] = field(default_factory=dict)
 
     @property
     def paths(self) -> dict[str, str]:

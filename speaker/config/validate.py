@@ -73,7 +73,7 @@ def _replace(document: dict[str, Any], path: KeyPath) -> KeyPath:
         case ("dc", name, *_):
             document["dc"][name] = {"asn": 1}
             return path[:2]
-        case ("profile" | "aggregate" as key, name, *_):
+        case ("profile" | "aggregate" | "check" | "rule" as key, name, *_):
             document[key].pop(name, None)
             return path[:2]
         case ("peer" | "peer_group" as kind, name, *_):

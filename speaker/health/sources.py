@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from policy.health import FWMARK, Observation
 from speaker.health.addresses import AddressSource
+from speaker.health.checks.source import ChecksSource, probes
 from speaker.health.ipvs.connections import ConnectionCounter
 from speaker.health.ipvs.source import IpvsSource
 from speaker.health.ipvs.table import Watched
@@ -16,14 +17,17 @@ from speaker.health.keepalived.process import Keepalived
 from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from policy.route import Prefix
     from policy.topology import Address, Topology, Vip
     from speaker.clock import Clock
     from speaker.config.settings import HealthSettings, Source
     from speaker.health.base import HealthSource
+    from speaker.health.checks.probe import Probe
     from speaker.health.ipvs.table import TableReader
 
+S = TypeVar("S")
 
 PATIENCE = 0.02
 """How long the others' word waits for a source that is slow, in seconds."""
@@ -70,6 +74,7 @@ class CombinedSource:
                 next((part.checker for part in seen if part.checker), None),
                 any(part.unsettled for part in seen),
                 next((part.presence for part in seen if part.presence), None),
+                next((part.said for part in seen if part.said), {}),
             )
         return self._merged
 
@@ -138,16 +143,33 @@ def connection_counter(
 def _ipvs(chosen: Chosen) -> HealthSource:
     watched = [_watched(vip, address, chosen.health[vip.name]) for vip, address in chosen.addresses]
     needed = any(vip.health.checker.required for vip in chosen.topology.vips)
-    before = _ipvs_of(chosen.before)
+    before = _among(chosen.before, IpvsSource)
     known = None if before is None else before.keepalived
     keepalived = (known or Keepalived(chosen.clock.steady)) if needed else None
     return IpvsSource(watched, readers=chosen.readers, keepalived=keepalived, before=before)
 
 
-def _ipvs_of(source: HealthSource | None) -> IpvsSource | None:
-    """Return the source `ipvs` among the sources of a configuration, where it has one."""
+def _among(source: HealthSource | None, kind: type[S]) -> S | None:
+    """Return the source of a kind among the sources of a configuration, where it has one."""
     among = source.sources if isinstance(source, CombinedSource) else ()
-    return next((each for each in among if isinstance(each, IpvsSource)), None)
+    return next((each for each in among if isinstance(each, kind)), None)
+
+
+def _asked(
+    announced: Sequence[tuple[Vip, Address]],
+    health: Mapping[str, HealthSettings],
+    only: Collection[Prefix] | None,
+) -> dict[Prefix, dict[str, Sequence[Probe]]]:
+    """Return whom the checks of rules ask, by prefix and the check's name."""
+    asked: dict[Prefix, dict[str, Sequence[Probe]]] = {}
+    for vip, address in announced:
+        own = health[vip.name]
+        if own.checks and (only is None or address.prefix in only):
+            all_of = [each for some in own.realservers.values() for each in some]
+            asked[address.prefix] = {
+                check.name: probes(check, address.prefix, all_of) for check in own.checks
+            }
+    return asked
 
 
 def _tcp(chosen: Chosen) -> HealthSource:
@@ -169,6 +191,8 @@ def sources_for(
     wake: Callable[[], object] = lambda: None,
     before: HealthSource | None = None,
     dc: str | None = None,
+    settle: float | None = None,
+    only: Collection[Prefix] | None = None,
 ) -> CombinedSource:
     """Return the sources of all VIPs. VIPs of the source `none` are in no observation.
 
@@ -181,6 +205,8 @@ def sources_for(
         before: the sources in whose place these come. What they know of IPVS is taken over: to
             read thousands of virtual servers for the first time takes long.
         dc: the data centre; what it does not announce is not looked at. None for all.
+        settle: how long the first look waits for checks, see `ChecksSource`.
+        only: the prefixes whose checks are asked; None for all.
     """
     chosen: dict[Source, list[tuple[Vip, Address]]] = defaultdict(list)
     announced = [each for each in topology if dc is None or dc in each[1].prefer]
@@ -191,6 +217,11 @@ def sources_for(
         for name, make in SOURCES.items()
         if name in chosen
     ]
+    if asked := _asked(announced, health, only):
+        known = _among(before, ChecksSource)
+        sources.append(
+            ChecksSource(asked, wake=wake, settle=settle, before=known, steady=clock.steady)
+        )
     if here := [a.prefix for vip, a in announced if vip.health.require_address]:
         sources.append(AddressSource(here))
     return CombinedSource(sources, wake)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.health import Observation
+from speaker.health.faults import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from policy.health import Service
     from policy.route import Prefix
     from speaker.units import Endpoint
-
-# What the realserver, or the network before it, says. Everything else is a fault of this machine
-# (no descriptors, no memory, no local port, no route, a firewall), and tells nothing of the realserver.
-_REFUSALS = {
-    errno.ECONNREFUSED,
-    errno.ECONNRESET,
-    errno.ECONNABORTED,
-    errno.ETIMEDOUT,
-    errno.EHOSTUNREACH,
-    errno.EHOSTDOWN,
-    errno.EPROTO,
-    errno.ENOPROTOOPT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +108,7 @@ class TcpSource:
             with self._opener(family) as connection:
                 return await self._connect(connection, (str(address), port))
         except OSError as error:
-            if error.errno in _REFUSALS:
+            if error.errno in REFUSALS:
                 return ProbeVerdict(live=False)
             return ProbeVerdict(live=False, fault=error.strerror or str(error))
 

@@ -184,7 +184,7 @@ class Applier:
             change,
             assessment.decisions[change.prefix],
             assessment.health.get(change.prefix),
-            self._assignments[change.prefix].vip.health.thresholds,
+            self._assignments[change.prefix].vip.health,
         )
 
     async def read(self, turn: Turn, *, say: bool = True) -> None:

@@ -117,6 +117,9 @@ class Decider:
         if prefix in self._unchecked:
             return False
         verdict = self.assessment.health.get(prefix) if self.assessment else None
+        duty = self._assignments.get(prefix)
+        if duty is not None and duty.vip.health.rule is not None:
+            return verdict is None or verdict.health is Health.UNKNOWN
         known = prefix in self.observation.live
         return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 

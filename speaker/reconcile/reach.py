@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +18,15 @@ NONE_FOR_IT = "no session is up that is to get it"
 TOLD = 5
 """How many sessions are told of with their reasons."""
 UNTOLD = "down; is the router up, does it know this neighbor? See the routing daemon's log"
+
+
+class ShownReach(TypedDict):
+    """Those fields of `PrefixStatus`."""
+
+    announced: bool | None
+    peers: dict[str, bool | None]
+    up: tuple[str, ...]
+    lack: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,15 @@ class Reach:
     def complete(self) -> bool:
         """Whether every session that is up was sent it, and one is; and none that is not to get it."""
         return self.sent is not None and bool(self.up) and not self.lack
+
+    def shown(self, *, wanted: bool) -> ShownReach:
+        """Return what `status` shows of it."""
+        return {
+            "announced": self.announced,
+            "peers": self.sent or {},
+            "up": self.up,
+            "lack": self.lack if wanted else self.hold,
+        }
 
     @property
     def lack(self) -> str:

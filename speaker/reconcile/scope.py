@@ -58,7 +58,8 @@ def scope(
     unchecked = frozenset(
         p
         for p, assignment in own.items()
-        if assignment.route is None or health[assignment.vip.name].source == "none"
+        if assignment.route is None
+        or (assignment.vip.health.rule is None and health[assignment.vip.name].source == "none")
     )
     if before is None:
         return Scope(config, own, unchecked, aggregates=aggregates)
@@ -110,4 +111,7 @@ def kept(
         presence = replace(presence, here=(presence.here & frozenset(alike)) | others)
     live = {p: services for p, services in observation.live.items() if p in alike}
     why = observation.unknown or NOT_OBSERVED
-    return replace(observation, live=live, unknown=why, unsettled=False, presence=presence)
+    said = {p: each for p, each in observation.said.items() if p in alike}
+    return replace(
+        observation, live=live, unknown=why, unsettled=False, presence=presence, said=said
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.intent import Mode
@@ -20,6 +20,7 @@ from speaker.api import (
 from speaker.reconcile import reach
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
+from speaker.reconcile.said import said
 from speaker.reconcile.stand_in import stand_in
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import HistoryEntry
-    from speaker.reconcile.reach import Reach
     from speaker.reconcile.reconciler import Reconciler
 
 UNKNOWN = "unknown"
@@ -189,7 +189,7 @@ class Snapshot:
         return PrefixStatus(
             vip=assignment.vip.name,
             prefix=str(prefix),
-            **_reached(reached, wanted=bool(wanted)),
+            **reached.shown(wanted=bool(wanted)),
             as_path=tuple(route.attributes.as_path) if route else (),
             rank=assignment.rank,
             prepends=assignment.profile.prepends if assignment.profile else None,
@@ -207,6 +207,7 @@ class Snapshot:
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
+            **said(self._assessment, prefix),
         )
 
     def _intent(self, prefix: Prefix) -> str:
@@ -256,7 +257,7 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
         found.append(
             replace(
                 shown[str(prefix)],
-                **_reached(reached, wanted=wanted),
+                **reached.shown(wanted=wanted),
                 reason=decision.reason,
                 wanted=wanted,
                 as_wanted=reached.complete if wanted else reached.announced is False,
@@ -264,22 +265,6 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
             )
         )
     return found
-
-
-class _Reached(TypedDict):
-    announced: bool | None
-    peers: dict[str, bool | None]
-    up: tuple[str, ...]
-    lack: str
-
-
-def _reached(reached: Reach, *, wanted: bool) -> _Reached:
-    return {
-        "announced": reached.announced,
-        "peers": reached.sent or {},
-        "up": reached.up,
-        "lack": reached.lack if wanted else reached.hold,
-    }
 
 
 def explanations(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[Explanation]:

@@ -12,6 +12,7 @@ from speaker.backends.dry_run import DryRun
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
+from speaker.health.checks.source import SETTLE
 from speaker.health.sources import connection_counter, sources_for
 from speaker.reconcile.reconciler import Reconciler
 from speaker.state.following import FollowingStore
@@ -43,6 +44,7 @@ def reconciler(
     wake: Callable[[], object] = lambda: None,
     alarms: Alarms | None = None,
     lock: Lock | None = None,
+    settle: float | None = None,
 ) -> Reconciler:
     """Return what keeps a daemon's announcements equal to what is decided. May take seconds.
 
@@ -56,12 +58,13 @@ def reconciler(
         wake: called when there is something to be looked at.
         alarms: where to note what is wrong; None for its own.
         lock: keeps other runs from the daemon; None where there are none, or it is held already.
+        settle: how long the first look waits for checks; None for a run that stays. See `ChecksSource`.
 
     Raises:
         StoreError: the state file can't be read.
     """
     clock = clock or SystemClock()
-    source = sources(config, clock, wake=wake)
+    source = sources(config, clock, wake=wake, settle=settle, only=only)
     state = config.settings.state
     store = FollowingStore(state) if follow else Store(state, in_memory_copy=dry_run)
     return Reconciler(
@@ -83,11 +86,20 @@ def sources(
     *,
     wake: Callable[[], object] = lambda: None,
     before: HealthSource | None = None,
+    settle: float | None = None,
+    only: Collection[Prefix] | None = None,
 ) -> HealthSource:
     """Return what looks at the VIPs' health. See `sources_for`."""
     settings = config.settings
     return sources_for(
-        config.topology, settings.health, clock, wake=wake, before=before, dc=settings.dc.name
+        config.topology,
+        settings.health,
+        clock,
+        wake=wake,
+        before=before,
+        dc=settings.dc.name,
+        settle=settle,
+        only=only,
     )
 
 
@@ -130,12 +142,13 @@ def beside(
     *,
     only: Collection[Prefix] | None = None,
     dry_run: bool = False,
+    settle: float = SETTLE,
 ) -> Reconciler:
-    """Return a reconciler beside the daemon. A dry run writes nothing. See `reconciler`."""
+    """Return a reconciler beside the daemon, for a run that does not stay. A dry run writes nothing. See `reconciler`."""
     backend = driver(config).backend
     if dry_run:
         backend = DryRun(backend)
-    return reconciler(config, backend, only=only, dry_run=dry_run, lock=lock)
+    return reconciler(config, backend, only=only, dry_run=dry_run, lock=lock, settle=settle)
 
 
 def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:

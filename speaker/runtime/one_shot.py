@@ -8,9 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from policy.intent import Mode
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
 from speaker.control.offline import StateFile
+from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
 from speaker.reconcile.lock import FileLock, LockError, NoLock
@@ -79,7 +81,9 @@ class OneShot:
         """
         prefixes, dry_run = request.prefixes, request.dry_run
         intent = request.intent(user(), time.time())
-        make = partial(beside, self._config, only=prefixes, dry_run=dry_run)
+        # A drain asks nobody how they are.
+        settle = 0.0 if request.mode is Mode.DRAINED else SETTLE
+        make = partial(beside, self._config, only=prefixes, dry_run=dry_run, settle=settle)
         return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
 
     def _looked(self, *, blind: bool = True) -> Reconciler:

@@ -165,6 +165,9 @@ class ReconcilerService:
         with suppress(TimeoutError):
             async with asyncio.timeout(PARTING):
                 await self._reconciler.record()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING):
+                await self._reconciler.source.close()
 
     def _keep(self, parts: Iterable[Part]) -> list[asyncio.Task[None]]:
         return [

@@ -95,6 +95,16 @@ HEALTH = _gauge(
     "vip prefix state",
     "1 for the health of the VIP at this address: up, down, or unknown",
 )
+SOURCE = _gauge(
+    "vip_source",
+    "vip prefix source state",
+    "1 for what a source of the VIP's rule says of this address: up, down, or unknown",
+)
+EXPIRES = _gauge(
+    "vip_certificate_expiry_timestamp_seconds",
+    "vip prefix source",
+    "when the certificate that a check was shown expires, since the epoch",
+)
 PEER = _gauge("vip_peer_up", "peer address asn", "whether the BGP session is up; NaN: not known")
 PEER_KNOWN = _gauge(
     "vip_peer_up_known", "peer address asn", "whether it is known if the BGP session is up"
@@ -146,6 +156,7 @@ EVENTS_WAITING = _gauge("vip_events_waiting", "sink", "events that wait to be se
 
 METRICS = (
     BUILD, NODE, CONFIGURATION, FILE, WANTED, ANNOUNCED, KNOWN, PEERS, AS_WANTED, INTENT, REALSERVERS, HEALTH,
+    SOURCE, EXPIRES,
     PEER, PEER_KNOWN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
     EVENTS_SENT, EVENTS_LOST, EVENTS_WAITING,
 )  # fmt: skip
@@ -209,6 +220,15 @@ def of_prefix(route: PrefixStatus) -> Iterator[tuple[Metric, str, Value]]:
     yield REALSERVERS, "", route.realservers
     for state in STATES:
         yield HEALTH, state, route.health == state
+
+
+def of_sources(route: PrefixStatus) -> Iterator[tuple[Metric, tuple[str, ...], Value]]:
+    """Yield what each metric is for the sources of one prefix's rule: the metric, its last labels' values, its value."""
+    for source, said in route.sources.items():
+        for state in STATES:
+            yield SOURCE, (source, state), said == state
+    for source, expires in route.expires.items():
+        yield EXPIRES, (source,), expires
 
 
 def _count(route: PrefixStatus) -> int | None:

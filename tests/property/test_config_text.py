@@ -23,6 +23,7 @@ from speaker.config.toml_text import TomlText
 from speaker.errors import SpeakerError
 from speaker.units import duration, duration_text, share, share_text
 from tests.support.strategies import policy as made
+from tests.support.strategies.checks import with_rules
 from tests.support.strategies.peers import site_peers
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ def test_it_means_the_same(written: Config, said: str, data: st.DataObject) -> N
     text = render(written, comments)
     assert load(text) == written
     assert load(render(load(text))) == written
+
+
+@given(made.configs().flatmap(with_rules))
+def test_checks_and_rules(written: Config) -> None:
+    """So do checks and rules: what a rule is made of stands in its place."""
+    text = render(written)
+    assert load(text) == written
+    assert render(load(text)) == text
 
 
 @given(made.configs())

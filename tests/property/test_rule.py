@@ -13,6 +13,7 @@ from policy.errors import PolicyError
 from policy.health import AddressHealth, Health
 from policy.rule import AtLeast, Not, Rule, Said, Term, decisive, depth, terms, value
 from policy.ruled import circle, ruled, together
+from tests.support.strategies.checks import rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,18 +23,7 @@ NAMES = ("ipvs", "check/a", "check/b", "report/c", "vip/d")
 A, B, C = Term("check/a"), Term("check/b"), Term("report/c")
 
 
-def _at_least(of: list[Rule], count: int) -> Rule:
-    return AtLeast(1 + count % len(of), tuple(of))
-
-
-RULES: st.SearchStrategy[Rule] = st.recursive(
-    st.sampled_from(NAMES).map(Term),
-    lambda inner: st.one_of(
-        inner.map(Not),
-        st.builds(_at_least, st.lists(inner, min_size=1, max_size=4), st.integers(0, 3)),
-    ),
-    max_leaves=8,
-)
+RULES = rules(NAMES)
 SAID = st.fixed_dictionaries({name: st.sampled_from(Health).map(Said) for name in NAMES})
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
-AGGREGATE, RULE = "test_aggregate", "test_rule"
+AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE, RULE, DRAIN, SOFT),
+    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT),
 )
 
 
@@ -336,7 +336,7 @@ FAULTS = (
     Fault(
         "prefixes with the same counts share a health",
         "cases.py",
-        "key = (rule, counts, facts.was_announced, tuple(memory.items()))",
+        "key = (rule, counts, facts.was_announced, tuple(memory.items()), tuple(facts.said.items()))",
         "key = (rule, counts)",
         (DECIDE,),
     ),
@@ -948,5 +948,26 @@ FAULTS = (
         "if intent is not None and intent.is_soft and not intent.forced:",
         "if intent is not None and intent.is_soft:",
         (DECIDE,),
+    ),
+    Fault(
+        "what sources say otherwise goes unnoticed",
+        "cases.py",
+        " | differing(old.said, new.said)",
+        "",
+        (RULED,),
+    ),
+    Fault(
+        "who asks for another VIP is judged where something else changed",
+        "cases.py",
+        "(*(changed - {*asking}), *asking)",
+        "(*(changed - {*asking}), *(p for p in asking if p in changed))",
+        (RULED,),
+    ),
+    Fault(
+        "a rule looks at the services in any case",
+        "ruled.py",
+        "if rule.rule is None or asks_services(rule.rule):",
+        "if not rule.rule or not asks_services(rule.rule):",
+        (RULED,),
     ),
 )

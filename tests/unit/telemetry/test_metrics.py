@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from policy.intent import Intent, Mode
+from speaker.api import PrefixStatus
 from speaker.reconcile import alarms
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.meter import Meter, Times
-from speaker.telemetry import exposition
+from speaker.telemetry import exposition, metrics
 from speaker.telemetry.look import Look
 from speaker.telemetry.metrics import METRICS
 from tests.support.fakes import virtual_time
@@ -212,7 +213,38 @@ def test_every_metric(tmp_path: Path) -> None:
     found = told(tmp_path, nothing)
     shown = {(re.sub("_(bucket|sum|count)$", "", name), frozenset(k for k, _ in labels) - {"le"})
              for name, labels in found}  # fmt: skip
-    assert shown == {(metric.name, frozenset(metric.labels)) for metric in METRICS}
+    of_rules = {metrics.SOURCE, metrics.EXPIRES}  # no VIP has a rule here
+    assert shown == {
+        (metric.name, frozenset(metric.labels)) for metric in METRICS if metric not in of_rules
+    }
+
+
+def test_sources_of_a_rule() -> None:
+    """What the sources of a VIP's rule say has a sample for each state, and the certificates that they showed one each."""
+    route = PrefixStatus(
+        vip="a.tld",
+        prefix="192.0.2.1/32",
+        announced=True,
+        as_path=(),
+        rank=0,
+        prepends=0,
+        realservers=None,
+        health="up",
+        intent="auto",
+        reason="",
+        wanted=True,
+        as_wanted=True,
+        sources={"check/shop": "down"},
+        expires={"check/shop": 1e9},
+    )
+    found = [*metrics.of_sources(route)]
+    assert all(len(metric.labels) == 2 + len(labels) for metric, labels, _ in found)
+    assert [(labels[-1], value) for metric, labels, value in found if metric is metrics.SOURCE] == [
+        ("up", False),
+        ("down", True),
+        ("unknown", False),
+    ]
+    assert (metrics.EXPIRES, ("check/shop",), 1e9) in found
 
 
 def test_the_page_of_metrics() -> None:

@@ -1,0 +1,73 @@
+"""VIPs whose rules ask for other VIPs: in which order they are judged, and what another VIP says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from policy.rule import VIP, Said
+from policy.ruled import asked_vips, together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.assess import Assignment
+    from policy.cases import Case
+    from policy.route import Prefix
+
+
+def askers(assignments: Mapping[Prefix, Assignment]) -> tuple[Prefix, ...]:
+    """Return the prefixes of VIPs whose rules ask for other VIPs, those that are asked for first.
+
+    There are no circles: vip.toml that has one is refused.
+    """
+    asked: dict[str, tuple[str, ...]] = {}
+    prefixes: dict[str, list[Prefix]] = defaultdict(list)
+    for prefix, assignment in assignments.items():
+        rule = assignment.vip.health.rule
+        if rule is not None and (names := asked_vips(rule)):
+            asked[assignment.vip.name] = names
+            prefixes[assignment.vip.name].append(prefix)
+    ordered: dict[str, None] = {}
+    todo = [*reversed(asked)]
+    while todo:
+        name = todo[-1]
+        if missing := [other for other in asked[name] if other in asked and other not in ordered]:
+            todo += missing
+        else:
+            ordered[todo.pop()] = None
+    return tuple(prefix for name in ordered for prefix in prefixes[name])
+
+
+class OtherVips:
+    """What VIPs are to the rules of others, as far as they are judged.
+
+    Args:
+        assignments: the duties.
+        before: the cases of the last time.
+        new: those that are judged now. It grows.
+    """
+
+    def __init__(
+        self,
+        assignments: Mapping[Prefix, Assignment],
+        before: Mapping[Prefix, Case],
+        new: Mapping[Prefix, Case],
+    ) -> None:
+        self._assignments, self._before, self._new = assignments, before, new
+        self._prefixes: dict[str, list[Prefix]] = defaultdict(list)
+        for prefix, assignment in assignments.items():
+            if assignment.route is not None:
+                self._prefixes[assignment.vip.name].append(prefix)
+
+    def said(self, prefix: Prefix) -> dict[str, Said]:
+        """Return what those say that the rule of a prefix asks for, by the names that it gives them."""
+        rule = self._assignments[prefix].vip.health.rule
+        return {} if rule is None else {VIP + name: self._said(name) for name in asked_vips(rule)}
+
+    def _said(self, name: str) -> Said:
+        cases = [
+            self._new.get(prefix) or self._before.get(prefix)
+            for prefix in self._prefixes.get(name, ())
+        ]
+        return together(None if case is None else case.health for case in cases)

@@ -1,0 +1,175 @@
+"""The form of [check], [rule] and a VIP's rule in vip.toml."""
+
+from __future__ import annotations
+
+import re
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
+
+from policy.health import Health
+from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
+from speaker import units
+from speaker.config.table import STRICT, by, text
+from speaker.units import Endpoint
+
+if TYPE_CHECKING:
+    from policy.rule import Rule
+
+RULE = "rule/"
+"""How a rule names one of `[rule]`."""
+_SOURCE = re.compile(r"ipvs|tcp|(?:check|report|rule)/[A-Za-z0-9_.:-]{1,64}|vip/[^\s/]{1,253}")
+_FORMS = '"SOURCE", { all = [...] }, { any = [...] }, { at_least = N, of = [...] }, { share_up = "50%", of = [...] } or { not = ... }'
+_MAX_INTERVAL = 86400.0
+
+
+def _words(value: str) -> str:
+    if not value or not value.isprintable():
+        raise ValueError(f"{value!r} is not printable text")
+    return value
+
+
+def absolute(path: Path) -> Path:
+    """Return a path, which must be absolute.
+
+    Raises:
+        ValueError: it is not, or has a NUL.
+    """
+    if not path.is_absolute():
+        raise ValueError(f"{str(path)!r} is not absolute")
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
+    return path
+
+
+def name(value: str) -> str:
+    """Parse the name of a check, or of a rule.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", value):
+        raise ValueError(f"{value!r} is not a valid name; write letters, digits and _ . : -")
+    return value
+
+
+_Duration = Annotated[
+    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
+]
+_Path = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
+_Times = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _statuses(value: Any) -> tuple[tuple[int, int], ...]:
+    """Parse a list of statuses: 200, "2xx", "200-399"."""
+    if not isinstance(value, list) or not 1 <= len(value) <= 100:
+        raise ValueError(f'{value!r:.80} is not a list of statuses like 200, "2xx" or "200-399"')
+    return tuple(_status(each) for each in value)
+
+
+def _status(value: object) -> tuple[int, int]:
+    if match := re.fullmatch(r"([1-5])xx", str(value)):
+        first, last = int(match[1]) * 100, int(match[1]) * 100 + 99
+    elif match := re.fullmatch(r"([0-9]{3})(?:-([0-9]{3}))?", str(value)):
+        first, last = int(match[1]), int(match[2] or match[1])
+    else:
+        raise ValueError(f'{value!r:.40} is no status; write 200, "2xx" or "200-399"')
+    if not 200 <= first <= last <= 599:
+        raise ValueError(f"{value!r:.40} has no status from 200 to 599")
+    return first, last
+
+
+class JsonTable(BaseModel):
+    """`json` of a check."""
+
+    model_config = STRICT
+
+    path: Annotated[str, Field(min_length=1, max_length=500)]
+    equals: str | int | float | bool
+
+
+class CheckTable(BaseModel):
+    """`[check.NAME]`: what is asked, and how often."""
+
+    model_config = STRICT
+
+    http: Annotated[str, AfterValidator(_words), Field(max_length=2000)]
+    method: Literal["GET", "HEAD", "OPTIONS", "POST"] = "GET"
+    headers: Annotated[dict[str, Annotated[str, AfterValidator(_words)]], Field(max_length=50)] = {}
+    host: str | None = None
+    status: Annotated[tuple[tuple[int, int], ...], PlainValidator(_statuses)] = ((200, 299),)
+    body: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    json_: JsonTable | None = Field(default=None, alias="json")
+    ca: _Path | None = None
+    certificate: _Path | None = None
+    key: _Path | None = None
+    interval: Annotated[_Duration, Field(ge=0.1, le=_MAX_INTERVAL)] = 1.0
+    timeout: Annotated[_Duration, Field(ge=0.01, le=60)] = 1.0
+    rise: _Times = 1
+    fall: _Times = 1
+    on_timeout: Annotated[Health, Field(strict=False)] = Health.UNKNOWN
+    realservers: Annotated[
+        list[Annotated[Endpoint, by(units.endpoint)]], Field(max_length=1000)
+    ] = []
+    share_up: Annotated[
+        float, BeforeValidator(units.share, json_schema_input_type=text(units.SHARE))
+    ] = 1.0
+
+
+def rule(value: Any) -> Rule:
+    """Parse a rule; `rule/NAME` stands in it as a source.
+
+    Raises:
+        ValueError: it is none; says where in it.
+    """
+    return _rule(value, "", 1)
+
+
+def _rule(value: Any, where: str, level: int) -> Rule:
+    at = f"{where}: " if where else ""
+    if level > MAX_DEPTH:
+        raise ValueError(
+            f"{at}deeper than {MAX_DEPTH}; give inner parts a [rule.NAME] of their own"
+        )
+    if isinstance(value, str):
+        if not _SOURCE.fullmatch(value):
+            raise ValueError(
+                f'{at}{value!r:.80} is no source; write "ipvs", "tcp", "check/NAME", "vip/NAME" or "rule/NAME"'
+            )
+        return Term(value.lower() if value.startswith("vip/") else value)
+    match value:
+        case {"not": inner, **others} if not others:
+            return Not(_rule(inner, _inside(where, "not"), level + 1))
+        case {"all": list(of), **others} if not others:
+            return AtLeast(len(of), _parts(of, _inside(where, "all"), level))
+        case {"any": list(of), **others} if not others:
+            return AtLeast(1, _parts(of, _inside(where, "any"), level))
+        case {"at_least": int(count), "of": list(of), **others} if not others:
+            parts = _parts(of, _inside(where, "of"), level)
+            if isinstance(count, bool) or not 1 <= count <= len(parts):
+                raise ValueError(f"{at}at_least = {count} of {len(parts)}; write 1 to {len(parts)}")
+            return AtLeast(count, parts)
+        case {"share_up": str(share), "of": list(of), **others} if not others:
+            parts = _parts(of, _inside(where, "of"), level)
+            return AtLeast(max(so_many(units.share(share), len(parts)), 1), parts)
+    raise ValueError(f"{at}{value!r:.80} is no rule; write {_FORMS}")
+
+
+def _inside(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _parts(of: list[Any], where: str, level: int) -> tuple[Rule, ...]:
+    if not 1 <= len(of) <= MAX_TERMS:
+        raise ValueError(f"{where}: {len(of)} parts; give 1 to {MAX_TERMS}")
+    return tuple(_rule(each, f"{where}[{index}]", level + 1) for index, each in enumerate(of))
+
+
+def so_many(share: float, of: int) -> int:
+    """Return how many of some are a share of them at least."""
+    return ceil(round(share * of, 6))
+
+
+RuleText = Annotated[Any, PlainValidator(rule)]  # pydantic can't look into a Rule

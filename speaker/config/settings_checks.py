@@ -1,0 +1,84 @@
+"""What a check asks, how often, and what its answers mean: `[check.NAME]` as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.health import Health
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from speaker.units import Endpoint
+
+ADDRESS, REALSERVER = "{address}", "{realserver}"
+"""What stands in a target for the VIP's address, and for each realserver in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Whom an HTTPS check trusts, and what it shows of itself. None: the system's authorities; nothing."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValue:
+    """A value that an answer must have: where (keys, and places of lists), and what."""
+
+    path: tuple[str | int, ...]
+    equals: str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    """A request, and the answer that is expected.
+
+    `url` may have `{address}` or `{realserver}` for its host; else that is an address. `host` is what is
+    asked for there, and whose certificate it must be. `statuses` are ranges, both ends included.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    host: str | None = None
+    statuses: tuple[tuple[int, int], ...] = ((200, 299),)
+    body: str | None = None
+    json: JsonValue | None = None
+    tls: Tls = Tls()
+
+    @property
+    def target(self) -> str:
+        """What is asked, before anything is filled in."""
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """A check. Times in seconds; `rise` and `fall` are numbers of answers one after the other.
+
+    `on_timeout` is what no answer in time means. `share_up`: of its realservers, 0 to 1.
+    """
+
+    name: str
+    asks: HttpCheck
+    interval: float = 1.0
+    timeout: float = 1.0
+    rise: int = 1
+    fall: int = 1
+    on_timeout: Health = Health.UNKNOWN
+    realservers: tuple[Endpoint, ...] = ()
+    share_up: float = 1.0
+
+    @property
+    def by_address(self) -> bool:
+        """Whether each address of a VIP is asked."""
+        return ADDRESS in self.asks.target
+
+    @property
+    def by_realserver(self) -> bool:
+        """Whether each realserver is asked."""
+        return REALSERVER in self.asks.target

@@ -1,0 +1,1 @@
+"""Checks: applications are asked how they are. The door is `source.py`."""

@@ -1,0 +1,58 @@
+"""One question of a check: asked in its way, within its time, and nothing that may go wrong goes further."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from policy.health import Health
+from speaker.health.checks.http import HttpAsker
+from speaker.health.checks.probe import ProbeAnswer
+from speaker.printable import printable
+from speaker.supervision.cancellation import heed_cancellation
+
+if TYPE_CHECKING:
+    from speaker.health.checks.probe import Probe
+
+LATE = 0.1
+"""How much later than its time a question may end, in seconds, before this machine is taken to be too busy to tell."""
+
+
+class Asking(Protocol):
+    """Asks, whatever the check."""
+
+    async def ask(self, probe: Probe) -> ProbeAnswer:
+        """Ask once, and return what came of it within the check's time."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+class Askers:
+    """Asks each check in its way. Make it on the event loop. It is `Asking`."""
+
+    def __init__(self) -> None:
+        self._http = HttpAsker()
+
+    async def ask(self, probe: Probe) -> ProbeAnswer:
+        """See `Asking.ask`."""
+        check = probe.check
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(check.timeout):
+                return await self._http.ask(probe, check.asks)
+        except TimeoutError:
+            if time.monotonic() - started > check.timeout + max(LATE, check.timeout / 2):
+                return ProbeAnswer(Health.UNKNOWN, "this machine is too busy to tell")
+            return ProbeAnswer(check.on_timeout, f"no answer within {check.timeout:g} s")
+        except Exception as error:  # noqa: BLE001 - whatever it is: of this question alone nothing is known
+            heed_cancellation()
+            text = f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
+            return ProbeAnswer(Health.UNKNOWN, text)
+
+    async def close(self) -> None:
+        """See `Asking.close`."""
+        await self._http.close()

@@ -1,0 +1,209 @@
+"""Asks by HTTP. Whatever the answer is, it is bounded: in time, headers and body; no redirection, no decompression.
+
+A connection is made for each request, because a server that takes none has failed. The library pools
+connections with a limit, behind which one check would wait for others: there is none, as each check asks one
+thing at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from yarl import URL
+
+from policy.health import Health
+from speaker.health.checks.probe import ProbeAnswer
+from speaker.health.faults import REFUSALS
+from speaker.printable import printable
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from speaker.config.settings_checks import HttpCheck, JsonValue, Tls
+    from speaker.health.checks.probe import Probe
+
+MAX_BODY = 64 * 1024
+"""How much of a body is looked at, in bytes."""
+MAX_LINE, MAX_HEADERS = 8190, 100
+CONTEXT_LIFE = 600.0
+"""For how long files of certificates are not read again, in seconds: they are renewed without a reload."""
+_EXPIRES: ContextVar[float | None] = ContextVar("expires")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes of each new connection when the certificate that it was shown expires."""
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's
+    ) -> Connection:
+        made = await super().connect(req, traces, timeout)
+        shown = made.transport.get_extra_info("peercert") if made.transport else None
+        if shown and "notAfter" in shown:
+            _EXPIRES.set(float(ssl.cert_time_to_seconds(shown["notAfter"])))
+        return made
+
+
+class HttpAsker:
+    """Asks by HTTP. Make it on the event loop."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(limit=0, force_close=True, use_dns_cache=False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            auto_decompress=False,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
+            read_bufsize=MAX_BODY,
+        )
+        self._contexts: dict[Tls, tuple[float, ssl.SSLContext]] = {}
+        self._making = asyncio.Lock()
+
+    async def ask(self, probe: Probe, what: HttpCheck) -> ProbeAnswer:
+        """Ask once. It takes as long as the other end likes: the caller bounds the time."""
+        _EXPIRES.set(None)
+        try:
+            context = await self._context(what.tls) if what.url.startswith("https:") else None
+        except (OSError, ValueError) as error:  # of which ssl.SSLError is one
+            return ProbeAnswer(Health.UNKNOWN, f"its certificates can't be read: {error}")
+        try:
+            return await self._ask(probe, what, context)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _failed(error)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def _ask(
+        self, probe: Probe, what: HttpCheck, context: ssl.SSLContext | None
+    ) -> ProbeAnswer:
+        headers = {
+            "User-Agent": "vip-speaker",
+            "Accept-Encoding": "identity",
+            **dict(what.headers),
+            **({"Host": what.host} if what.host else {}),
+        }
+        async with self._session.request(
+            what.method,
+            URL(probe.in_url(what.url), encoded=True),
+            headers=headers,
+            allow_redirects=False,
+            ssl=True if context is None else context,
+            server_hostname=what.host.partition(":")[0] if what.host and context else None,
+        ) as response:
+            status, expires = response.status, _EXPIRES.get()
+            if not any(first <= status <= last for first, last in what.statuses):
+                return ProbeAnswer(Health.DOWN, f"HTTP {status}", expires)
+            why = ""
+            if what.body is not None or what.json is not None:
+                why = _wrong(await _read(response.content), what)
+            return ProbeAnswer(Health.DOWN if why else Health.UP, f"HTTP {status}{why}", expires)
+
+    async def _context(self, tls: Tls) -> ssl.SSLContext:
+        async with self._making:
+            made, context = self._contexts.get(tls, (-CONTEXT_LIFE, None))
+            if context is None or time.monotonic() - made >= CONTEXT_LIFE:
+                context = await asyncio.to_thread(_context, tls)
+                self._contexts[tls] = time.monotonic(), context
+            return context
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.ca)
+    if tls.certificate is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """Read a body, and one byte more than is looked at where it is longer."""
+    found = bytearray()
+    while len(found) <= MAX_BODY:
+        piece = await content.read(MAX_BODY + 1 - len(found))
+        if not piece:
+            break
+        found += piece
+    return bytes(found)
+
+
+def _wrong(body: bytes, what: HttpCheck) -> str:
+    """Return what is not in a body that should be; nothing where all is."""
+    if what.body is not None and what.body.encode() not in body[:MAX_BODY]:
+        return f", without {printable(what.body)!r} in its first {MAX_BODY} bytes"
+    if what.json is None:
+        return ""
+    if len(body) > MAX_BODY:
+        return f", JSON of more than {MAX_BODY} bytes"
+    try:
+        found = _at(json.loads(body), what.json)
+    except (ValueError, RecursionError):
+        return ", no JSON"
+    except LookupError as error:
+        return f", JSON without {error.args[0]}"
+    wanted = what.json.equals
+    is_alike = type(found) is type(wanted) or (_is_number(found) and _is_number(wanted))
+    if is_alike and found == wanted:
+        return ""
+    return f", {_path(what.json)} is {printable(json.dumps(found))[:100]}, not {json.dumps(wanted)}"
+
+
+def _at(value: Any, where: JsonValue) -> Any:
+    """Return what is at a path of JSON.
+
+    Raises:
+        LookupError: nothing is.
+    """
+    for step in where.path:
+        inside = isinstance(value, list if isinstance(step, int) else dict)
+        if not inside or (step not in value if isinstance(step, str) else step >= len(value)):
+            raise LookupError(_path(where))
+        value = value[step]
+    return value
+
+
+def _path(where: JsonValue) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where.path)
+    return "".join(steps).removeprefix(".")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _failed(error: Exception) -> ProbeAnswer:
+    """Return what an error says: of the other end, or only of this machine."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        why = getattr(cause, "verify_message", "") or str(cause)
+        return ProbeAnswer(Health.DOWN, f"its certificate is not accepted: {printable(why)[:200]}")
+    if isinstance(error, aiohttp.ClientSSLError):
+        return ProbeAnswer(Health.DOWN, f"TLS: {printable(str(error.os_error))[:200]}")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return ProbeAnswer(Health.DOWN, "closed the connection without an answer")
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        return ProbeAnswer(Health.DOWN, f"no valid HTTP: {printable(type(error).__name__)}")
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLError):
+        return ProbeAnswer(Health.DOWN, f"TLS: {printable(cause.reason or str(cause))[:200]}")
+    if isinstance(cause, OSError):
+        why = (os.strerror(cause.errno) if cause.errno else type(cause).__name__).lower()
+        if cause.errno in REFUSALS:
+            return ProbeAnswer(Health.DOWN, why)
+        return ProbeAnswer(Health.UNKNOWN, f"{why}; a fault of this machine")
+    return ProbeAnswer(
+        Health.UNKNOWN, f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
+    )

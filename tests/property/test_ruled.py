@@ -1,0 +1,156 @@
+"""A VIP with a rule, assessed: what decides for services decides for rules, and only what changed is judged again."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from policy.assess import Assessment, Memory, assess, assignments
+from policy.damping import DampingRule
+from policy.decide import Cause
+from policy.guard import GuardRule
+from policy.health import Health, HealthRule, Observation, Service, Thresholds
+from policy.route import Asn
+from policy.rule import AtLeast, Not, Said, Term, value
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from tests.support.strategies.checks import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.rule import Rule
+
+UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
+FREE = GuardRule(1.0, 0.0)
+WEB = Service("tcp", 80)
+HERE = DataCentre("par1", Asn(64699))
+NAMES = ("a", "b", "c")
+PREFIXES = {name: ip_network(f"192.0.2.{index}/32") for index, name in enumerate(NAMES, 1)}
+Says = dict[str, dict[str, Health]]
+
+
+def site(*of: Rule | None, damping: DampingRule | None = None) -> Topology:
+    """A VIP for each rule, in reversed order: those that are asked for stand behind those that ask."""
+    vips = [
+        Vip(
+            name,
+            (Address(PREFIXES[name], ("par1",)),),
+            (Profile("near", 0),),
+            HealthRule(Thresholds(), rule=rule, damping=damping),
+        )
+        for name, rule in zip(NAMES, of, strict=False)
+    ]
+    return Topology((HERE,), tuple(reversed(vips)))
+
+
+class Run:
+    """Assessments of a site, one after the other."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.duties = assignments(topology, HERE)
+        self.memory = Memory()
+        self.announced: Collection[object] = {*self.duties}
+        self.said: dict[str, dict[str, Said]] = {name: {} for name in NAMES}
+        self.now = 1000.0
+
+    def look(self, live: Mapping[str, int], says: Says) -> Assessment:
+        """Assess once more; the objects of what is said stay while nothing is said otherwise."""
+        self.now += 1.0
+        for name, of in says.items():
+            new = {source: Said(health, "so") for source, health in of.items()}
+            if new != self.said[name]:
+                self.said[name] = new
+        seen = Observation(
+            {PREFIXES[name]: {WEB: count} for name, count in live.items()},
+            said={PREFIXES[name]: each for name, each in self.said.items()},
+        )
+        was = frozenset(p for p in self.duties if p in self.announced)
+        found = assess(self.duties, seen, (), {}, was, was, FREE, self.memory, self.now)
+        self.memory = found.memory
+        self.announced = {p for p, route in found.desired.items() if route}
+        return found
+
+
+def healths(found: Assessment) -> dict[str, Health]:
+    return {
+        name: found.health[PREFIXES[name]].health
+        for name in NAMES
+        if PREFIXES[name] in found.health
+    }
+
+
+SOURCES = ("check/x", "check/y")
+SAYS = st.fixed_dictionaries(
+    {
+        name: st.fixed_dictionaries({each: st.sampled_from(Health) for each in SOURCES})
+        for name in NAMES
+    }
+)
+LIVE = st.fixed_dictionaries({}, optional={name: st.integers(0, 2) for name in NAMES})
+
+
+@given(
+    rules(("ipvs", *SOURCES)),
+    rules(("ipvs", "vip/a", *SOURCES)),
+    rules(("vip/a", "vip/b", "check/x")),
+    st.lists(st.tuples(LIVE, SAYS), min_size=1, max_size=6),
+)
+@example(
+    Term("ipvs"),
+    Not(Term("vip/a")),
+    AtLeast(2, (Term("vip/b"), Term("vip/a"))),
+    [({"a": count}, {}) for count in (1, 1, 1, 0, 0, 0, 1)],
+)
+def test_step_by_step(
+    one: Rule, two: Rule, three: Rule, steps: Sequence[tuple[dict[str, int], Says]]
+) -> None:
+    """What is gone on from gives what looking at everything afresh gives, and that is what the rules say."""
+    topology = site(one, two, three)
+    run = Run(topology)
+    for live, says in steps:
+        found = run.look(live, says)
+        known = healths(found)
+        for vip in topology.vips:
+            said = dict(run.said[vip.name])
+            if vip.name in live:
+                said["ipvs"] = Said(UP if live[vip.name] else DOWN)
+            said |= {f"vip/{name}": Said(known[name]) for name in NAMES}
+            assert vip.health.rule is not None
+            assert known[vip.name] is value(vip.health.rule, said)
+
+
+def test_unknown_holds() -> None:
+    """A rule that is unknown keeps the VIP as it was, announced or withdrawn, and says what is not known."""
+    run = Run(site(Term("check/x")))
+    held = run.look({}, {"a": {"check/x": UNKNOWN}}).decisions[PREFIXES["a"]]
+    assert (held.route is not None, held.cause) == (True, Cause.HOLD)
+    assert held.reason == "health unknown, held announced: check/x is unknown (so)"
+    down = run.look({}, {"a": {"check/x": DOWN}}).decisions[PREFIXES["a"]]
+    assert (down.route, down.reason) == (None, "down: check/x is down (so)")
+    assert run.look({}, {"a": {"check/x": UNKNOWN}}).decisions[PREFIXES["a"]].route is None
+
+
+def test_nothing_in_ipvs() -> None:
+    """A rule that does not ask for services does without any."""
+    found = Run(site(Term("check/x"))).look({}, {"a": {"check/x": UP}})
+    assert found.decisions[PREFIXES["a"]].reason == "up: check/x is up (so)"
+
+
+def test_damping() -> None:
+    """What flaps by its rule is damped like what flaps by its services."""
+    run = Run(site(Term("check/x"), damping=DampingRule()))
+    for _ in range(4):
+        run.look({}, {"a": {"check/x": DOWN}})
+        last = run.look({}, {"a": {"check/x": UP}})
+    assert last.decisions[PREFIXES["a"]].cause is Cause.DAMPING
+
+
+def test_what_is_not_judged_again() -> None:
+    """Where nothing is said otherwise, a decision is the same object."""
+    run = Run(site(Term("check/x"), Term("vip/a")))
+    says = {name: {"check/x": UP} for name in NAMES}
+    before, after = run.look({}, says), run.look({}, says)
+    assert all(after.decisions[p] is before.decisions[p] for p in run.duties)

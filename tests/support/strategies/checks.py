@@ -1,0 +1,106 @@
+"""Checks and rules, as vip.toml may have them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from policy.health import CheckerRule, Health
+from policy.rule import AtLeast, Not, Term
+from policy.ruled import asks_services
+from policy.topology import Vip
+from speaker.config.build_rules import checks_of
+from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue, Tls
+from tests.support.strategies import policy as made
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy.rule import Rule
+    from speaker.config.settings import Config
+
+TIMES = st.sampled_from([0.1, 0.25, 1.0, 2.5, 60.0])
+TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=5)
+STEPS = st.lists(
+    st.sampled_from(["status", "a-b", "x_1"]) | st.integers(0, 99), min_size=1, max_size=3
+)
+VALUES = st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, -1.25]) | TEXTS
+PATHS = made.PATHS.map(lambda path: path.with_name(f"{path.name}.pem"))
+
+
+@st.composite
+def http(draw: st.DrawFn) -> HttpCheck:
+    is_tls, has_body = draw(st.booleans()), draw(st.booleans())
+    host = draw(
+        st.sampled_from(["{address}", "{address}:81", "{realserver}", "[2001:db8::9]:8443"])
+    )
+    certificate = draw(st.none() | PATHS) if is_tls else None
+    return HttpCheck(
+        f"http{'s' if is_tls else ''}://{host}{draw(st.sampled_from(['', '/', '/health?x=%7B']))}",
+        draw(st.sampled_from(["GET", "OPTIONS", "POST"] if has_body else ["GET", "HEAD"])),
+        draw(st.sampled_from([(), (("Accept", "*/*"), ("X-Y", "z"))])),
+        draw(st.sampled_from([None, "shop.tld", "shop.tld:8443"])),
+        draw(st.sampled_from([((200, 299),), ((200, 200), (301, 399))])),
+        draw(TEXTS) if has_body else None,
+        JsonValue(tuple(draw(STEPS)), draw(VALUES)) if has_body and draw(st.booleans()) else None,
+        Tls(draw(st.none() | PATHS) if is_tls else None, certificate, certificate),
+    )
+
+
+@st.composite
+def checks(draw: st.DrawFn, name: str) -> CheckSettings:
+    asks = draw(http())
+    by_realserver = "{realserver}" in asks.url
+    return CheckSettings(
+        name,
+        asks,
+        draw(TIMES),
+        draw(TIMES),
+        draw(st.integers(1, 9)),
+        draw(st.integers(1, 9)),
+        draw(st.sampled_from(Health)),
+        tuple(draw(st.lists(made.ENDPOINTS, min_size=1, max_size=2))) if by_realserver else (),
+        draw(st.sampled_from([0.5, 1.0])),
+    )
+
+
+def _at_least(of: list[Rule], count: int) -> Rule:
+    return AtLeast(1 + count % len(of), tuple(of))
+
+
+def rules(names: Sequence[str]) -> st.SearchStrategy[Rule]:
+    """Rules over some sources."""
+    return st.recursive(
+        st.sampled_from(names).map(Term),
+        lambda inner: st.one_of(
+            inner.map(Not),
+            st.builds(_at_least, st.lists(inner, min_size=1, max_size=4), st.integers(0, 3)),
+        ),
+        max_leaves=8,
+    )
+
+
+@st.composite
+def with_rules(draw: st.DrawFn, config: Config) -> Config:
+    """A configuration whose VIPs have rules, over checks, their services and the VIPs before them."""
+    found = {name: draw(checks(name)) for name in ("a", "b.c")}
+    topology, settings = config.topology, config.settings
+    health, vips = dict(settings.health), list[Vip]()
+    for vip in topology.vips:
+        own = health[vip.name]
+        names = [f"check/{name}" for name in found] + [f"vip/{each.name}" for each in vips]
+        names += [own.source] * (own.source != "none")
+        rule = draw(st.none() | rules(names))
+        judged = replace(vip.health, rule=rule)
+        if rule is not None and not asks_services(rule):
+            own = replace(own, source="none", realservers=dict.fromkeys(own.realservers, ()))
+            judged = replace(judged, checker=CheckerRule())
+        health[vip.name] = replace(own, checks=checks_of(rule, found))
+        vips.append(replace(vip, health=judged))
+    return replace(
+        config,
+        topology=replace(topology, vips=tuple(vips)),
+        settings=replace(settings, health=health, checks=found),
+    )

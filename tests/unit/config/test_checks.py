@@ -1,0 +1,228 @@
+"""`[check]`, `[rule]` and a VIP's `rule`: what they mean, and what is said of every fault."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from policy.health import Health
+from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue, Tls
+from tests.unit.config.test_load import HEAD, faults, load
+
+VIP = '[vip."a.tld"]\naddresses = ["192.0.2.1"]\n'
+CHECK = '[check.shop]\nhttp = "https://{address}/health"\n'
+
+
+def test_defaults() -> None:
+    """A URL is enough; a VIP without a rule is as it ever was."""
+    found = load(HEAD + VIP + CHECK)
+    assert found.settings.checks == {
+        "shop": CheckSettings("shop", HttpCheck("https://{address}/health"))
+    }
+    assert found.topology.vips[0].health.rule is None
+    assert found.settings.health["a.tld"].checks == ()
+
+
+def test_every_key() -> None:
+    """Each key of a check, in its units."""
+    text = """
+[check.shop]
+http = "https://{realserver}/health"
+method = "POST"
+headers = { Authorization = "Bearer x" }
+host = "shop.tld"
+status = [204, "2xx", "300-399"]
+body = "ok"
+json = { path = "db[0].state", equals = "up" }
+ca = "/etc/ca.pem"
+certificate = "/etc/c.pem"
+key = "/etc/k.pem"
+interval = "5s"
+timeout = "500ms"
+rise = 2
+fall = 3
+on_timeout = "down"
+realservers = ["192.0.2.11:8443"]
+share_up = "50%"
+"""
+    assert load(HEAD + VIP + text).settings.checks["shop"] == CheckSettings(
+        "shop",
+        HttpCheck(
+            "https://{realserver}/health",
+            "POST",
+            (("Authorization", "Bearer x"),),
+            "shop.tld",
+            ((204, 204), (200, 299), (300, 399)),
+            "ok",
+            JsonValue(("db", 0, "state"), "up"),
+            Tls(Path("/etc/ca.pem"), Path("/etc/c.pem"), Path("/etc/k.pem")),
+        ),
+        5.0,
+        0.5,
+        2,
+        3,
+        Health.DOWN,
+        ((ip_address("192.0.2.11"), 8443),),
+        0.5,
+    )
+
+
+RULES = """
+[check.db1]
+http = "http://192.0.2.11/"
+[check.db2]
+http = "http://192.0.2.12/"
+[rule.web]
+all = ["ipvs", "rule/databases"]
+[rule.databases]
+share_up = "50%"
+of = ["check/db1", "check/db2", { not = "check/shop" }]
+"""
+
+
+def rule_of(text: str, name: str = "a.tld") -> str:
+    vip = load(HEAD + CHECK + RULES + text).topology.vip(name)
+    return str(vip.health.rule if vip else None)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('"ipvs"', "ipvs"),
+        ('{ all = ["ipvs", "check/shop"] }', "all(ipvs, check/shop)"),
+        ('{ any = ["ipvs", { not = "check/shop" }] }', "any(ipvs, not check/shop)"),
+        (
+            '{ at_least = 2, of = ["check/shop", "check/db1", "check/db2"] }',
+            "at_least(2: check/shop, check/db1, check/db2)",
+        ),
+        ('"rule/web"', "all(ipvs, at_least(2: check/db1, check/db2, not check/shop))"),
+        ('{ not = "rule/databases" }', "not at_least(2: check/db1, check/db2, not check/shop)"),
+    ],
+)
+def test_rules(written: str, meant: str) -> None:
+    """Each form, and shared rules in their places."""
+    assert rule_of(VIP + f"rule = {written}\n") == meant
+
+
+def test_services_are_looked_at_where_they_are_asked_for() -> None:
+    """A rule without `ipvs` needs no service in IPVS, whatever [health] says; and only its own checks are asked."""
+    found = load(HEAD + CHECK + RULES + VIP + 'rule = "check/db1"\n').settings.health["a.tld"]
+    assert found.source == "none"
+    assert [check.name for check in found.checks] == ["db1"]
+
+
+def test_another_vip() -> None:
+    """A rule may name a VIP of this file, in any case."""
+    other = '[vip."B.tld"]\naddresses = ["192.0.2.2"]\nrule = { all = ["ipvs", "vip/A.TLD"] }\n'
+    assert rule_of(VIP + other, "b.tld") == "all(ipvs, vip/a.tld)"
+
+
+def test_realservers_of_the_vip() -> None:
+    """A check of realservers asks those of the VIP's services, where it names none."""
+    check = '[check.each]\nhttp = "http://{realserver}/"\n'
+    services = 'services = { "tcp/80" = { realservers = ["192.0.2.11:80"] } }\n'
+    found = load(HEAD + check + VIP + 'rule = "check/each"\n' + services)
+    assert found.settings.health["a.tld"].realservers
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('http = "https://shop.tld/"', "host; write an address"),
+        ('http = "https://{address}/{address}"', "braces"),
+        ('http = "https://192.0.2.1/{address}"', "elsewhere than as its host"),
+        ('http = "http://u:p@192.0.2.1/"', "a user"),
+        ('http = "ftp://192.0.2.1/"', "no URL of a check"),
+        ('http = "http://192.0.2.1/\\u00e9"', "printable ASCII"),
+        ('http = "http://{address}/"\nca = "/x"', "check.x.ca: is of no use without TLS"),
+        ('http = "https://{address}/"\nkey = "/x"', "check.x.certificate: missing"),
+        ('http = "https://{address}/"\nca = "x"', "check.x.ca: 'x' is not absolute"),
+        ('http = "http://{address}/"\nheaders = { Host = "x" }', "check.x.headers.Host: is set by"),
+        ('http = "http://{address}/"\nheaders = { "a b" = "x" }', "not a header's name"),
+        ('http = "http://{address}/"\nheaders = { a = "x\\ny" }', "not printable"),
+        ('http = "http://{address}/"\nhost = "a b"', "check.x.host: 'a b' is not a host name"),
+        ('http = "http://{address}/"\nstatus = [100]', "check.x.status: 100 has no status"),
+        ('http = "http://{address}/"\nstatus = ["ok"]', "check.x.status: 'ok' is no status"),
+        ('http = "http://{address}/"\njson = { path = "a..b", equals = 1 }', "check.x.json.path"),
+        ('http = "http://{address}/"\nmethod = "HEAD"\nbody = "x"', "check.x.method: HEAD has no"),
+        ('http = "http://{address}/"\nrealservers = ["192.0.2.1:1"]', "nothing asks them"),
+        ('http = "http://{address}/"\ninterval = "10ms"', "check.x.interval"),
+        ('http = "http://{address}/"\nrise = 0', "check.x.rise"),
+        ('http = "http://{address}/"\non_timeout = "maybe"', "check.x.on_timeout"),
+        ('htpp = "http://{address}/"', "check.x.htpp: unknown key"),
+    ],
+)
+def test_faults_of_checks(text: str, where: str) -> None:
+    """Each fault is told with its key, what was found, and what to do; it hides no other."""
+    (found,) = [
+        each
+        for each in faults(f"{HEAD}{VIP}[check.x]\n{text}\n")
+        if not each.endswith("no default")
+    ]
+    assert where in found
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('rule = "check/nosuch"', '"check/nosuch" is unknown; name one of "check/db1"'),
+        ('rule = "vip/nosuch"', '"vip/nosuch" is unknown; name one of "vip/a.tld"'),
+        ('rule = "rule/nosuch"', '"rule/nosuch" is unknown; name one of "rule/databases"'),
+        ('rule = "report/x"', "reports are not taken"),
+        ('rule = "tcp"', '"tcp", but health.source is "ipvs"; write "ipvs"'),
+        ('rule = "ipvs"\nhealth = { source = "none" }', 'but health.source is "none"'),
+        ('rule = "nosuch"', "'nosuch' is no source"),
+        ("rule = { all = [] }", "all: 0 parts"),
+        ('rule = { all = ["ipvs"], any = ["ipvs"] }', "is no rule"),
+        ('rule = { any = ["ipvs", { not = ["ipvs"] }] }', "any[1].not: ['ipvs'] is no rule"),
+        ('rule = { at_least = 2, of = ["ipvs"] }', "at_least = 2 of 1"),
+        ('rule = { at_least = true, of = ["ipvs"] }', "at_least = True"),
+        ('rule = "vip/a.tld"', "goes in a circle: vip/a.tld -> vip/a.tld"),
+    ],
+)
+def test_faults_of_rules(text: str, where: str) -> None:
+    """Each fault of a rule is told with where in it, what was found, and what to do."""
+    (found,) = faults(HEAD + CHECK + RULES + VIP + text + "\n")
+    assert found.startswith('vip."a.tld".rule: ')
+    assert where in found
+
+
+def test_circles() -> None:
+    """Rules, and VIPs, that name each other in a circle are refused, with all of it named."""
+    rules = '[rule.a]\nall = ["rule/b"]\n[rule.b]\nnot = "rule/a"\n'
+    (found,) = faults(HEAD + VIP + rules)
+    assert found == "rule.a: goes in a circle: rule/a -> rule/b -> rule/a; take one out"
+    vips = 'rule = "vip/b.tld"\n[vip."b.tld"]\naddresses = ["192.0.2.2"]\nrule = "vip/a.tld"\n'
+    (found,) = faults(HEAD + VIP + vips)
+    assert "vip/a.tld -> vip/b.tld -> vip/a.tld" in found
+
+
+def test_rules_that_grow() -> None:
+    """Shared rules that share rules can't grow without bound."""
+    rules = '[rule.r0]\nall = ["ipvs", "ipvs"]\n' + "".join(
+        f'[rule.r{index}]\nall = ["rule/r{index - 1}", "rule/r{index - 1}"]\n'
+        for index in range(1, 60)
+    )
+    (found,) = faults(HEAD + VIP + rules)
+    assert "names 256 sources; 200 at most" in found
+    rules = '[rule.r0]\nnot = "ipvs"\n' + "".join(
+        f'[rule.r{index}]\nnot = "rule/r{index - 1}"\n' for index in range(1, 60)
+    )
+    (found,) = faults(HEAD + VIP + rules)
+    assert "is 21 deep; 20 at most" in found
+
+
+def test_realservers_that_nobody_names() -> None:
+    """A check of realservers needs some."""
+    check = '[check.each]\nhttp = "http://{realserver}/"\n'
+    (found,) = faults(HEAD + check + VIP + 'rule = "check/each"\n')
+    assert "none is known; write them as realservers into [check.each]" in found
+
+
+def test_a_faulty_check_is_one_fault() -> None:
+    """A rule that names a check with a fault is not at fault for that."""
+    found = faults(HEAD + "[check.shop]\nhttp = 5\n" + VIP + 'rule = "check/shop"\n')
+    assert len(found) == 1
+    assert found[0].startswith("check.shop.http")
