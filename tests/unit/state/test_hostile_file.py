@@ -148,13 +148,14 @@ def test_rows_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _leads_to_itself(path, "intent", 6)
     assert path.stat().st_size < 100_000
     monkeypatch.setattr("speaker.state.fetched.MAX_SIZE", 1 << 20)
+    monkeypatch.setattr("speaker.state.database.MAX_STEPS", 1 << 23)  # which ends it else
     with pytest.raises(StoreError, match="bytes of rows; put a copy of it back"):
         use(path)
 
 
 def test_steps_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And time is, where no row is returned meanwhile."""
-    _leads_to_itself(path, "history", 6)
+    _leads_to_itself(path, "history", 3)
     monkeypatch.setattr("speaker.state.database.MAX_STEPS", 1 << 22)
     with (
         closing(Store(path)) as store,
