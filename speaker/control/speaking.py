@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiohttp import web
+from aiohttp import streams, web
 from aiohttp.http import HttpProcessingError
 
 from speaker.control.connections import IDLE, Door
@@ -32,9 +33,11 @@ class LineLimits(NamedTuple):
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out of the log, line by line and with a traceback, that a client speaks no HTTP: it gets the error."""
+    """Leave out of the log, with a traceback each, that a client speaks no HTTP, or is gone while it is read from."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)] if error else []
+    is_read = bool(frames) and frames[-1].f_globals.get("__name__") == streams.__name__
+    return not (isinstance(error, HttpProcessingError) or is_read)
 
 
 _http.addFilter(_is_ours)
