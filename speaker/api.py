@@ -86,6 +86,27 @@ class IntentRequest(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrainStatus(Value):
+    """The stage of a soft drain. `stage` is draining, drained (at the end of one) or returning.
+
+    `began`: when the daemon was first read to have it so, None before. `ends`: when it is over at the latest; where it
+    `stays`, nothing is cut then. `few`: how many active connections are few enough. `connections`
+    are active and `inactive` all others, None where they are not known, which `unknown` says why. `left`:
+    how many were active when it was withdrawn, None where that is not known.
+    """
+
+    stage: Text
+    began: Time | None = None
+    ends: Time | None = None
+    stays: Truth = False
+    few: Count = 0
+    connections: Count | None = None
+    inactive: Count | None = None
+    left: Count | None = None
+    unknown: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixStatus(Value):
     """The state of one prefix.
 
@@ -98,6 +119,7 @@ class PrefixStatus(Value):
     `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
     sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates.
+    `drain`: the stage of a soft drain, None where it is in none.
     """
 
     vip: Text
@@ -124,6 +146,7 @@ class PrefixStatus(Value):
     kept_back: Truth = False
     sources: dict[Text, Text] = field(default_factory=dict)
     expires: dict[Text, Time] = field(default_factory=dict)
+    drain: DrainStatus | None = None
 
     @property
     def full_reason(self) -> str:

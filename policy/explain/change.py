@@ -31,6 +31,9 @@ NAMED = 3
 def change(decided: Decided) -> str:
     """Return what would change the decision."""
     name = decided.facts.assignment.vip.name
+    intent = decided.facts.intent
+    if intent is not None and intent.is_soft and decided.decision.route is not None:
+        return _stage_ends(intent.mode, name)
     match decided.decision.cause:
         case Cause.OPERATOR:
             return _intent_ends(decided, name)
@@ -67,6 +70,15 @@ def _intent_ends(decided: Decided, name: str) -> str:
         ways.append(f"vip_mgmt -d {name} withdraws")
     then = without_intent(decided.facts, decided.health, decided.now)
     return f"{'; '.join(ways)}. Without it: {_would(then)}"
+
+
+def _stage_ends(mode: Mode, name: str) -> str:
+    if mode is Mode.RETURNING:
+        return f"announced as its rank when that has lasted; vip_mgmt -a {name} does so now"
+    return (
+        f"withdrawn when its connections are few, or at the time limit; vip_mgmt -d {name} withdraws "
+        f"now, vip_mgmt -a {name} undoes it"
+    )
 
 
 def _would(decision: Decision) -> str:

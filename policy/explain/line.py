@@ -28,6 +28,8 @@ class About(StrEnum):
     GUARD = "guard"
     PREFERENCE = "preference"
     PROFILE = "profile"
+    DRAIN = "drain"
+    """The stage of a soft drain."""
     PEER = "peer"
 
 

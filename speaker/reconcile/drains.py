@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from policy.assess import Assessment, Assignment
     from policy.connections import ConnectionCount
-    from policy.drain import Progress
+    from policy.drain import DrainRule, Progress
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.clock import Clock
@@ -84,6 +84,11 @@ class SoftDrains:
             return inf
         dues = [each.due for each in self._steps.values() if each.due is not None]
         return min([self.looked_at + EVERY, *dues])
+
+    def rule(self, prefix: Prefix) -> DrainRule | None:
+        """Return how a prefix drains, None where it is none of ours."""
+        duty = self._assignments.get(prefix)
+        return None if duty is None else duty.vip.drain
 
     def progress(self, prefix: Prefix, intent: Intent) -> Progress | None:
         """Return what is remembered of an intent's stage."""

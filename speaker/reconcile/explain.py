@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.drain import cut, few
 from policy.explain import About, Decided, Line, explain
+from policy.intent import Mode
+from policy.wording import span, until
 from speaker.api import Sentence
 
 if TYPE_CHECKING:
@@ -49,12 +52,36 @@ def sentences(
         decision, restrained = assessment.decisions[prefix], assessment.memory.guard
         decided = Decided(case.facts, case.health, decision, guard, restrained, now, wall)
         lines += explain(decided)
-    lines += _part(assignment)
+    lines += _part(assignment, shown)
+    lines += _drain(shown, wall)
     lines += _peers(shown, peers)
     return tuple(Sentence(about=line.about, text=line.text) for line in lines)
 
 
-def _part(assignment: Assignment) -> Iterable[Line]:
+def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
+    """Say what a stage of a soft drain waits for."""
+    drain = shown.drain
+    if drain is None:
+        return
+    if drain.stage == Mode.DRAINED:
+        yield Line(About.DRAIN, f"withdrawn at the end of a soft drain; {cut(drain.left)}")
+        return
+    if drain.began is None or drain.ends is None:
+        yield Line(About.DRAIN, "the routing daemon was not read to have it announced so yet")
+        return
+    since, end = span(wall - drain.began), until(drain.ends, wall, wall)
+    if drain.stage == Mode.RETURNING:
+        yield Line(About.DRAIN, f"announced softly for {since}; as its rank {end}")
+        return
+    found = "not known" + (f" ({drain.unknown})" if drain.unknown else "")
+    if drain.connections is not None:
+        found = f"{drain.connections} active, {drain.inactive} inactive"
+    last = "then it stays so" if drain.stays else "then it is withdrawn"
+    text = f"announced softly for {since}; connections {found}; waits for {few(drain.few)}, {last} {end}"
+    yield Line(About.DRAIN, text)
+
+
+def _part(assignment: Assignment, shown: PrefixStatus) -> Iterable[Line]:
     names, rank = ", ".join(assignment.address.prefer), assignment.rank
     if rank is None or assignment.profile is None or assignment.route is None:
         yield Line(About.PREFERENCE, f"only {names}: this data centre does not announce it")
@@ -66,7 +93,10 @@ def _part(assignment: Assignment) -> Iterable[Line]:
         if assignment.address.equal
         else f"this data centre is the {choice} choice (rank {rank}) of {names}",
     )
-    yield Line(About.PROFILE, f"{assignment.profile.name}: {assignment.route.attributes}")
+    is_soft = shown.intent in (Mode.DRAINING, Mode.RETURNING) and assignment.soft is not None
+    name = "drain" if is_soft else assignment.profile.name
+    route = assignment.soft if is_soft and assignment.soft else assignment.route
+    yield Line(About.PROFILE, f"{name}: {route.attributes}")
 
 
 def _peers(shown: PrefixStatus, peers: Sequence[PeerStatus]) -> Iterable[Line]:

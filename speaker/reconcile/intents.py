@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from policy.drain import resolved
 from speaker.api import IntentOutcome, RecordedIntent
 from speaker.reconcile import status
 from speaker.supervision.steps import in_steps
@@ -47,6 +48,8 @@ async def apply_intent(
     intents = dict.fromkeys(prefixes, intent)
     if dry_run:
         await reconciler.read_back_if_changed()
+        in_force = reconciler.durable.intents.in_force()
+        intents = {p: resolved(intent, in_force.get(p)) for p in prefixes}
         before = status.announced(reconciler, prefixes)
         was = _in_words(reconciler.durable.intents.in_force())
         return await _told(iter(status.foreseen(reconciler, intents)), before, was)

@@ -18,6 +18,7 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
+from speaker.reconcile.drain_status import drains_shown
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
@@ -68,6 +69,7 @@ class Snapshot:
         self._alarms = reconciler.alarms.texts
         self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()
         """`wall`: when it is taken, in seconds since the epoch."""
+        self._drains = drains_shown(reconciler.drains, self._intents, self._now, self.wall)
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
@@ -92,7 +94,7 @@ class Snapshot:
                 **shown.values(),
                 dc=settings.dc.name,
                 prefer=tuple(assignment.address.prefer),
-                profile=_profile(assignment),
+                profile=_profile(assignment, intent),
                 operator=str(intent) if intent else self._intent(prefix),
                 decided_by=decision.cause if decision else None,
                 history=tuple(history.get(prefix, ())),
@@ -201,13 +203,14 @@ class Snapshot:
             failure="" if failure is None else failure.reason,
             wanted=None if decision is None else decision.route is not None,
             held=held,
-            gets=self._gets.of(assignment.route),
+            gets=self._gets.of(assignment.announced(self._intents.get(prefix))),
             as_wanted=held and done and self._are_known and not self._old,
             **stand_in(
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
             **said(self._assessment, prefix),
+            drain=self._drains.get(str(prefix)) if self._drains else None,
         )
 
     def _intent(self, prefix: Prefix) -> str:
@@ -216,11 +219,13 @@ class Snapshot:
         return self._intents[prefix].mode if prefix in self._intents else Mode.AUTO
 
 
-def _profile(assignment: Assignment) -> str:
+def _profile(assignment: Assignment, intent: Intent | None) -> str:
     """Return what a prefix is announced with here, in words."""
-    if assignment.profile is None or assignment.route is None:
+    route = assignment.announced(intent)
+    if assignment.profile is None or route is None:
         return "none: not announced here"
-    return f"{assignment.profile.name}: {assignment.route.attributes}"
+    name = "drain" if route is assignment.soft else assignment.profile.name
+    return f"{name}: {route.attributes}"
 
 
 def status(reconciler: Reconciler) -> Status:

@@ -1,0 +1,55 @@
+"""Soft drains as they are answered with: each stage's end, and the connections that it waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.drain import Then
+from policy.intent import Mode
+from speaker.api import DrainStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy.drain import DrainRule
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from speaker.reconcile.drains import SoftDrains
+
+
+def drains_shown(
+    drains: SoftDrains, intents: Mapping[Prefix, Intent], now: float, wall: float
+) -> dict[str, DrainStatus]:
+    """Return the stage of each prefix that is in one, or was withdrawn at the end of one.
+
+    Args:
+        drains: what is known of them.
+        intents: the operators' intents that are in force.
+        now: seconds on the steady clock.
+        wall: seconds since the epoch.
+    """
+    found = {}
+    for prefix, intent in intents.items():
+        rule, progress = drains.rule(prefix), drains.progress(prefix, intent)
+        if rule is None or (progress is None and not intent.is_soft):
+            continue
+        count = drains.count(prefix)
+        began = None if progress is None else progress.began + wall - now
+        found[str(prefix)] = DrainStatus(
+            stage=intent.mode,
+            began=began,
+            ends=None if began is None else _end(rule, intent.mode, began),
+            stays=rule.then is Then.STAY,
+            few=rule.connections,
+            connections=None if count is None else count.active,
+            inactive=None if count is None else count.inactive,
+            left=None if progress is None else progress.left,
+            unknown=drains.counted.unknown if count is None else "",
+        )
+    return found
+
+
+def _end(rule: DrainRule, stage: Mode, began: float) -> float | None:
+    """Return when a stage that began is over at the latest, None where that is not so."""
+    lasts = {Mode.DRAINING: rule.timeout, Mode.RETURNING: rule.back}.get(stage)
+    return None if lasts is None else began + lasts
