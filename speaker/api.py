@@ -1,9 +1,8 @@
 """What a watchdog is asked, and what it answers: values, with their JSON on the control socket.
 
 A field of a value is a key of its JSON. `to_json` is all that writes these keys, `from_json` all that
-reads them: it takes what it knows, ignores other keys, and refuses what is of another form. A process that
-runs as the watchdog's user is less trusted than root at its terminal; and a watchdog that was
-started long ago may lack the keys that have a default here.
+reads them: it takes what it knows, ignores other keys, and refuses what is of another form. A process of
+the watchdog's user is less trusted than root; and one that was started long ago may lack keys with a default.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pydantic import ConfigDict, Field, PlainValidator, Strict
 
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
+from speaker.drain_status import DrainStatus
 from speaker.json_value import Value
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ Truth = Annotated[bool, Strict()]
 MaybeTruth = Annotated[bool, Strict()] | None
 """None where it is not known."""
 Count = Annotated[int, Strict()]
+MaybeDrain = DrainStatus | None
 Time = Annotated[float, Strict()]
 """Seconds since the epoch."""
 
@@ -86,27 +87,6 @@ class IntentRequest(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrainStatus(Value):
-    """The stage of a soft drain. `stage` is draining, drained (at the end of one) or returning.
-
-    `began`: when the daemon was first read to have it so, None before. `ends`: when it is over at the latest; where it
-    `stays`, nothing is cut then. `few`: how many active connections are few enough. `connections`
-    are active and `inactive` all others, None where they are not known, which `unknown` says why. `left`:
-    how many were active when it was withdrawn, None where that is not known.
-    """
-
-    stage: Text
-    began: Time | None = None
-    ends: Time | None = None
-    stays: Truth = False
-    few: Count = 0
-    connections: Count | None = None
-    inactive: Count | None = None
-    left: Count | None = None
-    unknown: Text = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixStatus(Value):
     """The state of one prefix.
 
@@ -118,8 +98,7 @@ class PrefixStatus(Value):
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and
     `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
-    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates.
-    `drain`: the stage of a soft drain, None where it is in none.
+    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates. `drain`: its soft drain.
     """
 
     vip: Text
@@ -146,7 +125,7 @@ class PrefixStatus(Value):
     kept_back: Truth = False
     sources: dict[Text, Text] = field(default_factory=dict)
     expires: dict[Text, Time] = field(default_factory=dict)
-    drain: DrainStatus | None = None
+    drain: MaybeDrain = None
 
     @property
     def full_reason(self) -> str:

@@ -25,6 +25,7 @@ from speaker.terminal import OutputError, tell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from speaker.api import PrefixStatus
     from speaker.cli.arguments import Call
     from speaker.cli.connections import ConnectionsSeen
     from speaker.cli.targets import Targets
@@ -162,7 +163,7 @@ def _carry_out(
     prefixes = found.prefixes
     operations = FirstAnswer(loaded, tell_operator, early)
     if call.command in (ADD, DELETE):
-        return operate.operate(call, operations, prefixes)
+        return operate.operate(call, operations, prefixes, partial(_rehearse, loaded))
     if call.command == "reload":
         return operate.reload(loaded)
     if call.without:
@@ -176,6 +177,12 @@ def _carry_out(
     from speaker.cli.query import query
 
     return query(call, operations, prefixes, partial(_connections, loaded))
+
+
+def _rehearse(loaded: Config, routes: Sequence[PrefixStatus]) -> None:
+    from speaker.cli.rehearsal import rehearse
+
+    rehearse(loaded, routes)
 
 
 def _connections(loaded: Config) -> ConnectionsSeen:

@@ -28,7 +28,7 @@ from speaker.files import vip_toml
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 MAX_SPAN = 3650 * 86400.0
@@ -45,6 +45,7 @@ class Call:
     words: tuple[str, ...]
     path: Path
     mode: Mode = Mode.AUTO
+    no_wait: bool = False
     reason: str = ""
     seconds: float | None = None
     dry_run: bool = False
@@ -113,11 +114,16 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError("--peers and --without are two questions: ask one")
     if command == ADD and "for" in given and "force" not in given:
         raise UsageError("--for is only valid with -d, or with -a --force")
+    if {"soft", "force"} <= given.keys():
+        raise UsageError("--soft and --force exclude each other")
+    if "no_wait" in given and "soft" not in given:
+        raise UsageError("--no-wait is only valid with -d --soft")
     return Call(
         command=command,
         words=tuple(words),
         path=vip_toml.find(options.config, os.environ),
-        mode=Mode.DRAINED if command == DELETE else Mode.FORCED if "force" in given else Mode.AUTO,
+        mode=_mode(command, given),
+        no_wait="no_wait" in given,
         reason=given.get("reason", ""),
         seconds=_seconds(options, "for"),
         dry_run="dry_run" in given,
@@ -137,6 +143,15 @@ def parse(arguments: Sequence[str]) -> Call:
         vrf=given.get("vrf"),
         daemon="frr" if "frr" in given else "quagga" if "quagga" in given else "",
     )
+
+
+def _mode(command: str, given: Collection[str]) -> Mode:
+    """Return what an operator asks for."""
+    if command == DELETE:
+        return Mode.DRAINING if "soft" in given else Mode.DRAINED
+    if command == ADD and "soft" in given:
+        return Mode.RETURNING
+    return Mode.FORCED if "force" in given else Mode.AUTO
 
 
 def _command(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -98,6 +98,10 @@ OPTIONS = (
     Option("--reason", _BOTH, "reason, for history", "TEXT", default=""),
     Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
     Option("--force", (ADD,), "announce even if unhealthy"),
+    Option(
+        "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"
+    ),
+    Option("--no-wait", (DELETE,), "with --soft: return once it is announced softly"),
     Option("--dry-run", _BOTH, "report what would be done"),
     Option(
         "--dns",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
+from speaker.api import IntentOutcome, IntentRequest, PrefixStatus, RecordedIntent
 from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
 from speaker.control.running import RunningWatchdog
@@ -13,7 +13,7 @@ from speaker.exit_status import ExitStatus
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from policy.route import Prefix
     from speaker.api import Operations
@@ -24,8 +24,22 @@ NAMED = 3
 """How many prefixes a line names that is about many."""
 
 
-def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> ExitStatus:
+_DOING = {Mode.DRAINED: "withdrawing", Mode.DRAINING: "draining"}
+
+
+def operate(
+    call: Call,
+    operations: Operations,
+    prefixes: Sequence[Prefix],
+    rehearse: Callable[[Sequence[PrefixStatus]], None] = lambda _: None,
+) -> ExitStatus:
     """Have what was asked for applied to some prefixes, and say what became of each.
+
+    Args:
+        call: what was asked for.
+        operations: who is asked.
+        prefixes: those.
+        rehearse: says of prefixes that would be drained who takes over, and what goes there.
 
     Raises:
         PolicyError: the reason is none that can be recorded; nothing was done.
@@ -38,7 +52,7 @@ def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> E
         seconds=call.seconds,
         dry_run=call.dry_run,
     )
-    doing = "withdrawing" if call.mode is Mode.DRAINED else "restoring"
+    doing = _DOING.get(call.mode, "restoring")
     with waiting(f"{doing} {len(prefixes)} prefixes: waiting for vip_watchdog and its sessions"):
         outcomes = operations.apply(request)
     if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
@@ -48,7 +62,23 @@ def operate(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> E
     results = [_report(outcome, call) for outcome in outcomes]
     for text in _alarms(outcomes):
         tell_operator(f"TROUBLE: {text}")
-    return ExitStatus.DONE if all(results) else ExitStatus.NOT_AS_WANTED
+    done = ExitStatus.DONE if all(results) else ExitStatus.NOT_AS_WANTED
+    if call.mode is not Mode.DRAINING:
+        return done
+    draining = [each for each in outcomes if _drains(each)]
+    if call.dry_run:
+        rehearse([each for each in draining if isinstance(each, PrefixStatus)])
+    elif draining and not call.no_wait:
+        from speaker.cli.draining import follow  # noqa: PLC0415 - for those who wait alone
+
+        followed = follow(operations, [each.prefix for each in draining])
+        return done if followed is ExitStatus.DONE else followed
+    return done
+
+
+def _drains(outcome: IntentOutcome | RecordedIntent) -> bool:
+    """Whether a prefix drains softly now, or would: not what was withdrawn already."""
+    return isinstance(outcome, IntentOutcome) and outcome.wanted is True
 
 
 def reload(config: Config) -> ExitStatus:
@@ -113,8 +143,10 @@ def _report(outcome: IntentOutcome | RecordedIntent, call: Call) -> bool:
     if isinstance(outcome, RecordedIntent):
         tell_operator(f"{outcome.prefix}: {outcome.recorded}")
         return False
-    if call.mode is Mode.DRAINED:
+    if call.mode is Mode.DRAINED or (call.mode is Mode.DRAINING and not outcome.wanted):
         return _report_withdrawn(outcome, _would(call))
+    if call.mode is Mode.DRAINING:
+        return _report_draining(outcome, _would(call))
     return _report_announced(outcome, _would(call))
 
 
@@ -130,6 +162,15 @@ def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
     tell_operator(f"{would}Deleting route to {prefix}")
     if not done:
         tell_operator(f"{prefix}: not confirmed as withdrawn: {outcome.full_reason}")
+    return done
+
+
+def _report_draining(outcome: IntentOutcome, would: str) -> bool:
+    """Say that a prefix is announced so that others are preferred; return whether it is."""
+    done = outcome.announced is True and outcome.as_wanted
+    tell_operator(f"{would}Draining route to {outcome.prefix}")
+    if not done:
+        tell_operator(f"{outcome.prefix}: not confirmed as draining: {outcome.full_reason}")
     return done
 
 

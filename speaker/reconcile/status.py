@@ -18,7 +18,7 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
-from speaker.reconcile.drain_status import drains_shown
+from speaker.reconcile.drains_shown import drains_shown
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said

@@ -300,8 +300,8 @@ def test_options_anywhere(tmp_path: Path, words: list[str], option: list[str], p
 
 
 OPTIONS = {
-    "-a": {"--reason", "--for", "--force", "--dry-run", "--dns"},
-    "-d": {"--reason", "--for", "--dry-run", "--dns"},
+    "-a": {"--reason", "--for", "--force", "--soft", "--dry-run", "--dns"},
+    "-d": {"--reason", "--for", "--soft", "--no-wait", "--dry-run", "--dns"},
     "status": {"--json", "--dns", "--all", "--watch"},
     "explain": {"--dns", "--json"},
     "history": {"--dns", "--json", "--since", "--follow"},

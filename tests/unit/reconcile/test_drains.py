@@ -10,6 +10,7 @@ import pytest
 
 from policy.intent import Intent, Mode
 from speaker import config
+from speaker.api import Explanation
 from speaker.reconcile import status
 from tests.support.fakes import virtual_time
 from tests.support.fakes.exabgp import Daemon, Exabgp
@@ -86,6 +87,12 @@ class Drained:
         (shown,) = status.routes(self.life.reconciler, [V4])
         return shown.intent
 
+    def explained(self) -> str:
+        """Return all sentences of it, as `vip_mgmt explain` has them; their JSON is read back as they are."""
+        (told,) = status.explanations(self.life.reconciler, [V4])
+        assert Explanation.from_json(told.to_json()) == told
+        return "\n".join(f"{each.about}: {each.text}" for each in told.sentences)
+
     def history(self) -> list[tuple[str, str]]:
         """Return what was recorded of it, events and reasons."""
         return [(line.event, line.reason) for line in self.life.store.history([V4])]
@@ -124,9 +131,12 @@ def test_until_few_are_left(tmp_path: Path) -> None:
         assert "65535:0" in inside.communities
         await asyncio.sleep(60.0)
         assert (site.path(), site.intent()) == (SOFT, "draining")
+        assert "connections 9 active, 7 inactive; waits for no connection" in site.explained()
+        assert "then it is withdrawn in 1m" in site.explained()
         site.connections.active[V4] = 0
         took = await site.until(lambda: site.path() is None, within=10.0)
         assert 4.0 <= took <= 7.0
+        assert "withdrawn at the end of a soft drain; no connection is cut" in site.explained()
         assert site.intent() == "drained"
         said = next(reason for event, reason in site.history() if event == "drained")
         assert said.endswith("no connection for 5s, no connection is cut")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.drain import Then
 from policy.intent import Mode
-from speaker.api import DrainStatus
+from speaker.drain_status import DrainStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,221 @@
+"""What vip_mgmt -d --soft shows while it waits, and what it ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import Mode
+from policy.route import parse_prefix
+from speaker import config
+from speaker.api import IntentOutcome, PrefixStatus, Status
+from speaker.cli import operate, rehearsal
+from speaker.cli.arguments import parse
+from speaker.cli.commands import UsageError
+from speaker.cli.draining import follow
+from speaker.drain_status import DrainStatus
+from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+P, Q = "192.0.2.1/32", "192.0.2.2/32"
+NOW = 1700000000.0
+
+
+def at(prefix: str = P, intent: Mode = Mode.DRAINING, **drain: object) -> PrefixStatus:
+    """The state of a prefix in a stage."""
+    withdrawn = intent is Mode.DRAINED
+    return PrefixStatus(
+        vip="vip-1.tld",
+        prefix=prefix,
+        announced=not withdrawn,
+        as_path=(64699,),
+        rank=0,
+        prepends=0,
+        realservers=2,
+        health="up",
+        intent=intent,
+        reason="so it is",
+        wanted=not withdrawn,
+        as_wanted=True,
+        drain=DrainStatus(stage=intent, began=NOW, ends=NOW + 900.0, **drain),  # type: ignore[arg-type]  # of several types
+    )
+
+
+def gone(prefix: str = P, left: int | None = 0) -> PrefixStatus:
+    return at(prefix, Mode.DRAINED, left=left)
+
+
+@dataclass
+class Told:
+    """Answers, one after the other; the last again and again. None: there is no answer."""
+
+    states: list[Sequence[PrefixStatus] | None]
+    asked: int = 0
+
+    def status(self) -> Status:
+        state = self.states[min(self.asked, len(self.states) - 1)]
+        self.asked += 1
+        if state is None:
+            raise SpeakerError("control: nobody answers")
+        return Status(dc="par1", backend="exabgp", peers=(), trouble=(), routes=tuple(state))
+
+    def end(self, capsys: pytest.CaptureFixture[str]) -> tuple[ExitStatus, str, str]:
+        """Follow to the end; return the exit status and what was said on stderr and stdout."""
+        clock = iter_seconds()
+        prefixes = {route.prefix for state in self.states if state for route in state}
+        done = follow(self, prefixes, lambda _: None, lambda: next(clock))  # type: ignore[arg-type]  # all that it asks for
+        said = capsys.readouterr()
+        return done, said.err, said.out
+
+
+def iter_seconds() -> Iterator[float]:
+    now = NOW
+    while True:
+        yield now
+        now += 1.0
+
+
+def test_what_was_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends when all are withdrawn, and says of each what was cut, or that it is not known."""
+    told = Told([[at(P), at(Q)], [gone(P, 0), at(Q)], [gone(P, 0), gone(Q, 3)]])
+    done, err, _ = told.end(capsys)
+    assert done is ExitStatus.DONE
+    assert f"Deleting route to {P}; no connection is cut" in err
+    assert f"Deleting route to {Q}; 3 connections are cut" in err
+    done, err, _ = Told([[gone(P, None)]]).end(capsys)
+    assert (done, "how many connections are cut is not known" in err) == (ExitStatus.DONE, True)
+
+
+def test_withdrawn_is_what_the_peers_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is decided to be withdrawn is waited for until no peer has it."""
+    waits = replace(gone(), announced=True, as_wanted=False)
+    told = Told([[waits], [waits], [gone()]])
+    assert told.end(capsys)[0] is ExitStatus.DONE
+    assert told.asked == 3
+
+
+def test_it_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing is cut at the time limit, that is no success, and says how many are left."""
+    stays = at(stays=True, connections=4)
+    assert stays.drain is not None
+    over = replace(stays, drain=replace(stays.drain, ends=NOW))
+    done, err, _ = Told([[over]]).end(capsys)
+    assert done is ExitStatus.NOT_AS_WANTED
+    assert f"{P}: stays announced softly at the time limit; 4 are connected" in err
+
+
+def test_undone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another word of an operator ends it, and is said."""
+    auto = replace(at(), intent="auto", drain=None)
+    done, err, _ = Told([[at()], [auto]]).end(capsys)
+    assert done is ExitStatus.NOT_AS_WANTED
+    assert f"{P}: the drain was ended by another word of an operator: so it is" in err
+
+
+def test_nobody_answers_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes on, as the drain does."""
+    done, err, _ = Told([None, [at(connections=3)], [gone()]]).end(capsys)
+    assert done is ExitStatus.DONE
+    assert "not known at the moment: control: nobody answers" in err
+
+
+def test_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends the watching, and not the drain."""
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    done = follow(Told([[at()]]), {P}, interrupt)  # type: ignore[arg-type]  # all that it asks for
+    assert done is ExitStatus.NOT_AS_WANTED
+    assert "the drain goes on" in capsys.readouterr().err
+
+
+def test_bars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal has a bar for each VIP, how quickly they go, and the time that is left."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    states = [
+        [at(P, connections=n, inactive=7), at(Q, connections=0, inactive=0)] for n in (40, 20)
+    ]
+    done, _, out = Told([*states, [gone(P), gone(Q)]]).end(capsys)
+    assert done is ExitStatus.DONE
+    assert "vip-1.tld [####################] 40 active, 7 inactive, 15m left" in out
+    assert "vip-1.tld [##########..........] 20 active, 7 inactive, -20.0/s, 14m59s left" in out
+    _, _, out = Told([[at(connections=None)], [gone()]]).end(capsys)
+    assert "connections are not known" in out
+
+
+@pytest.mark.parametrize("words", ["-a x --soft --force", "-d x --no-wait", "status --soft"])
+def test_what_does_not_go_together(words: str) -> None:
+    """Words that make no sense together are refused."""
+    with pytest.raises(UsageError):
+        parse(words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [
+        ("-d x --soft", Mode.DRAINING),
+        ("-a x --soft", Mode.RETURNING),
+        ("-d x", Mode.DRAINED),
+        ("-d x --soft --no-wait", Mode.DRAINING),
+    ],
+)
+def test_words(words: str, mode: Mode) -> None:
+    """What is asked for."""
+    assert parse(words.split()).mode is mode
+
+
+class Operated(Told):
+    """One that also applies, and answers at once."""
+
+    outcome: IntentOutcome
+
+    def apply(self, _: object) -> list[IntentOutcome]:
+        return [self.outcome]
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "asked"),
+    [
+        ("-d x --soft", at(), 1),
+        ("-d x --soft --no-wait", at(), 0),
+        ("-d x --soft --dry-run", at(), 0),
+        ("-d x --soft", gone(), 0),
+    ],
+)
+def test_who_is_waited_for(
+    capsys: pytest.CaptureFixture[str], words: str, outcome: PrefixStatus, asked: int
+) -> None:
+    """What drains now is waited for, unless that is not wanted; what was withdrawn before is not."""
+    operations = Operated([[gone()]])
+    before = outcome.announced
+    operations.outcome = IntentOutcome(**outcome.values(), before=before)
+    rehearsed: list[PrefixStatus] = []
+    done = operate.operate(parse(words.split()), operations, [parse_prefix(P)], rehearsed.extend)  # type: ignore[arg-type]  # all that it asks for
+    assert done is ExitStatus.DONE
+    assert operations.asked == asked
+    assert bool(rehearsed) is ("--dry-run" in words)
+    said = capsys.readouterr().err
+    assert ("already removed" in said) is (before is False)
+
+
+def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says who takes over, by the model, and that nothing is known of them here."""
+    path = tmp_path / "vip.toml"
+    path.write_text(
+        "node.dc = 'par1'\ndc.par1.asn = 64699\ndc.lyo1.asn = 64699\n"
+        "[vip.'vip-1.tld']\naddresses = ['192.0.2.1']\n"
+        "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
+    )
+    rehearsal.rehearse(config.load(path, {}), [at(P), at(Q)], lambda _: None)
+    said = capsys.readouterr().err
+    assert f"{P}: would go to lyo1; its connections are not known" in said
+    assert f"{Q}: would go to no data centre" in said
+    assert "is not known here" in said
