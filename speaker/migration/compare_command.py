@@ -134,8 +134,14 @@ def _count(found: Comparison) -> str:
     return f"{text}; it is unknown what bgpd sends besides" if found.lines else text
 
 
+_NAMED = 8
+"""So many lines are named in each row; all of them stand below the table."""
+
+
 def _where(pair: Pair) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(doubt.statement.where for doubt in pair.doubts))
+    places = [*dict.fromkeys(doubt.statement.where for doubt in pair.doubts[: _NAMED + 1])]
+    more = len(pair.doubts) - _NAMED
+    return (*places[:_NAMED], *([f"{more} more"] if more > 0 else []))
 
 
 def _head(pair: Pair) -> tuple[str, str, str]:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import threading
 import time
-import tomllib
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import pytest
-
+from tests.live.followed import PAGE, WALK, Followed
 from tests.live.runbook import blocks
 from tests.migration import corpus
 from tests.migration.stage import OLD_DEFAULTS, SOONER
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
-from tests.support.lab.exabgp import ExaBgp
 from tests.support.lab.frr import Frr
-from tests.support.lab.frr_site import BIN
-from tests.support.lab.installed import NOBODY
 from tests.support.lab.requirements import require
 from tests.support.lab.session import BOTH, Session
-from tests.support.lab.site import merge, toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +25,6 @@ if TYPE_CHECKING:
     from tests.support.lab.netns import Network
     from tests.support.lab.session import SeenRoute
 
-PAGE = Path(__file__).parents[2] / "docs/migration.md"
 # The page's example is the site `toolkit` of the corpus.
 ROUTER = ("203.0.113.1", "2001:db8:ffff:1::1")
 OLD, NEW = ("203.0.113.10", "2001:db8:ffff:1::10"), ("203.0.113.11", "2001:db8:ffff:1::11")
@@ -50,14 +39,14 @@ PATHS = {
 """How often the router sees the AS of each VIP of par1."""
 
 
-class Machine:
+class Machine(Followed):
     """The page's lb1 with its bgpd, where the page's commands run, and the router."""
 
     def __init__(self, network: Network, installed: Installed, flavour: Flavour) -> None:
-        self._installed, self._flavour = installed, flavour
-        self.host, router = network.host("lb1"), network.host("router")
-        self._device, far = network.wire(self.host, router)
-        self.host.add(self._device, f"{OLD[0]}/24", f"{OLD[1]}/64")
+        host, router = network.host("lb1"), network.host("router")
+        device, far = network.wire(host, router)
+        super().__init__(host, device, installed, flavour)
+        self.host.add(device, f"{OLD[0]}/24", f"{OLD[1]}/64")
         router.add(far, f"{ROUTER[0]}/24", f"{ROUTER[1]}/64")
         sessions = [
             Session(here, 64500, there, 64699, (family,))
@@ -67,80 +56,11 @@ class Machine:
         self.bird = Bird(router, sessions)
         files = corpus.files("toolkit")
         self.frr = Frr(self.host, OLD_DEFAULTS + SOONER + files["par1"].read_text())
-        self.root = self.host.directory / "root"
-        for name in ("bin", "vip-speaker", "exabgp", "quagga", "state", "work"):
-            (self.root / name).mkdir(parents=True)
-        os.chown(self.root / "state", NOBODY, NOBODY)
         for dc, path in files.items():
             (self.root / "work" / path.name).write_bytes(path.read_bytes())
             if dc == "par1":
                 (self.root / "quagga/bgpd.conf").write_bytes(path.read_bytes())
-        self._program("vip_mgmt", f'exec {BIN}/vip_mgmt "$@"')
-        self._program("vip_watchdog", f'exec {BIN}/vip_watchdog "$@"')
-        self._program("vtysh", f'exec {self.frr.vtysh} "$@"')
-        self._program("systemctl", f'echo "$@" >> {self.root}/asked')
-        self.exabgp: ExaBgp | None = None
-
-    def _program(self, name: str, line: str) -> None:
-        path = self.root / "bin" / name
-        path.write_text(f"#!/bin/sh\n{line}\n")
-        path.chmod(0o755)
-
-    def follow(self, block: str) -> str:
-        """Run one block of the page, with files and devices where they are here."""
-        text = re.sub(r"/etc/(vip-speaker|exabgp|quagga)\b", rf"{self.root}/\1", block)
-        text = text.replace("eth0", self._device)
-        done = subprocess.run(
-            self.host.command("sh", "-e", "-c", text),
-            cwd=self.root / "work",
-            env={
-                **os.environ,
-                "PATH": f"{self.root}/bin:{os.environ['PATH']}",
-                "VIP_CONFIG": str(self.root / "vip-speaker/vip.toml"),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-        self._systemd()
-        return done.stdout + done.stderr
-
-    def _systemd(self) -> None:
-        """Do what systemd was asked for."""
-        asked = self.root / "asked"
-        if not asked.exists():
-            return
-        match asked.read_text().split():
-            case ["start", "exabgp-vip"]:
-                self.exabgp = ExaBgp(self.host, self._flavour, self._exabgp_conf())
-            case ["stop", "exabgp-vip"] if self.exabgp is not None:
-                self.exabgp.process.stop()
-            case words:
-                pytest.fail(f"systemctl {words}: the page asks for something new")
-        asked.unlink()
-
-    def _exabgp_conf(self) -> str:
-        """Return what was installed, with the program and its file where they are here."""
-        command = (
-            f"{self._installed.program('vip_watchdog')} --config {self.root}/vip-speaker/vip.toml;"
-        )
-        text = (self.root / "exabgp/exabgp.conf").read_text()
-        text, count = re.subn(r"(run \S+ VIP_DC=par1) .*;", rf"\1 {command}", text)
-        assert count == 1
-        return text
-
-    def adapt(self) -> None:
-        """Change in vip.toml what this lab has elsewhere, and what it has not: realservers in IPVS."""
-        file = self.root / "vip-speaker/vip.toml"
-        state = self.root / "state"
-        here: dict[str, Any] = {
-            "node": {"state": f"{state}/state.sqlite3", "control": f"{state}/control.sock"},
-            "health": {"source": "none"},
-            "backend": {"quagga": {"vtysh": str(self.frr.vtysh)}},
-        }
-        file.write_text(toml(merge(tomllib.loads(file.read_text()), here)))
+        self.programs(self.frr)
 
     def routes(self, pair: Sequence[str]) -> dict[str, SeenRoute]:
         """Return what the router has from two of our addresses, whatever the next hop."""
@@ -196,6 +116,7 @@ def test_page(network: Network, installed: Installed, flavour: Flavour) -> None:
     """Nobody without a route and no other AS_PATH, forth and back; every command of the page succeeds."""
     require("bird", "vtysh", flavours=(flavour,))
     steps = blocks(PAGE)
+    del steps[WALK]  # tests/live/test_walk.py follows it
     machine = Machine(network, installed, flavour)
     machine.wait(old=True, new=False)
     before = machine.routes(OLD)

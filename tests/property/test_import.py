@@ -14,7 +14,7 @@ from policy.lint import lint
 from policy.lint.finding import Code
 from policy.route import Asn, AsPath
 from speaker import config
-from speaker.migration.bgpd_conf.aggregates import is_member
+from speaker.migration.bgpd_conf.aggregates import by_member
 from speaker.migration.target import exabgp_conf, local, vip_toml
 from speaker.migration.target import exabgp_site as site
 from speaker.migration.target import inferred_policy as fit
@@ -73,7 +73,7 @@ def test_the_same_updates(contents: dict[str, bytes], *, one_name: bool) -> None
         sent = {pair.prefix for pair in pairs if pair.old is not None}
         here = {address.prefix for _, address in found.topology if each.name in address.prefer}
         keeping = [cover for cover, summary_only in covering.items() if summary_only]
-        here -= {p for p in here - {*covering} if any(is_member(p, cover) for cover in keeping)}
+        here -= {p for p, around in by_member(keeping, here - {*covering}).items() if around}
         assert sent == here, "nothing is missing, and nothing more"
         conf = exabgp_conf.render(each, "/opt/vip-speaker/bin/vip_watchdog")
         assert conf.isascii(), "whatever encoding ExaBGP runs with"

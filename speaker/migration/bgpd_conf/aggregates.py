@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.covering import Covering
 from speaker.migration.bgpd_conf.model import TRANSLATED, Network, Obstacle
 from speaker.migration.bgpd_conf.networks import masked
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.statement import Statement
@@ -62,21 +63,39 @@ class AggregateLines:
 
     def obstacles(self, networks: Mapping[Prefix, Network]) -> Iterator[Obstacle]:
         """Yield the aggregates that can't be taken beside the networks of the file."""
+        within = by_aggregate(self.found, networks)
         for prefix, found in self.found.items():
             if prefix in networks:
                 where = networks[prefix].statement.where
                 yield Obstacle(found.statement, f"{where} announces it too; keep one of them")
-            elif not any(is_member(other, prefix) for other in networks):
+            elif not within[prefix]:
                 yield Obstacle(found.statement, _EMPTY)
 
 
-def is_member(prefix: Prefix, aggregate: Prefix) -> bool:
-    """Tell whether a prefix is more specific than an aggregate, and in it."""
-    return (
-        prefix.version == aggregate.version
-        and prefix.prefixlen > aggregate.prefixlen
-        and prefix.supernet(new_prefix=aggregate.prefixlen) == aggregate
-    )
+def by_aggregate(
+    aggregates: Iterable[Prefix], prefixes: Iterable[Prefix]
+) -> dict[Prefix, list[Prefix]]:
+    """Return for each aggregate those prefixes that are more specific, and in it, in their order."""
+    found: dict[Prefix, list[Prefix]] = {prefix: [] for prefix in aggregates}
+    for prefix, around in by_member(found, prefixes).items():
+        for aggregate in around:
+            found[aggregate].append(prefix)
+    return found
+
+
+def by_member(
+    aggregates: Iterable[Prefix], prefixes: Iterable[Prefix]
+) -> dict[Prefix, list[Prefix]]:
+    """Return for each prefix the aggregates that it is more specific than, and in."""
+    covering = Covering(aggregates)
+    return {
+        prefix: [
+            each
+            for each in covering.of(prefix.network_address)
+            if each.prefixlen < prefix.prefixlen
+        ]
+        for prefix in prefixes
+    }
 
 
 def _prefix(rest: Sequence[str], version: int) -> tuple[Prefix, list[str]]:

@@ -43,13 +43,9 @@ def apply(  # noqa: C901 - the matrix of bgpd, in its order
     """
     unclear: list[Obstacle] = []
     last: Clause | None = None
-    is_last = False
     at = 0
-    for clause in route_map.clauses:
-        if clause.sequence < at:
-            continue
-        if not all(match(path) for match in clause.matches):
-            is_last = False
+    for clause in route_map.index.meeting(path.prefix):
+        if clause.sequence < at or not all(match(path) for match in clause.matches):
             continue
         unclear += clause.obstacles
         if any(obstacle.statement.words[0] == "match" for obstacle in clause.obstacles):
@@ -65,11 +61,12 @@ def apply(  # noqa: C901 - the matrix of bgpd, in its order
             if called.path is None:
                 return Applied(None, called.reason, tuple(unclear))
             path = called.path
-        last, is_last = clause, True
+        last = clause
         if clause.goes_on is None:
             return Applied(path, "", tuple(unclear))
         at = clause.goes_on
-    if last is not None and not (is_last and dialect is Dialect.FRR):
+    goes_past_the_end = route_map.clauses[-1].sequence < at
+    if last is not None and not (goes_past_the_end and dialect is Dialect.FRR):
         unclear.append(Obstacle(last.statement, _FALLS_OFF))
     if last is not None:
         return Applied(path, "", tuple(unclear))

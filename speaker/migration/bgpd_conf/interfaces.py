@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TYPE_CHECKING
 
+from policy.covering import Covering
 from policy.route import parse_prefix
 from speaker.migration.bgpd_conf.tokens import is_address
 
@@ -21,6 +22,7 @@ class Interfaces:
 
     def __init__(self) -> None:
         self._addresses: dict[str, list[IPv4Interface | IPv6Interface]] = {}
+        self._found: InterfaceNetworks | None = None
 
     def add(self, statement: Statement) -> None:
         """Take `ip address` and `ipv6 address` lines; others say nothing of addresses."""
@@ -30,12 +32,14 @@ class Interfaces:
                     address = ip_interface(text)
                 except ValueError:
                     return
+                self._found = None
                 if not address.is_link_local:
                     self._addresses.setdefault(statement.block[0], []).append(address)
 
     def are_of(self, addresses: Mapping[str, Iterable[IPv4Interface | IPv6Interface]]) -> None:
         """Take the addresses that the machine has, by interface, in place of what was read of them."""
         self._addresses = {name: [*found] for name, found in addresses.items()}
+        self._found = None
 
     def networks(self) -> Iterator[Prefix]:
         """Yield the networks of all addresses, each as long as it is written."""
@@ -54,34 +58,17 @@ class Interfaces:
             peer: the neighbour.
             source: what update-source says: an address, or an interface.
         """
+        self._found = places = self._found or InterfaceNetworks(self._addresses)
         if source is not None and is_address(source):
             local = ip_address(source)
-            return local, self._hops(self._holder(local))
-        name = source or self._towards(peer)
-        addresses = [
-            each for each in self._addresses.get(name or "", []) if each.version == peer.version
-        ]
-        near = _nearest(peer, addresses)
+            return local, self._hops(places.holders.get(local))
+        name = source or places.towards(peer)
+        near = None if name is None else places.nearest(name, peer)
         if near is not None:
             return near, self._hops(name)
-        alone = addresses[0].ip if len(addresses) == 1 else None
-        return alone, self._hops(name)
-
-    def _holder(self, address: IpAddress) -> str | None:
-        """Return the interface that has an address."""
-        return next(
-            (n for n, mine in self._addresses.items() if any(a.ip == address for a in mine)), None
-        )
-
-    def _towards(self, peer: IpAddress) -> str | None:
-        """Return the interface in whose network a neighbour is; the narrowest, if that is one."""
-        found = {
-            name: max((a.network.prefixlen for a in mine if peer in a.network), default=None)
-            for name, mine in self._addresses.items()
-        }
-        widths = {name: length for name, length in found.items() if length is not None}
-        narrowest = [name for name, n in widths.items() if n == max(widths.values())]
-        return narrowest[0] if len(narrowest) == 1 else None
+        addresses = self._addresses.get(name or "", ())
+        of_family = [each.ip for each in addresses if each.version == peer.version][:2]
+        return of_family[0] if len(of_family) == 1 else None, self._hops(name)
 
     def _hops(self, name: str | None) -> dict[int, IpAddress]:
         hops: dict[int, IpAddress] = {}
@@ -90,9 +77,29 @@ class Interfaces:
         return hops
 
 
-def _nearest(
-    peer: IpAddress, addresses: Sequence[IPv4Interface | IPv6Interface]
-) -> IpAddress | None:
-    """Return the first address of the narrowest network that a neighbour is in."""
-    around = [each for each in addresses if peer in each.network]
-    return max(around, key=lambda each: each.network.prefixlen).ip if around else None
+class InterfaceNetworks:
+    """All addresses of interfaces, by their networks: thousands of neighbours are looked for among thousands."""
+
+    def __init__(self, addresses: Mapping[str, Sequence[IPv4Interface | IPv6Interface]]) -> None:
+        self.holders: dict[IpAddress, str] = {}
+        """The first interface that has an address."""
+        self._names: dict[Prefix, dict[str, None]] = {}
+        self._first: dict[tuple[str, Prefix], IpAddress] = {}
+        for name, mine in addresses.items():
+            for each in mine:
+                network = parse_prefix(str(each.network))
+                self.holders.setdefault(each.ip, name)
+                self._names.setdefault(network, {})[name] = None
+                self._first.setdefault((name, network), each.ip)
+        self._covering = Covering(self._names)
+
+    def towards(self, peer: IpAddress) -> str | None:
+        """Return the interface in whose network a neighbour is; the narrowest, if that is one."""
+        network = next(self._covering.of(peer), None)
+        names = () if network is None else tuple(self._names[network])
+        return names[0] if len(names) == 1 else None
+
+    def nearest(self, name: str, peer: IpAddress) -> IpAddress | None:
+        """Return the first address of an interface's narrowest network that a neighbour is in."""
+        around = (self._first.get((name, network)) for network in self._covering.of(peer))
+        return next((each for each in around if each is not None), None)

@@ -60,6 +60,15 @@ class Entries:
                 return permit
         return not self.entries and self.empty_permits
 
+    def reach(self) -> Sequence[Prefix] | None:
+        """Return prefixes in which lies all that it permits, None where that is not known."""
+        permits = [matches for permit, matches in self.entries.values() if permit]
+        if (self.empty_permits and not self.entries) or not all(
+            isinstance(matches, Within) for matches in permits
+        ):
+            return None
+        return [matches.base for matches in permits if isinstance(matches, Within)]
+
     def _concerned(self, prefix: Prefix) -> list[int]:
         """Return the numbers of the entries that may match a prefix, in their order."""
         if self._of_prefixes is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from policy.route import Asn, Attributes, Prefix
+    from speaker.migration.bgpd_conf.clause_index import ClauseIndex
     from speaker.migration.bgpd_conf.statement import Statement
     from speaker.units import IpAddress
 
@@ -126,10 +127,11 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class RouteMap:
-    """A route-map: its clauses in the order of their numbers."""
+    """A route-map: its clauses in the order of their numbers, and those that may mean a prefix."""
 
     name: str
     clauses: tuple[Clause, ...]
+    index: ClauseIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,10 @@ class NeighborDraft:
     """Of a group, in the order in which they joined it."""
     bound: set[int] = field(default_factory=set)
     """The families in which it is a member of its group."""
-    active: dict[int, bool] = field(default_factory=dict)
+    active: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    """By family the line that says whether it is, and what: of a member, the later of its own and its group's counts."""
+    with_as: list[NeighborDraft] = field(default_factory=list)
+    """Of a group, the members that may have an AS of their own."""
     settings: dict[object, object] = field(default_factory=dict)
     interface: bool = False
     """Whether its name is an interface's, and its address unknown to the file."""
@@ -52,6 +55,13 @@ class NeighborDraft:
         if inherits and self.group is not None and key in self.group.settings:
             return self.group.settings[key]
         return default
+
+    def is_active(self, version: int) -> bool:
+        """Tell whether it is activated in a family."""
+        own = self.active[version]
+        if self.group is None or version not in self.bound:
+            return own[1]
+        return max(own, self.group.active[version])[1]
 
     def known(self) -> list[object]:
         """Return the keys of all that is set."""
@@ -118,7 +128,7 @@ def _family(draft: NeighborDraft, version: int) -> FamilySettings:
         return bool(draft.value(("send-community", kind, version), default=True, version=version))
 
     return FamilySettings(
-        draft.active[version],
+        draft.is_active(version),
         tuple(item for item in found if isinstance(item, Filter)),
         route_map if isinstance(route_map, Filter) else None,
         sends("standard"),

@@ -78,14 +78,15 @@ class NeighborsReader:
                 "before it, write it out, or remove it"
             )
         if rest == ("activate",):
-            self._activate(draft, version, active=plain)
+            draft.active[version] = statement.line, plain
             return TRANSLATED
         if self._dialect is Dialect.QUAGGA and version in draft.bound:
             refuse_policy(rest, plain=plain)
         return set_line(draft, statement, rest, version)
 
     def _new(self, name: str, statement: Statement) -> NeighborDraft:
-        return NeighborDraft(name, statement, active=dict(self.default))
+        active = {version: (statement.line, said) for version, said in self.default.items()}
+        return NeighborDraft(name, statement, active=active)
 
     def _remote_as(self, name: str, statement: Statement, value: str) -> None:
         """Take a remote-as, as peer_group_remote_as() and peer_remote_as() in bgpd.c do."""
@@ -94,8 +95,9 @@ class NeighborsReader:
         if name in self._groups:
             group = self._groups[name]
             group.settings["remote-as"] = value
-            for member in group.members:
+            for member in group.with_as:
                 member.settings.pop("remote-as", None)
+            group.with_as.clear()
             return
         draft = self._peers.get(canonical(name))
         if draft is None and not is_address(name):
@@ -112,6 +114,8 @@ class NeighborsReader:
             if first not in (None, self._sort_of(value)):
                 raise MigrationError(_SORTS)
         draft.settings["remote-as"] = value
+        if draft.group is not None:
+            draft.group.with_as.append(draft)
 
     def _interface(self, name: str, statement: Statement, more: Sequence[str], version: int) -> str:
         """Take a neighbour by its interface, as peer_conf_interface_get() in bgp_vty.c does."""
@@ -153,18 +157,20 @@ class NeighborsReader:
             raise MigrationError(_SORTS)
         if draft is None:
             draft = self._peers[canonical(name)] = self._new(name, statement)
-        self._join(draft, group, version)
+        self._join(draft, group, version, statement.line)
         return TRANSLATED
 
-    def _join(self, draft: NeighborDraft, group: NeighborDraft, version: int) -> None:
+    def _join(self, draft: NeighborDraft, group: NeighborDraft, version: int, line: int) -> None:
         if "remote-as" in group.settings:
             draft.settings.pop("remote-as", None)
+        elif "remote-as" in draft.settings:
+            group.with_as.append(draft)
         if draft.group is None:
             draft.group = group
             group.members.append(draft)
         for family in BOTH if self._dialect is Dialect.FRR else (version,):
             draft.bound.add(family)
-            draft.active[family] = group.active[family]
+            draft.active[family] = line, group.is_active(family)
 
     def _clashes(self, draft: NeighborDraft, group: NeighborDraft) -> bool:
         """Return whether a neighbour is internal and the first member external, or the reverse."""
@@ -182,12 +188,6 @@ class NeighborsReader:
         if value in ("internal", "external"):
             return value
         return "internal" if parse_as(value) == self.asn else "external"
-
-    def _activate(self, draft: NeighborDraft, version: int, *, active: bool) -> None:
-        draft.active[version] = active
-        for member in draft.members:
-            if version in member.bound:
-                member.active[version] = active
 
     def finish(
         self, asn: Asn, timers: int, interfaces: Interfaces
@@ -230,7 +230,7 @@ class NeighborsReader:
 
 def _refuse_member(draft: NeighborDraft | None, group: NeighborDraft, version: int) -> None:
     """Refuse what Quagga refuses to make a member, or makes one that is sent something else."""
-    if not group.active[version]:
+    if not group.is_active(version):
         raise MigrationError(
             f"the peer-group {group.name} is not activated for IPv{version} before it, where Quagga "
             "refuses it: put that before it, or remove it"

@@ -204,8 +204,10 @@ class _Reader:
                 f"{self._file}: has no `router bgp`{which}; is it the right file, and complete?"
             )
         passes = {key: entries.passes for key, entries in self._lists.found.items()}
+        reaches = {key: entries.reach() for key, entries in self._lists.found.items()}
+        reach = {key: found for key, found in reaches.items() if found is not None}
         maps = {
-            name: route_maps.finish(name, drafts.values(), passes)
+            name: route_maps.finish(name, drafts.values(), passes, reach)
             for name, drafts in self._maps.items()
         }
         if self._now is not None:

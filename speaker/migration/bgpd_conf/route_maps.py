@@ -12,9 +12,10 @@ from policy.route import (
     Asn,
     AsPath,
     LargeCommunity,
-    Origin,
     parse_asn,
 )
+from speaker.migration.bgpd_conf.clause_index import ClauseIndex
+from speaker.migration.bgpd_conf.match_lines import LISTED, parse_match, parse_origin
 from speaker.migration.bgpd_conf.model import Clause, Obstacle, RouteMap
 from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
 from speaker.migration.bgpd_conf.tokens import community, number
@@ -22,11 +23,12 @@ from speaker.migration.bgpd_conf.tokens import community, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from policy.route import Prefix
+    from speaker.migration.bgpd_conf.clause_index import ListKey
+    from speaker.migration.bgpd_conf.match_lines import Lists, Match
     from speaker.migration.bgpd_conf.model import BgpPath
     from speaker.migration.bgpd_conf.statement import Statement
 
-    Lists = Mapping[tuple[str, str], Callable[[BgpPath], bool]]
-    Match = Callable[[BgpPath, Lists], bool]
     Set = Callable[[BgpPath], BgpPath]
 
 
@@ -41,6 +43,8 @@ class RouteMapDraft:
     sets: dict[str, Set] = field(default_factory=dict)
     obstacles: dict[str, Obstacle] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
+    lists: dict[str, ListKey] = field(default_factory=dict)
+    """The lists of prefixes that it matches, by the command."""
     goes_on: int | None = None
     calls: str | None = None
 
@@ -58,12 +62,13 @@ class RouteMapDraft:
             case ("description" | "optimization", *_):
                 return "says nothing of routes"
             case ("match", *rest):
-                key, match = _match(rest)
+                key, match = parse_match(rest)
                 if match is None:
                     return self._refuse(
                         key, statement, "this match is not translated, or abbreviated"
                     )
                 self.matches[key] = match
+                self.lists |= {key: (LISTED[key], words[-1])} if key in LISTED else {}
                 self.obstacles.pop(key, None)
             case ("set", "extcommunity", *_):
                 return self._refuse("extcommunity", statement, _EXTENDED)
@@ -122,50 +127,6 @@ def _asked(match: Match, lists: Lists) -> Callable[[BgpPath], bool]:
     return lambda path: match(path, lists)
 
 
-def _match(words: Sequence[str]) -> tuple[str, Match | None]:
-    """Return the command, and its match, None where it is not translated."""
-    match words:
-        case ["ip", "address", "prefix-list", name]:
-            return "ip address prefix-list", _by_list("ip prefix-list", name, 4)
-        case ["ip", "address", name]:
-            return "ip address", _by_list("access-list", name, 4)
-        case ["ipv6", "address", "prefix-list", name]:
-            return "ipv6 address prefix-list", _by_list("ipv6 prefix-list", name, 6)
-        case ["ipv6", "address", name]:
-            return "ipv6 address", _by_list("ipv6 access-list", name, 6)
-        case ["as-path", name]:
-            return "as-path", _by_list("as-path access-list", name)
-        case ["community", name]:
-            return "community", _by_list("community-list", name)
-        case ["metric", value] if value.strip("0"):
-            # Not 0, by which FRR 8.4 means any.
-            wanted = number(value, MAX_MED)
-            return "metric", lambda path, _: path.attributes.med == wanted
-        case ["origin", value]:
-            origin = _origin(value)
-            return "origin", lambda path, _: path.attributes.origin is origin
-        case []:
-            raise MigrationError("matches nothing; complete it, or remove it")
-    return " ".join(words[:2]), None
-
-
-def _by_list(kind: str, name: str, version: int | None = None) -> Match:
-    def match(path: BgpPath, lists: Lists) -> bool:
-        if version is not None and path.prefix.version != version:
-            return False
-        passes = lists.get((kind, name))
-        return passes is not None and passes(path)
-
-    return match
-
-
-def _origin(text: str) -> Origin:
-    try:
-        return Origin(text)
-    except ValueError as error:
-        raise MigrationError(f"{text!r} is not igp, egp or incomplete; correct it") from error
-
-
 _NO_EFFECT = {
     "weight": "counts in bgpd alone; ExaBGP chooses no routes",
     "tag": "is for other daemons",
@@ -201,8 +162,8 @@ def _set(  # noqa: C901, PLR0912 - a table of what can be set
         case ["large-community", *names] if names:
             return "large-community", _large_communities(names), ""
         case ["origin", value]:
-            origin = _origin(value)
-            return "origin", lambda path: _with(path, origin=origin), ""
+            given = parse_origin(value)
+            return "origin", lambda path: _with(path, origin=given), ""
         case ["local-preference", value] if value.isascii() and value.isdigit():
             local_pref = number(value, 2**32 - 1)
             return "local-preference", lambda path: replace(path, local_pref=local_pref), ""
@@ -282,7 +243,26 @@ def _hop(version: int, address: IPv4Address | IPv6Address) -> Set:
     return lambda path: replace(path, next_hop=address) if path.prefix.version == version else path
 
 
-def finish(name: str, drafts: Iterable[RouteMapDraft], lists: Lists) -> RouteMap:
-    """Return a route-map of its clauses."""
+def finish(
+    name: str,
+    drafts: Iterable[RouteMapDraft],
+    lists: Lists,
+    reach: Mapping[ListKey, Sequence[Prefix]],
+) -> RouteMap:
+    """Return a route-map of its clauses.
+
+    Args:
+        name: its own.
+        drafts: of its clauses.
+        lists: answer whether a path passes.
+        reach: see ClauseIndex; a list that does not exist permits nothing.
+    """
     ordered = sorted(drafts, key=lambda draft: draft.sequence)
-    return RouteMap(name, tuple(draft.clause(lists) for draft in ordered))
+    clauses = tuple(draft.clause(lists) for draft in ordered)
+    limits = [next(iter(draft.lists.values()), None) for draft in ordered]
+    known = {
+        key: reach.get(key, ())
+        for key in limits
+        if key is not None and (key in reach or key not in lists)
+    }
+    return RouteMap(name, clauses, ClauseIndex(clauses, limits, known))

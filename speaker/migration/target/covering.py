@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from speaker.migration.bgpd_conf.aggregates import is_member
+from speaker.migration.bgpd_conf.aggregates import by_aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,14 +37,16 @@ def look_at(announced: Collection[Prefix], networks: Mapping[Prefix, Network]) -
         networks: bgpd's, of which these are some.
     """
     told, faults = [], []
+    within = by_aggregate(
+        (prefix for prefix in announced if networks[prefix].summary_only is not None),
+        (prefix for prefix in announced if networks[prefix].summary_only is None),
+    )
     for prefix in announced:
         network = networks[prefix]
         if network.summary_only is None:
             continue
         said = f"{network.statement.where}: {prefix}"
-        if any(
-            is_member(other, prefix) for other in announced if networks[other].summary_only is None
-        ):
+        if within[prefix]:
             told.append(f"{said}: {_UNSAID}")
         else:
             faults.append(f"{said} {_ALONE}")

@@ -166,7 +166,9 @@ def _usual(dc: str, neighbors: Sequence[Neighbor], own: Own, found: Locals) -> N
         return
     found.usual.add(version)
     outside = [each for each in neighbors if _is_outside(each, usual)]
-    places = _places([each for each in neighbors if each not in outside], usual)
+    others = {each.address for each in neighbors} - {each.address for each in outside}
+    inside = [each for each in neighbors if each.address in others]
+    places = _places(inside, usual)
     if len(places) > 1:
         found.faults.append(_several(dc, places, usual))
     found.faults += [
@@ -174,7 +176,7 @@ def _usual(dc: str, neighbors: Sequence[Neighbor], own: Own, found: Locals) -> N
         "of this machine towards it"
         for each in outside
     ]
-    found.addresses |= {each.address: usual.address for each in neighbors if each not in outside}
+    found.addresses |= {each.address: usual.address for each in inside}
 
 
 def _is_far(neighbor: Neighbor) -> bool:

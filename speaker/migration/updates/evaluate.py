@@ -7,20 +7,17 @@ the session itself does to the path (RFC 4271 §5.1).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import Attributes, Community
 from speaker.migration.bgpd_conf.flow import Applied
 from speaker.migration.bgpd_conf.lists import kind_of
 from speaker.migration.bgpd_conf.model import Obstacle
-from speaker.migration.bgpd_conf.statement import MigrationError
-from speaker.migration.bgpd_conf.tokens import is_address, network
 from speaker.migration.updates import as_path, summaries
 from speaker.migration.updates.as_path import is_ebgp
+from speaker.migration.updates.doubts import Doubts
 from speaker.migration.updates.originate import originated_by, through
 from speaker.migration.updates.references import lists_used
 
@@ -81,14 +78,15 @@ class Evaluation:
     updates: Mapping[IpAddress, Mapping[Prefix, Update]]
     silent: Mapping[IpAddress, Mapping[Prefix, str]]
     obstacles: tuple[Obstacle, ...]
-    whole: tuple[Obstacle, ...]
+    whole: Doubts
     met: Mapping[IpAddress, Mapping[Prefix, tuple[Obstacle, ...]]]
     kept_back: Mapping[IpAddress, Mapping[Prefix, Update]] = field(default_factory=dict)
 
     def doubts(self, neighbor: IpAddress, prefix: Prefix) -> tuple[Obstacle, ...]:
         """Return what stands in the way of saying what a neighbour is sent of a prefix."""
         met = self.met.get(neighbor, {}).get(prefix, ())
-        return (*met, *(each for each in self.whole if concerns(each, neighbor, prefix)))
+        whole = self.whole.of(neighbor, prefix)
+        return (*met, *whole) if met else whole
 
 
 NO_EXPORT = Community(65535, 65281)
@@ -130,7 +128,7 @@ def evaluate(configuration: Configuration) -> Evaluation:
         for prefix in [*kept[address]]:
             if not any(keeper in updates[address] for keeper in keepers[prefix]):
                 del kept[address][prefix]
-    return Evaluation(updates, silent, tuple(obstacles), whole, met, kept)
+    return Evaluation(updates, silent, tuple(obstacles), Doubts(whole), met, kept)
 
 
 def _plainly(configuration: Configuration, neighbor: Neighbor, path: BgpPath) -> Update:
@@ -147,20 +145,6 @@ def _to(
     if applied.path is None:
         return applied.reason, ()
     return _send(configuration, neighbor, applied.path)
-
-
-def concerns(obstacle: Obstacle, neighbor: IpAddress, prefix: Prefix) -> bool:
-    """Return whether a line that is not understood may decide what a neighbour is sent of a prefix.
-
-    What a line says of one neighbour or of one network, it says of no other.
-    """
-    match obstacle.statement.said:
-        case ("neighbor", name, *_) if is_address(name):
-            return ip_address(name) == neighbor
-        case ("network", text, *_) if "/" in text:
-            with suppress(MigrationError):
-                return network(text) == prefix
-    return True
 
 
 def _unread(configuration: Configuration) -> Iterator[Obstacle]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf import flow
+from speaker.migration.bgpd_conf.aggregates import by_aggregate
 from speaker.migration.bgpd_conf.model import Obstacle
 from speaker.migration.bgpd_conf.redistribute import path_of
 from speaker.migration.updates import summaries
@@ -23,11 +24,15 @@ def originated_by(configuration: Configuration) -> dict[Prefix, flow.Applied]:
         for prefix, network in networks.items()
         if network.summary_only is None
     }
-    aggregates = {}
+    aggregates: dict[Prefix, flow.Applied] = {}
+    within = by_aggregate(
+        (prefix for prefix, line in networks.items() if line.summary_only is not None),
+        (prefix for prefix, applied in found.items() if applied.path is not None),
+    )
     for prefix, line in networks.items():
         if line.summary_only is None:
             continue
-        inside = summaries.members(prefix, found)
+        inside = [found[member] for member in within[prefix]]
         if not inside:
             aggregates[prefix] = flow.Applied(None, summaries.NO_MEMBER)
             continue

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.route import ORIGINS, Origin
-from speaker.migration.bgpd_conf.aggregates import is_member
+from speaker.migration.bgpd_conf.aggregates import by_member
 from speaker.migration.bgpd_conf.model import Dialect, Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.flow import Applied
@@ -25,15 +25,6 @@ _ORIGIN = (
     "a network in it has another ORIGIN than igp, and what Quagga makes of that is not known; leave the ORIGIN "
     "as it is in a copy of the file"
 )
-
-
-def members(aggregate: Prefix, originated: Mapping[Prefix, Applied]) -> tuple[Applied, ...]:
-    """Return what lies in an aggregate and is in bgpd's table."""
-    return tuple(
-        applied
-        for prefix, applied in originated.items()
-        if applied.path is not None and is_member(prefix, aggregate)
-    )
 
 
 def begun(
@@ -49,16 +40,12 @@ def begun(
 
 def keepers(
     networks: Mapping[Prefix, Network], originated: Mapping[Prefix, Applied]
-) -> Mapping[Prefix, tuple[Prefix, ...]]:
+) -> Mapping[Prefix, Sequence[Prefix]]:
     """Return the aggregates with summary-only that keep a network back, by the network."""
     keeping = [
         prefix
         for prefix, network in networks.items()
         if network.summary_only and originated[prefix].path is not None
     ]
-    return {
-        prefix: around
-        for prefix, network in networks.items()
-        if network.summary_only is None
-        and (around := tuple(each for each in keeping if is_member(prefix, each)))
-    }
+    alone = (prefix for prefix, network in networks.items() if network.summary_only is None)
+    return {prefix: around for prefix, around in by_member(keeping, alone).items() if around}

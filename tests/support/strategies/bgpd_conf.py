@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import strategies as st
 
 from policy.route import Origin, parse_prefix
-from speaker.migration.bgpd_conf.aggregates import is_member
+from speaker.migration.bgpd_conf.aggregates import by_member
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -337,6 +337,6 @@ def _file(
         maps += [f"route-map {name} permit {10 * number + 10}", *match]
         maps += [f" {line}" for line in lines]
     for cover, options in covers.items():
-        if any(is_member(prefix, cover) for prefix in wanted):
+        if any(by_member([cover], wanted).values()):
             (four if cover.version == 4 else six).append(f"aggregate-address {cover}{options}")
     return _written(style, asn, head, four, six, maps)
