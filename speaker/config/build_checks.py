@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -10,11 +11,13 @@ from speaker.config.settings_checks import (
     ADDRESS,
     REALSERVER,
     CheckSettings,
+    DnsCheck,
+    ExecCheck,
     HttpCheck,
     JsonValue,
     Tls,
 )
-from speaker.units import address
+from speaker.units import address, endpoint
 
 if TYPE_CHECKING:
     from speaker.config.fault import Faults, KeyPath
@@ -22,6 +25,17 @@ if TYPE_CHECKING:
     from speaker.config.validate import Form
 
 MAX_CHECKS = 10_000
+MAX_WORDS, MAX_LENGTH = 64, 16_384
+KINDS = "A AAAA CNAME MX NS PTR SOA SRV TXT".split()
+_KEYS = {
+    "http": {"method", "headers", "host", "status", "body", "json", "ca", "certificate", "key"},
+    "exec": {"user", "up", "down"},
+    "dns": {"query", "answer"},
+}
+"""What a check may ask by, and the keys that only it has."""
+_NAMES = {"json_": "json"}
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+_NAME = re.compile(r"(?=.{1,254}$)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?|\.")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding"}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?")
@@ -44,14 +58,14 @@ class CheckBuilder:
         return {name: check for name, check in made.items() if check is not None}
 
     def _check(self, path: KeyPath, name: str, table: CheckTable) -> CheckSettings | None:
-        asks = self._http(path, table)
-        if table.realservers and REALSERVER not in table.http:
-            self._faults.add(
-                (*path, "realservers"),
-                f'nothing asks them; write {REALSERVER} into http, as "http://{REALSERVER}/health"',
-            )
+        asks = self._asks(path, table)
         if asks is None:
             return None
+        if table.realservers and REALSERVER not in asks.target:
+            self._faults.add(
+                (*path, "realservers"),
+                f'nothing asks them; write {REALSERVER} for whom is asked, as "http://{REALSERVER}/health"',
+            )
         return CheckSettings(
             name,
             asks,
@@ -64,16 +78,79 @@ class CheckBuilder:
             table.share_up,
         )
 
-    def _http(self, path: KeyPath, table: CheckTable) -> HttpCheck | None:
-        if why := _not_a_url(table.http):
-            self._faults.add((*path, "http"), f"{table.http!r:.200} {why}")
+    def _asks(self, path: KeyPath, table: CheckTable) -> HttpCheck | ExecCheck | DnsCheck | None:
+        """Return what is asked, of which there is one; None where it makes no sense."""
+        kinds = [kind for kind in _KEYS if getattr(table, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "nothing to ask"
+            self._faults.add(path, f"{found}; write one of {', '.join(_KEYS)}")
+            return None
+        (kind,) = kinds
+        for other, keys in _KEYS.items():
+            for key in sorted({_NAMES.get(key, key) for key in table.model_fields_set} & keys):
+                if other != kind:
+                    self._faults.add((*path, key), f"is of no use with {kind}; remove it")
+        if table.http is not None:
+            return self._http(path, table, table.http)
+        if table.dns is not None:
+            return self._dns(path, table, table.dns)
+        return self._exec(path, table, table.exec or [])
+
+    def _exec(self, path: KeyPath, table: CheckTable, words: list[str]) -> ExecCheck | None:
+        why = ""
+        if not words or not PurePosixPath(words[0]).is_absolute():
+            why = f"{words[:1]} is no program; write its absolute path, and its arguments"
+        elif any("\0" in word for word in words):
+            why = "a word has a NUL in it; remove it"
+        elif len(words) > MAX_WORDS or sum(map(len, words)) > MAX_LENGTH:
+            why = f"more than {MAX_WORDS} words, or {MAX_LENGTH} characters; put them into a script"
+        elif ADDRESS in words[0] or REALSERVER in words[0]:
+            why = f"{words[0]!r} is not one program; write {ADDRESS} into its arguments"
+        elif any(ADDRESS in word for word in words) and any(REALSERVER in word for word in words):
+            why = f"has {ADDRESS} and {REALSERVER}; write one of them"
+        if why:
+            self._faults.add((*path, "exec"), why)
+            return None
+        if both := sorted({*table.up} & {*table.down}):
+            self._faults.add((*path, "down"), f"{both[0]} is also up; keep one")
+        if table.user is not None and not _USER.fullmatch(table.user):
+            self._faults.add((*path, "user"), f"{table.user!r:.40} is no user's name")
+        return ExecCheck(tuple(words), table.user, tuple(table.up), tuple(table.down))
+
+    def _dns(self, path: KeyPath, table: CheckTable, server: str) -> DnsCheck | None:
+        where = server.replace(
+            f"[{ADDRESS}]", ADDRESS
+        )  # in brackets or not: it may be of either family
+        if where == ADDRESS:
+            where = f"{ADDRESS}:53"
+        try:
+            endpoint(where.replace(ADDRESS, "192.0.2.1").replace(REALSERVER, "192.0.2.1:1"))
+        except ValueError:
+            self._faults.add(
+                (*path, "dns"),
+                f'{server!r:.100} is no name server; write "{ADDRESS}", "{ADDRESS}:5353", "{REALSERVER}", or an address and port',
+            )
+            return None
+        name, _, kind = (table.query or "").partition(" ")
+        kind = kind or "A"
+        if not _NAME.fullmatch(name) or kind not in KINDS:
+            found = "missing" if table.query is None else f"{table.query!r:.100} is no question"
+            self._faults.add(
+                (*path, "query"), f'{found}; write a name and a type, as "health.example.net A"'
+            )
+            return None
+        return DnsCheck(where, name, kind, tuple(table.answer))
+
+    def _http(self, path: KeyPath, table: CheckTable, url: str) -> HttpCheck | None:
+        if why := _not_a_url(url):
+            self._faults.add((*path, "http"), f"{url!r:.200} {why}")
             return None
         self._headers(path, table)
         if table.host is not None and not _HOST.fullmatch(table.host):
             self._faults.add(
                 (*path, "host"), f"{table.host!r:.100} is not a host name; write shop.tld"
             )
-        is_tls = table.http.startswith("https:")
+        is_tls = url.startswith("https:")
         for key in ("ca", "certificate", "key"):
             if getattr(table, key) is not None and not is_tls:
                 self._faults.add(
@@ -94,7 +171,7 @@ class CheckBuilder:
                 )
             json = JsonValue(steps, table.json_.equals)
         return HttpCheck(
-            table.http,
+            url,
             table.method,
             tuple(table.headers.items()),
             table.host,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy.rule import AtLeast, Not, Term
-from speaker.config.settings_checks import CheckSettings, HttpCheck
+from speaker.config.settings_checks import CheckSettings, DnsCheck, ExecCheck, HttpCheck
 from speaker.units import duration_text, endpoint_text, share_text
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def rule(what: Rule | None) -> object:
 def check(what: CheckSettings) -> dict[str, Any]:
     """Return the keys of `[check.NAME]`."""
     keys: dict[str, Any] = {
-        **_http(what.asks),
+        **_asks(what.asks),
         "interval": duration_text(what.interval),
         "timeout": duration_text(what.timeout),
         "rise": what.rise,
@@ -47,6 +47,22 @@ def check(what: CheckSettings) -> dict[str, Any]:
         for key, value in keys.items()
         if value is not None and (key not in _DEFAULTS or value != _DEFAULTS[key])
     }
+
+
+def _asks(what: HttpCheck | ExecCheck | DnsCheck) -> dict[str, Any]:
+    match what:
+        case HttpCheck():
+            return _http(what)
+        case ExecCheck():
+            return {
+                "exec": [*what.words],
+                "user": what.user,
+                "up": [*what.up],
+                "down": [*what.down],
+            }
+        case DnsCheck():
+            query = f"{what.name} {what.kind}"
+            return {"dns": what.server, "query": query, "answer": [*what.answer]}
 
 
 def _http(what: HttpCheck) -> dict[str, Any]:
@@ -73,6 +89,9 @@ def _path(steps: tuple[str | int, ...]) -> str:
 
 _DEFAULTS: dict[str, Any] = {
     **_http(HttpCheck("")),
+    "up": [0],
+    "down": [1],
+    "answer": [],
     "interval": duration_text(_USUAL.interval),
     "timeout": duration_text(_USUAL.timeout),
     "rise": _USUAL.rise,

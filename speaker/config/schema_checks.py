@@ -59,6 +59,7 @@ _Duration = Annotated[
     float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
 ]
 _Path = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
+_Status = Annotated[int, Field(ge=0, le=255)]
 _Times = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -95,7 +96,7 @@ class CheckTable(BaseModel):
 
     model_config = STRICT
 
-    http: Annotated[str, AfterValidator(_words), Field(max_length=2000)]
+    http: Annotated[str, AfterValidator(_words), Field(max_length=2000)] | None = None
     method: Literal["GET", "HEAD", "OPTIONS", "POST"] = "GET"
     headers: Annotated[dict[str, Annotated[str, AfterValidator(_words)]], Field(max_length=50)] = {}
     host: str | None = None
@@ -105,6 +106,13 @@ class CheckTable(BaseModel):
     ca: _Path | None = None
     certificate: _Path | None = None
     key: _Path | None = None
+    exec: list[str] | None = None
+    user: str | None = None
+    up: list[_Status] = [0]
+    down: list[_Status] = [1]
+    dns: str | None = None
+    query: Annotated[str, Field(max_length=300)] | None = None
+    answer: Annotated[list[Annotated[str, AfterValidator(_words)]], Field(max_length=100)] = []
     interval: Annotated[_Duration, Field(ge=0.1, le=_MAX_INTERVAL)] = 1.0
     timeout: Annotated[_Duration, Field(ge=0.01, le=60)] = 1.0
     rise: _Times = 1

@@ -57,6 +57,39 @@ class HttpCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecCheck:
+    """A program with its arguments, as whom it runs (None: as ours), and the exit statuses that mean up and down."""
+
+    words: tuple[str, ...]
+    user: str | None = None
+    up: tuple[int, ...] = (0,)
+    down: tuple[int, ...] = (1,)
+
+    @property
+    def target(self) -> str:
+        """What is asked, before anything is filled in."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class DnsCheck:
+    """A question to a name server, and the records of which the answer must have one; without any, some record.
+
+    `server` is an address and port, with `{address}` or `{realserver}` in it or not.
+    """
+
+    server: str
+    name: str
+    kind: str = "A"
+    answer: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """What is asked, before anything is filled in."""
+        return self.server
+
+
+@dataclass(frozen=True, slots=True)
 class CheckSettings:
     """A check. Times in seconds; `rise` and `fall` are numbers of answers one after the other.
 
@@ -64,7 +97,7 @@ class CheckSettings:
     """
 
     name: str
-    asks: HttpCheck
+    asks: HttpCheck | ExecCheck | DnsCheck
     interval: float = 1.0
     timeout: float = 1.0
     rise: int = 1

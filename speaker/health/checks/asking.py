@@ -7,8 +7,11 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from policy.health import Health
+from speaker.config.settings_checks import DnsCheck, ExecCheck, HttpCheck
 from speaker.health.checks.http import HttpAsker
+from speaker.health.checks.name_servers import DnsAsker
 from speaker.health.checks.probe import ProbeAnswer
+from speaker.health.checks.programs import ExecAsker
 from speaker.printable import printable
 from speaker.supervision.cancellation import heed_cancellation
 
@@ -35,7 +38,7 @@ class Askers:
     """Asks each check in its way. Make it on the event loop. It is `Asking`."""
 
     def __init__(self) -> None:
-        self._http = HttpAsker()
+        self._http, self._exec, self._dns = HttpAsker(), ExecAsker(), DnsAsker()
 
     async def ask(self, probe: Probe) -> ProbeAnswer:
         """See `Asking.ask`."""
@@ -43,7 +46,7 @@ class Askers:
         started = time.monotonic()
         try:
             async with asyncio.timeout(check.timeout):
-                return await self._http.ask(probe, check.asks)
+                return await self._asked(probe)
         except TimeoutError:
             if time.monotonic() - started > check.timeout + max(LATE, check.timeout / 2):
                 return ProbeAnswer(Health.UNKNOWN, "this machine is too busy to tell")
@@ -52,6 +55,15 @@ class Askers:
             heed_cancellation()
             text = f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
             return ProbeAnswer(Health.UNKNOWN, text)
+
+    async def _asked(self, probe: Probe) -> ProbeAnswer:
+        match probe.check.asks:
+            case HttpCheck() as what:
+                return await self._http.ask(probe, what)
+            case ExecCheck() as what:
+                return await self._exec.ask(probe, what)
+            case DnsCheck() as what:
+                return await self._dns.ask(probe, what)
 
     async def close(self) -> None:
         """See `Asking.close`."""

@@ -11,8 +11,16 @@ from policy.health import CheckerRule, Health
 from policy.rule import AtLeast, Not, Term
 from policy.ruled import asks_services
 from policy.topology import Vip
+from speaker.config.build_checks import KINDS
 from speaker.config.build_rules import checks_of
-from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue, Tls
+from speaker.config.settings_checks import (
+    CheckSettings,
+    DnsCheck,
+    ExecCheck,
+    HttpCheck,
+    JsonValue,
+    Tls,
+)
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
@@ -49,10 +57,29 @@ def http(draw: st.DrawFn) -> HttpCheck:
     )
 
 
+WORDS = st.lists(TEXTS | st.sampled_from(["{address}", "-p {realserver}"]), max_size=3)
+PROGRAMS = st.builds(
+    ExecCheck,
+    WORDS.map(lambda words: ("/bin/x", *words)).filter(
+        lambda words: not ("{address}" in words and "-p {realserver}" in words)
+    ),
+    st.sampled_from([None, "nobody"]),
+    st.sampled_from([(0,), (), (0, 1)]),
+    st.sampled_from([(2, 3), (255,)]),
+)
+NAME_SERVERS = st.builds(
+    DnsCheck,
+    st.sampled_from(["{address}:53", "{address}:5353", "{realserver}", "[2001:db8::5]:53"]),
+    st.sampled_from(["health.example.net", "a_b.example.", "."]),
+    st.sampled_from(KINDS),
+    st.lists(TEXTS, max_size=2).map(tuple),
+)
+
+
 @st.composite
 def checks(draw: st.DrawFn, name: str) -> CheckSettings:
-    asks = draw(http())
-    by_realserver = "{realserver}" in asks.url
+    asks = draw(http() | PROGRAMS | NAME_SERVERS)
+    by_realserver = "{realserver}" in asks.target
     return CheckSettings(
         name,
         asks,

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from policy.health import Health
-from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue, Tls
+from speaker.config.settings_checks import (
+    CheckSettings,
+    DnsCheck,
+    ExecCheck,
+    HttpCheck,
+    JsonValue,
+    Tls,
+)
 from tests.unit.config.test_load import HEAD, faults, load
 
 VIP = '[vip."a.tld"]\naddresses = ["192.0.2.1"]\n'
@@ -67,6 +74,31 @@ share_up = "50%"
         ((ip_address("192.0.2.11"), 8443),),
         0.5,
     )
+
+
+def test_programs() -> None:
+    """A program, as whom it runs, and what its exit statuses mean."""
+    text = '[check.x]\nexec = ["/bin/x", "-H", "{address}"]\nuser = "nobody"\nup = [0, 1]\ndown = [2]\n'
+    found = load(HEAD + VIP + text).settings.checks["x"]
+    assert found.asks == ExecCheck(("/bin/x", "-H", "{address}"), "nobody", (0, 1), (2,))
+    assert found.by_address
+
+
+@pytest.mark.parametrize(
+    ("written", "server"),
+    [
+        ("{address}", "{address}:53"),
+        ("{address}:5353", "{address}:5353"),
+        ("[{address}]:5353", "{address}:5353"),
+        ("{realserver}", "{realserver}"),
+        ("[2001:db8::53]:53", "[2001:db8::53]:53"),
+    ],
+)
+def test_name_servers(written: str, server: str) -> None:
+    """A question to a name server; A and port 53 unless it says otherwise."""
+    text = f'[check.x]\ndns = "{written}"\nquery = "www.example.net"\nanswer = ["192.0.2.7"]\n'
+    found = load(HEAD + VIP + text).settings.checks["x"]
+    assert found.asks == DnsCheck(server, "www.example.net", "A", ("192.0.2.7",))
 
 
 RULES = """
@@ -151,7 +183,27 @@ def test_realservers_of_the_vip() -> None:
         ('http = "http://{address}/"\ninterval = "10ms"', "check.x.interval"),
         ('http = "http://{address}/"\nrise = 0', "check.x.rise"),
         ('http = "http://{address}/"\non_timeout = "maybe"', "check.x.on_timeout"),
-        ('htpp = "http://{address}/"', "check.x.htpp: unknown key"),
+        ('htpp = "http://{address}/"\nexec = ["/x"]', "check.x.htpp: unknown key"),
+        ("rise = 2", "check.x: nothing to ask; write one of http, exec, dns"),
+        ('http = "http://{address}/"\nexec = ["/x"]', "check.x: http and exec; write one of"),
+        ('exec = ["/x"]\nbody = "x"', "check.x.body: is of no use with exec"),
+        ('dns = "{address}"\nquery = "x A"\njson = { path = "x", equals = 1 }', "check.x.json: is"),
+        ('exec = ["x"]', "is no program; write its absolute path"),
+        ("exec = []", "is no program"),
+        ('exec = ["/x", "\\u0000"]', "a NUL"),
+        ('exec = ["/x{address}"]', "not one program"),
+        ('exec = ["/x", "{address}", "{realserver}"]', "write one of them"),
+        ('exec = ["/x"]\nup = [1]', "check.x.down: 1 is also up"),
+        ('exec = ["/x"]\nup = [256]', "check.x.up[0]"),
+        ('exec = ["/x"]\nuser = "a b"', "check.x.user: 'a b' is no user's name"),
+        (
+            'dns = "ns.example.net"\nquery = "x A"',
+            "check.x.dns: 'ns.example.net' is no name server",
+        ),
+        ('dns = "192.0.2.1"\nquery = "x A"', "an address and port"),
+        ('dns = "{address}"', "check.x.query: missing"),
+        ('dns = "{address}"\nquery = "x ANY"', "check.x.query: 'x ANY' is no question"),
+        ('dns = "{address}"\nquery = "a..b A"', "check.x.query: 'a..b A' is no question"),
     ],
 )
 def test_faults_of_checks(text: str, where: str) -> None:

@@ -1,0 +1,98 @@
+"""Checks that ask a name server, with real sockets: what each answer means, and what is no answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from policy.health import Health
+from speaker.config.settings_checks import CheckSettings, DnsCheck
+from speaker.health.checks.asking import Askers
+from speaker.health.checks.probe import Probe, ProbeAnswer
+from speaker.units import endpoint_text
+from tests.support.lab.dns import ABSENT, EMPTY, SILENCE, DnsServer, Reply, records
+
+UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
+NAME = "health.example.net"
+RECORD = f"{NAME}. A 192.0.2.7"
+
+
+def ask(
+    server: str, timeout: float = 10.0, kind: str = "A", answer: tuple[str, ...] = ()
+) -> ProbeAnswer:
+    async def run() -> ProbeAnswer:
+        asker = Askers()
+        try:
+            what = DnsCheck(server, NAME, kind, answer)
+            return await asker.ask(Probe(CheckSettings("x", what, timeout=timeout)))
+        finally:
+            await asker.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer", "health", "why"),
+    [
+        (records(RECORD), (), UP, "NOERROR"),
+        (records(RECORD), ("192.0.2.7",), UP, "NOERROR"),
+        (records(RECORD), ("192.0.2.8", "192.0.2.7"), UP, "NOERROR"),
+        (records(RECORD), ("192.0.2.8",), DOWN, "NOERROR, 192.0.2.7 and no other that is expected"),
+        (EMPTY, (), DOWN, "NOERROR, without A"),
+        (ABSENT, (), DOWN, "NXDOMAIN"),
+        (Reply(rcode="SERVFAIL"), (), DOWN, "SERVFAIL"),
+        (Reply(rcode="REFUSED"), (), DOWN, "REFUSED"),
+        (Reply((RECORD,), over_udp="truncate"), ("192.0.2.7",), UP, "NOERROR"),
+    ],
+)
+def test_answers(reply: Reply, answer: tuple[str, ...], health: Health, why: str) -> None:
+    """An answer is up with a record that is expected, or any where none is; what is cut off is asked for by TCP."""
+    with DnsServer({f"{NAME} A": reply}) as server:
+        found = ask(endpoint_text(server.endpoint), answer=answer)
+    assert (found.health, found.reason) == (health, why)
+
+
+def test_silence() -> None:
+    """Who does not answer is unknown, at the end of the check's time."""
+    with DnsServer({f"{NAME} A": SILENCE}) as server:
+        found = ask(endpoint_text(server.endpoint), timeout=0.3)
+    assert (found.health, found.reason) == (UNKNOWN, "no answer within 0.3 s")
+
+
+def test_nobody_there() -> None:
+    """Where nobody listens, the kernel there says so: down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    found = ask(f"127.0.0.1:{port}")
+    assert (found.health, found.reason) == (DOWN, "connection refused")
+
+
+def test_garbage() -> None:
+    """A server that sends anything but an answer is down, and soon; one datagram of it is not believed."""
+
+    class Garbage(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            for index in range(200):
+                wrong = bytes([data[0] ^ 1]) + data[1:] if index % 2 else b"\xff" * index
+                self.transport.sendto(wrong, addr)  # type: ignore[attr-defined]  # it is of datagrams
+
+    async def run() -> ProbeAnswer:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(Garbage, local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        asker = Askers()
+        try:
+            what = DnsCheck(f"127.0.0.1:{port}", NAME)
+            return await asker.ask(Probe(CheckSettings("x", what, timeout=30)))
+        finally:
+            transport.close()
+            await asker.close()
+
+    found = asyncio.run(run())
+    assert (found.health, found.reason) == (DOWN, "no valid answer")
