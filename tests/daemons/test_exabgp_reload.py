@@ -148,3 +148,23 @@ def test_a_family_that_a_neighbour_lacks(flavour: Flavour) -> None:
             assert helper.ask("version").status == "done"
             logged.append(exabgp.log().count("is not configured on neighbor"))
         assert logged == [100, 100]
+
+
+def test_while_a_route_waits_for_a_session(reloaded: Reloaded, flavour: Flavour) -> None:
+    """5.0 passes over USR1, for good, while anything waits for a session that is down; 4.2 takes it once all was sent once."""
+    reloaded.bird.disable(reloaded.session.local)
+    eventually(
+        lambda: "ESTABLISHED" not in str(reloaded.helper.ask("show neighbor extensive").lines),
+        within=10,
+        what="the session is down",
+    )
+    assert reloaded.helper.ask(ANNOUNCE.replace(V4, "192.0.2.3/32")).status == "done"
+    before = reloaded.exabgp.log().count("loaded new configuration")
+    reloaded.exabgp.write(without_us(reloaded.text))
+    reloaded.exabgp.signal(signal.SIGUSR1)
+    eventually(lambda: "SIGUSR1 received" in reloaded.exabgp.log(), within=5, what="it came")
+    reloaded.bird.enable(reloaded.session.local)
+    reloaded.peer_has(V4, SECOND, "192.0.2.3/32")
+    is_taken = reloaded.exabgp.log().count("loaded new configuration") > before
+    assert is_taken == (flavour == "v4")
+    reloaded.read(without_us(reloaded.text))
