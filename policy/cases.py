@@ -95,7 +95,7 @@ class Inputs(NamedTuple):
             assignment,
             prefix not in self.unchecked,
             live,
-            self.observation.unknown if live is None else "",
+            self.observation.doubt(prefix),
             self.observation.checker,
             prefix in self.was_announced,
             not assignment.vip.health.require_address or prefix in self.here,

@@ -104,10 +104,10 @@ class Observation:
     """What a health source saw at one moment.
 
     `live` maps a prefix to its services and the number of live realservers of each. A prefix
-    that is not in it is unknown, and `unknown` says why. A prefix with no services was looked
-    for and has none. `checker` and `presence` are None where they were not asked for. `unsettled`: something is
-    changing right now and should be looked at again at once. `said` is what the other sources of rules say,
-    of each prefix that has any: while nothing changes of it, it is the same object.
+    that is not in it is unknown, and `unknown` says why: of all of them, where `doubts` does not tell of that one
+    alone. A prefix with no services was looked for and has none. `checker` and `presence` are None where they were
+    not asked for. `unsettled`: something is changing right now and should be looked at again at once. `said` is what
+    the other sources of rules say, of each prefix that has any: while nothing changes of it, it is the same object.
     """
 
     live: Mapping[Prefix, Mapping[Service, int]]
@@ -116,6 +116,11 @@ class Observation:
     unsettled: bool = False
     presence: Presence | None = None
     said: Mapping[Prefix, Mapping[str, Said]] = field(default_factory=dict)
+    doubts: Mapping[Prefix, str] = field(default_factory=dict)
+
+    def doubt(self, prefix: Prefix) -> str:
+        """Return why a prefix is unknown; nothing where it is known."""
+        return "" if prefix in self.live else self.doubts.get(prefix, self.unknown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from policy.health import FWMARK, Observation
@@ -17,7 +18,7 @@ from speaker.health.keepalived.process import Keepalived
 from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Prefix
     from policy.topology import Address, Topology, Vip
@@ -44,13 +45,18 @@ class CombinedSource:
     Args:
         sources: sources of different prefixes.
         wake: called when a look ends that was not waited for.
+        prefixes: whose prefixes which are, where there are several sources: a prefix is doubted for its own's reason.
     """
 
     def __init__(
-        self, sources: Sequence[HealthSource], wake: Callable[[], object] = lambda: None
+        self,
+        sources: Sequence[HealthSource],
+        wake: Callable[[], object] = lambda: None,
+        prefixes: Mapping[HealthSource, Collection[Prefix]] = MappingProxyType({}),
     ) -> None:
         self.sources = tuple(sources)
         self._wake = wake
+        self._prefixes = prefixes
         self._looks: dict[HealthSource, asyncio.Task[Observation]] = {}
         self._said: dict[HealthSource, Observation] = {}
         self._last: tuple[Observation, ...] = ()
@@ -68,15 +74,24 @@ class CombinedSource:
         seen = tuple(self._said[source] for source in self.sources)
         if seen != self._last:
             self._last = seen
+            unknown = [part.unknown for part in seen if part.unknown]
             self._merged = Observation(
                 {prefix: live for part in seen for prefix, live in part.live.items()},
-                " | ".join(part.unknown for part in seen if part.unknown),
+                " | ".join(unknown),
                 next((part.checker for part in seen if part.checker), None),
                 any(part.unsettled for part in seen),
                 next((part.presence for part in seen if part.presence), None),
                 next((part.said for part in seen if part.said), {}),
+                dict(self._doubts(seen)) if len(unknown) > 1 else {},
             )
         return self._merged
+
+    def _doubts(self, seen: Iterable[Observation]) -> Iterator[tuple[Prefix, str]]:
+        """Tell why each prefix is unknown, in the words of its own source."""
+        for source, part in zip(self.sources, seen, strict=True):
+            if part.unknown:
+                own = self._prefixes.get(source, ())
+                yield from ((prefix, part.unknown) for prefix in own if prefix not in part.live)
 
     async def _look(self) -> None:
         """Have what each source says now, or said last where it still looks."""
@@ -212,11 +227,14 @@ def sources_for(
     announced = [each for each in topology if dc is None or dc in each[1].prefer]
     for vip, address in announced:
         chosen[health[vip.name].source].append((vip, address))
-    sources = [
-        make(Chosen(topology, chosen[name], health, clock, readers, before))
+    own: dict[HealthSource, list[Prefix]] = {
+        make(Chosen(topology, chosen[name], health, clock, readers, before)): [
+            address.prefix for _, address in chosen[name]
+        ]
         for name, make in SOURCES.items()
         if name in chosen
-    ]
+    }
+    sources = [*own]
     if asked := _asked(announced, health, only):
         known = _among(before, ChecksSource)
         sources.append(
@@ -224,4 +242,4 @@ def sources_for(
         )
     if here := [a.prefix for vip, a in announced if vip.health.require_address]:
         sources.append(AddressSource(here))
-    return CombinedSource(sources, wake)
+    return CombinedSource(sources, wake, own)

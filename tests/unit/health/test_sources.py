@@ -223,6 +223,15 @@ def test_together() -> None:
     assert all(part.closed for part in parts)
 
 
+def test_doubts() -> None:
+    """Where several sources can't look, each prefix has the reason of its own; a known one has none."""
+    first, second = Fixed(Observation({ONE: {}}, "x")), Fixed(Observation({}, "y"))
+    both = CombinedSource([first, second], prefixes={first: [ONE, TWO], second: [THREE]})
+    (seen,) = look(both)
+    assert [seen.doubt(prefix) for prefix in (ONE, TWO, THREE)] == ["", "x", "y"]
+    assert seen.unknown == "x | y"
+
+
 class Slow(Fixed):
     """A source that takes a second, and looks once at a time."""
 
