@@ -35,6 +35,9 @@ PATHS = {
     "/opt/vip-speaker/bin/vip_": "/usr/sbin/vip_",
     "/opt/vip-speaker/bin/": "/usr/lib/vip-speaker/current/bin/",
     "/opt/vip-speaker/bin": "/usr/sbin",
+    "docs/configuration.md has": "vip.toml(5) has",
+    "docs/": "/usr/share/doc/vip-speaker/docs/",
+    "packaging/exabgp.env": "/usr/lib/vip-speaker/exabgp.env",
     "EnvironmentFile=/etc/vip-speaker/exabgp.env": (
         "EnvironmentFile=/usr/lib/vip-speaker/exabgp.env\n"
         "# What differs here; it beats the package's.\n"
@@ -161,7 +164,7 @@ def _programs() -> list[tuple[str, str, str]]:
 
 
 def _files(root: Path) -> None:
-    docs = root / "usr/share/doc/vip-speaker"
+    docs, share = root / "usr/share/doc/vip-speaker", root / "usr/share/vip-speaker"
     for unit in ("exabgp-vip.service", "vip-watchdog.service"):
         _write(root / "usr/lib/systemd/system" / unit, _adapted(SOURCE / "packaging" / unit))
     _write(root / LIB / "exabgp.env", _adapted(SOURCE / "packaging/exabgp.env"))
@@ -171,9 +174,11 @@ def _files(root: Path) -> None:
     )
     _write(root / "usr/lib/sysusers.d/vip-speaker.conf", (DEB / "sysusers.conf").read_text())
     for name in ("vip.toml", "exabgp.conf"):
-        _write(docs / "examples" / name, _adapted(SOURCE / f"{name}.example"))
+        _write(share / name, _adapted(SOURCE / f"{name}.example"))
     older = _for_4_2((root / "usr/lib/systemd/system/exabgp-vip.service").read_text())
-    _write(docs / "examples/exabgp-4.2.conf", older)
+    _write(share / "exabgp-4.2.conf", older)
+    for page in (SOURCE / "README.md", *sorted((SOURCE / "docs").rglob("*.md"))):
+        _write(docs / page.relative_to(SOURCE), page.read_text())
     _write(docs / "copyright", (SOURCE / "LICENSE").read_text())
     _compressed(docs / "changelog.gz", (SOURCE / "CHANGELOG.md").read_bytes())
     (root / "usr/sbin").mkdir()
