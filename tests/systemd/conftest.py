@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,14 +18,29 @@ from tests.support.lab.machine import Machine
 from tests.support.lab.netns import Network
 from tests.support.lab.release import MACHINES, Release
 from tests.support.lab.requirements import require, require_release
+from tests.systemd.built import Built, built
 from tests.systemd.wheels import SOURCE, VERSIONS, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tests.support.lab.session import Session
 
 PORT = 8080
+OPEN = {
+    "DeviceAllow": "ProtectClock=yes brings it: a clock that may only be read",
+    "IPAddressDeny": "routers and realservers are the site's: a drop-in of docs/exabgp.md",
+    "PrivateNetwork": "BGP",
+    "PrivateUsers": "who it is that drains",
+    "ProcSubset": "/proc/net/ip_vs",
+    "ProtectProc": "keepalived",
+    "RestrictAddressFamilies_AF_INET_INET6": "BGP, realservers",
+    "RestrictAddressFamilies_AF_NETLINK": "require_address",
+    "RestrictAddressFamilies_AF_UNIX": "the control socket, syslog, bgpd",
+    "RootDirectoryOrRootImage": "programs and files are the machine's",
+}
+"""What the units leave open, and for what."""
 
 
 @dataclass
@@ -128,20 +140,6 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @pytest.fixture(scope="package")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def packages() -> Built:
     """What ./dev package builds, and the same as the next version."""
-    argv = [sys.executable, str(SOURCE / "packaging/build.py")]
-    built = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    first = next(Path(line) for line in built.stdout.split() if line.endswith(".deb"))
-    folder = tmp_path_factory.mktemp("next")
-    subprocess.run(["dpkg-deb", "--raw-extract", first, folder / "root"], check=True)
-    version = first.name.split("_")[1]
-    for name in ("DEBIAN/control", "DEBIAN/postinst", "usr/lib/vip-speaker/unpacked/bin/*"):
-        for path in (folder / "root").glob(name):
-            if not path.is_symlink():
-                path.write_text(path.read_text().replace(version, f"{version}.1"))
-    second = folder / "next.deb"
-    argv = ["dpkg-deb", "-z1", "--root-owner-group", "--build", f"{folder}/root", f"{second}"]
-    subprocess.run(argv, capture_output=True, check=True)
-    return first, second
+    return built()

@@ -19,7 +19,8 @@ from tests.systemd.wheels import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.systemd.built import Built
 
 pytestmark = pytest.mark.nightly
 
@@ -53,7 +54,7 @@ HOST = """
 
 
 @pytest.fixture(scope="module")
-def site(packages: tuple[Path, Path]) -> Iterator[tuple[dict[str, Machine], Bird]]:
+def site(packages: Built) -> Iterator[tuple[dict[str, Machine], Bird]]:
     """A router, and a machine in each data centre."""
     require("systemd-nspawn", "mmdebstrap")
     require_release(MACHINES[0])
@@ -75,7 +76,7 @@ def site(packages: tuple[Path, Path]) -> Iterator[tuple[dict[str, Machine], Bird
             masked = ["exabgp.service", "frr.service"]
             binds = [ANSIBLE, SOURCE / "packaging/ansible"]
             machine = machines[dc] = Machine(host, MACHINES[0].root, masked=masked, binds=binds)
-            machine.path("/play/vip-speaker.deb").write_bytes(packages[0].read_bytes())
+            machine.path("/play/vip-speaker.deb").write_bytes(packages.first.read_bytes())
             for name, text in (
                 ("vips.toml", VIPS),
                 ("inventory.yml", inventory),

@@ -10,22 +10,24 @@ import pytest
 
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
-from tests.support.lab.exabgp import Config
 from tests.support.lab.frr import config
 from tests.support.lab.inside import Realservers
 from tests.support.lab.machine import Machine
 from tests.support.lab.netns import Network
 from tests.support.lab.site import misses, sees, toml, vip
 from tests.systemd.conftest import PORT, LoadBalancer, steadily
+from tests.systemd.outside import is_well, telemetry
+from tests.systemd.typed import block, typed
+from tests.systemd.wheels import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.lab.release import Release
+    from tests.support.lab.session import Session
+    from tests.systemd.built import Built
 
 UNIT = "exabgp-vip.service"
-APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends"
 ONE, TWO = "192.0.2.1/32", "192.0.2.2/32"
 TABLES: dict[str, Any] = {
     "node": {"dc": "par1"},
@@ -39,18 +41,44 @@ TABLES: dict[str, Any] = {
 }
 
 
+EDITOR = """#!/bin/sh
+# What a user does with it: the files were prepared, and keep their owners and modes.
+systemctl is-enabled exabgp-vip > /root/enabled
+for file; do cat "/root/edited/${file##*/}" > "$file"; done
+"""
+
+
+def edited(session: Session) -> str:
+    """Return exabgp.conf, made of the example by the changes that it asks for; it is of one router."""
+    text = (SOURCE / "exabgp.conf.example").read_text()
+    asked, _, rest = text.partition("process vip-speaker {")
+    first, second = rest.split("neighbor 192.0.2.25")[1:]
+    assert second.startswith("2 {")
+    text = f"process vip-speaker {{{rest.split('neighbor')[0]}neighbor 192.0.2.25{first}"
+    for name, here in (
+        ("192.0.2.251", session.remote),
+        ("64500", str(session.remote_asn)),
+        ("192.0.2.10", session.local),
+        ("64699", str(session.local_asn)),
+        ("/opt/vip-speaker/bin", "/usr/sbin"),  # the package has done that
+    ):
+        assert name in asked
+        text = re.sub(rf"(?<![0-9.]){re.escape(name)}(?![0-9.])", here, text)
+    return text
+
+
 @pytest.fixture(scope="module")
-def bare(suite: Release, packages: tuple[Path, Path]) -> Iterator[LoadBalancer]:
+def bare(suite: Release, packages: Built) -> Iterator[LoadBalancer]:
     """A machine with Debian's packages alone, and the product's beside them."""
     with Network() as network:
         host, router = network.host("lb1"), network.host("router")
         session = network.link(router, host).session(64500, 64699)
         machine = Machine(host, suite.root, masked=["exabgp.service", "frr.service"])
-        for name, package in zip(("first", "second"), packages, strict=True):
-            machine.path(f"/{name}.deb").write_bytes(package.read_bytes())
+        packages.put(machine)
+        machine.write("/usr/local/bin/editor", EDITOR)
         machine.start()
         # There is no kill and no pkill but the shell's own.
-        machine.sh("rm -f /bin/kill /usr/bin/kill /usr/bin/pkill")
+        machine.sh("chmod +x /usr/local/bin/editor; rm -f /bin/kill /usr/bin/kill /usr/bin/pkill")
         realservers = Realservers(host)
         realservers.open(PORT)
         bird = Bird(router, [session])
@@ -69,31 +97,43 @@ def reconciler(lb: LoadBalancer) -> str:
     return lb.machine.sh(f"cat /proc/{main}/task/{main}/children").strip()
 
 
-def is_well(lb: LoadBalancer) -> bool:
-    """Tell whether a watchdog answers, and all is as decided."""
-    is_served = lb.machine.run("test", "-S", "/run/vip-speaker/read.sock").returncode == 0
-    return is_served and lb.machine.run("vip_mgmt", "status").returncode == 0
-
-
 @pytest.fixture(scope="module")
 def site(bare: LoadBalancer) -> LoadBalancer:
-    """Installed, two files edited, started."""
+    """README's lines as they are, ten at most, from nothing to a VIP at a router."""
     machine = bare.machine
-    machine.sh(f"{APT} install /first.deb </dev/null")
-    assert machine.run("systemctl", "is-enabled", UNIT).stdout.strip() == "disabled"
-    # The examples are whole as they are put there.
-    machine.sh("vip_mgmt check --form")
-    machine.sh("/usr/lib/vip-speaker/current/bin/exabgp validate /etc/exabgp/exabgp.conf")
-    assert machine.sh("stat -c '%a %U %G' /etc/exabgp/exabgp.conf").strip() == "640 root exabgp"
-    program = re.search(r"run (\S+)", machine.sh("cat /etc/exabgp/exabgp.conf"))
-    assert program
-    machine.write("/etc/vip-speaker/vip.toml", toml(TABLES))
-    conf = Config([bare.session], [program[1]], send=True).text()
-    machine.write("/etc/exabgp/exabgp.conf", conf)
-    machine.sh("systemctl enable --now exabgp-vip")
+    lines = block("README.md", "Install it on Debian").splitlines()
+    assert "\n".join(lines) in (SOURCE / "docs/debian.md").read_text()
+    assert len(lines) <= 10
+    assert lines[-1] == "vip_mgmt status"
+    machine.sh("mkdir /root/edited")
+    machine.write("/root/edited/vip.toml", toml(TABLES))
+    machine.write("/root/edited/exabgp.conf", edited(bare.session))
+    machine.write("/root/typed", typed(machine, "\n".join(lines[:-1])))
     sees(bare.bird, ONE, TWO, within=20)
     eventually(lambda: is_well(bare), within=20, what="a watchdog that has read ExaBGP")
+    assert typed(machine, lines[-1]).count(" yes ") == 2
     return bare
+
+
+def test_installed(site: LoadBalancer) -> None:
+    """It says what is next, and starts nothing; both examples are whole; what they name is there."""
+    machine = site.machine
+    said = machine.sh("cat /root/typed")
+    assert "your VIPs into /etc/vip-speaker/vip.toml, your routers into" in said
+    assert "vip_mgmt check\n" in said
+    assert "systemctl enable --now exabgp-vip" in said
+    assert machine.sh("cat /root/enabled").strip() == "disabled"
+    machine.sh("vip_mgmt check --form --config /usr/share/vip-speaker/vip.toml")
+    machine.sh(
+        "/usr/lib/vip-speaker/current/bin/exabgp validate /usr/share/vip-speaker/exabgp.conf"
+    )
+    assert machine.sh("stat -c '%a %U %G' /etc/exabgp/exabgp.conf").strip() == "640 root exabgp"
+    named = machine.sh(
+        "grep -hoE '/(usr/share|usr/lib|usr/sbin)/[a-z0-9./_-]*[a-z0-9]' /usr/share/vip-speaker/* "
+        "/usr/lib/vip-speaker/exabgp.env /usr/lib/systemd/system/exabgp-vip.service"
+    )
+    assert "/usr/sbin/vip_watchdog" in named
+    machine.sh(f"ls {' '.join(set(named.split()))}")
 
 
 def test_life(site: LoadBalancer) -> None:
@@ -140,13 +180,18 @@ def test_a_line_stands_once(site: LoadBalancer) -> None:
         assert "route added" not in said
 
 
+def test_telemetry(site: LoadBalancer) -> None:
+    """Under the ExaBGP unit's sandbox: it listens, writes the file once the drop-in is there, and runs programs."""
+    telemetry(site, UNIT, "exabgp", TABLES)
+
+
 def test_upgrade(site: LoadBalancer) -> None:
     """With a drain in force neither session nor route goes; the files of the operator stay as they are."""
     machine = site.machine
     files = "sha256sum /etc/vip-speaker/* /etc/exabgp/exabgp.conf"
     exabgp, old, before = machine.shown(UNIT, "MainPID"), reconciler(site), machine.sh(files)
     with steadily(site.bird, has=[ONE], lacks=[TWO]):
-        machine.sh(f"{APT} install /second.deb </dev/null")
+        typed(machine, "apt install ./vip-speaker_*.deb", "/root/next")
         eventually(lambda: reconciler(site) not in {"", old}, within=20, what="another watchdog")
         eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
     assert machine.shown(UNIT, "MainPID") == exabgp
@@ -166,7 +211,7 @@ def test_exabgp_4_2(site: LoadBalancer) -> None:
     """Debian's ExaBGP takes the place of the package's by the drop-in among the examples."""
     machine = site.machine
     dropin = f"/etc/systemd/system/{UNIT}.d"
-    example = "/usr/share/doc/vip-speaker/examples/exabgp-4.2.conf"
+    example = "/usr/share/vip-speaker/exabgp-4.2.conf"
     machine.sh(f"mkdir {dropin}; cp {example} {dropin}/; systemctl daemon-reload")
     machine.sh("systemctl restart exabgp-vip")
     sees(site.bird, ONE, TWO, within=20)
@@ -198,6 +243,9 @@ def test_beside_bgpd(site: LoadBalancer) -> None:
     assert machine.shown("vip-watchdog", "StatusText") == "runs: dc par1, 2 prefixes"
     said = machine.sh("journalctl --boot --output=cat --unit=vip-watchdog")
     assert said.count("started: dc par1") == 1, said
+    mgmt(site, "-a", "vip-1.tld")
+    telemetry(site, "vip-watchdog.service", "vip-speaker", tables)
+    mgmt(site, "-d", "vip-1.tld")
 
 
 def test_a_frozen_daemon_is_started_again(site: LoadBalancer) -> None:
@@ -222,12 +270,12 @@ def test_a_frozen_daemon_is_started_again(site: LoadBalancer) -> None:
 def test_remove_and_purge(site: LoadBalancer) -> None:
     """Removed, it runs no more, and the operator's files and drains stay; purged, nothing of it is left."""
     machine = site.machine
-    machine.sh(f"{APT} remove vip-speaker </dev/null")
+    typed(machine, "apt remove vip-speaker")
     assert machine.run("pgrep", "-f", "vip_watchdog").returncode != 0
     assert machine.run("systemctl", "is-active", "vip-watchdog").stdout.strip() == "inactive"
     machine.sh("test -e /etc/vip-speaker/vip.toml -a -e /var/lib/vip-speaker/state.sqlite3")
     machine.sh("test ! -e /usr/lib/vip-speaker/current")
-    machine.sh(f"{APT} purge vip-speaker </dev/null")
+    typed(machine, "apt purge vip-speaker")
     left = machine.sh(
         "find / -xdev -path '*vip?speaker*' -not -path '/proc/*' -not -path '/var/cache/*'"
     )

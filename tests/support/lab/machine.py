@@ -4,6 +4,7 @@ It has the network of a namespace of the lab, and its files go over a root that 
 """
 
 import itertools
+import json
 import os
 import re
 import shlex
@@ -162,12 +163,15 @@ class Machine:
         """Return a property of a unit."""
         return self.sh(f"systemctl show --value --property={name} {shlex.quote(unit)}").strip()
 
-    def exposure(self, unit: str) -> float:
-        """Return how exposed a unit is, as systemd judges it: 10 is as bad as can be."""
+    def exposure(self, unit: str) -> tuple[float, set[str]]:
+        """Return how exposed a unit is, as systemd judges it (10 is as bad as can be), and by what."""
         said = self.sh(f"systemd-analyze security --no-pager {shlex.quote(unit)}")
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+) ", said)
         assert found, said
-        return float(found[1])
+        told = self.sh(f"systemd-analyze security --no-pager --json=short {shlex.quote(unit)}")
+        return float(found[1]), {
+            each["json_field"] for each in json.loads(told) if each["exposure"]
+        }
 
     def wait_for(self, unit: str) -> None:
         """Wait until a unit is active."""

@@ -19,8 +19,17 @@ from pathlib import Path
 
 CACHE = Path(__file__).parents[3] / ".cache"
 PACKAGES = ("frr", "frr-pythontools", "frr-rpki-rtrlib")
-BOOTS = ("systemd", "systemd-sysv", "python3-venv", "python3-apt", "frr", "exabgp", "iproute2")
-"""What a machine has that boots, and runs either daemon."""
+BOOTS = (
+    "systemd",
+    "systemd-sysv",
+    "python3-venv",
+    "python3-apt",
+    "frr",
+    "exabgp",
+    "iproute2",
+    "bird2",
+)
+"""What a machine has that boots, and runs either daemon; BIRD is the tutorial's router."""
 KEPT = 2
 """So many roots of a release stay: a run that began before a new one was made goes on with the old."""
 NOT_AGAIN = 3600.0
