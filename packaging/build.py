@@ -148,6 +148,8 @@ def _environment(folder: Path, home: str, modules: Path) -> None:
         (folder / f"lib/python{python}").mkdir()
         (folder / f"lib/python{python}/site-packages").symlink_to("../modules")
     _write(folder / "pyvenv.cfg", "home = /usr/bin\ninclude-system-site-packages = false\n")
+    # Without it, ExaBGP advises at each start to make it.
+    _write(folder / "etc/exabgp/exabgp.env", f"# ExaBGP's settings are in /{LIB}/exabgp.env.\n")
     (folder / "bin").mkdir()
     (folder / "bin/python3").symlink_to("/usr/bin/python3")
     for name, module, function in (*_programs(), ("exabgp", "exabgp.application.main", "main")):

@@ -178,6 +178,8 @@ def test_a_line_stands_once(site: LoadBalancer) -> None:
         assert said.count("started: dc par1") == 2, said
         # ExaBGP does not say it too.
         assert "route added" not in said
+        # Nor does it advise what is not to be done here.
+        assert "environment file missing" not in said
 
 
 def test_telemetry(site: LoadBalancer) -> None:
