@@ -83,7 +83,7 @@ def telemetry(lb: LoadBalancer, unit: str, user: str, tables: dict[str, Any]) ->
     folder = f"/etc/systemd/system/{unit}.d"
     machine.write("/etc/vip-speaker/vip.toml", toml(tables))
     machine.sh(
-        f"rm -r {folder} /var/lib/vip-speaker/told; systemctl daemon-reload; systemctl restart {unit}"
+        f"rm -r {folder} /var/lib/vip-speaker/told /var/lib/prometheus; systemctl daemon-reload; systemctl restart {unit}"
     )
     sees(lb.bird, ONE, within=20)
     eventually(lambda: is_well(lb), within=20, what="a watchdog that is well")
