@@ -43,15 +43,15 @@ def telemetry(lb: LoadBalancer, unit: str, user: str, tables: dict[str, Any]) ->
     """See that all that is seen of a watchdog from outside comes out of its unit, and nothing else does."""
     machine = lb.machine
     machine.write("/usr/local/bin/tell", TELL)
-    machine.sh("chmod 755 /usr/local/bin/tell; rm -rf /var/lib/prometheus")
+    machine.sh(f"chmod 755 /usr/local/bin/tell; mkdir -p $(dirname {TEXTFILE})")
     seen = {
         "metrics": {"listen": f"127.0.0.1:{LISTEN}", "textfile": TEXTFILE},
         "events": {"exec": ["/usr/local/bin/tell", "--from", unit]},
     }
-    drop_in = block("docs/metrics.md", "").replace("-g exabgp", f"-g {user}")
+    drop_in = block("docs/metrics.md", "").replace("chown exabgp", f"chown {user}")
     first, _, rest = drop_in.replace("exabgp-vip.service", unit).partition("\n")
     machine.write("/etc/vip-speaker/vip.toml", toml({**tables, **seen}))
-    machine.sh(first)  # node_exporter's package has made it
+    machine.sh(first)
     machine.sh(f"systemctl reload {unit}")
     trouble = "Read-only file system; make its directory writable"
     eventually(lambda: status(lb), until=lambda said: trouble in said, within=20, what=trouble)
