@@ -96,7 +96,7 @@ class PrefixStatus(Value):
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
-    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates. `drain`: its soft drain.
+    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates. `drain`: its soft drain. `planned`: drains to come.
     """
 
     vip: Text
@@ -124,6 +124,7 @@ class PrefixStatus(Value):
     sources: dict[Text, Text] = field(default_factory=dict)
     expires: dict[Text, Time] = field(default_factory=dict)
     drain: MaybeDrain = None
+    planned: Text = ""
 
     @property
     def full_reason(self) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
-from speaker.cli.commands import NAMES
+from speaker.cli.commands import NAMES, UsageError
 from speaker.cli.messages import open_syslog, tell_operator
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -76,10 +76,8 @@ def _run(words: Sequence[str]) -> int:
             return _check(call)
         early = _ask_early(call)
         loaded = _load(call)
-        if call.command == "compare":
-            from speaker.cli.compare import compare
-
-            return compare(call, loaded)
+        if (done := _without_names(call, loaded)) is not None:
+            return done
         found = _find(call, loaded)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
@@ -101,7 +99,7 @@ def _run(words: Sequence[str]) -> int:
 
 def _ask_early(call: Call) -> EarlyRequest | None:
     """Ask a watchdog for what it can do before vip.toml is parsed here."""
-    if call.command not in (ADD, DELETE):
+    if call.command not in (ADD, DELETE) or call.at:
         return None
     from speaker.cli.early import ask_early
 
@@ -154,6 +152,26 @@ def _check(call: Call) -> int:
     return check(call, loaded)
 
 
+def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
+    """Do what needs no VIP's name; None where the call is another."""
+    if call.command == "compare":
+        from speaker.cli.compare import compare
+
+        return compare(call, loaded)
+    if call.command not in ("schedule", "cancel"):
+        return None
+    from speaker.cli import schedule
+
+    do = schedule.cancel if call.command == "cancel" else schedule.schedule
+    try:
+        return do(call, schedule.FirstPlanner(loaded))
+    except UsageError:
+        raise
+    except SpeakerError as error:
+        tell_operator(str(error))
+        return ExitStatus.NOT_AS_WANTED
+
+
 def _carry_out(
     call: Call, loaded: Config, found: Targets, early: EarlyRequest | None
 ) -> ExitStatus:
@@ -161,6 +179,10 @@ def _carry_out(
     from speaker.cli.answers import FirstAnswer
 
     prefixes = found.prefixes
+    if call.at:
+        from speaker.cli import schedule
+
+        return schedule.plan(call, schedule.FirstPlanner(loaded), prefixes)
     operations = FirstAnswer(loaded, tell_operator, early)
     if call.command in (ADD, DELETE):
         return operate.operate(call, operations, prefixes, partial(_rehearse, loaded))

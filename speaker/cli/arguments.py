@@ -48,6 +48,8 @@ class Call:
     no_wait: bool = False
     reason: str = ""
     seconds: float | None = None
+    at: str = ""
+    late: float | None = None
     dry_run: bool = False
     dns: bool = False
     as_json: bool = False
@@ -118,6 +120,8 @@ def parse(arguments: Sequence[str]) -> Call:
         raise UsageError("--soft and --force exclude each other")
     if "no_wait" in given and "soft" not in given:
         raise UsageError("--no-wait is only valid with -d --soft")
+    if "late" in given and "at" not in given:
+        raise UsageError("--late is only valid with --at")
     return Call(
         command=command,
         words=tuple(words),
@@ -126,6 +130,8 @@ def parse(arguments: Sequence[str]) -> Call:
         no_wait="no_wait" in given,
         reason=given.get("reason", ""),
         seconds=_seconds(options, "for"),
+        at=given.get("at", ""),
+        late=_seconds(options, "late"),
         dry_run="dry_run" in given,
         dns="dns" in given,
         as_json="json" in given,

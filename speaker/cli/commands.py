@@ -76,6 +76,21 @@ COMMANDS = {
         Command("plan", "what would change now, or which data centre takes over --without one"),
         Command("check", "validate vip.toml, and compare it with other sites' files", "[FILE...]"),
         Command(
+            "schedule",
+            "what is planned, and what was missed",
+            "",
+            most=0,
+            lack="schedule takes no NAME",
+        ),
+        Command(
+            "cancel",
+            "have what is planned not begin",
+            "ID",
+            1,
+            1,
+            "cancel: one ID is required; vip_mgmt schedule has them",
+        ),
+        Command(
             "reload",
             "make vip_watchdog reload vip.toml, and report the result",
             "",
@@ -97,6 +112,8 @@ _BOTH = (ADD, DELETE)
 OPTIONS = (
     Option("--reason", _BOTH, "reason, for history", "TEXT", default=""),
     Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
+    Option("--at", (DELETE,), "begin then: local time 2026-12-01T02:00, or +30m", "TIME"),
+    Option("--late", (DELETE,), "begin so much later at most, with --at; default 10m", "DURATION"),
     Option("--force", (ADD,), "announce even if unhealthy"),
     Option(
         "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"
@@ -108,7 +125,11 @@ OPTIONS = (
         (*_BOTH, "status", "history", "explain"),
         "a VIP's NAME also means other VIPs' addresses in DNS",
     ),
-    Option("--json", ("status", "explain", "history", "check", "plan", "compare"), "as JSON"),
+    Option(
+        "--json",
+        ("status", "explain", "history", "check", "plan", "compare", "schedule"),
+        "as JSON",
+    ),
     Option("--all", ("status",), "every prefix, also where those of a VIP are all as wanted"),
     Option("--watch", ("status",), "refresh until interrupted, and mark what changed"),
     Option("--since", ("history",), "what was done in the last DURATION, such as 2h", "DURATION"),

@@ -58,6 +58,8 @@ def _told(route: Explanation) -> Iterator[tuple[str, str]]:
         yield from _without_sentences(route)
     for name, what in route.gets.items():
         yield "peers", f"{name} is to get {what or 'nothing'}"
+    if route.planned:
+        yield "planned", route.planned
     for text in route.trouble:
         yield "TROUBLE", text
     for entry in route.history:

@@ -1,7 +1,7 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
 GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…, /plan; POST /intents, /intents/as-loaded,
-/reload. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
+/reload; and what `control.windows` has. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from speaker.control.connections import Connections, sent
 from speaker.control.identity import owner
 from speaker.control.places import Places
 from speaker.control.unix_socket import OPERATORS
+from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
 from speaker.reconcile.difference import difference
@@ -103,6 +104,7 @@ class Control:
                 web.post("/intents", self._intents),
                 web.post("/intents/as-loaded", self._intents_as_loaded),
                 web.post("/reload", self._reload),
+                *WindowHandlers(self._reconciler, self._bodies, self._known, _owner).routes(),
             ]
         )
         return application

@@ -11,6 +11,7 @@ from policy.intent import Mode
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
+from speaker.planned import WindowStatus, not_planned
 from speaker.state.database import BUSY
 from speaker.state.store import Store
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import Explanation, HistoryEntry, IntentRequest, PlannedChange
     from speaker.config.settings import Config
+    from speaker.planned import Cancellation, WindowRequest
 
 
 SEE = (
@@ -138,6 +140,26 @@ class StateFile:
         """
         intent = request.intent(user(), time.time())
         return self.record(request.prefixes, intent, dry_run=request.dry_run)
+
+    def schedule(self, request: WindowRequest) -> WindowStatus:
+        """See `Planner.schedule`."""
+        window = request.window(user(), time.time())
+        with self._store(in_memory_copy=request.dry_run) as store:
+            return WindowStatus.of(store.schedule(window, wait=self._wait))
+
+    def windows(self) -> Sequence[WindowStatus]:
+        """See `Planner.windows`."""
+        with self._store() as store:
+            return [WindowStatus.of(window) for window in store.intents().windows]
+
+    def cancel(self, cancellation: Cancellation) -> WindowStatus:
+        """See `Planner.cancel`."""
+        number = cancellation.number
+        with self._store() as store:
+            window = store.cancel(number, user(), time.time(), wait=self._wait)
+        if window is None:
+            raise SpeakerError(not_planned(number))
+        return WindowStatus.of(window)
 
     def record(
         self, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool

@@ -20,6 +20,7 @@ from speaker.control import client
 from speaker.control.identity import sudo_user
 from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError
+from speaker.planned import WindowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
+    from speaker.planned import Cancellation, WindowRequest
 
 T = TypeVar("T")
 
@@ -108,6 +110,20 @@ class RunningWatchdog:
         if early is not None and (answer := early.answer(timeout)) is not None:
             return self._read(answer, outcomes)
         return self._order("/intents", outcomes, timeout, request.to_json())
+
+    def schedule(self, request: WindowRequest) -> WindowStatus:
+        """See `Planner.schedule`."""
+        timeout = APPLY + client.EACH * len(request.prefixes)
+        return self._order("/windows", WindowStatus.from_json, timeout, request.to_json())
+
+    def windows(self) -> Sequence[WindowStatus]:
+        """See `Planner.windows`."""
+        return self._question("/windows", WindowStatus.all_from_json)
+
+    def cancel(self, cancellation: Cancellation) -> WindowStatus:
+        """See `Planner.cancel`."""
+        body = cancellation.to_json()
+        return self._order("/windows/cancel", WindowStatus.from_json, APPLY, body)
 
     def reload(self, count: int) -> Reloaded:
         """Make it read vip.toml again, which has that many prefixes."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.window import Window
     from speaker.clock import Clock
     from speaker.reconcile.notices import Listeners
     from speaker.state.store import StageEnd, Store
@@ -114,6 +115,11 @@ class KnownIntents:
     def care_for(self, prefixes: Collection[Prefix]) -> None:
         """Know the intents for these prefixes from now on."""
         self._prefixes = prefixes
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What is planned, and what was missed, as last read."""
+        return self._found.windows
 
     def in_force(self) -> Mapping[Prefix, Intent]:
         """Return those that are in force, as last read. The same object while they are the same."""

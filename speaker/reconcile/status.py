@@ -20,8 +20,12 @@ from speaker.api import (
 from speaker.reconcile import reach
 from speaker.reconcile.drains_shown import drains_shown
 from speaker.reconcile.gets import Gets
+<<<<<<< HEAD
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
+=======
+from speaker.reconcile.reach import Reaches, told
+>>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
 from speaker.reconcile.stand_in import stand_in
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ class Snapshot:
         self._unchecked, self._aggregates = reconciler.unchecked, reconciler.aggregates
         intents = reconciler.durable.intents
         self._intents, self._are_known = intents.in_force(), intents.is_read
+        self._windows = [window for window in intents.windows if window.missed is None]
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
@@ -186,12 +191,18 @@ class Snapshot:
             reasons.append("operators' intents are unknown")
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
+        if planned := " | ".join(str(w) for w in self._windows if prefix in w.prefixes):
+            reasons.append(f"planned: {planned}")
         held = bool(decision) and known and seen == wanted
         done = reached.complete if wanted else reached.announced is False
         return PrefixStatus(
             vip=assignment.vip.name,
             prefix=str(prefix),
+<<<<<<< HEAD
             **reached.shown(wanted=bool(wanted)),
+=======
+            **told(reached, wanted=bool(wanted)),
+>>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
             as_path=tuple(route.attributes.as_path) if route else (),
             rank=assignment.rank,
             prepends=assignment.profile.prepends if assignment.profile else None,
@@ -209,8 +220,12 @@ class Snapshot:
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
+<<<<<<< HEAD
             **said(self._assessment, prefix),
             drain=self._drains.get(str(prefix)) if self._drains else None,
+=======
+            planned=planned,
+>>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
         )
 
     def _intent(self, prefix: Prefix) -> str:
@@ -262,7 +277,11 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
         found.append(
             replace(
                 shown[str(prefix)],
+<<<<<<< HEAD
                 **reached.shown(wanted=wanted),
+=======
+                **told(reached, wanted=wanted),
+>>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
                 reason=decision.reason,
                 wanted=wanted,
                 as_wanted=reached.complete if wanted else reached.announced is False,

@@ -15,6 +15,7 @@ from speaker.health.keepalived import process as keepalived
 from speaker.reconcile import status as states
 from speaker.reconcile.lock import FileLock, Kept
 from speaker.reconcile.reach import NO_SESSION
+from speaker.reconcile.windows import run_due
 from speaker.runtime.assemble import Driver, beside, driver
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ async def one_pass(config: Config, make: Callable[[Lock], Reconciler]) -> bool:
         try:
             await stack.enter_async_context(lock)
             reconciler = make(lock)
+            await run_due(reconciler)
             await reconciler.observe_and_read()
         except NotRunningError as error:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error

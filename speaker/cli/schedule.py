@@ -1,0 +1,178 @@
+"""vip_mgmt -d --at, schedule, cancel: plans drains, shows what is planned, takes it back."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from policy.errors import PolicyError
+from policy.local_time import moment_text, parse_moment
+from policy.window import LATE
+from speaker import units
+from speaker.cli.arguments import UsageError
+from speaker.cli.messages import tell_operator
+from speaker.control.client import NotServedError, RefusedError
+from speaker.control.offline import StateFile
+from speaker.control.running import RunningWatchdog
+from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
+from speaker.planned import Cancellation, WindowRequest
+from speaker.terminal import table, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from policy.local_time import Zone
+    from policy.route import Prefix
+    from speaker.cli.arguments import Call
+    from speaker.config.settings import Config
+    from speaker.planned import Planner, WindowStatus
+
+T = TypeVar("T")
+_NAMED, _NOT_FOUND = 3, 404
+_HEAD = ("ID", "BEGINS", "FOR", "LATE", "STATE", "WHAT", "PREFIXES", "BY", "REASON")
+
+
+class HereZone:
+    """The local time of this machine, or of TZ. It is `Zone`."""
+
+    def seconds(self, local: datetime) -> float:
+        """See `Zone.seconds`."""
+        return local.timestamp()
+
+    def local(self, seconds: float) -> datetime:
+        """See `Zone.local`."""
+        return datetime.fromtimestamp(seconds)  # noqa: DTZ006 - local time is what is asked for
+
+    def name(self, seconds: float) -> str:
+        """See `Zone.name`."""
+        return time.localtime(seconds).tm_zone
+
+
+def begins_at(text: str, now: float, zone: Zone) -> float:
+    """Parse what --at takes, `+30m` or a time, into seconds since the epoch.
+
+    Raises:
+        PolicyError: it is neither, or a local time that does not exist, or is there twice.
+    """
+    try:
+        if text.startswith("+"):
+            return now + units.duration(text[1:])
+        return parse_moment(text, zone)
+    except (PolicyError, ValueError) as error:
+        raise PolicyError(f"--at: {error}") from error
+
+
+class FirstPlanner:
+    """The watchdog that runs, or the state file where none does. It is `Planner`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.is_served = True
+
+    def schedule(self, request: WindowRequest) -> WindowStatus:
+        """See `Planner.schedule`."""
+        return self._asked(lambda asked: asked.schedule(request))
+
+    def windows(self) -> Sequence[WindowStatus]:
+        """See `Planner.windows`."""
+        return self._asked(lambda asked: asked.windows())
+
+    def cancel(self, cancellation: Cancellation) -> WindowStatus:
+        """See `Planner.cancel`."""
+        return self._asked(lambda asked: asked.cancel(cancellation))
+
+    def _asked(self, ask: Callable[[Planner], T]) -> T:
+        try:
+            return ask(RunningWatchdog.of(self._config))
+        except NotServedError:
+            self.is_served = False
+            return ask(StateFile(self._config, ""))
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            raise SpeakerError(
+                "the vip_watchdog that runs is older than this vip_mgmt, and plans no drains; restart it"
+            ) from error
+
+
+def plan(call: Call, planner: FirstPlanner, prefixes: Sequence[Prefix]) -> ExitStatus:
+    """Plan a drain, and say when it begins.
+
+    Raises:
+        PolicyError: it can't be planned so.
+        SpeakerError: it could not be recorded.
+    """
+    zone, now = HereZone(), time.time()
+    request = WindowRequest(
+        mode=call.mode,
+        prefixes=tuple(prefixes),
+        reason=call.reason,
+        seconds=call.seconds,
+        dry_run=call.dry_run,
+        at=begins_at(call.at, now, zone),
+        late=LATE if call.late is None else call.late,
+    )
+    request.window("", now)  # what can't be is known before anybody is asked
+    window = planner.schedule(request)
+    until = f", until {moment_text(window.at + window.seconds, zone)}" if window.seconds else ""
+    begins = f"{window.mode} from {moment_text(window.at, zone)}{until}"
+    if call.dry_run:
+        tell_operator(f"{_named(window)}: would be planned: {begins}")
+        return ExitStatus.DONE
+    tell_operator(
+        f"{_named(window)}: {begins}; vip_mgmt cancel {window.number} takes it back"
+        + ("" if planner.is_served else "; it begins where a vip_watchdog runs then")
+    )
+    return ExitStatus.DONE
+
+
+def schedule(call: Call, planner: Planner) -> ExitStatus:
+    """Show what is planned, and what was missed."""
+    windows, zone = planner.windows(), HereZone()
+    if call.as_json:
+        tell(json.dumps([window.to_json() for window in windows], indent=2))
+        return ExitStatus.DONE
+    rows = [_row(window, zone) for window in windows]
+    tell(table([_HEAD, *rows]) if rows else "nothing is planned")
+    return ExitStatus.DONE
+
+
+def _row(window: WindowStatus, zone: Zone) -> Sequence[str]:
+    return (
+        str(window.number),
+        moment_text(window.at, zone),
+        "-" if window.seconds is None else units.duration_text(window.seconds),
+        units.duration_text(window.late),
+        "planned" if window.missed is None else "missed",
+        window.mode,
+        _named(window),
+        window.owner,
+        window.reason,
+    )
+
+
+def _named(window: WindowStatus) -> str:
+    more = f" and {len(window.prefixes) - _NAMED} more" if len(window.prefixes) > _NAMED else ""
+    return f"{', '.join(window.prefixes[:_NAMED])}{more}"
+
+
+def cancel(call: Call, planner: Planner) -> ExitStatus:
+    """Have a window not begin, and say which it was.
+
+    Raises:
+        UsageError: it is no number.
+        SpeakerError: there is no such window, or it could not be done.
+    """
+    (word,) = call.words
+    if not (word.isascii() and word.isdecimal() and 0 < len(word) < 19 and int(word)):
+        raise UsageError(f"cancel: {word!r}: not an ID; vip_mgmt schedule has them")
+    window = planner.cancel(Cancellation(number=int(word)))
+    gone = "is no longer told of" if window.missed is not None else "cancelled"
+    zone = HereZone()
+    tell_operator(
+        f"window {window.number} {gone}: {_named(window)}: {window.mode} from {moment_text(window.at, zone)}"
+    )
+    return ExitStatus.DONE
