@@ -73,7 +73,8 @@ class StateFile:
         settings = self._config.settings
         with self._store() as store:
             now = time.time()
-            intents = {p: i for p, i in store.intents().of.items() if i.in_force(now)}
+            found = store.intents()
+        intents = {p: i for p, i in found.of.items() if i.in_force(now)}
         routes = tuple(
             PrefixStatus(
                 vip=assignment.vip.name,
@@ -89,6 +90,9 @@ class StateFile:
                 reason=str(intents[prefix]) if prefix in intents else "no vip_watchdog answers",
                 wanted=None,
                 as_wanted=False,
+                planned=" | ".join(
+                    str(w) for w in found.windows if prefix in w.prefixes and w.missed is None
+                ),
             )
             for prefix, assignment in assignments(self._config.topology, settings.dc).items()
         )
@@ -144,7 +148,9 @@ class StateFile:
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
         window = request.window(user(), time.time())
-        with self._store(in_memory_copy=request.dry_run) as store:
+        if request.dry_run:
+            return WindowStatus.of(window)
+        with self._store() as store:
             return WindowStatus.of(store.schedule(window, wait=self._wait))
 
     def windows(self) -> Sequence[WindowStatus]:
