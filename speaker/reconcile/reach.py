@@ -166,25 +166,6 @@ class Reaches:
         return self._foreseen[key][1]
 
 
-class ReachTold(TypedDict):
-    """Fields of `PrefixStatus`."""
-
-    announced: bool | None
-    peers: dict[str, bool | None]
-    up: tuple[str, ...]
-    lack: str
-
-
-def told(reached: Reach, *, wanted: bool) -> ReachTold:
-    """Return what is told of who was sent a prefix that is to be announced, or is not to be."""
-    return {
-        "announced": reached.announced,
-        "peers": reached.sent or {},
-        "up": reached.up,
-        "lack": reached.lack if wanted else reached.hold,
-    }
-
-
 def down(peers: Sequence[Peer]) -> str:
     """Return which sessions are down, in words."""
     names = [peer.name for peer in peers if peer.up is False]

@@ -20,12 +20,8 @@ from speaker.api import (
 from speaker.reconcile import reach
 from speaker.reconcile.drains_shown import drains_shown
 from speaker.reconcile.gets import Gets
-<<<<<<< HEAD
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
-=======
-from speaker.reconcile.reach import Reaches, told
->>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
 from speaker.reconcile.stand_in import stand_in
 
 if TYPE_CHECKING:
@@ -198,11 +194,7 @@ class Snapshot:
         return PrefixStatus(
             vip=assignment.vip.name,
             prefix=str(prefix),
-<<<<<<< HEAD
             **reached.shown(wanted=bool(wanted)),
-=======
-            **told(reached, wanted=bool(wanted)),
->>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
             as_path=tuple(route.attributes.as_path) if route else (),
             rank=assignment.rank,
             prepends=assignment.profile.prepends if assignment.profile else None,
@@ -220,12 +212,9 @@ class Snapshot:
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
-<<<<<<< HEAD
             **said(self._assessment, prefix),
             drain=self._drains.get(str(prefix)) if self._drains else None,
-=======
             planned=planned,
->>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
         )
 
     def _intent(self, prefix: Prefix) -> str:
@@ -277,11 +266,7 @@ def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[P
         found.append(
             replace(
                 shown[str(prefix)],
-<<<<<<< HEAD
                 **reached.shown(wanted=wanted),
-=======
-                **told(reached, wanted=wanted),
->>>>>>> 4c06fcb (WIP windows: control, watchdog, commands)
                 reason=decision.reason,
                 wanted=wanted,
                 as_wanted=reached.complete if wanted else reached.announced is False,

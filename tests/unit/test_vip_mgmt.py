@@ -301,12 +301,14 @@ def test_options_anywhere(tmp_path: Path, words: list[str], option: list[str], p
 
 OPTIONS = {
     "-a": {"--reason", "--for", "--force", "--soft", "--dry-run", "--dns"},
-    "-d": {"--reason", "--for", "--soft", "--no-wait", "--dry-run", "--dns"},
+    "-d": {"--reason", "--for", "--at", "--late", "--soft", "--no-wait", "--dry-run", "--dns"},
     "status": {"--json", "--dns", "--all", "--watch"},
     "explain": {"--dns", "--json"},
     "history": {"--dns", "--json", "--since", "--follow"},
     "plan": {"--json", "--peers", "--without"},
     "check": {"--json", "--offline", "--form", "--nagios"},
+    "schedule": {"--json"},
+    "cancel": set[str](),
     "reload": set[str](),
     "compare": {"--json", "--frr", "--quagga", "--peer", "--peer-as", "--vrf"},
 }
