@@ -33,9 +33,6 @@ Time = Annotated[float, Strict()]
 """Seconds since the epoch."""
 
 
-# --- what is asked -----------------------------------------------------------------------------
-
-
 def _prefix(text: object) -> Prefix:
     if not isinstance(text, str):
         raise ValueError("Input should be a valid string")  # noqa: TRY004 - of which pydantic makes its error
