@@ -70,10 +70,12 @@ class Lab:
     history: History
     touched: bool = False
 
-    def mgmt(self, *arguments: str, uid: int | None = None) -> tuple[int, str]:
+    def mgmt(
+        self, *arguments: str, uid: int | None = None, gid: int | None = None
+    ) -> tuple[int, str]:
         """Run vip_mgmt; return its exit status and what it said on stderr."""
         self.touched |= "--dry-run" not in arguments
-        done = self.site.mgmt(*arguments, uid=uid)
+        done = self.site.mgmt(*arguments, uid=uid, gid=gid)
         return done.returncode, done.stderr
 
     def last_of(self, prefix: str, *verbs: str) -> float:
@@ -389,6 +391,17 @@ def test_the_caller_is_the_owner(op: Lab) -> None:
     """The owner of an intent is the user at the other end of the socket."""
     assert op.mgmt("-d", V4, uid=NOBODY)[0] == 0
     assert op.site.routes(V4)[V4]["reason"].startswith("drained by nobody at ")
+
+
+@spoken
+def test_who_may_not_write_the_directory(op: Lab) -> None:
+    """A member of the socket's group drains and restores by it, and asks, with no right to what is beside it."""
+    op.site.state.chmod(0o751)  # it has the socket, too
+    assert op.mgmt("-d", V4, uid=DAEMON, gid=NOBODY)[0] == 0
+    assert op.site.routes(V4)[V4]["reason"].startswith("drained by daemon at ")
+    assert op.mgmt("-a", V4, uid=DAEMON, gid=NOBODY)[0] == 0
+    assert op.mgmt("history", V4, uid=DAEMON, gid=NOBODY)[0] == 0
+    assert op.mgmt("status", uid=DAEMON, gid=NOBODY)[1] == ""
 
 
 def test_plan_and_check(op: Lab) -> None:

@@ -144,9 +144,11 @@ class Site:
 
     # --- the operator ----------------------------------------------------------------------
 
-    def mgmt(self, *arguments: str, uid: int | None = None) -> subprocess.CompletedProcess[str]:
-        """Run vip_mgmt to its end, as root or as another user."""
-        become = [] if uid is None else _become(uid)
+    def mgmt(
+        self, *arguments: str, uid: int | None = None, gid: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run vip_mgmt to its end, as root or as another user, who may be in another group than their own."""
+        become = [] if uid is None else _become(uid, gid)
         argv = [*become, self._installed.program("vip_mgmt"), "--config", str(self.file)]
         return subprocess.run(
             self.host.command(*argv, *arguments),
@@ -168,8 +170,9 @@ class Site:
         return {route["prefix"]: route for route in self.status(*names)["routes"]}
 
 
-def _become(uid: int) -> list[str]:
-    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+def _become(uid: int, gid: int | None = None) -> list[str]:
+    group = uid if gid is None else gid
+    return ["setpriv", f"--reuid={uid}", f"--regid={group}", "--clear-groups"]
 
 
 def vip(*addresses: str | Tables, ports: Sequence[int], **more: Any) -> dict[str, Any]:
