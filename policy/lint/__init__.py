@@ -9,6 +9,7 @@ from policy.lint.aggregates import aggregates
 from policy.lint.announced import Announcements
 from policy.lint.balance import LOAD_TOLERANCE, loads, splits
 from policy.lint.routes import routes
+from policy.lint.rules import rules
 from policy.lint.upstreams import upstreams
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def lint(
         *routes(Announcements.of(topology), max_path),
         *aggregates(topology),
         *upstreams(topology, max_path),
+        *rules(topology),
         *splits(found),
         *loads(found, {dc.name: dc.weight for dc in topology.dcs}, load_tolerance),
     )

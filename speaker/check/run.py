@@ -9,7 +9,7 @@ from policy.lint import lint
 from policy.lint.notes import notes
 from policy.lint.upstreams import unknowable
 from speaker import config as configuration
-from speaker.check import sites, world
+from speaker.check import checks, sites, world
 from speaker.check.bgpd import bgpd_version
 from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
@@ -48,6 +48,7 @@ def check(
         ),
         (*_refused(path, environ), *notes(config.topology), *unknowable(config.topology)),
     )
+    report += checks.unused(config)
     if others:
         own = configuration.read(path)
         report = sum((sites.compare(own, configuration.read(other)) for other in others), report)
@@ -61,6 +62,8 @@ def check(
         report += bgpd_version(config)
         report += world.peers(config)
         report += world.daemon(config)
+        report += checks.through_vip(config)
+        report += checks.certificates(partial(world.status, config))
     return report
 
 

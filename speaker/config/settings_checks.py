@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from policy.health import Health
 
@@ -54,6 +55,11 @@ class HttpCheck:
     def target(self) -> str:
         """What is asked, before anything is filled in."""
         return self.url
+
+    @property
+    def address(self) -> str:
+        """The host of the URL, which is an address where nothing is to be filled in."""
+        return urlsplit(self.url).hostname or ""
 
 
 @dataclass(frozen=True, slots=True)
