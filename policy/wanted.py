@@ -10,8 +10,9 @@ from policy.drain_profile import SoftRoutes, soft_profiles
 from policy.preference import route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from policy.peers import PeerPolicy
     from policy.route import Attributes, IpAddress, Prefix, Route
     from policy.topology import Address, DataCentre, Topology, Vip
 
@@ -64,6 +65,18 @@ class WantedRoutes:
     def _soft_attributes(self) -> frozenset[Attributes]:
         found = soft_profiles(self._topology, self._dc)
         return frozenset(replace(p, local_preference=None).attributes(self._dc.asn) for p in found)
+
+    def all(self) -> Iterator[Route]:
+        """Yield all of them."""
+        for vip in self._topology.everything:
+            for address in vip.addresses:
+                if (route := self.of(address.prefix)) is not None:
+                    yield route
+
+    @property
+    def policies(self) -> Mapping[IpAddress, PeerPolicy]:
+        """What neighbours get otherwise than all, each by the sum of its rules."""
+        return self._here.policies
 
     def missing(self, found: Iterable[IpAddress]) -> tuple[str, ...]:
         """Return the rules for neighbours that are not among those that the daemon has, in words."""

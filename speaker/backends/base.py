@@ -69,7 +69,8 @@ class Reading:
     have been sent to anybody. Prefixes with the same answer share one mapping, because there may be
     many. `doubtful` are prefixes of which the daemon's word is no proof: their change must be asked
     for again, whatever was read. `trouble` is what is wrong with the daemon, in words. Where it is
-    not `converged`, a session that comes up may still bring back what is withdrawn.
+    not `converged`, a session that comes up may still bring back what is withdrawn. `is_untidy` where
+    the daemon has, or lacks, lines that are of no prefix alone: to apply nothing tidies them.
     """
 
     routes: Mapping[Prefix, Route | Drift | None]
@@ -77,6 +78,7 @@ class Reading:
     trouble: str = ""
     converged: bool = True
     sent: Mapping[Prefix, SentTo] = field(default_factory=dict)
+    is_untidy: bool = False
 
 
 class Informed(Protocol):
@@ -112,6 +114,8 @@ class Backend(Informed, Protocol):
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """Ask for changes, at most one to a prefix, and wait until the daemon has taken them.
+
+        No changes are asked for where only what is untidy is to be tidied.
 
         Returns:
             The prefixes whose change failed or whose outcome is not known, with the reason.

@@ -145,7 +145,10 @@ def _settings(
             backend.exabgp.process,
         ),
         quagga=QuaggaSettings(
-            backend.quagga.vtysh, backend.quagga.route_map, tuple(backend.quagga.start_files)
+            backend.quagga.vtysh,
+            backend.quagga.route_map,
+            tuple(backend.quagga.start_files),
+            backend.quagga.outbound,
         ),
         metrics=outlets[0],
         events=outlets[1],

@@ -41,8 +41,12 @@ class PeersBuilder:
         document = self._form.document
         made = [*self._groups(), *self._single()]
         rules = [rule for rule in made if rule.policy != PeerPolicy()]
-        if rules and document.node.backend == "quagga":
-            fault = "bgpd sends all neighbors the same: this is for the backend exabgp only"
+        is_bgpd = document.node.backend == "quagga"
+        if rules and is_bgpd and not document.backend.quagga.outbound:
+            fault = (
+                "bgpd sends all neighbors the same, but for route-maps out at single ones; "
+                "let vip-speaker make these by outbound = true in [backend.quagga], or remove the table"
+            )
             self._faults.add(("peer",) if document.peer else ("peer_group",), fault)
         try:
             peers = Peers(tuple(rules))

@@ -269,6 +269,7 @@ def quagga(settings: Settings, default: Settings) -> Keys:
         "vtysh": unless(usual.vtysh, quagga.vtysh),
         "route_map": unless(usual.route_map, quagga.route_map),
         "start_files": files if quagga.start_files != usual.start_files else None,
+        "outbound": quagga.outbound or None,
     }
 
 

@@ -252,6 +252,7 @@ class QuaggaTable(Table):
         Path("/etc/quagga/bgpd.conf"),
         Path("/etc/quagga/Quagga.conf"),
     ]
+    outbound: bool = False
 
 
 class BackendsTable(Table):

@@ -49,12 +49,13 @@ class QuaggaSettings:
     """What only the Quagga driver needs.
 
     `route_map` is a pattern, or the site's names by profile. `start_files` are those that bgpd
-    may read when it starts.
+    may read when it starts. `outbound`: whether single neighbours may be given route-maps out.
     """
 
     vtysh: Path
     route_map: str | dict[str, str]
     start_files: tuple[Path, ...] = ()
+    outbound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Applier:
         self._aggregates = NO_AGGREGATES
         self._ours: Collection[Prefix] = ()
         self._done: tuple[Assessment | None, int] = (None, 0)
-        self._was_read = self._unconfirmed = False
+        self._was_read = self._unconfirmed = self._is_untidy = False
 
     def take(self, assignments: Mapping[Prefix, Assignment], aggregates: Aggregates) -> None:
         """Take the duties of another configuration: nothing is done for them yet."""
@@ -113,6 +113,10 @@ class Applier:
         if not settled or self.view.failures or at_once:
             self._alarms.assessed(assessment, observation)
             await self._apply_plan(turn, assessment, at_once)
+        if self._is_untidy and not self.is_blind:
+            self._is_untidy = False
+            await turn.apply(())
+            self._pulse.moved()
         if self._unconfirmed:
             self.confirm(assessment)
         if self._backend.owes_end_of_rib and not self.is_blind and self._is_complete(assessment):
@@ -209,6 +213,7 @@ class Applier:
         self.readings.done(self._backend.read_interval)
         self.meter.read_back(self.view.believed, reading.routes, reading.doubtful)
         self.view.read(reading, self._clock.steady())
+        self._is_untidy = reading.is_untidy
         announced = self.view.announced
         self._durable.assume(
             announced | self._aggregates.standing_for(announced, self._assignments)

@@ -66,7 +66,7 @@ class Turn:
         """See `Backend.apply`. Nothing is announced where an intent may be unknown."""
         withheld = {c.prefix: why for c in changes if (why := self._withheld(c))}
         ready = [change for change in changes if change.prefix not in withheld]
-        if not ready:
+        if withheld and not ready:
             return withheld
         return {**await self._daemon().apply(ready), **withheld}
 

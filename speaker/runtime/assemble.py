@@ -153,9 +153,9 @@ def beside(
 
 def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:
     """Give the driver of bgpd its part of a configuration."""
-    settings, topology = config.settings, config.topology
-    own = [*profiles(topology), *soft_profiles(topology, settings.dc)]
-    backend.configure(settings.dc.asn, settings.quagga, own)
+    dc, topology = config.settings.dc, config.topology
+    own = [*profiles(topology), *soft_profiles(topology, dc)]
+    backend.configure(dc.asn, config.settings.quagga, own, WantedRoutes(topology, dc))
 
 
 def configure_exabgp(backend: ExabgpBackend, config: Config) -> None:

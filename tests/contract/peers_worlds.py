@@ -5,31 +5,40 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from policy.route import Asn, parse_prefix
 from policy.wanted import WantedRoutes
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
-from speaker.config.settings import ExabgpSettings, NextHop
+from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.vtysh import Shell
+from speaker.config.settings import ExabgpSettings, NextHop, QuaggaSettings
+from speaker.runtime.assemble import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.worlds import ASN
 from tests.support.fakes.exabgp import Daemon, Exabgp
 from tests.support.fakes.virtual_time import VirtualLoop
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
 from tests.support.lab.netns import Network
-from tests.support.lab.requirements import require
+from tests.support.lab.release import RELEASES
+from tests.support.lab.requirements import require, require_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from policy.route import IpAddress, Prefix, Route
     from policy.topology import Topology
     from speaker.backends.base import Backend
     from tests.support.fakes.exabgp import Dialect
     from tests.support.lab.exabgp import Flavour
+    from tests.support.lab.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,35 +178,24 @@ class FakedPeers:
         self._runner.close()
 
 
-class LivePeers:
-    """The driver over a real ExaBGP, with BIRD at the end of three sessions."""
+class _LivePeers:
+    """A real daemon, with BIRD at the end of three sessions."""
 
-    def __init__(self, network: Network, flavour: Flavour) -> None:
-        speaker, peer = network.host("speaker"), network.host("peer")
-        links = [network.link(speaker, peer) for _ in range(3)]
+    def __init__(self, network: Network) -> None:
+        self._speaker, peer = network.host("speaker"), network.host("peer")
+        self._links = [network.link(self._speaker, peer) for _ in range(3)]
         self._sessions = [
             link.session(int(ASN), asn)
-            for link, asn in zip(links, (64500, 64501, int(ASN)), strict=True)
+            for link, asn in zip(self._links, (64500, 64501, int(ASN)), strict=True)
         ]
         transit, peering, inside = (ip_address(each.remote) for each in self._sessions)
         self.addresses = transit, peering, inside
         far = [each.flipped() for each in self._sessions]
         self._bird = Bird(peer, far, options=["allow local as 9;"])
         self._runner = asyncio.Runner()
-        self._relayed = Relayed(self._runner, speaker, self._sessions, flavour, told=True)
-        self._hops = NextHop(None, IPv6Address(links[0].a.ipv6))
-        self._driver = self._relayed.begin(self._hops)
-        self.backend: Backend = self._driver
-        self._bird.wait_for_sessions()
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(what)
-
-    def configure(self, topology: Topology) -> WantedRoutes:
-        wanted = WantedRoutes(topology, topology.dc("par1"))
-        settings = ExabgpSettings(self._hops, withdraw_on_exit=False, process=None)
-        self._driver.configure(ASN, settings, wanted)
-        return wanted
 
     def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
         return {
@@ -232,8 +230,48 @@ class LivePeers:
         del address
 
     def close(self) -> None:
-        self._relayed.close()
         self._runner.close()
+
+
+class LivePeers(_LivePeers):
+    """The driver over a real ExaBGP."""
+
+    def __init__(self, network: Network, flavour: Flavour) -> None:
+        super().__init__(network)
+        self._relayed = Relayed(self._runner, self._speaker, self._sessions, flavour, told=True)
+        self._hops = NextHop(None, IPv6Address(self._links[0].a.ipv6))
+        self._driver = self._relayed.begin(self._hops)
+        self.backend: Backend = self._driver
+        self._bird.wait_for_sessions()
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        wanted = WantedRoutes(topology, topology.dc("par1"))
+        settings = ExabgpSettings(self._hops, withdraw_on_exit=False, process=None)
+        self._driver.configure(ASN, settings, wanted)
+        return wanted
+
+    def close(self) -> None:
+        self._relayed.close()
+        super().close()
+
+
+OUTBOUND = QuaggaSettings(Path("/usr/bin/vtysh"), "VIP-{profile}", outbound=True)
+
+
+class FrrPeers(_LivePeers):
+    """The driver over a real FRR."""
+
+    def __init__(self, network: Network, root: Path) -> None:
+        super().__init__(network)
+        frr = Frr(self._speaker, config(self._sessions), root=root)
+        self._driver = QuaggaBackend(Shell(frr.vtysh))
+        self.backend: Backend = self._driver
+        self._bird.wait_for_sessions()
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        wanted = WantedRoutes(topology, topology.dc("par1"))
+        self._driver.configure(ASN, OUTBOUND, profiles(topology), wanted)
+        return wanted
 
 
 @contextmanager
@@ -256,13 +294,25 @@ def live(flavour: Flavour) -> Iterator[PeersWorld]:
         yield world
 
 
-WORLDS = {
+@contextmanager
+def real_frr(release: Release) -> Iterator[PeersWorld]:
+    """The real FRR of a release."""
+    require("bird")
+    require_release(release)
+    with ExitStack() as stack:
+        world = FrrPeers(stack.enter_context(Network()), release.root)
+        stack.callback(world.close)
+        yield world
+
+
+WORLDS: Mapping[str, Callable[[], AbstractContextManager[PeersWorld]]] = {
     "exabgp-fake-v4": lambda: faked(4),
     "exabgp-fake-v5": lambda: faked(5),
     "exabgp-fake-v4-told": lambda: faked(4, told=True),
     "exabgp-fake-v5-told": lambda: faked(5, told=True),
     "exabgp-v4": lambda: live("v4"),
     "exabgp-v5": lambda: live("v5"),
+    **{f"frr-of-{each.suite}": partial(real_frr, each) for each in RELEASES},
 }
 
 

@@ -6,8 +6,11 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce, Drift
+from policy.plan import Announce, Drift, Withdraw
 from speaker.backends.base import BackendError, Daemon, Peer, Reading
+from speaker.backends.quagga.neighbors import WantedOutbounds
+from speaker.backends.quagga.outbound_plan import plan
+from speaker.backends.quagga.outbound_writer import OutboundWriter
 from speaker.backends.quagga.reader import Reader
 from speaker.backends.quagga.route_map import RunningRouteMap, route_map
 from speaker.backends.quagga.version import untested
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
+    from policy.wanted import WantedRoutes
+    from speaker.backends.quagga.neighbors import Neighbors
+    from speaker.backends.quagga.reader import BgpdSeen
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import SummarySession
     from speaker.backends.quagga.vtysh import Vtysh
@@ -51,15 +57,33 @@ class QuaggaBackend:
         """
         self._reader = Reader(vtysh)
         self._writer = Writer(vtysh, self._reader.running, pause)
+        self._outbound = OutboundWriter(self._writer.run, self._neighbors, BATCH)
         self._pause = pause
-        self._running: Running | None = None
+        self._fresh: BgpdSeen | None = None
         self._seen: Running | None = None
         self._changed = False
         self._sessions: Sequence[SummarySession] = ()
 
-    def configure(self, asn: Asn, settings: QuaggaSettings, profiles: Collection[Profile]) -> None:
-        """Take the data centre's ASN and the profiles that its routes may have."""
+    def configure(
+        self,
+        asn: Asn,
+        settings: QuaggaSettings,
+        profiles: Collection[Profile],
+        wanted: WantedRoutes | None = None,
+    ) -> None:
+        """Take a configuration.
+
+        Args:
+            asn: the data centre's.
+            settings: those of this backend. Without `outbound`, nothing is changed at neighbours.
+            profiles: those that routes may have.
+            wanted: the routes of the data centre, and what single neighbours get of them; None where all
+                get the same.
+        """
         self._asn = asn
+        has_rules = wanted is not None and bool(wanted.policies)
+        self._wanted = WantedOutbounds(asn, wanted, is_observed=has_rules and not settings.outbound)
+        self._fresh = None
         names = settings.route_map
         self._maps_are_ours = isinstance(names, str)
         self._maps: dict[Attributes, RunningRouteMap] = {}
@@ -74,27 +98,69 @@ class QuaggaBackend:
                 self._unnamed[attributes] = profile.name
                 continue
             self._maps[attributes] = route_map(name, asn, attributes)
-        self._reader.configure(asn, tuple(self._maps.values()))
+        self._reader.configure(asn, tuple(self._maps.values()), self._wanted)
         self._writer.configure(asn, self._maps)
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
         """See `Backend.apply`."""
+        withdrawals = [change for change in changes if isinstance(change, Withdraw)]
+        announcements = [change for change in changes if isinstance(change, Announce)]
+        failures: dict[Prefix, str] = {}
+        if (announcements or not changes) and await self._has_neighbors_to_do():
+            failures = await self._write(withdrawals)
+            await self._settle_neighbors()
+            withdrawals = []
+        failures |= await self._write([*withdrawals, *announcements])
+        self._changed = True
+        return failures
+
+    async def _has_neighbors_to_do(self) -> bool:
+        """Look whether neighbours lack anything, in this turn: somebody may have changed them since a reading."""
+        if self._wanted.policies:
+            self._fresh = None
+        with suppress(BackendError):  # what is asked for next says so
+            return bool(plan(await self._neighbors()))
+        return False
+
+    async def _neighbors(self) -> Neighbors:
+        return (await self._look()).neighbors
+
+    async def _look(self) -> BgpdSeen:
+        if self._fresh is None:
+            self._fresh = await self._reader.look(())
+        return self._fresh
+
+    async def _settle_neighbors(self) -> None:
+        with suppress(BackendError):  # what is announced next is looked at by itself
+            neighbors = await self._neighbors()
+            self._fresh = None
+            await self._outbound.settle(neighbors, self._asn)
+
+    async def _write(self, changes: Sequence[Change]) -> dict[Prefix, str]:
+        """Write network lines; return the changes that failed, and why."""
         failures: dict[Prefix, str] = {}
         for start in range(0, len(changes), BATCH):
             part = changes[start : start + BATCH]
             try:
-                running = self._running or await self._reader.running()
-                failures |= self._unfit(part, running)
+                seen = await self._look()
+                failures |= self._unfit(part, seen)
                 fit = [change for change in part if change.prefix not in failures]
-                failures |= await self._writer.write(fit, running)
+                failures |= await self._writer.write(fit, seen.running)
             except BackendError as error:
                 failures |= {change.prefix: str(error) for change in part}
-            self._running = None  # what it is now, the next reading tells
-        self._changed = True
+            self._fresh = None  # what it is now, the next reading tells
         return failures
 
-    def _unfit(self, changes: Sequence[Change], running: Running) -> dict[Prefix, str]:
+    def _unfit(self, changes: Sequence[Change], seen: BgpdSeen) -> dict[Prefix, str]:
         """Return the announcements for which there is no right route-map, and why."""
+        running = seen.running
+        unsafe = {
+            change.prefix: why
+            for change in changes
+            if isinstance(change, Announce)
+            and change.route.overrides
+            and (why := seen.neighbors.unsafe(change.prefix))
+        }
         reasons: dict[Attributes, str] = {
             attributes: f"profile {name}: backend.quagga.route_map does not name a route-map for it"
             for attributes, name in self._unnamed.items()
@@ -113,7 +179,7 @@ class QuaggaBackend:
                         + f"; the profile wants one clause, permit 10, with {list(wanted.sets)}"
                     )
         unknown = "no profile with a route-map has its attributes"
-        return {
+        return unsafe | {
             change.prefix: reasons.get(change.route.attributes, unknown)
             for change in changes
             if isinstance(change, Announce)
@@ -134,19 +200,21 @@ class QuaggaBackend:
                 break
             await self._pause(PASSING_WAIT)
             sent = await self._reader.sent(seen)
-        self._seen = self._running = seen.running
+        self._seen, self._fresh = seen.running, seen
         self._sessions = seen.sessions
+        neighbors = seen.neighbors
+        routes = {p: neighbors.observed(found, sent.get(p, {})) for p, found in seen.routes.items()}
         mute = [session.address for session in seen.sessions if session.needs_policy]
-        if not mute:
-            return Reading(seen.routes, sent=sent)
-        trouble = (
+        silent = (
             f"FRR sends nothing to {', '.join(mute)}; it needs a policy for them, or: "
             "no bgp ebgp-requires-policy, then clear bgp * soft out"
         )
-        routes = seen.routes
-        if len(mute) == len(seen.sessions):
-            routes = {p: None if found is None else Drift(trouble) for p, found in routes.items()}
-        return Reading(routes, trouble=trouble, sent=sent)
+        if mute and len(mute) == len(seen.sessions):
+            routes = {p: None if found is None else Drift(silent) for p, found in routes.items()}
+        is_untidy = bool(plan(neighbors))
+        refused = self._outbound.refused if is_untidy else ""
+        trouble = "; ".join(filter(None, (silent if mute else "", neighbors.trouble, refused)))
+        return Reading(routes, trouble=trouble, sent=sent, is_untidy=is_untidy)
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`. Quagga's advertisement-interval is 3 s for eBGP, unless set."""

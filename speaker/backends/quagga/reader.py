@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.plan import Drift
+from policy.route import Route
 from speaker.backends.base import BackendError
 from speaker.backends.quagga import names
 from speaker.backends.quagga import sent as quagga_sent
 from speaker.backends.quagga.announced import PASSING, announced
 from speaker.backends.quagga.commands import FAULTS
+from speaker.backends.quagga.neighbors import Neighbors
 from speaker.backends.quagga.running_config import END, Running, is_whole, parse_running
 from speaker.backends.quagga.summary import SummarySession, parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
@@ -19,8 +21,9 @@ from speaker.backends.quagga.vtysh import NotRunningError, VtyshError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from policy.route import Asn, Prefix, Route
+    from policy.route import Asn, Prefix
     from speaker.backends.base import SentTo
+    from speaker.backends.quagga.neighbors import WantedOutbounds
     from speaker.backends.quagga.route_map import RunningRouteMap
     from speaker.backends.quagga.table import TablePath
     from speaker.backends.quagga.vtysh import Vtysh
@@ -39,13 +42,17 @@ NOT_WHOLE = "bgpd: its answer is incomplete; it may just have ended"
 
 @dataclass(frozen=True, slots=True)
 class BgpdSeen:
-    """What one look showed. `answers` are the lines behind running-config, `paths` our own in them."""
+    """What one look showed. `answers` are the lines behind running-config, `paths` our own in them.
+
+    `neighbors` are those that are to have something else than all, and what they have.
+    """
 
     running: Running
     sessions: Sequence[SummarySession]
     answers: Sequence[str]
     paths: Mapping[Prefix, TablePath]
     routes: Mapping[Prefix, Route | Drift | None]
+    neighbors: Neighbors
 
     @property
     def passing(self) -> bool:
@@ -55,15 +62,20 @@ class BgpdSeen:
     def sending(self, sent: Mapping[Prefix, SentTo]) -> bool:
         """Tell whether a session that is up may still have an UPDATE before it."""
         up = {session.address for session in self.sessions if session.up}
-        known: dict[tuple[int, bool], bool] = {}
+        known: dict[tuple[int, bool, int], bool] = {}
 
-        def due(to: SentTo, *, wanted: bool) -> bool:
-            key = (id(to), wanted)
+        def due(to: SentTo, found: Route | Drift | None) -> bool:
+            overrides = found.overrides if isinstance(found, Route) else ()
+            key = (id(to), found is not None, id(overrides))  # routes share both
             if key not in known:
-                known[key] = any(to[name] is not wanted for name in up & to.keys())
+                kept = {str(who) for who, what in overrides if what is None}
+                known[key] = any(
+                    to[name] is not (found is not None and name not in kept)
+                    for name in up & to.keys()
+                )
             return known[key]
 
-        return any(due(sent[p], wanted=found is not None) for p, found in self.routes.items())
+        return any(due(sent[prefix], found) for prefix, found in self.routes.items())
 
 
 class Reader:
@@ -74,9 +86,11 @@ class Reader:
         self._vtysh = vtysh
         self._names_are_shown = False
 
-    def configure(self, asn: Asn, maps: Collection[RunningRouteMap]) -> None:
-        """Take the data centre's ASN and the route-maps that its profiles want."""
-        self._asn, self._maps = asn, maps
+    def configure(
+        self, asn: Asn, maps: Collection[RunningRouteMap], wanted: WantedOutbounds
+    ) -> None:
+        """Take the data centre's ASN, the route-maps that its profiles want, and what neighbours are to have."""
+        self._asn, self._maps, self._wanted = asn, maps, wanted
 
     async def running(self) -> Running:
         """Return running-config."""
@@ -94,14 +108,16 @@ class Reader:
             raise BackendError(NOT_WHOLE)
         answers = lines[lines.index(END) :]
         paths = parse_tables(answers)
+        sessions = parse_summary(answers)
+        neighbors = Neighbors(self._wanted, running, sessions, paths)
         wrong = {wanted.name for wanted in self._maps if not running.has(wanted)}
         routes = {
             prefix: Drift(f"route-map {running.networks[prefix]} is not as the policy wants it")
             if running.networks.get(prefix) in wrong
-            else announced(prefix, running, paths, self._asn)
+            else neighbors.judged(announced(prefix, running, paths, self._asn))
             for prefix in prefixes
         }
-        return BgpdSeen(running, parse_summary(answers), answers, paths, routes)
+        return BgpdSeen(running, sessions, answers, paths, routes, neighbors)
 
     async def sent(self, seen: BgpdSeen) -> Mapping[Prefix, SentTo]:
         """Ask who was sent the prefixes of a look. What a bgpd does not tell is not known.

@@ -1,4 +1,4 @@
-"""bgpd's running-config, and the file that it starts with: its AS, network lines and route-maps."""
+"""bgpd's running-config, and the file that it starts with: its AS, network lines, neighbours and route-maps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import parse_asn
 from policy.route import parse_prefix as parse
+from speaker.backends.quagga.neighbor_lines import DATACENTER, PREFIX_LIST, NeighborLines, family_of
 from speaker.backends.quagga.route_map import in_numbers
 from speaker.backends.quagga.version import parse_running_version
 
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 class Running:
     """What running-config says of BGP. `maps` has the lines of each route-map, clauses in order.
 
-    `version` is FRR's; Quagga does not name its own there.
+    `version` is FRR's; Quagga does not name its own there. `lists` has the entries of the prefix-lists
+    that are made for neighbours, by family and name, and `neighbors` what neighbours' lines say.
     """
 
     asns: list[Asn] = field(default_factory=list)
     networks: dict[Prefix, str | None] = field(default_factory=dict)
     maps: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     version: Version | None = None
+    lists: dict[tuple[int, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    neighbors: NeighborLines = field(default_factory=NeighborLines)
 
     @property
     def frr(self) -> bool:
@@ -55,30 +59,56 @@ _MAP = re.compile(r"route-map (\S+) (permit|deny) ([0-9]+)")
 
 
 def parse_running(lines: Iterable[str]) -> Running:
-    """Parse running-config. Lines that say nothing of networks or route-maps are passed over."""
-    running = Running()
-    router = name = ""
-    for raw in lines:
-        line = raw.rstrip()
+    """Parse running-config. Lines that say nothing of networks, neighbours or route-maps are passed over."""
+    parser = _Parser()
+    for line in lines:
+        parser.take(line.rstrip())
+    return parser.running
+
+
+class _Parser:
+    """Takes running-config line by line. It is in `router bgp`, in a route-map, or in neither."""
+
+    def __init__(self) -> None:
+        self.running = Running()
+        self._router = self._map = ""
+        self._family = 4
+
+    def take(self, line: str) -> None:
         if match := _ROUTER.fullmatch(line):
-            router, name = ("main" if match["other"] is None else "other"), ""
-            if router == "main":
-                running.asns.append(parse_asn(match[1]))
+            self._router, self._map = ("main" if match["other"] is None else "other"), ""
+            self._family = 4
+            if self._router == "main":
+                self.running.asns.append(parse_asn(match[1]))
         elif match := _MAP.fullmatch(line):
-            router, name = "", match[1]
-            running.maps[name].append(line)
+            self._router, self._map = "", match[1]
+            self.running.maps[self._map].append(line)
         elif line and not line.startswith((" ", "!")):
-            running.version = running.version or parse_running_version(line)
-            if line != "exit":
-                router = name = ""
-        elif router == "main" and (match := _NETWORK.fullmatch(line)):
+            self._outside(line)
+        elif self._router == "main":
+            self._of_router(line)
+        elif self._map and line.strip() not in {"", "!", "exit"}:
+            self.running.maps[self._map].append(line.strip())
+
+    def _outside(self, line: str) -> None:
+        self.running.version = self.running.version or parse_running_version(line)
+        if line != "exit":
+            self._router = self._map = ""
+        if match := PREFIX_LIST.fullmatch(line):
+            version = 4 if match["ip"] == "ip" else 6
+            self.running.lists[version, match["name"]].append(match["entry"])
+        elif line == DATACENTER:
+            self.running.neighbors.needs_policy = False
+
+    def _of_router(self, line: str) -> None:
+        if match := _NETWORK.fullmatch(line):
             try:
-                running.networks[parse(match[1])] = match[2]
+                self.running.networks[parse(match[1])] = match[2]
             except PolicyError:
-                continue  # `network 10.0.0.0 mask …` and the like: our lines are never written so
-        elif name and line.strip() not in {"", "!", "exit"}:
-            running.maps[name].append(line.strip())
-    return running
+                return  # `network 10.0.0.0 mask …` and the like: our lines are never written so
+        else:
+            self._family = family_of(line, self._family)
+            self.running.neighbors.take(line, self._family)
 
 
 def start_lines(lines: Iterable[str]) -> list[tuple[int, Prefix]]:

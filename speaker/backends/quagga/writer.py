@@ -87,7 +87,7 @@ class Writer:
                     smaller.append(part)
                     continue
                 try:
-                    await self._run(self.commands(part, running))
+                    await self.run(self.commands(part, running))
                 except BgpdRefusedError as error:
                     if wrong:
                         tried.update(wrong)
@@ -141,8 +141,13 @@ class Writer:
     def _names(self) -> Mapping[Attributes, str]:
         return {attributes: map_.name for attributes, map_ in self._maps.items()}
 
-    async def _run(self, commands: Sequence[str]) -> None:
-        """Run one batch, when no other session configures."""
+    async def run(self, commands: Sequence[str]) -> None:
+        """Run one batch, when no other session configures.
+
+        Raises:
+            BgpdRefusedError: bgpd refused a command. Those before it were done.
+            BackendError: bgpd can't be written to. What was done is not known.
+        """
         if not commands:
             return
         for _ in range(LOCK_TRIES):

@@ -101,9 +101,9 @@ class _Driver:
 
     def commands(self, wanted: Sequence[Change]) -> list[str]:
         """Return what the driver would have vtysh run."""
-        running = self._backend._running
-        assert running is not None
-        return self._backend._writer.commands(wanted, running)
+        seen = self._backend._fresh
+        assert seen is not None
+        return self._backend._writer.commands(wanted, seen.running)
 
 
 def _bare(dc: Bench, lines: Sequence[str]) -> None:

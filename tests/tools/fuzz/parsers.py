@@ -220,7 +220,7 @@ def _bgpd(data: bytes) -> None:
     bgpd_version(lines)
     [*start_lines(lines)]
     reader = Reader(_Bgpd(data))
-    reader.configure(ASN, [BGP1, BGP2])
+    reader.configure(ASN, [BGP1, BGP2], WantedOutbounds(ASN, None))
     seen = _finished(reader.look([P1, P2, Q1, Q2]))
     _finished(reader.sent(seen))
 
