@@ -20,6 +20,7 @@ from speaker.config.settings import ExabgpSettings, NextHop, QuaggaSettings
 from speaker.runtime.assemble import profiles
 from tests.contract.exabgp_worlds import Relayed
 from tests.contract.worlds import ASN
+from tests.support.fakes.bgpd_peers import BgpdWithPeers, FakePeer
 from tests.support.fakes.exabgp import Daemon, Exabgp
 from tests.support.fakes.virtual_time import VirtualLoop
 from tests.support.lab.bird import Bird
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from policy.route import IpAddress, Prefix, Route
     from policy.topology import Topology
     from speaker.backends.base import Backend
+    from tests.support.fakes.bgpd import Dialect as BgpdDialect
     from tests.support.fakes.exabgp import Dialect
     from tests.support.lab.exabgp import Flavour
     from tests.support.lab.release import Release
@@ -294,6 +296,67 @@ def live(flavour: Flavour) -> Iterator[PeersWorld]:
         yield world
 
 
+class FakedBgpd:
+    """The driver over the fake bgpd of a dialect."""
+
+    addresses = FakedPeers.addresses
+
+    def __init__(self, dialect: BgpdDialect) -> None:
+        self._runner = asyncio.Runner(loop_factory=VirtualLoop)
+        asns = zip(map(str, self.addresses), (64500, 64501, int(ASN)), strict=True)
+        self._bgpd = BgpdWithPeers(dialect, neighbors={name: FakePeer(asn) for name, asn in asns})
+        self._driver = QuaggaBackend(self._bgpd)
+        self.backend: Backend = self._driver
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(what)
+
+    def configure(self, topology: Topology) -> WantedRoutes:
+        wanted = WantedRoutes(topology, topology.dc("par1"))
+        self._driver.configure(ASN, OUTBOUND, profiles(topology), wanted)
+        return wanted
+
+    def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
+        return {
+            name: {
+                prefix: Had(
+                    each.path,
+                    each.med,
+                    each.communities,
+                    each.large,
+                    each.preference if peer.asn == int(ASN) else None,
+                )
+                for prefix, each in peer.rib.items()
+            }
+            for name, peer in self._bgpd.neighbors.items()
+        }
+
+    def soon(self, check: Callable[[], None]) -> None:
+        # What was just changed is so a moment later.
+        self.run(self._bgpd(("show bgp ipv4 unicast", "show bgp ipv6 unicast")))
+        check()
+
+    def session(self, address: IpAddress, *, up: bool) -> None:
+        self._bgpd.neighbors[str(address)].up = up
+        self._bgpd.send()
+
+    def announced_to(self, address: IpAddress) -> Collection[Prefix]:
+        return self._bgpd.neighbors[str(address)].ever
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+@contextmanager
+def fake_bgpd(dialect: BgpdDialect) -> Iterator[PeersWorld]:
+    """The fake bgpd of a dialect."""
+    world = FakedBgpd(dialect)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
 @contextmanager
 def real_frr(release: Release) -> Iterator[PeersWorld]:
     """The real FRR of a release."""
@@ -305,6 +368,13 @@ def real_frr(release: Release) -> Iterator[PeersWorld]:
         yield world
 
 
+BGPDS: tuple[BgpdDialect, ...] = (
+    "quagga-0.99.22.4",
+    "quagga-1.2.4",
+    "frr-8.4.4",
+    "frr-10.3",
+    "frr-10.7.1",
+)
 WORLDS: Mapping[str, Callable[[], AbstractContextManager[PeersWorld]]] = {
     "exabgp-fake-v4": lambda: faked(4),
     "exabgp-fake-v5": lambda: faked(5),
@@ -312,6 +382,7 @@ WORLDS: Mapping[str, Callable[[], AbstractContextManager[PeersWorld]]] = {
     "exabgp-fake-v5-told": lambda: faked(5, told=True),
     "exabgp-v4": lambda: live("v4"),
     "exabgp-v5": lambda: live("v5"),
+    **{f"bgpd-fake-{each}": partial(fake_bgpd, each) for each in BGPDS},
     **{f"frr-of-{each.suite}": partial(real_frr, each) for each in RELEASES},
 }
 

@@ -74,12 +74,13 @@ def world(lasting: PeersWorld) -> PeersWorld:
     return lasting
 
 
-def site(world: PeersWorld, rules: str) -> Topology:
-    """Return the topology of a site with rules for the peers of a world."""
+def site(world: PeersWorld, rules: str, *, less: bool = False) -> Topology:
+    """Return the topology of a site with rules for the peers of a world; one without the second VIP."""
+    vips = SITE.replace('[vip."vip-2.tld"]\naddresses = ["192.0.2.2"]\n', "") if less else SITE
     transit, peering, inside = world.addresses
     with TemporaryDirectory() as directory:
         path = Path(directory, "vip.toml")
-        path.write_text(SITE + rules.format(transit=transit, peering=peering, inside=inside))
+        path.write_text(vips + rules.format(transit=transit, peering=peering, inside=inside))
         return config.load(path, {}).topology
 
 
@@ -258,6 +259,33 @@ def test_kept_from_one_while_its_session_is_down(world: PeersWorld) -> None:
         assert reach(world, reading, route).complete
 
     world.soon(healed)
+
+
+def test_what_left_the_file_is_kept_back_until_it_is_withdrawn(world: PeersWorld) -> None:
+    """Somebody asks for another VIP alone, under a file that lacks this one: who was not to get it still does not."""
+    announce(world, world.configure(site(world, RULES)), *ALL)
+    read(world)
+    less = site(
+        world, RULES.replace('except = ["vip-2.tld"]', "").replace(', "vip-2.tld"', ""), less=True
+    )
+    now = world.configure(less)
+    read(world)
+    announce(world, now, V4)
+    read(world)
+    transit, *others = ({SECOND: each.get(SECOND)} for each in world.tables().values())
+    assert transit == {SECOND: None}
+    assert all(each[SECOND] for each in others)
+    assert ask(world, Withdraw(SECOND)) == {}
+    left = {prefix: one for prefix, one in TO_INSIDE.items() if prefix != SECOND}
+    only = {prefix: one for prefix, one in TO_PEERING.items() if prefix != SECOND}
+
+    def settled() -> None:
+        if read(world).is_untidy:
+            ask(world)
+        has(world, TO_TRANSIT, only, left)
+        assert not read(world).is_untidy
+
+    world.soon(settled)
 
 
 def test_kept_from_all(world: PeersWorld) -> None:

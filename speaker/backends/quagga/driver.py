@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
     from policy.wanted import WantedRoutes
-    from speaker.backends.quagga.neighbors import Neighbors
     from speaker.backends.quagga.reader import BgpdSeen
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import SummarySession
@@ -57,7 +56,7 @@ class QuaggaBackend:
         """
         self._reader = Reader(vtysh)
         self._writer = Writer(vtysh, self._reader.running, pause)
-        self._outbound = OutboundWriter(self._writer.run, self._neighbors, BATCH)
+        self._outbound = OutboundWriter(self._writer.run, self._reader.neighbors, BATCH)
         self._pause = pause
         self._fresh: BgpdSeen | None = None
         self._seen: Running | None = None
@@ -119,11 +118,8 @@ class QuaggaBackend:
         if self._wanted.policies:
             self._fresh = None
         with suppress(BackendError):  # what is asked for next says so
-            return bool(plan(await self._neighbors()))
+            return bool(plan((await self._look()).neighbors))
         return False
-
-    async def _neighbors(self) -> Neighbors:
-        return (await self._look()).neighbors
 
     async def _look(self) -> BgpdSeen:
         if self._fresh is None:
@@ -132,7 +128,7 @@ class QuaggaBackend:
 
     async def _settle_neighbors(self) -> None:
         with suppress(BackendError):  # what is announced next is looked at by itself
-            neighbors = await self._neighbors()
+            neighbors = (await self._look()).neighbors
             self._fresh = None
             await self._outbound.settle(neighbors, self._asn)
 

@@ -10,7 +10,7 @@ PREFIX_LIST = re.compile(
     r"(?P<ip>ip|ipv6) prefix-list (?P<name>VIP-OUT-\S+) (?:seq [0-9]+ )?(?P<entry>.+)"
 )
 """A line of a prefix-list that is made for neighbours: those of a site are not read."""
-_FAMILY = re.compile(r" +address-family (?P<family>ipv[46])(?P<kind> \S+)?(?: .*)?")
+_FAMILY = re.compile(r" +address-family (?P<family>\S+)(?P<kind> \S+)?(?: .*)?")
 _NEIGHBOR = re.compile(r" +neighbor (?P<name>\S+) (?P<rest>.+)")
 DATACENTER = "frr defaults datacenter"
 """With these defaults FRR needs no policy."""
@@ -74,4 +74,4 @@ def family_of(line: str, family: int) -> int:
     if match is None:
         return family
     is_unicast = match["kind"] in (None, " unicast")
-    return int(match["family"][-1]) if is_unicast else 0
+    return {"ipv4": 4, "ipv6": 6}.get(match["family"], 0) if is_unicast else 0

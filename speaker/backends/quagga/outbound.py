@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"VIP-OUT-[0-9a-f]{8}(?:-[0-9]+)?")
 _LIST = re.compile(rf"(?P<map>{_NAME.pattern})-(?:kept|given)")
 _CLAUSE = re.compile(r"route-map \S+ (?P<kind>permit|deny) [0-9]+")
-PENDING = "VIP-OUT-00000000-kept"
+PENDING = "VIP-OUT-00000000"
+PENDING_LIST = f"{PENDING}-kept"
 """A prefix-list that nothing uses: while it is there, neighbours may still have what they had before."""
 Effect = tuple[str, ...] | None
 """What a neighbour gets of a prefix: what is set on it, or None for nothing."""

@@ -9,7 +9,7 @@ A prefix is announced only where each neighbour that is not to get it as it is h
 vip.toml is kept from a neighbour as before until bgpd has no path of it (`Neighbors`).
 
 FRR sends what a new route-map changes by itself. A Quagga does so when it is told to. That it was not told yet, a
-prefix-list shows (`PENDING`) that is made before a neighbour's line is, and removed after the telling.
+prefix-list shows (`PENDING_LIST`) that is made before a neighbour's line is, and removed after the telling.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from speaker.backends.quagga.outbound import PENDING, Outbound, leftovers
+from speaker.backends.quagga.outbound import PENDING, PENDING_LIST, Outbound, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _TELL = ("end", "clear ip bgp * soft out", "clear bgp ipv6 * soft out")
 _ANEW = ("end", "configure terminal")
-_MAKE_PENDING = f"ip prefix-list {PENDING} seq 5 permit 0.0.0.0/0"
+_MAKE_PENDING = f"ip prefix-list {PENDING_LIST} seq 5 permit 0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,37 @@ class OutboundPlan:
     """What is to be done at neighbours, in this order.
 
     Attributes:
+        before: the commands that remove what is left over from earlier, and nothing uses.
         made: the route-maps that are made, by name.
         moves: the neighbours' lines.
         is_told: whether bgpd has to be told to send what is now in force.
-        removed: the commands that remove what is left over.
+        after: the commands that remove what is not used any more then.
     """
 
+    before: Sequence[str]
     made: Mapping[str, Outbound]
     moves: Sequence[Move]
     is_told: bool
-    removed: Sequence[str]
+    after: Sequence[str]
 
     def __bool__(self) -> bool:
-        return bool(self.moves or self.removed)
+        return bool(self.before or self.moves or self.after)
 
     def batches(self, asn: Asn, size: int) -> Iterator[list[str]]:
         """Yield the commands in batches, each for one vtysh.
 
         Args:
             asn: bgpd's.
-            size: how many commands a batch has at most, but for the last one.
+            size: how many lines of prefix-lists a batch has at most.
         """
         lists = [line for name, made in self.made.items() for line in made.lists(name)]
         maps = [line for name, made in self.made.items() for line in made.clauses(name)]
+        before = self.before
         while len(lists) > size:
-            yield ["configure terminal", *lists[:size]]
+            yield ["configure terminal", *before, *lists[:size]]
+            before = ()
             del lists[:size]
-        yield ["configure terminal", *lists, *maps, *self._lines(asn)]
+        yield ["configure terminal", *before, *lists, *maps, *self._lines(asn)]
 
     def _lines(self, asn: Asn) -> Iterator[str]:
         if self.moves:
@@ -95,9 +99,9 @@ class OutboundPlan:
                 yield from ("address-family ipv6", *ipv6)
         if self.is_told:
             yield from _TELL
-        if self.removed:
+        if self.after:
             yield from ("configure terminal",) if self.is_told else _ANEW
-            yield from self.removed
+            yield from self.after
 
 
 def plan(neighbors: Neighbors, only: Collection[Side] | None = None) -> OutboundPlan:
@@ -105,7 +109,7 @@ def plan(neighbors: Neighbors, only: Collection[Side] | None = None) -> Outbound
 
     Args:
         neighbors: what they have, and are to have.
-        only: those that are changed, with nothing removed; None for all, and what is left over.
+        only: those that are changed; None for all.
     """
     running = neighbors.running
     made: dict[str, Outbound] = {}
@@ -116,17 +120,22 @@ def plan(neighbors: Neighbors, only: Collection[Side] | None = None) -> Outbound
         new = "" if seen.want.is_idle else _name(seen.want, neighbors, made)
         if new and neighbors.found(new) != seen.want:
             made[new] = seen.want
-        if new != seen.name:
-            moves.append(Move(seen.side, seen.name, new))
-    told = not running.frr
-    if only is not None:
-        return OutboundPlan(made, moves, told, ())
+        moves.append(Move(seen.side, seen.name, new))
     moved = {move.side: move.new for move in moves}
-    used = {moved.get(side, name) for side, name in running.neighbors.maps.items()}
-    removed = [*leftovers(running, (*used, *moved.values(), *_at_networks(running)))]
-    if told and moves:
-        removed.append(f"no ip prefix-list {PENDING}")
-    return OutboundPlan(made, moves, told and bool(moves or removed), tuple(dict.fromkeys(removed)))
+    new_names = {*moved.values()} - made.keys()
+    before = [*leftovers(running, {*_used(running), *new_names, PENDING})]
+    then = {moved.get(side, name) for side, name in running.neighbors.maps.items()}
+    used = {*then, *moved.values(), *_at_networks(running), PENDING}
+    after = [line for line in leftovers(running, used) if line not in before]
+    is_told = not running.frr and bool(moves or (4, PENDING_LIST) in running.lists)
+    if is_told:
+        after.append(f"no ip prefix-list {PENDING_LIST}")
+    return OutboundPlan(before, made, moves, is_told, after)
+
+
+def _used(running: Running) -> set[str]:
+    """Return the route-maps that are in use."""
+    return {*running.neighbors.maps.values(), *_at_networks(running)}
 
 
 def _at_networks(running: Running) -> Iterable[str]:
@@ -135,23 +144,15 @@ def _at_networks(running: Running) -> Iterable[str]:
 
 
 def _name(want: Outbound, neighbors: Neighbors, made: Mapping[str, Outbound]) -> str:
-    """Return what a route-map is called that does this: one that is there, or a name that is free."""
-    usual = want.name
+    """Return what a route-map is called that does this: one that is there, or a name that is not in use.
+
+    What is half-made, or changed, is never completed while a neighbour uses it.
+    """
+    used = _used(neighbors.running)
     for number in count(1):
-        name = usual if number == 1 else f"{usual}-{number}"
+        name = want.name if number == 1 else f"{want.name}-{number}"
         if made.get(name) == want or neighbors.found(name) == want:
             return name
-        if name not in made and not _is_taken(name, neighbors.running):
+        if name not in made and name not in used:
             return name
     raise AssertionError
-
-
-def _is_taken(name: str, running: Running) -> bool:
-    """Tell whether something has a name, or is called by it: it would be in use half-made."""
-    lists = (f"{name}-{kind}" for kind in ("kept", "given"))
-    return (
-        name in running.maps
-        or any((version, each) in running.lists for each in lists for version in (4, 6))
-        or name in running.neighbors.maps.values()
-        or name in running.networks.values()
-    )

@@ -119,6 +119,10 @@ class Reader:
         }
         return BgpdSeen(running, sessions, answers, paths, routes, neighbors)
 
+    async def neighbors(self) -> Neighbors:
+        """Return what bgpd's neighbours have now."""
+        return (await self.look(())).neighbors
+
     async def sent(self, seen: BgpdSeen) -> Mapping[Prefix, SentTo]:
         """Ask who was sent the prefixes of a look. What a bgpd does not tell is not known.
 

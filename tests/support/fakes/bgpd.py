@@ -290,7 +290,7 @@ class Bgpd:
         if self.asn is not None and self.frr:
             lines += [f"router bgp {self.asn}", " no bgp network import-check", " !"]
             for family, version in (("ipv4", 4), ("ipv6", 6)):
-                inside = [f" {line}" for line in networks[version]]
+                inside = [f" {line}" for line in networks[version] + self._neighbor_lines(version)]
                 lines += [
                     f" address-family {family} unicast",
                     *inside,
@@ -299,13 +299,28 @@ class Bgpd:
                 ]
             lines += ["exit", "!"]
         elif self.asn is not None:
-            lines += [f"router bgp {self.asn}", " bgp router-id 203.0.113.2", *networks[4], "!"]
-            lines += [" address-family ipv6", *networks[6], " exit-address-family"]
+            lines += [f"router bgp {self.asn}", " bgp router-id 203.0.113.2", *networks[4]]
+            lines += [*self._neighbor_lines(4), "!", " address-family ipv6", *networks[6]]
+            lines += [*self._neighbor_lines(6), " exit-address-family"]
             lines += [" exit", "!"] if self.dialect == "quagga-1.2.4" else ["!"]
         for clauses in self.maps.values():
             for head, inside in clauses.items():
                 lines += [head, *(f" {line}" for line in inside), *(["exit"] * self.frr), "!"]
+        lines += self._list_lines()
         return [*lines, "line vty", "!", "end"] if not self.frr else [*lines, "end"]
+
+    def _neighbor_lines(self, version: int) -> list[str]:
+        """Return the lines of neighbours in a family."""
+        del version
+        return []
+
+    def _list_lines(self) -> list[str]:
+        """Return the lines of prefix-lists."""
+        return []
+
+    def _sessions(self) -> list[tuple[str, int, bool]]:
+        """Return the neighbours: address, AS, whether the session is up."""
+        return [(*self.peer, self.established)]
 
     def _table(self, version: int) -> list[str]:
         if self.asn is None:
@@ -373,13 +388,9 @@ class Bgpd:
         """Return a summary. A neighbour has both families; see `parse_summary` for the titles."""
         if self.asn is None:
             return ["% BGP instance not found"]
-        address, asn = self.peer
         head = "Neighbor V AS MsgRcvd MsgSent TblVer InQ OutQ Up/Down State/PfxRcd"
         lines: list[str] = []
         for version in versions:
-            state: int | str = 0 if self.established else "Active"
-            if self.established and version not in self.families:
-                state = "NoNeg"
             sent = f" {0 if self.policy else '(Policy)'} N/A" if self.frr else ""
             if self.frr or (self.dialect == "quagga-1.2.4" and len(versions) > 1):
                 lines += ["", f"IPv{version} Unicast Summary:"]
@@ -387,10 +398,13 @@ class Bgpd:
                 f"BGP router identifier 203.0.113.2, local AS number {self.asn}",
                 "",
                 head + " PfxSnt Desc" * self.frr,
-                f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 {state}{sent}",
-                "",
-                "Total number of neighbors 1",
             ]
+            for address, asn, up in self._sessions():
+                state: int | str = 0 if up else "Active"
+                if up and version not in self.families:
+                    state = "NoNeg"
+                lines.append(f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 {state}{sent}")
+            lines += ["", f"Total number of neighbors {len(self._sessions())}"]
         return lines
 
 

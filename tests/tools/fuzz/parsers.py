@@ -31,6 +31,7 @@ from speaker.backends.exabgp.protocol import Conversation
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
 from speaker.backends.quagga import names
+from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.running_config import start_lines
 from speaker.backends.quagga.version import parse_version as bgpd_version

@@ -120,9 +120,15 @@ def test_faults(tmp_path: Path, text: str, fault: str) -> None:
 
 
 def test_bgpd(tmp_path: Path) -> None:
-    """Beside bgpd, which sends all neighbours the same, it is refused."""
-    with pytest.raises(ConfigError, match="peer: bgpd sends all neighbors the same"):
-        peers(tmp_path, '[peer."203.0.113.1"]\nmed = 1', "quagga")
+    """Beside bgpd, where it takes route-maps at neighbours, it is refused unless these are allowed."""
+    rule = '[peer."203.0.113.1"]\nmed = 1\n'
+    with pytest.raises(
+        ConfigError, match=r"peer: bgpd sends all neighbors the same.*outbound = true"
+    ):
+        peers(tmp_path, rule, "quagga")
+    assert peers(tmp_path, rule + "[backend.quagga]\noutbound = true", "quagga")
+    with pytest.raises(ConfigError, match=r"backend\.quagga\.outbound"):
+        peers(tmp_path, rule + '[backend.quagga]\noutbound = "yes"', "quagga")
 
 
 def test_missing(tmp_path: Path) -> None:
