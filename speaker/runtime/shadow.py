@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -193,7 +193,7 @@ class _Run:
         clock = SystemClock()
         self.disagreements = Disagreements(clock, self._reason)
         # vip.toml is for what comes, mostly ExaBGP; what is looked at is the bgpd of now.
-        self._driver = assemble.driver(config, "quagga")
+        self._driver = assemble.driver(_observed(config), "quagga")
         shadow = Shadow(self._driver.backend, self.disagreements.note)
         self.reconciler = assemble.reconciler(
             config, shadow, clock=clock, dry_run=True, follow=True
@@ -215,7 +215,16 @@ class _Run:
             return config, assemble.sources(config, self.reconciler.clock)
 
         config, source = await asyncio.to_thread(load)
-        await self.reconciler.configure(config, source, self._driver.configure)
+        await self.reconciler.configure(
+            config, source, lambda config: self._driver.configure(_observed(config))
+        )
+
+
+def _observed(config: Config) -> Config:
+    """Return a configuration with which the driver gives no neighbour anything, and looks who has what."""
+    settings = config.settings
+    quagga = replace(settings.quagga, outbound=False)
+    return replace(config, settings=replace(settings, quagga=quagga))
 
 
 def once(config: Config) -> bool:

@@ -199,6 +199,7 @@ services = { "tcp/80" = {}, "tcp/443" = { restore_at = 2, rise = "1m" } }
 
 [backend.quagga]
 route_map = { prepend-1 = "BGP1" }
+outbound = true
 """
     found = load(text)
     (prefix,) = (p for p in found.topology.prefixes if str(p) == "192.0.2.2/32")
