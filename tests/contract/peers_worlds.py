@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from policy.drain_profile import soft_profiles
 from policy.route import Asn, parse_prefix
 from policy.wanted import WantedRoutes
 from speaker.backends.exabgp.driver import ExabgpBackend
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from policy.route import IpAddress, Prefix, Route
-    from policy.topology import Topology
+    from policy.topology import Profile, Topology
     from speaker.backends.base import Backend
     from tests.support.fakes.bgpd import Dialect as BgpdDialect
     from tests.support.fakes.exabgp import Dialect
@@ -272,7 +273,7 @@ class FrrPeers(_LivePeers):
 
     def configure(self, topology: Topology) -> WantedRoutes:
         wanted = WantedRoutes(topology, topology.dc("par1"))
-        self._driver.configure(ASN, OUTBOUND, profiles(topology), wanted)
+        self._driver.configure(ASN, OUTBOUND, all_profiles(topology), wanted)
         return wanted
 
 
@@ -296,6 +297,11 @@ def live(flavour: Flavour) -> Iterator[PeersWorld]:
         yield world
 
 
+def all_profiles(topology: Topology) -> list[Profile]:
+    """Return those of ranks, and those of soft drains."""
+    return [*profiles(topology), *soft_profiles(topology, topology.dc("par1"))]
+
+
 class FakedBgpd:
     """The driver over the fake bgpd of a dialect."""
 
@@ -313,7 +319,7 @@ class FakedBgpd:
 
     def configure(self, topology: Topology) -> WantedRoutes:
         wanted = WantedRoutes(topology, topology.dc("par1"))
-        self._driver.configure(ASN, OUTBOUND, profiles(topology), wanted)
+        self._driver.configure(ASN, OUTBOUND, all_profiles(topology), wanted)
         return wanted
 
     def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.backends.quagga import names
+from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.summary import parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
@@ -159,7 +160,7 @@ def test_they_are_asked_for_where_they_are_shown() -> None:
     """Whatever bgpd was before: one that does not show them is asked nothing more."""
     bgpd = Bgpd(shows=False)
     reader = Reader(bgpd)
-    reader.configure(Asn(64699), ())
+    reader.configure(Asn(64699), (), WantedOutbounds(Asn(64699), None))
 
     async def look() -> list[str]:
         return [session.address for session in (await reader.look([])).sessions]

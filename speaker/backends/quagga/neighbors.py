@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
@@ -68,18 +69,29 @@ class WantedOutbounds:
     ) -> Outbound:
         kept: list[Prefix] = []
         given: list[Prefix] = []
+        soft: dict[int, list[Prefix]] = defaultdict(list)
+        has_numbers = policy.med is not None or policy.local_preference is not None
         for route in routes:
             if route.prefix.version == version and (what := route.to(address)) != route.attributes:
                 (kept if what is None else given).append(route.prefix)
+                drains = self._soft(route.prefix) if has_numbers and what is not None else None
+                if drains is not None:
+                    soft[drains.attributes.med or 0].append(route.prefix)
         lines = sets(policy, self.asn) if given else ()
-        return Outbound(version, frozenset(kept), frozenset(given), lines)
+        by_med = tuple((med, frozenset(soft[med])) for med in sorted(soft))
+        return Outbound(version, frozenset(kept), frozenset(given), lines, by_med)
+
+    def _soft(self, prefix: Prefix) -> Route | None:
+        return None if self._wanted is None else self._wanted.soft(prefix)
 
     def of(self, route: Route) -> Route:
         """Return a route that all neighbours get with what single ones get of it, where it is the wanted one."""
         if self._wanted is None or not self.policies:
             return route
-        wanted = self._wanted.of(route.prefix)
-        return wanted if wanted is not None and wanted.attributes == route.attributes else route
+        for wanted in (self._wanted.of(route.prefix), self._wanted.soft(route.prefix)):
+            if wanted is not None and wanted.attributes == route.attributes:
+                return wanted
+        return route
 
     def missing(self, sessions: Sequence[SummarySession]) -> tuple[str, ...]:
         """Return the rules for neighbours that bgpd lacks, in words."""

@@ -1,7 +1,10 @@
 """Outbound: what a route-map of ours out at a neighbour does, as bgpd's lines, and read back from them.
 
-One is called by what it does, `VIP-OUT-1f3a90cc`, and so are its prefix-lists, `VIP-OUT-1f3a90cc-kept` and
-`-given`. It is never changed: another one is made beside it, and the neighbour given that one.
+One is called by what it does, `VIP-OUT-1f3a90cc`, and so are its prefix-lists, `VIP-OUT-1f3a90cc-kept`, `-given` and
+`-soft-MED`. It is never changed: another one is made beside it, and the neighbour given that one.
+
+A VIP that drains softly has a MED that is greater than any other of its own, and keeps it, and its LOCAL_PREF, whatever
+the neighbour's rules say: by that MED the route-map knows it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -24,14 +28,17 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.running_config import Running
 
 _NAME = re.compile(r"VIP-OUT-[0-9a-f]{8}(?:-[0-9]+)?")
-_LIST = re.compile(rf"(?P<map>{_NAME.pattern})-(?:kept|given)")
+_LIST = re.compile(rf"(?P<map>{_NAME.pattern})-(?:kept|given|soft-[0-9]+)")
 _CLAUSE = re.compile(r"route-map \S+ (?P<kind>permit|deny) [0-9]+")
 PENDING = "VIP-OUT-00000000"
 PENDING_LIST = f"{PENDING}-kept"
 """A prefix-list that nothing uses: while it is there, neighbours may still have what they had before."""
-Effect = tuple[str, ...] | None
-"""What a neighbour gets of a prefix: what is set on it, or None for nothing."""
+Effect = tuple[str | int, ...] | None
+"""What a neighbour gets of a prefix: what is set on it, and with which MED it is known to drain; None for nothing."""
 AS_IT_IS: Effect = ()
+Clause = tuple[str, list[str]]
+"""`permit` or `deny`, and the lines inside, sorted."""
+_NOT_SOFT = ("set metric ", "set local-preference ")
 
 
 def is_ours(route_map: str) -> bool:
@@ -48,18 +55,21 @@ class Outbound:
         kept: what is kept from the neighbour.
         given: that on which something is set.
         sets: what is set, sorted.
+        soft: the prefixes of which less is set where they have a MED.
     """
 
     version: int
     kept: frozenset[Prefix] = frozenset()
     given: frozenset[Prefix] = frozenset()
     sets: tuple[str, ...] = ()
+    soft: tuple[tuple[int, frozenset[Prefix]], ...] = ()
 
     def effect(self, prefix: Prefix) -> Effect:
         """Return what the neighbour gets of a prefix."""
         if prefix in self.kept:
             return None
-        return self.sets if prefix in self.given else AS_IT_IS
+        drains = [med for med, prefixes in self.soft if prefix in prefixes]
+        return (*self.sets, *drains) if prefix in self.given else AS_IT_IS
 
     @property
     def is_idle(self) -> bool:
@@ -69,9 +79,16 @@ class Outbound:
     @property
     def name(self) -> str:
         """What its route-map is called, unless that name is taken."""
-        parts = (self.version, *_texts(self.kept), "given", *_texts(self.given), *self.sets)
-        digest = hashlib.sha256("\n".join(map(str, parts)).encode())
-        return f"VIP-OUT-{digest.hexdigest()[:8]}"
+        lists = ((kind, *_texts(prefixes)) for kind, prefixes in self._lists)
+        parts = (str(self.version), *self.sets, *chain.from_iterable(lists))
+        return f"VIP-OUT-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:8]}"
+
+    @property
+    def _lists(self) -> Iterator[tuple[str, frozenset[Prefix]]]:
+        yield "kept", self.kept
+        for med, prefixes in self.soft:
+            yield f"soft-{med}", prefixes
+        yield "given", self.given
 
     def lists(self, name: str) -> Iterator[str]:
         """Yield the commands that make its prefix-lists, in configuration mode.
@@ -79,18 +96,27 @@ class Outbound:
         They come before its clauses: an empty one matches every prefix.
         """
         ip = _ip(self.version)
-        for kind, prefixes in (("kept", self.kept), ("given", self.given)):
+        for kind, prefixes in self._lists:
             for number, prefix in enumerate(_texts(prefixes), 1):
                 yield f"{ip} prefix-list {name}-{kind} seq {5 * number} permit {prefix}"
 
     def clauses(self, name: str) -> Iterator[str]:
         """Yield the commands that make it where nothing has its name, in configuration mode."""
+        for number, (kind, lines) in enumerate(self.shape(name), 1):
+            yield from (f"route-map {name} {kind} {10 * number}", *lines, "exit")
+
+    def shape(self, name: str) -> Iterator[Clause]:
+        """Yield its clauses."""
+        ip = _ip(self.version)
         if self.kept:
-            yield from (f"route-map {name} deny 10", _match(name, "kept", self.version), "exit")
+            yield "deny", [f"match {ip} address prefix-list {name}-kept"]
+        less = [line for line in self.sets if not line.startswith(_NOT_SOFT)]
+        for med, _ in self.soft:
+            match = [f"match {ip} address prefix-list {name}-soft-{med}", f"match metric {med}"]
+            yield "permit", [*match, *less]
         if self.given:
-            yield from (f"route-map {name} permit 20", _match(name, "given", self.version))
-            yield from (*self.sets, "exit")
-        yield from (f"route-map {name} permit 30", "exit")
+            yield "permit", [f"match {ip} address prefix-list {name}-given", *self.sets]
+        yield "permit", []
 
 
 def _texts(prefixes: Iterable[Prefix]) -> list[str]:
@@ -99,10 +125,6 @@ def _texts(prefixes: Iterable[Prefix]) -> list[str]:
 
 def _ip(version: int) -> str:
     return "ip" if version == 4 else "ipv6"
-
-
-def _match(name: str, kind: str, version: int) -> str:
-    return f"match {_ip(version)} address prefix-list {name}-{kind}"
 
 
 def sets(policy: PeerPolicy, asn: Asn) -> tuple[str, ...]:
@@ -124,39 +146,39 @@ def sets(policy: PeerPolicy, asn: Asn) -> tuple[str, ...]:
 
 def read_back(running: Running, name: str) -> Outbound | None:
     """Return what a route-map of ours does, None where it is missing, or is not as we make one."""
-    clauses: list[tuple[str, list[str]]] = []
+    clauses: list[Clause] = []
     for line in running.maps.get(name, ()):
         if match := _CLAUSE.fullmatch(line):
             clauses.append((match["kind"], []))
         else:
             clauses[-1][1].append(_normal(line))
-    clauses = [(kind, sorted(inside)) for kind, inside in clauses]
+    clauses = [(kind, sorted(lines)) for kind, lines in clauses]
     for version in (4, 6):
         made = _of(running, name, version, clauses)
-        if made is not None and _shape(made, name) == clauses:
+        if made is not None and [*made.shape(name)] == clauses:
             return made
     return None
 
 
-def _of(
-    running: Running, name: str, version: int, clauses: Sequence[tuple[str, list[str]]]
-) -> Outbound | None:
-    """Return what a route-map does if it is one of a family, which its shape has to prove."""
-    lists = [_entries(running.lists.get((version, f"{name}-{kind}"))) for kind in ("kept", "given")]
-    lines = [line for _, inside in clauses for line in inside if line.startswith("set ")]
-    kept, given = lists
-    if kept is None or given is None:
+def _of(running: Running, name: str, version: int, clauses: Iterable[Clause]) -> Outbound | None:
+    """Return what a route-map does if it is one of a family, which its clauses have to prove."""
+    lists = {
+        each.removeprefix(f"{name}-"): _entries(lines)
+        for (of, each), lines in running.lists.items()
+        if of == version and (match := _LIST.fullmatch(each)) and match["map"] == name
+    }
+    known = {kind: prefixes for kind, prefixes in lists.items() if prefixes is not None}
+    if known.keys() != lists.keys():
         return None
-    return Outbound(version, kept, given, tuple(sorted(lines)))
-
-
-def _shape(made: Outbound, name: str) -> list[tuple[str, list[str]]]:
-    clauses: list[tuple[str, list[str]]] = []
-    if made.kept:
-        clauses.append(("deny", [_match(name, "kept", made.version)]))
-    if made.given:
-        clauses.append(("permit", [_match(name, "given", made.version), *made.sets]))
-    return [*clauses, ("permit", [])]
+    given = f"match {_ip(version)} address prefix-list {name}-given"
+    lines = [line for _, inside in clauses if given in inside for line in inside]
+    return Outbound(
+        version,
+        known.pop("kept", frozenset()),
+        known.pop("given", frozenset()),
+        tuple(line for line in lines if line != given),
+        tuple(sorted((int(kind.removeprefix("soft-")), known[kind]) for kind in known)),
+    )
 
 
 def _entries(lines: Sequence[str] | None) -> frozenset[Prefix] | None:

@@ -79,7 +79,9 @@ class BgpdWithPeers(Bgpd):
                 entries[:] = [each for each in entries if each.split()[1] != number] + [line]
             case ["no", ("ip" | "ipv6") as ip, "prefix-list", name]:
                 del self.lists[4 if ip == "ip" else 6, name]
-            case ["match", _, "address", "prefix-list", _] if self._node == "map":
+            case ["match", _, "address", "prefix-list", _] | ["match", "metric", _] if (
+                self._node == "map"
+            ):
                 self._clause.append(command)
             case ["neighbor", name, "route-map", route_map, "out"] if self._node in _FAMILIES:
                 self._peer(name, command).maps[_FAMILIES[self._node]] = route_map
@@ -117,23 +119,26 @@ class BgpdWithPeers(Bgpd):
     def _tell(self, peer: FakePeer, prefix: Prefix, path: Path) -> None:
         peer.told[prefix] = path
         name = peer.maps.get(prefix.version)
-        sets = [] if name is None else self._evaluate(name, prefix)
+        sets = [] if name is None else self._evaluate(name, prefix, path)
         if sets is None:
             peer.rib.pop(prefix, None)
             return
         peer.ever.add(prefix)
         peer.rib[prefix] = self._sent(peer, path, sets)
 
-    def _evaluate(self, name: str, prefix: Prefix) -> list[str] | None:
+    def _evaluate(self, name: str, prefix: Prefix, path: Path) -> list[str] | None:
         """Return what a route-map sets on a prefix, None where it denies it."""
         clauses = self.maps.get(name, {})
         for head in sorted(clauses, key=lambda head: int(head.split()[-1])):
             lines = clauses[head]
-            if all(self._matches(line, prefix) for line in lines if line.startswith("match ")):
+            matches = [line for line in lines if line.startswith("match ")]
+            if all(self._matches(line, prefix, path) for line in matches):
                 return lines if " permit " in head else None
         return None
 
-    def _matches(self, line: str, prefix: Prefix) -> bool:
+    def _matches(self, line: str, prefix: Prefix, path: Path) -> bool:
+        if line.startswith("match metric "):
+            return int(line.rpartition(" ")[2]) == int(path.value("metric") or 0)
         _, ip, _, _, name = line.split()
         version = 4 if ip == "ip" else 6
         entries = self.lists.get((version, name))
@@ -159,7 +164,7 @@ class BgpdWithPeers(Bgpd):
             frozenset(
                 communities(path.value("large-community")) + communities(value("large-community"))
             ),
-            int(value("local-preference") or 100),
+            int(value("local-preference") or path.value("local-preference") or 100),
         )
 
     # --- what is shown -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,9 +124,32 @@ def test_the_commands() -> None:
         "route-map X deny 10",
         "match ipv6 address prefix-list X-kept",
         "exit",
-        "route-map X permit 30",
+        "route-map X permit 20",
         "exit",
     ]
+
+
+def test_what_drains_softly_keeps_its_numbers() -> None:
+    """It is known by its MED; what is more than that is set on it all the same. It reads back."""
+    soft = replace(MADE, soft=((8, frozenset({V4})),))
+    assert soft.name != MADE.name
+    lines = [*soft.lists(NAME), *soft.clauses(NAME)]
+    at = lines.index(f"route-map {NAME} permit 20")
+    assert "ip prefix-list X-soft-8 seq 5 permit 192.0.2.1/32".replace("X", NAME) in lines
+    assert lines[at + 1 : at + 7] == [
+        f"match ip address prefix-list {NAME}-soft-8",
+        "match metric 8",
+        *SETS[:3],
+        "exit",
+    ]
+    inside = ("match ", "set ")
+    shown = [" " * line.startswith(inside) + line for line in lines if line != "exit"]
+    assert read("\n".join(["router bgp 64699", *shown, "end"])) == soft
+    assert (
+        read("\n".join(["router bgp 64699", *shown, "end"]).replace("metric 8", "metric 9")) is None
+    )
+    assert [*leftovers(parse_running(shown), [])][-1] == f"no ip prefix-list {NAME}-given"
+    assert len([*leftovers(parse_running(shown), [])]) == 4
 
 
 def test_effects() -> None:
