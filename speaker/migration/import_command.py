@@ -82,10 +82,10 @@ def _tell(text: str) -> None:
 class _NothingWrittenError(MigrationError):
     """An import is refused, and `summary` says how far it came."""
 
-    def __init__(self, faults: Sequence[str], refused: Refused) -> None:
+    def __init__(self, call: Import, done: _Read, faults: Sequence[str]) -> None:
         several = [*dict.fromkeys(faults)]
         super().__init__("\n".join([*several, "nothing is written"]))
-        self.summary = summary.of_refused(len(several), refused)
+        self.summary = summary.of_refused(call, done.sites, len(several), done.refused)
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ def _run(call: Import, asked: MachineAsked) -> int:
     for note in (*notes, *named.notes):
         say(f"note: {note}")
     if faults:
-        raise _NothingWrittenError(faults, done.refused)
+        raise _NothingWrittenError(call, done, faults)
     findings = _write(call, done, layout, proposed)
     for line in findings:
         say(line)

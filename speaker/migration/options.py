@@ -46,6 +46,8 @@ class Import:
     """The data centre that this machine is in, which is asked in place of a file."""
     vtysh: Path = Path("/usr/bin/vtysh")
     """What asks bgpd."""
+    words: tuple[str, ...] = ()
+    """The command line itself, after `import`."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -178,6 +180,7 @@ def parse(arguments: Sequence[str]) -> Import:
         answers.parse(options.peer_as, options.peer, files, options.vrf),
         running[0] if running else None,
         Path(options.vtysh),
+        tuple(arguments),
     )
 
 

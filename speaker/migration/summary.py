@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.model import Treatment
@@ -42,13 +43,19 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
     return "\n".join(lines)
 
 
-def of_refused(faults: int, refused: Refused) -> str:
-    """Return the summary of an import that wrote nothing."""
+def of_refused(call: Import, sites: Sequence[Site], faults: int, refused: Refused) -> str:
+    """Return the summary of an import that wrote nothing: where addresses lack, with the command that would do."""
+    lacking = [word for site in sites for word in site.lacking]
+    again = shlex.join(["vip_mgmt", "import", *call.words, *lacking])
+    others = faults - sum(1 for site in sites if site.lacking)
+    first = f"{_count(others, 'other error')} above: do what each says; then " if others else ""
     lines = [
         "summary:",
         "  imported: nothing is written",
         *refused.lines(),
-        f"  next: {_count(faults, 'error')} above: do what each says, and run the same command again",
+        f"  next: {first}{again}"
+        if lacking
+        else f"  next: {_count(faults, 'error')} above: do what each says, and run the same command again",
     ]
     return "\n".join(lines)
 

@@ -56,6 +56,7 @@ class _Maker:
         self._faults: list[str] = []
         self._notes: list[str] = []
         self._told: list[str] = []
+        self._lacking: tuple[str, ...] = ()
         self._used: set[int] = set()
         """The families of which the usual address is used."""
         self._said_of: set[tuple[IpAddress, int]] = set()
@@ -98,6 +99,7 @@ class _Maker:
             tuple(self._notes),
             tuple(self._told),
             found.rules,
+            self._lacking,
         )
 
     def _fault(self, text: str) -> None:
@@ -164,6 +166,7 @@ class _Maker:
         found = local.find(self._name, alive, self._own, self._kernel)
         self._told += found.told
         self._used |= found.usual
+        self._lacking = local.lacking(self._name, found.unknown)
         for fault in found.faults:
             self._fault(fault)
         return tuple(

@@ -113,6 +113,18 @@ class Locals:
     """Those of which nothing tells it."""
 
 
+def lacking(dc: str, neighbors: Sequence[Neighbor]) -> tuple[str, ...]:
+    """Return the options that would say from which address the sessions of some neighbours go."""
+    found: list[str] = []
+    for version in (4, 6):
+        of_family = [each for each in neighbors if each.address.version == version]
+        if len(of_family) == 1:
+            found += ["--local", f"{dc}:{of_family[0].address}=ADDRESS"]
+        elif of_family:
+            found += ["--local", f"{dc}=IPV{version}-ADDRESS/LENGTH"]
+    return tuple(found)
+
+
 def find(dc: str, neighbors: Sequence[Neighbor], own: Own, kernel: Kernel | None) -> Locals:
     """Find from which address each session of a data centre goes.
 

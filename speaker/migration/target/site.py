@@ -54,6 +54,8 @@ class Site:
     """What is only to be said."""
     rules: tuple[NeighborRule, ...] = ()
     """What single neighbours get that is not in `routes`."""
+    lacking: tuple[str, ...] = ()
+    """The options that would say from which addresses the other sessions go."""
 
     def is_aggregate(self, prefix: Prefix) -> bool:
         """Tell whether bgpd makes a prefix that it announces from those inside."""

@@ -62,7 +62,7 @@ def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Compare:
         (tmp_path / "vip.toml").write_text(toml(tables))
         (tmp_path / "bgpd.conf").write_text(old)
         files = ["--config", str(tmp_path / "vip.toml"), "compare", str(tmp_path / "bgpd.conf")]
-        files.append("--quagga")
+        files += [] if "--frr" in options else ["--quagga"]
         status = vip_mgmt.main([*files, *options])
         said = capsys.readouterr()
         if status == ExitStatus.USAGE:
@@ -332,6 +332,46 @@ def test_what_is_understood_is_compared(compare: Compare) -> None:
     assert text.splitlines()[-1].endswith("ExaBGP in par1: 2 of 5 UPDATEs differ, 3 are unproven")
     status, text = compare(old)
     assert text.splitlines()[-1].endswith("2 of 5 UPDATEs are equal, 3 are unproven")
+
+
+ANSWERED = [
+    (
+        "router bgp 64699\n neighbor 203.0.113.1 remote-as external\n",
+        ("--peer-as", "203.0.113.1=64500"),
+        "the neighbour is `external`; ExaBGP needs its AS",
+    ),
+    (
+        "router bgp 64699\n neighbor eth0 interface remote-as 64500\n",
+        ("--peer", "eth0=203.0.113.1"),
+        "the neighbour is by interface; ExaBGP needs an address",
+    ),
+    (
+        (
+            "router bgp 64510 vrf MGMT\n network 198.51.100.1/32\nrouter bgp 64699 vrf EDGE\n"
+            " neighbor 203.0.113.1 remote-as 64500\n"
+        ),
+        ("--vrf", "EDGE"),
+        "BGP of vrf MGMT is not migrated",
+    ),
+]
+
+
+@pytest.mark.parametrize(("head", "answer", "expected"), ANSWERED, ids=["peer-as", "peer", "vrf"])
+def test_what_the_file_does_not_tell(
+    compare: Compare, head: str, answer: tuple[str, str], expected: str
+) -> None:
+    """The same options as of import answer what no file tells; without them it is said what lacks, and nothing is equal."""
+    old = f"frr version 10.3\n{head} no bgp ebgp-requires-policy\n network 192.0.2.1/32\n"
+    new = {
+        **NEW,
+        "policy": {"prepends": [0, 1]},
+        "vip": {"a.tld": {"addresses": ["192.0.2.1"], "prefer": ["par1", "lyo1"]}},
+    }
+    status, text = compare(old, new, "--frr", *answer)
+    assert (status, "all 1 UPDATEs are equal" in text) == (0, True), text
+    status, text = compare(old, new, "--frr")
+    assert status != 0
+    assert expected in text
 
 
 def test_a_belief_about_quagga(compare: Compare) -> None:

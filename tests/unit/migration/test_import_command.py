@@ -955,6 +955,18 @@ def test_a_local_address_that_is_missing_is_all_that_is_said(site: Site) -> None
     (only,) = faults(said)
     assert only.startswith("par1: par1.conf: neighbor 203.0.113.1 (line 3): the file does not tell")
     assert "--local par1:203.0.113.1=ADDRESS" in only
+    (next_one,) = (line for line in site.stdout.splitlines() if line.startswith("  next: "))
+    assert next_one.startswith("  next: vip_mgmt import par1=")
+    assert next_one.endswith("--quagga --local par1:203.0.113.1=ADDRESS")
+
+
+def test_several_that_are_missing(site: Site) -> None:
+    """The summary has the whole command line, with the length of a network that several are in; and other errors first."""
+    more = " neighbor 203.0.113.2 remote-as 64500\n network 192.0.2.1/32 frobnicate\n"
+    text = NOWHERE.replace(" bgp router-id 203.0.113.10\n", f" bgp router-id 203.0.113.10\n{more}")
+    assert site.run({"par1": text})[0] == 255
+    assert "  next: 1 other error above: do what each says; then vip_mgmt import" in site.stdout
+    assert "--local par1=IPV4-ADDRESS/LENGTH" in site.stdout
 
 
 def test_a_bgp_identifier_is_not_asked_for_beside_it(site: Site) -> None:

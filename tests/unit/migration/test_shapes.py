@@ -1,50 +1,75 @@
-"""Whole files as sites have them: each imports, or is refused by the line that an expert would name."""
+"""Whole files as sites have them: each imports, or is refused by the line that an expert would name; docs/import.md has them all."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from speaker.migration.bgpd_conf.answers import parse
-from speaker.migration.bgpd_conf.model import Dialect
-from speaker.migration.bgpd_conf.reader import read
-from speaker.migration.updates.evaluate import evaluate
+from speaker import vip_mgmt
+from speaker.exit_status import ExitStatus
 
 ROOT = Path(__file__).parents[2] / "migration" / "shapes"
+PAGE = Path(__file__).parents[3] / "docs" / "import.md"
 SHAPES = tuple(sorted(path.stem for path in ROOT.glob("*.conf")))
 SAID = {
-    "leaf-unnumbered": (["FABRIC=64500"], ["eth0=203.0.113.1", "eth1=203.0.113.2"], None),
-    "cumulus": (["swp1=64500"], ["swp1=203.0.113.1", "swp2=203.0.113.2"], None),
-    "vrfs": ([], [], "EDGE"),
+    "leaf-unnumbered": (
+        "--peer-as",
+        "FABRIC=64500",
+        "--peer",
+        "eth0=203.0.113.1",
+        "--peer",
+        "eth1=203.0.113.2",
+    ),
+    "cumulus": (
+        "--peer-as",
+        "swp1=64500",
+        "--peer",
+        "swp1=203.0.113.1",
+        "--peer",
+        "swp2=203.0.113.2",
+    ),
+    "vrfs": ("--vrf", "EDGE"),
 }
-REFUSED = {
-    "confederation": "bgp confederation identifier 64500: confederations are not translated",
-    "maintenance": "bgp graceful-shutdown: a maintenance is under way",
+TOLD = frozenset({"anycast-dns", "ospf-integrated", "quagga-anycast", "vyos-like"})
+"""Those that tell from where each session goes."""
+ROW = re.compile(r"^\| [^|]+ \| ([\w-]+) \| ([\w-]+) \| ([^|]+) \|$", re.MULTILINE)
+RESULTS = {
+    name: result
+    for frr, quagga, result in ROW.findall(PAGE.read_text("utf-8"))
+    for name in (frr, quagga)
+    if name != "-"
 }
-"""What can't be told, or must not be."""
-OF_OTHER_SOURCES = frozenset({"redistribute-connected"})
-"""What announces more than its networks."""
 
 
-def test_there_are_many() -> None:
-    """There are at least twenty, and most are no exceptions."""
-    assert len(SHAPES) >= 20
-    assert len(REFUSED) * 8 <= len(SHAPES)
+def test_each_has_its_row() -> None:
+    """The page has every shape, and no others; at least twenty of FRR and ten of Quagga; nine of ten import."""
+    assert sorted(RESULTS) == list(SHAPES)
+    of_quagga = [name for name in SHAPES if name.startswith("quagga-")]
+    assert len(of_quagga) >= 10
+    assert len(SHAPES) - len(of_quagga) >= 20
+    frr = [RESULTS[name] for name in SHAPES if name not in of_quagga]
+    assert sum(result.startswith("refused") for result in frr) * 8 <= len(frr)
 
 
-@pytest.mark.parametrize("name", [each for each in SHAPES if each not in OF_OTHER_SOURCES])
-def test_shape(name: str) -> None:
-    """A shape is read and evaluated without an obstacle, and sends something; or its obstacle is named."""
-
-    peer_as, peers, vrf = SAID.get(name, ([], [], None))
-    answers = parse(peer_as, peers, ["par1"], vrf)["par1"]
-    dialect = Dialect.FRR if name == "metallb" else None
-    found = read(f"{name}.conf", (ROOT / f"{name}.conf").read_bytes(), dialect, answers)
-    evaluation = evaluate(found)
-    if name in REFUSED:
-        assert any(REFUSED[name] in str(each) for each in evaluation.obstacles)
+@pytest.mark.parametrize("name", SHAPES)
+def test_shape(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shape imports, and its lines are refused or not, as the page says; or its obstacle is named, and nothing written."""
+    dialect = "--quagga" if name.startswith("quagga-") else "--frr"
+    local = () if name in TOLD else ("--local", "par1=203.0.113.10/24")
+    words = ["import", f"par1={ROOT / name}.conf", "--out", str(tmp_path / "out"), dialect, *local]
+    words += ["--exabgp", "/bin/true"]  # the corpus has real ones, which take a second each
+    status = vip_mgmt.main([*words, *SAID.get(name, ())])
+    said = capsys.readouterr().err
+    result = RESULTS[name]
+    phrases = re.findall("`([^`]+)`", result)
+    if result.startswith("refused"):
+        assert (status, (tmp_path / "out").exists()) == (ExitStatus.USAGE, False)
+        assert all(phrase in said for phrase in phrases), said
         return
-    assert not evaluation.obstacles
-    assert all(evaluation.updates.values()), "each neighbour is sent something"
-    assert answers.unused() == ()
+    assert status == ExitStatus.DIFFERENT, said  # one data centre alone has no backup
+    refused = [line for line in said.splitlines() if line.startswith("refused: ")]
+    of_frr_alone = result.startswith("imports; of FRR's") and name.startswith("quagga-")
+    assert bool(refused) == (bool(phrases) and not of_frr_alone)
+    assert all(any(phrase in line for line in refused) for phrase in phrases) or of_frr_alone
