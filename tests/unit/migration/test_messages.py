@@ -113,11 +113,16 @@ def test_summary(run: Run) -> None:
 
 
 def test_summary_of_nothing(run: Run) -> None:
-    """Where nothing is written it is there too, last."""
+    """Where nothing is written it is there too, last, with the command line that would do where addresses lack."""
     _, out, _ = run(TWO)
     assert out[out.index("summary:") :] == [
         "summary:",
         "  imported: nothing is written",
         "  refused: no line",
-        "  next: 1 error above: do what each says, and run the same command again",
+        (
+            "  next: vip_mgmt import par1=par1.conf --out out --local par1:203.0.113.1=ADDRESS "
+            "--local par1:2001:db8:f::1=ADDRESS"
+        ),
     ]
+    _, out, _ = run(TWO.replace("192.0.2.1/32", "0.0.0.0/0"), *LOCAL)
+    assert out[-1] == "  next: 1 error above: do what each says, and run the same command again"
