@@ -927,10 +927,13 @@ def test_usage(words: list[str], expected: str) -> None:
 
 def test_command_line() -> None:
     """All options are understood."""
-    call = parse("par1=a lyo1=b --out d --dns --strict --force --name n.tld".split())
+    words = "par1=a lyo1=b --out d --dns --strict --force --name n.tld".split()
+    call = parse(words)
     files = {"par1": Path("a"), "lyo1": Path("b")}
     wanted = Import(files, Path("d"), {}, ("n.tld",), dns=True, strict=True, force=True)
-    assert call == replace(wanted, answers={"par1": Answers(), "lyo1": Answers()})
+    assert call == replace(
+        wanted, answers={"par1": Answers(), "lyo1": Answers()}, words=tuple(words)
+    )
 
 
 def test_absent_file(site: Site) -> None:
