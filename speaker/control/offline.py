@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from policy.assess import assignments
 from policy.intent import Mode
+from policy.window import missed
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
@@ -100,7 +101,10 @@ class StateFile:
             dc=settings.dc.name,
             backend=settings.backend,
             peers=(),
-            trouble=(f"{self._why}; {SEE}" if settings.is_spawned else self._why,),
+            trouble=(
+                f"{self._why}; {SEE}" if settings.is_spawned else self._why,
+                *filter(None, [missed(found.windows)]),
+            ),
             routes=routes,
         )
 

@@ -31,10 +31,14 @@ async def run_windows(reconciler: Reconciler) -> None:
         await asyncio.sleep(wait)
 
 
-async def run_due(reconciler: Reconciler) -> bool:
+async def run_due(reconciler: Reconciler, *, say: bool = True) -> bool:
     """Begin those windows whose time has come, as far as they are known. Return whether any intent was recorded.
 
     Where the state file can't be written now, it is an alarm, and tried again: until it is too late.
+
+    Args:
+        reconciler: the watchdog.
+        say: whether to say in the log, too, that some were missed at an earlier look.
     """
     windows, now = reconciler.durable.intents.windows, reconciler.clock.wall()
     found, changed = look(windows, now), False
@@ -50,5 +54,5 @@ async def run_due(reconciler: Reconciler) -> bool:
         else:
             for window in found.over:
                 log.error("missed: %s", window)
-    reconciler.alarms.note(SUBJECT, wrong, wording_moves=True)
+    reconciler.alarms.note(SUBJECT, wrong, wording_moves=True, say=say)
     return changed

@@ -80,7 +80,7 @@ async def one_pass(config: Config, make: Callable[[Lock], Reconciler]) -> bool:
         try:
             await stack.enter_async_context(lock)
             reconciler = make(lock)
-            await run_due(reconciler)
+            await run_due(reconciler, say=False)  # each pass would say it
             await reconciler.observe_and_read()
         except NotRunningError as error:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error

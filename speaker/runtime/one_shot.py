@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.window import missed
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
 from speaker.control.offline import StateFile
@@ -16,6 +17,7 @@ from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
 from speaker.reconcile.lock import FileLock, LockError, NoLock
+from speaker.reconcile.windows import SUBJECT
 from speaker.runtime.assemble import beside
 from speaker.state.store import StoreError
 
@@ -103,6 +105,7 @@ class OneShot:
             except BackendError:
                 if not blind:
                     raise
+            reconciler.alarms.note(SUBJECT, missed(reconciler.durable.intents.windows), say=False)
             return reconciler
 
         return asyncio.run(look())

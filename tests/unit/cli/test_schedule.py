@@ -168,6 +168,29 @@ def test_what_is_refused(
     assert said in capsys.readouterr().err
 
 
+def test_what_was_missed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`status` says so, where no watchdog answers too, until it is cancelled."""
+    with closing(Store(tmp_path / "state.sqlite3")) as store:
+        prefixes = frozenset({parse_prefix(V4)})
+        store.schedule(Window(0, prefixes, Mode.DRAINED, "alice", 1.0, 2.0))
+        store.run_windows([1], AT)
+    for told in (True, False):
+        mgmt(tmp_path, "status", "--json")
+        trouble = " ".join(json.loads(capsys.readouterr().out)["trouble"])
+        assert ("window 1 of alice was missed" in trouble) == told
+        assert mgmt(tmp_path, "cancel", "1") == (0 if told else 1)
+        said = capsys.readouterr().err
+        assert ("window 1 is no longer told of" in said) == told
+
+
+def test_a_soft_drain(tmp_path: Path) -> None:
+    """A soft drain is planned as another is: what begins then is its first stage."""
+    with reconciler(tmp_path, windows=window(mode="draining")) as asked:
+        assert mgmt(tmp_path, "-d", "--soft", "--at", "+1h", V4) == 0
+    ((_, _, body),) = asked
+    assert body["mode"] == "draining"
+
+
 def test_status_and_explain_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where no watchdog answers, `status` has at least what is planned."""
     with closing(Store(tmp_path / "state.sqlite3")) as store:

@@ -62,6 +62,16 @@ def test_begun(store: Store, path: Path) -> None:
     assert all("by alice" in e.reason and e.reason.endswith("kernel") for e in told)
 
 
+def test_a_soft_drain_begins(store: Store) -> None:
+    """What begins is the first stage, as `-d --soft` records it: what was forced before is remembered with it."""
+    store.set_intents({FIRST: Intent(Mode.FORCED, "carol", MADE)})
+    store.schedule(replace(PLANNED, mode=Mode.DRAINING))
+    assert store.run_windows([1], AT)
+    found = store.intents().of
+    assert (found[FIRST].mode, found[FIRST].forced) == (Mode.DRAINING, True)
+    assert (found[SECOND].mode, found[SECOND].forced) == (Mode.DRAINING, False)
+
+
 def test_missed(store: Store) -> None:
     """Too late it begins no more: it stays on file as missed, until somebody has seen it."""
     store.schedule(PLANNED)
