@@ -57,10 +57,18 @@ class BgpdWithPeers(Bgpd):
 
     neighbors: dict[str, FakePeer] = field(default_factory=dict)
     lists: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    """More lines of `router bgp`, as running-config shows them."""
+    cured: bool = True
+    """Whether it sends without a policy, where it is an FRR."""
+    refused: str = ""
+    """The beginning of commands that it refuses."""
     watch: Callable[[], None] = lambda: None
     """Called after each command."""
 
     def _do(self, command: str) -> list[str]:
+        if self.refused and command.startswith(self.refused):
+            raise self._unknown(command)
         said = [] if self._of_neighbors(command) else super()._do(command)
         self.send(again="soft out" in command)
         self.watch()
@@ -186,10 +194,9 @@ class BgpdWithPeers(Bgpd):
 
     def _running(self) -> list[str]:
         lines = super()._running()
-        if self.frr:
-            at = lines.index(f"router bgp {self.asn}") + 1
-            lines.insert(at, " no bgp ebgp-requires-policy")
-        return lines
+        at = lines.index(f"router bgp {self.asn}") + 1
+        more = [" no bgp ebgp-requires-policy"] * (self.frr and self.cured)
+        return [*lines[:at], *more, *self.lines, *lines[at:]]
 
     def _sessions(self) -> list[tuple[str, int, bool]]:
         return [(name, peer.asn, peer.up) for name, peer in self.neighbors.items()]
