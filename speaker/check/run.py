@@ -10,7 +10,7 @@ from policy.lint.notes import notes
 from policy.lint.upstreams import unknowable
 from speaker import config as configuration
 from speaker.check import checks, sites, world
-from speaker.check.bgpd import bgpd_version
+from speaker.check.bgpd import bgpd_neighbors, bgpd_version
 from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
 from speaker.check.rights import ipvs_rights
@@ -60,6 +60,7 @@ def check(
         report += ipvs_rights(config, partial(world.status, config))
         report += check_keepalived(config)
         report += bgpd_version(config)
+        report += bgpd_neighbors(config)
         report += world.peers(config)
         report += world.daemon(config)
         report += checks.through_vip(config)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
     from policy.wanted import WantedRoutes
+    from speaker.backends.quagga.neighbors import NeighborObstacle
     from speaker.backends.quagga.reader import BgpdSeen
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import SummarySession
@@ -231,6 +232,14 @@ class QuaggaBackend:
 
     async def end_of_rib(self) -> None:
         """See `Backend.end_of_rib`. bgpd sends it by itself."""
+
+    async def obstacles(self) -> Mapping[str, NeighborObstacle]:
+        """Return the neighbours that can't be given what vip.toml says, and why.
+
+        Raises:
+            BackendError: bgpd can't be read.
+        """
+        return (await self._reader.neighbors()).obstacles
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`. Quagga tells no version where it is read; `vip_mgmt check` asks it."""

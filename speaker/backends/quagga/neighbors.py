@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.plan import Drift
 from policy.route import Route
@@ -23,13 +23,27 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import SummarySession
 
-_FOREIGN = (
-    "has the site's own route-map {} out, which is never replaced: remove it, with a prefix-list or a "
-    "filter-list out in its place, or remove the rule for this neighbor from vip.toml"
+_FOREIGN = "has the site's own route-map {} out, which is never replaced"
+_INSTEAD = (
+    "remove it, with a prefix-list or a filter-list out in its place, or remove the rule for this "
+    "neighbor from vip.toml"
 )
-_NEEDS_POLICY = (
-    "is sent nothing by FRR without a policy (RFC 8212), and vip-speaker's route-map alone would let all "
-    "of bgpd's routes out: no bgp ebgp-requires-policy, or a prefix-list out at it"
+
+
+class NeighborObstacle(NamedTuple):
+    """Why a neighbour can't be given what it is to have, and what to do."""
+
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.found}: {self.remedy}"
+
+
+_NEEDS_POLICY = NeighborObstacle(
+    "is sent nothing by FRR without a policy (RFC 8212), and vip-speaker's route-map alone would let "
+    "all of bgpd's routes out",
+    "no bgp ebgp-requires-policy, or a prefix-list out at it",
 )
 
 
@@ -115,14 +129,14 @@ class SideSeen:
         name: the route-map out that its line names, empty for none.
         want: what it is to have.
         have: what it has, None where that is not known.
-        obstacle: why it can't be given what it is to have, in words.
+        obstacle: why it can't be given what it is to have.
     """
 
     side: Side
     name: str
     want: Outbound
     have: Outbound | None
-    obstacle: str = ""
+    obstacle: NeighborObstacle | None = None
 
     @property
     def is_right(self) -> bool:
@@ -145,7 +159,7 @@ class SideSeen:
 
     def __str__(self) -> str:
         if self.obstacle:
-            what = self.obstacle
+            what = str(self.obstacle)
         elif self.name and self.have is None:
             what = f"has route-map {self.name} out, which somebody changed or removed"
         else:
@@ -206,7 +220,7 @@ class Neighbors:
             if have is not None and have.version != side[1]:
                 have = None
             return SideSeen(side, name, self._retained(want, have), have)
-        obstacle = "" if want.is_idle else self._obstacle(side, name)
+        obstacle = None if want.is_idle else self._obstacle(side, name)
         return SideSeen(side, name, want, None if obstacle else Outbound(side[1]), obstacle)
 
     def _retained(self, want: Outbound, have: Outbound | None) -> Outbound:
@@ -221,11 +235,11 @@ class Neighbors:
         }
         return replace(want, kept=want.kept | left) if left else want
 
-    def _obstacle(self, side: Side, name: str) -> str:
-        """Return why a neighbour can't be given a route-map of ours, or nothing."""
+    def _obstacle(self, side: Side, name: str) -> NeighborObstacle | None:
+        """Return why a neighbour can't be given a route-map of ours."""
         running = self.running
         if theirs := name or running.neighbors.inherited(side):
-            return _FOREIGN.format(theirs)
+            return NeighborObstacle(_FOREIGN.format(theirs), _INSTEAD)
         is_external = self._asns.get(side[0]) != self._wanted.asn
         if (
             running.frr
@@ -234,7 +248,7 @@ class Neighbors:
             and not running.neighbors.is_filtered(side)
         ):
             return _NEEDS_POLICY
-        return ""
+        return None
 
     def judged(self, seen: Route | Drift | None) -> Route | Drift | None:
         """Return what is announced of a prefix with what single neighbours get of it.
@@ -271,7 +285,12 @@ class Neighbors:
         return bool(sides) and all(want and prefix in want.kept for want in wanted)
 
     @property
+    def obstacles(self) -> Mapping[str, NeighborObstacle]:
+        """The neighbours that can't be given what they are to have, and why."""
+        return {side.side[0]: side.obstacle for side in self.wrong if side.obstacle is not None}
+
+    @property
     def trouble(self) -> str:
         """Return which neighbours can't be given what they are to have, or are not there, in words."""
-        obstacles = dict.fromkeys(str(side) for side in self.wrong if side.obstacle)
+        obstacles = [f"neighbor {name} {why}" for name, why in self.obstacles.items()]
         return "; ".join([*obstacles, *self._wanted.missing(self._sessions)])
