@@ -75,7 +75,9 @@ class _Parser:
         self._family = 4
 
     def take(self, line: str) -> None:
-        if match := _ROUTER.fullmatch(line):
+        if line.startswith(" "):
+            self._inside(line)
+        elif match := _ROUTER.fullmatch(line):
             self._router, self._map = ("main" if match["other"] is None else "other"), ""
             self._family = 4
             if self._router == "main":
@@ -83,12 +85,14 @@ class _Parser:
         elif match := _MAP.fullmatch(line):
             self._router, self._map = "", match[1]
             self.running.maps[self._map].append(line)
-        elif line and not line.startswith((" ", "!")):
+        elif line and not line.startswith("!"):
             self._outside(line)
-        elif self._router == "main":
+
+    def _inside(self, line: str) -> None:
+        if self._router == "main":
             self._of_router(line)
-        elif self._map and line.strip() not in {"", "!", "exit"}:
-            self.running.maps[self._map].append(line.strip())
+        elif self._map and (text := line.strip()) not in {"!", "exit"}:
+            self.running.maps[self._map].append(text)
 
     def _outside(self, line: str) -> None:
         self.running.version = self.running.version or parse_running_version(line)
