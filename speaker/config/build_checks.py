@@ -28,7 +28,18 @@ MAX_CHECKS = 10_000
 MAX_WORDS, MAX_LENGTH = 64, 16_384
 KINDS = "A AAAA CNAME MX NS PTR SOA SRV TXT".split()
 _KEYS = {
-    "http": {"method", "headers", "host", "status", "body", "json", "ca", "certificate", "key"},
+    "http": {
+        "method",
+        "headers",
+        "host",
+        "status",
+        "body",
+        "regex",
+        "json",
+        "ca",
+        "certificate",
+        "key",
+    },
     "exec": {"user", "up", "down"},
     "dns": {"query", "answer"},
 }
@@ -159,7 +170,8 @@ class CheckBuilder:
         if (table.certificate is None) != (table.key is None):
             lacks = "key" if table.key is None else "certificate"
             self._faults.add((*path, lacks), "missing; a client certificate needs both")
-        if table.method == "HEAD" and (table.body is not None or table.json_ is not None):
+        looked_at = (table.body, table.regex, table.json_)
+        if table.method == "HEAD" and any(each is not None for each in looked_at):
             self._faults.add((*path, "method"), "HEAD has no body to look at; write GET")
         json = None
         if table.json_ is not None:
@@ -177,6 +189,7 @@ class CheckBuilder:
             table.host,
             table.status,
             table.body,
+            table.regex,
             json,
             Tls(table.ca, table.certificate, table.key),
         )

@@ -73,6 +73,7 @@ def _http(what: HttpCheck) -> dict[str, Any]:
         "host": what.host,
         "status": [f"{first}-{last}" for first, last in what.statuses],
         "body": what.body,
+        "regex": what.regex,
         "json": None
         if what.json is None
         else {"path": _path(what.json.path), "equals": what.json.equals},

@@ -13,6 +13,7 @@ from policy.health import Health
 from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
 from speaker import units
 from speaker.config.table import STRICT, by, text
+from speaker.pattern import BodyPattern, PatternError
 from speaker.units import Endpoint
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ _MAX_INTERVAL = 86400.0
 def _words(value: str) -> str:
     if not value or not value.isprintable():
         raise ValueError(f"{value!r} is not printable text")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        BodyPattern(value)
+    except PatternError as error:
+        raise ValueError(f"{value!r:.200} is not read as a regular expression: {error}") from error
     return value
 
 
@@ -102,6 +111,7 @@ class CheckTable(BaseModel):
     host: str | None = None
     status: Annotated[tuple[tuple[int, int], ...], PlainValidator(_statuses)] = ((200, 299),)
     body: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    regex: Annotated[str, AfterValidator(_pattern)] | None = None
     json_: JsonTable | None = Field(default=None, alias="json")
     ca: _Path | None = None
     certificate: _Path | None = None

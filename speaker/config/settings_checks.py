@@ -48,6 +48,7 @@ class HttpCheck:
     host: str | None = None
     statuses: tuple[tuple[int, int], ...] = ((200, 299),)
     body: str | None = None
+    regex: str | None = None
     json: JsonValue | None = None
     tls: Tls = Tls()
 

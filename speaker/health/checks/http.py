@@ -21,6 +21,7 @@ from yarl import URL
 from policy.health import Health
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.health.faults import REFUSALS
+from speaker.pattern import BodyPattern
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024
 """How much of a body is looked at, in bytes."""
+MAX_SEARCHED = 16 * 1024
+"""How much of a body a regular expression is searched for in, in bytes."""
 MAX_LINE, MAX_HEADERS = 8190, 100
 CONTEXT_LIFE = 600.0
 """For how long files of certificates are not read again, in seconds: they are renewed without a reload."""
@@ -70,6 +73,7 @@ class HttpAsker:
             read_bufsize=MAX_BODY,
         )
         self._contexts: dict[Tls, tuple[float, ssl.SSLContext]] = {}
+        self._patterns: dict[str, BodyPattern] = {}
         self._making = asyncio.Lock()
 
     async def ask(self, probe: Probe, what: HttpCheck) -> ProbeAnswer:
@@ -109,9 +113,22 @@ class HttpAsker:
             if not any(first <= status <= last for first, last in what.statuses):
                 return ProbeAnswer(Health.DOWN, f"HTTP {status}", expires)
             why = ""
-            if what.body is not None or what.json is not None:
-                why = _wrong(await _read(response.content), what)
+            if (what.body, what.regex, what.json) != (None, None, None):
+                body = await _read(response.content)
+                why = await self._unmatched(body, what.regex) or _wrong(body, what)
             return ProbeAnswer(Health.DOWN if why else Health.UP, f"HTTP {status}{why}", expires)
+
+    async def _unmatched(self, body: bytes, regex: str | None) -> str:
+        """Return what a body lacks of a regular expression; nothing where it lacks nothing."""
+        if regex is None:
+            return ""
+        if (found := self._patterns.get(regex)) is None:
+            found = self._patterns[regex] = BodyPattern(regex)
+        text = body[:MAX_SEARCHED].decode(errors="replace")
+        # In a thread: thousands of characters that were not met before take their time.
+        if await asyncio.to_thread(found.search, text):
+            return ""
+        return f", without {printable(regex)!r} in its first {MAX_SEARCHED} bytes"
 
     async def _context(self, tls: Tls) -> ssl.SSLContext:
         async with self._making:

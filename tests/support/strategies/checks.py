@@ -52,6 +52,7 @@ def http(draw: st.DrawFn) -> HttpCheck:
         draw(st.sampled_from([None, "shop.tld", "shop.tld:8443"])),
         draw(st.sampled_from([((200, 299),), ((200, 200), (301, 399))])),
         draw(TEXTS) if has_body else None,
+        draw(st.sampled_from([None, "^a+$", r"(?i)\d{2}|x"])) if has_body else None,
         JsonValue(tuple(draw(STEPS)), draw(VALUES)) if has_body and draw(st.booleans()) else None,
         Tls(draw(st.none() | PATHS) if is_tls else None, certificate, certificate),
     )

@@ -42,6 +42,7 @@ headers = { Authorization = "Bearer x" }
 host = "shop.tld"
 status = [204, "2xx", "300-399"]
 body = "ok"
+regex = "^ok$"
 json = { path = "db[0].state", equals = "up" }
 ca = "/etc/ca.pem"
 certificate = "/etc/c.pem"
@@ -63,6 +64,7 @@ share_up = "50%"
             "shop.tld",
             ((204, 204), (200, 299), (300, 399)),
             "ok",
+            "^ok$",
             JsonValue(("db", 0, "state"), "up"),
             Tls(Path("/etc/ca.pem"), Path("/etc/c.pem"), Path("/etc/k.pem")),
         ),
@@ -178,6 +180,10 @@ def test_realservers_of_the_vip() -> None:
         ('http = "http://{address}/"\nstatus = [100]', "check.x.status: 100 has no status"),
         ('http = "http://{address}/"\nstatus = ["ok"]', "check.x.status: 'ok' is no status"),
         ('http = "http://{address}/"\njson = { path = "a..b", equals = 1 }', "check.x.json.path"),
+        (
+            'http = "http://{address}/"\nregex = "(a"',
+            "check.x.regex: '(a' is not read as a regular",
+        ),
         ('http = "http://{address}/"\nmethod = "HEAD"\nbody = "x"', "check.x.method: HEAD has no"),
         ('http = "http://{address}/"\nrealservers = ["192.0.2.1:1"]', "nothing asks them"),
         ('http = "http://{address}/"\ninterval = "10ms"', "check.x.interval"),

@@ -11,7 +11,7 @@ import pytest
 from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue
 from speaker.health.checks.asking import Askers
-from speaker.health.checks.http import MAX_BODY
+from speaker.health.checks.http import MAX_BODY, MAX_SEARCHED
 from speaker.health.checks.probe import Probe, ProbeAnswer
 
 if TYPE_CHECKING:
@@ -107,6 +107,16 @@ def test_body() -> None:
     )
     late = b"x" * MAX_BODY + b"is ok"
     assert ask(Server([ok(late)]), body="is ok").health is DOWN
+
+
+def test_regular_expressions() -> None:
+    """A regular expression is searched for where a body begins; one that has others try for ever takes no time."""
+    assert ask(Server([ok(b"x\nall: 12 ok")]), regex=r"all: \d+ ok$").health is UP
+    found = ask(Server([ok(b"a" * 60_000)]), regex="(a*)*b")
+    assert (found.health, found.reason) == (
+        DOWN,
+        f"HTTP 200, without '(a*)*b' in its first {MAX_SEARCHED} bytes",
+    )
 
 
 JSON = JsonValue(("db", 0, "state"), "up")
