@@ -273,6 +273,42 @@ def wider_sites(draw: st.DrawFn) -> dict[str, bytes]:
     return {dc: _file(draw, dc, asn, own, covers) for dc, own in wanted.items()}
 
 
+def _single_policies(
+    draw: st.DrawFn,
+    asn: int,
+    routers: Sequence[str],
+    head: Sequence[str],
+    four: list[str],
+    keepable: Sequence[Prefix],
+) -> list[str]:
+    """Draw what single neighbours get otherwise, and return the route-maps: what [peer] of vip.toml can say."""
+    maps: list[str] = []
+    for router in routers:
+        remote = next(
+            (line for line in head if line.startswith(f"neighbor {router} remote-as")), ""
+        )
+        if not remote or not _rarely(draw, 3):
+            continue
+        name = f"OUT{router.rpartition('.')[2]}"
+        four.append(f"neighbor {router} route-map {name} out")
+        for prefix in draw(st.lists(st.sampled_from(keepable), max_size=1)) if keepable else ():
+            maps.append(f"ip prefix-list NOT{name} permit {prefix}")
+            maps += [f"route-map {name} deny 5", f" match ip address prefix-list NOT{name}"]
+        maps.append(f"route-map {name} permit 10")
+        maps += [
+            f" {line}"
+            for line in (
+                f"set as-path prepend {asn}",
+                "set community 64500:77 additive",
+                "set large-community 64500:7:7 additive",
+                "set metric 77",
+                *(["set local-preference 77"] if remote.endswith(str(asn)) else []),
+            )
+            if draw(st.booleans())
+        ]
+    return maps
+
+
 COVERS = tuple(map(parse_prefix, ("192.0.2.0/25", "192.0.2.0/24", "2001:db8::/48")))
 
 
@@ -325,8 +361,11 @@ def _file(
         head.append(f"neighbor {net6}::1 remote-as {draw(st.sampled_from([64500, asn]))}")
         four.append(f"no neighbor {net6}::1 activate")
         six.append(f"neighbor {net6}::1 activate")
+    # An aggregate without any of its VIPs is refused: of those none is kept back.
+    keepable = [] if covers else [prefix for prefix in wanted if prefix.version == 4]
+    routers = [f"{net4}.{last}" for last in (1, 2)]
+    maps = _single_policies(draw, asn, routers, head, four, keepable)
     one_map = draw(st.booleans())
-    maps: list[str] = []
     for number, (prefix, lines) in enumerate(wanted.items()):
         name = "ALL" if one_map else f"M{number}"
         (four if prefix.version == 4 else six).append(f"network {prefix} route-map {name}")
