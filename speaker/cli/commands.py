@@ -103,7 +103,7 @@ COMMANDS = {
             "FILE",
             1,
             1,
-            "compare: one file is required, this data centre's bgpd.conf or frr.conf",
+            "compare: one file is required, this data centre's bgpd.conf or frr.conf, or @running",
         ),
     )
 }

@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from speaker.files import bounded
+from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
-from speaker.migration.bgpd_conf.reader import read
-from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.this_machine import MachineAsked, read_it
 from speaker.migration.updates.compare import Pair, compare, fields
 from speaker.migration.updates.evaluate import evaluate
 from speaker.terminal import table
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.config.settings import Config
-    from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.model import Obstacle, Taken
 
 
@@ -57,23 +55,32 @@ class Comparison:
         return not (self.differences or self.lines)
 
 
-def make(path: Path, config: Config, said: str, answers: Answers | None = None) -> Comparison:
+def make(
+    path: Path,
+    config: Config,
+    said: str,
+    answers: Answers | None = None,
+    asked: MachineAsked | None = None,
+) -> Comparison:
     """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
 
     Args:
-        path: of the file.
+        path: of the file, or `@running`.
         config: the configuration.
         said: whose the file is, `frr` or `quagga`; empty where it tells.
         answers: what else it does not tell.
+        asked: what of this machine is asked, where that is meant; None for the real one.
 
     Raises:
         MigrationError: the file can't be read, or nothing of it can be said.
     """
-    try:
-        content = bounded.read(path)
-    except OSError as error:
-        raise MigrationError(f"{path}: {error.strerror}; name a bgpd.conf or frr.conf") from error
-    configuration = read(str(path), content, Dialect(said) if said else None, answers)
+    configuration, _ = read_it(
+        path,
+        Dialect(said) if said else None,
+        answers or Answers(),
+        asked or MachineAsked(),
+        config.settings.quagga.vtysh,
+    )
     evaluation = evaluate(configuration)
     settings = config.settings
     pairs = compare(

@@ -15,11 +15,9 @@ from policy.lint.notes import notes as upstream_notes
 from speaker import config
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.files import bounded
 from speaker.migration import summary
 from speaker.migration.bgpd_conf.answers import Answers, unused
-from speaker.migration.bgpd_conf.model import Taken, Treatment
-from speaker.migration.bgpd_conf.reader import read
+from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.options import parse
 from speaker.migration.summary import Refused
@@ -32,7 +30,7 @@ from speaker.migration.target import (
     vip_toml,
 )
 from speaker.migration.target.proposed_health import NOTHING_PROPOSED, ProposedHealth, propose
-from speaker.migration.this_machine import MachineAsked, look
+from speaker.migration.this_machine import MachineAsked, read_it
 from speaker.migration.updates.compare import compare
 from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.migration.bgpd_conf.model import Configuration, LineVerdict
+    from speaker.migration.bgpd_conf.model import LineVerdict
     from speaker.migration.options import Import
     from speaker.migration.target.site import Site
     from speaker.migration.this_machine import MachineSeen
@@ -100,28 +98,13 @@ class _Read:
     """This machine, where it was asked in place of a file."""
 
 
-def _read_one(call: Import, dc: str, file: Path, seen: MachineSeen | None) -> Configuration:
-    """Read one data centre's file, or this machine's bgpd."""
-    answers, dialect = call.answers.get(dc) or Answers(), call.dialects.get(dc)
-    if seen is not None:
-        answers.now = seen.now
-        found = read(str(file), seen.content, dialect or seen.dialect, answers)
-        taken = Taken(str(file), seen.dialect, "`show version` says so")
-        return found if dialect else replace(found, read_as=taken)
-    try:
-        content = bounded.read(file)
-    except OSError as error:
-        raise MigrationError(f"{file}: {error.strerror}; name a file that can be read") from error
-    return read(str(file), content, dialect, answers)
-
-
 def _read_all(call: Import, asked: MachineAsked) -> _Read:
     """Read and evaluate each file, and say what became of its lines."""
     done = _Read()
     for dc, file in call.files.items():
-        seen = look(asked, call.vtysh) if dc == call.running else None
+        answers = call.answers.get(dc) or Answers()
+        found, seen = read_it(file, call.dialects.get(dc), answers, asked, call.vtysh)
         done.machine = seen or done.machine
-        found = _read_one(call, dc, file, seen)
         say(str(found.read_as))
         evaluation = done.evaluations[dc] = evaluate(found)
         verdicts = account(found, evaluation)

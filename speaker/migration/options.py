@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from speaker import units
 from speaker.migration.bgpd_conf import answers
+from speaker.migration.bgpd_conf.machine import RUNNING
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.target import local
@@ -184,8 +185,6 @@ def parse(arguments: Sequence[str]) -> Import:
     )
 
 
-RUNNING = "@running"
-"""In place of a file: this machine."""
 _ALL = "*"
 
 

@@ -24,8 +24,7 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
     covering = {prefix for site in sites for prefix in site.routes if site.is_aggregate(prefix)}
     addresses = len({prefix for site in sites for prefix in site.routes} - covering)
     beside = f", {_count(len(covering), 'aggregate')}" if covering else ""
-    first = next((dc for dc in call.files if dc != call.running), None)
-    file = "FILE, with its bgpd.conf or frr.conf" if first is None else str(call.files[first])
+    file = next(iter(call.files.values()))
     lines = [
         "summary:",
         (

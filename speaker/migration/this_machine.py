@@ -6,7 +6,7 @@ Each is asked once, and none of it is changed. What pyroute2 answers becomes val
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from speaker.errors import SpeakerError
 from speaker.files import bounded
 from speaker.health.ipvs.source import usual
 from speaker.health.ipvs.table import IpvsTable, TableAccessError
-from speaker.migration.bgpd_conf.machine import MachineNow
-from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.bgpd_conf.machine import RUNNING, MachineNow
+from speaker.migration.bgpd_conf.model import Dialect, Taken
+from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.target import kernel
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.backends.quagga.vtysh import Vtysh
     from speaker.health.ipvs.table import TableReader
+    from speaker.migration.bgpd_conf.answers import Answers
+    from speaker.migration.bgpd_conf.model import Configuration
     from speaker.migration.target.local import Kernel
 
 VTYSH = Path("/usr/bin/vtysh")
@@ -92,6 +95,36 @@ class MachineSeen:
     now: MachineNow
     table: IpvsTable | None
     trouble: str = ""
+
+
+def read_it(
+    file: Path, said: Dialect | None, answers: Answers, asking: MachineAsked, program: Path
+) -> tuple[Configuration, MachineSeen | None]:
+    """Read a file, or this machine's bgpd where `@running` stands in its place; return what was found here, too.
+
+    Args:
+        file: its path.
+        said: whose it is, None where it tells.
+        answers: what else it does not tell. What the machine has is added.
+        asking: who is asked.
+        program: the vtysh.
+
+    Raises:
+        MigrationError: it can't be read, or makes no sense.
+    """
+    if str(file) != RUNNING:
+        try:
+            content = bounded.read(file)
+        except OSError as error:
+            raise MigrationError(
+                f"{file}: {error.strerror}; name a bgpd.conf or frr.conf"
+            ) from error
+        return read(str(file), content, said, answers), None
+    seen = look(asking, program)
+    answers.now = seen.now
+    found = read(RUNNING, seen.content, said or seen.dialect, answers)
+    taken = Taken(RUNNING, seen.dialect, "`show version` says so")
+    return (found if said else replace(found, read_as=taken)), seen
 
 
 def look(asking: MachineAsked, program: Path) -> MachineSeen:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
 
+RUNNING = "@running"
+"""In place of a file: this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class MachineNow:

@@ -36,7 +36,7 @@ _OTHERS = (
     "so needs a network line, in a copy of the file"
 )
 UNTOLD = (
-    "which prefixes it announces is not in the file. Give its route-map a prefix-list of the VIPs, or write a "
+    "which prefixes it announces is not in the file. Import it on its machine as DC=@running; or give its route-map a prefix-list of the VIPs, or write a "
     "network line for each VIP, in a copy of the file; where it announces no VIP, remove it there"
 )
 _LISTED = {
@@ -189,7 +189,7 @@ def expand(
         elif not alone:
             remarks[line.statement] = (
                 f"{taken} prefixes of the file are taken over; which others the machine has is not known: "
-                "give its route-map a prefix-list of the VIPs, or write a network line for each that is missing"
+                "import it on its machine as DC=@running, give its route-map a prefix-list of the VIPs, or write a network line for each that is missing"
             )
     remarks |= {obstacle.statement: obstacle.reason for obstacle in obstacles}
     return Redistributed(networks, tuple(obstacles), remarks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,12 +18,12 @@ from speaker.health.ipvs.table import (
     TableError,
     VirtualServer,
 )
+from speaker.migration import compare_command
 from speaker.migration import import_command as command
 from speaker.migration.this_machine import KernelDump, MachineAsked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from speaker.config.settings import Config
     from speaker.units import IpAddress
@@ -163,7 +164,7 @@ def test_all_of_it(machine: Machine) -> None:
     assert "# IPVS of par1: tcp/80 to 1 realservers\n" in text
     assert "# IPVS of par1 has nothing for it: only the operator decides\n" in text
     assert "vip-192-0-2-9: IPVS of par1 has nothing for it, so health.source" in said
-    assert "compare @running" not in machine.stdout
+    assert machine.stdout.rstrip().endswith("run vip_mgmt check and vip_mgmt compare @running")
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,16 @@ def test_health(machine: Machine, tables: Sequence[IpvsTable | TableError], expe
     status, said = machine.run("network 192.0.2.1/32", tables=tables)
     assert status == 2, said
     assert expected in said
+
+
+def test_compared(machine: Machine) -> None:
+    """What was imported is compared with the bgpd that runs, with all that its machine has."""
+    machine.run("redistribute connected route-map VIPS")
+    asked = MachineAsked(lambda _: None, lambda _: machine.vtysh, dump, tuple)
+    found = compare_command.make(Path("@running"), machine.loaded(), "", asked=asked)
+    assert [str(pair.prefix) for pair in found.equal] == ["192.0.2.1/32"]
+    assert (found.differences, found.unproven, found.are_equal) == ((), (), True)
+    assert str(found.read_as) == "@running: read as FRR's: `show version` says so"
 
 
 def test_next_way(machine: Machine) -> None:
