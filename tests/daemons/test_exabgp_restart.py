@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import eq
 
@@ -172,3 +172,27 @@ def test_the_hold_time_ends(routers: Routers) -> None:
     routers.exabgp.signal(signal.SIGSTOP)
     routers.have(within=9)
     routers.exabgp.kill()
+
+
+def test_a_family_that_the_peer_has_not(flavour: Flavour) -> None:
+    """End-of-RIB of a family that was configured and not negotiated is ignored: the session stays."""
+    with Network() as network:
+        here, there = network.host("here"), network.host("bird")
+        session = network.link(here, there).session(64699, 64500)
+        only4 = replace(session.flipped(), families=("ipv4",))
+        bird = Bird(there, [only4], options=["debug { packets };"])
+        puppet = Puppet(here)
+        ExaBgp(here, flavour, Config([session], puppet.run, options=[MANUAL]))
+        helper = puppet.helper()
+        bird.wait_for_sessions()
+        for family in FAMILIES:
+            assert helper.ask(f"announce eor {family} unicast").status == "done"
+        eventually(
+            lambda: bird.process.log().count("Got END-OF-RIB"),
+            until=lambda count: count == 2,
+            within=5,
+            what="both at the peer",
+        )
+        assert helper.ask(f"announce route {ONE[0]} next-hop self").status == "done"
+        eventually(lambda: ONE[0] in bird.routes(), within=5, what="a route on the same session")
+        assert "down" not in helper.states(session.remote)

@@ -9,10 +9,11 @@ MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_he
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
+WINDOWS = "test_windows"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT),
+    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT, WINDOWS),
 )
 
 
@@ -969,5 +970,55 @@ FAULTS = (
         "if rule.rule is None or asks_services(rule.rule):",
         "if not rule.rule or not asks_services(rule.rule):",
         (RULED,),
+    ),
+    # --- what is planned ---
+    Fault(
+        "a window begins before its time",
+        "window.py",
+        "if now < self.at:",
+        "if now < self.at - 60:",
+        (WINDOWS,),
+    ),
+    Fault(
+        "a window begins later than it may",
+        "window.py",
+        "is_over = now > self.last or",
+        "is_over = now > self.last + 60 or",
+        (WINDOWS,),
+    ),
+    Fault(
+        "a window begins after its own end",
+        "window.py",
+        "(self.until is not None and now >= self.until)",
+        "(self.until is not None and now > self.until + 1)",
+        (WINDOWS,),
+    ),
+    Fault(
+        "a window shortens somebody's drain",
+        "window.py",
+        "if current.until is None or (end is not None and current.until >= end):",
+        "if current.until is None:",
+        (WINDOWS,),
+    ),
+    Fault(
+        "a window that was missed begins when the clock is set back",
+        "window.py",
+        "open_ = sorted((w for w in windows if w.missed is None),",
+        "open_ = sorted((w for w in windows),",
+        (WINDOWS,),
+    ),
+    Fault(
+        "of a local time that is there twice, the first is taken",
+        "local_time.py",
+        "if first == second:",
+        "if first == second or zone.local(first).replace(fold=0) == local:",
+        (WINDOWS,),
+    ),
+    Fault(
+        "of a local time that does not exist, an hour later is taken",
+        "local_time.py",
+        "if first == second:",
+        "if first == second or zone.local(second).replace(fold=0) != local:",
+        (WINDOWS,),
     ),
 )
