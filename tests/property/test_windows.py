@@ -43,6 +43,7 @@ def windows(draw: st.DrawFn) -> Window:
 
 
 @given(st.lists(windows(), max_size=4, unique_by=lambda w: w.number), CLOCKS)
+@example([Window(1, HOST, Mode.DRAINED, "alice", AT, AT, "", 1.0)], [1.0])
 def test_begun_or_missed_once(planned: list[Window], clock: list[float]) -> None:
     """Each window begins at most once, or was missed, never both: begun only within its time, missed only after it."""
     left = {window.number: window for window in planned}
@@ -169,19 +170,16 @@ def zones(draw: st.DrawFn) -> Changing:
     return Changing(offsets, changes[: len(offsets) - 1])
 
 
-@given(zones(), st.data())
-def test_a_local_time_means_one_moment_or_is_refused(zone: Changing, data: st.DataObject) -> None:
-    """What is taken shows as it was written; what exists once is taken; what does not, or twice, is refused with what to write."""
-    about = [AT, *zone.changes]
-    near = data.draw(st.sampled_from(about)) + data.draw(st.integers(-300, 300)) * 60
-    local = zone.local(near).replace(second=0)
-    local += timedelta(minutes=data.draw(st.sampled_from([0, 0, 30, 60, -60])))
-    text = local.isoformat(timespec="minutes")
-    moments = [
-        seconds
-        for offset in {zone.offset(c + shift) for c in about for shift in (-1, 0)}
-        if zone.local(seconds := local.replace(tzinfo=UTC).timestamp() - 60 * offset) == local
-    ]
+def moments_of(local: datetime, zone: Changing) -> list[float]:
+    """Return each moment at which clocks show a local time, by trying every offset that there is."""
+    wall = local.replace(tzinfo=UTC).timestamp()
+    offsets = {zone.offset(change + shift) for change in (AT, *zone.changes) for shift in (-1, 0)}
+    return sorted(wall - 60 * o for o in offsets if zone.local(wall - 60 * o) == local)
+
+
+def means_one_moment_or_is_refused(local: datetime, zone: Changing) -> None:
+    """What is taken shows as it was written; what does not exist, or is there twice, is refused, with what to write."""
+    text, moments = local.isoformat(timespec="minutes"), moments_of(local, zone)
     if len(moments) == 1:
         assert parse_moment(text, zone) == moments[0]
         assert moment_text(moments[0], zone).startswith(f"{text} UTC")
@@ -193,10 +191,32 @@ def test_a_local_time_means_one_moment_or_is_refused(zone: Changing, data: st.Da
     written = said.split("write ")[1]
     if moments:
         first, second = (part.split()[0] for part in written.split(" or "))
-        assert [parse_moment(each, zone) for each in (first, second)] == sorted(moments)
+        assert [parse_moment(each, zone) for each in (first, second)] == moments
     else:
-        again = written.split("such as ")[1]
-        assert parse_moment(again, zone) > local.replace(tzinfo=UTC).timestamp() - 60 * 60 * 15
+        again = parse_moment(written.split("such as ")[1], zone)
+        assert timedelta(0) < zone.local(again) - local <= timedelta(hours=2)
+
+
+@given(zones(), st.data())
+def test_a_local_time_means_one_moment_or_is_refused(zone: Changing, data: st.DataObject) -> None:
+    """So it is wherever clocks are, about each change of them."""
+    near = data.draw(st.sampled_from([AT, *zone.changes])) + data.draw(st.integers(-300, 300)) * 60
+    local = zone.local(near).replace(second=0)
+    local += timedelta(minutes=data.draw(st.sampled_from([0, 0, 30, 60, -60])))
+    means_one_moment_or_is_refused(local, zone)
+
+
+@pytest.mark.parametrize("change", [0, 1], ids=["forward", "back"])
+def test_the_night_in_which_clocks_are_changed(change: int) -> None:
+    """So it is for each quarter of an hour of the two nights of a year in which clocks are changed."""
+    zone = Changing([60, 120, 60], [AT, AT + 200 * 86400])
+    first = zone.local(zone.changes[change] - 3 * 3600)
+    kinds = set()
+    for quarter in range(28):
+        local = first + timedelta(minutes=15 * quarter)
+        means_one_moment_or_is_refused(local, zone)
+        kinds.add(len(moments_of(local, zone)))
+    assert kinds == ({1, 2} if change else {0, 1})
 
 
 @pytest.mark.parametrize(
