@@ -63,6 +63,13 @@ def test_to_a_pipe() -> None:
     assert history == "  history     1970-01-01T00:00:00Z announced: up: 2 realservers"
 
 
+def test_what_is_planned() -> None:
+    """A drain that is to come has a line of its own."""
+    lines = explanation([replace(PLAIN, planned="drained from 2026-12-01T01:00:00Z")]).split("\n")
+    assert "  planned     drained from 2026-12-01T01:00:00Z" in lines
+    assert not any("planned" in line for line in explanation([PLAIN]).split("\n"))
+
+
 def test_of_an_older_watchdog() -> None:
     """A watchdog that tells no sentences is still told of by what it has."""
     text = explanation([PLAIN])
