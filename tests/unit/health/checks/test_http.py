@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gzip
 import json
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue
 from speaker.health.checks.asking import Askers
-from speaker.health.checks.http import MAX_BODY, MAX_SEARCHED
+from speaker.health.checks.http import MAX_BODY, MAX_SEARCHED, _failed
 from speaker.health.checks.probe import Probe, ProbeAnswer
 
 if TYPE_CHECKING:
@@ -165,10 +167,12 @@ def test_endless_body() -> None:
     assert server.sent < 20 * MAX_BODY + 5_000_000  # the kernel's buffers take some
 
 
-def test_compressed_body() -> None:
-    """What is compressed is not unpacked."""
-    answer = ok(b"\x1f\x8b" + b"x" * 100, "Content-Encoding: gzip\r\n")
-    assert ask(Server([answer]), body="is ok").health is DOWN
+@pytest.mark.parametrize("inside", [b"is ok", b"is ok" * 10_000_000], ids=["little", "a bomb"])
+def test_compressed_body(inside: bytes) -> None:
+    """What is compressed is not unpacked, though it was not asked for."""
+    answer = ok(gzip.compress(inside), "Content-Encoding: gzip\r\n")
+    found = ask(Server([answer]), body="is ok")
+    assert (found.health, "without 'is ok'" in found.reason) == (DOWN, True)
 
 
 @pytest.mark.parametrize(
@@ -220,15 +224,15 @@ def test_nobody_listens() -> None:
     assert (found.health, "refused" in found.reason) == (DOWN, True)
 
 
-def test_no_way_there() -> None:
-    """That this machine has no way there says nothing of the other end."""
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH, errno.EADDRNOTAVAIL])
+def test_faults_of_this_machine(number: int) -> None:
+    """That this machine can't ask says nothing of the other end."""
+    found = _failed(OSError(number, ""))
+    assert found.health is UNKNOWN
+    assert found.reason.endswith("; a fault of this machine")
 
-    async def run() -> ProbeAnswer:
-        asker = Askers()
-        try:
-            asks = HttpCheck("http://[2001:db8::1]:81/")
-            return await asker.ask(Probe(CheckSettings("x", asks, timeout=0.2)))
-        finally:
-            await asker.close()
 
-    assert asyncio.run(run()).health is UNKNOWN
+@pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH])
+def test_faults_of_the_other_end(number: int) -> None:
+    """What the other end says, or the network before it, is down."""
+    assert _failed(OSError(number, "")).health is DOWN
