@@ -66,6 +66,11 @@ class Tally:
     run: int = 0
     towards: Health | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next answers may tell what is not known yet. What was unknown just now may stay so for long."""
+        return self.known is None and (self.said is NOT_ASKED or self.run > 0)
+
     def after(self, answer: ProbeAnswer, check: CheckSettings, now: float) -> Tally:
         """Return the tally with one more answer.
 

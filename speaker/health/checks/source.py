@@ -94,7 +94,7 @@ class ChecksSource:
             self._schedule = Schedule(
                 self.watches.values(), self._asking.ask, self._steady, self._told
             )
-            self._schedule.start(spread=self._settle is None)
+            self._schedule.start(within=self._settle)
             if self._settle is not None:
                 await self._settled(self._settle)
                 await self.close()
@@ -123,7 +123,7 @@ class ChecksSource:
         """Wait until all that can be known soon is."""
         try:
             async with asyncio.timeout(within):
-                while any(watch.tally.known is None for watch in self.watches.values()):
+                while any(watch.tally.is_open for watch in self.watches.values()):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

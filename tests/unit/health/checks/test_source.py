@@ -203,6 +203,20 @@ def test_a_run_that_does_not_stay() -> None:
     run(scenario)
 
 
+def test_a_run_that_does_not_stay_and_a_slow_check() -> None:
+    """What is asked seldom is asked more often then; and what can't be known now is not waited for."""
+
+    async def scenario() -> None:
+        fake = FakeAsking(shop=DOWN, fixed=UNKNOWN)
+        seldom = CheckSettings("shop", SHOP.asks, interval=60.0, fall=3)
+        start = steady()
+        found = await source(fake, seldom, FIXED, settle=10.0).observe()
+        assert (said(found, "shop"), said(found, "fixed")) == ([DOWN, DOWN], [UNKNOWN, UNKNOWN])
+        assert steady() - start == 5.0
+
+    run(scenario)
+
+
 def test_a_run_that_does_not_stay_and_a_check_that_hangs() -> None:
     """It waits for what hangs no longer than it may; the rest is known."""
 
