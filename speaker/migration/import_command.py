@@ -31,8 +31,8 @@ from speaker.migration.target import (
 )
 from speaker.migration.target.proposed_health import NOTHING_PROPOSED, ProposedHealth, propose
 from speaker.migration.this_machine import MachineAsked, read_it
+from speaker.migration.updates.as_vip_toml import evaluated
 from speaker.migration.updates.compare import compare
-from speaker.migration.updates.evaluate import evaluate
 from speaker.migration.updates.verdicts import account
 from speaker.resolver.resolver import Resolver
 from speaker.terminal import OutputError, say, tell, waiting
@@ -106,7 +106,8 @@ def _read_all(call: Import, asked: MachineAsked) -> _Read:
         found, seen = read_it(file, call.dialects.get(dc), answers, asked, call.vtysh)
         done.machine = seen or done.machine
         say(str(found.read_as))
-        evaluation = done.evaluations[dc] = evaluate(found)
+        found, evaluation = evaluated(found)
+        done.evaluations[dc] = evaluation
         verdicts = account(found, evaluation)
         obstacles = [str(obstacle) for obstacle in evaluation.obstacles]
         _report(verdicts, {*obstacles})

@@ -19,6 +19,7 @@ from speaker.migration.target import exabgp_conf, local, vip_toml
 from speaker.migration.target import exabgp_site as site
 from speaker.migration.target import inferred_policy as fit
 from speaker.migration.target.vip_names import name_all
+from speaker.migration.updates.as_vip_toml import evaluated
 from speaker.migration.updates.compare import compare
 from speaker.migration.updates.evaluate import evaluate
 from tests.migration.reading import understand
@@ -46,7 +47,11 @@ def loaded(text: str, dc: str) -> Config:
 def test_the_same_updates(contents: dict[str, bytes], *, one_name: bool) -> None:
     """Each neighbour is sent by vip.toml what bgpd's file sent it: every attribute, and no more."""
     configurations = {dc: understand(text, f"{dc}.conf") for dc, text in contents.items()}
-    evaluations = {dc: evaluate(found) for dc, found in configurations.items()}
+    meant = {dc: evaluated(found) for dc, found in configurations.items()}
+    for dc, (sayable, evaluation) in meant.items():
+        assert evaluation.updates == evaluate(configurations[dc]).updates
+        configurations[dc] = sayable
+    evaluations = {dc: evaluation for dc, (_, evaluation) in meant.items()}
     assert not any(evaluation.obstacles for evaluation in evaluations.values())
     made = [site.make(dc, found, evaluations[dc], OWN[dc]) for dc, found in configurations.items()]
     assert [fault for each in made for fault in each.faults] == []

@@ -33,6 +33,7 @@ _HARMLESS = {
     "addpath-tx-bestpath-per-AS": "there is one path for each VIP",
     "nexthop-local": "is for link-local next hops",
     "solo": "is for update groups",
+    "interface": "ExaBGP is told the session's address instead",
     "rpki": "is for routes received",
 }
 _REFUSED = {
@@ -43,7 +44,6 @@ _REFUSED = {
     "default-originate": "a default route is not taken over; announce it elsewhere",
     "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",
     "passive": "put `passive true;` into exabgp-DC.conf, and let ExaBGP listen (exabgp.tcp.bind)",
-    "interface": "put the interface's address into exabgp-DC.conf as local-address",
 }
 _OBSTACLES = {
     "dont-capability-negotiate": "it keeps IPv6 from the session; ask whether the router can now",

@@ -83,9 +83,7 @@ class _Finder:
                 self._add(network, attributes)
         if not split.unsaid:
             self._found.rules = tuple(self._rules(split, gets, kept))
-        looked_at = covering.look_at(self._found.routes, self._configuration.networks)
-        self._found.told += looked_at.told
-        self._found.faults += looked_at.faults
+        self._found.told += covering.told(self._found.routes, self._configuration.networks)
         return self._found
 
     def _add(self, network: Network, attributes: Attributes) -> None:

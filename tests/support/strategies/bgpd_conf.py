@@ -361,8 +361,7 @@ def _file(
         head.append(f"neighbor {net6}::1 remote-as {draw(st.sampled_from([64500, asn]))}")
         four.append(f"no neighbor {net6}::1 activate")
         six.append(f"neighbor {net6}::1 activate")
-    # An aggregate without any of its VIPs is refused: of those none is kept back.
-    keepable = [] if covers else [prefix for prefix in wanted if prefix.version == 4]
+    keepable = [prefix for prefix in wanted if prefix.version == 4]
     routers = [f"{net4}.{last}" for last in (1, 2)]
     maps = _single_policies(draw, asn, routers, head, four, keepable)
     one_map = draw(st.booleans())
