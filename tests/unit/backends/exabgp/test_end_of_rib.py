@@ -78,6 +78,39 @@ def test_behind_all_that_is_wanted_once_for_each_session(tmp_path: Path, dialect
 
 
 @dialects
+def test_a_session_that_came_up_unnoticed(tmp_path: Path, dialect: Dialect) -> None:
+    """Of one that ExaBGP does not tell of it is seen when it is read back."""
+
+    async def scene(site: Site) -> None:
+        ends(site)
+        site.exabgp.daemon.drop(PEER)
+        await asyncio.sleep(5.0)
+        site.exabgp.daemon.establish(PEER)
+        await asyncio.sleep(A_WHILE)
+        assert ends(site) == [(family, ALL) for family in FAMILIES]
+
+    play(tmp_path, dialect, scene)
+
+
+@dialects
+def test_the_watchdog_is_killed(tmp_path: Path, dialect: Dialect) -> None:
+    """Its successor does not know what was sent, and has it sent again, behind all that is wanted."""
+
+    async def scene(site: Site) -> None:
+        ends(site)
+        await site.life.kill()
+        loaded, path = site.reconciler.config, site.reconciler.config.settings.state
+        clock = VirtualClock(asyncio.get_running_loop())
+        site.life = Life(site.exabgp, loaded, site.source, clock, path)
+        site.life.listen()
+        site.life.watch()
+        await asyncio.sleep(A_WHILE)
+        assert ends(site) == [(family, ALL) for family in FAMILIES]
+
+    play(tmp_path, dialect, scene)
+
+
+@dialects
 def test_what_is_drained_or_dead_is_not_before_it(tmp_path: Path, dialect: Dialect) -> None:
     """A prefix that is drained, or whose realservers are gone, is not among what comes before it."""
 
