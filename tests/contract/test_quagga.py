@@ -17,6 +17,7 @@ from policy.route import Asn, Route, parse_prefix
 from speaker.backends.base import BackendError, Daemon, Reading
 from speaker.backends.quagga import writer
 from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.peer_texts import ASK
 from speaker.backends.quagga.vtysh import NotRunningError, Output, Shell, VtyshError
 from speaker.config.settings import QuaggaSettings
 from tests.contract.quagga_worlds import SETTINGS, no_pause
@@ -67,13 +68,20 @@ def one(*prefixes: Prefix) -> list[Change]:
     return [Announce(Route(prefix, ONE)) for prefix in (V4, V6, W4) if prefix in prefixes]
 
 
+def begins(run: Sequence[str]) -> str:
+    """Return the first command of a run but for the question around it."""
+    return next(command for command in run if command != ASK)
+
+
 def test_one_read_and_one_write(bgpd: Bgpd) -> None:
     """A cycle is one reading and one batch, whatever the number of prefixes; then it is read back."""
     backend = driver(bgpd)
     many = [parse_prefix(f"192.0.2.{number}") for number in range(250)]
+    asyncio.run(backend.read(many))  # the first one finds out what it may ask
+    bgpd.runs.clear()
     asyncio.run(backend.read(many))
     asyncio.run(backend.apply([Announce(Route(prefix, ONE)) for prefix in many]))
-    assert [run[0] for run in bgpd.runs] == ["show running-config", WHO, "configure terminal"]
+    assert [*map(begins, bgpd.runs)] == ["show running-config", WHO, "configure terminal"]
     reading = asyncio.run(backend.read(many))
     assert reading.routes == {prefix: Route(prefix, ONE) for prefix in many}
 
@@ -81,7 +89,7 @@ def test_one_read_and_one_write(bgpd: Bgpd) -> None:
 def test_nothing_to_do_writes_nothing(bgpd: Bgpd) -> None:
     """Withdrawing what is not there is no command at all."""
     cycle(driver(bgpd), Withdraw(V4), Withdraw(V6))
-    assert {run[0] for run in bgpd.runs} == {"show running-config", WHO}
+    assert {*map(begins, bgpd.runs)} == {"show running-config", WHO}
 
 
 def test_a_new_path_is_waited_for(bgpd: Bgpd) -> None:
@@ -134,8 +142,8 @@ def test_a_cut_running_config_is_not_written_to(bgpd: Bgpd) -> None:
     class Cut(Bgpd):
         async def __call__(self, commands: Sequence[str]) -> Output:
             output = await super().__call__(commands)
-            if commands[0] == "show running-config":
-                return Output(0, output.stdout[: output.stdout.index("\nend")], "")
+            if "show running-config" in commands:
+                return Output(0, output.stdout.partition("\nend")[0], "")
             return output
 
     cut = Cut(bgpd.dialect)

@@ -1,4 +1,4 @@
-"""A peer that writes into bgpd's answers, by the name that it gives itself, is not believed."""
+"""A peer that writes into bgpd's answers, by the name or the software version that it gives, is not believed."""
 
 import struct
 
@@ -14,6 +14,8 @@ from tests.support.lab.site import sees, vip
 SHOWN = ("bgp default show-hostname", "bgp default show-nexthop-hostname")
 LIVE, DEAD = 8081, 8082
 V4, DOWN = "192.0.2.1/32", "192.0.2.2/32"
+VERSION = b"x\n% Unknown command\n\n"
+SAID = {"-d": "Deleting route to", "-a": "Adding route to"}
 NAMES = (
     b"a b\n198.51.100.9 4 64500 1 1 1 1 1 1 1 1 x\n",
     b"\n*> 192.0.2.2/32 0.0.0.0  32768 i\n",
@@ -23,10 +25,10 @@ NAMES = (
 )
 
 
-def named(name: bytes) -> bytes:
-    """Return the capability of a host's name."""
-    value = bytes([len(name)]) + name + b"\0"
-    return bytes([73, len(value)]) + value
+def texts(name: bytes) -> bytes:
+    """Return the capabilities of a host's name, and of a version."""
+    named, version = (bytes([len(each)]) + each for each in (name, VERSION))
+    return bytes([73, len(named) + 1]) + named + b"\0" + bytes([75, len(version)]) + version
 
 
 def announcement(asn: int, hop: str, number: int) -> bytes:
@@ -38,7 +40,7 @@ def announcement(asn: int, hop: str, number: int) -> bytes:
 
 
 def test_names_of_peers(network: Network, release: Release) -> None:
-    """No session, no path, no error of theirs: all is as without them."""
+    """No session, no path, no error of theirs: all is as without them; also where names are not shown."""
     require("bird")
     host, far = network.host("par1"), network.host("bird")
     honest = network.link(host, far).session(64699, 64500, families=("ipv4",))
@@ -48,7 +50,7 @@ def test_names_of_peers(network: Network, release: Release) -> None:
         there = network.host(f"rogue{number}")
         session = network.link(host, there).session(64699, 64501 + number, families=("ipv4",))
         sessions.append(session)
-        rogues.append(Rogue(there, session.flipped(), named(name)))
+        rogues.append(Rogue(there, session.flipped(), texts(name)))
     frr = Frr(host, config(sessions, options=(*CURED, *SHOWN)), root=release.root)
     tables = {"one.tld": vip("192.0.2.1", ports=[LIVE]), "two.tld": vip("192.0.2.2", ports=[DEAD])}
     site = FrrSite(host, frr, {"vip": tables}, up=[LIVE])
@@ -66,3 +68,9 @@ def test_names_of_peers(network: Network, release: Release) -> None:
     assert (routes[V4]["announced"], routes[DOWN]["announced"]) == (True, False)
     assert set(routes[V4]["peers"].values()) == {True}
     assert site.cron()[0] == 0
+    frr.ask("configure terminal", "router bgp 64699", *(f"no {line}" for line in SHOWN))
+    site.daemon()
+    for what, announced in (("-d", False), ("-a", True)):
+        assert site.mgmt(what, V4) == (0, f"bgp_mgt: {SAID[what]} {V4}\n")
+        assert site.routes()[V4]["announced"] is announced
+    assert site.status()["trouble"] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.plan import Drift
 from policy.route import Route
 from speaker.backends.base import BackendError
-from speaker.backends.quagga import names
+from speaker.backends.quagga import peer_texts as texts
 from speaker.backends.quagga import sent as quagga_sent
 from speaker.backends.quagga.announced import PASSING, announced
 from speaker.backends.quagga.commands import FAULTS
@@ -79,12 +79,12 @@ class BgpdSeen:
 
 
 class Reader:
-    """What asks bgpd. It remembers nothing but whether names are shown, so that looks may overlap."""
+    """What asks bgpd. It remembers nothing but whether texts of peers are shown, so that looks may overlap."""
 
     def __init__(self, vtysh: Vtysh) -> None:
         """Make a reader, which `configure` makes ready."""
         self._vtysh = vtysh
-        self._names_are_shown = False
+        self._texts_are_shown: bool | None = None
 
     def configure(
         self, asn: Asn, maps: Collection[RunningRouteMap], wanted: WantedOutbounds
@@ -145,31 +145,35 @@ class Reader:
         return quagga_sent.sent(seen.routes, seen.sessions, found)
 
     async def _show(self, commands: Sequence[str]) -> list[str]:
-        shown = self._names_are_shown
-        is_look = commands[0] == READ[0]
+        before, is_look = self._texts_are_shown, commands[0] == READ[0]
         try:
-            lines = await self._lines(commands, named=shown)
+            lines = await self._lines(commands, guarded=before is not False)
+        except NotRunningError:
+            raise
         except BackendError:
-            if is_look:
-                self._names_are_shown = False  # it may be another bgpd, which has to be asked
+            if is_look:  # it may be a bgpd that does not know the question
+                self._texts_are_shown = False
+                if before is None:
+                    return await self._show(commands)
             raise
         if is_look and is_whole(lines):
-            self._names_are_shown = names.are_shown(lines[: lines.index(END)])
-            if self._names_are_shown and not shown:
+            self._texts_are_shown = texts.are_shown(lines[: lines.index(END)])
+            if self._texts_are_shown and before is False:
                 return await self._show(commands)
         faults = [line for line in lines if line.startswith(FAULTS)]
         if faults:
             raise VtyshError(f"bgpd: {', '.join(commands)}: {'; '.join(faults)}", commands)
         return lines
 
-    async def _lines(self, commands: Sequence[str], *, named: bool) -> list[str]:
-        """Return what bgpd says, without names that are none where it shows them."""
-        output = await self._vtysh(names.around(commands) if named else commands)
+    async def _lines(self, commands: Sequence[str], *, guarded: bool) -> list[str]:
+        """Return what bgpd says, where it may be more than that without what peers wrote."""
+        output = await self._vtysh(texts.around(commands) if guarded else commands)
         if output.status:
             faults = [line for line in output.stdout.splitlines() if line.startswith(FAULTS)]
             found = "; ".join(faults) or output.stderr.strip() or f"exit status {output.status}"
             raise VtyshError(f"bgpd: {', '.join(commands)}: {found}", commands, output)
-        return (names.without(output.stdout) if named else output.stdout).splitlines()
+        said = texts.without(output.stdout) if guarded else output.stdout
+        return said.removesuffix("\n").split("\n")  # what else may part lines, a peer may have sent
 
     def _running_of(self, lines: Sequence[str]) -> Running:
         """Refuse a bgpd that is not ours to write to: `router bgp N` would make a new instance."""

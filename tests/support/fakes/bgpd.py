@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -267,6 +268,10 @@ class Bgpd:
                 return self._advertised(address, 4)
             case ["show", "bgp", "neighbors", address, "advertised-routes"]:
                 return self._advertised(address, 6)
+            case ["show", "bgp", "vrf", "all", "summary", "json"] if self.frr and self.asn:
+                peers = {self.peer[0]: {"remoteAs": self.peer[1], "softwareVersion": "n/a"}}
+                document = {"default": {"ipv4Unicast": {"peers": peers}}}
+                return [*json.dumps(document, indent=1).splitlines(), ""]
             case ["show", "bgp", "summary"]:
                 return self._summary(*((6,) if self.dialect == "quagga-0.99.22.4" else (4, 6)))
             case _:

@@ -30,7 +30,7 @@ from speaker.backends.exabgp.neighbors import parse_neighbors, parse_sessions
 from speaker.backends.exabgp.protocol import Conversation
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
-from speaker.backends.quagga import names
+from speaker.backends.quagga import peer_texts
 from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.running_config import start_lines
@@ -241,8 +241,8 @@ _NAMES = b"""{
 _SHOWN = b'e\n%\xff "x(203.0.113.6) 4 64501 1\n*>  192.0.2.1/32  203.0.113.6(e\n%\xff "x)\n   0 64501 i\n'
 
 
-def _bgpd_names(data: bytes) -> None:
-    names.without(data.decode("utf-8", "backslashreplace"))
+def _bgpd_peer_texts(data: bytes) -> None:
+    peer_texts.without(data.decode("utf-8", "backslashreplace"))
 
 
 def _bgpd_conf(data: bytes) -> None:
@@ -586,7 +586,7 @@ def all_parsers() -> dict[str, Parser]:
         Parser("exabgp_pipe", told, _plain(_conversation)),
         Parser("exabgp_answers", held, _plain(_exabgp_answers)),
         Parser("bgpd", tuple(_bgpd_seeds()), _plain(_bgpd)),
-        Parser("bgpd_names", (_NAMES + _SHOWN + _NAMES,), _plain(_bgpd_names)),
+        Parser("bgpd_peer_texts", (_NAMES + _SHOWN + _NAMES,), _plain(_bgpd_peer_texts)),
         Parser("bgpd_conf", confs, _plain(_bgpd_conf)),
         Parser("regex", _EXPRESSIONS, _plain(_regex)),
         Parser("control_requests", _REQUESTS, _requests),
