@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.drain import Then
-from policy.intent import Mode
+from policy.drain import Then, cut
+from policy.intent import Mode, timestamp
 from speaker.drain_status import DrainStatus
 
 if TYPE_CHECKING:
@@ -47,6 +47,19 @@ def drains_shown(
             unknown=drains.counted.unknown if count is None else "",
         )
     return found
+
+
+def in_words(drain: DrainStatus) -> str:
+    """Return what a stage waits for, and until when, or what it cut."""
+    if drain.stage == Mode.DRAINED:
+        return cut(drain.left)
+    if drain.began is None or drain.ends is None:
+        return "not begun: the routing daemon was not read to have it so"
+    end = f"until {timestamp(drain.ends)}"
+    if drain.stage == Mode.RETURNING:
+        return end
+    found = "connections not known" if drain.connections is None else f"{drain.connections} active"
+    return f"{found}, {end}{', and then as it is' if drain.stays else ''}"
 
 
 def _end(rule: DrainRule, stage: Mode, began: float) -> float | None:

@@ -18,7 +18,7 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
-from speaker.reconcile.drains_shown import drains_shown
+from speaker.reconcile.drains_shown import drains_shown, in_words
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
@@ -177,6 +177,8 @@ class Snapshot:
         state = health.health if health and not self._old else "unknown"
         route = seen if isinstance(seen, Route) else assignment.route
         reasons = [decision.reason if decision else "not decided yet"]
+        drain = self._drains.get(str(prefix))
+        reasons += [in_words(drain)] if drain else []
         if self._old:
             reasons.append(self._old)
         if not known and self._alarms:
@@ -213,7 +215,7 @@ class Snapshot:
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
             **said(self._assessment, prefix),
-            drain=self._drains.get(str(prefix)) if self._drains else None,
+            drain=drain,
             planned=planned,
         )
 

@@ -39,7 +39,7 @@ def text(look: Look) -> bytes:
         for metric, last, value in metrics.of_prefix(route):
             more = f',{metric.labels[2]}="{last}"' if last else ""
             lines[metric].append(f"{metric.name}{{{labels}{more}}} {_number(value)}\n")
-        for metric, values, value in metrics.of_sources(route):
+        for metric, values, value in metrics.of_some(route):
             others = pairs(metric.labels[2:], values)
             lines[metric].append(f"{metric.name}{{{labels},{others}}} {_number(value)}\n")
     # One metric after the other: no step keeps the interpreter from the event loop for long.

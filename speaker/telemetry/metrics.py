@@ -83,7 +83,7 @@ AS_WANTED = _gauge(
 INTENT = _gauge(
     "vip_prefix_intent",
     "vip prefix mode",
-    "1 for the operator's intent: auto, drained, forced, or unknown",
+    "1 for the operator's intent: auto, drained, forced, draining, returning, or unknown",
 )
 REALSERVERS = _gauge(
     "vip_realservers",
@@ -104,6 +104,16 @@ EXPIRES = _gauge(
     "vip_certificate_expiry_timestamp_seconds",
     "vip prefix source",
     "when the certificate that a check was shown expires, since the epoch",
+)
+DRAINING = _gauge(
+    "vip_drain_connections",
+    "vip prefix state",
+    "the active and inactive connections of what drains softly; NaN: not known",
+)
+DRAIN_ENDS = _gauge(
+    "vip_drain_end_timestamp_seconds",
+    "vip prefix",
+    "when a stage of a soft drain ends at the latest, since the epoch; NaN: it has not begun",
 )
 PEER = _gauge("vip_peer_up", "peer address asn", "whether the BGP session is up; NaN: not known")
 PEER_KNOWN = _gauge(
@@ -156,7 +166,7 @@ EVENTS_WAITING = _gauge("vip_events_waiting", "sink", "events that wait to be se
 
 METRICS = (
     BUILD, NODE, CONFIGURATION, FILE, WANTED, ANNOUNCED, KNOWN, PEERS, AS_WANTED, INTENT, REALSERVERS, HEALTH,
-    SOURCE, EXPIRES,
+    SOURCE, EXPIRES, DRAINING, DRAIN_ENDS,
     PEER, PEER_KNOWN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
     EVENTS_SENT, EVENTS_LOST, EVENTS_WAITING,
 )  # fmt: skip
@@ -222,13 +232,18 @@ def of_prefix(route: PrefixStatus) -> Iterator[tuple[Metric, str, Value]]:
         yield HEALTH, state, route.health == state
 
 
-def of_sources(route: PrefixStatus) -> Iterator[tuple[Metric, tuple[str, ...], Value]]:
-    """Yield what each metric is for the sources of one prefix's rule: the metric, its last labels' values, its value."""
+def of_some(route: PrefixStatus) -> Iterator[tuple[Metric, tuple[str, ...], Value]]:
+    """Yield what only some prefixes have, with a rule or a soft drain: the metric, its last labels' values, its value."""
     for source, said in route.sources.items():
         for state in STATES:
             yield SOURCE, (source, state), said == state
     for source, expires in route.expires.items():
         yield EXPIRES, (source,), expires
+    drain = route.drain
+    if drain is not None and drain.stage != Mode.DRAINED:
+        yield DRAINING, ("active",), drain.connections
+        yield DRAINING, ("inactive",), drain.inactive
+        yield DRAIN_ENDS, (), drain.ends
 
 
 def _count(route: PrefixStatus) -> int | None:

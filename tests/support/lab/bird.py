@@ -28,6 +28,7 @@ class Bird:
         router_id: str = "203.0.113.254",
         originate: Sequence[str] = (),
         options: Sequence[str] = (),
+        forwards: bool = False,
     ) -> None:
         """Start it and wait until it can be asked.
 
@@ -37,11 +38,15 @@ class Bird:
             router_id: its BGP identifier.
             originate: prefixes that it announces to every neighbour.
             options: more statements for every neighbour, such as `graceful restart yes;`.
+            forwards: whether its host forwards by the best IPv4 routes that it is sent.
         """
         self._names = {session.remote: f"peer{number}" for number, session in enumerate(sessions)}
         self._socket = host.directory / "bird.ctl"
         blocks = [f"router id {router_id};", "log stderr all;", "protocol device {}"]
         blocks += [_static(prefix) for prefix in originate]
+        if forwards:
+            blocks.append("protocol kernel { ipv4 { export where source = RTS_BGP; }; }")
+            host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         blocks += [_bgp(self._names[session.remote], session, options) for session in sessions]
         config = host.directory / "bird.conf"
         config.write_text("\n".join(blocks) + "\n")

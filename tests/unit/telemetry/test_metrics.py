@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from policy.intent import Intent, Mode
 from speaker.api import PrefixStatus
+from speaker.drain_status import DrainStatus
 from speaker.reconcile import alarms
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.meter import Meter, Times
@@ -213,7 +215,12 @@ def test_every_metric(tmp_path: Path) -> None:
     found = told(tmp_path, nothing)
     shown = {(re.sub("_(bucket|sum|count)$", "", name), frozenset(k for k, _ in labels) - {"le"})
              for name, labels in found}  # fmt: skip
-    of_rules = {metrics.SOURCE, metrics.EXPIRES}  # no VIP has a rule here
+    of_rules = {
+        metrics.SOURCE,
+        metrics.EXPIRES,
+        metrics.DRAINING,
+        metrics.DRAIN_ENDS,
+    }  # of no VIP here
     assert shown == {
         (metric.name, frozenset(metric.labels)) for metric in METRICS if metric not in of_rules
     }
@@ -237,7 +244,7 @@ def test_sources_of_a_rule() -> None:
         sources={"check/shop": "down"},
         expires={"check/shop": 1e9},
     )
-    found = [*metrics.of_sources(route)]
+    found = [*metrics.of_some(route)]
     assert all(len(metric.labels) == 2 + len(labels) for metric, labels, _ in found)
     assert [(labels[-1], value) for metric, labels, value in found if metric is metrics.SOURCE] == [
         ("up", False),
@@ -245,6 +252,14 @@ def test_sources_of_a_rule() -> None:
         ("unknown", False),
     ]
     assert (metrics.EXPIRES, ("check/shop",), 1e9) in found
+    drain = DrainStatus(stage="draining", began=1e9, ends=2e9, connections=3)
+    drains = [*metrics.of_some(replace(route, sources={}, expires={}, drain=drain))]
+    assert drains == [
+        (metrics.DRAINING, ("active",), 3),
+        (metrics.DRAINING, ("inactive",), None),
+        (metrics.DRAIN_ENDS, (), 2e9),
+    ]
+    assert not [*metrics.of_some(replace(route, sources={}, expires={}))]
 
 
 def test_the_page_of_metrics() -> None:

@@ -1,0 +1,150 @@
+"""A soft drain on a real kernel: connections through IPVS from a client behind a router that forwards by BGP."""
+
+import re
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.kernel import ipvs
+from tests.kernel.chain import HERE
+from tests.kernel.traffic import PORT, Connection, serve
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.netns import Link, Namespace, Network
+from tests.support.lab.site import Site
+
+pytestmark = pytest.mark.guest("ipvsadm", "bird")
+VIP, PREFIX = "192.0.2.1", "192.0.2.1/32"
+TABLES = {
+    "health": {"source": "none"},
+    "drain": {"settle": "2s", "quiet": "1s", "timeout": "60s", "return": "2s"},
+    "vip": {"vip-1.tld": {"addresses": [VIP], "prefer": ["par1", "lyo1"]}},
+}
+LONG, SHORT = 12.0, 0.5
+
+
+class Balanced:
+    """A data centre: a load balancer with IPVS before a server, announced by the product."""
+
+    def __init__(self, network: Network, router: Namespace, dc: str) -> None:
+        """Have all but the product run."""
+        self.dc, self.host = dc, network.host(dc)
+        self.link: Link = network.link(router, self.host)
+        self.session = self.link.session(64500, 64699)
+        self.host.add("lo", f"{VIP}/32")
+        self.host.run("ip", "route", "add", "default", "via", self.link.a.ipv4)
+        serve(self.host, dc)
+        server = f"{self.link.b.ipv4}:{PORT} -m"
+        for line in ipvs.service(f"-t {VIP}:80", server):
+            self.host.run("ipvsadm", *line.split())
+
+    def begin(self) -> None:
+        """Have ExaBGP and the watchdog run."""
+        env = {"VIP_DC": self.dc}
+        sessions = [self.session.flipped()]
+        self.site = Site(self.host, "v5", HERE, sessions, TABLES, user="root", env=env)
+
+
+class World:
+    """A client, a router, two data centres."""
+
+    def __init__(self, network: Network) -> None:
+        """Start it all, and wait until the router goes to the first choice."""
+        self.router, self.client = network.host("router"), network.host("client")
+        link = network.link(self.router, self.client)
+        self.client.run("ip", "route", "add", "default", "via", link.a.ipv4)
+        ipvs.load()
+        self.par1, self.lyo1 = (Balanced(network, self.router, dc) for dc in ("par1", "lyo1"))
+        self.bird = Bird(self.router, [self.par1.session, self.lyo1.session], forwards=True)
+        self.numbers = count()
+        for each in (self.par1, self.lyo1):
+            each.begin()
+        self.bird.wait_for_sessions(within=90)
+        self.goes_to("par1")
+
+    def goes_to(self, *dcs: str) -> None:
+        """Wait until the router forwards to a data centre, or to none."""
+        via = {self.par1.link.b.ipv4: "par1", self.lyo1.link.b.ipv4: "lyo1"}
+
+        def found() -> list[str]:
+            shown = self.router.run("ip", "route", "show", PREFIX)
+            return [via[hop] for hop in re.findall(r"via (\S+)", shown)]
+
+        eventually(found, until=lambda seen: seen == [*dcs], within=30, what=f"a route to {dcs}")
+
+    def connect(self, seconds: float) -> Connection:
+        """Have the client connect, and wait until it has."""
+        made = Connection(self.client, VIP, seconds, next(self.numbers))
+        eventually(lambda: made.lines, until=bool, within=15, what="a connection")
+        return made
+
+    def ends(self, connection: Connection) -> str:
+        """Wait until a connection is over, and return what became of it."""
+        told = eventually(
+            lambda: connection.lines,
+            until=lambda lines: len(lines) > 1 or "cut" in lines[0],
+            within=LONG + 30,
+            what="the end of a connection",
+        )
+        return told[-1]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """All of it, once."""
+    with Network() as network:
+        yield World(network)
+
+
+@pytest.fixture
+def alone(world: World) -> Iterator[World]:
+    """A router that has no other path: what it forwards to par1 has nowhere else to go."""
+    world.bird.disable(world.lyo1.session.remote)
+    yield world
+    assert world.par1.site.mgmt("-a", "all").returncode == 0
+    world.bird.enable(world.lyo1.session.remote)
+    world.bird.wait_for_sessions(within=30)
+    world.goes_to("par1")
+
+
+def test_soft_cuts_nothing(alone: World) -> None:
+    """Connections that end within `timeout` end by themselves: the route stays until the last is over."""
+    long, short = alone.connect(LONG), alone.connect(SHORT)
+    done = alone.par1.site.mgmt("-d", "vip-1.tld", "--soft")
+    assert done.returncode == 0, done.stderr
+    assert f"Draining route to {PREFIX}" in done.stderr
+    assert f"Deleting route to {PREFIX}; no connection is cut" in done.stderr
+    assert [alone.ends(each) for each in (long, short)] == ["par1 ended"] * 2
+    alone.goes_to()
+
+
+def test_hard_cuts(alone: World) -> None:
+    """The comparison: `-d` takes the route away below those that last."""
+    long = alone.connect(LONG)
+    assert alone.par1.site.mgmt("-d", "vip-1.tld").returncode == 0
+    assert alone.ends(long).startswith("par1 cut")
+
+
+def test_new_ones_go_elsewhere(world: World) -> None:
+    """A router with another path takes it within a second of the first stage, with all that it forwards.
+
+    It forwards packets, and not connections: those that were open go to the other load balancer, which does
+    not know them. What is left in par1 is what comes from routers that stay with it.
+    """
+    before = world.connect(LONG)
+    assert before.lines == ["connected par1"]
+    began = time.monotonic()
+    done = world.par1.site.mgmt("-d", "vip-1.tld", "--soft", "--no-wait")
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    after = world.connect(SHORT)
+    assert after.lines[0] == "connected lyo1"
+    assert world.ends(after) == "lyo1 ended"
+    assert world.ends(before).startswith("par1 cut")
+    seen = world.bird.routes(world.par1.session.remote)[PREFIX]
+    assert (len(seen.as_path), "65535:0" in seen.communities) == (6, True)
+    assert took < 30
+    assert world.par1.site.mgmt("-a", "vip-1.tld", "--soft").returncode == 0
+    world.goes_to("par1")
