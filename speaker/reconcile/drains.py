@@ -8,13 +8,15 @@ this costs anything.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from policy.connections import Counted
 from policy.drain import StageStep, next_intent, step
 from policy.intent import Mode
 from speaker.errors import SpeakerError
+from speaker.reconcile.counting import EVERY, BackgroundCount
 from speaker.state.stages import StageEnd
 
 if TYPE_CHECKING:
@@ -28,22 +30,14 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.reconcile.alarms import Alarms
+    from speaker.reconcile.counting import Counter
     from speaker.reconcile.daemon_state import DaemonState
     from speaker.reconcile.durable_state import DurableState
     from speaker.reconcile.scope import Scope
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0
-"""How often connections are counted while something drains, in seconds."""
 ALARM = "drains"
-
-
-class Counter(Protocol):
-    """What counts the connections of VIPs."""
-
-    async def count(self) -> Counted:
-        """Count once. What can't be counted is not in it."""
 
 
 class SoftDrains:
@@ -66,8 +60,7 @@ class SoftDrains:
         self._durable, self._alarms, self._clock = durable, alarms, clock
         self._assignments: Mapping[Prefix, Assignment] = {}
         self._make = counter
-        self._config: Config | None = None
-        self._counter: Counter | None = None
+        self._counting = BackgroundCount(None)
         self._steps: dict[Prefix, StageStep] = {}
         self.counted = Counted(0.0)
         """What was counted last: nothing, while nothing drains."""
@@ -75,7 +68,10 @@ class SoftDrains:
 
     def take(self, scope: Scope) -> None:
         """Take the duties of another configuration."""
-        self._assignments, self._config, self._counter = scope.assignments, scope.config, None
+        self._assignments = scope.assignments
+        self._counting = BackgroundCount(
+            None if self._make is None else partial(self._make, scope.config)
+        )
 
     @property
     def due(self) -> float:
@@ -95,19 +91,26 @@ class SoftDrains:
         found = self._durable.stages.of.get(prefix)
         return found if found is not None and found.is_of(intent) else None
 
-    async def look(self, assessment: Assessment | None, view: DaemonState) -> None:
-        """Count, look at each stage, and record what follows.
+    async def look(
+        self, assessment: Assessment | None, view: DaemonState, *, wait: bool = False
+    ) -> None:
+        """Look at each stage, and record what follows.
 
         Args:
             assessment: what was decided last.
             view: what the daemon was read to have.
+            wait: whether to wait for a count, as who looks but once must; else it is for the next look.
         """
         intents = self._soft()
         if not intents:
             self._steps, self.counted = {}, Counted(0.0)
             return
-        self.counted = await self._count(intents)
         now = self.looked_at = self._clock.steady()
+        if any(intent.mode is Mode.DRAINING for intent in intents.values()):
+            self._counting.begin(now)
+            if wait:
+                await self._counting.ended()
+        self.counted = self._counting.last(now)
         self._steps = {}
         for prefix, intent in intents.items():
             self._steps[prefix] = step(
@@ -130,15 +133,6 @@ class SoftDrains:
     def count(self, prefix: Prefix) -> ConnectionCount | None:
         """Return a prefix's connections as counted last, None where they are not known."""
         return self.counted.of.get(prefix)
-
-    async def _count(self, intents: Mapping[Prefix, Intent]) -> Counted:
-        if all(intent.mode is Mode.RETURNING for intent in intents.values()):
-            return Counted(0.0)
-        if self._counter is None:
-            if self._make is None or self._config is None:
-                return Counted(0.0)
-            self._counter = self._make(self._config)
-        return await self._counter.count()
 
     async def _record(self, intents: Mapping[Prefix, Intent]) -> None:
         """Record the stages that ended. An intent that is another one by now is left alone."""

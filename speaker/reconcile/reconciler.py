@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
-    from speaker.reconcile.drains import Counter
+    from speaker.reconcile.counting import Counter
     from speaker.reconcile.lock import Lock
     from speaker.reconcile.scope import Scope
     from speaker.reconcile.turn import Turn

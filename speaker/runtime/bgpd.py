@@ -86,7 +86,7 @@ async def one_pass(config: Config, make: Callable[[Lock], Reconciler]) -> bool:
             raise NotBegunError("fatal error : quagga/bgpd not running !") from error
         except SpeakerError as error:
             raise NotBegunError(str(error)) from error
-        await reconciler.drains.look(reconciler.assessment, reconciler.view)
+        await reconciler.drains.look(reconciler.assessment, reconciler.view, wait=True)
         await complete(reconciler, lock.rest)
     if config.settings.metrics.textfile is not None:
         from speaker.telemetry import textfile  # noqa: PLC0415 - most passes write none

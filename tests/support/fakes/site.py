@@ -100,10 +100,13 @@ class Connections:
 
     active: dict[Prefix, int | None] = field(default_factory=dict)
     counts: int = 0
+    takes: float = 0.0
+    """How long a count takes, in seconds."""
 
     async def count(self) -> Counted:
         """See `Counter.count`."""
         self.counts += 1
+        await asyncio.sleep(self.takes)
         known = {p: ConnectionCount(n, 7) for p, n in self.active.items() if n is not None}
         return Counted(0.0, known, "IPVS: unreadable")
 

@@ -18,6 +18,7 @@ from tests.support.fakes.site import (
     INSIDE,
     NEIGHBORS,
     PEER,
+    SECOND,
     V4,
     Connections,
     Life,
@@ -307,6 +308,26 @@ def test_a_state_file_that_is_held(tmp_path: Path) -> None:
         held.rename(directory)
         await site.until(lambda: site.path() is None, within=10.0)
         assert not any(text.startswith("drains") for text in site.life.reconciler.alarms.texts)
+
+    play(tmp_path, scene)
+
+
+def test_a_count_that_hangs(tmp_path: Path) -> None:
+    """What was counted long ago is not known any more, and no cycle waits for it: what dies is withdrawn."""
+
+    async def scene(site: Drained) -> None:
+        site.connections.active[V4] = 0
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(3.0)
+        site.connections.takes = 1e6
+        await asyncio.sleep(60.0)
+        assert (site.path(), site.intent()) == (SOFT, "draining")
+        assert "connections not known (IPVS: not counted yet)" in site.explained()
+        site.source.live[SECOND] = 0
+        gone = lambda: SECOND not in site.exabgp.daemon.sessions[PEER].table  # noqa: E731 - for `until`
+        assert await site.until(gone, within=3.0) < 2.0
+        took = await site.until(lambda: site.path() is None, within=70.0)
+        assert took > 50.0
 
     play(tmp_path, scene)
 
