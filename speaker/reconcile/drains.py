@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from policy.connections import Counted
+from policy.decide import Cause
 from policy.drain import StageStep, next_intent, step
 from policy.intent import Mode
 from speaker.errors import SpeakerError
@@ -163,18 +164,23 @@ class SoftDrains:
             del self._steps[prefix]
 
 
+_NEVER = (Cause.AGGREGATE, Cause.PREFERENCE)
+"""Who decides that a prefix is not announced by itself here, whatever its health."""
+
+
 def _in_effect(
     prefix: Prefix, intent: Intent, assessment: Assessment | None, view: DaemonState
 ) -> bool:
     """Tell whether the daemon was read to have what a stage asks for.
 
-    What drains and is not announced, for its health, has nothing to wait for; what returns has to be announced.
+    What drains and is not announced, for its health, has nothing to wait for; what returns has to be announced,
+    where it ever is by itself here.
     """
     decision = None if assessment is None else assessment.decisions.get(prefix)
     if decision is None or assessment is None or not view.proven(prefix):
         return False
     wanted = decision.route
     is_decided = assessment.memory.cases[prefix].facts.intent == intent
-    if wanted is None and intent.mode is Mode.RETURNING:
+    if wanted is None and intent.mode is Mode.RETURNING and decision.cause not in _NEVER:
         return False
     return is_decided and view.confirmed[prefix] == wanted

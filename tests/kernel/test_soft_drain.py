@@ -22,7 +22,8 @@ TABLES = {
     "drain": {"settle": "2s", "quiet": "1s", "timeout": "60s", "return": "2s"},
     "vip": {"vip-1.tld": {"addresses": [VIP], "prefer": ["par1", "lyo1"]}},
 }
-LONG, SHORT = 12.0, 0.5
+SHORT, LONG, LONGER = 0.5, 15.0, 60.0
+"""Seconds. The last outlasts a `vip_mgmt -d`, however slow the guest is."""
 
 
 class Balanced:
@@ -85,7 +86,7 @@ class World:
         told = eventually(
             lambda: connection.lines,
             until=lambda lines: len(lines) > 1 or "cut" in lines[0],
-            within=LONG + 30,
+            within=LONGER + 30,
             what="the end of a connection",
         )
         return told[-1]
@@ -122,8 +123,9 @@ def test_soft_cuts_nothing(alone: World) -> None:
 
 def test_hard_cuts(alone: World) -> None:
     """The comparison: `-d` takes the route away below those that last."""
-    long = alone.connect(LONG)
+    long = alone.connect(LONGER)
     assert alone.par1.site.mgmt("-d", "vip-1.tld").returncode == 0
+    assert long.lines == ["connected par1"]
     assert alone.ends(long).startswith("par1 cut")
 
 
@@ -133,7 +135,7 @@ def test_new_ones_go_elsewhere(world: World) -> None:
     It forwards packets, and not connections: those that were open go to the other load balancer, which does
     not know them. What is left in par1 is what comes from routers that stay with it.
     """
-    before = world.connect(LONG)
+    before = world.connect(LONGER)
     assert before.lines == ["connected par1"]
     began = time.monotonic()
     done = world.par1.site.mgmt("-d", "vip-1.tld", "--soft", "--no-wait")

@@ -22,6 +22,7 @@ V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
 W4, DEAD4, UNKNOWN = "192.0.2.2/32", "192.0.2.3/32", "192.0.2.4/32"
 ALL = {V4, V6, W4}
 TABLES: Mapping[str, Any] = {
+    "drain": {"settle": "0s", "quiet": "0s", "timeout": "2s", "return": "1s"},
     "vip": {
         "vip-1.tld": vip("192.0.2.1", "2001:db8::1", ports=[LIVE]),
         "vip-2.tld": vip("192.0.2.2", ports=[LIVE]),
@@ -31,7 +32,7 @@ TABLES: Mapping[str, Any] = {
             "addresses": ["192.0.2.4"],
             "services": {"tcp/80": {"realservers": ["198.51.100.1:80"]}},
         },
-    }
+    },
 }
 
 
@@ -86,6 +87,36 @@ def test_restored_right_after_a_reload(bench: Bench) -> None:
             assert (status, f"{DEAD4}: stays withdrawn: down: " in said) == (1, True), said
     assert history.verbs(DEAD4) == []
     assert daemon.terminate() == 0
+
+
+def test_leaves_gently(dc: Bench) -> None:
+    """`-d --soft` has the peer prefer any other path, and is withdrawn at the time limit; `-a --soft` comes back so.
+
+    Without a daemon, passes of cron look at its stages. No kernel with IPVS is here, so its connections are not known.
+    """
+    has_daemon = (dc.site.state / "control.sock").exists()
+    usual, history = dc.bird.routes()[V4], History(dc.bird)
+    said = f"bgp_mgt: Draining route to {V4}\n"
+    assert dc.site.mgmt("-d", "192.0.2.1", "--soft", "--no-wait") == (0, said)
+    seen = dc.bird.routes()[V4]
+    assert (len(seen.as_path), seen.communities) == (6, frozenset({"65535:0"}))
+
+    def becomes(path: int | None) -> None:
+        def found() -> int | None:
+            if not has_daemon:
+                dc.site.cron()
+            route = dc.bird.routes().get(V4)
+            return None if route is None else len(route.as_path)
+
+        eventually(found, until=lambda now: now == path, within=15, what=f"a path of {path}")
+
+    becomes(None)
+    assert dc.site.routes(V4)[V4]["drain"]["left"] is None
+    assert dc.site.mgmt("-a", "192.0.2.1", "--soft")[0] == 0
+    assert len(dc.bird.routes()[V4].as_path) == 6
+    becomes(len(usual.as_path))
+    assert dc.bird.routes()[V4] == usual
+    assert {event.prefix for event in history.events()} == {V4}
 
 
 def test_drain_and_restore(dc: Bench) -> None:

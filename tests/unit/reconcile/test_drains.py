@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.intent import Intent, Mode
+from policy.route import parse_prefix
 from speaker import config
 from speaker.api import Explanation
 from speaker.reconcile import status
@@ -239,6 +240,27 @@ def test_the_way_back(tmp_path: Path) -> None:
         assert [event for event, _ in site.history()[-2:]] == ["auto", "announced"]
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[vip."other.tld"]\naddresses = ["192.0.2.9"]\nprefer = ["lyo1"]\nonly = true\n',
+        '[vip."other.tld"]\naddresses = ["192.0.2.9"]\n[aggregate."192.0.2.8/30"]\nsummary_only = true\n',
+    ],
+)
+def test_what_is_never_announced_by_itself_returns_too(tmp_path: Path, more: str) -> None:
+    """What only others announce, or an aggregate stands for, is not left returning for ever."""
+
+    async def scene(site: Drained) -> None:
+        other = parse_prefix("192.0.2.9/32")
+        for mode in (Mode.DRAINED, Mode.RETURNING):
+            intent = Intent(mode, "alice", site.clock.wall())
+            await site.life.reconciler.operator.apply({other: intent})
+        await asyncio.sleep(90.0)
+        assert not site.life.reconciler.durable.intents.in_force()
+
+    play(tmp_path, scene, RULE + more)
 
 
 def test_dead_while_it_returns(tmp_path: Path) -> None:
