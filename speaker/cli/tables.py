@@ -126,7 +126,7 @@ def _peer_json(peer: PeerStatus) -> dict[str, object]:
 def _route_json(route: PrefixStatus, connections: ConnectionsShown | None) -> dict[str, object]:
     counted = None if connections is None else connections.to_json()
     whole = route.to_json() | {"reason": route.full_reason, "connections": counted}
-    more = [key for key in ("gets", "sources", "planned") if whole[key]]
+    more = [key for key in ("gets", "sources", "planned", "drain") if whole[key]]
     return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *more)}
 
 

@@ -18,7 +18,7 @@ from tests.support.lab.site import Site
 pytestmark = pytest.mark.guest("ipvsadm", "bird")
 VIP, PREFIX = "192.0.2.1", "192.0.2.1/32"
 TABLES = {
-    "health": {"source": "none"},
+    "health": {"source": "none", "interval": "1s"},
     "drain": {"settle": "2s", "quiet": "1s", "timeout": "60s", "return": "2s"},
     "vip": {"vip-1.tld": {"addresses": [VIP], "prefer": ["par1", "lyo1"]}},
 }
@@ -104,7 +104,12 @@ def alone(world: World) -> Iterator[World]:
     """A router that has no other path: what it forwards to par1 has nowhere else to go."""
     world.bird.disable(world.lyo1.session.remote)
     yield world
-    assert world.par1.site.mgmt("-a", "all").returncode == 0
+    eventually(
+        lambda: world.par1.site.mgmt("-a", "all").returncode,
+        until=lambda status: status == 0,
+        within=30,
+        what="a restored VIP",
+    )
     world.bird.enable(world.lyo1.session.remote)
     world.bird.wait_for_sessions(within=30)
     world.goes_to("par1")
