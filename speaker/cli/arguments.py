@@ -106,22 +106,7 @@ def parse(arguments: Sequence[str]) -> Call:
     if len(words) < wanted.least or (wanted.most is not None and len(words) > wanted.most):
         raise UsageError(wanted.lack)
     given = {name: value for name, value in vars(options).items() if value}
-    if "form" in given and (words or {"offline", "json", "nagios"} & given.keys()):
-        raise UsageError("--form cannot be combined with other options or arguments")
-    if "nagios" in given and (words or "json" in given):
-        raise UsageError("--nagios cannot be combined with --json or a FILE")
-    if {"watch", "json"} <= given.keys() or {"frr", "quagga"} <= given.keys():
-        raise UsageError("--watch and --json, --frr and --quagga exclude each other")
-    if {"peers", "without"} <= given.keys():
-        raise UsageError("--peers and --without are two questions: ask one")
-    if command == ADD and "for" in given and "force" not in given:
-        raise UsageError("--for is only valid with -d, or with -a --force")
-    if {"soft", "force"} <= given.keys():
-        raise UsageError("--soft and --force exclude each other")
-    if "no_wait" in given and "soft" not in given:
-        raise UsageError("--no-wait is only valid with -d --soft")
-    if "late" in given and "at" not in given:
-        raise UsageError("--late is only valid with --at")
+    _check_together(command, words, given)
     return Call(
         command=command,
         words=tuple(words),
@@ -149,6 +134,30 @@ def parse(arguments: Sequence[str]) -> Call:
         vrf=given.get("vrf"),
         daemon="frr" if "frr" in given else "quagga" if "quagga" in given else "",
     )
+
+
+def _check_together(command: str, words: Sequence[str], given: Collection[str]) -> None:
+    """Refuse options that make no sense together.
+
+    Raises:
+        UsageError: some do not.
+    """
+    if "form" in given and (words or {"offline", "json", "nagios"} & {*given}):
+        raise UsageError("--form cannot be combined with other options or arguments")
+    if "nagios" in given and (words or "json" in given):
+        raise UsageError("--nagios cannot be combined with --json or a FILE")
+    if {"watch", "json"} <= {*given} or {"frr", "quagga"} <= {*given}:
+        raise UsageError("--watch and --json, --frr and --quagga exclude each other")
+    if {"peers", "without"} <= {*given}:
+        raise UsageError("--peers and --without are two questions: ask one")
+    if command == ADD and "for" in given and "force" not in given:
+        raise UsageError("--for is only valid with -d, or with -a --force")
+    if {"soft", "force"} <= {*given}:
+        raise UsageError("--soft and --force exclude each other")
+    if "no_wait" in given and "soft" not in given:
+        raise UsageError("--no-wait is only valid with -d --soft")
+    if "late" in given and "at" not in given:
+        raise UsageError("--late is only valid with --at")
 
 
 def _mode(command: str, given: Collection[str]) -> Mode:

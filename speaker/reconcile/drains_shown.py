@@ -49,8 +49,12 @@ def drains_shown(
     return found
 
 
-def in_words(drain: DrainStatus) -> str:
-    """Return what a stage waits for, and until when, or what it cut."""
+def in_words(drain: DrainStatus | None) -> list[str]:
+    """Return what a stage waits for, and until when, or what it cut; nothing for none."""
+    return [] if drain is None else [_in_words(drain)]
+
+
+def _in_words(drain: DrainStatus) -> str:
     if drain.stage == Mode.DRAINED:
         return cut(drain.left)
     if drain.began is None or drain.ends is None:

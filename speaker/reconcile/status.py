@@ -176,9 +176,8 @@ class Snapshot:
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
         route = seen if isinstance(seen, Route) else assignment.route
-        reasons = [decision.reason if decision else "not decided yet"]
         drain = self._drains.get(str(prefix))
-        reasons += [in_words(drain)] if drain else []
+        reasons = [decision.reason if decision else "not decided yet", *in_words(drain)]
         if self._old:
             reasons.append(self._old)
         if not known and self._alarms:
