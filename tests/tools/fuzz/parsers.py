@@ -54,6 +54,7 @@ from tests.golden.transcript import DIALECTS
 from tests.migration.corpus import FILES
 from tests.migration.reading import understand
 from tests.support.fakes.site import running, write_config
+from tests.tools.fuzz import answers
 from tests.unit.check.keepalived.files import MAIN, Texts
 from tests.unit.health.ipvs.tables import RECORDED
 
@@ -597,5 +598,8 @@ def all_parsers() -> dict[str, Parser]:
         Parser("netlink", tuple(_netlink_seeds()), _plain(_netlink)),
         Parser("keepalived_conf", (_KEEPALIVED,), _plain(_keepalived_conf)),
         Parser("dns", tuple(_dns_seeds()), _plain(_dns)),
+        Parser("check_dns", answers.name_server_seeds(), _plain(answers.name_server)),
+        Parser("check_body", answers.BODIES, _plain(answers.body)),
+        Parser("check_regex", answers.EXPRESSIONS, _plain(answers.expression)),
     ]
     return {parser.name: parser for parser in made}
