@@ -16,7 +16,7 @@ from tests.support.lab.exabgp import Flavour
 from tests.support.lab.inside import inside
 from tests.support.lab.netns import Network
 from tests.support.lab.requirements import require
-from tests.tools.bench import bulk, frr, kernel, own
+from tests.tools.bench import bulk, checks, frr, kernel, own
 from tests.tools.bench.bulk import UP
 from tests.tools.bench.dc import DataCentre, cpu_seconds, quiet
 from tests.tools.bench.row import Row
@@ -28,6 +28,7 @@ ROWS_OF_NO_FLAVOUR = {
     "own": own.own_part,
     "reload": own.reloaded,
     "kernel": kernel.bench,
+    "checks": checks.bench,
 }
 ROWS = ["bulk", "all", "drain", "rest", "death", *ROWS_OF_NO_FLAVOUR]
 
