@@ -178,8 +178,7 @@ class Snapshot:
         route = seen if isinstance(seen, Route) else assignment.route
         drain = self._drains.get(str(prefix))
         reasons = [decision.reason if decision else "not decided yet", *in_words(drain)]
-        if self._old:
-            reasons.append(self._old)
+        reasons += [self._old] if self._old else []
         if not known and self._alarms:
             reasons.append(SEE_TROUBLE)  # an alarm is about all prefixes: its text is told once
         if isinstance(seen, Drift):
