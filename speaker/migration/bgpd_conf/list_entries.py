@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
+from policy.errors import PolicyError
+from policy.route import LargeCommunity
 from speaker.migration.bgpd_conf.regex import Pattern
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import (
@@ -148,6 +150,14 @@ def _in_community_list(words: Sequence[str], _: str) -> Match:
     return lambda path: wanted <= set(path.attributes.communities)
 
 
+def _in_large_community_list(words: Sequence[str], _: str) -> Match:
+    try:
+        wanted = frozenset(map(LargeCommunity.parse, words))
+    except PolicyError as error:
+        raise MigrationError(f"{error}; correct it") from error
+    return lambda path: wanted <= set(path.attributes.large_communities)
+
+
 ENTRIES: dict[str, Parse] = {
     "ip prefix-list": _in_prefix_list(4),
     "ipv6 prefix-list": _in_prefix_list(6),
@@ -155,5 +165,6 @@ ENTRIES: dict[str, Parse] = {
     "ipv6 access-list": _in_zebra_list(6),
     "as-path access-list": _in_as_path_list,
     "community-list": _in_community_list,
+    "large-community-list": _in_large_community_list,
 }
 """How the entries of each kind are parsed: their words, and the name of the list."""

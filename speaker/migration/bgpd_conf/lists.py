@@ -92,6 +92,8 @@ KINDS = {
     ("bgp", "as-path"): "as-path access-list",
     ("ip", "community-list"): "community-list",
     ("bgp", "community-list"): "community-list",
+    ("ip", "large-community-list"): "large-community-list",
+    ("bgp", "large-community-list"): "large-community-list",
     ("ipv6", "access-list"): "ipv6 access-list",
 }
 
@@ -148,11 +150,9 @@ class Lists:
 
 
 def _name(kind: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:
-    if kind == "community-list" and words[0] in ("standard", "expanded") and len(words) > 2:
+    if kind.endswith("community-list") and words[0] in ("standard", "expanded") and len(words) > 2:
         if words[0] == "expanded":
-            raise MigrationError(
-                "expanded community-lists are not translated; list the communities"
-            )
+            raise MigrationError(f"expanded {kind}s are not translated; list the communities")
         return words[1], words[2:]
     return words[0], words[1:]
 

@@ -24,6 +24,13 @@ LISTED = {
 }
 """Kinds of lists of prefixes, by the command that matches them."""
 
+_NAMED = {
+    "as-path": "as-path access-list",
+    "community": "community-list",
+    "large-community": "large-community-list",
+}
+"""Other kinds of lists, by the command that matches them."""
+
 
 def parse_match(words: Sequence[str]) -> tuple[str, Match | None]:
     """Return the command, and its match, None where it is not translated.
@@ -40,10 +47,8 @@ def parse_match(words: Sequence[str]) -> tuple[str, Match | None]:
             return "ipv6 address prefix-list", _by_list("ipv6 prefix-list", name, 6)
         case ["ipv6", "address", name]:
             return "ipv6 address", _by_list("ipv6 access-list", name, 6)
-        case ["as-path", name]:
-            return "as-path", _by_list("as-path access-list", name)
-        case ["community", name]:
-            return "community", _by_list("community-list", name)
+        case [word, name] if word in _NAMED:
+            return word, _by_list(_NAMED[word], name)
         case ["metric", value] if value.strip("0"):
             # Not 0, by which FRR 8.4 means any.
             wanted = number(value, MAX_MED)

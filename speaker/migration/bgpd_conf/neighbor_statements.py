@@ -56,7 +56,7 @@ _OBSTACLES = {
     "unsuppress-map": "it announces what summary-only keeps back; vip.toml keeps it from all neighbours",
     "maximum-prefix-out": "it limits what is sent",
     "capability": "it changes what the session carries",
-    "local-role": "it changes what the session carries",
+    "local-role": "it adds ONLY_TO_CUSTOMER to what is sent (RFC 9234), which ExaBGP does not",
 }
 _SETTINGS = frozenset(
     "description password timers ebgp-multihop ttl-security update-source shutdown port local-as".split()
@@ -92,9 +92,9 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
             return "says nothing of routes"
         case _ if word in _HARMLESS:
             return _HARMLESS[word]
-        case _ if word in _REFUSED:
+        case _ if refused := _refused(word, words):
             if plain:
-                raise PassedOverError(_REFUSED[word])
+                raise PassedOverError(refused)
             return "is off anyway"
         case _ if word in _OBSTACLES:
             settings[("obstacle", word)] = Obstacle(statement, _OBSTACLES[word]) if plain else None
@@ -128,6 +128,13 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
         case _:
             raise MigrationError(UNKNOWN)
     return TRANSLATED
+
+
+def _refused(word: str, words: Sequence[str]) -> str:
+    """Return what to do about a line that changes no UPDATE, and that ExaBGP does not do; or nothing."""
+    if word == "local-role" and words[:1] in (["customer"], ["rs-client"]):
+        return "ExaBGP tells no role (RFC 9234), and it changes no UPDATE; ask whether the router insists"
+    return _REFUSED.get(word, "")
 
 
 def _kinds(words: Sequence[str]) -> tuple[str, ...]:

@@ -72,8 +72,6 @@ TOP_HARMLESS: dict[tuple[str, ...], str] = {
     ("ipv6", "nht"): _NEXT_HOPS,
     ("ip", "extcommunity-list"): "is for extended communities, which VIPs have not",
     ("bgp", "extcommunity-list"): "is for extended communities, which VIPs have not",
-    ("ip", "large-community-list"): "what names it is refused where it counts",
-    ("bgp", "large-community-list"): "what names it is refused where it counts",
     ("bgp", "route-map"): "is how soon bgpd looks at a changed route-map",
     ("bgp", "no-rib"): "is for the kernel's routes",
     ("bgp", "send-extra-data"): "is for the kernel's routes",

@@ -325,9 +325,44 @@ def test_no_obstacle() -> None:
         "attribute-unchanged",
         "dont-capability-negotiate",
         "graceful-shutdown",
+        "local-role provider",
+        "local-role peer strict-mode",
     ],
 )
 def test_obstacle_of_a_neighbour(line: str) -> None:
     """What changes what a neighbour is sent and can't be translated is named with its line."""
     (obstacle,) = evaluated(config(f"neighbor {ROUTER} {line}", after=MAP)).obstacles
     assert str(obstacle).startswith(f"bgpd.conf:3: neighbor {ROUTER} {line}: ")
+
+
+@pytest.mark.parametrize("role", ["customer", "rs-client"])
+def test_a_role_that_changes_nothing(role: str) -> None:
+    """What goes to a provider or a route server has no ONLY_TO_CUSTOMER (RFC 9234 §5): the line is refused alone."""
+    assert "as-path [ 64699 ]" in sent(config(f"neighbor {ROUTER} local-role {role}", after=MAP))
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("permit 64699:1:2", "med 7"),
+        ("permit 64699:1:2 64699:1:3", "med 7"),
+        ("permit 64699:1:9", "no clause of route-map M means it"),
+        ("deny 64699:1:2", "no clause of route-map M means it"),
+    ],
+)
+def test_large_communities(entry: str, expected: str) -> None:
+    """A list permits a path that has all of an entry's large communities."""
+    after = (
+        f"bgp large-community-list standard L {entry}\nroute-map T permit 10\nset large-community 64699:1:2 64699:1:3\n"
+        f"on-match next\nroute-map T permit 20\ncall M\n{MAP}\nmatch large-community L\nset metric 7"
+    )
+    text = f"frr version 8.4\n{config('no bgp ebgp-requires-policy', after=after)}"
+    assert expected in sent(text.replace("route-map M\nbgp", "route-map T\nbgp"))
+
+
+def test_a_large_community_list_that_is_not_read() -> None:
+    """Expanded ones, and what is no large community, stand in the way where the list is used."""
+    for entry in ("expanded L permit .*", "standard L permit 64699:1"):
+        after = f"bgp large-community-list {entry}\n{MAP}\nmatch large-community L"
+        found = evaluated(f"frr version 8.4\n{config(after=after)}")
+        assert any("large-community-list" in str(each) for each in found.obstacles), entry
