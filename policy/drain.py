@@ -81,6 +81,10 @@ class DrainRule:
             )
 
 
+USUAL_RULE = DrainRule()
+"""How a VIP drains of which nothing else is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What is remembered of a stage.

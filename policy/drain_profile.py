@@ -50,7 +50,7 @@ class SoftRoutes:
         self._here = topology.peers.at(dc.name)
         self._more = max((policy.prepends or 0 for policy in policies), default=0)
         self._med = max((policy.med or 0 for policy in policies), default=0)
-        self._profiles: dict[tuple[object, ...], tuple[Sequence[Profile], Profile, Attributes]] = {}
+        self._known: dict[tuple[object, ...], tuple[object, Profile, Attributes]] = {}
 
     def profile(self, vip: Vip, address: Address) -> Profile:
         """Return the profile of an address, which this data centre announces, while it drains."""
@@ -74,13 +74,14 @@ class SoftRoutes:
         med = max(what.med or 0, usual.med or 0)
         return neighbor, replace(what, med=med, local_preference=0)
 
-    def _of(self, vip: Vip, address: Address) -> tuple[Sequence[Profile], Profile, Attributes]:
+    def _of(self, vip: Vip, address: Address) -> tuple[object, Profile, Attributes]:
         ranks, place = address.ranks or vip.ranks, rank(address, self._dc)
-        key = id(ranks), address.needed, place, vip.order, vip.drain
-        if key not in self._profiles:  # what is kept with it keeps its id
+        key = id(ranks), address.needed, place, vip.order, id(vip.drain)
+        if (found := self._known.get(key)) is None:
             made = self._made(ranks[: address.needed], place, vip)
-            self._profiles[key] = ranks, made, made.attributes(self._dc.asn)
-        return self._profiles[key]
+            # What is kept with it keeps its id.
+            found = self._known[key] = (ranks, vip.drain), made, made.attributes(self._dc.asn)
+        return found
 
     def _made(self, ranks: Sequence[Profile], place: int, vip: Vip) -> Profile:
         rule = vip.drain

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from policy.covering import Covering
-from policy.drain import DrainRule
+from policy.drain import USUAL_RULE, DrainRule
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.order import Order
@@ -122,7 +122,7 @@ class Vip:
     health: HealthRule = field(default_factory=HealthRule)
     order: Order = Order.PREPENDS
     aggregate: AggregateRule | None = None
-    drain: DrainRule = field(default_factory=DrainRule)
+    drain: DrainRule = USUAL_RULE
 
 
 @dataclass(frozen=True, slots=True)
