@@ -1,5 +1,6 @@
 """Owns BIRD as a far peer: its configuration, its control socket, its routes in the lab's words."""
 
+import json
 import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ class Bird:
         originate: Sequence[str] = (),
         options: Sequence[str] = (),
         forwards: bool = False,
+        multipath: bool = False,
     ) -> None:
         """Start it and wait until it can be asked.
 
@@ -39,7 +41,9 @@ class Bird:
             originate: prefixes that it announces to every neighbour.
             options: more statements for every neighbour, such as `graceful restart yes;`.
             forwards: whether its host forwards by the best IPv4 routes that it is sent.
+            multipath: whether its kernel has all paths of a prefix that tie, instead of none of any.
         """
+        self._host = host
         self._names = {session.remote: f"peer{number}" for number, session in enumerate(sessions)}
         self._socket = host.directory / "bird.ctl"
         blocks = [f"router id {router_id};", "log stderr all;", "protocol device {}"]
@@ -48,6 +52,7 @@ class Bird:
             blocks.append("protocol kernel { ipv4 { export where source = RTS_BGP; }; }")
             host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         blocks += [_bgp(self._names[session.remote], session, options) for session in sessions]
+        blocks += [_MULTIPATH] * multipath
         config = host.directory / "bird.conf"
         config.write_text("\n".join(blocks) + "\n")
         argv = ["bird", "-f", "-c", str(config), "-s", str(self._socket)]
@@ -70,6 +75,11 @@ class Bird:
         for prefix, attributes in _routes(self._ask("show route all")):
             found.setdefault(prefix, []).append(_route(prefix, attributes))
         return found
+
+    def next_hops(self, prefix: str) -> set[str]:
+        """Return the next hops that its kernel has for an IPv4 prefix: several are used at once."""
+        shown = json.loads(self._host.run("ip", "-json", "-4", "route", "show", prefix))
+        return {hop["gateway"] for route in shown for hop in route.get("nexthops", [route])}
 
     def best(self, prefix: str) -> SeenRoute | None:
         """Return the selected route of a prefix."""
@@ -188,6 +198,9 @@ def _tuples(text: str) -> frozenset[str]:
     return frozenset(
         ":".join(part.strip() for part in group.split(",")) for group in _TUPLE.findall(text)
     )
+
+
+_MULTIPATH = "protocol kernel { merge paths yes; ipv4 { export all; }; }"
 
 
 def _static(prefix: str) -> str:

@@ -30,7 +30,7 @@ class History:
     """What a BIRD saw from a moment on, which `start` sets anew."""
 
     def __init__(self, bird: Bird) -> None:
-        self._bird = bird
+        self.bird = bird
         self._from = 0
         self.start()
 
@@ -59,7 +59,7 @@ class History:
                 match["prefix"],
                 match["protocol"],
             )
-            for match in _EVENT.finditer(self._bird.process.log())
+            for match in _EVENT.finditer(self.bird.process.log())
         ]
         assert all(a.time <= b.time for a, b in pairwise(events)), "the log is not in order"
         return events
