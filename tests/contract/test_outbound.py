@@ -252,3 +252,28 @@ def test_who_is_not_to_get_it_is_not_waited_for(bgpd: BgpdWithPeers) -> None:
     bgpd.send(again=True)
     asyncio.run(backend.until_sent([TWO]))
     assert sum(waited) > 1
+
+
+def test_a_rule_that_comes_and_goes(bgpd: BgpdWithPeers) -> None:
+    """What is announced is taken from the neighbour, and given back: a Quagga has to be told."""
+    assert Driver(bgpd, site()).announce(ONE, TWO) == {}
+    for topology, has in ((site(transit=NOT_TWO), {ONE}), (site(), {ONE, TWO})):
+        driver = Driver(bgpd, topology)
+        before = driver.read()
+        assert isinstance(before.routes[TWO], Drift)
+        assert driver.announce(TWO) == {}
+        assert bgpd.neighbors[TRANSIT].rib.keys() == has
+        assert bgpd.neighbors[PEERING].rib.keys() == {ONE, TWO}
+
+
+def test_what_left_the_file_is_kept_back_until_it_is_withdrawn(bgpd: BgpdWithPeers) -> None:
+    """Somebody asks for another VIP alone, before the pass that withdraws it."""
+    Driver(bgpd, site(transit=NOT_TWO)).announce(ONE, TWO)
+    less = Topology((DataCentre("par1", ASN),), VIPS[:1])
+    assert Driver(bgpd, less).announce(ONE) == {}
+    assert TWO in bgpd.networks
+    assert TWO not in bgpd.neighbors[TRANSIT].ever
+    assert Driver(bgpd, less).apply(Withdraw(TWO)) == {}
+    Driver(bgpd, less).read()
+    assert Driver(bgpd, less).apply() == {}
+    assert ours(bgpd) == []

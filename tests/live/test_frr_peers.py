@@ -112,7 +112,7 @@ def test_from_nothing(lasting: Lab) -> None:
 
 
 def test_what_operators_see(at: Lab) -> None:
-    """`plan --peers`, `explain`, `plan`, `status`, a dry run and `check` agree."""
+    """`plan --peers`, `explain`, `plan`, `status`, a dry run, `check` and `compare` agree."""
     done = at.site.asked("plan", "--peers", "--json")
     assert {route["prefix"]: route["peers"] for route in json.loads(done.stdout)} == {
         ONE: {at.transit.remote: [64699] * 4, at.peering.remote: [64699] * 2},
@@ -122,9 +122,15 @@ def test_what_operators_see(at: Lab) -> None:
     assert at.site.asked("plan").returncode == 0
     assert at.site.asked("status").returncode == 0
     assert at.site.asked("-d", "192.0.2.2", "--dry-run").returncode == 0
-    before = at.lines
-    assert at.lines == before
+    assert at.lines, "a dry run changes nothing at neighbours"
     assert "peer-policy" not in at.site.asked("check").stdout
+    running = at.site.host.directory / "running.conf"
+    running.write_text(at.site.frr.ask("show running-config"))
+    done = at.site.asked("compare", str(running), "--json")
+    differing = [
+        (each["prefix"], each["neighbor"]) for each in json.loads(done.stdout)["differences"]
+    ]
+    assert [each for each in differing if each[0] in {ONE, TWO}] == []
 
 
 def test_drain(at: Lab) -> None:

@@ -10,10 +10,11 @@ CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
 WINDOWS = "test_windows"
+OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT, WINDOWS),
+    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT, WINDOWS, OUTBOUND, ANY_STATE),
 )
 
 
@@ -1020,5 +1021,62 @@ FAULTS = (
         "if first == second:",
         "if first == second or zone.local(second).replace(fold=0) != local:",
         (WINDOWS,),
+    ),
+    # --- what bgpd's neighbours get ---
+    Fault(
+        "the site's own route-map at a neighbour is replaced",
+        "speaker/backends/quagga/neighbors.py",
+        "if theirs := name or running.neighbors.inherited(side):",
+        "if theirs := running.neighbors.inherited(side):",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "a VIP is announced although a neighbour that is not to get it has no route-map",
+        "speaker/backends/quagga/driver.py",
+        "and (why := seen.neighbors.unsafe(change.prefix))",
+        'and (why := "")',
+        (OUTBOUND,),
+    ),
+    Fault(
+        "neighbours are believed to be as they were read some time ago",
+        "speaker/backends/quagga/driver.py",
+        "if self._wanted.policies:",
+        "if not self._wanted.policies:",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "what left vip.toml is let through before it is withdrawn",
+        "speaker/backends/quagga/neighbors.py",
+        "return replace(want, kept=want.kept | left) if left else want",
+        "return want",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "a Quagga is not told to send what is now in force",
+        "speaker/backends/quagga/outbound_plan.py",
+        "is_told = not running.frr and",
+        "is_told = running.frr and",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "FRR's own policy is opened by ours",
+        "speaker/backends/quagga/neighbors.py",
+        "and running.neighbors.needs_policy",
+        "and not running.neighbors.needs_policy",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "a route-map is completed while a neighbour uses it",
+        "speaker/backends/quagga/outbound_plan.py",
+        "if name not in made and name not in used:",
+        "if name not in made:",
+        (ANY_STATE,),
+    ),
+    Fault(
+        "a neighbour's LOCAL_PREF is given to what drains softly",
+        "speaker/backends/quagga/outbound.py",
+        '_NOT_SOFT = ("set metric ", "set local-preference ")',
+        '_NOT_SOFT = ("set metric ",)',
+        (ANY_STATE,),
     ),
 )
