@@ -56,9 +56,10 @@ def make(sites: Sequence[Site], names: Mapping[Prefix, str]) -> PeersMade:
         for rule in rules
     }
     told = tuple(
-        f"{site.name}: neighbor {rule.address} gets something else than the others: imported as [peer]"
+        f"{site.name}: neighbor {rule.address} has a policy of its own: imported as [peer]"
         for site in sites
         for rule in site.rules
+        if site.name in found.get(rule.address, ())
     )
     return PeersMade(Peers(rules), comments, (), told)
 

@@ -319,9 +319,7 @@ def test_what_single_neighbors_get(site: Site) -> None:
     )
     status, said = site.run({"par1": bgpd(*lines, maps=maps)})
     assert status == 2, said
-    assert (
-        "par1: neighbor 203.0.113.3 gets something else than the others: imported as [peer]" in said
-    )
+    assert "par1: neighbor 203.0.113.3 has a policy of its own: imported as [peer]" in said
     (rule,) = site.loaded("par1").topology.peers.rules
     assert rule.neighbors == (RuledNeighbor(ip_address("203.0.113.3"), "par1"),)
     assert rule.policy == PeerPolicy(

@@ -32,7 +32,9 @@ SAID = {
     ),
     "vrfs": ("--vrf", "EDGE"),
 }
-TOLD = frozenset({"anycast-dns", "ospf-integrated", "quagga-anycast", "vyos-like"})
+TOLD = frozenset(
+    {"anycast-dns", "filtered-aggregate", "ospf-integrated", "quagga-anycast", "vyos-like"}
+)
 """Those that tell from where each session goes."""
 ROW = re.compile(r"^\| [^|]+ \| ([\w-]+) \| ([\w-]+) \| ([^|]+) \|$", re.MULTILINE)
 RESULTS = {
