@@ -83,7 +83,7 @@ class SoftDrains:
         return min([self.looked_at + EVERY, *dues])
 
     def rule(self, prefix: Prefix) -> DrainRule | None:
-        """Return how a prefix drains, None where it is none of ours."""
+        """Return how a prefix drains, None where it is not in the configuration."""
         duty = self._assignments.get(prefix)
         return None if duty is None else duty.vip.drain
 

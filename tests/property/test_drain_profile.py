@@ -1,4 +1,4 @@
-"""What drains softly is preferred nowhere: by no upstream, in no order, whoever else lives or drains."""
+"""What drains softly is preferred nowhere: by no upstream, in no order, whatever else lives or drains."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class ListedRoutes:
         return self._otherwise(found)
 
     def _expected(self, prefix: Prefix, seen: Attributes | None) -> Sequence[Route]:
-        """Return the routes of ours that it may be, where neighbours see different attributes of one.
+        """Return our routes that it may be, where neighbours see different attributes of one.
 
         What is one object is asked about once: all live as long as the listing.
         """
