@@ -32,6 +32,17 @@ _MEANINGS = {
 _BROKEN = "the connection breaks; is the router up, and reachable?"
 
 
+def remedy_for(text: str) -> str:
+    """Return what to do about the end of a session that a daemon tells in words of its own.
+
+    Args:
+        text: such as `Notification received (OPEN Message Error/Bad Peer AS)`.
+    """
+    told = text.lower()
+    remedies = (remedy for name, remedy in _MEANINGS.values() if name.lower() in told)
+    return next(remedies, "is the router up, and does it know this neighbor?")
+
+
 def is_notification(reason: str) -> bool:
     """Tell whether a reason names a NOTIFICATION."""
     return _NOTIFICATION.search(reason) is not None

@@ -136,6 +136,22 @@ def test_a_foreign_bgpd_is_never_written_to(bgpd: Bgpd, asn: int | None) -> None
     assert bgpd.asn == asn
 
 
+def test_sessions_of_a_bgpd_that_can_not_be_read(bgpd: Bgpd) -> None:
+    """Which of them are up is not known then; it is again when it can be read."""
+    backend = driver(bgpd)
+    asyncio.run(backend.read([V4]))
+    known = [peer.up for peer in backend.peers()]
+    assert known
+    assert None not in known
+    asn, bgpd.asn = bgpd.asn, None
+    with pytest.raises(BackendError):
+        asyncio.run(backend.read([V4]))
+    assert [peer.up for peer in backend.peers()] == [None] * len(known)
+    bgpd.asn = asn
+    asyncio.run(backend.read([V4]))
+    assert [peer.up for peer in backend.peers()] == known
+
+
 def test_a_cut_running_config_is_not_written_to(bgpd: Bgpd) -> None:
     """Half of it could name no instance, or too few lines: each change says so, nothing is written."""
 

@@ -90,6 +90,7 @@ def test_every_session_down(at: Lab) -> None:
     done = at.site.asked("status")
     assert done.returncode == 1
     assert "TROUBLE: sessions: no session is up, so nothing is announced" in done.stdout
+    assert "(Cease/Administrative Shutdown); ask who runs the router" in done.stdout
     assert at.site.mgmt("-d", V4)[0] == 0
     assert at.site.mgmt("-a", V4) == (1, f"bgp_mgt: {V4}: recorded; no session is up\n")
     status, said = at.site.cron()

@@ -63,6 +63,8 @@ class QuaggaBackend:
         self._seen: Running | None = None
         self._changed = False
         self._sessions: Sequence[SummarySession] = ()
+        self._reasons: Mapping[str, str] = {}
+        self._is_read = False
 
     def configure(
         self,
@@ -184,7 +186,17 @@ class QuaggaBackend:
         }
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:
-        """See `Backend.read`. What was just changed is waited for, but not for long."""
+        """See `Backend.read`."""
+        try:
+            reading = await self._read(prefixes)
+        except BackendError:
+            self._is_read = False
+            raise
+        self._is_read = True
+        return reading
+
+    async def _read(self, prefixes: Collection[Prefix]) -> Reading:
+        """Read. What was just changed is waited for, but not for long."""
         changed, self._changed = self._changed, False
         for _ in range(PASSING_TRIES if changed else 2):
             seen = await self._reader.look(prefixes)
@@ -198,7 +210,7 @@ class QuaggaBackend:
             await self._pause(PASSING_WAIT)
             sent = await self._reader.sent(seen)
         self._seen, self._fresh = seen.running, seen
-        self._sessions = seen.sessions
+        self._sessions, self._reasons = seen.sessions, await self._reader.reasons(seen.sessions)
         neighbors = seen.neighbors
         routes = {p: neighbors.observed(found, sent.get(p, {})) for p, found in seen.routes.items()}
         mute = [session.address for session in seen.sessions if session.needs_policy]
@@ -251,7 +263,14 @@ class QuaggaBackend:
         return Daemon(str(version), "" if version.is_tested else untested())
 
     def peers(self) -> Sequence[Peer]:
-        """See `Backend.peers`."""
+        """See `Backend.peers`. Where bgpd could not be read last, it is not known which sessions are up."""
         return [
-            Peer(session.address, session.asn, session.up, self._asn) for session in self._sessions
+            Peer(
+                each.address,
+                each.asn,
+                each.up if self._is_read else None,
+                self._asn,
+                reason="" if each.up else self._reasons.get(each.address, ""),
+            )
+            for each in self._sessions
         ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from policy.plan import Drift
 from policy.route import Route
 from speaker.backends.base import BackendError
+from speaker.backends.quagga import last_reset
 from speaker.backends.quagga import peer_texts as texts
 from speaker.backends.quagga import sent as quagga_sent
 from speaker.backends.quagga.announced import PASSING, announced
@@ -143,6 +144,16 @@ class Reader:
         ours = quagga_sent.SentAnnouncements(self._asn, own, seen.answers)
         found = {each: frozenset(ours.of(part)) for each, part in answers.items()}
         return quagga_sent.sent(seen.routes, seen.sessions, found)
+
+    async def reasons(self, sessions: Sequence[SummarySession]) -> Mapping[str, str]:
+        """Ask why sessions that are down are so. What a bgpd does not tell is left out."""
+        names = last_reset.down(sessions)
+        try:
+            return last_reset.reasons(
+                await self._show(last_reset.questions(names)) if names else ()
+            )
+        except BackendError:
+            return {}
 
     async def _show(self, commands: Sequence[str]) -> list[str]:
         before, is_look = self._texts_are_shown, commands[0] == READ[0]

@@ -105,7 +105,9 @@ class Shell:
         )
         if "failed to connect" in output.stderr:
             raise NotRunningError(
-                "quagga/bgpd not running, or this user is not in its vty group", commands, output
+                "quagga/bgpd not running, or this user is not in its vty group; see systemctl status frr, or quagga",
+                commands,
+                output,
             )
         return output
 
