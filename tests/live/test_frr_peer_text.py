@@ -32,11 +32,11 @@ def texts(name: bytes) -> bytes:
 
 
 def announcement(asn: int, hop: str, number: int) -> bytes:
-    """Return an UPDATE with a route, so that its next hop is shown."""
+    """Return an UPDATE with a route, so that its next hop is shown, and with the one that parts our questions."""
     path = struct.pack("!BBBBBI", 0x40, 2, 6, 2, 1, asn)
     attributes = b"\x40\x01\x01\x00" + path + b"\x40\x03\x04" + bytes(map(int, hop.split(".")))
-    prefix = bytes([32, 198, 51, 100, number])
-    return struct.pack("!HH", 0, len(attributes)) + attributes + prefix
+    prefixes = bytes([32, 198, 51, 100, number, 32, 255, 255, 255, 255])
+    return struct.pack("!HH", 0, len(attributes)) + attributes + prefixes
 
 
 def test_names_of_peers(network: Network, release: Release) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ PEERS = ("203.0.113.6", "203.0.113.10", "2001:db8:ffff:1::2")
 SUMMARY = "Neighbor        V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc"
 TABLE = "     Network          Next Hop            Metric LocPrf Weight Path"
 RUNNING = "frr version 8.4\nfrr defaults traditional\nrouter bgp 64699\n"
+NAME, ADDRESS = r"[0-9A-Za-z._-]*", f"(?:{'|'.join(map(re.escape, PEERS))})"
+WHO = rf"(?:{NAME}\({ADDRESS}\)|{ADDRESS})"
+DETAIL = re.compile(
+    rf"|  Advertised to peers:|  64501|  {WHO}|    {ADDRESS}(?:\({NAME}\))? from {WHO} \(192\.0\.2\.254\)"
+)
+"""A line about the paths of a prefix."""
+ENTRY = "BGP routing table entry for 255.255.255.255/32, version 2"
 SHOWN = " bgp default show-hostname\n"
 
 ROW = b"\n198.51.100.9 4 64500 1 1 1 1 1 1 1 1 x\n"
@@ -72,7 +80,14 @@ class Texts:
             lines += [b" *>  198.51.100.%d/32  " % number + hop, b" " * 59 + b"0 64501 i"]
         lines.append(b" *>  192.0.2.7/32     0.0.0.0(router1)         0         32768 i")
         lines += [b"", b"Displayed 4 routes and 4 total paths"]
-        return b"\n".join([*lines, b"No BGP prefixes displayed, 0 exist", b""])
+        lines.append(b"No BGP prefixes displayed, 0 exist")
+        lines += [ENTRY.encode(), b"  Advertised to peers:"]
+        for peer, name in zip(PEERS, names, strict=True):
+            who = name + b"(" + peer.encode() + b")" if name else peer.encode()
+            hop = peer.encode() + (b"(" + name + b")" if name else b"")
+            lines += [b"  " + who, b"  64501", b"    " + hop + b" from " + who + b" (192.0.2.254)"]
+        lines.append(b"")
+        return b"\n".join([*lines, b""])
 
     def answer(self, after: Texts | None = None) -> str:
         """Return all of it as vtysh's is read, with what is told behind it."""
@@ -120,6 +135,9 @@ def test_nothing_else_is_read(
     assert parse_tables(lines) == parse_tables(plain) != {}
     assert answered(["end", *lines], 2)
     assert not [line for line in lines if line.startswith("%")]
+    details = lines[lines.index(ENTRY) + 1 :]
+    assert len([*filter(None, details)]) == 1 + 3 * len(PEERS)
+    assert all(map(DETAIL.fullmatch, details))
 
 
 def test_many_names() -> None:

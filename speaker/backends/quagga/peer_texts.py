@@ -31,8 +31,9 @@ CUT = 64
 _BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9a-f]{2})")
 MAX_ODD = 1000
 """Peers whose texts have to be taken out: peers of a range may come in any number."""
-# Where a line begins, behind the star of a dynamic neighbour; and behind an address.
-_LINE, _BEHIND = r"(?m:^|(?<=^\*))", "(?<=[0-9a-f:.])"
+# Where a line begins, behind the star of a dynamic neighbour, and where paths are told; and behind an address.
+_LINE = r"(?m:^|(?<=^\*)|(?<=^  )|(?<= from ))"
+_BEHIND = "(?<=[0-9a-f:.])"
 _REMEDY = "in router bgp: no bgp default show-hostname, no bgp default show-nexthop-hostname"
 _UNKNOWN = (
     "bgpd: it shows names and versions that peers give of themselves, and did not tell all of them "
@@ -109,7 +110,7 @@ def _taken_out(text: str, odd: Mapping[tuple[str, str], _Texts]) -> str:
     for (_, address), texts in odd.items():
         for head in (address, f"{texts.name}({address})"):
             begins[head] = address, texts.version
-    behind = {f"({texts.name})" for texts in odd.values() if texts.name}
+    behind = {f"({t.name})" for t in odd.values() if not _PLAIN.fullmatch(t.name)}
     rows = (re.escape(head) + _version(begins[head][1]) for head in _longest_first(begins))
     shown = [f"{_LINE}(?:{'|'.join(rows)})"]
     if behind:
