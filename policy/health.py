@@ -260,3 +260,5 @@ class AddressHealth:
     memory: Mapping[Service, ServiceMemory] = field(default_factory=dict)
     look_again: float | None = None
     """When time alone may change the verdict (seconds on the steady clock), if it may."""
+    settling: bool = False
+    """Whether it is unknown only because those that its rule asks have not answered often enough yet."""

@@ -32,13 +32,15 @@ CHECK, REPORT, VIP = "check/", "report/", "vip/"
 class Said:
     """What a source says: up, down or unknown, why, and since when (seconds on the steady clock).
 
-    `expires` is when the certificate that it showed does, in seconds since the epoch.
+    `expires` is when the certificate that it showed does, in seconds since the epoch. `settling`: it is unknown because
+    it was not asked yet, or not often enough; its next answers tell.
     """
 
     health: Health
     reason: str = ""
     since: float | None = None
     expires: float | None = None
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,15 @@ def ruled(rule: Rule, own: AddressHealth | None, said: Mapping[str, Said]) -> Ad
     """
     if own is not None:
         said = {**said, **dict.fromkeys(SERVICES, Said(own.health, own.reason))}
-    health, why = value(rule, said), decisive(rule, said).text
+    health, part = value(rule, said), decisive(rule, said)
+    settling = health is Health.UNKNOWN and all(
+        name in said and said[name].settling for name in part.names
+    )
     if own is None:
-        return AddressHealth(health, None, why)
-    return AddressHealth(health, own.realservers, why, own.memory, own.look_again)
+        return AddressHealth(health, None, part.text, settling=settling)
+    return AddressHealth(
+        health, own.realservers, part.text, own.memory, own.look_again, settling=settling
+    )
 
 
 def judge_address(
@@ -73,14 +78,15 @@ def together(verdicts: Iterable[AddressHealth | None]) -> Said:
     said = {
         str(index): Said(Health.UP, "health is not checked")
         if verdict is None
-        else Said(verdict.health, verdict.reason)
+        else Said(verdict.health, verdict.reason, settling=verdict.settling)
         for index, verdict in enumerate(verdicts)
     }
     if not said:
         return Said(Health.UNKNOWN, "not announced here")
     rule = AtLeast(len(said), tuple(map(Term, said)))
     names = decisive(rule, said).names
-    return Said(value(rule, said), said[names[0]].reason)
+    settling = all(said[name].settling for name in names)
+    return Said(value(rule, said), said[names[0]].reason, settling=settling)
 
 
 def circle(asks: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -93,7 +93,9 @@ class Alarms:
             "keepalived not running; start it, or set require_keepalived = false" if dead else "",
         )
         self.note("addresses", presence.trouble if presence else "")
-        unknown = [v for v in assessment.health.values() if v.health is Health.UNKNOWN]
+        unknown = [
+            v for v in assessment.health.values() if v.health is Health.UNKNOWN and not v.settling
+        ]
         text = f"{len(unknown)} prefixes unknown, held as they are: " if unknown else ""
         # Services vanish one by one: their number moves on and on.
         self.note("health", text + unknown[0].reason if unknown else "", wording_moves=True)

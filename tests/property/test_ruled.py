@@ -15,6 +15,7 @@ from policy.guard import GuardRule
 from policy.health import Health, HealthRule, Observation, Service, Thresholds
 from policy.route import Asn
 from policy.rule import AtLeast, Not, Said, Term, value
+from policy.ruled import ruled, together
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from tests.support.strategies.checks import rules
 
@@ -131,6 +132,17 @@ def test_unknown_holds() -> None:
     down = run.look({}, {"a": {"check/x": DOWN}}).decisions[PREFIXES["a"]]
     assert (down.route, down.reason) == (None, "down: check/x is down (so)")
     assert run.look({}, {"a": {"check/x": UNKNOWN}}).decisions[PREFIXES["a"]].route is None
+
+
+def test_what_is_still_asked() -> None:
+    """A rule that waits only for first answers is settling, and no trouble yet; one that waits for more is."""
+    new, old = Said(UNKNOWN, "not asked yet", settling=True), Said(UNKNOWN, "no answer")
+    rule = AtLeast(2, (Term("check/x"), Term("check/y")))
+    for x, y, settling in ((new, new, True), (new, Said(UP), True), (new, old, False)):
+        assert ruled(rule, None, {"check/x": x, "check/y": y}).settling is settling
+    assert not ruled(rule, None, {"check/x": new, "check/y": Said(DOWN)}).settling
+    assert not ruled(rule, None, {"check/x": new}).settling, "of check/y nothing is known"
+    assert together([ruled(Term("check/x"), None, {"check/x": new})]).settling
 
 
 def test_nothing_in_ipvs() -> None:

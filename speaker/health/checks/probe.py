@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from speaker.config.settings_checks import CheckSettings
     from speaker.units import Endpoint, IpAddress
 
-NOT_ASKED = Said(Health.UNKNOWN, "not asked yet")
+NOT_ASKED = Said(Health.UNKNOWN, "not asked yet", settling=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ class Tally:
             return Tally(self._said(found, answer, now), found)
         told = replace(answer, reason=f"{answer.reason}, {run} of {needed} answers")
         held = self.known or Health.UNKNOWN
-        return Tally(self._said(held, told, now), self.known, run, found)
+        said = replace(self._said(held, told, now), settling=self.known is None)
+        return Tally(self.said if said == self.said else said, self.known, run, found)
 
     def _said(self, health: Health, answer: ProbeAnswer, now: float) -> Said:
         """Return what is said now: the same object while it is the same."""

@@ -145,4 +145,5 @@ class ChecksSource:
         ups = sum(each.health is Health.UP for each in said.values())
         expires = min((e.expires for e in said.values() if e.expires is not None), default=None)
         reason = f"{ups} of {len(said)} up: {decisive(rule, said).text}"
-        return Said(value(rule, said), reason, since, expires)
+        settling = all(said[name].settling for name in decisive(rule, said).names)
+        return Said(value(rule, said), reason, since, expires, settling)

@@ -36,6 +36,13 @@ def test_the_first_answers() -> None:
     assert told([DOWN, UP, DOWN, DOWN], fall=2, rise=2) == [UNKNOWN, UNKNOWN, UNKNOWN, DOWN]
 
 
+def test_settling() -> None:
+    """Until the first answers are there it is settling; not once it is known, nor where an answer was unknown."""
+    assert Tally().said.settling
+    assert [each.said.settling for each in tallied([UP, UP, DOWN], 2, 2)] == [True, False, False]
+    assert [each.said.settling for each in tallied([UNKNOWN, UP], 2, 2)] == [False, True]
+
+
 def test_rise_and_fall() -> None:
     """What is known stays until the other was said so often, one after the other."""
     assert told([UP, DOWN, DOWN, UP, DOWN, DOWN, DOWN], fall=3) == [UP] * 6 + [DOWN]
