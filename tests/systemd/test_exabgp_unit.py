@@ -180,16 +180,22 @@ def test_restart_without_a_gap(site: LoadBalancer) -> None:
     before = machine.sh(f"cat {path}")
     lines = "capability { graceful-restart 30; } manual-eor true;"
     machine.write(path, before.replace("router-id", f"{lines} router-id"))
-    machine.sh("systemctl restart exabgp-vip")
+    restarted(site)
     sees(site.bird, ONE, TWO, within=20)
-    eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
     with steadily(site.bird, has=[ONE, TWO]):
-        machine.sh("systemctl restart exabgp-vip")
-        eventually(site.bird.sessions, until=all_up, within=20, what="the session")
-        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+        restarted(site)
     machine.write(path, before)
-    machine.sh("systemctl restart exabgp-vip")
+    restarted(site)
     sees(site.bird, ONE, TWO, within=20)
+
+
+def restarted(lb: LoadBalancer) -> None:
+    """Restart the unit, and wait until its session is another one, and all is as decided."""
+    machine, old = lb.machine, reconciler(lb)
+    machine.sh("systemctl restart exabgp-vip")
+    eventually(lambda: reconciler(lb) not in {"", old}, within=10, what="another watchdog")
+    eventually(lb.bird.sessions, until=all_up, within=20, what="the session")
+    eventually(lambda: is_well(lb), within=20, what="a watchdog that has read ExaBGP")
 
 
 def all_up(sessions: dict[str, bool]) -> bool:
