@@ -38,34 +38,41 @@ def rehearse(
     moves = [
         m for m in takeovers(config.topology, [config.settings.dc.name]) if str(m.prefix) in wanted
     ]
-    before, now = _counted(config, wait)
+    looks = [_counted(config)]
+    if looks[0][0].of:
+        wait(OVER)
+        looks.append(_counted(config))
     for move in moves:
         to = " or ".join(sorted(move.after)) or "no data centre: nothing is left to take over"
-        tell_operator(f"{move.prefix}: would go to {to}; {_load(move.prefix, before, now)}")
+        tell_operator(f"{move.prefix}: would go to {to}; {load(move.prefix, looks[0], looks[-1])}")
     tell_operator(NO_WITNESS)
-    if now.unknown:
-        tell_operator(f"connections: {now.unknown}")
+    if unknown := looks[-1][0].unknown:
+        tell_operator(f"connections: {unknown}")
 
 
-def _counted(config: Config, wait: Callable[[float], None]) -> tuple[Counted, Counted]:
-    """Return two counts, some time apart."""
+def _counted(config: Config) -> tuple[Counted, Counted]:
+    """Return the connections that were made of each prefix, and the bytes that clients sent."""
     import asyncio  # noqa: PLC0415 - slow, and of no use elsewhere
 
+    from speaker.health.ipvs.netlink import NetlinkReader  # noqa: PLC0415 - slow
     from speaker.health.sources import connection_counter  # noqa: PLC0415 - slow
 
-    counter = connection_counter(config.topology, config.settings.health)
-    before = asyncio.run(counter.count())
-    if not before.of:
-        return before, before
-    wait(OVER)
-    return before, asyncio.run(counter.count())
+    about = config.topology, config.settings.health
+    sent = connection_counter(*about, NetlinkReader().read_received)
+
+    async def both() -> tuple[Counted, Counted]:
+        return await connection_counter(*about).count(), await sent.count()
+
+    return asyncio.run(both())
 
 
-def _load(prefix: Prefix, before: Counted, now: Counted) -> str:
-    """Say how many connections a prefix has, and how many are made, as far as that is told."""
-    found = now.of.get(prefix)
+def load(prefix: Prefix, before: tuple[Counted, Counted], now: tuple[Counted, Counted]) -> str:
+    """Say how many connections a prefix has, how many are made and how much is sent, as far as that is told."""
+    found = now[0].of.get(prefix)
     if found is None:
         return "its connections are not known"
-    new = now.new_per_second(prefix, before)
-    more = "not known how many" if new is None else rate(new)
-    return f"{found.active} active connections, {more} new per second"
+    rates = (after.new_per_second(prefix, first) for first, after in zip(before, now, strict=True))
+    new, sent = ("an unknown number of" if each is None else rate(each) for each in rates)
+    return (
+        f"{found.active} active connections; in a second {new} new ones, {sent} bytes from clients"
+    )

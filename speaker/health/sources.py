@@ -18,7 +18,15 @@ from speaker.health.keepalived.process import Keepalived
 from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from policy.route import Prefix
     from policy.topology import Address, Topology, Vip
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import HealthSettings, Source
     from speaker.health.base import HealthSource
     from speaker.health.checks.probe import Probe
-    from speaker.health.ipvs.table import TableReader
+    from speaker.health.ipvs.table import Server, TableReader
 
 S = TypeVar("S")
 
@@ -142,17 +150,19 @@ def _watched(vip: Vip, address: Address, health: HealthSettings) -> Watched:
 
 
 def connection_counter(
-    topology: Topology, health: Mapping[str, HealthSettings]
+    topology: Topology,
+    health: Mapping[str, HealthSettings],
+    made: Callable[[], Awaitable[Mapping[Server, int]]] | None = None,
 ) -> ConnectionCounter:
     """Return what counts the connections of all VIPs, whichever their source of health.
 
     Args:
         topology: the VIPs.
         health: where a VIP's health comes from, by its name.
+        made: tells what grows of each virtual server; by default how many connections were made.
     """
-    return ConnectionCounter(
-        [_watched(vip, address, health[vip.name]) for vip, address in topology]
-    )
+    watched = [_watched(vip, address, health[vip.name]) for vip, address in topology]
+    return ConnectionCounter(watched, made=made)
 
 
 def _ipvs(chosen: Chosen) -> HealthSource:

@@ -164,13 +164,22 @@ def made(connection: Connection) -> dict[Server, int]:
     Raises:
         TableError: one is of a family that is neither IPv4 nor IPv6.
     """
+    return _statistic(connection, "IPVS_STATS_ATTR_CONNS")
+
+
+def received(connection: Connection) -> dict[Server, int]:
+    """Return how many bytes each virtual server was sent by its clients since it was made. See `made`."""
+    return _statistic(connection, "IPVS_STATS_ATTR_INBYTES")
+
+
+def _statistic(connection: Connection, name: str) -> dict[Server, int]:
     counts: dict[Server, int] = {}
     for message in connection.service("dump"):
         service = message.get_attr("IPVS_CMD_ATTR_SERVICE")
         statistics = service.get_attr("IPVS_SVC_ATTR_STATS64") or service.get_attr(
             "IPVS_SVC_ATTR_STATS"
         )
-        number = statistics and statistics.get_attr("IPVS_STATS_ATTR_CONNS")
+        number = statistics and statistics.get_attr(name)
         if number is not None:
             counts[server_of(key_of(message))] = int(number)
     return counts
@@ -224,6 +233,10 @@ class NetlinkReader:
             TableError: there is no ip_vs, or it cannot be made out.
         """
         return await self._in_thread(made)
+
+    async def read_received(self) -> dict[Server, int]:
+        """Read how many bytes each virtual server was sent by its clients since it was made. See `read_made`."""
+        return await self._in_thread(received)
 
     async def _in_thread(self, look: Callable[[Connection], T]) -> T:
         try:

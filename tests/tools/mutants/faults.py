@@ -117,8 +117,8 @@ FAULTS = (
     Fault(
         "who is left out withdraws only what is not drained",
         "cases.py",
-        "if duty.route is None:",
-        "if duty.route is None and intent is None:",
+        "if (route := duty.announced(intent)) is None:",
+        "if (route := duty.announced(intent)) is None and intent is None:",
         (PREFER,),
     ),
     Fault(
@@ -898,7 +898,7 @@ FAULTS = (
     Fault(
         "a stage begins before the daemon has it",
         "drain.py",
-        "        if not in_effect:\n            return Step(None)\n",
+        "        if not in_effect:\n            return StageStep(None)\n",
         "",
         (DRAIN,),
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.connections import ConnectionCount, Counted
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import config
@@ -219,3 +220,17 @@ def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{P}: would go to lyo1; its connections are not known" in said
     assert f"{Q}: would go to no data centre" in said
     assert "is not known here" in said
+
+
+def test_load() -> None:
+    """What goes there is told in connections and bytes per second; what is not told is not none."""
+    prefix = parse_prefix(P)
+
+    def counted(when: float, made: int | None) -> Counted:
+        return Counted(when, {prefix: ConnectionCount(7, 1, made)})
+
+    before = (counted(0.0, 100), counted(0.0, 5000))
+    said = rehearsal.load(prefix, before, (counted(2.0, 124), counted(2.0, 45_000)))
+    assert said == "7 active connections; in a second 12 new ones, 20.0k bytes from clients"
+    unknown = (counted(0.0, None), counted(0.0, None))
+    assert "an unknown number of new ones" in rehearsal.load(prefix, unknown, unknown)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policy.connections import ConnectionCount, Counted
 from policy.route import parse_prefix
 from speaker.health.ipvs.connections import ConnectionCounter
-from speaker.health.ipvs.netlink import made
+from speaker.health.ipvs.netlink import made, received
 from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import (
     IpvsTable,
@@ -156,8 +156,9 @@ def test_every_connection_once(shown: IpvsTable, counters: list[int]) -> None:
 
 
 def test_made_as_recorded() -> None:
-    """What Linux 6.1 sent tells of each virtual server how many connections were made."""
+    """What Linux 6.1 sent tells of each virtual server how many connections were made, and bytes received."""
     counts = made(Kernel())
+    assert received(Kernel()).keys() == counts.keys()
     assert len(counts) == len(Kernel().services)
     assert counts[virtual("tcp", "192.0.2.1", 80)] == 0
     assert counts[8, 4] == counts[8, 6] == 0
