@@ -31,9 +31,8 @@ CUT = 64
 _BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\x([0-9a-f]{2})")
 MAX_ODD = 1000
 """Peers whose texts have to be taken out: peers of a range may come in any number."""
-# Where a line begins, behind the star of a dynamic neighbour, and where paths are told; and behind an address.
-_LINE = r"(?m:^|(?<=^\*)|(?<=^  )|(?<= from ))"
-_BEHIND = "(?<=[0-9a-f:.])"
+# Where a row of the summary begins, behind the star of a dynamic neighbour; in a list; and behind an address.
+_LINE, _LISTED, _BEHIND = r"(?m:^|(?<=^\*))", "(?<= )", "(?<=[0-9a-f:.])"
 _REMEDY = "in router bgp: no bgp default show-hostname, no bgp default show-nexthop-hostname"
 _UNKNOWN = (
     "bgpd: it shows names and versions that peers give of themselves, and did not tell all of them "
@@ -111,8 +110,9 @@ def _taken_out(text: str, odd: Mapping[tuple[str, str], _Texts]) -> str:
         for head in (address, f"{texts.name}({address})"):
             begins[head] = address, texts.version
     behind = {f"({t.name})" for t in odd.values() if not _PLAIN.fullmatch(t.name)}
-    rows = (re.escape(head) + _version(begins[head][1]) for head in _longest_first(begins))
-    shown = [f"{_LINE}(?:{'|'.join(rows)})"]
+    heads = _longest_first(begins)
+    rows = (re.escape(head) + _version(begins[head][1]) for head in heads)
+    shown = [f"{_LINE}(?:{'|'.join(rows)})", f"{_LISTED}(?:{'|'.join(map(re.escape, heads))})"]
     if behind:
         shown.append(f"{_BEHIND}(?:{'|'.join(map(re.escape, _longest_first(behind)))})")
 
