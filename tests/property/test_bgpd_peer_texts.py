@@ -83,10 +83,10 @@ class Texts:
         lines.append(b"No BGP prefixes displayed, 0 exist")
         lines += [ENTRY.encode(), b"  Advertised to peers:"]
         pairs = [*zip((peer.encode() for peer in PEERS), names, strict=True)]
-        known = [name + b"(" + peer + b")" if name else peer for peer, name in pairs]
+        known = [name + b"(" + near + b")" if name else near for near, name in pairs]
         lines.append(b"  " + b" ".join(known))
-        for (peer, name), who in zip(pairs, known, strict=True):
-            hop = peer + (b"(" + name + b")" if name else b"")
+        for (near, name), who in zip(pairs, known, strict=True):
+            hop = near + (b"(" + name + b")" if name else b"")
             lines += [b"  64501", b"    " + hop + b" from " + who + b" (192.0.2.254)"]
         lines.append(b"")
         return b"\n".join([*lines, b""])
