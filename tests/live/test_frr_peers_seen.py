@@ -109,3 +109,23 @@ def test_shadow(lasting: Lab) -> None:
     site.configure({"peer_group": {"transit": {"except": ["vip-2.tld"]}}})
     assert done.returncode != 0
     assert f"not to be sent to, and sent to {lasting.transit.remote}" in done.stderr
+
+
+def test_the_daemon(at: Lab) -> None:
+    """A reload changes what neighbours get, in both directions; what a bgpd that restarts forgot is back by itself."""
+    process = at.site.daemon()
+    try:
+        at.site.configure({"peer_group": {"transit": {"except": ["vip-1.tld", "vip-2.tld"]}}})
+        assert at.site.mgmt("reload")[0] == 0
+        misses(at.bird, ONE, TWO, neighbor=at.transit.local, within=15)
+        sees(at.bird, ONE, TWO, neighbor=at.peering.local)
+        at.site.configure({"peer_group": {"transit": {"except": ["vip-2.tld"]}}})
+        assert at.site.mgmt("reload")[0] == 0
+        sees(at.bird, ONE, neighbor=at.transit.local, within=15)
+        at.site.frr.restart()
+        at.bird.wait_for_sessions()
+        sees(at.bird, ONE, neighbor=at.transit.local, within=30)
+        at.as_wanted()
+        assert f"bgpd: neighbor {at.transit.remote}: route-map VIP-OUT-" in process.log()
+    finally:
+        process.stop()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.running_config import Running
 
 _NAME = re.compile(r"VIP-OUT-[0-9a-f]{8}(?:-[0-9]+)?")
-_LIST = re.compile(rf"(?P<map>{_NAME.pattern})-(?:kept|given|soft-[0-9]+)")
+_LIST = re.compile(rf"(?P<map>{_NAME.pattern})-(?:kept|given|soft-[0-9]{{1,10}})")
 _CLAUSE = re.compile(r"route-map \S+ (?P<kind>permit|deny) [0-9]+")
 PENDING = "VIP-OUT-00000000"
 PENDING_LIST = f"{PENDING}-kept"

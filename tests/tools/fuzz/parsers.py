@@ -32,6 +32,8 @@ from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
 from speaker.backends.quagga import peer_texts
 from speaker.backends.quagga.neighbors import WantedOutbounds
+from speaker.backends.quagga.outbound import Outbound
+from speaker.backends.quagga.outbound_plan import plan
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.running_config import start_lines
 from speaker.backends.quagga.version import parse_version as bgpd_version
@@ -195,6 +197,16 @@ def _bgpd_seeds() -> Iterator[bytes]:
             with suppress(LookupError):
                 found += [said(dialect, name, command) for command in READ[3:]]
             yield "\n".join(line for lines in found for line in [*lines, ""]).encode()
+    # A neighbour that has a route-map of ours, as the last dialect shows it.
+    made = Outbound(4, frozenset({P1}), frozenset({P2}), ("set metric 7",), ((8, frozenset({P2})),))
+    name, inside = made.name, ("match ", "set ")
+    own = [
+        " " * line.startswith(inside) + line for line in (*made.lists(name), *made.clauses(name))
+    ]
+    lines = [line for lines in found for line in [*lines, ""]]
+    end, router = lines.index("end"), lines.index(f"router bgp {ASN}") + 1
+    line = f" neighbor 203.0.113.1 route-map {name} out"
+    yield "\n".join([*lines[:router], line, *lines[router:end], *own, *lines[end:]]).encode()
 
 
 class _Bgpd:
@@ -225,6 +237,7 @@ def _bgpd(data: bytes) -> None:
     reader.configure(ASN, [BGP1, BGP2], WantedOutbounds(ASN, None))
     seen = _finished(reader.look([P1, P2, Q1, Q2]))
     _finished(reader.sent(seen))
+    [*plan(seen.neighbors).batches(ASN, 10)]
 
 
 _NAMES = b"""{

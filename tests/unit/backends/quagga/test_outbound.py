@@ -274,3 +274,12 @@ def test_whether_frr_needs_a_policy(lines: Sequence[str], *, needs: bool) -> Non
     """By its own lines, which it shows where they are not its defaults."""
     first = () if "router bgp 64699" in lines else ("router bgp 64699",)
     assert parse_running([*first, *lines, "end"]).neighbors.needs_policy is needs
+
+
+def test_a_list_whose_number_is_no_med() -> None:
+    """It is none of ours, however long it is."""
+    text = (
+        f"router bgp 64699\nip prefix-list {NAME}-soft-{'9' * 5000} seq 5 permit 192.0.2.1/32\nend"
+    )
+    assert read(text) is None
+    assert [*leftovers(parse_running(text.splitlines()), [])] == []
