@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from policy.failover import takeovers
+from policy.wording import count as counted
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
 
@@ -73,6 +74,5 @@ def load(prefix: Prefix, before: tuple[Counted, Counted], now: tuple[Counted, Co
         return "its connections are not known"
     rates = (after.new_per_second(prefix, first) for first, after in zip(before, now, strict=True))
     new, sent = ("an unknown number of" if each is None else rate(each) for each in rates)
-    return (
-        f"{found.active} active connections; in a second {new} new ones, {sent} bytes from clients"
-    )
+    active = counted(found.active, "active connection")
+    return f"{active}; in a second {new} new ones, {sent} bytes from clients"

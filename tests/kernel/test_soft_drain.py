@@ -142,6 +142,11 @@ def test_new_ones_go_elsewhere(world: World) -> None:
     """
     before = world.connect(LONGER)
     assert before.lines == ["connected par1"]
+    would = world.par1.site.mgmt("-d", "vip-1.tld", "--soft", "--dry-run")
+    assert re.search(
+        rf"{PREFIX}: would go to lyo1; 1 active connection; in a second [0-9.]+ new ones, [0-9.k]+ bytes",
+        would.stderr,
+    ), would.stderr
     began = time.monotonic()
     done = world.par1.site.mgmt("-d", "vip-1.tld", "--soft", "--no-wait")
     took = time.monotonic() - began
