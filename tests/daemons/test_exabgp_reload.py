@@ -151,7 +151,7 @@ def test_a_family_that_a_neighbour_lacks(flavour: Flavour) -> None:
 
 
 def test_while_a_route_waits_for_a_session(reloaded: Reloaded, flavour: Flavour) -> None:
-    """5.0 passes over USR1, for good, while anything waits for a session that is down; 4.2 takes it once all was sent once."""
+    """5.0 passes over USR1, for good, while something waits for a session; 4.2 takes it once all was sent once."""
     reloaded.bird.disable(reloaded.session.local)
     eventually(
         lambda: "ESTABLISHED" not in str(reloaded.helper.ask("show neighbor extensive").lines),

@@ -197,13 +197,19 @@ def runs(machine: Machine) -> str:
     )
 
 
-def test_upgrade_while_a_session_is_down(machine: Machine, packages: Built) -> None:
-    """The next version's vip_watchdog runs then, too, although a route waits for that session."""
-    birdc = "birdc -s /run/router.ctl"
-    machine.sh(f"{birdc} disable lb1; vip_mgmt -d 192.0.2.1; vip_mgmt -a 192.0.2.1 || true")
+def test_upgrade_while_a_session_can_not_be_tried(machine: Machine, packages: Built) -> None:
+    """The next version's vip_watchdog runs then, too: ExaBGP 5.0 would pass over USR2, as a route waits for that session."""
+    address = "192.0.2.10/24 dev lb"
+    machine.sh(f"ip address delete {address}; systemctl restart exabgp-vip")
+    eventually(
+        lambda: machine.run("vip_mgmt", "history", "192.0.2.1").stdout.rstrip().splitlines()[-1],
+        until=lambda last: " waiting: " in last,
+        within=20,
+        what="a route waits for the session",
+    )
     typed(machine, f"apt install ./next/{packages.name_of_second}")
     eventually(lambda: ".1/" in runs(machine), within=20, what="the next vip_watchdog")
-    machine.sh(f"{birdc} enable lb1")
+    machine.sh(f"ip address add {address}")
     sees(machine, ONE, TWO)
 
 
