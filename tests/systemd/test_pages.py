@@ -197,22 +197,6 @@ def runs(machine: Machine) -> str:
     )
 
 
-def test_upgrade_while_a_session_can_not_be_tried(machine: Machine, packages: Built) -> None:
-    """The next version's vip_watchdog runs then, too: ExaBGP 5.0 would pass over USR2, as a route waits for that session."""
-    address = "192.0.2.10/24 dev lb"
-    machine.sh(f"ip address delete {address}; systemctl restart exabgp-vip")
-    eventually(
-        lambda: machine.run("vip_mgmt", "history", "192.0.2.1").stdout.rstrip().splitlines()[-1],
-        until=lambda last: " waiting: " in last,
-        within=20,
-        what="a route waits for the session",
-    )
-    typed(machine, f"apt install ./next/{packages.name_of_second}")
-    eventually(lambda: ".1/" in runs(machine), within=20, what="the next vip_watchdog")
-    machine.sh(f"ip address add {address}")
-    sees(machine, ONE, TWO)
-
-
 def test_throw_it_away(machine: Machine) -> None:
     """Nothing is left of the package, nor of what the tutorial started."""
     follow(machine, TUTORIAL, "Throw it away")
