@@ -26,7 +26,6 @@ from tests.support.lab.site import Site, vip
 from tests.support.night_page import Shown, sections
 
 ONE, SIX, OTHER = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.3/32"
-HERE = "2001:db8::7"
 PORT, OTHER_PORT = 8081, 8082
 LISTEN = 9180
 SECTIONS = sections()
@@ -311,20 +310,6 @@ def test_wrong_as_of_the_site(at: Machine) -> None:
     """A vip.toml whose AS no session has is named; the AS_PATH that it means is not what is sent."""
     with at.changed({"dc": {"par1": {"asn": 64698}}}):
         at.shows("Wrong AS", 1)
-
-
-def test_duplicate_address(at: Machine) -> None:
-    """An address of a VIP that another host on the link has is named as such, not only as absent."""
-    mine, other = at.link.b.device, at.link.a.device
-    table = {"addresses": [HERE], "health": {"source": "none", "require_address": True}}
-    at.router.run("ip", "address", "add", f"{HERE}/64", "dev", other, "nodad")
-    at.host.run("ip", "address", "add", f"{HERE}/64", "dev", mine)
-    try:
-        with at.changed({"vip": {"vip-7.tld": table}}):
-            at.shows("A duplicate address")
-    finally:
-        at.router.run("ip", "address", "del", f"{HERE}/64", "dev", other)
-        at.host.run("ip", "address", "del", f"{HERE}/64", "dev", mine)
 
 
 def test_time_wrong(at: Machine) -> None:

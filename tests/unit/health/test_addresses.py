@@ -26,6 +26,7 @@ from speaker.health.addresses import (
 from tests.support.lab.inside import inside
 from tests.support.lab.netns import Network
 from tests.support.lab.requirements import require
+from tests.support.night_page import sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,6 +105,10 @@ def test_duplicate_is_told() -> None:
         return seen
 
     seen = asyncio.run(look())
+    (shown,) = sections()["A duplicate address"]
+    assert shown["status"][0].fullmatch(
+        f"TROUBLE: addresses: {seen.trouble}".replace("2001:db8::1:", "2001:db8::7:")
+    )
     assert seen == Presence(
         frozenset({V4}),
         "2001:db8::1: another host on the link has this address, too (duplicate address detection failed), so "
