@@ -197,6 +197,24 @@ def runs(machine: Machine) -> str:
     )
 
 
+def test_upgrade_while_a_session_can_not_be_tried(machine: Machine, packages: Built) -> None:
+    """The next version's vip_watchdog runs then, too: ExaBGP 5.0 would pass over USR2, as a route waits for that session."""
+    address = "192.0.2.10/24 dev lb"
+    machine.sh("systemctl stop exabgp-vip")
+    since = machine.sh("date +%s").strip()
+    machine.sh(f"ip address delete {address}; systemctl start exabgp-vip")
+    eventually(
+        lambda: machine.sh(f"journalctl --unit=exabgp-vip --output=cat --since=@{since}"),
+        until=lambda said: "behind 192.0.2.1 > add route" in said,
+        within=20,
+        what="a route that waits for the session",
+    )
+    typed(machine, f"apt install ./next/{packages.name_of_second}")
+    eventually(lambda: ".1/" in runs(machine), within=20, what="the next vip_watchdog")
+    machine.sh(f"ip address add {address}")
+    sees(machine, ONE, TWO)
+
+
 def test_throw_it_away(machine: Machine) -> None:
     """Nothing is left of the package, nor of what the tutorial started."""
     follow(machine, TUTORIAL, "Throw it away")
