@@ -61,4 +61,8 @@ class BackgroundCount:
         """Take over a count that ended: what it says was so when it began."""
         if self._task is not None and self._task.done():
             task, self._task = self._task, None
-            self._counted, self._counted_at = task.result(), self._began
+            self._counted_at = self._began
+            try:
+                self._counted = task.result()
+            except Exception as error:  # noqa: BLE001 - whatever it is: the count alone is not known
+                self._counted = Counted(0.0, {}, f"not counted: {type(error).__name__}: {error}")

@@ -2,15 +2,16 @@
 
 The end of a stage is recorded before anything is done about it, as an operator's word is. Where that can't be done
 the stage goes on, which cuts nothing. Beside the cycles nothing is looked at: where no drain is under way, none of
-this costs anything.
+this costs anything. A state file that does not answer holds no cycle up: what is dead is withdrawn meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.connections import Counted
 from policy.decide import Cause
@@ -18,10 +19,11 @@ from policy.drain import StageStep, next_intent, step
 from policy.intent import Mode
 from speaker.errors import SpeakerError
 from speaker.reconcile.counting import EVERY, BackgroundCount
+from speaker.reconcile.known_intents import PATIENCE
 from speaker.state.stages import StageEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from policy.assess import Assessment, Assignment
     from policy.connections import ConnectionCount
@@ -39,6 +41,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALARM = "drains"
+
+
+class _Recording(NamedTuple):
+    """Stages whose ends are being recorded, and what does it."""
+
+    ended: Mapping[Prefix, StageEnd]
+    task: asyncio.Task[Collection[Prefix]]
 
 
 class SoftDrains:
@@ -63,6 +72,7 @@ class SoftDrains:
         self._make = counter
         self._counting = BackgroundCount(None)
         self._steps: dict[Prefix, StageStep] = {}
+        self._recording: _Recording | None = None
         self.counted = Counted(0.0)
         """What was counted last: nothing, while nothing drains."""
         self.looked_at: float | None = None
@@ -100,11 +110,13 @@ class SoftDrains:
         Args:
             assessment: what was decided last.
             view: what the daemon was read to have.
-            wait: whether to wait for a count, as who looks but once must; else it is for the next look.
+            wait: whether to wait for a count, and for what is recorded, as who looks but once must; else it is
+                for the next look.
         """
         intents = self._soft()
         if not intents:
             self._steps, self.counted = {}, Counted(0.0)
+            await self._record(intents, wait=wait)
             return
         now = self.looked_at = self._clock.steady()
         if any(intent.mode is Mode.DRAINING for intent in intents.values()):
@@ -125,7 +137,7 @@ class SoftDrains:
         self._durable.stages.note(
             {p: found.progress for p, found in self._steps.items() if found.follows is None}
         )
-        await self._record(intents)
+        await self._record(intents, wait=wait)
 
     def _soft(self) -> dict[Prefix, Intent]:
         in_force = self._durable.intents.in_force()
@@ -135,9 +147,37 @@ class SoftDrains:
         """Return a prefix's connections as counted last, None where they are not known."""
         return self.counted.of.get(prefix)
 
-    async def _record(self, intents: Mapping[Prefix, Intent]) -> None:
+    async def _record(self, intents: Mapping[Prefix, Intent], *, wait: bool) -> None:
         """Record the stages that ended. An intent that is another one by now is left alone."""
-        ended = {
+        patience = 0.0
+        if self._recording is None:
+            new = self._ended(intents)
+            if not new:
+                self._alarms.note(ALARM, "")
+                return
+            task = asyncio.create_task(self._durable.stages.advance(new))
+            self._recording, patience = _Recording(new, task), PATIENCE
+        ended, task = self._recording
+        await asyncio.wait({task}, timeout=None if wait else patience)
+        if not task.done():
+            self._alarms.note(
+                ALARM, _GOES_ON.format(len(ended), "it takes long; is its disk well?")
+            )
+            return
+        self._recording = None
+        try:
+            done = task.result()
+        except (SpeakerError, BlockingIOError) as error:  # the latter: no thread to do it in
+            self._alarms.note(ALARM, _GOES_ON.format(len(ended), error))
+            return
+        self._alarms.note(ALARM, "")
+        for prefix in done:
+            entry = ended[prefix].entry(prefix, 0.0)
+            log.warning("%s: %s: %s", prefix, entry.event, ended[prefix].why)
+            self._steps.pop(prefix, None)
+
+    def _ended(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, StageEnd]:
+        return {
             prefix: StageEnd(
                 intents[prefix],
                 next_intent(intents[prefix], found.follows),
@@ -147,23 +187,9 @@ class SoftDrains:
             for prefix, found in self._steps.items()
             if found.follows is not None
         }
-        if not ended:
-            self._alarms.note(ALARM, "")
-            return
-        try:
-            done = await self._durable.stages.advance(ended)
-        except SpeakerError as error:
-            self._alarms.note(
-                ALARM, f"{len(ended)} stages go on: what follows can't be recorded: {error}"
-            )
-            return
-        self._alarms.note(ALARM, "")
-        for prefix in done:
-            entry = ended[prefix].entry(prefix, 0.0)
-            log.warning("%s: %s: %s", prefix, entry.event, ended[prefix].why)
-            del self._steps[prefix]
 
 
+_GOES_ON = "{} stages go on: what follows can't be recorded: {}"
 _NEVER = (Cause.AGGREGATE, Cause.PREFERENCE)
 """Who decides that a prefix is not announced by itself here, whatever its health."""
 

@@ -1,4 +1,4 @@
-"""Counts the connections that IPVS balances of each VIP, for those who watch them: nothing is decided by it.
+"""Counts the connections that IPVS balances of each VIP: a soft drain waits for them, and operators watch them.
 
 How many are active and inactive tells /proc/net/ip_vs, to every user. How many were made, from which follow new
 ones per second, tells only netlink, which needs CAP_NET_ADMIN: else that is not known, and the rest is.

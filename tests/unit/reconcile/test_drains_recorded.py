@@ -1,0 +1,127 @@
+"""The end of a stage of a soft drain where it can't be recorded, or connections not counted: no cycle waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from policy.drain import Progress
+from policy.intent import Intent, Mode
+from speaker import config
+from speaker.reconcile.alarms import Alarms
+from speaker.reconcile.drains import SoftDrains
+from speaker.reconcile.scope import scope
+from tests.support.fakes import virtual_time
+from tests.support.fakes.site import V4, write_config
+from tests.support.fakes.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from pathlib import Path
+
+    from policy.connections import Counted
+    from policy.route import Prefix
+    from speaker.reconcile.daemon_state import DaemonState
+    from speaker.reconcile.durable_state import DurableState
+
+VIEW = cast("DaemonState", None)
+"""Nothing was decided yet, so nothing is asked of it."""
+
+
+@dataclass
+class Disk:
+    """What is remembered, on a disk that answers when it is told to. It is as much of `DurableState` as is used."""
+
+    of: dict[Prefix, Progress] = field(default_factory=dict)
+    wanted: dict[Prefix, Intent] = field(default_factory=dict)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: int = 0
+
+    @property
+    def intents(self) -> Disk:
+        return self
+
+    @property
+    def stages(self) -> Disk:
+        return self
+
+    def in_force(self) -> Mapping[Prefix, Intent]:
+        return self.wanted
+
+    def note(self, progress: Mapping[Prefix, Progress | None]) -> None:
+        self.of.update({p: each for p, each in progress.items() if each is not None})
+
+    async def advance(self, ended: Mapping[Prefix, object]) -> Collection[Prefix]:
+        self.asked += 1
+        await self.answers.wait()
+        for prefix in ended:
+            del self.wanted[prefix]
+        return list(ended)
+
+
+class Broken:
+    """What counts, and fails in a way that nobody foresaw."""
+
+    async def count(self) -> Counted:
+        raise RuntimeError("a table")
+
+
+def play(directory: Path, scene: Callable[[SoftDrains, Disk, Alarms], Awaitable[None]]) -> None:
+    """Play a scene in which V4 drains, and its time limit was long ago."""
+
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        disk, alarms = Disk(), Alarms()
+        since = clock.wall() - 10_000
+        disk.wanted[V4] = Intent(Mode.DRAINING, "alice", since)
+        disk.of[V4] = Progress(Mode.DRAINING, since, clock.steady() - 10_000)
+        drains = SoftDrains(cast("DurableState", disk), alarms, clock, lambda _: Broken())
+        drains.take(scope(config.load(write_config(directory), {}), None))
+        await scene(drains, disk, alarms)
+
+    virtual_time.run(main())
+
+
+def test_a_disk_that_does_not_answer(tmp_path: Path) -> None:
+    """A cycle waits for it for a moment only; it is asked once, said, and goes on when it answers."""
+
+    async def scene(drains: SoftDrains, disk: Disk, alarms: Alarms) -> None:
+        for _ in range(3):
+            async with asyncio.timeout(0.5):
+                await drains.look(None, VIEW)
+            assert alarms.texts[0].startswith("drains: 1 stages go on")
+        assert disk.asked == 1
+        disk.answers.set()
+        await asyncio.sleep(0)
+        await drains.look(None, VIEW)
+        assert (alarms.texts, disk.wanted) == ([], {})
+
+    play(tmp_path, scene)
+
+
+def test_undone_meanwhile(tmp_path: Path) -> None:
+    """What could not be recorded is no alarm any more when no stage is left."""
+
+    async def scene(drains: SoftDrains, disk: Disk, alarms: Alarms) -> None:
+        await drains.look(None, VIEW)
+        assert alarms.texts
+        disk.answers.set()
+        await asyncio.sleep(0)
+        disk.wanted.clear()
+        disk.wanted[V4] = Intent(Mode.DRAINED, "bob", 1.0)
+        await drains.look(None, VIEW)
+        assert not alarms.texts
+
+    play(tmp_path, scene)
+
+
+def test_a_count_that_fails(tmp_path: Path) -> None:
+    """Whatever goes wrong with a count, connections are not known, and the cycle goes on."""
+
+    async def scene(drains: SoftDrains, disk: Disk, _: Alarms) -> None:
+        disk.answers.set()
+        await drains.look(None, VIEW, wait=True)
+        assert drains.counted.unknown == "not counted: RuntimeError: a table"
+
+    play(tmp_path, scene)
