@@ -9,7 +9,7 @@ settled when it was planned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,8 @@ class Window:
     def begins(self, current: Intent | None, now: float) -> Intent | None:
         """Return the intent that a prefix gets, None where the one that it has stays.
 
-        Somebody's drain that lasts as long is not shortened, and does not change hands.
+        Somebody's drain that lasts as long is not shortened, and does not change hands; where it is a soft one, and
+        the window's is not, it is withdrawn now.
 
         Args:
             current: its intent, if it has any.
@@ -112,6 +113,8 @@ class Window:
         if current is not None and current.in_force(now) and not current.restores:
             end = self.until
             if current.until is None or (end is not None and current.until >= end):
+                if self.mode is Mode.DRAINED and current.mode is Mode.DRAINING:
+                    return replace(current, mode=Mode.DRAINED, since=now, forced=False)
                 return None
         return self.intent(now)
 

@@ -79,14 +79,26 @@ def test_look_again_in_time(window: Window, offset: float) -> None:
 
 
 @given(windows(), made.intents(), st.floats(0, LATE))
+@example(
+    Window(1, HOST, Mode.DRAINED, "alice", AT, AT, "", 60.0), Intent(Mode.DRAINING, "bob", AT), 1.0
+)
 def test_nobodys_drain_is_shortened(window: Window, current: Intent, after: float) -> None:
-    """What begins never ends a drain earlier than it would have ended, and ends by itself when it was planned to."""
+    """What begins never ends a drain earlier than it would have ended, and ends by itself when it was planned to.
+
+    Whatever began before, it is withdrawn by then where the window is to withdraw it.
+    """
     now = window.at + after
     following = window.begins(current, now)
     was_drained = current.in_force(now) and not current.restores
     if following is None:
         assert was_drained
         assert current.until is None or (window.until is not None and current.until >= window.until)
+        assert window.mode is Mode.DRAINING or current.mode is Mode.DRAINED
+        return
+    if following != window.intent(now):
+        assert was_drained
+        assert following == replace(current, mode=Mode.DRAINED, since=now, forced=False)
+        assert (window.mode, current.mode) == (Mode.DRAINED, Mode.DRAINING)
         return
     assert (following.mode, following.owner, following.until) == (
         window.mode,

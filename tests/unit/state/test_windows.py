@@ -72,6 +72,15 @@ def test_a_soft_drain_begins(store: Store) -> None:
     assert (found[SECOND].mode, found[SECOND].forced) == (Mode.DRAINING, False)
 
 
+def test_somebodys_soft_drain_is_withdrawn(store: Store) -> None:
+    """What drains softly for longer is withdrawn when a window withdraws it, and ends when it was to end."""
+    soft = Intent(Mode.DRAINING, "carol", AT - 60, "slowly", forced=True)
+    store.set_intents({FIRST: soft})
+    store.schedule(PLANNED)
+    store.run_windows([1], AT)
+    assert store.intents().of[FIRST] == Intent(Mode.DRAINED, "carol", AT, "slowly")
+
+
 def test_missed(store: Store) -> None:
     """Too late it begins no more: it stays on file as missed, until somebody has seen it."""
     store.schedule(PLANNED)
