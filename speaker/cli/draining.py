@@ -16,6 +16,7 @@ from policy.wording import span
 from speaker.cli.messages import tell_operator
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.printable import printable
 from speaker.terminal import height, show, width
 
 if TYPE_CHECKING:
@@ -95,8 +96,16 @@ class DrainWatch:
                     self._ended(route)
                 else:
                     drains.setdefault(route.vip, []).append(drain)
+        self._forget(self._left.keys() - {route.prefix for route in routes})
         bars = [(self._bars.setdefault(vip, VipBar(vip)), each) for vip, each in drains.items()]
         return [bar.take(each, now) for bar, each in bars]
+
+    def _forget(self, prefixes: Collection[str]) -> None:
+        """Wait no longer for prefixes of which nothing is known any more."""
+        for prefix in sorted(prefixes):
+            del self._left[prefix]
+            self.said.append(f"{prefix}: is no longer in the vip.toml that is loaded")
+            self.is_well = False
 
     def _ended(self, route: PrefixStatus) -> None:
         del self._left[route.prefix]
@@ -187,7 +196,7 @@ class Screen:
             lines = [*lines[: most - 1], f"… {len(lines) - most + 1} VIPs more"]
         cleared = "\x1b[J" if len(lines) < self._drawn else ""
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        text = "\n".join(f"{line[: columns - 1]}\x1b[K" for line in lines)
+        text = "\n".join(f"{printable(line)[: columns - 1]}\x1b[K" for line in lines)
         show(f"{up}{cleared}{text}")
         self._drawn = len(lines)
 

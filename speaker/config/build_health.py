@@ -155,6 +155,8 @@ class HealthBuilder:
             rule: what its rule means, where it has one.
             checks: those that the rule names.
         """
+        if vip.rule is not None and rule is None:
+            return HealthSettings("none", frozenset(), {})  # the rule is at fault: nothing is missing for it
         health = self._looked_at(vip, rule)
         are_asked = any(check.by_realserver for check in checks)
         realservers: dict[Service, tuple[Endpoint, ...]] = {}

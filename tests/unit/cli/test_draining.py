@@ -119,6 +119,13 @@ def test_undone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{P}: the drain was ended by another word of an operator: so it is" in err
 
 
+def test_it_left_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """What left vip.toml meanwhile is not waited for any more, and is named."""
+    done, err, _ = Told([[at(P), at(Q)], [gone(P)]]).end(capsys)
+    assert done is ExitStatus.NOT_AS_WANTED
+    assert f"{Q}: is no longer in the vip.toml that is loaded" in err
+
+
 def test_nobody_answers_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
     """It goes on, as the drain does."""
     done, err, _ = Told([None, [at(connections=3)], [gone()]]).end(capsys)
@@ -150,6 +157,22 @@ def test_bars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert "vip-1.tld [##########..........] 20 active, 7 inactive, -20.0/s, 14m59s left" in out
     _, _, out = Told([[at(connections=None)], [gone()]]).end(capsys)
     assert "connections are not known" in out
+
+
+def test_bars_have_no_escapes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VIP's name, and what went wrong, act on no terminal."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _, _, out = Told([[replace(at(connections=1), vip="a\x1b[31mb")], [gone()]]).end(capsys)
+    assert "a\\x1b[31mb [" in out
+    assert "\x1b[31m" not in out
+
+
+def test_a_time_that_is_empty() -> None:
+    """It is refused: without it, what is planned would begin now."""
+    with pytest.raises(UsageError, match="--at: '': not a time"):
+        parse(["-d", "x", "--at", ""])
 
 
 @pytest.mark.parametrize("words", ["-a x --soft --force", "-d x --no-wait", "status --soft"])

@@ -284,3 +284,10 @@ def test_a_faulty_check_is_one_fault() -> None:
     found = faults(HEAD + "[check.shop]\nhttp = 5\n" + VIP + 'rule = "check/shop"\n')
     assert len(found) == 1
     assert found[0].startswith("check.shop.http")
+
+
+def test_a_faulty_rule_is_one_fault() -> None:
+    """What the rule would have been asked for is not missing where the rule itself makes no sense."""
+    text = HEAD + '[health]\nsource = "tcp"\n' + VIP + 'rule = "check/nope"\n' + CHECK
+    (found,) = faults(text)
+    assert found.startswith('vip."a.tld".rule: "check/nope" is unknown')
