@@ -82,7 +82,7 @@ class WindowStatus(Value):
 
     @classmethod
     def of(cls, window: Window) -> Self:
-        """Return what is told of a window."""
+        """Return what is known of a window."""
         return cls(
             number=window.number,
             prefixes=tuple(sorted(map(str, window.prefixes))),
@@ -107,7 +107,7 @@ class Planner(Protocol):
         """Return what is planned, and what was missed, in the order of their numbers."""
 
     def cancel(self, cancellation: Cancellation) -> WindowStatus:
-        """Have a window not begin; return it. One that was missed is no longer told of."""
+        """Have a window not begin; return it. One that was missed is no longer shown."""
 
 
 def not_planned(number: int) -> str:

@@ -105,7 +105,7 @@ def parse(arguments: Sequence[str]) -> Call:
     words, wanted = options.words, COMMANDS[command]
     if len(words) < wanted.least or (wanted.most is not None and len(words) > wanted.most):
         raise UsageError(wanted.lack)
-    if getattr(options, "at", None) == "":  # as of a variable that is not set: it must not begin now
+    if getattr(options, "at", None) == "":  # of a variable that is not set: it must not begin now
         raise UsageError("--at: '': not a time; write such as 2026-12-01T02:00, or +30m")
     given = {name: value for name, value in vars(options).items() if value}
     _check_together(command, words, given)

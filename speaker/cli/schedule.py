@@ -170,7 +170,7 @@ def cancel(call: Call, planner: Planner) -> ExitStatus:
     if not (word.isascii() and word.isdecimal() and 0 < len(word) < 19 and int(word)):
         raise UsageError(f"cancel: {word!r}: not an ID; vip_mgmt schedule has them")
     window = planner.cancel(Cancellation(number=int(word)))
-    gone = "is no longer told of" if window.missed is not None else "cancelled"
+    gone = "is no longer shown" if window.missed is not None else "cancelled"
     zone = HereZone()
     tell_operator(
         f"window {window.number} {gone}: {_named(window)}: {window.mode} from {moment_text(window.at, zone)}"

@@ -156,7 +156,7 @@ class HealthBuilder:
             checks: those that the rule names.
         """
         if vip.rule is not None and rule is None:
-            return HealthSettings("none", frozenset(), {})  # the rule is at fault: nothing is missing for it
+            return HealthSettings("none", frozenset(), {})  # the rule is at fault, and is named
         health = self._looked_at(vip, rule)
         are_asked = any(check.by_realserver for check in checks)
         realservers: dict[Service, tuple[Endpoint, ...]] = {}

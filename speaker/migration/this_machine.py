@@ -58,15 +58,15 @@ class KernelDump:
 
 def _dump() -> KernelDump:
     """Ask the kernel for what is in the main table, and on interfaces."""
-    from pyroute2 import IPRoute  # noqa: PLC0415 - 20 MB, for those who need it
+    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415 - 20 MB, for those who need it
 
     try:
         with IPRoute() as route:
             return KernelDump(
                 [*route.get_links()], [*route.get_addr()], [*route.get_routes(table=_MAIN)]
             )
-    except OSError as error:
-        raise MigrationError(f"@running: netlink: {error}; may this user ask?") from error
+    except (OSError, NetlinkError) as error:  # such as a table that changes while it is read
+        raise MigrationError(f"@running: netlink: {error}; try again, as root") from error
 
 
 @dataclass(frozen=True, slots=True)

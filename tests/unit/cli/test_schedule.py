@@ -180,7 +180,7 @@ def test_what_was_missed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert ("window 1 of alice was missed" in trouble) == told
         assert mgmt(tmp_path, "cancel", "1") == (0 if told else 1)
         said = capsys.readouterr().err
-        assert ("window 1 is no longer told of" in said) == told
+        assert ("window 1 is no longer shown" in said) == told
 
 
 def test_a_soft_drain(tmp_path: Path) -> None:
