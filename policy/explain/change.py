@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.cases import without_intent
 from policy.decide import Cause
+from policy.drain import Then
 from policy.explain.health import verdicts
 from policy.guard import held_until
 from policy.health import Health, Need
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from policy.explain.line import Decided
     from policy.health import AddressHealth
     from policy.judge import ServiceVerdict
+    from policy.topology import Vip
 
 _ONLY = {
     Cause.ADDRESS: "announced once the address is on this machine, or require_address is not set for it",
@@ -33,7 +35,7 @@ def change(decided: Decided) -> str:
     name = decided.facts.assignment.vip.name
     intent = decided.facts.intent
     if intent is not None and intent.is_soft and decided.decision.route is not None:
-        return _stage_ends(intent.mode, name)
+        return _stage_ends(intent.mode, decided.facts.assignment.vip)
     match decided.decision.cause:
         case Cause.OPERATOR:
             return _intent_ends(decided, name)
@@ -72,12 +74,13 @@ def _intent_ends(decided: Decided, name: str) -> str:
     return f"{'; '.join(ways)}. Without it: {_would(then)}"
 
 
-def _stage_ends(mode: Mode, name: str) -> str:
+def _stage_ends(mode: Mode, vip: Vip) -> str:
     if mode is Mode.RETURNING:
-        return f"announced as its rank when that has lasted; vip_mgmt -a {name} does so now"
+        return f"announced as its rank when that has lasted; vip_mgmt -a {vip.name} does so now"
+    limit = ", or at the time limit" if vip.drain.then is Then.WITHDRAW else ""
     return (
-        f"withdrawn when its connections are few, or at the time limit; vip_mgmt -d {name} withdraws "
-        f"now, vip_mgmt -a {name} undoes it"
+        f"withdrawn when its connections are few{limit}; vip_mgmt -d {vip.name} withdraws "
+        f"now, vip_mgmt -a {vip.name} undoes it"
     )
 
 

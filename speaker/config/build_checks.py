@@ -63,7 +63,7 @@ class CheckBuilder:
         """Return them by name, those without a fault."""
         found = self._form.document.check
         if len(found) > MAX_CHECKS:
-            self._faults.add(("check",), f"{len(found)} checks; {MAX_CHECKS} at most")
+            self._faults.add(("check",), f"{len(found)} checks; {MAX_CHECKS} at most: remove some")
             return {}
         made = {name: self._check(("check", name), name, table) for name, table in found.items()}
         return {name: check for name, check in made.items() if check is not None}
@@ -125,7 +125,9 @@ class CheckBuilder:
         if both := sorted({*table.up} & {*table.down}):
             self._faults.add((*path, "down"), f"{both[0]} is also up; keep one")
         if table.user is not None and not _USER.fullmatch(table.user):
-            self._faults.add((*path, "user"), f"{table.user!r:.40} is no user's name")
+            self._faults.add(
+                (*path, "user"), f"{table.user!r:.40} is no user's name; write one as nobody"
+            )
         return ExecCheck(tuple(words), table.user, tuple(table.up), tuple(table.down))
 
     def _dns(self, path: KeyPath, table: CheckTable, server: str) -> DnsCheck | None:
@@ -200,9 +202,11 @@ class CheckBuilder:
             if name.lower() in _OURS:
                 self._faults.add(where, "is set by the check itself; of Host, write host = instead")
             elif not _TOKEN.fullmatch(name):
-                self._faults.add(where, "is not a header's name")
+                self._faults.add(where, "is not a header's name; write letters, digits and -")
             elif not text.isascii() or len(text) > 2000:
-                self._faults.add(where, "is not ASCII of 2000 characters at most")
+                self._faults.add(
+                    where, "is not ASCII of 2000 characters at most; shorten it, or write ASCII"
+                )
 
 
 def _not_a_url(text: str) -> str:

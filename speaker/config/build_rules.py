@@ -100,11 +100,13 @@ class RuleBuilder:
             sum(1 for _ in terms_of(rule)) - 1 for rule in named if rule is not None
         )
         if size > MAX_TERMS:
-            self._faults.add(path, f"names {size} sources; {MAX_TERMS} at most")
+            self._faults.add(path, f"names {size} sources; {MAX_TERMS} at most: name fewer")
             return None
         rule = self._inlined(written)
         if depth(rule) > MAX_DEPTH:
-            self._faults.add(path, f"is {depth(rule)} deep; {MAX_DEPTH} at most")
+            self._faults.add(
+                path, f"is {depth(rule)} deep; {MAX_DEPTH} at most: have fewer within each other"
+            )
             return None
         return rule
 

@@ -201,7 +201,11 @@ def test_realservers_of_the_vip() -> None:
         ('exec = ["/x", "{address}", "{realserver}"]', "write one of them"),
         ('exec = ["/x"]\nup = [1]', "check.x.down: 1 is also up"),
         ('exec = ["/x"]\nup = [256]', "check.x.up[0]"),
-        ('exec = ["/x"]\nuser = "a b"', "check.x.user: 'a b' is no user's name"),
+        (
+            'http = "http://{address}/"\nheaders = { "X Y" = "a" }',
+            'headers."X Y": is not a header\'s name; write letters',
+        ),
+        ('exec = ["/x"]\nuser = "a b"', "check.x.user: 'a b' is no user's name; write"),
         (
             'dns = "ns.example.net"\nquery = "x A"',
             "check.x.dns: 'ns.example.net' is no name server",
@@ -264,7 +268,7 @@ def test_rules_that_grow() -> None:
         for index in range(1, 60)
     )
     (found,) = faults(HEAD + VIP + rules)
-    assert "names 256 sources; 200 at most" in found
+    assert "names 256 sources; 200 at most: name fewer" in found
     rules = '[rule.r0]\nnot = "ipvs"\n' + "".join(
         f'[rule.r{index}]\nnot = "rule/r{index - 1}"\n' for index in range(1, 60)
     )

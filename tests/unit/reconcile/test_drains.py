@@ -178,6 +178,7 @@ def test_it_stays(tmp_path: Path) -> None:
 
     async def scene(site: Drained) -> None:
         await site.ask(Mode.DRAINING)
+        assert "at the time limit" not in site.explained()
         await asyncio.sleep(600.0)
         assert (site.path(), site.intent()) == (SOFT, "draining")
         site.connections.active[V4] = 0
