@@ -287,9 +287,9 @@ class ExabgpBackend:
     async def end_of_rib(self) -> None:
         """See `Backend.end_of_rib`."""
         for neighbor in self._ends.owed(self._neighbors, self._up):
-            asked = [await self._requests.is_taken(line) for line in lines(neighbor)]
-            if all(asked) and self._up.get(neighbor):
-                self._ends.was_sent(neighbor)
+            session = self._ends.session(neighbor)
+            if all([await self._requests.is_taken(line) for line in lines(neighbor)]):
+                self._ends.was_sent(neighbor, session)
 
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""

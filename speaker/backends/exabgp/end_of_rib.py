@@ -7,6 +7,7 @@ to be sent, which is before this program has announced anything; with `manual-eo
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,15 +21,22 @@ class EndOfRib:
 
     def __init__(self) -> None:
         self._sent: set[ConfiguredNeighbor] = set()
+        self._sessions: Counter[ConfiguredNeighbor] = Counter()
 
     def begins(self, neighbor: ConfiguredNeighbor | None) -> None:
         """Note that a session came up, or went down."""
         if neighbor is not None:
             self._sent.discard(neighbor)
+            self._sessions[neighbor] += 1
 
-    def was_sent(self, neighbor: ConfiguredNeighbor) -> None:
-        """Note that ExaBGP took all of a neighbour's lines."""
-        self._sent.add(neighbor)
+    def session(self, neighbor: ConfiguredNeighbor) -> int:
+        """Return what tells a neighbour's session from those before and after it."""
+        return self._sessions[neighbor]
+
+    def was_sent(self, neighbor: ConfiguredNeighbor, session: int) -> None:
+        """Note that ExaBGP took all of a neighbour's lines. A session that began meanwhile is owed them again."""
+        if session == self._sessions[neighbor]:
+            self._sent.add(neighbor)
 
     def owed(
         self, neighbors: ConfiguredNeighbors, up: Mapping[ConfiguredNeighbor, bool]

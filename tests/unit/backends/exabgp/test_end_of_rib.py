@@ -78,6 +78,29 @@ def test_behind_all_that_is_wanted_once_for_each_session(tmp_path: Path, dialect
 
 
 @dialects
+def test_a_session_that_ends_while_it_is_asked_for(tmp_path: Path, dialect: Dialect) -> None:
+    """What the session before was sent is not what the next one needs."""
+
+    async def scene(site: Site) -> None:
+        site.exabgp.down(PEER)
+        await asyncio.sleep(5.0)
+        site.exabgp.commands.clear()
+        site.exabgp.up(PEER)
+        while not any(  # noqa: ASYNC110 - the fake ExaBGP, in virtual time
+            line.endswith("announce eor ipv4 unicast") for line in site.exabgp.commands
+        ):
+            await asyncio.sleep(0.0001)
+        site.exabgp.down(PEER)
+        site.exabgp.up(PEER)
+        before = len(site.exabgp.commands)
+        await asyncio.sleep(A_WHILE)
+        asked = [line for line in site.exabgp.commands[before:] if " announce eor " in line]
+        assert [" ".join(line.split()[-2:]) for line in asked][-2:] == FAMILIES
+
+    play(tmp_path, dialect, scene)
+
+
+@dialects
 def test_a_session_that_came_up_unnoticed(tmp_path: Path, dialect: Dialect) -> None:
     """Of one that ExaBGP does not tell of it is seen when it is read back."""
 
