@@ -29,8 +29,8 @@ Row = tuple[Any, ...]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _WAITING = " waiting"
-_NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError)
-"""Of a value, or of its type: a table that was created by hand may hold any."""
+_NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""Of a value, of its type, or of JSON a million deep: a table that was created by hand may hold any."""
 INTENTS = "SELECT prefix, mode, owner, reason, since, until, forced FROM intent"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
@@ -218,7 +218,7 @@ def damping(row: Row) -> tuple[Prefix, Damping]:
 def drain(row: Row) -> tuple[Prefix, Progress]:
     """Parse `prefix, stage, of, began, quiet_since, connections`."""
     prefix, stage, of, began, quiet_since, left = row
-    _check(*(time for time in (of, began, quiet_since) if time is not None))
+    _check(*(time for time in (of, began, quiet_since, left) if time is not None))
     return parse_prefix(prefix), Progress(Mode(stage), of, began, quiet_since, left)
 
 

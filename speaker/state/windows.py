@@ -63,8 +63,8 @@ def _window(row: Row) -> tuple[int, Window]:
     """Parse the columns."""
     number, prefixes, mode, *more = row
     names = json.loads(prefixes)
-    if not isinstance(names, list):
-        raise TypeError("prefixes: not a list")
+    if not isinstance(names, list) or not isinstance(number, int):
+        raise TypeError("prefixes: not a list, or not a number that it is called by")
     return number, Window(number, frozenset(map(parse_prefix, names)), Mode(mode), *more)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -124,3 +125,19 @@ def test_of_the_version_before(tmp_path: Path) -> None:
         assert store.intents().of == {FIRST: DRAINED}
         assert store.load().drains == {}
         store.close()
+
+
+def test_a_row_that_makes_no_sense(tmp_path: Path) -> None:
+    """A file that was made by hand may hold anything: that is ignored, and told of, and not for who counts with it."""
+    path = tmp_path / "state.sqlite3"
+    with closing(Store(path)) as store:
+        store.own([FIRST])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DROP TABLE drain")
+        db.execute("CREATE TABLE drain (prefix, stage, of, began, quiet_since, connections)")
+        db.execute("INSERT INTO drain VALUES ('192.0.2.1/32', 'drained', 1.0, 1.0, NULL, 'many')")
+    with closing(Store(path)) as store:
+        found = store.load()
+    assert found.drains == {}
+    (fault,) = found.faults
+    assert fault.startswith("a row of table drain is ignored: '192.0.2.1/32': ")

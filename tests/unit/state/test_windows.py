@@ -126,7 +126,15 @@ def test_bounded(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["prefixes = '{}'", "prefixes = '[1]'", "mode = 'auto'", "at = 1e300", "late = -1.0"]
+    "column",
+    [
+        "prefixes = '{}'",
+        "prefixes = '[1]'",
+        pytest.param(f"prefixes = '{'[' * 200_000}'", id="deep"),
+        "mode = 'auto'",
+        "at = 1e300",
+        "late = -1.0",
+    ],
 )
 def test_a_row_that_makes_no_sense(store: Store, path: Path, column: str) -> None:
     """It is told of, does not begin, and keeps no other from doing so."""
