@@ -87,7 +87,9 @@ class Shown:
         count = self._recent.count
         if self._last is not None:
             before, counted, last = self._last
-            if count == counted and look.is_as(before) and look.wall - before.wall < look.keeps:
+            # Of a time that is to come it is where the clock was set back.
+            is_fresh = 0.0 <= look.wall - before.wall < look.keeps
+            if count == counted and look.is_as(before) and is_fresh:
                 return last
         number = 1 + (self._last[2][0].number if self._last else 0)
         made = page(look, self._recent.all, number)

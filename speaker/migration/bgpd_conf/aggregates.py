@@ -49,6 +49,8 @@ class AggregateLines:
                     summary_only = True
                 case "route-map":
                     route_map = next(words, None)
+                    if route_map is None:
+                        raise MigrationError("names no route-map; complete it, or remove it")
                 case _:
                     raise MigrationError(
                         _REFUSED.get(word, f"{word!r} is not translated; remove it")

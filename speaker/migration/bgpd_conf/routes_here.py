@@ -68,7 +68,7 @@ class RoutesHere:
         yield from (prefix for prefix in singles if prefix not in known)
 
     def are_connected(self, networks: Iterable[Prefix]) -> None:
-        """Take the networks of interfaces' addresses. bgpd is told of none in 127.0.0.0/8."""
+        """Take the networks of interfaces' addresses. bgpd does not learn those in 127.0.0.0/8."""
         for prefix in networks:
             if not prefix.is_loopback:
                 self.prefixes["connected"][prefix] = None

@@ -23,6 +23,7 @@ from speaker.telemetry.live import CLIENTS
 from speaker.telemetry.look import Look
 from speaker.telemetry.page import Page
 from speaker.telemetry.recent import KEPT, Recent
+from speaker.telemetry.shown import Shown
 from tests.support.fakes.site import SECOND, V4, Site, running
 from tests.support.lab.eventually import eventually
 from tests.support.lab.growth import assert_linear, counting
@@ -248,9 +249,20 @@ def test_the_same_page(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def page_of(site: Site, recent: Recent):  # type: ignore[no-untyped-def]  # noqa: ANN201 - what makes a page, for a test
-    from speaker.telemetry.shown import Shown  # noqa: PLC0415
+def test_the_time_is_set_back(tmp_path: Path) -> None:
+    """A page of a time that is to come is not kept until then: another one is made."""
 
+    async def main() -> None:
+        async with running(tmp_path, cycles=False) as site:
+            shown = Shown(site.reconciler, Recent())
+            before, now = Look(site.reconciler), Look(site.reconciler)
+            now._snapshot.wall = before.wall - 3600.0
+            assert [shown._page(look)[0].number for look in (before, now)] == [1, 2]
+
+    asyncio.run(main())
+
+
+def page_of(site: Site, recent: Recent):  # type: ignore[no-untyped-def]  # noqa: ANN201 - what makes a page, for a test
     all_shown = Shown(site.reconciler, recent)
     return lambda: all_shown._page(Look(site.reconciler))[0]
 

@@ -127,6 +127,7 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("aggregate-address 192.0.2.0/24 frobnicate", "'frobnicate' is not translated"),
         ("aggregate-address 2001:db8::/48", "is of IPv6, and stands where IPv4 is meant"),
         ("aggregate-address 192.0.2.0", "names no prefix"),
+        ("aggregate-address 192.0.2.0/24 route-map", "names no route-map"),
         ("neighbor eth0 remote-as 64500", "is neither an address nor the name of a peer-group"),
         ("neighbor 203.0.113.9 activate", "names no neighbour that the lines before it made"),
         ("neighbor 203.0.113.1 timers 1 2", "2 s is not a hold time"),
