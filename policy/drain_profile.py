@@ -100,17 +100,22 @@ class SoftRoutes:
 
 
 def soft_profiles(topology: Topology, dc: DataCentre) -> tuple[Profile, ...]:
-    """Return the profiles with which a data centre's VIPs drain, each once, and each with a name of its own."""
+    """Return the profiles with which a data centre's VIPs drain, each once. No rank's, and no other, has its name."""
     routes = SoftRoutes(topology, dc)
     found: dict[Profile, None] = {}
+    ranks: dict[int, Sequence[Profile]] = {}
     for vip, address in topology:
+        ranks |= {id(each): each for each in (vip.ranks, address.ranks) if each}
         if dc.name in address.prefer:
             found[routes.profile(vip, address)] = None
-    names: dict[str, int] = {}
+    taken = {profile.name for each in ranks.values() for profile in each}
     named = []
     for profile in found:
-        names[profile.name] = count = names.get(profile.name, 0) + 1
-        named.append(profile if count == 1 else replace(profile, name=f"{profile.name}-{count}"))
+        name, number = profile.name, 1
+        while name in taken:
+            name, number = f"{profile.name}-{number + 1}", number + 1
+        taken.add(name)
+        named.append(replace(profile, name=name))
     return tuple(named)
 
 

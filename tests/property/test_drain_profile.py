@@ -160,3 +160,17 @@ def test_names(topology: Topology) -> None:
         given = {profile.attributes(dc.asn) for profile in found}
         wanted = {duty.soft.attributes for duty in assignments(topology, dc).values() if duty.soft}
         assert wanted <= given
+
+
+@given(drained_sites())
+def test_names_that_a_site_uses(topology: Topology) -> None:
+    """None has the name of a rank's profile: bgpd would have one route-map for both, changed for ever."""
+    for dc in topology.dcs:
+        for name in {profile.name for profile in soft_profiles(topology, dc)}:
+            vips = tuple(
+                replace(vip, ranks=tuple(replace(profile, name=name) for profile in vip.ranks))
+                for vip in topology.vips
+            )
+            site = replace(topology, vips=vips)
+            used = {p.name for vip, a in site for p in (*vip.ranks, *(a.ranks or ()))}
+            assert used.isdisjoint(profile.name for profile in soft_profiles(site, dc))
