@@ -57,7 +57,8 @@ class VipBuilder:
             rule: what its rule means, where it has one.
         """
         path = ("vip", name)
-        if name.lower() == "all" or not name or name != name.strip() or name.endswith("."):
+        is_bare = name == name.strip() and not name.endswith(".")
+        if not name or name.lower() == "all" or not is_bare or not name.isprintable():
             fault = "is not a valid VIP name; use its DNS name without the last dot"
             self._faults.add(path, fault)
         if vip.ranks is not None:

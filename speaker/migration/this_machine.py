@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from ipaddress import ip_interface
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy.route import parse_prefix
@@ -28,6 +27,7 @@ from speaker.migration.target import kernel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from ipaddress import IPv4Interface, IPv6Interface
+    from pathlib import Path
 
     from policy.route import Prefix
     from speaker.backends.quagga.vtysh import Vtysh
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.model import Configuration
     from speaker.migration.target.local import Kernel
 
-VTYSH = Path("/usr/bin/vtysh")
 _MAIN = 254
 _UNICAST, _BLACKHOLE, _UNREACHABLE, _PROHIBIT = 1, 6, 7, 8
 _ZEBRA = 11

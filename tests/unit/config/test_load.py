@@ -574,6 +574,7 @@ FAULTS = [
     ),
     (HEAD + '[vip.all]\naddresses = ["192.0.2.1"]', "vip.all: is not a valid VIP name"),
     (HEAD + '[vip."a.tld."]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
+    (HEAD + '[vip."a\\u001b[2J.tld"]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
     (HEAD + '[vip.""]\naddresses = ["192.0.2.1"]', 'vip."": is not a valid VIP name'),
     (
         HEAD + '[backend.exabgp]\nnext_hop = { ipv4 = "2001:db8::1" }',
