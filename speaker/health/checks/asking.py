@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LATE = 0.1
 """How much later than its time a question may end, in seconds, before this machine is taken to be too busy to tell."""
 
+GRACE = 5.0
+"""How much later than its time a question is waited for at all, in seconds: it is being ended then, with its program."""
+
 
 class Asking(Protocol):
     """Asks, whatever the check."""
@@ -68,3 +71,40 @@ class Askers:
     async def close(self) -> None:
         """See `Asking.close`."""
         await self._http.close()
+
+
+class Bounded:
+    """Waits for no question that can't even be ended, as of a program that hangs in the kernel. It is `Asking`.
+
+    Nothing is known then, whatever was answered before, and nothing more is asked until it has ended.
+    """
+
+    def __init__(self, inner: Asking) -> None:
+        """Ask by another."""
+        self._inner = inner
+        self._endless: dict[Probe, asyncio.Task[ProbeAnswer]] = {}
+
+    async def ask(self, probe: Probe) -> ProbeAnswer:
+        """See `Asking.ask`."""
+        task = self._endless.get(probe)
+        if task is not None and task.done():
+            del self._endless[probe]
+            task = None
+        if task is None:
+            task = asyncio.create_task(self._inner.ask(probe))
+            try:
+                await asyncio.wait({task}, timeout=probe.check.timeout + GRACE)
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.wait({task}, timeout=GRACE)
+                raise
+            if task.done():
+                return task.result()
+            self._endless[probe] = task
+        return ProbeAnswer(
+            Health.UNKNOWN, "its question does not end; see for processes in state D"
+        )
+
+    async def close(self) -> None:
+        """See `Asking.close`."""
+        await self._inner.close()

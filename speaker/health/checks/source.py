@@ -43,9 +43,9 @@ def probes(
 
 
 def _usual() -> Asking:
-    from speaker.health.checks.asking import Askers  # noqa: PLC0415 - 20 MB, for those who need it
+    from speaker.health.checks.asking import Askers, Bounded  # noqa: PLC0415 - 20 MB, for those who need it
 
-    return Askers()
+    return Bounded(Askers())
 
 
 class ChecksSource:
