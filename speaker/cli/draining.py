@@ -14,6 +14,7 @@ from policy.drain import cut
 from policy.intent import Mode
 from policy.wording import span
 from speaker.cli.messages import tell_operator
+from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.printable import printable
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from speaker.api import Operations, PrefixStatus
-    from speaker.drain_status import DrainStatus
 
 EVERY, TOLD_EVERY = 1.0, 30.0
 """How often to ask, and where there is no terminal, how often to say what is left, in seconds."""
 BAR = 20
 RATED = 10
 """Over how many looks it is said how quickly connections go."""
+_UNKNOWN = "unknown"
+"""The intent where intents can't be read."""
 NAMED = 30
 """How many characters of a VIP's name stand before its bar."""
 
@@ -117,11 +119,15 @@ class DrainWatch:
 def _goes_on(route: PrefixStatus, now: float) -> DrainStatus | None:
     """Return the stage of a prefix that is waited for, None where it is over.
 
-    What was withdrawn is waited for until its peers have lost it.
+    What was withdrawn is waited for until its peers have lost it. Where no watchdog answers, the intent
+    alone is known, or not even that: the drain may go on, and nothing is known of it.
     """
     drain = route.drain
     if drain is None:
-        return None
+        is_open = route.intent in (Mode.DRAINING, _UNKNOWN) or (
+            route.intent == Mode.DRAINED and route.announced is None
+        )
+        return DrainStatus(stage=route.intent) if is_open else None
     if route.intent == Mode.DRAINING:
         is_at_its_end = drain.stays and drain.ends is not None and now >= drain.ends
         return None if is_at_its_end else drain

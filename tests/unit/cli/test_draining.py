@@ -119,6 +119,25 @@ def test_undone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{P}: the drain was ended by another word of an operator: so it is" in err
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"intent": "draining"},
+        {"intent": "drained", "wanted": False, "as_wanted": False},
+        {"intent": "unknown", "wanted": None},
+    ],
+)
+def test_no_watchdog_for_a_while(
+    capsys: pytest.CaptureFixture[str], told: dict[str, object]
+) -> None:
+    """What is recorded says nothing of a drain's stage: that is no end of it, and nobody is said to have ended it."""
+    recorded = replace(at(), announced=None, drain=None, **told)  # type: ignore[arg-type]  # of several types
+    done, err, _ = Told([[at(connections=3)], [recorded], [gone()]]).end(capsys)
+    assert done is ExitStatus.DONE
+    assert "another word" not in err
+    assert f"Deleting route to {P}; no connection is cut" in err
+
+
 def test_it_left_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     """What left vip.toml meanwhile is not waited for any more, and is named."""
     done, err, _ = Told([[at(P), at(Q)], [gone(P)]]).end(capsys)
