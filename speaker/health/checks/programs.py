@@ -16,7 +16,7 @@ from speaker.health.checks.probe import ProbeAnswer
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from speaker.config.settings_checks import ExecCheck
@@ -71,14 +71,22 @@ class _Output:
 
 
 class ExecAsker:
-    """Asks by running programs."""
+    """Asks by running programs.
+
+    Args:
+        look: looks whether a program may be run, and how as a user. It may hang, as may disks and directories.
+    """
+
+    def __init__(self, look: Callable[[str, str | None], Mapping[str, Any]] | None = None) -> None:
+        self._look = look or _looked
+        self._looks: dict[tuple[str, str | None], asyncio.Task[Mapping[str, Any]]] = {}
 
     async def ask(self, probe: Probe, what: ExecCheck) -> ProbeAnswer:
         """Ask once. The caller bounds the time; at its end the program is killed, with all that it started."""
         words = [probe.filled(word) for word in what.words]
         try:
-            trusted.check(Path(words[0]), os.geteuid())
-            status, line = await self._run(words, await _as_user(what.user), probe.check.timeout)
+            user = await self._looked(words[0], what.user)
+            status, line = await self._run(words, user, probe.check.timeout)
         except (ProgramError, trusted.UntrustedError) as error:
             return ProbeAnswer(Health.UNKNOWN, str(error))
         except OSError as error:
@@ -90,6 +98,21 @@ class ExecAsker:
         if status in what.up:
             return ProbeAnswer(Health.UP, told)
         return ProbeAnswer(Health.DOWN if status in what.down else Health.UNKNOWN, told)
+
+    async def _looked(self, program: str, user: str | None) -> Mapping[str, Any]:
+        """Look in a thread. While one hangs, no other is begun beside it."""
+        key = program, user
+        if (look := self._looks.get(key)) is None:
+            look = asyncio.create_task(asyncio.to_thread(self._look, program, user))
+            self._looks[key] = look
+            look.add_done_callback(lambda ended: self._ended(key, ended))
+        await asyncio.wait({look})
+        return look.result()
+
+    def _ended(self, key: tuple[str, str | None], look: asyncio.Task[Mapping[str, Any]]) -> None:
+        del self._looks[key]
+        if not look.cancelled():
+            look.exception()  # which nobody may wait for any more
 
     async def _run(
         self, words: list[str], user: Mapping[str, Any], seconds: float
@@ -160,20 +183,22 @@ def _limited(words: Sequence[str], seconds: float) -> tuple[str, ...]:
     return (PRLIMIT, *(f"--{kind}={most}" for kind, most in limits.items()), "--", *words)
 
 
-async def _as_user(name: str | None) -> dict[str, Any]:
-    """Return how a program becomes a user; nothing where it is to be ours.
+def _looked(program: str, user: str | None) -> Mapping[str, Any]:
+    """Return how a program that may be run becomes a user; nothing where it is to be ours.
 
     Raises:
-        ProgramError: it can't be.
+        UntrustedError, OSError: it must not be run.
+        ProgramError: it can't be the user's.
     """
-    if name is None:
+    trusted.check(Path(program), os.geteuid())
+    if user is None:
         return {}
     try:
-        found = await asyncio.to_thread(pwd.getpwnam, name)  # it may ask a directory
+        found = pwd.getpwnam(user)
     except KeyError:
-        raise ProgramError(f"user: {name}: there is none; make it, or correct user") from None
+        raise ProgramError(f"user: {user}: there is none; make it, or correct user") from None
     if found.pw_uid == os.geteuid():
         return {}
     if os.geteuid() != 0:
-        raise ProgramError(f"user: {name}: only root can run a program as another user")
+        raise ProgramError(f"user: {user}: only root can run a program as another user")
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, ExecCheck
 from speaker.health.checks.asking import Askers
 from speaker.health.checks.probe import Probe, ProbeAnswer
-from speaker.health.checks.programs import MAX_OUTPUT
+from speaker.health.checks.programs import MAX_OUTPUT, ExecAsker
 from tests.support.lab.eventually import eventually
 
 UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
@@ -117,6 +118,29 @@ def test_as_a_user() -> None:
     assert found.reason == "exit status 0: nobody nogroup"
     missing = run(shell("exit 0", user="nosuchuser"))
     assert (missing.health, "there is none" in missing.reason) == (UNKNOWN, True)
+
+
+def test_a_directory_that_hangs() -> None:
+    """Nothing else waits while it is looked how to run a program, and however often it is asked, one thread does so."""
+    answers, looks = threading.Event(), list[str]()
+
+    def look(program: str, _: str | None) -> dict[str, object]:
+        looks.append(program)
+        assert answers.wait(60)
+        return {}
+
+    async def main() -> None:
+        asker, what = ExecAsker(look), ExecCheck(("/bin/true",))
+        probe = Probe(CheckSettings("x", what))
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await asker.ask(probe, what)
+        assert len(looks) == 1
+        answers.set()
+        assert (await asker.ask(probe, what)).health is UP
+
+    asyncio.run(main())
 
 
 def test_what_can_not_be_run(tmp_path: Path) -> None:
