@@ -218,7 +218,7 @@ def _not_a_url(text: str) -> str:
         port = found.port
     except ValueError as error:
         return f"is no URL: {error}; write https://{ADDRESS}/health"
-    if found.scheme not in {"http", "https"} or not found.hostname or port == 0:
+    if not text.startswith(("http://", "https://")) or not found.hostname or port == 0:
         return f"is no URL of a check; write https://{ADDRESS}/health"
     if not text.isascii() or not text.isprintable() or re.search(r"[\s\\]", text):
         return "has more than printable ASCII; escape the rest with %"
