@@ -45,7 +45,8 @@ def rehearse(
         looks.append(_counted(config))
     for move in moves:
         to = " or ".join(sorted(move.after)) or "no data centre: nothing is left to take over"
-        tell_operator(f"{move.prefix}: would go to {to}; {load(move.prefix, looks[0], looks[-1])}")
+        goes = f"{to} is preferred already" if move.before == move.after else f"would go to {to}"
+        tell_operator(f"{move.prefix}: {goes}; {load(move.prefix, looks[0], looks[-1])}")
     tell_operator(NO_WITNESS)
     if unknown := looks[-1][0].unknown:
         tell_operator(f"connections: {unknown}")

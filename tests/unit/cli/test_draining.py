@@ -256,11 +256,14 @@ def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "node.dc = 'par1'\ndc.par1.asn = 64699\ndc.lyo1.asn = 64699\n"
         "[vip.'vip-1.tld']\naddresses = ['192.0.2.1']\n"
         "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
+        "[vip.'vip-3.tld']\naddresses = ['192.0.2.3']\nprefer = ['lyo1', 'par1']\n"
     )
-    rehearsal.rehearse(config.load(path, {}), [at(P), at(Q)], lambda _: None)
+    routes = [at(P), at(Q), at("192.0.2.3/32")]
+    rehearsal.rehearse(config.load(path, {}), routes, lambda _: None)
     said = capsys.readouterr().err
     assert f"{P}: would go to lyo1; its connections are not known" in said
     assert f"{Q}: would go to no data centre" in said
+    assert "192.0.2.3/32: lyo1 is preferred already; its connections are not known" in said
     assert "is not known here" in said
 
 

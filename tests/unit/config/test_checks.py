@@ -188,7 +188,7 @@ def test_realservers_of_the_vip() -> None:
         ('http = "http://{address}/"\nrealservers = ["192.0.2.1:1"]', "nothing asks them"),
         ('http = "http://{address}/"\ninterval = "10ms"', "check.x.interval"),
         ('http = "http://{address}/"\nrise = 0', "check.x.rise"),
-        # It was asked without TLS.
+        # Its ca and its host would not be heeded.
         ('http = "HTTPS://192.0.2.1/"', "is no URL of a check; write https://"),
         ('http = "http://{address}/"\non_timeout = "maybe"', "check.x.on_timeout"),
         ('htpp = "http://{address}/"\nexec = ["/x"]', "check.x.htpp: unknown key"),
