@@ -45,7 +45,7 @@ class OtherVips:
     Args:
         assignments: the duties.
         before: the cases of the last time.
-        new: those that are judged now. It grows.
+        new: those that are judged now. It grows: a VIP's are all there when it is asked for, see `askers`.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class OtherVips:
         new: Mapping[Prefix, Case],
     ) -> None:
         self._assignments, self._before, self._new = assignments, before, new
+        self._told: dict[str, Said] = {}
         self._prefixes: dict[str, list[Prefix]] = defaultdict(list)
         for prefix, assignment in assignments.items():
             if assignment.route is not None:
@@ -66,8 +67,12 @@ class OtherVips:
         return {} if rule is None else {VIP + name: self._said(name) for name in asked_vips(rule)}
 
     def _said(self, name: str) -> Said:
-        cases = [
-            self._new.get(prefix) or self._before.get(prefix)
-            for prefix in self._prefixes.get(name, ())
-        ]
-        return together(None if case is None else case.health for case in cases)
+        if (told := self._told.get(name)) is None:
+            cases = [
+                self._new.get(prefix) or self._before.get(prefix)
+                for prefix in self._prefixes.get(name, ())
+            ]
+            told = self._told[name] = together(
+                None if case is None else case.health for case in cases
+            )
+        return told

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policy.health import Service
+from policy.asking import OtherVips, askers
+from policy.assess import assignments
+from policy.health import HealthRule, Service
 from policy.lint import outside
 from policy.plan import Announce, Withdraw
 from policy.route import Route, parse_prefix
+from policy.rule import VIP, Term
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.health.addresses import AddressSource, HostAddresses
@@ -158,6 +161,35 @@ def test_of_services(prefixes: Callable[[int], list[Prefix]]) -> None:
         found = [(FIRST + 2 * number, Service("tcp", 80)) for number in range(2 * count)]
         with counting() as work:
             outside.services(known, {vip.name for vip in known.vips}, found, {})
+        return work
+
+    assert_linear(measure)
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+def test_of_rules_that_ask_for_vips() -> None:
+    """A VIP of many addresses asks for another one of as many, in each cycle."""
+
+    def measure(count: int) -> Work:
+        first, *more = (
+            Vip(
+                name,
+                tuple(Address(prefix, ("par1",)) for prefix in prefixes),
+                (Profile("near", 0),),
+                HealthRule(rule=rule),
+            )
+            for name, prefixes, rule in (
+                ("web.example", hosts(2 * count)[:count], Term(f"{VIP}dns.example")),
+                ("dns.example", hosts(2 * count)[count:], None),
+            )
+        )
+        dc = DataCentre("par1", ASN)
+        duties = assignments(Topology((dc,), (first, *more)), dc)
+        with counting() as work:
+            others = OtherVips(duties, {}, {})
+            assert len([others.said(prefix) for prefix in askers(duties)]) == count
         return work
 
     assert_linear(measure)
