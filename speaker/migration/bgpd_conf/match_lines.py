@@ -41,6 +41,8 @@ def parse_match(words: Sequence[str]) -> tuple[str, Match | None]:
     match words:
         case ["ip", "address", "prefix-list", name]:
             return "ip address prefix-list", _by_list("ip prefix-list", name, 4)
+        case ["ip" | "ipv6", "address", "prefix-list"]:
+            raise MigrationError("names no list; complete it, or remove it")
         case ["ip", "address", name]:
             return "ip address", _by_list("access-list", name, 4)
         case ["ipv6", "address", "prefix-list", name]:
