@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy.drain import DrainRule
-    from policy.route import Attributes, Override, Prefix
+    from policy.route import Attributes, Override
     from policy.topology import Address, DataCentre, Topology, Vip
 
 
@@ -117,9 +117,3 @@ def soft_profiles(topology: Topology, dc: DataCentre) -> tuple[Profile, ...]:
         taken.add(name)
         named.append(replace(profile, name=name))
     return tuple(named)
-
-
-def soft_routes(topology: Topology, dc: DataCentre) -> dict[Prefix, Route]:
-    """Return the routes of all that a data centre announces, while it drains."""
-    made = SoftRoutes(topology, dc)
-    return {a.prefix: made.route(vip, a) for vip, a in topology if dc.name in a.prefer}

@@ -19,7 +19,7 @@ def dead(routes: Iterable[PrefixStatus]) -> list[str]:
     """Return a text for each of the first dead VIPs, and one for how many more there are.
 
     Args:
-        routes: the state of prefixes. One that an operator wants as it is, is not told of.
+        routes: the state of prefixes. One that an operator wants as it is, is left out.
     """
     by_vip: dict[str, list[PrefixStatus]] = {}
     for route in routes:

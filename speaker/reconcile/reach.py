@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_SESSION = "no session is up"
 NONE_FOR_IT = "no session is up that is to get it"
 TOLD = 5
-"""How many sessions are told of with their reasons."""
+"""How many sessions are named with their reasons."""
 UNTOLD = "down; is the router up, does it know this neighbor? See the routing daemon's log"
 
 

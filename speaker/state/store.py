@@ -211,7 +211,7 @@ class Store:
         return window
 
     def run_windows(self, numbers: Iterable[int], now: float, *, wait: float = BUSY) -> bool:
-        """Begin those of some windows whose time has come, and note those that were missed: each once, whoever does it.
+        """Begin those of some windows whose time has come, and note those that were missed: each once, by whichever process.
 
         Return whether anything came of it. See `cancel` for `now` and `wait`.
         """

@@ -190,14 +190,14 @@ class Neighbors:
         self._known: dict[str, Outbound | None] = {}
 
     def found(self, name: str) -> Outbound | None:
-        """Return what a route-map of ours does, None where it is missing, or is not as we make one."""
+        """Return what one of our route-maps does, None where it is missing, or is not as we make one."""
         if name not in self._known:
             self._known[name] = read_back(self.running, name)
         return self._known[name]
 
     @cached_property
     def all(self) -> Sequence[SideSeen]:
-        """Every neighbour that has a rule, or a route-map of ours, in each family that it has."""
+        """Every neighbour that has a rule, or one of our route-maps, in each family that it has."""
         if self._wanted.is_observed:
             return ()
         lines = self.running.neighbors.maps
@@ -236,7 +236,7 @@ class Neighbors:
         return replace(want, kept=want.kept | left) if left else want
 
     def _obstacle(self, side: Side, name: str) -> NeighborObstacle | None:
-        """Return why a neighbour can't be given a route-map of ours."""
+        """Return why a neighbour can't be given one of our route-maps."""
         running = self.running
         if theirs := name or running.neighbors.inherited(side):
             return NeighborObstacle(_FOREIGN.format(theirs), _INSTEAD)

@@ -1,4 +1,4 @@
-"""Outbound: what a route-map of ours out at a neighbour does, as bgpd's lines, and read back from them.
+"""Outbound: what our own route-map out at a neighbour does, as bgpd's lines, and read back from them.
 
 One is called by what it does, `VIP-OUT-1f3a90cc`, and so are its prefix-lists, `VIP-OUT-1f3a90cc-kept`, `-given` and
 `-soft-MED`. It is never changed: another one is made beside it, and the neighbour given that one.
@@ -145,7 +145,7 @@ def sets(policy: PeerPolicy, asn: Asn) -> tuple[str, ...]:
 
 
 def read_back(running: Running, name: str) -> Outbound | None:
-    """Return what a route-map of ours does, None where it is missing, or is not as we make one."""
+    """Return what one of our route-maps does, None where it is missing, or is not as we make one."""
     clauses: list[Clause] = []
     for line in running.maps.get(name, ()):
         if match := _CLAUSE.fullmatch(line):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.running_config import Running
 
 _TELL = ("end", "clear ip bgp * soft out", "clear bgp ipv6 * soft out")
-_ANEW = ("end", "configure terminal")
+_AGAIN = ("end", "configure terminal")
 _MAKE_PENDING = f"ip prefix-list {PENDING_LIST} seq 5 permit 0.0.0.0/0"
 
 
@@ -100,7 +100,7 @@ class OutboundPlan:
         if self.is_told:
             yield from _TELL
         if self.after:
-            yield from ("configure terminal",) if self.is_told else _ANEW
+            yield from ("configure terminal",) if self.is_told else _AGAIN
             yield from self.after
 
 

@@ -121,7 +121,7 @@ def _sorted(communities: Iterable[Community] | Iterable[LargeCommunity]) -> str:
 
 
 class Hidden(NamedTuple):
-    """What a route-map sets that no table shows of a path of ours, and the first line that we would not write."""
+    """What a route-map sets that no table shows of one of our paths, and the first line that we would not write."""
 
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
