@@ -20,6 +20,7 @@ from yarl import URL
 
 from policy.health import Health
 from speaker.health.checks.probe import ProbeAnswer
+from speaker.health.checks.shared import SharedCalls
 from speaker.health.faults import REFUSALS
 from speaker.pattern import BodyPattern
 from speaker.printable import printable
@@ -74,7 +75,7 @@ class HttpAsker:
         )
         self._contexts: dict[Tls, tuple[float, ssl.SSLContext]] = {}
         self._patterns: dict[str, BodyPattern] = {}
-        self._making = asyncio.Lock()
+        self._read_context = SharedCalls(_context)
 
     async def ask(self, probe: Probe, what: HttpCheck) -> ProbeAnswer:
         """Ask once. It takes as long as the other end likes: the caller bounds the time."""
@@ -131,12 +132,11 @@ class HttpAsker:
         return f", without {printable(regex)!r} in its first {MAX_SEARCHED} bytes"
 
     async def _context(self, tls: Tls) -> ssl.SSLContext:
-        async with self._making:
-            made, context = self._contexts.get(tls, (-CONTEXT_LIFE, None))
-            if context is None or time.monotonic() - made >= CONTEXT_LIFE:
-                context = await asyncio.to_thread(_context, tls)
-                self._contexts[tls] = time.monotonic(), context
-            return context
+        made, context = self._contexts.get(tls, (-CONTEXT_LIFE, None))
+        if context is None or time.monotonic() - made >= CONTEXT_LIFE:
+            context = await self._read_context(tls)
+            self._contexts[tls] = time.monotonic(), context
+        return context
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

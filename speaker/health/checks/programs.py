@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from policy.health import Health
 from speaker.files import trusted
 from speaker.health.checks.probe import ProbeAnswer
+from speaker.health.checks.shared import SharedCalls
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -78,14 +79,13 @@ class ExecAsker:
     """
 
     def __init__(self, look: Callable[[str, str | None], Mapping[str, Any]] | None = None) -> None:
-        self._look = look or _looked
-        self._looks: dict[tuple[str, str | None], asyncio.Task[Mapping[str, Any]]] = {}
+        self._look = SharedCalls(look or _looked)
 
     async def ask(self, probe: Probe, what: ExecCheck) -> ProbeAnswer:
         """Ask once. The caller bounds the time; at its end the program is killed, with all that it started."""
         words = [probe.filled(word) for word in what.words]
         try:
-            user = await self._looked(words[0], what.user)
+            user = await self._look(words[0], what.user)
             status, line = await self._run(words, user, probe.check.timeout)
         except (ProgramError, trusted.UntrustedError) as error:
             return ProbeAnswer(Health.UNKNOWN, str(error))
@@ -98,21 +98,6 @@ class ExecAsker:
         if status in what.up:
             return ProbeAnswer(Health.UP, told)
         return ProbeAnswer(Health.DOWN if status in what.down else Health.UNKNOWN, told)
-
-    async def _looked(self, program: str, user: str | None) -> Mapping[str, Any]:
-        """Look in a thread. While one hangs, no other is begun beside it."""
-        key = program, user
-        if (look := self._looks.get(key)) is None:
-            look = asyncio.create_task(asyncio.to_thread(self._look, program, user))
-            self._looks[key] = look
-            look.add_done_callback(lambda ended: self._ended(key, ended))
-        await asyncio.wait({look})
-        return look.result()
-
-    def _ended(self, key: tuple[str, str | None], look: asyncio.Task[Mapping[str, Any]]) -> None:
-        del self._looks[key]
-        if not look.cancelled():
-            look.exception()  # which nobody may wait for any more
 
     async def _run(
         self, words: list[str], user: Mapping[str, Any], seconds: float
