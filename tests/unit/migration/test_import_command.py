@@ -475,6 +475,10 @@ REFUSED = [
         "par1.conf:8: set metric rtt: this set is not translated",
     ),
     (
+        bgpd(network(1, "M"), maps="route-map M permit 10\n match ip address prefix-list\n"),
+        "par1.conf:8: match ip address prefix-list: names no list",
+    ),
+    (
         bgpd(network(1, "M"), maps="route-map M permit 10\n match tag 5\n"),
         "par1.conf:8: match tag 5: this match is not translated",
     ),
