@@ -55,8 +55,7 @@ def operate(
     doing = _DOING.get(call.mode, "restoring")
     with waiting(f"{doing} {len(prefixes)} prefixes: waiting for vip_watchdog and its sessions"):
         outcomes = operations.apply(request)
-    if call.mode is not Mode.AUTO:  # which asks for nothing but to lift it
-        _say_what_is_replaced(outcomes, would=_would(call))
+    _say_what_is_replaced(outcomes, call)
     if ALL in call.words:
         outcomes = _without_elsewhere(outcomes)
     results = [_report(outcome, call) for outcome in outcomes]
@@ -97,13 +96,13 @@ def _would(call: Call) -> str:
     return "would be: " if call.dry_run else ""
 
 
-def _say_what_is_replaced(
-    outcomes: Sequence[IntentOutcome | RecordedIntent], *, would: str
-) -> None:
-    """Say which intents are no longer in force: each once, whatever it was for."""
+def _say_what_is_replaced(outcomes: Sequence[IntentOutcome | RecordedIntent], call: Call) -> None:
+    """Say which intents are no longer in force: each once, but for a drain that is lifted, which was asked for."""
     replaced: dict[str, list[str]] = {}
+    would = _would(call)
     for outcome in outcomes:
-        if outcome.was:
+        is_lifted = call.mode is Mode.AUTO and outcome.was.startswith(f"{Mode.DRAINED} ")
+        if outcome.was and not is_lifted:
             replaced.setdefault(outcome.was, []).append(outcome.prefix)
     for was, prefixes in replaced.items():
         more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
@@ -197,8 +196,11 @@ def _report_announced(outcome: IntentOutcome, would: str) -> bool:
             tell_operator(f"{prefix}: {would}recorded; {outcome.lack}{cause}")
         elif announced is None:
             tell_operator(f"{prefix}: not confirmed as announced: {outcome.full_reason}")
-        else:
+        elif outcome.before is False:
             tell_operator(f"{prefix}: stays withdrawn: {outcome.full_reason}")
+        else:
+            tell_operator(f"{would}Deleting route to {prefix}")
+            tell_operator(f"{prefix}: {would}withdrawn: {outcome.full_reason}")
         return False
     if outcome.before is True:
         tell_operator(f"{would}Route {prefix} already exists", tag=False)

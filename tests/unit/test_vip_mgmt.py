@@ -367,6 +367,36 @@ SAID = [
     ),
     (
         "-a",
+        state(
+            announced=False,
+            wanted=False,
+            reason="down: 0 realservers",
+            was="forced by root at 2026-01-01T00:00:00Z",
+        ),
+        1,
+        [
+            f"bgp_mgt: {V4}: replaced: forced by root at 2026-01-01T00:00:00Z",
+            f"bgp_mgt: Deleting route to {V4}",
+            f"bgp_mgt: {V4}: withdrawn: down: 0 realservers",
+        ],
+    ),
+    (
+        "-a",
+        state(was="draining by root at 2026-01-01T00:00:00Z"),
+        0,
+        [
+            f"bgp_mgt: {V4}: replaced: draining by root at 2026-01-01T00:00:00Z",
+            f"Route {V4} already exists",
+        ],
+    ),
+    (
+        "-a",
+        state(before=False, was="drained by root at 2026-01-01T00:00:00Z"),
+        0,
+        [f"bgp_mgt: Adding route to {V4}"],
+    ),
+    (
+        "-a",
         state(before=False, announced=False, wanted=False, **ELSEWHERE),
         1,
         [f"bgp_mgt: {V4}: stays withdrawn: {NOT_HERE}"],
