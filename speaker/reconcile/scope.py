@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.aggregate import NO_AGGREGATES, Aggregates
 from policy.assess import assignments
+from policy.ruled import asked_vips
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -44,15 +46,15 @@ def scope(
 
     Args:
         config: the configuration.
-        only: the prefixes to care for, and those that belong together with them by an aggregate;
-            None for all of it.
+        only: the prefixes to care for, and those by which they are decided: together with them by an
+            aggregate, or asked for by a rule; None for all of it.
         before: what there was to do until now.
     """
     health = config.settings.health
     own = assignments(config.topology, config.settings.dc)
     aggregates = Aggregates.of(own)
     if only is not None:
-        only = aggregates.together(only)
+        only = _deciding(own, aggregates, only)
         own = {prefix: assignment for prefix, assignment in own.items() if prefix in only}
         aggregates = Aggregates.of(own)
     unchecked = frozenset(
@@ -93,6 +95,23 @@ def scope(
     if new.backend == "quagga" or config.topology.peers:  # the driver keeps what VIPs get, too
         driven_alike = driven_alike and len(same) == len(everything)
     return Scope(config, own, unchecked, observed_alike, driven_alike, aggregates)
+
+
+def _deciding(
+    own: Mapping[Prefix, Assignment], aggregates: Aggregates, only: Collection[Prefix]
+) -> Collection[Prefix]:
+    """Return some prefixes with all those by which one of them is decided."""
+    of_vip: dict[str, list[Prefix]] = defaultdict(list)
+    for prefix, duty in own.items():
+        of_vip[duty.vip.name].append(prefix)
+    found: frozenset[Prefix] = frozenset()
+    more = frozenset(only)
+    while found != more:
+        found = more
+        rules = {own[p].vip.health.rule for p in found if p in own}
+        names = {name for rule in rules if rule is not None for name in asked_vips(rule)}
+        more = aggregates.together(found).union(*(of_vip.get(name, ()) for name in names))
+    return found
 
 
 def kept(

@@ -15,6 +15,7 @@ from speaker.clock import SystemClock
 from speaker.health.checks.source import SETTLE
 from speaker.health.sources import connection_counter, sources_for
 from speaker.reconcile.reconciler import Reconciler
+from speaker.reconcile.scope import scope
 from speaker.state.following import FollowingStore
 from speaker.state.store import Store
 
@@ -64,7 +65,8 @@ def reconciler(
         StoreError: the state file can't be read.
     """
     clock = clock or SystemClock()
-    source = sources(config, clock, wake=wake, settle=settle, only=only)
+    deciding = scope(config, only).assignments if only is not None and settle else only
+    source = sources(config, clock, wake=wake, settle=settle, only=deciding)
     state = config.settings.state
     store = FollowingStore(state) if follow else Store(state, in_memory_copy=dry_run)
     return Reconciler(

@@ -73,7 +73,7 @@ class OneShot:
         return difference(self._looked(blind=False))
 
     def apply(self, request: IntentRequest) -> Sequence[IntentOutcome | RecordedIntent]:
-        """Apply an operator's intent to its prefixes; others are not touched.
+        """Apply an operator's intent to its prefixes; others are not touched, but those by which they are decided.
 
         Where bgpd can't be asked, the intent is recorded. A dry run does all of it, but over a bgpd
         and a state file that are only read.
