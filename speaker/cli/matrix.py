@@ -27,6 +27,9 @@ def matrix(call: Call, operations: Operations, prefixes: Sequence[Prefix]) -> Ex
         SpeakerError: there is no answer.
     """
     status = operations.status()
+    if not status.peers:
+        # What answers in place of a watchdog knows of no peers, and has no plan: it refuses, and says why.
+        operations.plan()
     wanted = {*map(str, prefixes)}
     routes = [route for route in status.routes if not call.words or route.prefix in wanted]
     show = _json if call.as_json else _table

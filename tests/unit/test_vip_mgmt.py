@@ -859,9 +859,11 @@ def test_history(run: Run) -> None:
 
 def test_questions_without_a_watchdog(run: Run) -> None:
     """What only a watchdog knows is refused with 1; what the state file knows is told."""
-    for question in (["explain", V4], ["plan"]):
+    for question in (["explain", V4], ["plan"], ["plan", "--peers"], ["plan", "--peers", V4]):
         assert run(*question) == 1
         assert "no vip_watchdog serves it" in run.err[0]
+        assert "only vip_watchdog knows; see that ExaBGP runs" in run.err[0]
+        assert run.out == []
     assert run("-d", V4) == 1
     assert run("history", V4) == 0
     assert V4 in run.out[0]
