@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.rule import CHECK, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 NAMED = 5
 """How many VIPs are named."""
+_REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
 
 
 def dead(routes: Iterable[PrefixStatus]) -> list[str]:
@@ -34,7 +36,16 @@ def dead(routes: Iterable[PrefixStatus]) -> list[str]:
 def _text(vip: str, routes: list[PrefixStatus]) -> str:
     more = f" and {len(routes) - 1} more" if len(routes) > 1 else ""
     first = routes[0]
-    return (
-        f"{vip} {first.prefix}{more}: {first.reason}; withdrawn here: see its realservers, and what checks them "
-        f"(keepalived's log); vip_mgmt explain {vip}"
-    )
+    return f"{vip} {first.prefix}{more}: {first.reason}; withdrawn here: {_advice(first)}; vip_mgmt explain {vip}"
+
+
+def _advice(route: PrefixStatus) -> str:
+    """Return what to look at: what those sources of its rule ask that its reason names."""
+    named = [name for name in route.sources if f"{name} is " in route.reason]
+    return "; ".join(dict.fromkeys(map(_to_see, named))) or _REALSERVERS
+
+
+def _to_see(source: str) -> str:
+    if source.startswith(CHECK):
+        return f"see the application that {source} asks"
+    return _REALSERVERS if source in SERVICES else f"see {source}"

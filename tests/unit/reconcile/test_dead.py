@@ -27,6 +27,40 @@ def test_by_vip() -> None:
     ]
 
 
+REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
+
+
+@pytest.mark.parametrize(
+    ("sources", "reason", "advice"),
+    [
+        (
+            {"ipvs": "up", "check/shop": "down"},
+            "down: check/shop is down (HTTP 404)",
+            "see the application that check/shop asks",
+        ),
+        ({"ipvs": "down", "check/shop": "up"}, "down: ipvs is down (0 realservers)", REALSERVERS),
+        (
+            {"tcp": "down", "check/a": "down"},
+            "down: tcp is down (0 realservers) and check/a is down (no answer)",
+            f"{REALSERVERS}; see the application that check/a asks",
+        ),
+        ({"vip/b.tld": "down"}, "down: vip/b.tld is down", "see vip/b.tld"),
+        (
+            {"check/a": "down", "check/ab": "up"},
+            "down: check/ab is up, which must not be",
+            "see the application that check/ab asks",
+        ),
+        ({"check/a": "down"}, "down: 0 realservers", REALSERVERS),
+    ],
+)
+def test_advice(sources: dict[str, str], reason: str, advice: str) -> None:
+    """What to see is that of the sources which the reason names: realservers may be well."""
+    (found,) = dead([shown("a.tld", "192.0.2.1/32", reason=reason, sources=sources)])
+    assert (
+        found == f"a.tld 192.0.2.1/32: {reason}; withdrawn here: {advice}; vip_mgmt explain a.tld"
+    )
+
+
 @pytest.mark.parametrize(
     "more",
     [{"health": "up"}, {"health": "unknown"}, {"wanted": True}, {"wanted": None}, {"intent": "drained"}],
