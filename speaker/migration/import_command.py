@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 VIP_TOML = "vip.toml"
 CONFIG = "/etc/vip-speaker/vip.toml"
+_NOTHING = "nothing is written"
+"""How each refusal ends: all files are put in place at the end, or none is."""
 
 
 def main(arguments: Sequence[str], asked: MachineAsked | None = None) -> int:
@@ -63,7 +65,8 @@ def main(arguments: Sequence[str], asked: MachineAsked | None = None) -> int:
         with waiting("import: evaluating the configurations"):
             return _run(call, asked or MachineAsked())
     except SpeakerError as error:
-        say(str(error))
+        said = str(error)
+        say(said if _NOTHING in said else f"{said}\n{_NOTHING}")
         if isinstance(error, _NothingWrittenError):
             _tell(error.summary)
         return ExitStatus.USAGE

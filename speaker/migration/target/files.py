@@ -144,7 +144,10 @@ def validate(program: Path, path: Path, reconciler: str) -> str:
         done = _run(command)
     except trusted.UntrustedError as error:
         raise MigrationError(f"--exabgp: {error}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
+        why = "not there" if isinstance(error, FileNotFoundError) else error.strerror
+        raise MigrationError(f"--exabgp: {program}: {why}; name the program") from error
+    except subprocess.TimeoutExpired as error:
         raise MigrationError(
             f"ExaBGP: {' '.join(command)}: {error}; is it installed whole?"
         ) from error

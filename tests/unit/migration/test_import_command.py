@@ -751,13 +751,22 @@ def test_exabgp_refuses(site: Site, line: str, expected: str) -> None:
     status, said = site.run({"par1": PAR1}, "--exabgp", exabgp(site.folder, line))
     assert (status, site.is_empty) == (255, True)
     assert f"ExaBGP refuses exabgp-par1.conf: {expected}" in said
+    assert said.count("nothing is written") == 1
 
 
 def test_no_exabgp(site: Site) -> None:
     """An ExaBGP that can't be run is named, and nothing is written."""
     status, said = site.run({"par1": PAR1}, "--exabgp", "/nowhere/exabgp")
     assert (status, site.is_empty) == (255, True)
-    assert "ExaBGP: /nowhere/exabgp --version: " in said
+    assert said.endswith("/exabgp: not there; name the program\nnothing is written\n")
+    assert "--exabgp: /nowhere/exabgp: not there" in said
+
+
+def test_exabgp_that_is_no_program(site: Site) -> None:
+    """A file that can't be run is named with why, and nothing is written."""
+    status, said = site.run({"par1": PAR1}, "--exabgp", str(site.folder / "par1.conf"))
+    assert (status, site.is_empty) == (255, True)
+    assert "--exabgp: par1.conf: Permission denied; name the program\nnothing is written\n" in said
 
 
 def test_the_result_is_compared(site: Site) -> None:
@@ -805,7 +814,7 @@ def test_no_overwriting(site: Site) -> None:
     before = (site.out / "vip.toml").read_text()
     status, said = site.run({"par1": LYO1})
     assert status == 255
-    assert "there already; remove them, or use --force" in said
+    assert "there already; remove them, or use --force\nnothing is written\n" in said
     assert (site.out / "vip.toml").read_text() == before
     assert site.run({"par1": LYO1}, "--force")[0] == 2
     assert (site.out / "vip.toml").read_text() != before
