@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from ipaddress import IPv6Address
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -211,6 +213,10 @@ class CheckBuilder:
 
 def _not_a_url(text: str) -> str:
     """Return why a text is no URL of a check; its host is an address, so that no check waits for DNS."""
+    if re.match(rf"https?://{re.escape(REALSERVER)}:", text):
+        return f"has a port, and {REALSERVER} has its own already; leave it out"
+    if _lacks_brackets(text):
+        return "has an IPv6 address without brackets; write http://[2001:db8::1]:8080/health"
     try:
         found = urlsplit(
             text.replace(ADDRESS, "192.0.2.1", 1).replace(REALSERVER, "192.0.2.1:1", 1)
@@ -239,6 +245,15 @@ def _not_a_url(text: str) -> str:
             "and the name as host ="
         )
     return ""
+
+
+def _lacks_brackets(url: str) -> bool:
+    """Whether the host of a URL is a bare IPv6 address; a port may follow it."""
+    host = re.sub(r"^https?://|[/?#].*", "", url, flags=re.DOTALL)
+    for text in (host, host.rpartition(":")[0]):
+        with suppress(ValueError):
+            return IPv6Address(text) is not None
+    return False
 
 
 def _steps(path: str) -> tuple[str | int, ...]:

@@ -165,8 +165,7 @@ class HealthBuilder:
             if health.source == "tcp" and not table.realservers:
                 self._faults.add(where, 'missing; source = "tcp" connects to these')
             elif health.source != "tcp" and table.realservers and not are_asked:
-                found = f'source = "{health.source}" finds them itself; leave them out'
-                self._faults.add(where, found)
+                self._faults.add(where, f"{_why_unused(health.source, rule)}; leave them out")
             try:
                 realservers[Service.parse(text)] = tuple(table.realservers)
             except PolicyError:
@@ -176,6 +175,13 @@ class HealthBuilder:
             self._faults.add((*path, "services"), missing)
         ignored = frozenset(health.ignore_realservers)
         return HealthSettings(health.source, ignored, realservers, checks)
+
+
+def _why_unused(source: str, rule: Rule | None) -> str:
+    """Return why nothing connects to the realservers that vip.toml has."""
+    if rule is not None and not asks_services(rule):
+        return 'the rule names neither "ipvs" nor "tcp", so nothing looks at these'
+    return f'source = "{source}" {"looks at none" if source == "none" else "finds them itself"}'
 
 
 def _over(base: HealthTable, own: HealthTable) -> HealthTable:

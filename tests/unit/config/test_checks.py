@@ -169,6 +169,23 @@ def test_realservers_of_the_vip() -> None:
         ('http = "https://192.0.2.1/{address}"', "elsewhere than as its host"),
         ('http = "http://u:p@192.0.2.1/"', "a user"),
         ('http = "ftp://192.0.2.1/"', "no URL of a check"),
+        (
+            'http = "http://{realserver}:8080/ready"',
+            "check.x.http: 'http://{realserver}:8080/ready' has a port, and {realserver} has its own already; leave",
+        ),
+        (
+            'http = "http://2001:db8::1/"',
+            "has an IPv6 address without brackets; write http://[2001:db8::1]:8080",
+        ),
+        (
+            'http = "http://2001:db8::1?a"',
+            "has an IPv6 address without brackets; write http://[2001:db8::1]:8080",
+        ),
+        (
+            'http = "https://2001:db8:0:0:0:0:0:1:8080/"',
+            "without brackets; write http://[2001:db8::1]:8080",
+        ),
+        ('http = "http://192.0.2.1:80:80/"', "is no URL: "),
         ('http = "http://192.0.2.1/\\u00e9"', "printable ASCII"),
         ('http = "http://{address}/"\nca = "/x"', "check.x.ca: is of no use without TLS"),
         ('http = "https://{address}/"\nkey = "/x"', "check.x.certificate: missing"),

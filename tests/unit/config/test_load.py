@@ -572,6 +572,17 @@ FAULTS = [
         HEAD + VIP + 'services."tcp/80".realservers = ["192.0.2.9:80"]',
         'source = "ipvs" finds them itself',
     ),
+    (
+        HEAD + VIP + 'health.source = "none"\nservices."tcp/80".realservers = ["192.0.2.9:80"]',
+        'realservers: source = "none" looks at none; leave them out',
+    ),
+    (
+        HEAD
+        + '[check.a]\nhttp = "http://{address}/"\n'
+        + VIP
+        + 'rule = "check/a"\nservices."tcp/80".realservers = ["192.0.2.9:80"]',
+        'realservers: the rule names neither "ipvs" nor "tcp", so nothing looks at these; leave them out',
+    ),
     (HEAD + '[vip.all]\naddresses = ["192.0.2.1"]', "vip.all: is not a valid VIP name"),
     (HEAD + '[vip."a.tld."]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
     (HEAD + '[vip."a\\u001b[2J.tld"]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
