@@ -49,10 +49,10 @@ class WindowRequest(IntentRequest):
         )
         if window.moment(now) is Moment.OVER:
             raise PolicyError(
-                f"at: {timestamp(self.at)}: is over; drain without --at, or plan later"
+                f"--at: {timestamp(self.at)}: is over; drain without --at, or plan later"
             )
         if self.at > now + MAX_SECONDS:
-            raise PolicyError(f"at: {timestamp(self.at)}: is more than ten years ahead")
+            raise PolicyError(f"--at: {timestamp(self.at)}: is more than ten years ahead")
         return window
 
 

@@ -145,7 +145,9 @@ def _check(call: Call) -> int:
 
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)
     if call.form:
-        tell(f"{call.path}: {len(loaded.topology.prefixes)} prefixes, valid")
+        from speaker.cli.policy_tables import counted
+
+        tell(f"{call.path}: {counted(len(loaded.topology.prefixes))}, valid")
         return ExitStatus.DONE
     from speaker.cli.check import check
 

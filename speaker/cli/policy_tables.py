@@ -34,7 +34,12 @@ def check_text(path: Path, prefixes: int, findings: Sequence[Finding]) -> str:
         more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
         lines.append(str(replace(group[0], subject=f"{shown}{more}")))
     said = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
-    return "\n".join([*lines, f"{path}: {prefixes} prefixes, {said}"])
+    return "\n".join([*lines, f"{path}: {counted(prefixes)}, {said}"])
+
+
+def counted(prefixes: int) -> str:
+    """Return a number of prefixes in words."""
+    return f"{prefixes} prefix{'es' * (prefixes != 1)}"
 
 
 def check_json(path: Path, prefixes: int, report: Report) -> str:

@@ -145,8 +145,11 @@ def test_an_older_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     [
         (["-d", "--at", "soon", V4], "--at: 'soon': not a time; write such as 2026-12-01T02:00"),
         (["-d", "--at", "+soon", V4], "--at: 'soon'"),
-        (["-d", "--at", "2020-01-01T00:00Z", V4], "is over; drain without --at"),
-        (["-d", "--at", "2126-01-01T00:00Z", V4], "more than ten years ahead"),
+        (["-d", "--at", "2020-01-01T00:00Z", V4], "--at: 2020-01-01T00:00:00Z: is over; drain"),
+        (
+            ["-d", "--at", "2126-01-01T00:00Z", V4],
+            "--at: 2126-01-01T00:00:00Z: is more than ten years",
+        ),
         (["-d", "--at", "+1h", "--reason", "a\nb", V4], "printable"),
         (["-d", "--late", "5m", V4], "--late is only valid with --at"),
         (["-a", "--at", "+1h", V4], "--at is only valid with -d"),
