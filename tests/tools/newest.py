@@ -29,7 +29,7 @@ TESTS = (
     *"--ignore tests/golden/test_frr_goldens.py".split(),
 )
 NEEDS = (
-    # They need iproute2, a user nobody, or ExaBGP as a program. Each is about the kernel's permissions, or
+    # They need iproute2, openssl, a user nobody, or ExaBGP as a program. Each is about the kernel's permissions, or
     # a daemon's words; the same tests run with this machine's Python.
     "tests/unit/files/test_directory_owner.py",
     "tests/unit/files/test_trusted.py",
@@ -40,6 +40,7 @@ NEEDS = (
     "tests/unit/supervision/test_threads.py::test_no_thread_can_be_started",
     "tests/unit/migration/test_import_command.py",
     "tests/unit/control/test_client.py::test_a_stranger_serves_it",
+    "tests/unit/telemetry/test_hooks.py::test_a_certificate_of_nobody",
     "tests/unit/migration/bgpd_conf/test_dialect.py::test_import_of_both",
     # What makes man pages comes as sources alone.
     "tests/unit/test_pages.py",
