@@ -73,6 +73,7 @@ def lab(release: Release) -> Iterator[Lab]:
     require("bird")
     with Network() as network:
         host, far = network.host("lvs"), network.host("router")
+        far.believe_addresses()  # bgpd shows a next hop of BIRD's, which sends what it has when it starts
         session = network.link(far, host).session(64500, 64699)
         yield Lab(host, far, session, Frr(host, "", root=release.root), Bird(far, [session]))
 

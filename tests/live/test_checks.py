@@ -114,7 +114,7 @@ def test_it_hangs(at: Lab) -> None:
     misses(at.bird, SHOP, FRONT)
     at.nginx.thaw()
     sees(at.bird, SHOP, FRONT)
-    at.site.configure(tables(str(at.nginx.ca)))
+    at.site.configure(tables(str(at.nginx.ca), on_timeout=None))
     at.site.reload()
 
 

@@ -69,13 +69,19 @@ def test_evaluated_as_frr_sends(contents: list[bytes]) -> None:
 LYO1 = ("--local", "lyo1=198.51.100.10/24", "--local", "lyo1=2001:db8:ffff:2::10/64")
 
 
-def imported(site: dict[str, bytes], stage: Stage) -> Path:
-    """Import a site's files; a stage has those of par1."""
+UNLIKE = "vip.toml says one thing for all data centres; make them alike"
+"""What is said of an aggregate that keeps its VIPs back in one of them alone."""
+
+
+def imported(site: dict[str, bytes], stage: Stage) -> Path | None:
+    """Import a site's files, None where they are rightly refused; a stage has those of par1."""
     folder = stage.speaker.directory
     files = {dc: folder / f"{dc}.conf" for dc in site}
     for dc, path in files.items():
         path.write_bytes(site[dc])
     done = run_import(files, folder / "out", *local_options("par1", stage), *LYO1)
+    if UNLIKE in done.stderr:
+        return None
     assert done.returncode in TRANSLATED, f"{done.stdout}{done.stderr}\n{site}"
     return folder / "out"
 
@@ -94,9 +100,13 @@ def test_imported_as_frr_sends(installed: Installed, flavour: Flavour) -> None:
             sent = [stage.frr_sent() for stage in stages]
             for stage in stages:
                 stage.end_frr()
-            for site, stage in zip(several, stages, strict=True):
-                begin_exabgp(stage, installed, flavour, imported(site, stage), "par1")
-            for stage, wanted in zip(stages, sent, strict=True):
+            begun = []
+            for site, stage, wanted in zip(several, stages, sent, strict=True):
+                if (out := imported(site, stage)) is not None:
+                    begin_exabgp(stage, installed, flavour, out, "par1")
+                    begun.append((stage, wanted))
+            assert len(begun) > AT_ONCE / 2
+            for stage, wanted in begun:
                 with suppress(AssertionError):  # what is there instead is said below
                     eventually(
                         stage.received,

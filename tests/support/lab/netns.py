@@ -49,6 +49,11 @@ class Namespace:
         """
         return _run(*self.command(*argv))
 
+    def believe_addresses(self) -> None:
+        """Have link-local addresses of links to come usable at once, not when no duplicate was found for a second."""
+        for which in ("all", "default"):
+            self.run("sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/{which}/accept_dad")
+
     def add(self, device: str, *addresses: str) -> None:
         """Give a device addresses with their prefix lengths."""
         for address in addresses:
@@ -163,14 +168,8 @@ class Network:
         _run("ip", "netns", "add", host.name)
         self._hosts.append(host)
         host.run("ip", "link", "set", "lo", "up")
-        # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones. A link-local
-        # address can be used at once, as the others can: a daemon that starts first would send without it.
-        for name, value in (
-            ("all/keep_addr_on_down", 1),
-            ("all/accept_dad", 0),
-            ("default/accept_dad", 0),
-        ):
-            host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv6/conf/{name}")
+        # A link that goes down and comes back keeps its IPv6 addresses, like its IPv4 ones.
+        host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/keep_addr_on_down")
         return host
 
     def link(self, a: Namespace, b: Namespace) -> Link:
