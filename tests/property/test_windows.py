@@ -82,6 +82,11 @@ def test_look_again_in_time(window: Window, offset: float) -> None:
 @example(
     Window(1, HOST, Mode.DRAINED, "alice", AT, AT, "", 60.0), Intent(Mode.DRAINING, "bob", AT), 1.0
 )
+@example(
+    Window(1, HOST, Mode.DRAINED, "alice", AT, AT, "", 60.0),
+    Intent(Mode.DRAINED, "bob", AT, until=AT + 3600.0),
+    1.0,
+)
 def test_nobodys_drain_is_shortened(window: Window, current: Intent, after: float) -> None:
     """What begins never ends a drain earlier than it would have ended, and ends by itself when it was planned to.
 
