@@ -23,7 +23,7 @@ from speaker.config.schema_checks import name as check_name
 from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
-from speaker.config.table import STRICT, text
+from speaker.config.table import STRICT, AbsolutePath, Duration, text
 from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.units import Endpoint, IpAddress
@@ -65,9 +65,6 @@ def _ignored(text: str) -> tuple[IpAddress, int | None]:
         return units.address(text), None
 
 
-Duration = Annotated[
-    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
-]
 Positive = Annotated[Duration, Field(ge=0.01, le=86400 * 365)]
 Share = Annotated[float, BeforeValidator(units.share, json_schema_input_type=text(units.SHARE))]
 Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
@@ -77,17 +74,6 @@ Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Prefer = Annotated[Literal["spread", "auto", "equal"] | list[str], BeforeValidator(_word_or_list)]
 Only = Annotated[bool | list[str], BeforeValidator(_truth_or_list)]
 OrderBy = Annotated[Order, Field(strict=False)]
-
-
-def _absolute(path: Path) -> Path:
-    if not path.is_absolute():
-        raise ValueError(f"{str(path)!r} is not absolute")
-    if "\0" in str(path):
-        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
-    return path
-
-
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Table(BaseModel):
@@ -108,9 +94,9 @@ class NodeTable(Table):
 
     dc: str
     backend: Backend = DEFAULT_BACKEND
-    state: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_STATE)
-    control: Annotated[AbsolutePath, Field(strict=False)] = Path(DEFAULT_CONTROL)
-    read: Annotated[AbsolutePath | None, Field(strict=False)] = None
+    state: AbsolutePath = Path(DEFAULT_STATE)
+    control: AbsolutePath = Path(DEFAULT_CONTROL)
+    read: AbsolutePath | None = None
     read_group: Annotated[str | None, _by(units.group)] = None
     read_mode: Annotated[int, _by(units.socket_mode)] = DEFAULT_READ_MODE
     resolver: Annotated[Endpoint | None, _by(units.endpoint)] = None
@@ -184,10 +170,8 @@ class HealthTable(Table):
     restart_grace: Duration = 10.0
     warm_up: Duration = 10.0
     ignore_realservers: list[Annotated[tuple[IpAddress, int | None], _by(_ignored)]] = []
-    keepalived_fifo: Annotated[AbsolutePath, Field(strict=False)] = Path(
-        "/run/vip-speaker/lvs.fifo"
-    )
-    keepalived_conf: Annotated[AbsolutePath | None, Field(strict=False)] = None
+    keepalived_fifo: AbsolutePath = Path("/run/vip-speaker/lvs.fifo")
+    keepalived_conf: AbsolutePath | None = None
 
 
 class AddressTable(Table):
@@ -244,9 +228,9 @@ def _pattern_or_names(value: str | dict[str, str]) -> str | dict[str, str]:
 class QuaggaTable(Table):
     """`[backend.quagga]`."""
 
-    vtysh: Annotated[AbsolutePath, Field(strict=False)] = Path("/usr/bin/vtysh")
+    vtysh: AbsolutePath = Path("/usr/bin/vtysh")
     route_map: Annotated[str | dict[str, str], AfterValidator(_pattern_or_names)] = "VIP-{profile}"
-    start_files: list[Annotated[AbsolutePath, Field(strict=False)]] = [
+    start_files: list[AbsolutePath] = [
         Path("/etc/frr/frr.conf"),
         Path("/etc/frr/bgpd.conf"),
         Path("/etc/quagga/bgpd.conf"),
@@ -267,7 +251,7 @@ class MetricsTable(Table):
 
     listen: Annotated[Endpoint | None, _by(units.endpoint)] = None
     hosts: list[str] = []
-    textfile: Annotated[AbsolutePath | None, Field(strict=False)] = None
+    textfile: AbsolutePath | None = None
 
 
 class EventsTable(Table):

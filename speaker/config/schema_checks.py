@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainVal
 from policy.health import Health
 from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
 from speaker import units
-from speaker.config.table import STRICT, by, text
+from speaker.config.table import STRICT, AbsolutePath, Duration, by, text
 from speaker.pattern import BodyPattern, PatternError
 from speaker.units import Endpoint
 
@@ -40,19 +39,6 @@ def _pattern(value: str) -> str:
     return value
 
 
-def absolute(path: Path) -> Path:
-    """Return a path, which must be absolute.
-
-    Raises:
-        ValueError: it is not, or has a NUL.
-    """
-    if not path.is_absolute():
-        raise ValueError(f"{str(path)!r} is not absolute")
-    if "\0" in str(path):
-        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
-    return path
-
-
 def name(value: str) -> str:
     """Parse the name of a check, or of a rule.
 
@@ -64,10 +50,6 @@ def name(value: str) -> str:
     return value
 
 
-_Duration = Annotated[
-    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
-]
-_Path = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
 _Status = Annotated[int, Field(ge=0, le=255)]
 _Times = Annotated[int, Field(ge=1, le=1000)]
 
@@ -113,9 +95,9 @@ class CheckTable(BaseModel):
     body: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     regex: Annotated[str, AfterValidator(_pattern)] | None = None
     json_: JsonTable | None = Field(default=None, alias="json")
-    ca: _Path | None = None
-    certificate: _Path | None = None
-    key: _Path | None = None
+    ca: AbsolutePath | None = None
+    certificate: AbsolutePath | None = None
+    key: AbsolutePath | None = None
     exec: list[str] | None = None
     user: str | None = None
     up: list[_Status] = [0]
@@ -123,8 +105,8 @@ class CheckTable(BaseModel):
     dns: str | None = None
     query: Annotated[str, Field(max_length=300)] | None = None
     answer: Annotated[list[Annotated[str, AfterValidator(_words)]], Field(max_length=100)] = []
-    interval: Annotated[_Duration, Field(ge=0.1, le=_MAX_INTERVAL)] = 1.0
-    timeout: Annotated[_Duration, Field(ge=0.01, le=60)] = 1.0
+    interval: Annotated[Duration, Field(ge=0.1, le=_MAX_INTERVAL)] = 1.0
+    timeout: Annotated[Duration, Field(ge=0.01, le=60)] = 1.0
     rise: _Times = 1
     fall: _Times = 1
     on_timeout: Annotated[Health, Field(strict=False)] = Health.UNKNOWN

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from policy.drain import GRACEFUL_SHUTDOWN, Then
 from policy.route import Community
 from speaker import units
-from speaker.config.table import STRICT, by, text
+from speaker.config.table import STRICT, Duration, by
 
-_Span = Annotated[
-    float,
-    BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION)),
-    Field(le=86400 * 365),
-]
+_Span = Annotated[Duration, Field(le=86400 * 365)]
 
 
 class DrainTable(BaseModel):

@@ -1,10 +1,13 @@
-"""How every table of vip.toml is read, and strings in it by parsers of our own."""
+"""How every table of vip.toml is read, strings in it by parsers of our own, and types that several tables have."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from speaker import units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,19 @@ def text(form: str) -> object:
     """Return the type of a text of a form, a regular expression, for editors."""
     return Annotated[str, Field(pattern=f"^(?:{form})$")]
 
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"{str(path)!r} is not absolute")
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
+    return path
+
+
+Duration = Annotated[
+    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
+]
+AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
 
 STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 """A table: unknown keys are refused, and types are not guessed."""
