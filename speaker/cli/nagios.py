@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(status: Status) -> Verdict:
-    """Return what monitoring is told of a state.
+    """Return what monitoring receives for a state.
 
     CRITICAL: a prefix that should be announced is not, or one that should not be still is; or no session
     is up. WARNING: an alarm, a session that is down, or what is not known. A drain is no fault.

@@ -104,7 +104,7 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True)
 class EventsSettings:
-    """Who is told of each event: a URL that takes it by POST, a program that gets it on stdin."""
+    """Who receives each event: a URL that takes it by POST, a program that gets it on stdin."""
 
     webhook: str | None = None
     exec: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What happens, as it happens: an announcement, a withdrawal, an intent, an alarm; and who is told of it."""
+"""What happens, as it happens: an announcement, a withdrawal, an intent, an alarm; and who receives it."""
 
 from __future__ import annotations
 

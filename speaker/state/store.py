@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 NEWEST, NEWEST_SINCE = 200, 10_000
 """How many entries of history are told of at most: without a time, and since a time."""
 SHOWN = 10_000
-"""How many letters of a text of history are read: whoever may write the file may have put millions there."""
+"""How many letters of a text of history are read: who may write the file may have put millions there."""
 _TEXTS = ", ".join(f"substr({text}, 1, {SHOWN})" for text in ("prefix", "event", "reason"))
 _NEWEST = f"SELECT time, {_TEXTS} FROM history {{}} ORDER BY id DESC LIMIT ?2"  # noqa: S608 - names of columns
 

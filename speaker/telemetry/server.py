@@ -1,4 +1,4 @@
-"""HTTP on an address of this machine: metrics and the status page, for whoever may connect. Nothing can be changed there.
+"""HTTP on an address of this machine: metrics and the status page, for all who may connect. Nothing can be changed there.
 
 What a caller can use up is bounded: connections, the time of each, and what waits to be sent; the text is made
 once a second at most, in a thread. A browser that is led here by a name of somebody else's (DNS rebinding)
@@ -52,7 +52,7 @@ SAFE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""What a browser is told of each answer."""
+"""What each answer says to a browser."""
 
 
 async def serve(reconciler: Reconciler) -> NoReturn:

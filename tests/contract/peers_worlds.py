@@ -73,7 +73,7 @@ class PeersWorld(Protocol):
         ...
 
     def tables(self) -> Mapping[str, Mapping[Prefix, Had]]:
-        """Return what each peer has of ours, by its address."""
+        """Return what each peer has from here, by its address."""
         ...
 
     def soon(self, check: Callable[[], None]) -> None:

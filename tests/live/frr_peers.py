@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from tests.support.lab.history import TRACE, History
 from tests.support.lab.site import misses, sees, vip
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.lab.netns import Network
     from tests.support.lab.release import Release
     from tests.support.lab.session import Session
@@ -47,6 +50,16 @@ class Lab:
         assert self.bird.routes(self.peering.local)[ONE].as_path == (64699,) * 2
         theirs = self.bird.routes(self.transit.local)["198.51.100.0/24"]
         assert (theirs.as_path, theirs.communities) == ((64699,), frozenset())
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Begin as is wanted; in the end nothing ever came to transit that is not for it."""
+        self.bird.wait_for_sessions()
+        self.site.passes()
+        self.as_wanted()
+        self.history.start()
+        yield
+        assert not self.to_transit(TWO), "it came to transit"
 
     def to_transit(self, prefix: str) -> bool:
         """Tell whether a prefix ever came to transit since the history began."""

@@ -27,12 +27,8 @@ def lasting(release_network: Network, release: Release) -> Lab:
 @pytest.fixture
 def at(lasting: Lab) -> Iterator[Lab]:
     """The lab as it is wanted, and nothing ever came to transit that is not for it."""
-    lasting.bird.wait_for_sessions()
-    lasting.site.passes()
-    lasting.as_wanted()
-    lasting.history.start()
-    yield lasting
-    assert not lasting.to_transit(TWO), "it came to transit"
+    with lasting.watched():
+        yield lasting
 
 
 def test_from_nothing(lasting: Lab) -> None:
