@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker.errors import SpeakerError
@@ -71,7 +71,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         from speaker.runtime import exabgp_process
 
-        return ExitStatus.DONE if asyncio.run(exabgp_process.run(path)) else ExitStatus.USAGE
+        has_run = asyncio.run(exabgp_process.run(path, fault))
+        return ExitStatus.DONE if has_run else ExitStatus.USAGE
     log.critical(
         "%s",
         fault
@@ -143,7 +144,24 @@ def _is_of_exabgp() -> bool:
         parent = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
     except OSError:
         return False
-    return _has_pipes() and b"exabgp" in parent
+    return _has_pipes() and is_exabgp(os.fsdecode(parent).split("\0"))
+
+
+def is_exabgp(command: Sequence[str]) -> bool:
+    """Tell whether a command line is ExaBGP's own: the program that runs counts, not what it is given.
+
+    Cron's shell names `/etc/exabgp/vip.toml` too. Python's script or module is the program.
+    """
+    program, *rest = command
+    if PurePath(program).name.startswith("python"):
+        words = iter(rest)
+        for program in words:  # the first that is no option is what Python runs
+            if program in {"-W", "-X"}:
+                next(words, "")
+            elif not program.startswith("-"):
+                break
+    path = PurePath(program)
+    return path.name.split(".")[0] == "exabgp" or path.parts[-3:-1] == ("exabgp", "application")
 
 
 def _shadow(path: Path, *, once: bool) -> int:

@@ -18,6 +18,7 @@ from speaker.supervision.supervisor import Part
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from speaker.errors import SpeakerError
     from speaker.reconcile.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,10 @@ FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
 
 
-async def run(path: Path) -> bool:
+async def run(path: Path, fault: SpeakerError | None = None) -> bool:
     """Speak to ExaBGP until it goes, or tells us to. Return whether there ever was a watchdog.
+
+    A fault of vip.toml that was found before is said at once: ExaBGP may be gone before it is found again.
 
     It does not end over our own faults: ExaBGP gives up, and all routes with it, when its process ends a
     few times.
@@ -58,6 +61,8 @@ async def run(path: Path) -> bool:
         on_shutdown,
         [Part("exabgp", partial(_listen, backend))],
     )
+    if fault is not None:
+        service.complain(str(fault))
     sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
     await service.run(stop, backend.gone, sentinel=sentinel)
     if stop.is_set() or backend.gone.is_set():

@@ -242,14 +242,15 @@ class ReconcilerService:
                 lock=self._lock,
             )
         except SpeakerError as error:
-            self._complain(str(error))
+            self.complain(str(error))
         except Exception as error:
             # Whatever it is, ending would end ExaBGP too.
             log.exception("start failed")
-            self._complain(repr(error))
+            self.complain(repr(error))
         return None
 
-    def _complain(self, text: str) -> None:
+    def complain(self, text: str) -> None:
+        """Say once why there is no watchdog yet."""
         if text != self._complaint:
             log.critical("%s", text)
             log.critical("no routes will change until this is fixed; send SIGHUP to retry now")

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,7 @@ from tests.daemons.stage import V4
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Config, ExaBgp, Flavour
-from tests.support.lab.netns import Network
+from tests.support.lab.netns import End, Network
 from tests.support.lab.puppet import Helper, Puppet
 from tests.support.lab.session import Session
 
@@ -23,11 +24,20 @@ WITHDRAW = f"withdraw attributes next-hop 0.0.0.0 nlri {V4}"
 class Reloaded:
     """An ExaBGP with one neighbour, and the text of its configuration."""
 
+    end: End
     session: Session
     bird: Bird
     exabgp: ExaBgp
     helper: Helper
     text: str
+
+    @contextmanager
+    def without_address(self) -> Iterator[None]:
+        """Take the session's local address off the machine for a while."""
+        end = self.end
+        end.namespace.run("ip", "address", "del", f"{end.ipv4}/30", "dev", end.device)
+        yield
+        end.namespace.add(end.device, f"{end.ipv4}/30")
 
     def read(self, text: str) -> None:
         """Have ExaBGP read another configuration, and wait until it has."""
@@ -74,12 +84,13 @@ def reloaded(flavour: Flavour) -> Iterator[Reloaded]:
     """An ExaBGP that has announced two prefixes."""
     with Network() as network:
         here, there = network.host("here"), network.host("there")
-        session = network.link(here, there).session(64699, 64500)
+        link = network.link(here, there)
+        session = link.session(64699, 64500)
         bird = Bird(there, [session.flipped()])
         puppet = Puppet(here)
         config = Config([session], puppet.run)
         exabgp = ExaBgp(here, flavour, config)
-        stage = Reloaded(session, bird, exabgp, puppet.helper(), config.text())
+        stage = Reloaded(link.a, session, bird, exabgp, puppet.helper(), config.text())
         bird.wait_for_sessions()
         assert stage.helper.ask(ANNOUNCE).status == "done"
         stage.peer_has(V4, SECOND)
@@ -152,18 +163,22 @@ def test_a_family_that_a_neighbour_lacks(flavour: Flavour) -> None:
 
 def test_while_a_route_waits_for_a_session(reloaded: Reloaded, flavour: Flavour) -> None:
     """5.0 passes over USR1, for good, while something waits for a session; 4.2 takes it once all was sent once."""
-    reloaded.bird.disable(reloaded.session.local)
+    session = reloaded.session
+    reloaded.bird.disable(session.local)
     eventually(
         lambda: "ESTABLISHED" not in str(reloaded.helper.ask("show neighbor extensive").lines),
         within=10,
         what="the session is down",
     )
-    assert reloaded.helper.ask(ANNOUNCE.replace(V4, "192.0.2.3/32")).status == "done"
-    before = reloaded.exabgp.log().count("loaded new configuration")
-    reloaded.exabgp.write(without_us(reloaded.text))
-    reloaded.exabgp.signal(signal.SIGUSR1)
-    eventually(lambda: "SIGUSR1 received" in reloaded.exabgp.log(), within=5, what="it came")
-    reloaded.bird.enable(reloaded.session.local)
+    # Without its address ExaBGP can't even try: an attempt that fails would end the waiting.
+    with reloaded.without_address():
+        assert reloaded.helper.ask(ANNOUNCE.replace(V4, "192.0.2.3/32")).status == "done"
+        before = reloaded.exabgp.log().count("loaded new configuration")
+        reloaded.exabgp.write(without_us(reloaded.text))
+        reloaded.exabgp.signal(signal.SIGUSR1)
+        eventually(lambda: "SIGUSR1 received" in reloaded.exabgp.log(), within=5, what="it came")
+        assert reloaded.helper.ask("version").status == "done"
+    reloaded.bird.enable(session.local)
     reloaded.peer_has(V4, SECOND, "192.0.2.3/32")
     is_taken = reloaded.exabgp.log().count("loaded new configuration") > before
     assert is_taken == (flavour == "v4")
