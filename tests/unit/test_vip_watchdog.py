@@ -1,0 +1,62 @@
+"""Which parent is ExaBGP, by its command line; and what is said where ExaBGP is gone from the start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speaker.vip_watchdog import is_exabgp
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/usr/bin/python3 /usr/sbin/exabgp /etc/exabgp/exabgp.conf",
+        "/opt/vip-speaker/bin/python3.11 -u -W ignore /opt/vip-speaker/bin/exabgp server x.conf",
+        "python3 -X utf8 -m exabgp server /etc/exabgp/exabgp.conf",
+        "python3 -m exabgp.application.main",
+        "/usr/bin/python3 /usr/lib/python3/dist-packages/exabgp/application/main.py x.conf",
+        "/usr/local/bin/exabgp.pyz x.conf",
+    ],
+)
+def test_exabgp(command: str) -> None:
+    """ExaBGP as packages, pip and its authors start it."""
+    assert is_exabgp([*command.split(), ""])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/bin/sh", "-c", "vip_watchdog --config /etc/exabgp/vip.toml"],
+        ["flock", "/run/exabgp.lock", "vip_watchdog"],
+        ["/opt/exabgp/bin/python3", "/usr/local/bin/every-minute", "exabgp"],
+        ["python3", "-m", "pytest", "tests/daemons/test_exabgp_reload.py"],
+        ["/usr/sbin/cron", "-f"],
+        ["python3"],
+        [""],
+    ],
+)
+def test_another_parent_that_speaks_of_exabgp(command: list[str]) -> None:
+    """What a program is given, and where it lies, does not make it ExaBGP: a pass beside bgpd runs under it."""
+    assert not is_exabgp(command)
+
+
+def test_a_faulty_file_under_a_parent_that_is_gone(tmp_path: Path) -> None:
+    """Pipes that end at once, as cron's may: what was wrong with vip.toml is said, though no second look at it is."""
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from speaker.errors import SpeakerError\n"
+        "from speaker.runtime import exabgp_process\n"
+        "fault = SpeakerError('policy.prepends: many')\n"
+        "asyncio.run(exabgp_process.run(pathlib.Path(sys.argv[1]), fault))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "none.toml")],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "policy.prepends: many" in done.stderr) == (0, True), done.stderr
