@@ -101,6 +101,8 @@ async def _carry_out_what_is_recorded(
     await asyncio.wait({recording})
     if not recording.cancelled() and recording.exception() is None:
         await reconciler.operator.carry_out(intents, is_noted=True)
+    else:
+        reconciler.recorder.note()
 
 
 def _say_what_failed(carrying: asyncio.Future[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
@@ -11,6 +12,7 @@ from speaker.reconcile import reach
 from speaker.reconcile.alarms import APART
 from speaker.reconcile.clock_alarm import ClockAlarm
 from speaker.reconcile.read_back import AGAIN
+from speaker.reconcile.recording import LOOK
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
@@ -66,10 +68,16 @@ async def _cycles(reconciler: Reconciler) -> None:
 async def _keep_recording(reconciler: Reconciler) -> None:
     """Record what is to be remembered, beside the cycles: a locked file holds none up.
 
-    It is not waited for, because an operator's intent would wait, too; it is tried again.
+    It is not waited for, because an operator's intent would wait, too; it is tried again. Where there is nothing
+    to be recorded, it is looked at now and then whether there could be.
     """
     while True:
-        await reconciler.recordable.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await reconciler.recordable.wait()
+        if not reconciler.recordable.is_set():
+            await reconciler.recorder.look()
+            continue
         reconciler.recordable.clear()
         if not await reconciler.record(wait=BRIEFLY):
             await asyncio.sleep(AGAIN)

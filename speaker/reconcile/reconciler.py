@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import plan
-from speaker.errors import SpeakerError
 from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.apply import Applier
 from speaker.reconcile.decider import Decider
@@ -17,6 +16,7 @@ from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
 from speaker.reconcile.lock import LockError, NoLock
 from speaker.reconcile.operator import Operator
+from speaker.reconcile.recording import Recorder
 from speaker.reconcile.scope import scope
 from speaker.reconcile.turn import UNRECORDED, UNSURE, Exclusive
 from speaker.state.database import BUSY
@@ -87,6 +87,7 @@ class Reconciler:
         self._exclusive = Exclusive(backend, lock or NoLock(), self.durable)
         self._decider = Decider(self.durable, clock)
         self.alarms = Alarms() if alarms is None else alarms
+        self.recorder = Recorder(self.durable, self.alarms, clock, self.wake)
         self.drains = SoftDrains(self.durable, self.alarms, clock, counter)
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
@@ -177,16 +178,7 @@ class Reconciler:
         Args:
             wait: how long another program may hold the state file, in seconds.
         """
-        withheld = bool(self.durable.unrecorded)
-        try:
-            await self.durable.flush(wait)
-        except (SpeakerError, BlockingIOError) as error:  # the latter: no thread to record it in
-            self.alarms.note("state", str(error))
-            return False
-        self.alarms.note("state", "")
-        if withheld and not self.durable.unrecorded:
-            self.wake()
-        return True
+        return await self.recorder.record(wait)
 
     # --- the cycle -------------------------------------------------------------------------
 
@@ -248,6 +240,7 @@ class Reconciler:
 
     def _begin(self, turn: Turn) -> None:
         self.alarms.note("intents", self.durable.intents.trouble)
+        self.recorder.note()
         self.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
 
     @property

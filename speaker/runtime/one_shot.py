@@ -17,8 +17,10 @@ from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
 from speaker.reconcile.lock import FileLock, LockError, NoLock
+from speaker.reconcile.recording import SUBJECT as STATE
 from speaker.reconcile.windows import SUBJECT
 from speaker.runtime.assemble import beside
+from speaker.state.room import may_be_full
 from speaker.state.store import StoreError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """Seconds to wait for another of our processes to release the lock, and longer for each prefix: the intent
 is recorded already."""
+_FULL = "{}: its file system has no room, or is read-only, so that no intent may be recorded; see df, and mount"
 
 
 class OneShot:
@@ -98,6 +101,8 @@ class OneShot:
                 "be recorded there"
             ) from error
 
+        full = may_be_full(folder)
+
         async def look() -> Reconciler:
             reconciler = beside(self._config, dry_run=True)  # a question writes nothing
             try:
@@ -106,6 +111,7 @@ class OneShot:
                 if not blind:
                     raise
             reconciler.alarms.note(SUBJECT, missed(reconciler.durable.intents.windows), say=False)
+            reconciler.alarms.note(STATE, _FULL.format(folder) if full else "", say=False)
             return reconciler
 
         return asyncio.run(look())

@@ -20,6 +20,10 @@ class StoreError(SpeakerError):
     """The state file can't be used. Nothing was changed."""
 
 
+class NoMoreError(StoreError):
+    """The state file is well, and takes no more of that. Nothing was changed."""
+
+
 def identity(path: Path) -> Identity | None:
     """Return what tells a file from another one of its name: device and inode. None for no file."""
     try:

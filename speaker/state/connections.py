@@ -11,7 +11,15 @@ import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from speaker.state.access import Identity, access, identity, is_read_only, moved
+from speaker.state.access import (
+    Identity,
+    NoMoreError,
+    StoreError,
+    access,
+    identity,
+    is_read_only,
+    moved,
+)
 from speaker.state.database import (
     BUSY,
     BUSY_READING,
@@ -22,6 +30,7 @@ from speaker.state.database import (
     reading,
     transaction,
 )
+from speaker.state.room import may_be_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +54,8 @@ class FileConnections:
         self._reader: sqlite3.Connection | None = None
         self._was_there = False
         self._identity: Identity | None = None
+        self.fault = ""
+        """Why the last writing failed, in words; empty where it did not."""
 
     def for_writing(self, wait: float) -> sqlite3.Connection:
         """Return the connection that writes.
@@ -100,8 +111,9 @@ class FileConnections:
     @contextmanager
     def writing(self, wait: float = BUSY) -> Iterator[sqlite3.Connection]:
         """Write in one transaction: a thread whose caller was cancelled is waited for."""
-        with self._writes, access(self.path, self._identity):
+        with self._writes, self._keep_fault(), access(self.path, self._identity):
             db = self.for_writing(wait)
+            before = db.total_changes
             try:
                 with transaction(db):
                     yield db
@@ -110,6 +122,30 @@ class FileConnections:
                     db.close()
                     self._writer = None
                 raise
+            if db.total_changes != before:  # else nothing was written, which proves nothing
+                self.fault = ""
+
+    @contextmanager
+    def _keep_fault(self) -> Iterator[None]:
+        """Keep why a writing failed, until another one does not."""
+        try:
+            yield
+        except NoMoreError:
+            raise
+        except StoreError as error:
+            self.fault = str(error)
+            raise
+
+    def try_writing(self, wait: float) -> None:
+        """Write what changes nothing, to see whether that can be done."""
+        with self.writing(wait) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            db.execute(f"PRAGMA user_version = {int(version)}")
+        self.fault = ""
+
+    def may_be_full(self) -> bool:
+        """Tell whether writing may fail, as far as that costs no write."""
+        return not self.in_memory and may_be_full(self.path.parent)
 
     @contextmanager
     def reading(self, wait: float) -> Iterator[sqlite3.Connection]:

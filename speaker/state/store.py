@@ -141,6 +141,19 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------
 
+    @property
+    def fault(self) -> str:
+        """Why the last writing failed, in words; empty where it did not."""
+        return self._connections.fault
+
+    def may_be_full(self) -> bool:
+        """Tell whether writing may fail, as far as that costs no write."""
+        return self._connections.may_be_full()
+
+    def try_writing(self, *, wait: float = BUSY) -> None:
+        """Write what changes nothing, to see whether that can be done."""
+        self._connections.try_writing(wait)
+
     def set_intents(
         self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = (), *, wait: float = BUSY
     ) -> Mapping[Prefix, Intent]:

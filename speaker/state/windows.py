@@ -10,7 +10,7 @@ from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from policy.window import Moment, Window
 from speaker.api import HistoryEntry
-from speaker.state.access import StoreError
+from speaker.state.access import NoMoreError
 from speaker.state.fetched import fetched
 from speaker.state.rows import INTENTS, IntentReader, Intents, parsed
 from speaker.state.writing import put_intents
@@ -78,12 +78,12 @@ def put_window(db: sqlite3.Connection, window: Window) -> tuple[Window, Sequence
     """Record a window. Return it with its number, and the lines of history.
 
     Raises:
-        StoreError: there are too many.
+        NoMoreError: there are too many.
     """
     count, text = db.execute("SELECT count(*), sum(length(prefixes)) FROM planned").fetchone()
     row = _of_window(window)
     if count >= MAX_WINDOWS or (text or 0) + len(row[1]) > MAX_TEXT:
-        raise StoreError(f"state: {count} windows are planned, and no more fit; vip_mgmt schedule")
+        raise NoMoreError(f"state: {count} windows are planned, and no more fit; vip_mgmt schedule")
     number = db.execute(_INSERT, row).lastrowid
     window = replace(window, number=number or 0)
     return window, _lines(window, "scheduled", window.made, str(window))
