@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.guard import GuardRule
 from policy.route import Asn
 from policy.topology import DataCentre, Topology
-from speaker.config import build_observe
+from speaker.config import build_api, build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_checks import CheckBuilder
 from speaker.config.build_drain import DrainBuilder
@@ -76,13 +76,14 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     health.check_base()
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
+    api = build_api.api(document, faults)
     _check_unique(form, faults)
     if faults:
         raise FaultsError((*faults,))
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
     settings = _settings(document, topology, looked_at, read, outlets)
-    return Config(topology, replace(settings, checks=checks))
+    return Config(topology, replace(settings, checks=checks, api=api))
 
 
 def _check_node(form: Form, faults: Faults) -> None:

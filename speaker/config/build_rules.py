@@ -124,10 +124,8 @@ class RuleBuilder:
         """Return what is wrong with the name of a source; nothing where it is there."""
         document = self._form.document
         kind, _, name = term.partition("/")
-        if term.startswith(REPORT):
-            return f'"{term}": reports are not taken by this version; remove it'
         known: Iterable[str] = {
-            CHECK: document.check, RULE: document.rule, VIP: self._vips,
+            CHECK: document.check, RULE: document.rule, REPORT: document.report, VIP: self._vips,
         }.get(f"{kind}/", ())  # fmt: skip
         if term in SERVICES or name in known or self._form.lacks(kind, name):
             return ""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.order import Order
-from speaker.config import render_checks, render_peers, render_tables
+from speaker.config import render_api, render_checks, render_peers, render_tables
 from speaker.config.build import FaultsError, build
 from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.schema import Document
@@ -114,6 +114,8 @@ def render(
     text.table(["drain"], render_tables.differing(drain, render_tables.DEFAULT_DRAIN))
     for check in settings.checks.values():
         text.table(["check", check.name], render_checks.check(check))
+    for name, report in settings.api.reports.items():
+        text.table(["report", name], render_api.report(report))
     for vip in topology.vips:
         keys: Keys = {
             **render_tables.addresses(vip, [dc.name for dc in topology.dcs], comments.addresses),
@@ -140,6 +142,9 @@ def _programs(text: TomlText, settings: Settings, default: Settings) -> None:
     text.table(["backend", "quagga"], render_tables.quagga(settings, default))
     text.table(["metrics"], render_tables.metrics(settings))
     text.table(["events"], render_tables.events(settings))
+    text.table(["api"], render_api.api(settings.api))
+    for name, rights in settings.api.tokens.items():
+        text.table(["api", "tokens", name], render_api.token(rights))
 
 
 def _of_site(topology: Topology, drains: Mapping[str, Keys]) -> Keys:

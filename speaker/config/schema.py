@@ -18,6 +18,7 @@ from policy.route import (
     Origin,
 )
 from speaker import units
+from speaker.config.schema_api import ApiTable, ReportTable
 from speaker.config.schema_checks import CheckTable, RuleText
 from speaker.config.schema_checks import name as check_name
 from speaker.config.schema_drain import DrainTable
@@ -272,6 +273,8 @@ class Document(Table):
     drain: DrainTable = DrainTable()
     check: dict[Annotated[str, AfterValidator(check_name)], CheckTable] = {}
     rule: dict[Annotated[str, AfterValidator(check_name)], RuleText] = {}
+    report: dict[Annotated[str, AfterValidator(check_name)], ReportTable] = {}
+    api: ApiTable = ApiTable()
     vip: dict[str, VipTable] = {}
     aggregate: dict[str, AggregateTable] = {}
     peer: dict[str, PeerTable] = {}

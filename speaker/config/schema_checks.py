@@ -136,7 +136,7 @@ def _rule(value: Any, where: str, level: int) -> Rule:
     if isinstance(value, str):
         if not _SOURCE.fullmatch(value):
             raise ValueError(
-                f'{at}{value!r:.80} is no source; write "ipvs", "tcp", "check/NAME", "vip/NAME" or "rule/NAME"'
+                f'{at}{value!r:.80} is no source; write "ipvs", "tcp", "check/NAME", "report/NAME", "vip/NAME" or "rule/NAME"'
             )
         return Term(value.lower() if value.startswith("vip/") else value)
     match value:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from speaker.config.settings_api import ApiSettings
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
@@ -141,6 +143,7 @@ class Settings:
     history: float = HISTORY
     log: LogFormat = "text"
     checks: dict[str, CheckSettings] = field(default_factory=dict)
+    api: ApiSettings = ApiSettings()
 
     @property
     def paths(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
 from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
+from speaker.reconcile.reports import ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Decider:
         self._inputs: DeciderInputs | None = None
         self.assessment: Assessment | None = None
         self.observation = Observation({}, NOT_OBSERVED)
+        self._reports = ReportsSeen(clock)
 
     def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
         """Take a configuration, under which only that is known which is observed as before.
@@ -63,6 +65,7 @@ class Decider:
         self._aggregates = scope.aggregates
         self._guard = scope.config.settings.guard
         self.observation = kept(self.observation, scope.observed_alike, announced)
+        self._reports.take(scope)
         self._inputs = None
 
     def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
@@ -76,7 +79,8 @@ class Decider:
         durable = self._durable
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
-        inputs = DeciderInputs(self.observation, turn.intents, announced, durable.were_up)
+        observed = self._reports.told(self.observation, durable.intents.reports)
+        inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
@@ -102,7 +106,8 @@ class Decider:
     def due(self) -> float:
         """When time alone may change a decision (steady clock)."""
         last = self.assessment
-        return inf if last is None or last.look_again is None else last.look_again
+        judged = inf if last is None or last.look_again is None else last.look_again
+        return min(judged, self._reports.due)
 
     @property
     def held_until(self) -> float | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from policy.intent import Intent
+    from policy.report import Report
     from policy.route import Prefix
     from policy.window import Window
     from speaker.clock import Clock
@@ -120,6 +121,11 @@ class KnownIntents:
     def windows(self) -> tuple[Window, ...]:
         """What is planned, and what was missed, as last read."""
         return self._found.windows
+
+    @property
+    def reports(self) -> Mapping[str, Report]:
+        """What applications reported last, expired or not, as last read. The same object while it is the same."""
+        return self._found.reports
 
     def in_force(self) -> Mapping[Prefix, Intent]:
         """Return those that are in force, as last read. The same object while they are the same."""

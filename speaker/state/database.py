@@ -67,6 +67,10 @@ CREATE TABLE planned (
   made REAL NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL, seconds REAL, late REAL NOT NULL, missed REAL
 ) STRICT;
 """,
+    """CREATE TABLE report (
+  name TEXT PRIMARY KEY, state TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, ttl REAL NOT NULL,
+  reason TEXT NOT NULL, weight REAL NOT NULL
+) STRICT;""",
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -22,6 +22,7 @@ from policy.route import parse_prefix
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from policy.report import Report
     from policy.route import Prefix
     from policy.window import Window
 
@@ -60,13 +61,15 @@ class Intents:
     """The intents on file, expired ones too.
 
     `faults` says of each bad row what is wrong and what to do; `rows` has, for a prefix that is
-    held for some, how they name it: replacing its intent removes these. `windows`: what is planned.
+    held for some, how they name it: replacing its intent removes these. `windows`: what is planned. `reports`: what applications
+    said last, expired or not, by name.
     """
 
     of: Mapping[Prefix, Intent] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     rows: Mapping[Prefix, frozenset[str]] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
+    reports: Mapping[str, Report] = field(default_factory=dict)
 
 
 class IntentReader:

@@ -17,6 +17,7 @@ from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import add_history, in_order
 from speaker.state.remembered import News, Remembered
+from speaker.state.reports import Given, put_report
 from speaker.state.rows import INTENTS, Intents, Owned
 from speaker.state.stages import StageEnd, follow
 from speaker.state.windows import IntentsReader, put_window, run_window, take_window
@@ -235,6 +236,13 @@ class Store:
         self._intents_version = -1
         return any(lines)
 
+    def report(self, given: Mapping[str, Given], *, wait: float = BUSY) -> None:
+        """Record what applications said, by the names of reports, all or none. See `cancel` for `wait`."""
+        with self._connections.writing(wait) as db:
+            for name, each in given.items():
+                self._tell(db, put_report(db, self._reader.now, name, each))
+        self._intents_version = -1
+
     def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:
         """Record prefixes as ours, before any of them is announced. See `record` for `wait`."""
         with self._connections.writing(wait) as db:
@@ -271,4 +279,4 @@ class Store:
         add_history(db, history, self.keep)
 
 
-__all__ = ["Intents", "News", "Owned", "Remembered", "StageEnd", "Store", "StoreError"]
+__all__ = ["Given", "Intents", "News", "Owned", "Remembered", "StageEnd", "Store", "StoreError"]

@@ -12,6 +12,7 @@ from policy.window import Moment, Window
 from speaker.api import HistoryEntry
 from speaker.state.access import NoMoreError
 from speaker.state.fetched import fetched
+from speaker.state.reports import read_reports
 from speaker.state.rows import INTENTS, IntentReader, Intents, parsed
 from speaker.state.writing import put_intents
 
@@ -45,7 +46,8 @@ class IntentsReader:
             for row, pair in _windows(fetched(db, _WINDOWS), faults, self._known)
         }
         windows = tuple(window for _, window in self._known.values())
-        return replace(found, windows=windows, faults=(*found.faults, *faults))
+        reports = read_reports(db, faults)
+        return replace(found, windows=windows, reports=reports, faults=(*found.faults, *faults))
 
 
 def _windows(

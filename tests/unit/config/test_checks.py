@@ -251,7 +251,7 @@ def test_faults_of_checks(text: str, where: str) -> None:
         ('rule = "check/nosuch"', '"check/nosuch" is unknown; name one of "check/db1"'),
         ('rule = "vip/nosuch"', '"vip/nosuch" is unknown; name one of "vip/a.tld"'),
         ('rule = "rule/nosuch"', '"rule/nosuch" is unknown; name one of "rule/databases"'),
-        ('rule = "report/x"', "reports are not taken"),
+        ('rule = "report/x"', "there is no [report]"),
         ('rule = "tcp"', '"tcp", but health.source is "ipvs"; write "ipvs"'),
         ('rule = "ipvs"\nhealth = { source = "none" }', 'but health.source is "none"'),
         ('rule = "nosuch"', "'nosuch' is no source"),

@@ -1,0 +1,97 @@
+"""[api] and [report]: what they mean, and what in them makes no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policy.health import Health
+from policy.report import ReportRule
+from speaker.config.settings_api import ApiSettings, ApiTls, TokenRights
+from speaker.units import endpoint, endpoint_text
+
+if TYPE_CHECKING:
+    from speaker.config.fault import Faults
+    from speaker.config.schema import Document
+    from speaker.units import Endpoint
+
+MAX_REPORTS = 10_000
+_MAX_PATH = 107
+"""Bytes of the name of a unix socket."""
+
+
+def api(document: Document, faults: Faults) -> ApiSettings:
+    """Return what `[api]` and `[report]` mean."""
+    if len(document.report) > MAX_REPORTS:
+        faults.add(("report",), f"{len(document.report)} reports; {MAX_REPORTS} at most")
+    reports = {
+        name: ReportRule(name, Health(table.expired), table.max_ttl, table.drain)
+        for name, table in document.report.items()
+    }
+    table, tls = document.api, _tls(document, faults)
+    listen, sockets = _places(document, faults)
+    for index, where in enumerate(table.listen):
+        if tls is None and any(each == where for each in map(endpoint_text, _open(listen))):
+            faults.add(
+                ("api", "listen", index),
+                f"{where} is not loopback, and tokens would pass unencrypted; set api.certificate and api.key",
+            )
+    tokens = {
+        name: TokenRights(name, each.read, frozenset(each.report), frozenset(each.drain))
+        for name, each in table.tokens.items()
+    }
+    _check_tokens(document, reports, faults)
+    return ApiSettings(listen, sockets, tls, table.tokens_file, tokens, reports)
+
+
+def _tls(document: Document, faults: Faults) -> ApiTls | None:
+    certificate, key = document.api.certificate, document.api.key
+    if (certificate is None) != (key is None):
+        there, lacks = ("key", "certificate") if certificate is None else ("certificate", "key")
+        faults.add(("api", there), f"of no use without api.{lacks}; set both")
+    return None if certificate is None or key is None else ApiTls(certificate, key)
+
+
+def _places(document: Document, faults: Faults) -> tuple[tuple[Endpoint, ...], tuple[Path, ...]]:
+    """Return where it listens: addresses, and names of unix sockets."""
+    listen: dict[Endpoint, None] = {}
+    sockets: dict[Path, None] = {}
+    node = document.node
+    taken = {node.control, node.read, node.state}
+    for index, where in enumerate(document.api.listen):
+        path = ("api", "listen", index)
+        if not where.startswith("/"):
+            try:
+                listen[endpoint(where)] = None
+            except ValueError:
+                faults.add(
+                    path,
+                    f'{where!r:.200} is neither an address with a port nor a path; write it like "127.0.0.1:9181"',
+                )
+        elif len(where.encode()) > _MAX_PATH or not where.isprintable():
+            faults.add(path, f"{where!r:.200}: a socket has at most {_MAX_PATH} printable bytes")
+        elif Path(where) in taken:
+            faults.add(path, f"{where} is also a path of [node]; give each a path of its own")
+        else:
+            sockets[Path(where)] = None
+    return tuple(listen), tuple(sockets)
+
+
+def _open(listen: tuple[Endpoint, ...]) -> list[Endpoint]:
+    """Return those that others than this machine may reach."""
+    return [(address, port) for address, port in listen if not address.is_loopback]
+
+
+def _check_tokens(document: Document, reports: dict[str, ReportRule], faults: Faults) -> None:
+    for name, table in document.api.tokens.items():
+        for key, names in (("report", table.report), ("drain", table.drain)):
+            for index, each in enumerate(names):
+                path = ("api", "tokens", name, key, index)
+                if each not in reports:
+                    faults.add(path, f'"{each}" is unknown; there is no [report.{each}]')
+                elif key == "drain" and not reports[each].drain:
+                    faults.add(
+                        path, f'"{each}" does not drain; set drain = true in [report.{each}]'
+                    )
+                elif key == "drain" and each not in table.report:
+                    faults.add(path, f'"{each}" is not in report, which drains; name it there, too')

@@ -1,0 +1,53 @@
+"""The form of [api] and [report] in vip.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from policy.report import LONGEST
+from speaker import units
+from speaker.config.schema_checks import absolute, name
+from speaker.config.settings_api import DEFAULT_TOKENS
+from speaker.config.table import STRICT, text
+
+_Duration = Annotated[
+    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
+]
+_Path = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
+Name = Annotated[str, AfterValidator(name)]
+_Names = Annotated[list[Name], Field(max_length=1000)]
+
+
+class ReportTable(BaseModel):
+    """`[report.NAME]`: how reports of that name are taken."""
+
+    model_config = STRICT
+
+    expired: Literal["unknown", "down"] = "unknown"
+    max_ttl: Annotated[_Duration, Field(ge=1.0, le=LONGEST)] = 3600.0
+    drain: bool = False
+
+
+class TokenTable(BaseModel):
+    """`[api.tokens.NAME]`: what who has a token of that name may."""
+
+    model_config = STRICT
+
+    read: bool = False
+    report: _Names = []
+    drain: _Names = []
+
+
+class ApiTable(BaseModel):
+    """`[api]`."""
+
+    model_config = STRICT
+
+    listen: Annotated[list[str], Field(max_length=16)] = []
+    certificate: _Path | None = None
+    key: _Path | None = None
+    tokens_file: _Path = DEFAULT_TOKENS
+    tokens: Annotated[dict[Name, TokenTable], Field(max_length=1000)] = {}

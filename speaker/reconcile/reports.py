@@ -1,0 +1,118 @@
+"""What applications reported, added to what was observed: for as long as each report holds.
+
+A report is read from the state file at each turn. How long it still holds is told by the clock of the day when it is first seen,
+and by the steady clock from then on: a clock that is set ahead ends none, and one that is set back keeps none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.report import Report, ReportRule, said
+from policy.rule import REPORT, Said, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from policy.health import Observation
+    from policy.route import Prefix
+    from speaker.clock import Clock
+    from speaker.reconcile.scope import Scope
+
+
+class _Seen(NamedTuple):
+    """A report, since when it says what it does, and until when it holds (steady clock)."""
+
+    report: Report
+    since: float
+    until: float
+
+
+class ReportsSeen:
+    """The reports that rules name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rules: Mapping[str, ReportRule] = {}
+        self._asked: Mapping[Prefix, Collection[str]] = {}
+        self._read: Mapping[str, Report] | None = None
+        self._seen: dict[str, _Seen] = {}
+        self._said: dict[str, Said] = {}
+        self._of: Observation | None = None
+        self._merged: Observation | None = None
+
+    def take(self, scope: Scope) -> None:
+        """Take a configuration. What is known of reports stays."""
+        self._rules = scope.config.settings.api.reports
+        asked = {
+            prefix: [
+                *dict.fromkeys(t.removeprefix(REPORT) for t in terms(rule) if t.startswith(REPORT))
+            ]
+            for prefix, duty in scope.assignments.items()
+            if (rule := duty.vip.health.rule) is not None
+        }
+        self._asked = {prefix: names for prefix, names in asked.items() if names}
+        self._read = self._of = None
+
+    @property
+    def due(self) -> float:
+        """When the next report expires (steady clock)."""
+        if not self._asked:
+            return inf
+        now = self._clock.steady()
+        return min((each.until for each in self._seen.values() if each.until > now), default=inf)
+
+    def told(self, observation: Observation, reports: Mapping[str, Report]) -> Observation:
+        """Return an observation with what reports say. The same object while both are the same.
+
+        Args:
+            observation: what else was seen.
+            reports: the last ones, by name, expired or not.
+        """
+        if not self._asked:
+            return observation
+        now = self._clock.steady()
+        if reports is not self._read:
+            self._look(reports, now)
+        told = {name: self._told(rule, now) for name, rule in self._rules.items()}
+        if told == self._said and observation is self._of and self._merged is not None:
+            return self._merged
+        self._said, self._of = told, observation
+        self._merged = replace(observation, said=self._together(observation))
+        return self._merged
+
+    def _look(self, reports: Mapping[str, Report], now: float) -> None:
+        """Take over reports that were read."""
+        wall, seen = self._clock.wall(), self._seen
+        self._seen = {
+            name: seen[name]
+            if name in seen and seen[name].report == report
+            else _Seen(
+                report,
+                seen[name].since if name in seen and report.renews(seen[name].report) else now,
+                now + report.left(wall),
+            )
+            for name, report in reports.items()
+            if name in self._rules
+        }
+        self._read = reports
+
+    def _told(self, rule: ReportRule, now: float) -> Said:
+        seen = self._seen.get(rule.name)
+        if seen is None:
+            return said(rule, None, holds=False, since=None)
+        holds = now < seen.until
+        return said(rule, seen.report, holds=holds, since=seen.since if holds else seen.until)
+
+    def _together(self, observation: Observation) -> dict[Prefix, Mapping[str, Said]]:
+        """Return what all sources say of each prefix: of one of which nothing changed, the same object as before."""
+        before = {} if self._merged is None else self._merged.said
+        found = dict(observation.said)
+        for prefix, names in self._asked.items():
+            own = {REPORT + name: self._said[name] for name in names if name in self._said}
+            new = {**found.get(prefix, {}), **own}
+            old = before.get(prefix)
+            found[prefix] = new if old is None or old != new else old
+        return found

@@ -1,0 +1,99 @@
+"""What applications reported, in the state file: it outlives every process, until it expires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.intent import Intent, Mode
+from policy.report import Report, ReportState
+from speaker.api import HistoryEntry
+from speaker.state.fetched import fetched
+from speaker.state.rows import INTENTS, IntentReader, parsed
+from speaker.state.writing import put_intents
+from speaker.units import duration_text
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.state.rows import Row
+
+_COLUMNS = "name, state, by, at, ttl, reason, weight"
+_REPORTS = f"SELECT {_COLUMNS} FROM report"  # noqa: S608 - names of columns
+_PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+
+
+class Given(NamedTuple):
+    """A report, and the prefixes that are drained softly while it drains: none where it may not."""
+
+    report: Report
+    drains: Collection[Prefix] = ()
+
+
+def drainer(name: str, report: Report) -> str:
+    """Return whose intent it is that a report drains by."""
+    return f"report/{name} ({report.by[:100]})"
+
+
+def read_reports(db: sqlite3.Connection, faults: list[str]) -> Mapping[str, Report]:
+    """Return the last report of each name; what makes no sense is added to the faults."""
+    return dict(parsed("report", fetched(db, _REPORTS), _report, faults))
+
+
+def _report(row: Row) -> tuple[str, Report]:
+    """Parse the columns."""
+    name, state, *more = row
+    return name, Report(ReportState(state), *more)
+
+
+def put_report(
+    db: sqlite3.Connection, reader: IntentReader, name: str, given: Given
+) -> Sequence[HistoryEntry]:
+    """Record a report, and the soft drain that it begins, holds or ends. Return the lines of history.
+
+    One that only renews the last has none: it may come each second. An operator's word, and that of another
+    report, stays as it is.
+    """
+    report = given.report
+    before = read_reports(db, []).get(name)
+    db.execute(
+        _PUT, [name, report.state, report.by, report.at, report.ttl, report.reason, report.weight]
+    )
+    held = None if before is None or before.left(report.at) == 0 else before
+    lines: list[HistoryEntry] = []
+    if not report.renews(held):
+        was = "" if held is None else f"; was {held.state} by {held.by}"
+        text = f"{report.state} by {report.by} for {duration_text(report.ttl)}"
+        said = f": {report.reason}" if report.reason else ""
+        lines.append(HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{was}"))
+    return [*lines, *_drain(db, reader, name, given)]
+
+
+def _drain(
+    db: sqlite3.Connection, reader: IntentReader, name: str, given: Given
+) -> Sequence[HistoryEntry]:
+    """Have the drains of a report be as it says: those that it begins, and those that it began."""
+    report = given.report
+    known = reader.read(fetched(db, INTENTS))
+    asked: dict[Prefix, Intent] = {}
+    if report.state is ReportState.DRAIN:
+        wanted = Intent(
+            Mode.DRAINING, drainer(name, report), report.at, report.reason, report.until
+        )
+        for prefix in sorted(given.drains, key=str):
+            current = known.of.get(prefix)
+            if current is None or not current.in_force(report.at):
+                asked[prefix] = wanted
+            elif _is_of(current, name):
+                new = replace(current, until=report.until)
+                db.execute("UPDATE intent SET until = ? WHERE prefix = ?", [new.until, str(prefix)])
+    else:
+        back = Intent(Mode.RETURNING, drainer(name, report), report.at, report.reason)
+        asked = {p: back for p, i in known.of.items() if _is_of(i, name) and i.in_force(report.at)}
+    return put_intents(db, known, asked).history if asked else ()
+
+
+def _is_of(intent: Intent, name: str) -> bool:
+    return intent.owner.startswith(f"report/{name} (") and intent.mode is not Mode.RETURNING
