@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policy.rule import VIP, Said
+from policy.rule import REPORT, VIP, Said, terms
 from policy.ruled import asked_vips, together
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def askers(assignments: Mapping[Prefix, Assignment]) -> tuple[Prefix, ...]:
         else:
             ordered[todo.pop()] = None
     return tuple(prefix for name in ordered for prefix in prefixes[name])
+
+
+def reported(assignments: Mapping[Prefix, Assignment]) -> Mapping[str, tuple[Prefix, ...]]:
+    """Return the prefixes that are announced here and whose rules name a report, by the report's name."""
+    found: dict[str, dict[Prefix, None]] = defaultdict(dict)
+    for prefix, assignment in assignments.items():
+        rule = assignment.vip.health.rule
+        for term in () if rule is None or assignment.route is None else terms(rule):
+            if term.startswith(REPORT):
+                found[term.removeprefix(REPORT)][prefix] = None
+    return {name: tuple(prefixes) for name, prefixes in found.items()}
 
 
 class OtherVips:

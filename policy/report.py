@@ -10,6 +10,7 @@ from policy.errors import PolicyError
 from policy.health import Health
 from policy.intent import MAX_TEXT, is_time, timestamp
 from policy.rule import Said
+from policy.wording import span
 
 LONGEST = 86400.0
 """For how long a report may hold at most, in seconds."""
@@ -94,6 +95,21 @@ class ReportRule:
     expired: Health = Health.UNKNOWN
     max_ttl: float = 3600.0
     drain: bool = False
+
+    def check(self, report: Report) -> None:
+        """Refuse what a report of this name can't say.
+
+        Raises:
+            PolicyError: it holds for too long, or drains, which is not configured.
+        """
+        if report.ttl > self.max_ttl:
+            raise PolicyError(
+                f"ttl: {span(report.ttl)}: report.{self.name}.max_ttl is {span(self.max_ttl)}; report more often"
+            )
+        if report.state is ReportState.DRAIN and not self.drain:
+            raise PolicyError(
+                f"state: {self.name} takes no drain; set drain = true in [report.{self.name}]"
+            )
 
 
 def said(rule: ReportRule, report: Report | None, *, holds: bool, since: float | None) -> Said:

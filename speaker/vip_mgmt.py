@@ -160,12 +160,14 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
         from speaker.cli.compare import compare
 
         return compare(call, loaded)
-    if call.command not in ("schedule", "cancel"):
+    if call.command not in ("schedule", "cancel", "report"):
         return None
-    from speaker.cli import schedule
+    from speaker.cli import reporting, schedule
 
-    do = schedule.cancel if call.command == "cancel" else schedule.schedule
     try:
+        if call.command == "report":
+            return reporting.report(call, reporting.FirstReporter(loaded))
+        do = schedule.cancel if call.command == "cancel" else schedule.schedule
         return do(call, schedule.FirstPlanner(loaded))
     except UsageError:
         raise

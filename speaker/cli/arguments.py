@@ -67,6 +67,8 @@ class Call:
     peer_as: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     vrf: str | None = None
+    ttl: float | None = None
+    weight: str = ""
 
 
 def after_import(arguments: Sequence[str]) -> Sequence[str] | None:
@@ -134,6 +136,8 @@ def parse(arguments: Sequence[str]) -> Call:
         peer_as=tuple(given.get("peer_as", ())),
         peers=tuple(given.get("peer", ())),
         vrf=given.get("vrf"),
+        ttl=_seconds(options, "ttl"),
+        weight=given.get("weight", ""),
         daemon="frr" if "frr" in given else "quagga" if "quagga" in given else "",
     )
 

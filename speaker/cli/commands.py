@@ -91,6 +91,13 @@ COMMANDS = {
             "cancel: one ID is required; vip_mgmt schedule has them",
         ),
         Command(
+            "report",
+            "say for an application how it is: up, down or drain; without NAME, what was said last",
+            "[NAME STATE]",
+            most=2,
+            lack="report: NAME and STATE are required, or neither: vip_mgmt report shop down --ttl 5m",
+        ),
+        Command(
             "reload",
             "make vip_watchdog reload vip.toml, and report the result",
             "",
@@ -110,10 +117,12 @@ COMMANDS = {
 QUESTIONS = tuple(name for name in COMMANDS if name not in {ADD, DELETE})
 _BOTH = (ADD, DELETE)
 OPTIONS = (
-    Option("--reason", _BOTH, "reason, for history", "TEXT", default=""),
+    Option("--reason", (*_BOTH, "report"), "reason, for history", "TEXT", default=""),
     Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
     Option("--at", (DELETE,), "begin then: local time 2026-12-01T02:00, or +30m", "TIME"),
     Option("--late", (DELETE,), "begin so much later at most, with --at; default 10m", "DURATION"),
+    Option("--ttl", ("report",), "for how long it holds, such as 30s or 5m", "DURATION"),
+    Option("--weight", ("report",), "what can be taken, such as 70%", "SHARE"),
     Option("--force", (ADD,), "announce even if unhealthy"),
     Option(
         "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"
@@ -127,7 +136,7 @@ OPTIONS = (
     ),
     Option(
         "--json",
-        ("status", "explain", "history", "check", "plan", "compare", "schedule"),
+        ("status", "explain", "history", "check", "plan", "compare", "schedule", "report"),
         "as JSON",
     ),
     Option("--all", ("status",), "every prefix, also where those of a VIP are all as wanted"),

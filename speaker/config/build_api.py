@@ -24,6 +24,9 @@ def api(document: Document, faults: Faults) -> ApiSettings:
     """Return what `[api]` and `[report]` mean."""
     if len(document.report) > MAX_REPORTS:
         faults.add(("report",), f"{len(document.report)} reports; {MAX_REPORTS} at most")
+    for name in document.report:
+        if not name.strip("."):
+            faults.add(("report", name), f"{name!r} can't be asked for in a URL; name it otherwise")
     reports = {
         name: ReportRule(name, Health(table.expired), table.max_ttl, table.drain)
         for name, table in document.report.items()

@@ -143,7 +143,7 @@ class Settings:
     history: float = HISTORY
     log: LogFormat = "text"
     checks: dict[str, CheckSettings] = field(default_factory=dict)
-    api: ApiSettings = ApiSettings()
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     @property
     def paths(self) -> dict[str, str]:

@@ -24,12 +24,13 @@ from speaker.control.as_loaded import IntentAsLoaded
 from speaker.control.body import Bodies
 from speaker.control.client import SUDO_USER, timeout_for
 from speaker.control.connections import Connections, sent
+from speaker.control.errors import errors_told
 from speaker.control.identity import owner
 from speaker.control.places import Places
+from speaker.control.reports import Operator, ReportHandlers
 from speaker.control.unix_socket import OPERATORS
 from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
-from speaker.json_value import FormError
 from speaker.reconcile.difference import difference
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.loaded_file import look_at_file
@@ -89,7 +90,7 @@ class Control:
 
     def application(self) -> web.Application:
         """Return the web application."""
-        guards = [self.connections.answered, _errors]
+        guards = [self.connections.answered, errors_told]
         if self._asks_only:
             guards.append(self._only_questions)
         application = web.Application(middlewares=guards)
@@ -105,6 +106,7 @@ class Control:
                 web.post("/intents/as-loaded", self._intents_as_loaded),
                 web.post("/reload", self._reload),
                 *WindowHandlers(self._reconciler, self._bodies, self._known, _owner).routes(),
+                *ReportHandlers(self._reconciler, self._bodies, _operator).routes(),
             ]
         )
         return application
@@ -270,24 +272,6 @@ def _look_at(task: asyncio.Future[Any]) -> None:
         log.error("%s", error)
 
 
-@web.middleware
-async def _errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Answer a bad request with 400 and our own fault with 500, both as {"error": …}."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except (PolicyError, FormError) as error:
-        return web.json_response({"error": str(error)}, status=400)
-    except web.HTTPException as error:
-        return web.json_response({"error": error.text or error.reason}, status=error.status)
-    except SpeakerError as error:
-        log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
-        return web.json_response({"error": str(error)}, status=500)
-    except BlockingIOError as error:
-        log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - it says what to do
-        return web.json_response({"error": str(error.strerror)}, status=500)
-    return response
-
-
 def _owner(request: web.Request) -> str:
     """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
     transport = request.transport
@@ -298,3 +282,7 @@ def _owner(request: web.Request) -> str:
     )
     _, uid, _ = struct.unpack("3i", credentials)
     return owner(uid, request.headers.get(SUDO_USER, ""))
+
+
+async def _operator(request: web.Request) -> Operator:
+    return Operator(_owner(request))

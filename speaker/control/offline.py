@@ -6,14 +6,19 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from policy.asking import reported
 from policy.assess import assignments
+from policy.errors import PolicyError
 from policy.intent import Mode
+from policy.report import ReportState
 from policy.window import missed
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
 from speaker.planned import WindowStatus, not_planned
+from speaker.reported import ReportStatus, unknown_report
 from speaker.state.database import BUSY
+from speaker.state.reports import Given
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from speaker.api import Explanation, HistoryEntry, IntentRequest, PlannedChange
     from speaker.config.settings import Config
     from speaker.planned import Cancellation, WindowRequest
+    from speaker.reported import ReportRequest
 
 
 SEE = (
@@ -170,6 +176,28 @@ class StateFile:
         if window is None:
             raise SpeakerError(not_planned(number))
         return WindowStatus.of(window)
+
+    def report(self, name: str, request: ReportRequest) -> ReportStatus:
+        """See `Reporter.report`."""
+        api = self._config.settings.api
+        if name not in api.reports:
+            raise PolicyError(unknown_report(name, [*api.reports]))
+        now = time.time()
+        report = request.report(user(), now)
+        api.reports[name].check(report)
+        duties = assignments(self._config.topology, self._config.settings.dc)
+        drains = reported(duties).get(name, ()) if report.state is ReportState.DRAIN else ()
+        with self._store() as store:
+            store.report([(name, Given(report, drains))], wait=self._wait)
+        return ReportStatus.of(name, report, now)
+
+    def reports(self) -> Sequence[ReportStatus]:
+        """See `Reporter.reports`."""
+        with self._store() as store:
+            found = store.intents().reports
+        now = time.time()
+        names = self._config.settings.api.reports
+        return [ReportStatus.of(name, found.get(name), now) for name in names]
 
     def record(
         self, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool

@@ -21,6 +21,7 @@ from speaker.control.identity import sudo_user
 from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError
 from speaker.planned import WindowStatus
+from speaker.reported import ReportStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
     from speaker.planned import Cancellation, WindowRequest
+    from speaker.reported import ReportRequest
 
 T = TypeVar("T")
 
@@ -125,6 +127,16 @@ class RunningWatchdog:
         body = cancellation.to_json()
         return self._order("/windows/cancel", WindowStatus.from_json, APPLY, body)
 
+    def report(self, name: str, request: ReportRequest) -> ReportStatus:
+        """See `Reporter.report`."""
+        return self._order(
+            f"/v1/reports/{name}", ReportStatus.from_json, APPLY, request.to_json(), method="PUT"
+        )
+
+    def reports(self) -> Sequence[ReportStatus]:
+        """See `Reporter.reports`."""
+        return self._question("/v1/reports", ReportStatus.all_from_json)
+
     def reload(self, count: int) -> Reloaded:
         """Make it read vip.toml again, which has that many prefixes."""
         timeout = client.timeout_for(count)
@@ -167,11 +179,12 @@ class RunningWatchdog:
         body: object,
         *,
         patience: float | None = None,
+        method: str = "POST",
     ) -> T:
         """Make it do something, within that many seconds."""
         answer = client.ask(
             self._control,
-            "POST",
+            method,
             target,
             body,
             timeout=timeout,

@@ -29,12 +29,14 @@ class Access:
         group: the group that it is given; None leaves it to the directory and the process.
         connections: about how many may be open at a time.
         asks_only: whether nothing can be changed there.
+        key: of vip.toml, which names it.
     """
 
     mode: int = 0o660
     group: str | None = None
     connections: int = CONNECTIONS
     asks_only: bool = False
+    key: str = "node.control"
 
 
 OPERATORS = Access()
@@ -91,7 +93,7 @@ def bind(path: Path, access: Access = OPERATORS) -> Bound:
     except OSError as error:
         raise ControlError(
             f"control: {path}: {error.strerror or error}; its directory must be writable for user "
-            f"{name_of(os.geteuid())}, and node.control names it"
+            f"{name_of(os.geteuid())}, and {access.key} names it"
         ) from error
 
 

@@ -30,6 +30,16 @@ class _Seen(NamedTuple):
     until: float
 
 
+def _seen(report: Report, last: _Seen | None, now: float, until: float) -> _Seen:
+    """Return what is known of a report, of which the one before may be known."""
+    if last is None:
+        return _Seen(report, now, until)
+    if last.report == report:
+        return last
+    is_renewed = now < last.until and report.renews(last.report)
+    return _Seen(report, last.since if is_renewed else now, until)
+
+
 class ReportsSeen:
     """The reports that rules name."""
 
@@ -85,15 +95,9 @@ class ReportsSeen:
 
     def _look(self, reports: Mapping[str, Report], now: float) -> None:
         """Take over reports that were read."""
-        wall, seen = self._clock.wall(), self._seen
+        wall, last = self._clock.wall(), self._seen
         self._seen = {
-            name: seen[name]
-            if name in seen and seen[name].report == report
-            else _Seen(
-                report,
-                seen[name].since if name in seen and report.renews(seen[name].report) else now,
-                now + report.left(wall),
-            )
+            name: _seen(report, last.get(name), now, now + report.left(wall))
             for name, report in reports.items()
             if name in self._rules
         }

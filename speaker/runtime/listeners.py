@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speaker.control import api_server
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
 from speaker.telemetry import hooks, server, textfile
@@ -42,6 +43,7 @@ LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "keepalived_fifo": _keepalived,
     "addresses": _addresses,
     "metrics": server.serve,
+    "api": api_server.serve,
     "textfile": textfile.keep_writing,
     "hooks": hooks.run,
 }

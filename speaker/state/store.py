@@ -236,10 +236,10 @@ class Store:
         self._intents_version = -1
         return any(lines)
 
-    def report(self, given: Mapping[str, Given], *, wait: float = BUSY) -> None:
-        """Record what applications said, by the names of reports, all or none. See `cancel` for `wait`."""
+    def report(self, given: Iterable[tuple[str, Given]], *, wait: float = BUSY) -> None:
+        """Record what applications said, with the names of the reports, all or none. See `cancel` for `wait`."""
         with self._connections.writing(wait) as db:
-            for name, each in given.items():
+            for name, each in given:
                 self._tell(db, put_report(db, self._reader.now, name, each))
         self._intents_version = -1
 

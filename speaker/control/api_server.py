@@ -1,0 +1,204 @@
+"""Where applications report: HTTP on addresses and unix sockets of vip.toml, for who has a token.
+
+Nothing can be asked there but reports, and nothing be changed but by them. A token passes in the clear on loopback alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aiohttp import web
+
+from speaker.control.body import Bodies
+from speaker.control.connections import Connections
+from speaker.control.errors import errors_told
+from speaker.control.rate import Rates
+from speaker.control.reports import MAX_REPORT, ReportHandlers
+from speaker.control.speaking import LineLimits, speaking
+from speaker.control.tls import Handshakes, TlsDoor, context
+from speaker.control.tokens import Tokens, token_of
+from speaker.control.unix_socket import Access, ControlError, bind
+from speaker.units import endpoint_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from speaker.config.settings_api import ApiTls, TokenRights
+    from speaker.reconcile.reconciler import Reconciler
+    from speaker.units import Endpoint
+
+    Where = Endpoint | Path
+
+CONNECTIONS = 64
+"""How many there may be at once, at each place."""
+MAX_LINE, MAX_HEADERS, MAX_HEADER = 1 << 10, 32, 1 << 11
+"""Bytes of the first line of a request, how many more lines it may have, and bytes of each."""
+LIMITS = LineLimits(MAX_LINE, MAX_HEADERS, MAX_HEADER)
+WAITING = 64
+"""How many may wait to be accepted."""
+CHECK = 1.0
+"""How often to see whether it can be listened, or is to be elsewhere, in seconds."""
+SUBJECT, TOKENS = "api", "api tokens"
+ACCESS = Access(connections=CONNECTIONS, key="api.listen")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vip_watchdog"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a token, with its rights. It is `Caller`."""
+
+    rights: TokenRights
+
+    @property
+    def name(self) -> str:
+        """See `Caller.name`."""
+        return self.rights.name
+
+    @property
+    def reads(self) -> bool:
+        """See `Caller.reads`."""
+        return self.rights.read
+
+    def reports(self, name: str) -> bool:
+        """See `Caller.reports`."""
+        return name in self.rights.report
+
+    def drains(self, name: str) -> bool:
+        """See `Caller.drains`."""
+        return name in self.rights.drain
+
+
+class Desk:
+    """The handlers, over one watchdog, and what all places have in common: tokens, and how often each may ask."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+        self._rates = Rates(reconciler.clock.steady)
+        self._tokens = Tokens(
+            lambda: reconciler.config.settings.api.tokens_file,
+            reconciler.clock,
+            lambda text: reconciler.alarms.note(TOKENS, text),
+        )
+
+    def application(self, connections: Connections) -> web.Application:
+        """Return the web application of a place."""
+        application = web.Application(middlewares=[connections.answered, errors_told])
+        bodies = Bodies(MAX_REPORT, connections)
+        application.add_routes(ReportHandlers(self._reconciler, bodies, self._caller).routes())
+        return application
+
+    async def _caller(self, request: web.Request) -> Holder:
+        """Return who asks.
+
+        Raises:
+            HTTPException: nobody who may, or too often.
+        """
+        token = token_of(request.headers.get("Authorization", ""))
+        name = None if token is None else await self._tokens.holder(token)
+        rights = None if name is None else self._reconciler.config.settings.api.tokens.get(name)
+        if rights is None:
+            raise web.HTTPUnauthorized(
+                text="api: no token that is known; send Authorization: Bearer TOKEN",
+                headers=_CHALLENGE,
+            )
+        if not self._rates.take(rights.name):
+            raise web.HTTPTooManyRequests(
+                text=f"api: {rights.name} asks too often; ask less often",
+                headers={"Retry-After": "1"},
+            )
+        return Holder(rights)
+
+
+async def serve(reconciler: Reconciler) -> NoReturn:
+    """Serve for ever, wherever vip.toml says: at each place as soon as it is possible."""
+    desk = Desk(reconciler)
+    places: dict[tuple[Where, ApiTls | None], asyncio.Task[None]] = {}
+    troubles: dict[Where, str] = {}
+
+    def note(where: Where, text: str) -> None:
+        troubles[where] = text
+        reconciler.alarms.note(SUBJECT, " | ".join(filter(None, troubles.values())))
+
+    try:
+        while True:
+            api = reconciler.config.settings.api
+            wanted = {(where, api.tls) for where in api.listen} | {(p, None) for p in api.sockets}
+            for place in places.keys() - wanted:
+                await _end(places.pop(place))
+                note(place[0], "")
+                del troubles[place[0]]
+            for where, tls in wanted - places.keys():
+                places[where, tls] = asyncio.create_task(_serve_at(desk, where, tls, note))
+            if api == type(api)():
+                reconciler.alarms.note(TOKENS, "")
+            await asyncio.sleep(CHECK)
+            for task in places.values():
+                if task.done():
+                    task.result()
+    finally:
+        for task in places.values():
+            await _end(task)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _serve_at(
+    desk: Desk, where: Where, tls: ApiTls | None, note: Callable[[Where, str], None]
+) -> None:
+    """Serve at a place for ever: as soon as it can be had, and again where it was removed."""
+    while True:
+        try:
+            async with serving(desk, where, tls) as is_in_place:
+                note(where, "")
+                while is_in_place():  # noqa: ASYNC110 - nothing tells when it is removed
+                    await asyncio.sleep(CHECK)
+        except (OSError, ControlError) as error:
+            why = getattr(error, "strerror", None) or str(error).removeprefix("control: ")
+            name = str(where) if isinstance(where, Path) else endpoint_text(where)
+            note(
+                where,
+                f"listen: {name}: {why}; applications can't report there: free it, or correct [api]",
+            )
+            await asyncio.sleep(CHECK)
+
+
+@asynccontextmanager
+async def serving(
+    desk: Desk, where: Where, tls: ApiTls | None = None
+) -> AsyncIterator[Callable[[], bool]]:
+    """Serve at a place while the context lasts. Yield what tells whether it still leads here.
+
+    Raises:
+        OSError, ControlError: it can't be had.
+    """
+    connections = Connections(CONNECTIONS)
+    async with AsyncExitStack() as stack:
+        connected: Callable[[], Any] = await stack.enter_async_context(
+            speaking(desk.application(connections), connections, LIMITS)
+        )
+        loop = asyncio.get_running_loop()
+        if isinstance(where, Path):
+            bound = bind(where, ACCESS)
+            stack.callback(bound.listener.close)
+            stack.callback(bound.remove)
+            unix = await loop.create_unix_server(connected, sock=bound.listener, backlog=WAITING)
+            stack.callback(unix.close)
+            yield lambda: bound.is_in_place
+            return
+        if tls is not None:
+            handshakes = Handshakes(await asyncio.to_thread(context, tls), connected)
+            stack.push_async_callback(handshakes.close)
+            renewing = asyncio.create_task(handshakes.keep_renewing(tls))
+            stack.callback(renewing.cancel)
+            connected = lambda: TlsDoor(handshakes)  # noqa: E731 - in place of the other
+        address, port = where
+        server = await loop.create_server(connected, str(address), port, backlog=WAITING)
+        stack.callback(server.close)
+        yield lambda: True

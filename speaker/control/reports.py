@@ -1,0 +1,220 @@
+"""Reports over HTTP: PUT and GET /v1/reports/NAME, GET /v1/reports, GET /v1/openapi.json.
+
+A report is on the disk when it is answered. Those that come while others are written wait, and are written together:
+a thousand applications cost no more writes than the disk can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from aiohttp import web
+
+from policy.asking import reported
+from policy.report import ReportState
+from speaker.control.openapi import openapi
+from speaker.reported import ReportRequest, ReportStatus, unknown_report
+from speaker.state.reports import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from policy.report import Report, ReportRule
+    from policy.route import Prefix
+    from speaker.control.body import Bodies
+    from speaker.reconcile.reconciler import Reconciler
+    from speaker.state.store import Store
+
+MAX_REPORT = 1 << 12
+"""Bytes of a report."""
+
+
+class Caller(Protocol):
+    """Who asks, and what that one may."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, for history."""
+        ...
+
+    @property
+    def reads(self) -> bool:
+        """Whether reports are shown."""
+        ...
+
+    def reports(self, name: str) -> bool:
+        """Tell whether reports of a name are taken."""
+        ...
+
+    def drains(self, name: str) -> bool:
+        """Tell whether they may drain."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A member of the operators' group, who may drain anyway. It is `Caller`."""
+
+    name: str
+    reads: bool = True
+
+    def reports(self, name: str) -> bool:
+        """See `Caller.reports`."""
+        del name
+        return True
+
+    drains = reports
+
+
+class _Waiting(NamedTuple):
+    name: str
+    given: Given
+    recorded: asyncio.Future[None]
+
+
+class Recorder:
+    """Records reports, those that come meanwhile together."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def record(self, name: str, given: Given) -> None:
+        """Record a report durably. A caller who hangs up does not stop it.
+
+        Raises:
+            StoreError: it could not be done.
+        """
+        recorded = asyncio.get_running_loop().create_future()
+        recorded.add_done_callback(_forget)
+        self._waiting.append(_Waiting(name, given, recorded))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        await asyncio.shield(recorded)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                given = [(each.name, each.given) for each in batch]
+                await asyncio.to_thread(self._store.report, given)
+            except BaseException as error:
+                for each in batch:
+                    each.recorded.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for each in batch:
+                    each.recorded.set_result(None)
+
+
+def _forget(recorded: asyncio.Future[None]) -> None:
+    """Keep asyncio from complaining of a failure that nobody waits for any more."""
+    if not recorded.cancelled():
+        recorded.exception()
+
+
+class ReportHandlers:
+    """The handlers, over one watchdog.
+
+    Args:
+        reconciler: the watchdog.
+        bodies: reads bodies.
+        caller: tells who asks, or raises an HTTPException.
+    """
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        bodies: Bodies,
+        caller: Callable[[web.Request], Awaitable[Caller]],
+    ) -> None:
+        self._reconciler, self._bodies, self._caller = reconciler, bodies, caller
+        self._recorder = Recorder(reconciler.durable.store)
+        self._concerned: Mapping[str, Collection[Prefix]] = {}
+        self._concerned_of: object = None
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return what is served."""
+        return [
+            web.get("/v1/openapi.json", self._openapi),
+            web.get("/v1/reports", self._all),
+            web.get("/v1/reports/{name}", self._one),
+            web.put("/v1/reports/{name}", self._put),
+        ]
+
+    @property
+    def _rules(self) -> Mapping[str, ReportRule]:
+        return self._reconciler.config.settings.api.reports
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.json_response(openapi())
+
+    async def _all(self, request: web.Request) -> web.Response:
+        await self._reader(request)
+        found = await self._found()
+        return web.json_response([self._status(name, found).to_json() for name in self._rules])
+
+    async def _one(self, request: web.Request) -> web.Response:
+        await self._reader(request)
+        name = self._known(request)
+        return web.json_response(self._status(name, await self._found()).to_json())
+
+    async def _put(self, request: web.Request) -> web.Response:
+        caller, name = await self._caller(request), request.match_info["name"]
+        if not caller.reports(name):
+            raise web.HTTPForbidden(
+                text=f"report: {name[:64]!r}: {caller.name} may not report it; api.tokens.{caller.name}.report "
+                "in vip.toml names what it may"
+            )
+        rule = self._rules[self._known(request)]
+        async with self._bodies.read(request) as body:
+            asked = ReportRequest.from_text(body)
+        report = asked.report(caller.name, self._reconciler.clock.wall())
+        self._check(caller, rule, report)
+        before = self._reconciler.durable.intents.reports.get(name)
+        held = before if before is not None and before.left(report.at) > 0 else None
+        drains = self._of(name) if report.state is ReportState.DRAIN else ()
+        await self._recorder.record(name, Given(report, drains))
+        if not report.renews(held):
+            self._reconciler.wake()
+        return web.json_response(ReportStatus.of(name, report, report.at).to_json())
+
+    def _check(self, caller: Caller, rule: ReportRule, report: Report) -> None:
+        """Refuse what a report of a name, or of this caller, can't say."""
+        rule.check(report)
+        if report.state is ReportState.DRAIN and not caller.drains(rule.name):
+            raise web.HTTPForbidden(
+                text=f"report: {rule.name}: {caller.name} may not drain it; name it in "
+                f"api.tokens.{caller.name}.drain"
+            )
+
+    async def _reader(self, request: web.Request) -> None:
+        caller = await self._caller(request)
+        if not caller.reads:
+            raise web.HTTPForbidden(
+                text=f"reports: {caller.name} may not read them; set api.tokens.{caller.name}.read"
+            )
+
+    def _known(self, request: web.Request) -> str:
+        name = request.match_info["name"]
+        if name not in self._rules:
+            raise web.HTTPNotFound(text=unknown_report(name, [*self._rules]))
+        return name
+
+    async def _found(self) -> Mapping[str, Report]:
+        found = await asyncio.to_thread(self._reconciler.durable.store.intents)
+        return found.reports
+
+    def _status(self, name: str, found: Mapping[str, Report]) -> ReportStatus:
+        return ReportStatus.of(name, found.get(name), self._reconciler.clock.wall())
+
+    def _of(self, name: str) -> Collection[Prefix]:
+        """Return the prefixes whose rules name a report."""
+        assignments = self._reconciler.assignments
+        if self._concerned_of is not assignments:
+            self._concerned, self._concerned_of = reported(assignments), assignments
+        return self._concerned.get(name, ())

@@ -1,0 +1,109 @@
+"""TLS for what listens beyond this machine: the certificate, and connections while they shake hands.
+
+Those are not counted among the others before they are through; so there are few at a time, and each has few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from speaker.config.settings_api import ApiTls
+
+log = logging.getLogger(__name__)
+
+HANDSHAKES = 32
+"""How many connections may be shaking hands."""
+WITHIN = 5.0
+"""How long a handshake may take, in seconds."""
+RENEWED = 600.0
+"""How often the files are read again, in seconds."""
+
+
+def context(files: ApiTls) -> ssl.SSLContext:
+    """Return what shows a certificate. It waits.
+
+    Raises:
+        OSError: the files can't be read, or are no certificate and key.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_cert_chain(files.certificate, files.key)
+    return made
+
+
+class Handshakes:
+    """Those of one listener.
+
+    Args:
+        shown: the certificate.
+        inside: makes the protocol of what is spoken inside.
+    """
+
+    def __init__(self, shown: ssl.SSLContext, inside: Callable[[], asyncio.Protocol]) -> None:
+        self._shown, self._inside = shown, inside
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Shake hands with who has just connected, or hang up where there are too many."""
+        if len(self._under_way) >= HANDSHAKES:
+            transport.abort()
+            return
+        task = asyncio.ensure_future(self._shake(transport))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _shake(self, transport: asyncio.Transport) -> None:
+        inside = self._inside()
+        try:
+            inner = await asyncio.get_running_loop().start_tls(
+                transport,
+                inside,
+                self._shown,
+                server_side=True,
+                ssl_handshake_timeout=WITHIN,
+                ssl_shutdown_timeout=WITHIN,
+            )
+        except (
+            OSError,
+            asyncio.CancelledError,
+        ):  # ssl.SSLError among them: a scan, or no TLS at all
+            transport.abort()
+            return
+        if inner is None:  # it is gone
+            transport.abort()
+            return
+        inside.connection_made(inner)
+
+    async def keep_renewing(self, files: ApiTls) -> None:
+        """Show a certificate that has come in the place of the other: for ever."""
+        while True:
+            await asyncio.sleep(RENEWED)
+            try:
+                self._shown = await asyncio.to_thread(context, files)
+            except OSError as error:
+                log.error("api: %s: %s; the one before is still shown", files.certificate, error)  # noqa: TRY400 - it says what to do
+
+    async def close(self) -> None:
+        """Give up those that are under way."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+
+class TlsDoor(asyncio.Protocol):
+    """Who has just connected, and is to shake hands first."""
+
+    def __init__(self, handshakes: Handshakes) -> None:
+        self._handshakes = handshakes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError(transport)
+        self._handshakes.begin(transport)

@@ -1,0 +1,116 @@
+"""Reports in the state file: durable, told in history, and what they drain with them or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import Intent, Mode
+from policy.report import Report, ReportState
+from policy.route import parse_prefix
+from speaker.state.following import FollowingStore
+from speaker.state.reports import Given
+from speaker.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+AT = 1_700_000_000.0
+FIRST, SECOND = map(parse_prefix, ("192.0.2.1/32", "2001:db8::1/128"))
+UP = Report(ReportState.UP, "app", AT, 30.0)
+DRAIN = Report(ReportState.DRAIN, "app", AT + 10, 60.0, "deploy")
+DRAINS = Given(DRAIN, (FIRST, SECOND))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with closing(Store(path)) as store:
+        yield store
+
+
+def told(store: Store) -> list[tuple[str, str]]:
+    return [(each.prefix, each.event) for each in store.history(())]
+
+
+def test_outlives_the_process(path: Path, store: Store) -> None:
+    """The last report of each name is there when the file is opened again, whoever opens it."""
+    store.report([("shop", Given(UP)), ("db", Given(replace(UP, by="ops", weight=0.5)))])
+    store.report([("shop", Given(replace(UP, state=ReportState.DOWN)))])
+    wanted = {
+        "shop": replace(UP, state=ReportState.DOWN),
+        "db": replace(UP, by="ops", weight=0.5),
+    }
+    assert store.intents().reports == wanted
+    with closing(Store(path)) as other:
+        assert other.load().intents.reports == wanted
+    with closing(FollowingStore(path)) as other:
+        assert other.intents().reports == wanted
+
+
+def test_history(store: Store) -> None:
+    """What is new is told, with who said it; a renewal is not, but the same words after they expired are."""
+    store.report([("shop", Given(UP))])
+    store.report([("shop", Given(replace(UP, at=AT + 10)))])
+    assert [each.reason for each in store.history(())] == ["up by app for 30s"]
+    store.report([("shop", Given(replace(UP, at=AT + 100)))])
+    down = replace(UP, state=ReportState.DOWN, at=AT + 110, reason="disk full")
+    store.report([("shop", Given(down))])
+    lines = store.history(())
+    assert [(each.prefix, each.event) for each in lines] == [("report/shop", "reported")] * 3
+    assert lines[-1].reason == "down by app for 30s: disk full; was up by app"
+
+
+def test_a_row_that_makes_no_sense(path: Path, store: Store) -> None:
+    """What somebody else wrote is left out, said, and harms no other."""
+    store.report([("shop", Given(UP))])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO report VALUES ('x', 'sideways', 'a', 1, 1, '', 1)")
+        db.execute("INSERT INTO report VALUES ('y', 'up', 'a', 1, 1e9, '', 1)")
+        db.execute("INSERT INTO report VALUES ('z', 'up', 'a' || char(10), 1, 1, '', 1)")
+    found = store.intents()
+    assert found.reports == {"shop": UP}
+    assert len(found.faults) == 3
+    assert all("a row of table report is ignored" in each for each in found.faults)
+
+
+def test_drains(store: Store) -> None:
+    """A report that drains begins it; a renewal holds it for longer, as the same drain; `up` ends it softly."""
+    store.report([("shop", DRAINS)])
+    began = store.intents().of[FIRST]
+    assert (began.mode, began.since, began.until) == (Mode.DRAINING, AT + 10, AT + 70)
+    assert began.owner == "report/shop (app)"
+    lines = len(told(store))
+    store.report([("shop", Given(replace(DRAIN, at=AT + 40), (FIRST, SECOND)))])
+    assert store.intents().of == dict.fromkeys((FIRST, SECOND), replace(began, until=AT + 100))
+    assert len(told(store)) == lines
+    store.report([("shop", Given(replace(UP, at=AT + 50)))])
+    assert {each.mode for each in store.intents().of.values()} == {Mode.RETURNING}
+
+
+def test_the_word_of_others_stays(store: Store) -> None:
+    """What an operator, or another report, wants of a prefix stays, at the beginning and at the end."""
+    alice = Intent(Mode.FORCED, "alice", AT)
+    store.set_intents({FIRST: alice})
+    store.report([("db", Given(DRAIN, (SECOND,)))])
+    before = store.intents().of
+    store.report([("shop", DRAINS)])
+    store.report([("shop", Given(replace(UP, at=AT + 20)))])
+    assert store.intents().of == before
+
+
+def test_wholly_or_not_at_all(store: Store) -> None:
+    """Where one of several can't be recorded, none is, with no drain and no line."""
+    with pytest.raises(AttributeError):
+        store.report([("shop", DRAINS), ("db", None)])  # type: ignore[list-item]  # what fails half-way
+    found = store.intents()
+    assert (found.reports, found.of, told(store)) == ({}, {}, [])
