@@ -25,7 +25,7 @@ class ReportState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AppReport:
     """What was reported, by whom, when (seconds since the epoch), and for how many seconds it holds.
 
     `weight` is what the application says that it can take, from 0 to 1. Nothing is decided by it.
@@ -66,7 +66,7 @@ class Report:
         """
         return min(max(self.until - now, 0.0), self.ttl)
 
-    def renews(self, before: Report | None) -> bool:
+    def renews(self, before: AppReport | None) -> bool:
         """Tell whether it says the same as the one before, by the same, and only holds for longer."""
         return before is not None and self.words == before.words
 
@@ -96,7 +96,7 @@ class ReportRule:
     max_ttl: float = 3600.0
     drain: bool = False
 
-    def check(self, report: Report) -> None:
+    def check(self, report: AppReport) -> None:
         """Refuse what a report of this name can't say.
 
         Raises:
@@ -112,7 +112,7 @@ class ReportRule:
             )
 
 
-def said(rule: ReportRule, report: Report | None, *, holds: bool, since: float | None) -> Said:
+def said(rule: ReportRule, report: AppReport | None, *, holds: bool, since: float | None) -> Said:
     """Return what a report is to a rule. One that drains still serves, so it is up.
 
     Args:

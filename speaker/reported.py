@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
 
-from policy.report import LONGEST, Report, ReportState
+from policy.report import LONGEST, AppReport, ReportState
 from speaker import units
 from speaker.json_value import Value
 
@@ -50,7 +50,7 @@ class ReportRequest(Value):
         """Refuse a reason that no report can have."""
         self.report("", 0.0)
 
-    def report(self, by: str, now: float) -> Report:
+    def report(self, by: str, now: float) -> AppReport:
         """Return the report that it comes to.
 
         Args:
@@ -60,7 +60,7 @@ class ReportRequest(Value):
         Raises:
             PolicyError: the reason is too long, or not printable.
         """
-        return Report(self.state, by, now, self.ttl, self.reason, self.weight)
+        return AppReport(self.state, by, now, self.ttl, self.reason, self.weight)
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, its time as it is written."""
@@ -84,7 +84,7 @@ class ReportStatus(Value):
     expired: _Truth = False
 
     @classmethod
-    def of(cls, name: str, report: Report | None, now: float) -> Self:
+    def of(cls, name: str, report: AppReport | None, now: float) -> Self:
         """Return what there is to say of one. `now` is seconds since the epoch."""
         if report is None:
             return cls(name=name)

@@ -27,7 +27,7 @@ from speaker.control.connections import Connections, sent
 from speaker.control.errors import errors_told
 from speaker.control.identity import owner
 from speaker.control.places import Places
-from speaker.control.reports import Operator, ReportHandlers
+from speaker.control.reports import ByOperator, ReportHandlers
 from speaker.control.unix_socket import OPERATORS
 from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
@@ -284,5 +284,5 @@ def _owner(request: web.Request) -> str:
     return owner(uid, request.headers.get(SUDO_USER, ""))
 
 
-async def _operator(request: web.Request) -> Operator:
-    return Operator(_owner(request))
+async def _operator(request: web.Request) -> ByOperator:
+    return ByOperator(_owner(request))

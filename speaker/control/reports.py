@@ -21,7 +21,7 @@ from speaker.state.reports import Given
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from policy.report import Report, ReportRule
+    from policy.report import AppReport, ReportRule
     from policy.route import Prefix
     from speaker.control.body import Bodies
     from speaker.reconcile.reconciler import Reconciler
@@ -54,7 +54,7 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class ByOperator:
     """A member of the operators' group, who may drain anyway. It is `Caller`."""
 
     name: str
@@ -183,7 +183,7 @@ class ReportHandlers:
             self._reconciler.wake()
         return web.json_response(ReportStatus.of(name, report, report.at).to_json())
 
-    def _check(self, caller: Caller, rule: ReportRule, report: Report) -> None:
+    def _check(self, caller: Caller, rule: ReportRule, report: AppReport) -> None:
         """Refuse what a report of a name, or of this caller, can't say."""
         rule.check(report)
         if report.state is ReportState.DRAIN and not caller.drains(rule.name):
@@ -205,11 +205,11 @@ class ReportHandlers:
             raise web.HTTPNotFound(text=unknown_report(name, [*self._rules]))
         return name
 
-    async def _found(self) -> Mapping[str, Report]:
+    async def _found(self) -> Mapping[str, AppReport]:
         found = await asyncio.to_thread(self._reconciler.durable.store.intents)
         return found.reports
 
-    def _status(self, name: str, found: Mapping[str, Report]) -> ReportStatus:
+    def _status(self, name: str, found: Mapping[str, AppReport]) -> ReportStatus:
         return ReportStatus.of(name, found.get(name), self._reconciler.clock.wall())
 
     def _of(self, name: str) -> Collection[Prefix]:

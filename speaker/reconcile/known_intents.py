@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from policy.intent import Intent
-    from policy.report import Report
+    from policy.report import AppReport
     from policy.route import Prefix
     from policy.window import Window
     from speaker.clock import Clock
@@ -123,7 +123,7 @@ class KnownIntents:
         return self._found.windows
 
     @property
-    def reports(self) -> Mapping[str, Report]:
+    def reports(self) -> Mapping[str, AppReport]:
         """What applications reported last, expired or not, as last read. The same object while it is the same."""
         return self._found.reports
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.report import Report, ReportRule, said
+from policy.report import AppReport, ReportRule, said
 from policy.rule import REPORT, Said, terms
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 class _Seen(NamedTuple):
     """A report, since when it says what it does, and until when it holds (steady clock)."""
 
-    report: Report
+    report: AppReport
     since: float
     until: float
 
 
-def _seen(report: Report, last: _Seen | None, now: float, until: float) -> _Seen:
+def _seen(report: AppReport, last: _Seen | None, now: float, until: float) -> _Seen:
     """Return what is known of a report, of which the one before may be known."""
     if last is None:
         return _Seen(report, now, until)
@@ -47,7 +47,7 @@ class ReportsSeen:
         self._clock = clock
         self._rules: Mapping[str, ReportRule] = {}
         self._asked: Mapping[Prefix, Collection[str]] = {}
-        self._read: Mapping[str, Report] | None = None
+        self._read: Mapping[str, AppReport] | None = None
         self._seen: dict[str, _Seen] = {}
         self._said: dict[str, Said] = {}
         self._of: Observation | None = None
@@ -74,7 +74,7 @@ class ReportsSeen:
         now = self._clock.steady()
         return min((each.until for each in self._seen.values() if each.until > now), default=inf)
 
-    def told(self, observation: Observation, reports: Mapping[str, Report]) -> Observation:
+    def told(self, observation: Observation, reports: Mapping[str, AppReport]) -> Observation:
         """Return an observation with what reports say. The same object while both are the same.
 
         Args:
@@ -93,7 +93,7 @@ class ReportsSeen:
         self._merged = replace(observation, said=self._together(observation))
         return self._merged
 
-    def _look(self, reports: Mapping[str, Report], now: float) -> None:
+    def _look(self, reports: Mapping[str, AppReport], now: float) -> None:
         """Take over reports that were read."""
         wall, last = self._clock.wall(), self._seen
         self._seen = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Intent, Mode
-from policy.report import Report, ReportState
+from policy.report import AppReport, ReportState
 from speaker.api import HistoryEntry
 from speaker.state.fetched import fetched
 from speaker.state.rows import INTENTS, IntentReader, parsed
@@ -28,24 +28,24 @@ _PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
 class Given(NamedTuple):
     """A report, and the prefixes that are drained softly while it drains: none where it may not."""
 
-    report: Report
+    report: AppReport
     drains: Collection[Prefix] = ()
 
 
-def drainer(name: str, report: Report) -> str:
+def drainer(name: str, report: AppReport) -> str:
     """Return whose intent it is that a report drains by."""
     return f"report/{name} ({report.by[:100]})"
 
 
-def read_reports(db: sqlite3.Connection, faults: list[str]) -> Mapping[str, Report]:
+def read_reports(db: sqlite3.Connection, faults: list[str]) -> Mapping[str, AppReport]:
     """Return the last report of each name; what makes no sense is added to the faults."""
     return dict(parsed("report", fetched(db, _REPORTS), _report, faults))
 
 
-def _report(row: Row) -> tuple[str, Report]:
+def _report(row: Row) -> tuple[str, AppReport]:
     """Parse the columns."""
     name, state, *more = row
-    return name, Report(ReportState(state), *more)
+    return name, AppReport(ReportState(state), *more)
 
 
 def put_report(

@@ -22,7 +22,7 @@ from policy.route import parse_prefix
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from policy.report import Report
+    from policy.report import AppReport
     from policy.route import Prefix
     from policy.window import Window
 
@@ -69,7 +69,7 @@ class Intents:
     faults: tuple[str, ...] = ()
     rows: Mapping[Prefix, frozenset[str]] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
-    reports: Mapping[str, Report] = field(default_factory=dict)
+    reports: Mapping[str, AppReport] = field(default_factory=dict)
 
 
 class IntentReader:

@@ -8,10 +8,10 @@ import pytest
 
 from policy.errors import PolicyError
 from policy.health import Health
-from policy.report import LONGEST, Report, ReportRule, ReportState, said
+from policy.report import LONGEST, AppReport, ReportRule, ReportState, said
 
 AT = 1_700_000_000.0
-DOWN = Report(ReportState.DOWN, "shop", AT, 30.0, "disk full", 0.5)
+DOWN = AppReport(ReportState.DOWN, "shop", AT, 30.0, "disk full", 0.5)
 SHOP = ReportRule("shop")
 
 
@@ -49,7 +49,7 @@ def test_renewal() -> None:
     assert later.renews(DOWN)
     assert not later.renews(None)
     for other in ({"state": ReportState.UP}, {"by": "x"}, {"reason": ""}, {"weight": 1.0}):
-        assert not replace(later, **other).renews(DOWN)  # type: ignore[arg-type]  # mixed types
+        assert not replace(later, **other).renews(DOWN)
 
 
 def test_to_a_rule() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.intent import Intent, Mode
-from policy.report import Report, ReportState
+from policy.report import AppReport, ReportState
 from policy.route import parse_prefix
 from speaker.state.following import FollowingStore
 from speaker.state.reports import Given
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 AT = 1_700_000_000.0
 FIRST, SECOND = map(parse_prefix, ("192.0.2.1/32", "2001:db8::1/128"))
-UP = Report(ReportState.UP, "app", AT, 30.0)
-DRAIN = Report(ReportState.DRAIN, "app", AT + 10, 60.0, "deploy")
+UP = AppReport(ReportState.UP, "app", AT, 30.0)
+DRAIN = AppReport(ReportState.DRAIN, "app", AT + 10, 60.0, "deploy")
 DRAINS = Given(DRAIN, (FIRST, SECOND))
 
 

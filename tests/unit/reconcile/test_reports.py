@@ -1,0 +1,208 @@
+"""Reports under a watchdog, in virtual time: what the peer has by them, until they expire, over restarts and clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import Mode
+from policy.report import AppReport, ReportState
+from speaker import config
+from speaker.reconcile import status
+from speaker.state.reports import Given
+from tests.support.fakes import virtual_time
+from tests.support.fakes.site import SECOND, V4, running, write_config
+from tests.support.fakes.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.support.fakes.site import Site
+
+RULE = """rule = { all = ["ipvs", "report/shop"] }
+[report.shop]
+drain = true
+"""
+DEAD = RULE + 'expired = "down"\n'
+
+
+def play(
+    directory: Path, scene: Callable[[Site, VirtualClock], Awaitable[None]], more: str = RULE
+) -> None:
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with running(directory, clock=clock, more=more) as site:
+            await scene(site, clock)
+
+    virtual_time.run(main())
+
+
+def report(
+    site: Site, clock: VirtualClock, state: str, ttl: float, reason: str = "", *, wake: bool = True
+) -> None:
+    """Report, as the API does."""
+    said = AppReport(ReportState(state), "app", clock.wall(), ttl, reason)
+    site.store.report([("shop", Given(said, (SECOND,) if state == "drain" else ()))])
+    if wake:
+        site.reconciler.wake()
+
+
+def why(site: Site) -> str:
+    """Return what status has as the reason for the prefix."""
+    (told,) = (r for r in status.status(site.reconciler).routes if r.prefix == str(SECOND))
+    return told.reason
+
+
+def test_down_and_up(tmp_path: Path) -> None:
+    """The peer loses what is reported down, and only that; and has it again when it is up."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 300)
+        await asyncio.sleep(5)
+        assert {str(V4), str(SECOND)} <= site.table()
+        report(site, clock, "down", 300, "disk full")
+        await asyncio.sleep(1)
+        assert str(SECOND) not in site.table()
+        assert str(V4) in site.table()
+        assert "report/shop is down (by app: disk full)" in why(site)
+        report(site, clock, "up", 300)
+        await asyncio.sleep(5)
+        assert str(SECOND) in site.table()
+
+    play(tmp_path, scene)
+
+
+def test_expires(tmp_path: Path) -> None:
+    """What expired is unknown, and holds what is announced; a report of down that expired lets nothing back by itself."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 30)
+        await asyncio.sleep(60)
+        assert str(SECOND) in site.table()
+        assert "expired at" in why(site)
+        report(site, clock, "down", 30)
+        await asyncio.sleep(60)
+        assert str(SECOND) not in site.table()
+        assert "expired at" in why(site)
+
+    play(tmp_path, scene)
+
+
+def test_expires_to_down(tmp_path: Path) -> None:
+    """Where `expired` is down, the peer loses it when the report ends, and not before; a renewal keeps it."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 30)
+        await asyncio.sleep(25)
+        report(site, clock, "up", 30, wake=False)
+        await asyncio.sleep(25)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(4.9)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(0.4)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene, DEAD)
+
+
+def test_never_reported(tmp_path: Path) -> None:
+    """Nothing that was never reported takes anything from a peer, not even where `expired` is down."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        site.reconciler.wake()
+        await asyncio.sleep(60)
+        assert "nothing was reported" in why(site)
+        assert clock.wall()
+
+    play(tmp_path, scene, DEAD)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+def test_the_clock_is_set(tmp_path: Path, jump: float) -> None:
+    """A clock that is set ends no report, and keeps none."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 30)
+        await asyncio.sleep(5)
+        clock.jump(jump)
+        await asyncio.sleep(20)
+        assert "expired" not in why(site)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(10)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene, DEAD)
+
+
+def test_outlives_a_restart(tmp_path: Path) -> None:
+    """A watchdog that starts knows what was reported before, for what is left of its time."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "down", 100)
+        await asyncio.sleep(5)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene)
+
+    async def again(site: Site, clock: VirtualClock) -> None:
+        await asyncio.sleep(2)
+        assert clock.wall()
+        assert "report/shop is down (by app)" in why(site)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, again)
+
+
+def test_a_drain(tmp_path: Path) -> None:
+    """`drain` begins a soft drain of what the rule is of; `up` ends it softly."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 300)
+        await asyncio.sleep(5)
+        report(site, clock, "drain", 2000, "deploy")
+        await asyncio.sleep(2)
+        assert str(SECOND) in site.table()
+        assert site.store.intents().of[SECOND].mode is Mode.DRAINING
+        assert V4 not in site.store.intents().of
+        await asyncio.sleep(1000)
+        assert site.store.intents().of[SECOND].mode is Mode.DRAINED
+        assert str(SECOND) not in site.table()
+        report(site, clock, "up", 300)
+        await asyncio.sleep(2)
+        assert str(SECOND) in site.table()
+        assert site.store.intents().of[SECOND].mode is Mode.RETURNING
+
+    play(tmp_path, scene)
+
+
+def test_while_nothing_changes(tmp_path: Path) -> None:
+    """While no report changes, nothing is decided again: renewals cost no decision."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 30)
+        await asyncio.sleep(10)
+        before = site.reconciler.assessment
+        for _ in range(20):
+            report(site, clock, "up", 30)
+            await asyncio.sleep(1)
+        assert site.reconciler.assessment is before
+
+    play(tmp_path, scene)
+
+
+def test_reload(tmp_path: Path) -> None:
+    """A rule that names no report any more does without it, at once."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "down", 300)
+        await asyncio.sleep(5)
+        assert str(SECOND) not in site.table()
+        loaded = config.load(write_config(tmp_path), {})
+        await site.reconciler.configure(loaded, site.source, site.life.configure)
+        await asyncio.sleep(5)
+        assert str(SECOND) in site.table()
+
+    play(tmp_path, scene)
