@@ -127,7 +127,10 @@ class Door(asyncio.Protocol):
             transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             transport.close()
             return
-        # What is not handed to the kernel yet keeps a connection open that is to be closed.
-        transport.set_write_buffer_limits(0)
         transport.set_protocol(handler)
         handler.connection_made(transport)
+        # What is not handed to the kernel yet keeps a connection open that is to be closed. It is the handler that is
+        # to know of it: TLS may have something to send by itself, and pauses at its limit, not above it.
+        transport.set_write_buffer_limits(
+            0 if transport.get_extra_info("ssl_object") is None else 1
+        )
