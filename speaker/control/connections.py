@@ -23,6 +23,9 @@ IDLE = 10.0
 RATE = 1 << 20
 """Bytes of an answer that a caller must read in each second, in the mean of IDLE."""
 
+TLS_WAITING = 1 << 16
+"""Bytes that may wait to be encrypted and sent, of a connection over TLS."""
+
 
 class Connections:
     """Those of one socket.
@@ -127,10 +130,9 @@ class Door(asyncio.Protocol):
             transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
             transport.close()
             return
+        # What is not handed to the kernel yet keeps a connection open that is to be closed. TLS, which always has something
+        # of its own to send, would never be done with nothing.
+        is_plain = transport.get_extra_info("ssl_object") is None
+        transport.set_write_buffer_limits(0 if is_plain else TLS_WAITING)
         transport.set_protocol(handler)
         handler.connection_made(transport)
-        # What is not handed to the kernel yet keeps a connection open that is to be closed. It is the handler that is
-        # to know of it: TLS may have something to send by itself, and pauses at its limit, not above it.
-        transport.set_write_buffer_limits(
-            0 if transport.get_extra_info("ssl_object") is None else 1
-        )

@@ -37,6 +37,23 @@ def context(files: ApiTls) -> ssl.SSLContext:
     return made
 
 
+class _Early(asyncio.Protocol):
+    """Keeps what comes with the end of a handshake, before anybody is there to read it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.is_lost = False
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it: at most what is read at once."""
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note it."""
+        del exc
+        self.is_lost = True
+
+
 class Handshakes:
     """Those of one listener.
 
@@ -59,11 +76,11 @@ class Handshakes:
         task.add_done_callback(self._under_way.discard)
 
     async def _shake(self, transport: asyncio.Transport) -> None:
-        inside = self._inside()
+        early = _Early()
         try:
             inner = await asyncio.get_running_loop().start_tls(
                 transport,
-                inside,
+                early,
                 self._shown,
                 server_side=True,
                 ssl_handshake_timeout=WITHIN,
@@ -75,10 +92,12 @@ class Handshakes:
         ):  # ssl.SSLError among them: a scan, or no TLS at all
             transport.abort()
             return
-        if inner is None:  # it is gone
+        if inner is None or early.is_lost:
             transport.abort()
             return
-        inside.connection_made(inner)
+        self._inside().connection_made(inner)
+        if early.data and isinstance(inside := inner.get_protocol(), asyncio.Protocol):
+            inside.data_received(bytes(early.data))
 
     async def keep_renewing(self, files: ApiTls) -> None:
         """Show a certificate that has come in the place of the other: for ever."""
