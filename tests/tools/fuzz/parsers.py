@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import logging
@@ -40,6 +41,7 @@ from speaker.backends.quagga.version import parse_version as bgpd_version
 from speaker.backends.quagga.vtysh import Output
 from speaker.check.keepalived.servers import conf_of
 from speaker.check.keepalived.tree import read_tree
+from speaker.control import api_server
 from speaker.control.server import serving
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.netlink import NetlinkReader, dump, made
@@ -62,7 +64,9 @@ from tests.unit.health.ipvs.tables import RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from tests.support.fakes.site import Site
 
 ROOT = Path(__file__).parents[3]
 KEPT = Path(__file__).with_name("kept")
@@ -297,15 +301,20 @@ class _Faults(logging.Handler):
 
 
 @contextmanager
-def _requests() -> Iterator[Callable[[bytes], object]]:
+def _asked(
+    more: str,
+    path: Callable[[Site], Path],
+    serve: Callable[[Site], AbstractAsyncContextManager[object]],
+) -> Iterator[Callable[[bytes], object]]:
+    """Have what asks a site's service at a socket: what fails there, or is logged with a traceback, breaks it."""
     faults = _Faults()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_memory())))
         runner = stack.enter_context(asyncio.Runner())
-        context = running(folder, cycles=False)
+        context = running(folder, more=more.format(directory=folder), cycles=False)
         here = runner.run(context.__aenter__())
         stack.callback(lambda: runner.run(context.__aexit__(None, None, None)))
-        served = serving(here.control, here.reconciler)
+        served = serve(here)
         runner.run(served.__aenter__())
         stack.callback(lambda: runner.run(served.__aexit__(None, None, None)))
         runner.get_loop().set_exception_handler(lambda _, told: faults.found.append(str(told)))
@@ -313,7 +322,7 @@ def _requests() -> Iterator[Callable[[bytes], object]]:
         stack.callback(logging.getLogger().removeHandler, faults)
 
         async def ask(data: bytes) -> bytes:
-            reader, writer = await asyncio.open_unix_connection(str(here.control), limit=1 << 26)
+            reader, writer = await asyncio.open_unix_connection(str(path(here)), limit=1 << 26)
             try:
                 writer.write(data)
                 writer.write_eof()
@@ -330,6 +339,49 @@ def _requests() -> Iterator[Callable[[bytes], object]]:
                 raise AssertionError("\n".join([*faults.found, answer[:500].decode("latin-1")]))
 
         yield read
+
+
+def _requests() -> AbstractContextManager[Callable[[bytes], object]]:
+    return _asked(
+        "", lambda here: here.control, lambda here: serving(here.control, here.reconciler)
+    )
+
+
+_TOKEN = b"a" * 32
+_REPORTS = """rule = "report/shop"
+[report.shop]
+drain = true
+[api]
+tokens_file = "{directory}/tokens"
+[api.tokens.app]
+read = true
+report = ["shop"]
+drain = ["shop"]
+"""
+
+
+def _reports() -> AbstractContextManager[Callable[[bytes], object]]:
+    """Give to the API what was made of requests with a good token."""
+
+    def serve(here: Site) -> AbstractAsyncContextManager[object]:
+        tokens = here.directory / "tokens"
+        tokens.write_text(f"app sha256:{hashlib.sha256(_TOKEN).hexdigest()}\n")
+        tokens.chmod(0o644)
+        return api_server.serving(api_server.Desk(here.reconciler), here.directory / "api.sock")
+
+    return _asked(_REPORTS, lambda here: here.directory / "api.sock", serve)
+
+
+def _report_seeds() -> tuple[bytes, ...]:
+    body = b'{"state": "drain", "ttl": "30s", "reason": "deploy", "weight": 0.7}'
+    head = b"Host: x\r\nAuthorization: Bearer " + _TOKEN + b"\r\nConnection: close\r\n"
+    put = b"PUT /v1/reports/shop HTTP/1.1\r\n" + head
+    return (
+        put + b"Content-Length: %d\r\n\r\n" % len(body) + body,
+        put + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n",
+        b"GET /v1/reports/shop HTTP/1.1\r\n" + head + b"\r\n",
+        b"GET /v1/reports HTTP/1.1\r\n" + head + b"\r\n",
+    )
 
 
 def _memory() -> str | None:
@@ -604,6 +656,7 @@ def all_parsers() -> dict[str, Parser]:
         Parser("bgpd_conf", confs, _plain(_bgpd_conf)),
         Parser("regex", _EXPRESSIONS, _plain(_regex)),
         Parser("control_requests", _REQUESTS, _requests),
+        Parser("reports", _report_seeds(), _reports),
         Parser("control_answers", tuple(_answer_seeds()), _answers),
         Parser("state", tuple(_state_seeds()), _state),
         Parser("fifo", (events,), _plain(_fifo)),

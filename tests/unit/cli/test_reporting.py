@@ -1,0 +1,111 @@
+"""vip_mgmt report: to the letter, with the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import timestamp
+from policy.report import ReportState
+from speaker import vip_mgmt
+from speaker.control.server import serving
+from speaker.exit_status import ExitStatus
+from speaker.state.store import Store
+from tests.support.fakes.site import running, write_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+MORE = """rule = "report/shop"
+[report.shop]
+drain = true
+[report.db]
+max_ttl = "1m"
+"""
+
+
+def mgmt(directory: Path, *arguments: str, more: str = MORE) -> int:
+    return vip_mgmt.main(["--config", str(write_config(directory, more)), *arguments])
+
+
+def test_without_a_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is recorded in the state file, which is said; and shown from there, with every part."""
+    options = ["--ttl", "1m", "--reason", "disk full", "--weight", "70%"]
+    assert mgmt(tmp_path, "report", "shop", "down", *options) == 0
+    with closing(Store(tmp_path / "state.sqlite3")) as store:
+        found = store.intents().reports["shop"]
+    assert (found.state, found.by, found.ttl) == (ReportState.DOWN, ME, 60.0)
+    assert (found.reason, found.weight) == ("disk full", 0.7)
+    until = timestamp(found.until)
+    assert capsys.readouterr().err == (
+        f"bgp_mgt: report/shop: down until {until}; takes effect where a vip_watchdog runs\n"
+    )
+    assert mgmt(tmp_path, "report") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["REPORT", "STATE", "UNTIL", "WEIGHT", "BY", "REASON"]
+    assert lines[1] == ["shop", "down", until, "70%", ME, "disk", "full"]
+    assert lines[2] == ["db", "none", "-", "-", "-"]
+    assert mgmt(tmp_path, "report", "--json") == 0
+    shop, db = json.loads(capsys.readouterr().out)
+    assert (shop["state"], shop["weight"], db["state"]) == ("down", 0.7, None)
+
+
+def test_to_the_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The watchdog that runs takes it, and says what it refuses."""
+
+    async def main() -> None:
+        async with (
+            running(tmp_path, more=MORE) as site,
+            serving(site.control, site.reconciler),
+        ):
+            assert (
+                await asyncio.to_thread(mgmt, tmp_path, "report", "shop", "up", "--ttl", "1m") == 0
+            )
+            assert site.store.intents().reports["shop"].by == ME
+            assert "takes effect" not in capsys.readouterr().err
+            refused = await asyncio.to_thread(mgmt, tmp_path, "report", "db", "up", "--ttl", "1h")
+            assert refused == 1
+            assert "report.db.max_ttl is 1m" in capsys.readouterr().err
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["shop"], "NAME and STATE are required"),
+        (["shop", "down", "up"], "NAME and STATE are required"),
+        (["shop", "DOWN", "--ttl", "1m"], "not a state; write one of up, down, drain"),
+        (["shop", "down"], "--ttl is required"),
+        (["shop", "down", "--ttl", "25h"], "ttl"),
+        (["shop", "down", "--ttl", "0s"], "--ttl"),
+        (["x", "down", "--ttl", "1m"], "'x': unknown; vip.toml has db, shop"),
+        (["shop", "down", "--ttl", "1m", "--weight", "2"], "--weight: "),
+        (["shop", "down", "--ttl", "1m", "--reason", "a\nb"], "printable"),
+        (["db", "down", "--ttl", "2m"], "max_ttl is 1m"),
+        (["db", "drain", "--ttl", "1m"], "takes no drain"),
+        (["shop", "down", "--ttl", "1m", "--soft"], "--soft is only valid with"),
+    ],
+    ids=str,
+)
+def test_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    """What makes no sense is refused before anything is recorded."""
+    assert mgmt(tmp_path, "report", *words) == ExitStatus.USAGE
+    assert said in capsys.readouterr().err
+    with closing(Store(tmp_path / "state.sqlite3")) as store:
+        assert store.intents().reports == {}
+
+
+def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A vip.toml without reports says so."""
+    assert mgmt(tmp_path, "report", more="") == 0
+    assert capsys.readouterr().out == "vip.toml has no [report]\n"
