@@ -22,6 +22,7 @@ class Code(StrEnum):
     RULE_NEVER_UP = "rule-never-up"
     RULE_NEVER_DOWN = "rule-never-down"
     CHECK_UNUSED = "check-unused"
+    REPORT_UNUSED = "report-unused"
     CHECK_THROUGH_VIP = "check-through-vip"
     CERTIFICATE_EXPIRES = "certificate-expires"
     LOOP = "loop"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
 from policy.lint.finding import Code, Finding
+from policy.rule import REPORT, terms
 from speaker.check.report import Report
 from speaker.config.settings_checks import DnsCheck, HttpCheck
 from speaker.errors import SpeakerError
@@ -29,10 +30,23 @@ SOON = 14 * 86400.0
 
 
 def unused(config: Config) -> Report:
-    """Check that each check is named by some VIP's rule."""
+    """Check that each check, and each report, is named by some VIP's rule."""
     used = {check.name for own in config.settings.health.values() for check in own.checks}
+    rules = [vip.health.rule for vip in config.topology.vips if vip.health.rule is not None]
+    named = {term for rule in rules for term in terms(rule)}
+    reports = tuple(
+        Finding(
+            Code.REPORT_UNUSED,
+            f"report.{name}",
+            "no VIP's rule names it: nothing is decided by it",
+            f'name it in a rule, as "report/{name}", or remove it',
+        )
+        for name in config.settings.api.reports
+        if REPORT + name not in named
+    )
     return Report(
-        tuple(
+        reports
+        + tuple(
             Finding(
                 Code.CHECK_UNUSED,
                 f"check.{name}",

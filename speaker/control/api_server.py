@@ -73,11 +73,16 @@ class Holder:
 
 
 class Desk:
-    """The handlers, over one watchdog, and what all places have in common: tokens, and how often each may ask."""
+    """The handlers, over one watchdog, and what all places have in common: tokens, and how often each may ask.
 
-    def __init__(self, reconciler: Reconciler) -> None:
+    Args:
+        reconciler: the watchdog.
+        rates: how often each may ask; None for the usual.
+    """
+
+    def __init__(self, reconciler: Reconciler, rates: Rates | None = None) -> None:
         self._reconciler = reconciler
-        self._rates = Rates(reconciler.clock.steady)
+        self._rates = rates or Rates(reconciler.clock.steady)
         self._tokens = Tokens(
             lambda: reconciler.config.settings.api.tokens_file,
             reconciler.clock,

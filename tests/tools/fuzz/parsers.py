@@ -14,6 +14,7 @@ import threading
 import zlib
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from speaker.backends.quagga.vtysh import Output
 from speaker.check.keepalived.servers import conf_of
 from speaker.check.keepalived.tree import read_tree
 from speaker.control import api_server
+from speaker.control.rate import Rates
 from speaker.control.server import serving
 from speaker.errors import SpeakerError
 from speaker.health.ipvs.netlink import NetlinkReader, dump, made
@@ -300,6 +302,10 @@ class _Faults(logging.Handler):
             self.found.append(logging.Formatter().format(record))
 
 
+_ANSWERED = 0.05
+"""Seconds after which no answer is waited for any more: nothing is wrong then."""
+
+
 @contextmanager
 def _asked(
     more: str,
@@ -323,14 +329,18 @@ def _asked(
 
         async def ask(data: bytes) -> bytes:
             reader, writer = await asyncio.open_unix_connection(str(path(here)), limit=1 << 26)
+            answer = b""
             try:
                 writer.write(data)
-                writer.write_eof()
-                return await reader.read()
+                # Who hangs up is not answered: what is no whole request is given up a moment later.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_ANSWERED):
+                        answer = await reader.read(1 << 16)
             except ConnectionError:
-                return b""
+                pass
             finally:
                 writer.close()
+            return answer
 
         def read(data: bytes) -> None:
             faults.found.clear()
@@ -367,7 +377,8 @@ def _reports() -> AbstractContextManager[Callable[[bytes], object]]:
         tokens = here.directory / "tokens"
         tokens.write_text(f"app sha256:{hashlib.sha256(_TOKEN).hexdigest()}\n")
         tokens.chmod(0o644)
-        return api_server.serving(api_server.Desk(here.reconciler), here.directory / "api.sock")
+        desk = api_server.Desk(here.reconciler, Rates(count().__next__))  # a second between two
+        return api_server.serving(desk, here.directory / "api.sock")
 
     return _asked(_REPORTS, lambda here: here.directory / "api.sock", serve)
 
