@@ -60,6 +60,13 @@ def test_unused() -> None:
     assert codes(unused(config(rule))) == [("check-unused", "check.resolver")]
 
 
+def test_unused_reports() -> None:
+    """A report that no rule of a VIP names is found."""
+    vip = '[vip."a.tld"]\naddresses = ["192.0.2.1"]\nrule = { not = "report/a" }\n'
+    found = unused(load(f"{HEAD}[report.a]\n[report.b]\n{vip}"))
+    assert codes(found) == [("report-unused", "report.b")]
+
+
 async def nowhere() -> HostAddresses:
     return HostAddresses(frozenset())
 
