@@ -26,8 +26,8 @@ SOURCE = Path(__file__).parents[1]
 SHELLS = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 """Those that are written, and the name of a command's file."""
 TAKES_FILES = frozenset({"check", "compare", IMPORT})
-VIPS, DCS, PEERS = (
-    shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null") for kind in ("vip", "dc", "peer")
+VIPS, DCS, PEERS, REPORTS = (
+    shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null") for kind in ("vip", "dc", "peer", "report")
 )
 
 
@@ -75,6 +75,8 @@ def _meaning(command: str, action: argparse.Action) -> object:
             return PEERS
         case "words" | "files" if command in TAKES_FILES:
             return shtab.FILE
+        case "words" if command == "report":
+            return REPORTS
         case "words" if COMMANDS[command].words:
             return VIPS
         case "a" | "d":

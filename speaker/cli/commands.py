@@ -122,7 +122,7 @@ OPTIONS = (
     Option("--at", (DELETE,), "begin then: local time 2026-12-01T02:00, or +30m", "TIME"),
     Option("--late", (DELETE,), "begin so much later at most, with --at; default 10m", "DURATION"),
     Option("--ttl", ("report",), "for how long it holds, such as 30s or 5m", "DURATION"),
-    Option("--weight", ("report",), "what can be taken, such as 70%", "SHARE"),
+    Option("--weight", ("report",), "how much can be taken, in percent", "SHARE"),
     Option("--force", (ADD,), "announce even if unhealthy"),
     Option(
         "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"

@@ -16,13 +16,13 @@ _HARMLESS = re.compile(r"[A-Za-z0-9._:/-]+")
 
 
 def names(kinds: Sequence[str], path: Path) -> list[str]:
-    """Return the names of VIPs, data centres or peers, as far as the file can be read.
+    """Return the names of VIPs, data centres, peers or reports, as far as the file can be read.
 
     Args:
-        kinds: what follows `vip_mgmt --names`: `vip`, `dc`, or `peer`; nothing is known of others.
+        kinds: what follows `vip_mgmt --names`: `vip`, `dc`, `peer` or `report`; nothing is known of others.
         path: vip.toml.
     """
-    if len(kinds) != 1 or kinds[0] not in ("vip", "dc", "peer"):
+    if len(kinds) != 1 or kinds[0] not in ("vip", "dc", "peer", "report"):
         return []
     try:
         document = vip_toml.parsed(vip_toml.content(path, obeyed=False), {})

@@ -42,7 +42,8 @@ WAITING = 64
 """How many may wait to be accepted."""
 CHECK = 1.0
 """How often to see whether it can be listened, or is to be elsewhere, in seconds."""
-SUBJECT, TOKENS = "api", "api tokens"
+SUBJECT = "api"
+TOKENS = "tokens"
 ACCESS = Access(connections=CONNECTIONS, key="api.listen")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vip_watchdog"'}
 
@@ -138,7 +139,7 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 del troubles[place[0]]
             for where, tls in wanted - places.keys():
                 places[where, tls] = asyncio.create_task(_serve_at(desk, where, tls, note))
-            if api == type(api)():
+            if not places:  # then nobody is asked for a token
                 reconciler.alarms.note(TOKENS, "")
             await asyncio.sleep(CHECK)
             for task in places.values():

@@ -39,6 +39,7 @@ NEEDS = (
     "tests/unit/test_examples.py",
     "tests/unit/supervision/test_threads.py::test_no_thread_can_be_started",
     "tests/unit/migration/test_import_command.py",
+    "tests/unit/control/test_reports_page.py",
     "tests/unit/control/test_client.py::test_a_stranger_serves_it",
     "tests/unit/telemetry/test_hooks.py::test_a_certificate_of_nobody",
     "tests/unit/migration/bgpd_conf/test_dialect.py::test_import_of_both",

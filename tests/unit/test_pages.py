@@ -18,6 +18,7 @@ asn = 64699
 asn = 64699
 [peer."203.0.113.1"]
 prepends = 1
+[report.shop]
 [vip."vip-1.tld"]
 addresses = ["192.0.2.1"]
 [vip."vip-2.tld"]
@@ -55,6 +56,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("vip_mgmt plan --without l", {"lyo1"}),
         ("vip_mgmt compare --peer-as 203", {"203.0.113.1"}),
         ("vip_mgmt history --si", {"--since"}),
+        ("vip_mgmt report s", {"shop"}),
     ],
 )
 def test_bash(pages: Path, tmp_path: Path, words: str, found: set[str]) -> None:

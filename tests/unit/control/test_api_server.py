@@ -239,15 +239,9 @@ def certificate(tmp_path: Path) -> ApiTls:
     """Return a certificate of its own, for 127.0.0.1."""
     files = ApiTls(tmp_path / "c.pem", tmp_path / "k.pem")
     made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x"
-    more = [
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        files.key,
-        "-out",
-        files.certificate,
-    ]
-    subprocess.run(["openssl", *made.split(), *more], check=True, capture_output=True)
+    more = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    out = ["-keyout", str(files.key), "-out", str(files.certificate)]
+    subprocess.run(["openssl", *made.split(), *more, *out], check=True, capture_output=True)
     return files
 
 
