@@ -87,8 +87,13 @@ class Desk:
         self._tokens = Tokens(
             lambda: reconciler.config.settings.api.tokens_file,
             reconciler.clock,
-            lambda text: reconciler.alarms.note(TOKENS, text),
+            self.note_tokens,
         )
+
+    def note_tokens(self, text: str) -> None:
+        """Note what is wrong with the tokens; an empty text where nothing is."""
+        self._reconciler.alarms.note(TOKENS, text)
+        hinders(self._reconciler, TOKENS, text)
 
     def application(self, connections: Connections) -> web.Application:
         """Return the web application of a place."""
@@ -119,15 +124,25 @@ class Desk:
         return Holder(rights)
 
 
+def hinders(reconciler: Reconciler, what: str, text: object) -> None:
+    """Note whether something keeps applications from reporting."""
+    hindered = reconciler.durable.intents.hindered
+    (hindered.add if text else hindered.discard)(what)
+
+
 async def serve(reconciler: Reconciler) -> NoReturn:
     """Serve for ever, wherever vip.toml says: at each place as soon as it is possible."""
     desk = Desk(reconciler)
     places: dict[tuple[Where, ApiTls | None], asyncio.Task[None]] = {}
     troubles: dict[Where, str] = {}
+    waiting: set[Where] = set()  # that were not to be had until now
 
     def note(where: Where, text: str) -> None:
         troubles[where] = text
-        reconciler.alarms.note(SUBJECT, " | ".join(filter(None, troubles.values())))
+        said = " | ".join(filter(None, troubles.values()))
+        reconciler.alarms.note(SUBJECT, said)
+        waiting.discard(where)
+        hinders(reconciler, SUBJECT, said or waiting)
 
     try:
         while True:
@@ -138,9 +153,11 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 note(place[0], "")
                 del troubles[place[0]]
             for where, tls in wanted - places.keys():
+                waiting.add(where)
+                hinders(reconciler, SUBJECT, waiting)
                 places[where, tls] = asyncio.create_task(_serve_at(desk, where, tls, note))
             if not places:  # then nobody is asked for a token
-                reconciler.alarms.note(TOKENS, "")
+                desk.note_tokens("")
             await asyncio.sleep(CHECK)
             for task in places.values():
                 if task.done():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_REPORT = 1 << 12
 """Bytes of a report."""
+RECORDING = "reports can't be recorded"
 
 
 class Caller(Protocol):
@@ -75,10 +76,15 @@ class _Waiting(NamedTuple):
 
 
 class Recorder:
-    """Records reports, those that come meanwhile together."""
+    """Records reports, those that come meanwhile together.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: the state file.
+        hindered: has RECORDING while that can't be done.
+    """
+
+    def __init__(self, store: Store, hindered: set[str]) -> None:
+        self._store, self._hindered = store, hindered
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -102,11 +108,13 @@ class Recorder:
                 given = [(each.name, each.given) for each in batch]
                 await asyncio.to_thread(self._store.report, given)
             except BaseException as error:
+                self._hindered.add(RECORDING)
                 for each in batch:
                     each.recorded.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
             else:
+                self._hindered.discard(RECORDING)
                 for each in batch:
                     each.recorded.set_result(None)
 
@@ -133,7 +141,7 @@ class ReportHandlers:
         caller: Callable[[web.Request], Awaitable[Caller]],
     ) -> None:
         self._reconciler, self._bodies, self._caller = reconciler, bodies, caller
-        self._recorder = Recorder(reconciler.durable.store)
+        self._recorder = Recorder(reconciler.durable.store, reconciler.durable.intents.hindered)
         self._concerned: Mapping[str, Collection[Prefix]] = {}
         self._concerned_of: object = None
 

@@ -79,7 +79,8 @@ class Decider:
         durable = self._durable
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
-        observed = self._reports.told(self.observation, durable.intents.reports)
+        hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
+        observed = self._reports.told(self.observation, durable.intents.reports, hindered)
         inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:

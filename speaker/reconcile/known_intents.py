@@ -92,6 +92,8 @@ class KnownIntents:
         self._unread: tuple[float, str] | None = None
         self.is_read = True
         """Whether the file was ever read: else no intent is known, and that there is none neither."""
+        self.hindered: set[str] = set()
+        """What keeps applications from reporting now, in words: their silence says nothing then."""
         self._found = Intents()
         self._faults: tuple[str, ...] = ()
         self._in_force: dict[Prefix, Intent] = {}

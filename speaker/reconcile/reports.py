@@ -2,6 +2,9 @@
 
 A report is read from the state file at each turn. How long it still holds is told by the clock of the day when it is first seen,
 and by the steady clock from then on: a clock that is set ahead ends none, and one that is set back keeps none.
+
+While applications can't report, because of something here, their silence says nothing: a report that expires is unknown then,
+whatever `expired` says, and until they had as long again as it held.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy.health import Health
 from policy.report import AppReport, ReportRule, said
 from policy.rule import REPORT, Said, terms
 
@@ -52,6 +56,7 @@ class ReportsSeen:
         self._said: dict[str, Said] = {}
         self._of: Observation | None = None
         self._merged: Observation | None = None
+        self._hindered_at: float | None = None
 
     def take(self, scope: Scope) -> None:
         """Take a configuration. What is known of reports stays."""
@@ -71,19 +76,27 @@ class ReportsSeen:
         """When the next report expires (steady clock)."""
         if not self._asked:
             return inf
-        now = self._clock.steady()
-        return min((each.until for each in self._seen.values() if each.until > now), default=inf)
+        now, again = self._clock.steady(), self._hindered_at
+        ends = [each.until for each in self._seen.values()]
+        if again is not None:
+            ends += [again + each.report.ttl for each in self._seen.values()]
+        return min((end for end in ends if end > now), default=inf)
 
-    def told(self, observation: Observation, reports: Mapping[str, AppReport]) -> Observation:
-        """Return an observation with what reports say. The same object while both are the same.
+    def told(
+        self, observation: Observation, reports: Mapping[str, AppReport], hindered: Collection[str]
+    ) -> Observation:
+        """Return an observation with what reports say. The same object while all of it is the same.
 
         Args:
             observation: what else was seen.
             reports: the last ones, by name, expired or not.
+            hindered: what keeps applications from reporting now, in words.
         """
         if not self._asked:
             return observation
         now = self._clock.steady()
+        if hindered:
+            self._hindered_at = now
         if reports is not self._read:
             self._look(reports, now)
         told = {name: self._told(rule, now) for name, rule in self._rules.items()}
@@ -107,7 +120,9 @@ class ReportsSeen:
         seen = self._seen.get(rule.name)
         if seen is None:
             return said(rule, None, holds=False, since=None)
-        holds = now < seen.until
+        holds, hindered = now < seen.until, self._hindered_at
+        if not holds and hindered is not None and now < hindered + seen.report.ttl:
+            rule = replace(rule, expired=Health.UNKNOWN)
         return said(rule, seen.report, holds=holds, since=seen.since if holds else seen.until)
 
     def _together(self, observation: Observation) -> dict[Prefix, Mapping[str, Said]]:

@@ -331,6 +331,7 @@ def test_follows_vip_toml(tmp_path: Path) -> None:
         client.sock.connect(str(path))
         assert ask(client, "PUT", "/v1/reports/shop", UP)[0] == 200
         client.close()
+        assert not site.reconciler.durable.intents.hindered
         take()
         eventually(
             lambda: not answers(port) and not path.exists(), within=10, what="neither is there"

@@ -17,7 +17,7 @@ from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker.control.offline import StateFile
 from speaker.control.openapi import openapi
-from speaker.control.reports import MAX_REPORT, Recorder
+from speaker.control.reports import MAX_REPORT, RECORDING, Recorder
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access
 from speaker.reported import ReportRequest
@@ -155,7 +155,7 @@ def test_many_are_written_together(tmp_path: Path) -> None:
             super().report(given, wait=wait)
 
     async def main(store: Counting) -> None:
-        recorder = Recorder(store)
+        recorder = Recorder(store, set())
         said = [AppReport(ReportState.UP, str(n), 1.0, 30.0) for n in range(100)]
         await asyncio.gather(*(recorder.record(each.by, Given(each)) for each in said))
         assert len(store.intents().reports) == 100
@@ -181,14 +181,17 @@ def test_what_cannot_be_recorded(tmp_path: Path) -> None:
             super().report(given, wait=wait)
 
     async def main(store: Held) -> None:
-        recorder = Recorder(store)
+        hindered: set[str] = set()
+        recorder = Recorder(store, hindered)
         found = await asyncio.gather(
             *(recorder.record("x", given) for _ in range(3)), return_exceptions=True
         )
         assert [type(each) for each in found] == [StoreError] * 3
+        assert hindered == {RECORDING}
         store.is_held = False
         await recorder.record("x", given)
         assert [*store.intents().reports] == ["x"]
+        assert not hindered
 
     with closing(Held(tmp_path / "state")) as store:
         asyncio.run(main(store))

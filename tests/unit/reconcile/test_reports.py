@@ -108,6 +108,26 @@ def test_expires_to_down(tmp_path: Path) -> None:
     play(tmp_path, scene, DEAD)
 
 
+def test_silence_while_nobody_can_report(tmp_path: Path) -> None:
+    """What expires while reports can't be taken is not down; it is once there was as long again to report, and nothing came."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        hindered = site.reconciler.durable.intents.hindered
+        report(site, clock, "up", 30)
+        await asyncio.sleep(10)
+        hindered.add("the port is taken")
+        await asyncio.sleep(300)
+        assert "report/shop is unknown (expired at" in why(site)
+        assert str(SECOND) in site.table()
+        hindered.clear()
+        await asyncio.sleep(25)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(6.5)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene, DEAD)
+
+
 def test_never_reported(tmp_path: Path) -> None:
     """Nothing that was never reported takes anything from a peer, not even where `expired` is down."""
 
