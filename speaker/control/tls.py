@@ -64,7 +64,7 @@ class Handshakes:
 
     def __init__(self, shown: ssl.SSLContext, inside: Callable[[], asyncio.Protocol]) -> None:
         self._shown, self._inside = shown, inside
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], asyncio.Transport] = {}
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Shake hands with who has just connected, or hang up where there are too many."""
@@ -72,8 +72,8 @@ class Handshakes:
             transport.abort()
             return
         task = asyncio.ensure_future(self._shake(transport))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[task] = transport
+        task.add_done_callback(self._under_way.pop)
 
     async def _shake(self, transport: asyncio.Transport) -> None:
         early = _Early()
@@ -110,9 +110,11 @@ class Handshakes:
 
     async def close(self) -> None:
         """Give up those that are under way."""
-        for task in self._under_way:
+        left = dict(self._under_way)
+        for task, transport in left.items():
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+            transport.abort()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class TlsDoor(asyncio.Protocol):

@@ -30,7 +30,7 @@ from speaker.control.api_server import (
 )
 from speaker.control.rate import AT_ONCE
 from speaker.control.reports import MAX_REPORT
-from speaker.control.tls import HANDSHAKES
+from speaker.control.tls import HANDSHAKES, Handshakes
 from tests.support.fakes.site import SECOND, running, write_config
 from tests.support.lab.eventually import eventually
 
@@ -265,29 +265,42 @@ def test_tls(tmp_path: Path, certificate: ApiTls) -> None:
     served(tmp_path, play, certificate)
 
 
-def test_handshakes_are_bounded(tmp_path: Path, certificate: ApiTls) -> None:
-    """Of those that connect and do not shake hands, more than so many are hung up on at once; others come through then."""
+class Mute(asyncio.Transport):
+    """A connection that says nothing."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        """See `Transport.abort`."""
+        self.aborted = True
+
+
+def test_handshakes_are_bounded() -> None:
+    """Of those that connect and do not shake hands, more than so many are hung up on at once; and all at the end."""
+
+    async def main() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        handshakes = Handshakes(context, asyncio.Protocol)
+        connected = [Mute() for _ in range(HANDSHAKES + 8)]
+        for each in connected:
+            handshakes.begin(each)
+        assert [each.aborted for each in connected] == [False] * HANDSHAKES + [True] * 8
+        await handshakes.close()
+        assert all(each.aborted for each in connected)
+
+    asyncio.run(main())
+
+
+def test_who_does_not_shake_hands(tmp_path: Path, certificate: ApiTls) -> None:
+    """Who connects and says nothing is hung up on after a while, and others come through."""
 
     def play(_: Site, port: int) -> None:
-        with ExitStack() as stack:
-            waiting = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", port), 60))
-                for _each in range(HANDSHAKES + 8)
-            ]
-            gone = 0
-            for each in waiting[HANDSHAKES:]:
-                with suppress(ConnectionResetError):
-                    assert each.recv(1) == b""
-                gone += 1
-            assert gone == 8
-        trusts = ssl.create_default_context(cafile=str(certificate.certificate))
-
-        def reported() -> bool:
-            with suppress(OSError), closing(secure(port, trusts)) as connection:
-                return ask(connection, "PUT", "/v1/reports/shop", UP)[0] == 200
-            return False
-
-        eventually(reported, within=10, what="a report is taken")
+        with socket.create_connection(("127.0.0.1", port), 60) as mute:
+            trusts = ssl.create_default_context(cafile=str(certificate.certificate))
+            with closing(secure(port, trusts)) as connection:
+                assert ask(connection, "PUT", "/v1/reports/shop", UP)[0] == 200
+            with suppress(ConnectionResetError):
+                assert mute.recv(1) == b""
 
     served(tmp_path, play, certificate)
 
