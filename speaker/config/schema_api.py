@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from policy.report import LONGEST
-from speaker import units
-from speaker.config.schema_checks import absolute, name
+from speaker.config.schema_checks import name
 from speaker.config.settings_api import DEFAULT_TOKENS
-from speaker.config.table import STRICT, text
+from speaker.config.table import STRICT, AbsolutePath, Duration
 
-_Duration = Annotated[
-    float, BeforeValidator(units.duration, json_schema_input_type=text(units.DURATION))
-]
-_Path = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
 Name = Annotated[str, AfterValidator(name)]
 _Names = Annotated[list[Name], Field(max_length=1000)]
 
@@ -27,7 +21,7 @@ class ReportTable(BaseModel):
     model_config = STRICT
 
     expired: Literal["unknown", "down"] = "unknown"
-    max_ttl: Annotated[_Duration, Field(ge=1.0, le=LONGEST)] = 3600.0
+    max_ttl: Annotated[Duration, Field(ge=1.0, le=LONGEST)] = 3600.0
     drain: bool = False
 
 
@@ -47,7 +41,7 @@ class ApiTable(BaseModel):
     model_config = STRICT
 
     listen: Annotated[list[str], Field(max_length=16)] = []
-    certificate: _Path | None = None
-    key: _Path | None = None
-    tokens_file: _Path = DEFAULT_TOKENS
+    certificate: AbsolutePath | None = None
+    key: AbsolutePath | None = None
+    tokens_file: AbsolutePath = DEFAULT_TOKENS
     tokens: Annotated[dict[Name, TokenTable], Field(max_length=1000)] = {}
