@@ -75,7 +75,7 @@ class _Waiting(NamedTuple):
     recorded: asyncio.Future[None]
 
 
-class Recorder:
+class ReportRecorder:
     """Records reports, those that come meanwhile together.
 
     Args:
@@ -141,7 +141,9 @@ class ReportHandlers:
         caller: Callable[[web.Request], Awaitable[Caller]],
     ) -> None:
         self._reconciler, self._bodies, self._caller = reconciler, bodies, caller
-        self._recorder = Recorder(reconciler.durable.store, reconciler.durable.intents.hindered)
+        self._recorder = ReportRecorder(
+            reconciler.durable.store, reconciler.durable.intents.hindered
+        )
         self._concerned: Mapping[str, Collection[Prefix]] = {}
         self._concerned_of: object = None
 

@@ -17,7 +17,7 @@ from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker.control.offline import StateFile
 from speaker.control.openapi import openapi
-from speaker.control.reports import MAX_REPORT, RECORDING, Recorder
+from speaker.control.reports import MAX_REPORT, RECORDING, ReportRecorder
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access
 from speaker.reported import ReportRequest
@@ -155,7 +155,7 @@ def test_many_are_written_together(tmp_path: Path) -> None:
             super().report(given, wait=wait)
 
     async def main(store: Counting) -> None:
-        recorder = Recorder(store, set())
+        recorder = ReportRecorder(store, set())
         said = [AppReport(ReportState.UP, str(n), 1.0, 30.0) for n in range(100)]
         await asyncio.gather(*(recorder.record(each.by, Given(each)) for each in said))
         assert len(store.intents().reports) == 100
@@ -182,7 +182,7 @@ def test_what_cannot_be_recorded(tmp_path: Path) -> None:
 
     async def main(store: Held) -> None:
         hindered: set[str] = set()
-        recorder = Recorder(store, hindered)
+        recorder = ReportRecorder(store, hindered)
         found = await asyncio.gather(
             *(recorder.record("x", given) for _ in range(3)), return_exceptions=True
         )
