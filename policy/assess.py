@@ -60,7 +60,7 @@ def _assignment(
     if dc.name not in address.prefer:
         return Assignment(vip, address, None, None, None)
     found = profile(vip, address, dc)
-    route = Route(address.prefix, found.attributes(dc.asn))
+    route = Route(address.prefix, dc.attributes(found))
     sent = here.route(vip.name, route) if here.policies else route
     return Assignment(vip, address, rank(address, dc), found, sent, soft.route(vip, address))
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from policy.order import Order
-from policy.preference import route
-from policy.route import ORIGINS
+from policy.preference import profile
+from policy.route import ORIGINS, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from policy.route import Asn, Attributes, Prefix, Route
+    from policy.route import Asn, Attributes, Prefix
     from policy.topology import Address, Topology, Vip
 
 Choice = frozenset[str]
@@ -112,7 +112,12 @@ def _lowest(
 
 def announcements(topology: Topology, vip: Vip, address: Address) -> dict[str, Route]:
     """Return what each data centre announces for an address when it announces it, by name."""
-    return {dc.name: route(vip, address, dc) for dc in topology.dcs if dc.name in address.prefer}
+    # Marks are left out: they tell data centres apart, and are no one's to choose by.
+    return {
+        dc.name: Route(address.prefix, profile(vip, address, dc).attributes(dc.asn))
+        for dc in topology.dcs
+        if dc.name in address.prefer
+    }
 
 
 def choices(topology: Topology, living: Collection[str] | None = None) -> dict[Prefix, Choice]:

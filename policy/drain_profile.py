@@ -80,7 +80,7 @@ class SoftRoutes:
         if (found := self._known.get(key)) is None:
             made = self._made(ranks[: address.needed], place, vip)
             # What is kept with it keeps its id.
-            found = self._known[key] = (ranks, vip.drain), made, made.attributes(self._dc.asn)
+            found = self._known[key] = (ranks, vip.drain), made, self._dc.attributes(made)
         return found
 
     def _made(self, ranks: Sequence[Profile], place: int, vip: Vip) -> Profile:

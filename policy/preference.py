@@ -83,4 +83,4 @@ def profile(vip: Vip, address: Address, dc: DataCentre) -> Profile:
 
 def route(vip: Vip, address: Address, dc: DataCentre) -> Route:
     """Return what a data centre announces for an address, as an eBGP peer sees it."""
-    return Route(address.prefix, profile(vip, address, dc).attributes(dc.asn))
+    return Route(address.prefix, dc.attributes(profile(vip, address, dc)))

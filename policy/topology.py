@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from policy.covering import Covering
@@ -56,21 +56,35 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class DataCentre:
-    """A data centre: a name, the ASN with which it originates, and its weight.
+    """A data centre: a name, the ASN with which it originates, its weight, and what tells its routes.
 
     `weight` is its part of the addresses that prefer "auto", beside the others' weights. 0 is
-    the last resort.
+    the last resort. `mark` is a community that every route of it has, and no other's. `next_hops` and
+    `originators` (router identifiers, RFC 4456) are those of its routes; see `policy/witness.py`.
     """
 
     name: str
     asn: Asn
     weight: float = 1.0
+    mark: Community | None = None
+    next_hops: frozenset[IpAddress] = frozenset()
+    originators: frozenset[IpAddress] = frozenset()
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
             raise PolicyError(
                 f"data centre {self.name}: weight {self.weight}: not a number from 0 upwards"
             )
+
+    def marked(self, profile: Profile) -> Profile:
+        """Return a profile as this data centre announces it: with its mark."""
+        if self.mark is None:
+            return profile
+        return replace(profile, communities=(*profile.communities, self.mark))
+
+    def attributes(self, profile: Profile) -> Attributes:
+        """Return the attributes with which it announces a route of a profile to an eBGP peer."""
+        return self.marked(profile).attributes(self.asn)
 
 
 @dataclass(frozen=True, slots=True)

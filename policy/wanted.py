@@ -64,7 +64,7 @@ class WantedRoutes:
     @cached_property
     def _soft_attributes(self) -> frozenset[Attributes]:
         found = soft_profiles(self._topology, self._dc)
-        return frozenset(replace(p, local_preference=None).attributes(self._dc.asn) for p in found)
+        return frozenset(self._dc.attributes(replace(p, local_preference=None)) for p in found)
 
     def all(self) -> Iterator[Route]:
         """Yield all of them."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
-from policy.route import Asn
-from policy.topology import DataCentre, Topology
+from policy.topology import Topology
 from speaker.config import build_api, build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_checks import CheckBuilder
+from speaker.config.build_dcs import data_centres
 from speaker.config.build_drain import DrainBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_peers import PeersBuilder
@@ -54,7 +54,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
         FaultsError: its form has faults, or it makes no sense: all faults at once.
     """
     document, faults = form.document, Faults(form.faults)
-    dcs = tuple(DataCentre(name, Asn(dc.asn), dc.weight) for name, dc in document.dc.items())
+    dcs = data_centres(form, faults)
     _check_node(form, faults)
     ranks = Ranks(form, faults, allow_ties=allow_ties)
     of_site = ranks.of_site()

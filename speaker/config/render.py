@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy.route import Prefix
-    from policy.topology import Topology
+    from policy.topology import DataCentre, Topology
     from speaker.config.render_tables import Keys
     from speaker.config.settings import Backend, NextHop, Settings
 
@@ -71,7 +71,7 @@ def plain(topology: Topology, dc: str, backend: Backend = "exabgp") -> Config:
         for vip in topology.vips
     }
     health |= {each.name: NO_HEALTH for each in topology.aggregates}
-    return Config(topology, replace(config.settings, health=health))
+    return Config(topology, replace(config.settings, dc=topology.dc(dc), health=health))
 
 
 def render(
@@ -163,8 +163,18 @@ def _data_centres(
             "asn": dc.asn,
             "weight": render_tables.unless(1, dc.weight),
             "next_hop": None if hop is None else render_tables.next_hop(hop),
+            **_told_by(dc),
         }
         text.table(["dc", dc.name], keys, comments.dcs.get(dc.name, ""))
+
+
+def _told_by(dc: DataCentre) -> Keys:
+    """Return the keys that tell its routes from others'."""
+    return {
+        "mark": None if dc.mark is None else str(dc.mark),
+        "next_hops": sorted(map(str, dc.next_hops)) or None,
+        "originators": sorted(map(str, dc.originators)) or None,
+    }
 
 
 def _health(text: TomlText, settings: Settings, default: Settings, health: Keys) -> None:

@@ -112,6 +112,11 @@ class DcTable(Table):
     asn: Annotated[int, BeforeValidator(units.asn, json_schema_input_type=int | str)]
     weight: Weight = 1.0
     next_hop: NextHopTable | None = None
+    mark: Annotated[Community | None, _by(Community.parse)] = None
+    next_hops: list[
+        Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
+    ] = []
+    originators: list[Annotated[IPv4Address, _by(IPv4Address)]] = []
 
 
 class ProfileTable(Table):

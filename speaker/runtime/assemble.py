@@ -156,7 +156,7 @@ def beside(
 def configure_bgpd(backend: QuaggaBackend, config: Config) -> None:
     """Give the driver of bgpd its part of a configuration."""
     dc, topology = config.settings.dc, config.topology
-    own = [*profiles(topology), *soft_profiles(topology, dc)]
+    own = [dc.marked(profile) for profile in (*profiles(topology), *soft_profiles(topology, dc))]
     backend.configure(dc.asn, config.settings.quagga, own, WantedRoutes(topology, dc))
 
 

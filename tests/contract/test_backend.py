@@ -105,12 +105,14 @@ def test_change(world: World, prefix: Prefix) -> None:
 
 @pytest.mark.parametrize("prefix", DRAINED_SOFTLY, ids=str)
 def test_soft_drain(world: World, prefix: Prefix) -> None:
-    """What drains softly replaces the route, is read back as itself, and goes; LOCAL_PREF is no eBGP peer's."""
+    """What drains softly replaces the route, is read back as itself, and goes; both have the data centre's mark."""
     wanted = WantedRoutes(SITE, HERE)
     usual, soft = wanted.of(prefix), wanted.soft(prefix)
     assert usual is not None
     assert soft is not None
     assert (soft.attributes.local_preference, len(soft.attributes.as_path)) == (0, 7)
+    assert HERE.mark in usual.attributes.communities
+    assert HERE.mark in soft.attributes.communities
     for route in (usual, soft, usual, soft):
         assert ask(world, Announce(route)) == {}
         assert read(world, prefix) == {prefix: route}

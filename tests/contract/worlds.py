@@ -40,18 +40,21 @@ PROFILES = (
 )
 DRAINED_SOFTLY = tuple(map(parse_prefix, ("192.0.2.1", "2001:db8::1", "203.0.113.0/24")))
 SITE = Topology(
-    (DataCentre("par1", ASN), DataCentre("lyo1", ASN)),
+    (DataCentre("par1", ASN, mark=Community(64699, 1)), DataCentre("lyo1", ASN)),
     (
         Vip(
             "vip-1.tld",
             tuple(Address(prefix, ("par1", "lyo1")) for prefix in DRAINED_SOFTLY),
-            PROFILES[1:3],
+            (Profile("near", 1), Profile("far", 3)),
         ),
     ),
 )
-"""What VIPs there are, for a driver that must know how they drain."""
+"""What VIPs there are, for a driver that must know how they drain; the data centre marks its routes."""
 HERE = SITE.dcs[0]
-ALL_PROFILES = (*PROFILES, *soft_profiles(SITE, HERE))
+ALL_PROFILES = (
+    *PROFILES,
+    *map(HERE.marked, (*SITE.vips[0].ranks, *soft_profiles(SITE, HERE))),
+)
 
 
 class World(Protocol):

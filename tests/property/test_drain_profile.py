@@ -157,7 +157,7 @@ def test_names(topology: Topology) -> None:
     for dc in topology.dcs:
         found = soft_profiles(topology, dc)
         assert len({profile.name for profile in found}) == len(found)
-        given = {profile.attributes(dc.asn) for profile in found}
+        given = {dc.attributes(profile) for profile in found}
         wanted = {duty.soft.attributes for duty in assignments(topology, dc).values() if duty.soft}
         assert wanted <= given
 

@@ -112,7 +112,7 @@ def test_who_announces(topology: Topology) -> None:
             ranks = address.ranks or duty.vip.ranks
             place = 0 if address.equal else address.prefer.index(dc.name)
             assert (duty.rank, duty.profile) == (place, ranks[place])
-            assert found.attributes == ranks[place].attributes(dc.asn)
+            assert found.attributes == dc.attributes(ranks[place])
 
 
 NEVER = {Code.TIE, Code.NOT_FIRST, Code.FOREIGN_ASN, Code.NOT_EQUAL}

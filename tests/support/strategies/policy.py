@@ -338,8 +338,14 @@ def topologies(draw: st.DrawFn) -> Topology:
     names = DC_NAMES[: draw(st.integers(1, 5))]
     one_asn = draw(st.booleans())
     dcs = tuple(
-        DataCentre(name, LOCAL_ASN if one_asn else draw(st.sampled_from(ASNS)), draw(WEIGHTS))
-        for name in names
+        DataCentre(
+            name,
+            LOCAL_ASN if one_asn else draw(st.sampled_from(ASNS)),
+            draw(WEIGHTS),
+            draw(st.sampled_from([None, Community(64123, 40001 + at)])),
+            frozenset({IPv4Address(f"203.0.113.{at + 1}")} if draw(st.booleans()) else ()),
+        )
+        for at, name in enumerate(names)
     )
     prefixes = draw(st.lists(PREFIXES, unique=True, max_size=8))
     vips = []

@@ -1,0 +1,89 @@
+"""[dc.NAME]: what tells the routes of one data centre from those of the others."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.route import Community
+from policy.wanted import WantedRoutes
+from speaker import config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = """
+[node]
+dc = "par1"
+[dc.par1]
+asn = 64699
+{par1}
+[dc.lyo1]
+asn = 64699
+{lyo1}
+[profile.near]
+prepends = 0
+communities = ["64699:100"]
+[profile.far]
+prepends = 1
+[policy]
+ranks = ["near", "far"]
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1"]
+"""
+
+
+def load(folder: Path, par1: str = "", lyo1: str = "") -> config.Config:
+    """Read a file with these lines in its two data centres."""
+    path = folder / "vip.toml"
+    path.write_text(FILE.format(par1=par1, lyo1=lyo1))
+    return config.load(path, {})
+
+
+def test_mark_is_in_every_route(tmp_path: Path) -> None:
+    """Each route of a data centre has its mark beside its profile's communities, while it drains too; no other's has."""
+    found = load(tmp_path, 'mark = "64699:1"')
+    mark = Community(64699, 1)
+    for dc in found.topology.dcs:
+        wanted = WantedRoutes(found.topology, dc)
+        for route in wanted.all():
+            soft = wanted.soft(route.prefix)
+            assert soft is not None
+            assert [mark in each.attributes.communities for each in (route, soft)] == [
+                dc.name == "par1"
+            ] * 2
+    (near,) = WantedRoutes(found.topology, found.topology.dcs[0]).all()
+    assert near.attributes.communities == (mark, Community(64699, 100))
+
+
+def test_what_tells_it(tmp_path: Path) -> None:
+    """Next hops and originators are read as addresses."""
+    told = 'next_hops = ["203.0.113.10", "2001:db8:ffff::10"]\noriginators = ["203.0.113.11"]'
+    par1, lyo1 = load(tmp_path, told).topology.dcs
+    assert par1.next_hops == {ip_address("203.0.113.10"), ip_address("2001:db8:ffff::10")}
+    assert par1.originators == {ip_address("203.0.113.11")}
+    assert (lyo1.mark, lyo1.next_hops, lyo1.originators) == (None, frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("par1", "lyo1", "said"),
+    [
+        ('mark = "64699:1"', 'mark = "64699:1"', "dc.lyo1.mark: 64699:1 is also dc.par1.mark"),
+        (
+            'next_hops = ["203.0.113.9"]',
+            'next_hops = ["203.0.113.9"]',
+            "dc.lyo1.next_hops: 203.0.113.9 is also dc.par1.next_hops",
+        ),
+        ('mark = "64699:100"', "", "dc.par1.mark: 64699:100 is also a community of profile.near"),
+        ('mark = "65535:0"', "", "dc.par1.mark: 65535:0 is also a community of drain"),
+        ('mark = "blue"', "", "dc.par1.mark: community: 'blue': not of the form 64699:100"),
+        ('originators = ["2001:db8::1"]', "", "dc.par1.originators[0]: "),
+    ],
+)
+def test_refused(tmp_path: Path, par1: str, lyo1: str, said: str) -> None:
+    """What two data centres have, or a route may have for another reason, tells nothing, and is refused."""
+    with pytest.raises(config.ConfigError) as refused:
+        load(tmp_path, par1, lyo1)
+    assert said in str(refused.value)
