@@ -5,19 +5,52 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from policy.route import parse_asn
+from policy.errors import PolicyError
+from policy.route import MAX_ASN, Community, LargeCommunity, parse_asn
+from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sized
 
 IpAddress = IPv4Address | IPv6Address
 Endpoint = tuple[IpAddress, int]
 
 DURATION = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)"
 SHARE = r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%"
+_FEW = 3
+_SHOWN = 80
+"""How many items of a list, and characters of a text, are shown."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def shown(value: object, *, deep: bool = True) -> str:
+    """Return a value of a file as its refusal names it: in the file's words, on a short line: `'x'`, `true`, `[1, 2]`.
+
+    Args:
+        value: as TOML's parser returns it.
+        deep: whether to show what is in a list or a table.
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
+        case list():
+            inner = [shown(each, deep=False) for each in value[:_FEW]] if deep else []
+            return f"[{', '.join([*inner, *_more(value, inner)])}]"
+        case dict():
+            few = islice(value.items(), _FEW if deep else 0)
+            inner = [f"{printable(key[:_SHOWN])} = {shown(each, deep=False)}" for key, each in few]
+            return f"{{{', '.join([*inner, *_more(value, inner)])}}}"
+        case _:
+            return f"{value!s:.{_SHOWN}}"
+
+
+def _more(whole: Sized, shown: Sized) -> list[str]:
+    return ["…"] if len(whole) > len(shown) else []
 
 
 def duration(text: object) -> float:
@@ -29,7 +62,7 @@ def duration(text: object) -> float:
     match = isinstance(text, str) and re.fullmatch(DURATION, text)
     if not match:
         raise ValueError(
-            f'{text!r} is not a duration; write it like "250ms", "5s", "10m", "2h", "1d"'
+            f'{shown(text)} is not a duration; write it like "250ms", "5s", "10m", "2h", "1d"'
         )
     return float(match[1]) * _SECONDS[match[2]]
 
@@ -40,9 +73,44 @@ def asn(number: object) -> int:
     Raises:
         ValueError: it is none.
     """
-    if isinstance(number, float):  # 1.1 and 1.10 would be the same
-        raise ValueError(f'{number!r} is no AS number; write one in halves as a text, like "1.10"')  # noqa: TRY004 - pydantic collects these
-    return parse_asn(str(number))
+    if isinstance(number, bool) or not isinstance(
+        number, int | str
+    ):  # 1.1 and 1.10 would be the same
+        raise ValueError(f'{shown(number)} is not an AS number; write it like 64699 or "1.10"')  # noqa: TRY004 - pydantic collects these
+    try:
+        return parse_asn(str(number))
+    except PolicyError as error:
+        raise ValueError(
+            f'{shown(number)} is not an AS number from 1 to {MAX_ASN}; write it like 64699 or "1.10"'
+        ) from error
+
+
+def community(text: str) -> Community:
+    """Parse `64699:100`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return Community.parse(text)
+    except PolicyError as error:
+        raise ValueError(
+            f'{shown(text)} is not a community; write it like "64699:100", two numbers up to 65535'
+        ) from error
+
+
+def large_community(text: str) -> LargeCommunity:
+    """Parse `64699:1:2`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return LargeCommunity.parse(text)
+    except PolicyError as error:
+        raise ValueError(
+            f'{shown(text)} is not a large community; write it like "64699:1:2", three numbers up to 4294967295'
+        ) from error
 
 
 def duration_text(seconds: float) -> str:
@@ -91,7 +159,7 @@ def share(text: object) -> float:
     """
     match = isinstance(text, str) and re.fullmatch(SHARE, text)
     if not match or float(match[1]) > 100:
-        raise ValueError(f'{text!r} is not a share; write it like "50%", from "0%" to "100%"')
+        raise ValueError(f'{shown(text)} is not a share; write it like "50%", from "0%" to "100%"')
     return float(match[1]) / 100
 
 
@@ -101,14 +169,17 @@ def address(text: object) -> IpAddress:
     Raises:
         ValueError: it is none.
     """
+    fault = f'{shown(text)} is not an address; write it like "192.0.2.1" or "2001:db8::1"'
     if not isinstance(text, str) or "%" in text:
-        raise ValueError(f'{text!r} is not an address; write it like "192.0.2.1" or "2001:db8::1"')
+        raise ValueError(fault)
+    host, slash, _ = text.partition("/")
     try:
-        return ip_address(text)
+        found = ip_address(host)
     except ValueError as error:
-        raise ValueError(
-            f'{text!r} is not an address; write it like "192.0.2.1" or "2001:db8::1"'
-        ) from error
+        raise ValueError(fault) from error
+    if slash:
+        raise ValueError(f'{shown(text)} is a prefix; write its address alone: "{found}"')
+    return found
 
 
 def word(text: object) -> str:
@@ -119,7 +190,20 @@ def word(text: object) -> str:
     """
     if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_.:+,=@/<>()-]{1,64}", text):
         raise ValueError(
-            f"{text!r} is not a valid name for bgpd; write one word of letters, digits and _ . : + - and the like"
+            f"{shown(text)} is not a valid name for bgpd; write one word of letters, digits and _ . : + - and the like"
+        )
+    return text
+
+
+def label(text: str) -> str:
+    """Parse a name that people read in tables and lines of a log.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not text or text != text.strip() or not text.isprintable():
+        raise ValueError(
+            f"{shown(text)} is not a name; write printable text, without blanks around it"
         )
     return text
 
@@ -132,7 +216,7 @@ def pattern(text: str) -> str:
     """
     before, found, after = text.partition("{profile}")
     if not found:
-        raise ValueError(f'{text!r} has no {{profile}}; write it like "VIP-{{profile}}"')
+        raise ValueError(f'{shown(text)} has no {{profile}}; write it like "VIP-{{profile}}"')
     word(f"{before}x{after}")
     return text
 
@@ -144,7 +228,7 @@ def more(text: str) -> int:
         ValueError: it is none.
     """
     if not re.fullmatch(r"\+[0-9]{1,2}", text):
-        raise ValueError(f'{text!r} is not so many more; write it like "+2"')
+        raise ValueError(f'{shown(text)} is not so many more; write it like "+2"')
     return int(text)
 
 
@@ -155,7 +239,7 @@ def group(text: str) -> str:
         ValueError: it is none.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", text):
-        raise ValueError(f'{text!r} is not a group\'s name; write it like "vip-readers"')
+        raise ValueError(f'{shown(text)} is not a group\'s name; write it like "vip-readers"')
     return text
 
 
@@ -167,7 +251,7 @@ def socket_mode(text: str) -> int:
     """
     if not re.fullmatch(r"0?6[06][06]", text):
         raise ValueError(
-            f'{text!r} is not a socket\'s mode; write "0660" for its group, "0666" for every user'
+            f'{shown(text)} is not a socket\'s mode; write "0660" for its group, "0666" for every user'
         )
     return int(text, 8)
 
@@ -183,14 +267,23 @@ def endpoint(text: object) -> tuple[IpAddress, int]:
     )
     if not match or not 0 < int(match[3]) < 65536:
         raise ValueError(
-            f'{text!r} is not an address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
+            f'{shown(text)} is not an address and port; write it like "192.0.2.1:80" or "[2001:db8::1]:80"'
         )
     return address(match[1] or match[2]), int(match[3])
 
 
 def next_hop_ipv4(value: str) -> IPv4Address | None:
-    """Parse an IPv4 address to be sent as NEXT_HOP; None for `self`."""
-    return None if value == "self" else IPv4Address(value)
+    """Parse an IPv4 address to be sent as NEXT_HOP; None for `self`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if value == "self":
+        return None
+    found = address(value)
+    if found.version != 4:
+        raise ValueError(f'{shown(value)} is not an IPv4 address; write "self", or one')
+    return found
 
 
 def next_hop_ipv6(value: str) -> IPv6Address | None:
@@ -201,7 +294,7 @@ def next_hop_ipv6(value: str) -> IPv6Address | None:
     """
     if value == "self":
         return None
-    address = IPv6Address(value)
-    if address.scope_id or address.is_link_local or address.is_multicast:
-        raise ValueError(f"{value!r} is not a global address; a next hop must be one")
-    return address
+    found = address(value)
+    if found.version != 6 or found.is_link_local or found.is_multicast:
+        raise ValueError(f'{shown(value)} is not a global IPv6 address; write "self", or one')
+    return found

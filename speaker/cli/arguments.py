@@ -23,8 +23,8 @@ from speaker.cli.commands import (
     command_parser,
     whole_parser,
 )
-from speaker.cli.nearest import nearest
 from speaker.files import vip_toml
+from speaker.nearest import nearest
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
-from speaker.cli.nearest import nearest
 from speaker.errors import SpeakerError
+from speaker.nearest import nearest
 from speaker.resolver.resolver import LookupOutcome, NameLookupError
 
 if TYPE_CHECKING:

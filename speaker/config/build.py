@@ -89,7 +89,9 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
 def _check_node(form: Form, faults: Faults) -> None:
     dc, names = form.document.node.dc, [*form.document.dc]
     if dc not in names and not (form.lacks("node", "dc") or form.lacks("dc")):
-        faults.add(("node", "dc"), f"{dc!r} is unknown; name one of {names}")
+        faults.add(
+            ("node", "dc"), f"{dc!r} is unknown; name one of {names}{faults.near([dc], names)}"
+        )
 
 
 def _read_socket(document: Document, faults: Faults) -> ReadSocket:

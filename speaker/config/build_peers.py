@@ -87,7 +87,8 @@ class PeersBuilder:
 
     def _check_dc(self, path: KeyPath, dc: str) -> None:
         if dc and dc not in self._dcs and not self._form.lacks("dc"):
-            self._faults.add(path, f"{dc!r} is unknown; name one of {self._dcs}")
+            near = self._faults.near([dc], self._dcs)
+            self._faults.add(path, f"{dc!r} is unknown; name one of {self._dcs}{near}")
 
     def _policy(self, path: KeyPath, table: PeerTable) -> PeerPolicy:
         if table.announce is not None and table.except_:
@@ -96,7 +97,8 @@ class PeersBuilder:
             unknown = [name for name in names if name.lower() not in self._names]
             if unknown:
                 known = ", ".join(sorted(self._names)[:_NAMED])
-                fault = f"{unknown[:_NAMED]} are no VIPs or aggregates; name some of {known}"
+                near = self._faults.near(unknown, self._names)
+                fault = f"{unknown[:_NAMED]} are no VIPs or aggregates; name some of {known}{near}"
                 self._faults.add((*path, key), fault)
         only = table.announce
         return PeerPolicy(

@@ -58,8 +58,9 @@ class Ranks:
         unknown = [name for name in missing if not self._form.lacks("profile", name)]
         if unknown:
             known = [*islice(self._profiles, _NAMED)]
+            near = self._faults.near(unknown, self._profiles)
             more = f" and {len(self._profiles) - _NAMED} more" * (len(self._profiles) > _NAMED)
-            self._faults.add(path, f"{unknown} have no [profile.…]; known are {known}{more}")
+            self._faults.add(path, f"{unknown} have no [profile.…]; known are {known}{more}{near}")
         if missing:
             return None
         return tuple(self._profiles[name] for name in names)

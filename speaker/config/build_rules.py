@@ -21,7 +21,7 @@ from policy.ruled import asked_vips, circle
 from speaker.config.schema_checks import RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from policy.rule import Rule
     from speaker.config.fault import Faults, KeyPath
@@ -124,14 +124,16 @@ class RuleBuilder:
         """Return what is wrong with the name of a source; nothing where it is there."""
         document = self._form.document
         kind, _, name = term.partition("/")
-        known: Iterable[str] = {
+        known: Collection[str] = {
             CHECK: document.check, RULE: document.rule, REPORT: document.report, VIP: self._vips,
         }.get(f"{kind}/", ())  # fmt: skip
         if term in SERVICES or name in known or self._form.lacks(kind, name):
             return ""
         shown = ", ".join([f'"{kind}/{each}"' for each in sorted(known)][:5])
         return f'"{term}" is unknown; ' + (
-            f"name one of {shown}" if shown else f"there is no [{kind}]"
+            f"name one of {shown}{self._faults.near([name], known)}"
+            if shown
+            else f"there is no [{kind}]"
         )
 
     def _source(self, name: str) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speaker.config.toml_text import toml_path
+from speaker.nearest import Suggestions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 KeyPath = tuple[int | str, ...]
 """Where a key stands: names of tables and keys, and the places of lists' items from 0."""
@@ -30,10 +31,15 @@ class Faults:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = dict.fromkeys(faults)
+        self._suggestions = Suggestions()
 
     def add(self, path: KeyPath, message: str) -> None:
         """Note a fault."""
         self._faults[Fault(path, message)] = None
+
+    def near(self, words: Iterable[str], names: Collection[str]) -> str:
+        """Return `; did you mean par1?` for the first unknown word, or nothing. See `Suggestions`."""
+        return self._suggestions.of(next(iter(words), None), names)
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults)

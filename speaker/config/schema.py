@@ -27,14 +27,14 @@ from speaker.config.settings import HISTORY, Backend, LogFormat, Source
 from speaker.config.table import STRICT, AbsolutePath, Duration, text
 from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
-from speaker.units import Endpoint, IpAddress
+from speaker.units import Endpoint, IpAddress, shown
 
 DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
 DEFAULT_READ_MODE = 0o660
 
 
 def _as_table(value: object) -> object:
-    return {"ip": value} if isinstance(value, str) else value
+    return value if isinstance(value, dict) else {"ip": value}
 
 
 def _are_names(value: object) -> bool:
@@ -45,14 +45,16 @@ def _word_or_list(value: object) -> object:
     if value in ("spread", "auto", "equal") or _are_names(value):
         return value
     raise ValueError(
-        f'{value!r} is neither "spread", "auto", "equal", nor a list of data centres, first choice first'
+        f'{shown(value)} is neither "spread", "auto", "equal", nor a list of data centres; write one of them'
     )
 
 
 def _truth_or_list(value: object) -> object:
     if isinstance(value, bool) or _are_names(value):
         return value
-    raise ValueError(f"{value!r} is neither true, false nor a list of data centres")
+    raise ValueError(
+        f"{shown(value)} is neither true, false nor a list of data centres; write one of them"
+    )
 
 
 def _or_off(value: object) -> object:
@@ -124,8 +126,8 @@ class ProfileTable(Table):
 
     prepends: Prepends
     med: Annotated[int, Field(ge=0, le=MAX_MED)] = 0
-    communities: list[Annotated[Community, _by(Community.parse)]] = []
-    large_communities: list[Annotated[LargeCommunity, _by(LargeCommunity.parse)]] = []
+    communities: list[Annotated[Community, _by(units.community)]] = []
+    large_communities: list[Annotated[LargeCommunity, _by(units.large_community)]] = []
     origin: Annotated[Origin, Field(strict=False)] = Origin.IGP
 
 
@@ -225,17 +227,23 @@ class ExabgpTable(Table):
     process: str | None = None
 
 
-def _pattern_or_names(value: str | dict[str, str]) -> str | dict[str, str]:
-    if isinstance(value, str):
-        return units.pattern(value)
-    return {profile: units.word(name) for profile, name in value.items()}
+def _pattern_or_names(value: object) -> str | dict[str, str]:
+    match value:
+        case str():
+            return units.pattern(value)
+        case dict():
+            return {profile: units.word(name) for profile, name in value.items()}
+        case _:
+            raise ValueError(
+                f'{shown(value)} is not a name; write it like "VIP-{{profile}}", or {{ prepend-1 = "BGP1" }}'
+            )
 
 
 class QuaggaTable(Table):
     """`[backend.quagga]`."""
 
     vtysh: AbsolutePath = Path("/usr/bin/vtysh")
-    route_map: Annotated[str | dict[str, str], AfterValidator(_pattern_or_names)] = "VIP-{profile}"
+    route_map: Annotated[str | dict[str, str], BeforeValidator(_pattern_or_names)] = "VIP-{profile}"
     start_files: list[AbsolutePath] = [
         Path("/etc/frr/frr.conf"),
         Path("/etc/frr/bgpd.conf"),
@@ -271,7 +279,7 @@ class Document(Table):
     """The whole file."""
 
     node: NodeTable
-    dc: Annotated[dict[str, DcTable], Field(min_length=1)]
+    dc: Annotated[dict[Annotated[str, AfterValidator(units.label)], DcTable], Field(min_length=1)]
     policy: PolicyTable = PolicyTable()
     profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
     health: HealthTable = HealthTable()

@@ -13,7 +13,7 @@ from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
 from speaker import units
 from speaker.config.table import STRICT, AbsolutePath, Duration, by, text
 from speaker.pattern import BodyPattern, PatternError
-from speaker.units import Endpoint
+from speaker.units import Endpoint, shown
 
 if TYPE_CHECKING:
     from policy.rule import Rule
@@ -27,7 +27,9 @@ _MAX_INTERVAL = 86400.0
 
 def _words(value: str) -> str:
     if not value or not value.isprintable():
-        raise ValueError(f"{value!r} is not printable text")
+        raise ValueError(
+            f"{shown(value)} is not printable text; write some, without control characters"
+        )
     return value
 
 
@@ -35,7 +37,9 @@ def _pattern(value: str) -> str:
     try:
         BodyPattern(value)
     except PatternError as error:
-        raise ValueError(f"{value!r:.200} is not read as a regular expression: {error}") from error
+        raise ValueError(
+            f"{shown(value)} is not read as a regular expression: {error}; correct it"
+        ) from error
     return value
 
 
@@ -46,7 +50,7 @@ def name(value: str) -> str:
         ValueError: it is none.
     """
     if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", value):
-        raise ValueError(f"{value!r} is not a valid name; write letters, digits and _ . : -")
+        raise ValueError(f"{shown(value)} is not a valid name; write letters, digits and _ . : -")
     return value
 
 
@@ -57,7 +61,9 @@ _Times = Annotated[int, Field(ge=1, le=1000)]
 def _statuses(value: Any) -> tuple[tuple[int, int], ...]:
     """Parse a list of statuses: 200, "2xx", "200-399"."""
     if not isinstance(value, list) or not 1 <= len(value) <= 100:
-        raise ValueError(f'{value!r:.80} is not a list of statuses like 200, "2xx" or "200-399"')
+        raise ValueError(
+            f'{shown(value)} is not a list of statuses; write it like [200, "2xx", "300-399"]'
+        )
     return tuple(_status(each) for each in value)
 
 
@@ -67,10 +73,18 @@ def _status(value: object) -> tuple[int, int]:
     elif match := re.fullmatch(r"([0-9]{3})(?:-([0-9]{3}))?", str(value)):
         first, last = int(match[1]), int(match[2] or match[1])
     else:
-        raise ValueError(f'{value!r:.40} is no status; write 200, "2xx" or "200-399"')
+        raise ValueError(f'{shown(value)} is not a status; write 200, "2xx" or "200-399"')
     if not 200 <= first <= last <= 599:
-        raise ValueError(f"{value!r:.40} has no status from 200 to 599")
+        raise ValueError(
+            f"{shown(value)} is not a status from 200 to 599; write such, the lower first"
+        )
     return first, last
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"{shown(value)} can't be compared; write a string, a number, true or false")
 
 
 class JsonTable(BaseModel):
@@ -79,7 +93,7 @@ class JsonTable(BaseModel):
     model_config = STRICT
 
     path: Annotated[str, Field(min_length=1, max_length=500)]
-    equals: str | int | float | bool
+    equals: Annotated[str | int | float | bool, BeforeValidator(_scalar)]
 
 
 class CheckTable(BaseModel):
@@ -136,7 +150,7 @@ def _rule(value: Any, where: str, level: int) -> Rule:
     if isinstance(value, str):
         if not _SOURCE.fullmatch(value):
             raise ValueError(
-                f'{at}{value!r:.80} is no source; write "ipvs", "tcp", "check/NAME", "report/NAME", "vip/NAME" or "rule/NAME"'
+                f'{at}{shown(value)} is not a source; write "ipvs", "tcp", "check/NAME", "report/NAME", "vip/NAME" or "rule/NAME"'
             )
         return Term(value.lower() if value.startswith("vip/") else value)
     match value:
@@ -154,7 +168,7 @@ def _rule(value: Any, where: str, level: int) -> Rule:
         case {"share_up": str(share), "of": list(of), **others} if not others:
             parts = _parts(of, _inside(where, "of"), level)
             return AtLeast(max(so_many(units.share(share), len(parts)), 1), parts)
-    raise ValueError(f"{at}{value!r:.80} is no rule; write {_FORMS}")
+    raise ValueError(f"{at}{shown(value)} is not a rule; write {_FORMS}")
 
 
 def _inside(where: str, key: str) -> str:

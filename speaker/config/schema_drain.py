@@ -20,7 +20,7 @@ class DrainTable(BaseModel):
     model_config = STRICT
 
     prepends: Annotated[int, by(units.more)] = 3
-    communities: list[Annotated[Community, by(Community.parse)]] = [GRACEFUL_SHUTDOWN]
+    communities: list[Annotated[Community, by(units.community)]] = [GRACEFUL_SHUTDOWN]
     settle: _Span = 30.0
     connections: Annotated[int, Field(ge=0, le=2**31)] = 0
     quiet: _Span = 5.0

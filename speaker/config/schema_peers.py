@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
 
 from policy.peers import RuledNeighbor
 from policy.route import MAX_MED, Community, LargeCommunity
 from speaker import units
 from speaker.config.table import STRICT, by
+from speaker.units import shown
 
 
 def _neighbors(value: Any) -> tuple[RuledNeighbor, ...]:
@@ -18,9 +19,14 @@ def _neighbors(value: Any) -> tuple[RuledNeighbor, ...]:
     lists = all(isinstance(each, list) for each in of_dc.values())
     if not lists or (isinstance(value, dict) and "" in value):
         raise ValueError(
-            f"{value!r:.80} is neither a list of addresses, nor such a list for each data centre"
+            f"{shown(value)} is neither a list of addresses, nor such a list for each data centre; "
+            'write ["192.0.2.1"], or { par1 = ["192.0.2.1"] }'
         )
     return tuple(RuledNeighbor(units.address(text), dc) for dc in of_dc for text in of_dc[dc])
+
+
+def _no_dc(_value: object) -> None:
+    raise ValueError('is of no use in a group; name its neighbors as { par1 = ["192.0.2.1"] }')
 
 
 class PeerTable(BaseModel):
@@ -33,8 +39,8 @@ class PeerTable(BaseModel):
     prepends: Annotated[int, by(units.more)] | None = None
     med: Annotated[int, Field(ge=0, le=MAX_MED)] | None = None
     local_preference: Annotated[int, Field(ge=0, le=MAX_MED)] | None = None
-    communities: list[Annotated[Community, by(Community.parse)]] = []
-    large_communities: list[Annotated[LargeCommunity, by(LargeCommunity.parse)]] = []
+    communities: list[Annotated[Community, by(units.community)]] = []
+    large_communities: list[Annotated[LargeCommunity, by(units.large_community)]] = []
     dc: str | None = None
 
 
@@ -44,4 +50,4 @@ class PeerGroupTable(PeerTable):
     neighbors: Annotated[
         Any, PlainValidator(_neighbors)
     ]  # pydantic can't look into a RuledNeighbor
-    dc: None = None
+    dc: Annotated[None, BeforeValidator(_no_dc)] = None

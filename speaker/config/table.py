@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from speaker import units
+from speaker.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ def by(parse: Callable[[str], T]) -> BeforeValidator:
 
     def validate(value: object) -> T:
         if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not a string")  # noqa: TRY004 - pydantic collects these
+            raise ValueError(f"{shown(value)} is not a string; put it in quotes")  # noqa: TRY004 - pydantic collects these
         return parse(value)
 
     return BeforeValidator(validate, json_schema_input_type=str)
@@ -33,9 +34,9 @@ def text(form: str) -> object:
 
 def _absolute(path: Path) -> Path:
     if not path.is_absolute():
-        raise ValueError(f"{str(path)!r} is not absolute")
+        raise ValueError(f"{shown(str(path))} is not absolute; write it from the root, as /run/…")
     if "\0" in str(path):
-        raise ValueError(f"{str(path)!r} has a NUL in it; remove it")
+        raise ValueError(f"{shown(str(path))} has a NUL in it; remove it")
     return path
 
 

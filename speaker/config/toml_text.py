@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_HIDDEN = re.compile(r"[^ -~]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what a comment may not have
 
 
@@ -28,8 +29,16 @@ def toml_path(path: Sequence[object]) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a basic string: JSON's, but that DEL must be escaped too."""
-    return encode_basestring(text).replace("\x7f", "\\u007f")
+    """Return a basic string: JSON's, but that all is escaped that is not to be printed, as a terminal may act on it."""
+    found = encode_basestring(text)
+    return found if found.isprintable() else _HIDDEN.sub(_escaped, found)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    if char.isprintable():
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 @dataclass(frozen=True, slots=True)

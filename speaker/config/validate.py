@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from speaker.config.fault import Fault
+from speaker.config import refusal
 from speaker.config.schema import Document
 
 if TYPE_CHECKING:
-    from speaker.config.fault import KeyPath
+    from speaker.config.fault import Fault, KeyPath
 
 _ROUNDS = 20
 _STAND_IN: dict[str, Any] = {"node": {"dc": "?"}, "dc": {"?": {"asn": 1}}}
@@ -51,7 +51,7 @@ def form(document: dict[str, Any]) -> Form:
             found = error.errors()
         if whole is document:
             whole = copy.deepcopy(document)  # only what has faults is changed
-        faults |= dict.fromkeys(map(_fault, found))
+        faults |= dict.fromkeys(refusal.faults(found))
         replaced.update(_replace(whole, fault["loc"]) for fault in reversed(found))
     return Form(
         Document.model_validate(_STAND_IN), (*faults,), frozenset((key,) for key in _STAND_IN)
@@ -70,6 +70,10 @@ def _replace(document: dict[str, Any], path: KeyPath) -> KeyPath:
         case ("node" | "dc" as key,) | ("node" as key, "dc"):
             document[key] = copy.deepcopy(_STAND_IN[key])
             return (key,)
+        case ("dc", name, "[key]"):
+            document["dc"].pop(name, None)
+            document["dc"] = document["dc"] or copy.deepcopy(_STAND_IN["dc"])
+            return ("dc",)  # who names it is not at fault
         case ("dc", name, *_):
             document["dc"][name] = {"asn": 1}
             return path[:2]
@@ -103,17 +107,3 @@ def _remove(place: Any, path: KeyPath) -> None:
         _remove(inner[rest[0]], tuple(rest[1:]))
     else:
         place.pop(part, None)
-
-
-def _fault(found: Any) -> Fault:
-    """Return one fault: the path of the key, what was found, and what is wanted."""
-    path = tuple(part for part in found["loc"] if part != "[key]")
-    match found["type"]:
-        case "extra_forbidden":
-            return Fault(path, "unknown key; correct its spelling, or remove it")
-        case "missing":
-            return Fault(path, "missing; it has no default")
-        case "value_error":
-            return Fault(path, str(found["ctx"]["error"]))
-        case _:
-            return Fault(path, f"{found['msg']} (found {found['input']!r:.80})")

@@ -61,11 +61,20 @@ def test_addresses(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "192.0.2.1/32", "192.0.2.01", "fe80::1%eth0", "vip-1.tld", "3221225985", 1, None]
+    "text", ["", "x/32", "192.0.2.01", "fe80::1%eth0", "vip-1.tld", "3221225985", 1, None]
 )
 def test_no_addresses(text: object) -> None:
     """Zones, prefixes, names and bare numbers are no addresses."""
     with pytest.raises(ValueError, match="is not an address"):
+        units.address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [("192.0.2.1/32", "192.0.2.1"), ("2001:DB8::/64", "2001:db8::")]
+)
+def test_a_prefix_is_no_address(text: str, host: str) -> None:
+    """A prefix where an address is asked for is refused with the address to write."""
+    with pytest.raises(ValueError, match=f'is a prefix; write its address alone: "{host}"$'):
         units.address(text)
 
 

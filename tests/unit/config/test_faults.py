@@ -49,6 +49,21 @@ def test_every_data_centre_counts() -> None:
     assert [fault.path for fault in found] == [("vip", "a.tld", "prefer")]
 
 
+@pytest.mark.parametrize(
+    "name", ["", " par2", "par2\\u001b[31m", "par2\\u009b", "par2\\u202e", "par2\\n"]
+)
+def test_names_of_data_centres(name: str) -> None:
+    """A data centre's name that a terminal would act on, or nobody would see, is one fault; whoever names it has none."""
+    found = refused(
+        HEAD.replace('"par1"', f'"{name}"', 1) + f'[dc."{name}"]\nasn = 64699\n'
+        f'[vip."a.tld"]\naddresses = ["192.0.2.1"]\nprefer = ["{name}", "par1", "lyo1"]\n'
+    )
+    assert [fault.path[0] for fault in found] == ["dc"]
+    assert "is not a name; write printable text" in str(found[0])
+    assert str(found[0]).isprintable()
+    assert len(refused(f'[node]\ndc = "{name}"\n[dc."{name}"]\nasn = 64699\n')) == 1
+
+
 def test_a_faulty_profile_is_one_fault() -> None:
     """Whoever names a profile that is faulty is not at fault for that, whatever the profile's name."""
     for name in ("near", '"a b"'):

@@ -498,7 +498,7 @@ FAULTS = [
     (HEAD + "[profile.near]\nprepends = 1\nmed = 4294967296", "profile.near.med: "),
     (
         HEAD + '[profile.near]\nprepends = 1\ncommunities = ["graceful-shutdown"]',
-        "profile.near.communities[0]: community: 'graceful-shutdown': not of the form",
+        "profile.near.communities[0]: 'graceful-shutdown' is not a community; write it like",
     ),
     (HEAD + '[profile.near]\nprepends = 1\norigin = "bgp"', "profile.near.origin: "),
     (HEAD + '[health]\nsource = "exec"', "health.source: "),
@@ -591,7 +591,7 @@ FAULTS = [
         HEAD + '[backend.exabgp]\nnext_hop = { ipv4 = "2001:db8::1" }',
         "backend.exabgp.next_hop.ipv4: ",
     ),
-    (HEAD + '[backend.exabgp]\nnext_hop = { ipv6 = "fe80::1" }', "is not a global address"),
+    (HEAD + '[backend.exabgp]\nnext_hop = { ipv6 = "fe80::1" }', "is not a global IPv6 address"),
     (HEAD + '[backend.exabgp]\nwithdraw_on_exit = "yes"', "backend.exabgp.withdraw_on_exit: "),
     (HEAD + "[backend.bird]\nx = 1", "backend.bird: unknown key"),
     (

@@ -1,0 +1,113 @@
+"""What pydantic found wrong with vip.toml, in this program's words: what was found, and what to do.
+
+Its own sentences speak of Python (`Input should be a valid dictionary`), and of what is wrong alone. An
+error of a kind that is not known here is told without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from speaker.config.fault import Fault
+from speaker.config.schema import Document
+from speaker.nearest import Suggestions
+from speaker.units import duration_text, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from speaker.config.fault import KeyPath
+
+_WANTED = {
+    "bool_type": "is neither true nor false; write one of them, without quotes",
+    "int_type": "is not a whole number; write it like 3, without quotes",
+    "float_type": "is not a number; write it like 1.5, without quotes",
+    "finite_number": "is not a number to count with; write it like 1.5",
+    "string_type": "is not a string; put it in quotes",
+    "path_type": 'is not a path; write it in quotes, like "/run/vip-speaker/control.sock"',
+    "list_type": "is not a list; put it in brackets, and commas between its items",
+    "dict_type": "is not a table; write its keys and values below its name in brackets",
+    "model_type": "is not a table; write its keys and values below its name in brackets",
+}
+
+
+_ELSE = "can't stand here; see vip.toml(5)"
+
+
+def faults(found: Iterable[Any]) -> Iterator[Fault]:
+    """Return the faults that pydantic's errors are, in their order."""
+    suggestions = Suggestions()
+    for error in found:
+        path = tuple(part for part in error["loc"] if part != "[key]")
+        yield Fault(path, _message(error, path, suggestions))
+
+
+def _message(error: Any, path: KeyPath, suggestions: Suggestions) -> str:
+    kind, found, context = error["type"], error["input"], error.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            near = suggestions.of(path[-1], keys_beside(path))
+            return f"unknown key{near or '; correct its spelling, or remove it'}"
+        case "missing":
+            return "missing; write it, because it has no default"
+        case "value_error":
+            return str(context["error"])
+        case "literal_error" | "enum":
+            words = context["expected"].replace("'", '"')
+            near = suggestions.of(found, words.split('"')[1::2])
+            return f"{shown(found)} is none of its words; write {words}{near}"
+        case _:
+            wanted = _WANTED.get(kind) or _bound(kind, found, context)
+            return f"{shown(found)} {wanted or _ELSE}"
+
+
+def _bound(kind: str, found: object, context: dict[str, Any]) -> str:
+    """Say which bound was passed; nothing for what is none."""
+    match kind, context:
+        case "less_than_equal", {"le": bound}:
+            return f"is too much; write {_written(bound, found)} at most"
+        case "greater_than_equal", {"ge": bound}:
+            return f"is too little; write {_written(bound, found)} at least"
+        case "too_short", {"min_length": bound}:
+            return f"has too few; write {bound} at least"
+        case "too_long", {"max_length": bound}:
+            return f"has too many; write {bound} at most"
+        case "string_too_short", _:
+            return "is too short; write something, or remove it"
+        case "string_too_long", {"max_length": bound}:
+            return f"is too long; write {bound} characters at most"
+        case _:
+            return ""
+
+
+def _written(bound: float, found: object) -> str:
+    """Return a bound as what was found is written: a text that has one is a duration."""
+    return f'"{duration_text(bound)}"' if isinstance(found, str) else f"{bound:.12g}"
+
+
+def keys_beside(path: KeyPath) -> list[str]:
+    """Return all keys that the table of a key may have."""
+    table: type[BaseModel] = Document
+    is_name = False  # the next part: of one of several tables, or its place in a list
+    for part in path[:-1]:
+        if is_name:
+            is_name = False
+            continue
+        field = next(field for key, field in _fields(table).items() if key == part)
+        table = next(_tables(field.annotation))
+        is_name = get_origin(field.annotation) in {dict, list}
+    return [*_fields(table)]
+
+
+def _fields(table: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field for name, field in table.model_fields.items()}
+
+
+def _tables(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Return the tables that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables(part)
