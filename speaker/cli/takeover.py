@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.errors import PolicyError
 from policy.failover import loads, takeovers
 from policy.lint.notes import notes
 from speaker.cli.messages import tell_operator
 from speaker.cli.policy_tables import takeover_json, takeover_table
 from speaker.exit_status import ExitStatus
+from speaker.nearest import nearest
 from speaker.terminal import tell
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ def takeover(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> Exit
         PolicyError: a data centre is not known.
     """
     failed = tuple(dict.fromkeys(call.without))
-    moves = takeovers(topology, failed)
+    known = [dc.name for dc in topology.dcs]
+    try:
+        moves = takeovers(topology, failed)
+    except PolicyError as error:
+        unknown = next((name for name in failed if name not in known), "")
+        raise PolicyError(f"{error}{nearest(unknown, known)}") from error
     parts = (
         loads(topology, [move.before for move in moves]),
         loads(topology, [move.after for move in moves]),

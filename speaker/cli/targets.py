@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
+from speaker.cli.instead import instead
 from speaker.errors import SpeakerError
-from speaker.nearest import nearest
 from speaker.resolver.resolver import LookupOutcome, NameLookupError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _find(name: str, topology: Topology, answers: Answers, *, dns: bool) -> Targ
             return _by_name(name, topology, answers[name])
         return _by_vip(vip, topology, answers[vip.name], dns=dns)
     if topology.find(prefix) is None:
-        raise TargetError(f"{name}: not in vip.toml; name a VIP, or one of its addresses")
+        near = instead(name, topology) or "; name a VIP, or one of its addresses"
+        raise TargetError(f"{name}: not in vip.toml{near}")
     return Targets((prefix,))
 
 
@@ -135,22 +137,31 @@ def _by_vip(
     return Targets(tuple(prefixes), tuple(notes))
 
 
+def _of_a_prefix(name: str) -> PolicyError | None:
+    """Return what is wrong with an address and a length, None where it is something else."""
+    try:
+        ip_address(name.partition("/")[0])
+        parse_prefix(name)
+    except PolicyError as error:
+        return error
+    except ValueError:
+        pass
+    return None
+
+
 def _by_name(name: str, topology: Topology, answer: Answer | NameLookupError) -> Targets:
     """Return the prefixes of a name that only DNS knows: all of its addresses must be known."""
     if isinstance(answer, NameLookupError):
-        raise TargetError(f"{answer}{_near(name, topology)}\nUnable to lookup {name}. Exiting..")
+        why = _of_a_prefix(name) or answer
+        raise TargetError(f"{why}{instead(name, topology)}\nUnable to lookup {name}. Exiting..")
     if answer.failed and answer.addresses:
         raise TargetError(
             f"{name}: not in vip.toml, and {answer.reason}; name it in vip.toml, or try again"
         )
     if not answer.addresses:
-        detail = f"{name}: {answer.reason or answer.outcome}{_near(name, topology)}\n"
+        detail = f"{name}: {answer.reason or answer.outcome}{instead(name, topology)}\n"
         raise TargetError(f"{detail}Unable to lookup {name}. Exiting..")
     homes = {address: topology.home(address) for address in answer.addresses}
     if unknown := [str(address) for address, home in homes.items() if home is None]:
         raise TargetError(f"{name}: {', '.join(unknown)} not in vip.toml; add it there first")
     return Targets(tuple(dict.fromkeys(home[1].prefix for home in homes.values() if home)))
-
-
-def _near(name: str, topology: Topology) -> str:
-    return nearest(name, (vip.name for vip in topology.vips))

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from policy.lint import lint
 from policy.lint.notes import notes as upstream_notes
 from speaker import config
+from speaker.backends.quagga.vtysh import Shell
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.files import bounded
 from speaker.migration import summary
 from speaker.migration.bgpd_conf.answers import Answers, unused
 from speaker.migration.bgpd_conf.model import Treatment
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str], asked: MachineAsked | None = None) -> int:
     try:
         call = parse(arguments)
         with waiting("import: evaluating the configurations"):
-            return _run(call, asked or MachineAsked())
+            return _run(call, asked or MachineAsked(vtysh=_vtysh))
     except SpeakerError as error:
         said = str(error)
         say(said if _NOTHING in said else f"{said}\n{_NOTHING}")
@@ -99,6 +101,10 @@ class _Read:
     faults: list[str] = field(default_factory=list)
     machine: MachineSeen | None = None
     """This machine, where it was asked in place of a file."""
+
+
+def _vtysh(path: Path) -> Shell:
+    return Shell(path, max_output=bounded.MAX_SIZE, named="--vtysh")
 
 
 def _read_all(call: Import, asked: MachineAsked) -> _Read:

@@ -47,7 +47,7 @@ def with_peers(draw: st.DrawFn) -> Config:
     topology = found.topology
     if found.settings.backend == "quagga" or any(
         profile.prepends > MAX_PREPENDS - 2
-        for vip in topology.vips
+        for vip in topology.everything
         for profile in (*vip.ranks, *(p for a in vip.addresses for p in a.ranks))
     ):
         return found

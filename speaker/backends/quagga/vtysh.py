@@ -57,11 +57,24 @@ class Vtysh(Protocol):
 
 
 class Shell:
-    """The real vtysh."""
+    """The real vtysh.
+
+    Args:
+        path: of its program.
+        timeout: seconds that a run may take.
+        max_output: bytes that it may print.
+        named: what gave the path, for who must change it.
+    """
 
     def __init__(
-        self, path: Path, timeout: float = TIMEOUT, *, max_output: int = MAX_OUTPUT
+        self,
+        path: Path,
+        timeout: float = TIMEOUT,
+        *,
+        max_output: int = MAX_OUTPUT,
+        named: str = "backend.quagga.vtysh",
     ) -> None:
+        self._named = named
         self._path = path
         self._max_output = max_output
         self._timeout = timeout
@@ -83,7 +96,7 @@ class Shell:
             raise VtyshError(f"vtysh: {error}", commands) from error
         except OSError as error:
             raise VtyshError(
-                f"vtysh: {self._path}: {error.strerror}; backend.quagga.vtysh names it", commands
+                f"vtysh: {self._path}: {error.strerror}; {self._named} names it", commands
             ) from error
         try:
             async with asyncio.timeout(self._timeout):

@@ -477,6 +477,14 @@ def test_without_unknown(run: Run) -> None:
     assert run.err == ["bgp_mgt: data centre: 'mad1': unknown; known are par1, lyo1, fra1"]
 
 
+def test_a_mistyped_data_centre(run: Run) -> None:
+    """One that is nearly known is named so."""
+    assert run("plan", "--without", "lyo") == 255
+    assert run.err == [
+        "bgp_mgt: data centre: 'lyo': unknown; known are par1, lyo1, fra1; did you mean lyo1?"
+    ]
+
+
 def test_plan_as_json(run: Run) -> None:
     """Without --without, the plan is the watchdog's, as JSON too."""
     change = {"action": "withdraw", "prefix": "192.0.2.1/32", "route": "", "reason": "drained"}

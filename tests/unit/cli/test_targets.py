@@ -70,6 +70,36 @@ ALL = ["192.0.2.1/32", "2001:db8::1/128", "192.0.2.3/32", "198.51.100.0/24"]
 ONE = ALL[:2]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("192.0.2.1/31", "192.0.2.1/31 has host bits set; write an address or a prefix without host bits; name 192.0.2.1, of vip-1.tld"),
+        ("192.0.2.1/33", "; name 192.0.2.1, of vip-1.tld"),
+        ("192.0.2.0/31", "192.0.2.0/31: not in vip.toml; name what is in it: 192.0.2.1/32 of vip-1.tld"),
+        ("192.0.2.0/24", "name what is in it: 192.0.2.1/32 of vip-1.tld, 192.0.2.3/32 of vip-2.tld"),
+        ("0.0.0.0/0", "192.0.2.3/32 of vip-2.tld, 198.51.100.0/24 of any.tld, …"),
+        ("198.51.100.53", "198.51.100.53: not in vip.toml; name 198.51.100.0/24, of any.tld"),
+        ("198.51.100.53/32", "; name 198.51.100.0/24, of any.tld"),
+        ("203.0.113.9", "203.0.113.9: not in vip.toml; name a VIP, or one of its addresses"),
+        ("203.0.113.9/31", "; write an address or a prefix without host bits"),
+        ("192.0.2.1/x/y", "; name 192.0.2.1, of vip-1.tld"),
+        ("192.0.2.1:80", "; name it alone: 192.0.2.1"),
+        ("[2001:DB8::1]", "; name it alone: 2001:db8::1"),
+        ("[2001:db8::1]:80", "; name it alone: 2001:db8::1"),
+        ("vip-1.tld:80", "; name it alone: vip-1.tld"),
+        ("https://VIP-1.tld/a?b", "; name it alone: vip-1.tld"),
+        ("vip1.tld:80", "; did you mean vip-1.tld"),
+    ],
+)  # fmt: skip
+def test_what_to_type(typed: str, said: str) -> None:
+    """What names no VIP is refused with what does: of an address, of a prefix, of a URL, of a port."""
+    found = refused(
+        typed, dns={typed: BadNameError(f"name: {typed!r}: write names like vip-1.tld")}
+    )
+    assert said in found.splitlines()[0]
+    assert ("has host bits" in found) <= ("/31" in typed)
+
+
 # --- without DNS ---------------------------------------------------------------------------------
 
 
@@ -91,7 +121,7 @@ def test_ipv6(name: str) -> None:
     assert prefixes(name) == ["2001:db8::1/128"]
 
 
-@pytest.mark.parametrize("name", ["203.0.113.9", "192.0.2.0/24", "198.51.100.53", "2001:db8::/32"])
+@pytest.mark.parametrize("name", ["203.0.113.9", "192.0.3.0/24", "203.0.113.53", "2001:db9::/32"])
 def test_address_that_is_not_there(name: str) -> None:
     """An address or a prefix that is not in vip.toml is refused: nothing of it is ours."""
     assert refused(name) == f"{name}: not in vip.toml; name a VIP, or one of its addresses"

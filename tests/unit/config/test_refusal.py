@@ -44,6 +44,8 @@ WHOLE: dict[str, Any] = {
     "backend": {"exabgp": {"next_hop": {}}, "quagga": {}},
     "metrics": {},
     "events": {},
+    "report": {"backup": {}},
+    "api": {"tokens": {"ops": {}}},
 }
 VALUES: list[object] = [
     *("", "x", "x" * 3000, "\x1b[2J\x9b1m\u202e", "\x00", "99999999d", "0s", "200%", "203.0.113.300"),

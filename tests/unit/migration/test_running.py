@@ -256,6 +256,16 @@ def test_nothing_is_written(machine: Machine, vtysh: FakeVtysh, expected: str) -
     assert not machine.out.exists()
 
 
+def test_a_vtysh_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What to change is the option of this command: no vip.toml is read by it."""
+    out, vtysh = tmp_path / "out", tmp_path / "vtysh"
+    words = ["par1=@running", "--out", str(out), "--vtysh", str(vtysh)]
+    assert command.main(words) == 255
+    said = capsys.readouterr().err
+    assert f"@running: vtysh: {vtysh}: No such file or directory; --vtysh names it\n" in said
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "options", [["lyo1=@running"], ["lyo1=lyo1.conf", "--local-from-kernel", "lyo1"]]
 )
