@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING
 from policy.decide import Cause
 from policy.differing import differing
 from policy.health import Health
-from policy.plan import Drift
 from speaker.api import HistoryEntry
+from speaker.reconcile.confirmations import UNREAD, Confirmations
 from speaker.reconcile.known_intents import KnownIntents
-from speaker.reconcile.last_time import LastConfirmation, LastJudgement
-from speaker.reconcile.notices import Listeners, Notice
+from speaker.reconcile.last_judgement import LastJudgement
+from speaker.reconcile.notices import Listeners
 from speaker.reconcile.stage_memory import StageMemory
 from speaker.state.database import BUSY, BUSY_READING
 from speaker.state.store import News, Owned, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from policy.assess import Assessment, Memory
     from policy.damping import Damping
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from speaker.clock import Clock
     from speaker.reconcile.daemon_state import DaemonState
     from speaker.state.store import Remembered, Store
-
-_UNREAD = Drift("not read")
-_WAITS = "; no session was sent it yet"
 
 
 class DurableState:
@@ -70,7 +67,7 @@ class DurableState:
         self._said: dict[Prefix, bool] = {}
         self.were_up: frozenset[Prefix] = frozenset()
         self._judged: LastJudgement | None = None
-        self._confirmed: LastConfirmation | None = None
+        self._confirmations = Confirmations()
         self._only: Collection[Prefix] | None = None
         self._recalled: Mapping[Prefix, Damping] = {}
         self.unrecorded: frozenset[Prefix] = frozenset()
@@ -218,35 +215,18 @@ class DurableState:
         Not before the file was read, which tells what was confirmed before.
         """
         now = self._clock.wall()
-        confirmed = {}
-        for prefix in self._to_confirm(assessment, view):
-            decision = assessment.decisions[prefix]
-            if view.confirmed.get(prefix, _UNREAD) != decision.route:
-                continue
-            before = self.owned.get(prefix, Owned())
-            route = "" if decision.route is None else str(decision.route)
-            is_new = route != before.route
-            # Once it was sent, a session that goes down is no news of the prefix.
-            sent = view.sent.get(prefix)
-            is_sent_to_none = sent is not None and not any(sent.values())
-            waiting = (is_new or before.waiting) and bool(route) and is_sent_to_none
-            after = Owned(route, prefix in self.were_up, waiting)
-            if after == before:
-                continue
-            confirmed[prefix] = after
-            if is_new or waiting != before.waiting:
-                event = "waiting" if waiting else "announced" if route else "withdrawn"
-                reason = f"{decision.reason}{_WAITS if waiting else ''}"
-                self._news.history.append(HistoryEntry(now, str(prefix), event, reason))
-                self.listeners.tell(
-                    Notice(time=now, event=event, prefix=str(prefix), reason=reason)
-                )
+        confirmed, notices = self._confirmations.new(
+            assessment, view, self.owned, self.were_up, now
+        )
+        for each in notices:
+            self._news.history.append(HistoryEntry(now, each.prefix, each.event, each.reason))
+            self.listeners.tell(each)
         gone = {
             prefix
             for prefix in (self.owned if len(self.owned) > len(self._prefixes) else ())
             if prefix not in self._prefixes
             and prefix not in self._claimed
-            and view.confirmed.get(prefix, _UNREAD) is None
+            and view.confirmed.get(prefix, UNREAD) is None
             and view.converged
         }
         self._news.owned.update(confirmed)
@@ -256,21 +236,7 @@ class DurableState:
             for prefix in gone:
                 del owned[prefix]
             self._own(owned)
-        self._confirmed = LastConfirmation(
-            assessment.decisions, view.confirmed, self.were_up, self.owned
-        )
-
-    def _to_confirm(self, assessment: Assessment, view: DaemonState) -> Sequence[Prefix]:
-        """Return the prefixes of which something is not as it was at the last confirmation, in order."""
-        decisions, last = assessment.decisions, self._confirmed
-        if last is None:
-            return [*decisions]
-        changed = differing(last.decisions, decisions)
-        changed |= differing(last.read, view.confirmed)
-        changed |= last.were_up ^ self.were_up
-        changed |= differing(last.owned, self.owned)
-        changed.update(prefix for prefix, state in self.owned.items() if state.waiting)
-        return [prefix for prefix in decisions if prefix in changed]
+        self._confirmations.done(assessment, view, self.owned, self.were_up)
 
     @property
     def has_news(self) -> bool:

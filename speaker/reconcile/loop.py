@@ -74,11 +74,11 @@ async def _keep_recording(reconciler: Reconciler) -> None:
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK):
-                await reconciler.recordable.wait()
-        if not reconciler.recordable.is_set():
+                await reconciler.recorder.due.wait()
+        if not reconciler.recorder.due.is_set():
             await reconciler.recorder.look()
             continue
-        reconciler.recordable.clear()
+        reconciler.recorder.due.clear()
         if not await reconciler.record(wait=BRIEFLY):
             await asyncio.sleep(AGAIN)
-            reconciler.recordable.set()
+            reconciler.recorder.due.set()

@@ -14,17 +14,18 @@ from speaker.reconcile.decider import Decider
 from speaker.reconcile.drains import SoftDrains
 from speaker.reconcile.durable_state import DurableState
 from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
-from speaker.reconcile.lock import LockError, NoLock
+from speaker.reconcile.lock import NoLock
 from speaker.reconcile.operator import Operator
 from speaker.reconcile.recording import Recorder
 from speaker.reconcile.scope import scope
-from speaker.reconcile.turn import UNRECORDED, UNSURE, Exclusive
+from speaker.reconcile.turn import Exclusive
+from speaker.reconcile.turns import Turns
 from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from policy.assess import Assessment
     from policy.decide import Decision
@@ -81,10 +82,8 @@ class Reconciler:
         self._only, self._looked = only, asyncio.Event()
         self.awake = asyncio.Event()
         """Set while a cycle is due at once."""
-        self.recordable = asyncio.Event()
-        """Set while there is something to be recorded."""
         self.durable = DurableState(store, clock)
-        self._exclusive = Exclusive(backend, lock or NoLock(), self.durable)
+        exclusive = Exclusive(backend, lock or NoLock(), self.durable)
         self._decider = Decider(self.durable, clock)
         self.alarms = Alarms() if alarms is None else alarms
         self.recorder = Recorder(self.durable, self.alarms, clock, self.wake)
@@ -92,13 +91,14 @@ class Reconciler:
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter
+        self._turns = Turns(exclusive, self.durable, self.alarms, self.recorder, self._applier)
         self.operator = Operator(
             self.durable.intents,
             self._looked,
             self.wake,
             self._decider.is_unknown,
-            lambda at_once: self._in_turn(partial(self._act, at_once=at_once)),
-            lambda: self._in_turn(self._read_back),
+            lambda at_once: self._turns.act(partial(self._act, at_once=at_once)),
+            lambda: self._turns.act(self._read_back),
             backend.until_sent,
         )
         self.file, first = LoadedFile(None), scope(config, only)
@@ -122,7 +122,7 @@ class Reconciler:
         new = await asyncio.to_thread(scope, config, self._only, self._scope)
         strange = [prefix for prefix in new.assignments if prefix not in self.durable.owned]
         await self.durable.own(new.assignments)
-        async with self._exclusive.pause():
+        async with self._turns.pause():
             before, old = self.config, self.source
             try:
                 driver(config)
@@ -187,7 +187,7 @@ class Reconciler:
         source = self.source
         observation = await source.observe()
         await self.drains.look(self.assessment, self.view)
-        return await self._in_turn(partial(self._cycle, source, observation))
+        return await self._turns.act(partial(self._cycle, source, observation))
 
     async def _cycle(self, source: HealthSource, observation: Observation, turn: Turn) -> None:
         if source is not self.source:
@@ -209,8 +209,7 @@ class Reconciler:
                 decided without.
         """
         self._observed(await self.source.observe())
-        async with self._exclusive.turn() as turn:
-            self._begin(turn)
+        async with self._turns.begun() as turn:
             await self._read(turn, say=False)
             self._decider.decide(turn, self.view.announced)
         if self._applier.unreadable is not None:
@@ -218,30 +217,7 @@ class Reconciler:
 
     async def act(self) -> None:
         """Act on what was looked at."""
-        await self._in_turn(self._act)
-
-    async def _in_turn(self, act: Callable[[Turn], Awaitable[None]]) -> bool:
-        """Do something under the lock. Where it is not got, that is said, and a next cycle tries again."""
-        ours = True
-        try:
-            async with self._exclusive.turn() as turn:
-                self.alarms.note("lock", "")
-                self._begin(turn)
-                if not turn.alone:
-                    self._applier.readings.ask()
-                await act(turn)
-        except LockError as error:
-            ours = False
-            self.view.unreadable()
-            self.alarms.note("lock", str(error))
-        if self.durable.has_news:
-            self.recordable.set()
-        return ours
-
-    def _begin(self, turn: Turn) -> None:
-        self.alarms.note("intents", self.durable.intents.trouble)
-        self.recorder.note()
-        self.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
+        await self._turns.act(self._act)
 
     @property
     def held_until(self) -> float | None:
@@ -256,7 +232,7 @@ class Reconciler:
     async def read_back_if_changed(self) -> None:
         """Read the daemon back if it or a session changed since, so that what is shown is so."""
         if self._applier.is_unread:
-            await self._in_turn(self._settle)
+            await self._turns.act(self._settle)
 
     async def _settle(self, turn: Turn) -> None:
         if self._applier.is_unread:  # another one may have read it meanwhile
@@ -274,7 +250,7 @@ class Reconciler:
 
     async def withdraw_all(self) -> None:
         """Withdraw all our prefixes, without recording it: the next start decides by itself."""
-        async with self._exclusive.turn() as turn:
+        async with self._turns.begun() as turn:
             await turn.apply(plan({}, self.view.believed, self.durable.owned))
 
     def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:

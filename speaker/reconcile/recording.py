@@ -47,6 +47,13 @@ class Recorder:
         self._clock = clock
         self._wake = wake
         self._tried = clock.steady()
+        self.due = asyncio.Event()
+        """Set while there is something to be recorded."""
+
+    def ask(self) -> None:
+        """Have recorded what there is."""
+        if self._durable.has_news:
+            self.due.set()
 
     async def record(self, wait: float = BUSY) -> bool:
         """Record what is to be remembered. Return whether that could be done; else it is kept.

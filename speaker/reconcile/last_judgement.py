@@ -1,4 +1,4 @@
-"""What the last judgement and the last confirmation went by: where all of it is the same, nothing is new."""
+"""What the last judgement went by: where all of it is the same, nothing is new."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from policy.decide import Decision
     from policy.health import AddressHealth
     from policy.route import Prefix
-    from speaker.reconcile.daemon_state import Seen
-    from speaker.state.store import Owned
 
 
 class LastJudgement(NamedTuple):
@@ -20,12 +18,3 @@ class LastJudgement(NamedTuple):
     decisions: Mapping[Prefix, Decision]
     health: Mapping[Prefix, AddressHealth]
     were_up: frozenset[Prefix]
-
-
-class LastConfirmation(NamedTuple):
-    """All that the last confirmation went by. Where it is the same of a prefix, there is nothing new."""
-
-    decisions: Mapping[Prefix, Decision]
-    read: Mapping[Prefix, Seen]
-    were_up: frozenset[Prefix]
-    owned: Mapping[Prefix, Owned]
