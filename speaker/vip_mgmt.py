@@ -23,7 +23,7 @@ from speaker.files import vip_toml
 from speaker.terminal import OutputError, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from speaker.api import PrefixStatus
     from speaker.cli.arguments import Call
@@ -160,11 +160,15 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
         from speaker.cli.compare import compare
 
         return compare(call, loaded)
-    if call.command not in ("schedule", "cancel", "report"):
-        return None
-    from speaker.cli import reporting, schedule
-
     try:
+        if call.command == "restart":
+            from speaker.cli.restart import restart
+
+            return restart(call, loaded)
+        if call.command not in ("schedule", "cancel", "report"):
+            return None
+        from speaker.cli import reporting, schedule
+
         if call.command == "report":
             return reporting.report(call, reporting.FirstReporter(loaded))
         do = schedule.cancel if call.command == "cancel" else schedule.schedule
@@ -189,7 +193,13 @@ def _carry_out(
         return schedule.plan(call, schedule.FirstPlanner(loaded), prefixes)
     operations = FirstAnswer(loaded, tell_operator, early)
     if call.command in (ADD, DELETE):
-        return operate.operate(call, operations, prefixes, partial(_rehearse, loaded))
+        return operate.operate(
+            call,
+            operations,
+            prefixes,
+            partial(_rehearse, loaded),
+            partial(_drained_beside, loaded),
+        )
     if call.command == "reload":
         return operate.reload(loaded)
     if call.without:
@@ -209,6 +219,12 @@ def _rehearse(loaded: Config, routes: Sequence[PrefixStatus]) -> None:
     from speaker.cli.rehearsal import rehearse
 
     rehearse(loaded, routes)
+
+
+def _drained_beside(loaded: Config, prefixes: Collection[str]) -> ExitStatus:
+    from speaker.cli.second import drained_beside
+
+    return drained_beside(loaded, prefixes)
 
 
 def _connections(loaded: Config) -> ConnectionsSeen:

@@ -61,7 +61,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     else:
         if options.log_format is None and config.settings.log == "json":
             write_json()
-        if not config.settings.is_spawned and not _is_of_exabgp():
+        by_hand = not config.settings.is_spawned and not options.beside
+        if by_hand and not _is_of_exabgp():
             return _beside_bgpd(path, config, stay=options.daemon)
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
@@ -71,8 +72,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         from speaker.runtime import exabgp_process
 
-        has_run = asyncio.run(exabgp_process.run(path, fault))
-        return ExitStatus.DONE if has_run else ExitStatus.USAGE
+        run = exabgp_process.run_beside if options.beside else exabgp_process.run
+        return ExitStatus.DONE if asyncio.run(run(path, fault)) else ExitStatus.USAGE
     log.critical(
         "%s",
         fault
@@ -94,6 +95,11 @@ def watchdog_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run read-only beside bgpd, and report where its announcements differ",
     )
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="process of a second ExaBGP, which has the routes while the first restarts: vip_mgmt restart --beside",
+    )
     parser.add_argument("--once", action="store_true", help="with --shadow: look once")
     parser.add_argument(
         "--log-format",
@@ -109,6 +115,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.shadow and options.daemon:
         parser.error("--shadow and --daemon cannot be combined; --shadow keeps running too")
+    if options.beside and (options.shadow or options.daemon):
+        parser.error("--beside cannot be combined with --daemon or --shadow: ExaBGP spawns it")
     if options.once and not options.shadow:
         parser.error("--once is only valid with --shadow")
     return options

@@ -62,6 +62,7 @@ class Call:
     nagios: bool = False
     without: tuple[str, ...] = ()
     matrix: bool = False
+    beside: bool = False
     daemon: str = ""
     """Whose file compare is given, if that is said."""
     peer_as: tuple[str, ...] = ()
@@ -133,6 +134,7 @@ def parse(arguments: Sequence[str]) -> Call:
         nagios="nagios" in given,
         without=tuple(given.get("without", ())),
         matrix="peers" in given,
+        beside="beside" in given,
         peer_as=tuple(given.get("peer_as", ())),
         peers=tuple(given.get("peer", ())),
         vrf=given.get("vrf"),

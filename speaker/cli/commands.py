@@ -105,6 +105,13 @@ COMMANDS = {
             lack="reload takes no NAME: all of vip.toml is read",
         ),
         Command(
+            "restart",
+            "restart ExaBGP, and wait until all that was announced is announced again",
+            "",
+            most=0,
+            lack="restart takes no NAME: it is the unit of this machine",
+        ),
+        Command(
             "compare",
             "compare what ExaBGP sends with what bgpd sends by the configuration FILE",
             "FILE",
@@ -128,6 +135,7 @@ OPTIONS = (
         "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"
     ),
     Option("--no-wait", (DELETE,), "with --soft: return once it is announced softly"),
+    Option("--beside", ("restart",), "by a second ExaBGP, where routers have no graceful restart"),
     Option("--dry-run", _BOTH, "report what would be done"),
     Option(
         "--dns",

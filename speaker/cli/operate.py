@@ -13,7 +13,7 @@ from speaker.exit_status import ExitStatus
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from policy.route import Prefix
     from speaker.api import Operations
@@ -32,6 +32,7 @@ def operate(
     operations: Operations,
     prefixes: Sequence[Prefix],
     rehearse: Callable[[Sequence[PrefixStatus]], None] = lambda _: None,
+    drained_beside: Callable[[Collection[str]], ExitStatus] = lambda _: ExitStatus.DONE,
 ) -> ExitStatus:
     """Have what was asked for applied to some prefixes, and say what became of each.
 
@@ -40,6 +41,7 @@ def operate(
         operations: who is asked.
         prefixes: those.
         rehearse: says of prefixes that would be drained who takes over, and what goes there.
+        drained_beside: waits until a second ExaBGP drains these prefixes, too.
 
     Raises:
         PolicyError: the reason is none that can be recorded; nothing was done.
@@ -62,6 +64,10 @@ def operate(
     for text in _alarms(outcomes):
         tell_operator(f"TROUBLE: {text}")
     done = ExitStatus.DONE if all(results) else ExitStatus.NOT_AS_WANTED
+    if call.mode in _DOING and not call.dry_run:
+        drained = [o.prefix for o, is_well in zip(outcomes, results, strict=True) if is_well]
+        beside = drained_beside(drained) if drained else ExitStatus.DONE
+        done = done if beside is ExitStatus.DONE else beside
     if call.mode is not Mode.DRAINING:
         return done
     draining = [each for each in outcomes if _drains(each)]

@@ -151,6 +151,11 @@ class Settings:
         return {"state": str(self.state), "control": str(self.control), "read": str(self.read.path)}
 
     @property
+    def beside(self) -> Path:
+        """The socket to read of the vip_watchdog of a second ExaBGP: see `speaker.runtime.exabgp_process`."""
+        return self.control.with_name("beside.sock")
+
+    @property
     def is_spawned(self) -> bool:
         """Whether the daemon runs vip_watchdog: then one always runs, where the daemon does."""
         return self.backend in SPAWNING

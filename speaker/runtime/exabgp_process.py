@@ -1,4 +1,9 @@
-"""vip_watchdog as the process that ExaBGP spawns: its pipes, and how it ends."""
+"""vip_watchdog as the process that ExaBGP spawns: its pipes, and how it ends.
+
+A second ExaBGP may stand beside the first while that restarts, with sessions of its own, from another address. Its
+vip_watchdog decides as the first one's does, by the same vip.toml and the same drains. But it writes nothing to the
+state file, takes no order, and tells nobody: it answers questions at a socket of its own, and that is all.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.control import server as control
+from speaker.reconcile.loop import run_cycles
 from speaker.runtime.assemble import Driver, configure_exabgp
+from speaker.runtime.listeners import LISTENERS
 from speaker.runtime.service import ReconcilerService
 from speaker.supervision.sentinel import Sentinel, leave
 from speaker.supervision.supervisor import Part
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from speaker.errors import SpeakerError
@@ -31,13 +40,20 @@ FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
 
 
-async def run(path: Path, fault: SpeakerError | None = None) -> bool:
+async def run(
+    path: Path,
+    fault: SpeakerError | None = None,
+    service_of: Callable[..., ReconcilerService] = ReconcilerService,
+) -> bool:
     """Speak to ExaBGP until it goes, or tells us to. Return whether there ever was a watchdog.
-
-    A fault of vip.toml that was found before is said at once: ExaBGP may be gone before it is found again.
 
     It does not end over our own faults: ExaBGP gives up, and all routes with it, when its process ends a
     few times.
+
+    Args:
+        path: the configuration.
+        fault: of vip.toml, that was found before; it is said at once: ExaBGP may be gone before it is found again.
+        service_of: makes what runs.
     """
     stop = asyncio.Event()
     reader, writer = await _pipes(stop)
@@ -54,7 +70,7 @@ async def run(path: Path, fault: SpeakerError | None = None) -> bool:
                 async with asyncio.timeout(FAREWELL):
                     await reconciler.withdraw_all()
 
-    service = ReconcilerService(
+    service = service_of(
         path,
         "exabgp",
         Driver(backend, partial(configure_exabgp, backend)),
@@ -69,6 +85,34 @@ async def run(path: Path, fault: SpeakerError | None = None) -> bool:
         log.critical("%s", GONE)
     writer.close()
     return service.started
+
+
+async def run_beside(path: Path, fault: SpeakerError | None = None) -> bool:
+    """Do the same for a second ExaBGP. See `run`."""
+    return await run(path, fault, BesideService)
+
+
+class BesideService(ReconcilerService):
+    """What runs beside a second ExaBGP: it heeds what operators want of the first, and records nothing."""
+
+    follows = True
+
+    def parts(self) -> Sequence[Part]:
+        """See `ReconcilerService.parts`."""
+        return (
+            Part("configuration", self._take_configurations),
+            Part("cycles", self._with(run_cycles)),
+            Part("read", self._with(_serve_beside)),
+            Part("addresses", self._with(LISTENERS["addresses"])),
+        )
+
+
+async def _serve_beside(reconciler: Reconciler) -> None:
+    settings = reconciler.config.settings
+    access = control.Access(
+        settings.read.mode, settings.read.group, control.READERS, asks_only=True
+    )
+    await control.serve(settings.beside, reconciler, access)
 
 
 async def _listen(backend: ExabgpBackend) -> None:

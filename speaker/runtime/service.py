@@ -80,6 +80,9 @@ class ReconcilerService:
         say: is told in words what came of the start: that it runs, or what it waits for.
     """
 
+    follows = False
+    """Whether it records nothing, and heeds what others record."""
+
     def __init__(
         self,
         path: Path,
@@ -240,6 +243,8 @@ class ReconcilerService:
                 wake=self._look,
                 alarms=self._alarms,
                 lock=self._lock,
+                dry_run=self.follows,
+                follow=self.follows,
             )
         except SpeakerError as error:
             self.complain(str(error))

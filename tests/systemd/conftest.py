@@ -6,7 +6,8 @@ import re
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,16 @@ class LoadBalancer:
         assert programs, block
         self._sh(f"{programs[0]}mkdir /etc/vip-speaker", VERSIONS[0])
 
+    @property
+    def second(self) -> Session:
+        """Another session with the same router, from an address that the machine has not been given."""
+        return replace(self.session, local=str(IPv4Address(self.session.local) + 128))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the session is up."""
+        return self.bird.sessions()[self.session.local]
+
     def _sh(self, text: str, version: str) -> None:
         offline = f"pip install --quiet --no-index --find-links /wheels vip-speaker=={version}"
         self.machine.sh(f"cd /source\n{text.replace('pip install .', offline)}")
@@ -126,7 +137,9 @@ def lb(suite: Release) -> Iterator[LoadBalancer]:
         for part in ("packaging", "vip.toml.example", "exabgp.conf.example"):
             _copy(SOURCE / part, machine.path(f"/source/{part}"))
         machine.start()
-        bird = Bird(router, [session])
+        second = replace(session, remote=str(IPv4Address(session.remote) + 128))
+        router.add(link.a.device, f"{IPv4Address(session.local) + 128}/30")
+        bird = Bird(router, [session, second])
         realservers = Realservers(host)
         realservers.open(PORT)
         yield LoadBalancer(machine, session.flipped(), bird, realservers)

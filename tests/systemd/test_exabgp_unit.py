@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.live.runbook import blocks
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Config
 from tests.support.lab.site import misses, sees, toml, vip
+from tests.support.profiles import NIGHTLY
 from tests.systemd.conftest import OPEN, PORT, steadily
 from tests.systemd.wheels import SOURCE, VERSIONS
 
@@ -166,7 +168,7 @@ def test_restart(site: LoadBalancer) -> None:
     assert (done.returncode, "drained is recorded" in done.stderr) == (1, True)
     with steadily(site.bird, lacks=[ONE, TWO]):
         machine.sh("systemctl start exabgp-vip")
-        eventually(site.bird.sessions, until=all_up, within=20, what="the session")
+        eventually(lambda: site.is_up, within=20, what="the session")
         eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
     assert "root (alice)" in mgmt(site, "history", "vip-1.tld")
     assert "drained by root (alice)" in mgmt(site, "explain", "vip-1.tld")
@@ -189,17 +191,53 @@ def test_restart_without_a_gap(site: LoadBalancer) -> None:
     sees(site.bird, ONE, TWO, within=20)
 
 
+def test_restart_beside(site: LoadBalancer) -> None:
+    """By docs/restart.md, at a router without graceful restart: the second ExaBGP has the routes while the first restarts.
+
+    A drain meanwhile is withdrawn by both before that is said. What can't be done leaves the first as it is.
+    """
+    machine, page = site.machine, "docs/restart.md"
+    at_once = machine.run("vip_mgmt", "restart", "--beside")
+    assert (at_once.returncode, "nothing was restarted" in at_once.stderr) == (1, True)
+    text = blocks(SOURCE / page)["Where a router has none"][0]
+    device = machine.sh("ip -br -4 address | grep 203.0.113 | sed 's/[@ ].*//'").strip()
+    for written, here in (
+        ("203.0.113.10/24", f"{site.session.local}/24"),
+        ("203.0.113.11/24", f"{site.second.local}/30"),
+        ("203.0.113.10", site.session.local),
+        ("203.0.113.11", site.second.local),
+        ("eth0", device),
+    ):
+        text = text.replace(written, here)
+    setup, command = text.rsplit("\n", 1)
+    assert command == "vip_mgmt restart --beside"
+    machine.sh(setup)
+    with steadily(site.bird, has=[ONE, TWO]):
+        for _ in range(20 if NIGHTLY else 2):
+            old = reconciler(site)
+            said = mgmt(site, *command.split()[1:])
+            assert "exabgp-vip-beside.service is stopped" in said
+            assert reconciler(site) not in {"", old}
+    assert machine.run("systemctl", "is-active", "exabgp-vip-beside").returncode != 0
+    machine.sh("systemctl start exabgp-vip-beside")
+    eventually(lambda: all(site.bird.sessions().values()), within=20, what="both sessions")
+    eventually(
+        lambda: len(site.bird.candidates()[ONE]), until=lambda n: n == 2, within=20, what="both"
+    )
+    mgmt(site, "-d", "vip-1.tld")
+    assert ONE not in site.bird.candidates()
+    mgmt(site, "-a", "vip-1.tld")
+    machine.sh("systemctl stop exabgp-vip-beside")
+    sees(site.bird, ONE, TWO)
+
+
 def restarted(lb: LoadBalancer) -> None:
     """Restart the unit, and wait until its session is another one, and all is as decided."""
     machine, old = lb.machine, reconciler(lb)
     machine.sh("systemctl restart exabgp-vip")
     eventually(lambda: reconciler(lb) not in {"", old}, within=10, what="another watchdog")
-    eventually(lb.bird.sessions, until=all_up, within=20, what="the session")
+    eventually(lambda: lb.is_up, within=20, what="the session")
     eventually(lambda: is_well(lb), within=20, what="a watchdog that has read ExaBGP")
-
-
-def all_up(sessions: dict[str, bool]) -> bool:
-    return all(sessions.values())
 
 
 def is_well(lb: LoadBalancer) -> bool:

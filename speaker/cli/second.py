@@ -1,0 +1,67 @@
+"""While a second ExaBGP stands beside the first: what an operator drains, it too must have done before that is said."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+from speaker.cli.messages import tell_operator
+from speaker.control.client import NotServedError
+from speaker.control.running import RunningWatchdog
+from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from speaker.api import Status
+    from speaker.config.settings import Config
+
+EVERY, WITHIN = 0.1, 9.0
+"""How often it is asked, and for how long at most, in seconds: it looks each `health.interval`."""
+_DRAINED = (Mode.DRAINED, Mode.DRAINING)
+
+
+def drained_beside(config: Config, prefixes: Collection[str]) -> ExitStatus:
+    """Wait until the second ExaBGP drains these prefixes, too, where there is one. Say which it does not."""
+    if not config.settings.is_spawned:
+        return ExitStatus.DONE
+    path = config.settings.beside
+    return wait_until_drained(RunningWatchdog(path, path).status, prefixes)
+
+
+def wait_until_drained(
+    status: Callable[[], Status],
+    prefixes: Collection[str],
+    wait: Callable[[float], None] = time.sleep,
+) -> ExitStatus:
+    """Wait until a second ExaBGP drains these prefixes.
+
+    Args:
+        status: asks it.
+        prefixes: those, which the first one drains.
+        wait: lets some seconds pass.
+    """
+    asked = {*prefixes}
+    for _ in range(round(WITHIN / EVERY)):
+        try:
+            left = [
+                route.prefix
+                for route in status().routes
+                if route.prefix in asked and not (route.intent in _DRAINED and route.as_wanted)
+            ]
+        except NotServedError:
+            return ExitStatus.DONE  # there is none, which is the rule
+        except SpeakerError as error:
+            left, why = [*asked], f": {error}"
+        else:
+            why = ""
+        if not left:
+            return ExitStatus.DONE
+        wait(EVERY)
+    for prefix in left:
+        tell_operator(
+            f"{prefix}: recorded; not confirmed at the second ExaBGP{why}; see systemctl status exabgp-vip-beside"
+        )
+    return ExitStatus.NOT_AS_WANTED
