@@ -206,6 +206,31 @@ def cut(left: int | None) -> str:
     return f"{count(left, 'connection')} {'are' if left > 1 else 'is'} cut"
 
 
+def at_time(
+    intent: Intent, progress: Progress | None, rule: DrainRule, now: float
+) -> Intent | None:
+    """Return what is in force of an intent at a time, None for nothing.
+
+    A soft drain that was for some time comes back softly: from its end on it is `returning`, for `back`. That follows from what
+    is recorded and the time alone, so it needs nobody who was there at its end.
+
+    Args:
+        intent: as it is recorded.
+        progress: what is remembered of a stage, of whichever intent.
+        rule: the VIP's.
+        now: seconds since the epoch.
+    """
+    if intent.in_force(now):
+        return intent
+    if intent.until is None or intent.restores:
+        return None
+    until = intent.until + rule.back
+    back = Intent(Mode.RETURNING, intent.owner, intent.until, intent.reason, until)
+    is_of = progress is not None and (progress.is_of(intent) or progress.is_of(back))
+    was_soft = intent.mode is Mode.DRAINING or is_of
+    return back if was_soft and back.in_force(now) else None
+
+
 def resolved(asked: Intent, was: Intent | None) -> Intent:
     """Return the intent that is to be in force, where an operator asks for a stage.
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
+from policy.intent import Mode
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
 from speaker.cli.commands import NAMES, UsageError
 from speaker.cli.messages import open_syslog, tell_operator
@@ -25,7 +26,7 @@ from speaker.terminal import OutputError, tell
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from speaker.api import PrefixStatus
+    from policy.route import Prefix
     from speaker.cli.arguments import Call
     from speaker.cli.connections import ConnectionsSeen
     from speaker.cli.targets import Targets
@@ -199,6 +200,8 @@ def _carry_out(
             prefixes,
             partial(_rehearse, loaded),
             partial(_drained_beside, loaded),
+            partial(_foresee, loaded),
+            _patience(call, loaded, prefixes),
         )
     if call.command == "reload":
         return operate.reload(loaded)
@@ -215,10 +218,24 @@ def _carry_out(
     return query(call, operations, prefixes, partial(_connections, loaded))
 
 
-def _rehearse(loaded: Config, routes: Sequence[PrefixStatus]) -> None:
+def _rehearse(loaded: Config, prefixes: Sequence[str]) -> None:
     from speaker.cli.rehearsal import rehearse
 
-    rehearse(loaded, routes)
+    rehearse(loaded, prefixes)
+
+
+def _foresee(loaded: Config, prefixes: Sequence[str]) -> None:
+    from speaker.cli.rehearsal import foresee
+
+    foresee(loaded, prefixes)
+
+
+def _patience(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> float:
+    if call.mode is not Mode.DRAINING:
+        return 0.0
+    from speaker.cli.draining import patience
+
+    return patience(loaded.topology, prefixes)
 
 
 def _drained_beside(loaded: Config, prefixes: Collection[str]) -> ExitStatus:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.drain import cut
@@ -23,6 +24,8 @@ from speaker.terminal import height, show, width
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from policy.route import Prefix
+    from policy.topology import Topology
     from speaker.api import Operations, PrefixStatus
 
 EVERY, TOLD_EVERY = 1.0, 30.0
@@ -32,6 +35,9 @@ RATED = 10
 """Over how many looks it is said how quickly connections go."""
 _UNKNOWN = "unknown"
 """The intent where intents can't be read."""
+_GOES_ON = "the drain goes on: vip_mgmt status shows it, vip_mgmt -a undoes it"
+GRACE = 60.0
+"""How much longer than `timeout` a drain is waited for, in seconds: it begins when the daemon has it, and ends with the peers."""
 NAMED = 30
 """How many characters of a VIP's name stand before its bar."""
 
@@ -102,6 +108,14 @@ class DrainWatch:
         bars = [(self._bars.setdefault(vip, VipBar(vip)), each) for vip, each in drains.items()]
         return [bar.take(each, now) for bar, each in bars]
 
+    def look(self, operations: Operations, now: float) -> list[str]:
+        """Ask for the state, and take it; where there is no answer, say why."""
+        try:
+            return self.take(operations.status().routes, now)
+        except SpeakerError as error:
+            self.said = []
+            return [f"not known at the moment: {error}"]
+
     def _forget(self, prefixes: Collection[str]) -> None:
         """Wait no longer for prefixes of which nothing is known any more."""
         for prefix in sorted(prefixes):
@@ -148,9 +162,16 @@ def _outcome(route: PrefixStatus) -> tuple[str, bool]:
     return f"{prefix}: the drain was ended by another word of an operator: {route.reason}", False
 
 
+def patience(topology: Topology, prefixes: Collection[Prefix]) -> float:
+    """Return for how long the soft drains of some prefixes may take, in seconds."""
+    asked = {*prefixes}
+    return GRACE + max((vip.drain.timeout for vip, a in topology if a.prefix in asked), default=0.0)
+
+
 def follow(
     operations: Operations,
     prefixes: Collection[str],
+    within: float = inf,
     wait: Callable[[float], None] = time.sleep,
     wall: Callable[[], float] = time.time,
 ) -> ExitStatus:
@@ -159,32 +180,33 @@ def follow(
     Args:
         operations: who is asked.
         prefixes: those that drain.
+        within: for how long at most, in seconds. A drain that cuts nothing may last for ever.
         wait: lets some seconds pass.
         wall: seconds since the epoch.
     """
-    watch, screen, told = DrainWatch(prefixes), Screen(), 0.0
+    watch, screen, end = DrainWatch(prefixes), Screen(), None
     try:
         while True:
-            try:
-                lines = watch.take(operations.status().routes, wall())
-            except SpeakerError as error:
-                lines = [f"not known at the moment: {error}"]
+            now = wall()
+            end = now + within if end is None else end
+            lines = watch.look(operations, now)
             if watch.said:
                 screen.clear()
                 for text in watch.said:
                     tell_operator(text)
             if watch.is_over:
                 return ExitStatus.DONE if watch.is_well else ExitStatus.NOT_AS_WANTED
-            if screen.is_terminal:
-                screen.draw(lines)
-            elif wall() - told >= TOLD_EVERY:
-                told = wall()
-                for text in lines:
-                    tell_operator(text, tag=False)
+            if now >= end:
+                screen.clear()
+                tell_operator(f"not over after {span(within)}, and not waited for any longer:")
+                for text in (*lines, _GOES_ON):
+                    tell_operator(text)
+                return ExitStatus.NOT_AS_WANTED
+            screen.draw(lines, now)
             wait(EVERY)
     except KeyboardInterrupt:
         screen.clear()
-        tell_operator("the drain goes on: vip_mgmt status shows it, vip_mgmt -a undoes it")
+        tell_operator(_GOES_ON)
         return ExitStatus.NOT_AS_WANTED
 
 
@@ -192,11 +214,20 @@ class Screen:
     """Lines that are drawn in place on the terminal that answers go to."""
 
     def __init__(self) -> None:
-        self.is_terminal = width() is not None
+        self._is_terminal = width() is not None
         self._drawn = 0
+        self._told = 0.0
 
-    def draw(self, lines: Sequence[str]) -> None:
-        """Draw lines over the last ones: as many as the terminal takes."""
+    def draw(self, lines: Sequence[str], now: float) -> None:
+        """Draw lines over the last ones: as many as the terminal takes. Where there is none, say them now and then."""
+        if self._is_terminal:
+            self._draw(lines)
+        elif now - self._told >= TOLD_EVERY:
+            self._told = now
+            for text in lines:
+                tell_operator(text, tag=False)
+
+    def _draw(self, lines: Sequence[str]) -> None:
         columns, most = width() or 80, max(height() - 2, 1)
         if len(lines) > most:
             lines = [*lines[: most - 1], f"… {len(lines) - most + 1} VIPs more"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from speaker.api import IntentOutcome, IntentRequest, PrefixStatus, RecordedIntent
+from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
 from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
 from speaker.control.running import RunningWatchdog
@@ -31,8 +32,10 @@ def operate(
     call: Call,
     operations: Operations,
     prefixes: Sequence[Prefix],
-    rehearse: Callable[[Sequence[PrefixStatus]], None] = lambda _: None,
+    rehearse: Callable[[Sequence[str]], None] = lambda _: None,
     drained_beside: Callable[[Collection[str]], ExitStatus] = lambda _: ExitStatus.DONE,
+    foresee: Callable[[Sequence[str]], None] = lambda _: None,
+    within: float = inf,
 ) -> ExitStatus:
     """Have what was asked for applied to some prefixes, and say what became of each.
 
@@ -42,6 +45,8 @@ def operate(
         prefixes: those.
         rehearse: says of prefixes that would be drained who takes over, and what goes there.
         drained_beside: waits until a second ExaBGP drains these prefixes, too.
+        foresee: says of prefixes that drain, and are not waited for, where that takes the whole time.
+        within: for how long a soft drain is waited for at most, in seconds.
 
     Raises:
         PolicyError: the reason is none that can be recorded; nothing was done.
@@ -70,15 +75,22 @@ def operate(
         done = done if beside is ExitStatus.DONE else beside
     if call.mode is not Mode.DRAINING:
         return done
-    draining = [each for each in outcomes if _drains(each)]
+    draining = [each.prefix for each in outcomes if _drains(each)]
     if call.dry_run:
-        rehearse([each for each in draining if isinstance(each, PrefixStatus)])
-    elif draining and not call.no_wait:
+        rehearse([each.prefix for each in outcomes if _drains(each) or _is_unseen(each)])
+    elif draining and call.no_wait:
+        foresee(draining)
+    elif draining:
         from speaker.cli.draining import follow  # noqa: PLC0415 - for those who wait alone
 
-        followed = follow(operations, [each.prefix for each in draining])
+        followed = follow(operations, draining, within)
         return done if followed is ExitStatus.DONE else followed
     return done
+
+
+def _is_unseen(outcome: IntentOutcome | RecordedIntent) -> bool:
+    """Whether nothing is known of a prefix but what is recorded."""
+    return isinstance(outcome, RecordedIntent)
 
 
 def _drains(outcome: IntentOutcome | RecordedIntent) -> bool:
@@ -148,6 +160,8 @@ def _report(outcome: IntentOutcome | RecordedIntent, call: Call) -> bool:
     if isinstance(outcome, RecordedIntent):
         tell_operator(f"{outcome.prefix}: {outcome.recorded}")
         return False
+    if call.mode is Mode.DRAINING and outcome.kept_back:
+        return _report_kept_draining(outcome, _would(call))
     if call.mode is Mode.DRAINED or (call.mode is Mode.DRAINING and not outcome.wanted):
         return _report_withdrawn(outcome, _would(call))
     if call.mode is Mode.DRAINING:
@@ -177,6 +191,17 @@ def _report_draining(outcome: IntentOutcome, would: str) -> bool:
     if not done:
         tell_operator(f"{outcome.prefix}: not confirmed as draining: {outcome.full_reason}")
     return done
+
+
+def _report_kept_draining(outcome: IntentOutcome, would: str) -> bool:
+    """Say that a prefix drains for which an aggregate stands; return whether that is as it must be."""
+    prefix, whole = outcome.prefix, outcome.aggregate
+    tell_operator(f"{would}Draining route to {prefix}")
+    tell_operator(
+        f"{prefix}: {_state(outcome)} (summary_only), so this moves no traffic; what goes to all of {whole} is moved by "
+        f"vip_mgmt -d {whole} --soft"
+    )
+    return outcome.as_wanted
 
 
 def _state(outcome: IntentOutcome) -> str:

@@ -1,4 +1,4 @@
-"""vip_mgmt -d NAME --soft --dry-run: who would take over each address, and what goes there."""
+"""vip_mgmt -d NAME --soft: with --dry-run who would take over each address, and what goes there; and how long it may take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.failover import takeovers
 from policy.wording import count as counted
+from policy.wording import span
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
 
@@ -15,27 +16,28 @@ if TYPE_CHECKING:
 
     from policy.connections import Counted
     from policy.route import Prefix
-    from speaker.api import PrefixStatus
     from speaker.config.settings import Config
 
 OVER = 2.0
 """Over how many seconds it is measured how many connections are made."""
+NAMED = 3
+"""How many prefixes a line names that is about many."""
 NO_WITNESS = "by vip.toml alone: whether those data centres announce it, and have live realservers, is not known here"
 
 
 def rehearse(
-    config: Config, routes: Sequence[PrefixStatus], wait: Callable[[float], None] = time.sleep
+    config: Config, prefixes: Sequence[str], wait: Callable[[float], None] = time.sleep
 ) -> None:
     """Say who would take over, by the model, and what goes there, as far as IPVS tells.
 
     Args:
         config: the configuration.
-        routes: what would drain.
+        prefixes: what would drain.
         wait: lets some seconds pass.
     """
-    if not routes:
+    if not prefixes:
         return
-    wanted = {route.prefix for route in routes}
+    wanted = {*prefixes}
     moves = [
         m for m in takeovers(config.topology, [config.settings.dc.name]) if str(m.prefix) in wanted
     ]
@@ -50,6 +52,40 @@ def rehearse(
     tell_operator(NO_WITNESS)
     if unknown := looks[-1][0].unknown:
         tell_operator(f"connections: {unknown}")
+
+
+def foresee(
+    config: Config, prefixes: Sequence[str], look: Callable[[Config], Counted] | None = None
+) -> None:
+    """Say of prefixes that drain which of them take the whole time: where connections are not known, nothing ends it sooner.
+
+    Args:
+        config: the configuration.
+        prefixes: what drains.
+        look: counts; None for this machine's IPVS.
+    """
+    counted = (look or _counted_once)(config)
+    known = {str(prefix) for prefix in counted.of}
+    longest: dict[float, list[str]] = {}
+    for vip, address in config.topology:
+        if (prefix := str(address.prefix)) in prefixes and prefix not in known:
+            longest.setdefault(vip.drain.timeout, []).append(prefix)
+    for timeout, which in longest.items():
+        more = f" and {len(which) - NAMED} more" if len(which) > NAMED else ""
+        why = f" ({counted.unknown})" if counted.unknown else ""
+        tell_operator(
+            f"{', '.join(which[:NAMED])}{more}: connections are not known{why}: the drain takes the whole "
+            f"timeout, {span(timeout)}; vip_mgmt -d without --soft withdraws at once"
+        )
+
+
+def _counted_once(config: Config) -> Counted:
+    import asyncio  # noqa: PLC0415 - slow, and of no use elsewhere
+
+    from speaker.health.sources import connection_counter  # noqa: PLC0415 - slow
+
+    counter = connection_counter(config.topology, config.settings.health)
+    return asyncio.run(counter.count())
 
 
 def _counted(config: Config) -> tuple[Counted, Counted]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from policy.intent import Mode
 from speaker.cli.connections import UNKNOWN, together
 from speaker.reconcile.dead import dead
+from speaker.reconcile.leaving import leaving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -194,6 +195,7 @@ def head(status: Status) -> list[tuple[Attention, str]]:
     lines = [(Attention.WELL if is_well else Attention.WRONG, first)]
     lines += [(Attention.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
     lines += [(Attention.WRONG, f"DOWN: {text}") for text in dead(status.routes)]
+    lines += [(Attention.INTENT, text) for text in leaving(status.routes)]
     lines += [
         (Attention.UNKNOWN, f"session {peer.name} AS{peer.asn}: not known whether it is up")
         for peer in status.peers

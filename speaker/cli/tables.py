@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
 from speaker.reconcile.dead import dead
+from speaker.reconcile.leaving import leaving
 from speaker.terminal import table
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def status_table(answer: Status) -> str:
     head = [f"{answer.dc} on {answer.backend}{daemon}; peers: {peers or 'none known'}"]
     head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
     head += [f"DOWN: {text}" for text in dead(answer.routes)]
+    head += leaving(answer.routes)
     rows = [_COLUMNS]
     rows += [
         (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.connections import Counted
 from policy.decide import Cause
-from policy.drain import StageStep, next_intent, step
+from policy.drain import USUAL_RULE, StageStep, at_time, next_intent, step
 from policy.intent import Mode
 from speaker.errors import SpeakerError
 from speaker.reconcile.counting import EVERY, BackgroundCount
@@ -76,6 +76,8 @@ class SoftDrains:
         self.counted = Counted(0.0)
         """What was counted last: nothing, while nothing drains."""
         self.looked_at: float | None = None
+        self._last: Mapping[Prefix, Intent] | None = None
+        durable.intents.heed(self._at)
 
     def take(self, scope: Scope) -> None:
         """Take the duties of another configuration."""
@@ -97,6 +99,11 @@ class SoftDrains:
         duty = self._assignments.get(prefix)
         return None if duty is None else duty.vip.drain
 
+    def _at(self, prefix: Prefix, intent: Intent, now: float) -> Intent | None:
+        """Return what is in force of an intent at a time (seconds since the epoch)."""
+        rule = self.rule(prefix) or USUAL_RULE
+        return at_time(intent, self._durable.stages.of.get(prefix), rule, now)
+
     def progress(self, prefix: Prefix, intent: Intent) -> Progress | None:
         """Return what is remembered of an intent's stage."""
         found = self._durable.stages.of.get(prefix)
@@ -114,6 +121,7 @@ class SoftDrains:
                 for the next look.
         """
         intents = self._soft()
+        self._forget()
         if not intents:
             self._steps, self.counted = {}, Counted(0.0)
             await self._record(intents, wait=wait)
@@ -135,9 +143,30 @@ class SoftDrains:
                 in_effect=_in_effect(prefix, intent, assessment, view),
             )
         self._durable.stages.note(
-            {p: found.progress for p, found in self._steps.items() if found.follows is None}
+            {
+                p: found.progress
+                for p, found in self._steps.items()
+                if found.follows is None and found.progress is not None
+            }
         )
         await self._record(intents, wait=wait)
+
+    def _forget(self) -> None:
+        """Forget stages whose intent is another one by now: what is over by its end alone may return softly."""
+        in_force, recorded = self._durable.intents.in_force(), self._durable.intents.recorded
+        if in_force is self._last:
+            return
+        self._last = in_force
+        old = [
+            prefix
+            for prefix, progress in self._durable.stages.of.items()
+            if prefix in self._assignments
+            and not any(
+                (intent := of.get(prefix)) is not None and progress.is_of(intent)
+                for of in (in_force, recorded)
+            )
+        ]
+        self._durable.stages.note(dict.fromkeys(old))
 
     def _soft(self) -> dict[Prefix, Intent]:
         in_force = self._durable.intents.in_force()

@@ -47,9 +47,16 @@ class _Span(NamedTuple):
     until: float
 
     @classmethod
-    def at(cls, found: Intents, prefixes: Collection[Prefix], now: float) -> _Span:
-        """Return the one that begins now (seconds since the epoch)."""
-        ends = (intent.until for intent in found.of.values() if intent.until is not None)
+    def at(
+        cls,
+        found: Intents,
+        prefixes: Collection[Prefix],
+        now: float,
+        made: Iterable[Intent] = (),
+    ) -> _Span:
+        """Return the one that begins now (seconds since the epoch); `made` is what was made of them."""
+        of = (*found.of.values(), *made)
+        ends = (intent.until for intent in of if intent.until is not None)
         return cls(found, prefixes, now, min((end for end in ends if end > now), default=inf))
 
     def holds(self, found: Intents, prefixes: Collection[Prefix], now: float) -> bool:
@@ -99,6 +106,7 @@ class KnownIntents:
         self._in_force: dict[Prefix, Intent] = {}
         self._ended: Mapping[Prefix, Intent] = {}
         self._told = self._looked_for_ended = _NEVER
+        self._at: Callable[[Prefix, Intent, float], Intent | None] = _until_its_end
         self._prefixes: Collection[Prefix] = ()
         self._restored: set[Prefix] = set()
         self._reading: asyncio.Future[Intents | Remembered] | None = None
@@ -115,9 +123,18 @@ class KnownIntents:
         self._found, self._faults = found.intents, found.faults
         return found
 
+    def heed(self, at: Callable[[Prefix, Intent, float], Intent | None]) -> None:
+        """Have something tell what is in force of a prefix's intent at a time, which may be more than its end says."""
+        self._at = at
+
     def care_for(self, prefixes: Collection[Prefix]) -> None:
         """Know the intents for these prefixes from now on."""
         self._prefixes = prefixes
+
+    @property
+    def recorded(self) -> Mapping[Prefix, Intent]:
+        """Those that are on file as last read, also what is over by its end."""
+        return self._found.of
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -135,16 +152,16 @@ class KnownIntents:
         if self._told.holds(self._found, self._prefixes, now):
             return self._in_force
         intents = {
-            prefix: intent
+            prefix: found
             for prefix, intent in self._found.of.items()
-            if intent.in_force(now) and prefix in self._prefixes
+            if prefix in self._prefixes and (found := self._at(prefix, intent, now)) is not None
         }
         if intents != self._in_force:
             if self._listeners:
                 for event in of_intents(self._in_force, intents, now):
                     self._listeners.tell(event)
             self._in_force = intents
-        self._told = _Span.at(self._found, self._prefixes, now)
+        self._told = _Span.at(self._found, self._prefixes, now, intents.values())
         return self._in_force
 
     async def refresh(self) -> bool:
@@ -260,6 +277,10 @@ class KnownIntents:
             of |= {p: after for p in done if (after := ended[p].after) is not None}
             self._found = replace(self._found, of=of)
             return done
+
+
+def _until_its_end(_: Prefix, intent: Intent, now: float) -> Intent | None:
+    return intent if intent.in_force(now) else None
 
 
 def _restores(intent: Intent | None) -> bool:

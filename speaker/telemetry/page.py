@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from policy.intent import timestamp
 from speaker.printable import printable
 from speaker.reconcile.dead import dead
+from speaker.reconcile.leaving import leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,6 +123,7 @@ def _head(look: Look, routes: Sequence[PrefixStatus]) -> str:
     announced = sum(1 for route in routes if route.announced)
     drained = sum(1 for route in routes if route.intent == "drained")
     wrong = sum(1 for route in routes if not route.as_wanted)
+    leave = "".join(f"<li>{_text(text)}</li>\n" for text in leaving(routes))
     return f"""<header id="head">
 <h1>{_text(settings.dc.name)}</h1>
 <p>{_text(daemon)} · AS {settings.dc.asn} · vip.toml {_text(look.digest[:8])}, {_text(str(look.file.state))}
@@ -132,6 +134,7 @@ def _head(look: Look, routes: Sequence[PrefixStatus]) -> str:
 <li{' class="drained"' if drained else ""}><b>{drained}</b> drained</li>
 <li{' class="no"' if wrong else ""}><b>{wrong}</b> not as wanted</li>
 </ul>
+{f"<ul>{leave}</ul>" if leave else ""}
 </header>
 """
 

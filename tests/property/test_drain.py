@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.connections import ConnectionCount
-from policy.drain import DrainRule, Progress, StageStep, Then, next_intent, resolved, step
+from policy.drain import DrainRule, Progress, StageStep, Then, at_time, next_intent, resolved, step
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from tests.support.strategies import policy as made
@@ -115,6 +115,27 @@ def test_what_ends_it(rule: DrainRule, timeline: list[Look]) -> None:
             assert found.progress is not None
             assert found.progress.left == timeline[at].active
             assert found.progress.is_of(replace(ASKED, mode=Mode.DRAINED))
+
+
+@given(
+    rule=RULES, mode=st.sampled_from(Mode), lasts=made.STEPS, now=made.STEPS, was_soft=st.booleans()
+)
+def test_an_end_that_was_said(
+    rule: DrainRule, mode: Mode, *, lasts: float, now: float, was_soft: bool
+) -> None:
+    """Until its end an intent is as it is; from there on a soft drain returns for `back`, and anything else is over."""
+    intent = replace(ASKED, mode=mode, until=ASKED.since + lasts)
+    stage = Progress(Mode.DRAINED, intent.since if was_soft else intent.since - 1.0, 1000.0)
+    found = at_time(intent, stage, rule, intent.since + now)
+    if now < lasts:
+        assert found is intent
+    elif (mode is Mode.DRAINING or (mode is Mode.DRAINED and was_soft)) and now < lasts + rule.back:
+        assert found is not None
+        assert (found.mode, found.owner, found.since) == (Mode.RETURNING, "alice", intent.until)
+        assert found.until == found.since + rule.back
+    else:
+        assert found is None
+    assert at_time(replace(intent, until=None), stage, rule, now).mode is mode  # type: ignore[union-attr]  # it has no end
 
 
 @given(RULES, looks(), st.sampled_from(SOFT))

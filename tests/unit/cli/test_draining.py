@@ -11,14 +11,15 @@ from policy.connections import ConnectionCount, Counted
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import config
-from speaker.api import IntentOutcome, PrefixStatus, Status
+from speaker.api import IntentOutcome, PrefixStatus, RecordedIntent, Status
 from speaker.cli import operate, rehearsal
 from speaker.cli.arguments import parse
 from speaker.cli.commands import UsageError
-from speaker.cli.draining import follow
+from speaker.cli.draining import follow, patience
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from tests.support.fakes.site import write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,6 +59,7 @@ class Told:
 
     states: list[Sequence[PrefixStatus] | None]
     asked: int = 0
+    within: float = 1e6
 
     def status(self) -> Status:
         state = self.states[min(self.asked, len(self.states) - 1)]
@@ -70,7 +72,7 @@ class Told:
         """Follow to the end; return the exit status and what was said on stderr and stdout."""
         clock = iter_seconds()
         prefixes = {route.prefix for state in self.states if state for route in state}
-        done = follow(self, prefixes, lambda _: None, lambda: next(clock))  # type: ignore[arg-type]  # all that it asks for
+        done = follow(self, prefixes, self.within, lambda _: None, lambda: next(clock))  # type: ignore[arg-type]  # all that it asks for
         said = capsys.readouterr()
         return done, said.err, said.out
 
@@ -158,7 +160,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    done = follow(Told([[at()]]), {P}, interrupt)  # type: ignore[arg-type]  # all that it asks for
+    done = follow(Told([[at()]]), {P}, 1e6, interrupt)  # type: ignore[arg-type]  # all that it asks for
     assert done is ExitStatus.NOT_AS_WANTED
     assert "the drain goes on" in capsys.readouterr().err
 
@@ -240,7 +242,7 @@ def test_who_is_waited_for(
     operations = Operated([[gone()]])
     before = outcome.announced
     operations.outcome = IntentOutcome(**outcome.values(), before=before)
-    rehearsed: list[PrefixStatus] = []
+    rehearsed: list[str] = []
     done = operate.operate(parse(words.split()), operations, [parse_prefix(P)], rehearsed.extend)  # type: ignore[arg-type]  # all that it asks for
     assert done is ExitStatus.DONE
     assert operations.asked == asked
@@ -258,13 +260,68 @@ def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
         "[vip.'vip-3.tld']\naddresses = ['192.0.2.3']\nprefer = ['lyo1', 'par1']\n"
     )
-    routes = [at(P), at(Q), at("192.0.2.3/32")]
-    rehearsal.rehearse(config.load(path, {}), routes, lambda _: None)
+    rehearsal.rehearse(config.load(path, {}), [P, Q, "192.0.2.3/32"], lambda _: None)
     said = capsys.readouterr().err
     assert f"{P}: would go to lyo1; its connections are not known" in said
     assert f"{Q}: would go to no data centre" in said
     assert "192.0.2.3/32: lyo1 is preferred already; its connections are not known" in said
     assert "is not known here" in said
+
+
+def test_it_does_not_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is waited for so long and no longer, whatever holds it: what is left is said, and that it goes on."""
+    not_begun = replace(at(), drain=DrainStatus(stage=Mode.DRAINING))
+    for states in ([[not_begun]], [[not_begun], None]):
+        done, err, _ = Told([*states], within=960.0).end(capsys)
+        assert done is ExitStatus.NOT_AS_WANTED
+        assert "not over after 16m, and not waited for any longer" in err
+        assert "the drain goes on: vip_mgmt status shows it" in err
+        assert ("not known at the moment: control: nobody answers" in err) is (None in states)
+
+
+def test_patience(tmp_path: Path) -> None:
+    """It is the longest timeout of those that drain, and a minute."""
+    loaded = config.load(write_config(tmp_path, '[drain]\ntimeout = "20m"\n'), {})
+    assert patience(loaded.topology, [parse_prefix(P)]) == 1260.0
+
+
+def test_the_whole_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where connections are not known, it is said how long it takes; where they are, nothing."""
+    loaded = config.load(write_config(tmp_path, '[drain]\ntimeout = "20m"\n'), {})
+    known = {parse_prefix(Q): ConnectionCount(1, 0)}
+    rehearsal.foresee(loaded, [P, Q], lambda _: Counted(0.0, known, "no ip_vs"))
+    assert capsys.readouterr().err == (
+        f"bgp_mgt: {P}: connections are not known (no ip_vs): the drain takes the whole timeout, 20m; "
+        "vip_mgmt -d without --soft withdraws at once\n"
+    )
+    rehearsal.foresee(loaded, [Q], lambda _: Counted(0.0, known, "no ip_vs"))
+    assert capsys.readouterr().err == ""
+
+
+def test_an_aggregate_stands_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """The soft drain of a member that is kept back moves no traffic: that is said, with what does."""
+    operations = Operated([[gone()]])
+    kept = replace(at(), announced=False, wanted=False, kept_back=True, aggregate="192.0.2.0/24")
+    operations.outcome = IntentOutcome(
+        **{**kept.values(), "aggregate_announced": True}, before=False
+    )
+    done = operate.operate(parse("-d x --soft".split()), operations, [parse_prefix(P)])  # type: ignore[arg-type]  # all that it asks for
+    said = capsys.readouterr().err
+    assert done is ExitStatus.DONE
+    assert "already removed" not in said
+    assert "192.0.2.0/24 is announced in its place (summary_only), so this moves no traffic" in said
+    assert "vip_mgmt -d 192.0.2.0/24 --soft" in said
+
+
+def test_a_rehearsal_where_no_watchdog_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who would take over is said by vip.toml alone, so it is said there, too."""
+    operations = Operated([[gone()]])
+    operations.outcome = RecordedIntent(prefix=P, recorded="would be recorded")  # type: ignore[assignment]  # one of both
+    rehearsed: list[str] = []
+    words = "-d x --soft --dry-run".split()
+    operate.operate(parse(words), operations, [parse_prefix(P)], rehearsed.extend)  # type: ignore[arg-type]  # all that it asks for
+    assert rehearsed == [P]
+    assert capsys.readouterr().err
 
 
 def test_load() -> None:

@@ -185,3 +185,19 @@ def test_explained(tmp_path: Path) -> None:
         assert "vip_mgmt -a --force 192.0.2.0/24" in told(NARROW)
 
     play(tmp_path, scene, KEEPING)
+
+
+def test_a_soft_drain(tmp_path: Path) -> None:
+    """Where an aggregate stands for a member, its own soft drain moves what goes there, and the member's does not."""
+
+    async def scene(site: Site) -> None:
+        soft = Intent(Mode.DRAINING, "alice", site.reconciler.clock.wall())
+        await site.reconciler.operator.apply({V4: soft})
+        await asyncio.sleep(10.0)
+        assert asked(site) == []
+        assert (shown(site, V4).kept_back, shown(site, V4).intent) == (True, "draining")
+        await site.reconciler.operator.apply({NARROW: soft})
+        assert asked(site) == [f"announce {NARROW}"]
+        assert len(shown(site, NARROW).as_path) == 6
+
+    play(tmp_path, scene, KEEPING)

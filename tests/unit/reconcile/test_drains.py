@@ -74,9 +74,10 @@ class Drained:
         await self.life.kill()
         self.spawn()
 
-    async def ask(self, mode: Mode) -> None:
-        """Have an operator ask for something."""
-        intent = Intent(mode, "alice", self.clock.wall())
+    async def ask(self, mode: Mode, seconds: float | None = None) -> None:
+        """Have an operator ask for something, for some seconds."""
+        now = self.clock.wall()
+        intent = Intent(mode, "alice", now, until=None if seconds is None else now + seconds)
         await self.life.reconciler.operator.apply({V4: intent})
 
     def path(self, peer: str = PEER) -> tuple[int, ...] | None:
@@ -239,6 +240,59 @@ def test_the_way_back(tmp_path: Path) -> None:
         assert site.intent() == "auto"
         await asyncio.sleep(5.0)
         assert [event for event, _ in site.history()[-2:]] == ["auto", "announced"]
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("seconds", [60.0, 300.0])
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_end_of_for(tmp_path: Path, seconds: float, *, killed: bool) -> None:
+    """A soft drain with an end comes back softly from there on, from either stage; also where nobody was there at its end."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING, seconds)
+        await asyncio.sleep(seconds - 1.0)
+        assert site.path() == (SOFT if seconds < 120.0 else None)
+        if killed:
+            await site.life.kill()
+            await asyncio.sleep(21.0)
+            assert site.path() == (SOFT if seconds < 120.0 else None)
+            site.spawn()
+        await site.until(lambda: site.intent() == "returning", within=25.0)
+        await site.until(lambda: site.path() == SOFT, within=5.0)
+        await site.until(lambda: "returning by alice" in site.explained(), within=5.0)
+        took = await site.until(lambda: site.path() != SOFT, within=61.0)
+        assert (site.path(), site.intent()) == (USUAL, "auto")
+        assert took > (35.0 if killed else 55.0)
+
+    play(tmp_path, scene)
+
+
+def test_the_end_of_for_after_a_hard_drain(tmp_path: Path) -> None:
+    """What was withdrawn at once is announced as its rank is, at once; also where it was asked to drain softly then."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINED, 30.0)
+        await site.ask(Mode.DRAINING, 60.0)
+        await asyncio.sleep(59.0)
+        assert site.path() is None
+        await site.until(lambda: site.path() is not None, within=5.0)
+        assert site.path() == USUAL
+
+    play(tmp_path, scene)
+
+
+def test_nothing_is_kept_of_a_drain_that_is_over(tmp_path: Path) -> None:
+    """What is remembered of a stage goes with it, from memory and from the file."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        await asyncio.sleep(10.0)
+        assert [*site.life.store.load().drains] == [V4]
+        await site.ask(Mode.AUTO)
+        await asyncio.sleep(10.0)
+        assert not site.life.reconciler.durable.stages.of
+        assert not site.life.store.load().drains
 
     play(tmp_path, scene)
 

@@ -49,6 +49,12 @@ class Disk:
     def in_force(self) -> Mapping[Prefix, Intent]:
         return self.wanted
 
+    @property
+    def recorded(self) -> Mapping[Prefix, Intent]:
+        return self.wanted
+
+    def heed(self, _: object) -> None: ...
+
     def note(self, progress: Mapping[Prefix, Progress | None]) -> None:
         self.of.update({p: each for p, each in progress.items() if each is not None})
 

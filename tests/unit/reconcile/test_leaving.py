@@ -1,0 +1,61 @@
+"""Proves what is told of soft drains above the table: stage, connections, and until when."""
+
+from __future__ import annotations
+
+from speaker.api import PrefixStatus, Status
+from speaker.cli.status_rows import Attention, head
+from speaker.cli.tables import status_table
+from speaker.drain_status import DrainStatus
+from speaker.reconcile.leaving import NAMED, leaving
+from tests.unit.reconcile.test_dead import shown
+
+
+def soft(vip: str, prefix: str = "192.0.2.1/32", **drain: object) -> PrefixStatus:
+    """A prefix in a stage."""
+    values = {"stage": "draining", "began": 1700000000.0, "ends": 1700000900.0, **drain}
+    more = {"intent": values["stage"], "announced": True, "wanted": True, "health": "up"}
+    return shown(vip, prefix, **more, drain=DrainStatus.from_json(values).to_json())
+
+
+def test_by_vip() -> None:
+    """A VIP is told of once, with the connections of all of its prefixes; what is not known is not none."""
+    two = [soft("a.tld", connections=41), soft("a.tld", "192.0.2.2/32", connections=1)]
+    (text,) = leaving(two)
+    assert text == (
+        "DRAINING: a.tld (2 prefixes): 42 active connections; waits for no connection, withdrawn at "
+        "2023-11-14T22:28:20Z at the latest"
+    )
+    (text,) = leaving([two[0], soft("a.tld", "192.0.2.2/32", connections=None)])
+    assert "(2 prefixes): connections not known; waits" in text
+    (text,) = leaving([soft("a.tld", connections=0, began=None, ends=None)])
+    assert text == "DRAINING: a.tld (1 prefix): the routing daemon was not read to have it so yet"
+    (text,) = leaving([soft("a.tld", connections=3, stays=True, few=2)])
+    assert text.endswith(
+        "waits for 2 connections or fewer, until 2023-11-14T22:28:20Z, and then as it is"
+    )
+
+
+def test_other_stages() -> None:
+    """What returns is told of; what is withdrawn, or never drained, is not."""
+    (text,) = leaving([soft("a.tld", stage="returning")])
+    assert text == (
+        "RETURNING: a.tld (1 prefix): announced softly until 2023-11-14T22:28:20Z, then as its rank"
+    )
+    assert leaving([soft("a.tld", stage="drained", left=0), shown("b.tld", "192.0.2.2/32")]) == []
+
+
+def test_many() -> None:
+    """The first are named, and the others counted."""
+    found = leaving([soft(f"{n}.tld", connections=2) for n in range(NAMED + 3)])
+    assert len(found) == NAMED + 1
+    assert found[-1] == "3 VIPs more: 6 active connections"
+
+
+def test_where_it_stands() -> None:
+    """Both forms of status have it above the table, and on a terminal it is no fault."""
+    status = Status(
+        dc="par1", backend="exabgp", peers=(), trouble=(), routes=(soft("a.tld", connections=41),)
+    )
+    (text,) = leaving(status.routes)
+    assert text in status_table(status).splitlines()
+    assert (Attention.INTENT, text) in head(status)
