@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -117,6 +118,13 @@ class Window:
                     return replace(current, mode=Mode.DRAINED, since=now, forced=False)
                 return None
         return self.intent(now)
+
+    def overlaps(self, other: Window) -> bool:
+        """Tell whether another one, not missed either, is to drain one of its prefixes at a time when it does."""
+        if self.missed is not None or other.missed is not None:
+            return False
+        meet = self.at < (other.until or inf) and other.at < (self.until or inf)
+        return meet and not self.prefixes.isdisjoint(other.prefixes)
 
     def __str__(self) -> str:
         text = f"{self.mode} from {timestamp(self.at)}"

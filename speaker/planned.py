@@ -14,7 +14,7 @@ from speaker.api import MAX_SECONDS, Count, IntentRequest, Text, Time
 from speaker.json_value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 Span = Annotated[float, Strict(), Field(ge=0, le=MAX_SECONDS)]
 
@@ -67,7 +67,10 @@ class Cancellation(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowStatus(Value):
-    """A window: see `policy.window.Window`. Times in seconds since the epoch, spans in seconds."""
+    """A window: see `policy.window.Window`. Times in seconds since the epoch, spans in seconds.
+
+    `overlaps`: the numbers of others that are to drain one of its prefixes at the same time.
+    """
 
     number: Count
     prefixes: tuple[Text, ...]
@@ -79,10 +82,12 @@ class WindowStatus(Value):
     seconds: Time | None
     late: Time
     missed: Time | None
+    overlaps: tuple[Count, ...] = ()
 
     @classmethod
-    def of(cls, window: Window) -> Self:
-        """Return what is known of a window."""
+    def of(cls, window: Window, planned: Iterable[Window] = ()) -> Self:
+        """Return what is known of a window, among all that are planned."""
+        others = (other for other in planned if other.number != window.number)
         return cls(
             number=window.number,
             prefixes=tuple(sorted(map(str, window.prefixes))),
@@ -94,6 +99,7 @@ class WindowStatus(Value):
             seconds=window.seconds,
             late=window.late,
             missed=window.missed,
+            overlaps=tuple(other.number for other in others if window.overlaps(other)),
         )
 
 

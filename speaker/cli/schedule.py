@@ -118,7 +118,7 @@ def plan(call: Call, planner: FirstPlanner, prefixes: Sequence[Prefix]) -> ExitS
     request.window("", now)  # what can't be is known before anybody is asked
     window = planner.schedule(request)
     until = f", until {moment_text(window.at + window.seconds, zone)}" if window.seconds else ""
-    begins = f"{window.mode} from {moment_text(window.at, zone)}{until}"
+    begins = f"{window.mode} from {moment_text(window.at, zone)}{until}{_overlap(window)}"
     if call.dry_run:
         tell_operator(f"{_named(window)}: would be planned: {begins}")
         return ExitStatus.DONE
@@ -127,6 +127,18 @@ def plan(call: Call, planner: FirstPlanner, prefixes: Sequence[Prefix]) -> ExitS
         + ("" if planner.is_served else "; it begins where a vip_watchdog runs then")
     )
     return ExitStatus.DONE
+
+
+def _overlap(window: WindowStatus) -> str:
+    """Say which others are to drain some of the same prefixes at the same time, and what comes of it; nothing for none."""
+    if not window.overlaps:
+        return ""
+    several = "s" if len(window.overlaps) > 1 else ""
+    return f" (overlaps window{several} {_ids(window)}: what is in both is drained until the later end)"
+
+
+def _ids(window: WindowStatus) -> str:
+    return ", ".join(map(str, window.overlaps))
 
 
 def schedule(call: Call, planner: Planner) -> ExitStatus:
@@ -146,12 +158,18 @@ def _row(window: WindowStatus, zone: Zone) -> Sequence[str]:
         moment_text(window.at, zone),
         "-" if window.seconds is None else units.duration_text(window.seconds),
         units.duration_text(window.late),
-        "planned" if window.missed is None else "missed",
+        _state(window),
         window.mode,
         _named(window),
         window.owner,
         window.reason,
     )
+
+
+def _state(window: WindowStatus) -> str:
+    if window.missed is not None:
+        return "missed"
+    return f"planned, overlaps {_ids(window)}" if window.overlaps else "planned"
 
 
 def _named(window: WindowStatus) -> str:

@@ -158,15 +158,16 @@ class StateFile:
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
         window = request.window(user(), time.time())
-        if request.dry_run:
-            return WindowStatus.of(window)
         with self._store() as store:
-            return WindowStatus.of(store.schedule(window, wait=self._wait))
+            if not request.dry_run:
+                window = store.schedule(window, wait=self._wait)
+            return WindowStatus.of(window, store.intents().windows)
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""
         with self._store() as store:
-            return [WindowStatus.of(window) for window in store.intents().windows]
+            found = store.intents().windows
+            return [WindowStatus.of(window, found) for window in found]
 
     def cancel(self, cancellation: Cancellation) -> WindowStatus:
         """See `Planner.cancel`."""

@@ -47,8 +47,8 @@ class WindowHandlers:
         ]
 
     async def _windows(self, _: web.Request) -> web.Response:
-        found = await asyncio.to_thread(self._reconciler.durable.store.intents)
-        return web.json_response([WindowStatus.of(window).to_json() for window in found.windows])
+        found = (await asyncio.to_thread(self._reconciler.durable.store.intents)).windows
+        return web.json_response([WindowStatus.of(each, found).to_json() for each in found])
 
     async def _schedule(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:
@@ -59,7 +59,8 @@ class WindowHandlers:
         if not asked.dry_run:
             window = await asyncio.to_thread(store.schedule, window)
             self._reconciler.wake()
-        return web.json_response(WindowStatus.of(window).to_json())
+        found = await asyncio.to_thread(store.intents)
+        return web.json_response(WindowStatus.of(window, found.windows).to_json())
 
     async def _cancel(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import example, given
@@ -67,6 +68,22 @@ def test_begun_or_missed_once(planned: list[Window], clock: list[float]) -> None
                 "it waits only where its time never came"
             )
     assert (missed([*left.values()]) != "") == bool(over)
+
+
+@given(windows(), windows())
+def test_two_that_overlap(one: Window, other: Window) -> None:
+    """Two windows overlap where the second begins while the first drains; then the prefix is drained until the later end."""
+    first, second = sorted((one, other), key=lambda w: w.at)
+    current = first.intent(first.at)
+    assert first.overlaps(second) == second.overlaps(first)
+    if second.at > first.at:
+        assert first.overlaps(second) == current.in_force(second.at)
+    if first.overlaps(second):
+        after = second.begins(current, second.at) or current
+        assert (after.until or inf) == max(w.until or inf for w in (one, other))
+    elsewhere = replace(second, prefixes=frozenset({made.HOSTS_V4[1]}))
+    assert not first.overlaps(elsewhere)
+    assert not first.overlaps(replace(second, missed=AT))
 
 
 @given(windows(), st.floats(-7200, 7200))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 import time
@@ -49,6 +50,7 @@ def window(**more: Any) -> dict[str, Any]:
         "seconds": 7200.0,
         "late": 600.0,
         "missed": None,
+        "overlaps": [],
         **more,
     }
 
@@ -91,6 +93,33 @@ def test_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert words[1] == ["3", *begins, "2h", "10m", "planned", "drained", *named, "alice", "kernel"]
     named = [f"{V4},", f"{V4},", V4, "and", "2", "more"]
     assert words[2] == ["4", *begins, "-", "10m", "missed", "drained", *named, "alice"]
+
+
+def test_overlapping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Drains of the same prefix at the same time are taken, and named where one is planned and where all are shown."""
+    config_of = ["-d", V4, "--for", "2h", "--at"]
+    for words in (
+        [*config_of, "+60m"],
+        [*config_of, "+4h"],
+        ["-d", SECOND, "--at", "+60m"],
+        [*config_of, "+110m"],
+        ["-d", V4, SECOND, "--at", "+5h", "--dry-run"],
+    ):
+        assert mgmt(tmp_path, *words) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert ["overlaps" in line for line in said] == [False, False, False, True, True]
+    text = "(overlaps window{}: what is in both is drained until the later end)"
+    assert text.format(" 1") in said[3]
+    assert text.format("s 2, 3") in said[4]
+    assert mgmt(tmp_path, "schedule") == 0
+    shown = capsys.readouterr().out.splitlines()[1:]
+    states = [re.search(r"planned(?:, overlaps [0-9, ]+?)?(?=  )", line) for line in shown]
+    assert [state and state[0] for state in states] == [
+        "planned, overlaps 4",
+        "planned",
+        "planned",
+        "planned, overlaps 1",
+    ]
 
 
 def test_nothing_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
