@@ -29,7 +29,7 @@ from policy.route import Prefix, parse_prefix
 from speaker import config
 from speaker.reconcile import status
 from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp, Fault, Given, Received
-from tests.support.fakes.site import NEIGHBORS, Life, Source
+from tests.support.fakes.site import NEIGHBORS, Connections, Life, Source
 from tests.support.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.support.strategies import policy as made
 
@@ -49,6 +49,11 @@ asn = 64699
 asn = 64699
 [policy]
 confirm = "2s"
+[drain]
+settle = "5s"
+quiet = "1s"
+timeout = "60s"
+return = "20s"
 [backend.exabgp]
 next_hop = { ipv4 = "203.0.113.2", ipv6 = "2001:db8:ffff::2" }
 process = "speaker"
@@ -68,6 +73,8 @@ PREFIXES = tuple(
 )
 STATIC: Prefix = parse_prefix("198.51.100.0/24")
 PEERS = tuple(str(neighbor.address) for neighbor in NEIGHBORS)
+TIMEOUT, BACK = 60.0, 20.0
+"""Of a soft drain: how long it waits for connections, and how long it returns, in seconds."""
 HEALED = 150.0
 """Within this time after the last disturbance all must be as decided, in seconds."""
 
@@ -98,6 +105,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.dialect = dialect
         self.text = TEXTS[0]
         self.source = Source(dict.fromkeys(PREFIXES, 2))
+        self.connections = Connections(dict.fromkeys(PREFIXES, 9))
         self.certain: dict[Prefix, bool | None] = dict.fromkeys(PREFIXES)
         self.intents: dict[Prefix, Intent] = {}
         self.drained: dict[Prefix, float | None] = {}
@@ -124,7 +132,8 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     def spawn(self) -> None:
         state = self.directory / "state.sqlite3"
-        self.life = Life(self.exabgp, self.config(), self.source, self.clock, state)
+        parts = (self.exabgp, self.config(), self.source, self.clock, state, self.connections)
+        self.life = Life(*parts)
         self.life.listen()
         self.life.watch()
 
@@ -155,13 +164,14 @@ class WatchdogMachine(RuleBasedStateMachine):
 
     @rule(
         prefixes=st.sets(st.sampled_from(PREFIXES), min_size=1),
-        mode=st.sampled_from([Mode.AUTO, Mode.DRAINED, Mode.FORCED]),
+        mode=st.sampled_from(Mode),
         seconds=st.sampled_from([None, None, 5.0, 400.0]),
     )
     def wish(self, prefixes: set[Prefix], mode: Mode, seconds: float | None) -> None:
         known = [prefix for prefix in prefixes if prefix in self.reconciler.assignments]
         now = self.clock.wall()
-        until = None if seconds is None or mode is Mode.AUTO else now + seconds
+        has_end = mode not in (Mode.AUTO, Mode.RETURNING)
+        until = now + seconds if has_end and seconds is not None else None
         intent = Intent(mode, "alice", now, "because", until)
         for prefix in known:
             self.drained.pop(prefix, None)
@@ -176,6 +186,11 @@ class WatchdogMachine(RuleBasedStateMachine):
         for route in routes:
             if route.as_wanted:  # vip_mgmt -d says that it is done
                 self.drained[parse_prefix(route.prefix)] = until
+
+    @rule(prefix=st.sampled_from(PREFIXES), active=st.sampled_from([0, 0, 3, None]))
+    def clients(self, prefix: Prefix, active: int | None) -> None:
+        """How many connections there are: what drains softly waits for them."""
+        self.connections.active[prefix] = active
 
     # --- time ------------------------------------------------------------------------------
 
@@ -331,12 +346,57 @@ class WatchdogMachine(RuleBasedStateMachine):
         for session in self.exabgp.daemon.sessions.values():
             assert prefix not in session.table
 
+    @precondition(lambda self: not self.exabgp.faults)
+    @rule(
+        prefix=st.sampled_from(PREFIXES),
+        killed=st.sets(st.sampled_from(["draining", "drained", "returning"])),
+    )
+    def leave_and_return_in_calm(self, prefix: Prefix, killed: set[str]) -> None:
+        """Where nothing is wrong, it leaves and returns stage by stage, whichever of them the watchdog is killed in."""
+        is_calm = self.clock.steady() - self.disturbed >= HEALED and not self.override(prefix)
+        if not is_calm or prefix not in self.reconciler.assignments or not self.source.live[prefix]:
+            return
+        self.connections.active[prefix] = 9
+        self.drained.pop(prefix, None)
+        soft = self.reconciler.assignments[prefix].soft
+        assert soft is not None
+        self.do(self.stage(prefix, Mode.DRAINING))
+        began = self.clock.steady()
+        for stage in ("draining", "drained", "returning"):
+            if stage in killed:
+                self.do(self.again())
+                self.do(asyncio.sleep(5.0))
+            if stage == "draining":
+                self.has(prefix, len(soft.attributes.as_path))
+                self.do(asyncio.sleep(TIMEOUT + 10.0 - (self.clock.steady() - began)))
+            elif stage == "drained":
+                self.has(prefix, None)
+                self.do(self.stage(prefix, Mode.RETURNING))
+                self.has(prefix, len(soft.attributes.as_path))
+        self.do(asyncio.sleep(BACK + 10.0))
+        (route,) = status.routes(self.reconciler, [prefix])
+        assert (route.intent, route.wanted) == ("auto", True)
+        self.has(prefix, len(route.as_path))
+
+    async def stage(self, prefix: Prefix, mode: Mode) -> None:
+        intent = Intent(mode, "bob", self.clock.wall())
+        self.intents[prefix] = intent
+        await self.reconciler.operator.apply({prefix: intent})
+
+    def has(self, prefix: Prefix, length: int | None) -> None:
+        """Each peer that is up has a prefix with an AS_PATH so long as an eBGP peer has it, or does not have it."""
+        for session in self.exabgp.daemon.sessions.values():
+            if session.up:
+                seen = session.table.get(prefix)
+                own = session.neighbor.local_as == session.neighbor.peer_as
+                assert (None if seen is None else len(seen.as_path) + own) == length, prefix
+
     @rule(up=st.booleans())
     def all_is_well_in_the_end(self, *, up: bool) -> None:
         """After the last fault, and with time, every peer has exactly what is decided."""
         self.do(self.settle(up=up))
         wanted = {p: r for p, r in self.desired().items() if r is not None}
-        unsure = {p for p in PREFIXES if self.is_unsure(p)}
+        unsure = {p for p in PREFIXES if self.is_unsure(p) or self.returns(p)}
         for peer, session in self.exabgp.daemon.sessions.items():
             if session.up:
                 table = {p: seen for p, seen in session.table.items() if p != STATIC}
@@ -380,11 +440,20 @@ class WatchdogMachine(RuleBasedStateMachine):
         assert len(self.exabgp.commands) - commands <= 20
 
     def override(self, prefix: Prefix) -> Mode | None:
-        """What an operator has asked for that is in force."""
+        """What an operator has asked for that is in force, as it is when each stage had its time."""
         intent = self.intents.get(prefix)
-        if intent is None or intent.mode is Mode.AUTO or not intent.in_force(self.clock.wall()):
+        if intent is None or not intent.in_force(self.clock.wall()):
             return None
-        return intent.mode
+        if intent.mode in (Mode.AUTO, Mode.RETURNING):
+            return None
+        return Mode.DRAINED if intent.mode is Mode.DRAINING else intent.mode
+
+    def returns(self, prefix: Prefix) -> bool:
+        """Whether a soft drain ended by itself a moment ago: it comes back softly, unless it never drained so."""
+        intent = self.intents.get(prefix)
+        if intent is None or intent.mode is not Mode.DRAINING or intent.until is None:
+            return False
+        return intent.until <= self.clock.wall() < intent.until + BACK + 5.0
 
     def is_unsure(self, prefix: Prefix) -> bool:
         """Whether what is held of an unknown prefix depends on what came in which order before."""
@@ -545,3 +614,12 @@ def test_left_while_it_changed(dialect: Dialect) -> None:
         for text in (TEXTS[2], TEXTS[0], TEXTS[1]):
             machine.reload(text)
             machine.time_passes(0.9)
+
+
+@pytest.mark.parametrize("killed", [set(), {"draining"}, {"drained"}, {"returning"}], ids=str)
+def test_leave_and_return(killed: set[str]) -> None:
+    """A soft drain and the way back, with the watchdog killed in one of the stages."""
+    with site(DIALECTS[-1], up=True) as machine:
+        machine.time_passes(200.0)
+        machine.leave_and_return_in_calm(FIRST, killed)
+        assert machine.intents[FIRST].mode is Mode.RETURNING
