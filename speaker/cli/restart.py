@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from speaker.cli.systemctl import Units
     from speaker.config.settings import Config
 
-    class Asked(Protocol):
+    class AskedWatchdog(Protocol):
         """A watchdog that can be asked."""
 
         def status(self) -> Status:
@@ -65,8 +65,8 @@ class Restart:
 
     def __init__(
         self,
-        watchdog: Asked,
-        beside: Asked,
+        watchdog: AskedWatchdog,
+        beside: AskedWatchdog,
         units: Units,
         unit: str = FIRST,
         wait: Callable[[float], None] = time.sleep,
@@ -132,7 +132,7 @@ class Restart:
         took = self._until(self._watchdog, had, f"{self._unit} to have the routes again")
         tell_operator(f"{self._unit} has {_counted(had)} again, {took:.1f}s after its restart")
 
-    def _until(self, asked: Asked, had: Had, what: str) -> float:
+    def _until(self, asked: AskedWatchdog, had: Had, what: str) -> float:
         """Wait until who is asked has sent all to each who had it; return after how many seconds that was."""
         began = self._steady()
         end = began + WITHIN + WITHIN_EACH * len(had)
