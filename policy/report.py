@@ -28,7 +28,8 @@ class ReportState(StrEnum):
 class AppReport:
     """What was reported, by whom, when (seconds since the epoch), and for how many seconds it holds.
 
-    `weight` is what the application says that it can take, from 0 to 1. Nothing is decided by it.
+    `weight` is what the application says that it can take, from 0 to 1. `ended` is when it was noted that it holds
+    no more, None before.
 
     Raises:
         PolicyError: a value that makes no sense, or a text that is too long or not printable.
@@ -40,6 +41,7 @@ class AppReport:
     ttl: float
     reason: str = ""
     weight: float = 1.0
+    ended: float | None = None
 
     def __post_init__(self) -> None:
         for what, text in (("by", self.by), ("reason", self.reason)):
@@ -47,8 +49,9 @@ class AppReport:
                 raise PolicyError(
                     f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
                 )
-        if not is_time(self.at):
-            raise PolicyError(f"at: {self.at:g}: not a time")
+        for what, time in (("at", self.at), ("ended", self.ended)):
+            if time is not None and not is_time(time):
+                raise PolicyError(f"{what}: {time:g}: not a time")
         if not (isfinite(self.ttl) and 0 < self.ttl <= LONGEST):
             raise PolicyError(f"ttl: {self.ttl:g} s: not more than 0, or more than a day")
         if not 0 <= self.weight <= 1:
@@ -62,8 +65,10 @@ class AppReport:
     def left(self, now: float) -> float:
         """Return for how many seconds it holds from `now` on (seconds since the epoch), not negative.
 
-        Where the clock was set back since, that is never more than it was given.
+        Where the clock was set back since, that is never more than it was given; and nothing once that was noted.
         """
+        if self.ended is not None:
+            return 0.0
         return min(max(self.until - now, 0.0), self.ttl)
 
     def renews(self, before: AppReport | None) -> bool:

@@ -51,7 +51,7 @@ class Decider:
         self._inputs: DeciderInputs | None = None
         self.assessment: Assessment | None = None
         self.observation = Observation({}, NOT_OBSERVED)
-        self._reports = ReportsSeen(clock)
+        self.reports = ReportsSeen(clock)
 
     def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
         """Take a configuration, under which only that is known which is observed as before.
@@ -65,7 +65,7 @@ class Decider:
         self._aggregates = scope.aggregates
         self._guard = scope.config.settings.guard
         self.observation = kept(self.observation, scope.observed_alike, announced)
-        self._reports.take(scope)
+        self.reports.take(scope)
         self._inputs = None
 
     def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
@@ -80,7 +80,7 @@ class Decider:
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
-        observed = self._reports.told(self.observation, durable.intents.reports, hindered)
+        observed = self.reports.told(self.observation, durable.intents.reports, hindered)
         inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up)
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:
@@ -108,7 +108,7 @@ class Decider:
         """When time alone may change a decision (steady clock)."""
         last = self.assessment
         judged = inf if last is None or last.look_again is None else last.look_again
-        return min(judged, self._reports.due)
+        return min(judged, self.reports.due)
 
     @property
     def held_until(self) -> float | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from speaker.health.base import HealthSource
     from speaker.reconcile.counting import Counter
     from speaker.reconcile.lock import Lock
+    from speaker.reconcile.reports import ReportsSeen
     from speaker.reconcile.scope import Scope
     from speaker.reconcile.turn import Turn
     from speaker.state.store import Store
@@ -223,6 +224,11 @@ class Reconciler:
     def held_until(self) -> float | None:
         """When the guard lets something go that it holds now (steady clock)."""
         return self._decider.held_until
+
+    @property
+    def reports(self) -> ReportsSeen:
+        """What applications reported, as it is decided by."""
+        return self._decider.reports
 
     @property
     def assessment(self) -> Assessment | None:

@@ -18,7 +18,7 @@ from policy.report import AppReport, ReportRule, said
 from policy.rule import REPORT, Said, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from policy.health import Observation
     from policy.route import Prefix
@@ -38,8 +38,8 @@ def _seen(report: AppReport, last: _Seen | None, now: float, until: float) -> _S
     """Return what is known of a report, of which the one before may be known."""
     if last is None:
         return _Seen(report, now, until)
-    if last.report == report:
-        return last
+    if last.report == replace(report, ended=last.report.ended):
+        return _Seen(report, last.since, min(last.until, until))
     is_renewed = now < last.until and report.renews(last.report)
     return _Seen(report, last.since if is_renewed else now, until)
 
@@ -72,6 +72,16 @@ class ReportsSeen:
         self._read = self._of = None
 
     @property
+    def over(self) -> Sequence[tuple[str, AppReport]]:
+        """Those that hold no more, of which that is not noted yet, with their names."""
+        now = self._clock.steady()
+        return [
+            (name, each.report)
+            for name, each in self._seen.items()
+            if each.report.ended is None and now >= each.until
+        ]
+
+    @property
     def due(self) -> float:
         """When the next report expires (steady clock)."""
         if not self._asked:
@@ -92,13 +102,13 @@ class ReportsSeen:
             reports: the last ones, by name, expired or not.
             hindered: what keeps applications from reporting now, in words.
         """
-        if not self._asked:
-            return observation
         now = self._clock.steady()
         if hindered:
             self._hindered_at = now
         if reports is not self._read:
             self._look(reports, now)
+        if not self._asked:
+            return observation
         told = {name: self._told(rule, now) for name, rule in self._rules.items()}
         if told == self._said and observation is self._of and self._merged is not None:
             return self._merged

@@ -15,6 +15,7 @@ from speaker.health.keepalived import process as keepalived
 from speaker.reconcile import status as states
 from speaker.reconcile.lock import FileLock, Kept
 from speaker.reconcile.reach import NO_SESSION
+from speaker.reconcile.report_ends import note_ends
 from speaker.reconcile.windows import run_due
 from speaker.runtime.assemble import Driver, beside, driver
 
@@ -140,6 +141,7 @@ async def complete(
         await reconciler.backend.until_sent(reconciler.view.changed)
     await reconciler.read_back_if_changed()
     reconciler.meter.completed(started)
+    await note_ends(reconciler)
     await reconciler.record()
 
 

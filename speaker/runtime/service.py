@@ -17,6 +17,7 @@ from speaker.errors import SpeakerError
 from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.loaded_file import look_at_file
 from speaker.reconcile.loop import run_cycles
+from speaker.reconcile.report_ends import run_ends
 from speaker.reconcile.windows import run_windows
 from speaker.runtime import assemble
 from speaker.runtime.listeners import LISTENERS
@@ -186,6 +187,7 @@ class ReconcilerService:
             Part("vip.toml", self._with(self._look_at_file)),
             Part("cycles", self._with(run_cycles)),
             Part("windows", self._with(run_windows)),
+            Part("reports", self._with(run_ends)),
             Part("control", self._with(self._serve)),
             Part("read", self._with(_serve_readers)),
             *(Part(name, self._with(listen)) for name, listen in LISTENERS.items()),

@@ -69,7 +69,7 @@ CREATE TABLE planned (
 """,
     """CREATE TABLE report (
   name TEXT PRIMARY KEY, state TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, ttl REAL NOT NULL,
-  reason TEXT NOT NULL, weight REAL NOT NULL
+  reason TEXT NOT NULL, weight REAL NOT NULL, ended REAL
 ) STRICT;""",
 )
 SCHEMA_VERSION = len(_STEPS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy.intent import Intent, Mode
+from policy.intent import Intent, Mode, timestamp
 from policy.report import AppReport, ReportState
 from speaker.api import HistoryEntry
 from speaker.state.fetched import fetched
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.state.rows import Row
 
-_COLUMNS = "name, state, by, at, ttl, reason, weight"
+_COLUMNS = "name, state, by, at, ttl, reason, weight, ended"
 _REPORTS = f"SELECT {_COLUMNS} FROM report"  # noqa: S608 - names of columns
-_PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - as above
+_PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 - as above
 
 
 class Given(NamedTuple):
@@ -63,12 +63,36 @@ def put_report(
     )
     held = None if before is None or before.left(report.at) == 0 else before
     lines: list[HistoryEntry] = []
+    if before is not None and held is None and before.ended is None:  # nothing ran that noted it
+        lines.append(_expired(name, before, report.at))
     if not report.renews(held):
         was = "" if held is None else f"; was {held.state} by {held.by}"
         text = f"{report.state} by {report.by} for {duration_text(report.ttl)}"
         said = f": {report.reason}" if report.reason else ""
         lines.append(HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{was}"))
     return [*lines, *_drain(db, reader, name, given)]
+
+
+def end_report(db: sqlite3.Connection, name: str, at: float, now: float) -> Sequence[HistoryEntry]:
+    """Note that a report holds no more, unless there is a later one, or it is noted. Return the lines of history.
+
+    Args:
+        db: the state file.
+        name: the report's.
+        at: when it was reported.
+        now: seconds since the epoch.
+    """
+    report = read_reports(db, []).get(name)
+    if report is None or report.at != at or report.ended is not None:
+        return ()
+    db.execute("UPDATE report SET ended = ? WHERE name = ?", [now, name])
+    return [_expired(name, report, now)]
+
+
+def _expired(name: str, report: AppReport, now: float) -> HistoryEntry:
+    said = f": {report.reason}" if report.reason else ""
+    text = f"at {timestamp(report.until)}; was {report.state} by {report.by}{said}"
+    return HistoryEntry(now, f"report/{name}", "expired", text)
 
 
 def _drain(

@@ -17,7 +17,7 @@ from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import add_history, in_order
 from speaker.state.remembered import News, Remembered
-from speaker.state.reports import Given, put_report
+from speaker.state.reports import Given, end_report, put_report
 from speaker.state.rows import INTENTS, Intents, Owned
 from speaker.state.stages import StageEnd, follow
 from speaker.state.windows import IntentsReader, put_window, run_window, take_window
@@ -241,6 +241,21 @@ class Store:
         with self._connections.writing(wait) as db:
             for name, each in given:
                 self._tell(db, put_report(db, self._reader.now, name, each))
+        self._intents_version = -1
+
+    def end_reports(
+        self, reports: Iterable[tuple[str, float]], now: float, *, wait: float = BUSY
+    ) -> None:
+        """Note that reports hold no more, each once, by whichever process. See `cancel` for `now` and `wait`.
+
+        Args:
+            reports: their names, and when each was reported: a later one stays.
+            now: seconds since the epoch.
+            wait: how long another program may hold the file, in seconds.
+        """
+        with self._connections.writing(wait) as db:
+            for name, at in reports:
+                self._tell(db, end_report(db, name, at, now))
         self._intents_version = -1
 
     def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:

@@ -11,6 +11,7 @@ from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker import config
 from speaker.reconcile import status
+from speaker.reconcile.report_ends import note_ends
 from speaker.state.reports import Given
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import SECOND, V4, running, write_config
@@ -155,6 +156,40 @@ def test_the_clock_is_set(tmp_path: Path, jump: float) -> None:
         assert str(SECOND) not in site.table()
 
     play(tmp_path, scene, DEAD)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+def test_an_end_is_told_once(tmp_path: Path, jump: float) -> None:
+    """History has that a report expired: once, whatever the clock was set to; and then it holds no more, over a restart too."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 30, "ready")
+        await asyncio.sleep(5)
+        clock.jump(jump)
+        await note_ends(site.reconciler)
+        assert ends(site) == []
+        await asyncio.sleep(30)
+        for _ in range(3):
+            await note_ends(site.reconciler)
+            await asyncio.sleep(2)
+        (told,) = ends(site)
+        assert told.endswith("; was up by app: ready")
+
+    play(tmp_path, scene)
+
+    async def again(site: Site, clock: VirtualClock) -> None:
+        clock.jump(-86400.0)
+        await asyncio.sleep(2)
+        assert "expired at" in why(site)
+        await note_ends(site.reconciler)
+        assert len(ends(site)) == 1
+
+    play(tmp_path, again)
+
+
+def ends(site: Site) -> list[str]:
+    """Return what history has of reports that expired."""
+    return [each.reason for each in site.store.history(()) if each.event == "expired"]
 
 
 def test_outlives_a_restart(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def test_history(store: Store) -> None:
     down = replace(UP, state=ReportState.DOWN, at=AT + 110, reason="disk full")
     store.report([("shop", Given(down))])
     lines = store.history(())
-    assert [(each.prefix, each.event) for each in lines] == [("report/shop", "reported")] * 3
+    assert {each.prefix for each in lines} == {"report/shop"}
+    assert [each.event for each in lines] == ["reported", "expired", "reported", "reported"]
     assert lines[-1].reason == "down by app for 30s: disk full; was up by app"
 
 
@@ -74,9 +75,9 @@ def test_a_row_that_makes_no_sense(path: Path, store: Store) -> None:
     """What somebody else wrote is left out, said, and harms no other."""
     store.report([("shop", Given(UP))])
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("INSERT INTO report VALUES ('x', 'sideways', 'a', 1, 1, '', 1)")
-        db.execute("INSERT INTO report VALUES ('y', 'up', 'a', 1, 1e9, '', 1)")
-        db.execute("INSERT INTO report VALUES ('z', 'up', 'a' || char(10), 1, 1, '', 1)")
+        db.execute("INSERT INTO report VALUES ('x', 'sideways', 'a', 1, 1, '', 1, NULL)")
+        db.execute("INSERT INTO report VALUES ('y', 'up', 'a', 1, 1e9, '', 1, NULL)")
+        db.execute("INSERT INTO report VALUES ('z', 'up', 'a' || char(10), 1, 1, '', 1, NULL)")
     found = store.intents()
     assert found.reports == {"shop": UP}
     assert len(found.faults) == 3
@@ -114,3 +115,27 @@ def test_wholly_or_not_at_all(store: Store) -> None:
         store.report([("shop", DRAINS), ("db", None)])  # type: ignore[list-item]  # what fails half-way
     found = store.intents()
     assert (found.reports, found.of, told(store)) == ({}, {}, [])
+
+
+def test_an_end_is_noted_once(path: Path, store: Store) -> None:
+    """That a report expired has one line, by whichever process; and it holds no more, however the clock is set."""
+    store.report([("shop", Given(UP))])
+    with closing(Store(path)) as other:
+        for each in (store, other, store):
+            each.end_reports([("shop", AT), ("gone", AT)], AT + 31)
+    assert [(each.event, each.reason) for each in store.history(())] == [
+        ("reported", "up by app for 30s"),
+        ("expired", "at 2023-11-14T22:13:50Z; was up by app"),
+    ]
+    found = store.intents().reports["shop"]
+    assert (found.ended, found.left(AT + 1)) == (AT + 31, 0)
+
+
+def test_an_end_of_a_report_before(store: Store) -> None:
+    """A report that came meanwhile goes on; what expired unseen is told with the next report."""
+    store.report([("shop", Given(UP))])
+    store.report([("shop", Given(replace(UP, at=AT + 40)))])
+    assert [each.event for each in store.history(())] == ["reported", "expired", "reported"]
+    store.end_reports([("shop", AT)], AT + 50)
+    assert store.intents().reports == {"shop": replace(UP, at=AT + 40)}
+    assert len(told(store)) == 3
