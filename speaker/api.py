@@ -234,13 +234,15 @@ class DaemonStatus(Value):
 class ConfigurationStatus(Value):
     """vip.toml, as a watchdog loaded it. `state` is whether the file is still so, `trouble` what is not, in words.
 
-    `used` are the paths of `[node]` that it uses since its start, by their keys.
+    `used` are the paths of `[node]` that it uses since its start, by their keys. `loaded`: when it was, in
+    seconds since the epoch, None where that is not told.
     """
 
     file: Text = ""
     state: Text = "unknown"
     trouble: Text = ""
     used: dict[Text, Text] = field(default_factory=dict)
+    loaded: Annotated[float, Strict()] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

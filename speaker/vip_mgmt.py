@@ -76,9 +76,9 @@ def _run(words: Sequence[str]) -> int:
         if call.command == "check":
             return _check(call)
         early = _ask_early(call)
-        loaded = _load(call)
-        if (done := _without_names(call, loaded)) is not None:
-            return done
+        loaded = _begin(call, early)
+        if isinstance(loaded, ExitStatus):
+            return loaded
         found = _find(call, loaded)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
@@ -123,18 +123,27 @@ def _find(call: Call, loaded: Config) -> Targets:
     return targets.find(call.words, loaded.topology, lookup, dns=call.dns)
 
 
-def _load(call: Call) -> Config:
-    """Load vip.toml. Where it has faults, status shows besides what the watchdog goes on with."""
+def _begin(call: Call, early: EarlyRequest | None) -> Config | ExitStatus:
+    """Load vip.toml; or do all that is wanted, where that takes no VIP's name, or the file has faults."""
+    loaded = _load(call, early)
+    if isinstance(loaded, ExitStatus):
+        return loaded
+    done = _without_names(call, loaded)
+    return loaded if done is None else done
+
+
+def _load(call: Call, early: EarlyRequest | None) -> Config | ExitStatus:
+    """Load vip.toml. Where it has faults, do what the call wants by what the watchdog goes on with, and return its status."""
     from speaker import config
 
     try:
         return config.load(call.path, os.environ)
-    except config.ConfigError:
-        if call.command == "status":
-            from speaker.cli.query import status_of_what_is_loaded
+    except config.ConfigError as fault:
+        if early is not None and early.may_be_done(UNTIL_TOLD):
+            raise
+        from speaker.cli.in_force import go_on
 
-            status_of_what_is_loaded(call)
-        raise
+        return go_on(call, fault)
 
 
 def _check(call: Call) -> int:

@@ -45,7 +45,9 @@ def _verdict(call: Call) -> Verdict:
 
 def _of_a_faulty_file(call: Call, fault: str) -> Verdict:
     """Return the state of the watchdog that goes on with what it loaded, where one does; it knows of the fault."""
+    from speaker.cli.in_force import in_force  # noqa: PLC0415 - of no use beside a good file
+
     try:
-        return nagios.verdict(RunningWatchdog(*config.sockets_in(call.path)).status())
+        return nagios.verdict(in_force(call.path)[1])
     except SpeakerError:
         return nagios.unanswered(fault.replace("\n", "; "))

@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speaker import config
 from speaker.cli.arguments import ALL
 from speaker.cli.explanation import explanation, explanation_json
 from speaker.cli.history import history
 from speaker.cli.messages import tell_operator
 from speaker.cli.tables import plan_table, status_json, status_table
-from speaker.control.running import RunningWatchdog
-from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.terminal import has_colours, show, tell, width
 
@@ -74,25 +71,6 @@ def _plan(call: Call, operations: Operations) -> ExitStatus:
     else:
         tell(plan_table(changes))
     return ExitStatus.DIFFERENT if changes else ExitStatus.DONE
-
-
-def status_of_what_is_loaded(call: Call) -> None:
-    """Show what the watchdog that runs goes on with, where the file on the disk has faults.
-
-    What a word means is told by the answer alone: a VIP's name, an address, a prefix. Where there is
-    no answer, the faults are what there is to say.
-    """
-    try:
-        status = RunningWatchdog(*config.sockets_in(call.path)).status()
-    except SpeakerError:
-        return
-    names = {*call.words} - {ALL}
-    prefixes = [
-        route.prefix
-        for route in status.routes
-        if not names or {route.vip, route.prefix, route.prefix.split("/")[0]} & names
-    ]
-    _show(replace(call, words=tuple(names)), status, prefixes)
 
 
 def _show(

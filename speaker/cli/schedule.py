@@ -98,7 +98,7 @@ class FirstPlanner:
             ) from error
 
 
-def plan(call: Call, planner: FirstPlanner, prefixes: Sequence[Prefix]) -> ExitStatus:
+def plan(call: Call, planner: Planner, prefixes: Sequence[Prefix]) -> ExitStatus:
     """Plan a drain, and say when it begins.
 
     Raises:
@@ -122,9 +122,10 @@ def plan(call: Call, planner: FirstPlanner, prefixes: Sequence[Prefix]) -> ExitS
     if call.dry_run:
         tell_operator(f"{_named(window)}: would be planned: {begins}")
         return ExitStatus.DONE
+    is_served = not isinstance(planner, FirstPlanner) or planner.is_served
     tell_operator(
         f"{_named(window)}: {begins}; vip_mgmt cancel {window.number} takes it back"
-        + ("" if planner.is_served else "; it begins where a vip_watchdog runs then")
+        + ("" if is_served else "; it begins where a vip_watchdog runs then")
     )
     return ExitStatus.DONE
 

@@ -58,12 +58,11 @@ def load(
 
 
 def sockets_in(path: Path) -> tuple[Path, Path]:
-    """Return `read` and `control` of a file that has faults elsewhere, the usual ones where it has none."""
+    """Return `read` and `control` of a file that has faults elsewhere, as far as it can be read; else the usual ones."""
     try:
-        node = _parsed(path, _content(path, obeyed=True), {})["node"]
-    except ConfigError:
-        node = {}
-    named = node if isinstance(node, dict) else {}
+        named = vip_toml.node_of(vip_toml.content(path, obeyed=True))
+    except vip_toml.VipTomlError:
+        named = {}
     text = named.get("control")
     control = Path(text if isinstance(text, str) else DEFAULT_CONTROL)
     text = named.get("read")

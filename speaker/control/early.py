@@ -20,6 +20,7 @@ class EarlyRequest:
 
     def __init__(self, asked: client.SentRequest | client.OutcomeUnknownError) -> None:
         self._asked = asked
+        self._may_be_done: bool | None = None
 
     @classmethod
     def send(cls, control: Path, body: Mapping[str, object]) -> Self | None:
@@ -52,10 +53,12 @@ class EarlyRequest:
             raise
 
     def may_be_done(self, within: float) -> bool:
-        """Return whether it was done, or may have been. See `answer`."""
-        try:
-            return self.answer(within) is not None
-        except client.RefusedError:
-            return False
-        except client.OutcomeUnknownError:
-            return True
+        """Return whether it was done, or may have been; asked again, the same. See `answer`."""
+        if self._may_be_done is None:
+            try:
+                self._may_be_done = self.answer(within) is not None
+            except client.RefusedError:
+                self._may_be_done = False
+            except client.OutcomeUnknownError:
+                self._may_be_done = True
+        return self._may_be_done

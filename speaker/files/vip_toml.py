@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,8 @@ _LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}")
 _TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
 _VIPS = re.compile(rb"""^[ \t]*+(?:\[[ \t]*+)?(?:vip|"vip"|'vip')[ \t]*+[.=\]]""", re.MULTILINE)
 """Where the VIPs begin: the header of their first table, or a key that is theirs."""
+_TABLE = re.compile(rb"[ \t]*+\[")
+_NODE = re.compile(rb"""[ \t]*+\[[ \t]*+(?:node|"node"|'node')[ \t]*+\][ \t]*+(?:#.*)?""")
 FROM_ENVIRONMENT = (("dc", "VIP_DC"), ("backend", "VIP_BACKEND"))
 """Keys of [node], and the variables of the environment that beat them."""
 
@@ -110,6 +113,29 @@ def head(text: bytes, environ: Mapping[str, str]) -> dict[str, Any]:
     """
     vips = _VIPS.search(text)
     return parsed(text if vips is None else text[: vips.start()], environ)
+
+
+def node_of(text: bytes) -> dict[str, Any]:
+    """Return [node] of a file that may be no TOML: then each of its lines that is, by itself, and that is there once."""
+    for read in (parsed, head):
+        with suppress(VipTomlError):
+            node = read(text, {})["node"]
+            if node:
+                return node if isinstance(node, dict) else {}
+    found: dict[str, Any] = {}
+    twice: set[str] = set()
+    is_node = False
+    for line in text.splitlines():
+        if _TABLE.match(line):
+            is_node = _NODE.fullmatch(line) is not None
+        elif is_node:
+            with suppress(VipTomlError):
+                for name, value in parsed(line, {}).items():
+                    if name in found:
+                        twice.add(name)
+                    elif name != "node":  # which `parsed` adds
+                        found[name] = value
+    return {name: value for name, value in found.items() if name not in twice}
 
 
 def _bounded(text: str) -> str:

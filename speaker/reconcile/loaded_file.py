@@ -12,12 +12,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from speaker.api import ConfigurationStatus
+from speaker.clock import SystemClock
 from speaker.config import MAX_SIZE, ConfigError, digest
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from speaker.clock import Clock
     from speaker.config import ConfigFile
     from speaker.reconcile.alarms import Alarms
 
@@ -48,9 +50,11 @@ class FileVerdict:
 class LoadedFile:
     """What is known of the file on the disk beside what was loaded of it."""
 
-    def __init__(self, file: ConfigFile | None) -> None:
+    def __init__(self, file: ConfigFile | None, clock: Clock | None = None) -> None:
         """Begin with a file that was just loaded; None where there is none."""
         self._loaded = file
+        self._clock = clock or SystemClock()
+        self._loaded_at = self._clock.wall()
         self._reading: asyncio.Future[str] | None = None
         self._found = ""
         """The content that was read last."""
@@ -64,12 +68,17 @@ class LoadedFile:
         """Return what is known of it, as it is told."""
         path = str(self._loaded.path) if self._loaded else ""
         return ConfigurationStatus(
-            file=path, state=self.verdict.state, trouble=self.verdict.trouble, used=dict(self.used)
+            file=path,
+            state=self.verdict.state,
+            trouble=self.verdict.trouble,
+            used=dict(self.used),
+            loaded=round(self._loaded_at, 3) if self._loaded else None,
         )
 
     def loaded(self, file: ConfigFile | None) -> None:
         """Take over that another content was loaded."""
         self._loaded, self.verdict = file, FileVerdict()
+        self._loaded_at = self._clock.wall()
 
     async def look(self) -> None:
         """Compare the file with what was loaded."""

@@ -102,7 +102,7 @@ class Reconciler:
             lambda: self._turns.act(self._read_back),
             backend.until_sent,
         )
-        self.file, first = LoadedFile(None), scope(config, only)
+        self.file, first = LoadedFile(None, clock), scope(config, only)
         self.durable.own_at_once(first.assignments, None if only is None else first.assignments)
         self._take(first, source)
 

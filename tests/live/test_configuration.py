@@ -165,7 +165,7 @@ def test_a_bad_configuration_at_reload(at: Lab) -> None:
     log = at.site.exabgp.log()[start:]
     assert 'vip."vip-1.tld".addresses[1].ip' in log
     assert 'vip."vip-2.tld".colour: unknown key' in log
-    refused = at.site.mgmt("-d", "192.0.2.1")
+    refused = at.site.mgmt("status")
     assert refused.returncode == 255
     assert 'vip."vip-2.tld".colour: unknown key' in refused.stderr
     at.site.realservers.close(PORT)

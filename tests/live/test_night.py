@@ -232,10 +232,19 @@ def test_realservers_dead(at: Machine) -> None:
 
 
 def test_file_faulty(at: Machine) -> None:
-    """A file with an address in two VIPs is named before anybody loads it."""
+    """A file with an address in two VIPs is named before anybody loads it; one that is no TOML neither keeps an operator from draining."""
     at.site.configure({"vip": {"vip-9.tld": vip(ONE[:-3], ports=[PORT])}})
     try:
         at.shows("vip.toml is faulty")
+        at.site.write(f"[vip\n{at.site.file.read_text()}")
+        drained = at.site.mgmt("-d", "vip-2.tld")
+        assert (drained.returncode, OTHER in at.bird.routes()) == (0, False), drained.stderr
+        assert "TROUBLE: vip.toml: " in drained.stderr
+        assert "; the watchdog runs what it loaded at 2" in drained.stderr
+        assert "drained by" in at.site.mgmt("explain", "vip-2.tld").stdout
+        assert at.site.mgmt("-a", "vip-2.tld").returncode == 0
+        assert at.site.mgmt("history", "vip-2.tld").returncode == 0
+        assert "vip-2.tld" in at.site.mgmt("status").stdout
     finally:
         at.site.configure({"vip": {"vip-9.tld": None}})
 

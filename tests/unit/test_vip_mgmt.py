@@ -801,40 +801,6 @@ def test_status(run: Run) -> None:
         )
 
 
-def test_status_beside_a_file_with_faults(run: Run) -> None:
-    """The faults are said, and the status is theirs; what the watchdog goes on with is shown all the same."""
-    answer = {
-        "dc": "par1",
-        "backend": "exabgp",
-        "configuration": {"file": "vip.toml", "state": "faulty", "trouble": "it is faulty"},
-        "last_cycle": 0.25,
-        "peers": [PEER],
-        "routes": [state(), state(SECOND, vip="vip-2.tld")],
-        "sessions": [],
-        "trouble": ["vip.toml: it is faulty"],
-    }
-    path = run.directory / "vip.toml"
-    path.write_text(path.read_text() + '[health]\ndrop_at = "none"\n')
-    assert run("status") == 255
-    assert run.out == []
-    with reconciler(run.directory, status=answer):
-        for words, prefixes in (
-            ([], [V4, SECOND]),
-            (["all"], [V4, SECOND]),
-            (["vip-2.tld"], [SECOND]),
-            (["192.0.2.1"], [V4]),
-        ):
-            assert run("status", *words) == 255
-            assert run.out[1] == "TROUBLE: vip.toml: it is faulty"
-            assert [line.split()[1] for line in run.out[3:]] == prefixes
-            assert [line for line in run.err if "health.drop_at" in line]
-        assert run("status", "--json") == 255
-        shown = json.loads("\n".join(run.out))
-        assert shown["configuration"]["state"] == "faulty"
-        assert shown["trouble"] == ["vip.toml: it is faulty"]
-        assert run("-d", V4) == 255
-
-
 def test_plan(run: Run) -> None:
     """The plan ends with 2 where there is something to do."""
     change = {"action": "withdraw", "prefix": V4, "route": "", "reason": "drained by alice"}

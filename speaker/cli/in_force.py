@@ -1,0 +1,147 @@
+"""What vip_mgmt goes on with where vip.toml on the disk has faults: what the watchdog that runs has loaded.
+
+Theory of operation. An operator must be able to drain at night whatever was written into the file by day, and
+the watchdog goes on with what it loaded. So it is asked for its state, which has the names and prefixes that are
+in force, and then for what is wanted. Whom to ask, the file tells as far as it can be read, else it is the usual
+socket. What answers there is believed only where it may be a watchdog (see `speaker.control.client`), and only
+where it says that it runs that very file: nobody is led to another site's. Where none answers, nothing is done
+in its place, as is done beside a good file: where intents are recorded, the file alone tells.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.intent import timestamp
+from policy.route import Asn, parse_prefix
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from speaker import config
+from speaker.cli import operate, schedule, targets
+from speaker.cli.arguments import ADD, DELETE, UsageError
+from speaker.cli.matrix import matrix
+from speaker.cli.messages import tell_operator
+from speaker.cli.query import query
+from speaker.control.client import NotServedError
+from speaker.control.running import RunningWatchdog
+from speaker.errors import SpeakerError
+from speaker.exit_status import ExitStatus
+from speaker.resolver.resolver import Resolver
+
+if TYPE_CHECKING:
+    from speaker.api import Status
+    from speaker.cli.arguments import Call
+    from speaker.config import ConfigError
+
+PATIENCE = 1.5
+"""How long to try a socket that no process serves, in seconds: a watchdog makes it again within one."""
+WITHIN = 60.0
+"""How long its answers may take, in seconds: how much it has is not known before."""
+_ORDERS = (ADD, DELETE, "cancel")
+_QUESTIONS = ("status", "explain", "history", "schedule")
+_ELSE = "or name the last good one: vip_mgmt --config FILE"
+
+
+def go_on(call: Call, fault: ConfigError) -> ExitStatus:
+    """Do what a call wants by what is in force, and say what is wrong with the file.
+
+    Raises:
+        SpeakerError: it can't be done so, and nothing was; says what is wrong with the file. Or a name is none.
+    """
+    if not _needs_what_is_in_force(call):
+        raise fault
+    try:
+        running, status = in_force(call.path)
+    except SpeakerError as error:
+        order = "nothing was changed: " if call.command in _ORDERS else ""
+        raise SpeakerError(
+            f"{fault}\n{error}\n{order}correct the file, of which vip_mgmt check --offline names every fault, {_ELSE}"
+        ) from error
+    if call.command != "status":  # which has it, and ends with it
+        first, *more = fault.faults
+        text = f"{first}{f' (and {len(more)} more)' if more else ''}"
+        tell_operator(f"TROUBLE: vip.toml: {call.path}: {text}; {_runs(status)}")
+    try:
+        return _carry_out(call, fault, running, status)
+    except (UsageError, targets.TargetError, config.ConfigError):
+        raise
+    except (PolicyError, SpeakerError) as error:
+        tell_operator(str(error))
+        return ExitStatus.USAGE if isinstance(error, PolicyError) else ExitStatus.NOT_AS_WANTED
+
+
+def in_force(path: Path) -> tuple[RunningWatchdog, Status]:
+    """Return the watchdog that runs what it loaded of a file which has faults by now, and its state.
+
+    Raises:
+        SpeakerError: none answers, or it is another's.
+    """
+    read, control = config.sockets_in(path)
+    running = RunningWatchdog(read, control, patience=PATIENCE, timeout=WITHIN)
+    status = running.status()
+    if not _is_same(status.configuration.file, path):
+        runs = status.configuration.file or "another file"
+        raise NotServedError(f"control: {control}: the vip_watchdog there runs {runs}, not {path}")
+    return running, status
+
+
+def _is_same(loaded: str, path: Path) -> bool:
+    if not loaded:
+        return False
+    try:
+        return path.samefile(loaded)
+    except OSError:  # it is gone, which is a fault of it, too
+        return Path(loaded).absolute() == path.absolute()
+
+
+def _needs_what_is_in_force(call: Call) -> bool:
+    """Tell whether the file is needed for no more than names, and for whom to ask."""
+    return call.command in (*_ORDERS, *_QUESTIONS) or (call.command == "plan" and not call.without)
+
+
+def _runs(status: Status) -> str:
+    at = status.configuration.loaded
+    when = "" if at is None else f" at {timestamp(at)}"
+    return f"the watchdog runs what it loaded{when}"
+
+
+def _carry_out(
+    call: Call, fault: ConfigError, running: RunningWatchdog, status: Status
+) -> ExitStatus:
+    if call.command == "schedule":
+        return schedule.schedule(call, running)
+    if call.command == "cancel":
+        return schedule.cancel(call, running)
+    known = _names_in(status)
+    found = targets.find(call.words, known, Resolver().lookup_all, dns=call.dns)
+    for note in found.notes:
+        tell_operator(note)
+    if call.at:
+        return schedule.plan(call, running, found.prefixes)
+    if call.command in (ADD, DELETE):
+        return operate.operate(call, running, found.prefixes)
+    if call.matrix:
+        return matrix(call, running, found.prefixes)
+    done = query(call, running, found.prefixes)
+    if call.command == "status":
+        raise fault
+    return done
+
+
+def _names_in(status: Status) -> Topology:
+    """Return the names and prefixes of a state; nothing else of this is so."""
+    dc, profile = DataCentre(status.dc, Asn(0)), Profile.plain(0)
+    of: dict[str, list[Address]] = {}
+    for route in status.routes:
+        of.setdefault(route.vip, []).append(Address(parse_prefix(route.prefix), (dc.name,)))
+    vips = [Vip(name, tuple(addresses), (profile,)) for name, addresses in of.items()]
+
+    def is_aggregate(vip: Vip) -> bool:
+        return vip.name == str(vip.addresses[0].prefix)
+
+    return Topology(
+        (dc,),
+        tuple(vip for vip in vips if not is_aggregate(vip)),
+        tuple(vip for vip in vips if is_aggregate(vip)),
+    )
