@@ -244,6 +244,7 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
                 f"{path} was changed since it was loaded; load it, for example by systemctl reload"
             )
             told = trouble if more else ""
+            assert 0 <= time.time() - answer["configuration"].pop("loaded") < 3600
             assert answer["configuration"] == {
                 "file": str(path),
                 "state": state,
