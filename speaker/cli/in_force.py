@@ -10,6 +10,7 @@ in its place, as is done beside a good file: where intents are recorded, the fil
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,27 +19,32 @@ from policy.intent import timestamp
 from policy.route import Asn, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker import config
-from speaker.cli import operate, schedule, targets
+from speaker.cli import operate, reporting, schedule, targets
 from speaker.cli.arguments import ADD, DELETE, UsageError
 from speaker.cli.matrix import matrix
 from speaker.cli.messages import tell_operator
 from speaker.cli.query import query
+from speaker.cli.second import wait_until_drained
 from speaker.control.client import NotServedError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.files.vip_toml import BESIDE, DEFAULT_BACKEND
 from speaker.resolver.resolver import Resolver
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from speaker.api import Status
     from speaker.cli.arguments import Call
     from speaker.config import ConfigError
+    from speaker.reported import ReportRequest, ReportStatus
 
 PATIENCE = 1.5
 """How long to try a socket that no process serves, in seconds: a watchdog makes it again within one."""
 WITHIN = 60.0
 """How long its answers may take, in seconds: how much it has is not known before."""
-_ORDERS = (ADD, DELETE, "cancel")
+_ORDERS = (ADD, DELETE, "cancel", "report")
 _QUESTIONS = ("status", "explain", "history", "schedule")
 _ELSE = "or name the last good one: vip_mgmt --config FILE"
 
@@ -109,6 +115,8 @@ def _runs(status: Status) -> str:
 def _carry_out(
     call: Call, fault: ConfigError, running: RunningWatchdog, status: Status
 ) -> ExitStatus:
+    if call.command == "report":
+        return reporting.report(call, ReporterInForce(running))
     if call.command == "schedule":
         return schedule.schedule(call, running)
     if call.command == "cancel":
@@ -120,13 +128,43 @@ def _carry_out(
     if call.at:
         return schedule.plan(call, running, found.prefixes)
     if call.command in (ADD, DELETE):
-        return operate.operate(call, running, found.prefixes)
+        beside = partial(_drained_beside, call.path, status.backend)
+        return operate.operate(call, running, found.prefixes, drained_beside=beside)
     if call.matrix:
         return matrix(call, running, found.prefixes)
     done = query(call, running, found.prefixes)
     if call.command == "status":
         raise fault
     return done
+
+
+class ReporterInForce:
+    """The watchdog that runs. It is `NamedReporter`."""
+
+    is_served = True
+
+    def __init__(self, running: RunningWatchdog) -> None:
+        self._running = running
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Which may be reported."""
+        return [each.name for each in self.reports()]
+
+    def report(self, name: str, request: ReportRequest) -> ReportStatus:
+        """See `Reporter.report`."""
+        return self._running.report(name, request)
+
+    def reports(self) -> Sequence[ReportStatus]:
+        """See `Reporter.reports`."""
+        return self._running.reports()
+
+
+def _drained_beside(path: Path, backend: str, prefixes: Collection[str]) -> ExitStatus:
+    if backend != DEFAULT_BACKEND:
+        return ExitStatus.DONE
+    beside = config.sockets_in(path)[1].with_name(BESIDE)
+    return wait_until_drained(RunningWatchdog(beside, beside).status, prefixes)
 
 
 def _names_in(status: Status) -> Topology:

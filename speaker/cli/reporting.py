@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from policy.errors import PolicyError
 from policy.intent import timestamp
@@ -26,6 +26,20 @@ if TYPE_CHECKING:
     from speaker.cli.arguments import Call
     from speaker.config.settings import Config
     from speaker.reported import Reporter, ReportStatus
+
+    class NamedReporter(Reporter, Protocol):
+        """One of whom it is known which names may be reported, and whether a watchdog runs."""
+
+        @property
+        def names(self) -> Sequence[str]:
+            """Which names may be reported."""
+            ...
+
+        @property
+        def is_served(self) -> bool:
+            """Whether a watchdog takes them."""
+            ...
+
 
 T = TypeVar("T")
 _HEAD = ("REPORT", "STATE", "UNTIL", "WEIGHT", "BY", "REASON")
@@ -61,7 +75,7 @@ class FirstReporter:
             ) from error
 
 
-def report(call: Call, reporter: FirstReporter) -> ExitStatus:
+def report(call: Call, reporter: NamedReporter) -> ExitStatus:
     """Report, and say what holds now; or show what was reported last.
 
     Raises:
@@ -95,7 +109,7 @@ def report(call: Call, reporter: FirstReporter) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _show(call: Call, reporter: FirstReporter) -> ExitStatus:
+def _show(call: Call, reporter: NamedReporter) -> ExitStatus:
     found = reporter.reports()
     if call.as_json:
         tell(json.dumps([each.to_json() for each in found], indent=2))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from speaker.config.settings_api import ApiSettings
+from speaker.files.vip_toml import BESIDE
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -153,7 +154,7 @@ class Settings:
     @property
     def beside(self) -> Path:
         """The socket to read of the vip_watchdog of a second ExaBGP: see `speaker.runtime.exabgp_process`."""
-        return self.control.with_name("beside.sock")
+        return self.control.with_name(BESIDE)
 
     @property
     def is_spawned(self) -> bool:

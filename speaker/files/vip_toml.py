@@ -23,6 +23,8 @@ DEFAULT_PATH = "/etc/vip-speaker/vip.toml"
 DEFAULT_CONTROL = "/run/vip-speaker/control.sock"
 DEFAULT_READ = "read.sock"
 """In the directory of the control socket."""
+BESIDE = "beside.sock"
+"""In the same directory: where a second ExaBGP's process is asked."""
 DEFAULT_BACKEND: Final = "exabgp"
 MAX_SIZE = 1 << 24
 """Bytes: a file of 30,000 VIPs has four million."""

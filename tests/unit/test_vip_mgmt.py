@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
 
-    do_GET = do_POST = _answer  # noqa: N815 - the name is http.server's
+    do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the name is http.server's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - likewise
         pass

@@ -83,13 +83,14 @@ def test_other_commands(run: Run) -> None:
         "missed": None,
     }
     entry = {"time": 1.0, "prefix": V4, "event": "announced", "reason": "up"}
+    reported = {"name": "web", "state": "up", "by": "alice", "at": 1.0, "until": 4e9, "weight": 1.0}
     told = answers(
         path,
         intents=[state()],
         history=[entry],
         plan=[],
         windows=[window],
-        **{"windows/cancel": window},
+        **{"windows/cancel": window, "v1/reports": [reported], "v1/reports/web": reported},
     )
     with reconciler(run.directory, **told):
         assert run("-a", V4) == 0
@@ -99,6 +100,9 @@ def test_other_commands(run: Run) -> None:
         assert run("plan") == 0
         assert run("schedule") == 0
         assert "alice" in run.out[-1]
+        assert run("report", "web", "up", "--ttl", "30s") == 0
+        assert run("report") == 0
+        assert run("report", "wbe", "up", "--ttl", "30s") == 255
         assert run("cancel", "7") == 0
         assert run("cancel", "seven") == 255
         assert run("-d", V4, "--at", "never") == 255
