@@ -8,6 +8,7 @@ when more becomes known. `all` and `any` are `at_least` so many.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,13 +147,30 @@ class _Why(NamedTuple):
 def decisive(rule: Rule, said: Mapping[str, Said]) -> Decisive:
     """Return the shortest part of a rule that decides what it comes to: the rest may be anything.
 
-    Of a rule that is unknown: the sources that are, and for which it is. Once those are known, so is the rule.
+    It is the shortest where each source stands once. Where some stand more often, finding that takes trying all, and it
+    is one of which nothing can be taken out. Of a rule that is unknown: the sources that are, and for which it is. Once
+    those are known, so is the rule.
     """
     found = _why(rule, said)
+    often = Counter(terms(rule))
+    if found.health is not Health.UNKNOWN and len(often) < often.total():
+        found = _why(rule, _needed(rule, found, said, often))
     phrases = found.phrases[:NAMED]
     if (more := len(found.phrases) - NAMED) > 0:
         phrases = (*phrases, f"{more} more")
     return Decisive(tuple(dict.fromkeys(found.names)), " and ".join(phrases))
+
+
+def _needed(
+    rule: Rule, found: _Why, said: Mapping[str, Said], often: Mapping[str, int]
+) -> Mapping[str, Said]:
+    """Return what decides a rule without what it does not need: what decides few of its parts is taken out first."""
+    needed = {name: said[name] for name in found.names}
+    for name in sorted(needed, key=lambda name: often[name]):
+        less = {other: each for other, each in needed.items() if other != name}
+        if value(rule, less) is found.health:
+            needed = less
+    return needed
 
 
 def _why(rule: Rule, said: Mapping[str, Said]) -> _Why:

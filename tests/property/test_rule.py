@@ -148,6 +148,21 @@ def test_the_part_is_the_shortest(rule: Rule, said: dict[str, Said]) -> None:
         assert value(rule, {name: said[name] for name in fewer}) is not found
 
 
+@given(RULES, SAID)
+@example(all_of(any_of(A, B), any_of(B, C)), says(a=UP, b=UP) | {"report/c": Said(UP)})
+@example(any_of(all_of(A, B), all_of(C, B)), says(a=DOWN, b=DOWN) | {"report/c": Said(DOWN)})
+@example(all_of(any_of(A, B), any_of(A, C), Not(Not(B))), says(a=UP, b=UP) | {"report/c": Said(UP)})
+def test_nothing_can_be_taken_out(rule: Rule, said: dict[str, Said]) -> None:
+    """Of the part that decides nothing can be taken out, however often a source stands in the rule; and it is what is told."""
+    found, part = value(rule, said), decisive(rule, said)
+    if found is UNKNOWN:
+        return
+    for name in part.names:
+        rest = {other: said[other] for other in part.names if other != name}
+        assert value(rule, rest) is not found
+    assert {name for name in NAMES if f"{name} is " in part.text} <= {*part.names}
+
+
 @pytest.mark.parametrize(
     ("rule", "said", "text"),
     [
@@ -172,6 +187,7 @@ def test_the_part_is_the_shortest(rule: Rule, said: dict[str, Said]) -> None:
             "report/c is up (planned), which must not be",
         ),
         (all_of(A, B), says(a=UP), "check/b is unknown (nothing is known yet)"),
+        (all_of(any_of(A, B), any_of(B, C)), says(a=UP, b=UP), "check/b is up"),
     ],
 )
 def test_sentences(rule: Rule, said: dict[str, Said], text: str) -> None:

@@ -8,13 +8,14 @@ RULES, PREFERENCE, AUTO = "test_rules", "test_preference", "test_auto"
 MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_health"
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
+RULE_LINT = "test_rule_lint"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
 WINDOWS = "test_windows"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
-    *(PEERS, LINES, AGGREGATE, RULE, RULED, DRAIN, SOFT, WINDOWS, OUTBOUND, ANY_STATE),
+    *(PEERS, LINES, AGGREGATE, RULE, RULED, RULE_LINT, DRAIN, SOFT, WINDOWS, OUTBOUND, ANY_STATE),
 )
 
 
@@ -795,6 +796,62 @@ FAULTS = (
         "Health.DOWN: len(parts) - count + 1}",
         "Health.DOWN: max(len(parts) - count, 1)}",
         (RULE,),
+    ),
+    Fault(
+        "a part is told that is not needed",
+        "rule.py",
+        "            needed = less\n",
+        "            pass\n",
+        (RULE,),
+    ),
+    Fault(
+        "a part is taken out that is needed",
+        "rule.py",
+        "if value(rule, less) is found.health:",
+        "if value(rule, less) is not found.health:",
+        (RULE,),
+    ),
+    Fault(
+        "parts are enough that are unknown",
+        "rule.py",
+        "alike = [part for part in parts if part.health is health]",
+        "alike = [part for part in parts if part.health in (health, Health.UNKNOWN)]",
+        (RULE,),
+    ),
+    Fault(
+        "a VIP is up to others' rules where one of its addresses is",
+        "ruled.py",
+        "rule = AtLeast(len(said), tuple(map(Term, said)))",
+        "rule = AtLeast(1, tuple(map(Term, said)))",
+        (RULE,),
+    ),
+    Fault(
+        "a rule that is unknown for what it knows is settling",
+        "ruled.py",
+        "name in said and said[name].settling for name in part.names",
+        "name not in said or said[name].settling for name in part.names",
+        (RULED,),
+    ),
+    Fault(
+        "a VIP is judged before those that its rule asks for",
+        "asking.py",
+        "if missing := [other for other in asked[name] if other in asked and other not in ordered]:",
+        "if missing := []:",
+        (RULED,),
+    ),
+    Fault(
+        "a rule that may be up is said never to be",
+        "policy/lint/rules.py",
+        "        if found is goal:\n            return True\n",
+        "        if found is goal and len(said) > 1:\n            return True\n",
+        (RULE_LINT,),
+    ),
+    Fault(
+        "only one way is looked at",
+        "policy/lint/rules.py",
+        "ways += ({**said, name: each} for each in tried)",
+        "ways += ({**said, name: each} for each in tried[1:])",
+        (RULE_LINT,),
     ),
     Fault(
         "one VIP's circle of rules is overlooked",
