@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from policy.health import Checker, HealthRule, Thresholds
 
 FROZEN = "keepalived not running: what IPVS has is not checked"
-_NOTHING = Service(FWMARK, 0)
-"""What is remembered of an address that was looked for and had no service. IPVS has no such mark."""
+ITSELF = Service(FWMARK, 0)
+"""What is remembered of an address itself, where none of its services was there, or it has a rule without any. IPVS has no such mark."""
 
 
 class _Verdict(NamedTuple):
@@ -128,7 +128,7 @@ def judge(
         if verdict.memory.state is not State.NEW:
             remembered[service] = verdict.memory
     if not verdicts:
-        nothing = {_NOTHING: ServiceMemory(State.DOWN)} if rule.checker.required else {}
+        nothing = {ITSELF: ServiceMemory(State.DOWN)} if rule.checker.required else {}
         return AddressHealth(Health.DOWN, 0, "0 realservers: no service exists", nothing)
     until = min((v.until for v in verdicts if v.until is not None), default=None)
     health = _together(rule.need, [verdict.up for verdict in verdicts])
@@ -168,9 +168,9 @@ def _services(look: _Look, memory: Mapping[Service, ServiceMemory]) -> Iterable[
     held = [
         s
         for s, last in memory.items()
-        if s not in look.live and may_come_back(_case(look, s, last))
+        if s != ITSELF and s not in look.live and may_come_back(_case(look, s, last))
     ]
-    return [*look.live, *held] or [service for service in memory if service != _NOTHING]
+    return [*look.live, *held] or [service for service in memory if service != ITSELF]
 
 
 def _together(need: Need, ups: Sequence[bool | None]) -> Health:

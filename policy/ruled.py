@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from policy.health import AddressHealth, Health
-from policy.judge import judge
+from policy.health import NEW, AddressHealth, CheckerRule, Health, State
+from policy.judge import ITSELF, judge
 from policy.rule import SERVICES, VIP, AtLeast, Said, Term, decisive, terms, value
+from policy.service_look import Seen, ServiceCase
+from policy.service_state import step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from policy.cases import Facts
-    from policy.health import HealthRule, Service, ServiceMemory
+    from policy.health import HealthRule, Service, ServiceMemory, Thresholds
     from policy.rule import Rule
 
 
@@ -49,6 +52,43 @@ def ruled(rule: Rule, own: AddressHealth | None, said: Mapping[str, Said]) -> Ad
     )
 
 
+def lasting(
+    found: AddressHealth,
+    limits: Thresholds,
+    memory: Mapping[Service, ServiceMemory],
+    now: float,
+    *,
+    was_announced: bool,
+) -> AddressHealth:
+    """Return the verdict of a rule without services once it has lasted for `fall`, or `rise`; as those of services do.
+
+    Args:
+        found: what the rule comes to now.
+        limits: the VIP's, of which times alone count.
+        memory: what the last call gave for this address.
+        now: seconds on the steady clock.
+        was_announced: whether the address is announced.
+    """
+    if found.health is Health.UNKNOWN:
+        return replace(found, memory=memory)
+    seen = Seen.GOOD if found.health is Health.UP else Seen.BAD
+    last = memory.get(ITSELF, NEW)
+    case = ServiceCase(
+        last, seen, limits, CheckerRule(), now, None, None, was_announced, proven_at=None
+    )
+    taken, remembered, until = step(case, was_down=False)
+    turning = {State.FALLING: "falling", State.RISING: "rising"}.get(remembered.state)
+    since = now if remembered.since is None else remembered.since
+    note = f", {turning} for {now - since:.1f}s" if turning else ""
+    return AddressHealth(
+        Health.UP if taken is True else Health.DOWN,
+        None,
+        found.reason + note,
+        {ITSELF: remembered},
+        until,
+    )
+
+
 def judge_address(
     rule: HealthRule, facts: Facts, memory: Mapping[Service, ServiceMemory], now: float
 ) -> AddressHealth:
@@ -66,7 +106,10 @@ def judge_address(
         )
         if rule.rule is None:
             return own
-    return ruled(rule.rule, own, facts.said)
+    found = ruled(rule.rule, own, facts.said)
+    if own is not None:
+        return found
+    return lasting(found, rule.thresholds, memory, now, was_announced=facts.was_announced)
 
 
 def together(verdicts: Iterable[AddressHealth | None]) -> Said:

@@ -11,13 +11,15 @@ from policy.explain.health import verdicts
 from policy.guard import held_until
 from policy.health import Health, Need
 from policy.intent import Mode
-from policy.wording import until
+from policy.ruled import asks_services
+from policy.wording import span, until
 
 if TYPE_CHECKING:
     from policy.decide import Decision
     from policy.explain.line import Decided
     from policy.health import AddressHealth
     from policy.judge import ServiceVerdict
+    from policy.rule import Rule
     from policy.topology import Vip
 
 _ONLY = {
@@ -55,12 +57,19 @@ def change(decided: Decided) -> str:
 
 
 def _by_health(decided: Decided, health: AddressHealth, name: str) -> str:
-    rule = decided.facts.assignment.vip.health.rule
+    judged = decided.facts.assignment.vip.health
+    rule, limits = judged.rule, judged.thresholds
     if health.health is Health.UP:
-        when = f"{rule} is down" if rule else _loses(decided)
+        when = _lasts(rule, "down", limits.fall) if rule else _loses(decided)
         return f"withdrawn when {when}; or by vip_mgmt -d {name}"
-    when = f"{rule} is up" if rule else _gains(decided)
+    when = _lasts(rule, "up", limits.rise) if rule else _gains(decided)
     return f"announced when {when}; or in spite of it by vip_mgmt -a --force {name}"
+
+
+def _lasts(rule: Rule, what: str, least: float) -> str:
+    """Return what a rule must be, and for how long: for services that it asks for, these times are theirs."""
+    lasting = least and not asks_services(rule)
+    return f"{rule} is {what}" + (f" for {span(least)}" if lasting else "")
 
 
 def _intent_ends(decided: Decided, name: str) -> str:

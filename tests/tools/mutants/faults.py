@@ -854,6 +854,27 @@ FAULTS = (
         (RULE_LINT,),
     ),
     Fault(
+        "a rule without services does not wait for fall and rise",
+        "ruled.py",
+        "    return lasting(found, rule.thresholds, memory, now, was_announced=facts.was_announced)",
+        "    return found",
+        (RULED,),
+    ),
+    Fault(
+        "a rule that is unknown forgets since when it falls",
+        "ruled.py",
+        "return replace(found, memory=memory)",
+        "return found",
+        (RULED,),
+    ),
+    Fault(
+        "what is remembered of a rule is a service",
+        "judge.py",
+        "if s != ITSELF and s not in look.live",
+        "if s not in look.live",
+        (RULED,),
+    ),
+    Fault(
         "one VIP's circle of rules is overlooked",
         "ruled.py",
         "elif inner in path:",
