@@ -34,6 +34,7 @@ NEEDS = (
     "tests/unit/files/test_directory_owner.py",
     "tests/unit/files/test_trusted.py",
     "tests/unit/health/test_addresses.py",
+    "tests/unit/health/checks/test_faults.py",
     "tests/unit/health/checks/test_programs.py",
     "tests/unit/health/keepalived/test_process.py",
     "tests/unit/test_examples.py",

@@ -342,6 +342,36 @@ def test_of_a_name_server(reply: Reply, health: Health) -> None:
         )
 
 
+def test_those_that_hang_hold_up_nobody() -> None:
+    """However many hang, in whatever way, and however long they may: what is well is asked as often as before."""
+
+    async def main(silent: str) -> None:
+        hanging, well = Server(), Server()
+        hanging.fault = Fault(UNKNOWN, hang, raw=True)
+        async with hanging.listening() as port, well.listening() as other:
+            whats: list[Asked] = [asks(port), asks(port, tls=Tls()), DnsCheck(silent, "x.example")]
+            whats = [*whats * 30, ExecCheck(("/bin/sleep", "1000"))]
+            hang_on = [
+                CheckSettings(f"bad{index}", what, INTERVAL, timeout=1000.0)
+                for index, what in enumerate(whats)
+            ]
+            good = CheckSettings("good", asks(other), INTERVAL, ENOUGH)
+            asked = {each.name: probes(each, PREFIX, ()) for each in (*hang_on, good)}
+            source = ChecksSource({PREFIX: asked})
+            try:
+                async with asyncio.timeout(SLOW * 10):
+                    while well.asked < 20 or hanging.asked < 60:
+                        await source.observe()
+                        await asyncio.sleep(INTERVAL)
+                said = (await source.observe()).said[PREFIX]
+            finally:
+                await source.close()
+        assert {name for name, each in said.items() if each.health is UP} == {"check/good"}
+
+    with DnsServer({"x.example A": SILENCE}) as server:
+        asyncio.run(main(endpoint_text(server.endpoint)))
+
+
 def test_no_clock_of_the_wall() -> None:
     """No check goes by the time of day, which may be set: none of these modules reads it. (Certificates do, in OpenSSL.)"""
     folder = Path(checks.__file__).parent
