@@ -41,6 +41,7 @@ _KEYS = {
         "ca",
         "certificate",
         "key",
+        "reuse",
     },
     "exec": {"user", "up", "down"},
     "dns": {"query", "answer"},
@@ -177,6 +178,11 @@ class CheckBuilder:
         looked_at = (table.body, table.regex, table.json_)
         if table.method == "HEAD" and any(each is not None for each in looked_at):
             self._faults.add((*path, "method"), "HEAD has no body to look at; write GET")
+        if table.method == "POST" and table.reuse:
+            self._faults.add(
+                (*path, "reuse"),
+                "is not for POST, which can't be asked twice where a connection was closed just then; remove it",
+            )
         json = None
         if table.json_ is not None:
             steps = _steps(table.json_.path)
@@ -196,6 +202,7 @@ class CheckBuilder:
             table.regex,
             json,
             Tls(table.ca, table.certificate, table.key),
+            table.reuse,
         )
 
     def _headers(self, path: KeyPath, table: CheckTable) -> None:

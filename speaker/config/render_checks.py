@@ -80,6 +80,7 @@ def _http(what: HttpCheck) -> dict[str, Any]:
         "ca": what.tls.ca,
         "certificate": what.tls.certificate,
         "key": what.tls.key,
+        "reuse": duration_text(what.reuse),
     }
 
 

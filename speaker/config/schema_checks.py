@@ -22,7 +22,7 @@ RULE = "rule/"
 """How a rule names one of `[rule]`."""
 _SOURCE = re.compile(r"ipvs|tcp|(?:check|report|rule)/[A-Za-z0-9_.:-]{1,64}|vip/[^\s/]{1,253}")
 _FORMS = '"SOURCE", { all = [...] }, { any = [...] }, { at_least = N, of = [...] }, { share_up = "50%", of = [...] } or { not = ... }'
-_MAX_INTERVAL = 86400.0
+_MAX_INTERVAL, _MAX_REUSE = 86400.0, 3600.0
 
 
 def _words(value: str) -> str:
@@ -112,6 +112,7 @@ class CheckTable(BaseModel):
     ca: AbsolutePath | None = None
     certificate: AbsolutePath | None = None
     key: AbsolutePath | None = None
+    reuse: Annotated[Duration, Field(ge=0, le=_MAX_REUSE)] = 0.0
     exec: list[str] | None = None
     user: str | None = None
     up: list[_Status] = [0]

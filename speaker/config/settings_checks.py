@@ -39,7 +39,8 @@ class HttpCheck:
     """A request, and the answer that is expected.
 
     `url` may have `{address}` or `{realserver}` for its host; else that is an address. `host` is what is
-    asked for there, and whose certificate it must be. `statuses` are ranges, both ends included.
+    asked for there, and whose certificate it must be. `statuses` are ranges, both ends included. `reuse`: for how long a
+    connection is used again, in seconds; 0 for a new one each time.
     """
 
     url: str
@@ -51,6 +52,7 @@ class HttpCheck:
     regex: str | None = None
     json: JsonValue | None = None
     tls: Tls = Tls()
+    reuse: float = 0.0
 
     @property
     def target(self) -> str:

@@ -1,8 +1,6 @@
 """Asks by HTTP. Whatever the answer is, it is bounded: in time, headers and body; no redirection, no decompression.
 
-A connection is made for each request, because a server that takes none has failed. The library pools
-connections with a limit, behind which one check would wait for others: there is none, as each check asks one
-thing at a time.
+What fails by a connection that was used before may be of that alone: it is asked once more by a new one.
 """
 
 from __future__ import annotations
@@ -12,13 +10,13 @@ import json
 import os
 import ssl
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from yarl import URL
 
 from policy.health import Health
+from speaker.health.checks.connections import WAY, Connector, Way
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.health.checks.shared import SharedCalls
 from speaker.health.faults import REFUSALS
@@ -26,9 +24,7 @@ from speaker.pattern import BodyPattern
 from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
+    from collections.abc import Callable
 
     from speaker.config.settings_checks import HttpCheck, JsonValue, Tls
     from speaker.health.checks.probe import Probe
@@ -38,63 +34,54 @@ MAX_BODY = 64 * 1024
 MAX_SEARCHED = 16 * 1024
 """How much of a body a regular expression is searched for in, in bytes."""
 MAX_LINE, MAX_HEADERS = 8190, 100
+_FAILURES = aiohttp.ClientError, OSError, ValueError
 CONTEXT_LIFE = 600.0
 """For how long files of certificates are not read again, in seconds: they are renewed without a reload."""
-_EXPIRES: ContextVar[float | None] = ContextVar("expires")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes of each new connection when the certificate that it was shown expires."""
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's
-    ) -> Connection:
-        made = await super().connect(req, traces, timeout)
-        shown = made.transport.get_extra_info("peercert") if made.transport else None
-        if shown and "notAfter" in shown:
-            _EXPIRES.set(float(ssl.cert_time_to_seconds(shown["notAfter"])))
-        return made
 
 
 class HttpAsker:
-    """Asks by HTTP. Make it on the event loop."""
+    """Asks by HTTP. Make it on the event loop.
 
-    def __init__(self) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, force_close=True, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            auto_decompress=False,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_HEADERS,
-            read_bufsize=MAX_BODY,
-        )
+    Args:
+        steady: a clock.
+    """
+
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._fresh = _session(Connector(keep=False, steady=steady))
+        self._kept = _session(Connector(keep=True, steady=steady))
         self._contexts: dict[Tls, tuple[float, ssl.SSLContext]] = {}
         self._patterns: dict[str, BodyPattern] = {}
         self._read_context = SharedCalls(_context)
 
     async def ask(self, probe: Probe, what: HttpCheck) -> ProbeAnswer:
         """Ask once. It takes as long as the other end likes: the caller bounds the time."""
-        _EXPIRES.set(None)
         try:
             context = await self._context(what.tls) if what.url.startswith("https:") else None
         except (OSError, ValueError) as error:  # of which ssl.SSLError is one
             return ProbeAnswer(Health.UNKNOWN, f"its certificates can't be read: {error}")
+        way = Way(what.reuse)
+        WAY.set(way)
         try:
-            return await self._ask(probe, what, context)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return await self._ask(self._kept if what.reuse else self._fresh, probe, what, context)
+        except _FAILURES as error:
+            if not way.was_used:
+                return _failed(error)
+        try:
+            return await self._ask(self._fresh, probe, what, context)
+        except _FAILURES as error:
             return _failed(error)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self._fresh.close()
+        await self._kept.close()
 
     async def _ask(
-        self, probe: Probe, what: HttpCheck, context: ssl.SSLContext | None
+        self,
+        session: aiohttp.ClientSession,
+        probe: Probe,
+        what: HttpCheck,
+        context: ssl.SSLContext | None,
     ) -> ProbeAnswer:
         headers = {
             "User-Agent": "vip-speaker",
@@ -102,7 +89,7 @@ class HttpAsker:
             **dict(what.headers),
             **({"Host": what.host} if what.host else {}),
         }
-        async with self._session.request(
+        async with session.request(
             what.method,
             URL(probe.in_url(what.url), encoded=True),
             headers=headers,
@@ -110,7 +97,7 @@ class HttpAsker:
             ssl=True if context is None else context,
             server_hostname=what.host.partition(":")[0] if what.host and context else None,
         ) as response:
-            status, expires = response.status, _EXPIRES.get()
+            status, expires = response.status, WAY.get().expires
             if not any(first <= status <= last for first, last in what.statuses):
                 return ProbeAnswer(Health.DOWN, f"HTTP {status}", expires)
             why = ""
@@ -137,6 +124,19 @@ class HttpAsker:
             context = await self._read_context(tls)
             self._contexts[tls] = time.monotonic(), context
         return context
+
+
+def _session(connector: Connector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        auto_decompress=False,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_LINE,
+        max_headers=MAX_HEADERS,
+        read_bufsize=MAX_BODY,
+    )
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -45,9 +45,10 @@ def http(draw: st.DrawFn) -> HttpCheck:
         st.sampled_from(["{address}", "{address}:81", "{realserver}", "[2001:db8::9]:8443"])
     )
     certificate = draw(st.none() | PATHS) if is_tls else None
+    method = draw(st.sampled_from(["GET", "OPTIONS", "POST"] if has_body else ["GET", "HEAD"]))
     return HttpCheck(
         f"http{'s' if is_tls else ''}://{host}{draw(st.sampled_from(['', '/', '/health?x=%7B']))}",
-        draw(st.sampled_from(["GET", "OPTIONS", "POST"] if has_body else ["GET", "HEAD"])),
+        method,
         draw(st.sampled_from([(), (("Accept", "*/*"), ("X-Y", "z"))])),
         draw(st.sampled_from([None, "shop.tld", "shop.tld:8443"])),
         draw(st.sampled_from([((200, 299),), ((200, 200), (301, 399))])),
@@ -55,6 +56,7 @@ def http(draw: st.DrawFn) -> HttpCheck:
         draw(st.sampled_from([None, "^a+$", r"(?i)\d{2}|x"])) if has_body else None,
         JsonValue(tuple(draw(STEPS)), draw(VALUES)) if has_body and draw(st.booleans()) else None,
         Tls(draw(st.none() | PATHS) if is_tls else None, certificate, certificate),
+        0.0 if method == "POST" else draw(st.sampled_from([0.0, 0.25, 3600.0])),
     )
 
 

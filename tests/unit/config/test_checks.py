@@ -188,6 +188,12 @@ def test_realservers_of_the_vip() -> None:
         ('http = "http://192.0.2.1:80:80/"', "is no URL: "),
         ('http = "http://192.0.2.1/\\u00e9"', "printable ASCII"),
         ('http = "http://{address}/"\nca = "/x"', "check.x.ca: is of no use without TLS"),
+        (
+            'http = "http://{address}/"\nmethod = "POST"\nreuse = "1s"',
+            "check.x.reuse: is not for POST",
+        ),
+        ('exec = ["/bin/x"]\nreuse = "1s"', "check.x.reuse: is of no use with exec"),
+        ('http = "http://{address}/"\nreuse = "2h"', "check.x.reuse: "),
         ('http = "https://{address}/"\nkey = "/x"', "check.x.certificate: missing"),
         ('http = "https://{address}/"\nca = "x"', "check.x.ca: 'x' is not absolute"),
         ('http = "http://{address}/"\nheaders = { Host = "x" }', "check.x.headers.Host: is set by"),
