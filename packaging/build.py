@@ -93,7 +93,7 @@ def collect(folder: Path, wheel: Path, architecture: str) -> Path:
     argv = [sys.executable, "-m", "pip", "install", *QUIET, "--no-compile", "--only-binary=:all:"]
     for python in PYTHONS:
         target = folder.with_name(f"python{python}")
-        run(*argv, f"--python-version={python}", *platforms, f"--target={target}", f"{wheel}")
+        run(*argv, f"--python-version={python}", *platforms, f"--target={target}", f"{wheel}[grpc]")
         shutil.rmtree(target / "bin")
         for path in target.rglob("*"):
             other = folder / path.relative_to(target)

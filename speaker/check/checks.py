@@ -10,7 +10,7 @@ from policy.intent import timestamp
 from policy.lint.finding import Code, Finding
 from policy.rule import REPORT, terms
 from speaker.check.report import Report
-from speaker.config.settings_checks import DnsCheck, HttpCheck
+from speaker.config.settings_checks import DnsCheck, GrpcCheck, HttpCheck
 from speaker.errors import SpeakerError
 from speaker.health.addresses import AddressError, dump
 from speaker.health.checks.source import probes
@@ -108,7 +108,7 @@ def _address(probe: Probe) -> IpAddress | None:
     if probe.target is not None:
         return probe.target[0] if isinstance(probe.target, tuple) else probe.target
     match probe.check.asks:
-        case HttpCheck() as what:
+        case HttpCheck() | GrpcCheck() as what:
             return address(what.address)
         case DnsCheck() as what:
             return endpoint(what.server)[0]

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from ipaddress import IPv6Address
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from speaker.config.check_url import not_a_url
 from speaker.config.settings_checks import (
     ADDRESS,
     REALSERVER,
     CheckSettings,
     DnsCheck,
     ExecCheck,
+    GrpcCheck,
     HttpCheck,
     JsonValue,
     Tls,
 )
-from speaker.units import address, endpoint
+from speaker.units import endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from speaker.config.fault import Faults, KeyPath
     from speaker.config.schema_checks import CheckTable
+    from speaker.config.settings_checks import Asks
     from speaker.config.validate import Form
 
 MAX_CHECKS = 10_000
@@ -43,6 +47,7 @@ _KEYS = {
         "key",
         "reuse",
     },
+    "grpc": {"service", "host", "ca", "certificate", "key"},
     "exec": {"user", "up", "down"},
     "dns": {"query", "answer"},
 }
@@ -57,10 +62,21 @@ _STEP = re.compile(r"\.?([A-Za-z0-9_$@-]+)|\[([0-9]{1,6})\]")
 
 
 class CheckBuilder:
-    """Makes the checks of `[check]`, and notes every fault on the way."""
+    """Makes the checks of `[check]`, and notes every fault on the way.
 
-    def __init__(self, form: Form, faults: Faults) -> None:
-        self._form, self._faults = form, faults
+    Args:
+        form: what vip.toml has.
+        faults: where they are noted.
+        is_installed: tells of a module whether it can be imported.
+    """
+
+    def __init__(
+        self,
+        form: Form,
+        faults: Faults,
+        is_installed: Callable[[str], bool] = lambda name: find_spec(name) is not None,
+    ) -> None:
+        self._form, self._faults, self._is_installed = form, faults, is_installed
 
     def checks(self) -> dict[str, CheckSettings]:
         """Return them by name, those without a fault."""
@@ -92,7 +108,7 @@ class CheckBuilder:
             table.share_up,
         )
 
-    def _asks(self, path: KeyPath, table: CheckTable) -> HttpCheck | ExecCheck | DnsCheck | None:
+    def _asks(self, path: KeyPath, table: CheckTable) -> Asks | None:
         """Return what is asked, of which there is one; None where it makes no sense."""
         kinds = [kind for kind in _KEYS if getattr(table, kind) is not None]
         if len(kinds) != 1:
@@ -100,12 +116,13 @@ class CheckBuilder:
             self._faults.add(path, f"{found}; write one of {', '.join(_KEYS)}")
             return None
         (kind,) = kinds
-        for other, keys in _KEYS.items():
-            for key in sorted({_NAMES.get(key, key) for key in table.model_fields_set} & keys):
-                if other != kind:
-                    self._faults.add((*path, key), f"is of no use with {kind}; remove it")
+        given = {_NAMES.get(key, key) for key in table.model_fields_set}
+        for key in sorted(given & set().union(*_KEYS.values()) - _KEYS[kind]):
+            self._faults.add((*path, key), f"is of no use with {kind}; remove it")
         if table.http is not None:
             return self._http(path, table, table.http)
+        if table.grpc is not None:
+            return self._grpc(path, table, table.grpc)
         if table.dns is not None:
             return self._dns(path, table, table.dns)
         return self._exec(path, table, table.exec or [])
@@ -158,23 +175,11 @@ class CheckBuilder:
         return DnsCheck(where, name, kind, tuple(table.answer))
 
     def _http(self, path: KeyPath, table: CheckTable, url: str) -> HttpCheck | None:
-        if why := _not_a_url(url):
+        if why := not_a_url(url):
             self._faults.add((*path, "http"), f"{url!r:.200} {why}")
             return None
         self._headers(path, table)
-        if table.host is not None and not _HOST.fullmatch(table.host):
-            self._faults.add(
-                (*path, "host"), f"{table.host!r:.100} is not a host name; write shop.tld"
-            )
-        is_tls = url.startswith("https:")
-        for key in ("ca", "certificate", "key"):
-            if getattr(table, key) is not None and not is_tls:
-                self._faults.add(
-                    (*path, key), "is of no use without TLS; write https://, or remove it"
-                )
-        if (table.certificate is None) != (table.key is None):
-            lacks = "key" if table.key is None else "certificate"
-            self._faults.add((*path, lacks), "missing; a client certificate needs both")
+        self._tls(path, table, url)
         looked_at = (table.body, table.regex, table.json_)
         if table.method == "HEAD" and any(each is not None for each in looked_at):
             self._faults.add((*path, "method"), "HEAD has no body to look at; write GET")
@@ -205,6 +210,40 @@ class CheckBuilder:
             table.reuse,
         )
 
+    def _grpc(self, path: KeyPath, table: CheckTable, url: str) -> GrpcCheck | None:
+        why = not_a_url(url)
+        if not why and REALSERVER not in url and urlsplit(url.replace(ADDRESS, "x")).port is None:
+            why = f"has no port; write http://{ADDRESS}:50051"
+        if not why and not re.fullmatch(r"https?://[^/?]*", url):
+            why = f"has more than a host and a port; write http://{ADDRESS}:50051"
+        if why:
+            self._faults.add((*path, "grpc"), f"{url!r:.200} {why}")
+            return None
+        if not self._is_installed("h2"):
+            self._faults.add(
+                (*path, "grpc"),
+                "needs the Python module h2, which is not installed; pip install 'vip-speaker[grpc]'",
+            )
+        self._tls(path, table, url)
+        tls = Tls(table.ca, table.certificate, table.key)
+        return GrpcCheck(url, table.service or "", table.host, tls)
+
+    def _tls(self, path: KeyPath, table: CheckTable, url: str) -> None:
+        """Note what is wrong with the name that is asked for, and with certificates."""
+        if table.host is not None and not _HOST.fullmatch(table.host):
+            self._faults.add(
+                (*path, "host"), f"{table.host!r:.100} is not a host name; write shop.tld"
+            )
+        is_tls = url.startswith("https:")
+        for key in ("ca", "certificate", "key"):
+            if getattr(table, key) is not None and not is_tls:
+                self._faults.add(
+                    (*path, key), "is of no use without TLS; write https://, or remove it"
+                )
+        if (table.certificate is None) != (table.key is None):
+            lacks = "key" if table.key is None else "certificate"
+            self._faults.add((*path, lacks), "missing; a client certificate needs both")
+
     def _headers(self, path: KeyPath, table: CheckTable) -> None:
         for name, text in table.headers.items():
             where = (*path, "headers", name)
@@ -216,51 +255,6 @@ class CheckBuilder:
                 self._faults.add(
                     where, "is not ASCII of 2000 characters at most; shorten it, or write ASCII"
                 )
-
-
-def _not_a_url(text: str) -> str:
-    """Return why a text is no URL of a check; its host is an address, so that no check waits for DNS."""
-    if re.match(rf"https?://{re.escape(REALSERVER)}:", text):
-        return f"has a port, and {REALSERVER} has its own already; leave it out"
-    if _lacks_brackets(text):
-        return "has an IPv6 address without brackets; write http://[2001:db8::1]:8080/health"
-    try:
-        found = urlsplit(
-            text.replace(ADDRESS, "192.0.2.1", 1).replace(REALSERVER, "192.0.2.1:1", 1)
-        )
-        port = found.port
-    except ValueError as error:
-        return f"is no URL: {error}; write https://{ADDRESS}/health"
-    if not text.startswith(("http://", "https://")) or not found.hostname or port == 0:
-        return f"is no URL of a check; write https://{ADDRESS}/health"
-    if not text.isascii() or not text.isprintable() or re.search(r"[\s\\]", text):
-        return "has more than printable ASCII; escape the rest with %"
-    if found.username is not None or found.fragment:
-        return "has a user or a fragment; put what it needs into headers"
-    if re.search(r"[{}]", text.replace(ADDRESS, "", 1).replace(REALSERVER, "", 1)):
-        return f"has braces; only one {ADDRESS} or {REALSERVER} may be in it, as its host"
-    inside = re.match(r"https?://[^/?]*", text)
-    if (ADDRESS in text or REALSERVER in text) and (
-        inside is None or ("{" not in inside[0] or "{" in text[inside.end() :])
-    ):
-        return f"has {ADDRESS} or {REALSERVER} elsewhere than as its host"
-    try:
-        address(found.hostname)
-    except ValueError:
-        return (
-            "has a name for its host; write an address, so that the check does not wait for DNS, "
-            "and the name as host ="
-        )
-    return ""
-
-
-def _lacks_brackets(url: str) -> bool:
-    """Whether the host of a URL is a bare IPv6 address; a port may follow it."""
-    host = re.sub(r"^https?://|[/?#].*", "", url, flags=re.DOTALL)
-    for text in (host, host.rpartition(":")[0]):
-        with suppress(ValueError):
-            return IPv6Address(text) is not None
-    return False
 
 
 def _steps(path: str) -> tuple[str | int, ...]:

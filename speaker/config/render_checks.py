@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy.rule import AtLeast, Not, Term
-from speaker.config.settings_checks import CheckSettings, DnsCheck, ExecCheck, HttpCheck
+from speaker.config.settings_checks import CheckSettings, DnsCheck, ExecCheck, GrpcCheck, HttpCheck
 from speaker.units import duration_text, endpoint_text, share_text
 
 if TYPE_CHECKING:
     from policy.rule import Rule
+    from speaker.config.settings_checks import Asks, Tls
 
 _USUAL = CheckSettings("", HttpCheck(""))
 
@@ -49,10 +50,13 @@ def check(what: CheckSettings) -> dict[str, Any]:
     }
 
 
-def _asks(what: HttpCheck | ExecCheck | DnsCheck) -> dict[str, Any]:
+def _asks(what: Asks) -> dict[str, Any]:
     match what:
         case HttpCheck():
             return _http(what)
+        case GrpcCheck():
+            about = {"grpc": what.url, "service": what.service or None, "host": what.host}
+            return {**about, **_tls(what.tls)}
         case ExecCheck():
             return {
                 "exec": [*what.words],
@@ -77,11 +81,13 @@ def _http(what: HttpCheck) -> dict[str, Any]:
         "json": None
         if what.json is None
         else {"path": _path(what.json.path), "equals": what.json.equals},
-        "ca": what.tls.ca,
-        "certificate": what.tls.certificate,
-        "key": what.tls.key,
+        **_tls(what.tls),
         "reuse": duration_text(what.reuse),
     }
+
+
+def _tls(what: Tls) -> dict[str, Any]:
+    return {"ca": what.ca, "certificate": what.certificate, "key": what.key}
 
 
 def _path(steps: tuple[str | int, ...]) -> str:

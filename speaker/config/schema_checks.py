@@ -113,6 +113,8 @@ class CheckTable(BaseModel):
     certificate: AbsolutePath | None = None
     key: AbsolutePath | None = None
     reuse: Annotated[Duration, Field(ge=0, le=_MAX_REUSE)] = 0.0
+    grpc: Annotated[str, AfterValidator(_words), Field(max_length=300)] | None = None
+    service: Annotated[str, AfterValidator(_words), Field(max_length=300)] | None = None
     exec: list[str] | None = None
     user: str | None = None
     up: list[_Status] = [0]

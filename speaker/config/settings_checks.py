@@ -66,6 +66,26 @@ class HttpCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class GrpcCheck:
+    """A call of grpc.health.v1: of which service (nothing: the server as a whole). `url` and `host` as of an `HttpCheck`."""
+
+    url: str
+    service: str = ""
+    host: str | None = None
+    tls: Tls = Tls()
+
+    @property
+    def target(self) -> str:
+        """What is asked, before anything is filled in."""
+        return self.url
+
+    @property
+    def address(self) -> str:
+        """The host of the URL, which is an address where nothing is to be filled in."""
+        return urlsplit(self.url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecCheck:
     """A program with its arguments, as whom it runs (None: as ours), and the exit statuses that mean up and down."""
 
@@ -98,6 +118,9 @@ class DnsCheck:
         return self.server
 
 
+Asks = HttpCheck | GrpcCheck | ExecCheck | DnsCheck
+
+
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
     """A check. Times in seconds; `rise` and `fall` are numbers of answers one after the other.
@@ -106,7 +129,7 @@ class CheckSettings:
     """
 
     name: str
-    asks: HttpCheck | ExecCheck | DnsCheck
+    asks: Asks
     interval: float = 1.0
     timeout: float = 1.0
     rise: int = 1

@@ -36,6 +36,7 @@ NEEDS = (
     "tests/unit/health/test_addresses.py",
     "tests/unit/health/checks/test_faults.py",
     "tests/unit/health/checks/test_programs.py",
+    "tests/unit/health/checks/test_grpc.py",
     "tests/unit/health/keepalived/test_process.py",
     "tests/unit/test_examples.py",
     "tests/unit/supervision/test_threads.py::test_no_thread_can_be_started",
@@ -49,8 +50,8 @@ NEEDS = (
     # What makes man pages comes as sources alone.
     "tests/unit/test_pages.py",
 )
-SOURCES = ("argparse-manpage",)
-"""What has no wheel, and only packaging needs."""
+SOURCES = ("argparse-manpage", "grpcio")
+"""What has no wheel, or none for a new Python, and only packaging needs, or tests that are not run there."""
 IN_ROOT = """
 root=$0 tmp=$1 here=$2 site=$3; shift 3
 mount --bind "$tmp" "$root/tmp"

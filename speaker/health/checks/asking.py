@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from policy.health import Health
-from speaker.config.settings_checks import DnsCheck, ExecCheck, HttpCheck
+from speaker.config.settings_checks import DnsCheck, ExecCheck, GrpcCheck, HttpCheck
 from speaker.health.checks.http import HttpAsker
 from speaker.health.checks.name_servers import DnsAsker
 from speaker.health.checks.probe import ProbeAnswer
@@ -16,6 +16,7 @@ from speaker.printable import printable
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
+    from speaker.health.checks.grpc import GrpcAsker
     from speaker.health.checks.probe import Probe
 
 LATE = 0.1
@@ -42,6 +43,7 @@ class Askers:
 
     def __init__(self) -> None:
         self._http, self._exec, self._dns = HttpAsker(), ExecAsker(), DnsAsker()
+        self._grpc: GrpcAsker | None = None
 
     async def ask(self, probe: Probe) -> ProbeAnswer:
         """See `Asking.ask`."""
@@ -63,6 +65,12 @@ class Askers:
         match probe.check.asks:
             case HttpCheck() as what:
                 return await self._http.ask(probe, what)
+            case GrpcCheck() as what:
+                if self._grpc is None:
+                    from speaker.health.checks.grpc import GrpcAsker  # noqa: PLC0415 - of an extra
+
+                    self._grpc = GrpcAsker()
+                return await self._grpc.ask(probe, what)
             case ExecCheck() as what:
                 return await self._exec.ask(probe, what)
             case DnsCheck() as what:

@@ -6,13 +6,14 @@ connection is used again only where `reuse` says for how long.
 
 from __future__ import annotations
 
-import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import aiohttp
+
+from speaker.health.checks.certificates import expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,5 @@ class Connector(aiohttp.TCPConnector):
             if not way.was_used or (now - made < way.reuse and not protocol.should_close):
                 break
             found.close()
-        shown = found.transport.get_extra_info("peercert") if found.transport else None
-        if shown and "notAfter" in shown:
-            way.expires = float(ssl.cert_time_to_seconds(shown["notAfter"]))
+        way.expires = expiry(found.transport) if found.transport else None
         return found

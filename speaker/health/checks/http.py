@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,17 +15,17 @@ import aiohttp
 from yarl import URL
 
 from policy.health import Health
+from speaker.health.checks.certificates import Contexts
 from speaker.health.checks.connections import WAY, Connector, Way
+from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.probe import ProbeAnswer
-from speaker.health.checks.shared import SharedCalls
-from speaker.health.faults import REFUSALS
 from speaker.pattern import BodyPattern
 from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from speaker.config.settings_checks import HttpCheck, JsonValue, Tls
+    from speaker.config.settings_checks import HttpCheck, JsonValue
     from speaker.health.checks.probe import Probe
 
 MAX_BODY = 64 * 1024
@@ -35,8 +34,6 @@ MAX_SEARCHED = 16 * 1024
 """How much of a body a regular expression is searched for in, in bytes."""
 MAX_LINE, MAX_HEADERS = 8190, 100
 _FAILURES = aiohttp.ClientError, OSError, ValueError
-CONTEXT_LIFE = 600.0
-"""For how long files of certificates are not read again, in seconds: they are renewed without a reload."""
 
 
 class HttpAsker:
@@ -49,14 +46,13 @@ class HttpAsker:
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
         self._fresh = _session(Connector(keep=False, steady=steady))
         self._kept = _session(Connector(keep=True, steady=steady))
-        self._contexts: dict[Tls, tuple[float, ssl.SSLContext]] = {}
+        self._contexts = Contexts()
         self._patterns: dict[str, BodyPattern] = {}
-        self._read_context = SharedCalls(_context)
 
     async def ask(self, probe: Probe, what: HttpCheck) -> ProbeAnswer:
         """Ask once. It takes as long as the other end likes: the caller bounds the time."""
         try:
-            context = await self._context(what.tls) if what.url.startswith("https:") else None
+            context = await self._contexts.of(what.tls) if what.url.startswith("https:") else None
         except (OSError, ValueError) as error:  # of which ssl.SSLError is one
             return ProbeAnswer(Health.UNKNOWN, f"its certificates can't be read: {error}")
         way = Way(what.reuse)
@@ -118,13 +114,6 @@ class HttpAsker:
             return ""
         return f", without {printable(regex)!r} in its first {MAX_SEARCHED} bytes"
 
-    async def _context(self, tls: Tls) -> ssl.SSLContext:
-        made, context = self._contexts.get(tls, (-CONTEXT_LIFE, None))
-        if context is None or time.monotonic() - made >= CONTEXT_LIFE:
-            context = await self._read_context(tls)
-            self._contexts[tls] = time.monotonic(), context
-        return context
-
 
 def _session(connector: Connector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
@@ -137,13 +126,6 @@ def _session(connector: Connector) -> aiohttp.ClientSession:
         max_headers=MAX_HEADERS,
         read_bufsize=MAX_BODY,
     )
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:
@@ -205,22 +187,16 @@ def _failed(error: Exception) -> ProbeAnswer:
     """Return what an error says: of the other end, or only of this machine."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
-        why = getattr(cause, "verify_message", "") or str(cause)
-        return ProbeAnswer(Health.DOWN, f"its certificate is not accepted: {printable(why)[:200]}")
+        return failed(cause if isinstance(cause, OSError) else ssl.SSLError(str(cause)))
     if isinstance(error, aiohttp.ClientSSLError):
         return ProbeAnswer(Health.DOWN, f"TLS: {printable(str(error.os_error))[:200]}")
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return ProbeAnswer(Health.DOWN, "closed the connection without an answer")
+        return CLOSED
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
         return ProbeAnswer(Health.DOWN, f"no valid HTTP: {printable(type(error).__name__)}")
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, ssl.SSLError):
-        return ProbeAnswer(Health.DOWN, f"TLS: {printable(cause.reason or str(cause))[:200]}")
     if isinstance(cause, OSError):
-        why = (os.strerror(cause.errno) if cause.errno else type(cause).__name__).lower()
-        if cause.errno in REFUSALS:
-            return ProbeAnswer(Health.DOWN, why)
-        return ProbeAnswer(Health.UNKNOWN, f"{why}; a fault of this machine")
+        return failed(cause)
     return ProbeAnswer(
         Health.UNKNOWN, f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
     )

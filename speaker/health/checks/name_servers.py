@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,8 @@ import dns.rcode
 import dns.rdatatype
 
 from policy.health import Health
+from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.probe import ProbeAnswer
-from speaker.health.faults import REFUSALS
 from speaker.printable import printable
 from speaker.units import endpoint
 
@@ -39,8 +38,10 @@ class DnsAsker:
             reply = await _by_udp(server, query)
             if reply is not None and reply.flags & dns.flags.TC:
                 reply = await _by_tcp(server, query)
-        except (OSError, EOFError) as error:
-            return _failed(error)
+        except OSError as error:
+            return failed(error)
+        except EOFError:
+            return CLOSED
         if reply is None:
             return ProbeAnswer(Health.DOWN, "no valid answer")
         return _judged(reply, what)
@@ -123,12 +124,3 @@ def _judged(reply: dns.message.Message, what: DnsCheck) -> ProbeAnswer:
     return ProbeAnswer(
         Health.DOWN, f"NOERROR, {printable(min(found))[:100]} and no other that is expected"
     )
-
-
-def _failed(error: OSError | EOFError) -> ProbeAnswer:
-    if not isinstance(error, OSError):
-        return ProbeAnswer(Health.DOWN, "closed the connection without an answer")
-    why = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
-    if error.errno in REFUSALS:
-        return ProbeAnswer(Health.DOWN, why)
-    return ProbeAnswer(Health.UNKNOWN, f"{why}; a fault of this machine")

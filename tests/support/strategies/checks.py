@@ -17,6 +17,7 @@ from speaker.config.settings_checks import (
     CheckSettings,
     DnsCheck,
     ExecCheck,
+    GrpcCheck,
     HttpCheck,
     JsonValue,
     Tls,
@@ -60,6 +61,19 @@ def http(draw: st.DrawFn) -> HttpCheck:
     )
 
 
+@st.composite
+def grpc(draw: st.DrawFn) -> GrpcCheck:
+    is_tls = draw(st.booleans())
+    host = draw(st.sampled_from(["{address}:81", "{realserver}", "[2001:db8::9]:50051"]))
+    certificate = draw(st.none() | PATHS) if is_tls else None
+    return GrpcCheck(
+        f"http{'s' if is_tls else ''}://{host}",
+        draw(st.sampled_from(["", "shop.v1.Shop"])),
+        draw(st.sampled_from([None, "shop.tld"])),
+        Tls(draw(st.none() | PATHS) if is_tls else None, certificate, certificate),
+    )
+
+
 WORDS = st.lists(TEXTS | st.sampled_from(["{address}", "-p {realserver}"]), max_size=3)
 PROGRAMS = st.builds(
     ExecCheck,
@@ -81,7 +95,7 @@ NAME_SERVERS = st.builds(
 
 @st.composite
 def checks(draw: st.DrawFn, name: str) -> CheckSettings:
-    asks = draw(http() | PROGRAMS | NAME_SERVERS)
+    asks = draw(http() | grpc() | PROGRAMS | NAME_SERVERS)
     by_realserver = "{realserver}" in asks.target
     return CheckSettings(
         name,

@@ -676,6 +676,7 @@ def all_parsers() -> dict[str, Parser]:
         Parser("keepalived_conf", (_KEEPALIVED,), _plain(_keepalived_conf)),
         Parser("dns", tuple(_dns_seeds()), _plain(_dns)),
         Parser("check_dns", answers.name_server_seeds(), _plain(answers.name_server)),
+        Parser("check_grpc", answers.grpc_seeds(), _plain(answers.grpc)),
         Parser("check_body", answers.BODIES, _plain(answers.body)),
         Parser("check_regex", answers.EXPRESSIONS, _plain(answers.expression)),
     ]

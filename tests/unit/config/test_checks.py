@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from policy.health import Health
+from speaker.config.build_checks import CheckBuilder
+from speaker.config.fault import Faults
 from speaker.config.settings_checks import (
     CheckSettings,
     DnsCheck,
     ExecCheck,
+    GrpcCheck,
     HttpCheck,
     JsonValue,
     Tls,
 )
+from speaker.config.validate import form
 from tests.unit.config.test_load import HEAD, faults, load
 
 VIP = '[vip."a.tld"]\naddresses = ["192.0.2.1"]\n'
@@ -101,6 +106,28 @@ def test_name_servers(written: str, server: str) -> None:
     text = f'[check.x]\ndns = "{written}"\nquery = "www.example.net"\nanswer = ["192.0.2.7"]\n'
     found = load(HEAD + VIP + text).settings.checks["x"]
     assert found.asks == DnsCheck(server, "www.example.net", "A", ("192.0.2.7",))
+
+
+def test_grpc() -> None:
+    """A call by gRPC, of the server as a whole or of a service, with TLS as of HTTP."""
+    text = '[check.{}]\ngrpc = "http{}://{{realserver}}"\n'
+    more = 'service = "shop.v1.Shop"\nhost = "shop.tld"\nca = "/etc/ca.pem"\n'
+    found = load(HEAD + VIP + text.format("x", "") + text.format("y", "s") + more).settings.checks
+    assert found["x"].asks == GrpcCheck("http://{realserver}")
+    tls = Tls(ca=Path("/etc/ca.pem"))
+    assert found["y"].asks == GrpcCheck("https://{realserver}", "shop.v1.Shop", "shop.tld", tls)
+
+
+def test_grpc_without_its_extra() -> None:
+    """Where h2 is not installed, a check by gRPC is a fault that says what to install; other checks are not."""
+    text = '[check.{}]\n{} = "http://192.0.2.1:50051"\n'
+    document = tomllib.loads(text.format("x", "grpc") + text.format("y", "http"))
+    whole = {"node": {"dc": "par1"}, "dc": {"par1": {"asn": 64699}}, **document}
+    noted = Faults()
+    CheckBuilder(form(whole), noted, lambda _: False).checks()
+    assert [*map(str, noted)] == [
+        "check.x.grpc: needs the Python module h2, which is not installed; pip install 'vip-speaker[grpc]'"
+    ]
 
 
 RULES = """
@@ -221,10 +248,18 @@ def test_realservers_of_the_vip() -> None:
         ('http = "HTTPS://192.0.2.1/"', "is no URL of a check; write https://"),
         ('http = "http://{address}/"\non_timeout = "maybe"', "check.x.on_timeout"),
         ('htpp = "http://{address}/"\nexec = ["/x"]', "check.x.htpp: unknown key"),
-        ("rise = 2", "check.x: nothing to ask; write one of http, exec, dns"),
+        ("rise = 2", "check.x: nothing to ask; write one of http, grpc, exec, dns"),
         ('http = "http://{address}/"\nexec = ["/x"]', "check.x: http and exec; write one of"),
         ('exec = ["/x"]\nbody = "x"', "check.x.body: is of no use with exec"),
         ('dns = "{address}"\nquery = "x A"\njson = { path = "x", equals = 1 }', "check.x.json: is"),
+        ('grpc = "http://{address}"', "check.x.grpc: 'http://{address}' has no port; write http"),
+        ('grpc = "http://{address}:1/x"', "has more than a host and a port"),
+        ('grpc = "{address}:1"', "is no URL of a check"),
+        ('grpc = "http://shop.tld:1"', "has a name for its host"),
+        ('grpc = "http://{address}:1"\nca = "/x"', "check.x.ca: is of no use without TLS"),
+        ('grpc = "http://{address}:1"\nbody = "x"', "check.x.body: is of no use with grpc"),
+        ('grpc = "http://{address}:1"\nhost = "a b"', "check.x.host: 'a b' is not a host name"),
+        ('http = "http://{address}:1"\nservice = "x"', "check.x.service: is of no use with http"),
         ('exec = ["x"]', "is no program; write its absolute path"),
         ("exec = []", "is no program"),
         ('exec = ["/x", "\\u0000"]', "a NUL"),
