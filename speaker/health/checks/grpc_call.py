@@ -91,7 +91,8 @@ class HealthCall:
         self._http.initiate_connection()
         self._http.send_headers(_STREAM, self._about)
         self._http.send_data(_STREAM, struct.pack("!BI", 0, len(field)) + field, end_stream=True)
-        return self._http.data_to_send()
+        sent: bytes = self._http.data_to_send()
+        return sent
 
     def receive(self, data: bytes) -> bytes:
         """Take what came, and return what is to be sent for it. Once there is an `answer`, nothing is."""
