@@ -18,6 +18,7 @@ from policy.covering import Covering
 from policy.decide import Cause, Decision, decide
 from policy.health import AddressHealth, Health
 from policy.plan import Announce
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -168,10 +169,10 @@ def _health(
     rule: AggregateRule, members: Collection[Prefix], decisions: Mapping[Prefix, Decision]
 ) -> AddressHealth:
     """Return an aggregate's health: how many of its members are to be announced, and must be."""
-    count = sum(decisions[member].route is not None for member in members)
-    state = Health.UP if count >= rule.at_least else Health.DOWN
+    announced = sum(decisions[member].route is not None for member in members)
+    state = Health.UP if announced >= rule.at_least else Health.DOWN
     what = "up, and kept back" if rule.summary_only else "announced"
-    reason = f"{count} of {len(members)} prefixes in it {what}; needs {rule.at_least}"
+    reason = f"{announced} of {count(len(members), 'prefix')} in it {what}; needs {rule.at_least}"
     return AddressHealth(state, None, reason, {})
 
 

@@ -196,7 +196,7 @@ def _over(progress: Progress, now: float, left: int | None) -> Progress:
 
 def few(connections: int) -> str:
     """Say how many connections are few enough."""
-    return f"{connections} connections or fewer" if connections else "no connection"
+    return count(connections, "connection") + (" or fewer" if connections else "")
 
 
 def cut(left: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.errors import PolicyError
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -104,7 +105,7 @@ def restrain(
     if not held:
         return Restrained(tuple(decisions), GuardMemory(since, recent))
     reason = (
-        f"held: {going} of {total} VIPs would be withdrawn at once, more than "
+        f"held: {going} of {count(total, 'VIP')} would be withdrawn at once, more than "
         f"{rule.max_withdraw:.0%}; must stay bad for {rule.confirm:g}s; "
     )
     return Restrained(

@@ -20,6 +20,7 @@ from policy.health import (
 )
 from policy.service_look import Doubt, Seen, ServiceCase, may_come_back
 from policy.service_state import step
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -278,7 +279,7 @@ def _age(look: _Look) -> str:
 
 def _reason(total: int, notes: Sequence[str]) -> str:
     """Return `3 realservers`, and the services that are down or turning: at most three by name."""
-    text = "1 realserver" if total == 1 else f"{total} realservers"
+    text = count(total, "realserver") if total else "0 realservers"
     return f"{text}: {_few(notes)}" if notes else text
 
 

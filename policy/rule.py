@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.errors import PolicyError
 from policy.health import Health
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +75,7 @@ class AtLeast:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= len(self.of):
             raise PolicyError(
-                f"rule: at least {self.count} of {len(self.of)} parts: can't be; from 1 to {len(self.of)}"
+                f"rule: at least {self.count} of {count(len(self.of), 'part')}: can't be; from 1 to {len(self.of)}"
             )
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from policy.health import HealthRule
 from policy.order import Order
 from policy.peers import NO_PEERS, Peers
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Origin
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,14 +218,14 @@ class Topology:
 
 def _check(vip: Vip, address: Address, names: AbstractSet[str]) -> None:
     """Refuse an address whose preference or ranks make no sense."""
-    prefer, count = address.prefer, len(address.ranks or vip.ranks)
+    prefer, ranks = address.prefer, len(address.ranks or vip.ranks)
     if not prefer or len(set(prefer)) < len(prefer) or not set(prefer) <= names:
         raise PolicyError(
             f"vip {vip.name}: {address.prefix}: prefers {list(prefer)}; "
             f"name some of {sorted(names)}, each once"
         )
-    if count < address.needed:
+    if ranks < address.needed:
         raise PolicyError(
-            f"vip {vip.name}: {address.prefix}: {count} ranks for {len(prefer)} data centres: every "
+            f"vip {vip.name}: {address.prefix}: {count(ranks, 'rank')} for {count(len(prefer), 'data centre')}: every "
             "data centre that announces it needs one"
         )

@@ -37,6 +37,17 @@ def until(when: float, now: float, wall: float) -> str:
     return f"in {span(left)} ({timestamp(wall + left)})"
 
 
-def count(number: int, thing: str) -> str:
-    """Return `1 realserver`, `2 realservers`, `no realserver`."""
-    return f"{number or 'no'} {thing}" + ("s" if number > 1 else "")
+def count(number: int, thing: str, state: str = "") -> str:
+    """Return `1 realserver`, `2 prefixes`, `no data centre`; with a state `1 VIP is down`, `2 VIPs are down`.
+
+    Args:
+        number: how many.
+        thing: what one is called; its last word has the plural.
+        state: what they are.
+    """
+    text = f"{number or 'no'} {thing if number < 2 else _plural(thing)}"
+    return f"{text} {'is' if number < 2 else 'are'} {state}" if state else text
+
+
+def _plural(thing: str) -> str:
+    return f"{thing}es" if thing.endswith(("s", "x", "ch", "sh")) else f"{thing}s"

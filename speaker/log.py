@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from policy.wording import count
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Printable(logging.Formatter):
         """Return the message, and what was raised where that goes with it."""
         text = super().format(record)
         if (more := len(text) - LENGTH) > 0:
-            text = f"{text[:LENGTH]}… and {more} characters more"
+            text = f"{text[:LENGTH]}… and {count(more, 'more character')}"
         return printable(text, keep="\n").replace("\n", "\n  ")
 
 
@@ -195,7 +196,7 @@ class Queueing(logging.handlers.QueueHandler):
             self._dropped, self._why = self._dropped + 1, why
             return
         if self._dropped:
-            text = f"log: {self._dropped} lines were dropped, because {self._why}"
+            text = f"log: {count(self._dropped, 'line')} dropped, because {self._why}"
             self._dropped = 0
             super().enqueue(logging.makeLogRecord({"msg": text, "levelno": logging.ERROR}))
         super().enqueue(record)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.intent import Mode
+from policy.wording import count
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
 from speaker.cli.commands import NAMES, UsageError
 from speaker.cli.messages import open_syslog, tell_operator
@@ -155,9 +156,7 @@ def _check(call: Call) -> int:
 
     loaded = config.load(call.path, os.environ, allow_ties=not call.form)
     if call.form:
-        from speaker.cli.policy_tables import counted
-
-        tell(f"{call.path}: {counted(len(loaded.topology.prefixes))}, valid")
+        tell(f"{call.path}: {count(len(loaded.topology.prefixes), 'prefix')}, valid")
         return ExitStatus.DONE
     from speaker.cli.check import check
 

@@ -12,7 +12,7 @@ from policy.guard import held_until
 from policy.health import Health, Need
 from policy.intent import Mode
 from policy.ruled import asks_services
-from policy.wording import span, until
+from policy.wording import count, span, until
 
 if TYPE_CHECKING:
     from policy.decide import Decision
@@ -151,8 +151,8 @@ def _loss(service: ServiceVerdict, decided: Decided) -> str:
 
 def _of(some: int, whole: int) -> str:
     if some < whole:
-        return f"{some} of its {whole} live realservers"
-    return "its live realserver" if whole == 1 else f"all of its {whole} live realservers"
+        return f"{some} of its {count(whole, 'live realserver')}"
+    return "its live realserver" if whole == 1 else f"all of its {count(whole, 'live realserver')}"
 
 
 def _gains(decided: Decided) -> str:

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from policy.lint.finding import Code, Finding
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -76,12 +77,12 @@ def loads(
         _choice(one) for pair in pairs(addresses) if (one := _known(pair)) is not None
     )
     total, first, dues = choices.total(), dict.fromkeys(weights, 0.0), dict.fromkeys(weights, 0.0)
-    for (prefer, equal), count in choices.items():
+    for (prefer, equal), number in choices.items():
         weight = sum(weights[name] for name in prefer)
         for name in prefer:
             part = 1 / len(prefer)
-            first[name] += count * (part if equal else name == prefer[0])
-            dues[name] += count * (part if equal or not weight else weights[name] / weight)
+            first[name] += number * (part if equal else name == prefer[0])
+            dues[name] += number * (part if equal or not weight else weights[name] / weight)
     findings = []
     for name in weights if total and any(weights.values()) else ():
         has, due = first[name], dues[name]
@@ -91,7 +92,7 @@ def loads(
             Finding(
                 Code.UNEQUAL_LOAD,
                 f"dc {name}",
-                f"the first choice of {has:.10g} of {total} addresses ({has / total:.0%}; IPv4 and IPv6 of a "
+                f"the first choice of {has:.10g} of {count(total, 'address')} ({has / total:.0%}; IPv4 and IPv6 of a "
                 f"pair count once), where its weight makes it {due:.0f} ({due / total:.0%})",
                 'move some by prefer, use prefer = "auto", set weight in [dc.…], or raise [policy] '
                 "load_tolerance",

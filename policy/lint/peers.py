@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.lint.finding import Code, Finding
 from policy.route import Asn, AsPath
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -51,7 +52,7 @@ def loops(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Findi
         dropped = [path for path in paths if peer.asn in seen[path].asns]
         if not dropped:
             continue
-        count = sum(paths[path] for path in dropped)
+        number = sum(paths[path] for path in dropped)
         shown = ", ".join(sorted({str(seen[path]) for path in dropped}, key=len))
         internal = peer.asn == peer.local_as
         remedy = (
@@ -64,7 +65,7 @@ def loops(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple[Findi
             Finding(
                 Code.LOOP,
                 f"peer {peer.address}",
-                f"drops {count} of {paths.total()} prefixes as a loop: its own AS{peer.asn} is in the "
+                f"drops {number} of {count(paths.total(), 'prefix')} as a loop: its own AS{peer.asn} is in the "
                 f"AS_PATH that it gets ({shown})",
                 remedy,
             )

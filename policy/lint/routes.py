@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy.lint.finding import Code, Finding
 from policy.order import Order
 from policy.route import Origin
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -191,8 +192,8 @@ def _alone(found: Announcements) -> Iterator[Finding]:
         yield Finding(
             Code.NO_BACKUP,
             f"dc {name}",
-            f"the only data centre: when it fails, none takes over its {len(found.addresses)} "
-            "addresses",
+            "the only data centre: when it fails, none takes over its "
+            + count(len(found.addresses), "address"),
             "add the other data centres, as [dc.NAME]",
         )
 

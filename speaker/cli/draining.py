@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from policy.drain import cut
 from policy.intent import Mode
-from policy.wording import span
+from policy.wording import count, span
 from speaker.cli.messages import tell_operator
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
@@ -230,7 +230,7 @@ class Screen:
     def _draw(self, lines: Sequence[str]) -> None:
         columns, most = width() or 80, max(height() - 2, 1)
         if len(lines) > most:
-            lines = [*lines[: most - 1], f"… {len(lines) - most + 1} VIPs more"]
+            lines = [*lines[: most - 1], f"… and {count(len(lines) - most + 1, 'more VIP')}"]
         cleared = "\x1b[J" if len(lines) < self._drawn else ""
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
         text = "\n".join(f"{printable(line)[: columns - 1]}\x1b[K" for line in lines)

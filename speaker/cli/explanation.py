@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
+from policy.wording import count
 from speaker.cli.tables import history_text
 from speaker.printable import printable
 
@@ -38,7 +39,7 @@ def explanation(answer: Iterable[Explanation], width: int | None = None) -> str:
 
 def _explain(route: Explanation, width: int | None) -> Iterator[str]:
     ups = [sent for name, sent in route.peers.items() if name in route.up]
-    to = f" to {ups.count(True)} of {len(ups)} sessions" if route.announced and ups else ""
+    to = f" to {ups.count(True)} of {count(len(ups), 'session')}" if route.announced and ups else ""
     as_wanted = "as decided" if route.as_wanted else "NOT AS DECIDED"
     head = f"{route.vip} {route.prefix}: {_STATES[route.announced]}{to}, {as_wanted}"
     if not route.as_wanted and route.lack:

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
+from policy.wording import count
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -80,12 +81,12 @@ def _routes_text(routes: Sequence[PrefixStatus], what: str) -> list[str]:
         return []
     names = ", ".join(f"{route.vip} {route.prefix}" for route in routes[:NAMED])
     more = f" and {len(routes) - NAMED} more" if len(routes) > NAMED else ""
-    return [f"{len(routes)} {'prefix' if len(routes) == 1 else 'prefixes'} {what}: {names}{more}"]
+    return [f"{count(len(routes), 'prefix')} {what}: {names}{more}"]
 
 
 def _all_is_well(status: Status) -> str:
     announced = sum(route.announced is True for route in status.routes)
-    return f"{status.dc}: {announced} of {len(status.routes)} prefixes announced, all as decided"
+    return f"{status.dc}: {announced} of {count(len(status.routes), 'prefix')} announced, all as decided"
 
 
 def _verdict(level: PluginStatus, text: str, status: Status) -> Verdict:

@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.wording import count
 from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
 from speaker.cli.arguments import ALL
 from speaker.cli.messages import tell_operator
@@ -60,7 +61,9 @@ def operate(
         dry_run=call.dry_run,
     )
     doing = _DOING.get(call.mode, "restoring")
-    with waiting(f"{doing} {len(prefixes)} prefixes: waiting for vip_watchdog and its sessions"):
+    with waiting(
+        f"{doing} {count(len(prefixes), 'prefix')}: waiting for vip_watchdog and its sessions"
+    ):
         outcomes = operations.apply(request)
     _say_what_is_replaced(outcomes, call)
     if ALL in call.words:

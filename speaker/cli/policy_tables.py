@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from policy.wording import count
 from speaker.terminal import table
 
 if TYPE_CHECKING:
@@ -33,13 +34,8 @@ def check_text(path: Path, prefixes: int, findings: Sequence[Finding]) -> str:
         shown = ", ".join(finding.subject for finding in group[:_NAMED])
         more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
         lines.append(str(replace(group[0], subject=f"{shown}{more}")))
-    said = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
-    return "\n".join([*lines, f"{path}: {counted(prefixes)}, {said}"])
-
-
-def counted(prefixes: int) -> str:
-    """Return a number of prefixes in words."""
-    return f"{prefixes} prefix{'es' * (prefixes != 1)}"
+    said = count(len(findings), "finding") if findings else "no findings"
+    return "\n".join([*lines, f"{path}: {count(prefixes, 'prefix')}, {said}"])
 
 
 def check_json(path: Path, prefixes: int, report: Report) -> str:
@@ -69,7 +65,7 @@ def takeover_table(
         for move in moving
     ]
     failed = ", ".join(without)
-    head = f"without {failed}: {len(moving)} of {len(moves)} addresses move"
+    head = f"without {failed}: {len(moving)} of {count(len(moves), 'address')} {'moves' if len(moving) == 1 else 'move'}"
     before, after = loads
     shares = [("DC", "WEIGHT", "BEFORE", "AFTER")]
     shares += [

@@ -111,5 +111,6 @@ def load(prefix: Prefix, before: tuple[Counted, Counted], now: tuple[Counted, Co
         return "its connections are not known"
     rates = (after.new_per_second(prefix, first) for first, after in zip(before, now, strict=True))
     new, sent = ("an unknown number of" if each is None else rate(each) for each in rates)
+    sent += " bytes"
     active = counted(found.active, "active connection")
-    return f"{active}; in a second {new} new ones, {sent} bytes from clients"
+    return f"{active}; in a second {new} new ones, {sent} from clients"

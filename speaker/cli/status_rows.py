@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.wording import count
 from speaker.cli.connections import UNKNOWN, together
 from speaker.reconcile.dead import dead
 from speaker.reconcile.leaving import leaving
@@ -99,7 +100,7 @@ def rows(
         else:
             left[worst] += 1
     if left:
-        more = f"and {left.total()} more VIPs, all as wanted; --all shows every prefix"
+        more = f"and {count(left.total(), 'more VIP')}, all as wanted; --all shows every prefix"
         found.append(StatusRow(Attention.WELL, more, is_vip=True))
     return found
 
@@ -141,10 +142,10 @@ def _folded(
 ) -> StatusRow:
     """Return the one row of a VIP: what its prefixes have in common, and `…` where they differ."""
     counts = [route.realservers for route in routes if route.realservers is not None]
-    count = f"{len(routes)} prefixes" if len(routes) > 1 else routes[0].prefix
+    what = count(len(routes), "prefix") if len(routes) > 1 else routes[0].prefix
     return StatusRow(
         min(map(level, routes)),
-        f"{name} ({count})",
+        f"{name} ({what})",
         is_vip=True,
         announced=_common(_STATES[route.announced] for route in routes),
         peers=_common(map(peers, routes)),
@@ -189,8 +190,12 @@ def head(status: Status) -> list[tuple[Attention, str]]:
     ups = sum(peer.up is True for peer in status.peers)
     daemon = f" ({status.daemon.name})" if status.daemon.name else ""
     cycle = "" if status.last_cycle is None else f"; looked {status.last_cycle:.1f}s ago"
-    count = f"{ups} of {len(status.peers)} sessions up" if status.peers else "no session is known"
-    first = f"{status.dc} on {status.backend}{daemon}: {count}{cycle}"
+    up = (
+        f"{ups} of {count(len(status.peers), 'session')} up"
+        if status.peers
+        else "no session is known"
+    )
+    first = f"{status.dc} on {status.backend}{daemon}: {up}{cycle}"
     is_well = ups == len(status.peers) and status.peers
     lines = [(Attention.WELL if is_well else Attention.WRONG, first)]
     lines += [(Attention.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]

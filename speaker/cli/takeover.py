@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.failover import loads, takeovers
 from policy.lint.notes import notes
+from policy.wording import count
 from speaker.cli.messages import tell_operator
 from speaker.cli.policy_tables import takeover_json, takeover_table
 from speaker.exit_status import ExitStatus
@@ -47,6 +48,6 @@ def takeover(call: Call, topology: Topology, prefixes: Sequence[Prefix]) -> Exit
     lost = [move.prefix for move in shown if not move.after]
     if lost:
         tell_operator(
-            f"without {', '.join(failed)}: no data centre is left for {len(lost)} addresses"
+            f"without {', '.join(failed)}: no data centre is left for {count(len(lost), 'address')}"
         )
     return ExitStatus.DIFFERENT if lost else ExitStatus.DONE

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
+from policy.wording import count
 from speaker.cli.messages import tell_operator
 from speaker.cli.status_rows import changes
 from speaker.cli.status_screen import text
@@ -144,7 +145,7 @@ def _frame(
         left = len(whole) - len(more) - len(kept)
         whole = [
             *kept,
-            f"… {left} lines more: make the terminal higher, or name a VIP",
+            f"… and {count(left, 'more line')}: make the terminal higher, or name a VIP",
             *whole[-len(more) :],
         ]
     return _HOME + "\n".join(line + _REST for line in whole[:most]) + _BELOW

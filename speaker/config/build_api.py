@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.health import Health
 from policy.report import ReportRule
+from policy.wording import count
 from speaker.config.settings_api import ApiSettings, ApiTls, TokenRights
 from speaker.units import endpoint, endpoint_text
 
@@ -23,7 +24,10 @@ _MAX_PATH = 107
 def api(document: Document, faults: Faults) -> ApiSettings:
     """Return what `[api]` and `[report]` mean."""
     if len(document.report) > MAX_REPORTS:
-        faults.add(("report",), f"{len(document.report)} reports; {MAX_REPORTS} at most")
+        faults.add(
+            ("report",),
+            f"{count(len(document.report), 'report')}; {MAX_REPORTS} at most: remove some",
+        )
     for name in document.report:
         if not name.strip("."):
             faults.add(("report", name), f"{name!r} can't be asked for in a URL; name it otherwise")

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from policy.wording import count
 from speaker.config.check_url import not_a_url
 from speaker.config.settings_checks import (
     ADDRESS,
@@ -82,7 +83,9 @@ class CheckBuilder:
         """Return them by name, those without a fault."""
         found = self._form.document.check
         if len(found) > MAX_CHECKS:
-            self._faults.add(("check",), f"{len(found)} checks; {MAX_CHECKS} at most: remove some")
+            self._faults.add(
+                ("check",), f"{count(len(found), 'check')}; {MAX_CHECKS} at most: remove some"
+            )
             return {}
         made = {name: self._check(("check", name), name, table) for name, table in found.items()}
         return {name: check for name, check in made.items() if check is not None}

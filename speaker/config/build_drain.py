@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.drain import MAX_MORE, DrainRule
 from policy.errors import PolicyError
 from policy.route import MAX_COPIES, MAX_PREPENDS
+from policy.wording import count
 
 if TYPE_CHECKING:
     from speaker.config.fault import Faults, KeyPath
@@ -31,7 +32,10 @@ class DrainBuilder:
         self.usual = self._rule(("drain",), base) or DrainRule()
         """The rule of a VIP that says nothing of its own."""
         if dcs > MAX_DCS:
-            faults.add(("dc",), f"{dcs} data centres; an AS_PATH has room for {MAX_DCS} that drain")
+            faults.add(
+                ("dc",),
+                f"{count(dcs, 'data centre')}; an AS_PATH has room for {MAX_DCS} that drain",
+            )
 
     def rule(self, path: KeyPath, own: DrainTable) -> DrainRule:
         """Return the rule of a VIP at a path."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.order import ranks_fault
 from policy.topology import Profile
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,8 @@ class Ranks:
             return
         if len(ranks) < max(needed, 1):
             self._faults.add(
-                path, f"{len(ranks)} ranks for {max(needed, 1)} data centres; give each one"
+                path,
+                f"{count(len(ranks), 'rank')} for {count(max(needed, 1), 'data centre')}; give each one",
             )
         fault = None if self._allow_ties or not needed else ranks_fault(ranks, order)
         if fault is not None:

@@ -18,6 +18,7 @@ from policy.rule import (
 )
 from policy.rule import terms as terms_of
 from policy.ruled import asked_vips, circle
+from policy.wording import count
 from speaker.config.schema_checks import RULE
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ class RuleBuilder:
             sum(1 for _ in terms_of(rule)) - 1 for rule in named if rule is not None
         )
         if size > MAX_TERMS:
-            self._faults.add(path, f"names {size} sources; {MAX_TERMS} at most: name fewer")
+            self._faults.add(
+                path, f"names {count(size, 'source')}; {MAX_TERMS} at most: name fewer"
+            )
             return None
         rule = self._inlined(written)
         if depth(rule) > MAX_DEPTH:

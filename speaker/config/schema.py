@@ -114,7 +114,7 @@ class DcTable(Table):
     asn: Annotated[int, BeforeValidator(units.asn, json_schema_input_type=int | str)]
     weight: Weight = 1.0
     next_hop: NextHopTable | None = None
-    mark: Annotated[Community | None, _by(Community.parse)] = None
+    mark: Annotated[Community | None, _by(units.community)] = None
     next_hops: list[
         Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
     ] = []

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainVal
 
 from policy.health import Health
 from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
+from policy.wording import count
 from speaker import units
 from speaker.config.table import STRICT, AbsolutePath, Duration, by, text
 from speaker.pattern import BodyPattern, PatternError
@@ -180,7 +181,7 @@ def _inside(where: str, key: str) -> str:
 
 def _parts(of: list[Any], where: str, level: int) -> tuple[Rule, ...]:
     if not 1 <= len(of) <= MAX_TERMS:
-        raise ValueError(f"{where}: {len(of)} parts; give 1 to {MAX_TERMS}")
+        raise ValueError(f"{where}: {count(len(of), 'part')}; give 1 to {MAX_TERMS}")
     return tuple(_rule(each, f"{where}[{index}]", level + 1) for index, each in enumerate(of))
 
 

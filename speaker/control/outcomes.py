@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.wording import count
 from speaker.api import IntentOutcome, RecordedIntent
 from speaker.json_value import FormError
 
@@ -33,7 +34,7 @@ def outcomes_from_json(
     if sorted(found) != sorted(asked):
         other = set(found) ^ set(asked)
         raise FormError(
-            f"answer: about {len(found)} prefixes, {len(asked)} were asked for"
+            f"answer: about {count(len(found), 'prefix')}, and {len(asked)} asked for"
             + (f"; {min(other)} is in one of them only" if other else "")
         )
     return outcomes

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from policy.wording import count
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.this_machine import MachineAsked, read_it
@@ -131,13 +132,13 @@ def _count(found: Comparison) -> str:
     if not total:
         return "neither sends anything" if not found.lines else "it is unknown what bgpd sends"
     if differ:
-        text = f"{differ} of {total} UPDATEs differ"
+        text = f"{differ} of {count(total, 'UPDATE')} {'differs' if differ == 1 else 'differ'}"
     elif found.unproven:
-        text = f"{len(found.equal)} of {total} UPDATEs are equal"
+        text = f"{len(found.equal)} of {count(total, 'UPDATE')} {'is' if len(found.equal) == 1 else 'are'} equal"
     else:
-        text = f"all {total} UPDATEs are equal"
+        text = "all " * (total > 1) + count(total, "UPDATE", "equal")
     if found.unproven:
-        return f"{text}, {len(found.unproven)} are unproven"
+        return f"{text}, {len(found.unproven)} unproven"
     return f"{text}; it is unknown what bgpd sends besides" if found.lines else text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from policy.wording import count
 from speaker.migration.bgpd_conf.model import Treatment
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
     """Return the summary of an import that wrote its files."""
     covering = {prefix for site in sites for prefix in site.routes if site.is_aggregate(prefix)}
     addresses = len({prefix for site in sites for prefix in site.routes} - covering)
-    beside = f", {_count(len(covering), 'aggregate')}" if covering else ""
+    beside = f", {count(len(covering), 'aggregate')}" if covering else ""
     file = next(iter(call.files.values()))
     lines = [
         "summary:",
         (
-            f"  imported: {_count(addresses, 'prefix', 'prefixes')} of {_count(vips, 'VIP')}{beside}, "
-            f"{_count(sum(len(site.sessions) for site in sites), 'session')}, "
-            f"{_count(len(sites), 'data centre')}; the UPDATEs of bgpd and ExaBGP are equal"
+            f"  imported: {count(addresses, 'prefix')} of {count(vips, 'VIP')}{beside}, "
+            f"{count(sum(len(site.sessions) for site in sites), 'session')}, "
+            f"{count(len(sites), 'data centre')}; the UPDATEs of bgpd and ExaBGP are equal"
         ),
         *refused.lines(),
         *_assumed(call, sites),
@@ -47,14 +48,14 @@ def of_refused(call: Import, sites: Sequence[Site], faults: int, refused: Refuse
     lacking = [word for site in sites for word in site.lacking]
     again = shlex.join(["vip_mgmt", "import", *call.words, *lacking])
     others = faults - sum(1 for site in sites if site.lacking)
-    first = f"{_count(others, 'other error')} above: do what each says; then " if others else ""
+    first = f"{count(others, 'other error')} above: do what each says; then " if others else ""
     lines = [
         "summary:",
         "  imported: nothing is written",
         *refused.lines(),
         f"  next: {first}{again}"
         if lacking
-        else f"  next: {_count(faults, 'error')} above: do what each says, and run the same command again",
+        else f"  next: {count(faults, 'error')} above: do what each says, and run the same command again",
     ]
     return "\n".join(lines)
 
@@ -81,12 +82,12 @@ class Refused:
             yield "  refused: no line"
             return
         ordered = sorted(self._kinds.items(), key=lambda each: -len(each[1]))
-        yield f"  refused: {_count(sum(map(len, self._kinds.values())), 'line')}"
+        yield f"  refused: {count(sum(map(len, self._kinds.values())), 'line')}"
         for name, verdicts in ordered[:MOST]:
             reason = verdicts[0].reason.partition(";")[0]
             yield f"    {len(verdicts)} x {name}: {reason}"
         if len(ordered) > MOST:
-            yield f"    and {len(ordered) - MOST} other kinds, above"
+            yield f"    and {count(len(ordered) - MOST, 'other kind')}, above"
 
 
 def kind(statement: Statement) -> str:
@@ -119,7 +120,3 @@ def _assumed(call: Import, sites: Sequence[Site]) -> Iterator[str]:
         )
     if not (call.dns or call.names):
         yield "  assumed: no names: VIPs are called by their addresses; use --dns or --name"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.health import Health
+from policy.wording import count
 from speaker.clock import SystemClock
 from speaker.reconcile.notices import Listeners, Notice
 
@@ -96,9 +97,9 @@ class Alarms:
         unknown = [
             v for v in assessment.health.values() if v.health is Health.UNKNOWN and not v.settling
         ]
-        text = f"{len(unknown)} prefixes unknown, held as they are: " if unknown else ""
+        text = f"{count(len(unknown), 'prefix')} unknown, held as they are: " if unknown else ""
         # Services vanish one by one: their number moves on and on.
         self.note("health", text + unknown[0].reason if unknown else "", wording_moves=True)
         held = [d for d in assessment.alone.values() if d.cause is Cause.GUARD]
-        text = f"{len(held)} prefixes {held[0].reason}" if held else ""
+        text = f"{count(len(held), 'prefix')} {held[0].reason}" if held else ""
         self.note("guard", text, wording_moves=True)

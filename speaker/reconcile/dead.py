@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from policy.rule import CHECK, SERVICES
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ def dead(routes: Iterable[PrefixStatus]) -> list[str]:
             by_vip.setdefault(route.vip, []).append(route)
     found = [_text(vip, own) for vip, own in [*by_vip.items()][:NAMED]]
     if (more := len(by_vip) - NAMED) > 0:
-        found.append(f"{more} more VIPs are down")
+        found.append(count(more, "more VIP", "down"))
     return found
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from policy.wording import count
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -177,7 +179,7 @@ def down(peers: Sequence[Peer]) -> str:
 def reasons(peers: Sequence[Peer]) -> list[str]:
     """Return of each session that is down why, and what to do, in words: of the first few."""
     away = [peer for peer in peers if peer.up is False]
-    more = [f"{len(away) - TOLD} more sessions are down"] if len(away) > TOLD else []
+    more = [count(len(away) - TOLD, "more session", "down")] if len(away) > TOLD else []
     return [
         *(f"session {peer.name} AS{peer.asn}: {peer.reason or UNTOLD}" for peer in away[:TOLD]),
         *more,
@@ -208,10 +210,10 @@ def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:
     return [
         *([f"sessions: {found}"] if found else []),
         *(
-            f"sessions: none that has {family} is up, so {count} prefixes are not announced"
+            f"sessions: none that has {family} is up, so {count(number, 'prefix', 'not announced')}"
             if is_there
-            else f"sessions: no neighbor has {family}, so {count} prefixes are not announced"
-            for (family, is_there), count in sorted(nowhere.items())
+            else f"sessions: no neighbor has {family}, so {count(number, 'prefix', 'not announced')}"
+            for (family, is_there), number in sorted(nowhere.items())
         ),
         *reasons(peers),
     ]

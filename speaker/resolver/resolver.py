@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from policy.wording import count
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def parse_name(text: str) -> str:
     if not text.isascii():
         problem = "not ASCII; write its xn-- form"
     elif len(name.removesuffix(".")) > _MAX_NAME:
-        problem = f"{len(name)} characters; a name has at most {_MAX_NAME}"
+        problem = f"{count(len(name), 'character')}; a name has at most {_MAX_NAME}"
     elif not all(labels):
         problem = "an empty label; write names like vip-1.tld"
     elif any(len(label) > _MAX_LABEL for label in labels):

@@ -9,6 +9,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from policy.wording import count
 from speaker import config as configuration
 from speaker.config import ConfigError
 from speaker.config.fault import Fault
@@ -215,9 +216,10 @@ class ReconcilerService:
         if not self._made.is_set():
             self._places = _places(reconciler.config.settings)
             reconciler.file.used = reconciler.config.settings.paths
-            dc, count = reconciler.config.settings.dc.name, len(reconciler.assignments)
-            log.warning("started: dc %s, %d prefixes", dc, count)
-            self._say(f"runs: dc {dc}, {count} prefixes")
+            dc, prefixes = reconciler.config.settings.dc.name, len(reconciler.assignments)
+            what = f"dc {dc}, {count(prefixes, 'prefix')}"
+            log.warning("started: %s", what)
+            self._say(f"runs: {what}")
             self._made.set()
         while True:
             await self._reloads.wait()
@@ -290,7 +292,7 @@ class ReconcilerService:
                 log.exception("the configuration could not be applied")
             log.critical("the configuration stays as it was")
             return
-        said = f"configuration applied: {len(reconciler.assignments)} prefixes"
+        said = f"configuration applied: {count(len(reconciler.assignments), 'prefix')}"
         log.warning("%s", said)
         is_moved = _places(config.settings) != self._places
         self._alarms.note("restart", _NOT_YET if is_moved else "")

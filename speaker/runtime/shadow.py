@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
+from policy.wording import count as counted
 from speaker import config as configuration
 from speaker.backends.dry_run import DryRun
 from speaker.clock import SystemClock
@@ -95,12 +96,11 @@ class Disagreements:
         now = self._clock.steady()
         longest = max([self._longest, *(now - each.since for each in self.open.values())])
         log.warning(
-            "%d prefixes, bgpd and vip_watchdog disagree on %d; since the start there were %d disagreements "
-            "on %d prefixes, the longest for %.0f s",
-            count,
+            "%s, bgpd and vip_watchdog disagree on %d; since the start: %s on %s, the longest for %.0f s",
+            counted(count, "prefix"),
             len(self.open),
-            self._were,
-            len(self._of),
+            counted(self._were, "disagreement"),
+            counted(len(self._of), "prefix"),
             longest,
         )
         for prefix, each in self.open.items():
@@ -264,9 +264,9 @@ async def _stay(path: Path, config: Config) -> None:
 async def _compare(path: Path, config: Config, stop: asyncio.Event, reload: asyncio.Event) -> None:
     run = await asyncio.to_thread(_Run, config)
     log.warning(
-        "started: dc %s, %d prefixes; nothing is written",
+        "started: dc %s, %s; nothing is written",
         config.settings.dc.name,
-        len(run.reconciler.assignments),
+        counted(len(run.reconciler.assignments), "prefix"),
     )
     cycles = asyncio.create_task(run_cycles(run.reconciler), name="cycles")
     stopped = asyncio.create_task(stop.wait())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from policy.window import Moment, Window
+from policy.wording import count
 from speaker.api import HistoryEntry
 from speaker.state.access import NoMoreError
 from speaker.state.fetched import fetched
@@ -82,10 +83,12 @@ def put_window(db: sqlite3.Connection, window: Window) -> tuple[Window, Sequence
     Raises:
         NoMoreError: there are too many.
     """
-    count, text = db.execute("SELECT count(*), sum(length(prefixes)) FROM planned").fetchone()
+    number, text = db.execute("SELECT count(*), sum(length(prefixes)) FROM planned").fetchone()
     row = _of_window(window)
-    if count >= MAX_WINDOWS or (text or 0) + len(row[1]) > MAX_TEXT:
-        raise NoMoreError(f"state: {count} windows are planned, and no more fit; vip_mgmt schedule")
+    if number >= MAX_WINDOWS or (text or 0) + len(row[1]) > MAX_TEXT:
+        raise NoMoreError(
+            f"state: {count(number, 'window', 'planned')}, and no more fit; vip_mgmt schedule"
+        )
     number = db.execute(_INSERT, row).lastrowid
     window = replace(window, number=number or 0)
     return window, _lines(window, "scheduled", window.made, str(window))

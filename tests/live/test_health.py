@@ -146,7 +146,7 @@ def test_unknown_is_held(at: Lab) -> None:
     )
     assert route["announced"] is True
     assert "Network is unreachable" in route["reason"]
-    assert "TROUBLE: health: 1 prefixes unknown" in at.site.mgmt("status").stdout
+    assert "TROUBLE: health: 1 prefix unknown" in at.site.mgmt("status").stdout
     at.site.end_watchdog(signal.SIGKILL)
     assert at.site.routes()[FRAGILE]["announced"] is True
     assert not at.history.events()

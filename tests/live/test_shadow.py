@@ -116,7 +116,7 @@ def test_says_where_it_disagrees_and_changes_nothing(dc: Bench) -> None:
     process.signal(signal.SIGHUP)
     said += [
         (
-            r"2 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
+            r"2 prefixes, bgpd and vip_watchdog disagree on 1; since the start: 2 disagreements on "
             r"2 prefixes, the longest for \d+ s"
         ),
         rf"{TWO}: disagrees for \d+ s: bgpd does not announce it; vip_watchdog would announce .*",

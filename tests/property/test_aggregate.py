@@ -387,7 +387,7 @@ def test_members_of_both() -> None:
     own = assignments(topology, PAR1)
     found = aggregate(Aggregates.of(own), own, decided([INSIDE[0]], topology), {})
     assert found.decisions[NARROW].route is not None
-    assert found.decisions[WIDE].reason == "down: 1 of 1 prefixes in it announced; needs 2"
+    assert found.decisions[WIDE].reason == "down: 1 of 1 prefix in it announced; needs 2"
     assert found.decisions[WIDE].route is None
 
 

@@ -150,7 +150,7 @@ def test_one_place() -> None:
 
 def test_ranks_for_all() -> None:
     """Fewer ranks than DCs can't exist."""
-    with pytest.raises(PolicyError, match="1 ranks for 2 data centres"):
+    with pytest.raises(PolicyError, match="1 rank for 2 data centres"):
         Topology((ONE, TWO), (vip("vip-1.tld", Address(FIRST, ("par1", "lyo1")), ranks=RANKS[:1]),))
 
 

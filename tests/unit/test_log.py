@@ -175,7 +175,7 @@ def test_nobody_writes() -> None:
         records.get()
     queueing.emit(line("y"))
     said = [records.get().getMessage() for _ in range(records.qsize())]
-    assert said == ["log: 5 lines were dropped, because stderr or syslog accepted none", "y"]
+    assert said == ["log: 5 lines dropped, because stderr or syslog accepted none", "y"]
 
 
 def test_too_many_lines() -> None:
@@ -194,9 +194,7 @@ def test_too_many_lines() -> None:
 
     assert written(57) == ["x"] * 50
     now[0] += 1.0
-    said = (
-        f"log: 7 lines were dropped, because there were more than {EACH_SECOND} a second for long"
-    )
+    said = f"log: 7 lines dropped, because there were more than {EACH_SECOND} a second for long"
     assert written(EACH_SECOND + 9) == [said, *["x"] * EACH_SECOND]
     now[0] += 100.0
     assert len(written(200)) == 51
@@ -205,7 +203,7 @@ def test_too_many_lines() -> None:
 def test_a_long_message() -> None:
     """A message of any length takes no more than so much of the log."""
     record = logging.makeLogRecord({"msg": "%s", "args": ("y" * (LENGTH + 5),)})
-    assert Printable("%(message)s").format(record) == f"{'y' * LENGTH}… and 5 characters more"
+    assert Printable("%(message)s").format(record) == f"{'y' * LENGTH}… and 5 more characters"
 
 
 def test_json() -> None:

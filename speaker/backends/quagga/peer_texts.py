@@ -14,6 +14,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from policy.wording import count
 from speaker.backends.base import BackendError
 from speaker.backends.quagga.version import parse_running_version
 
@@ -104,7 +105,9 @@ def _taken_out(text: str, odd: Mapping[tuple[str, str], _Texts]) -> str:
     if not odd:
         return text
     if len(odd) > MAX_ODD:
-        raise BackendError(f"bgpd: {len(odd)} peers give texts that are no names; {_REMEDY}")
+        raise BackendError(
+            f"bgpd: {count(len(odd), 'peer')} give texts that are no names; {_REMEDY}"
+        )
     begins: dict[str, tuple[str, str]] = {}
     for (_, address), texts in odd.items():
         for head in (address, f"{texts.name}({address})"):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.route import MAX_MED, AsPath, Attributes, Origin, Prefix
+from policy.wording import count
 from speaker.migration.bgpd_conf import flow, route_maps
 from speaker.migration.bgpd_conf.list_entries import Within
 from speaker.migration.bgpd_conf.model import TRANSLATED, BgpPath, Dialect, Network, Obstacle
@@ -181,14 +182,14 @@ def expand(
         if routes.knows(line.source):
             if not alone:
                 remarks[line.statement] = (
-                    f"{taken} prefixes that this machine has now are taken over; those that come later are not: write "
+                    f"taken over: {count(taken, 'prefix')} that this machine has now; those that come later are not: write "
                     "a network line for each that is missing"
                 )
         elif not alone and not taken:
             obstacles.append(Obstacle(line.statement, UNTOLD))
         elif not alone:
             remarks[line.statement] = (
-                f"{taken} prefixes of the file are taken over; which others the machine has is not known: "
+                f"taken over: {count(taken, 'prefix')} of the file; which others the machine has is not known: "
                 "import it on its machine as DC=@running, give its route-map a prefix-list of the VIPs, or write a network line for each that is missing"
             )
     remarks |= {obstacle.statement: obstacle.reason for obstacle in obstacles}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policy.wording import count
 from speaker.migration.bgpd_conf.statement import MigrationError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Pattern:
     def __init__(self, text: str) -> None:
         if len(text) > MAX_LENGTH:
             raise MigrationError(
-                f"the expression has {len(text)} characters, and {MAX_LENGTH} at most are read: write "
+                f"the expression has {count(len(text), 'character')}, and {MAX_LENGTH} at most are read: write "
                 "several entries"
             )
         self._states = _Parser(text).states

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.covering import Covering
+from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,9 +53,8 @@ def propose(dc: str, table: IpvsTable, vips: Mapping[str, Sequence[Placed]]) -> 
             unchecked.append(name)
             comments[name] = f"IPVS of {dc} has nothing for it: only the operator decides"
             continue
-        comments[name] = (
-            f"IPVS of {dc}: {', '.join(f'{s} to {n} realservers' for s, n in found.items())}"
-        )
+        live = (f"{service} to {count(n, 'realserver')}" for service, n in found.items())
+        comments[name] = f"IPVS of {dc}: {', '.join(live)}"
         dead += [name] if not all(found.values()) else []
     return ProposedHealth(
         comments, frozenset(unchecked), (*_notes(dc, table, unchecked), *_dying(dc, dead))

@@ -442,7 +442,7 @@ def test_without_several(run: Run) -> None:
 def test_without_names(run: Run) -> None:
     """Names narrow the table; the shares are those of all addresses."""
     assert run("plan", "192.0.2.3", "--without", "lyo1") == 0
-    assert run.out[0] == "without lyo1: 1 of 1 addresses move"
+    assert run.out[0] == "without lyo1: 1 of 1 address moves"
     assert run.out[-3:][0].split() == ["par1", "1", "2", "(50%)", "3", "(75%)"]
 
 

@@ -10,7 +10,7 @@ from speaker.cli.policy_tables import check_text
 
 
 @pytest.mark.parametrize(
-    ("prefixes", "shown"), [(0, "0 prefixes"), (1, "1 prefix"), (2, "2 prefixes")]
+    ("prefixes", "shown"), [(0, "no prefix"), (1, "1 prefix"), (2, "2 prefixes")]
 )
 def test_number(prefixes: int, shown: str) -> None:
     """One prefix is one."""

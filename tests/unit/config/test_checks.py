@@ -302,7 +302,7 @@ def test_faults_of_checks(text: str, where: str) -> None:
         ('rule = "tcp"', '"tcp", but health.source is "ipvs"; write "ipvs"'),
         ('rule = "ipvs"\nhealth = { source = "none" }', 'but health.source is "none"'),
         ('rule = "nosuch"', "'nosuch' is not a source"),
-        ("rule = { all = [] }", "all: 0 parts"),
+        ("rule = { all = [] }", "all: no part; give 1 to"),
         ('rule = { all = ["ipvs"], any = ["ipvs"] }', "is not a rule"),
         ('rule = { any = ["ipvs", { not = ["ipvs"] }] }', "any[1].not: ['ipvs'] is not a rule"),
         ('rule = { at_least = 2, of = ["ipvs"] }', "at_least = 2 of 1"),

@@ -394,7 +394,7 @@ def test_ties_to_explain() -> None:
     )
     topology = load(text + "[2, 1]", allow_ties=True).topology
     assert [profile.prepends for profile in topology.vips[0].ranks] == [2, 1]
-    with pytest.raises(ConfigError, match="1 ranks for 2 data centres"):
+    with pytest.raises(ConfigError, match="1 rank for 2 data centres"):
         load(text + "[1]", allow_ties=True)
 
 
@@ -483,7 +483,7 @@ FAULTS = [
     (HEAD + '[dc.x]\nasn = 1\nweight = "1"', "dc.x.weight: "),
     (HEAD + "[dc.x]\nasn = 1\nweight = true", "dc.x.weight: "),
     (HEAD + "[nodes]", "nodes: unknown key"),
-    (HEAD + "[policy]\nprepends = [1]", "policy.prepends: 1 ranks for 2 data centres"),
+    (HEAD + "[policy]\nprepends = [1]", "policy.prepends: 1 rank for 2 data centres"),
     (HEAD + "[policy]\nprepends = [1, 1]", "or two data centres tie"),
     (HEAD + "[policy]\nprepends = [1, 33]", "policy.prepends[1]: "),
     (HEAD + "[policy]\nprepends = [-1, 3]", "policy.prepends[0]: "),

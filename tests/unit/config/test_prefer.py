@@ -157,7 +157,7 @@ def test_ranks_are_for_those_who_announce(keys: str, count: int, *, fine: bool) 
     if fine:
         assert load(text).topology.vips
     else:
-        assert f"policy.prepends: {count} ranks for" in faults(text)[0]
+        assert f"policy.prepends: {count} rank" in faults(text)[0]
 
 
 @pytest.mark.parametrize("text", ["1.65536", "65536.0", "0.0", "1.", ".1", "1.1.1", "1,1", "-1"])

@@ -329,9 +329,9 @@ def test_what_is_understood_is_compared(compare: Compare) -> None:
     old = OLD.replace("password secret", "timers 1 2")
     status, text = compare(old, NEW, med=51)
     assert status == 2
-    assert text.splitlines()[-1].endswith("ExaBGP in par1: 2 of 5 UPDATEs differ, 3 are unproven")
+    assert text.splitlines()[-1].endswith("ExaBGP in par1: 2 of 5 UPDATEs differ, 3 unproven")
     status, text = compare(old)
-    assert text.splitlines()[-1].endswith("2 of 5 UPDATEs are equal, 3 are unproven")
+    assert text.splitlines()[-1].endswith("2 of 5 UPDATEs are equal, 3 unproven")
 
 
 ANSWERED = [
@@ -368,7 +368,7 @@ def test_what_the_file_does_not_tell(
         "vip": {"a.tld": {"addresses": ["192.0.2.1"], "prefer": ["par1", "lyo1"]}},
     }
     status, text = compare(old, new, "--frr", *answer)
-    assert (status, "all 1 UPDATEs are equal" in text) == (0, True), text
+    assert (status, "1 UPDATE is equal" in text) == (0, True), text
     status, text = compare(old, new, "--frr")
     assert status != 0
     assert expected in text

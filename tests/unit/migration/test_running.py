@@ -161,7 +161,7 @@ def test_all_of_it(machine: Machine) -> None:
         "vip-192-0-2-9": "none",
     }
     text = (machine.out / "vip.toml").read_text()
-    assert "# IPVS of par1: tcp/80 to 1 realservers\n" in text
+    assert "# IPVS of par1: tcp/80 to 1 realserver\n" in text
     assert "# IPVS of par1 has nothing for it: only the operator decides\n" in text
     assert "vip-192-0-2-9: IPVS of par1 has nothing for it, so health.source" in said
     assert machine.stdout.rstrip().endswith("run vip_mgmt check and vip_mgmt compare @running")
@@ -179,7 +179,7 @@ def test_redistributed(machine: Machine, line: str, expected: list[str]) -> None
     status, said = machine.run(line)
     assert status == 2, said
     assert machine.prefixes == expected
-    assert "1 prefixes that this machine has now are taken over; those that come later" in said
+    assert "taken over: 1 prefix that this machine has now; those that come later" in said
 
 
 def test_static(machine: Machine) -> None:

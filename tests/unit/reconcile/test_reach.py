@@ -187,6 +187,6 @@ def test_why_a_session_is_down() -> None:
     assert said[0].startswith("sessions: down: 203.0.113.1, 203.0.113.3, ")
     assert said[1] == "session 203.0.113.1 AS64496: bad peer AS; compare"
     assert said[2] == f"session 203.0.113.3 AS64498: {UNTOLD}"
-    assert (len(said), said[-1]) == (7, "1 more sessions are down")
+    assert (len(said), said[-1]) == (7, "1 more session is down")
     assert alarm([*away, *peers(p1=True)]) == "; ".join(said).removeprefix("sessions: ")
     assert alarm(peers(p1=True)) == ""

@@ -83,8 +83,8 @@ def test_says_begin_change_and_end_once(caplog: pytest.LogCaptureFixture) -> Non
         f"{FIRST}: bgpd and vip_watchdog agree again, after 30 s",
         f"{FIRST}: disagreement: bgpd a; vip_watchdog b: why",
         (
-            "7 prefixes, bgpd and vip_watchdog disagree on 1; since the start there were 2 disagreements on "
-            "1 prefixes, the longest for 30 s"
+            "7 prefixes, bgpd and vip_watchdog disagree on 1; since the start: 2 disagreements on 1 prefix, "
+            "the longest for 30 s"
         ),
         f"{FIRST}: disagrees for 10 s: bgpd a; vip_watchdog b",
     ]

@@ -90,9 +90,7 @@ def test_the_file_knows_some() -> None:
     assert [*map(str, updates)] == ["192.0.2.1/32", "192.0.2.3/32"]
     assert not evaluation.obstacles
     assert len(refused) == 2
-    assert (
-        "redistribute connected route-map OUT: 1 prefixes of the file are taken over" in refused[0]
-    )
+    assert "redistribute connected route-map OUT: taken over: 1 prefix of the file" in refused[0]
 
 
 def test_a_network_line_goes_before() -> None:
