@@ -272,18 +272,25 @@ def endpoint(text: object) -> tuple[IpAddress, int]:
     return address(match[1] or match[2]), int(match[3])
 
 
+def ipv4(text: object) -> IPv4Address:
+    """Parse an IPv4 address.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = address(text)
+    if found.version != 4:
+        raise ValueError(f'{shown(text)} is not an IPv4 address; write it like "192.0.2.1"')
+    return found
+
+
 def next_hop_ipv4(value: str) -> IPv4Address | None:
     """Parse an IPv4 address to be sent as NEXT_HOP; None for `self`.
 
     Raises:
         ValueError: it is none.
     """
-    if value == "self":
-        return None
-    found = address(value)
-    if found.version != 4:
-        raise ValueError(f'{shown(value)} is not an IPv4 address; write "self", or one')
-    return found
+    return None if value == "self" else ipv4(value)
 
 
 def next_hop_ipv6(value: str) -> IPv6Address | None:

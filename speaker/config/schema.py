@@ -118,7 +118,7 @@ class DcTable(Table):
     next_hops: list[
         Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
     ] = []
-    originators: list[Annotated[IPv4Address, _by(IPv4Address)]] = []
+    originators: list[Annotated[IPv4Address, _by(units.ipv4)]] = []
 
 
 class ProfileTable(Table):

@@ -78,7 +78,7 @@ def test_what_tells_it(tmp_path: Path) -> None:
         ),
         ('mark = "64699:100"', "", "dc.par1.mark: 64699:100 is also a community of profile.near"),
         ('mark = "65535:0"', "", "dc.par1.mark: 65535:0 is also a community of drain"),
-        ('mark = "blue"', "", "dc.par1.mark: community: 'blue': not of the form 64699:100"),
+        ('mark = "blue"', "", "dc.par1.mark: 'blue' is not a community; write it like"),
         ('originators = ["2001:db8::1"]', "", "dc.par1.originators[0]: "),
     ],
 )
