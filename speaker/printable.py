@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
+
+_FEW = 3
+_SHOWN = 80
+"""How many items of a list, and characters of a text, are shown."""
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -35,3 +43,30 @@ def printable_json(value: Any) -> Any:
             return {printable(key): printable_json(each) for key, each in value.items()}
         case _:
             return value
+
+
+def shown(value: object, *, deep: bool = True) -> str:
+    """Return a value of a file as its refusal names it: in the file's words, on a short line: `'x'`, `true`, `[1, 2]`.
+
+    Args:
+        value: as TOML's parser returns it.
+        deep: whether to show what is in a list or a table.
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
+        case list():
+            inner = [shown(each, deep=False) for each in value[:_FEW]] if deep else []
+            return f"[{', '.join([*inner, *_more(value, inner)])}]"
+        case dict():
+            few = islice(value.items(), _FEW if deep else 0)
+            inner = [f"{printable(key[:_SHOWN])} = {shown(each, deep=False)}" for key, each in few]
+            return f"{{{', '.join([*inner, *_more(value, inner)])}}}"
+        case _:
+            return f"{value!s:.{_SHOWN}}"
+
+
+def _more(whole: Sized, shown: Sized) -> list[str]:
+    return ["…"] if len(whole) > len(shown) else []

@@ -5,52 +5,21 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import MAX_ASN, Community, LargeCommunity, parse_asn
-from speaker.printable import printable
+from speaker.printable import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sized
+    from collections.abc import Callable, Iterable
 
 IpAddress = IPv4Address | IPv6Address
 Endpoint = tuple[IpAddress, int]
 
 DURATION = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)"
 SHARE = r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%"
-_FEW = 3
-_SHOWN = 80
-"""How many items of a list, and characters of a text, are shown."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def shown(value: object, *, deep: bool = True) -> str:
-    """Return a value of a file as its refusal names it: in the file's words, on a short line: `'x'`, `true`, `[1, 2]`.
-
-    Args:
-        value: as TOML's parser returns it.
-        deep: whether to show what is in a list or a table.
-    """
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
-        case list():
-            inner = [shown(each, deep=False) for each in value[:_FEW]] if deep else []
-            return f"[{', '.join([*inner, *_more(value, inner)])}]"
-        case dict():
-            few = islice(value.items(), _FEW if deep else 0)
-            inner = [f"{printable(key[:_SHOWN])} = {shown(each, deep=False)}" for key, each in few]
-            return f"{{{', '.join([*inner, *_more(value, inner)])}}}"
-        case _:
-            return f"{value!s:.{_SHOWN}}"
-
-
-def _more(whole: Sized, shown: Sized) -> list[str]:
-    return ["…"] if len(whole) > len(shown) else []
 
 
 def duration(text: object) -> float:

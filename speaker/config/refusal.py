@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from speaker.config.fault import Fault
 from speaker.config.schema import Document
 from speaker.nearest import Suggestions
-from speaker.units import duration_text, shown
+from speaker.printable import shown
+from speaker.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -27,7 +27,8 @@ from speaker.config.settings import HISTORY, Backend, LogFormat, Source
 from speaker.config.table import STRICT, AbsolutePath, Duration, text
 from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
-from speaker.units import Endpoint, IpAddress, shown
+from speaker.printable import shown
+from speaker.units import Endpoint, IpAddress
 
 DEFAULT_STATE = "/var/lib/vip-speaker/state.sqlite3"
 DEFAULT_READ_MODE = 0o660

@@ -14,7 +14,8 @@ from policy.wording import count
 from speaker import units
 from speaker.config.table import STRICT, AbsolutePath, Duration, by, text
 from speaker.pattern import BodyPattern, PatternError
-from speaker.units import Endpoint, shown
+from speaker.printable import shown
+from speaker.units import Endpoint
 
 if TYPE_CHECKING:
     from policy.rule import Rule

@@ -10,7 +10,7 @@ from policy.peers import RuledNeighbor
 from policy.route import MAX_MED, Community, LargeCommunity
 from speaker import units
 from speaker.config.table import STRICT, by
-from speaker.units import shown
+from speaker.printable import shown
 
 
 def _neighbors(value: Any) -> tuple[RuledNeighbor, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from speaker import units
-from speaker.units import shown
+from speaker.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -216,8 +216,8 @@ class ReconcilerService:
         if not self._made.is_set():
             self._places = _places(reconciler.config.settings)
             reconciler.file.used = reconciler.config.settings.paths
-            dc, prefixes = reconciler.config.settings.dc.name, len(reconciler.assignments)
-            what = f"dc {dc}, {count(prefixes, 'prefix')}"
+            prefixes = count(len(reconciler.assignments), "prefix")
+            what = f"dc {reconciler.config.settings.dc.name}, {prefixes}"
             log.warning("started: %s", what)
             self._say(f"runs: {what}")
             self._made.set()
@@ -296,6 +296,4 @@ class ReconcilerService:
         log.warning("%s", said)
         is_moved = _places(config.settings) != self._places
         self._alarms.note("restart", _NOT_YET if is_moved else "")
-        if is_moved:
-            said = f"{said}; {_AT_START}"
-        outcome.taken(said)
+        outcome.taken(f"{said}; {_AT_START}" if is_moved else said)
