@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Self
 
 from policy.errors import PolicyError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from policy.damping import DampingRule
     from policy.route import Prefix
     from policy.rule import Rule, Said
+
+_NEAR = 6
+"""To how many digits a share of some counts as a whole number of them: 0.07 * 100 is one."""
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 FWMARK = "fwmark"
@@ -121,6 +125,11 @@ class Observation:
     def doubt(self, prefix: Prefix) -> str:
         """Return why a prefix is unknown; nothing where it is known."""
         return "" if prefix in self.live else self.doubts.get(prefix, self.unknown)
+
+
+def so_many(share: float, of: int) -> int:
+    """Return how many of some must be up where at least a share of them (0 to 1) must: one at least."""
+    return max(ceil(round(share * of, _NEAR)), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from policy.damping import DampingRule
 from policy.errors import PolicyError
-from policy.health import CheckerRule, HealthRule, Service, Thresholds
+from policy.health import CheckerRule, HealthRule, Service, Thresholds, so_many
 from policy.ruled import asks_services
 from speaker.config.settings import HealthSettings
 
 if TYPE_CHECKING:
     from policy.rule import Rule
     from speaker.config.fault import Faults, KeyPath
-    from speaker.config.schema import HealthTable, VipTable
+    from speaker.config.schema import HealthTable, ServiceTable, VipTable
     from speaker.config.settings_checks import CheckSettings
     from speaker.units import Endpoint
 
@@ -101,10 +101,11 @@ class HealthBuilder:
             service = self._service(where, text)
             if inherited is None and not table.model_fields_set >= _BOUNDS:
                 continue  # at fault is what it inherits
+            drop_at, restore_at = self._bounds(where, table, health)
             own = self._thresholds(
                 where,
-                health.drop_at if table.drop_at is None else table.drop_at,
-                health.restore_at if table.restore_at is None else table.restore_at,
+                drop_at,
+                restore_at,
                 health.fall if table.fall is None else table.fall,
                 health.rise if table.rise is None else table.rise,
             )
@@ -113,6 +114,23 @@ class HealthBuilder:
             elif service is not None and own is not None:
                 required[service] = own
         return required
+
+    def _bounds(self, where: KeyPath, table: ServiceTable, health: HealthTable) -> tuple[int, int]:
+        """Return at how many live realservers a service goes down, and comes back."""
+        if table.share_up is None:
+            return (
+                health.drop_at if table.drop_at is None else table.drop_at,
+                health.restore_at if table.restore_at is None else table.restore_at,
+            )
+        for key in sorted(_BOUNDS & table.model_fields_set):
+            self._faults.add((*where, key), "is what share_up says; keep one")
+        sorry = {*health.ignore_realservers}
+        counted = {each for each in table.realservers if not {each, (each[0], None)} & sorry}
+        if not counted:
+            found = "is of realservers, and there are none that count; name them as realservers"
+            self._faults.add((*where, "share_up"), found)
+        needed = so_many(table.share_up, len(counted))
+        return needed - 1, needed
 
     def _damping(self, path: KeyPath, health: HealthTable) -> DampingRule | None:
         table = health.damping
@@ -164,10 +182,12 @@ class HealthBuilder:
             where = (*path, "services", text, "realservers")
             if health.source == "tcp" and not table.realservers:
                 self._faults.add(where, 'missing; source = "tcp" connects to these')
-            elif health.source != "tcp" and table.realservers and not are_asked:
+            is_asked = health.source == "tcp" or are_asked
+            is_counted = table.share_up is not None and health.source != "none"
+            if table.realservers and not is_asked and not is_counted:
                 self._faults.add(where, f"{_why_unused(health.source, rule)}; leave them out")
             try:
-                realservers[Service.parse(text)] = tuple(table.realservers)
+                realservers[Service.parse(text)] = tuple(table.realservers) if is_asked else ()
             except PolicyError:
                 continue  # the rule has reported it
         if health.source == "tcp" and not vip.services:

@@ -151,6 +151,7 @@ class ServiceTable(Table):
     restore_at: Count | None = None
     fall: Duration | None = None
     rise: Duration | None = None
+    share_up: Share | None = None
     realservers: list[Annotated[Endpoint, _by(units.endpoint)]] = []
 
 

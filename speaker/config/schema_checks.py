@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
 
-from policy.health import Health
+from policy.health import Health, so_many
 from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
 from policy.wording import count
 from speaker import units
@@ -172,7 +171,7 @@ def _rule(value: Any, where: str, level: int) -> Rule:
             return AtLeast(count, parts)
         case {"share_up": str(share), "of": list(of), **others} if not others:
             parts = _parts(of, _inside(where, "of"), level)
-            return AtLeast(max(so_many(units.share(share), len(parts)), 1), parts)
+            return AtLeast(so_many(units.share(share), len(parts)), parts)
     raise ValueError(f"{at}{shown(value)} is not a rule; write {_FORMS}")
 
 
@@ -184,11 +183,6 @@ def _parts(of: list[Any], where: str, level: int) -> tuple[Rule, ...]:
     if not 1 <= len(of) <= MAX_TERMS:
         raise ValueError(f"{where}: {count(len(of), 'part')}; give 1 to {MAX_TERMS}")
     return tuple(_rule(each, f"{where}[{index}]", level + 1) for index, each in enumerate(of))
-
-
-def so_many(share: float, of: int) -> int:
-    """Return how many of some are a share of them at least."""
-    return ceil(round(share * of, 6))
 
 
 RuleText = Annotated[Any, PlainValidator(rule)]  # pydantic can't look into a Rule

@@ -10,7 +10,16 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from policy.errors import PolicyError
-from policy.health import Health, HealthRule, Need, Service, ServiceMemory, State, Thresholds
+from policy.health import (
+    Health,
+    HealthRule,
+    Need,
+    Service,
+    ServiceMemory,
+    State,
+    Thresholds,
+    so_many,
+)
 from policy.judge import judge
 from tests.support.strategies import policy as made
 
@@ -174,6 +183,21 @@ def test_the_same_again(rule: HealthRule, looks: list[Look], *, was_announced: b
     assert watch(rule, looks, was_announced=was_announced) == watch(
         rule, looks, was_announced=was_announced
     )
+
+
+@given(percent=st.integers(0, 100), of=st.integers(1, 1000), data=st.data())
+@example(7, 100, None)
+def test_a_share(percent: int, of: int, data: st.DataObject | None) -> None:
+    """A share of realservers is reached by so many, and not by one less; of any, one is needed; no count lies between."""
+    needed = so_many(percent / 100, of)
+    assert 1 <= needed <= of
+    assert needed * 100 >= percent * of
+    assert needed == 1 or (needed - 1) * 100 < percent * of
+    live = needed if data is None else data.draw(st.integers(0, of))
+    rule = HealthRule(Thresholds(needed - 1, needed))
+    found = judge(rule, {WEB: live}, {}, was_announced=False, now=0.0)
+    assert (found.health is Health.UP) == (live > 0 and live * 100 >= percent * of)
+    assert found.health is not Health.UNKNOWN
 
 
 def test_fall_when_all_services_vanish() -> None:

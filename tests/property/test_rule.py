@@ -120,6 +120,17 @@ def test_at_least_counts(values: list[Health]) -> None:
         assert (found is DOWN) == (len(values) - values.count(DOWN) < count)
 
 
+@given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=8), SAID, st.data())
+def test_weights(names: list[str], said: dict[str, Said], data: st.DataObject) -> None:
+    """A source that stands in a list more than once counts as often: those that are up weigh enough, or can't any more."""
+    count = data.draw(st.integers(1, len(names)))
+    weight = {health: sum(said[name].health is health for name in names) for health in Health}
+    expected = UP if weight[UP] >= count else UNKNOWN
+    if weight[UP] + weight[UNKNOWN] < count:
+        expected = DOWN
+    assert value(AtLeast(count, tuple(map(Term, names))), said) is expected
+
+
 @given(RULES, SAID)
 @example(all_of(A, any_of(B, C)), says(a=DOWN, b=DOWN) | {"report/c": Said(DOWN)})
 def test_the_part_decides(rule: Rule, said: dict[str, Said]) -> None:

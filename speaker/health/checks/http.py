@@ -131,11 +131,8 @@ def _session(connector: Connector) -> aiohttp.ClientSession:
 async def _read(content: aiohttp.StreamReader) -> bytes:
     """Read a body, and one byte more than is looked at where it is longer."""
     found = bytearray()
-    while len(found) <= MAX_BODY:
-        piece = await content.read(MAX_BODY + 1 - len(found))
-        if not piece:
-            break
-        found += piece
+    while len(found) <= MAX_BODY and not content.at_eof():
+        found += await content.read(MAX_BODY + 1 - len(found))
     return bytes(found)
 
 

@@ -7,9 +7,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policy.health import Health, Observation
+from policy.health import Health, Observation, so_many
 from policy.rule import CHECK, AtLeast, Said, Term, decisive, value
-from speaker.config.schema_checks import so_many
 from speaker.health.checks.probe import Probe
 from speaker.health.checks.schedule import Schedule, Watch
 from speaker.health.throttle import Throttle
@@ -140,7 +139,7 @@ class ChecksSource:
             return self.watches[some[0]].tally.said
         said = {str(each): self.watches[each].tally.said for each in some}
         terms = tuple(map(Term, said))
-        rule: Rule = AtLeast(max(so_many(some[0].check.share_up, len(terms)), 1), terms)
+        rule: Rule = AtLeast(so_many(some[0].check.share_up, len(terms)), terms)
         since = max((each.since for each in said.values() if each.since is not None), default=None)
         ups = sum(each.health is Health.UP for each in said.values())
         expires = min((e.expires for e in said.values() if e.expires is not None), default=None)

@@ -332,6 +332,28 @@ def test_tcp() -> None:
     assert own["vip-2.tld"].source == "none"
 
 
+@pytest.mark.parametrize("source", ["ipvs", "tcp"])
+@pytest.mark.parametrize(
+    ("share", "needed"), [("50%", 2), ("51%", 2), ("67%", 3), ("1%", 1), ("0%", 1)]
+)
+def test_a_share_of_realservers(source: str, share: str, needed: int) -> None:
+    """A share of a service's realservers, those that count, is a threshold; what IPVS finds itself is not connected to."""
+    text = f"""
+        [vip."vip-1.tld"]
+        addresses = ["192.0.2.1"]
+        health = {{ source = "{source}", drop_at = 7, restore_at = 9, ignore_realservers = ["198.51.100.9"] }}
+        [vip."vip-1.tld".services."tcp/80"]
+        share_up = "{share}"
+        realservers = ["198.51.100.1:80", "198.51.100.2:80", "198.51.100.3:80", "198.51.100.9:80", "198.51.100.3:80"]
+        """
+    found = load(HEAD + text)
+    web = Service("tcp", 80)
+    thresholds = found.topology.vips[0].health.of(web)
+    assert (thresholds.drop_at, thresholds.restore_at) == (needed - 1, needed)
+    connected = found.settings.health["vip-1.tld"].realservers[web]
+    assert len(connected) == (5 if source == "tcp" else 0)
+
+
 def test_the_shortest_interval() -> None:
     """The watchdog looks as often as the VIP that wants it most often."""
     text = '[health]\ninterval = "5s"\n' + VIP + 'health.interval = "250ms"\n'
@@ -582,6 +604,22 @@ FAULTS = [
         + VIP
         + 'rule = "check/a"\nservices."tcp/80".realservers = ["192.0.2.9:80"]',
         'realservers: the rule names neither "ipvs" nor "tcp", so nothing looks at these; leave them out',
+    ),
+    (
+        HEAD + VIP + 'services."tcp/80".share_up = "50%"',
+        'services."tcp/80".share_up: is of realservers, and there are none that count; name them',
+    ),
+    (
+        HEAD
+        + VIP
+        + 'services."tcp/80" = { share_up = "50%", drop_at = 1, realservers = ["192.0.2.9:80"] }',
+        'services."tcp/80".drop_at: is what share_up says; keep one',
+    ),
+    (
+        HEAD
+        + VIP
+        + 'health.source = "none"\nservices."tcp/80" = { share_up = "50%", realservers = ["192.0.2.9:80"] }',
+        'realservers: source = "none" looks at none; leave them out',
     ),
     (HEAD + '[vip.all]\naddresses = ["192.0.2.1"]', "vip.all: is not a valid VIP name"),
     (HEAD + '[vip."a.tld."]\naddresses = ["192.0.2.1"]', "is not a valid VIP name"),
