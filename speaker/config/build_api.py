@@ -44,11 +44,19 @@ def api(document: Document, faults: Faults) -> ApiSettings:
                 f"{where} is not loopback, and tokens would pass unencrypted; set api.certificate and api.key",
             )
     tokens = {
-        name: TokenRights(name, each.read, frozenset(each.report), frozenset(each.drain))
+        name: TokenRights(
+            name,
+            each.read,
+            frozenset(each.report),
+            frozenset(each.drain),
+            each.certificate,
+            each.group,
+        )
         for name, each in table.tokens.items()
     }
     _check_tokens(document, reports, faults)
-    return ApiSettings(listen, sockets, tls, table.tokens_file, tokens, reports)
+    _check_ways(document, faults, sockets=bool(sockets))
+    return ApiSettings(listen, sockets, tls, table.group, table.tokens_file, tokens, reports)
 
 
 def _tls(document: Document, faults: Faults) -> ApiTls | None:
@@ -56,7 +64,14 @@ def _tls(document: Document, faults: Faults) -> ApiTls | None:
     if (certificate is None) != (key is None):
         there, lacks = ("key", "certificate") if certificate is None else ("certificate", "key")
         faults.add(("api", there), f"of no use without api.{lacks}; set both")
-    return None if certificate is None or key is None else ApiTls(certificate, key)
+    if certificate is None or key is None:
+        if document.api.client_ca is not None:
+            faults.add(
+                ("api", "client_ca"),
+                "of no use without api.certificate and api.key; set them, or remove it",
+            )
+        return None
+    return ApiTls(certificate, key, document.api.client_ca)
 
 
 def _places(document: Document, faults: Faults) -> tuple[tuple[Endpoint, ...], tuple[Path, ...]]:
@@ -102,3 +117,21 @@ def _check_tokens(document: Document, reports: dict[str, ReportRule], faults: Fa
                     )
                 elif key == "drain" and each not in table.report:
                     faults.add(path, f'"{each}" is not in report, which drains; name it there, too')
+
+
+def _check_ways(document: Document, faults: Faults, *, sockets: bool) -> None:
+    """Refuse ways to be known by which nobody ever is."""
+    api = document.api
+    if api.group is not None and not sockets:
+        faults.add(("api", "group"), "of no use without a unix socket in api.listen; add one")
+    for name, table in api.tokens.items():
+        if table.certificate is not None and api.client_ca is None:
+            faults.add(
+                ("api", "tokens", name, "certificate"),
+                "of no use without api.client_ca, which says whose certificates count; set it",
+            )
+        if table.group is not None and not sockets:
+            faults.add(
+                ("api", "tokens", name, "group"),
+                "of no use without a unix socket in api.listen; add one",
+            )

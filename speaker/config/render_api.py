@@ -25,6 +25,8 @@ def api(what: ApiSettings) -> dict[str, Any]:
         "listen": [*map(endpoint_text, what.listen), *map(str, what.sockets)] or None,
         "certificate": None if tls is None else tls.certificate,
         "key": None if tls is None else tls.key,
+        "client_ca": None if tls is None else tls.client_ca,
+        "group": what.group,
         "tokens_file": None if file == DEFAULT_TOKENS else file,
     }
     return {key: value for key, value in keys.items() if value is not None}
@@ -32,5 +34,10 @@ def api(what: ApiSettings) -> dict[str, Any]:
 
 def token(rights: TokenRights) -> dict[str, Any]:
     """Return the keys of `[api.tokens.NAME]`."""
-    keys = {"read": rights.read, "report": sorted(rights.report)}
-    return {**keys, "drain": sorted(rights.drain)} if rights.drain else keys
+    ways = {"certificate": rights.certificate, "group": rights.group}
+    return {
+        "read": rights.read,
+        "report": sorted(rights.report),
+        **({"drain": sorted(rights.drain)} if rights.drain else {}),
+        **{key: value for key, value in ways.items() if value is not None},
+    }

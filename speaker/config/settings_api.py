@@ -15,32 +15,39 @@ DEFAULT_TOKENS = Path("/etc/vip-speaker/tokens")
 
 @dataclass(frozen=True, slots=True)
 class TokenRights:
-    """What who has a token of a name may: read reports, report those of some names, have some drain."""
+    """What who has a token of a name may: read, report some names, have some drain.
+
+    So may who shows a certificate with the name `certificate`, and on a unix socket a member of `group`.
+    """
 
     name: str
     read: bool = False
     report: frozenset[str] = frozenset()
     drain: frozenset[str] = frozenset()
+    certificate: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiTls:
-    """The files of the certificate that is shown, and of its key."""
+    """The files of the certificate that is shown, of its key, and of the CAs of callers' certificates."""
 
     certificate: Path
     key: Path
+    client_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """Where reports are taken: nowhere, unless it says so. `tokens_file` has the hashes of tokens.
 
-    `sockets` have mode 0660 and the group of their directory: who reports there has a token, too.
+    `sockets` have mode 0660 and the group of `group`, or else of their directory.
     """
 
     listen: tuple[Endpoint, ...] = ()
     sockets: tuple[Path, ...] = ()
     tls: ApiTls | None = None
+    group: str | None = None
     tokens_file: Path = DEFAULT_TOKENS
     tokens: dict[str, TokenRights] = field(default_factory=dict)
     reports: dict[str, ReportRule] = field(default_factory=dict)

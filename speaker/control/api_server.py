@@ -1,33 +1,35 @@
 """Where applications report: HTTP on addresses and unix sockets of vip.toml, for who has a token.
 
-Nothing can be asked there but reports, and nothing be changed but by them. A token passes in the clear on loopback alone.
+Nothing can be asked there but reports and `status`, and nothing be changed but by reports. A token passes in the clear on loopback alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from aiohttp import web
 
+from speaker.control.answers import ControlAnswers
 from speaker.control.body import Bodies
+from speaker.control.callers import Callers
 from speaker.control.connections import Connections
 from speaker.control.errors import errors_told
 from speaker.control.rate import Rates
 from speaker.control.reports import MAX_REPORT, ReportHandlers
 from speaker.control.speaking import LineLimits, speaking
 from speaker.control.tls import Handshakes, TlsDoor, context
-from speaker.control.tokens import Tokens, token_of
 from speaker.control.unix_socket import Access, ControlError, bind
 from speaker.units import endpoint_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from speaker.config.settings_api import ApiTls, TokenRights
+    from speaker.config.settings_api import ApiTls
+    from speaker.control.callers import Holder
     from speaker.reconcile.reconciler import Reconciler
     from speaker.units import Endpoint
 
@@ -44,33 +46,16 @@ CHECK = 1.0
 """How often to see whether it can be listened, or is to be elsewhere, in seconds."""
 SUBJECT = "api"
 TOKENS = "tokens"
-ACCESS = Access(connections=CONNECTIONS, key="api.listen")
+ACCESS = Access(connections=CONNECTIONS, key="api.listen", group_key="api.group")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="vip_watchdog"'}
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has a token, with its rights. It is `Caller`."""
+class ListenPlace(NamedTuple):
+    """Where it listens: an address, where `tls` says what is shown, or a unix socket of a group."""
 
-    rights: TokenRights
-
-    @property
-    def name(self) -> str:
-        """See `Caller.name`."""
-        return self.rights.name
-
-    @property
-    def reads(self) -> bool:
-        """See `Caller.reads`."""
-        return self.rights.read
-
-    def reports(self, name: str) -> bool:
-        """See `Caller.reports`."""
-        return name in self.rights.report
-
-    def drains(self, name: str) -> bool:
-        """See `Caller.drains`."""
-        return name in self.rights.drain
+    where: Where
+    tls: ApiTls | None = None
+    group: str | None = None
 
 
 class Desk:
@@ -84,14 +69,13 @@ class Desk:
     def __init__(self, reconciler: Reconciler, rates: Rates | None = None) -> None:
         self._reconciler = reconciler
         self._rates = rates or Rates(reconciler.clock.steady)
-        self._tokens = Tokens(
-            lambda: reconciler.config.settings.api.tokens_file,
-            reconciler.clock,
-            self.note_tokens,
+        self._answers = ControlAnswers(reconciler)
+        self.callers = Callers(
+            lambda: reconciler.config.settings.api, reconciler.clock, self._note_tokens
         )
 
-    def note_tokens(self, text: str) -> None:
-        """Note what is wrong with the tokens; an empty text where nothing is."""
+    def _note_tokens(self, text: str) -> None:
+        """Note what keeps it from being known who asks; an empty text where nothing does."""
         self._reconciler.alarms.note(TOKENS, text)
         hinders(self._reconciler, TOKENS, text)
 
@@ -99,7 +83,8 @@ class Desk:
         """Return the web application of a place."""
         application = web.Application(middlewares=[connections.answered, errors_told])
         bodies = Bodies(MAX_REPORT, connections)
-        application.add_routes(ReportHandlers(self._reconciler, bodies, self._caller).routes())
+        handlers = ReportHandlers(self._reconciler, bodies, self._caller, self._answers)
+        application.add_routes(handlers.routes())
         return application
 
     async def _caller(self, request: web.Request) -> Holder:
@@ -108,20 +93,19 @@ class Desk:
         Raises:
             HTTPException: nobody who may, or too often.
         """
-        token = token_of(request.headers.get("Authorization", ""))
-        name = None if token is None else await self._tokens.holder(token)
-        rights = None if name is None else self._reconciler.config.settings.api.tokens.get(name)
-        if rights is None:
+        holder = await self.callers.of(request)
+        if holder is None:
             raise web.HTTPUnauthorized(
-                text="api: no token that is known; send Authorization: Bearer TOKEN",
+                text="api: no token that is known, nor a certificate or group that [api.tokens] names; send "
+                "Authorization: Bearer TOKEN",
                 headers=_CHALLENGE,
             )
-        if not self._rates.take(rights.name):
+        if not self._rates.take(holder.rights[0].name):
             raise web.HTTPTooManyRequests(
-                text=f"api: {rights.name} asks too often; ask less often",
+                text=f"api: {holder.name} asks too often; ask less often",
                 headers={"Retry-After": "1"},
             )
-        return Holder(rights)
+        return holder
 
 
 def hinders(reconciler: Reconciler, what: str, text: object) -> None:
@@ -133,7 +117,7 @@ def hinders(reconciler: Reconciler, what: str, text: object) -> None:
 async def serve(reconciler: Reconciler) -> NoReturn:
     """Serve for ever, wherever vip.toml says: at each place as soon as it is possible."""
     desk = Desk(reconciler)
-    places: dict[tuple[Where, ApiTls | None], asyncio.Task[None]] = {}
+    places: dict[ListenPlace, asyncio.Task[None]] = {}
     troubles: dict[Where, str] = {}
     waiting: set[Where] = set()  # that were not to be had until now
 
@@ -147,17 +131,18 @@ async def serve(reconciler: Reconciler) -> NoReturn:
     try:
         while True:
             api = reconciler.config.settings.api
-            wanted = {(where, api.tls) for where in api.listen} | {(p, None) for p in api.sockets}
+            wanted = {ListenPlace(where, tls=api.tls) for where in api.listen}
+            wanted |= {ListenPlace(path, group=api.group) for path in api.sockets}
             for place in places.keys() - wanted:
                 await _end(places.pop(place))
-                note(place[0], "")
-                del troubles[place[0]]
-            for where, tls in wanted - places.keys():
-                waiting.add(where)
+                note(place.where, "")
+                del troubles[place.where]
+            for place in wanted - places.keys():
+                waiting.add(place.where)
                 hinders(reconciler, SUBJECT, waiting)
-                places[where, tls] = asyncio.create_task(_serve_at(desk, where, tls, note))
+                places[place] = asyncio.create_task(_serve_at(desk, place, note))
             if not places:  # then nobody is asked for a token
-                desk.note_tokens("")
+                desk.callers.rest()
             await asyncio.sleep(CHECK)
             for task in places.values():
                 if task.done():
@@ -172,18 +157,17 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _serve_at(
-    desk: Desk, where: Where, tls: ApiTls | None, note: Callable[[Where, str], None]
-) -> None:
+async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str], None]) -> None:
     """Serve at a place for ever: as soon as it can be had, and again where it was removed."""
     while True:
         try:
-            async with serving(desk, where, tls) as is_in_place:
-                note(where, "")
+            async with serving(desk, place) as is_in_place:
+                note(place.where, "")
                 while is_in_place():  # noqa: ASYNC110 - nothing tells when it is removed
                     await asyncio.sleep(CHECK)
         except (OSError, ControlError) as error:
             why = getattr(error, "strerror", None) or str(error).removeprefix("control: ")
+            where = place.where
             name = str(where) if isinstance(where, Path) else endpoint_text(where)
             note(
                 where,
@@ -193,9 +177,7 @@ async def _serve_at(
 
 
 @asynccontextmanager
-async def serving(
-    desk: Desk, where: Where, tls: ApiTls | None = None
-) -> AsyncIterator[Callable[[], bool]]:
+async def serving(desk: Desk, place: ListenPlace) -> AsyncIterator[Callable[[], bool]]:
     """Serve at a place while the context lasts. Yield what tells whether it still leads here.
 
     Raises:
@@ -207,21 +189,21 @@ async def serving(
             speaking(desk.application(connections), connections, LIMITS)
         )
         loop = asyncio.get_running_loop()
-        if isinstance(where, Path):
-            bound = bind(where, ACCESS)
+        if isinstance(place.where, Path):
+            bound = bind(place.where, replace(ACCESS, group=place.group))
             stack.callback(bound.listener.close)
             stack.callback(bound.remove)
             unix = await loop.create_unix_server(connected, sock=bound.listener, backlog=WAITING)
             stack.callback(unix.close)
             yield lambda: bound.is_in_place
             return
-        if tls is not None:
-            handshakes = Handshakes(await asyncio.to_thread(context, tls), connected)
+        if place.tls is not None:
+            handshakes = Handshakes(await asyncio.to_thread(context, place.tls), connected)
             stack.push_async_callback(handshakes.close)
-            renewing = asyncio.create_task(handshakes.keep_renewing(tls))
+            renewing = asyncio.create_task(handshakes.keep_renewing(place.tls))
             stack.callback(renewing.cancel)
             connected = lambda: TlsDoor(handshakes)  # noqa: E731 - in place of the other
-        address, port = where
+        address, port = place.where
         server = await loop.create_server(connected, str(address), port, backlog=WAITING)
         stack.callback(server.close)
         yield lambda: True

@@ -7,11 +7,7 @@ GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…, /plan; POST /
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import socket
-import struct
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -20,24 +16,23 @@ from policy.errors import PolicyError
 from policy.intent import is_time
 from policy.route import parse_prefix
 from speaker.api import IntentRequest, Question, Reloaded
+from speaker.control.answers import ControlAnswers, as_json
 from speaker.control.as_loaded import IntentAsLoaded
 from speaker.control.body import Bodies
 from speaker.control.client import SUDO_USER, timeout_for
 from speaker.control.connections import Connections, sent
 from speaker.control.errors import errors_told
 from speaker.control.identity import owner
-from speaker.control.places import Places
+from speaker.control.other_end import other_end
 from speaker.control.reports import ByOperator, ReportHandlers
 from speaker.control.unix_socket import OPERATORS
 from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
 from speaker.reconcile.difference import difference
 from speaker.reconcile.intents import apply_intent
-from speaker.reconcile.loaded_file import look_at_file
-from speaker.reconcile.loop import BRIEFLY
 from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
 from speaker.state.store import NEWEST, NEWEST_SINCE
-from speaker.supervision.steps import in_steps, json_list
+from speaker.supervision.steps import json_list
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -49,19 +44,12 @@ if TYPE_CHECKING:
 
     Reload = Callable[[], Awaitable[str]]
 
-log = logging.getLogger(__name__)
-
 MAX_BODY = 1 << 23
 """Bytes of a body: 100,000 IPv6 prefixes as they are written longest."""
 MAX_QUESTION = 1 << 20
 """Bytes of a body of those who may only ask: questions about 10,000 prefixes."""
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
-ANSWER_WITHIN = 2.0
-FEW = 5000
-"""Of how many prefixes, or entries of history, an answer needs no place: an explanation of them takes seven million bytes."""
-ROOM_WITHIN = 10.0
-"""How long another answer waits for its place, in seconds."""
 _QUESTIONS = {"GET", "HEAD"}
 _WITH_BODY = {"/explain", "/history"}
 """What may be asked by POST."""
@@ -83,10 +71,8 @@ class Control:
         self._asks_only = access.asks_only
         self.connections = Connections(access.connections)
         self._bodies = Bodies(MAX_QUESTION if access.asks_only else MAX_BODY, self.connections)
-        self._answers = Places(f"answers of more than {FEW} parts", ROOM_WITHIN)
+        self._answers = ControlAnswers(reconciler)
         self._reload_it = reload
-        self._settling: asyncio.Future[None] | None = None
-        self._recording: asyncio.Future[bool] | None = None
 
     def application(self) -> web.Application:
         """Return the web application."""
@@ -96,7 +82,7 @@ class Control:
         application = web.Application(middlewares=guards)
         application.add_routes(
             [
-                web.get("/status", self._status),
+                web.get("/status", self._answers.status),
                 web.get("/explain", self._explain),
                 web.get("/history", self._history),
                 web.post("/explain", self._explain),
@@ -106,7 +92,7 @@ class Control:
                 web.post("/intents/as-loaded", self._intents_as_loaded),
                 web.post("/reload", self._reload),
                 *WindowHandlers(self._reconciler, self._bodies, self._known, _owner).routes(),
-                *ReportHandlers(self._reconciler, self._bodies, _operator).routes(),
+                *ReportHandlers(self._reconciler, self._bodies, _operator, self._answers).routes(),
             ]
         )
         return application
@@ -126,74 +112,28 @@ class Control:
         response: web.StreamResponse = await handler(request)
         return response
 
-    async def _settle(self) -> None:
-        """Wait for what was changed to be read back; not for a daemon that does not answer.
-
-        All who ask meanwhile wait for the same reading.
-        """
-        task = self._settling
-        if task is None or task.done():
-            task = self._settling = asyncio.ensure_future(self._reconciler.read_back_if_changed())
-            task.add_done_callback(_look_at)
-        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
-        if task.done():
-            task.result()
-
-    async def _record(self) -> None:
-        """Wait for what happened until now to be recorded; not for a state file that is held.
-
-        A recording that is under way may have begun before: the next one is for all who ask meanwhile.
-        """
-        await self._settle()
-        if self._recording is not None:
-            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
-        if self._recording is None or self._recording.done():
-            self._recording = asyncio.ensure_future(self._reconciler.record(BRIEFLY))
-            self._recording.add_done_callback(_look_at)
-            await asyncio.wait({self._recording}, timeout=ANSWER_WITHIN)
-
-    @asynccontextmanager
-    async def _room(self, count: int) -> AsyncIterator[None]:
-        """Have room for an answer of that many parts while the context lasts: until it was sent."""
-        async with self._answers.one() if count > FEW else nullcontext():
-            yield
-
-    async def _status(self, request: web.Request) -> web.Response:
-        await asyncio.gather(
-            self._settle(), look_at_file(self._reconciler.file, self._reconciler.alarms)
-        )
-        async with self._room(len(self._reconciler.assignments)):
-            now = Snapshot(self._reconciler)
-            shown = await in_steps(now.routes())
-            head = now.status(shown, routes=()).to_json()
-            del head["routes"]  # which is written in steps
-            text = json.dumps(head).removesuffix("}")
-            response = _response(f'{text}, "routes": {await json_list(shown)}}}')
-            await sent(request, response)
-        return response
-
     async def _plan(self, _: web.Request) -> web.Response:
-        await self._settle()
-        return _response(await json_list(difference(self._reconciler)))
+        await self._answers.settle()
+        return as_json(await json_list(difference(self._reconciler)))
 
     async def _explain(self, request: web.Request) -> web.Response:
         async with self._asked(request) as asked:
             prefixes = asked or [*self._reconciler.assignments]
-            await self._record()
-            async with self._room(len(prefixes)):
+            await self._answers.record()
+            async with self._answers.room(len(prefixes)):
                 history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
                 now = Snapshot(self._reconciler)
-                response = _response(await json_list(now.explanations(prefixes, history), AT_ONCE))
+                response = as_json(await json_list(now.explanations(prefixes, history), AT_ONCE))
                 await sent(request, response)
             return response
 
     async def _history(self, request: web.Request) -> web.Response:
         async with self._asked(request) as prefixes:
             since = _since(request)
-            await self._record()
-            async with self._room(NEWEST if since is None else NEWEST_SINCE):
+            await self._answers.record()
+            async with self._answers.room(NEWEST if since is None else NEWEST_SINCE):
                 entries = await asyncio.to_thread(self._store.history, prefixes, since=since)
-                response = _response(await json_list(entries))
+                response = as_json(await json_list(entries))
                 await sent(request, response)
             return response
 
@@ -215,7 +155,7 @@ class Control:
             raise PolicyError("prefixes: none is meant; vip.toml has no VIP")
         intent = asked.intent(_owner(request), self._reconciler.clock.wall())
         outcomes = await apply_intent(self._reconciler, known, intent, dry_run=asked.dry_run)
-        return _response(await json_list(outcomes))
+        return as_json(await json_list(outcomes))
 
     async def _reload(self, _: web.Request) -> web.Response:
         if self._reload_it is None:
@@ -262,25 +202,9 @@ def _since(request: web.Request) -> float | None:
     raise PolicyError(f"since: {text[:80]!r}: not a time in seconds since the epoch")
 
 
-def _response(text: str) -> web.Response:
-    return web.Response(text=text, content_type="application/json")
-
-
-def _look_at(task: asyncio.Future[Any]) -> None:
-    """Log the failure of what not every caller has waited for."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s", error)
-
-
 def _owner(request: web.Request) -> str:
     """Return the name of the user at the other end, which the kernel vouches for (SO_PEERCRED)."""
-    transport = request.transport
-    if transport is None:
-        raise PolicyError("control: the client is gone")
-    credentials = transport.get_extra_info("socket").getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-    )
-    _, uid, _ = struct.unpack("3i", credentials)
+    uid = other_end(request.transport).uid
     return owner(uid, request.headers.get(SUDO_USER, ""))
 
 

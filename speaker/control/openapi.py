@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from speaker.api import Status
 from speaker.reported import ReportRequest, ReportStatus
 
 _NAME = {
@@ -19,8 +20,8 @@ _NAME = {
 }
 _ERRORS = {
     "400": "It is of another form, its time is longer than max_ttl, or it drains where that is not taken.",
-    "401": "There is no token, or none that is known.",
-    "403": "The token's holder may not do that.",
+    "401": "It is not known who asks: no token, certificate or group that vip.toml names.",
+    "403": "Who asks may not do that.",
     "404": "There is no such report.",
     "413": "It is too large.",
     "429": "There were too many; report less often.",
@@ -43,43 +44,58 @@ def _description() -> dict[str, Any]:
             "version": "1",
             "description": "Applications say how they are; rules of VIPs ask for it.",
         },
-        "security": [{"token": []}],
-        "paths": {
-            "/v1/reports": {
-                "get": _operation(
-                    "The last report of each name.",
-                    {"type": "array", "items": _of("ReportStatus")},
-                    "401", "403", "429", "500",
-                )
-            },
-            "/v1/reports/{name}": {
-                "parameters": [_NAME],
-                "get": _operation(
-                    "The last report.", _of("ReportStatus"), "401", "403", "404", "429", "500"
-                ),
-                "put": {
-                    "requestBody": {
-                        "required": True,
-                        "content": {"application/json": {"schema": _of("ReportRequest")}},
-                    },
-                    **_operation(
-                        "Report. It is on the disk when this is answered.",
-                        _of("ReportStatus"),
-                        *_ERRORS,
-                    ),
-                },
-            },
-        },
+        "security": [{"token": []}, {"certificate": []}],
+        "paths": _paths(),
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "certificate": {"type": "mutualTLS"},
+            },
             "schemas": {
                 **_schemas(ReportRequest),
                 **_schemas(ReportStatus),
+                **_schemas(Status),
                 "Error": {
                     "type": "object",
                     "properties": {"error": {"type": "string"}},
                     "required": ["error"],
                 },
+            },
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/v1/status": {
+            "get": _operation(
+                "What is announced here and why, as vip_mgmt status --json has it.",
+                _of("Status"),
+                "401", "403", "429", "500", "503",
+            )
+        },
+        "/v1/reports": {
+            "get": _operation(
+                "The last report of each name.",
+                {"type": "array", "items": _of("ReportStatus")},
+                "401", "403", "429", "500",
+            )
+        },
+        "/v1/reports/{name}": {
+            "parameters": [_NAME],
+            "get": _operation(
+                "The last report.", _of("ReportStatus"), "401", "403", "404", "429", "500"
+            ),
+            "put": {
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _of("ReportRequest")}},
+                },
+                **_operation(
+                    "Report. It is on the disk when this is answered.",
+                    _of("ReportStatus"),
+                    *_ERRORS,
+                ),
             },
         },
     }  # fmt: skip

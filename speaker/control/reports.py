@@ -1,4 +1,4 @@
-"""Reports over HTTP: PUT and GET /v1/reports/NAME, GET /v1/reports, GET /v1/openapi.json.
+"""Reports over HTTP: PUT and GET /v1/reports/NAME, GET /v1/reports, /v1/status, /v1/openapi.json.
 
 A report is on the disk when it is answered. Those that come while others are written wait, and are written together:
 a thousand applications cost no more writes than the disk can do.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from policy.report import AppReport, ReportRule
     from policy.route import Prefix
+    from speaker.control.answers import ControlAnswers
     from speaker.control.body import Bodies
     from speaker.reconcile.reconciler import Reconciler
     from speaker.state.store import Store
@@ -38,6 +39,11 @@ class Caller(Protocol):
     @property
     def name(self) -> str:
         """Who it is, for history."""
+        ...
+
+    @property
+    def tables(self) -> str:
+        """Which tables of vip.toml say what it may."""
         ...
 
     @property
@@ -60,6 +66,7 @@ class ByOperator:
 
     name: str
     reads: bool = True
+    tables: str = "node.control"
 
     def reports(self, name: str) -> bool:
         """See `Caller.reports`."""
@@ -132,6 +139,7 @@ class ReportHandlers:
         reconciler: the watchdog.
         bodies: reads bodies.
         caller: tells who asks, or raises an HTTPException.
+        answers: those of `status`.
     """
 
     def __init__(
@@ -139,11 +147,13 @@ class ReportHandlers:
         reconciler: Reconciler,
         bodies: Bodies,
         caller: Callable[[web.Request], Awaitable[Caller]],
+        answers: ControlAnswers,
     ) -> None:
         self._reconciler, self._bodies, self._caller = reconciler, bodies, caller
         self._recorder = ReportRecorder(
             reconciler.durable.store, reconciler.durable.intents.hindered
         )
+        self._answers = answers
         self._concerned: Mapping[str, Collection[Prefix]] = {}
         self._concerned_of: object = None
 
@@ -151,6 +161,7 @@ class ReportHandlers:
         """Return what is served."""
         return [
             web.get("/v1/openapi.json", self._openapi),
+            web.get("/v1/status", self._whole_status),
             web.get("/v1/reports", self._all),
             web.get("/v1/reports/{name}", self._one),
             web.put("/v1/reports/{name}", self._put),
@@ -162,6 +173,10 @@ class ReportHandlers:
 
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.json_response(openapi())
+
+    async def _whole_status(self, request: web.Request) -> web.Response:
+        await self._reader(request)
+        return await self._answers.status(request)
 
     async def _all(self, request: web.Request) -> web.Response:
         await self._reader(request)
@@ -177,8 +192,8 @@ class ReportHandlers:
         caller, name = await self._caller(request), request.match_info["name"]
         if not caller.reports(name):
             raise web.HTTPForbidden(
-                text=f"report: {name[:64]!r}: {caller.name} may not report it; api.tokens.{caller.name}.report "
-                "in vip.toml names what it may"
+                text=f"report: {name[:64]!r}: {caller.name} may not report it; in vip.toml, name it in "
+                f"report of {caller.tables}"
             )
         rule = self._rules[self._known(request)]
         async with self._bodies.read(request) as body:
@@ -198,15 +213,15 @@ class ReportHandlers:
         rule.check(report)
         if report.state is ReportState.DRAIN and not caller.drains(rule.name):
             raise web.HTTPForbidden(
-                text=f"report: {rule.name}: {caller.name} may not drain it; name it in "
-                f"api.tokens.{caller.name}.drain"
+                text=f"report: {rule.name}: {caller.name} may not drain it; in vip.toml, name it in "
+                f"drain of {caller.tables}"
             )
 
     async def _reader(self, request: web.Request) -> None:
         caller = await self._caller(request)
         if not caller.reads:
             raise web.HTTPForbidden(
-                text=f"reports: {caller.name} may not read them; set api.tokens.{caller.name}.read"
+                text=f"{request.path}: {caller.name} may not read; in vip.toml, set read of {caller.tables}"
             )
 
     def _known(self, request: web.Request) -> str:

@@ -26,7 +26,7 @@ RENEWED = 600.0
 
 
 def context(files: ApiTls) -> ssl.SSLContext:
-    """Return what shows a certificate. It waits.
+    """Return what shows a certificate, and asks for one where there is a CA that it may be of. It waits.
 
     Raises:
         OSError: the files can't be read, or are no certificate and key.
@@ -34,6 +34,9 @@ def context(files: ApiTls) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_cert_chain(files.certificate, files.key)
+    if files.client_ca is not None:
+        made.load_verify_locations(files.client_ca)
+        made.verify_mode = ssl.CERT_OPTIONAL  # others have a token
     return made
 
 

@@ -30,6 +30,7 @@ class Access:
         connections: about how many may be open at a time.
         asks_only: whether nothing can be changed there.
         key: of vip.toml, which names it.
+        group_key: ... its group.
     """
 
     mode: int = 0o660
@@ -37,6 +38,7 @@ class Access:
     connections: int = CONNECTIONS
     asks_only: bool = False
     key: str = "node.control"
+    group_key: str = "node.read_group"
 
 
 OPERATORS = Access()
@@ -120,15 +122,16 @@ def _give(path: Path, access: Access) -> os.stat_result:
         # By what is open, whatever its name leads to: such a descriptor has no calls of its own for that.
         itself = Path(f"/proc/self/fd/{descriptor}")
         if access.group is not None:
-            _give_group(path, itself, access.group)
+            _give_group(path, itself, access)
         itself.chmod(access.mode)
         return os.fstat(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _give_group(path: Path, itself: Path, group: str) -> None:
-    """Give it to a group. A process that is not root gives it to groups that it is in alone."""
+def _give_group(path: Path, itself: Path, access: Access) -> None:
+    """Give it to its group. A process that is not root gives it to groups that it is in alone."""
+    group = access.group or ""
     try:
         number = grp.getgrnam(group).gr_gid
         if itself.stat().st_gid != number:
@@ -136,7 +139,7 @@ def _give_group(path: Path, itself: Path, group: str) -> None:
     except KeyError:
         raise ControlError(
             f"control: {path}: group {group} does not exist; groupadd --system {group}, or correct "
-            "node.read_group"
+            f"{access.group_key}"
         ) from None
     except PermissionError as error:
         raise ControlError(

@@ -42,6 +42,7 @@ NEEDS = (
     "tests/unit/supervision/test_threads.py::test_no_thread_can_be_started",
     "tests/unit/migration/test_import_command.py",
     "tests/unit/control/test_reports_page.py",
+    "tests/unit/control/test_callers.py::test_by_certificate",
     "tests/unit/control/test_api_server.py::test_tls",
     "tests/unit/control/test_api_server.py::test_who_does_not_shake_hands",
     "tests/unit/control/test_client.py::test_a_stranger_serves_it",

@@ -216,7 +216,7 @@ def _bgpd_seeds() -> Iterator[bytes]:
 
 
 class _Bgpd:
-    """Answers with what it was given."""
+    """ControlAnswers with what it was given."""
 
     def __init__(self, data: bytes) -> None:
         self._text = data.decode("utf-8", "backslashreplace")
@@ -378,7 +378,7 @@ def _reports() -> AbstractContextManager[Callable[[bytes], object]]:
         tokens.write_text(f"app sha256:{hashlib.sha256(_TOKEN).hexdigest()}\n")
         tokens.chmod(0o644)
         desk = api_server.Desk(here.reconciler, Rates(count().__next__))  # a second between two
-        return api_server.serving(desk, here.directory / "api.sock")
+        return api_server.serving(desk, api_server.ListenPlace(here.directory / "api.sock"))
 
     return _asked(_REPORTS, lambda here: here.directory / "api.sock", serve)
 
@@ -541,7 +541,7 @@ def _ip_vs(data: bytes) -> None:
 
 
 class _Kernel:
-    """Answers with messages that were made of the input."""
+    """ControlAnswers with messages that were made of the input."""
 
     def __init__(self, data: bytes) -> None:
         self._messages = data.split(b"\n")

@@ -26,13 +26,17 @@ drain = true
 listen = ["127.0.0.1:9181", "[::1]:9181", "192.0.2.9:9181", "/run/vip-speaker/api.sock"]
 certificate = "/etc/c.pem"
 key = "/etc/k.pem"
+client_ca = "/etc/ca.pem"
+group = "apps"
 tokens_file = "/etc/tokens"
 [api.tokens.deploy]
 read = true
 report = ["shop", "db"]
 drain = ["shop"]
+certificate = "deploy.example"
 [api.tokens.look]
 read = true
+group = "staff"
 """
 
 
@@ -47,13 +51,18 @@ def test_every_key() -> None:
     assert found.settings.api == ApiSettings(
         tuple((ip_address(a), 9181) for a in ("127.0.0.1", "::1", "192.0.2.9")),
         (Path("/run/vip-speaker/api.sock"),),
-        ApiTls(Path("/etc/c.pem"), Path("/etc/k.pem")),
+        ApiTls(Path("/etc/c.pem"), Path("/etc/k.pem"), Path("/etc/ca.pem")),
+        "apps",
         Path("/etc/tokens"),
         {
             "deploy": TokenRights(
-                "deploy", read=True, report=frozenset({"shop", "db"}), drain=frozenset({"shop"})
+                "deploy",
+                read=True,
+                report=frozenset({"shop", "db"}),
+                drain=frozenset({"shop"}),
+                certificate="deploy.example",
             ),
-            "look": TokenRights("look", read=True),
+            "look": TokenRights("look", read=True, group="staff"),
         },
         {"shop": ReportRule("shop", Health.DOWN, 300.0, drain=True), "db": ReportRule("db")},
     )
@@ -74,6 +83,12 @@ def test_every_key() -> None:
         ('[api.tokens.a]\nreport = ["x"]', "there is no [report.x]"),
         ('[report.x]\n[api.tokens.a]\nreport = ["x"]\ndrain = ["x"]', "set drain = true"),
         ('[report.x]\ndrain = true\n[api.tokens.a]\ndrain = ["x"]', "is not in report"),
+        ('[api]\nclient_ca = "/etc/ca.pem"', "of no use without api.certificate and api.key"),
+        ('[api]\ngroup = "apps"', "of no use without a unix socket"),
+        ('[api.tokens.a]\ngroup = "apps"', "of no use without a unix socket"),
+        ('[api.tokens.a]\ncertificate = "a.example"', "of no use without api.client_ca"),
+        ('[api.tokens.a]\ncertificate = "a b"', "is not the name of a certificate"),
+        ('[api.tokens.a]\ngroup = "a b"', "is not a group's name"),
         ('[report."a/b"]', "not a valid name"),
         ('[report.".."]', "can't be asked for in a URL"),
         ('[report.x]\nmax_ttl = "25h"', "max_ttl"),

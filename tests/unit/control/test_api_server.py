@@ -25,6 +25,7 @@ from speaker.control.api_server import (
     MAX_LINE,
     SUBJECT,
     Desk,
+    ListenPlace,
     serve,
     serving,
 )
@@ -70,19 +71,31 @@ def write_tokens(directory: Path) -> str:
 
 
 def served(
-    directory: Path, ask: Callable[[Site, int], Any], tls: ApiTls | None = None, more: str = ""
+    directory: Path,
+    ask: Callable[[Site, int], Any],
+    tls: ApiTls | None = None,
+    more: str = "",
+    api: str = "",
 ) -> Any:
-    """Run a site with its API, and ask it from a thread."""
+    """Run a site with its API, and ask it from a thread.
+
+    Args:
+        directory: where its files go.
+        ask: asks it, at a port.
+        tls: what it shows.
+        more: of vip.toml.
+        api: more of its `[api]`.
+    """
 
     async def main() -> Any:
-        text = write_tokens(directory) + more
+        text = write_tokens(directory).replace("[api]\n", f"[api]\n{api}") + more
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             port: int = found.getsockname()[1]
         async with AsyncExitStack() as stack:
             site = await stack.enter_async_context(running(directory, more=text))
             desk = Desk(site.reconciler)
-            await stack.enter_async_context(serving(desk, (LOOPBACK, port), tls))
+            await stack.enter_async_context(serving(desk, ListenPlace((LOOPBACK, port), tls)))
             return await asyncio.to_thread(ask, site, port)
 
     return asyncio.run(main())

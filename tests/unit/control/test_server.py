@@ -21,10 +21,10 @@ from policy.intent import Mode
 from speaker.api import IntentRequest, Status
 from speaker.check.world import loaded
 from speaker.control import client, handlers, identity
+from speaker.control.answers import ANSWER_WITHIN
 from speaker.control.body import SMALL
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.connections import IDLE
-from speaker.control.handlers import ANSWER_WITHIN
 from speaker.control.offline import StateFile
 from speaker.control.places import LARGE
 from speaker.control.server import (
