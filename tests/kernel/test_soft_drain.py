@@ -1,5 +1,6 @@
 """A soft drain on a real kernel: connections through IPVS from a client behind a router that forwards by BGP."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ import pytest
 
 from tests.kernel import ipvs
 from tests.kernel.chain import HERE
-from tests.kernel.traffic import PORT, Connection, serve
+from tests.kernel.traffic import PORT, Connection, Prober, serve
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.netns import Link, Namespace, Network
 from tests.support.lab.site import Site
+from tests.support.profiles import NIGHTLY
 
 pytestmark = pytest.mark.guest("ipvsadm", "bird")
 VIP, PREFIX = "192.0.2.1", "192.0.2.1/32"
@@ -22,6 +24,10 @@ TABLES = {
     "drain": {"settle": "2s", "quiet": "1s", "timeout": "60s", "return": "2s"},
     "vip": {"vip-1.tld": {"addresses": [VIP], "prefer": ["par1", "lyo1"]}},
 }
+MANY, ROUNDS = (10, 12) if NIGHTLY else (2, 0)
+"""How many connections are open, and how often it is measured how quickly new ones go elsewhere."""
+WITHIN = 1.0
+"""Seconds within which new connections go elsewhere, at the median."""
 SHORT, LONG, LONGER = 0.5, 15.0, 60.0
 """Seconds. The last outlasts a `vip_mgmt -d`, however slow the guest is."""
 
@@ -117,21 +123,22 @@ def alone(world: World) -> Iterator[World]:
 
 def test_soft_cuts_nothing(alone: World) -> None:
     """Connections that end within `timeout` end by themselves: the route stays until the last is over."""
-    long, short = alone.connect(LONG), alone.connect(SHORT)
+    seconds = [SHORT, *(LONG + n for n in range(MANY - 1))]
+    made = [alone.connect(each) for each in reversed(seconds)]
     done = alone.par1.site.mgmt("-d", "vip-1.tld", "--soft")
     assert done.returncode == 0, done.stderr
     assert f"Draining route to {PREFIX}" in done.stderr
     assert f"Deleting route to {PREFIX}; no connection is cut" in done.stderr
-    assert [alone.ends(each) for each in (long, short)] == ["par1 ended"] * 2
+    assert [alone.ends(each) for each in made] == ["par1 ended"] * MANY
     alone.goes_to()
 
 
 def test_hard_cuts(alone: World) -> None:
     """The comparison: `-d` takes the route away below those that last."""
-    long = alone.connect(LONGER)
+    made = [alone.connect(LONGER) for _ in range(MANY)]
     assert alone.par1.site.mgmt("-d", "vip-1.tld").returncode == 0
-    assert long.lines == ["connected par1"]
-    assert alone.ends(long).startswith("par1 cut")
+    assert [each.lines for each in made] == [["connected par1"]] * MANY
+    assert all(alone.ends(each).startswith("par1 cut") for each in made)
 
 
 def test_new_ones_go_elsewhere(world: World) -> None:
@@ -160,3 +167,39 @@ def test_new_ones_go_elsewhere(world: World) -> None:
     assert took < 30
     assert world.par1.site.mgmt("-a", "vip-1.tld", "--soft").returncode == 0
     world.goes_to("par1")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("how", ["--soft", "hard"])
+def test_how_quickly_new_ones_go(world: World, how: str) -> None:
+    """While a client connects again and again, none is refused, and after the command none comes here any more.
+
+    The numbers in docs/commands.md are these: from when the intent is on the disk, before anything is announced,
+    until the last new connection that came here began.
+    """
+    words = ["--soft", "--no-wait"] if how == "--soft" else []
+    prober = Prober(world.client, VIP, 0.05, next(world.numbers))
+    returned = []
+    for _ in range(ROUNDS):
+        done = world.par1.site.mgmt("-d", "vip-1.tld", *words)
+        assert done.returncode == 0, done.stderr
+        returned.append(time.time())
+        world.goes_to("lyo1")
+        assert world.par1.site.mgmt("-a", "vip-1.tld").returncode == 0
+        world.goes_to("par1")
+    prober.stop()
+    history = json.loads(world.par1.site.mgmt("history", "vip-1.tld", "--json").stdout)
+    event = "draining" if words else "drained"
+    began = [line["time"] for line in history if line["event"] == event][-ROUNDS:]
+    seen, took = prober.seen(), []
+    for start, end in zip(began, returned, strict=True):
+        here = [when for when, who in seen if who == "par1" and start <= when <= end]
+        took.append(max(here, default=start) - start)
+    refused = sum(who == "nobody" for _, who in seen)
+    numbers = sorted(round(each, 3) for each in took)
+    said = f"{how}: refused {refused} of {len(seen)}; last one here after {numbers} s"
+    assert not refused, said
+    for end in returned:  # the first that began after the command had returned
+        first = next(who for when, who in seen if when > end)
+        assert first == "lyo1", said
+    assert numbers[ROUNDS // 2] < WITHIN, said
