@@ -178,6 +178,11 @@ def test_restart(site: LoadBalancer) -> None:
 
 def test_restart_without_a_gap(site: LoadBalancer) -> None:
     """With the lines of docs/restart.md, a router with graceful restart has the routes all the time."""
+    no_gap(site)
+
+
+def no_gap(site: LoadBalancer) -> None:
+    """Restart the unit at a router that has graceful restart, which has the routes all the time."""
     machine, path = site.machine, "/etc/exabgp/exabgp.conf"
     before = machine.sh(f"cat {path}")
     lines = "capability { graceful-restart 30; } manual-eor true;"
@@ -281,7 +286,7 @@ def test_upgrade(site: LoadBalancer) -> None:
 
 
 def test_exabgp_4_2(site: LoadBalancer) -> None:
-    """Debian's ExaBGP runs with the same rights, by the lines that are marked for it, and is reloaded."""
+    """Debian's ExaBGP runs with the same rights, by the lines that are marked for it, is reloaded, and restarts without a gap."""
     machine = site.machine
     unit = f"/etc/systemd/system/{UNIT}"
     text, count = re.subn(r"(?m)^.*\n#4\.2: ", "", machine.sh(f"cat {unit}"))
@@ -297,6 +302,7 @@ def test_exabgp_4_2(site: LoadBalancer) -> None:
     assert "/usr/sbin/exabgp" in machine.sh(
         f"tr '\\0' ' ' < /proc/{machine.shown(UNIT, 'MainPID')}/cmdline"
     )
+    no_gap(site)
     machine.sh(f"cp /source/packaging/{UNIT} {unit}; systemctl daemon-reload")
     machine.sh("systemctl restart exabgp-vip")
     sees(site.bird, ONE, TWO, within=20)
