@@ -5,6 +5,8 @@ Theory of operation. An operator's intent names the stage that a prefix is in:
     draining ----> drained              returning ----> (no intent)
     the drain      withdrawn            the drain       the rank's
     profile                             profile         profile
+       |
+       +---------> (no intent, or forced as before) where who takes over is gone
 
 A stage begins once the daemon has what it asks for: until then nobody was asked to leave, and a wait would
 prove nothing. `draining` ends when the connections have been at or below `connections` for `quiet`, not before
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 GRACEFUL_SHUTDOWN = Community(65535, 0)
 """Asks a neighbour to prefer every other path (RFC 8326)."""
+GONE = "no other data centre announces it any more, as far as witnesses tell"
 MAX_MORE = 32
 """How many prepends a drain may have beyond the longest path."""
 
@@ -85,6 +88,18 @@ USUAL_RULE = DrainRule()
 """How a VIP drains of which nothing else is said."""
 
 
+class Takeover(StrEnum):
+    """What is known of a data centre to which what drains goes.
+
+    UNKNOWN: nobody can tell. SEEN: a witness that is live has its path. GONE: it was seen since the stage began, and
+    no witness that is live has it any more. Nothing follows from what is not known.
+    """
+
+    UNKNOWN = "unknown"
+    SEEN = "seen"
+    GONE = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What is remembered of a stage.
@@ -133,6 +148,7 @@ def step(
     now: float,
     *,
     in_effect: bool,
+    takeover: Takeover = Takeover.UNKNOWN,
 ) -> StageStep:
     """Look at a stage once. An intent that is of no stage has none: nothing is to be remembered.
 
@@ -143,7 +159,10 @@ def step(
         connections: its connections, None where they are not known.
         now: seconds on the steady clock.
         in_effect: whether the daemon was read to have what the stage asks for.
+        takeover: what is known of who takes over. Where that is gone, what drains is announced again as before.
     """
+    if intent.mode is Mode.DRAINING and takeover is Takeover.GONE:
+        return StageStep(None, Mode.FORCED if intent.forced else Mode.AUTO, GONE)
     if before is not None and not before.is_of(intent):
         before = None
     if not intent.is_soft:

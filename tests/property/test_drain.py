@@ -10,7 +10,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.connections import ConnectionCount
-from policy.drain import DrainRule, Progress, StageStep, Then, at_time, next_intent, resolved, step
+from policy.drain import (
+    GONE,
+    DrainRule,
+    Progress,
+    StageStep,
+    Takeover,
+    Then,
+    at_time,
+    next_intent,
+    resolved,
+    step,
+)
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
 from tests.support.strategies import policy as made
@@ -136,6 +147,32 @@ def test_an_end_that_was_said(
     else:
         assert found is None
     assert at_time(replace(intent, until=None), stage, rule, now).mode is mode  # type: ignore[union-attr]  # it has no end
+
+
+@given(
+    rule=RULES,
+    look=looks().filter(bool).map(lambda found: found[0]),
+    mode=st.sampled_from(Mode),
+    takeover=st.sampled_from(Takeover),
+    forced=st.booleans(),
+    begun=st.booleans(),
+)
+def test_who_takes_over_is_gone(
+    rule: DrainRule, look: Look, mode: Mode, takeover: Takeover, *, forced: bool, begun: bool
+) -> None:
+    """What drains is announced as before at once, and nothing is cut; in no other stage, and for nothing less than that."""
+    intent = replace(ASKED, mode=mode, forced=forced and mode is Mode.DRAINING)
+    before = Progress(mode, ASKED.since, 1000.0, quiet_since=1000.0) if begun else None
+    now = 1000.0 + look.after
+    given = rule, intent, before, look.counted, now
+    found = step(*given, in_effect=look.in_effect, takeover=takeover)
+    if takeover is not Takeover.GONE or mode is not Mode.DRAINING:
+        assert found == step(*given, in_effect=look.in_effect)
+        return
+    assert (found.progress, found.why) == (None, GONE)
+    assert found.follows is not None
+    after = next_intent(intent, found.follows)
+    assert (None if after is None else after.mode) == (Mode.FORCED if intent.forced else None)
 
 
 @given(RULES, looks(), st.sampled_from(SOFT))
