@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from speaker.control import api_server
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
+from speaker.runtime import left_running
 from speaker.telemetry import hooks, server, textfile
 
 if TYPE_CHECKING:
@@ -46,5 +47,6 @@ LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "api": api_server.serve,
     "textfile": textfile.keep_writing,
     "hooks": hooks.run,
+    "beside": left_running.watch,
 }
 """Each runs for as long as the watchdog. It is started again where it fails, which is an alarm by this name."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from speaker.control.client import NotServedError, RefusedError
 from speaker.control.running import RunningWatchdog
 from speaker.runtime.assemble import Driver
 from speaker.runtime.exabgp_process import BesideService
+from speaker.runtime.left_running import PASSING, left_running
 from speaker.state.store import Store
 from speaker.vip_watchdog import main
 from tests.support.fakes.site import V4, write_config
@@ -134,6 +137,18 @@ def test_it_takes_no_order(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert not settings.beside.exists()
+
+
+def test_one_that_was_left_running(tmp_path: Path) -> None:
+    """Of one that runs for longer than a restart takes it is said, with what to do; of none, and of a new one, nothing."""
+    path = tmp_path / "beside.sock"
+    assert left_running(path, time.time()) == ""
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+        assert left_running(path, time.time()) == ""
+        said = left_running(path, time.time() + PASSING + 1.0)
+    assert said.startswith("a second ExaBGP runs since 2")
+    assert f"systemctl stop exabgp-vip-beside; rm -f {path}" in said
 
 
 def test_exabgp_spawns_it(capsys: pytest.CaptureFixture[str]) -> None:
