@@ -88,7 +88,7 @@ USUAL_RULE = DrainRule()
 """How a VIP drains of which nothing else is said."""
 
 
-class Takeover(StrEnum):
+class TakenOver(StrEnum):
     """What is known of a data centre to which what drains goes.
 
     UNKNOWN: nobody can tell. SEEN: a witness that is live has its path. GONE: it was seen since the stage began, and
@@ -148,7 +148,7 @@ def step(
     now: float,
     *,
     in_effect: bool,
-    takeover: Takeover = Takeover.UNKNOWN,
+    takeover: TakenOver = TakenOver.UNKNOWN,
 ) -> StageStep:
     """Look at a stage once. An intent that is of no stage has none: nothing is to be remembered.
 
@@ -161,7 +161,7 @@ def step(
         in_effect: whether the daemon was read to have what the stage asks for.
         takeover: what is known of who takes over. Where that is gone, what drains is announced again as before.
     """
-    if intent.mode is Mode.DRAINING and takeover is Takeover.GONE:
+    if intent.mode is Mode.DRAINING and takeover is TakenOver.GONE:
         return StageStep(None, Mode.FORCED if intent.forced else Mode.AUTO, GONE)
     if before is not None and not before.is_of(intent):
         before = None

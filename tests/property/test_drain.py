@@ -15,7 +15,7 @@ from policy.drain import (
     DrainRule,
     Progress,
     StageStep,
-    Takeover,
+    TakenOver,
     Then,
     at_time,
     next_intent,
@@ -153,12 +153,12 @@ def test_an_end_that_was_said(
     rule=RULES,
     look=looks().filter(bool).map(lambda found: found[0]),
     mode=st.sampled_from(Mode),
-    takeover=st.sampled_from(Takeover),
+    takeover=st.sampled_from(TakenOver),
     forced=st.booleans(),
     begun=st.booleans(),
 )
 def test_who_takes_over_is_gone(
-    rule: DrainRule, look: Look, mode: Mode, takeover: Takeover, *, forced: bool, begun: bool
+    rule: DrainRule, look: Look, mode: Mode, takeover: TakenOver, *, forced: bool, begun: bool
 ) -> None:
     """What drains is announced as before at once, and nothing is cut; in no other stage, and for nothing less than that."""
     intent = replace(ASKED, mode=mode, forced=forced and mode is Mode.DRAINING)
@@ -166,7 +166,7 @@ def test_who_takes_over_is_gone(
     now = 1000.0 + look.after
     given = rule, intent, before, look.counted, now
     found = step(*given, in_effect=look.in_effect, takeover=takeover)
-    if takeover is not Takeover.GONE or mode is not Mode.DRAINING:
+    if takeover is not TakenOver.GONE or mode is not Mode.DRAINING:
         assert found == step(*given, in_effect=look.in_effect)
         return
     assert (found.progress, found.why) == (None, GONE)
