@@ -17,6 +17,7 @@ from tests.support.lab.release import Release
 from tests.support.lab.requirements import require
 from tests.support.lab.site import misses, sees, steadily_misses, vip
 
+pytestmark = pytest.mark.one_daemon  # a pass and a daemon read and write bgpd by the same driver
 LIVE, DEAD = 8081, 8082
 V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
 W4, DEAD4, UNKNOWN = "192.0.2.2/32", "192.0.2.3/32", "192.0.2.4/32"

@@ -105,7 +105,14 @@ def test_evaluated_as_frr_sends(both: Both, path: Path) -> None:
     assert both.from_frr[path] == expected(evaluation, both.stages[path])
 
 
-@pytest.fixture(scope="module", params=FLAVOURS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        # tests/contract/test_backend.py and tests/live/test_same_update.py have the same of both by day.
+        pytest.param("v4", marks=pytest.mark.nightly),
+        "v5",
+    ],
+)
 def from_exabgp(both: Both, request: pytest.FixtureRequest) -> dict[Path, Updates]:
     return both.from_exabgp(request.param)
 

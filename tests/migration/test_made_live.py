@@ -86,7 +86,7 @@ def imported(site: dict[str, bytes], stage: Stage) -> Path | None:
     return folder / "out"
 
 
-@pytest.mark.one_exabgp  # test_corpus_live.py has the same of both, for what sites have
+@pytest.mark.one_exabgp  # by day tests/live/test_same_update.py has the same of both
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_imported_as_frr_sends(installed: Installed, flavour: Flavour) -> None:
     """ExaBGP with what was imported gives the same routers the same UPDATEs, and no UPDATE more."""

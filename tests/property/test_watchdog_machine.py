@@ -490,7 +490,7 @@ def received(neighbor: ConfiguredNeighbor, prefix: Prefix, prepends: int) -> Rec
 
 
 TestWatchdog = WatchdogMachine.TestCase
-TestWatchdog.settings = settings(max_examples=settings().max_examples * 3, stateful_step_count=30)
+TestWatchdog.settings = settings(max_examples=settings().max_examples * 2, stateful_step_count=30)
 
 
 # --- what was found once -------------------------------------------------------------------------

@@ -5,7 +5,8 @@ times as hard, `long` a hundred times. `quick` (`./dev test quick`) is for peopl
 as hard. `mutants` is for faults that must be caught quickly, and whose counter-examples nobody reads.
 
 Marks: `slow` tests take seconds, and do not run with `quick`; `nightly` tests run with `nightly` and `long` alone; `one_exabgp` ones run beside ExaBGP 5.0 by
-day, and beside 4.2 at night too. A class that many share names in `by_day` which of its tests are not
+day, and beside 4.2 at night too; `one_daemon` ones run with cron beside each FRR by day, and with a daemon beside the
+oldest alone. A class that many share names in `by_day` which of its tests are not
 nightly. Whatever is marked so says which test proves the same each day.
 """
 
@@ -15,6 +16,8 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests.support.lab.release import RELEASES
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -51,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds; not for those who wait")
     config.addinivalue_line("markers", "nightly: runs at night alone")
     config.addinivalue_line("markers", "one_exabgp: runs beside ExaBGP 4.2 at night alone")
+    config.addinivalue_line("markers", "one_daemon: runs with a daemon beside newer FRRs at night alone")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -75,4 +79,6 @@ def _is_nightly(item: pytest.Item) -> bool:
     if by_day is not None and item.originalname not in by_day:
         return True
     params = item.callspec.params if hasattr(item, "callspec") else {}
+    if item.get_closest_marker("one_daemon"):
+        return params.get("dc") == "daemon" and params.get("release") is not RELEASES[0]
     return item.get_closest_marker("one_exabgp") is not None and params.get("flavour") == "v4"
