@@ -54,7 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes seconds; not for those who wait")
     config.addinivalue_line("markers", "nightly: runs at night alone")
     config.addinivalue_line("markers", "one_exabgp: runs beside ExaBGP 4.2 at night alone")
-    config.addinivalue_line("markers", "one_daemon: runs with a daemon beside newer FRRs at night alone")
+    config.addinivalue_line(
+        "markers", "one_daemon: runs with a daemon beside newer FRRs at night alone"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
