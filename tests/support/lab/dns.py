@@ -54,15 +54,17 @@ def records(*lines: str) -> Reply:
 
 @dataclass
 class DnsServer:
-    """Answers by a script on UDP and TCP, on one free port, until the block ends.
+    """Answers by a script on UDP and TCP, on one port, until the block ends.
 
     Args:
         script: the reply to each question (`vip-1.tld A`). Others do not exist.
         host: a loopback address.
+        port: the port; 0 for a free one.
     """
 
     script: Mapping[str, Reply]
     host: str = "127.0.0.1"
+    port: int = 0
     asked: list[str] = field(default_factory=list)
     """Every question, in order, with its transport: `udp vip-1.tld A`."""
 
@@ -79,12 +81,12 @@ class DnsServer:
     def _bind(self) -> tuple[_TcpServer, _UdpServer]:
         """Bind TCP to a free port, and UDP to the same, which may be taken."""
         while True:
-            tcp = _TcpServer(self, (self.host, 0))
+            tcp = _TcpServer(self, (self.host, self.port))
             try:
                 return tcp, _UdpServer(self, tcp.server_address)
             except OSError as error:
                 tcp.server_close()
-                if error.errno != errno.EADDRINUSE:
+                if self.port or error.errno != errno.EADDRINUSE:
                     raise
 
     def __exit__(

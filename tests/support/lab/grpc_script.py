@@ -1,7 +1,7 @@
 """A gRPC server, grpcio's own, with its service of health: prints its port, and takes what it is to say from stdin.
 
-A line is a service (`-`: the server as a whole) and its status. Arguments: the files of its certificate and key, where it
-speaks TLS.
+A line is a service (`-`: the server as a whole) and its status. Arguments: where it listens, and the files of its certificate and
+key, where it speaks TLS.
 """
 
 import sys
@@ -16,13 +16,12 @@ def main() -> None:
     servicer = health.HealthServicer()
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    if len(sys.argv) > 1:
-        certificate, key = (Path(each).read_bytes() for each in sys.argv[1:])
-        port = server.add_secure_port(
-            "127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)])
-        )
+    listen, *files = sys.argv[1:]
+    if files:
+        certificate, key = (Path(each).read_bytes() for each in files)
+        port = server.add_secure_port(listen, grpc.ssl_server_credentials([(key, certificate)]))
     else:
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(listen)
     server.start()
     print(port, flush=True)  # noqa: T201 - it is read by whoever started this
     for line in sys.stdin:

@@ -11,14 +11,15 @@ SCRIPT = Path(__file__).with_name("grpc_script.py")
 
 
 class GrpcServer:
-    """grpcio's server on loopback, while the context lasts.
+    """grpcio's server, while the context lasts. It is where this thread is: see `inside`.
 
     Args:
         files: those of its certificate and key, where it speaks TLS.
+        listen: its address and port.
     """
 
-    def __init__(self, *files: Path) -> None:
-        words = [sys.executable, str(SCRIPT), *map(str, files)]
+    def __init__(self, *files: Path, listen: str = "127.0.0.1:0") -> None:
+        words = [sys.executable, str(SCRIPT), listen, *map(str, files)]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
