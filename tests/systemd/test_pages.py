@@ -135,6 +135,31 @@ def test_add_a_vip(machine: Machine) -> None:
     sees(machine, ONE, TWO)
 
 
+def test_couple_an_application(machine: Machine) -> None:
+    """The VIP goes with what the application says, for the reason that the page shows; the way there withdraws nothing."""
+    page = "docs/how-to/couple-an-application.md"
+    before = machine.sh("cat /etc/vip-speaker/vip.toml")
+    head = before[: before.index('[vip."vip-1.tld"]')]
+    follow(machine, page, "The application says how it is")
+    machine.write("/etc/vip-speaker/vip.toml", head + toml(page))
+    assert "2 prefixes, no findings" in follow(machine, page, "A check, and a rule")
+    eventually(
+        lambda: "check/shop is up" in machine.sh("vip_mgmt explain 192.0.2.1"),
+        within=20,
+        what="an answer of the application",
+    )
+    assert set(routes(machine)) == {ONE, TWO}
+    follow(machine, page, "It says that it is not well")
+    sees(machine)
+    (reason,) = re.findall(r"^```console\n(.*)\n```$", (SOURCE / page).read_text(), re.MULTILINE)
+    assert reason in follow(machine, page, "It says that it is not well", 1)
+    follow(machine, page, "It says that it is not well", 2)
+    sees(machine, ONE, TWO)
+    machine.write("/etc/vip-speaker/vip.toml", before)
+    machine.sh("systemctl reload exabgp-vip")
+    sees(machine, ONE, TWO)
+
+
 def test_change_a_preference(machine: Machine) -> None:
     """With the page's order this data centre is the second choice, and no look at the router lacks the VIP."""
     page = "docs/how-to/change-a-preference.md"
