@@ -73,12 +73,11 @@ class AppReport:
 
     def renews(self, before: AppReport | None) -> bool:
         """Tell whether it says the same as the one before, by the same, and only holds for longer."""
-        return before is not None and self.words == before.words
+        return before is not None and self.says_what(before) and self.weight == before.weight
 
-    @property
-    def words(self) -> tuple[ReportState, str, str, float]:
-        """What it says, and who, without the times."""
-        return self.state, self.by, self.reason, self.weight
+    def says_what(self, other: AppReport) -> bool:
+        """Tell whether it says the same as another, by the same, whatever their times and weights."""
+        return (self.state, self.by, self.reason) == (other.state, other.by, other.reason)
 
     def __str__(self) -> str:
         text = f"{self.state} by {self.by} until {timestamp(self.until)}"

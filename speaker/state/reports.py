@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _COLUMNS = "name, state, by, at, ttl, reason, weight, ended"
 _REPORTS = f"SELECT {_COLUMNS} FROM report"  # noqa: S608 - names of columns
 _PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 - as above
+_FORGET = (
+    "DELETE FROM history WHERE prefix = ? AND id <= "
+    "(SELECT id FROM history WHERE prefix = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
+)
+LINES = 1000
+"""How many lines of history one report has, at most: who may report can't have those of others forgotten."""
 
 
 class Given(NamedTuple):
@@ -53,7 +59,7 @@ def put_report(
 ) -> Sequence[HistoryEntry]:
     """Record a report, and the soft drain that it begins, holds or ends. Return the lines of history.
 
-    One that only renews the last has none: it may come each second. An operator's word, and that of another
+    One that says the same as the last, whatever its weight, has none: it may come each second. An operator's word, and that of another
     report, stays as it is.
     """
     report = given.report
@@ -65,11 +71,12 @@ def put_report(
     lines: list[HistoryEntry] = []
     if before is not None and held is None and before.ended is None:  # nothing ran that noted it
         lines.append(_expired(name, before, report.at))
-    if not report.renews(held):
+    if held is None or not report.says_what(held):
         was = "" if held is None else f"; was {held.state} by {held.by}"
         text = f"{report.state} by {report.by} for {duration_text(report.ttl)}"
         said = f": {report.reason}" if report.reason else ""
         lines.append(HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{was}"))
+        db.execute(_FORGET, [f"report/{name}", f"report/{name}", LINES - len(lines)])
     return [*lines, *_drain(db, reader, name, given)]
 
 

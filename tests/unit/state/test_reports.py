@@ -13,7 +13,7 @@ from policy.intent import Intent, Mode
 from policy.report import AppReport, ReportState
 from policy.route import parse_prefix
 from speaker.state.following import FollowingStore
-from speaker.state.reports import Given
+from speaker.state.reports import LINES, Given
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
@@ -58,9 +58,10 @@ def test_outlives_the_process(path: Path, store: Store) -> None:
 
 
 def test_history(store: Store) -> None:
-    """What is new is told, with who said it; a renewal is not, but the same words after they expired are."""
+    """What is new is told, with who said it; a renewal is not, nor another weight, but the same words after they expired are."""
     store.report([("shop", Given(UP))])
     store.report([("shop", Given(replace(UP, at=AT + 10)))])
+    store.report([("shop", Given(replace(UP, at=AT + 11, weight=0.5)))])
     assert [each.reason for each in store.history(())] == ["up by app for 30s"]
     store.report([("shop", Given(replace(UP, at=AT + 100)))])
     down = replace(UP, state=ReportState.DOWN, at=AT + 110, reason="disk full")
@@ -139,3 +140,14 @@ def test_an_end_of_a_report_before(store: Store) -> None:
     store.end_reports([("shop", AT)], AT + 50)
     assert store.intents().reports == {"shop": replace(UP, at=AT + 40)}
     assert len(told(store)) == 3
+
+
+def test_history_of_one_is_bounded(path: Path, store: Store) -> None:
+    """However often something new is said of one report, the lines of all else stay."""
+    store.set_intents({FIRST: Intent(Mode.FORCED, "alice", AT)})
+    changes = [replace(UP, at=AT + n, reason=str(n)) for n in range(LINES + 50)]
+    store.report([("shop", Given(each)) for each in changes])
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT prefix, reason FROM history ORDER BY id").fetchall()
+    assert [prefix for prefix, _ in found] == [str(FIRST), *["report/shop"] * LINES]
+    assert found[-1][1].startswith(f"up by app for 30s: {LINES + 49}; was up")
