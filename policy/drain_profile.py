@@ -96,6 +96,7 @@ class SoftRoutes:
             (*own.communities, *rule.communities),
             own.large_communities,
             0,
+            own.extended_communities,
         )
 
 

@@ -17,6 +17,7 @@ from policy.route import AsPath, Attributes, Route
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from policy.extended import ExtendedCommunity
     from policy.route import Community, IpAddress, LargeCommunity, Override
 
 USUAL_PREFERENCE = 100
@@ -36,6 +37,7 @@ class PeerPolicy:
         prepends: how many more copies of the local AS; None where that is not said, which is none.
         med: the MED, None for the profile's.
         local_preference: LOCAL_PREF, which only an iBGP peer is sent; None for the usual.
+        extended_communities: are added.
     """
 
     announce: frozenset[str] | None = None
@@ -45,6 +47,7 @@ class PeerPolicy:
     prepends: int | None = None
     med: int | None = None
     local_preference: int | None = None
+    extended_communities: frozenset[ExtendedCommunity] = frozenset()
 
     def lets(self, vip: str) -> bool:
         """Tell whether it may have a VIP, by its name in small letters."""
@@ -68,6 +71,7 @@ class PeerPolicy:
             communities=(*attributes.communities, *self.communities),
             large_communities=(*attributes.large_communities, *self.large_communities),
             local_preference=None if preference == USUAL_PREFERENCE else preference,
+            extended_communities=(*attributes.extended_communities, *self.extended_communities),
         )
 
     def and_also(self, other: PeerPolicy) -> Self:
@@ -98,6 +102,7 @@ class PeerPolicy:
             excepted=self.excepted | other.excepted,
             communities=self.communities | other.communities,
             large_communities=self.large_communities | other.large_communities,
+            extended_communities=self.extended_communities | other.extended_communities,
             **numbers,
         )
 

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, NewType, Self
+from typing import TYPE_CHECKING, Self
 
+from policy import asn as as_number
+from policy.asn import MAX_ASN, parse_asn
 from policy.errors import PolicyError
+from policy.extended import ExtendedCommunity, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Prefix = IPv4Network | IPv6Network
 IpAddress = IPv4Address | IPv6Address
-Asn = NewType("Asn", int)
+Asn = as_number.Asn
 
-MAX_ASN = 2**32 - 1
 MAX_MED = 2**32 - 1
 MAX_PREPENDS = 32
 MAX_COPIES = 255  # as many ASes as one AS_SEQUENCE holds (RFC 4271 §4.3)
 _MAX_16 = 2**16 - 1
 _MAX_32 = 2**32 - 1
-_ASN = re.compile(r"(?:(?P<high>[0-9]{1,5})\.)?(?P<low>[0-9]{1,10})")
 
 
 class Origin(StrEnum):
@@ -88,22 +89,6 @@ def parse_prefix(text: str) -> Prefix:
         raise PolicyError(
             f"prefix: {text!r}: {error}; write an address or a prefix without host bits"
         ) from error
-
-
-def parse_asn(text: str) -> Asn:
-    """Parse an AS number, plain or in halves (asplain `65546` or asdot `1.10`, RFC 5396), 1 to 4294967295.
-
-    Raises:
-        PolicyError: it is not one.
-    """
-    match = _ASN.fullmatch(text)
-    if match is None:
-        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}, nor two like 1.10")
-    high, low = int(match["high"] or 0), int(match["low"])
-    number = (high << 16) + low
-    if not 1 <= number <= MAX_ASN or (match["high"] and max(high, low) > _MAX_16):
-        raise PolicyError(f"ASN: {text!r}: not a number from 1 to {MAX_ASN}, nor two to {_MAX_16}")
-    return Asn(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +186,14 @@ class Attributes:
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
     local_preference: int | None = None
+    extended_communities: tuple[ExtendedCommunity, ...] = ()
 
     def __post_init__(self) -> None:
         if self.med is not None and not 0 <= self.med <= MAX_MED:
             raise PolicyError(f"MED: {self.med}: not a number from 0 to {MAX_MED}")
         object.__setattr__(self, "communities", tuple(sorted(set(self.communities))))
         object.__setattr__(self, "large_communities", tuple(sorted(set(self.large_communities))))
+        object.__setattr__(self, "extended_communities", in_order(self.extended_communities))
 
     def __str__(self) -> str:
         words = [f"as-path [ {self.as_path} ]", f"origin {self.origin}"]
@@ -218,6 +205,8 @@ class Attributes:
             words.append(f"community [ {' '.join(map(str, self.communities))} ]")
         if self.large_communities:
             words.append(f"large-community [ {' '.join(map(str, self.large_communities))} ]")
+        if self.extended_communities:
+            words.append(f"extended-community [ {' '.join(map(str, self.extended_communities))} ]")
         return " ".join(words)
 
     @classmethod
@@ -237,6 +226,9 @@ class Attributes:
             communities=tuple(map(Community.parse, (match["communities"] or "").split())),
             large_communities=tuple(map(LargeCommunity.parse, (match["large"] or "").split())),
             local_preference=None if match["preference"] is None else int(match["preference"]),
+            extended_communities=tuple(
+                map(ExtendedCommunity.parse, (match["extended"] or "").split())
+            ),
         )
 
 
@@ -246,6 +238,7 @@ _ATTRIBUTES = re.compile(
     r"(?: local-preference (?P<preference>[0-9]{1,10}))?"
     r"(?: community \[ (?P<communities>[0-9: ]+) \])?"
     r"(?: large-community \[ (?P<large>[0-9: ]+) \])?"
+    r"(?: extended-community \[ (?P<extended>[a-z0-9.: ]+) \])?"
 )
 
 

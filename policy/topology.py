@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
+    from policy.extended import ExtendedCommunity
     from policy.route import Asn, IpAddress, Prefix
 
 
@@ -37,6 +38,7 @@ class Profile:
     communities: tuple[Community, ...] = ()
     large_communities: tuple[LargeCommunity, ...] = ()
     local_preference: int | None = None
+    extended_communities: tuple[ExtendedCommunity, ...] = ()
 
     @classmethod
     def plain(cls, prepends: int) -> Self:
@@ -52,6 +54,7 @@ class Profile:
             self.communities,
             self.large_communities,
             self.local_preference,
+            self.extended_communities,
         )
 
 

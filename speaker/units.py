@@ -7,9 +7,10 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from policy.asn import MAX_ASN, parse_asn
 from policy.errors import PolicyError
-from policy.route import MAX_ASN, Community, LargeCommunity, parse_asn
-from speaker.printable import shown
+from policy.route import Community, LargeCommunity
+from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

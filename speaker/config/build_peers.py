@@ -109,6 +109,7 @@ class PeersBuilder:
             table.prepends,
             table.med,
             table.local_preference,
+            frozenset(table.extended_communities),
         )
 
     def _check_paths(self, peers: Peers, vips: Iterable[Vip]) -> None:

@@ -37,6 +37,7 @@ class Ranks:
                 profile.origin,
                 tuple(profile.communities),
                 tuple(profile.large_communities),
+                extended_communities=tuple(profile.extended_communities),
             )
             for name, profile in form.document.profile.items()
         }

@@ -22,6 +22,7 @@ def rule(rule: PeerRule) -> tuple[list[str], Keys]:
         "local_preference": policy.local_preference,
         "communities": _texts(policy.communities),
         "large_communities": _texts(policy.large_communities),
+        "extended_communities": _texts(policy.extended_communities),
     }
     if not rule.group:
         return ["peer", str(first.address)], {**keys, "dc": first.dc or None}

@@ -114,6 +114,7 @@ def profile(profile: Profile) -> Keys:
         "med": unless(0, profile.med),
         "communities": [str(each) for each in profile.communities] or None,
         "large_communities": [str(each) for each in profile.large_communities] or None,
+        "extended_communities": [str(each) for each in profile.extended_communities] or None,
         "origin": unless(Origin.IGP, profile.origin),
     }
 

@@ -8,15 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from policy.extended import ExtendedCommunity
 from policy.health import Need
 from policy.order import Order
-from policy.route import (
-    MAX_MED,
-    MAX_PREPENDS,
-    Community,
-    LargeCommunity,
-    Origin,
-)
+from policy.route import MAX_MED, MAX_PREPENDS, Community, LargeCommunity, Origin
 from speaker import units
 from speaker.config.schema_api import ApiTable, ReportTable
 from speaker.config.schema_checks import CheckTable, RuleText
@@ -129,6 +124,7 @@ class ProfileTable(Table):
     med: Annotated[int, Field(ge=0, le=MAX_MED)] = 0
     communities: list[Annotated[Community, _by(units.community)]] = []
     large_communities: list[Annotated[LargeCommunity, _by(units.large_community)]] = []
+    extended_communities: list[Annotated[ExtendedCommunity, _by(ExtendedCommunity.parse)]] = []
     origin: Annotated[Origin, Field(strict=False)] = Origin.IGP
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
 
+from policy.extended import ExtendedCommunity
 from policy.peers import RuledNeighbor
 from policy.route import MAX_MED, Community, LargeCommunity
 from speaker import units
@@ -41,6 +42,7 @@ class PeerTable(BaseModel):
     local_preference: Annotated[int, Field(ge=0, le=MAX_MED)] | None = None
     communities: list[Annotated[Community, by(units.community)]] = []
     large_communities: list[Annotated[LargeCommunity, by(units.large_community)]] = []
+    extended_communities: list[Annotated[ExtendedCommunity, by(ExtendedCommunity.parse)]] = []
     dc: str | None = None
 
 

@@ -98,6 +98,7 @@ _WORDS = {
     "med": "MED",
     "communities": "COMMUNITIES",
     "large_communities": "LARGE_COMMUNITIES",
+    "extended_communities": "EXTENDED_COMMUNITIES",
     "local_pref": "LOCAL_PREF",
     "next_hop": "NEXT_HOP",
 }

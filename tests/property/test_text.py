@@ -6,18 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
 from policy.health import Service
-from policy.route import (
-    AsPath,
-    Attributes,
-    Community,
-    LargeCommunity,
-    Prefix,
-    Route,
-    parse_asn,
-    parse_prefix,
-)
+from policy.route import AsPath, Attributes, Community, LargeCommunity, Prefix, Route, parse_prefix
 from tests.support.strategies import policy as made
 
 

@@ -23,6 +23,7 @@ from policy.route import (
     parse_prefix,
 )
 from speaker.backends.base import BackendError
+from speaker.backends.exabgp import extended_text
 from speaker.backends.exabgp.neighbors import Ends
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def render_sent(what: Sent) -> str:
         words.append(f"community [ {' '.join(map(str, attributes.communities))} ]")
     if attributes.large_communities:
         words.append(f"large-community [ {' '.join(map(str, attributes.large_communities))} ]")
+    if attributes.extended_communities:
+        words.append(extended_text.render(attributes.extended_communities))
     return " ".join(words)
 
 
@@ -102,12 +105,13 @@ _RIB = re.compile(
     r"neighbor (?P<peer>\S+) local-ip (?P<local>\S+) local-as (?P<local_as>\d+) peer-as (?P<peer_as>\d+)"
     r" .*?\b(?P<family>ipv[46] unicast) (?P<prefix>\S+)(?P<rest>.*)"
 )
-_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9a-z: -]*?) ?[\]\)]|(?P<{0}1>[0-9a-z:-]+))"
+_BRACKETED = r"(?:[\[\(] ?(?P<{0}>[0-9a-zL.: -]*?) ?[\]\)]|(?P<{0}1>[0-9a-zL.:-]+))"
 _REST = re.compile(
     r" next-hop (?P<hop>\S+)(?: origin (?P<origin>\w+))?"
     rf"(?: as-path {_BRACKETED.format('path')})?"
     r"(?: med (?P<med>\d+))?(?: local-preference (?P<preference>\d+))?"
     rf"(?: community {_BRACKETED.format('community')})?"
+    rf"(?: extended-community {_BRACKETED.format('extended')})?"
     rf"(?: large-community {_BRACKETED.format('large')})?"
 )
 
@@ -200,6 +204,7 @@ def _parse_sent(text: str) -> Sent | str:
                 ),
                 tuple(map(LargeCommunity.parse, _words(match, "large"))),
                 None if match["preference"] is None else int(match["preference"]),
+                tuple(map(extended_text.parse, _words(match, "extended"))),
             ),
             hop,
         )

@@ -56,5 +56,6 @@ def announced(
             hidden.communities,
             hidden.large_communities,
             hidden.local_preference,
+            hidden.extended_communities,
         ),
     )

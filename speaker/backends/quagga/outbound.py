@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.peers import USUAL_PREFERENCE
 from policy.route import parse_prefix
+from speaker.backends.quagga.extended_lines import extended_lines
 from speaker.backends.quagga.route_map import in_numbers
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def sets(policy: PeerPolicy, asn: Asn) -> tuple[str, ...]:
     if policy.large_communities:
         numbers = " ".join(map(str, sorted(policy.large_communities)))
         found.append(f"set large-community {numbers} additive")
+    found += extended_lines(policy.extended_communities)
     if policy.local_preference not in (None, USUAL_PREFERENCE):
         found.append(f"set local-preference {policy.local_preference}")
     return tuple(sorted(found))

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.errors import PolicyError
 from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin
+from speaker.backends.quagga.extended_lines import KINDS, extended_lines, extended_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from policy.extended import ExtendedCommunity
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class RunningRouteMap:
             else:
                 own.append(line)
         there = clauses.get(self.head, [])
-        kinds = {tuple(line.split()[:2]) for line in self.sets}
+        kinds = {_kind(line) for line in self.sets}
         yield self.head
-        yield from (_undone(line) for line in there if tuple(line.split()[:2]) not in kinds)
+        yield from (_undone(line) for line in there if _kind(line) not in kinds)
         yield from (line for line in self.sets if line not in there)
         yield "exit"
         number = self.head.split()[-1]
@@ -53,9 +56,15 @@ _BARE = tuple(
     f"set {what}"
     for what in (
         *("as-path prepend", "metric", "local-preference", "origin"),
-        *("community", "large-community"),
+        *("community", "large-community", *KINDS),
     )
 )
+
+
+def _kind(line: str) -> tuple[str, ...]:
+    """Return what a line sets, of which a clause has one."""
+    words = line.split()
+    return tuple(words[: 3 if words[1:2] == ["extcommunity"] else 2])
 
 
 def _undone(line: str) -> str:
@@ -78,6 +87,7 @@ def route_map(name: str, asn: Asn, attributes: Attributes) -> RunningRouteMap:
         sets.append(f"set community {' '.join(map(str, attributes.communities))}")
     if attributes.large_communities:
         sets.append(f"set large-community {' '.join(map(str, attributes.large_communities))}")
+    sets += extended_lines(attributes.extended_communities)
     return RunningRouteMap(name, tuple(sets))
 
 
@@ -110,6 +120,9 @@ def in_numbers(line: str) -> str:
             case ["set", "large-community", *words]:
                 numbers = [word for word in words if word != "additive"]
                 return f"set large-community {_sorted(map(LargeCommunity.parse, numbers))}"
+            case ["set", "extcommunity", kind, *words]:
+                values = " ".join(each.value for each in extended_of(kind, words))
+                return f"set extcommunity {kind} {values}"
             case _:
                 return line
     except PolicyError:
@@ -127,6 +140,7 @@ class Hidden(NamedTuple):
     large_communities: tuple[LargeCommunity, ...] = ()
     local_preference: int | None = None
     other: str = ""
+    extended_communities: tuple[ExtendedCommunity, ...] = ()
 
 
 def hidden_of(lines: Sequence[str]) -> Hidden:
@@ -146,6 +160,9 @@ def hidden_of(lines: Sequence[str]) -> Hidden:
                 case ["set", "large-community", *words]:
                     large = tuple(map(LargeCommunity.parse, words))
                     found = found._replace(large_communities=large)
+                case ["set", "extcommunity", kind, *words]:
+                    extended = (*found.extended_communities, *extended_of(kind, words))
+                    found = found._replace(extended_communities=extended)
                 case _:
                     return Hidden(other=line)
         except ValueError:

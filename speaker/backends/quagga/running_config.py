@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import parse_asn
 from policy.route import parse_prefix as parse
 from speaker.backends.quagga.neighbor_lines import DATACENTER, PREFIX_LIST, NeighborLines, family_of
 from speaker.backends.quagga.route_map import in_numbers

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import parse_asn
 from speaker.backends.quagga.table import LOCAL_WEIGHT, rows
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import parse_asn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import AsPath, Origin, parse_asn
+from policy.route import AsPath, Origin
 from policy.route import parse_prefix as parse
 from speaker.backends.quagga.running_config import is_whole
 

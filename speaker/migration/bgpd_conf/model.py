@@ -176,6 +176,7 @@ class FamilySettings:
     communities: bool = True
     large_communities: bool = True
     remove_private: RemovePrivate | None = None
+    extended_communities: bool = True
 
 
 @dataclass(frozen=True, slots=True)

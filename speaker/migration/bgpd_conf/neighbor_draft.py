@@ -134,6 +134,7 @@ def _family(draft: NeighborDraft, version: int) -> FamilySettings:
         sends("standard"),
         sends("large"),
         remove if isinstance(remove, RemovePrivate) else None,
+        sends("extended"),
     )
 
 

@@ -6,15 +6,11 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import (
-    MAX_MED,
-    Asn,
-    AsPath,
-    LargeCommunity,
-    parse_asn,
-)
+from policy.route import MAX_MED, Asn, AsPath, LargeCommunity
 from speaker.migration.bgpd_conf.clause_index import ClauseIndex
+from speaker.migration.bgpd_conf.extended_sets import extended_set
 from speaker.migration.bgpd_conf.match_lines import LISTED, parse_match, parse_origin
 from speaker.migration.bgpd_conf.model import Clause, Obstacle, RouteMap
 from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
@@ -70,8 +66,8 @@ class RouteMapDraft:
                 self.matches[key] = match
                 self.lists |= {key: (LISTED[key], words[-1])} if key in LISTED else {}
                 self.obstacles.pop(key, None)
-            case ("set", "extcommunity", *_):
-                return self._refuse("extcommunity", statement, _EXTENDED)
+            case ("set", "extcommunity", *rest):
+                return self._extended(statement, rest)
             case ("set", *rest):
                 key, change, reason = _set(rest)
                 if reason:
@@ -98,6 +94,14 @@ class RouteMapDraft:
                 raise MigrationError(UNKNOWN)
         return ""
 
+    def _extended(self, statement: Statement, words: Sequence[str]) -> str:
+        key, change, reason = extended_set(words, (*self.sets, *self.obstacles))
+        if change is None:
+            return self._refuse(key, statement, reason)
+        self.sets[key] = change
+        self.obstacles.pop(key, None)
+        return ""
+
     def refuse(self, statement: Statement, reason: str) -> None:
         """Take a line that can't be understood: it counts if a VIP meets the clause."""
         self.obstacles[str(statement)] = Obstacle(statement, reason)
@@ -118,9 +122,6 @@ class RouteMapDraft:
             self.goes_on,
             self.calls,
         )
-
-
-_EXTENDED = "vip.toml has no extended communities: set them at the router"
 
 
 def _asked(match: Match, lists: Lists) -> Callable[[BgpPath], bool]:

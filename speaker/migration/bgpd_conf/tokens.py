@@ -6,8 +6,9 @@ import re
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
-from policy.route import Community, parse_asn, parse_prefix
+from policy.route import Community, parse_prefix
 from speaker.migration.bgpd_conf.statement import MigrationError
 
 if TYPE_CHECKING:

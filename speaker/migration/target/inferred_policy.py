@@ -223,4 +223,5 @@ def _profile(attributes: Attributes) -> Profile:
         origin=attributes.origin,
         communities=attributes.communities,
         large_communities=attributes.large_communities,
+        extended_communities=attributes.extended_communities,
     )

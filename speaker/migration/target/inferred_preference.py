@@ -98,6 +98,7 @@ def profile_key(attributes: Attributes) -> tuple[object, ...]:
         attributes.origin,
         attributes.communities,
         attributes.large_communities,
+        attributes.extended_communities,
     )
 
 

@@ -53,6 +53,7 @@ def split(gets: Gets) -> ForAll:
     prepends, lengths = _prepends(gets)
     communities, common = _added(gets, lambda each: each.communities)
     large, common_large = _added(gets, lambda each: each.large_communities)
+    extended, common_extended = _added(gets, lambda each: each.extended_communities)
     meds, usual_med = _meds(gets)
     preferences = {
         address: _only(each.local_preference for each in mine.values())
@@ -65,6 +66,7 @@ def split(gets: Gets) -> ForAll:
             prepends=prepends[address] or None,
             med=meds[address],
             local_preference=preferences[address],
+            extended_communities=extended[address],
         )
         for address in gets
     }
@@ -76,6 +78,7 @@ def split(gets: Gets) -> ForAll:
             communities=tuple(common[prefix]),
             large_communities=tuple(common_large[prefix]),
             local_preference=None,
+            extended_communities=tuple(common_extended[prefix]),
         )
         for prefix, what in first.items()
     }

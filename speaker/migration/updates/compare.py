@@ -69,6 +69,7 @@ def fields(update: Update) -> dict[str, object]:
         "med": attributes.med,
         "communities": [*map(str, attributes.communities)],
         "large_communities": [*map(str, attributes.large_communities)],
+        "extended_communities": [*map(str, attributes.extended_communities)],
         "local_pref": update.local_pref,
         "next_hop": str(update.next_hop),
     }

@@ -194,6 +194,9 @@ def _send(
             as_path=as_path.on_session(configuration, neighbor, attributes.as_path),
             communities=attributes.communities if family.communities else (),
             large_communities=attributes.large_communities if family.large_communities else (),
+            extended_communities=(
+                attributes.extended_communities if family.extended_communities else ()
+            ),
         ),
         path.next_hop or _own_hop(neighbor, path.prefix.version),
         None if ebgp else path.local_pref,

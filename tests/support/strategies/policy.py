@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
+from policy.asn import MAX_ASN
 from policy.damping import DampingRule
 from policy.drain import MAX_MORE, DrainRule, Then
 from policy.guard import GuardRule
@@ -28,7 +29,6 @@ from policy.order import Order
 from policy.plan import Drift
 from policy.preference import auto, pairs, spread
 from policy.route import (
-    MAX_ASN,
     MAX_MED,
     MAX_PREPENDS,
     Asn,
