@@ -53,6 +53,7 @@ class Had:
     communities: frozenset[str]
     large: frozenset[str]
     preference: int | None
+    extended: frozenset[str] = frozenset()
 
 
 class PeersWorld(Protocol):
@@ -151,6 +152,7 @@ class FakedPeers:
                     each.communities,
                     each.large_communities,
                     each.local_preference,
+                    each.extended_communities,
                 )
                 for prefix, each in session.table.items()
             }
@@ -209,6 +211,7 @@ class _LivePeers:
                     seen.communities,
                     seen.large_communities,
                     int(raw.get("BGP.local_pref", "0")) if each.remote_asn == int(ASN) else None,
+                    seen.extended_communities,
                 )
                 for prefix, seen in self._bird.routes(each.local).items()
                 for raw in (self._bird.attributes(each.local).get(prefix, {}),)
@@ -331,6 +334,7 @@ class FakedBgpd:
                     each.communities,
                     each.large,
                     each.preference if peer.asn == int(ASN) else None,
+                    each.extended,
                 )
                 for prefix, each in peer.rib.items()
             }

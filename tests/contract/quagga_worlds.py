@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy.extended import ExtendedCommunity
 from policy.route import (
     Asn,
     AsPath,
@@ -21,7 +22,7 @@ from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.config.settings import QuaggaSettings
 from tests.contract.worlds import ALL_PROFILES, ASN, FOREIGN, Faked, Live, World
-from tests.support.fakes.bgpd import Bgpd, communities
+from tests.support.fakes.bgpd import Bgpd, communities, extended
 from tests.support.lab.bird import Bird
 from tests.support.lab.frr import Frr, config
 from tests.support.lab.netns import Network
@@ -81,6 +82,7 @@ def sent(prefix: Prefix, path: BgpPath) -> Route:
             Origin(path.value("origin") or "igp"),
             tuple(map(Community.parse, communities(path.value("community")))),
             tuple(map(LargeCommunity.parse, communities(path.value("large-community")))),
+            extended_communities=tuple(map(ExtendedCommunity.parse, extended(path.sets))),
         ),
     )
 

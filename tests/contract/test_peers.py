@@ -49,12 +49,14 @@ except = ["vip-2.tld"]
 prepends = "+2"
 communities = ["64500:80"]
 large_communities = ["64500:1:2"]
+extended_communities = ["rt:64500:80", "soo:65546:1"]
 med = 7
 [peer."{peering}"]
 announce = ["vip-1.tld", "vip-2.tld"]
 [peer."{inside}"]
 local_preference = 200
 """
+EXTENDED = frozenset({"rt:64500:80", "soo:65546:1"})
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -121,6 +123,7 @@ def had(copies: int, med: int = 0, *, own: bool = False, preference: int | None 
         frozenset({"64500:80"}) if own else frozenset(),
         frozenset({"64500:1:2"}) if own else frozenset(),
         preference,
+        EXTENDED if own else frozenset(),
     )
 
 
@@ -198,7 +201,12 @@ def test_who_drains_softly_is_last_for_each(world: PeersWorld) -> None:
     assert read(world).routes == soft
     gone = frozenset({"65535:0"})
     transit = Had(
-        " ".join(["64699"] * 10), 8, frozenset({"64500:80"}) | gone, frozenset({"64500:1:2"}), None
+        " ".join(["64699"] * 10),
+        8,
+        frozenset({"64500:80"}) | gone,
+        frozenset({"64500:1:2"}),
+        None,
+        EXTENDED,
     )
     peering = Had(" ".join(["64699"] * 8), 8, gone, frozenset(), None)
     inside = Had(" ".join(["64699"] * 7), 8, gone, frozenset(), 0)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from policy.drain_profile import soft_profiles
+from policy.extended import ExtendedCommunity
 from policy.route import (
     Asn,
     AsPath,
@@ -32,11 +33,26 @@ if TYPE_CHECKING:
 ASN = Asn(64699)
 FOREIGN = parse_prefix("198.51.100.0/24")
 """A route of the daemon's own configuration: none of ours."""
+EXTENDED = tuple(
+    map(
+        ExtendedCommunity.parse,
+        ("rt:64500:4294967295", "rt:65546:7", "rt:192.0.2.1:5", "soo:64500:1", "soo:65546:7"),
+    )
+)
+"""One of each form."""
 PROFILES = (
     Profile("prepend-0", 0),
     Profile("prepend-1", 1),
     Profile("prepend-3", 3),
-    Profile("full", 2, 50, Origin.IGP, (Community(64699, 100),), (LargeCommunity(64699, 1, 2),)),
+    Profile(
+        "full",
+        2,
+        50,
+        Origin.IGP,
+        (Community(64699, 100),),
+        (LargeCommunity(64699, 1, 2),),
+        extended_communities=EXTENDED,
+    ),
 )
 DRAINED_SOFTLY = tuple(map(parse_prefix, ("192.0.2.1", "2001:db8::1", "203.0.113.0/24")))
 SITE = Topology(
@@ -180,5 +196,6 @@ def route(prefix: Prefix, seen: SeenRoute | Received) -> Route:
             Origin(seen.origin),
             tuple(map(Community.parse, seen.communities)),
             tuple(map(LargeCommunity.parse, seen.large_communities)),
+            extended_communities=tuple(map(ExtendedCommunity.parse, seen.extended_communities)),
         ),
     )

@@ -61,6 +61,48 @@ def test_every_attribute_reaches_the_peer(stage: Stage) -> None:
         assert route.large_communities == {"64699:1:2", "64699:3:4"}
 
 
+OCTETS = {
+    "0x0002fbf4ffffffff": "rt:64500:4294967295",
+    "0x02020001000a0007": "rt:65546:7",
+    "0x0102c00002010005": "rt:192.0.2.1:5",
+    "0x0003fbf400000001": "soo:64500:1",
+    "0x02030001000a0007": "soo:65546:7",
+}
+
+
+def test_extended_communities_are_sent_by_octets(stage: Stage, flavour: Flavour) -> None:
+    """Given as octets they arrive; each is listed so that it can be told, one alone without brackets."""
+    stage.say(f"announce route {V4} next-hop self extended-community [ {' '.join(OCTETS)} ]")
+    for route in stage.everywhere(V4).values():
+        assert route.extended_communities == {*OCTETS.values()}
+    long = {"v4": "65546L", "v5": "65546"}[flavour]
+    (line,) = {
+        line.partition(" extended-community ")[2]
+        for line in stage.helper.ask("show adj-rib out extensive").lines
+        if V4 in line
+    }
+    assert line.rstrip() == (
+        "[ target:64500:4294967295 origin:64500:0.0.0.1 target:192.0.2.1:5 "
+        f"target:{long}:7 origin:{long}:7 ]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "sent"),
+    [
+        ("target:64500:1", {"v4": "rt:64500:1", "v5": "rt:64500:1"}),
+        ("target:65546:7", {"v4": "rt:65546:7", "v5": "rt:0.1.0.10:7"}),
+        ("target:192.0.2.1:5", {"v4": "rt:49152:33619973", "v5": "rt:192.0.2.1:5"}),
+    ],
+)
+def test_extended_communities_in_words_are_not_what_they_say(
+    stage: Stage, flavour: Flavour, word: str, sent: dict[Flavour, str]
+) -> None:
+    """4.x puts an address into an AS number and a number; 5.0 takes an AS number of four octets for an address."""
+    stage.say(f"announce route {V4} next-hop self extended-community [ {word} ]")
+    assert stage.everywhere(V4)[stage.ebgp].extended_communities == {sent[flavour]}
+
+
 def test_no_attribute_is_sent_unasked(stage: Stage) -> None:
     """Without `med` there is no MED on the wire; with `med 0` there is one."""
     stage.say(f"announce route {V4} next-hop self")

@@ -102,6 +102,7 @@ def _expected(route: Route) -> SeenRoute:
         str(attributes.origin),
         frozenset(map(str, attributes.communities)),
         frozenset(map(str, attributes.large_communities)),
+        frozenset(map(str, attributes.extended_communities)),
     )
 
 
@@ -148,7 +149,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
 )
 @given(topology=topologies())
 def test_same_decision_same_update(both: Both, topology: Topology) -> None:
-    """Prefix, AS_PATH, ORIGIN, MED, communities, large communities and kind of next hop are equal.
+    """Prefix, AS_PATH, ORIGIN, MED, communities of all kinds and kind of next hop are equal.
 
     Every second prefix drains softly.
     """

@@ -211,6 +211,9 @@ def _plain(attributes: dict[str, str]) -> dict[str, str]:
         name.rstrip(":"): value for name, value in attributes.items() if name.startswith("BGP.")
     }
     found = {name: value for name, value in found.items() if name not in UNSAID}
+    if extended := found.get("BGP.ext_community"):
+        # Each once, in any order: bgpd sends them as its route-maps came.
+        found["BGP.ext_community"] = " ".join(sorted({*re.findall(r"\([^)]*\)", extended)}))
     return {**found, "BGP.next_hop": found["BGP.next_hop"].split()[0]}
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.extended import ExtendedKind
 from speaker.migration.updates.evaluate import Hop
 
 if TYPE_CHECKING:
-    from speaker.migration.updates.evaluate import Evaluation, Update
+    from policy.extended import ExtendedKind
+from speaker.migration.updates.evaluate import Evaluation, Update
     from tests.migration.stage import Stage, Updates
 
+_KINDS = {ExtendedKind.ROUTE_TARGET: "rt", ExtendedKind.SITE_OF_ORIGIN: "ro"}
 _ORIGINS = {"igp": "IGP", "egp": "EGP", "incomplete": "Incomplete"}
 
 
@@ -50,5 +53,12 @@ def _words(update: Update, hop: str) -> dict[str, str]:
     if attributes.large_communities:
         words["BGP.large_community"] = " ".join(
             f"({c.administrator}, {c.data1}, {c.data2})" for c in attributes.large_communities
+        )
+    if attributes.extended_communities:
+        words["BGP.ext_community"] = " ".join(
+            sorted(
+                f"({_KINDS[c.kind]}, {c.administrator}, {c.number})"
+                for c in attributes.extended_communities
+            )
         )
     return words

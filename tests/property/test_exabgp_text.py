@@ -125,6 +125,7 @@ def test_at_the_peer(site: made.Site, routes: list[Route], dialect: Dialect) -> 
             assert (seen.origin, seen.med) == (wanted.origin, wanted.med)
             assert seen.communities == {str(each) for each in wanted.communities}
             assert seen.large_communities == {str(each) for each in wanted.large_communities}
+            assert seen.extended_communities == {str(each) for each in wanted.extended_communities}
 
 
 @given(made.sites(), own_routes(), st.data(), DIALECT)
@@ -275,6 +276,11 @@ WORDS = st.sampled_from(
         "med",
         "community",
         "large-community",
+        "extended-community",
+        "target:64500:1",
+        "origin:64500:0.0.0.1",
+        "target:1:2:3",
+        "origin:1.2.3.4.5:1",
         "1:2",
         "{",
         "}",

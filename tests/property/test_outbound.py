@@ -153,6 +153,7 @@ def expected(asn: int, attributes: Attributes) -> SentPath:
         frozenset(map(str, attributes.communities)),
         frozenset(map(str, attributes.large_communities)),
         100 if attributes.local_preference is None else attributes.local_preference,
+        frozenset(map(str, attributes.extended_communities)),
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from policy.asn import parse_asn
 from policy.errors import PolicyError
+from policy.extended import ExtendedCommunity
 from policy.health import Service
 from policy.route import AsPath, Attributes, Community, LargeCommunity, Prefix, Route, parse_prefix
 from tests.support.strategies import policy as made
@@ -30,6 +31,19 @@ def test_community(community: Community) -> None:
 def test_large_community(community: LargeCommunity) -> None:
     """A large community parses back."""
     assert LargeCommunity.parse(str(community)) == community
+
+
+@given(made.extended_communities())
+def test_extended_community(community: ExtendedCommunity) -> None:
+    """An extended community parses back, and has eight octets (RFC 4360 §2), of its own."""
+    assert ExtendedCommunity.parse(str(community)) == community
+    assert len(community.octets) == 8
+
+
+@given(made.extended_communities(), made.extended_communities())
+def test_octets_of_extended_communities(one: ExtendedCommunity, other: ExtendedCommunity) -> None:
+    """Two have the same octets where they are the same, and there alone."""
+    assert (one.octets == other.octets) is (one == other)
 
 
 @given(made.attributes())
@@ -73,6 +87,7 @@ PARSERS = [
     AsPath.parse,
     Community.parse,
     LargeCommunity.parse,
+    ExtendedCommunity.parse,
     Attributes.parse,
     Route.parse,
     Service.parse,
@@ -94,6 +109,11 @@ ALMOST = st.text("0123456789:./ []tcpudas-hmorignegcmlu\n", max_size=40)
 @example(text="192.0.2.1/24")
 @example(text="9" * 5000)
 @example(text="as-path [ ] origin igp med 4294967296")
+@example(text="rt:64699:1\n")
+@example(text="rt:64699:4294967296")
+@example(text="soo:1.10:1")
+@example(text="rt:192.0.2.256:1")
+@example(text="rt:192.0.2.01:1")
 def test_other_text(parse: object, text: str) -> None:
     """A text either is refused with PolicyError, or means a value whose own text means the same."""
     assert callable(parse)

@@ -14,14 +14,22 @@ from speaker.backends.quagga.vtysh import NotRunningError, Output
 from tests.support.fakes.bgpd_table import FORMS, Form, Row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from policy.route import Prefix
 
 Dialect = Literal["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4", "frr-10.3", "frr-10.7.1"]
 Clauses = dict[str, list[str]]
 _ABSENT = "% Can't find specified static route configuration."
-_REPLACED = ("as-path", "metric", "local-preference", "origin", "community", "large-community")
+_REPLACED = (
+    "as-path",
+    "metric",
+    "local-preference",
+    "origin",
+    "community",
+    "large-community",
+    "extcommunity",
+)
 
 
 class _RefusalError(Exception):
@@ -139,12 +147,13 @@ class Bgpd:
     def _set(self, command: str) -> None:
         match command.split():
             case ["set", kind, *_] if kind in _REPLACED:
-                self._clause[:] = [old for old in self._clause if old.split()[1] != kind]
+                self._clause[:] = [old for old in self._clause if _kind(old) != _kind(command)]
                 self._clause.append(command)
             case ["no", "set", "as-path", "prepend", _, *_] if self.frr:
                 raise self._unknown(command)
-            case ["no", "set", kind, *_] if kind in _REPLACED:
-                self._clause[:] = [old for old in self._clause if old.split()[1] != kind]
+            case ["no", *rest] if rest[0] == "set" and rest[1] in _REPLACED:
+                gone = _kind(" ".join(rest))
+                self._clause[:] = [old for old in self._clause if _kind(old) != gone]
             case ["no", *rest] if " ".join(rest) in self._clause:
                 self._clause.remove(" ".join(rest))
             case _:
@@ -411,6 +420,20 @@ class Bgpd:
                 lines.append(f"{address:<15} 4 {asn:>5} 5 5 0 0 0 00:00:01 {state}{sent}")
             lines += ["", f"Total number of neighbors {len(self._sessions())}"]
         return lines
+
+
+def _kind(line: str) -> list[str]:
+    """Return what a line sets: one kind of extended communities, or any other attribute."""
+    words = line.split()
+    return words[1 : 3 if words[1] == "extcommunity" else 2]
+
+
+def extended(sets: Iterable[str]) -> Iterator[str]:
+    """Yield the extended communities that the lines of a clause set, as `rt:64500:1`."""
+    for line in sets:
+        match line.split():
+            case ["set", "extcommunity", kind, *values]:
+                yield from (f"{kind}:{value}" for value in values)
 
 
 def communities(text: str) -> list[str]:

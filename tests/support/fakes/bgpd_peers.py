@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.support.fakes.bgpd import Bgpd, communities
+from tests.support.fakes.bgpd import Bgpd, communities, extended
 from tests.support.fakes.bgpd_table import Row, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class SentPath:
     communities: frozenset[str]
     large: frozenset[str]
     preference: int
+    extended: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -173,6 +174,7 @@ class BgpdWithPeers(Bgpd):
                 communities(path.value("large-community")) + communities(value("large-community"))
             ),
             int(value("local-preference") or path.value("local-preference") or 100),
+            frozenset(extended((*path.sets, *lines))),
         )
 
     # --- what is shown -------------------------------------------------------------------------

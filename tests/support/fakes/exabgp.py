@@ -14,6 +14,7 @@ from enum import Enum, auto
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
 
+from tests.support.fakes import exabgp_extended
 from tests.support.fakes.exabgp_shown import ROUTER_ID, Shown
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Given:
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
     local_preference: int | None = None
+    extended_communities: tuple[str, ...] = ()
+    """In hexadecimal, as they are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Received:
     large_communities: frozenset[str]
     local_preference: int | None = None
     """None on eBGP."""
+    extended_communities: frozenset[str] = frozenset()
+    """As `rt:64500:1`."""
 
 
 class RefusedLineError(Exception):
@@ -193,6 +198,7 @@ class Session:
             frozenset(given.communities),
             frozenset(given.large_communities),
             preference if inside else None,
+            frozenset(map(exabgp_extended.received, given.extended_communities)),
         )
 
 
@@ -402,10 +408,8 @@ class Daemon:
                         med=number if is_med else given.med,
                         local_preference=given.local_preference if is_med else number,
                     )
-                case "community":
-                    given = replace(given, communities=_bracketed(words))
-                case "large-community":
-                    given = replace(given, large_communities=_bracketed(words))
+                case "community" | "large-community" | "extended-community" as name:
+                    given = _with(given, name, _bracketed(words))
                 case "nlri":
                     try:
                         return given, [ip_network(word) for word in words]
@@ -440,7 +444,14 @@ class Daemon:
         if given.local_preference is not None:
             text += f" local-preference {given.local_preference}"
         named = [_NAMES.get(each, each) for each in given.communities]
-        for what, values in (("community", named), ("large-community", given.large_communities)):
+        extended = [
+            exabgp_extended.shown(each, self.dialect) for each in sorted(given.extended_communities)
+        ]
+        for what, values in (
+            ("community", named),
+            ("extended-community", extended),
+            ("large-community", given.large_communities),
+        ):
             if values:
                 text += f" {what} " + (f"[ {' '.join(values)} ]" if len(values) > 1 else values[0])
         return text
@@ -459,6 +470,14 @@ class Daemon:
             yield from (f"   state                    {state}      ",)
             yield from (f"   {way}                    {duration}   ", "")
             yield from ("    Setup                         Local          Remote", "")
+
+
+def _with(given: Given, name: str, values: tuple[str, ...]) -> Given:
+    if name == "community":
+        return replace(given, communities=values)
+    if name == "large-community":
+        return replace(given, large_communities=values)
+    return replace(given, extended_communities=values)
 
 
 def _bracketed(words: deque[str]) -> tuple[str, ...]:

@@ -191,6 +191,7 @@ def _route(prefix: str, attributes: dict[str, str]) -> SeenRoute:
         origin=attributes["BGP.origin"].lower(),
         communities=_tuples(attributes.get("BGP.community", "")),
         large_communities=_tuples(attributes.get("BGP.large_community", "")),
+        extended_communities=_extended(attributes.get("BGP.ext_community", "")),
     )
 
 
@@ -198,6 +199,11 @@ def _tuples(text: str) -> frozenset[str]:
     return frozenset(
         ":".join(part.strip() for part in group.split(",")) for group in _TUPLE.findall(text)
     )
+
+
+def _extended(text: str) -> frozenset[str]:
+    """Return extended communities; BIRD calls a site of origin `ro`."""
+    return frozenset(each.replace("ro:", "soo:") for each in _tuples(text))
 
 
 _MULTIPATH = "protocol kernel { merge paths yes; ipv4 { export all; }; }"

@@ -8,8 +8,18 @@ from tests.support.lab.eventually import eventually
 from tests.support.lab.netns import Namespace
 from tests.support.lab.session import BOTH, Family, SeenRoute, Session
 
-_ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _COMMUNITIES, _MP_REACH, _LARGE = 1, 2, 3, 4, 8, 14, 32
+_ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _COMMUNITIES, _MP_REACH, _EXTENDED, _LARGE = (
+    1,
+    2,
+    3,
+    4,
+    8,
+    14,
+    16,
+    32,
+)
 _ORIGINS = ("igp", "egp", "incomplete")
+_SUBTYPES = {2: "rt", 3: "soo"}
 _ESTABLISHED = 6
 
 
@@ -120,6 +130,7 @@ def _route(prefix: str, attributes: list[dict[str, Any]]) -> SeenRoute:
     as_paths = by_type[_AS_PATH]["as_paths"]
     reached = by_type.get(_NEXT_HOP) or by_type[_MP_REACH]
     communities = by_type.get(_COMMUNITIES, {"communities": []})["communities"]
+    extended = by_type.get(_EXTENDED, {"value": []})["value"]
     large = by_type.get(_LARGE, {"value": []})["value"]
     return SeenRoute(
         prefix=prefix,
@@ -130,6 +141,9 @@ def _route(prefix: str, attributes: list[dict[str, Any]]) -> SeenRoute:
         communities=frozenset(f"{value >> 16}:{value & 0xFFFF}" for value in communities),
         large_communities=frozenset(
             f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in large
+        ),
+        extended_communities=frozenset(
+            f"{_SUBTYPES[c['subtype']]}:{c['value']}" for c in extended if c["subtype"] in _SUBTYPES
         ),
     )
 

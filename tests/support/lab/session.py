@@ -39,6 +39,8 @@ class SeenRoute:
     origin: str = "igp"
     communities: frozenset[str] = frozenset()
     large_communities: frozenset[str] = frozenset()
+    extended_communities: frozenset[str] = frozenset()
+    """Route targets and sites of origin, as `rt:64500:1` and `soo:64500:1`."""
 
 
 class FarPeer(Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
+from policy.extended import ExtendedKind
 from policy.route import Origin, parse_prefix
 from speaker.migration.bgpd_conf.aggregates import by_member
 from tests.support.strategies import policy as made
@@ -75,6 +76,11 @@ def _sets(draw: st.DrawFn, asn: int) -> list[str]:
         found.append(f"set community {names}{draw(st.sampled_from(['', ' additive']))}")
     if draw(st.booleans()):
         found.append(f"set large-community {draw(made.large_communities())}")
+    for kind in ExtendedKind:
+        if _rarely(draw, 4):
+            given = st.lists(made.extended_communities(), min_size=1, max_size=2)
+            values = [each.value for each in draw(given) if each.kind is kind] or ["64699:1"]
+            found.append(f"set extcommunity {kind} {' '.join(values)}")
     if draw(st.booleans()):
         found.append(f"set origin {draw(st.sampled_from(Origin))}")
     if _rarely(draw, 4):
@@ -301,6 +307,7 @@ def _single_policies(
                 f"set as-path prepend {asn}",
                 "set community 64500:77 additive",
                 "set large-community 64500:7:7 additive",
+                "set extcommunity rt 64500:7",
                 "set metric 77",
                 *(["set local-preference 77"] if remote.endswith(str(asn)) else []),
             )

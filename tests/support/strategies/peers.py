@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.errors import PolicyError
+from policy.extended import ExtendedCommunity
 from policy.peers import NO_PEERS, PeerPolicy, PeerRule, Peers, RuledNeighbor
 from policy.route import Community, LargeCommunity
 from tests.support.strategies.policy import PEERS
@@ -18,6 +19,10 @@ NAMES = ("vip-0.tld", "vip-1.tld", "vip-2.tld")
 _COMMUNITIES = st.frozensets(st.builds(Community, st.just(64500), st.integers(0, 2)), max_size=2)
 _LARGE = st.frozensets(
     st.builds(LargeCommunity, st.just(64500), st.just(1), st.integers(0, 2)), max_size=2
+)
+_EXTENDED = st.frozensets(
+    st.sampled_from([*map(ExtendedCommunity.parse, ("rt:64500:1", "rt:64500:2", "soo:65546:1"))]),
+    max_size=2,
 )
 
 
@@ -34,6 +39,7 @@ def policies(draw: st.DrawFn, names: Sequence[str] = NAMES, *, limits: bool = Tr
         draw(st.none() | st.integers(0, 2)),
         draw(st.none() | st.integers(0, 2)),
         draw(st.none() | st.sampled_from([0, 100, 200])),
+        draw(_EXTENDED),
     )
 
 

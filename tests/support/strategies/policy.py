@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from policy.asn import MAX_ASN
 from policy.damping import DampingRule
 from policy.drain import MAX_MORE, DrainRule, Then
+from policy.extended import ExtendedCommunity, ExtendedKind
 from policy.guard import GuardRule
 from policy.health import (
     FWMARK,
@@ -123,6 +124,22 @@ def large_communities(draw: st.DrawFn) -> LargeCommunity:
 
 
 @st.composite
+def extended_communities(draw: st.DrawFn) -> ExtendedCommunity:
+    """One of each form: an AS number of two octets or of four, or an address."""
+    kind = draw(st.sampled_from(ExtendedKind))
+    short, long = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+    match draw(st.integers(0, 2)):
+        case 0:
+            asn = draw(st.sampled_from([1, 64699, 65535]))
+            return ExtendedCommunity(kind, Asn(asn), draw(st.one_of(short, long)))
+        case 1:
+            asn = draw(st.sampled_from([65536, 65546, MAX_ASN]))
+            return ExtendedCommunity(kind, Asn(asn), draw(short))
+    address = draw(st.one_of(st.just(IPv4Address("192.0.2.1")), long.map(IPv4Address)))
+    return ExtendedCommunity(ExtendedKind.ROUTE_TARGET, address, draw(short))
+
+
+@st.composite
 def as_paths(draw: st.DrawFn) -> AsPath:
     return AsPath(tuple(draw(st.lists(ANY_ASNS, max_size=5))))
 
@@ -135,6 +152,7 @@ def attributes(draw: st.DrawFn, paths: st.SearchStrategy[AsPath] | None = None) 
         draw(st.sampled_from(Origin)),
         tuple(draw(st.lists(communities(), max_size=3))),
         tuple(draw(st.lists(large_communities(), max_size=3))),
+        extended_communities=tuple(draw(st.lists(extended_communities(), max_size=3))),
     )
 
 
@@ -315,6 +333,7 @@ def profiles(draw: st.DrawFn, name: str, prepends: int) -> Profile:
         draw(st.sampled_from(Origin)),
         tuple(draw(st.lists(communities(), max_size=2))),
         tuple(draw(st.lists(large_communities(), max_size=2))),
+        extended_communities=tuple(draw(st.lists(extended_communities(), max_size=2))),
     )
 
 

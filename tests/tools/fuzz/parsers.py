@@ -140,6 +140,7 @@ prepends = 3
 med = 50
 communities = ["64699:100"]
 large_communities = ["64699:1:2"]
+extended_communities = ["rt:64699:1", "rt:192.0.2.1:5", "soo:65546:1"]
 [health]
 source = "tcp"
 rise = "30s"
