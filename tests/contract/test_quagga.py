@@ -327,6 +327,7 @@ def test_a_route_map_that_should_set_nothing(bgpd: Bgpd) -> None:
     backend = driver(bgpd)
     had = ["set as-path prepend 64699 64699", "set metric 4", "set origin egp"]
     had += ["set community 64699:1", "set large-community 64699:1:1"]
+    had += ["set extcommunity rt 64699:1", "set extcommunity soo 64699:1"]
     bgpd.maps["VIP-prepend-0"] = {"route-map VIP-prepend-0 permit 10": had}
     _, failures, after = cycle(backend, Announce(Route(V4, PLAIN)))
     assert (failures, after.routes[V4]) == ({}, Route(V4, PLAIN))

@@ -8,8 +8,7 @@ from policy.extended import ExtendedKind
 from speaker.migration.updates.evaluate import Hop
 
 if TYPE_CHECKING:
-    from policy.extended import ExtendedKind
-from speaker.migration.updates.evaluate import Evaluation, Update
+    from speaker.migration.updates.evaluate import Evaluation, Update
     from tests.migration.stage import Stage, Updates
 
 _KINDS = {ExtendedKind.ROUTE_TARGET: "rt", ExtendedKind.SITE_OF_ORIGIN: "ro"}

@@ -71,7 +71,12 @@ def _among(prefix: Prefix, sites: Sequence[Site]) -> Preference:
             f'AS_PATHs of {names} are equally long: imported with order = "med", by origin and MED'
         )
         return Preference(ordered, Order.MED, told=said)
-    if len({*places}) == 1:
+    if len({*places}) == 1 and len({_communities(each) for each in routes.values()}) == 1:
+        note = (
+            f"{names} announce equal paths with different extended communities, which order nothing: "
+            'imported with order = "none"'
+        )
+    elif len({*places}) == 1:
         note = (
             f'{names} announce equal paths with different communities: imported with order = "none"; '
             'where upstreams order by them, write order = "community", and prefer in their order'
@@ -88,6 +93,11 @@ def _among(prefix: Prefix, sites: Sequence[Site]) -> Preference:
 def _decides(attributes: Attributes) -> tuple[int, int, int]:
     """Return what decides, lowest first (RFC 4271 §9.1.2.2 a to c)."""
     return len(attributes.as_path), ORIGINS.index(attributes.origin), attributes.med or 0
+
+
+def _communities(attributes: Attributes) -> tuple[object, object]:
+    """Return those by which upstreams may order."""
+    return attributes.communities, attributes.large_communities
 
 
 def profile_key(attributes: Attributes) -> tuple[object, ...]:

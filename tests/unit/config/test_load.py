@@ -88,6 +88,7 @@ prepends = 0
 med = 50
 communities = ["64699:100"]
 large_communities = ["64699:1:2"]
+extended_communities = ["rt:1.10:5", "soo:64699:1"]
 origin = "igp"
 [profile.far]
 prepends = 4
@@ -219,6 +220,7 @@ def test_explicit() -> None:
     assert (near.name, near.prepends, near.med, near.origin) == ("near", 0, 50, Origin.IGP)
     assert near.communities == (Community(64699, 100),)
     assert near.large_communities == (LargeCommunity(64699, 1, 2),)
+    assert [*map(str, near.extended_communities)] == ["rt:65546:5", "soo:64699:1"]
     assert (far.prepends, far.med, far.communities) == (4, 0, ())
     assert vip.health.thresholds == Thresholds(0, 1, 0.0, 30.0)
     assert vip.health.need is Need.ALL

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.extended import ExtendedCommunity
 from policy.peers import PeerPolicy, PeerRule, RuledNeighbor
 from policy.route import Community, LargeCommunity
 from speaker import config
@@ -49,6 +50,7 @@ neighbors = { par1 = ["203.0.113.1"], lyo1 = ["2001:db8::b"] }
 announce = ["VIP-1.tld"]
 communities = ["64500:1"]
 large_communities = ["64500:1:2"]
+extended_communities = ["rt:64500:1"]
 prepends = "+2"
 med = 0
 local_preference = 200
@@ -65,6 +67,7 @@ except = ["vip-2.tld"]
         2,
         0,
         200,
+        frozenset({ExtendedCommunity.parse("rt:64500:1")}),
     )
     assert found.rules == (
         PeerRule((RuledNeighbor(A, "par1"), RuledNeighbor(B, "lyo1")), transit, "transit"),

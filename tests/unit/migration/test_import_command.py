@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.assess import assignments
+from policy.order import Order
 from policy.peers import PeerPolicy, RuledNeighbor
 from policy.route import Community
 from policy.topology import AggregateRule
@@ -224,7 +225,13 @@ def test_profiles(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["set metric 1", "set origin egp", "set community 64699:1", "set large-community 64699:1:1"],
+    [
+        "set metric 1",
+        "set origin egp",
+        "set community 64699:1",
+        "set large-community 64699:1:1",
+        "set extcommunity rt 64699:1",
+    ],
 )
 def test_profiles_of_equal_prepends(site: Site, line: str) -> None:
     """Two VIPs whose first choice differs in one attribute alone have a profile each."""
@@ -232,6 +239,20 @@ def test_profiles_of_equal_prepends(site: Site, line: str) -> None:
     assert site.run({"par1": text})[0] == 2
     first, second = site.routes("par1").values()
     assert first != second == PLAIN.format(" ").replace("  ", " ")
+
+
+def test_sites_of_origin(site: Site) -> None:
+    """Data centres whose routes differ in a site of origin alone: each keeps its own, and nothing orders them."""
+    files = {
+        dc: bgpd(network(1, "A"), maps=f"route-map A permit 10\n set extcommunity soo 64699:{n}\n")
+        for n, dc in enumerate(("par1", "lyo1"), 1)
+    }
+    status, said = site.run(files)
+    assert (status, site.loaded("par1").topology.vips[0].order) == (0, Order.NONE)
+    assert "soo:64699:1" in site.routes("par1")["192.0.2.1/32"]
+    assert "soo:64699:2" in site.routes("lyo1")["192.0.2.1/32"]
+    assert "equal paths with different extended communities" in said
+    assert 'order = "community"' not in said
 
 
 def test_prefix(site: Site) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.extended import ExtendedCommunity
 from policy.peers import PeerPolicy
 from policy.route import Asn, Community, LargeCommunity, parse_prefix
 from speaker.backends.quagga.outbound import (
@@ -30,6 +31,9 @@ POLICY = PeerPolicy(
     prepends=2,
     med=0,
     local_preference=200,
+    extended_communities=frozenset(
+        map(ExtendedCommunity.parse, ("rt:64500:10", "rt:64500:9", "soo:65546:1"))
+    ),
 )
 SETS = sets(POLICY, ASN)
 MADE = Outbound(4, frozenset({W4}), frozenset({V4}), SETS)
@@ -76,6 +80,8 @@ route-map {NAME} permit 20
  set as-path prepend 64699 64699
  set community 64500:9 64500:80 additive
  set large-community 64500:1:2 additive
+ set extcommunity rt 64500:10 64500:9
+ set extcommunity soo 65546:1
  set local-preference 200
  set metric 0
 exit
@@ -96,6 +102,8 @@ def test_what_a_policy_sets() -> None:
     assert SETS == (
         "set as-path prepend 64699 64699",
         "set community 64500:9 64500:80 additive",
+        "set extcommunity rt 64500:9 64500:10",
+        "set extcommunity soo 65546:1",
         "set large-community 64500:1:2 additive",
         "set local-preference 200",
         "set metric 0",
@@ -136,10 +144,10 @@ def test_what_drains_softly_keeps_its_numbers() -> None:
     lines = [*soft.lists(NAME), *soft.clauses(NAME)]
     at = lines.index(f"route-map {NAME} permit 20")
     assert "ip prefix-list X-soft-8 seq 5 permit 192.0.2.1/32".replace("X", NAME) in lines
-    assert lines[at + 1 : at + 7] == [
+    assert lines[at + 1 : at + 9] == [
         f"match ip address prefix-list {NAME}-soft-8",
         "match metric 8",
-        *SETS[:3],
+        *SETS[:5],
         "exit",
     ]
     inside = ("match ", "set ")

@@ -47,6 +47,17 @@ def sent(text: str, prefix: str = VIP, neighbor: str = ROUTER) -> str:
             "set large-community 64699:1:2",
             "as-path [ 64699 ] origin igp med 0 large-community [ 64699:1:2 ] next-hop self",
         ),
+        (
+            "set extcommunity soo 65546:1\nset extcommunity rt 64699:2 192.0.2.1:5",
+            (
+                "as-path [ 64699 ] origin igp med 0 "
+                "extended-community [ rt:64699:2 rt:192.0.2.1:5 soo:65546:1 ] next-hop self"
+            ),
+        ),
+        (
+            "set extcommunity rt 64699:2\nset extcommunity rt 64699:3",
+            "as-path [ 64699 ] origin igp med 0 extended-community [ rt:64699:3 ] next-hop self",
+        ),
         ("set weight 5", "as-path [ 64699 ] origin igp med 0 next-hop self"),
         ("set local-preference 5", "as-path [ 64699 ] origin igp med 0 next-hop self"),
         (
@@ -168,6 +179,26 @@ def test_send_community() -> None:
     assert "med 0 large-community [ 64699:1:1 ]" in sent(text)
 
 
+def test_send_community_extended() -> None:
+    """So it is of extended ones, which bgpd sends unless told."""
+    after = f"{MAP}\nset community 64699:1\nset extcommunity rt 64699:1"
+    for kind, has in (("", True), (" extended", False), (" both", False), (" large", True)):
+        text = sent(config(f"no neighbor {ROUTER} send-community{kind}", after=after))
+        assert ("extended-community" in text) is has
+
+
+def test_extended_communities_are_added() -> None:
+    """Each route-map adds to what is there, `none` takes all away; with others in one clause, the order is not known."""
+    out = f"neighbor {ROUTER} route-map OUT out"
+    first = f"{MAP}\nset extcommunity rt 64699:1\nroute-map OUT permit 10\n"
+    both = sent(config(out, after=f"{first}set extcommunity rt 64699:2"))
+    assert "extended-community [ rt:64699:1 rt:64699:2 ]" in both
+    assert "extended" not in sent(config(out, after=f"{first}set extcommunity none"))
+    for lines in ("rt 64699:1\nset extcommunity none", "none\nset extcommunity soo 64699:1"):
+        (obstacle,) = evaluated(config(after=f"{MAP}\nset extcommunity {lines}")).obstacles
+        assert "comes last is not seen in the file" in str(obstacle)
+
+
 def test_frr_requires_a_policy() -> None:
     """FRR sends nothing to an eBGP neighbour without a policy, unless told; nor did it before 7.4."""
     assert "ebgp-requires-policy" in sent("frr version 8.4.4\n" + config(after=MAP))
@@ -261,7 +292,13 @@ def test_a_list_that_is_not_understood() -> None:
     "line",
     [
         "set metric rtt",
-        "set extcommunity rt 64699:1",
+        "set extcommunity bandwidth 100",
+        "set extcommunity color 100",
+        "set extcommunity rt 1.10:5",
+        "set extcommunity rt 65546:65536",
+        "set extcommunity soo 192.0.2.1:5",
+        "set extcommunity rt",
+        "set extcommunity",
         "match tag 5",
         "continue",
     ],

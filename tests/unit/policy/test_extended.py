@@ -1,0 +1,60 @@
+"""Extended communities: their octets (RFC 4360, RFC 5668), and the texts that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from policy.errors import PolicyError
+from policy.extended import ExtendedCommunity
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("rt:64500:1", "0002fbf400000001"),
+        ("rt:64500:4294967295", "0002fbf4ffffffff"),
+        ("rt:65535:65536", "0002ffff00010000"),
+        ("rt:65536:1", "0202000100000001"),
+        ("rt:4294967295:65535", "0202ffffffffffff"),
+        ("rt:192.0.2.1:5", "0102c00002010005"),
+        ("soo:64500:1", "0003fbf400000001"),
+        ("soo:65546:7", "02030001000a0007"),
+    ],
+)
+def test_octets(text: str, octets: str) -> None:
+    """Type, subtype, administrator and number: of two and four octets, or of four and two."""
+    assert ExtendedCommunity.parse(text).octets.hex() == octets
+
+
+def test_asdot() -> None:
+    """An AS number is read in halves as well (RFC 5396), and shown plain."""
+    assert str(ExtendedCommunity.parse("soo:1.10:7")) == "soo:65546:7"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("64500:1", "set any other kind at the router"),
+        ("target:64500:1", "not of the form rt:64500:1 or soo:64500:1"),
+        ("0x0002fbf400000001", "not of the form"),
+        ("rt:64500:1:2", "not of the form"),
+        ("rt:2001:db8::1:1", "not of the form"),
+        ("rt:0:1", "ASN"),
+        ("rt:64500:4294967296", "a number from 0 to 4294967295"),
+        ("rt:65536:65536", "a number from 0 to 65535"),
+        ("rt:192.0.2.1:65536", "a number from 0 to 65535"),
+        ("rt:192.0.2.256:1", "not permitted"),
+        ("soo:192.0.2.1:5", "write an AS number"),
+    ],
+)
+def test_refused(text: str, found: str) -> None:
+    """What is no route target or site of origin is named, with what was found and what would do."""
+    with pytest.raises(PolicyError, match=r"^extended community|^ASN") as refused:
+        ExtendedCommunity.parse(text)
+    assert found in str(refused.value)
+
+
+def test_order() -> None:
+    """They are sorted as their octets are."""
+    texts = ["rt:64500:9", "rt:64500:10", "soo:64500:1", "rt:192.0.2.1:5", "rt:65536:1"]
+    assert [str(each) for each in sorted(map(ExtendedCommunity.parse, reversed(texts)))] == texts
