@@ -248,7 +248,7 @@ def test_sites_of_origin(site: Site) -> None:
         for n, dc in enumerate(("par1", "lyo1"), 1)
     }
     status, said = site.run(files)
-    assert (status, site.loaded("par1").topology.vips[0].order) == (0, Order.NONE)
+    assert (status, site.loaded("par1").topology.vips[0].order) == (2, Order.NONE)
     assert "soo:64699:1" in site.routes("par1")["192.0.2.1/32"]
     assert "soo:64699:2" in site.routes("lyo1")["192.0.2.1/32"]
     assert "equal paths with different extended communities" in said
