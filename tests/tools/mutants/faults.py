@@ -12,9 +12,12 @@ RULE_LINT = "test_rule_lint"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
 WINDOWS = "test_windows"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
+EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
+ROUTE_MAPS = "unit/backends/quagga/test_route_map"
 PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_lines"
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
+    *(EXTENDED, EXTENDED_TEXT, ROUTE_MAPS),
     *(PEERS, LINES, AGGREGATE, RULE, RULED, RULE_LINT, DRAIN, SOFT, WINDOWS, OUTBOUND, ANY_STATE),
 )
 
@@ -668,6 +671,56 @@ FAULTS = (
         "groups[neighbor.address] = rule.policy.over(known)",
         "groups[neighbor.address] = known.over(rule.policy)",
         (PEERS,),
+    ),
+    Fault(
+        "an extended community of a group is lost beside the neighbour's own",
+        "peers.py",
+        "extended_communities=self.extended_communities | other.extended_communities",
+        "extended_communities=self.extended_communities",
+        (PEERS,),
+    ),
+    Fault(
+        "what drains softly has no extended communities",
+        "drain_profile.py",
+        "own.extended_communities",
+        "()",
+        (EXTENDED,),
+    ),
+    # --- extended communities ---
+    Fault(
+        "an AS number of four octets is taken for one of two by its type",
+        "extended.py",
+        "bytes((0x02, subtype))",
+        "bytes((0x00, subtype))",
+        (EXTENDED,),
+    ),
+    Fault(
+        "a number has four octets after any administrator",
+        "extended.py",
+        "most = _MAX_32 if self._is_short else _MAX_16",
+        "most = _MAX_32",
+        (EXTENDED,),
+    ),
+    Fault(
+        "extended communities in another order are others",
+        "extended.py",
+        "return tuple(sorted(set(communities)))",
+        "return tuple(communities)",
+        (EXTENDED,),
+    ),
+    Fault(
+        "an AS number of four octets that ExaBGP shows is one of two",
+        "speaker/backends/exabgp/extended_text.py",
+        'if match["long"] and int(own) <= MAX_SHORT_ASN:',
+        "if False:",
+        (EXTENDED_TEXT,),
+    ),
+    Fault(
+        "a route target that bgpd is to set takes a site of origin away",
+        "speaker/backends/quagga/route_map.py",
+        "words[: 3 if",
+        "words[: 2 if",
+        (ROUTE_MAPS,),
     ),
     Fault(
         "another data centre's rule holds here",

@@ -28,6 +28,8 @@ route-map M permit 10
  set metric 50
  set community 64699:100
  set large-community 64699:1:2
+ set extcommunity rt 64699:9 192.0.2.1:5
+ set extcommunity soo 65546:1
  set origin egp
 """
 NEAR = {
@@ -35,6 +37,7 @@ NEAR = {
     "med": 50,
     "communities": ["64699:100"],
     "large_communities": ["64699:1:2"],
+    "extended_communities": ["rt:64699:9", "soo:65546:1", "rt:192.0.2.1:5"],
     "origin": "egp",
 }
 NEW: dict[str, Any] = {
@@ -87,6 +90,7 @@ def test_equal(compare: Compare) -> None:
         "med": 50,
         "communities": ["64699:100"],
         "large_communities": ["64699:1:2"],
+        "extended_communities": ["rt:64699:9", "rt:192.0.2.1:5", "soo:65546:1"],
         "local_pref": None,
         "next_hop": "self",
     }
@@ -263,8 +267,8 @@ def test_another_asn(compare: Compare) -> None:
     ("old", "said"),
     [
         ("hostname x\n", "bgpd.conf"),
-        (OLD + "no route-map M\n", "bgpd.conf:18"),
-        (OLD + "router bgp 64511\n", "bgpd.conf:18"),
+        (OLD + "no route-map M\n", "bgpd.conf:20"),
+        (OLD + "router bgp 64511\n", "bgpd.conf:20"),
     ],
 )
 def test_faults(compare: Compare, old: str, said: str) -> None:
@@ -304,7 +308,7 @@ def test_faults(compare: Compare, old: str, said: str) -> None:
             "2: foo: is unknown, incomplete, or",
             5,
         ),
-        (OLD + "ip prefix-l FIRST deny any\n", "18: ip prefix-l …: abbreviates", 5),
+        (OLD + "ip prefix-l FIRST deny any\n", "20: ip prefix-l …: abbreviates", 5),
     ],
 )
 def test_unproven(compare: Compare, old: str, line: str, unproven: int) -> None:

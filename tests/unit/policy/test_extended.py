@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from policy.best_path import best, best_by
+from policy.drain_profile import soft_routes
 from policy.errors import PolicyError
 from policy.extended import ExtendedCommunity
+from policy.lint.announced import Announced, Announcements
+from policy.lint.routes import routes as lint_routes
+from policy.order import Order, ranks_fault
+from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
+from policy.topology import Address, DataCentre, Profile, Topology, Vip
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,42 @@ def test_order() -> None:
     """They are sorted as their octets are."""
     texts = ["rt:64500:9", "rt:64500:10", "soo:64500:1", "rt:192.0.2.1:5", "rt:65536:1"]
     assert [str(each) for each in sorted(map(ExtendedCommunity.parse, reversed(texts)))] == texts
+
+
+def test_they_are_a_set() -> None:
+    """The order of extended communities, and saying one twice, make no difference (RFC 4360 §2)."""
+    one, other = map(ExtendedCommunity.parse, ("rt:64500:1", "soo:64500:1"))
+    path = AsPath((Asn(64699),))
+    assert Attributes(path, extended_communities=(other, one, other)) == Attributes(
+        path, extended_communities=(one, other)
+    )
+
+
+def test_they_order_nothing() -> None:
+    """Data centres that are equal but for a site of origin tie; a rank by communities needs others than these."""
+    sites = [
+        Profile(name, 0, extended_communities=(ExtendedCommunity.parse(f"soo:64699:{n}"),))
+        for n, name in enumerate("ab", 1)
+    ]
+    prefix = parse_prefix("192.0.2.1")
+    routes = {each.name: Route(prefix, each.attributes(Asn(64699))) for each in sites}
+    assert best(routes) == {"a", "b"}
+    assert best_by(Order.COMMUNITY, ("a", "b"), routes) == {"a", "b"}
+    assert "each rank needs others" in (ranks_fault(sites, Order.COMMUNITY) or "")
+    asns = dict.fromkeys(routes, Asn(64699))
+    equal = Announced(prefix, routes, ("a", "b"), "vip-1.tld", equal=True)
+    assert [*lint_routes(Announcements(asns, (equal,)))] == []
+
+
+def test_a_soft_drain_keeps_them() -> None:
+    """What drains softly has the extended communities of its rank."""
+    ranks = tuple(
+        Profile(f"p{n}", n, extended_communities=(ExtendedCommunity.parse(f"rt:64699:{n}"),))
+        for n in (1, 2)
+    )
+    address = Address(parse_prefix("192.0.2.1"), ("a", "b"))
+    dcs = (DataCentre("a", Asn(64699)), DataCentre("b", Asn(64699)))
+    site = Topology(dcs, (Vip("vip-1.tld", (address,), ranks),))
+    for dc, rank in zip(dcs, ranks, strict=True):
+        (route,) = soft_routes(site, dc).values()
+        assert route.attributes.extended_communities == rank.extended_communities
