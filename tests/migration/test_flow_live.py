@@ -35,7 +35,9 @@ NAMES = ("A", "B", "C")
 SETS = st.sampled_from([
     *("set metric 7", "set metric +5", "set metric -3", "set metric +4294967295"),
     *("set as-path prepend 64699", "set as-path prepend last-as 2", "set community 64699:1"),
-    "set community 64699:2 additive",
+    *("set community 64699:2 additive", "set extcommunity rt 64699:1 64699:2"),
+    *("set extcommunity rt 64699:2 192.0.2.1:5", "set extcommunity soo 65546:1"),
+    "set extcommunity none",
 ])  # fmt: skip
 MATCHES = st.sampled_from(["match ip address prefix-list ONE", "match ip address prefix-list TWO"])
 
@@ -86,7 +88,7 @@ def vty(release_network: Network, release: Release) -> Iterator[Vty]:
 
 
 def announced(vty: Vty, maps: list[str]) -> dict[str, tuple[object, ...]]:
-    """Return what bgpd has of the networks: MED, AS_PATH, communities."""
+    """Return what bgpd has of the networks: MED, AS_PATH, communities, extended ones each once."""
     for line in ("no router bgp 64699", *(f"no route-map {name}" for name in NAMES)):
         vty.say(line)
     for line in (*HEAD[1:], *maps, *ROUTER, *networks()):
@@ -106,7 +108,10 @@ def shown(vty: Vty, prefix: str) -> tuple[object, ...] | None:
         return None
     (path,) = paths
     text = path["aspath"]["string"].replace("Local", "")
-    return path.get("metric", 0), text, path.get("community", {}).get("string", "")
+    extended = path.get("extendedCommunity", {}).get("string", "")
+    each = {one.replace("RT:", "rt:").replace("SoO:", "soo:") for one in extended.split()}
+    communities = path.get("community", {}).get("string", "")
+    return path.get("metric", 0), text, communities, " ".join(sorted(each))
 
 
 def networks() -> list[str]:
@@ -122,6 +127,7 @@ def evaluated(configuration: Configuration) -> dict[str, tuple[object, ...]]:
             update.attributes.med,
             " ".join(map(str, update.attributes.as_path.asns[1:])),
             " ".join(sorted(map(str, update.attributes.communities))),
+            " ".join(sorted(map(str, update.attributes.extended_communities))),
         )
         for prefix, update in sent.items()
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.extended import ExtendedCommunity
 from policy.peers import PeerPolicy
 from policy.route import Asn, AsPath, Attributes, Community, Origin, parse_prefix
 from speaker.migration.target.per_neighbor import split
@@ -20,6 +21,9 @@ NEIGHBORS = tuple(ip_address(f"203.0.113.{last}") for last in (1, 2, 3))
 PREFIXES = tuple(parse_prefix(f"192.0.2.{last}/32") for last in (1, 2, 3))
 OWN = Asn(64699)
 COMMUNITIES = st.frozensets(st.sampled_from([Community(64500, n) for n in (1, 2, 3)]))
+EXTENDED = st.frozensets(
+    st.sampled_from([ExtendedCommunity.parse(text) for text in ("rt:64500:1", "soo:64500:1")])
+)
 NUMBERS = st.none() | st.sampled_from([0, 7, 50, 100, 200])
 
 ATTRIBUTES = st.builds(
@@ -28,10 +32,12 @@ ATTRIBUTES = st.builds(
     st.sampled_from([0, 7]),
     st.sampled_from([Origin.IGP, Origin.IGP, Origin.INCOMPLETE]),
     COMMUNITIES.map(tuple),
+    extended_communities=EXTENDED.map(tuple),
 )
 POLICIES = st.builds(
     PeerPolicy,
     communities=COMMUNITIES,
+    extended_communities=EXTENDED,
     prepends=st.none() | st.integers(0, 2),
     med=NUMBERS,
     local_preference=NUMBERS,

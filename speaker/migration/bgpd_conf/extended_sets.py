@@ -62,7 +62,8 @@ def _parse(kind: str, text: str) -> ExtendedCommunity:
     try:
         return ExtendedCommunity.parse(f"{kind}:{text}")
     except PolicyError as error:
-        raise MigrationError(f"{error}; correct it") from error
+        remedy = "" if ";" in str(error) else "; correct it"
+        raise MigrationError(f"{error}{remedy}") from error
 
 
 def _with(path: BgpPath, given: tuple[ExtendedCommunity, ...]) -> BgpPath:

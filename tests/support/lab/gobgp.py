@@ -143,9 +143,20 @@ def _route(prefix: str, attributes: list[dict[str, Any]]) -> SeenRoute:
             f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in large
         ),
         extended_communities=frozenset(
-            f"{_SUBTYPES[c['subtype']]}:{c['value']}" for c in extended if c["subtype"] in _SUBTYPES
+            f"{_SUBTYPES[c['subtype']]}:{_asplain(c['value'])}"
+            for c in extended
+            if c["subtype"] in _SUBTYPES
         ),
     )
+
+
+def _asplain(text: str) -> str:
+    """Return an extended community's value with its AS number plain: GoBGP shows long ones in halves."""
+    own, _, number = text.partition(":")
+    match own.split("."):
+        case [high, low]:
+            own = str((int(high) << 16) + int(low))
+    return f"{own}:{number}"
 
 
 def _config(sessions: Sequence[Session], router_id: str) -> str:

@@ -8,7 +8,7 @@ WORDS = tuple(
     "router bgp 64699 64500 neighbor 203.0.113.1 2001:db8::1 G peer-group remote-as network "
     "192.0.2.1/32 2001:db8::1/128 192.0.2.1 mask 255.255.255.255 route-map M permit deny 10 20 "
     "match set ip ipv6 address prefix-list access-list as-path community community-list metric "
-    "origin igp prepend additive none large-community 64699:1:2 64699:100 no-export any ge le 24 "
+    "origin igp prepend additive none large-community extcommunity rt soo 64699:1:2 64699:100 no-export any ge le 24 "
     "out in activate shutdown password timers ebgp-multihop ttl-security hops update-source lo "
     "send-community both address-family unicast exit-address-family exit end no vrf view interface "
     "line vty frr version 8.4.4 defaults traditional hostname seq 5 call on-match next continue "

@@ -169,6 +169,11 @@ def _golden(*names: str) -> tuple[bytes, ...]:
     return tuple(text for text in texts if text)
 
 
+_SHOWN_EXTENDED = (
+    b" extended-community [ target:64500:1 origin:64500:0.0.0.1 target:65546L:7 ] large-community"
+)
+
+
 def _conversation(data: bytes) -> None:
     """Hear it all while a command is in flight, and once more after it was given up."""
     conversation, told = Conversation(), Told()
@@ -195,6 +200,9 @@ def _exabgp_answers(data: bytes) -> None:
 # --- bgpd ------------------------------------------------------------------------------------
 
 
+_SETS = ("set extcommunity rt 64500:1 192.0.2.1:5", "set extcommunity soo 65546:1", "set metric 7")
+
+
 def _bgpd_seeds() -> Iterator[bytes]:
     summaries = ("show ip bgp summary", "show bgp summary")
     for dialect in DIALECTS:
@@ -205,7 +213,7 @@ def _bgpd_seeds() -> Iterator[bytes]:
                 found += [said(dialect, name, command) for command in READ[3:]]
             yield "\n".join(line for lines in found for line in [*lines, ""]).encode()
     # A neighbour that has a route-map of ours, as the last dialect shows it.
-    made = Outbound(4, frozenset({P1}), frozenset({P2}), ("set metric 7",), ((8, frozenset({P2})),))
+    made = Outbound(4, frozenset({P1}), frozenset({P2}), _SETS, ((8, frozenset({P2})),))
     name, inside = made.name, ("match ", "set ")
     own = [
         " " * line.startswith(inside) + line for line in (*made.lists(name), *made.clauses(name))
@@ -656,6 +664,7 @@ def all_parsers() -> dict[str, Parser]:
     example = (ROOT / "vip.toml.example").read_bytes()
     told = _golden("state", "update", "shutdown", "version", "neighbor-extensive")
     held = _golden("neighbor", "adj-rib-out-ext", "version")
+    held += tuple(text.replace(b" large-community", _SHOWN_EXTENDED) for text in held[-2:])
     confs = tuple(path.read_bytes() for path in FILES)
     proc = (RECORDED / "linux-6.1-proc.txt").read_bytes()
     events = b"VS [192.0.2.1]:tcp:80 UP\nRS [198.51.100.1]:tcp:80 [192.0.2.1]:tcp:80 DOWN\nINSTANCE VI_1 MASTER\n"
