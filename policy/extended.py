@@ -52,7 +52,7 @@ class ExtendedCommunity:
         if isinstance(own, IPv4Address):
             if self.kind is ExtendedKind.SITE_OF_ORIGIN:
                 raise PolicyError(
-                    f"extended community: {self}: an address is not translated; write an AS number"
+                    f"extended community: {self}: a site of origin with an address is shown by ExaBGP as another one; write an AS number"
                 )
         elif not 1 <= own <= MAX_ASN:
             raise PolicyError(f"extended community: {self}: an ASN is a number from 1 to {MAX_ASN}")

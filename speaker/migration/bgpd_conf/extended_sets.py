@@ -44,20 +44,20 @@ def extended_set(
                 lambda path: _with(path, (*path.attributes.extended_communities, *given)),
                 "",
             )
-        case [kind, *_]:
+        case [kind, *rest] if rest or kind not in ("rt", "soo"):
             return f"extcommunity {kind}", None, _OTHER
-    return "extcommunity", None, "is incomplete"
+    return f"extcommunity {' '.join(words)}", None, "is incomplete"
 
 
 _ORDER = "which of `none` and the others comes last is not seen in the file"
-_OTHER = "vip.toml has route targets and sites of origin alone: set it at the router"
+_OTHER = "vip.toml has route targets and sites of origin alone, and any other kind is the router's to set"
 
 
 def _parse(kind: str, text: str) -> ExtendedCommunity:
     """Parse a value. FRR shows also a line that it refuses for its value, and that sets nothing."""
     if text.count(".") not in (0, _DOTS):
         raise MigrationError(
-            f"{text!r}: bgpd's versions read an AS number with a dot each as they will; write it plain"
+            f"{text!r}: what an AS number with a dot means here depends on bgpd's version; write it plain"
         )
     try:
         return ExtendedCommunity.parse(f"{kind}:{text}")
