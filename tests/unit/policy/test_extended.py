@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy.best_path import best, best_by
-from policy.drain_profile import soft_routes
+from policy.drain_profile import SoftRoutes
 from policy.errors import PolicyError
 from policy.extended import ExtendedCommunity
 from policy.lint.announced import Announced, Announcements
@@ -100,7 +100,8 @@ def test_a_soft_drain_keeps_them() -> None:
     )
     address = Address(parse_prefix("192.0.2.1"), ("a", "b"))
     dcs = (DataCentre("a", Asn(64699)), DataCentre("b", Asn(64699)))
-    site = Topology(dcs, (Vip("vip-1.tld", (address,), ranks),))
+    vip = Vip("vip-1.tld", (address,), ranks)
+    site = Topology(dcs, (vip,))
     for dc, rank in zip(dcs, ranks, strict=True):
-        (route,) = soft_routes(site, dc).values()
+        route = SoftRoutes(site, dc).route(vip, address)
         assert route.attributes.extended_communities == rank.extended_communities
