@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,45 @@ def test_read_as_frr_reads(vty: Vty, lines: list[str]) -> None:
     assert bool(wrong) == bool(found.obstacles), "nothing is passed over"
     if not _without_as(found, lines):  # FRR itself refuses what it writes of those
         assert sent(found) == sent(read("frr.conf", running))
+
+
+RESTARTS = st.sampled_from(
+    [
+        *("bgp graceful-restart", "no bgp graceful-restart", "bgp graceful-restart-disable"),
+        *("no bgp graceful-restart-disable", "bgp graceful-restart restart-time 60"),
+        *("no bgp graceful-restart restart-time", "bgp graceful-restart stalepath-time 60"),
+        *(
+            f"{no}neighbor {MEMBERS[0]} graceful-restart{what}"
+            for no in ("", "no ")
+            for what in ("", "-helper", "-disable")
+        ),
+    ]
+)
+"""What says whether a neighbour keeps routes while bgpd restarts."""
+
+
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(lines=st.lists(RESTARTS, max_size=6))
+@example(lines=["bgp graceful-restart"])
+@example(lines=["bgp graceful-restart", f"neighbor {MEMBERS[0]} graceful-restart-helper"])
+def test_restarts_as_frr_reads(vty: Vty, lines: list[str]) -> None:
+    """A neighbour keeps routes where FRR calls it `Restart`, and for as long. What FRR refuses changes nothing."""
+    made = [*HEAD[1:], f"neighbor {MEMBERS[0]} remote-as 64500"]
+    vty.say("no router bgp 64699")
+    for line in made:
+        assert vty.say(line)[1] == 0, line
+    taken = [line for line in lines if vty.say(line)[1] == 0]
+    said, _ = vty.say(f"do show bgp ipv4 neighbors {MEMBERS[0]} graceful-restart json")
+    state = json.loads(said[said.index("{") :])[MEMBERS[0]]
+    vty.say("exit")
+    seconds = state["timers"]["configuredRestartTimer"]
+    expected = seconds if state["localGrMode"].startswith("Restart") else None
+    (found,) = read("frr.conf", "\n".join([HEAD[0], *made, *taken, ""]).encode()).neighbors
+    assert found.graceful_restart == expected
 
 
 def _without_as(found: Configuration, lines: list[str]) -> set[int]:

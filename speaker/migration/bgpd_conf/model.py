@@ -205,6 +205,8 @@ class Neighbor:
     shutdown: bool = False
     local_as: LocalAs | None = None
     obstacles: tuple[Obstacle, ...] = ()
+    graceful_restart: int | None = None
+    """For how long it is asked to keep routes while the speaker restarts; None for not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.migration.bgpd_conf import neighbor_as
+from speaker.migration.bgpd_conf.graceful_restart import RESTART
 from speaker.migration.bgpd_conf.model import (
     FamilySettings,
     Filter,
@@ -18,6 +19,7 @@ from speaker.migration.bgpd_conf.tokens import is_address
 
 if TYPE_CHECKING:
     from policy.route import Asn
+    from speaker.migration.bgpd_conf.graceful_restart import GracefulRestart
     from speaker.migration.bgpd_conf.interfaces import Interfaces
     from speaker.migration.bgpd_conf.model import Dialect
     from speaker.migration.bgpd_conf.statement import Statement
@@ -70,11 +72,12 @@ class NeighborDraft:
 
 
 class OfRouter(NamedTuple):
-    """What holds for all neighbours of a router: its AS, its hold time in seconds, whose bgpd it is."""
+    """What holds for all neighbours of a router: its AS, its hold time in seconds, whose bgpd it is, its restarts."""
 
     asn: Asn
     hold: int
     dialect: Dialect
+    graceful_restart: GracefulRestart
 
 
 def finish(
@@ -115,6 +118,7 @@ def finish(
         _int(draft.value("port")),
         shutdown=bool(draft.value("shutdown")),
         local_as=local_as if isinstance(local_as := draft.value("local-as"), LocalAs) else None,
+        graceful_restart=router.graceful_restart.of(draft.settings.get(RESTART)),
         obstacles=(*obstacles, *neighbor_as.obstacles(draft, asn, router.asn, router.dialect)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf import neighbor_as
+from speaker.migration.bgpd_conf import graceful_restart, neighbor_as
 from speaker.migration.bgpd_conf.model import TRANSLATED, Filter, Obstacle
 from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import hold_time, number
@@ -33,14 +33,12 @@ _HARMLESS = {
     "addpath-tx-bestpath-per-AS": "there is one path for each VIP",
     "nexthop-local": "is for link-local next hops",
     "solo": "is for update groups",
+    "long-lived-graceful-restart": "is for routes received",
     "interface": "ExaBGP is told the session's address instead",
     "rpki": "is for routes received",
 }
 _REFUSED = {
     "bfd": "ExaBGP has no BFD; a failure is noticed by the hold time: lower `timers` at both sides",
-    "graceful-restart": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf",
-    "graceful-restart-helper": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf",
-    "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
     "default-originate": "a default route is not taken over; announce it elsewhere",
     "override-capability": "ExaBGP negotiates capabilities; ask whether the router can now",
     "passive": "put `passive true;` into exabgp-DC.conf, and let ExaBGP listen (exabgp.tcp.bind)",
@@ -119,6 +117,9 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
         case "send-community", _:
             for kind in _kinds(words):
                 settings["send-community", kind, version] = plain
+        case _, [] if word in graceful_restart.LINES:
+            if plain or settings.get(graceful_restart.RESTART) == word:
+                settings[graceful_restart.RESTART] = word if plain else None
         case "timers", ["connect" | "delayopen", *_]:
             return "is how soon it is tried again; ExaBGP has a time of its own"
         case _ if plain:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from policy.route import Asn
+from speaker.migration.bgpd_conf import graceful_restart
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbor_draft import BOTH, NeighborDraft, OfRouter, finish
@@ -15,7 +16,7 @@ from speaker.migration.bgpd_conf.neighbor_statements import (
     refuse_policy,
     set_line,
 )
-from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError
+from speaker.migration.bgpd_conf.statement import UNKNOWN, MigrationError, PassedOverError
 from speaker.migration.bgpd_conf.tokens import canonical, is_address, parse_as
 
 if TYPE_CHECKING:
@@ -80,9 +81,16 @@ class NeighborsReader:
         if rest == ("activate",):
             draft.active[version] = statement.line, plain
             return TRANSLATED
-        if self._dialect is Dialect.QUAGGA and version in draft.bound:
-            refuse_policy(rest, plain=plain)
+        self._refuse_of_groups(draft, statement, version)
         return set_line(draft, statement, rest, version)
+
+    def _refuse_of_groups(self, draft: NeighborDraft, statement: Statement, version: int) -> None:
+        """Refuse what counts, or not, because of a peer-group."""
+        rest = statement.said[2:]
+        if self._dialect is Dialect.QUAGGA and version in draft.bound:
+            refuse_policy(rest, plain=statement.plain)
+        if draft.name in self._groups and rest[0] in graceful_restart.LINES and statement.plain:
+            raise PassedOverError(graceful_restart.OF_A_GROUP)
 
     def _new(self, name: str, statement: Statement) -> NeighborDraft:
         active = {version: (statement.line, said) for version, said in self.default.items()}
@@ -190,14 +198,13 @@ class NeighborsReader:
         return "internal" if parse_as(value) == self.asn else "external"
 
     def finish(
-        self, asn: Asn, timers: int, interfaces: Interfaces
+        self, router: OfRouter, interfaces: Interfaces
     ) -> tuple[tuple[Neighbor, ...], dict[str, tuple[NeighborDraft, str]]]:
         """Return the neighbours, and what is wrong with those that can't be one, by name."""
         made: list[Neighbor] = []
-        router = OfRouter(asn, timers, self._dialect)
         wrong: dict[str, tuple[NeighborDraft, str]] = {}
         for draft in self._peers.values():
-            found = self._identity(draft, asn)
+            found = self._identity(draft, router.asn)
             if isinstance(found, str):
                 wrong[draft.name] = draft, found
                 continue

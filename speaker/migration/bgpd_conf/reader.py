@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from speaker.migration.bgpd_conf import ends, lists, route_maps, stray
+from speaker.migration.bgpd_conf import ends, graceful_restart, lists, route_maps, stray
 from speaker.migration.bgpd_conf.dialect import decide
 from speaker.migration.bgpd_conf.interfaces import Interfaces
 from speaker.migration.bgpd_conf.model import (
@@ -19,6 +19,7 @@ from speaker.migration.bgpd_conf.model import (
     Obstacle,
     Treatment,
 )
+from speaker.migration.bgpd_conf.neighbor_draft import OfRouter
 from speaker.migration.bgpd_conf.placing import statements
 from speaker.migration.bgpd_conf.redistribute import Policy, expand
 from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router
@@ -175,7 +176,12 @@ class _Reader:
             raise PassedOverError(str(error)) from error
         if words[1:2] == ("route",):
             self._routes.add(statement)
-        plain = statement.said or words
+        return self._no_list(statement)
+
+    def _no_list(self, statement: Statement) -> str:
+        plain = statement.said or statement.words
+        if plain[0] == "bgp" and plain[1:2] and plain[1] in graceful_restart.LINES:
+            return self._router.graceful_restart.add(plain[1:], plain=statement.plain)
         if not statement.plain and (plain[0] in ("router", "route-map") or lists.kind_of(plain)):
             raise FatalError(_TAKES_BACK)
         return of_others(statement)
@@ -222,7 +228,10 @@ class _Reader:
         )
         networks = {**others.networks, **router.networks.found}
         self._obstacles += (*others.obstacles, *router.aggregates.obstacles(networks))
-        found, wrong = router.neighbors.finish(router.asn, router.hold, self._interfaces)
+        found, wrong = router.neighbors.finish(
+            OfRouter(router.asn, router.hold, self._taken.dialect, router.graceful_restart),
+            self._interfaces,
+        )
         for draft, reason in wrong.values():
             self._obstacles.append(Obstacle(draft.statement, f"the neighbour {reason}"))
         return Configuration(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.route import Asn
 from speaker.migration.bgpd_conf.aggregates import AggregateLines
+from speaker.migration.bgpd_conf.graceful_restart import GracefulRestart
 from speaker.migration.bgpd_conf.model import TRANSLATED, Dialect
 from speaker.migration.bgpd_conf.neighbors import NeighborsReader
 from speaker.migration.bgpd_conf.networks import Networks
@@ -41,6 +42,7 @@ class Router:
         self.aggregates = AggregateLines()
         self.redistributions = Redistributions()
         self.neighbors = NeighborsReader(dialect, answers)
+        self.graceful_restart = GracefulRestart()
         self._usual_hold = 180
         self.hold = self._usual_hold
         self.local_pref = 100
@@ -164,6 +166,8 @@ class Router:
                 return TRANSLATED
             case ("network", "import-check", *_):
                 return _IMPORT_CHECK if plain else TRANSLATED
+            case (("graceful-restart" | "graceful-restart-disable"), *_):
+                return self.graceful_restart.add(rest, plain=plain)
             case ("listen", "limit", *_):
                 return "is for neighbours by range, of which there are none"
             case (word, *_) if word in _OPTION_OBSTACLES:
@@ -217,9 +221,7 @@ _OPTION_OBSTACLES = {
     "shutdown": "everything is shut down: nothing is announced; remove the line, or the file",
 }
 _OPTION_REFUSED = {
-    "graceful-restart": "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` "
-    "into exabgp-DC.conf, and see docs/restart.md",
-    "graceful-restart-disable": "ExaBGP has none anyway; remove the line",
+    "long-lived-graceful-restart": "ExaBGP has none (RFC 9494), see docs/restart.md; remove the line",
 }
 _OPTION_HARMLESS = frozenset(
     "log-neighbor-changes bestpath always-compare-med deterministic-med dampening cluster-id "

@@ -96,10 +96,8 @@ TOP_REFUSED: dict[tuple[str, ...], str] = {
 TOP_PASSED_OVER: dict[tuple[str, ...], str] = {
     (
         "bgp",
-        "graceful-restart",
-    ): "put `capability { graceful-restart SECONDS; }` and `manual-eor true;` into exabgp-DC.conf, "
-    "and see what it means for drains in docs/exabgp.md",
-    ("bgp", "graceful-restart-disable"): "ExaBGP has none anyway; remove the line",
+        "long-lived-graceful-restart",
+    ): "ExaBGP has none (RFC 9494), see docs/restart.md; remove the line",
 }
 """What is off, or lost, and says nothing of what is sent."""
 _OF_LISTS = ("ip", "ipv6", "bgp")

@@ -70,6 +70,9 @@ def _neighbor(site: Site, session: PlannedSession) -> Iterator[str]:
         yield f"    outgoing-ttl {neighbor.multihop};"
     if neighbor.port is not None:
         yield f"    connect {neighbor.port};"
+    if session.fed and neighbor.graceful_restart is not None:
+        yield f"    capability {{ graceful-restart {neighbor.graceful_restart}; }}"
+        yield "    manual-eor true;"
     yield ""
     yield "    family {"
     for version in sorted(session.fed or session.families):

@@ -155,6 +155,31 @@ def test_exabgp(site: Site) -> None:
     assert f"# {site.folder}/par1.conf:3\nneighbor" in site.exabgp("par1")
 
 
+def test_graceful_restart(site: Site) -> None:
+    """The routers keep the routes as they did for bgpd; End-of-RIB waits for vip_watchdog, so only where it feeds."""
+    lines = [
+        network(1, "BGP1"),
+        "bgp graceful-restart",
+        "bgp graceful-restart restart-time 60",
+        "neighbor 203.0.113.3 remote-as 64500",
+        "neighbor 203.0.113.3 update-source 203.0.113.10",
+        "neighbor 203.0.113.3 graceful-restart-helper",
+        "neighbor 203.0.113.5 remote-as 64500",
+        "neighbor 203.0.113.5 update-source 203.0.113.10",
+        "neighbor 203.0.113.5 filter-list NONE out",
+        "ip as-path access-list NONE deny .*",
+    ]
+    status, said = site.run({"par1": bgpd(*lines)})
+    assert status == 2, said
+    assert "graceful-restart" not in said
+    fed, helped, silent = site.exabgp("par1").split("neighbor 203")[1:]
+    assert "    capability { graceful-restart 60; }\n    manual-eor true;\n" in fed
+    assert "bgpd sent it nothing" in silent
+    assert all(
+        "    capability" not in each and "manual-eor" not in each for each in (helped, silent)
+    )
+
+
 @pytest.mark.parametrize(
     ("password", "expected"),
     [
