@@ -20,6 +20,7 @@ from speaker.config.settings_checks import (
     HttpCheck,
     JsonValue,
     Tls,
+    others,
 )
 from speaker.units import endpoint
 
@@ -145,13 +146,14 @@ class CheckBuilder:
         if why:
             self._faults.add((*path, "exec"), why)
             return None
-        if both := sorted({*table.up} & {*table.down}):
+        down = others(table.up) if table.down == "others" else tuple(table.down)
+        if both := sorted({*table.up} & {*down}):
             self._faults.add((*path, "down"), f"{both[0]} is also up; keep one")
         if table.user is not None and not _USER.fullmatch(table.user):
             self._faults.add(
                 (*path, "user"), f"{table.user!r:.40} is no user's name; write one as nobody"
             )
-        return ExecCheck(tuple(words), table.user, tuple(table.up), tuple(table.down))
+        return ExecCheck(tuple(words), table.user, tuple(table.up), down)
 
     def _dns(self, path: KeyPath, table: CheckTable, server: str) -> DnsCheck | None:
         where = server.replace(

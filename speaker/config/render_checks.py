@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy.rule import AtLeast, Not, Term
-from speaker.config.settings_checks import CheckSettings, DnsCheck, ExecCheck, GrpcCheck, HttpCheck
+from speaker.config.settings_checks import (
+    CheckSettings,
+    DnsCheck,
+    ExecCheck,
+    GrpcCheck,
+    HttpCheck,
+    others,
+)
 from speaker.units import duration_text, endpoint_text, share_text
 
 if TYPE_CHECKING:
@@ -62,7 +69,7 @@ def _asks(what: Asks) -> dict[str, Any]:
                 "exec": [*what.words],
                 "user": what.user,
                 "up": [*what.up],
-                "down": [*what.down],
+                "down": "others" if what.down == others(what.up) else [*what.down],
             }
         case DnsCheck():
             query = f"{what.name} {what.kind}"

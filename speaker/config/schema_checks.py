@@ -119,7 +119,7 @@ class CheckTable(BaseModel):
     exec: list[str] | None = None
     user: str | None = None
     up: list[_Status] = [0]
-    down: list[_Status] = [1]
+    down: list[_Status] | Literal["others"] = [1]
     dns: str | None = None
     query: Annotated[str, Field(max_length=300)] | None = None
     answer: Annotated[list[Annotated[str, AfterValidator(_words)]], Field(max_length=100)] = []

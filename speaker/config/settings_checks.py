@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from policy.health import Health
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from speaker.units import Endpoint
@@ -83,6 +84,11 @@ class GrpcCheck:
     def address(self) -> str:
         """The host of the URL, which is an address where nothing is to be filled in."""
         return urlsplit(self.url).hostname or ""
+
+
+def others(statuses: Iterable[int]) -> tuple[int, ...]:
+    """Return the exit statuses that are not among some, which a file calls "others"."""
+    return tuple(sorted({*range(256)} - {*statuses}))
 
 
 @dataclass(frozen=True, slots=True)

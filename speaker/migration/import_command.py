@@ -10,9 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy.lint import lint
-from policy.lint.notes import notes as upstream_notes
-from speaker import config
 from speaker.backends.quagga.vtysh import Shell
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -21,7 +18,9 @@ from speaker.migration import summary
 from speaker.migration.bgpd_conf.answers import Answers, unused
 from speaker.migration.bgpd_conf.model import Treatment
 from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.healthcheck import command as healthcheck
 from speaker.migration.options import parse
+from speaker.migration.proof import prove
 from speaker.migration.summary import Refused
 from speaker.migration.target import (
     exabgp_conf,
@@ -34,13 +33,12 @@ from speaker.migration.target import (
 from speaker.migration.target.proposed_health import NOTHING_PROPOSED, ProposedHealth, propose
 from speaker.migration.this_machine import MachineAsked, read_it
 from speaker.migration.updates.as_vip_toml import evaluated
-from speaker.migration.updates.compare import compare
 from speaker.migration.updates.verdicts import account
 from speaker.resolver.resolver import Resolver
 from speaker.terminal import OutputError, say, tell, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.model import LineVerdict
@@ -64,6 +62,8 @@ def main(arguments: Sequence[str], asked: MachineAsked | None = None) -> int:
     """
     try:
         call = parse(arguments)
+        if call.healthcheck:
+            return healthcheck.run(call)
         with waiting("import: evaluating the configurations"):
             return _run(call, asked or MachineAsked(vtysh=_vtysh))
     except SpeakerError as error:
@@ -200,7 +200,7 @@ def _write(
         files.check_free(call.out, list(contents))
     modes = dict.fromkeys(names.values(), files.PRIVATE)
     with files.beside(call.out, contents, modes) as folder:
-        findings = _check(folder / VIP_TOML, sites, done.evaluations)
+        findings = prove(folder / VIP_TOML, sites, done.evaluations)
         program = call.exabgp or files.exabgp()
         if program is None:
             findings += ("ExaBGP is not installed here: its files are not validated",)
@@ -219,35 +219,3 @@ def _installed(program: str) -> str:
     """Return the path of one of our programs: beside this one, or where the documentation puts it."""
     here = Path(sys.executable).with_name(program)
     return str(here if here.exists() else Path("/opt/vip-speaker/bin") / program)
-
-
-def _check(
-    path: Path, sites: Sequence[Site], evaluations: Mapping[str, Evaluation]
-) -> tuple[str, ...]:
-    """Check that vip.toml loads and sends what bgpd sent; return what `check` finds in it.
-
-    Raises:
-        SpeakerError: it is not so.
-    """
-    findings: tuple[str, ...] = ()
-    for each in sites:
-        loaded = config.load(path, {"VIP_DC": each.name}, obeyed=False)
-        settings = loaded.settings
-        pairs = compare(
-            replace(each.configuration, neighbors=each.neighbors),
-            evaluations[each.name],
-            loaded.topology,
-            settings.dc,
-            settings.exabgp.next_hop,
-        )
-        wrong = [
-            f"{pair.neighbor}: {pair.prefix}: bgpd sends {pair.old}, and ExaBGP would {pair.new}"
-            for pair in pairs
-            if pair.differences
-        ]
-        if wrong:
-            raise MigrationError(
-                "\n".join([*wrong, "internal error in import; nothing is written"])
-            )
-        findings = (*map(str, lint(loaded.topology)), *upstream_notes(loaded.topology))
-    return findings

@@ -49,6 +49,8 @@ class Import:
     """What asks bgpd."""
     words: tuple[str, ...] = ()
     """The command line itself, after `import`."""
+    healthcheck: bool = False
+    """Whether the files are exabgp.conf's, whose healthcheck programs are meant."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,6 +70,11 @@ def import_parser() -> _Parser:
         nargs="+",
         metavar="DC=FILE",
         help="a data centre, and its bgpd.conf or frr.conf; or @running for this machine's bgpd, kernel and IPVS",
+    )
+    parser.add_argument(
+        "--healthcheck",
+        action="store_true",
+        help="files are exabgp.conf's, and what ExaBGP's own healthcheck programs in them do is meant",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="where to write")
     parser.add_argument(
@@ -89,15 +96,7 @@ def import_parser() -> _Parser:
         help="this machine is in DC: use the address that it would connect from",
     )
     _add_answers(parser)
-    for each in Dialect:
-        parser.add_argument(
-            f"--{each}",
-            action="append",
-            default=[],
-            nargs="?",
-            metavar="DC",
-            help=f"read files as {each.brand}'s where they do not show it; with =DC that data centre's",
-        )
+    _add_dialects(parser)
     parser.add_argument("--resolver", metavar="ADDRESS:PORT", help="the name server to ask")
     parser.add_argument(
         "--exabgp",
@@ -107,6 +106,19 @@ def import_parser() -> _Parser:
     parser.add_argument("--strict", action="store_true", help="write nothing if a line is refused")
     parser.add_argument("--force", action="store_true", help="overwrite files")
     return parser
+
+
+def _add_dialects(parser: _Parser) -> None:
+    """Have a parser take whose the files are."""
+    for each in Dialect:
+        parser.add_argument(
+            f"--{each}",
+            action="append",
+            default=[],
+            nargs="?",
+            metavar="DC",
+            help=f"read files as {each.brand}'s where they do not show it; with =DC that data centre's",
+        )
 
 
 def _add_answers(parser: _Parser) -> None:
@@ -182,7 +194,29 @@ def parse(arguments: Sequence[str]) -> Import:
         running[0] if running else None,
         Path(options.vtysh),
         tuple(arguments),
+        _healthcheck(options),
     )
+
+
+def _healthcheck(options: argparse.Namespace) -> bool:
+    """Tell whether healthchecks are meant; what is of bgpd alone is refused beside them."""
+    if not options.healthcheck:
+        return False
+    given = (
+        options.name,
+        options.dns,
+        options.peer_as,
+        options.peer,
+        options.vrf,
+        *(getattr(options, each) for each in Dialect),
+    )
+    flags = ("--name", "--dns", "--peer-as", "--peer", "--vrf", *(f"--{each}" for each in Dialect))
+    for flag, value in zip(flags, given, strict=True):
+        if value:
+            raise MigrationError(f"{flag}: is of no use with --healthcheck; remove it")
+    if any(RUNNING in word for word in options.files):
+        raise MigrationError(f"{RUNNING}: is bgpd's; with --healthcheck name an exabgp.conf")
+    return True
 
 
 _ALL = "*"

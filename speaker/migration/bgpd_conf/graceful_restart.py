@@ -31,6 +31,12 @@ _HARMLESS = {
 _NO_NOTIFICATION = "ExaBGP has no RFC 8538: a session that ends with a NOTIFICATION, or by the hold time, takes its routes along; remove the line"
 
 
+def keep(settings: dict[object, object], word: str, *, plain: bool) -> None:
+    """Keep what a neighbour's own line says among its settings, or forget it at the `no` of the same line."""
+    if plain or settings.get(RESTART) == word:
+        settings[RESTART] = word if plain else None
+
+
 @dataclass(slots=True)
 class GracefulRestart:
     """What the router says for all of its neighbours, while it is read."""

@@ -118,8 +118,7 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
             for kind in _kinds(words):
                 settings["send-community", kind, version] = plain
         case _, [] if word in graceful_restart.LINES:
-            if plain or settings.get(graceful_restart.RESTART) == word:
-                settings[graceful_restart.RESTART] = word if plain else None
+            graceful_restart.keep(settings, word, plain=plain)
         case "timers", ["connect" | "delayopen", *_]:
             return "is how soon it is tried again; ExaBGP has a time of its own"
         case _ if plain:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.topology import Address, AggregateRule, DataCentre, Topology, Vip
@@ -14,20 +14,47 @@ from speaker.config.settings import Config, HealthSettings, NextHop
 from speaker.migration.target.proposed_health import NOTHING_PROPOSED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from policy.order import Order
+    from policy.rule import Rule
+    from speaker.config.settings_checks import CheckSettings
     from speaker.migration.target.inferred_policy import Layout, Placed
     from speaker.migration.target.proposed_health import ProposedHealth
     from speaker.migration.target.site import Site
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedVips:
+    """How VIPs are judged where something did before: checks, each VIP's rule by its name, and what the file begins with.
+
+    A VIP without a rule is the operator's to decide on.
+    """
+
+    checks: Mapping[str, CheckSettings] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    head: str = ""
+
+
 def render(
-    sites: Sequence[Site], layout: Layout, proposed: ProposedHealth = NOTHING_PROPOSED
+    sites: Sequence[Site],
+    layout: Layout,
+    proposed: ProposedHealth = NOTHING_PROPOSED,
+    judged: CheckedVips | None = None,
 ) -> str:
-    """Return the text of vip.toml. `[node]` is the first data centre's."""
+    """Return the text of vip.toml. `[node]` is the first data centre's.
+
+    Args:
+        sites: the data centres.
+        layout: what they announce.
+        proposed: what IPVS says of health.
+        judged: how VIPs are judged, where something did before.
+    """
     dcs = tuple(DataCentre(site.name, site.configuration.asn) for site in sites)
-    vips = tuple(_vip(name, each, layout.orders[name]) for name, each in layout.vips.items())
+    rules = judged.rules if judged else {}
+    vips = tuple(
+        _vip(name, each, layout.orders[name], rules.get(name)) for name, each in layout.vips.items()
+    )
     covering = tuple(
         replace(
             _vip(name, (placed,), layout.orders[name]), aggregate=AggregateRule(1, summary_only)
@@ -38,21 +65,36 @@ def render(
     unchecked = {
         vip.name: HealthSettings("none", frozenset(), {})
         for vip in vips
-        if vip.name in proposed.unchecked
-        or any(_is_wide(placed) for placed in layout.vips[vip.name])
+        if vip.name not in rules
+        and (
+            judged is not None
+            or vip.name in proposed.unchecked
+            or any(_is_wide(placed) for placed in layout.vips[vip.name])
+        )
     }
     settings = config.settings
-    settings = replace(settings, health=settings.health | unchecked)
+    settings = replace(
+        settings,
+        health=settings.health | unchecked,
+        checks=dict(judged.checks) if judged else {},
+    )
     hops = {site.name: site.hops for site in sites if site.hops != NextHop()}
     comments = replace(
         _comments(sites, layout),
-        vips=dict.fromkeys(unchecked, "a prefix: only the operator decides")
+        vips=dict.fromkeys(
+            unchecked,
+            "nothing checks it: only the operator decides"
+            if judged
+            else "a prefix: only the operator decides",
+        )
         | {**proposed.comments},
     )
+    if judged is not None:
+        comments = replace(comments, head=judged.head)
     return render_config(Config(config.topology, settings), comments, hops)
 
 
-def _vip(name: str, addresses: Sequence[Placed], order: Order) -> Vip:
+def _vip(name: str, addresses: Sequence[Placed], order: Order, rule: Rule | None = None) -> Vip:
     usual = Counter(placed.ranks for placed in addresses).most_common(1)[0][0]
     return Vip(
         name,
@@ -66,7 +108,7 @@ def _vip(name: str, addresses: Sequence[Placed], order: Order) -> Vip:
             for placed in addresses
         ),
         usual,
-        DEFAULT_RULE,
+        DEFAULT_RULE if rule is None else replace(DEFAULT_RULE, rule=rule),
         order,
     )
 

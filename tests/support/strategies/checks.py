@@ -21,6 +21,7 @@ from speaker.config.settings_checks import (
     HttpCheck,
     JsonValue,
     Tls,
+    others,
 )
 from tests.support.strategies import policy as made
 
@@ -83,6 +84,8 @@ PROGRAMS = st.builds(
     st.sampled_from([None, "nobody"]),
     st.sampled_from([(0,), (), (0, 1)]),
     st.sampled_from([(2, 3), (255,)]),
+) | st.builds(
+    lambda up: ExecCheck(("/bin/x",), None, up, others(up)), st.sampled_from([(0,), (), (0, 1)])
 )
 NAME_SERVERS = st.builds(
     DnsCheck,

@@ -91,6 +91,14 @@ def test_programs() -> None:
     assert found.by_address
 
 
+def test_any_other_status() -> None:
+    """`down = "others"` means every exit status that is not among `up`."""
+    text = '[check.x]\nexec = ["/bin/x"]\nup = [0, 3]\ndown = "others"\n'
+    asks = load(HEAD + VIP + text).settings.checks["x"].asks
+    assert isinstance(asks, ExecCheck)
+    assert asks.down == (1, 2, *range(4, 256))
+
+
 @pytest.mark.parametrize(
     ("written", "server"),
     [

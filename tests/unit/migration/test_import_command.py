@@ -20,12 +20,12 @@ from policy.peers import PeerPolicy, RuledNeighbor
 from policy.route import Community
 from policy.topology import AggregateRule
 from speaker import config, vip_mgmt
-from speaker.migration import import_command as command
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.options import Import, parse
+from speaker.migration.proof import prove
 from speaker.migration.target import files as output
 from speaker.migration.target.exabgp_site import make
 from speaker.migration.updates.evaluate import evaluate
@@ -822,7 +822,7 @@ def test_the_result_is_compared(site: Site) -> None:
     evaluation = evaluate(found)
     made = make("par1", found, evaluation)
     with pytest.raises(MigrationError, match=r"203\.0\.113\.2: 192\.0\.2\.1/32: bgpd sends"):
-        command._check(site.out / "vip.toml", [made], {"par1": evaluation})
+        prove(site.out / "vip.toml", [made], {"par1": evaluation})
 
 
 def test_verdicts(site: Site) -> None:
