@@ -43,9 +43,8 @@ def asn(number: object) -> int:
     Raises:
         ValueError: it is none.
     """
-    if isinstance(number, bool) or not isinstance(
-        number, int | str
-    ):  # 1.1 and 1.10 would be the same
+    # 1.1 and 1.10 would be the same.
+    if isinstance(number, bool) or not isinstance(number, int | str):
         raise ValueError(f'{shown(number)} is not an AS number; write it like 64699 or "1.10"')  # noqa: TRY004 - pydantic collects these
     try:
         return parse_asn(str(number))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from speaker.units import IpAddress
 
 
-class Given(NamedTuple):
+class GivenOption(NamedTuple):
     """A value, and where it is said."""
 
     value: str
@@ -36,7 +36,7 @@ class Healthcheck:
 
     where: str
     process: str
-    options: Mapping[str, tuple[Given, ...]] = field(default_factory=dict)
+    options: Mapping[str, tuple[GivenOption, ...]] = field(default_factory=dict)
 
     def has(self, option: str) -> bool:
         """Tell whether an option is said."""
@@ -159,13 +159,13 @@ def read(process: HealthcheckProcess, open_: Callable[[str], tuple[str, str]]) -
     if config:
         file, text = open_(config[-1].value)
         said = [*_of_file(file, text, process.name), *own]
-    options: dict[str, tuple[Given, ...]] = {}
+    options: dict[str, tuple[GivenOption, ...]] = {}
     for option, given in said:
         options[option] = (*options.get(option, ()), given)
     return Healthcheck(process.where, process.name, options)
 
 
-def _of_file(file: str, text: str, name: str) -> Iterator[tuple[str, Given]]:
+def _of_file(file: str, text: str, name: str) -> Iterator[tuple[str, GivenOption]]:
     """Yield the options of a file: each line is one, without its dashes."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.strip().startswith("#"):
@@ -173,8 +173,8 @@ def _of_file(file: str, text: str, name: str) -> Iterator[tuple[str, Given]]:
             yield from _parse(words, f"{file}:{number}", name)
 
 
-def _parse(words: Sequence[str], where: str, name: str) -> list[tuple[str, Given]]:
-    found: list[tuple[str, Given]] = []
+def _parse(words: Sequence[str], where: str, name: str) -> list[tuple[str, GivenOption]]:
+    found: list[tuple[str, GivenOption]] = []
 
     class OptionParser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
@@ -186,7 +186,7 @@ def _parse(words: Sequence[str], where: str, name: str) -> list[tuple[str, Given
         def __call__(
             self, _parser: object, _to: object, values: object, _flag: object = None
         ) -> None:
-            found.append((self.dest, Given(str(values or ""), where)))
+            found.append((self.dest, GivenOption(str(values or ""), where)))
 
     parser = OptionParser(add_help=False)
     for option, flags in _options():
