@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from policy.asn import MAX_ASN, parse_asn
 from policy.errors import PolicyError
 from policy.route import Community, LargeCommunity
-from speaker.printable import printable
+from speaker.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
