@@ -172,14 +172,15 @@ def test_new_ones_go_elsewhere(world: World) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("how", ["--soft", "hard"])
 def test_how_quickly_new_ones_go(world: World, how: str) -> None:
-    """While a client connects again and again, none is refused, and after the command none comes here any more.
+    """While a client connects again and again, new ones go elsewhere within a second, and after the command none comes here.
 
     The numbers in docs/commands.md are these: from when the intent is on the disk, before anything is announced,
-    until the last new connection that came here began.
+    until the last new connection that came here began. One that is being made while the router takes the other path
+    may break, and what is open does, however it is drained.
     """
     words = ["--soft", "--no-wait"] if how == "--soft" else []
     prober = Prober(world.client, VIP, 0.05, next(world.numbers))
-    returned = []
+    returned, before = [], world.connect(LONGER)
     for _ in range(ROUNDS):
         done = world.par1.site.mgmt("-d", "vip-1.tld", *words)
         assert done.returncode == 0, done.stderr
@@ -195,10 +196,11 @@ def test_how_quickly_new_ones_go(world: World, how: str) -> None:
     for start, end in zip(began, returned, strict=True):
         here = [when for when, who in seen if who == "par1" and start <= when <= end]
         took.append(max(here, default=start) - start)
-    refused = sum(who == "nobody" for _, who in seen)
+    broken = sum(who == "nobody" for _, who in seen)
     numbers = sorted(round(each, 3) for each in took)
-    said = f"{how}: refused {refused} of {len(seen)}; last one here after {numbers} s"
-    assert not refused, said
+    said = f"{how}: {broken} of {len(seen)} broken; last one here after {numbers} s"
+    assert broken <= 2 * ROUNDS, f"{said}: more than one for each move there and back"
+    assert world.ends(before).startswith("par1 cut")
     for end in returned:  # the first that began after the command had returned
         first = next(who for when, who in seen if when > end)
         assert first == "lyo1", said
