@@ -190,7 +190,9 @@ def no_gap(site: LoadBalancer) -> None:
     restarted(site)
     sees(site.bird, ONE, TWO, within=20)
     with steadily(site.bird, has=[ONE, TWO]):
-        restarted(site)
+        said = mgmt(site, "restart")
+        eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
+    assert f"{UNIT} has 2 prefixes for 1 peer again" in said
     machine.write(path, before)
     restarted(site)
     sees(site.bird, ONE, TWO, within=20)

@@ -261,3 +261,26 @@ def test_reload(tmp_path: Path) -> None:
         assert str(SECOND) in site.table()
 
     play(tmp_path, scene)
+
+
+def test_a_drain_that_is_not_renewed(tmp_path: Path) -> None:
+    """Where the application falls silent, the drain ends with its `ttl`, and the VIP comes back softly; a new one drains again."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 300)
+        await asyncio.sleep(5)
+        report(site, clock, "drain", 100, "deploy")
+        await asyncio.sleep(95)
+        assert "draining by report/shop" in why(site) or "drained by report/shop" in why(site)
+        await asyncio.sleep(10)
+        assert "returning by report/shop" in why(site)
+        report(site, clock, "drain", 100, "deploy")
+        await asyncio.sleep(2)
+        assert "draining by report/shop" in why(site)
+        await asyncio.sleep(165)
+        report(site, clock, "up", 300)
+        await asyncio.sleep(65)
+        assert "report/shop (app)" not in why(site)
+        assert str(SECOND) in site.table()
+
+    play(tmp_path, scene)
