@@ -114,7 +114,7 @@ def test_restart_and_upgrade(site: LoadBalancer) -> None:
     mgmt(site, "-d", "vip-2.tld", user="alice")
     misses(site.bird, TWO)
     with steadily(site.bird, has=[ONE], lacks=[TWO]):
-        machine.sh("systemctl restart vip-watchdog")
+        assert "vip-watchdog.service has 1 prefix for 1 peer again" in mgmt(site, "restart")
         eventually(lambda: runs(site), within=20, what="a watchdog that is well")
         site.follow("docs/quagga.md", "Upgrade", 0, VERSIONS[1])
         eventually(lambda: runs(site), within=20, what="a watchdog that is well")
