@@ -124,6 +124,17 @@ class RuledNeighbor(NamedTuple):
         return self.dc in ("", dc)
 
 
+class LackingRule(NamedTuple):
+    """A rule of which a daemon lacks a neighbour: which, what lacks, and what to do."""
+
+    rule: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.found}; {self.remedy}"
+
+
 @dataclass(frozen=True, slots=True)
 class PeerRule:
     """A table of vip.toml, `[peer."ADDRESS"]` or `[peer_group.NAME]`: neighbours, and what they get.
@@ -181,7 +192,11 @@ class Peers:
         return ((r, n) for r in self.rules for n in r.neighbors if n.is_at(dc))
 
     def missing(self, dc: str, found: Iterable[IpAddress]) -> tuple[str, ...]:
-        """Return the rules of which the daemon of a data centre lacks a neighbour, in words.
+        """Return the rules of which the daemon of a data centre lacks a neighbour, in words. See `lacking`."""
+        return tuple(map(str, self.lacking(dc, found)))
+
+    def lacking(self, dc: str, found: Iterable[IpAddress]) -> tuple[LackingRule, ...]:
+        """Return the rules of which the daemon of a data centre lacks a neighbour.
 
         A rule that does not hold because of an address that no neighbour has lets through what it
         was to keep back. Of a group that does not say which neighbour is whose, one has to be there.
@@ -200,8 +215,11 @@ class Peers:
             theirs = f"neighbors = {{ {dc} = […] }}" if rule.group else "dc"
             remedy = "" if rule.is_by_dc else f", or say whose it is by {theirs}"
             lacking.append(
-                f"{rule}: no neighbor {' or '.join(absent)} here; correct it in vip.toml or in the "
-                f"daemon{remedy}"
+                LackingRule(
+                    str(rule),
+                    f"no neighbor {' or '.join(absent)} here",
+                    f"correct it in vip.toml or in the daemon{remedy}",
+                )
             )
         return tuple(lacking)
 

@@ -27,6 +27,7 @@ class Code(StrEnum):
     CERTIFICATE_EXPIRES = "certificate-expires"
     LOOP = "loop"
     PEER_POLICY = "peer-policy"
+    PEER_MISSING = "peer-missing"
     DNS_EXTRA = "dns-extra"
     DNS_MISSING = "dns-missing"
     IPVS_EXTRA = "ipvs-extra"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ from policy.wording import count
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from policy.peers import Peers
     from policy.route import Route
 
 
@@ -101,3 +103,19 @@ def preferences(routes: Collection[Route], peers: Iterable[LintedPeer]) -> tuple
         for peer in peers
         if peer.address in set_for and peer.asn != peer.local_as
     )
+
+
+def missing(rules: Peers, dc: str, peers: Collection[LintedPeer]) -> tuple[Finding, ...]:
+    """Return the rules for single neighbours that hold for nobody, because the daemon has no such neighbour.
+
+    Args:
+        rules: those of vip.toml.
+        dc: this data centre.
+        peers: all neighbours that the daemon has. None at all is taken for not known.
+    """
+    addresses = []
+    for peer in peers:
+        with suppress(ValueError):  # of one at an interface only the interface is known
+            addresses.append(ip_address(peer.address))
+    lacking = rules.lacking(dc, addresses) if peers else ()
+    return tuple(Finding(Code.PEER_MISSING, each.rule, each.found, each.remedy) for each in lacking)

@@ -10,7 +10,7 @@ from policy.assess import assignments
 from policy.health import FWMARK, Service
 from policy.lint import outside
 from policy.lint.finding import Code, Finding
-from policy.lint.peers import LintedPeer, loops, preferences
+from policy.lint.peers import LintedPeer, loops, missing, preferences
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
@@ -108,7 +108,7 @@ def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report
 
 
 def peers(config: Config) -> Report:
-    """Check that no peer drops what is announced here."""
+    """Check that no peer drops what is announced here, and that vip.toml's rules for single neighbours have one."""
     settings = config.settings
     try:
         neighbours = _of_watchdog(config)
@@ -121,7 +121,16 @@ def peers(config: Config) -> Report:
             return Report(notes=(f"not checked: peers: {error}",))
     duties = assignments(config.topology, settings.dc).values()
     routes = [duty.route for duty in duties if duty.route is not None]
-    return Report((*loops(routes, neighbours), *preferences(routes, neighbours)))
+    rules = config.topology.peers
+    unknown = ("not checked: peers: the daemon's neighbors are not known",)
+    return Report(
+        (
+            *loops(routes, neighbours),
+            *preferences(routes, neighbours),
+            *missing(rules, settings.dc.name, neighbours),
+        ),
+        unknown if rules and not neighbours else (),
+    )
 
 
 def daemon(config: Config) -> Report:

@@ -352,6 +352,41 @@ def test_peers(run: Run) -> None:
     assert "drops 2 of 4 prefixes as a loop: its own AS64511 is in" in found[1]["found"]
 
 
+RULES = """
+[peer."203.0.113.1"]
+med = 5
+[peer."203.0.113.9"]
+except = ["vip-1.tld"]
+[peer."203.0.113.8"]
+except = ["vip-1.tld"]
+dc = "lyo1"
+[peer_group.upstreams]
+neighbors = ["203.0.113.1", "203.0.113.7"]
+med = 5
+[peer_group.exchange]
+neighbors = { par1 = ["2001:db8::9"] }
+med = 5
+"""
+
+
+def test_rules_of_no_peer(run: Run) -> None:
+    """A rule for a neighbour that the daemon lacks is a finding, as of this data centre; where none is known, that is a note."""
+    site(run.directory, RULES)
+    with reconciler(
+        run.directory, status=peers(("203.0.113.1", 64496, 64699), ("eth0", 64496, 64699))
+    ):
+        assert run("check", "--json") == 2
+    found = json.loads("\n".join(run.out))["findings"]
+    assert [(finding["code"], finding["object"]) for finding in found] == [
+        ("peer-missing", "peer_group exchange"),
+        ("peer-missing", "peer 203.0.113.9"),
+    ]
+    assert found[1]["found"] == "no neighbor 203.0.113.9 here"
+    with reconciler(run.directory, status=peers()):
+        assert run("check") == 0
+    assert "bgp_mgt: not checked: peers: the daemon's neighbors are not known" in run.err
+
+
 def test_peers_that_are_unknown(run: Run) -> None:
     """A watchdog that refuses to say is a note, and bgpd that can't be asked is one, too."""
     with reconciler(run.directory, status=(500, {"error": "broken"})):
