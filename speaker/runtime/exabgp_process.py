@@ -36,6 +36,10 @@ GONE = (
     "ExaBGP is gone, and vip_watchdog ends with it: nothing is announced here until ExaBGP runs again; "
     "see systemctl status exabgp-vip, and its log"
 )
+SHUTS_DOWN = (
+    "ExaBGP shuts down, and vip_watchdog ends with it: nothing is announced here until ExaBGP runs again. Where nobody "
+    "stopped it, its log says why: journalctl -u exabgp-vip"
+)
 FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
 
@@ -80,9 +84,12 @@ async def run(
     if fault is not None:
         service.complain(str(fault))
     sentinel = Sentinel(service.still, leave, started_again="ExaBGP")
-    await service.run(stop, backend.gone, sentinel=sentinel)
-    if stop.is_set() or backend.gone.is_set():
-        log.critical("%s", GONE)
+    is_stopped = await service.run(stop, backend.gone, sentinel=sentinel)
+    if stop.is_set() or backend.gone.is_set():  # else only this process was told to end
+        if is_stopped or backend.gone.told:
+            log.warning("%s", SHUTS_DOWN)
+        else:
+            log.critical("%s", GONE)
     writer.close()
     return service.started
 

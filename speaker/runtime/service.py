@@ -132,8 +132,8 @@ class ReconcilerService:
             reconciler.config.settings.interval, len(reconciler.assignments)
         )
 
-    async def run(self, *ends: asyncio.Event, sentinel: Sentinel | None = None) -> None:
-        """Run until SIGTERM, SIGINT, or one of the events. HUP takes the configuration again.
+    async def run(self, *ends: asyncio.Event, sentinel: Sentinel | None = None) -> bool:
+        """Run until SIGTERM, SIGINT, or one of the events. Return whether a signal ended it. HUP takes the configuration again.
 
         Args:
             ends: events that end it.
@@ -159,6 +159,7 @@ class ReconcilerService:
             await _end(own)
             await self._shut_down()
             await _end(others)
+        return stop.is_set()
 
     async def _shut_down(self) -> None:
         """Leave the daemon in order, and record what is to be kept."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from speaker.runtime.exabgp_process import GONE, SHUTS_DOWN
 from speaker.vip_watchdog import is_exabgp
 
 
@@ -42,8 +43,8 @@ def test_another_parent_that_speaks_of_exabgp(command: list[str]) -> None:
     assert not is_exabgp(command)
 
 
-def test_a_faulty_file_under_a_parent_that_is_gone(tmp_path: Path) -> None:
-    """Pipes that end at once, as cron's may: what was wrong with vip.toml is said, though no second look at it is."""
+def run(written: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run ExaBGP's process with a faulty vip.toml, and with an ExaBGP that writes something and is gone."""
     program = (
         "import asyncio, pathlib, sys\n"
         "from speaker.errors import SpeakerError\n"
@@ -51,12 +52,27 @@ def test_a_faulty_file_under_a_parent_that_is_gone(tmp_path: Path) -> None:
         "fault = SpeakerError('policy.prepends: many')\n"
         "asyncio.run(exabgp_process.run(pathlib.Path(sys.argv[1]), fault))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "none.toml")],
-        input="",
+    return subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        input=written,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
+
+
+def test_a_faulty_file_under_a_parent_that_is_gone(tmp_path: Path) -> None:
+    """Pipes that end at once, as cron's may: what was wrong with vip.toml is said, though no second look at it is."""
+    done = run("", tmp_path / "none.toml")
     assert (done.returncode, "policy.prepends: many" in done.stderr) == (0, True), done.stderr
+    assert (GONE in done.stderr, SHUTS_DOWN in done.stderr) == (True, False), done.stderr
+
+
+@pytest.mark.parametrize("dialect", ["v4", "v5"])
+def test_an_end_that_was_told(tmp_path: Path, dialect: str) -> None:
+    """ExaBGP that is stopped says so: that is no failure, as it is where one is gone without a word."""
+    (golden,) = (Path(__file__).parents[1] / "golden" / "exabgp" / dialect).glob("shutdown*")
+    line = next(line for line in golden.read_text().splitlines() if "shutdown" in line)
+    done = run(f"{line}\n", tmp_path / "none.toml")
+    assert (GONE in done.stderr, SHUTS_DOWN in done.stderr) == (False, True), done.stderr

@@ -17,7 +17,7 @@ from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, parse_neighbors, parse_sessions
 from speaker.backends.exabgp.obstacles import impossible, trouble
-from speaker.backends.exabgp.pipe import Pipe
+from speaker.backends.exabgp.pipe import Gone, Pipe
 from speaker.backends.exabgp.requests import Requests
 from speaker.backends.exabgp.sent import WhoWasSent
 from speaker.backends.exabgp.sessions import Sessions
@@ -89,7 +89,7 @@ class ExabgpBackend:
         self._wanted: WantedRoutes | None = None
 
     @property
-    def gone(self) -> asyncio.Event:
+    def gone(self) -> Gone:
         """Set when ExaBGP has gone away."""
         return self._pipe.gone
 

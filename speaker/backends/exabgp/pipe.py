@@ -34,6 +34,12 @@ class SilentError(NoAnswerError):
     """ExaBGP did not even answer the question that brings us in step again: nothing was sent."""
 
 
+class Gone(asyncio.Event):
+    """Set when ExaBGP has gone away. `told`: it said before that it shuts down, as where it is stopped."""
+
+    told = False
+
+
 class Pipe:
     """ExaBGP's process API, as one question after another.
 
@@ -68,7 +74,7 @@ class Pipe:
         self._asked = 0.0
         self._heard_before = 0
         self._again = ASK_AGAIN * patience
-        self.gone = asyncio.Event()
+        self.gone = Gone()
 
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`. Where it raises, it may be run again."""
@@ -109,6 +115,7 @@ class Pipe:
             case OutOfStep(line):
                 self._lose_step(f"unexpected {line[:80]!r}")
             case Shutdown():
+                self.gone.told = True
                 self.gone.set()
             case Ignored(line):
                 log.debug("ExaBGP: ignored: %.200r", line)
