@@ -20,12 +20,13 @@ from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.inside import inside
 from tests.support.lab.installed import Installed
-from tests.support.lab.netns import Network
+from tests.support.lab.netns import End, Network
 from tests.support.lab.requirements import require
 from tests.support.lab.site import Site, vip
 from tests.support.night_page import Shown, sections
 
 ONE, SIX, OTHER = "192.0.2.1/32", "2001:db8::1/128", "192.0.2.3/32"
+SEVEN = "2001:db8::7/128"
 PORT, OTHER_PORT = 8081, 8082
 LISTEN = 9180
 SECTIONS = sections()
@@ -324,6 +325,30 @@ def test_wrong_as_of_the_site(at: Machine) -> None:
     """A vip.toml whose AS no session has is named; the AS_PATH that it means is not what is sent."""
     with at.changed({"dc": {"par1": {"asn": 64698}}}):
         at.shows("Wrong AS", 1)
+
+
+def test_duplicate_address(at: Machine) -> None:
+    """An IPv6 address that another host on the link has, too, is named and not announced; what the page says ends that."""
+    address = SEVEN.removesuffix("/128")
+    router, own = at.link.a, at.link.b
+
+    def change(end: End, verb: str, *how: str) -> None:
+        end.namespace.run("ip", "address", verb, SEVEN, "dev", end.device, *how)
+
+    detects = f"/proc/sys/net/ipv6/conf/{own.device}/accept_dad"
+    own.namespace.run("sh", "-c", f"echo 1 > {detects}")
+    more = vip(address, ports=[PORT], health={"require_address": True})
+    with ExitStack() as stack:
+        change(router, "add", "nodad")
+        stack.enter_context(at.changed({"vip": {"vip-7.tld": more}}))
+        change(own, "add")
+        stack.callback(lambda: change(own, "del"))
+        at.shows("A duplicate address")
+        assert SEVEN not in at.bird.routes()
+        change(router, "del")
+        change(own, "del")
+        change(own, "add")
+        eventually(lambda: SEVEN in at.bird.routes(), within=10, what="its announcement")
 
 
 def test_time_wrong(at: Machine) -> None:
