@@ -136,7 +136,7 @@ def test_a_session_that_filters_it(at: Lab) -> None:
     try:
         at.site.frr.ask("clear bgp * soft out")
         at.shows(V4, at.only4)
-        status, said = at.site.mgmt("-a", V4)
+        status, said = at.site.confirmed("-a", V4)
         assert (status, f"not sent to {at.both.remote}" in said) == (1, True), said
     finally:
         at.site.frr.ask(*family, f"no {near} prefix-list NONE out")

@@ -1,4 +1,6 @@
-"""A process that ExaBGP spawns: the driver alone, made to do many random changes, then to rest.
+"""A process that ExaBGP spawns: the driver alone, made to do many random changes, then to read back as the cycles do.
+
+What changes again before it was sent ExaBGP may send in its earlier shape, which on a busy machine is often so: reading heals that.
 
 Runs in the environment of the installed product; no import from the tests.
 """
@@ -8,15 +10,18 @@ import json
 import os
 import random
 import sys
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_network
 from pathlib import Path
 
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
+from speaker.backends.base import BackendError
 from speaker.backends.exabgp.driver import ExabgpBackend
 from speaker.config.settings import ExabgpSettings, NextHop
 
 ASN = Asn(64699)
+READ_EACH = 0.5
 SIZES = (*(1,) * 16, 2, 3, 5, 20)
 
 
@@ -67,7 +72,7 @@ async def burst(backend: ExabgpBackend, seed: int, count: int, width: int) -> di
 
 
 async def main(result: Path, seed: str, count: str, width: str, next_hop: str) -> None:
-    """Do the burst, write what must be there, and rest until ExaBGP goes."""
+    """Do the burst, write what must be there, and read back until ExaBGP goes."""
     backend = await driver(next_hop)
     running = asyncio.create_task(backend.run())
     await asyncio.sleep(0)  # it runs before anything is asked
@@ -75,7 +80,10 @@ async def main(result: Path, seed: str, count: str, width: str, next_hop: str) -
     unfinished = result.with_suffix(".new")
     unfinished.write_text(json.dumps(outcome))
     unfinished.rename(result)
-    await running
+    while not running.done():
+        with suppress(BackendError):
+            await backend.read(prefixes(int(width)))
+        await asyncio.wait({running}, timeout=READ_EACH)
 
 
 if __name__ == "__main__":

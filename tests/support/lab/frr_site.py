@@ -121,6 +121,15 @@ class FrrSite:
         done = self.asked(*arguments, uid=uid)
         return done.returncode, done.stderr
 
+    def confirmed(self, *arguments: str) -> tuple[int, str]:
+        """Do as `mgmt`, until it is known what came of it: bgpd on a busy machine takes longer than vip_mgmt waits."""
+        return eventually(
+            lambda: self.mgmt(*arguments),
+            until=lambda done: "not confirmed within" not in done[1],
+            within=10,
+            what=f"what came of vip_mgmt {' '.join(arguments)}",
+        )
+
     def asked(self, *arguments: str, uid: int | None = None) -> subprocess.CompletedProcess[str]:
         """Run vip_mgmt to its end, and keep its stdout too."""
         become = [] if uid is None else _become(uid)

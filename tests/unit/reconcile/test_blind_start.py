@@ -21,6 +21,7 @@ from tests.support.fakes.runs import FIRST, Runs
 from tests.support.fakes.runs import SECOND as OTHER
 from tests.support.fakes.site import SECOND, V4, V6, Life, running, write_config
 from tests.support.fakes.virtual_time import VirtualClock
+from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_end import spawned
 
 if TYPE_CHECKING:
@@ -193,7 +194,14 @@ def test_the_control_socket_is_there(tmp_path: Path) -> None:
     """vip_mgmt reaches a watchdog whose state file was garbage from the start: it says what is so."""
     (tmp_path / "state.sqlite3").write_bytes(b"garbage" * 2000)
     with spawned(tmp_path) as it:
-        answer = client.ask(it.socket, "GET", "/status")
+        answer = (
+            eventually(  # it is served before the first cycle is over, which says what is wrong
+                lambda: client.ask(it.socket, "GET", "/status"),
+                until=lambda shown: shown["trouble"],
+                within=10,
+                what="trouble",
+            )
+        )
         assert {route["intent"] for route in answer["routes"]} == {"unknown"}
         assert any("put a copy of it back" in text for text in answer["trouble"])
         assert "Traceback" not in it.log
