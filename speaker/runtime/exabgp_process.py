@@ -15,6 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.backends.exabgp.local_address import is_here
+from speaker.backends.exabgp.sessions import Sessions
 from speaker.control import server as control
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime.assemble import Driver, configure_exabgp
@@ -65,7 +67,7 @@ async def run(
     def wake() -> None:
         service.wake()
 
-    backend = ExabgpBackend(reader, writer.write, wake=wake)
+    backend = ExabgpBackend(reader, writer.write, wake=wake, sessions=Sessions(is_here))
 
     async def on_shutdown(reconciler: Reconciler) -> None:
         """Leave the routes as they are, or withdraw them where that is configured."""

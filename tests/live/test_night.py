@@ -215,10 +215,20 @@ def test_the_page_has_ten() -> None:
 
 
 def test_session_down(at: Machine) -> None:
-    """A session that the router shuts down is named with the router's reason."""
+    """A session that the router shuts down is named with its reason; one that can't even be tried with ours."""
+    own = at.link.b
+    (address,) = re.findall(
+        r"inet (\S+)", own.namespace.run("ip", "-4", "address", "show", own.device)
+    )
     at.bird.disable(at.session.remote)
     try:
         at.shows("A session is down")
+        own.namespace.run("ip", "address", "del", address, "dev", own.device)
+        try:
+            said = f"its local-address {own.ipv4} is not on this machine; add it"
+            eventually(lambda: said in at.answer("status"), within=10, what=said, every=0.5)
+        finally:
+            own.namespace.run("ip", "address", "add", address, "dev", own.device)
     finally:
         at.bird.enable(at.session.remote)
 

@@ -42,8 +42,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 # So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
-SENT_WITHIN = 1.0
-SENT_WITHIN_EACH = 0.001
+SENT_WITHIN, SENT_WITHIN_EACH = 1.0, 0.001
 
 
 class ExabgpBackend:
@@ -60,6 +59,7 @@ class ExabgpBackend:
         patience: float = PATIENCE,
         settle: Sequence[float] = SETTLE,
         calm: float = CALM,
+        sessions: Sessions | None = None,
     ) -> None:
         """Make a driver, which `configure` makes ready.
 
@@ -68,9 +68,9 @@ class ExabgpBackend:
             write: takes what we write to ExaBGP, without blocking.
             wake: called when the daemon must be looked at.
             patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
-            settle: how long after a session came up its routes are sent again, in seconds. More
-                than once, because a large table is still being sent at first.
+            settle: how long after a session came up its routes are sent again, each time, in seconds.
             calm: how long nothing may have changed before everything is sent again, in seconds.
+            sessions: what is known of the sessions: nothing yet.
         """
         self._pipe = Pipe(reader, write, told=self._hear, patience=patience)
         self._wake = wake
@@ -80,7 +80,7 @@ class ExabgpBackend:
         self._listing: Listing | None = None
         self._announced: ListedRoutes | None = None
         self._strays: Mapping[ConfiguredNeighbor, Collection[Prefix]] = {}
-        self._sessions = Sessions()
+        self._sessions = sessions or Sessions()
         self._up: Mapping[ConfiguredNeighbor, bool] = {}
         self._told = Told()
         self._ends = EndOfRib()

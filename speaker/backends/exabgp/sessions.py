@@ -1,7 +1,8 @@
 """Which of ExaBGP's sessions are up, by what it tells of them and by what it shows. No I/O, no clock.
 
 It tells of a session only if the neighbour has `neighbor-changes`, and shows all of them when it is
-asked. What it tells while it is being asked is newer than what it shows.
+asked. What it tells while it is being asked is newer than what it shows. Of a session that it can't even
+try, since its local address is not on this machine, it does not say why.
 """
 
 from __future__ import annotations
@@ -12,18 +13,28 @@ from speaker.backends.exabgp.feed import MAX_SESSIONS
 from speaker.backends.notification import explained, is_notification
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors, Ends
+    from speaker.units import IpAddress
 
 # How long a session is up is shown in whole seconds.
 SLACK = 2.0
+AWAY = (
+    "its local-address {} is not on this machine; add it (ip address), or correct exabgp.conf and "
+    "systemctl restart exabgp-vip"
+)
 
 
 class Sessions:
-    """The sessions, as far as they are known. All times are of one steady clock."""
+    """The sessions, as far as they are known. All times are of one steady clock.
 
-    def __init__(self) -> None:
+    Args:
+        is_here: tells whether an address is on this machine, None where that can't be told.
+    """
+
+    def __init__(self, is_here: Callable[[IpAddress], bool | None] = lambda _: None) -> None:
+        self._is_here = is_here
         self.began = 0.0
         """Since when it is known which sessions come up."""
         self._up: dict[Ends, bool] = {}
@@ -84,9 +95,14 @@ class Sessions:
         return self._reasons.get(ends, "")
 
     def reasons(self, neighbors: ConfiguredNeighbors) -> Mapping[ConfiguredNeighbor, str]:
-        """Return of each neighbour whose session is down why that is, where it was told."""
-        found = ((neighbors.of(ends), why) for ends, why in self._reasons.items())
-        return {neighbor: why for neighbor, why in found if neighbor is not None}
+        """Return of each neighbour whose session is down why that is, where it was told, or is seen."""
+        told = ((neighbors.of(ends), why) for ends, why in self._reasons.items())
+        found = {neighbor: why for neighbor, why in told if neighbor is not None}
+        for neighbor, up in self.of(neighbors).items():
+            local = neighbor.local_address
+            if not up and local is not None and self._is_here(local) is False:
+                found[neighbor] = AWAY.format(local)
+        return found
 
     def of(self, neighbors: ConfiguredNeighbors) -> Mapping[ConfiguredNeighbor, bool]:
         """Return of each neighbour whether its session is up, where that is known."""
