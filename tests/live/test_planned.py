@@ -36,7 +36,7 @@ def test_begins_ends_or_is_missed(lab: Network, flavour: Flavour, installed: Ins
     link = lab.link(lab.host("bird"), host)
     session = link.session(64500, 64699)
     bird = Bird(link.a.namespace, [session])
-    tables: dict[str, Any] = {"drain": {"timeout": "1s"}}
+    tables: dict[str, Any] = {"drain": {"settle": "0s", "quiet": "0s", "timeout": "1s"}}
     tables["vip"] = {f"vip-{n}.tld": vip(f"192.0.2.{n}", ports=[PORT]) for n in (1, 2)}
     site = Site(host, flavour, installed, [session.flipped()], tables, up=[PORT])
     sees(bird, ONE, TWO, within=15)
