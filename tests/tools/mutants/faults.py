@@ -992,6 +992,20 @@ FAULTS = (
         (DRAIN,),
     ),
     Fault(
+        "a soft drain that was for some time ends at once",
+        "drain.py",
+        "return back if was_soft and back.in_force(now) else None",
+        "return None",
+        (DRAIN,),
+    ),
+    Fault(
+        "that nobody can tell who takes over ends a drain",
+        "drain.py",
+        "if intent.mode is Mode.DRAINING and takeover is TakenOver.GONE:",
+        "if intent.mode is Mode.DRAINING and takeover is not TakenOver.SEEN:",
+        (DRAIN,),
+    ),
+    Fault(
         "a drain ends before it was quiet for long enough",
         "drain.py",
         "ready = max(settled, quiet_since + rule.quiet)",
@@ -1151,6 +1165,13 @@ FAULTS = (
         "local_time.py",
         "if first == second:",
         "if first == second or zone.local(second).replace(fold=0) != local:",
+        (WINDOWS,),
+    ),
+    Fault(
+        "windows overlap that never drain at the same time",
+        "window.py",
+        "return meet and not self.prefixes.isdisjoint(other.prefixes)",
+        "return not self.prefixes.isdisjoint(other.prefixes)",
         (WINDOWS,),
     ),
     # --- what bgpd's neighbours get ---
