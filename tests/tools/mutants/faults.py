@@ -135,7 +135,7 @@ FAULTS = (
     Fault(
         "the model has those announce it that are left out",
         "best_path.py",
-        "for dc in topology.dcs if dc.name in address.prefer",
+        "for dc in topology.dcs\n        if dc.name in address.prefer",
         "for dc in topology.dcs[: len(address.prefer)]",
         (PREFER,),
     ),
@@ -754,8 +754,8 @@ FAULTS = (
     Fault(
         "an aggregate is announced with one member too few",
         "aggregate.py",
-        "Health.UP if count >= rule.at_least else",
-        "Health.UP if count >= rule.at_least - 1 else",
+        "Health.UP if announced >= rule.at_least else",
+        "Health.UP if announced >= rule.at_least - 1 else",
         (AGGREGATE,),
     ),
     Fault(
