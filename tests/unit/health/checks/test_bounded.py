@@ -9,7 +9,7 @@ import pytest
 
 from policy.health import Health, Observation
 from policy.route import parse_prefix
-from speaker.config.settings_checks import CheckSettings, ExecCheck
+from speaker.config.settings_checks import CheckSettings, ExecCheck, HttpCheck
 from speaker.health.checks.asking import GRACE, Bounded
 from speaker.health.checks.probe import Probe, ProbeAnswer
 from speaker.health.checks.source import ChecksSource
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHECK = CheckSettings("disk", ExecCheck(("/bin/true",)), interval=10.0, timeout=2.0)
 PROBE = Probe(CHECK)
+SHOP = Probe(CheckSettings("shop", HttpCheck("http://192.0.2.1/")))
 PREFIX = parse_prefix("192.0.2.1/32")
 
 
@@ -76,8 +77,9 @@ def test_unknown_while_it_hangs() -> None:
     virtual_time.run(main())
 
 
+@pytest.mark.parametrize("probe", [PROBE, SHOP], ids=["exec", "http"])
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 3.0])
-def test_cancelled(seconds: float) -> None:
+def test_cancelled(seconds: float, probe: Probe) -> None:
     """Who stops asking has the question ended, too."""
 
     async def main() -> None:
@@ -96,7 +98,7 @@ def test_cancelled(seconds: float) -> None:
                 """Hold nothing."""
 
         slow = Slow()
-        asking: Coroutine[None, None, ProbeAnswer] = Bounded(slow).ask(PROBE)
+        asking: Coroutine[None, None, ProbeAnswer] = Bounded(slow).ask(probe)
         task = asyncio.create_task(asking)
         await asyncio.sleep(0.5)
         task.cancel()
