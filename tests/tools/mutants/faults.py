@@ -423,6 +423,13 @@ FAULTS = (
         "count > thresholds.restore_at",
         (HEALTH,),
     ),
+    Fault(
+        "a share of realservers is rounded down",
+        "health.py",
+        "return max(ceil(round(share * of, _NEAR)), 1)",
+        "return max(int(round(share * of, _NEAR)), 1)",
+        (HEALTH,),
+    ),
     # --- the states of a service ---
     Fault(
         "what a killed checker left is believed of what is up",
