@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.health import Health
+from policy.health import AddressHealth, Health
 from policy.rule import CHECK
+from policy.ruled import asks_services, ruled
 from speaker import config
 from speaker.health.checks.source import ChecksSource
 from speaker.health.sources import _asked
@@ -80,7 +81,10 @@ class Applications:
         self.answers[QUESTION] = records(f"health.example.net. A 192.0.2.{7 if up else 8}")
 
     def asked(self, name: str) -> dict[str, Said]:
-        """Return what each address with a check is said to be by it, as a run that does not stay finds it."""
+        """Return what each address with a check is said to be by it, as a run that does not stay finds it.
+
+        Its VIP, whose services are up, is what the check says.
+        """
         (text,) = (text for text in EXAMPLES if name in tomllib.loads(text)["check"])
         if name == "shop":  # whose authority is the lab's
             text = text.replace("[check.shop]", f'[check.shop]\nca = "{self.nginx.ca}"')
@@ -93,6 +97,12 @@ class Applications:
                 _asked([*found.topology], found.settings.health, None), settle=30.0
             )
             seen = await source.observe()
+            for vip, address in found.topology:
+                said = seen.said.get(address.prefix, {})
+                if CHECK + name in said and vip.health.rule is not None:
+                    own = AddressHealth(UP, 1, "up") if asks_services(vip.health.rule) else None
+                    verdict = ruled(vip.health.rule, own, said)
+                    assert verdict.health is said[CHECK + name].health
             return {
                 str(prefix.network_address): said[CHECK + name]
                 for prefix, said in seen.said.items()
