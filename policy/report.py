@@ -28,7 +28,7 @@ class ReportState(StrEnum):
 class AppReport:
     """What was reported, by whom, when (seconds since the epoch), and for how many seconds it holds.
 
-    `weight` is what the application says that it can take, from 0 to 1. `ended` is when it was noted that it holds
+    `weight` is what the application says that it can take, from 0 to 1: so much it counts where a rule wants a share. `ended` is when it was noted that it holds
     no more, None before.
 
     Raises:
@@ -133,4 +133,7 @@ def said(rule: ReportRule, report: AppReport | None, *, holds: bool, since: floa
         return Said(rule.expired, text, since)
     if report.state is ReportState.DOWN:
         return Said(Health.DOWN, why, since)
-    return Said(Health.UP, f"drains {why}" if report.state is ReportState.DRAIN else why, since)
+    if report.weight < 1:
+        why = f"{report.weight:.4g} of it, {why}"
+    text = f"drains {why}" if report.state is ReportState.DRAIN else why
+    return Said(Health.UP, text, since, weight=report.weight)

@@ -3,7 +3,7 @@
 Theory of operation. Up, down and unknown are Kleene's strong logic (S. C. Kleene, Introduction to
 Metamathematics, 1952, §64): an operator gives up or down where that is so whatever the unknown parts are, and
 unknown otherwise. So unknown never counts for down, through any operator, and what is known once stays so
-when more becomes known. `all` and `any` are `at_least` so many.
+when more becomes known. `all` and `any` are `at_least` so many; so is `share_up`, where a source that takes less counts for less.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.errors import PolicyError
-from policy.health import Health
+from policy.health import Health, so_many
+from policy.weight import WeighedPart, deciding, weighed
 from policy.wording import count
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Said:
     """What a source says: up, down or unknown, why, and since when (seconds on the steady clock).
 
     `expires` is when the certificate that it showed does, in seconds since the epoch. `settling`: it is unknown because
-    it was not asked yet, or not often enough; its next answers tell.
+    it was not asked yet, or not often enough; its next answers tell. `weight` is how much it takes where it is up, from 0 to 1.
     """
 
     health: Health
@@ -43,6 +44,7 @@ class Said:
     since: float | None = None
     expires: float | None = None
     settling: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,24 @@ class AtLeast:
         return f"any({listed})" if self.count == 1 else f"at_least({self.count}: {listed})"
 
 
-Rule = Term | Not | AtLeast
+@dataclass(frozen=True, slots=True)
+class ShareUp:
+    """Up where so large a share of some rules is, from 0 to 1, and any: a source counts by its weight."""
+
+    share: float
+    of: tuple[Rule, ...]
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.share <= 1 and self.of):
+            raise PolicyError(
+                f"rule: a share of {self.share:g} of {count(len(self.of), 'part')}: can't be"
+            )
+
+    def __str__(self) -> str:
+        return f"share_up({self.share:.6g}: {', '.join(map(str, self.of))})"
+
+
+Rule = Term | Not | AtLeast | ShareUp
 
 _NEGATED = {Health.UP: Health.DOWN, Health.DOWN: Health.UP, Health.UNKNOWN: Health.UNKNOWN}
 
@@ -97,7 +116,7 @@ def terms(rule: Rule) -> Iterator[str]:
             yield name
         case Not(inner):
             yield from terms(inner)
-        case AtLeast(_, of):
+        case AtLeast(_, of) | ShareUp(_, of):
             for each in of:
                 yield from terms(each)
 
@@ -109,7 +128,7 @@ def depth(rule: Rule) -> int:
             return 1
         case Not(inner):
             return 1 + depth(inner)
-        case AtLeast(_, of):
+        case AtLeast(_, of) | ShareUp(_, of):
             return 1 + max(map(depth, of))
 
 
@@ -122,6 +141,15 @@ def value(rule: Rule, said: Mapping[str, Said]) -> Health:
             return _NEGATED[value(inner, said)]
         case AtLeast(count, of):
             return _at_least(count, [value(each, said) for each in of])
+        case ShareUp(share, of):
+            return weighed(
+                share, [WeighedPart(value(each, said), _weight(each, said)) for each in of]
+            )
+
+
+def _weight(rule: Rule, said: Mapping[str, Said]) -> float:
+    """Return how much a part takes where it is up: all, but of a source that says less."""
+    return said[rule.name].weight if isinstance(rule, Term) and rule.name in said else 1.0
 
 
 def _at_least(count: int, values: Sequence[Health]) -> Health:
@@ -188,6 +216,27 @@ def _why(rule: Rule, said: Mapping[str, Said]) -> _Why:
             return _Why(_NEGATED[found.health], found.names, phrases)
         case AtLeast(count, of):
             return _why_at_least(count, [_why(each, said) for each in of])
+        case ShareUp(share, of):
+            whys = [_why(each, said) for each in of]
+            weights = [_weight(each, said) for each in of]
+            if all(weight == 1 for weight in weights):
+                return _why_at_least(so_many(share, len(of)), whys)
+            return _why_share(share, whys, weights)
+
+
+def _why_share(share: float, whys: Sequence[_Why], weights: Sequence[float]) -> _Why:
+    """Return parts that are enough by their weights."""
+    parts = [
+        WeighedPart(why.health, weight, len(why.names))
+        for why, weight in zip(whys, weights, strict=True)
+    ]
+    health, chosen = weighed(share, parts), [whys[place] for place in deciding(share, parts)]
+    names = tuple(name for why in chosen for name in why.names)
+    phrases = tuple(dict.fromkeys(phrase for why in chosen for phrase in why.phrases))
+    if health is not Health.UNKNOWN:
+        which = "is enough" if health is Health.UP else "must be up"
+        phrases = (*phrases[:-1], f"{phrases[-1]}, and {share:.4g} of {len(parts)} {which}")
+    return _Why(health, names, phrases)
 
 
 def _why_at_least(count: int, parts: Sequence[_Why]) -> _Why:

@@ -13,6 +13,7 @@ from policy.rule import (
     VIP,
     AtLeast,
     Not,
+    ShareUp,
     Term,
     depth,
 )
@@ -122,6 +123,8 @@ class RuleBuilder:
                 return Not(self._inlined(inner))
             case AtLeast(count, of):
                 return AtLeast(count, tuple(map(self._inlined, of)))
+            case ShareUp(share, of):
+                return ShareUp(share, tuple(map(self._inlined, of)))
 
     def _unknown(self, term: str) -> str:
         """Return what is wrong with the name of a source; nothing where it is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy.rule import AtLeast, Not, Term
+from policy.rule import AtLeast, Not, ShareUp, Term
 from speaker.config.settings_checks import (
     CheckSettings,
     DnsCheck,
@@ -36,6 +36,8 @@ def rule(what: Rule | None) -> object:
             if count == len(of):
                 return {"all": parts}
             return {"any": parts} if count == 1 else {"at_least": count, "of": parts}
+        case ShareUp(share, of):
+            return {"share_up": share_text(share), "of": [rule(each) for each in of]}
 
 
 def check(what: CheckSettings) -> dict[str, Any]:

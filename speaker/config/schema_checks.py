@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator
 
-from policy.health import Health, so_many
-from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, Term
+from policy.health import Health
+from policy.rule import MAX_DEPTH, MAX_TERMS, AtLeast, Not, ShareUp, Term
 from policy.wording import count
 from speaker import units
 from speaker.config.table import STRICT, AbsolutePath, Duration, by, text
@@ -170,8 +170,7 @@ def _rule(value: Any, where: str, level: int) -> Rule:
                 raise ValueError(f"{at}at_least = {count} of {len(parts)}; write 1 to {len(parts)}")
             return AtLeast(count, parts)
         case {"share_up": str(share), "of": list(of), **others} if not others:
-            parts = _parts(of, _inside(where, "of"), level)
-            return AtLeast(so_many(units.share(share), len(parts)), parts)
+            return ShareUp(units.share(share), _parts(of, _inside(where, "of"), level))
     raise ValueError(f"{at}{shown(value)} is not a rule; write {_FORMS}")
 
 

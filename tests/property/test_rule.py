@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.errors import PolicyError
-from policy.health import AddressHealth, Health
-from policy.rule import AtLeast, Not, Rule, Said, Term, decisive, depth, terms, value
+from policy.health import AddressHealth, Health, so_many
+from policy.rule import AtLeast, Not, Rule, Said, ShareUp, Term, decisive, depth, terms, value
 from policy.ruled import circle, ruled, together
 from tests.support.strategies.checks import rules
 
@@ -24,6 +25,11 @@ A, B, C = Term("check/a"), Term("check/b"), Term("report/c")
 
 
 RULES = rules(NAMES)
+WEIGHTS = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+WEIGHED = st.fixed_dictionaries(
+    {name: st.builds(Said, st.sampled_from(Health), weight=WEIGHTS) for name in NAMES}
+)
+ANYTHING = (*map(Said, Health), Said(Health.UP, weight=0.0))
 SAID = st.fixed_dictionaries({name: st.sampled_from(Health).map(Said) for name in NAMES})
 
 
@@ -35,8 +41,8 @@ def every(known: Mapping[str, Said]) -> list[dict[str, Said]]:
     """All that the sources may say, where some say what they do."""
     open_names = [name for name in NAMES if name not in known]
     return [
-        {**known, **dict(zip(open_names, map(Said, values), strict=True))}
-        for values in product(Health, repeat=len(open_names))
+        {**known, **dict(zip(open_names, values, strict=True))}
+        for values in product(ANYTHING, repeat=len(open_names))
     ]
 
 
@@ -72,7 +78,7 @@ def test_not_and_silence() -> None:
     assert value(A, {}) is UNKNOWN
 
 
-@given(RULES, SAID, SAID)
+@given(RULES, SAID | WEIGHED, SAID | WEIGHED)
 @example(Not(A), says(a=UNKNOWN), says(a=UP))
 def test_more_knowledge(rule: Rule, said: dict[str, Said], more: dict[str, Said]) -> None:
     """What a rule says stays so when more becomes known: so no operator turns unknown into down, or up."""
@@ -90,7 +96,7 @@ def test_nothing_known(rule: Rule) -> None:
     assert value(rule, {}) is UNKNOWN
 
 
-@given(RULES.filter(lambda rule: "not" not in str(rule)), SAID, st.sampled_from(NAMES))
+@given(RULES.filter(lambda rule: "not" not in str(rule)), SAID | WEIGHED, st.sampled_from(NAMES))
 def test_monotone(rule: Rule, said: dict[str, Said], better: str) -> None:
     """Without `not`, a source that comes up never makes a rule worse."""
     order = [DOWN, UNKNOWN, UP]
@@ -98,7 +104,7 @@ def test_monotone(rule: Rule, said: dict[str, Said], better: str) -> None:
     assert order.index(after) >= order.index(before)
 
 
-@given(st.lists(RULES, min_size=1, max_size=4), SAID)
+@given(st.lists(RULES, min_size=1, max_size=4), SAID | WEIGHED)
 def test_de_morgan(parts: list[Rule], said: dict[str, Said]) -> None:
     """Not all is any not; not at least n of k is at least k - n + 1 not. In three values."""
     size = len(parts)
@@ -131,7 +137,28 @@ def test_weights(names: list[str], said: dict[str, Said], data: st.DataObject) -
     assert value(AtLeast(count, tuple(map(Term, names))), said) is expected
 
 
-@given(RULES, SAID)
+@given(st.lists(RULES, min_size=1, max_size=5), WEIGHTS, SAID)
+def test_a_share_without_weights(parts: list[Rule], share: float, said: dict[str, Said]) -> None:
+    """A share of what takes all or nothing is a number of them, one at least; and is told so."""
+    of = tuple(parts)
+    one, other = ShareUp(share, of), AtLeast(so_many(share, len(of)), of)
+    assert value(one, said) is value(other, said)
+    assert decisive(one, said) == decisive(other, said)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Health), WEIGHTS), min_size=1, max_size=5), WEIGHTS)
+def test_a_share_by_weights(sources: list[tuple[Health, float]], share: float) -> None:
+    """It is up where those that are up take so much, and down where they would not with all that is unknown."""
+    said = {str(place): Said(each, weight=weight) for place, (each, weight) in enumerate(sources)}
+    wanted = max(Fraction(f"{share:.3f}") * len(sources), Fraction(1, 10**6))
+    takes = sum(Fraction(f"{weight:.3f}") for each, weight in sources if each is UP)
+    open_ = sum(each is UNKNOWN for each, _ in sources)
+    found = value(ShareUp(share, tuple(map(Term, said))), said)
+    assert (found is UP) == (takes >= wanted)
+    assert (found is DOWN) == (takes + open_ < wanted)
+
+
+@given(RULES, SAID | WEIGHED)
 @example(all_of(A, any_of(B, C)), says(a=DOWN, b=DOWN) | {"report/c": Said(DOWN)})
 def test_the_part_decides(rule: Rule, said: dict[str, Said]) -> None:
     """Whatever the rest says, the part that decides keeps the rule as it is. Of an unknown one: once it is known, so is the rule."""
@@ -151,7 +178,7 @@ def test_the_part_decides(rule: Rule, said: dict[str, Said]) -> None:
 @given(RULES.filter(lambda rule: len({*terms(rule)}) == len([*terms(rule)])), SAID)
 @example(all_of(any_of(A, B), C), says(a=DOWN, b=DOWN) | {"report/c": Said(DOWN)})
 def test_the_part_is_the_shortest(rule: Rule, said: dict[str, Said]) -> None:
-    """Where each source stands once, no fewer sources decide what the shortest part decides."""
+    """Where each source stands once, and takes all or nothing, no fewer sources decide what the shortest part decides."""
     found, names = value(rule, said), decisive(rule, said).names
     if found is UNKNOWN:
         return
@@ -159,10 +186,14 @@ def test_the_part_is_the_shortest(rule: Rule, said: dict[str, Said]) -> None:
         assert value(rule, {name: said[name] for name in fewer}) is not found
 
 
-@given(RULES, SAID)
+@given(RULES, SAID | WEIGHED)
 @example(all_of(any_of(A, B), any_of(B, C)), says(a=UP, b=UP) | {"report/c": Said(UP)})
 @example(any_of(all_of(A, B), all_of(C, B)), says(a=DOWN, b=DOWN) | {"report/c": Said(DOWN)})
 @example(all_of(any_of(A, B), any_of(A, C), Not(Not(B))), says(a=UP, b=UP) | {"report/c": Said(UP)})
+@example(
+    ShareUp(0.5, (A, all_of(B, C))),
+    {"check/a": Said(UP, weight=0.2), "check/b": Said(UP), "report/c": Said(UP)},
+)
 def test_nothing_can_be_taken_out(rule: Rule, said: dict[str, Said]) -> None:
     """Of the part that decides nothing can be taken out, however often a source stands in the rule; and it is what is told."""
     found, part = value(rule, said), decisive(rule, said)
@@ -197,6 +228,12 @@ def test_nothing_can_be_taken_out(rule: Rule, said: dict[str, Said]) -> None:
             says(a=UP) | {"report/c": Said(UP, "planned")},
             "report/c is up (planned), which must not be",
         ),
+        (ShareUp(0.5, (A, B)), says(a=UP, b=DOWN), "check/a is up"),
+        (
+            ShareUp(0.5, (A, B, C)),
+            says(a=UP, b=DOWN) | {"report/c": Said(UP, "0.3 of it, by app", weight=0.3)},
+            "check/b is down and report/c is up (0.3 of it, by app), and 0.5 of 3 must be up",
+        ),
         (all_of(A, B), says(a=UP), "check/b is unknown (nothing is known yet)"),
         (all_of(any_of(A, B), any_of(B, C)), says(a=UP, b=UP), "check/b is up"),
     ],
@@ -226,6 +263,8 @@ def test_impossible_counts(count: int) -> None:
     """At least none, or more than there are, is refused."""
     with pytest.raises(PolicyError, match="at least"):
         AtLeast(count, (A, B))
+    with pytest.raises(PolicyError, match="a share"):
+        ShareUp(float(count), (A, B) if count else ())
 
 
 def test_services_are_one_source() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.health import CheckerRule, Health
-from policy.rule import AtLeast, Not, Term
+from policy.rule import AtLeast, Not, ShareUp, Term
 from policy.ruled import asks_services
 from policy.topology import Vip
 from speaker.config.build_checks import KINDS
@@ -117,6 +117,13 @@ def _at_least(of: list[Rule], count: int) -> Rule:
     return AtLeast(1 + count % len(of), tuple(of))
 
 
+SHARES = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+
+
+def _share(of: list[Rule], share: float) -> Rule:
+    return ShareUp(share, tuple(of))
+
+
 def rules(names: Sequence[str]) -> st.SearchStrategy[Rule]:
     """Rules over some sources."""
     return st.recursive(
@@ -124,6 +131,7 @@ def rules(names: Sequence[str]) -> st.SearchStrategy[Rule]:
         lambda inner: st.one_of(
             inner.map(Not),
             st.builds(_at_least, st.lists(inner, min_size=1, max_size=4), st.integers(0, 3)),
+            st.builds(_share, st.lists(inner, min_size=1, max_size=4), SHARES),
         ),
         max_leaves=8,
     )

@@ -166,8 +166,8 @@ def rule_of(text: str, name: str = "a.tld") -> str:
             '{ at_least = 2, of = ["check/shop", "check/db1", "check/db2"] }',
             "at_least(2: check/shop, check/db1, check/db2)",
         ),
-        ('"rule/web"', "all(ipvs, at_least(2: check/db1, check/db2, not check/shop))"),
-        ('{ not = "rule/databases" }', "not at_least(2: check/db1, check/db2, not check/shop)"),
+        ('"rule/web"', "all(ipvs, share_up(0.5: check/db1, check/db2, not check/shop))"),
+        ('{ not = "rule/databases" }', "not share_up(0.5: check/db1, check/db2, not check/shop)"),
     ],
 )
 def test_rules(written: str, meant: str) -> None:

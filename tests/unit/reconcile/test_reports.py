@@ -284,3 +284,33 @@ def test_a_drain_that_is_not_renewed(tmp_path: Path) -> None:
         assert str(SECOND) in site.table()
 
     play(tmp_path, scene)
+
+
+SHARED = """rule = { share_up = "50%", of = ["report/shop", "report/db"] }
+[report.shop]
+[report.db]
+"""
+
+
+def test_a_weight(tmp_path: Path) -> None:
+    """Where a rule wants a share, a report that is up counts by its weight, and the reason has it."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        def says(state: str, weight: float = 1.0) -> AppReport:
+            return AppReport(ReportState(state), "app", clock.wall(), 300, weight=weight)
+
+        site.store.report([("shop", Given(says("up"))), ("db", Given(says("down")))])
+        site.reconciler.wake()
+        await asyncio.sleep(5)
+        assert str(SECOND) in site.table()
+        site.store.report([("shop", Given(says("up", 0.9)))])
+        site.reconciler.wake()
+        await asyncio.sleep(1)
+        assert str(SECOND) not in site.table()
+        assert "report/shop is up (0.9 of it, by app), and 0.5 of 2 must be up" in why(site)
+        site.store.report([("db", Given(says("up", 0.1)))])
+        site.reconciler.wake()
+        await asyncio.sleep(5)
+        assert str(SECOND) in site.table()
+
+    play(tmp_path, scene, SHARED)
