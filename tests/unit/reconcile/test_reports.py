@@ -307,7 +307,9 @@ def test_a_weight(tmp_path: Path) -> None:
         site.reconciler.wake()
         await asyncio.sleep(1)
         assert str(SECOND) not in site.table()
-        assert "report/shop is up (0.9 of it, by app), and 0.5 of 2 must be up" in why(site)
+        assert "(0.9 of it, by app) and report/db is down (by app), and 0.5 of 2 must be" in why(
+            site
+        )
         site.store.report([("db", Given(says("up", 0.1)))])
         site.reconciler.wake()
         await asyncio.sleep(5)
