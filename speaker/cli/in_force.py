@@ -31,6 +31,7 @@ from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files.vip_toml import BESIDE, DEFAULT_BACKEND
 from speaker.resolver.resolver import Resolver
+from speaker.terminal import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -85,7 +86,8 @@ def in_force(path: Path) -> tuple[RunningWatchdog, Status]:
     """
     read, control = config.sockets_in(path)
     running = RunningWatchdog(read, control, patience=PATIENCE, timeout=WITHIN)
-    status = running.status()
+    with waiting("waiting for an answer"):
+        status = running.status()
     if not _is_same(status.configuration.file, path):
         runs = status.configuration.file or "another file"
         raise NotServedError(f"control: {control}: the vip_watchdog there runs {runs}, not {path}")

@@ -17,7 +17,7 @@ from speaker.errors import SpeakerError
 from speaker.files import trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_PATH = "/etc/vip-speaker/vip.toml"
 DEFAULT_CONTROL = "/run/vip-speaker/control.sock"
@@ -38,7 +38,8 @@ _TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
 _VIPS = re.compile(rb"""^[ \t]*+(?:\[[ \t]*+)?(?:vip|"vip"|'vip')[ \t]*+[.=\]]""", re.MULTILINE)
 """Where the VIPs begin: the header of their first table, or a key that is theirs."""
 _TABLE = re.compile(rb"[ \t]*+\[")
-_NODE = re.compile(rb"""[ \t]*+\[[ \t]*+(?:node|"node"|'node')[ \t]*+\][ \t]*+(?:#.*)?""")
+_WHOLE = re.compile(rb"[^#]*\][ \t]*+(?:#.*)?$")
+_NODE = re.compile(rb"""[ \t]*+\[[ \t]*+(?:node|"node"|'node')[ \t]*+\][ \t]*+(?:#.*)?$""")
 FROM_ENVIRONMENT = (("dc", "VIP_DC"), ("backend", "VIP_BACKEND"))
 """Keys of [node], and the variables of the environment that beat them."""
 
@@ -124,20 +125,24 @@ def node_of(text: bytes) -> dict[str, Any]:
             node = read(text, {})["node"]
             if node:
                 return node if isinstance(node, dict) else {}
-    found: dict[str, Any] = {}
-    twice: set[str] = set()
-    is_node = False
+    found: dict[str, list[Any]] = {}
+    for line in _node_lines(text):
+        with suppress(VipTomlError):
+            node = parsed(line, {})["node"]
+            for name, value in node.items() if isinstance(node, dict) else ():
+                found.setdefault(name, []).append(value)
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
+
+
+def _node_lines(text: bytes) -> Iterator[bytes]:
+    """Yield the lines of [node], and those of no table, where it may stand, too: each as one of a whole file."""
+    before: bytes | None = b""
     for line in text.splitlines():
         if _TABLE.match(line):
-            is_node = _NODE.fullmatch(line) is not None
-        elif is_node:
-            with suppress(VipTomlError):
-                for name, value in parsed(line, {}).items():
-                    if name in found:
-                        twice.add(name)
-                    elif name != "node":  # which `parsed` adds
-                        found[name] = value
-    return {name: value for name, value in found.items() if name not in twice}
+            is_whole, is_node = _WHOLE.match(line), _NODE.match(line)
+            before = b"node." if is_node else None if is_whole else b""
+        elif before is not None:
+            yield before + line.lstrip()
 
 
 def _bounded(text: str) -> str:
