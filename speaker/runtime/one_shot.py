@@ -25,6 +25,7 @@ from speaker.state.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from policy.intent import Intent
     from policy.route import Prefix
@@ -47,10 +48,16 @@ _FULL = "{}: its file system has no room, or is read-only, so that no intent may
 
 
 class OneShot:
-    """What the daemon shows, and takes. It is `Operations`."""
+    """What the daemon shows, and takes. It is `Operations`.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: the configuration.
+        is_full: tells whether nothing may be written in a folder.
+    """
+
+    def __init__(self, config: Config, is_full: Callable[[Path], bool] = may_be_full) -> None:
         self._config = config
+        self._is_full = is_full
 
     def status(self) -> Status:
         """See `Operations.status`. Where bgpd can't be read, that is in it."""
@@ -101,7 +108,7 @@ class OneShot:
                 "be recorded there"
             ) from error
 
-        full = may_be_full(folder)
+        full = self._is_full(folder)
 
         async def look() -> Reconciler:
             reconciler = beside(self._config, dry_run=True)  # a question writes nothing

@@ -40,6 +40,17 @@ def test_a_question_writes_nothing(tmp_path: Path) -> None:
     assert state.read_bytes() == before
 
 
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_full_disk(tmp_path: Path, *, is_full: bool) -> None:
+    """A question writes nothing, so the file system is asked whether a drain could be recorded."""
+    loaded = config.load(
+        write_config(tmp_path, BGPD.format(directory=tmp_path)), {"VIP_BACKEND": "quagga"}
+    )
+    trouble = OneShot(loaded, lambda folder: folder == tmp_path and is_full).status().trouble
+    said = f"state: {tmp_path}: its file system has no room, or is read-only"
+    assert any(text.startswith(said) for text in trouble) is is_full
+
+
 @pytest.mark.parametrize(
     "answer",
     ["", "% Unknown command", "BGP table version is " + "9" * 5000, "\x1b[2J\xff{", "exit 3"],
