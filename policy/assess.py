@@ -12,6 +12,7 @@ from policy.decide import Cause, Decision
 from policy.drain_profile import SoftRoutes
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
+from policy.last import NOT_KEPT, keep
 from policy.preference import profile, rank
 from policy.route import Route
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
+    from policy.last import LastOne
     from policy.peers import PeersHere
     from policy.route import Prefix
     from policy.topology import Address, DataCentre, Profile, Topology, Vip
@@ -109,6 +111,7 @@ def assess(
     guard: GuardRule,
     memory: Memory,
     now: float,
+    last_one: LastOne = NOT_KEPT,
 ) -> Assessment:
     """Decide for every prefix.
 
@@ -123,6 +126,7 @@ def assess(
         guard: how many VIPs may be withdrawn at once.
         memory: what the last call gave.
         now: seconds on the steady clock.
+        last_one: whether the last announcement of a prefix is kept, and what witnesses tell of others.
     """
     aggregates = _aggregates(assignments, memory)
     if standing_for := aggregates.standing_for(announced, was_announced):
@@ -135,8 +139,10 @@ def assess(
     )
     before = memory.last if memory.last and memory.last.cases is memory.cases else None
     last = judge_all(inputs, memory.health, before, now)
-    restrained = _restrained(guard, inputs, last.decisions, announced, memory.guard, now)
-    alone = {**last.decisions, **{each.prefix: each for each in restrained.decisions}}
+    kept = _kept(last_one, inputs, last.decisions, announced)
+    judged = {**last.decisions, **kept} if kept else last.decisions
+    restrained = _restrained(guard, inputs, judged, announced, memory.guard, now)
+    alone = {**judged, **{each.prefix: each for each in restrained.decisions}}
     aggregated = aggregate(aggregates, assignments, alone, intents, memory.aggregated)
     decisions = {**alone, **aggregated.decisions} if aggregates else alone
     deadlines = (*last.dues.values(), restrained.look_again)
@@ -164,6 +170,22 @@ def _aggregates(assignments: Mapping[Prefix, Assignment], memory: Memory) -> Agg
     if memory.aggregates is not None and last and last.inputs.assignments is assignments:
         return memory.aggregates
     return Aggregates.of(assignments)
+
+
+def _kept(
+    last_one: LastOne,
+    inputs: Inputs,
+    decisions: Mapping[Prefix, Decision],
+    announced: Collection[Prefix],
+) -> Mapping[Prefix, Decision]:
+    """Return what is kept because no other data centre announces it."""
+    return keep(
+        last_one,
+        decisions,
+        announced,
+        inputs.was_announced,
+        lambda prefix: inputs.assignments[prefix].announced(inputs.intents.get(prefix)),
+    )
 
 
 def _restrained(
@@ -214,7 +236,7 @@ def _damping(
         was_up = facts.was_announced if last is None else last.up
         if health.health is Health.DOWN and was_up and decision.cause is Cause.HEALTH:
             last = withdrawn(rule, last, now)
-        elif last is not None and decision.cause is not Cause.GUARD:
+        elif last is not None and decision.cause not in (Cause.GUARD, Cause.LAST):
             if health.health is not Health.UNKNOWN:
                 last = replace(last, up=health.health is Health.UP)
             if not last.now(rule, now):

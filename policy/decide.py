@@ -22,6 +22,8 @@ class Cause(StrEnum):
     OPERATOR = "operator"
     GUARD = "guard"
     HEALTH = "health"
+    LAST = "last"
+    """Its health is bad, and no other data centre announces it, as far as is known: see `policy.last`."""
     ADDRESS = "address"
     """The address is not on this machine, so another one has it."""
     DAMPING = "damping"

@@ -51,6 +51,11 @@ class WantedRoutes:
         return found if found and self._dc.name in found[1].prefer else None
 
     @property
+    def prefixes(self) -> tuple[Prefix, ...]:
+        """All prefixes of the site, whoever announces them."""
+        return self._topology.prefixes
+
+    @property
     def differ(self) -> bool:
         """Whether single neighbours get something else than all."""
         return bool(self._here)

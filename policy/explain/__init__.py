@@ -23,6 +23,7 @@ _RULES = {
     Cause.ADDRESS: "its address must be on this machine (require_address), and is not",
     Cause.DAMPING: "it flapped",
     Cause.HOLD: "unknown is not down",
+    Cause.LAST: "it would be announced nowhere",
     Cause.GUARD: "too many VIPs would be withdrawn at once",
 }
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ONLY = {
     Cause.ADDRESS: "announced once the address is on this machine, or require_address is not set for it",
+    Cause.LAST: "announced while its health is good, too; withdrawn once a witness shows another data centre's path",
     Cause.PREFERENCE: "announced here once prefer in vip.toml has this data centre",
     Cause.AGGREGATE: "announced once no aggregate in vip.toml that it is in has summary_only",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change, Drift
     from policy.route import Prefix, Route
+    from policy.witness import Witness
 
 
 class BackendError(SpeakerError):
@@ -97,6 +98,12 @@ class Informed(Protocol):
 
     def daemon(self) -> Daemon | None:
         """Return which daemon it is, None where that is not known."""
+
+    def heard(self) -> Sequence[Witness]:
+        """Return the sessions that bring routes to us, and what they brought of our prefixes, as far as is known.
+
+        The same object while nothing changes.
+        """
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """Wait until the sessions that are up were sent what was accepted of some prefixes.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
+    from policy.witness import Witness
     from speaker.backends.base import Backend, Daemon, Peer, SentTo
 
 
@@ -96,6 +97,10 @@ class DryRun:
     def peers(self) -> Sequence[Peer]:
         """See `Backend.peers`."""
         return self._backend.peers()
+
+    def heard(self) -> Sequence[Witness]:
+        """See `Backend.heard`."""
+        return self._backend.heard()
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`."""

@@ -10,7 +10,7 @@ from policy.topology import Topology
 from speaker.config import build_api, build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_checks import CheckBuilder
-from speaker.config.build_dcs import data_centres
+from speaker.config.build_dcs import data_centres, witnesses
 from speaker.config.build_drain import DrainBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_peers import PeersBuilder
@@ -155,6 +155,7 @@ def _settings(
         ),
         metrics=outlets[0],
         events=outlets[1],
+        witness=witnesses(document),
     )
 
 

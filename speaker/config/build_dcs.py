@@ -1,11 +1,13 @@
-"""[dc.NAME] of vip.toml: the data centres, and what tells the routes of each from those of the others."""
+"""[dc.NAME] of vip.toml, and witnesses: the data centres, and what tells the routes of each from those of the others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.last import KeepLast
 from policy.route import Asn
 from policy.topology import DataCentre
+from speaker.config.settings import WitnessSettings
 from speaker.config.toml_text import toml_path
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ def data_centres(form: Form, faults: Faults) -> tuple[DataCentre, ...]:
     _check_apart(found, faults)
     _check_marks(form.document, found, faults)
     return found
+
+
+def witnesses(document: Document) -> WitnessSettings:
+    """Return what is done with what witnesses tell."""
+    given = document.policy.keep_last
+    keep_last = (
+        KeepLast.STRICT if given == "strict" else KeepLast.KNOWN if given else KeepLast.NEVER
+    )
+    return WitnessSettings(keep_last, document.policy.settle, tuple(document.node.witnesses))
 
 
 def _check_apart(dcs: Iterable[DataCentre], faults: Faults) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.drain import DrainRule
 from policy.health import CheckerRule, HealthRule
+from policy.last import KeepLast
 from policy.order import Order
 from policy.preference import spread
 from policy.route import Origin
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Keys = dict[str, Any]
 
+_KEPT = {KeepLast.NEVER: None, KeepLast.KNOWN: True, KeepLast.STRICT: "strict"}
 _TABLE = HealthTable()
 DEFAULT_RULE = HealthRule(
     checker=CheckerRule(_TABLE.require_keepalived, _TABLE.restart_grace, _TABLE.warm_up)
@@ -67,6 +69,7 @@ def node(settings: Settings, default: Settings) -> Keys:
         "resolver": None if settings.resolver is None else endpoint_text(settings.resolver),
         "history": unless(duration_text(default.history), duration_text(settings.history)),
         "log": unless(default.log, settings.log),
+        "witnesses": [str(each) for each in settings.witness.named] or None,
     }
 
 
@@ -80,6 +83,10 @@ def policy(ranks: Sequence[Profile], order: Order, settings: Settings, default: 
         "order": unless(Order.PREPENDS, order),
         "max_withdraw": unless(share_text(usual.max_withdraw), share_text(guard.max_withdraw)),
         "confirm": unless(duration_text(usual.confirm), duration_text(guard.confirm)),
+        "keep_last": _KEPT[settings.witness.keep_last],
+        "settle": unless(
+            duration_text(default.witness.settle), duration_text(settings.witness.settle)
+        ),
         "max_path": settings.lint.max_path,
         "load_tolerance": unless(
             share_text(default.lint.load_tolerance), share_text(settings.lint.load_tolerance)

@@ -102,6 +102,9 @@ class NodeTable(Table):
     next_hop: NextHopTable | None = None
     history: Annotated[Duration, Field(ge=3600, le=86400 * 3650)] = HISTORY
     log: LogFormat = "text"
+    witnesses: list[
+        Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
+    ] = []
 
 
 class DcTable(Table):
@@ -138,6 +141,8 @@ class PolicyTable(Table):
     max_path: Annotated[int, Field(ge=1, le=MAX_PREPENDS + 1)] | None = None
     load_tolerance: Share = 0.25
     order: OrderBy = Order.PREPENDS
+    keep_last: bool | Literal["strict"] = False
+    settle: Duration = 30.0
 
 
 class ServiceTable(Table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from policy.last import KeepLast
 from speaker.config.settings_api import ApiSettings
 from speaker.files.vip_toml import BESIDE
 
@@ -114,6 +115,19 @@ class EventsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessSettings:
+    """What is done with what witnesses tell.
+
+    `keep_last`: whether the last announcement of a VIP is withdrawn for bad health. `settle`: for how long a witness may
+    have something else than what was sent, in seconds. `named`: the addresses of witnesses; without any, all that bring routes.
+    """
+
+    keep_last: KeepLast = KeepLast.NEVER
+    settle: float = 30.0
+    named: tuple[IpAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
@@ -143,6 +157,7 @@ class Settings:
     events: EventsSettings = EventsSettings()
     history: float = HISTORY
     log: LogFormat = "text"
+    witness: WitnessSettings = WitnessSettings()
     checks: dict[str, CheckSettings] = field(default_factory=dict)
     api: ApiSettings = field(default_factory=ApiSettings)
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = (
     "sessions keepalived addresses health guard backend lock intents state clock cycle control read vip.toml "
-    "resources events metrics textfile hooks restart drains windows api tokens beside"
+    "resources events metrics textfile hooks restart drains windows api tokens beside witness last"
 ).split()
 """What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
 
@@ -103,3 +103,6 @@ class Alarms:
         held = [d for d in assessment.alone.values() if d.cause is Cause.GUARD]
         text = f"{count(len(held), 'prefix')} {held[0].reason}" if held else ""
         self.note("guard", text, wording_moves=True)
+        kept = [d for d in assessment.alone.values() if d.cause is Cause.LAST]
+        text = f"{len(kept)} prefixes kept announced, {kept[0].reason}" if kept else ""
+        self.note("last", text, wording_moves=True)

@@ -11,15 +11,18 @@ from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
 from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
+from policy.last import NOT_KEPT, KeepLast, LastOne
+from policy.witness import NOTHING_HEARD
 from speaker.reconcile.reports import ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from policy.assess import Assignment
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.witness import Heard
     from speaker.clock import Clock
     from speaker.reconcile.durable_state import DurableState
     from speaker.reconcile.scope import Scope
@@ -34,6 +37,7 @@ class DeciderInputs:
     intents: Mapping[Prefix, Intent]
     announced: Collection[Prefix]
     was_announced: Collection[Prefix]
+    last_one: LastOne = NOT_KEPT
 
 
 class Decider:
@@ -42,10 +46,16 @@ class Decider:
     Args:
         durable: what is remembered from earlier.
         clock: the time.
+        heard: gives what witnesses tell.
     """
 
-    def __init__(self, durable: DurableState, clock: Clock) -> None:
-        self._durable = durable
+    def __init__(
+        self,
+        durable: DurableState,
+        clock: Clock,
+        heard: Callable[[], Heard] = lambda: NOTHING_HEARD,
+    ) -> None:
+        self._durable, self._heard = durable, heard
         self._clock = clock
         self._memory = Memory(health=durable.health, damping=durable.damping)
         self._inputs: DeciderInputs | None = None
@@ -64,6 +74,7 @@ class Decider:
         self._unchecked = scope.unchecked
         self._aggregates = scope.aggregates
         self._guard = scope.config.settings.guard
+        self._keep_last = scope.config.settings.witness.keep_last
         self.observation = kept(self.observation, scope.observed_alike, announced)
         self.reports.take(scope)
         self._inputs = None
@@ -81,7 +92,8 @@ class Decider:
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
         observed = self.reports.told(self.observation, durable.intents.reports, hindered)
-        inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up)
+        last_one = self._last_one()
+        inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up, last_one)
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
@@ -98,10 +110,17 @@ class Decider:
             self._guard,
             self._memory,
             now,
+            inputs.last_one,
         )
         self._memory = self.assessment.memory
         durable.judged(self.assessment)
         return self.assessment
+
+    def _last_one(self) -> LastOne:
+        """Return whether the last announcement is kept: without that rule, what is heard decides nothing."""
+        if self._keep_last is KeepLast.NEVER:
+            return NOT_KEPT
+        return LastOne(self._keep_last, self._heard())
 
     @property
     def due(self) -> float:

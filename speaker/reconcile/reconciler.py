@@ -20,6 +20,7 @@ from speaker.reconcile.recording import Recorder
 from speaker.reconcile.scope import scope
 from speaker.reconcile.turn import Exclusive
 from speaker.reconcile.turns import Turns
+from speaker.reconcile.witnesses import Witnesses
 from speaker.state.database import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
@@ -85,8 +86,9 @@ class Reconciler:
         """Set while a cycle is due at once."""
         self.durable = DurableState(store, clock)
         exclusive = Exclusive(backend, lock or NoLock(), self.durable)
-        self._decider = Decider(self.durable, clock)
         self.alarms = Alarms() if alarms is None else alarms
+        self.witnesses = Witnesses(backend, self.alarms, clock)
+        self._decider = Decider(self.durable, clock, self.witnesses.heard)
         self.recorder = Recorder(self.durable, self.alarms, clock, self.wake)
         self.drains = SoftDrains(self.durable, self.alarms, clock, counter)
         self.pulse = Pulse(clock)
@@ -144,6 +146,7 @@ class Reconciler:
         self._applier.take(new.assignments, new.aggregates)
         self.durable.take(new.assignments)
         self.drains.take(new)
+        self.witnesses.take(new)
         self._scope, self.config, self.source = new, new.config, source
         self.file.loaded(new.config.file)
         self.alarms.note(VIP_TOML, "")
@@ -272,4 +275,5 @@ class Reconciler:
         if self._applier.is_blind and not at_once:
             return
         assessment = self._decider.decide(turn, self.view.announced)
+        self.witnesses.look(self.view)
         await self._applier.apply(turn, assessment, self._decider.observation, at_once)

@@ -157,7 +157,7 @@ class _Remembering:
         self.until_sent = backend.until_sent
         self.owes_end_of_rib = False  # it sends nothing
         self.end_of_rib = backend.end_of_rib
-        self.peers = backend.peers
+        self.peers, self.heard = backend.peers, backend.heard
         self.daemon = backend.daemon
 
     async def read(self, prefixes: Collection[Prefix]) -> Reading:

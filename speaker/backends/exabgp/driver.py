@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from policy.plan import Announce
 from speaker.backends.base import BackendError, Peer, Reading
 from speaker.backends.exabgp.announced import ListedRoutes
 from speaker.backends.exabgp.api_text import parse_listing
 from speaker.backends.exabgp.doubts import doubtful
+from speaker.backends.exabgp.ears import Ears, ask_again
 from speaker.backends.exabgp.end_of_rib import EndOfRib, lines
 from speaker.backends.exabgp.lines import render
 from speaker.backends.exabgp.messages import Garbled, PeerState
-from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, parse_neighbors, parse_sessions
+from speaker.backends.exabgp.neighbors import (
+    ConfiguredNeighbors,
+    parse_neighbors,
+    parse_refreshable,
+    parse_sessions,
+)
 from speaker.backends.exabgp.obstacles import impossible, trouble
 from speaker.backends.exabgp.pipe import Gone, Pipe
 from speaker.backends.exabgp.requests import Requests
-from speaker.backends.exabgp.sent import WhoWasSent
+from speaker.backends.exabgp.sent import wait_until_sent, who_was_sent
 from speaker.backends.exabgp.sessions import Sessions
 from speaker.backends.exabgp.staleness import CALM, SETTLE, Event, Staleness
 from speaker.backends.exabgp.strays import withdraw_strays
@@ -32,17 +36,16 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Asn, Prefix
     from policy.wanted import WantedRoutes
-    from speaker.backends.base import Daemon, SentTo
+    from policy.witness import Witness
+    from speaker.backends.base import Daemon
     from speaker.backends.exabgp.api_text import Listing
-    from speaker.backends.exabgp.feed import SentUpdate
+    from speaker.backends.exabgp.messages import Report
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.config.settings import ExabgpSettings
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
-# So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
-SENT_WITHIN, SENT_WITHIN_EACH = 1.0, 0.001
 
 
 class ExabgpBackend:
@@ -82,7 +85,7 @@ class ExabgpBackend:
         self._strays: Mapping[ConfiguredNeighbor, Collection[Prefix]] = {}
         self._sessions = sessions or Sessions()
         self._up: Mapping[ConfiguredNeighbor, bool] = {}
-        self._told = Told()
+        self._told, self._ears = Told(), Ears()
         self._ends = EndOfRib()
         self._news = asyncio.Event()
         self._stale = Staleness(settle, calm)
@@ -106,6 +109,7 @@ class ExabgpBackend:
         self._asn = asn
         self._settings = settings
         self._wanted = wanted
+        self._ears.listen_for(() if wanted is None else wanted.prefixes)
 
     # --- sessions --------------------------------------------------------------------------
 
@@ -115,8 +119,9 @@ class ExabgpBackend:
         self._stale.began(self._sessions.began)
         await self._pipe.run()
 
-    def _hear(self, event: PeerState | SentUpdate | Garbled) -> None:
+    def _hear(self, event: Report) -> None:
         self._told.take(event)
+        self._ears.take(event, asyncio.get_running_loop().time())
         match event:
             case PeerState():
                 self._peer_changed(event)
@@ -190,6 +195,7 @@ class ExabgpBackend:
         if self._daemon is None:  # it stays the same for as long as it lets us live
             self._daemon = parse_version(await self._pipe.ask_lines("version"))
         await self._look_at_neighbors()
+        await ask_again(self._ears, self._up, self._requests)
         flushed = attempt.may_flush(some_up=any(peer.up for peer in self.peers()))
         if flushed and attempt.must_flush:
             flushed = (await self._pipe.ask("flush adj-rib out")).ok
@@ -208,7 +214,8 @@ class ExabgpBackend:
             and not doubted
         )
         wrong = trouble(self._daemon, self._neighbors, self._strays, self._missing(), self._asn)
-        return Reading(routes, doubted, wrong, converged, self._sent(routes, held))
+        sent = who_was_sent(routes, held, self._neighbors, self._told, self._up)
+        return Reading(routes, doubted, wrong, converged, sent)
 
     async def _list(self, prefixes: Collection[Prefix]) -> ListedRoutes:
         """Have all that ExaBGP holds for its neighbours listed."""
@@ -231,9 +238,11 @@ class ExabgpBackend:
         lines = await self._pipe.ask_lines("show neighbor configuration")
         self._neighbors = ConfiguredNeighbors(parse_neighbors(lines), self._settings.process)
         self._sessions.ask()
-        shown = parse_sessions(await self._pipe.ask_lines("show neighbor extensive"))
-        missed = self._sessions.shown(shown, asyncio.get_running_loop().time())
+        lines = await self._pipe.ask_lines("show neighbor extensive")
+        missed = self._sessions.shown(parse_sessions(lines), asyncio.get_running_loop().time())
         self._told.look(self._neighbors, self._settings.process, missed)
+        refreshable = parse_refreshable(lines)
+        self._ears.look(self._neighbors, self._settings.process, missed, refreshable)
         self._up = self._sessions.of(self._neighbors)
         for ends in missed:
             self._ends.begins(self._neighbors.of(ends))
@@ -241,19 +250,6 @@ class ExabgpBackend:
             self._session_came_up()
 
     # --- who was sent what ------------------------------------------------------------------
-
-    def _sent(
-        self, prefixes: Collection[Prefix], held: Mapping[ConfiguredNeighbor, Collection[Prefix]]
-    ) -> Mapping[Prefix, SentTo]:
-        """Return who was sent each prefix: by what it tells, else what it holds for it is the best there is."""
-
-        def has(neighbor: ConfiguredNeighbor) -> Callable[[Prefix, str], bool | None]:
-            told, holds = self._told.of(neighbor), held.get(neighbor, ())
-            if told is not None:
-                return lambda _, text: told.has(text)
-            return lambda prefix, _: self._up.get(neighbor) and prefix in holds
-
-        return WhoWasSent(prefixes, self._neighbors, has)
 
     def _send_again_what_is_missing(
         self, held: Mapping[ConfiguredNeighbor, Collection[Prefix]]
@@ -264,20 +260,17 @@ class ExabgpBackend:
 
     async def until_sent(self, prefixes: Collection[Prefix]) -> None:
         """See `Backend.until_sent`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SENT_WITHIN + SENT_WITHIN_EACH * len(prefixes)):
-                for prefix in prefixes:
-                    await self._until_sent(prefix)
+        await wait_until_sent(prefixes, self._news, self._is_to_be_sent)
 
-    async def _until_sent(self, prefix: Prefix) -> None:
+    def _is_to_be_sent(self, prefix: Prefix) -> bool:
         change = self._stale.change_of(prefix)
-        text = str(prefix)
-        for neighbor in self._neighbors.of_family(prefix.version) if change is not None else ():
-            told = self._told.of(neighbor)
-            wanted = isinstance(change, Announce) and change.route.to(neighbor.address) is not None
-            while told is not None and self._up.get(neighbor) and told.has(text) is not wanted:
-                self._news.clear()
-                await self._news.wait()
+        neighbors = self._neighbors.of_family(prefix.version) if change is not None else ()
+        up = [neighbor for neighbor in neighbors if self._up.get(neighbor)]
+        return change is not None and self._told.waits(change, up)
+
+    def heard(self) -> Sequence[Witness]:
+        """See `Backend.heard`."""
+        return self._ears.heard(self._up, asyncio.get_running_loop().time())
 
     @property
     def owes_end_of_rib(self) -> bool:

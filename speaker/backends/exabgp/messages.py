@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from speaker.backends.exabgp.feed import SentUpdate
+from speaker.backends.exabgp.heard import Heard, HeardEnd, HeardGarbled, HeardUpdate, PathKey
 from speaker.backends.exabgp.neighbors import Ends
 
 
@@ -39,7 +40,9 @@ class Garbled:
     line: str
 
 
-Message = PeerState | SentUpdate | Shutdown | Ignored | Garbled
+Message = PeerState | SentUpdate | Heard | Shutdown | Ignored | Garbled
+Report = PeerState | SentUpdate | Heard | Garbled
+"""What is told of sessions."""
 
 
 def parse_message(line: str) -> Message:
@@ -63,6 +66,8 @@ def parse_message(line: str) -> Message:
         return Garbled(line)
     if event is None:
         return Ignored(line)
+    if twice and isinstance(event, HeardUpdate | HeardEnd):
+        return HeardGarbled(event.ends)
     return Garbled(line) if twice else event
 
 
@@ -89,10 +94,56 @@ def _event(message: Any) -> Message | None:
             },
         }:
             return _parse_update(Ends.parse(peer, local), update)
+        case {
+            "type": "update",
+            "neighbor": {
+                "address": {"local": str(local), "peer": str(peer)},
+                "direction": "receive",
+                "message": received,
+            },
+        }:
+            return _parse_received(peer, local, received)
     return None
 
 
 _FAMILIES = ("ipv4 unicast", "ipv6 unicast")
+_VERSIONS = {"ipv4": 4, "ipv6": 6}
+
+
+def _parse_received(peer: str, local: str, received: Any) -> Message | None:
+    """Parse what a session sent us. A peer that writes what can't be read says nothing of others."""
+    try:
+        ends = Ends.parse(peer, local)
+    except ValueError:
+        return None
+    try:
+        return _heard(ends, received)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return HeardGarbled(ends)
+
+
+def _heard(ends: Ends, received: Any) -> Heard | None:
+    match received:
+        case {"eor": {"afi": "ipv4" | "ipv6" as family, "safi": "unicast"}}:
+            return HeardEnd(ends, _VERSIONS[family])
+        case {"update": update}:
+            withdrawn, announced = update.get("withdraw", {}), update.get("announce", {})
+            return HeardUpdate(
+                ends,
+                tuple(_path(each) for family in _FAMILIES for each in withdrawn.get(family, ())),
+                tuple(
+                    (_path(each), hop)
+                    for family in _FAMILIES
+                    for hop, routes in announced.get(family, {}).items()
+                    for each in routes
+                ),
+                update.get("attribute", {}),
+            )
+    return None
+
+
+def _path(route: dict[str, Any]) -> PathKey:
+    return _nlri(route), str(route.get("path-information", ""))
 
 
 def _parse_update(ends: Ends, update: dict[str, Any]) -> SentUpdate:

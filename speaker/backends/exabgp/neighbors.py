@@ -47,8 +47,8 @@ _CHOSEN = {"auto", "None"}
 class ConfiguredNeighbor:
     """A neighbour of ExaBGP's configuration. `families` has 4 and 6.
 
-    `told` are those of `processes` that receive each UPDATE as it is sent. `manual_eor`: End-of-RIB
-    is left to a process.
+    `told` are those of `processes` that receive each UPDATE as it is sent, `hears` those that receive
+    each that comes. `manual_eor`: End-of-RIB is left to a process.
     """
 
     address: IpAddress
@@ -59,6 +59,7 @@ class ConfiguredNeighbor:
     processes: frozenset[str]
     told: frozenset[str] = frozenset()
     manual_eor: bool = False
+    hears: frozenset[str] = frozenset()
 
     @property
     def ends(self) -> Ends:
@@ -199,8 +200,9 @@ def _neighbor(name: str, section: Section) -> ConfiguredNeighbor:
         Asn(int(section.value("peer-as") or "")),
         frozenset(families),
         frozenset(process for process, _ in _apis(section)),
-        frozenset(process for process, api in _apis(section) if _is_told(api)),
+        frozenset(process for process, api in _apis(section) if _is_told(api, "send")),
         section.value("manual-eor") == "true",
+        frozenset(process for process, api in _apis(section) if _is_told(api, "receive")),
     )
 
 
@@ -211,8 +213,8 @@ def _apis(section: Section) -> Iterator[tuple[str, Section]]:
             yield process, api
 
 
-def _is_told(api: Section) -> bool:
-    return any({"parsed", "update"} <= {*send.statements} for send in api.named("send"))
+def _is_told(api: Section, way: str) -> bool:
+    return any({"parsed", "update"} <= {*each.statements} for each in api.named(way))
 
 
 def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
@@ -234,6 +236,21 @@ def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
             case ["up", "for", *duration] if ends is not None and sessions.get(ends) is not None:
                 sessions[ends] = _seconds(" ".join(duration))
     return sessions
+
+
+def parse_refreshable(lines: Iterable[str]) -> frozenset[Ends]:
+    """Parse which sessions can ask their peer to send all again (RFC 2918), of the answer to `show neighbor extensive`."""
+    found = set()
+    peer, ends = "", None
+    for line in lines:
+        match line.split():
+            case ["Neighbor", peer]:
+                ends = None
+            case ["local", local] if peer:
+                ends = _ends(peer, local)
+            case ["route-refresh:", "enabled", "enabled"] if ends is not None:
+                found.add(ends)
+    return frozenset(found)
 
 
 _DURATION = re.compile(r"(?:([0-9]{1,9}) days?, )?([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})(?:\.\d+)?")

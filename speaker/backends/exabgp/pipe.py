@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.feed import SentUpdate
-from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Shutdown
+from speaker.backends.exabgp.heard import HeardEnd, HeardGarbled, HeardUpdate
+from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Report, Shutdown
 from speaker.backends.exabgp.protocol import NONCE_BITS, Conversation, InStep, OutOfStep, Reply
 from speaker.backends.exabgp.version import of_silence
 
@@ -49,8 +50,8 @@ class Pipe:
     Args:
         reader: what ExaBGP writes to us.
         write: takes what we write to ExaBGP, without blocking.
-        told: called when ExaBGP tells that a session came up, went down or was sent
-            something, or tells what can't be read.
+        told: called when ExaBGP tells that a session came up, went down, was sent
+            something or sent us something, or tells what can't be read.
         patience: how long no line of a reply may come while ExaBGP owes one, in seconds.
     """
 
@@ -59,7 +60,7 @@ class Pipe:
         reader: asyncio.StreamReader,
         write: Callable[[bytes], object],
         *,
-        told: Callable[[PeerState | SentUpdate | Garbled], None],
+        told: Callable[[Report], None],
         patience: float,
     ) -> None:
         self._reader = reader
@@ -103,7 +104,7 @@ class Pipe:
             case Reply():
                 if self._reply is not None and not self._reply.done():
                     self._reply.set_result(event)
-            case PeerState() | SentUpdate():
+            case PeerState() | SentUpdate() | HeardUpdate() | HeardEnd() | HeardGarbled():
                 self._told(event)
             case Garbled(line):
                 log.error("ExaBGP: garbled: %.200r", line)

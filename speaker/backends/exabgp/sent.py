@@ -1,8 +1,10 @@
-"""Who was sent each prefix: by what ExaBGP tells of each UPDATE, else by its Adj-RIB-Out. No I/O."""
+"""Who was sent each prefix: by what ExaBGP tells of each UPDATE, else by its Adj-RIB-Out; and waiting for that."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +13,30 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.backends.base import SentTo
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors
+    from speaker.backends.exabgp.told import Told
+
+
+# So long it may take, in seconds, until what was accepted is sent: for one prefix, and for each.
+SENT_WITHIN = 1.0
+SENT_WITHIN_EACH = 0.001
+
+
+async def wait_until_sent(
+    prefixes: Collection[Prefix], news: asyncio.Event, is_waiting: Callable[[Prefix], bool]
+) -> None:
+    """Wait until some prefixes do not wait to be sent any more, but not for long.
+
+    Args:
+        prefixes: those.
+        news: set when anything was told.
+        is_waiting: whether a prefix waits.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SENT_WITHIN + SENT_WITHIN_EACH * len(prefixes)):
+            for prefix in prefixes:
+                while is_waiting(prefix):
+                    news.clear()
+                    await news.wait()
 
 
 class WhoWasSent(Mapping["Prefix", "SentTo"]):
@@ -60,3 +86,21 @@ class WhoWasSent(Mapping["Prefix", "SentTo"]):
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._prefixes)
+
+
+def who_was_sent(
+    prefixes: Collection[Prefix],
+    held: Mapping[ConfiguredNeighbor, Collection[Prefix]],
+    neighbors: ConfiguredNeighbors,
+    told: Told,
+    up: Mapping[ConfiguredNeighbor, bool],
+) -> Mapping[Prefix, SentTo]:
+    """Return who was sent each prefix: by what ExaBGP tells, else what it holds for it is the best there is."""
+
+    def has(neighbor: ConfiguredNeighbor) -> Callable[[Prefix, str], bool | None]:
+        sendings, holds = told.of(neighbor), held.get(neighbor, ())
+        if sendings is not None:
+            return lambda _, text: sendings.has(text)
+        return lambda prefix, _: up.get(neighbor) and prefix in holds
+
+    return WhoWasSent(prefixes, neighbors, has)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.plan import Announce
 from speaker.backends.exabgp.feed import Feed, Sendings, SentUpdate
 from speaker.backends.exabgp.messages import Garbled, PeerState
 from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
@@ -11,7 +12,9 @@ from speaker.backends.exabgp.neighbors import ConfiguredNeighbors
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from policy.plan import Change
     from policy.route import Prefix
+    from speaker.backends.exabgp.messages import Report
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, Ends
 
 
@@ -24,7 +27,7 @@ class Told:
         self._neighbors = ConfiguredNeighbors()
         self._telling: Mapping[ConfiguredNeighbor, Sendings] = {}
 
-    def take(self, event: PeerState | SentUpdate | Garbled) -> None:
+    def take(self, event: Report) -> None:
         """Take over what ExaBGP told."""
         match event:
             case PeerState(ends):
@@ -89,6 +92,16 @@ class Told:
             states = {session.has(str(prefix)) for session in sessions[prefix.version]}
             found[prefix] = states.pop() if len(states) == 1 else None
         return found
+
+    def waits(self, change: Change, neighbors: Iterable[ConfiguredNeighbor]) -> bool:
+        """Tell whether any of some neighbours, of which it tells us, was not sent a change yet."""
+        text = str(change.prefix)
+        for neighbor in neighbors:
+            wanted = isinstance(change, Announce) and change.route.to(neighbor.address) is not None
+            told = self._telling.get(neighbor)
+            if told is not None and told.has(text) is not wanted:
+                return True
+        return False
 
     # --- where it is not as it should be ------------------------------------------------------
 

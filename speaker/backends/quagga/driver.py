@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift, Withdraw
 from speaker.backends.base import BackendError, Daemon, Peer, Reading
+from speaker.backends.quagga.listener import Listener
 from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.outbound_plan import plan
 from speaker.backends.quagga.outbound_writer import OutboundWriter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from policy.route import Asn, Attributes, Prefix
     from policy.topology import Profile
     from policy.wanted import WantedRoutes
+    from policy.witness import Witness
     from speaker.backends.quagga.neighbors import NeighborObstacle
     from speaker.backends.quagga.reader import BgpdSeen
     from speaker.backends.quagga.running_config import Running
@@ -59,6 +61,7 @@ class QuaggaBackend:
         self._writer = Writer(vtysh, self._reader.running, pause)
         self._outbound = OutboundWriter(self._writer.run, self._reader.neighbors, BATCH)
         self._pause = pause
+        self._listener = Listener(self._reader.ask)
         self._fresh: BgpdSeen | None = None
         self._seen: Running | None = None
         self._changed = False
@@ -85,6 +88,7 @@ class QuaggaBackend:
         self._asn = asn
         has_rules = wanted is not None and bool(wanted.policies)
         self._wanted = WantedOutbounds(asn, wanted, is_observed=has_rules and not settings.outbound)
+        self._listener.listen_for(() if wanted is None else wanted.prefixes)
         self._fresh = None
         names = settings.route_map
         self._maps_are_ours = isinstance(names, str)
@@ -191,6 +195,7 @@ class QuaggaBackend:
             reading = await self._read(prefixes)
         except BackendError:
             self._is_read = False
+            self._listener.unread()
             raise
         self._is_read = True
         return reading
@@ -211,6 +216,7 @@ class QuaggaBackend:
             sent = await self._reader.sent(seen)
         self._seen, self._fresh = seen.running, seen
         self._sessions, self._reasons = seen.sessions, await self._reader.reasons(seen.sessions)
+        await self._listener.listen(seen, self._asn)
         neighbors = seen.neighbors
         routes = {p: neighbors.observed(found, sent.get(p, {})) for p, found in seen.routes.items()}
         mute = [session.address for session in seen.sessions if session.needs_policy]
@@ -252,6 +258,10 @@ class QuaggaBackend:
             BackendError: bgpd can't be read.
         """
         return (await self._reader.neighbors()).obstacles
+
+    def heard(self) -> Sequence[Witness]:
+        """See `Backend.heard`."""
+        return self._listener.heard()
 
     def daemon(self) -> Daemon | None:
         """See `Backend.daemon`. Quagga tells no version where it is read; `vip_mgmt check` asks it."""

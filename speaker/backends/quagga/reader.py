@@ -145,6 +145,14 @@ class Reader:
         found = {each: frozenset(ours.of(part)) for each, part in answers.items()}
         return quagga_sent.sent(seen.routes, seen.sessions, found)
 
+    async def ask(self, commands: Sequence[str]) -> Sequence[str]:
+        """Return the lines of the answers to some questions.
+
+        Raises:
+            BackendError: bgpd does not answer them.
+        """
+        return await self._show(commands)
+
     async def reasons(self, sessions: Sequence[SummarySession]) -> Mapping[str, str]:
         """Ask why sessions that are down are so. What a bgpd does not tell is left out."""
         names = last_reset.down(sessions)

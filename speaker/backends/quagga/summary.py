@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from policy.route import Asn
 
 POLICY = "(Policy)"
+_YOUNG = re.compile("00:00:0[0-9]")
 NOT_NEGOTIATED = "NoNeg"
 
 
@@ -25,10 +26,22 @@ class SessionState:
     Attributes:
         received: a number of prefixes where the session is established, or words.
         sent: the same for what was sent; empty where the daemon does not tell.
+        since: for how long it is so, as the daemon writes it.
     """
 
     received: str
     sent: str = ""
+    since: str = ""
+
+    @property
+    def is_young(self) -> bool:
+        """Whether it may still be told the peer's routes: it is so for less than ten seconds."""
+        return _YOUNG.fullmatch(self.since) is not None
+
+    @property
+    def brings(self) -> bool:
+        """Whether any route was received."""
+        return self.received.isascii() and self.received.isdigit() and int(self.received) > 0
 
     @property
     def established(self) -> bool:
@@ -122,7 +135,7 @@ def _rows(table: Sequence[str]) -> Iterator[tuple[str, Asn, SessionState]]:
         except PolicyError:
             continue
         sent = words[at + 1] if tells and len(words) > at + 1 else ""
-        yield _name(words[0]), asn, SessionState(words[at], sent)
+        yield _name(words[0]), asn, SessionState(words[at], sent, words[at - 1])
 
 
 def _name(text: str) -> str:

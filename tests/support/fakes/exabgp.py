@@ -105,8 +105,32 @@ class Session:
     ends: list[tuple[str, frozenset[Prefix]]] = field(default_factory=list)
     """Each End-of-RIB that was sent: its family, and what the peer had been sent by then."""
     table: dict[Prefix, Received] = field(default_factory=dict)
+    hear: Callable[[Session, dict[str, object]], None] = lambda *_: None
+    """Takes each message that comes, in ExaBGP's JSON, where the helper hears it."""
     tell: Callable[[Session, dict[str, object]], None] = lambda *_: None
     """Takes each UPDATE that is sent, in ExaBGP's JSON, where the helper is told of it."""
+
+    brings: dict[Prefix, dict[str, object]] = field(default_factory=dict)
+    """What the peer announces: the attributes of each prefix, in ExaBGP's JSON."""
+    refreshable: bool = False
+    """Whether the peer can be asked to send all of it again."""
+
+    def bring(self, prefix: Prefix, attributes: dict[str, object] | None) -> None:
+        """Have the peer announce a prefix with attributes, or withdraw it."""
+        if attributes is None:
+            self.brings.pop(prefix, None)
+            self.hear(self, {"update": {"withdraw": {_family(prefix): [{"nlri": str(prefix)}]}}})
+            return
+        self.brings[prefix] = attributes
+        routes = {str(self.neighbor.address): [{"nlri": str(prefix)}]}
+        update = {"attribute": attributes, "announce": {_family(prefix): routes}}
+        self.hear(self, {"update": update})
+
+    def bring_all(self, family: str = "") -> None:
+        """Have the peer send all that it announces, of one family or of all."""
+        for prefix, attributes in {**self.brings}.items():
+            if family in {"", _family(prefix)}:
+                self.bring(prefix, attributes)
 
     @property
     def processes(self) -> frozenset[str]:
@@ -274,6 +298,10 @@ class Daemon:
         """Return the JSON line that tells the helper of an UPDATE that a session was sent."""
         return self._json("update", session, {"direction": "send", "message": {"update": update}})
 
+    def heard(self, session: Session, message: dict[str, object]) -> str:
+        """Return the JSON line that tells the helper of a message of a peer."""
+        return self._json("update", session, {"direction": "receive", "message": message})
+
     def _json(self, kind: str, session: Session, told: dict[str, object]) -> str:
         near = session.neighbor
         ends = {"local": str(near.local_address), "peer": str(near.address)}
@@ -330,8 +358,9 @@ class Daemon:
             raise RefusedLineError
         verb, kind = words.popleft(), words.popleft()
         assert verb in {"announce", "withdraw"}
-        if kind == "eor":
-            self._end_of_rib([session for session in concerned if session.up], " ".join(words))
+        if kind in {"route-refresh", "eor"}:
+            up = [session for session in concerned if session.up]
+            (self._refresh if kind == "route-refresh" else self._end_of_rib)(up, " ".join(words))
             return
         assert kind == "attributes"
         given, prefixes = self._parse(words)
@@ -349,6 +378,12 @@ class Daemon:
                 if given.next_hop == "self" and (local is None or local.version != prefix.version):
                     raise NoReplyError if self.dialect == 4 else RefusedLineError
                 session.announce(prefix, given)
+
+    @staticmethod
+    def _refresh(concerned: list[Session], family: str) -> None:
+        for session in concerned:
+            if session.refreshable:
+                session.bring_all(family)
 
     @staticmethod
     def _end_of_rib(concerned: list[Session], family: str) -> None:
@@ -470,6 +505,12 @@ class Daemon:
             yield from (f"   state                    {state}      ",)
             yield from (f"   {way}                    {duration}   ", "")
             yield from ("    Setup                         Local          Remote", "")
+            word = "enabled" if session.refreshable else "disabled"
+            yield f"   route-refresh:               {word}         enabled   "
+
+
+def _family(prefix: Prefix) -> str:
+    return f"ipv{prefix.version} unicast"
 
 
 def _with(given: Given, name: str, values: tuple[str, ...]) -> Given:
@@ -532,7 +573,7 @@ class Exabgp:
         self._stopped = False
         self._unsaid: list[str] = []
         for session in daemon.sessions.values():
-            session.tell = self._tell_sent
+            session.tell, session.hear = self._tell_sent, self._tell_heard
 
     # --- the helper's side -----------------------------------------------------------------
 
@@ -566,6 +607,11 @@ class Exabgp:
         if session.neighbor.told:
             self._unsaid.append(self.daemon.sent(session, update))
             self._later(0.002, self._say_unsaid)
+
+    def _tell_heard(self, session: Session, message: dict[str, object]) -> None:
+        """Tell of a message of the peer, where the helper hears it."""
+        if session.neighbor.hears and session.up:
+            self._tell([self.daemon.heard(session, message)])
 
     def _say_unsaid(self) -> None:
         lines, self._unsaid = self._unsaid, []
@@ -633,6 +679,9 @@ class Exabgp:
             session.since = self.daemon.clock()
             session.establish()
             self._tell([self.daemon.state(peer, "connected"), self.daemon.state(peer, "up")])
+            session.bring_all()
+            for version in sorted(session.neighbor.families):
+                session.hear(session, {"eor": {"afi": f"ipv{version}", "safi": "unicast"}})
             self._later(sent_after, lambda: self.daemon.is_busy(peer, busy=False))
 
     def busy(self, peer: str, seconds: float) -> None:

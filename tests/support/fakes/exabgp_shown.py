@@ -71,7 +71,9 @@ class Shown:
         for process in sorted(near.processes):
             text += ["  api {", f"    processes [ {process} ];", "    neighbor-changes;"]
             sent = ["parsed", "update"] if process in near.told else []
-            for way, words in (("receive", self.received.get(process, ())), ("send", sent)):
+            hears = ["parsed", "update"] if process in near.hears else []
+            received = [*self.received.get(process, ()), *hears]
+            for way, words in (("receive", received), ("send", sent)):
                 if words:
                     text += [f"    {way} {{", *(f"      {word};" for word in words), "    }"]
             text.append("  }")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from policy.plan import Change
+    from policy.witness import Witness
 
 FIRST, SECOND = made.HOSTS_V4[:2]
 ROUTE, OTHER = (Route(FIRST, attributes) for attributes in made.SOME[:2])
@@ -26,6 +27,10 @@ class Daemon:
     """A daemon that says what a test lets it say. To write to it is an error."""
 
     owes_end_of_rib = False
+
+    def heard(self) -> tuple[Witness, ...]:
+        return ()
+
     read_interval = 7.0
 
     def __init__(self) -> None:

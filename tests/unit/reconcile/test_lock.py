@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change
     from policy.route import Prefix
+    from policy.witness import Witness
     from speaker.backends.base import Peer
 
 FIRST, SECOND = made.HOSTS_V4[:2]
@@ -46,6 +47,10 @@ class Daemon:
     """A backend that notes when it is used, and takes its time."""
 
     owes_end_of_rib = False
+
+    def heard(self) -> tuple[Witness, ...]:
+        return ()
+
     read_interval = 7.0
 
     def __init__(self, notes: list[str]) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change, Drift
     from policy.route import Prefix, Route
+    from policy.witness import Witness
     from speaker.backends.base import Peer
     from speaker.config.settings import Config
     from speaker.reconcile.reconciler import Reconciler
@@ -40,6 +41,10 @@ class Daemon:
     """A backend that takes everything."""
 
     owes_end_of_rib = False
+
+    def heard(self) -> tuple[Witness, ...]:
+        return ()
+
     read_interval = 30.0
 
     async def apply(self, changes: Sequence[Change]) -> Mapping[Prefix, str]:
