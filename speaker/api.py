@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field, PlainValidator, Strict
 
 from policy.intent import Intent, Mode
 from policy.route import Prefix, parse_prefix
-from speaker.drain_status import DrainStatus
+from speaker.drain_status import DrainStatus  # noqa: TC001 - pydantic reads the form by it
 from speaker.json_value import Value
+from speaker.seen_status import SeenPath, WitnessStatus  # noqa: TC001 - pydantic reads the form by it
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,8 @@ MAX_SECONDS = 86400.0 * 3650
 
 Text = Annotated[str, Strict()]
 Truth = Annotated[bool, Strict()]
-MaybeTruth = Annotated[bool, Strict()] | None
-"""None where it is not known."""
+MaybeTruth = Annotated[bool, Strict()] | None  # None where it is not known
 Count = Annotated[int, Strict()]
-MaybeDrain = DrainStatus | None
 Time = Annotated[float, Strict()]
 """Seconds since the epoch."""
 
@@ -55,7 +54,7 @@ class Question(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRequest(Value):
-    """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever."""
+    """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever. `last`: though it be nowhere."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -64,6 +63,7 @@ class IntentRequest(Value):
     reason: Text = ""
     seconds: Annotated[float, Strict(), Field(gt=0, le=MAX_SECONDS)] | None = None
     dry_run: Truth = False
+    last: Truth = False
 
     def __post_init__(self) -> None:
         """Refuse a reason that no intent can have."""
@@ -93,7 +93,7 @@ class PrefixStatus(Value):
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be
-    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates. `drain`: its soft drain. `planned`: drains to come.
+    sent it, by the session's name, an empty text for not at all; nothing where all are to be sent the same. `sources`: what those of its rule say; `expires`: their certificates. `drain`: its soft drain. `planned`: drains to come. `seen`: its paths at witnesses.
     """
 
     vip: Text
@@ -120,8 +120,9 @@ class PrefixStatus(Value):
     kept_back: Truth = False
     sources: dict[Text, Text] = field(default_factory=dict)
     expires: dict[Text, Time] = field(default_factory=dict)
-    drain: MaybeDrain = None
+    drain: DrainStatus | None = None
     planned: Text = ""
+    seen: tuple[SeenPath, ...] = ()
 
     @property
     def full_reason(self) -> str:
@@ -261,6 +262,7 @@ class Status(Value):
     sessions: tuple[Text, ...] = ()
     trouble: tuple[Text, ...]
     routes: tuple[PrefixStatus, ...]
+    witnesses: tuple[WitnessStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

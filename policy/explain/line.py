@@ -31,6 +31,8 @@ class About(StrEnum):
     DRAIN = "drain"
     """The stage of a soft drain."""
     PEER = "peer"
+    SEEN = "seen"
+    """A path at a witness."""
 
 
 class Line(NamedTuple):

@@ -46,6 +46,10 @@ class Call:
     path: Path
     mode: Mode = Mode.AUTO
     no_wait: bool = False
+    last: bool = False
+    until: bool = False
+    """Whether to wait for witnesses: until it is gone, or seen."""
+    timeout: float | None = None
     reason: str = ""
     seconds: float | None = None
     at: str = ""
@@ -118,6 +122,9 @@ def parse(arguments: Sequence[str]) -> Call:
         path=vip_toml.find(options.config, os.environ),
         mode=_mode(command, given),
         no_wait="no_wait" in given,
+        last="last" in given,
+        until=bool({"until_gone", "until_seen"} & {*given}),
+        timeout=_seconds(options, "timeout"),
         reason=given.get("reason", ""),
         seconds=_seconds(options, "for"),
         at=given.get("at", ""),
@@ -164,8 +171,20 @@ def _check_together(command: str, words: Sequence[str], given: Collection[str]) 
         raise UsageError("--soft and --force exclude each other")
     if "no_wait" in given and "soft" not in given:
         raise UsageError("--no-wait is only valid with -d --soft")
+    _check_waits(given)
     if "late" in given and "at" not in given:
         raise UsageError("--late is only valid with --at")
+
+
+def _check_waits(given: Collection[str]) -> None:
+    """Refuse options about witnesses that make no sense together. See `_check_together`."""
+    waits = {"until_gone", "until_seen"} & {*given}
+    if "timeout" in given and not waits:
+        raise UsageError("--timeout is only valid with --until-gone or --until-seen")
+    if waits and {"dry_run", "at", "no_wait"} & {*given}:
+        raise UsageError("--until-… can't be combined with --at, --no-wait or --dry-run")
+    if {"last", "at"} <= {*given}:
+        raise UsageError("--last and --at exclude each other: what is planned begins in any case")
 
 
 def _mode(command: str, given: Collection[str]) -> Mode:

@@ -136,6 +136,10 @@ OPTIONS = (
     ),
     Option("--no-wait", (DELETE,), "with --soft: return once it is announced softly"),
     Option("--beside", ("restart",), "by a second ExaBGP, where routers have no graceful restart"),
+    Option("--last", (DELETE,), "also what no other data centre announces (keep_last)"),
+    Option("--until-gone", (DELETE,), "wait until no witness has our path any more"),
+    Option("--until-seen", (ADD,), "wait until a witness has our path"),
+    Option("--timeout", _BOTH, "wait so long for witnesses, default 1m", "DURATION"),
     Option("--dry-run", _BOTH, "report what would be done"),
     Option(
         "--dns",

@@ -49,5 +49,6 @@ def ask_early(call: Call, environ: Mapping[str, str]) -> EarlyRequest | None:
         "reason": call.reason,
         "seconds": call.seconds,
         "dry_run": call.dry_run,
+        **({"last": True} if call.last else {}),
     }
     return EarlyRequest.send(control, body)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.intent import Mode
 from policy.wording import count
 from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
-from speaker.cli.arguments import ALL
+from speaker.cli.arguments import ALL, DELETE
 from speaker.cli.messages import tell_operator
 from speaker.control.running import RunningWatchdog
 from speaker.exit_status import ExitStatus
@@ -59,6 +59,7 @@ def operate(
         reason=call.reason,
         seconds=call.seconds,
         dry_run=call.dry_run,
+        last=call.last,
     )
     doing = _DOING.get(call.mode, "restoring")
     with waiting(
@@ -76,8 +77,36 @@ def operate(
         drained = [o.prefix for o, is_well in zip(outcomes, results, strict=True) if is_well]
         beside = drained_beside(drained) if drained else ExitStatus.DONE
         done = done if beside is ExitStatus.DONE else beside
-    if call.mode is not Mode.DRAINING:
-        return done
+    if call.mode is Mode.DRAINING:
+        done = _drain(call, operations, outcomes, done, rehearse, foresee, within)
+    return _until(call, operations, outcomes, done) if call.until else done
+
+
+def _until(
+    call: Call,
+    operations: Operations,
+    outcomes: Sequence[IntentOutcome | RecordedIntent],
+    done: ExitStatus,
+) -> ExitStatus:
+    """Wait for what witnesses have."""
+    from speaker.cli.until import until  # noqa: PLC0415 - for those who wait alone
+
+    prefixes = {each.prefix for each in outcomes}
+    gone = call.command == DELETE
+    seen = until(operations, prefixes, gone=gone, timeout=call.timeout)
+    return done if seen is ExitStatus.DONE else seen
+
+
+def _drain(
+    call: Call,
+    operations: Operations,
+    outcomes: Sequence[IntentOutcome | RecordedIntent],
+    done: ExitStatus,
+    rehearse: Callable[[Sequence[str]], None],
+    foresee: Callable[[Sequence[str]], None],
+    within: float,
+) -> ExitStatus:
+    """Say what would become of a soft drain, or follow it to its end."""
     draining = [each.prefix for each in outcomes if _drains(each)]
     if call.dry_run:
         rehearse([each.prefix for each in outcomes if _drains(each) or _is_unseen(each)])

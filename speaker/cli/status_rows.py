@@ -121,7 +121,12 @@ def _unfolded(
             path=path(route),
             live="-" if route.realservers is None else str(route.realservers),
             intent=route.intent,
-            reason="" if level(route) is Attention.WELL else route.full_reason,
+            reason="; ".join(
+                (
+                    *([] if level(route) is Attention.WELL else [route.full_reason]),
+                    *map(str, route.seen),
+                )
+            ),
             connections=_cells([route], connections),
             changed=route.prefix in changed,
         )

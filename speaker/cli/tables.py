@@ -34,6 +34,7 @@ def status_table(answer: Status) -> str:
     head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
     head += [f"DOWN: {text}" for text in dead(answer.routes)]
     head += leaving(answer.routes)
+    head += [f"witness {each}" for each in answer.witnesses if not each.is_whole]
     rows = [_COLUMNS]
     rows += [
         (
@@ -47,7 +48,12 @@ def status_table(answer: Status) -> str:
             route.health,
             route.intent,
             # That no session is up is said above, once for all.
-            route.reason if _peers(route) == _NO_SESSION else route.full_reason,
+            "; ".join(
+                (
+                    route.reason if _peers(route) == _NO_SESSION else route.full_reason,
+                    *map(str, route.seen),
+                )
+            ),
         )
         for route in answer.routes
     ]
@@ -115,6 +121,8 @@ def status_json(answer: Status, connections: Mapping[str, ConnectionsShown] | No
     shown["peers"] = [_peer_json(peer) for peer in answer.peers]
     known = connections or {}
     shown["routes"] = [_route_json(route, known.get(route.prefix)) for route in answer.routes]
+    if answer.witnesses:
+        shown["witnesses"] = [each.to_json() for each in answer.witnesses]
     return json.dumps(shown, indent=2)
 
 
@@ -128,7 +136,7 @@ def _peer_json(peer: PeerStatus) -> dict[str, object]:
 def _route_json(route: PrefixStatus, connections: ConnectionsShown | None) -> dict[str, object]:
     counted = None if connections is None else connections.to_json()
     whole = route.to_json() | {"reason": route.full_reason, "connections": counted}
-    more = [key for key in ("gets", "sources", "planned", "drain") if whole[key]]
+    more = [key for key in ("gets", "sources", "planned", "drain", "seen") if whole[key]]
     return {key: whole[key] for key in (*_JSON_ROUTE_KEYS, *more)}
 
 

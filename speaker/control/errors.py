@@ -10,6 +10,7 @@ from aiohttp import web
 from policy.errors import PolicyError
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError
+from speaker.reconcile.last_one import LastOneError
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ async def errors_told(request: web.Request, handler: Any) -> web.StreamResponse:
         kept = {name: error.headers[name] for name in _KEPT if name in error.headers}
         told = {"error": error.text or error.reason}
         return web.json_response(told, status=error.status, headers=kept)
+    except LastOneError as error:
+        return web.json_response({"error": str(error)}, status=web.HTTPConflict.status_code)
     except SpeakerError as error:
         log.error("%s %s: %s", request.method, request.path, error)  # noqa: TRY400 - it says what to do
         return web.json_response({"error": str(error)}, status=500)

@@ -30,6 +30,7 @@ from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
 from speaker.reconcile.difference import difference
 from speaker.reconcile.intents import apply_intent
+from speaker.reconcile.last_one import refuse_last
 from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
 from speaker.state.store import NEWEST, NEWEST_SINCE
 from speaker.supervision.steps import json_list
@@ -153,6 +154,7 @@ class Control:
         known = self._known(prefixes)
         if not known:
             raise PolicyError("prefixes: none is meant; vip.toml has no VIP")
+        refuse_last(self._reconciler, asked, known)
         intent = asked.intent(_owner(request), self._reconciler.clock.wall())
         outcomes = await apply_intent(self._reconciler, known, intent, dry_run=asked.dry_run)
         return as_json(await json_list(outcomes))

@@ -111,7 +111,10 @@ class RunningWatchdog:
         timeout = APPLY + client.EACH * len(request.prefixes)
         if early is not None and (answer := early.answer(timeout)) is not None:
             return self._read(answer, outcomes)
-        return self._order("/intents", outcomes, timeout, request.to_json())
+        body = request.to_json()
+        if not request.last:  # of which an older watchdog does not know
+            del body["last"]
+        return self._order("/intents", outcomes, timeout, body)
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""

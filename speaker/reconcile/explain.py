@@ -9,6 +9,7 @@ from policy.explain import About, Decided, Line, explain
 from policy.intent import Mode
 from policy.wording import span, until
 from speaker.api import Sentence
+from speaker.reconcile.seen import seen_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule
     from policy.route import Prefix
     from speaker.api import PeerStatus, PrefixStatus
+    from speaker.seen_status import WitnessStatus
 
 _SENT = {True: "was sent it", False: "was not sent it", None: "whether it was sent it is unknown"}
 _SESSION = {True: "up", False: "DOWN", None: "whether it is up is unknown"}
@@ -32,6 +34,7 @@ def sentences(
     guard: GuardRule,
     now: float,
     wall: float,
+    witnesses: Sequence[WitnessStatus] = (),
 ) -> tuple[Sentence, ...]:
     """Return why a prefix is as it is, what would change that, and who has it. Pure.
 
@@ -44,6 +47,7 @@ def sentences(
         guard: how many VIPs may be withdrawn at once.
         now: seconds on the steady clock.
         wall: seconds since the epoch.
+        witnesses: those that there are.
     """
     lines: list[Line] = []
     if assessment is None or (case := assessment.memory.cases.get(prefix)) is None:
@@ -55,6 +59,7 @@ def sentences(
     lines += _part(assignment, shown)
     lines += _drain(shown, wall)
     lines += _peers(shown, peers)
+    lines += seen_lines(shown.seen, witnesses)
     return tuple(Sentence(about=line.about, text=line.text) for line in lines)
 
 

@@ -22,6 +22,7 @@ from speaker.reconcile.drains_shown import drains_shown, in_words
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
+from speaker.reconcile.seen import seen, witnesses
 from speaker.reconcile.stand_in import stand_in
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Snapshot:
         old = reconciler.pulse.old(reconciler.config.settings.interval)
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
         self._file = reconciler.file.status()
-        self._alarms = reconciler.alarms.texts
+        self._alarms, self._heard = reconciler.alarms.texts, reconciler.witnesses.heard()
         self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()
         """`wall`: when it is taken, in seconds since the epoch."""
         self._drains = drains_shown(reconciler.drains, self._intents, self._now, self.wall)
@@ -121,6 +122,7 @@ class Snapshot:
             self._config.settings.guard,
             self._now,
             self.wall,
+            witnesses(self._heard),
         )
 
     def status(
@@ -146,6 +148,7 @@ class Snapshot:
             sessions=tuple(reach.sessions(self._peers, shown)),
             trouble=self.alarms,
             routes=tuple(shown if routes is None else routes),
+            witnesses=witnesses(self._heard),
         )
 
     def _sessions(self) -> tuple[PeerStatus, ...]:
@@ -169,27 +172,27 @@ class Snapshot:
     def _route(self, prefix: Prefix) -> PrefixStatus:
         assessment, assignment = self._assessment, self._assignments[prefix]
         known = prefix in self._confirmed and prefix not in self._changed
-        seen = self._confirmed.get(prefix)
+        found = self._confirmed.get(prefix)
         decision = assessment.decisions.get(prefix) if assessment else None
         wanted = decision.route if decision else None
         reached = self._reaches.of(self._sent.get(prefix) if known else None, wanted)
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
-        route = seen if isinstance(seen, Route) else assignment.route
+        route = found if isinstance(found, Route) else assignment.route
         drain = self._drains.get(str(prefix))
         reasons = [decision.reason if decision else "not decided yet", *in_words(drain)]
         reasons += [self._old] if self._old else []
         if not known and self._alarms:
             reasons.append(SEE_TROUBLE)  # an alarm is about all prefixes: its text is told once
-        if isinstance(seen, Drift):
-            reasons.append(f"the daemon has {seen.found}")
+        if isinstance(found, Drift):
+            reasons.append(f"the daemon has {found.found}")
         if not self._are_known:
             reasons.append("operators' intents are unknown")
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
         if planned := " | ".join(str(w) for w in self._windows if prefix in w.prefixes):
             reasons.append(f"planned: {planned}")
-        held = bool(decision) and known and seen == wanted
+        held = bool(decision) and known and found == wanted
         done = reached.complete if wanted else reached.announced is False
         return PrefixStatus(
             vip=assignment.vip.name,
@@ -215,6 +218,7 @@ class Snapshot:
             **said(self._assessment, prefix),
             drain=drain,
             planned=planned,
+            seen=seen(self._heard, prefix),
         )
 
     def _intent(self, prefix: Prefix) -> str:

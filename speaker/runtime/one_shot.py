@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.last import KeepLast
 from policy.window import missed
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
@@ -16,6 +17,7 @@ from speaker.control.offline import StateFile
 from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
+from speaker.reconcile.last_one import refuse_last
 from speaker.reconcile.lock import FileLock, LockError, NoLock
 from speaker.reconcile.recording import SUBJECT as STATE
 from speaker.reconcile.windows import SUBJECT
@@ -92,6 +94,8 @@ class OneShot:
             SpeakerError: it could not be recorded; nothing was changed.
         """
         prefixes, dry_run = request.prefixes, request.dry_run
+        if self._config.settings.witness.keep_last is not KeepLast.NEVER:
+            refuse_last(self._looked(), request, prefixes)
         intent = request.intent(user(), time.time())
         # A drain asks nobody how they are.
         settle = 0.0 if request.mode is Mode.DRAINED else SETTLE

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from speaker.reconcile.loaded_file import FileState
+from speaker.reconcile.seen import witnesses
 from speaker.reconcile.status import DETAILED, Snapshot
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Look:
         self.daemon = reconciler.backend.daemon()
         self.version = reconciler.view.version
         self.intents = reconciler.durable.intents.in_force()
-        self.alarms = tuple(reconciler.alarms.texts)
+        self.alarms, self._heard = tuple(reconciler.alarms.texts), reconciler.witnesses.heard()
+        self.witnesses = witnesses(self._heard)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -84,6 +86,7 @@ class Look:
             self._assessment is other._assessment
             and self._assignments is other._assignments
             and self.version == other.version
+            and self._heard is other._heard
             and self.intents is other.intents
             and (self.peers, self.daemon, self.subjects, self.file, self.alarms)
             == (other.peers, other.daemon, other.subjects, other.file, other.alarms)

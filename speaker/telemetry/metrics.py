@@ -7,6 +7,7 @@ neither: no comparison with it holds. Where an alert needs to ask whether it is 
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -119,6 +120,16 @@ PEER = _gauge("vip_peer_up", "peer address asn", "whether the BGP session is up;
 PEER_KNOWN = _gauge(
     "vip_peer_up_known", "peer address asn", "whether it is known if the BGP session is up"
 )
+WITNESS = _gauge(
+    "vip_witness_whole",
+    "witness",
+    "whether all that a witness has of the VIPs is known; 0: not, or its session is down",
+)
+SEEN = _gauge(
+    "vip_prefix_seen",
+    "vip prefix dc",
+    "how many paths of a data centre witnesses show; dc is empty where that can't be told",
+)
 DECISIONS = _gauge("vip_decisions", "cause", "for how many prefixes this rule has decided")
 HELD = _gauge("vip_withdrawals_held", "", "how many withdrawals the guard holds back")
 ALARM = _gauge(
@@ -167,7 +178,7 @@ EVENTS_WAITING = _gauge("vip_events_waiting", "sink", "events that wait to be se
 METRICS = (
     BUILD, NODE, CONFIGURATION, FILE, WANTED, ANNOUNCED, KNOWN, PEERS, AS_WANTED, INTENT, REALSERVERS, HEALTH,
     SOURCE, EXPIRES, DRAINING, DRAIN_ENDS,
-    PEER, PEER_KNOWN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
+    PEER, PEER_KNOWN, WITNESS, SEEN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
     EVENTS_SENT, EVENTS_LOST, EVENTS_WAITING,
 )  # fmt: skip
 """All of them, in the order in which they are shown."""
@@ -194,6 +205,7 @@ def of_look(look: Look) -> Iterator[tuple[Metric, Iterable[Sample]]]:
     peers = [((peer.name, peer.address, str(peer.asn)), peer.up) for peer in look.peers]
     yield PEER, peers
     yield PEER_KNOWN, [(labels, up is not None) for labels, up in peers]
+    yield WITNESS, [((each.name,), each.is_whole) for each in look.witnesses]
     yield DECISIONS, [((cause,), causes.get(cause, 0)) for cause in CAUSES]
     yield HELD, [((), causes.get(str(Cause.GUARD), 0))]
     yield ALARM, [((subject,), is_one) for subject, is_one in look.subjects.items()]
@@ -233,12 +245,14 @@ def of_prefix(route: PrefixStatus) -> Iterator[tuple[Metric, str, Value]]:
 
 
 def of_some(route: PrefixStatus) -> Iterator[tuple[Metric, tuple[str, ...], Value]]:
-    """Yield what only some prefixes have, with a rule or a soft drain: the metric, its last labels' values, its value."""
+    """Yield what only some prefixes have, with a rule, a soft drain or witnesses: the metric, its last labels' values, its value."""
     for source, said in route.sources.items():
         for state in STATES:
             yield SOURCE, (source, state), said == state
     for source, expires in route.expires.items():
         yield EXPIRES, (source,), expires
+    for dc, count in Counter(path.dc for path in route.seen).items():
+        yield SEEN, (dc,), count
     drain = route.drain
     if drain is not None and drain.stage != Mode.DRAINED:
         yield DRAINING, ("active",), drain.connections

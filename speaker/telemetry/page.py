@@ -163,6 +163,12 @@ def _peers(look: Look) -> str:
         f"{ {True: 'up', False: 'down', None: 'not known'}[peer.up] }</small></li>"
         for peer in look.peers
     )
+    lines += "".join(
+        f'<li class="{WORDS[each.is_whole or None][0]}"><span aria-hidden="true">'
+        f"{SIGNS[each.is_whole or None]}</span> {_text(each.name)} <small>witness: "
+        f"{_text(each.reason or 'tells what it has')}</small></li>"
+        for each in look.witnesses
+    )
     return (
         '<section id="peers" aria-labelledby="peers-head"><h2 id="peers-head">Sessions</h2>\n'
         f"<ul>{lines or '<li>none is known</li>'}</ul></section>\n"

@@ -195,10 +195,14 @@ class Site:
         return set(self.exabgp.table(peer))
 
 
-def write_config(directory: Path, more: str = "") -> Path:
-    """Write the site's vip.toml."""
+def write_config(directory: Path, more: str = "", *, marks: bool = False) -> Path:
+    """Write the site's vip.toml; with marks, 64699:1 is par1's, and 64699:2 lyo1's."""
     path = directory / "vip.toml"
-    path.write_text(TOML.format(directory=directory) + more)
+    text = TOML.format(directory=directory)
+    if marks:
+        for name, mark in (("par1", "64699:1"), ("lyo1", "64699:2")):
+            text = text.replace(f"[dc.{name}]\n", f'[dc.{name}]\nmark = "{mark}"\n')
+    path.write_text(text + more)
     path.chmod(0o644)  # as it is installed, whatever the umask: root obeys no other
     return path
 
@@ -213,6 +217,7 @@ async def running(
     clock: Clock | None = None,
     cycles: bool = True,
     other: Callable[[Daemon], None] = lambda _: None,
+    marks: bool = False,
 ) -> AsyncIterator[Site]:
     """Run a site whose sessions are up and whose realservers are alive.
 
@@ -224,11 +229,12 @@ async def running(
         clock: the time, where it is not the machine's.
         cycles: whether the watchdog looks by itself; else only when it is told to.
         other: makes the ExaBGP another one before it starts.
+        marks: whether data centres have marks.
     """
     daemon = Daemon(NEIGHBORS, dialect, static)
     other(daemon)
     exabgp = Exabgp(daemon)
-    loaded = config.load(write_config(directory, more), {})
+    loaded = config.load(write_config(directory, more, marks=marks), {})
     source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
     life = Life(exabgp, loaded, source, clock or SystemClock(), loaded.settings.state)
     for peer in (PEER, INSIDE):

@@ -22,7 +22,8 @@ from policy.route import (
 from speaker.backends.base import BackendError
 from speaker.backends.exabgp.api_text import Sent, as_ebgp, parse_listing
 from speaker.backends.exabgp.feed import SentUpdate
-from speaker.backends.exabgp.messages import Ignored, PeerState, Shutdown
+from speaker.backends.exabgp.heard import HeardEnd, HeardUpdate
+from speaker.backends.exabgp.messages import PeerState, Shutdown
 from speaker.backends.exabgp.neighbors import (
     ConfiguredNeighbor,
     ConfiguredNeighbors,
@@ -79,6 +80,7 @@ def neighbor(
         frozenset(families),
         frozenset({"speaker"}),
         frozenset({"speaker"}),
+        hears=frozenset({"speaker"}),
     )
 
 
@@ -203,10 +205,10 @@ def test_shutdown(dialect: str) -> None:
 
 @dialects
 def test_updates(dialect: str) -> None:
-    """What peers send is passed over, and what is sent to them is heard."""
+    """What peers send is told apart from what is sent to them."""
     received, sent = events(dialect, "update-received"), events(dialect, "update-sent")
     assert received
-    assert {type(event) for event in received} == {Ignored}
+    assert {type(event) for event in received} <= {HeardUpdate, HeardEnd}
     v4, v6 = (
         ("192.0.2.1/32", "192.0.2.4/32", "192.0.2.5/32"),
         ("2001:db8::1/128", "2001:db8::2/128"),

@@ -10,7 +10,8 @@ import pytest
 
 from policy.route import parse_prefix
 from speaker.backends.exabgp.feed import MAX_PREFIXES, MAX_SESSIONS, Feed, SentUpdate
-from speaker.backends.exabgp.messages import Garbled, Ignored, parse_message
+from speaker.backends.exabgp.heard import HeardUpdate
+from speaker.backends.exabgp.messages import Garbled, parse_message
 from speaker.backends.exabgp.neighbors import Ends
 from speaker.backends.exabgp.protocol import MAX_LINE, Conversation, OutOfStep
 from speaker.backends.exabgp.sessions import Sessions
@@ -121,7 +122,8 @@ def nlri(*prefixes: object) -> list[dict[str, str]]:
     return [{"nlri": str(prefix)} for prefix in prefixes]
 
 
-LINES: list[tuple[str, Event | None]] = [
+HEARD = HeardUpdate(A, (), (((str(ONE), ""), "null"),), {})
+LINES: list[tuple[str, Event]] = [
     (
         line(
             {
@@ -139,7 +141,7 @@ LINES: list[tuple[str, Event | None]] = [
     ),
     (line({"withdraw": {"ipv4 unicast": nlri(ONE)}}), withdrawn(ONE)),
     (line({"withdraw": {"ipv4 flow": [{"string": "x"}]}}), SentUpdate(A, (), ())),
-    (line({"announce": {"ipv4 unicast": {"null": nlri(ONE)}}}, "receive"), None),
+    (line({"announce": {"ipv4 unicast": {"null": nlri(ONE)}}}, "receive"), HEARD),
     (
         line({"announce": {"ipv6 unicast": {"::f": nlri("::ffff:192.0.2.1/128")}}}),
         announced(parse_prefix("::ffff:192.0.2.1/128")),
@@ -148,9 +150,9 @@ LINES: list[tuple[str, Event | None]] = [
 
 
 @pytest.mark.parametrize(("text", "event"), LINES)
-def test_lines(text: str, event: Event | None) -> None:
-    """What is sent is an event; what is received is nothing to us."""
-    assert parse_message(text) == (Ignored(text) if event is None else event)
+def test_lines(text: str, event: Event) -> None:
+    """What is sent is an event; so is what is received, another one."""
+    assert parse_message(text) == event
 
 
 @pytest.mark.parametrize(
