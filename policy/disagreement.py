@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from policy.route import Attributes, Prefix
     from policy.topology import Topology
-    from policy.witness import Heard, Seen, Witness
+    from policy.witness import Heard, Witness, WitnessedPath
 
 
 def disagreements(
@@ -84,5 +84,5 @@ def _is_of(seen: Attributes, sent: Attributes) -> bool:
     return seen.origin == sent.origin and (path[-len(own) :] == own or path == own[1:])
 
 
-def _path(seen: Seen) -> str:
+def _path(seen: WitnessedPath) -> str:
     return str(seen.path.attributes.as_path) or "local"

@@ -101,7 +101,7 @@ class Elsewhere(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WitnessedPath:
     """A path of a prefix at a witness. `dc` is whose it is, empty where that can't be told."""
 
     witness: Witness
@@ -146,17 +146,17 @@ class Heard:
         found = next(filter(None, tests), [])
         return found[0].name if len(found) == 1 else ""
 
-    def seen(self, prefix: Prefix) -> Iterator[Seen]:
+    def seen(self, prefix: Prefix) -> Iterator[WitnessedPath]:
         """Yield all paths of a prefix at all witnesses."""
         for witness in self.witnesses:
             yield from self.seen_at(witness, prefix)
 
-    def seen_at(self, witness: Witness, prefix: Prefix) -> Iterator[Seen]:
+    def seen_at(self, witness: Witness, prefix: Prefix) -> Iterator[WitnessedPath]:
         """Yield all paths of a prefix at one witness."""
         if paths := witness.paths.get(prefix):
             chosen = witness.best(prefix)
             for place, path in enumerate(paths):
-                yield Seen(witness, path, self.dc_of(witness, path), place in chosen)
+                yield WitnessedPath(witness, path, self.dc_of(witness, path), place in chosen)
 
     def elsewhere(self, prefix: Prefix) -> Elsewhere:
         """Return what is known of other data centres' announcements of a prefix.

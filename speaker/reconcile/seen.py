@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypedDict
 
 from policy.explain import About, Line
 from speaker.seen_status import SeenPath, WitnessStatus
@@ -17,11 +18,17 @@ MOST = 16
 """How many paths of a prefix are told, of all witnesses together."""
 
 
-def seen(heard: Heard, prefix: Prefix) -> tuple[SeenPath, ...]:
-    """Return the paths of a prefix at all witnesses."""
+class SeenByWitnesses(TypedDict, total=False):
+    """That field of `PrefixStatus`."""
+
+    seen: tuple[SeenPath, ...]
+
+
+def seen(heard: Heard, prefix: Prefix) -> SeenByWitnesses:
+    """Return the part of a `PrefixStatus` that has its paths at witnesses."""
     if not heard.witnesses:
-        return ()
-    return tuple(
+        return {}
+    paths = (
         SeenPath(
             at=each.witness.name,
             dc=each.dc,
@@ -29,7 +36,8 @@ def seen(heard: Heard, prefix: Prefix) -> tuple[SeenPath, ...]:
             best=each.is_best,
         )
         for each in heard.seen(prefix)
-    )[:MOST]
+    )
+    return {"seen": tuple(islice(paths, MOST))}
 
 
 def witnesses(heard: Heard) -> tuple[WitnessStatus, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policy.decide import Cause
 from policy.intent import Mode
@@ -180,8 +180,8 @@ class Snapshot:
         state = health.health if health and not self._old else "unknown"
         route = found if isinstance(found, Route) else assignment.route
         drain = self._drains.get(str(prefix))
-        reasons = [decision.reason if decision else "not decided yet", *in_words(drain)]
-        reasons += [self._old] if self._old else []
+        first = decision.reason if decision else "not decided yet"
+        reasons = [first, *in_words(drain), *filter(None, [self._old])]
         if not known and self._alarms:
             reasons.append(SEE_TROUBLE)  # an alarm is about all prefixes: its text is told once
         if isinstance(found, Drift):
@@ -215,11 +215,14 @@ class Snapshot:
                 self._aggregates, prefix, lambda p: self._reaches.of(self._sent.get(p)).announced
             ),
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
-            **said(self._assessment, prefix),
+            **self._told(prefix),
             drain=drain,
             planned=planned,
-            seen=seen(self._heard, prefix),
         )
+
+    def _told(self, prefix: Prefix) -> dict[str, Any]:
+        """Return what is told of a prefix by the sources of its rule, and by witnesses."""
+        return {**said(self._assessment, prefix), **seen(self._heard, prefix)}
 
     def _intent(self, prefix: Prefix) -> str:
         if not self._are_known:
