@@ -28,8 +28,7 @@ Text = Annotated[str, Strict()]
 Truth = Annotated[bool, Strict()]
 MaybeTruth = Annotated[bool, Strict()] | None  # None where it is not known
 Count = Annotated[int, Strict()]
-Time = Annotated[float, Strict()]
-"""Seconds since the epoch."""
+Time = Annotated[float, Strict()]  # seconds since the epoch
 
 
 def _prefix(text: object) -> Prefix:
@@ -87,9 +86,7 @@ class IntentRequest(Value):
 class PrefixStatus(Value):
     """The state of one prefix.
 
-    `announced`: whether a session that is up was sent it. `peers`: who was sent it, by the session's
-    name; `up`: those that are up. `lack`: in words, who lacks it that should have it, or has it that should not. `realservers`: how many live ones count, None where that is not known. `reason`: why
-    it is decided so. `failure`: why that could not be done. `wanted`: whether it is decided to be
+    `announced`: whether a session that is up was sent it. `peers`: who was sent it, by the session's name; `up`: those that are up. `lack`: in words, who lacks it that should have it, or has it that should not. `realservers`: how many live ones count, None where that is not known. `reason`: why it is decided so. `failure`: why that could not be done. `wanted`: whether it is decided to be
     announced, None where nothing is decided yet. `held`: whether the daemon has what is decided.
     `as_wanted`: whether the peers have it too, and what is known of health is not old. `rank` and `prepends` are None where only other data centres announce it; `equal`: all of one rank.
     `kept_back`: only for the sake of `aggregate`. `gets`: with which attributes each session is to be

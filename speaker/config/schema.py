@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from speaker import units
 from speaker.config.schema_api import ApiTable, ReportTable
 from speaker.config.schema_checks import CheckTable, RuleText
 from speaker.config.schema_checks import name as check_name
+from speaker.config.schema_dcs import AnAddress, DcTable, NextHopTable
 from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
@@ -69,7 +69,6 @@ Share = Annotated[float, BeforeValidator(units.share, json_schema_input_type=tex
 Prepends = Annotated[int, Field(ge=0, le=MAX_PREPENDS)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 Penalty = Annotated[float, Field(ge=1, le=2**31)]
-Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Prefer = Annotated[Literal["spread", "auto", "equal"] | list[str], BeforeValidator(_word_or_list)]
 Only = Annotated[bool | list[str], BeforeValidator(_truth_or_list)]
 OrderBy = Annotated[Order, Field(strict=False)]
@@ -79,13 +78,6 @@ class Table(BaseModel):
     """A table: unknown keys are refused, and types are not guessed."""
 
     model_config = STRICT
-
-
-class NextHopTable(Table):
-    """NEXT_HOP by family; `self` is None."""
-
-    ipv4: Annotated[IPv4Address | None, _by(units.next_hop_ipv4)] = None
-    ipv6: Annotated[IPv6Address | None, _by(units.next_hop_ipv6)] = None
 
 
 class NodeTable(Table):
@@ -102,22 +94,7 @@ class NodeTable(Table):
     next_hop: NextHopTable | None = None
     history: Annotated[Duration, Field(ge=3600, le=86400 * 3650)] = HISTORY
     log: LogFormat = "text"
-    witnesses: list[
-        Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
-    ] = []
-
-
-class DcTable(Table):
-    """`[dc.NAME]`."""
-
-    asn: Annotated[int, BeforeValidator(units.asn, json_schema_input_type=int | str)]
-    weight: Weight = 1.0
-    next_hop: NextHopTable | None = None
-    mark: Annotated[Community | None, _by(units.community)] = None
-    next_hops: list[
-        Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
-    ] = []
-    originators: list[Annotated[IPv4Address, _by(units.ipv4)]] = []
+    witnesses: list[AnAddress] = []
 
 
 class ProfileTable(Table):

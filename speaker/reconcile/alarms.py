@@ -104,5 +104,5 @@ class Alarms:
         text = f"{count(len(held), 'prefix')} {held[0].reason}" if held else ""
         self.note("guard", text, wording_moves=True)
         kept = [d for d in assessment.alone.values() if d.cause is Cause.LAST]
-        text = f"{len(kept)} prefixes kept announced, {kept[0].reason}" if kept else ""
+        text = f"{count(len(kept), 'prefix')} kept announced, {kept[0].reason}" if kept else ""
         self.note("last", text, wording_moves=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from policy.plan import Change, Drift
     from policy.route import Prefix, Route
+    from policy.witness import Witness
     from speaker.backends.base import Peer
 
 SOON = 20.0
@@ -59,6 +60,9 @@ class Daemon:
         del prefixes
 
     async def end_of_rib(self) -> None: ...
+
+    def heard(self) -> tuple[Witness, ...]:
+        return ()
 
     def daemon(self) -> None:
         return None
