@@ -56,7 +56,7 @@ class Ears:
             case HeardEnd(ends, version):
                 self._table(ends).ends(version)
             case HeardGarbled(ends):
-                self._table(ends).forget("it sent something that can't be read")
+                self._table(ends).give_up("it sent something that can't be read")
             case Garbled():
                 for table in self._tables.values():
                     table.forget(LOST)
@@ -144,7 +144,10 @@ class Ears:
     ) -> Hearing:
         if not up.get(neighbor):
             return Hearing.DOWN if up.get(neighbor) is False else Hearing.UNKNOWN
-        return table.hearing(neighbor.families, now)
+        hearing = table.hearing(neighbor.families, now)
+        if hearing is Hearing.UNKNOWN and table.is_lost and neighbor in self._refreshable:
+            return Hearing.LEARNING  # it is asked again with the next reading
+        return hearing
 
     def _witness(
         self, neighbor: ConfiguredNeighbor, table: HeardTable, hearing: Hearing

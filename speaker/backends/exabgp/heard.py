@@ -79,7 +79,7 @@ class HeardTable:
         self._paths: dict[str, dict[str, HeardPath]] = {}
         self._shown: Mapping[Prefix, Sequence[HeardPath]] | None = None
         self._cost = 0
-        self._whole = False
+        self._whole = self._is_odd = False
         self._began: float | None = None
         self._last = 0.0
         self._ended: set[int] = set()
@@ -99,7 +99,7 @@ class HeardTable:
         self._learn(now)
 
     def _learn(self, now: float) -> None:
-        self._whole, self._began, self._last = False, now, now
+        self._whole, self._is_odd, self._began, self._last = False, False, now, now
         self._ended.clear()
         self.reason = "it is still telling its routes"
 
@@ -108,6 +108,11 @@ class HeardTable:
         self._clear()
         self._whole, self._began = False, None
         self.reason = reason
+
+    def give_up(self, reason: str) -> None:
+        """Know nothing any more, of a peer that would tell the same if it were asked again."""
+        self.forget(reason)
+        self._is_odd = True
 
     def _clear(self) -> None:
         self._paths.clear()
@@ -139,8 +144,8 @@ class HeardTable:
 
     @property
     def is_lost(self) -> bool:
-        """Whether only asking the peer again, or a new session, can make it whole."""
-        return not self._whole and self._began is None
+        """Whether asking the peer again makes it whole, and nothing else but a new session."""
+        return not (self._whole or self._is_odd) and self._began is None
 
     # --- what is in it ------------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ class HeardTable:
             attributes, originator = parse_attributes(raw)
             paths = [(key, HeardPath(attributes, ip_address(hop), originator)) for key, hop in kept]
         except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            self.forget(f"it sent attributes that can't be read: {error}"[:200])
+            self.give_up(f"it sent attributes that can't be read: {error}"[:200])
             return
         for (text, path_id), path in paths:
             self._remove(text, path_id)
@@ -176,7 +181,7 @@ class HeardTable:
             self._cost += _cost(path)
             self._changed()
             if len(of_prefix) > MAX_PATHS or self._cost > budget:
-                self.forget("it sent more paths, or longer ones, than are kept")
+                self.give_up("it sent more paths, or longer ones, than are kept")
                 return
 
     def keep(self, ours: Collection[str]) -> None:

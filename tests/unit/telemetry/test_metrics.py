@@ -220,6 +220,8 @@ def test_every_metric(tmp_path: Path) -> None:
         metrics.EXPIRES,
         metrics.DRAINING,
         metrics.DRAIN_ENDS,
+        metrics.WITNESS,
+        metrics.SEEN,
     }  # of no VIP here
     assert shown == {
         (metric.name, frozenset(metric.labels)) for metric in METRICS if metric not in of_rules

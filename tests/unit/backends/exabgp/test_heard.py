@@ -208,7 +208,9 @@ def test_up_before() -> None:
     """Of a session that was up before, what is absent is not known; its peer is asked to tell all again."""
     site = Listening()
     site.hears(announce(FIFTH, OURS))
-    assert (site.witness.hearing, site.witness.paths) == (Hearing.UNKNOWN, {V4: (PATH,)})
+    assert (site.witness.hearing, site.witness.paths) == (Hearing.LEARNING, {V4: (PATH,)})
+    site.now += LONGEST
+    assert site.hearing == Hearing.LEARNING  # however long it is not asked
     up = dict.fromkeys(site.neighbors.ours, True)
     (neighbor,) = site.ears.to_ask(up)
     site.ears.asked(neighbor, site.now)
@@ -230,7 +232,7 @@ def test_no_refresh() -> None:
 
 @pytest.mark.parametrize("lost", ["garbled", "unseen", "prefixes", "section"])
 def test_lost(lost: str) -> None:
-    """Where anything may have been missed, nothing is known any more, and it is asked for again."""
+    """Where anything may have been missed, nothing is known any more until it was asked for again: soon."""
     site = Listening()
     site.session(up=True)
     site.hears(announce(FIFTH, OURS), eor("ipv4"), eor("ipv6"))
@@ -247,7 +249,7 @@ def test_lost(lost: str) -> None:
             site.look()
             site.neighbors = told
             site.look()
-    assert (site.witness.hearing, site.witness.paths) == (Hearing.UNKNOWN, {})
+    assert (site.witness.hearing, site.witness.paths) == (Hearing.LEARNING, {})
     assert site.ears.to_ask(dict.fromkeys(site.neighbors.ours, True))
 
 
@@ -276,6 +278,9 @@ def test_unreadable(message: Any) -> None:
     site.hears(eor("ipv4"), eor("ipv6"))
     site.hears(message)
     assert site.witness.hearing is Hearing.UNKNOWN
+    assert (
+        site.ears.to_ask(dict.fromkeys(site.neighbors.ours, True)) == []
+    )  # it would send the same
 
 
 def test_said_twice() -> None:
