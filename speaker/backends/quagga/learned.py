@@ -10,6 +10,7 @@ from collections import defaultdict
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
+from policy.asn import parse_asn
 from policy.errors import PolicyError
 from policy.route import (
     AsPath,
@@ -17,7 +18,6 @@ from policy.route import (
     Community,
     LargeCommunity,
     Origin,
-    parse_asn,
     parse_prefix,
 )
 from policy.witness import HeardPath
