@@ -111,15 +111,12 @@ class RunningWatchdog:
         timeout = APPLY + client.EACH * len(request.prefixes)
         if early is not None and (answer := early.answer(timeout)) is not None:
             return self._read(answer, outcomes)
-        body = request.to_json()
-        if not request.last:  # of which an older watchdog does not know
-            del body["last"]
-        return self._order("/intents", outcomes, timeout, body)
+        return self._order("/intents", outcomes, timeout, _body(request))
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
         timeout = APPLY + client.EACH * len(request.prefixes)
-        return self._order("/windows", WindowStatus.from_json, timeout, request.to_json())
+        return self._order("/windows", WindowStatus.from_json, timeout, _body(request))
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""
@@ -204,3 +201,11 @@ class RunningWatchdog:
                 f"control: {self._control}: {error}; whether it was done is unknown: "
                 "restart vip_watchdog, and see vip_mgmt status"
             ) from error
+
+
+def _body(request: IntentRequest) -> dict[str, object]:
+    """Return a request as JSON, without `last` where it is not asked for: an older watchdog does not know it."""
+    body = request.to_json()
+    if not request.last:
+        del body["last"]
+    return body

@@ -107,7 +107,9 @@ class Relayed:
         connected = runner.run(self._listen(path))
         path.chmod(0o777)
         command = ["/usr/bin/python3", str(script), str(path)]
-        self._exabgp = ExaBgp(host, flavour, Config(sessions, command, options=options, send=told))
+        self._exabgp = ExaBgp(
+            host, flavour, Config(sessions, command, options=options, receive=told, send=told)
+        )
         self._connected = connected
 
     def begin(self, hops: NextHop) -> ExabgpBackend:
@@ -165,9 +167,10 @@ class RealExabgp(Live):
         session = link.session(int(ASN), 64500)
         super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
         self.peer = (session.remote, 64500)
-        static = f"static {{ route {FOREIGN} next-hop self; }}"
+        options = [f"static {{ route {FOREIGN} next-hop self; }}"]
+        options += ["capability { route-refresh enable; }"] * told
         self._relayed = Relayed(
-            self._runner, speaker, [session], flavour, options=[static], told=told
+            self._runner, speaker, [session], flavour, options=options, told=told
         )
         self.backend = self._relayed.begin(NextHop(None, IPv6Address(link.a.ipv6)))
         self._bird.wait_for_sessions()

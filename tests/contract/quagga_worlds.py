@@ -18,10 +18,11 @@ from policy.route import (
     Origin,
     Route,
 )
+from policy.wanted import WantedRoutes
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.vtysh import Shell
 from speaker.config.settings import QuaggaSettings
-from tests.contract.worlds import ALL_PROFILES, ASN, FOREIGN, Faked, Live, World
+from tests.contract.worlds import ALL_PROFILES, ASN, FOREIGN, HERE, SITE, Faked, Live, World
 from tests.support.fakes.bgpd import Bgpd, communities, extended
 from tests.support.lab.bird import Bird
 from tests.support.lab.frr import Frr, config
@@ -97,7 +98,7 @@ class RealFrr(Live):
         self.peer = (session.remote, 64500)
         frr = Frr(host, config([session], ipv4=[f"network {FOREIGN}"]), root=root)
         self.backend = QuaggaBackend(Shell(frr.vtysh))
-        self.backend.configure(ASN, SETTINGS, ALL_PROFILES)
+        self.backend.configure(ASN, SETTINGS, ALL_PROFILES, WantedRoutes(SITE, HERE))
         self._bird.wait_for_sessions()
 
 

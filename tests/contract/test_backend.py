@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.plan import Announce, Change, Drift, Withdraw, plan
-from policy.route import Attributes, Prefix, Route, parse_prefix
+from policy.route import Attributes, Community, Prefix, Route, parse_prefix
 from policy.wanted import WantedRoutes
+from policy.witness import Hearing
 from speaker.backends.base import BackendError
 from speaker.reconcile.reach import NO_SESSION, Reach, Reaches
 from tests.contract.dry_run_worlds import DRY_WORLDS
 from tests.contract.exabgp_worlds import EXABGP_WORLDS
 from tests.contract.quagga_worlds import QUAGGA_WORLDS
-from tests.contract.worlds import ASN, DRAINED_SOFTLY, FOREIGN, HERE, PROFILES, SITE, World
+from tests.contract.worlds import ASN, DRAINED_SOFTLY, FOREIGN, HERE, PROFILES, SITE, Live, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +37,9 @@ FAKES = [name for name in ALL_WORLDS if "fake" in name]
 def only(*names: str) -> pytest.MarkDecorator:
     """Run a test in some worlds alone."""
     return pytest.mark.parametrize("lasting", names, indirect=True, scope="module")
+
+
+HEARING = [n for n in ALL_WORLDS if n in ("exabgp-v4-told", "exabgp-v5-told") or "frr-of" in n]
 
 
 # A real daemon refuses nothing that we ask for: that is what the fakes are for.
@@ -245,6 +249,46 @@ def test_withdrawn_while_down(world: World) -> None:
         return announced(world, V4) == [False] and V4 not in world.table()
 
     world.soon(healed, "not announced, and not at the peer")
+
+
+MARKS = {prefix: Community(64699, low) for prefix, low in ((V4, 2), (V6, 3))}
+
+
+async def heard(world: World) -> tuple[Hearing, dict[Prefix, set[Community]]]:
+    """What the only witness tells: how much is known, and the communities of each prefix."""
+    await world.backend.read([V4])
+    (witness,) = world.backend.heard()
+    return witness.hearing, {
+        prefix: {mark for path in paths for mark in path.attributes.communities}
+        for prefix, paths in witness.paths.items()
+    }
+
+
+async def path(world: World) -> tuple[str, str]:
+    """Who told the path of a prefix, and its AS_PATH."""
+    (witness,) = world.backend.heard()
+    (found,) = witness.paths[V4]
+    return witness.name, str(found.attributes.as_path)
+
+
+@only(*HEARING)
+def test_heard(world: World) -> None:
+    """What the peer announces of our prefixes is heard, with its communities, and so is that it is gone.
+
+    While the session is down nothing is known; once it is up again, all of it is.
+    """
+    assert isinstance(world, Live)
+    marked = {prefix: {mark} for prefix, mark in MARKS.items()}
+    whole = (Hearing.WHOLE, marked)
+    world.announces(MARKS | {parse_prefix("198.51.100.7"): Community(64699, 9)})
+    world.soon(lambda: bool(world.run(heard(world)) == whole), "both prefixes heard")
+    assert world.run(path(world)) == (world.peer[0], str(world.peer[1]))
+    world.sessions(up=False)
+    world.soon(lambda: bool(world.run(heard(world)) == (Hearing.DOWN, {})), "nothing known")
+    world.sessions(up=True)
+    world.soon(lambda: bool(world.run(heard(world)) == whole), "both prefixes heard again")
+    world.announces({})
+    world.soon(lambda: bool(world.run(heard(world)) == (Hearing.WHOLE, {})), "both gone")
 
 
 @refusing

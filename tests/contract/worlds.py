@@ -174,6 +174,10 @@ class Live(_Base):
             what=f"all sessions {'up' if up else 'down'}",
         )
 
+    def announces(self, marks: Mapping[Prefix, Community]) -> None:
+        """Have the peer announce prefixes, each with a community, and no others of ours."""
+        self._bird.announce({str(prefix): str(mark) for prefix, mark in marks.items()})
+
     def soon(self, check: Callable[[], bool], what: str) -> None:
         eventually(check, until=bool, within=15, what=what)
 

@@ -31,13 +31,21 @@ class Stage:
         hop6: an IPv6 next hop that every neighbour accepts.
     """
 
-    def __init__(self, network: Network, flavour: Flavour, *, told: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        flavour: Flavour,
+        *,
+        told: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
         """Start it all, and wait until every session is established.
 
         Args:
             network: where.
             flavour: which ExaBGP.
             told: whether the helper is told of every UPDATE, from and to the peers.
+            options: more statements for every neighbour of ExaBGP.
         """
         require("bird", flavours=(flavour,))
         self.peer, self.speaker = network.host("peer"), network.host("speaker")
@@ -49,11 +57,13 @@ class Stage:
         self.hop6 = links[0].a.ipv6
         self.sessions = (self.ebgp, self.only4, self.only6, self.ibgp, self.wide)
         # A path that ExaBGP sends literally has the peer's own AS in it on the iBGP session.
-        options = ["allow local as 9;"]
+        own = ["allow local as 9;"]
         far = [session.flipped() for session in self.sessions]
-        self.bird = Bird(self.peer, far, originate=THEIRS, options=options)
+        self.bird = Bird(self.peer, far, originate=THEIRS, options=own)
         self.puppet = Puppet(self.speaker)
-        self.config = Config(self.sessions, self.puppet.run, receive=told, send=told)
+        self.config = Config(
+            self.sessions, self.puppet.run, options=options, receive=told, send=told
+        )
         self.exabgp = ExaBgp(self.speaker, flavour, self.config, env=ENVIRONMENT)
         self.helper: Helper = self.puppet.helper()
         self.bird.wait_for_sessions()

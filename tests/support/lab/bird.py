@@ -3,7 +3,7 @@
 import json
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -53,9 +53,10 @@ class Bird:
             host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         blocks += [_bgp(self._names[session.remote], session, options) for session in sessions]
         blocks += [_MULTIPATH] * multipath
-        config = host.directory / "bird.conf"
-        config.write_text("\n".join(blocks) + "\n")
-        argv = ["bird", "-f", "-c", str(config), "-s", str(self._socket)]
+        self._config = host.directory / "bird.conf"
+        self._text = "\n".join(blocks) + "\n"
+        self._config.write_text(self._text)
+        argv = ["bird", "-f", "-c", str(self._config), "-s", str(self._socket)]
         self.process = host.spawn(argv, log="bird.log")
         self.process.ready(self._socket.exists, "the control socket")
 
@@ -96,6 +97,12 @@ class Bird:
         """Return the number of prefixes that it was sent, cheaply."""
         lines = self._ask("show route where source = RTS_BGP primary count")
         return sum(int(_NUMBERS.findall(text)[0]) for code, text in lines if code == _COUNT)
+
+    def announce(self, prefixes: Mapping[str, str]) -> None:
+        """Announce these prefixes besides, each with a community such as `64699:2`, and no others any more."""
+        blocks = [_static(p, mark.replace(":", ",")) for p, mark in prefixes.items()]
+        self._config.write_text(self._text + "\n".join(blocks) + "\n")
+        self._ask("configure")
 
     def restart_session(self, neighbor: str) -> None:
         """Drop a session, to be taken up again at once."""
@@ -209,8 +216,10 @@ def _extended(text: str) -> frozenset[str]:
 _MULTIPATH = "protocol kernel { merge paths yes; ipv4 { export all; }; }"
 
 
-def _static(prefix: str) -> str:
-    return f"protocol static {{ ipv{ip_network(prefix).version}; route {prefix} blackhole; }}"
+def _static(prefix: str, community: str = "") -> str:
+    marked = f" {{ bgp_community.add(({community})); }}" if community else ""
+    version = ip_network(prefix).version
+    return f"protocol static {{ ipv{version}; route {prefix} blackhole{marked}; }}"
 
 
 def _bgp(name: str, session: Session, options: Sequence[str]) -> str:
