@@ -11,6 +11,7 @@ FRR = (
 )
 ROUTER = "BGP router identifier 203.0.113.2, local AS number 64699"
 NUMBERS = "5 5 0 0 0 00:00:01"
+SEVEN = SessionState("7", "", "00:00:01")
 
 
 def frr(*rows: str, title: str = "IPv4 Unicast Summary:") -> list[str]:
@@ -61,9 +62,9 @@ def test_an_as_number_in_halves() -> None:
 def test_quagga_0_99_parts_the_families() -> None:
     """Without a title: what its first summary has is IPv4, and its second one is IPv6."""
     table = [ROUTER, QUAGGA, f"203.0.113.1 4 64500 {NUMBERS} 7", "", "Total number of neighbors 1"]
-    assert only([*table, *table])[2] == {4: SessionState("7"), 6: SessionState("7")}
-    assert only(["No IPv4 neighbor is configured", *table])[2] == {6: SessionState("7")}
-    assert only(table)[2] == {4: SessionState("7")}
+    assert only([*table, *table])[2] == {4: SEVEN, 6: SEVEN}
+    assert only(["No IPv4 neighbor is configured", *table])[2] == {6: SEVEN}
+    assert only(table)[2] == {4: SEVEN}
 
 
 def test_only_unicast_counts() -> None:
@@ -74,7 +75,7 @@ def test_only_unicast_counts() -> None:
     )
     title = "IPv6 Unicast Summary (VRF default):"
     assert only(frr(f"203.0.113.1 4 64500 {NUMBERS} 3 4 N/A", title=title))[2] == {
-        6: SessionState("3", "4")
+        6: SessionState("3", "4", "00:00:01")
     }
 
 
