@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from policy.differing import differing
 from policy.drain import resolved
+from policy.intent import Mode
+from speaker.reconcile.intent_span import NEVER, IntentSpan
 from speaker.reconcile.notices import of_intents
 from speaker.state.store import Intents, Remembered, StoreError
 
@@ -36,36 +37,6 @@ _UNKNOWN = (
 )
 PASSING = 1.0
 """For how long the intents may be unreadable before it is said, in seconds: others write, too."""
-
-
-class _Span(NamedTuple):
-    """From when until when what was made of intents holds: an end comes, or the clock is set back."""
-
-    found: Intents
-    prefixes: Collection[Prefix]
-    since: float
-    until: float
-
-    @classmethod
-    def at(
-        cls,
-        found: Intents,
-        prefixes: Collection[Prefix],
-        now: float,
-        made: Iterable[Intent] = (),
-    ) -> _Span:
-        """Return the one that begins now (seconds since the epoch); `made` is what was made of them."""
-        of = (*found.of.values(), *made)
-        ends = (intent.until for intent in of if intent.until is not None)
-        return cls(found, prefixes, now, min((end for end in ends if end > now), default=inf))
-
-    def holds(self, found: Intents, prefixes: Collection[Prefix], now: float) -> bool:
-        """Tell whether it holds for the very same intents."""
-        is_same = self.found is found and self.prefixes is prefixes
-        return is_same and self.since <= now < self.until
-
-
-_NEVER = _Span(Intents(), (), inf, -inf)
 
 
 class KnownIntents:
@@ -105,7 +76,7 @@ class KnownIntents:
         self._faults: tuple[str, ...] = ()
         self._in_force: dict[Prefix, Intent] = {}
         self._ended: Mapping[Prefix, Intent] = {}
-        self._told = self._looked_for_ended = _NEVER
+        self._told = self._looked_for_ended = NEVER
         self._at: Callable[[Prefix, Intent, float], Intent | None] = _until_its_end
         self._prefixes: Collection[Prefix] = ()
         self._restored: set[Prefix] = set()
@@ -161,7 +132,7 @@ class KnownIntents:
                 for event in of_intents(self._in_force, intents, now):
                     self._listeners.tell(event)
             self._in_force = intents
-        self._told = _Span.at(self._found, self._prefixes, now, intents.values())
+        self._told = IntentSpan.at(self._found, self._prefixes, now, intents.values())
         return self._in_force
 
     async def refresh(self) -> bool:
@@ -196,7 +167,7 @@ class KnownIntents:
             if ended.items() - self._ended.items():
                 self._expired(now)
             self._ended = ended
-            self._looked_for_ended = _Span.at(self._found, (), now)
+            self._looked_for_ended = IntentSpan.at(self._found, (), now)
         return True
 
     async def _read(self) -> Intents | Remembered:
@@ -253,6 +224,9 @@ class KnownIntents:
             StoreError: it could not be done; nothing was changed.
         """
         async with self._writing:
+            intents = {p: i for p, i in intents.items() if not self._returns_already(p, i)}
+            if not intents:
+                return {}
             replaced = await asyncio.to_thread(self._store.set_intents, intents, [*unknown])
             self._recorded += 1
             intents = {p: resolved(intent, replaced.get(p)) for p, intent in intents.items()}
@@ -262,6 +236,16 @@ class KnownIntents:
             self._restored |= {p for p, intent in intents.items() if intent.restores}
             self._restored -= {p for p, intent in intents.items() if not intent.restores}
             return replaced
+
+    def _returns_already(self, prefix: Prefix, asked: Intent) -> bool:
+        """Tell whether a prefix returns by itself, at the end of a soft drain, which nothing is recorded of."""
+        now, recorded = self.in_force().get(prefix), self._found.of.get(prefix)
+        return (
+            Mode.RETURNING is asked.mode
+            and now is not None
+            and now.mode is asked.mode
+            and now != recorded
+        )
 
     async def advance(self, ended: Mapping[Prefix, StageEnd]) -> Collection[Prefix]:
         """Record the ends of stages, and what follows. Return those whose intent was still what they are of.

@@ -268,6 +268,26 @@ def test_the_end_of_for(tmp_path: Path, seconds: float, *, killed: bool) -> None
     play(tmp_path, scene)
 
 
+def test_asked_to_return_while_it_does(tmp_path: Path) -> None:
+    """`-a --soft` while it comes back softly by itself changes nothing; `-a` ends it, and `-d --soft` drains it again."""
+
+    async def scene(site: Drained) -> None:
+        for asked, path, after in (
+            (Mode.RETURNING, SOFT, USUAL),
+            (Mode.AUTO, USUAL, USUAL),
+            (Mode.DRAINING, SOFT, None),
+        ):
+            await site.ask(Mode.DRAINING, 150.0)
+            await site.until(lambda: site.intent() == "returning", within=160.0)
+            await site.until(lambda: site.path() == SOFT, within=5.0)
+            await site.ask(asked)
+            assert site.path() == path, asked
+            await asyncio.sleep(130.0)
+            assert site.path() == after, asked
+
+    play(tmp_path, scene)
+
+
 def test_the_end_of_for_after_a_hard_drain(tmp_path: Path) -> None:
     """What was withdrawn at once is announced as its rank is, at once; also where it was asked to drain softly then."""
 
