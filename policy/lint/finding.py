@@ -40,6 +40,7 @@ class Code(StrEnum):
     KEEPALIVED_ALPHA = "keepalived-alpha"
     KEEPALIVED_RESTART = "keepalived-restart"
     KEEPALIVED_SORRY = "keepalived-sorry"
+    KEEPALIVED_FEW = "keepalived-few"
     KEEPALIVED_FIFO = "keepalived-fifo"
     KEEPALIVED_NAME = "keepalived-name"
     DAEMON_VERSION = "daemon-version"

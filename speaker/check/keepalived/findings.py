@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Service
 from policy.lint.finding import Code, Finding
+from policy.wording import count
 from speaker.check.keepalived.files import MachineFiles
 from speaker.check.keepalived.homes import Homes
 from speaker.check.keepalived.lines import ConfError
@@ -187,6 +188,7 @@ class _Comparison:
         for vip, service in concerned.values():
             yield from self._timing(server, vip, service)
             yield from self._sorry(server, vip, service)
+            yield from self._few(server, vip, service)
 
     def _extra(
         self, server: Server, where: Addresses | Mark, homes: Sequence[tuple[Vip, Prefix]]
@@ -244,6 +246,16 @@ class _Comparison:
                     "announced when all others are dead",
                     f'ignore_realservers = ["{sorry.address}"]',
                 )
+
+    def _few(self, server: Server, vip: Vip, service: Service) -> Iterator[Finding]:
+        needed = vip.health.of(service).restore_at
+        if self._conf.complete and server.realservers < needed:
+            yield Finding(
+                Code.KEEPALIVED_FEW,
+                f"{server.place} {vip.name}",
+                f"{server.title} has {count(server.realservers, 'realserver')}, and {service} is up again at {needed}: never",
+                "a lower restore_at or share_up in vip.toml, or more realservers in keepalived",
+            )
 
     def _missing(self) -> Iterator[Finding]:
         for vip, address in self._config.topology:

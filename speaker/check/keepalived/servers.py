@@ -52,7 +52,7 @@ class Sorry:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A `virtual_server`: where it is, and how its realservers are checked."""
+    """A `virtual_server`: where it is, how many realservers it has, and how they are checked."""
 
     place: Place
     title: str
@@ -60,6 +60,7 @@ class Server:
     protocol: str
     sorry: tuple[Sorry, ...]
     timings: tuple[Timing, ...]
+    realservers: int
 
 
 @dataclass(slots=True)
@@ -151,7 +152,8 @@ def _server(each: ConfStatement, groups: Mapping[str, ConfStatement], conf: Conf
         conf.doubt(each.place, f"protocol {word}")
         return None
     sorry = tuple(_sorry(each, conf))
-    return Server(each.place, " ".join(each.words), tuple(where), word, sorry, tuple(timings(each)))
+    title, count = " ".join(each.words), len({one.words[1:] for one in each.all("real_server")})
+    return Server(each.place, title, tuple(where), word, sorry, tuple(timings(each)), count)
 
 
 def _of_group(line: ConfStatement, server: ConfStatement, conf: Conf) -> Iterator[Addresses | Mark]:

@@ -182,8 +182,36 @@ def test_restart(folder: Path) -> None:
 )
 def test_sorry(folder: Path, sorry: str, health: str, *, is_found: bool) -> None:
     """A sorry server that counts, because vip.toml does not ignore it."""
-    found = report(folder, BOTH.replace(QUICK, f"{QUICK}\nsorry_server {sorry}", 1), health=health)
+    two = BOTH.replace("real_server", "real_server 127.0.1.8 80 {\nTCP_CHECK {\n}\n}\nreal_server")
+    found = report(folder, two.replace(QUICK, f"{QUICK}\nsorry_server {sorry}", 1), health=health)
     assert codes(found) == [(Code.KEEPALIVED_SORRY, ":3 vip-1.tld")] * is_found
+
+
+SHARED = """
+[vip."vip-1.tld"]
+addresses = ["192.0.2.1"]
+services."tcp/80" = { share_up = "%d%%", realservers = ["127.0.1.1:80", "127.0.1.2:80", "127.0.1.3:80"] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("vips", "health", "more", "is_found"),
+    [
+        (VIPS, "restore_at = 1", "", False),
+        (VIPS, "drop_at = 0\nrestore_at = 2", "", True),
+        (SHARED % 33, "", "", False),
+        (SHARED % 34, "", "", True),
+        (SHARED % 34, "", "global_defs {\nnftables_ipvs\n}\n", False),
+    ],
+)
+def test_few(folder: Path, vips: str, health: str, more: str, *, is_found: bool) -> None:
+    """Fewer realservers than must be live for the VIP to come back; nothing is found where there may be more."""
+    one = server("192.0.2.1 80", QUICK, checks=CHECK)
+    if vips is VIPS:
+        vips = '[vip."vip-1.tld"]\naddresses = ["192.0.2.1"]\n'
+    found = report(folder, more + one, vips=vips, health=health)
+    few = [each for each in codes(found) if each[0] is Code.KEEPALIVED_FEW]
+    assert few == [(Code.KEEPALIVED_FEW, ":1 vip-1.tld")] * is_found
 
 
 @pytest.mark.parametrize(
