@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.cli.arguments import ALL
-from speaker.cli.explanation import explanation, explanation_json
-from speaker.cli.history import history
 from speaker.cli.messages import tell_operator
 from speaker.cli.tables import plan_table, status_json, status_table
 from speaker.exit_status import ExitStatus
@@ -55,9 +53,13 @@ def query(
         case "status":
             return _show(call, operations.status(), map(str, prefixes), seen)
         case "explain":
+            from speaker.cli.explanation import explanation, explanation_json
+
             answer = operations.explain(named)
             tell(explanation_json(answer) if call.as_json else explanation(answer, width()))
         case "history":
+            from speaker.cli.history import history
+
             return history(call, operations, named)
         case "plan":
             return _plan(call, operations)

@@ -20,8 +20,6 @@ from speaker.control import client
 from speaker.control.identity import sudo_user
 from speaker.control.outcomes import outcomes_from_json
 from speaker.json_value import FormError
-from speaker.planned import WindowStatus
-from speaker.reported import ReportStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
     from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
-    from speaker.planned import Cancellation, WindowRequest
-    from speaker.reported import ReportRequest
+    from speaker.planned import Cancellation, WindowRequest, WindowStatus
+    from speaker.reported import ReportRequest, ReportStatus
 
 T = TypeVar("T")
 
@@ -115,26 +113,36 @@ class RunningWatchdog:
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
+        from speaker.planned import WindowStatus
+
         timeout = APPLY + client.EACH * len(request.prefixes)
         return self._order("/windows", WindowStatus.from_json, timeout, _body(request))
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""
+        from speaker.planned import WindowStatus
+
         return self._question("/windows", WindowStatus.all_from_json)
 
     def cancel(self, cancellation: Cancellation) -> WindowStatus:
         """See `Planner.cancel`."""
+        from speaker.planned import WindowStatus
+
         body = cancellation.to_json()
         return self._order("/windows/cancel", WindowStatus.from_json, APPLY, body)
 
     def report(self, name: str, request: ReportRequest) -> ReportStatus:
         """See `Reporter.report`."""
+        from speaker.reported import ReportStatus
+
         return self._order(
             f"/v1/reports/{name}", ReportStatus.from_json, APPLY, request.to_json(), method="PUT"
         )
 
     def reports(self) -> Sequence[ReportStatus]:
         """See `Reporter.reports`."""
+        from speaker.reported import ReportStatus
+
         return self._question("/v1/reports", ReportStatus.all_from_json)
 
     def reload(self, count: int) -> Reloaded:

@@ -86,3 +86,21 @@ def test_what_is_left_out(
     assert {part, "speaker.reconcile.status", "asyncio"} <= modules
     assert HEAVY & modules == set()
     assert not looks_for_garbage
+
+
+def test_what_a_status_leaves_out() -> None:
+    """Where a watchdog answers, `vip_mgmt status` needs nothing of planned drains, reports, and other questions."""
+    program = "import sys; import speaker.cli.answers, speaker.cli.query; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=SOURCE
+    )
+    loaded = {*done.stdout.split()}
+    assert "speaker.control.running" in loaded
+    others = {
+        "speaker.planned",
+        "speaker.reported",
+        "speaker.cli.history",
+        "speaker.cli.explanation",
+        "speaker.state.store",
+    }
+    assert not loaded & others
