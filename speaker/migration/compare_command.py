@@ -1,15 +1,18 @@
-"""The answer of `vip_mgmt compare`: two files are read, and their UPDATEs shown side by side."""
+"""The answer of `vip_mgmt compare`: the UPDATEs of a bgpd's configuration, or of the bgpd that runs, beside ExaBGP's."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from policy.wording import count
+from speaker.migration import running_bgpd
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.this_machine import MachineAsked, read_it
+from speaker.migration.updates.as_sent import as_sent
 from speaker.migration.updates.compare import Pair, compare, fields
 from speaker.migration.updates.evaluate import evaluate
 from speaker.terminal import table
@@ -34,6 +37,8 @@ class Comparison:
     dc: str
     pairs: tuple[Pair, ...]
     lines: tuple[Obstacle, ...]
+    told: tuple[str, ...] = ()
+    """Where the bgpd that runs has sent something else than what its configuration says."""
 
     @property
     def differences(self) -> tuple[Pair, ...]:
@@ -42,18 +47,22 @@ class Comparison:
 
     @property
     def unproven(self) -> tuple[Pair, ...]:
-        """Return what lines that are not understood may decide."""
-        return tuple(pair for pair in self.pairs if pair.doubts)
+        """Return what lines that are not understood may decide, and what bgpd was to tell and does not."""
+        return tuple(pair for pair in self.pairs if _is_unproven(pair))
 
     @property
     def equal(self) -> tuple[Pair, ...]:
         """Return what is equal."""
-        return tuple(pair for pair in self.pairs if not (pair.differences or pair.doubts))
+        return tuple(pair for pair in self.pairs if not (pair.differences or _is_unproven(pair)))
 
     @property
     def are_equal(self) -> bool:
         """Return whether all is equal, and known to be."""
-        return not (self.differences or self.lines)
+        return not (self.differences or self.unproven or self.lines)
+
+
+def _is_unproven(pair: Pair) -> bool:
+    return bool(pair.doubts or (pair.unseen and not pair.differences))
 
 
 def make(
@@ -63,10 +72,10 @@ def make(
     answers: Answers | None = None,
     asked: MachineAsked | None = None,
 ) -> Comparison:
-    """Return what bgpd sends with a file beside what ExaBGP will with a configuration.
+    """Return what bgpd sends with a file, or has sent, beside what ExaBGP will with a configuration.
 
     Args:
-        path: of the file, or `@running`.
+        path: of the file, or `@running`: then bgpd's own tables say what it has sent, as far as they show it.
         config: the configuration.
         said: whose the file is, `frr` or `quagga`; empty where it tells.
         answers: what else it does not tell.
@@ -75,20 +84,22 @@ def make(
     Raises:
         MigrationError: the file can't be read, or nothing of it can be said.
     """
-    configuration, _ = read_it(
-        path,
-        Dialect(said) if said else None,
-        answers or Answers(),
-        asked or MachineAsked(),
-        config.settings.quagga.vtysh,
+    asked = asked or MachineAsked()
+    program = config.settings.quagga.vtysh
+    configuration, seen = read_it(
+        path, Dialect(said) if said else None, answers or Answers(), asked, program
     )
     evaluation = evaluate(configuration)
     settings = config.settings
     pairs = compare(
         configuration, evaluation, config.topology, settings.dc, settings.exabgp.next_hop
     )
+    told: tuple[str, ...] = ()
+    if seen is not None:
+        tables = asyncio.run(running_bgpd.ask(asked.vtysh(program)))
+        pairs, told = as_sent(pairs, configuration, tables)
     return Comparison(
-        str(path), configuration.read_as, settings.dc.name, pairs, evaluation.obstacles
+        str(path), configuration.read_as, settings.dc.name, pairs, evaluation.obstacles, told
     )
 
 
@@ -121,6 +132,9 @@ def as_table(found: Comparison) -> str:
     if found.lines:
         text += ["not understood, so it is unknown what they make bgpd send:"]
         text += [*(f"  {line}" for line in found.lines), ""]
+    if found.told:
+        text += ["bgpd has sent something else than what its configuration says:"]
+        text += [*(f"  {line}" for line in found.told), ""]
     if found.equal:
         head = ("PREFIX", "NEIGHBOR", "AS", "EQUAL")
         text += [table([head, *((*_head(pair), _equal(pair)) for pair in found.equal)]), ""]
@@ -148,6 +162,8 @@ _NAMED = 8
 
 
 def _where(pair: Pair) -> tuple[str, ...]:
+    if not pair.doubts:
+        return (pair.unseen,)
     places = [*dict.fromkeys(doubt.statement.where for doubt in pair.doubts[: _NAMED + 1])]
     more = len(pair.doubts) - _NAMED
     return (*places[:_NAMED], *([f"{more} more"] if more > 0 else []))
@@ -188,9 +204,11 @@ def as_json(found: Comparison) -> str:
             "differences": [_json(pair) for pair in found.differences],
             "equal": [_json(pair) for pair in found.equal],
             "unproven": [
-                {**_json(pair), "lines": [*map(str, pair.doubts)]} for pair in found.unproven
+                {**_json(pair), "lines": [*map(str, pair.doubts)], "unseen": pair.unseen or None}
+                for pair in found.unproven
             ],
             "lines": [*map(str, found.lines)],
+            "told": [*found.told],
         },
         indent=2,
     )

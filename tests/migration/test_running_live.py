@@ -1,4 +1,4 @@
-"""`par1=@running` beside a real FRR and a real kernel: nothing but the command line is needed."""
+"""`par1=@running`, and `compare @running`, beside a real FRR and a real kernel: nothing but the command line is needed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
 from tests.support.lab.frr import Frr, config
 from tests.support.lab.frr_site import BIN
 from tests.support.lab.requirements import require
 from tests.support.lab.session import Session
+from tests.support.lab.site import toml
 
 if TYPE_CHECKING:
     from tests.support.lab.netns import Network
@@ -20,7 +23,7 @@ SESSION = Session("203.0.113.10", 64699, "203.0.113.1", 64500, families=("ipv4",
 
 def test_running(network: Network) -> None:
     """Addresses on `lo`, a network line, and the session's address: all as the machine has them, and no file."""
-    require("vtysh")
+    require("vtysh", "bird")
     host, router = network.host("lb"), network.host("r1")
     here, there = network.wire(host, router)
     host.add(here, "203.0.113.10/24")
@@ -30,6 +33,7 @@ def test_running(network: Network) -> None:
     maps = ["ip prefix-list VIPS seq 5 permit 192.0.2.0/24 ge 32"]
     maps += ["route-map VIPS permit 10", " match ip address prefix-list VIPS", "exit"]
     family = ["redistribute connected route-map VIPS", "network 198.51.100.1/32"]
+    bird = Bird(router, [SESSION.flipped()])
     frr = Frr(host, config([SESSION], ipv4=family, before=maps))
     out = host.directory / "out"
     words = (str(BIN / "vip_mgmt"), "import", "par1=@running", "--out", str(out))
@@ -48,3 +52,27 @@ def test_running(network: Network) -> None:
         (out / "exabgp-par1.conf").read_text(),
         re.DOTALL,
     )
+    file = out / "vip.toml"
+    tables["backend"] = {"quagga": {"vtysh": str(frr.vtysh)}}
+    file.write_text(toml(tables))
+    eventually(
+        bird.count, until=lambda count: count == 3, within=20, what="all three at the router"
+    )
+    question = ("compare", "@running", "--config", str(file))
+
+    def compared() -> subprocess.CompletedProcess[str]:
+        argv = host.command(str(BIN / "vip_mgmt"), *question)
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
+
+    done = compared()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 3 UPDATEs are equal" in done.stdout
+    # What bgpd has sent counts: a network that the machine has no route for is in its configuration, and not sent.
+    frr.ask("configure terminal", "router bgp 64699", "bgp network import-check")
+    eventually(bird.count, until=lambda count: count == 2, within=20, what="one less at the router")
+    done = compared()
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (
+        "203.0.113.1: 198.51.100.1/32: bgpd has sent nothing; its configuration says" in done.stdout
+    )
+    assert "1 of 3 UPDATEs differ" in done.stdout

@@ -41,6 +41,8 @@ class Pair:
     new: Update | None
     silence: str = ""
     doubts: tuple[Obstacle, ...] = ()
+    unseen: str = ""
+    """Where bgpd itself was asked: why it is not its table that says what it sends."""
 
     @property
     def differences(self) -> tuple[str, ...]:

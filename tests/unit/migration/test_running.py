@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from speaker.health.ipvs.table import (
 )
 from speaker.migration import compare_command
 from speaker.migration import import_command as command
+from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.this_machine import KernelDump, MachineAsked
 
 if TYPE_CHECKING:
@@ -61,20 +63,60 @@ SERVER = RealServer(ip_address("203.0.113.20"), 80, 1)
 TABLE = IpvsTable({VirtualServer("tcp", ip_address("192.0.2.1"), 80): (SERVER,)})
 
 
+SUMMARY = """
+IPv4 Unicast Summary (VRF default):
+BGP router identifier 203.0.113.10, local AS number 64699 vrf-id 0
+BGP table version 1
+
+Neighbor        V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc
+203.0.113.1     4      64500         5         6        0    0    0 00:00:10 {state}        1 N/A
+
+Total number of neighbors 1
+"""
+SENT = """BGP table version is 1, local router ID is 203.0.113.10, vrf id 0
+Status codes:  s suppressed, d damped, h history, * valid, > best, = multipath,
+
+   Network          Next Hop            Metric LocPrf Weight Path
+{rows}
+Total number of prefixes 1
+"""
+ROW = "*> {prefix:<17}{hop:<19}{med:>7}{pref:>7} {weight:>6} {path}"
+NOT_THERE = "% Network not in table\n"
+
+
+def row(prefix: str, path: str = "?", med: int = 0) -> str:
+    """Return a row of `advertised-routes`, as FRR shows it."""
+    return ROW.format(prefix=prefix, hop="0.0.0.0", med=med, pref="", weight=32768, path=path)
+
+
 class FakeVtysh:
-    """Says what it was given to each command, and remembers which were asked."""
+    """Says what it was given to each command, and remembers which were asked.
+
+    `sent` are the rows that were sent to 203.0.113.1; None while its session is down.
+    """
 
     def __init__(self, version: str, running: str, status: int = 0) -> None:
         self.asked: list[str] = []
+        self.sent: Sequence[str] | None = None
+        self.cut = False
         self._said = {"show version": (version, 0), "show running-config": (running, status)}
 
     async def __call__(self, commands: Sequence[str]) -> Output:
-        (asked,) = commands
-        self.asked.append(asked)
-        said, status = self._said[asked]
-        if not said:
+        self.asked += commands
+        said = [self._say(command) for command in commands]
+        if not all(text for text, _ in said):
             raise NotRunningError("quagga/bgpd not running", commands)
-        return Output(status, said, "")
+        return Output(max(status for _, status in said), "".join(text for text, _ in said), "")
+
+    def _say(self, command: str) -> tuple[str, int]:
+        if command in self._said:
+            return self._said[command]
+        if command == "show ip bgp summary":
+            return SUMMARY.format(state="Active" if self.sent is None else "     0"), 0
+        if command == "show ip bgp neighbors 203.0.113.1 advertised-routes":
+            return SENT.format(rows="\n".join(self.sent or ())), 0
+        assert command.startswith(("show bgp summary", "show bgp ipv4 unicast 255.255.255.255/32"))
+        return ("" if self.cut else NOT_THERE) or "\n", 0
 
 
 class FakeReader:
@@ -220,14 +262,80 @@ def test_health(machine: Machine, tables: Sequence[IpvsTable | TableError], expe
     assert expected in said
 
 
-def test_compared(machine: Machine) -> None:
-    """What was imported is compared with the bgpd that runs, with all that its machine has."""
+def compared(machine: Machine, sent: Sequence[str] | None) -> compare_command.Comparison:
+    """Import what redistributes 192.0.2.1/32, then compare it with a bgpd that has sent some rows."""
     machine.run("redistribute connected route-map VIPS")
+    machine.vtysh.sent = sent
     asked = MachineAsked(lambda _: None, lambda _: machine.vtysh, dump, tuple)
-    found = compare_command.make(Path("@running"), machine.loaded(), "", asked=asked)
+    return compare_command.make(Path("@running"), machine.loaded(), "", asked=asked)
+
+
+def test_compared(machine: Machine) -> None:
+    """What was imported is compared with what bgpd has sent, with all that its machine has."""
+    found = compared(machine, [row("192.0.2.1/32")])
     assert [str(pair.prefix) for pair in found.equal] == ["192.0.2.1/32"]
-    assert (found.differences, found.unproven, found.are_equal) == ((), (), True)
+    assert (found.differences, found.unproven, found.told) == ((), (), ())
+    assert found.are_equal
     assert str(found.read_as) == "@running: read as FRR's: `show version` says so"
+    assert "show ip bgp neighbors 203.0.113.1 advertised-routes" in machine.vtysh.asked
+
+
+@pytest.mark.parametrize(
+    ("sent", "differs_in", "told"),
+    [
+        ([], "announced", "bgpd has sent nothing"),
+        ([row("192.0.2.9/32")], "announced", "bgpd has sent nothing"),
+        ([row("192.0.2.1/32", "64699 ?")], "as_path", "bgpd has sent as-path [ 64699 64699 ]"),
+        (
+            [row("192.0.2.1/32", "?", 5)],
+            "med",
+            "bgpd has sent as-path [ 64699 ] origin incomplete med 5",
+        ),
+        ([row("192.0.2.1/32", "i")], "origin", "bgpd has sent as-path [ 64699 ] origin igp"),
+    ],
+)
+def test_sent_otherwise(machine: Machine, sent: Sequence[str], differs_in: str, told: str) -> None:
+    """What bgpd has sent counts, not what its configuration was read as; where the two differ, it is said."""
+    found = compared(machine, sent)
+    (pair,) = found.differences
+    assert pair.differences == (differs_in,)
+    assert not found.are_equal
+    (line,) = found.told
+    assert line.startswith(f"203.0.113.1: 192.0.2.1/32: {told}")
+    assert line.endswith(
+        "; its configuration says as-path [ 64699 ] origin incomplete med 0 next-hop 203.0.113.10"
+    )
+    shown = compare_command.as_table(found)
+    assert f"bgpd has sent something else than what its configuration says:\n  {line}" in shown
+    assert json.loads(compare_command.as_json(found))["told"] == [line]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (None, "bgpd has no session with it now, so this is what its configuration says"),
+        ([row("192.0.2.1/32", "{64699} ?")], "bgpd's table does not show its AS_PATH"),
+    ],
+)
+def test_not_proven(machine: Machine, sent: Sequence[str] | None, expected: str) -> None:
+    """What bgpd does not show is unproven, not equal."""
+    found = compared(machine, sent)
+    (pair,) = found.unproven
+    assert pair.unseen.startswith(expected)
+    assert (found.equal, found.differences) == ((), ())
+    assert not found.are_equal
+    assert expected in compare_command.as_table(found)
+    assert "0 of 1 UPDATE are equal, 1 unproven" in compare_command.as_table(found)
+
+
+def test_a_bgpd_that_does_not_tell(machine: Machine) -> None:
+    """An answer that is cut off is no table: nothing is called equal."""
+    machine.vtysh.cut = True
+    machine.run("redistribute connected route-map VIPS")
+    machine.vtysh.sent, machine.vtysh.cut = [row("192.0.2.1/32")], True
+    asked = MachineAsked(lambda _: None, lambda _: machine.vtysh, dump, tuple)
+    with pytest.raises(MigrationError, match="advertised-routes: the answer is not whole"):
+        compare_command.make(Path("@running"), machine.loaded(), "", asked=asked)
 
 
 def test_next_way(machine: Machine) -> None:
