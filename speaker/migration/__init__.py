@@ -1,1 +1,1 @@
-"""Off Quagga and FRR: what bgpd's configuration announces, and the same for ExaBGP."""
+"""Off Quagga, FRR and ExaBGP's own healthcheck: what they announce by their configurations, and the same in vip.toml."""

@@ -61,7 +61,8 @@ def read(file: str, text: str) -> ExabgpFile:
     Raises:
         MigrationError: it makes no sense, or no process of it is ExaBGP's healthcheck.
     """
-    top = exabgp_text.parse(file, text)
+    # A file of healthcheck's own options has no sections: it is not refused for what its lines lack.
+    top = exabgp_text.parse(file, text if "{" in text else "")
     templates = {
         each.head.words[1]: each
         for section in top.inside("template")

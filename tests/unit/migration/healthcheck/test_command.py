@@ -217,7 +217,14 @@ def test_refused(site: Site, options: str, expected: str) -> None:
     ("text", "expected"),
     [
         ("", "no process in it runs ExaBGP's healthcheck; is it the right exabgp.conf?"),
-        ("interval = 5\nip = 192.0.2.1\n", "par1.conf:1: the statement does not end in its line"),
+        (
+            "interval = 5\nip = 192.0.2.1\n",
+            "A file of healthcheck's own options is read where a process names it by --config",
+        ),
+        (
+            conf(USUAL).replace("encoder text;", "encoder text"),
+            "par1.conf:3: the statement does not end in its line",
+        ),
         (conf("/bin/other"), "no process in it runs ExaBGP's healthcheck"),
         (
             conf(USUAL).replace("processes [ watch ]", "processes [ other ]"),
