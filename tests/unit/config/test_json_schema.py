@@ -13,7 +13,7 @@ from speaker.config.json_schema import json_schema
 
 SOURCE = Path(__file__).parents[3]
 EXAMPLE = (SOURCE / "vip.toml.example").read_text()
-WHOLE = re.sub(r"(?m)^# (?=[a-z_]+ = |\[profile)", "", EXAMPLE)
+WHOLE = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", EXAMPLE)
 """The example with all that is commented out."""
 
 
