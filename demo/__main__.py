@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import shutil
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from demo.names import Zone
 from demo.router import Router, UnseenError
 from demo.site import ASN, Site, Vip
+from demo.stay import invitation, stay
 from demo.story import Story
 from demo.table import style, summary
 
@@ -34,12 +36,18 @@ def main() -> int:
         description="Two data centres and a router on this machine's loopback, without root.",
     )
     parser.add_argument("--keep", action="store_true", help="keep the files, and say where")
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="start both data centres, say what to type at them, and stay until Ctrl-C",
+    )
+    options = parser.parse_args()
+    keep: bool = options.keep
     directory = Path(tempfile.mkdtemp(prefix="vip-demo-"))
     started = time.monotonic()
     status = 1
     try:
-        status = asyncio.run(_demo(directory))
+        status = asyncio.run(_demo(directory, stays=options.stay))
     except UnseenError as error:
         print(f"\n{style('FAILED', '1', '31')}: {error}", file=sys.stderr)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -50,12 +58,12 @@ def main() -> int:
             print(f"\nconfigurations, logs and state: {directory}", file=sys.stderr)
         else:
             shutil.rmtree(directory)
-    if status == 0:
+    if status == 0 and not options.stay:
         print(f"\nEvery step was seen at the router; {time.monotonic() - started:.0f} s in all.")
     return status
 
 
-async def _demo(directory: Path) -> int:
+async def _demo(directory: Path, *, stays: bool) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -77,12 +85,20 @@ async def _demo(directory: Path) -> int:
             stack.push_async_callback(site.stop)
         story = Story(router, VIPS, sites)
         try:
-            await story.run(resolver)
+            await story.begin(resolver)
+            if not stays:
+                await story.run()
         except UnseenError:
             for site in sites:
                 print(f"\n--- {site.name}: end of its log\n{site.log()}", file=sys.stderr)
             raise
-    print(f"\n{summary(story.times)}")
+        if stays:
+            print(f"\n{invitation(directory, sites, VIPS[0], os.getpid())}")
+            print("\nWhat the router sees is shown here as it changes. Ctrl-C ends it.", flush=True)
+            await stay(router, VIPS, sites[0])
+            print("\nending", flush=True)
+    if not stays:
+        print(f"\n{summary(story.times)}")
     return 0
 
 

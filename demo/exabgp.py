@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PROGRAMS = Path(sys.executable).parent
+"""Of the virtual environment that runs the demo."""
+
+
 def program(name: str) -> str:
-    """Return the path of a program of the virtual environment that runs the demo."""
-    return str(Path(sys.executable).parent / name)
+    """Return the path of a program of that environment."""
+    return str(PROGRAMS / name)
 
 
 async def start(conf: Path, *, listen: str = "", port: int = 179) -> Program:

@@ -57,6 +57,8 @@ class Site:
         self._vips = vips
         self._directory = directory
         self._exabgp: Program | None = None
+        self.page = f"{address}:9180"
+        """Where its status page is."""
         directory.mkdir()
 
     async def start(self, router: Router, resolver: str) -> None:
@@ -171,6 +173,9 @@ state = "{self._directory}/state.sqlite3"
 control = "{self._directory}/control.sock"
 resolver = "{resolver}"
 next_hop = {{ ipv6 = "{next_hop}" }}
+
+[metrics]
+listen = "{self.page}"
 
 [health]
 source = "tcp"

@@ -35,8 +35,16 @@ class Story:
         self._before: DaemonState | None = None
         self.times: dict[str, str] = {}
 
-    async def run(self, resolver: str) -> None:
-        """Tell it.
+    async def begin(self, resolver: str) -> None:
+        """Start both data centres.
+
+        Raises:
+            UnseenError: the router did not see what they announce.
+        """
+        await self._step("both data centres start", self._start(resolver), set(), within=30.0)
+
+    async def run(self) -> None:
+        """Tell what happens to them then.
 
         Raises:
             UnseenError: the router did not see what it should.
@@ -44,12 +52,6 @@ class Story:
         par1, _ = self._sites
         vip, _ = self._vips
         gone = {(par1.name, vip.name)}
-        await self._step(
-            "both data centres start",
-            self._start(resolver),
-            set(),
-            within=30.0,
-        )
         real = par1.realservers[vip.name]
         await self._step(f"{par1.name}: {vip.name}'s only realserver dies", real.kill(), gone)
         await self._step(f"{par1.name}: the realserver comes back", real.start(), set())
