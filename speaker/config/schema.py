@@ -204,7 +204,7 @@ class ExabgpTable(Table):
 
     next_hop: NextHopTable = NextHopTable()
     withdraw_on_exit: bool = False
-    process: str | None = None
+    process: Annotated[str, AfterValidator(units.label)] | None = None
 
 
 def _pattern_or_names(value: object) -> str | dict[str, str]:
@@ -212,7 +212,7 @@ def _pattern_or_names(value: object) -> str | dict[str, str]:
         case str():
             return units.pattern(value)
         case dict():
-            return {profile: units.word(name) for profile, name in value.items()}
+            return {units.word(profile): units.word(name) for profile, name in value.items()}
         case _:
             raise ValueError(
                 f'{shown(value)} is not a name; write it like "VIP-{{profile}}", or {{ prepend-1 = "BGP1" }}'

@@ -37,6 +37,8 @@ def _absolute(path: Path) -> Path:
         raise ValueError(f"{shown(str(path))} is not absolute; write it from the root, as /run/…")
     if "\0" in str(path):
         raise ValueError(f"{shown(str(path))} has a NUL in it; remove it")
+    if not str(path).isprintable():  # it goes into messages, which are lines
+        raise ValueError(f"{shown(str(path))} is not printable; rename it")
     return path
 
 

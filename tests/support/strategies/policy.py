@@ -447,8 +447,8 @@ ENDPOINTS = st.tuples(ADDRESSES, st.integers(1, 65535))
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
 WORDS = st.from_regex(r"[A-Za-z0-9_.:+,=@/<>()-]{1,8}", fullmatch=True)
 """What may be a name in bgpd."""
-PATHS = TEXTS.map(lambda text: Path("/tmp", re.sub(r"[/\0]", "", text)))
-"""Absolute paths as vip.toml may have them: all but NUL."""
+PATHS = TEXTS.filter(str.isprintable).map(lambda text: Path("/tmp", re.sub("/", "", text)))
+"""Absolute paths as vip.toml may have them: all that can be printed."""
 PLAIN = st.lists(st.integers(0, MAX_PREPENDS), min_size=5, max_size=6, unique=True).map(
     lambda counts: tuple(map(Profile.plain, sorted(counts)))
 )
