@@ -444,10 +444,14 @@ V4_HOP = IPv4Address("203.0.113.2")
 V6_HOP = IPv6Address("2001:db8:ffff::2")
 DURATIONS = st.sampled_from([0.0, 0.25, 1.0, 2.5, 90.0, 3600.0, 0.035])
 ENDPOINTS = st.tuples(ADDRESSES, st.integers(1, 65535))
-TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=8)
+PRINTABLE = st.text(
+    st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1, max_size=8
+)
+LABELS = PRINTABLE.filter(lambda text: text == text.strip())
+"""What people may call a thing."""
 WORDS = st.from_regex(r"[A-Za-z0-9_.:+,=@/<>()-]{1,8}", fullmatch=True)
 """What may be a name in bgpd."""
-PATHS = TEXTS.filter(str.isprintable).map(lambda text: Path("/tmp", re.sub("/", "", text)))
+PATHS = PRINTABLE.map(lambda text: Path("/tmp", re.sub("/", "", text)))
 """Absolute paths as vip.toml may have them: all that can be printed."""
 PLAIN = st.lists(st.integers(0, MAX_PREPENDS), min_size=5, max_size=6, unique=True).map(
     lambda counts: tuple(map(Profile.plain, sorted(counts)))
@@ -502,11 +506,11 @@ def settings(draw: st.DrawFn, topology: Topology) -> Settings:
         ExabgpSettings(
             NextHop(draw(st.sampled_from([None, V4_HOP])), draw(st.sampled_from([None, V6_HOP]))),
             draw(st.booleans()),
-            draw(st.none() | TEXTS),
+            draw(st.none() | LABELS),
         ),
         QuaggaSettings(
             draw(PATHS),
-            draw(WORDS.map("{{profile}}{}".format) | st.dictionaries(TEXTS, WORDS, max_size=2)),
+            draw(WORDS.map("{{profile}}{}".format) | st.dictionaries(WORDS, WORDS, max_size=2)),
             tuple(draw(st.lists(PATHS, max_size=2))),
         ),
         MetricsSettings(
