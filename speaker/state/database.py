@@ -1,4 +1,4 @@
-"""The state file itself: its versions, how it is opened, made and copied, and what may go wrong."""
+"""The state file itself: how it is opened, made and copied, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from speaker.state import versions
 from speaker.state.access import LOST, StoreError
 from speaker.state.journal import check_beside
 
@@ -27,52 +28,6 @@ MAX_VALUE = 1 << 24
 MAX_STEPS, _STEPS_AT_ONCE = 1 << 27, 1 << 20
 """Steps of SQLite's in a transaction, of which recording 100,000 intents takes a tenth."""
 MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
-
-# What makes each version of the file of the one before it.
-_STEPS = (
-    """
-CREATE TABLE intent (
-  prefix TEXT PRIMARY KEY, mode TEXT NOT NULL, owner TEXT NOT NULL, reason TEXT NOT NULL,
-  since REAL NOT NULL, until REAL
-) STRICT;
-CREATE TABLE owned (prefix TEXT PRIMARY KEY, route TEXT NOT NULL, up INTEGER NOT NULL) STRICT;
-CREATE TABLE health (
-  prefix TEXT NOT NULL, service TEXT NOT NULL, up INTEGER NOT NULL, turning_since REAL,
-  PRIMARY KEY (prefix, service)
-) STRICT;
-CREATE TABLE history (
-  id INTEGER PRIMARY KEY, time REAL NOT NULL, prefix TEXT NOT NULL, event TEXT NOT NULL,
-  reason TEXT NOT NULL
-) STRICT;
-CREATE INDEX history_by_prefix ON history (prefix, id);
-""",
-    """
-ALTER TABLE health ADD COLUMN gone_since REAL;
-ALTER TABLE health ADD COLUMN proven_at REAL;
-CREATE TABLE damping (
-  prefix TEXT PRIMARY KEY, penalty REAL NOT NULL, at REAL NOT NULL, damped INTEGER NOT NULL,
-  up INTEGER NOT NULL
-) STRICT;
-""",
-    """
-ALTER TABLE intent ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE drain (
-  prefix TEXT PRIMARY KEY, stage TEXT NOT NULL, of REAL NOT NULL, began REAL NOT NULL,
-  quiet_since REAL, connections INTEGER
-) STRICT;
-""",
-    """
-CREATE TABLE planned (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, prefixes TEXT NOT NULL, mode TEXT NOT NULL, owner TEXT NOT NULL,
-  made REAL NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL, seconds REAL, late REAL NOT NULL, missed REAL
-) STRICT;
-""",
-    """CREATE TABLE report (
-  name TEXT PRIMARY KEY, state TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, ttl REAL NOT NULL,
-  reason TEXT NOT NULL, weight REAL NOT NULL, ended REAL
-) STRICT;""",
-)
-SCHEMA_VERSION = len(_STEPS)
 
 
 def opened(path: Path, wait: float) -> sqlite3.Connection:
@@ -122,7 +77,7 @@ def is_newest(db: sqlite3.Connection) -> bool:
     """Tell whether the file is of the newest version."""
     with transaction(db, "DEFERRED"):
         (version,) = db.execute("PRAGMA user_version").fetchone()
-    return bool(version == SCHEMA_VERSION)
+    return bool(version == versions.SCHEMA_VERSION)
 
 
 def _check_files(path: Path) -> None:
@@ -270,16 +225,7 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
     db.execute(_ALONE)
     db.execute("PRAGMA synchronous = EXTRA")
     with transaction(db):
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if not 0 <= version <= SCHEMA_VERSION:
-            raise StoreError(
-                f"state: {path}: has version {version}, this program knows "
-                f"{SCHEMA_VERSION}; use the newer program, or move the file away"
-            )
-        if version < SCHEMA_VERSION:
-            for statement in ";".join(_STEPS[version:]).split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        versions.renew(path, db)
 
 
 @contextmanager

@@ -12,10 +12,10 @@ import pytest
 from policy.drain import Progress
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
-from speaker.state.database import _STEPS
 from speaker.state.remembered import News
 from speaker.state.stages import StageEnd
 from speaker.state.store import Store
+from speaker.state.versions import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def test_of_the_version_before(tmp_path: Path) -> None:
     """A file of version 2 keeps its intents, of which none was forced before."""
     path = tmp_path / "state.sqlite3"
     db = sqlite3.connect(path)
-    db.executescript(";".join(_STEPS[:2]) + "PRAGMA user_version = 2;")
+    db.executescript(";".join(STEPS[:2]) + "PRAGMA user_version = 2;")
     db.execute(
         "INSERT INTO intent VALUES ('192.0.2.1/32', 'drained', 'alice', 'kernel', 17e8, NULL)"
     )

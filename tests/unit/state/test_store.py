@@ -24,11 +24,12 @@ from policy.drain import resolved
 from policy.health import Service, ServiceMemory, State
 from policy.intent import Intent, Mode
 from speaker.api import HistoryEntry
-from speaker.state.database import _STEPS, MAX_SIZE
+from speaker.state.database import MAX_SIZE
 from speaker.state.following import FollowingStore
 from speaker.state.history import LAST
 from speaker.state.remembered import HISTORY_ROWS
 from speaker.state.store import News, Owned, Store, StoreError
+from speaker.state.versions import STEPS
 from tests.support.lab.installed import NOBODY
 from tests.support.lab.user import nobody, reachable
 from tests.support.strategies import policy as made
@@ -642,7 +643,7 @@ def test_of_a_newer_program(path: Path, store: Store) -> None:
 def test_of_an_older_program(path: Path) -> None:
     """A file of version 1 is brought up to date, and keeps all that it has."""
     db = sqlite3.connect(path)
-    db.executescript(_STEPS[0] + "PRAGMA user_version = 1;")
+    db.executescript(STEPS[0] + "PRAGMA user_version = 1;")
     db.executescript("""
         INSERT INTO intent VALUES ('192.0.2.1/32', 'forced', 'bob', '', 1700000001.0, NULL);
         INSERT INTO owned VALUES ('192.0.2.1/32', 'a route', 1);

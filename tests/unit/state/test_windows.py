@@ -12,9 +12,9 @@ import pytest
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from policy.window import LATE, Window
-from speaker.state.database import _STEPS
 from speaker.state.following import FollowingStore
 from speaker.state.store import Store, StoreError
+from speaker.state.versions import STEPS
 from speaker.state.windows import MAX_WINDOWS
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ def test_a_row_that_makes_no_sense(store: Store, path: Path, column: str) -> Non
     assert store.intents().of.keys() == {FIRST, SECOND}
 
 
-@pytest.mark.parametrize("version", range(1, len(_STEPS)))
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_of_an_older_program(path: Path, version: int) -> None:
     """A file of any version before is followed as it is, and made the newest by who writes it; no intent is lost."""
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(";".join(_STEPS[:version]) + f"PRAGMA user_version = {version};")
+        db.executescript(";".join(STEPS[:version]) + f"PRAGMA user_version = {version};")
         columns = "prefix, mode, owner, reason, since"
         db.execute(
             f"INSERT INTO intent ({columns}) VALUES ('192.0.2.1/32', 'drained', 'a', '', 17e8)"
