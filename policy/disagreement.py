@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 def disagreements(
     heard: Heard, topology: Topology, sent: Mapping[Prefix, Collection[Attributes]]
-) -> Iterator[tuple[str, Prefix, str]]:
+) -> Iterator[tuple[str, Prefix, str] | None]:
     """Yield where witnesses have something else than what was sent: the witness, the prefix, and what, in words.
+
+    None for each prefix that a witness has as it was sent: there may be many, and others wait.
 
     Args:
         heard: what they tell.
@@ -35,8 +37,8 @@ def disagreements(
     for witness in heard.witnesses:
         if witness.hearing is Hearing.WHOLE and _shows_ours(heard, witness):
             for prefix, forms in sent.items():
-                if what := _disagreement(heard, topology, witness, prefix, forms):
-                    yield witness.name, prefix, what
+                what = _disagreement(heard, topology, witness, prefix, forms)
+                yield (witness.name, prefix, what) if what else None
 
 
 def _shows_ours(heard: Heard, witness: Witness) -> bool:

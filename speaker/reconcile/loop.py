@@ -13,6 +13,7 @@ from speaker.reconcile.alarms import APART
 from speaker.reconcile.clock_alarm import ClockAlarm
 from speaker.reconcile.read_back import AGAIN
 from speaker.reconcile.recording import LOOK
+from speaker.reconcile.witnesses import EVERY
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ async def run_cycles(reconciler: Reconciler) -> None:
     reconciler.pulse.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_recording(reconciler))
+        tasks.create_task(_keep_comparing(reconciler))
         await _cycles(reconciler)
 
 
@@ -63,6 +65,17 @@ async def _cycles(reconciler: Reconciler) -> None:
                 await reconciler.awake.wait()
         except TimeoutError:
             continue
+
+
+async def _keep_comparing(reconciler: Reconciler) -> None:
+    """Look where witnesses have something else than what was sent."""
+    while True:
+        await asyncio.sleep(EVERY)
+        try:
+            await reconciler.witnesses.look(reconciler.view)
+        except Exception:
+            heed_cancellation()
+            log.exception("witnesses could not be compared with what was sent")
 
 
 async def _keep_recording(reconciler: Reconciler) -> None:

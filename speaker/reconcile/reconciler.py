@@ -275,5 +275,4 @@ class Reconciler:
         if self._applier.is_blind and not at_once:
             return
         assessment = self._decider.decide(turn, self.view.announced)
-        self.witnesses.look(self.view)
         await self._applier.apply(turn, assessment, self._decider.observation, at_once)

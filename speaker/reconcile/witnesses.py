@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.disagreement import disagreements
 from policy.route import Asn, Route
 from policy.witness import NOTHING_HEARD, Heard, Hearing, Witness
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 NO_AS = Asn(0)
 NAMED = 3
 """How many disagreements an alarm names."""
+EVERY = 1.0
+"""How often to look, in seconds."""
+AT_ONCE = 100
+"""How many prefixes are compared in a step: some thousandths of a second."""
 NO_SESSION = "the routing daemon has no such neighbor"
 
 
@@ -54,16 +59,22 @@ class Witnesses:
             self._heard = told, Heard(settings.dc.name, topology.dcs, found)
         return self._heard[1]
 
-    def look(self, view: DaemonState) -> None:
-        """Note where witnesses have something else than what was sent, if it stays so for `settle`."""
+    async def look(self, view: DaemonState) -> None:
+        """Note where witnesses have something else than what was sent, if it stays so for `settle`.
+
+        In steps, and beside the cycles: a withdrawal does not wait for it.
+        """
         heard, now = self.heard(), self._clock.steady()
         if not heard.witnesses:
             self._alarms.note("witness", "")
             return
         if self._looked[0] is not heard or self._looked[1] != view.version:
-            self._looked = heard, view.version
-            found = disagreements(heard, self._scope.config.topology, self._sent(view))
-            self._since = {each: self._since.get(each, now) for each in found}
+            self._looked, scope = (heard, view.version), self._scope
+            found = disagreements(heard, scope.config.topology, self._sent(view))
+            seen = [each for each in await in_steps(found, AT_ONCE) if each is not None]
+            if scope is not self._scope:
+                return  # it is looked at again under the configuration that was taken meanwhile
+            self._since = {each: self._since.get(each, now) for each in seen}
         settle = self._scope.config.settings.witness.settle
         old = [each for each, since in self._since.items() if now - since >= settle]
         texts = [f"{prefix}: {what}" for _, prefix, what in old[:NAMED]]

@@ -104,6 +104,13 @@ class Bird:
         self._config.write_text(self._text + "\n".join(blocks) + "\n")
         self._ask("configure")
 
+    def reflect(self) -> None:
+        """Send every neighbour what the others announce: all paths of it, to those that take more than one."""
+        ours = "export where source = RTS_STATIC;"
+        assert ours in self._text
+        self._text = self._text.replace(ours, "export all; add paths tx;")
+        self.announce({})
+
     def restart_session(self, neighbor: str) -> None:
         """Drop a session, to be taken up again at once."""
         self._ask(f"restart {self._names[neighbor]}")

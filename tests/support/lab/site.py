@@ -37,6 +37,7 @@ class Site:
         options: Sequence[str] = (),
         wrapper: Sequence[str] = (),
         told: bool = True,
+        heard: bool = False,
     ) -> None:
         """Start it all.
 
@@ -52,6 +53,7 @@ class Site:
             options: more statements for every neighbour of ExaBGP.
             wrapper: a command that runs the watchdog's command.
             told: whether ExaBGP tells of each UPDATE that it sends, as the example has it.
+            heard: whether it tells of each that comes.
         """
         self.host = host
         self._installed = installed
@@ -67,7 +69,7 @@ class Site:
         self.realservers = Realservers(host)
         self.realservers.open(*up)
         run = [*wrapper, installed.program("vip_watchdog"), "--config", str(self.file)]
-        self.config = Config(sessions, run, options=options, send=told)
+        self.config = Config(sessions, run, options=options, receive=heard, send=told)
         self.exabgp = ExaBgp(host, flavour, self.config, user=user, env=self._env)
 
     def _defaults(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
 DRAIN, SOFT = "test_drain", "test_drain_profile"
-WINDOWS = "test_windows"
+WINDOWS, LAST = "test_windows", "test_last"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -18,7 +18,20 @@ PREFER, PEERS, LINES = "test_prefer", "test_peers", "unit/backends/exabgp/test_l
 SUITES = (
     *(RULES, PREFERENCE, PREFER, AUTO, MODEL, DECIDE, PLAN, HEALTH, CHECKER, STALE),
     *(EXTENDED, EXTENDED_TEXT, ROUTE_MAPS),
-    *(PEERS, LINES, AGGREGATE, RULE, RULED, RULE_LINT, DRAIN, SOFT, WINDOWS, OUTBOUND, ANY_STATE),
+    *(
+        PEERS,
+        LINES,
+        AGGREGATE,
+        RULE,
+        RULED,
+        RULE_LINT,
+        DRAIN,
+        SOFT,
+        WINDOWS,
+        OUTBOUND,
+        ANY_STATE,
+        LAST,
+    ),
 )
 
 
@@ -39,6 +52,35 @@ class Fault:
 
 
 FAULTS = (
+    # --- the last one standing ---
+    Fault(
+        "the last announcement is withdrawn for bad health",
+        "last.py",
+        "if known is Elsewhere.NOT_SEEN:",
+        "if known is None:",
+        (LAST,),
+    ),
+    Fault(
+        "it is withdrawn where no witness is there to ask, although that is to keep it",
+        "last.py",
+        "if known is Elsewhere.UNASKED and self.rule is KeepLast.STRICT:",
+        "if known is None:",
+        (LAST,),
+    ),
+    Fault(
+        "a path that may be ours is taken for another data centre's",
+        "witness.py",
+        'each.dc not in ("", self.here)',
+        "each.dc != self.here",
+        (LAST,),
+    ),
+    Fault(
+        "what is withdrawn already is announced again as the last one",
+        "last.py",
+        "and (prefix in announced or prefix in were_up)",
+        "",
+        (LAST,),
+    ),
     # --- what a data centre announces ---
     Fault(
         "one prepend too few",

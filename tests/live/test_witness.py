@@ -1,0 +1,123 @@
+"""Three data centres behind a route reflector that each hears: who announces what, what is gone, and the last one standing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
+from tests.support.lab.frr import Frr, config
+from tests.support.lab.frr_site import FrrSite
+from tests.support.lab.netns import Network
+from tests.support.lab.requirements import require
+from tests.support.lab.site import Site, misses, sees, vip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.lab.installed import Installed
+    from tests.support.lab.session import Session
+
+PORT, ASN = 8081, 64699
+NAME, PREFIX = "192.0.2.1", "192.0.2.1/32"
+DCS = ("par1", "lyo1", "fra1")
+TABLES: dict[str, Any] = {
+    "dc": {name: {"asn": ASN, "mark": f"64699:{n}"} for n, name in enumerate(DCS, 1)},
+    "policy": {"max_withdraw": "100%", "keep_last": True, "settle": "2s"},
+    "vip": {"vip-1.tld": vip(NAME, ports=[PORT], prefer=list(DCS))},
+}
+HEARS = ("capability { route-refresh enable; add-path receive; }",)
+
+
+class Reflected:
+    """par1 and lyo1 beside ExaBGP, each with a session that announces and one that hears; fra1 beside FRR, with one for both."""
+
+    def __init__(self, network: Network, installed: Installed) -> None:
+        """Start it all, and wait until each has announced."""
+        router = network.host("router")
+        hosts = {name: network.host(name) for name in DCS}
+        own: dict[str, list[Session]] = {
+            name: [
+                network.link(router, hosts[name]).session(ASN, ASN, families=("ipv4",))
+                for _ in range(1 if name == "fra1" else 2)
+            ]
+            for name in DCS
+        }
+        every = [session for sessions in own.values() for session in sessions]
+        self.bird = Bird(router, every, options=["rr client;", "allow local as 9;"])
+        self.bird.reflect()
+        self.exabgps = [self._exabgp(hosts[n], n, own[n], installed) for n in ("par1", "lyo1")]
+        (near,) = (session.flipped() for session in own["fra1"])
+        allow = f"neighbor {near.remote} allowas-in 10"
+        frr = Frr(hosts["fra1"], config([near], ipv4=[allow], router_id="203.0.113.3"))
+        self.fra1 = FrrSite(hosts["fra1"], frr, {**TABLES, "node": {"dc": "fra1"}}, up=[PORT])
+        self.daemon = self.fra1.daemon()
+        self.bird.wait_for_sessions()
+
+    @staticmethod
+    def _exabgp(host: Any, name: str, sessions: list[Session], installed: Installed) -> Site:
+        hears = sessions[1].flipped()
+        silent: dict[str, Any] = {hears.remote: {"announce": []}}
+        tables = {**TABLES, "node": {"dc": name}, "peer": silent}
+        near = [session.flipped() for session in sessions]
+        return Site(host, "v5", installed, near, tables, up=[PORT], options=HEARS, heard=True)
+
+
+@pytest.fixture(scope="module")
+def reflected(installed: Installed) -> Iterator[Reflected]:
+    """All of it."""
+    require("bird", flavours=("v5",))
+    with Network() as network:
+        yield Reflected(network, installed)
+
+
+def seen(site: Site | FrrSite) -> set[str]:
+    """Return the data centres whose path of the VIP a site's witnesses show, the best one with a star."""
+    route = site.status()["routes"][0]
+    return {path["dc"] + "*" * path["best"] for path in route.get("seen", ())}
+
+
+def heard(site: Site | FrrSite, *dcs: str) -> None:
+    """Wait until a site hears just these."""
+    eventually(lambda: seen(site), until=lambda found: found == {*dcs}, within=30, what=f"{dcs}")
+
+
+def test_seen_gone_and_the_last_one(reflected: Reflected) -> None:
+    """Each hears the others; a drain ends when the reflector has it no more; the last one is kept, and an operator asked."""
+    par1, lyo1 = reflected.exabgps
+    fra1, bird = reflected.fra1, reflected.bird
+    sees(bird, PREFIX, within=20)
+    heard(par1, "par1*", "lyo1", "fra1")
+    heard(lyo1, "par1*", "lyo1", "fra1")
+    heard(fra1, "par1*", "lyo1")  # it has one session, over which its own path does not come back
+
+    done = par1.mgmt("-d", NAME, "--until-gone")
+    assert done.returncode == 0, done.stderr
+    assert "gone from witnesses: " in done.stderr
+    assert seen(par1) == {"lyo1*", "fra1"}
+
+    lyo1.realservers.close(PORT)
+    heard(par1, "fra1*")
+    heard(fra1)
+    fra1.realservers.close(PORT)
+    eventually(
+        lambda: [text for text in fra1.status()["trouble"] if text.startswith("last: ")],
+        until=bool,
+        within=15,
+        what="the last one is kept",
+    )
+    sees(bird, PREFIX)
+    status, said = fra1.mgmt("-d", NAME)
+    assert (status, "would be announced nowhere, so nothing was changed" in said) == (1, True)
+    sees(bird, PREFIX)
+
+    done = par1.mgmt("-a", NAME, "--until-seen")
+    assert (done.returncode, "seen by witnesses: " in done.stderr) == (0, True), done.stderr
+    eventually(lambda: seen(par1), until=lambda found: found == {"par1*"}, within=15, what="par1")
+
+    done = par1.mgmt("-d", NAME)
+    assert (done.returncode, "--last drains it all the same" in done.stderr) == (1, True)
+    assert par1.mgmt("-d", NAME, "--last").returncode == 0
+    misses(bird, PREFIX)
