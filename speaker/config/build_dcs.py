@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from policy.last import KeepLast
@@ -11,7 +12,7 @@ from speaker.config.settings import WitnessSettings
 from speaker.config.toml_text import toml_path
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from speaker.config.fault import Faults, KeyPath
     from speaker.config.schema import Document
@@ -33,6 +34,8 @@ def data_centres(form: Form, faults: Faults) -> tuple[DataCentre, ...]:
     )
     _check_apart(found, faults)
     _check_marks(form.document, found, faults)
+    if form.document.policy.keep_last:
+        _check_told(found, faults)
     return found
 
 
@@ -60,6 +63,19 @@ def _check_apart(dcs: Iterable[DataCentre], faults: Faults) -> None:
                 other = places.setdefault((key, value), path)
                 if other != path:
                     faults.add(path, f"{value} is also {toml_path(other)}; give each its own")
+
+
+def _check_told(dcs: Sequence[DataCentre], faults: Faults) -> None:
+    """Refuse to keep the last one where no path tells whose it is: every one would be the last, for ever."""
+    asns = Counter(dc.asn for dc in dcs)
+    untold = [
+        dc.name
+        for dc in dcs
+        if not (dc.mark or dc.next_hops or dc.originators) and asns[dc.asn] > 1
+    ]
+    if untold:
+        what = f"nothing tells the routes of {', '.join(untold)} from others'; give each data centre a mark"
+        faults.add(("policy", "keep_last"), what)
 
 
 def _check_marks(document: Document, dcs: Iterable[DataCentre], faults: Faults) -> None:

@@ -37,6 +37,8 @@ class Listener:
         self._rows: Mapping[Prefix, tuple[TableRow, ...]] = {}
         self._paths: dict[Prefix, PathsOf] = {}
         self._readings = 0
+        self._brought: frozenset[str] = frozenset()
+        """Sessions that brought a route since they came up: they are witnesses, also while they bring none."""
         self._shown: tuple[object, Sequence[Witness]] = ((), ())
 
     def listen_for(self, prefixes: Collection[Prefix]) -> None:
@@ -80,6 +82,12 @@ class Listener:
         self._show(seen.sessions, asn, reason)
 
     def _show(self, sessions: Sequence[SummarySession], asn: Asn, reason: str) -> None:
+        self._brought = frozenset(
+            session.address
+            for session in sessions
+            if session.up
+            and (session.address in self._brought or any(s.brings for s in session.states.values()))
+        )
         by_peer: dict[str, dict[Prefix, Sequence[HeardPath]]] = {}
         for prefix, paths in self._paths.items():
             for peer, each in paths.items():

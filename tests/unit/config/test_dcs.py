@@ -87,3 +87,21 @@ def test_refused(tmp_path: Path, par1: str, lyo1: str, said: str) -> None:
     with pytest.raises(config.ConfigError) as refused:
         load(tmp_path, par1, lyo1)
     assert said in str(refused.value)
+
+
+def test_keep_last_needs_to_tell(tmp_path: Path) -> None:
+    """The last one can be kept only where each data centre's routes are told from others': else every one is the last."""
+    path = tmp_path / "vip.toml"
+    kept = FILE.replace("[policy]\n", "[policy]\nkeep_last = true\n")
+    one = 'mark = "64699:1"'
+    path.write_text(kept.format(par1=one, lyo1=""))
+    with pytest.raises(config.ConfigError, match="nothing tells the routes of lyo1"):
+        config.load(path, {})
+    other = kept.replace("[dc.lyo1]\nasn = 64699", "[dc.lyo1]\nasn = 64698")
+    for text in (
+        kept.format(par1=one, lyo1='mark = "64699:2"'),
+        kept.format(par1=one, lyo1='next_hops = ["203.0.113.9"]'),
+        other.format(par1="", lyo1=""),
+    ):
+        path.write_text(text)
+        assert config.load(path, {}).settings.witness.keep_last
