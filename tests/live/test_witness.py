@@ -52,7 +52,8 @@ class Reflected:
         (near,) = (session.flipped() for session in own["fra1"])
         allow = f"neighbor {near.remote} allowas-in 10"
         frr = Frr(hosts["fra1"], config([near], ipv4=[allow], router_id="203.0.113.3"))
-        self.fra1 = FrrSite(hosts["fra1"], frr, {**TABLES, "node": {"dc": "fra1"}}, up=[PORT])
+        node = {"dc": "fra1", "witnesses": [near.remote]}
+        self.fra1 = FrrSite(hosts["fra1"], frr, {**TABLES, "node": node}, up=[PORT])
         self.daemon = self.fra1.daemon()
         self.bird.wait_for_sessions()
 

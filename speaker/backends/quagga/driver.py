@@ -216,7 +216,7 @@ class QuaggaBackend:
             sent = await self._reader.sent(seen)
         self._seen, self._fresh = seen.running, seen
         self._sessions, self._reasons = seen.sessions, await self._reader.reasons(seen.sessions)
-        await self._listener.listen(seen, self._asn)
+        await self._listener.listen(seen.sessions, seen.answers, self._asn)
         neighbors = seen.neighbors
         routes = {p: neighbors.observed(found, sent.get(p, {})) for p, found in seen.routes.items()}
         mute = [session.address for session in seen.sessions if session.needs_policy]

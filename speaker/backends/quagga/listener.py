@@ -9,12 +9,11 @@ from speaker.backends.base import BackendError
 from speaker.backends.quagga.learned import learned, parse_entries, questions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from policy.route import Asn, Prefix
     from policy.witness import HeardPath
     from speaker.backends.quagga.learned import PathsOf
-    from speaker.backends.quagga.reader import BgpdSeen
     from speaker.backends.quagga.summary import SummarySession
     from speaker.backends.quagga.table import TableRow
 
@@ -58,15 +57,18 @@ class Listener:
             ),
         )
 
-    async def listen(self, seen: BgpdSeen, asn: Asn) -> None:
+    async def listen(
+        self, sessions: Sequence[SummarySession], table: Iterable[str], asn: Asn
+    ) -> None:
         """Ask for what peers told.
 
         Args:
-            seen: a reading of bgpd.
+            sessions: bgpd's.
+            table: the lines of its tables.
             asn: bgpd's.
         """
-        brings = any(s.brings for session in seen.sessions for s in session.states.values())
-        rows = learned(seen.answers, self._ours) if brings else {}
+        brings = any(state.brings for session in sessions for state in session.states.values())
+        rows = learned(table, self._ours) if brings else {}
         self._readings += 1
         known = self._rows if self._readings % AGAIN else {}
         changed = [prefix for prefix, each in rows.items() if known.get(prefix) != each]
@@ -79,7 +81,7 @@ class Listener:
             reason, rows = f"bgpd does not tell its paths: {error}", {}
         kept = {prefix: paths for prefix, paths in self._paths.items() if prefix in rows}
         self._rows, self._paths = rows, {} if reason else {**kept, **asked}
-        self._show(seen.sessions, asn, reason)
+        self._show(sessions, asn, reason)
 
     def _show(self, sessions: Sequence[SummarySession], asn: Asn, reason: str) -> None:
         self._brought = frozenset(
@@ -93,7 +95,8 @@ class Listener:
             for peer, each in paths.items():
                 by_peer.setdefault(peer, {})[prefix] = each
         witnesses = tuple(
-            _witness(session, asn, by_peer.get(session.address, {}), reason) for session in sessions
+            _witness(session, asn, by_peer.get(session.address, {}), reason, self._brought)
+            for session in sessions
         )
         basis = tuple((w.name, w.hearing, w.brings, w.paths, w.reason) for w in witnesses)
         if basis != self._shown[0]:
@@ -105,7 +108,11 @@ class Listener:
 
 
 def _witness(
-    session: SummarySession, asn: Asn, paths: Mapping[Prefix, Sequence[HeardPath]], reason: str
+    session: SummarySession,
+    asn: Asn,
+    paths: Mapping[Prefix, Sequence[HeardPath]],
+    reason: str,
+    brought: Collection[str],
 ) -> Witness:
     states = [state for state in session.states.values() if state.negotiated]
     hearing = Hearing.WHOLE
@@ -115,5 +122,6 @@ def _witness(
         hearing = Hearing.UNKNOWN
     elif any(state.is_young for state in states):
         hearing, reason = Hearing.LEARNING, "it is still telling its routes"
-    brings = any(state.brings for state in states)
-    return Witness(session.address, session.asn, asn, hearing, paths, reason, brings)
+    return Witness(
+        session.address, session.asn, asn, hearing, paths, reason, session.address in brought
+    )
