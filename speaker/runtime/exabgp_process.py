@@ -42,6 +42,11 @@ SHUTS_DOWN = (
     "ExaBGP shuts down, and vip_watchdog ends with it: nothing is announced here until ExaBGP runs again. Where nobody "
     "stopped it, its log says why: journalctl -u exabgp-vip"
 )
+BESIDE_GONE = (
+    "the second ExaBGP is gone, and its vip_watchdog ends with it: routes stand by the first one alone; see "
+    "systemctl status exabgp-vip-beside, and its log"
+)
+BESIDE_SHUTS_DOWN = "the second ExaBGP shuts down, and its vip_watchdog ends with it: routes stand by the first one alone"
 FAREWELL = 1.5
 """How long a last withdrawal may take, in seconds: ExaBGP 5 kills what has not ended after 2."""
 
@@ -89,9 +94,9 @@ async def run(
     is_stopped = await service.run(stop, backend.gone, sentinel=sentinel)
     if stop.is_set() or backend.gone.is_set():  # else only this process was told to end
         if is_stopped or backend.gone.told:
-            log.warning("%s", SHUTS_DOWN)
+            log.warning("%s", BESIDE_SHUTS_DOWN if service.follows else SHUTS_DOWN)
         else:
-            log.critical("%s", GONE)
+            log.critical("%s", BESIDE_GONE if service.follows else GONE)
     writer.close()
     return service.started
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speaker.runtime.exabgp_process import GONE, SHUTS_DOWN
+from speaker.runtime.exabgp_process import BESIDE_GONE, GONE, SHUTS_DOWN
 from speaker.vip_watchdog import is_exabgp
 
 
@@ -43,14 +43,14 @@ def test_another_parent_that_speaks_of_exabgp(command: list[str]) -> None:
     assert not is_exabgp(command)
 
 
-def run(written: str, path: Path) -> subprocess.CompletedProcess[str]:
+def run(written: str, path: Path, how: str = "run") -> subprocess.CompletedProcess[str]:
     """Run ExaBGP's process with a faulty vip.toml, and with an ExaBGP that writes something and is gone."""
     program = (
         "import asyncio, pathlib, sys\n"
         "from speaker.errors import SpeakerError\n"
         "from speaker.runtime import exabgp_process\n"
         "fault = SpeakerError('policy.prepends: many')\n"
-        "asyncio.run(exabgp_process.run(pathlib.Path(sys.argv[1]), fault))\n"
+        f"asyncio.run(exabgp_process.{how}(pathlib.Path(sys.argv[1]), fault))\n"
     )
     return subprocess.run(
         [sys.executable, "-c", program, str(path)],
@@ -76,3 +76,10 @@ def test_an_end_that_was_told(tmp_path: Path, dialect: str) -> None:
     line = next(line for line in golden.read_text().splitlines() if "shutdown" in line)
     done = run(f"{line}\n", tmp_path / "none.toml")
     assert (GONE in done.stderr, SHUTS_DOWN in done.stderr) == (False, True), done.stderr
+
+
+def test_a_second_exabgp_that_is_gone(tmp_path: Path) -> None:
+    """The end of one that stands beside another does not mean that nothing is announced here."""
+    said = run("", tmp_path / "none.toml", "run_beside").stderr
+    assert BESIDE_GONE in said
+    assert "nothing is announced here" not in said
