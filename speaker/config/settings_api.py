@@ -51,3 +51,8 @@ class ApiSettings:
     tokens_file: Path = DEFAULT_TOKENS
     tokens: dict[str, TokenRights] = field(default_factory=dict)
     reports: dict[str, ReportRule] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups whose members need no token."""
+        return frozenset(each.group for each in self.tokens.values() if each.group is not None)

@@ -6,7 +6,7 @@ Nothing can be asked there but reports and `status`, and nothing be changed but 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -143,6 +143,8 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 places[place] = asyncio.create_task(_serve_at(desk, place, note))
             if not places:  # then nobody is asked for a token
                 desk.callers.rest()
+            with suppress(BlockingIOError):  # no thread to do it in
+                await desk.callers.look_again()
             await asyncio.sleep(CHECK)
             for task in places.values():
                 if task.done():

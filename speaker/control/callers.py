@@ -18,7 +18,7 @@ from speaker.control.other_end import other_end
 from speaker.control.tokens import Tokens, token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -81,6 +81,13 @@ class Callers:
         )
         self._groups = _Groups(clock, lambda text: self._trouble("groups", text))
 
+    async def look_again(self) -> None:
+        """Look whether what was wrong is right again: nobody else may ask for long."""
+        if self._troubles.get("tokens"):
+            await self._tokens.look()
+        if self._troubles.get("groups"):
+            await self._groups.numbers(self._settings().groups)
+
     def rest(self) -> None:
         """Note that nobody is asked who it is any more, so nothing is wrong."""
         self._troubles.clear()
@@ -117,9 +124,8 @@ class Callers:
     async def _member(
         self, transport: asyncio.BaseTransport, tables: Mapping[str, TokenRights]
     ) -> Holder | None:
-        wanted = {each.group for each in tables.values() if each.group is not None}
         found = other_end(transport)
-        numbers = await self._groups.numbers(wanted)
+        numbers = await self._groups.numbers(self._settings().groups)
         rights = tuple(
             each
             for each in tables.values()
@@ -152,9 +158,8 @@ class _Groups:
         self._at: float | None = None
         self._looking = asyncio.Lock()
 
-    async def numbers(self, names: Iterable[str]) -> Mapping[str, int]:
+    async def numbers(self, wanted: frozenset[str]) -> Mapping[str, int]:
         """Return the numbers of those that are there."""
-        wanted = frozenset(names)
         async with self._looking:  # all who ask meanwhile wait for the same look
             now = self._clock.steady()
             if self._at is None or now >= self._at + EVERY or wanted != self._of:

@@ -99,10 +99,14 @@ class Tokens:
 
     async def holder(self, token: str) -> str | None:
         """Return whose a token is; None where it is nobody's."""
+        await self.look()
+        return self._found.names.get(hashlib.sha256(token.encode()).hexdigest())
+
+    async def look(self) -> None:
+        """Look whether the file is another one, unless that was just done."""
         async with self._reading:  # all who ask meanwhile wait for the same reading
             now, path = self._clock.steady(), self._path()
             if self._read_at is None or now >= self._read_at + EVERY or path != self._read_path:
                 self._found = await asyncio.to_thread(read, path)
                 self._read_at, self._read_path = now, path
                 self._note(self._found.fault)
-        return self._found.names.get(hashlib.sha256(token.encode()).hexdigest())

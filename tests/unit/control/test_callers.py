@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from speaker import config
 from speaker.config.settings_api import ApiSettings, ApiTls, TokenRights
-from speaker.control.api_server import TOKENS, Desk, ListenPlace, serving
+from speaker.control.api_server import TOKENS, Desk, ListenPlace, serve, serving
 from speaker.control.callers import Callers, names_in
 from speaker.control.other_end import other_end
-from tests.support.fakes.site import SECOND, running
+from tests.support.fakes.site import SECOND, running, write_config
+from tests.support.lab.eventually import eventually
 from tests.unit.control.test_api_server import APP, LOOK, UP, ask, once, served, write_tokens
 
 if TYPE_CHECKING:
@@ -187,6 +189,45 @@ def test_no_member(tmp_path: Path) -> None:
 
     more = f'{SHOP}group = "{OTHER}"\n[api.tokens.none]\ngroup = "no-such-group"\n'
     by_socket(tmp_path, play, more)
+
+
+def test_what_was_wrong_is_right_again(tmp_path: Path) -> None:
+    """A file of tokens that is back, and a group that is there, end their alarms though nobody asks any more; and silence counts again."""
+    path, tokens = tmp_path / "api.sock", tmp_path / "tokens"
+    more = write_tokens(tmp_path).replace("[api]\n", f'[api]\nlisten = ["{path}"]\n')
+    more += f'{SHOP}group = "no-such-group"\n'
+    kept = tokens.read_text()
+
+    def play(site: Site) -> None:
+        eventually(path.exists, within=10, what="the socket is there")
+        tokens.unlink()
+        assert over_socket(path, *REPORT, token=APP)[0] == 401
+        assert over_socket(path, *REPORT)[0] == 401
+        (said,) = [text for text in site.reconciler.alarms.texts if text.startswith(TOKENS)]
+        assert "nobody may report" in said
+        assert "no-such-group" in said
+        assert TOKENS in site.reconciler.durable.intents.hindered
+        tokens.write_text(kept)
+        tokens.chmod(0o644)
+        changed = config.load(write_config(tmp_path, more.replace("no-such-group", MINE)), {})
+        site.reconciler.config = changed
+        eventually(
+            lambda: not any(t.startswith(TOKENS) for t in site.reconciler.alarms.texts),
+            within=10,
+            what="no alarm",
+        )
+        assert TOKENS not in site.reconciler.durable.intents.hindered
+
+    async def main() -> None:
+        async with running(tmp_path, more=more) as site:
+            task = asyncio.create_task(serve(site.reconciler))
+            try:
+                await asyncio.to_thread(play, site)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
 
 
 def test_the_socket_has_its_group(tmp_path: Path) -> None:
