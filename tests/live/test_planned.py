@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.runbook import blocks
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.site import Site, misses, sees, vip
@@ -27,17 +24,13 @@ ONE, TWO = "192.0.2.1/32", "192.0.2.2/32"
 pytestmark = pytest.mark.one_exabgp
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "take-a-machine-out-of-service.md"
-
-
 def test_begins_ends_or_is_missed(lab: Network, flavour: Flavour, installed: Installed) -> None:
     """It begins although the watchdog died meanwhile, and ends by itself; one whose time passed while nothing ran is missed."""
     host = lab.host("par1")
     link = lab.link(lab.host("bird"), host)
     session = link.session(64500, 64699)
     bird = Bird(link.a.namespace, [session])
-    tables: dict[str, Any] = {"drain": {"settle": "0s", "quiet": "0s", "timeout": "1s"}}
-    tables["vip"] = {f"vip-{n}.tld": vip(f"192.0.2.{n}", ports=[PORT]) for n in (1, 2)}
+    tables = {"vip": {f"vip-{n}.tld": vip(f"192.0.2.{n}", ports=[PORT]) for n in (1, 2)}}
     site = Site(host, flavour, installed, [session.flipped()], tables, up=[PORT])
     sees(bird, ONE, TWO, within=15)
     began = time.time()
@@ -69,24 +62,3 @@ def test_begins_ends_or_is_missed(lab: Network, flavour: Flavour, installed: Ins
     assert site.mgmt("cancel", "2").returncode == 0
     assert json.loads(site.mgmt("schedule", "--json").stdout) == []
     sees(bird, TWO)
-    _page_is_followed(site, bird)
-
-
-def _page_is_followed(site: Site, bird: Bird) -> None:
-    """Type what the page has: each command does what stands beside it, at the router too."""
-    (block,) = blocks(PAGE)[""]
-    shown = []
-    for line in block.splitlines():
-        command, *words = shlex.split(line, comments=True)
-        assert command == "vip_mgmt"
-        done = site.mgmt(*words)
-        assert done.returncode == 0, (line, done.stdout, done.stderr)
-        shown.append(done.stdout)
-        if words[0] == "-d" and "--dry-run" not in words:
-            misses(bird, ONE, TWO)
-        else:
-            sees(bird, *((ONE, TWO) if words[0] == "-a" or len(shown) == 1 else ()))
-    dry, _, drained, _, back, history = shown
-    assert drained.count(": new kernel") == drained.count("drained by root") == 2, (dry, drained)
-    assert back.count("returning") == 2, back
-    assert {"draining", "drained", "returning"} <= {*history.split()}, history
