@@ -51,6 +51,7 @@ class SoftRoutes:
         self._more = max((policy.prepends or 0 for policy in policies), default=0)
         self._med = max((policy.med or 0 for policy in policies), default=0)
         self._known: dict[tuple[object, ...], tuple[object, Profile, Attributes]] = {}
+        self._given: dict[tuple[int, Attributes], tuple[Override, ...]] = {}
 
     def profile(self, vip: Vip, address: Address) -> Profile:
         """Return the profile of an address, which this data centre announces, while it drains."""
@@ -63,8 +64,15 @@ class SoftRoutes:
         if not self._here.policies:
             return route
         given = self._here.route(vip.name, route).overrides
-        last = (self._last(each, attributes) for each in given)
-        return replace(route, overrides=tuple(each for each in last if each[1] != attributes))
+        key = (
+            id(given),
+            attributes,
+        )  # routes of which the same neighbours get the same share it, for ever
+        if (overrides := self._given.get(key)) is None:
+            last = (self._last(each, attributes) for each in given)
+            overrides = tuple(each for each in last if each[1] != attributes)
+            self._given[key] = overrides
+        return replace(route, overrides=overrides)
 
     def _last(self, override: Override, usual: Attributes) -> Override:
         """Return what a neighbour gets: its own numbers must not make it prefer what drains."""

@@ -243,6 +243,13 @@ class PeersHere:
     _shared: dict[tuple[Override, ...], tuple[Override, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _overrides: dict[tuple[Attributes | None, ...], tuple[Override, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _distinct: tuple[PeerPolicy, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_distinct", tuple(dict.fromkeys(self.policies.values())))
 
     def __bool__(self) -> bool:
         return bool(self.policies)
@@ -250,15 +257,17 @@ class PeersHere:
     def route(self, vip: str, route: Route) -> Route:
         """Return a VIP's route with what single neighbours get of it.
 
-        Routes of which the same neighbours get the same share that.
+        Routes of which the same neighbours get the same share that. Hundreds of neighbours have few policies.
         """
-        found = []
-        for address, policy in self.policies.items():
-            what = self._applied(policy, route.attributes) if policy.lets(vip) else None
-            if what != route.attributes:
-                found.append((address, what))
-        overrides = tuple(found)
-        return replace(route, overrides=self._shared.setdefault(overrides, overrides))
+        plain = route.attributes
+        gets = [self._applied(p, plain) if p.lets(vip) else None for p in self._distinct]
+        key = (plain, *gets)
+        if (overrides := self._overrides.get(key)) is None:
+            what = dict(zip(self._distinct, gets, strict=True))
+            each = ((address, what[policy]) for address, policy in self.policies.items())
+            found = tuple(override for override in each if override[1] != plain)
+            overrides = self._overrides[key] = self._shared.setdefault(found, found)
+        return replace(route, overrides=overrides)
 
     def _applied(self, policy: PeerPolicy, attributes: Attributes) -> Attributes:
         """Return what a neighbour gets of whichever VIP it may have: thousands have the same."""

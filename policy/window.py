@@ -9,8 +9,10 @@ settled when it was planned.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from policy.errors import PolicyError
 from policy.intent import Intent, Mode, is_time, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from policy.route import Prefix
 
@@ -162,6 +164,26 @@ def look(windows: Iterable[Window], now: float) -> WindowsNow:
         tuple(window for window, moment in moments if moment is Moment.OVER),
         next((window.at for window, moment in moments if moment is Moment.WAITING), None),
     )
+
+
+@lru_cache(maxsize=2)
+def planned(windows: tuple[Window, ...]) -> Mapping[Prefix, str]:
+    """Return what waits for each prefix, in words, the first few by name. Most prefixes have few windows, or those of many others."""
+    found: dict[Prefix, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        if window.missed is None:
+            for prefix in window.prefixes:
+                found[prefix].append(index)
+    texts: dict[tuple[int, ...], str] = {}
+    said = {}
+    for prefix, indexes in found.items():
+        key = tuple(indexes)
+        if key not in texts:
+            first = [str(windows[index]) for index in key[:_NAMED]]
+            more = [f"{len(key) - _NAMED} more"] if len(key) > _NAMED else []
+            texts[key] = " | ".join([*first, *more])
+        said[prefix] = texts[key]
+    return said
 
 
 def missed(windows: Collection[Window]) -> str:

@@ -11,7 +11,7 @@ from policy.assess import assignments
 from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.report import ReportState
-from policy.window import missed
+from policy.window import missed, planned
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
@@ -82,6 +82,7 @@ class StateFile:
             now = time.time()
             found = store.intents()
         intents = {p: i for p, i in found.of.items() if i.in_force(now)}
+        waits = planned(found.windows)
         routes = tuple(
             PrefixStatus(
                 vip=assignment.vip.name,
@@ -97,9 +98,7 @@ class StateFile:
                 reason=str(intents[prefix]) if prefix in intents else "no vip_watchdog answers",
                 wanted=None,
                 as_wanted=False,
-                planned=" | ".join(
-                    str(w) for w in found.windows if prefix in w.prefixes and w.missed is None
-                ),
+                planned=waits.get(prefix, ""),
             )
             for prefix, assignment in assignments(self._config.topology, settings.dc).items()
         )

@@ -9,6 +9,7 @@ from policy.decide import Cause
 from policy.intent import Mode
 from policy.plan import Drift
 from policy.route import Route
+from policy.window import planned
 from speaker.api import (
     DaemonStatus,
     Explanation,
@@ -60,7 +61,7 @@ class Snapshot:
         self._unchecked, self._aggregates = reconciler.unchecked, reconciler.aggregates
         intents = reconciler.durable.intents
         self._intents, self._are_known = intents.in_force(), intents.is_read
-        self._windows = [window for window in intents.windows if window.missed is None]
+        self._planned = planned(intents.windows)
         self._confirmed, self._sent, self._changed = view.confirmed, view.sent, view.changed
         self._failures = dict(view.failures)
         self._peers, self._daemon = reconciler.backend.peers(), reconciler.backend.daemon()
@@ -190,8 +191,8 @@ class Snapshot:
             reasons.append("operators' intents are unknown")
         if (failure := self._failures.get(prefix)) is not None:
             reasons.append(f"not done: {failure.reason}")
-        if planned := " | ".join(str(w) for w in self._windows if prefix in w.prefixes):
-            reasons.append(f"planned: {planned}")
+        if waits := self._planned.get(prefix, ""):
+            reasons.append(f"planned: {waits}")
         held = bool(decision) and known and found == wanted
         done = reached.complete if wanted else reached.announced is False
         return PrefixStatus(
@@ -217,7 +218,7 @@ class Snapshot:
             kept_back=decision is not None and decision.cause is Cause.AGGREGATE,
             **self._told(prefix),
             drain=drain,
-            planned=planned,
+            planned=waits,
         )
 
     def _told(self, prefix: Prefix) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from policy.wanted import WantedRoutes
 from speaker.backends.quagga.driver import QuaggaBackend
 from speaker.backends.quagga.outbound import is_ours
+from speaker.backends.quagga.outbound_writer import TRIES
 from tests.contract.peers_worlds import BGPDS, OUTBOUND, all_profiles
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN
@@ -102,6 +103,48 @@ def test_changed_since_it_was_read(bgpd: BgpdWithPeers) -> None:
     assert driver.announce(TWO) == {}
     assert TWO not in bgpd.neighbors[TRANSIT].ever
     assert TWO in bgpd.neighbors[PEERING].rib
+
+
+def test_each_neighbour_is_told_of_where_it_matters(bgpd: BgpdWithPeers) -> None:
+    """Of neighbours that bgpd refuses, those are told of that would get this prefix, and no others."""
+    bgpd.refused = "neighbor "
+    not_one = PeerPolicy(excepted=frozenset({"vip-1.tld"}))
+    failures = Driver(bgpd, site(transit=NOT_TWO, peering=not_one)).announce(ONE, TWO)
+    assert failures.keys() == {ONE, TWO}
+    assert (PEERING in failures[ONE], TRANSIT in failures[ONE]) == (True, False)
+    assert (PEERING in failures[TWO], TRANSIT in failures[TWO]) == (False, True)
+
+
+def many(bgpd: BgpdWithPeers, count: int) -> Topology:
+    """Give a bgpd so many neighbours of which none is to get the second VIP."""
+    names = [f"203.0.113.{number}" for number in range(101, 101 + count)]
+    bgpd.neighbors = {name: FakePeer(64500) for name in names}
+    rule = PeerRule(tuple(RuledNeighbor(ip_address(name)) for name in names), NOT_TWO, "transit")
+    return Topology((DataCentre("par1", ASN),), VIPS, (), Peers((rule,)))
+
+
+def test_all_neighbours_that_bgpd_refuses(bgpd: BgpdWithPeers) -> None:
+    """Where bgpd refuses every neighbour's line, a turn tries a few: more neighbours take no longer. Turn by turn all are."""
+    bgpd.refused = "neighbor "
+    driver = Driver(bgpd, many(bgpd, 3 * TRIES))
+    tried: set[str] = set()
+    for _ in range(4):
+        before = len(bgpd.runs)
+        assert driver.announce(TWO).keys() == {TWO}
+        assert len(bgpd.runs) - before <= 3 * TRIES
+        tried |= {line for run in bgpd.runs[before:] if len(run) < TRIES for line in run}
+    assert len({line for line in tried if line.startswith("neighbor ")}) == 3 * TRIES
+
+
+def test_one_of_many_neighbours_that_bgpd_refuses(bgpd: BgpdWithPeers) -> None:
+    """One that bgpd refuses keeps none of the others from what they are to have, in a few turns."""
+    topology = many(bgpd, 2 * TRIES)
+    first = next(iter(bgpd.neighbors))
+    bgpd.refused = f"neighbor {first} route-map"
+    driver = Driver(bgpd, topology)
+    for _ in range(3):
+        driver.apply()
+    assert [name for name, peer in bgpd.neighbors.items() if not peer.maps] == [first]
 
 
 def test_a_neighbour_that_bgpd_refuses(bgpd: BgpdWithPeers) -> None:

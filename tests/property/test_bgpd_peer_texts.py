@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from policy.route import Asn
 from speaker.backends.base import BackendError
 from speaker.backends.quagga import peer_texts
-from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.summary import parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
 from speaker.backends.quagga.vtysh import Output
+from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

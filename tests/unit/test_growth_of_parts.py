@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,21 @@ import pytest
 from policy.asking import OtherVips, askers
 from policy.assess import assignments
 from policy.health import HealthRule, Service
+from policy.intent import Mode
 from policy.lint import outside
-from policy.plan import Announce, Withdraw
-from policy.route import Route, parse_prefix
+from policy.peers import PeerPolicy, PeerRule, Peers, RuledNeighbor
+from policy.plan import Announce, Drift, Withdraw
+from policy.route import Asn, Route, parse_prefix
 from policy.rule import VIP, Term
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
+from policy.wanted import WantedRoutes
+from policy.window import Window, planned
 from speaker.backends.quagga.driver import QuaggaBackend
+from speaker.backends.quagga.neighbors import Neighbors
+from speaker.backends.quagga.outbound_plan import plan as outbound_plan
+from speaker.backends.quagga.running_config import parse_running
+from speaker.backends.quagga.summary import SessionState, SummarySession
+from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 from speaker.health.addresses import AddressSource, HostAddresses
 from speaker.health.ipvs.debounce import Debounce
 from speaker.health.ipvs.proc_text import Parser
@@ -89,6 +99,51 @@ def test_of_bgpd(dialect: Any) -> None:
         return work
 
     assert_linear(lambda count: virtual_time.run(main(count)))
+
+
+@pytest.mark.parametrize("line", ["", " neighbor {} route-map SITE out"])
+def test_of_neighbors_of_bgpd(line: str) -> None:
+    """As many neighbours as prefixes, of which none has what it is to have: each prefix is judged, and looked at before it goes out."""
+
+    def measure(count: int) -> Work:
+        plain = topology(hosts(count))
+        peers = [FIRST + 2**16 + number for number in range(count)]
+        policy = PeerPolicy(excepted=frozenset({plain.vips[0].name}))
+        rule = PeerRule(tuple(RuledNeighbor(peer) for peer in peers), policy, "transit")
+        known = replace(plain, peers=Peers((rule,)))
+        routes = WantedRoutes(known, known.dcs[0])
+        lines = [f" neighbor {peer} remote-as 64500" for peer in peers]
+        lines += [line.format(peer) for peer in peers] if line else []
+        running = parse_running(["router bgp 64699", *lines, "exit"])
+        sessions = [SummarySession(str(peer), Asn(64500), {4: SessionState("0")}) for peer in peers]
+        seen = [Route(prefix, PROFILES[0].attributes(ASN)) for prefix in hosts(count)]
+        with counting() as work:
+            neighbors = Neighbors(WantedOutbounds(ASN, routes), running, sessions, ())
+            drifts = [neighbors.judged(each) for each in seen]
+            unsafe = [each for each in seen if neighbors.unsafe(each.prefix)]
+            [*outbound_plan(neighbors).batches(ASN, 100)]
+        assert len(unsafe) == 1
+        assert sum(isinstance(each, Drift) for each in drifts) == (count if line else 1)
+        return work
+
+    assert_linear(measure, size=50)
+
+
+def test_of_windows() -> None:
+    """As many windows as prefixes, each of one; and one of all."""
+
+    def measure(count: int) -> Work:
+        windows = [
+            Window(number, frozenset({prefix}), Mode.DRAINED, "alice", 1.0, 2.0)
+            for number, prefix in enumerate(hosts(count), 1)
+        ]
+        windows.append(replace(windows[0], prefixes=frozenset(hosts(count)), number=count + 1))
+        with counting() as work:
+            found = planned(tuple(windows))
+        assert found[hosts(1)[0]].count("window") == 2
+        return work
+
+    assert_linear(measure)
 
 
 # --- health --------------------------------------------------------------------------------------

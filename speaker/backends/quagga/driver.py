@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce, Drift, Withdraw
 from speaker.backends.base import BackendError, Daemon, Peer, Reading
 from speaker.backends.quagga.listener import Listener
-from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.outbound_plan import plan
 from speaker.backends.quagga.outbound_writer import OutboundWriter
 from speaker.backends.quagga.reader import Reader
 from speaker.backends.quagga.route_map import RunningRouteMap, route_map
 from speaker.backends.quagga.version import untested
+from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 from speaker.backends.quagga.writer import Writer
 
 if TYPE_CHECKING:

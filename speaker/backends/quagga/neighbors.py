@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.plan import Drift
 from policy.route import Route
-from speaker.backends.quagga.outbound import AS_IT_IS, Outbound, is_ours, read_back, sets
+from speaker.backends.quagga.outbound import AS_IT_IS, Outbound, is_ours, read_back
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
-    from policy.peers import PeerPolicy
-    from policy.route import Asn, IpAddress, Prefix
-    from policy.wanted import WantedRoutes
+    from policy.route import Prefix
     from speaker.backends.base import SentTo
     from speaker.backends.quagga.neighbor_lines import Side
     from speaker.backends.quagga.running_config import Running
     from speaker.backends.quagga.summary import SummarySession
+    from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 
 _FOREIGN = "has the site's own route-map {} out, which is never replaced"
 _INSTEAD = (
@@ -45,79 +43,6 @@ _NEEDS_POLICY = NeighborObstacle(
     "all of bgpd's routes out",
     "no bgp ebgp-requires-policy, or a prefix-list out at it",
 )
-
-
-class WantedOutbounds:
-    """What neighbours are to have, by [peer] and [peer_group].
-
-    Args:
-        asn: the data centre's.
-        wanted: the routes of the data centre, and the rules; None where there are none.
-        is_observed: whether something else sees to it, so that only who was sent what is looked at.
-    """
-
-    def __init__(self, asn: Asn, wanted: WantedRoutes | None, *, is_observed: bool = False) -> None:
-        self.asn, self._wanted, self.is_observed = asn, wanted, is_observed
-        self.policies = {} if wanted is None else wanted.policies
-
-    @cached_property
-    def prefixes(self) -> frozenset[Prefix]:
-        """All prefixes that this data centre may announce."""
-        return frozenset(route.prefix for route in self._routes())
-
-    @cached_property
-    def sides(self) -> Mapping[Side, Outbound]:
-        """What each neighbour of a rule is to have in each family, if it has that family."""
-        routes = [*self._routes()] if self.policies else []
-        return {
-            (str(address), version): self._outbound(address, version, policy, routes)
-            for address, policy in self.policies.items()
-            for version in (4, 6)
-        }
-
-    def _routes(self) -> Iterator[Route]:
-        return iter(()) if self._wanted is None else self._wanted.all()
-
-    def _outbound(
-        self, address: IpAddress, version: int, policy: PeerPolicy, routes: Sequence[Route]
-    ) -> Outbound:
-        kept: list[Prefix] = []
-        given: list[Prefix] = []
-        soft: dict[int, list[Prefix]] = defaultdict(list)
-        has_numbers = policy.med is not None or policy.local_preference is not None
-        for route in routes:
-            if route.prefix.version == version and (what := route.to(address)) != route.attributes:
-                (kept if what is None else given).append(route.prefix)
-                drains = self._soft(route.prefix) if has_numbers and what is not None else None
-                if drains is not None:
-                    soft[drains.attributes.med or 0].append(route.prefix)
-        lines = sets(policy, self.asn) if given else ()
-        by_med = tuple((med, frozenset(soft[med])) for med in sorted(soft))
-        return Outbound(version, frozenset(kept), frozenset(given), lines, by_med)
-
-    def _soft(self, prefix: Prefix) -> Route | None:
-        return None if self._wanted is None else self._wanted.soft(prefix)
-
-    def of(self, route: Route) -> Route:
-        """Return a route that all neighbours get with what single ones get of it, where it is the wanted one."""
-        if self._wanted is None or not self.policies:
-            return route
-        for wanted in (self._wanted.of(route.prefix), self._wanted.soft(route.prefix)):
-            if wanted is not None and wanted.attributes == route.attributes:
-                return wanted
-        return route
-
-    def missing(self, sessions: Sequence[SummarySession]) -> tuple[str, ...]:
-        """Return the rules for neighbours that bgpd lacks, in words."""
-        return () if self._wanted is None else self._wanted.missing(_addresses(sessions))
-
-
-def _addresses(sessions: Sequence[SummarySession]) -> Iterator[IpAddress]:
-    for session in sessions:
-        try:
-            yield ip_address(session.address)
-        except ValueError:
-            continue  # an interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +113,7 @@ class Neighbors:
         self._sessions, self._paths = sessions, paths
         self._asns = {session.address: session.asn for session in sessions}
         self._known: dict[str, Outbound | None] = {}
+        self._texts: dict[tuple[int, ...], str] = {}
 
     def found(self, name: str) -> Outbound | None:
         """Return what one of our route-maps does, None where it is missing, or is not as we make one."""
@@ -258,8 +184,25 @@ class Neighbors:
         """
         if not isinstance(seen, Route):
             return seen
-        otherwise = [str(side) for side in self.wrong if side.differs(seen.prefix)]
-        return Drift("; ".join(otherwise)) if otherwise else self._wanted.of(seen)
+        otherwise = self._told(lambda side: side.differs(seen.prefix))
+        return Drift(otherwise) if otherwise else self._wanted.of(seen)
+
+    @cached_property
+    def _alike(self) -> Sequence[Sequence[SideSeen]]:
+        """Those that have not what they are to have, by what they have and are to have: of few kinds, mostly."""
+        found: dict[object, list[SideSeen]] = defaultdict(list)
+        for side in self.wrong:
+            found[side.want, side.have].append(side)
+        return [*found.values()]
+
+    def _told(self, concerned: Callable[[SideSeen], bool]) -> str:
+        """Return in words all of which something is so that depends on what they have and are to have alone."""
+        kinds = tuple(number for number, alike in enumerate(self._alike) if concerned(alike[0]))
+        if (text := self._texts.get(kinds)) is None:
+            sides = {id(side) for number in kinds for side in self._alike[number]}
+            text = "; ".join(str(side) for side in self.wrong if id(side) in sides)
+            self._texts[kinds] = text
+        return text
 
     def observed(self, seen: Route | Drift | None, sent: SentTo) -> Route | Drift | None:
         """Return the same where something else sees to it: a drift where one was sent what is not for it."""
@@ -273,16 +216,26 @@ class Neighbors:
         """Return why a prefix must not be announced: who would get what is not for it; or nothing."""
         if self._is_for_nobody(prefix):
             return "[peer] and [peer_group] in vip.toml keep it from every neighbor of bgpd"
-        return "; ".join(str(side) for side in self.wrong if side.may_get_otherwise(prefix))
+        return self._told(lambda side: side.may_get_otherwise(prefix))
 
     def _is_for_nobody(self, prefix: Prefix) -> bool:
-        sides = [
-            (session.address, prefix.version)
-            for session in self._sessions
-            if prefix.version in session.states
-        ]
-        wanted = (self._wanted.sides.get(side) for side in sides)
-        return bool(sides) and all(want and prefix in want.kept for want in wanted)
+        wanted = self._all_wanted[prefix.version]
+        return bool(wanted) and all(want and prefix in want.kept for want in wanted)
+
+    @cached_property
+    def _all_wanted(self) -> Mapping[int, Sequence[Outbound | None]]:
+        """What all neighbours that have a family are to have in it, each once."""
+        wanted = self._wanted.sides
+        return {
+            version: [
+                *dict.fromkeys(
+                    wanted.get((session.address, version))
+                    for session in self._sessions
+                    if version in session.states
+                )
+            ]
+            for version in (4, 6)
+        }
 
     @property
     def obstacles(self) -> Mapping[str, NeighborObstacle]:

@@ -113,11 +113,14 @@ def plan(neighbors: Neighbors, only: Collection[Side] | None = None) -> Outbound
     """
     running = neighbors.running
     made: dict[str, Outbound] = {}
+    names: dict[Outbound, str] = {}
     moves = []
     for seen in neighbors.wrong:
         if seen.obstacle or (only is not None and seen.side not in only):
             continue
-        new = "" if seen.want.is_idle else _name(seen.want, neighbors, made)
+        if (new := names.get(seen.want)) is None:
+            new = "" if seen.want.is_idle else _name(seen.want, neighbors, made)
+            names[seen.want] = new
         if new and neighbors.found(new) != seen.want:
             made[new] = seen.want
         moves.append(Move(seen.side, seen.name, new))

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from policy.route import Asn, Prefix
     from speaker.backends.base import SentTo
-    from speaker.backends.quagga.neighbors import WantedOutbounds
     from speaker.backends.quagga.route_map import RunningRouteMap
     from speaker.backends.quagga.table import TablePath
     from speaker.backends.quagga.vtysh import Vtysh
+    from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 
 # The tables are the last, because theirs is the end that shows whether all in front of it is there.
 READ = (

@@ -33,13 +33,13 @@ from speaker.backends.exabgp.protocol import Conversation
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
 from speaker.backends.quagga import peer_texts
-from speaker.backends.quagga.neighbors import WantedOutbounds
 from speaker.backends.quagga.outbound import Outbound
 from speaker.backends.quagga.outbound_plan import plan
 from speaker.backends.quagga.reader import READ, Reader
 from speaker.backends.quagga.running_config import start_lines
 from speaker.backends.quagga.version import parse_version as bgpd_version
 from speaker.backends.quagga.vtysh import Output
+from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 from speaker.check.keepalived.servers import conf_of
 from speaker.check.keepalived.tree import read_tree
 from speaker.control import api_server
@@ -60,7 +60,7 @@ from tests.golden.transcript import DIALECTS
 from tests.migration.corpus import FILES
 from tests.migration.reading import understand
 from tests.support.fakes.site import running, write_config
-from tests.tools.fuzz import answers
+from tests.tools.fuzz import answers, checks
 from tests.unit.check.keepalived.files import MAIN, Texts
 from tests.unit.health.ipvs.tables import RECORDED
 
@@ -685,6 +685,8 @@ def all_parsers() -> dict[str, Parser]:
         Parser("netlink", tuple(_netlink_seeds()), _plain(_netlink)),
         Parser("keepalived_conf", (_KEEPALIVED,), _plain(_keepalived_conf)),
         Parser("dns", tuple(_dns_seeds()), _plain(_dns)),
+        Parser("rules", checks.RULES, checks.rules),
+        Parser("check_http", checks.ANSWERS, checks.http_answers),
         Parser("check_dns", answers.name_server_seeds(), _plain(answers.name_server)),
         Parser("check_grpc", answers.grpc_seeds(), _plain(answers.grpc)),
         Parser("check_body", answers.BODIES, _plain(answers.body)),

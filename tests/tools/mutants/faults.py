@@ -1295,6 +1295,20 @@ FAULTS = (
         (OUTBOUND,),
     ),
     Fault(
+        "neighbours of which another thing is wrong are told of together",
+        "speaker/backends/quagga/neighbors.py",
+        "found[side.want, side.have].append(side)",
+        "found[side.have].append(side)",
+        (OUTBOUND,),
+    ),
+    Fault(
+        "neighbours of another policy get the same",
+        "speaker/backends/quagga/wanted_outbounds.py",
+        "made.get((policy, version))",
+        "next(iter(made.values()), None)",
+        (OUTBOUND,),
+    ),
+    Fault(
         "a route-map is completed while a neighbour uses it",
         "speaker/backends/quagga/outbound_plan.py",
         "if name not in made and name not in used:",

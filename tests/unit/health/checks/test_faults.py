@@ -16,7 +16,14 @@ import pytest
 
 from policy.health import Health
 from policy.route import parse_prefix
-from speaker.config.settings_checks import CheckSettings, DnsCheck, ExecCheck, HttpCheck, Tls
+from speaker.config.settings_checks import (
+    CheckSettings,
+    DnsCheck,
+    ExecCheck,
+    GrpcCheck,
+    HttpCheck,
+    Tls,
+)
 from speaker.health import checks
 from speaker.health.checks.source import ChecksSource, probes
 from speaker.units import endpoint_text
@@ -27,7 +34,7 @@ from tests.support.lab.nginx import Certificates
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    Asked = HttpCheck | ExecCheck | DnsCheck
+    Asked = HttpCheck | ExecCheck | DnsCheck | GrpcCheck
     Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]]
 
 UP, DOWN, UNKNOWN = Health.UP, Health.DOWN, Health.UNKNOWN
@@ -350,6 +357,7 @@ def test_those_that_hang_hold_up_nobody() -> None:
         hanging.fault = Fault(UNKNOWN, hang, raw=True)
         async with hanging.listening() as port, well.listening() as other:
             whats: list[Asked] = [asks(port), asks(port, tls=Tls()), DnsCheck(silent, "x.example")]
+            whats.append(GrpcCheck(f"http://127.0.0.1:{port}"))
             whats = [*whats * 30, ExecCheck(("/bin/sleep", "1000"))]
             hang_on = [
                 CheckSettings(f"bad{index}", what, INTERVAL, timeout=1000.0)
@@ -360,7 +368,7 @@ def test_those_that_hang_hold_up_nobody() -> None:
             source = ChecksSource({PREFIX: asked})
             try:
                 async with asyncio.timeout(SLOW * 10):
-                    while well.asked < 20 or hanging.asked < 60:
+                    while well.asked < 20 or hanging.asked < 90:
                         await source.observe()
                         await asyncio.sleep(INTERVAL)
                 said = (await source.observe()).said[PREFIX]
