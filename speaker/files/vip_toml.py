@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,8 @@ BESIDE = "beside.sock"
 DEFAULT_BACKEND: Final = "exabgp"
 MAX_SIZE = 1 << 24
 """Bytes: a file of 30,000 VIPs has four million."""
+NODE_LINES = 1000
+"""How many lines are read one by one for [node], which has twenty."""
 MAX_DEPTH = 16
 """Tables and lists within each other: vip.toml's deepest are five."""
 # A key of many parts costs the parser time with the square of their number, and then every reader
@@ -126,7 +129,7 @@ def node_of(text: bytes) -> dict[str, Any]:
             if node:
                 return node if isinstance(node, dict) else {}
     found: dict[str, list[Any]] = {}
-    for line in _node_lines(text):
+    for line in islice(_node_lines(text), NODE_LINES):
         with suppress(VipTomlError):
             node = parsed(line, {})["node"]
             for name, value in node.items() if isinstance(node, dict) else ():

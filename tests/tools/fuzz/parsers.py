@@ -46,6 +46,7 @@ from speaker.control import api_server
 from speaker.control.rate import Rates
 from speaker.control.server import serving
 from speaker.errors import SpeakerError
+from speaker.files import vip_toml
 from speaker.health.ipvs.netlink import NetlinkReader, dump, made
 from speaker.health.ipvs.proc_text import Parser as ProcParser
 from speaker.health.keepalived.events import FifoLines, is_event
@@ -115,6 +116,7 @@ def _vip_toml() -> Iterator[Callable[[bytes], object]]:
         path = Path(folder) / "vip.toml"
 
         def read(data: bytes) -> None:
+            vip_toml.node_of(data)  # which refuses nothing
             path.write_bytes(data)
             config.load(path, {"VIP_DC": "par1"}, obeyed=False)
 
