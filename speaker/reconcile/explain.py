@@ -9,7 +9,6 @@ from policy.explain import About, Decided, Line, explain
 from policy.intent import Mode
 from policy.wording import span, until
 from speaker.api import Sentence
-from speaker.reconcile.seen import seen_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from policy.guard import GuardRule
     from policy.route import Prefix
     from speaker.api import PeerStatus, PrefixStatus
-    from speaker.seen_status import WitnessStatus
+    from speaker.seen_status import SeenPath, WitnessStatus
 
 _SENT = {True: "was sent it", False: "was not sent it", None: "whether it was sent it is unknown"}
 _SESSION = {True: "up", False: "DOWN", None: "whether it is up is unknown"}
@@ -59,7 +58,7 @@ def sentences(
     lines += _part(assignment, shown)
     lines += _drain(shown, wall)
     lines += _peers(shown, peers)
-    lines += seen_lines(shown.seen, witnesses)
+    lines += _seen(shown.seen, witnesses)
     return tuple(Sentence(about=line.about, text=line.text) for line in lines)
 
 
@@ -120,3 +119,13 @@ def _peers(shown: PrefixStatus, peers: Sequence[PeerStatus]) -> Iterable[Line]:
         yield Line(About.PEER, "no session is known")
     if shown.failure:
         yield Line(About.PEER, f"the routing daemon did not do it: {shown.failure}")
+
+
+def _seen(paths: Sequence[SeenPath], told_by: Sequence[WitnessStatus]) -> Iterable[Line]:
+    """Say who has a prefix, and of which witnesses not all is known."""
+    yield from (Line(About.SEEN, str(path).removeprefix("seen ")) for path in paths)
+    if told_by and not paths:
+        yield Line(About.SEEN, f"at none of {len(told_by)} witnesses")
+    for each in told_by:
+        if not each.is_whole:
+            yield Line(About.SEEN, f"not all that {each.name} has is known: {each.reason}")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
-from policy.explain import About, Line
 from speaker.seen_status import SeenPath, WitnessStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from policy.route import Prefix
     from policy.witness import Heard
 
@@ -46,13 +43,3 @@ def witnesses(heard: Heard) -> tuple[WitnessStatus, ...]:
         WitnessStatus(name=each.name, asn=each.asn, hearing=each.hearing, reason=each.reason)
         for each in heard.witnesses
     )
-
-
-def seen_lines(paths: Sequence[SeenPath], told_by: Sequence[WitnessStatus]) -> Iterable[Line]:
-    """Say who has a prefix, and of which witnesses not all is known."""
-    yield from (Line(About.SEEN, str(path).removeprefix("seen ")) for path in paths)
-    if told_by and not paths:
-        yield Line(About.SEEN, f"at none of {len(told_by)} witnesses")
-    for each in told_by:
-        if not each.is_whole:
-            yield Line(About.SEEN, f"not all that {each.name} has is known: {each.reason}")
