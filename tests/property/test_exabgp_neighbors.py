@@ -66,7 +66,7 @@ TWO = replace(PLAIN.neighbor, processes=frozenset({"listener", "speaker"}))
 def test_any_configuration(configured: list[Shown], dialect: int) -> None:
     """Every neighbour is found once, in order, whatever its texts are and however many `api` sections it has."""
     lines = [line for each in configured for line in each.lines(dialect)]
-    assert list(parse_neighbors(lines)) == [each.neighbor for each in configured]
+    assert list(parse_neighbors(lines)) == [each.read for each in configured]
 
 
 @given(configurations(), st.sampled_from(DIALECTS), st.data())
@@ -81,7 +81,7 @@ def test_a_part_of_a_configuration(
     ends = list(accumulate(map(len, shown_), initial=0))
     if end in ends:
         found = parse_neighbors(lines[:end])
-        assert list(found) == [each.neighbor for each in configured[: ends.index(end)]]
+        assert list(found) == [each.read for each in configured[: ends.index(end)]]
         return
     with pytest.raises(BackendError) as caught:
         parse_neighbors(lines[:end])

@@ -33,7 +33,10 @@ DCS = tuple(
 )
 NAMES = tuple(dc.name for dc in DCS)
 RANKS = tuple(map(Profile.plain, (0, 1, 2)))
-SITE = Topology(DCS, (Vip("vip-1.tld", tuple(Address(p, NAMES) for p in (PREFIX, OTHER)), RANKS),))
+SITE = Topology(
+    DCS, (Vip("vip-1.tld", (Address(PREFIX, NAMES), Address(OTHER, NAMES[::-1])), RANKS),)
+)
+"""What each of the first and the last data centre is first for."""
 
 paths = st.builds(
     HeardPath,

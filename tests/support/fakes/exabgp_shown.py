@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ class Shown:
     password: str = ""
     received: Told = field(default_factory=dict)
     families: Sequence[str] = ()
+
+    @property
+    def read(self) -> ConfiguredNeighbor:
+        """What the driver is to read of it."""
+        hears = {p for p, words in self.received.items() if {"parsed", "update"} <= {*words}}
+        found = self.neighbor.hears | (hears & self.neighbor.processes)
+        return replace(self.neighbor, hears=found)
 
     def lines(self, dialect: int) -> list[str]:
         """Return the lines of `show neighbor configuration`."""
