@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -21,7 +23,7 @@ from speaker.control.errors import errors_told
 from speaker.control.rate import Rates
 from speaker.control.reports import MAX_REPORT, ReportHandlers
 from speaker.control.speaking import LineLimits, speaking
-from speaker.control.tls import Handshakes, TlsDoor, context
+from speaker.control.tls import Handshakes, TlsDoor, context, ends
 from speaker.control.unix_socket import Access, ControlError, bind
 from speaker.units import endpoint_text
 
@@ -58,6 +60,18 @@ class ListenPlace(NamedTuple):
     group: str | None = None
 
 
+class ServedPlace(NamedTuple):
+    """A place that is served.
+
+    Attributes:
+        is_in_place: tells whether it still leads here.
+        until: tells when the certificate that is shown expires, in seconds since the epoch.
+    """
+
+    is_in_place: Callable[[], bool] = lambda: True
+    until: Callable[[], float] = lambda: inf
+
+
 class Desk:
     """The handlers, over one watchdog, and what all places have in common: tokens, and how often each may ask.
 
@@ -78,6 +92,15 @@ class Desk:
         """Note what keeps it from being known who asks; an empty text where nothing does."""
         self._reconciler.alarms.note(TOKENS, text)
         hinders(self._reconciler, TOKENS, text)
+
+    def refused(self, place: ListenPlace, until: float) -> str:
+        """Say why callers refuse what a place shows them; nothing where they don't."""
+        if place.tls is None or until > self._reconciler.clock.wall():
+            return ""
+        return (
+            f"certificate: {place.tls.certificate}: has expired; applications can't report there: renew it, "
+            "and it is shown within ten minutes"
+        )
 
     def application(self, connections: Connections) -> web.Application:
         """Return the web application of a place."""
@@ -163,9 +186,9 @@ async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str],
     """Serve at a place for ever: as soon as it can be had, and again where it was removed."""
     while True:
         try:
-            async with serving(desk, place) as is_in_place:
-                note(place.where, "")
-                while is_in_place():  # noqa: ASYNC110 - nothing tells when it is removed
+            async with serving(desk, place) as served:
+                while served.is_in_place():
+                    note(place.where, desk.refused(place, served.until()))
                     await asyncio.sleep(CHECK)
         except (OSError, ControlError) as error:
             why = getattr(error, "strerror", None) or str(error).removeprefix("control: ")
@@ -179,8 +202,8 @@ async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str],
 
 
 @asynccontextmanager
-async def serving(desk: Desk, place: ListenPlace) -> AsyncIterator[Callable[[], bool]]:
-    """Serve at a place while the context lasts. Yield what tells whether it still leads here.
+async def serving(desk: Desk, place: ListenPlace) -> AsyncIterator[ServedPlace]:
+    """Serve at a place while the context lasts.
 
     Raises:
         OSError, ControlError: it can't be had.
@@ -197,15 +220,18 @@ async def serving(desk: Desk, place: ListenPlace) -> AsyncIterator[Callable[[], 
             stack.callback(bound.remove)
             unix = await loop.create_unix_server(connected, sock=bound.listener, backlog=WAITING)
             stack.callback(unix.close)
-            yield lambda: bound.is_in_place
+            yield ServedPlace(lambda: bound.is_in_place)
             return
+        handshakes = None
         if place.tls is not None:
-            handshakes = Handshakes(await asyncio.to_thread(context, place.tls), connected)
+            shown = await asyncio.to_thread(context, place.tls)
+            until = await asyncio.to_thread(ends, place.tls)
+            handshakes = Handshakes(shown, connected, until)
             stack.push_async_callback(handshakes.close)
             renewing = asyncio.create_task(handshakes.keep_renewing(place.tls))
             stack.callback(renewing.cancel)
-            connected = lambda: TlsDoor(handshakes)  # noqa: E731 - in place of the other
+            connected = partial(TlsDoor, handshakes)
         address, port = place.where
         server = await loop.create_server(connected, str(address), port, backlog=WAITING)
         stack.callback(server.close)
-        yield lambda: True
+        yield ServedPlace(until=lambda: inf if handshakes is None else handshakes.until)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ HANDSHAKES = 32
 """How many connections may be shaking hands."""
 WITHIN = 5.0
 """How long a handshake may take, in seconds."""
+_EXPIRED = 10
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
 RENEWED = 600.0
 """How often the files are read again, in seconds."""
 
@@ -38,6 +42,31 @@ def context(files: ApiTls) -> ssl.SSLContext:
         made.load_verify_locations(files.client_ca)
         made.verify_mode = ssl.CERT_OPTIONAL  # others have a token
     return made
+
+
+def ends(files: ApiTls) -> float:
+    """Return when the certificate expires, in seconds since the epoch: 0 where it has, infinity where that can't be told.
+
+    It is seen as callers see it: in a handshake with itself, in memory. It waits.
+
+    Raises:
+        OSError: see `context`.
+    """
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is trusted
+    trusting.load_verify_locations(files.certificate)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context(files).wrap_bio(to_server, to_client, server_side=True)
+    client = trusting.wrap_bio(to_client, to_server)
+    try:
+        for side in (client, server, client):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        return 0.0 if error.verify_code == _EXPIRED else inf
+    shown = client.getpeercert()
+    return ssl.cert_time_to_seconds(str(shown["notAfter"])) if shown else inf
 
 
 class _Early(asyncio.Protocol):
@@ -63,10 +92,13 @@ class Handshakes:
     Args:
         shown: the certificate.
         inside: makes the protocol of what is spoken inside.
+        until: when the certificate expires, in seconds since the epoch.
     """
 
-    def __init__(self, shown: ssl.SSLContext, inside: Callable[[], asyncio.Protocol]) -> None:
-        self._shown, self._inside = shown, inside
+    def __init__(
+        self, shown: ssl.SSLContext, inside: Callable[[], asyncio.Protocol], until: float = inf
+    ) -> None:
+        self._shown, self._inside, self.until = shown, inside, until
         self._under_way: dict[asyncio.Task[None], asyncio.Transport] = {}
 
     def begin(self, transport: asyncio.Transport) -> None:
@@ -108,6 +140,7 @@ class Handshakes:
             await asyncio.sleep(RENEWED)
             try:
                 self._shown = await asyncio.to_thread(context, files)
+                self.until = await asyncio.to_thread(ends, files)
             except OSError as error:
                 log.error("api: %s: %s; the one before is still shown", files.certificate, error)  # noqa: TRY400 - it says what to do
 

@@ -43,6 +43,7 @@ NEEDS = (
     "tests/unit/migration/test_import_command.py",
     "tests/unit/control/test_reports_page.py",
     "tests/unit/control/test_callers.py::test_by_certificate",
+    "tests/unit/control/test_callers.py::test_the_servers_certificate_has_expired",
     "tests/unit/control/test_api_server.py::test_tls",
     "tests/unit/control/test_api_server.py::test_who_does_not_shake_hands",
     "tests/unit/control/test_client.py::test_a_stranger_serves_it",

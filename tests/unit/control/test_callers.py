@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,9 +20,10 @@ import pytest
 
 from speaker import config
 from speaker.config.settings_api import ApiSettings, ApiTls, TokenRights
-from speaker.control.api_server import TOKENS, Desk, ListenPlace, serve, serving
+from speaker.control.api_server import SUBJECT, TOKENS, Desk, ListenPlace, serve, serving
 from speaker.control.callers import Callers, names_in
 from speaker.control.other_end import other_end
+from speaker.control.tls import ends
 from tests.support.fakes.site import SECOND, running, write_config
 from tests.support.lab.eventually import eventually
 from tests.unit.control.test_api_server import APP, LOOK, UP, ask, once, served, write_tokens
@@ -218,8 +220,14 @@ def test_what_was_wrong_is_right_again(tmp_path: Path) -> None:
         )
         assert TOKENS not in site.reconciler.durable.intents.hindered
 
+    while_served(tmp_path, more, play)
+
+
+def while_served(directory: Path, more: str, play: Callable[[Site], object]) -> None:
+    """Run a site whose API is wherever vip.toml says, and play in a thread."""
+
     async def main() -> None:
-        async with running(tmp_path, more=more) as site:
+        async with running(directory, more=more) as site:
             task = asyncio.create_task(serve(site.reconciler))
             try:
                 await asyncio.to_thread(play, site)
@@ -288,3 +296,31 @@ def test_who_reads(tmp_path: Path) -> None:
         assert site.store.intents().reports == {}
 
     served(tmp_path, play)
+
+
+def test_the_servers_certificate_has_expired(tmp_path: Path) -> None:
+    """A certificate of the API that has expired is an alarm, and callers who can't report are not taken for silent; renewed, all is well."""
+    authority = Authority(tmp_path, "ca")
+    good, old = authority.of("good", "IP:127.0.0.1"), authority.of("old", days=-1)
+    assert time.time() < ends(good) < time.time() + 3 * 86400
+    assert ends(old) == 0
+    with closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    more = write_tokens(tmp_path).replace(
+        "[api]\n",
+        f'[api]\nlisten = ["127.0.0.1:{port}"]\ncertificate = "{old.certificate}"\nkey = "{old.key}"\n',
+    )
+
+    def play(site: Site) -> None:
+        def wrong() -> list[str]:
+            return [text for text in site.reconciler.alarms.texts if text.startswith(SUBJECT)]
+
+        hindered = site.reconciler.durable.intents.hindered
+        eventually(lambda: any("has expired" in t for t in wrong()), within=10, what="an alarm")
+        assert SUBJECT in hindered
+        renewed = more.replace("old.pem", "good.pem").replace("old.key", "good.key")
+        site.reconciler.config = config.load(write_config(tmp_path, renewed), {})
+        eventually(lambda: not wrong() and not hindered, within=10, what="no alarm")
+
+    while_served(tmp_path, more, play)
