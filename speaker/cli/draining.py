@@ -159,7 +159,10 @@ def _outcome(route: PrefixStatus) -> tuple[str, bool]:
         if drain.connections is not None:
             count = f"{drain.connections} are connected"
         return f"{prefix}: stays announced softly at the time limit; {count}", False
-    return f"{prefix}: the drain was ended by another word of an operator: {route.reason}", False
+    return (
+        f"{prefix}: the drain was ended before its end: {route.reason}; vip_mgmt history says why",
+        False,
+    )
 
 
 def patience(topology: Topology, prefixes: Collection[Prefix]) -> float:

@@ -90,7 +90,7 @@ class Reconciler:
         self.witnesses = Witnesses(backend, self.alarms, clock)
         self._decider = Decider(self.durable, clock, self.witnesses.heard)
         self.recorder = Recorder(self.durable, self.alarms, clock, self.wake)
-        self.drains = SoftDrains(self.durable, self.alarms, clock, counter)
+        self.drains = SoftDrains(self.durable, self.alarms, clock, counter, self.witnesses.heard)
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter

@@ -9,7 +9,7 @@ MODEL, DECIDE, PLAN, HEALTH = "test_model", "test_decide", "test_plan", "test_he
 CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
-DRAIN, SOFT = "test_drain", "test_drain_profile"
+DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over"
 WINDOWS, LAST = "test_windows", "test_last"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
@@ -1081,6 +1081,13 @@ FAULTS = (
         "if intent.mode is Mode.DRAINING and takeover is TakenOver.GONE:",
         "if intent.mode is Mode.DRAINING and takeover is not TakenOver.SEEN:",
         (DRAIN,),
+    ),
+    Fault(
+        "who takes over is gone as soon as its witness is",
+        "taking_over.py",
+        "not before.told_by <= whole",
+        "False",
+        (TAKING_OVER,),
     ),
     Fault(
         "a drain ends before it was quiet for long enough",

@@ -118,7 +118,7 @@ def test_undone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
     auto = replace(at(), intent="auto", drain=None)
     done, err, _ = Told([[at()], [auto]]).end(capsys)
     assert done is ExitStatus.NOT_AS_WANTED
-    assert f"{P}: the drain was ended by another word of an operator: so it is" in err
+    assert f"{P}: the drain was ended before its end: so it is; vip_mgmt history" in err
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_no_watchdog_for_a_while(
     recorded = replace(at(), announced=None, drain=None, **told)  # type: ignore[arg-type]  # of several types
     done, err, _ = Told([[at(connections=3)], [recorded], [gone()]]).end(capsys)
     assert done is ExitStatus.DONE
-    assert "another word" not in err
+    assert "was ended" not in err
     assert f"Deleting route to {P}; no connection is cut" in err
 
 

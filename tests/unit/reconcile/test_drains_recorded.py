@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, cast
 
-from policy.drain import Progress
+from policy.drain import GONE, Progress
 from policy.intent import Intent, Mode
+from policy.route import Asn, AsPath, Attributes
+from policy.topology import DataCentre
+from policy.witness import NOTHING_HEARD, Heard, HeardPath, Hearing, Witness
 from speaker import config
 from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.drains import SoftDrains
@@ -24,7 +28,14 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.reconcile.daemon_state import DaemonState
     from speaker.reconcile.durable_state import DurableState
+    from speaker.state.stages import StageEnd
 
+HOP = IPv4Address("203.0.113.2")
+LYO1 = [
+    DataCentre("par1", Asn(64699)),
+    DataCentre("lyo1", Asn(64699), next_hops=frozenset({HOP})),
+]
+PATH = HeardPath(Attributes(AsPath.originated(Asn(64699), 1)), HOP)
 VIEW = cast("DaemonState", None)
 """Nothing was decided yet, so nothing is asked of it."""
 
@@ -37,6 +48,8 @@ class Disk:
     wanted: dict[Prefix, Intent] = field(default_factory=dict)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     asked: int = 0
+    heard: Heard = NOTHING_HEARD
+    why: list[str] = field(default_factory=list)
 
     @property
     def intents(self) -> Disk:
@@ -58,8 +71,9 @@ class Disk:
     def note(self, progress: Mapping[Prefix, Progress | None]) -> None:
         self.of.update({p: each for p, each in progress.items() if each is not None})
 
-    async def advance(self, ended: Mapping[Prefix, object]) -> Collection[Prefix]:
+    async def advance(self, ended: Mapping[Prefix, StageEnd]) -> Collection[Prefix]:
         self.asked += 1
+        self.why += [each.why for each in ended.values()]
         await self.answers.wait()
         for prefix in ended:
             del self.wanted[prefix]
@@ -82,7 +96,9 @@ def play(directory: Path, scene: Callable[[SoftDrains, Disk, Alarms], Awaitable[
         since = clock.wall() - 10_000
         disk.wanted[V4] = Intent(Mode.DRAINING, "alice", since)
         disk.of[V4] = Progress(Mode.DRAINING, since, clock.steady() - 10_000)
-        drains = SoftDrains(cast("DurableState", disk), alarms, clock, lambda _: Broken())
+        drains = SoftDrains(
+            cast("DurableState", disk), alarms, clock, lambda _: Broken(), lambda: disk.heard
+        )
         drains.take(scope(config.load(write_config(directory), {}), None))
         await scene(drains, disk, alarms)
 
@@ -129,5 +145,26 @@ def test_a_count_that_fails(tmp_path: Path) -> None:
         disk.answers.set()
         await drains.look(None, VIEW, wait=True)
         assert drains.counted.unknown == "not counted: RuntimeError: a table"
+
+    play(tmp_path, scene)
+
+
+def test_who_takes_over_is_gone(tmp_path: Path) -> None:
+    """Where the witness that told another data centre's path has it no more, what drains is announced as before, for that reason."""
+
+    async def scene(drains: SoftDrains, disk: Disk, _: Alarms) -> None:
+        disk.answers.set()
+        intent = disk.wanted[V4] = Intent(Mode.DRAINING, "alice", 1.0)
+        for paths, passes in (({V4: [PATH]}, 1.0), ({}, 1.0), ({}, 1.5)):
+            witness = Witness("203.0.113.1", Asn(64500), Asn(64699), Hearing.WHOLE, paths)
+            disk.heard = Heard("par1", LYO1, [witness])
+            await drains.look(None, VIEW)
+            assert disk.wanted[V4] is intent
+            await asyncio.sleep(passes)
+        await drains.look(None, VIEW)
+        await asyncio.sleep(0)
+        await drains.look(None, VIEW)
+        assert disk.wanted == {}
+        assert disk.why == [GONE]
 
     play(tmp_path, scene)
