@@ -86,6 +86,7 @@ class ExabgpBackend:
         self._sessions = sessions or Sessions()
         self._up: Mapping[ConfiguredNeighbor, bool] = {}
         self._told, self._ears = Told(), Ears()
+        self._clock: Callable[[], float] = lambda: 0.0  # nothing is heard before it runs
         self._ends = EndOfRib()
         self._news = asyncio.Event()
         self._stale = Staleness(settle, calm)
@@ -115,7 +116,9 @@ class ExabgpBackend:
 
     async def run(self) -> None:
         """Read until ExaBGP goes away, which sets `gone`."""
-        self._sessions.began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._clock = loop.time
+        self._sessions.began = loop.time()
         self._stale.began(self._sessions.began)
         await self._pipe.run()
 
@@ -270,7 +273,7 @@ class ExabgpBackend:
 
     def heard(self) -> Sequence[Witness]:
         """See `Backend.heard`."""
-        return self._ears.heard(self._up, asyncio.get_running_loop().time())
+        return self._ears.heard(self._up, self._clock())
 
     @property
     def owes_end_of_rib(self) -> bool:
