@@ -27,6 +27,7 @@ SUITES = (
         RULE_LINT,
         DRAIN,
         SOFT,
+        TAKING_OVER,
         WINDOWS,
         OUTBOUND,
         ANY_STATE,
