@@ -124,7 +124,8 @@ def _carry_out(
     if call.command == "cancel":
         return schedule.cancel(call, running)
     known = _names_in(status)
-    found = targets.find(call.words, known, Resolver().lookup_all, dns=call.dns)
+    lookup = Resolver(config.resolver_in(call.path)).lookup_all
+    found = targets.find(call.words, known, lookup, dns=call.dns)
     for note in found.notes:
         tell_operator(note)
     if call.at:

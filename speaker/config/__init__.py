@@ -1,6 +1,6 @@
 """vip.toml: read, validated, built, and rendered. Others need `find`, `load`, `read` and the values."""
 
-from speaker.config.load import ConfigError, File, load, read, sockets_in
+from speaker.config.load import ConfigError, File, load, read, resolver_in, sockets_in
 from speaker.config.settings import Config, ConfigFile, Settings
 from speaker.files.vip_toml import DEFAULT_PATH, MAX_SIZE, digest, find
 
@@ -16,5 +16,6 @@ __all__ = [
     "find",
     "load",
     "read",
+    "resolver_in",
     "sockets_in",
 ]

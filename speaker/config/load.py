@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speaker import units
 from speaker.config.build import FaultsError, build
 from speaker.config.fault import Fault
 from speaker.config.settings import ConfigFile
@@ -59,14 +60,27 @@ def load(
 
 def sockets_in(path: Path) -> tuple[Path, Path]:
     """Return `read` and `control` of a file that has faults elsewhere, as far as it can be read; else the usual ones."""
-    try:
-        named = vip_toml.node_of(vip_toml.content(path, obeyed=True))
-    except vip_toml.VipTomlError:
-        named = {}
+    named = _node_of(path)
     text = named.get("control")
     control = Path(text if isinstance(text, str) else DEFAULT_CONTROL)
     text = named.get("read")
     return Path(text) if isinstance(text, str) else control.with_name(DEFAULT_READ), control
+
+
+def resolver_in(path: Path) -> units.Endpoint | None:
+    """Return `resolver` of a file that has faults elsewhere, as far as it can be read; None for the system's."""
+    text = _node_of(path).get("resolver")
+    try:
+        return units.endpoint(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _node_of(path: Path) -> Mapping[str, Any]:
+    try:
+        return vip_toml.node_of(vip_toml.content(path, obeyed=True))
+    except vip_toml.VipTomlError:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

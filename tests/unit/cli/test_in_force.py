@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from speaker.cli.in_force import in_force
-from speaker.config import sockets_in
+from speaker.config import resolver_in, sockets_in
 from speaker.control.client import NotServedError
 from speaker.files.vip_toml import DEFAULT_CONTROL, VipTomlError, node_of, parsed
+from tests.support.lab.dns import DnsServer
 from tests.unit.test_vip_mgmt import PEER, SECOND, V4, V6, Run, reconciler, run, state, withdrawn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["run"]
@@ -21,6 +23,16 @@ __all__ = ["run"]
 KEY = '[health]\ndrop_at = "none"\n'
 SYNTAX = "[vip\n"
 LOADED = 1_700_000_000.25
+
+
+@pytest.fixture(autouse=True)
+def asked(run: Run) -> Iterator[DnsServer]:
+    """Have a name server asked that knows no name, and keeps what it was asked."""
+    with DnsServer({}) as server:
+        path, (address, port) = run.directory / "vip.toml", server.endpoint
+        head, dc, rest = path.read_text().partition('dc = "par1"\n')
+        path.write_text(f'{head}{dc}resolver = "{address}:{port}"\n{rest}')
+        yield server
 
 
 def spoil(run: Run, fault: str) -> Path:
@@ -184,6 +196,7 @@ def test_a_file_that_is_gone(run: Run) -> None:
     """A file that was removed names no socket: the usual one is asked, which is none here."""
     path = run.directory / "vip.toml"
     path.unlink()
+    assert resolver_in(path) is None
     assert sockets_in(path)[1].as_posix() == DEFAULT_CONTROL
     assert run("-d", V4) == 255
     assert "No such file" in run.err[0]
@@ -226,3 +239,13 @@ def test_node_of_a_good_file() -> None:
     assert node_of(NODE + REST) == parsed(NODE + REST, {})["node"]
     with pytest.raises(VipTomlError):
         parsed(NODE + NODE, {})
+
+
+def test_the_name_server(run: Run) -> None:
+    """The name server that the file has is asked, where that can be read."""
+    path = spoil(run, SYNTAX)
+    assert resolver_in(path) is not None
+    path.write_text(path.read_text().replace("resolver = ", "resolver = 1"))
+    assert resolver_in(path) is None
+    path.write_text('[x\n[node]\nresolver = "nowhere"\n')
+    assert resolver_in(path) is None
