@@ -34,8 +34,9 @@ from tests.support.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
+    from speaker.api import PrefixStatus
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.config.settings import Config
     from speaker.reconcile.reconciler import Reconciler
@@ -115,6 +116,14 @@ class WatchdogMachine(RuleBasedStateMachine):
     def do(self, what: Coroutine[object, object, object]) -> None:
         self.runner.run(what)
 
+    def shown(self, prefixes: Collection[Prefix]) -> Sequence[PrefixStatus]:
+        """Return what status shows, which is asked on the loop."""
+
+        async def look() -> Sequence[PrefixStatus]:
+            return status.routes(self.reconciler, prefixes)
+
+        return self.runner.run(look())
+
     def config(self) -> Config:
         path = self.directory / "vip.toml"
         path.write_text(self.text)
@@ -179,7 +188,7 @@ class WatchdogMachine(RuleBasedStateMachine):
             if intent.restores and self.source.live[prefix] is None:
                 self.certain[prefix] = None
         self.do(self.reconciler.operator.apply(dict.fromkeys(known, intent)))
-        routes = status.routes(self.reconciler, known)
+        routes = self.shown(known)
         self.disturb()
         if mode is not Mode.DRAINED:
             return
@@ -339,7 +348,7 @@ class WatchdogMachine(RuleBasedStateMachine):
         intent = Intent(Mode.DRAINED, "bob", self.clock.wall())
         self.intents[prefix] = intent
         self.do(self.reconciler.operator.apply({prefix: intent}))
-        (route,) = status.routes(self.reconciler, [prefix])
+        (route,) = self.shown([prefix])
         assert route.announced is False, route
         self.drained[prefix] = None
         self.do(asyncio.sleep(40.0))
@@ -374,7 +383,7 @@ class WatchdogMachine(RuleBasedStateMachine):
                 self.do(self.stage(prefix, Mode.RETURNING))
                 self.has(prefix, len(soft.attributes.as_path))
         self.do(asyncio.sleep(BACK + 10.0))
-        (route,) = status.routes(self.reconciler, [prefix])
+        (route,) = self.shown([prefix])
         assert (route.intent, route.wanted) == ("auto", True)
         self.has(prefix, len(route.as_path))
 
@@ -405,7 +414,7 @@ class WatchdogMachine(RuleBasedStateMachine):
                     for p, prepends in wanted.items()
                     if p not in unsure
                 }, peer
-        shown = {r.prefix: r for r in status.routes(self.reconciler, self.reconciler.assignments)}
+        shown = {route.prefix: route for route in self.shown(self.reconciler.assignments)}
         reached = any(session.up for session in self.exabgp.daemon.sessions.values())
         for prefix in self.reconciler.assignments:
             seen = self.reconciler.view.confirmed[prefix] is not None
