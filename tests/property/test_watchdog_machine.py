@@ -34,7 +34,7 @@ from tests.support.fakes.virtual_time import VirtualClock, VirtualLoop
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
 
     from speaker.api import PrefixStatus
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
