@@ -1,4 +1,4 @@
-"""Checks beside FRR: a pass of cron, an operator without a watchdog, and the daemon, by the same vip.toml as beside ExaBGP."""
+"""Checks beside FRR without a watchdog that stays, of which `test_same_rules.py` is: a pass of cron, and an operator."""
 
 from pathlib import Path
 from typing import Any
@@ -39,27 +39,18 @@ def dc(release_network: Network, release: Release, flag: Path) -> Bench:
     return made
 
 
-@pytest.mark.parametrize("run", ["cron", "daemon"])
-def test_it_goes_and_comes(dc: Bench, flag: Path, run: str) -> None:
-    """A pass asks until the answer is known, and a daemon in its time: the peer has what the rule says."""
+def test_it_goes_and_comes(dc: Bench, flag: Path) -> None:
+    """A pass of cron asks until the answer is known: the peer has what the rule says."""
     flag.touch()
-    daemon = dc.site.daemon() if run == "daemon" else None
-
-    def looks() -> None:
-        if daemon is None:
-            dc.site.passes()
-
-    looks()
+    dc.site.passes()
     sees(dc.bird, V4)
     flag.unlink()
-    looks()
+    dc.site.passes()
     misses(dc.bird, V4)
     assert "check/flag is down (exit status 1)" in dc.site.routes("vip-1.tld")[V4]["reason"]
     flag.touch()
-    looks()
+    dc.site.passes()
     sees(dc.bird, V4)
-    if daemon is not None:
-        daemon.stop()
 
 
 def test_an_operator_restores_by_what_a_check_says(dc: Bench, flag: Path) -> None:
