@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from speaker.cli.commands import COMMANDS, OPTIONS
+from speaker.migration.options import import_parser
+from speaker.vip_watchdog import watchdog_parser
 
 SOURCE = Path(__file__).parents[2]
 FILE = """
@@ -92,3 +95,20 @@ def test_man(pages: Path) -> None:
         for option in OPTIONS:
             assert option.help in text or not option.commands
     assert (pages / "man/vip_watchdog.8").read_text().startswith(".TH VIP_WATCHDOG")
+
+
+def test_docs() -> None:
+    """README or docs/ name every command and every option of all three."""
+    files = [SOURCE / "README.md", *(SOURCE / "docs").rglob("*.md")]
+    text = "\n".join(file.read_text() for file in files)
+    flags = {option.flag for option in OPTIONS}
+    flags |= {
+        flag
+        for parser in (import_parser(), watchdog_parser())
+        for action in parser._actions
+        for flag in action.option_strings
+        if flag.startswith("--") and flag != "--help"
+    }
+    assert len(flags) > 40
+    assert not [flag for flag in flags if not re.search(rf"{flag}\b", text)]
+    assert not [name for name in COMMANDS if not re.search(rf"vip_mgmt {name}\b", text)]
