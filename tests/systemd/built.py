@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FROM = ("policy", "speaker", "packaging", "docs", "pyproject.toml", "CHANGELOG.md", "README.md")
 _KEPT = 2
+_SINGLE_FILE = "vip_mgmt"
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ def built() -> Built:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = cache / _key()
-        if not folder.exists():
+        if not (folder / _SINGLE_FILE).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a time without pex
             for old in sorted(cache.glob("*/"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
                 shutil.rmtree(old)
             _build(folder)
     (first,) = folder.glob("vip-speaker_*.deb")
-    return Built(first, folder / "next.deb", folder / "vip_mgmt")
+    return Built(first, folder / "next.deb", folder / _SINGLE_FILE)
 
 
 def _key() -> str:
@@ -77,6 +79,7 @@ def _build(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         for path in map(Path, done.stdout.split()):
             shutil.copy(path, part)
+        assert (part / _SINGLE_FILE).exists(), f"{done.stderr}\nis pex installed?"
         (first,) = part.glob("*.deb")
         _next_version(first, Path(name) / "root", part / "next.deb")
         part.rename(folder)
