@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from policy.lint import lint
-from speaker.api import PrefixStatus, Status
+from speaker.api import Status
 from speaker.check.checks import certificates, through_vip, unused
 from speaker.errors import SpeakerError
 from speaker.health.addresses import AddressError, HostAddresses
+from tests.support.shown import ANNOUNCED
 from tests.unit.check.test_check import codes
 from tests.unit.config.test_load import HEAD, load
 
@@ -99,19 +101,12 @@ def test_beside_the_vip(name: str) -> None:
 def test_certificates() -> None:
     """What expires within two weeks is found, with the source that was shown it."""
     day = 86400.0
-    route = PrefixStatus(
+    route = replace(
+        ANNOUNCED,
         vip="a.tld",
-        prefix="192.0.2.1/32",
-        announced=True,
         as_path=(),
-        rank=0,
-        prepends=0,
         realservers=None,
-        health="up",
-        intent="auto",
         reason="",
-        wanted=True,
-        as_wanted=True,
         expires={
             "check/soon": 1e9 + 13 * day,
             "check/late": 1e9 + 15 * day,

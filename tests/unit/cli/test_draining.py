@@ -20,6 +20,7 @@ from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from tests.support.fakes.site import write_config
+from tests.support.shown import ANNOUNCED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,19 +33,13 @@ NOW = 1700000000.0
 def at(prefix: str = P, intent: Mode = Mode.DRAINING, **drain: object) -> PrefixStatus:
     """The state of a prefix in a stage."""
     withdrawn = intent is Mode.DRAINED
-    return PrefixStatus(
-        vip="vip-1.tld",
+    return replace(
+        ANNOUNCED,
         prefix=prefix,
         announced=not withdrawn,
-        as_path=(64699,),
-        rank=0,
-        prepends=0,
-        realservers=2,
-        health="up",
         intent=intent,
         reason="so it is",
         wanted=not withdrawn,
-        as_wanted=True,
         drain=DrainStatus(stage=intent, began=NOW, ends=NOW + 900.0, **drain),  # type: ignore[arg-type]  # of several types
     )
 

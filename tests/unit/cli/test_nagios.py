@@ -10,27 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speaker.api import PeerStatus, PrefixStatus, Status
+from speaker.api import PeerStatus, Status
 from speaker.cli.nagios import silent, unanswered, verdict
+from tests.support.shown import ANNOUNCED
 
 UP = PeerStatus(address="203.0.113.11", asn=64496, up=True)
 DOWN = replace(UP, name="203.0.113.12", address="203.0.113.12", up=False)
-GOOD = PrefixStatus(
-    vip="vip-1.tld",
-    prefix="192.0.2.1/32",
-    announced=True,
+GOOD = replace(
+    ANNOUNCED,
     peers={"203.0.113.11": True},
     up=("203.0.113.11",),
-    as_path=(64699,),
-    rank=0,
-    prepends=0,
-    realservers=2,
-    health="up",
-    intent="auto",
-    reason="up: 2 realservers",
-    wanted=True,
     held=True,
-    as_wanted=True,
 )
 DRAINED = replace(GOOD, announced=False, wanted=False, intent="drained", peers={UP.name: False})
 LACKING = replace(GOOD, announced=False, as_wanted=False, lack="not sent to 203.0.113.11")

@@ -19,6 +19,7 @@ from speaker.cli.systemctl import BESIDE, FIRST, Systemctl, UnitError
 from speaker.control.client import NotServedError, OutcomeUnknownError
 from speaker.exit_status import ExitStatus
 from tests.support.fakes.site import write_config
+from tests.support.shown import ANNOUNCED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,20 +31,13 @@ ONE, TWO = "192.0.2.251", "192.0.2.252"
 
 def route(prefix: str = P, *peers: str, wanted: bool | None = True, **more: object) -> PrefixStatus:
     """The state of a prefix that some peers were sent."""
-    found = PrefixStatus(
-        vip="vip-1.tld",
+    found = replace(
+        ANNOUNCED,
         prefix=prefix,
         announced=bool(peers),
         peers={ONE: False, TWO: False, **dict.fromkeys(peers, True)},
-        as_path=(64699,),
-        rank=0,
-        prepends=0,
-        realservers=2,
-        health="up",
-        intent="auto",
         reason="so it is",
         wanted=wanted,
-        as_wanted=True,
     )
     return replace(found, **more)  # type: ignore[arg-type]  # of several types
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.api import PrefixStatus, Status
+from speaker.api import Status
 from speaker.cli.arguments import UsageError, parse
 from speaker.cli.until import EVERY, NO_WITNESS, TIMEOUT, until
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.seen_status import SeenPath, WitnessStatus
+from tests.support.shown import ANNOUNCED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,19 +32,15 @@ def witness(hearing: str = "whole", reason: str = "") -> WitnessStatus:
 
 def status(*dcs: str, witnesses: Sequence[WitnessStatus] = (witness(),)) -> Status:
     """A state in which the prefix is seen with the paths of some data centres."""
-    route = PrefixStatus(
-        vip="vip-1.tld",
+    route = replace(
+        ANNOUNCED,
         prefix=PREFIX,
         announced=False,
         as_path=(),
-        rank=0,
-        prepends=0,
         realservers=1,
-        health="up",
         intent="drained",
         reason="",
         wanted=False,
-        as_wanted=True,
         seen=tuple(map(path, dcs)),
     )
     return Status(

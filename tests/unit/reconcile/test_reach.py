@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import pytest
 
 from policy.route import Asn, AsPath, Attributes, Route, parse_prefix
-from speaker.api import PrefixStatus
 from speaker.backends.base import Peer, SentTo
 from speaker.reconcile.reach import (
     NO_SESSION,
@@ -19,6 +20,10 @@ from speaker.reconcile.reach import (
     down,
     sessions,
 )
+from tests.support.shown import ANNOUNCED
+
+if TYPE_CHECKING:
+    from speaker.api import PrefixStatus
 
 
 def peers(**up: bool | None) -> list[Peer]:
@@ -134,20 +139,13 @@ def test_down() -> None:
 
 
 def shown(prefix: str, lack: str, sent: dict[str, bool | None]) -> PrefixStatus:
-    return PrefixStatus(
-        vip="vip-1.tld",
+    return replace(
+        ANNOUNCED,
         prefix=prefix,
         announced=not lack,
         peers=sent,
         lack=lack,
-        as_path=(64699,),
-        rank=0,
-        prepends=0,
-        realservers=2,
-        health="up",
-        intent="auto",
         reason="",
-        wanted=True,
         as_wanted=not lack,
     )
 

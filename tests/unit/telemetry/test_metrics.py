@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from policy.intent import Intent, Mode
-from speaker.api import PrefixStatus
 from speaker.drain_status import DrainStatus
 from speaker.reconcile import alarms
 from speaker.reconcile.intents import apply_intent
@@ -27,6 +26,7 @@ from tests.support.fakes import virtual_time
 from tests.support.fakes.site import PEER, SECOND, V4, Site, running
 from tests.support.fakes.virtual_time import VirtualClock
 from tests.support.lab.growth import SIZE, TIMES, Work, assert_linear, counting
+from tests.support.shown import ANNOUNCED
 from tests.unit.telemetry.scraped import Samples, scraped, value
 from tests.unit.test_growth import many
 
@@ -230,19 +230,12 @@ def test_every_metric(tmp_path: Path) -> None:
 
 def test_sources_of_a_rule() -> None:
     """What the sources of a VIP's rule say has a sample for each state, and the certificates that they showed one each."""
-    route = PrefixStatus(
+    route = replace(
+        ANNOUNCED,
         vip="a.tld",
-        prefix="192.0.2.1/32",
-        announced=True,
         as_path=(),
-        rank=0,
-        prepends=0,
         realservers=None,
-        health="up",
-        intent="auto",
         reason="",
-        wanted=True,
-        as_wanted=True,
         sources={"check/shop": "down"},
         expires={"check/shop": 1e9},
     )
