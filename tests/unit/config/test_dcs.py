@@ -10,6 +10,7 @@ import pytest
 from policy.route import Community
 from policy.wanted import WantedRoutes
 from speaker import config
+from speaker.config.render import render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +106,16 @@ def test_keep_last_needs_to_tell(tmp_path: Path) -> None:
     ):
         path.write_text(text)
         assert config.load(path, {}).settings.witness.keep_last
+
+
+def test_rendered(tmp_path: Path) -> None:
+    """What is said of witnesses means the same when it is written and read again."""
+    text = FILE.replace("[policy]\n", '[policy]\nkeep_last = "strict"\nsettle = "5s"\n')
+    text = text.replace('dc = "par1"', 'dc = "par1"\nwitnesses = ["203.0.113.1", "2001:db8::f"]')
+    path = tmp_path / "vip.toml"
+    path.write_text(text.format(par1='mark = "64699:1"', lyo1='originators = ["203.0.113.9"]'))
+    written = config.load(path, {})
+    assert (written.settings.witness.keep_last, written.settings.witness.settle) == ("strict", 5.0)
+    assert [*map(str, written.settings.witness.named)] == ["203.0.113.1", "2001:db8::f"]
+    path.write_text(render(written))
+    assert config.load(path, {}) == written
