@@ -18,7 +18,7 @@ import pytest
 
 from speaker import vip_mgmt
 from speaker.config.load import ConfigError, load
-from speaker.control import client, handlers
+from speaker.control import answers, client
 from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedError
 from speaker.control.handlers import MAX_QUESTION
 from speaker.control.places import LARGE
@@ -192,8 +192,8 @@ def test_readers_keep_no_operator_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["/status", "/explain", "/history?since=0"])
 def test_large_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     """An answer about many prefixes has a place until it was sent: there are few, and the next one is told: busy."""
-    monkeypatch.setattr(handlers, "FEW", 2)
-    monkeypatch.setattr(handlers, "ROOM_WITHIN", 0.1)
+    monkeypatch.setattr(answers, "FEW", 2)
+    monkeypatch.setattr(answers, "ROOM_WITHIN", 0.1)
 
     def ask(site: Site) -> None:
         # Of each answer more than the kernel keeps on the way.
