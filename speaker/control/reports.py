@@ -17,6 +17,7 @@ from policy.report import ReportState
 from speaker.control.openapi import openapi
 from speaker.reported import ReportRequest, ReportStatus, unknown_report
 from speaker.state.reports import Given
+from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -114,12 +115,15 @@ class ReportRecorder:
             try:
                 given = [(each.name, each.given) for each in batch]
                 await asyncio.to_thread(self._store.report, given)
-            except BaseException as error:
+            except asyncio.CancelledError:
+                for each in batch:
+                    each.recorded.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001 - each caller gets it
+                heed_cancellation()
                 self._hindered.add(RECORDING)
                 for each in batch:
                     each.recorded.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
             else:
                 self._hindered.discard(RECORDING)
                 for each in batch:
