@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,12 @@ from policy.health import Health
 from policy.report import ReportRule
 from policy.wording import count
 from speaker.config.settings_api import ApiSettings, ApiTls, TokenRights
+from speaker.files.vip_toml import BESIDE, DEFAULT_READ
 from speaker.units import endpoint, endpoint_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from speaker.config.fault import Faults
     from speaker.config.schema import Document
     from speaker.units import Endpoint
@@ -78,8 +82,7 @@ def _places(document: Document, faults: Faults) -> tuple[tuple[Endpoint, ...], t
     """Return where it listens: addresses, and names of unix sockets."""
     listen: dict[Endpoint, None] = {}
     sockets: dict[Path, None] = {}
-    node = document.node
-    taken = {node.control, node.read, node.state}
+    taken = _taken(document)
     for index, where in enumerate(document.api.listen):
         path = ("api", "listen", index)
         if not where.startswith("/"):
@@ -92,11 +95,26 @@ def _places(document: Document, faults: Faults) -> tuple[tuple[Endpoint, ...], t
                 )
         elif len(where.encode()) > _MAX_PATH or not where.isprintable():
             faults.add(path, f"{where!r:.200}: a socket has at most {_MAX_PATH} printable bytes")
-        elif Path(where) in taken:
-            faults.add(path, f"{where} is also a path of [node]; give each a path of its own")
+        elif owner := taken.get(_plain(where)):
+            faults.add(path, f"{where} is also a path of {owner}; give each a path of its own")
         else:
             sockets[Path(where)] = None
     return tuple(listen), tuple(sockets)
+
+
+def _taken(document: Document) -> Mapping[str, str]:
+    """Return the paths that are others', named or usual, and whose each is."""
+    node = document.node
+    read = node.control.with_name(DEFAULT_READ) if node.read is None else node.read
+    beside = node.control.with_name(BESIDE)
+    return {_plain(beside): "a second ExaBGP"} | {
+        _plain(path): "[node]" for path in (node.control, read, node.state)
+    }
+
+
+def _plain(path: Path | str) -> str:
+    """Return a path as it is written shortest; symbolic links are those of each machine."""
+    return f"/{normpath(path).lstrip('/')}"
 
 
 def _open(listen: tuple[Endpoint, ...]) -> list[Endpoint]:

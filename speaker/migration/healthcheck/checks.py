@@ -110,10 +110,11 @@ def _interval(check: Healthcheck, told: list[str], *, changes: bool) -> float:
             "interval", 'announces once and ends; use a VIP with health.source = "none"'
         )
     seconds = min(usual, fast) if changes else usual
-    if not _MIN_INTERVAL <= seconds <= _MAX_INTERVAL:
-        option = "fast-interval" if changes and fast < usual else "interval"
+    option = "fast-interval" if seconds < usual <= _MAX_INTERVAL else "interval"
+    found = seconds if option == "fast-interval" else usual
+    if not _MIN_INTERVAL <= found <= _MAX_INTERVAL:
         raise check.error(
-            option, f"{seconds:g} is not from 0.1 s to a day; change it in a copy of the file"
+            option, f"{found:g} is not from 0.1 s to a day; change it in a copy of the file"
         )
     if seconds < usual:
         told.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,10 +164,9 @@ def _open(path: Path) -> tuple[str, str]:
 def _beside(conf: Path, name: str) -> tuple[str, str]:
     """Return the file that a healthcheck names by --config: where it says, else beside exabgp.conf."""
     for path in (conf.parent / name, conf.parent / Path(name).name):
-        try:
-            return str(path), bounded.read(path).decode("utf-8", errors="backslashreplace")
-        except OSError:
-            continue
+        # No operator named it: it may be a pipe, or no name of a file at all (NUL, no UTF-8).
+        with suppress(OSError, ValueError), bounded.regular(path) as descriptor:
+            return str(path), bounded.read(descriptor).decode("utf-8", errors="backslashreplace")
     raise MigrationError(f"{conf}: --config {name}: can't be read; copy it beside {conf.name}")
 
 

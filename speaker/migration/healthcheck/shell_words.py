@@ -7,8 +7,10 @@ import shlex
 
 from speaker.migration.bgpd_conf.statement import MigrationError
 
-_ACTIVE = frozenset("|&;<>()$`*?[\n")
-"""What a shell does something for, outside of quotes; in double quotes `$` and the backquote are left."""
+_ACTIVE = frozenset("|&;<>()$`*?[\n\r")
+"""What a shell does something for, outside of quotes, or does not as `shlex` does; in double quotes `$` and the backquote are left."""
+_BRACES = re.compile(r"\{[^\s{}]*(?:,|\.\.)")
+"""What becomes several words, where /bin/sh is bash."""
 _AT_START = frozenset("#~")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _RESERVED = frozenset(
@@ -43,9 +45,11 @@ _SCRIPT = "put the command into a script, and name the script's absolute path"
 def _active(command: str) -> str:
     """Return the first thing that only a shell does; nothing where there is none."""
     quoted, escaped, start = "", False, True
-    for char in command:
+    for index, char in enumerate(command):
         begins, start = start, char in " \t\n" and not quoted
         if escaped:
+            if char == "\n" or (quoted and char in "$`"):  # which `shlex` does not do
+                return repr(char)
             escaped = False
         elif quoted == "'":
             quoted = "" if char == "'" else quoted
@@ -57,6 +61,6 @@ def _active(command: str) -> str:
             quoted = "" if char == '"' else quoted
         elif char in "\"'":
             quoted = char
-        elif char in _ACTIVE or (begins and char in _AT_START):
+        elif char in _ACTIVE or (begins and char in _AT_START) or _BRACES.match(command, index):
             return repr(char)
     return ""

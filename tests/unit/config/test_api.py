@@ -101,8 +101,28 @@ def test_faults(text: str, said: str) -> None:
     assert any(said in each for each in map(str, faults(HEAD + VIP + text)))
 
 
-def test_a_path_of_another(tmp_path: Path) -> None:
-    """A socket of the API has a name of its own."""
-    text = HEAD.replace("[node]\n", f'[node]\ncontrol = "{tmp_path}/c"\n')
-    said = faults(f'{text}{VIP}[api]\nlisten = ["{tmp_path}/c"]')
-    assert any("also a path of [node]" in each for each in map(str, said))
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("c", "[node]"),
+        ("read.sock", "[node]"),
+        ("beside.sock", "a second ExaBGP"),
+        ("x/../c", "[node]"),
+        ("../{}/c", "[node]"),
+        ("state", "[node]"),
+    ],
+)
+def test_a_path_of_another(tmp_path: Path, name: str, owner: str) -> None:
+    """A socket of the API has a name of its own, however that is written; those that nobody named are taken, too."""
+    own = f'[node]\ncontrol = "{tmp_path}/c"\nstate = "{tmp_path}/state"\n'
+    text = HEAD.replace("[node]\n", own)
+    said = faults(f'{text}{VIP}[api]\nlisten = ["{tmp_path}/{name.format(tmp_path.name)}"]')
+    assert any(f"is also a path of {owner}" in each for each in map(str, said)), said
+
+
+def test_a_path_of_nobody(tmp_path: Path) -> None:
+    """Where `read` is named, the usual name is free."""
+    own = f'[node]\ncontrol = "{tmp_path}/c"\nread = "{tmp_path}/r"\n'
+    text = HEAD.replace("[node]\n", own)
+    found = load(f'{text}{VIP}[api]\nlisten = ["{tmp_path}/read.sock"]')
+    assert found.settings.api.sockets == (tmp_path / "read.sock",)

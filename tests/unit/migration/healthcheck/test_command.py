@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -167,6 +168,13 @@ def test_two_data_centres(site: Site) -> None:
     assert site.loaded("lyo1").topology.vips[0].health.rule == Term("check/watch")
 
 
+def test_a_pipe(site: Site) -> None:
+    """A foreign file that names a pipe is not waited for."""
+    os.mkfifo(site.folder / "pipe")
+    said = site.refused(conf(f"{USUAL} --config {site.folder}/pipe"))
+    assert "can't be read; copy it beside par1.conf" in said
+
+
 def test_two_rules(site: Site) -> None:
     """Data centres that check otherwise are no one rule's."""
     other = USUAL.replace("/bin/check", "/bin/other")
@@ -204,6 +212,9 @@ def test_two_rules(site: Site) -> None:
         ("--neighbor 203.0.113.9", "--neighbor: 203.0.113.9 is not a neighbor that lists watch"),
         ("--no-such", "unrecognized arguments: --no-such; correct it"),
         ("--config nowhere.conf", "--config nowhere.conf: can't be read; copy it beside par1.conf"),
+        ("--config a\\u0000b", "can't be read; copy it beside par1.conf"),
+        ("--config a\\ud800b", "can't be read; copy it beside par1.conf"),
+        ("--interval inf", "--interval: inf is not from 0.1 s to a day"),
     ],
 )
 def test_refused(site: Site, options: str, expected: str) -> None:

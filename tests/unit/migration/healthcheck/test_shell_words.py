@@ -12,7 +12,10 @@ from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.healthcheck.shell_words import words_of
 
 PIECES = st.sampled_from(
-    [*"ab -=/:@%+,.!{}", "\\", "'", '"', "\t", *"|&;<>()$`*?[]#~", "if", "A=b", "é"]
+    [
+        *("\\", "'", '"', "\t", "if", "A=b", "é", '"\\$a"', '"\\`"', "\\\n", "\r", "{a,b}"),
+        *"ab -=/:@%+,.!{}|&;<>()$`*?[]#~",
+    ]
 )
 
 
@@ -38,6 +41,7 @@ def test_as_a_shell(pieces: list[str]) -> None:
         ('x "a b" c\\ d', ("x", "a b", "c d")),
         ("x 'a$b' '*'", ("x", "a$b", "*")),
         ("x a#b a~b", ("x", "a#b", "a~b")),
+        ("x %{a} {} '{1,2}'", ("x", "%{a}", "{}", "{1,2}")),
     ],
 )
 def test_words(command: str, expected: tuple[str, ...]) -> None:
@@ -59,6 +63,13 @@ def test_words(command: str, expected: tuple[str, ...]) -> None:
         ("A=b c", "'A=b' needs a shell"),
         ("exit 0", "'exit' needs a shell"),
         ("! a", "'!' needs a shell"),
+        ('a "\\$b"', "'$' needs a shell"),
+        ('a "\\`b"', "'`' needs a shell"),
+        ("a \\\nb", r"'\n' needs a shell"),
+        ('a "b\\\nc"', r"'\n' needs a shell"),
+        ("a\rb", r"'\r' needs a shell"),
+        ("a x{b,c}", "'{' needs a shell"),
+        ("a {1..3}", "'{' needs a shell"),
         ("a 'b", "No closing quotation; correct it"),
         ("", "is empty; name a program"),
     ],
