@@ -15,6 +15,7 @@ from aiohttp import web
 from policy.asking import reported
 from policy.report import ReportState
 from speaker.control.openapi import openapi
+from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest, ReportStatus, unknown_report
 from speaker.state.reports import Given
 from speaker.supervision.cancellation import heed_cancellation
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MAX_REPORT = 1 << 12
 """Bytes of a report."""
-RECORDING = "reports can't be recorded"
 
 
 class Caller(Protocol):
@@ -88,7 +88,7 @@ class ReportRecorder:
 
     Args:
         store: the state file.
-        hindered: has RECORDING while that can't be done.
+        hindered: has RECORDING while that can't be done, and until the watchdog saw that it can.
     """
 
     def __init__(self, store: Store, hindered: set[str]) -> None:

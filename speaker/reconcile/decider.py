@@ -13,7 +13,7 @@ from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
 from policy.last import NOT_KEPT, KeepLast, LastOne
 from policy.witness import NOTHING_HEARD
-from speaker.reconcile.reports import ReportsSeen
+from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class Decider:
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
         observed = self.reports.told(self.observation, durable.intents.reports, hindered)
+        if not durable.store.fault:  # who is silent from now on is not hindered by it
+            durable.intents.hindered.discard(RECORDING)
         last_one = self._last_one()
         inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up, last_one)
         last = self.assessment

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from speaker.reconcile.scope import Scope
 
 
+RECORDING = "reports can't be recorded"
+"""What hinders reports after one that could not be recorded."""
+
+
 class _Seen(NamedTuple):
     """A report, since when it says what it does, and until when it holds (steady clock)."""
 

@@ -17,9 +17,10 @@ from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker.control.offline import StateFile
 from speaker.control.openapi import openapi
-from speaker.control.reports import MAX_REPORT, RECORDING, ReportRecorder
+from speaker.control.reports import MAX_REPORT, ReportRecorder
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access
+from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest
 from speaker.state.reports import Given
 from speaker.state.store import Store, StoreError

@@ -10,12 +10,15 @@ import pytest
 from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker import config
+from speaker.control.reports import ReportRecorder
 from speaker.reconcile import status
 from speaker.reconcile.report_ends import note_ends
 from speaker.state.reports import Given
+from speaker.state.store import StoreError
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import SECOND, V4, running, write_config
 from tests.support.fakes.virtual_time import VirtualClock
+from tests.unit.reconcile.test_recording import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -124,6 +127,25 @@ def test_silence_while_nobody_can_report(tmp_path: Path) -> None:
         await asyncio.sleep(25)
         assert str(SECOND) in site.table()
         await asyncio.sleep(6.5)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene, DEAD)
+
+
+def test_silence_after_a_report_that_could_not_be_recorded(tmp_path: Path) -> None:
+    """Who could not report has as long again to do so; who never tries again is silent from then on, and that counts."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        durable = site.reconciler.durable
+        recorder = ReportRecorder(site.store, durable.intents.hindered)
+        report(site, clock, "up", 30)
+        await asyncio.sleep(25)
+        with unwritable(site), pytest.raises(StoreError):
+            await recorder.record("shop", Given(AppReport(ReportState.UP, "app", clock.wall(), 30)))
+        await asyncio.sleep(25)
+        assert "report/shop is unknown (expired at" in why(site)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(20)
         assert str(SECOND) not in site.table()
 
     play(tmp_path, scene, DEAD)
