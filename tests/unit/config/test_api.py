@@ -108,21 +108,21 @@ def test_faults(text: str, said: str) -> None:
         ("read.sock", "[node]"),
         ("beside.sock", "a second ExaBGP"),
         ("x/../c", "[node]"),
-        ("../{}/c", "[node]"),
+        ("../v/c", "[node]"),
         ("state", "[node]"),
     ],
 )
-def test_a_path_of_another(tmp_path: Path, name: str, owner: str) -> None:
+def test_a_path_of_another(name: str, owner: str) -> None:
     """A socket of the API has a name of its own, however that is written; those that nobody named are taken, too."""
-    own = f'[node]\ncontrol = "{tmp_path}/c"\nstate = "{tmp_path}/state"\n'
+    own = '[node]\ncontrol = "/run/v/c"\nstate = "/run/v/state"\n'
     text = HEAD.replace("[node]\n", own)
-    said = faults(f'{text}{VIP}[api]\nlisten = ["{tmp_path}/{name.format(tmp_path.name)}"]')
+    said = faults(f'{text}{VIP}[api]\nlisten = ["/run/v/{name}"]')
     assert any(f"is also a path of {owner}" in each for each in map(str, said)), said
 
 
-def test_a_path_of_nobody(tmp_path: Path) -> None:
+def test_a_path_of_nobody() -> None:
     """Where `read` is named, the usual name is free."""
-    own = f'[node]\ncontrol = "{tmp_path}/c"\nread = "{tmp_path}/r"\n'
+    own = '[node]\ncontrol = "/run/v/c"\nread = "/run/v/r"\n'
     text = HEAD.replace("[node]\n", own)
-    found = load(f'{text}{VIP}[api]\nlisten = ["{tmp_path}/read.sock"]')
-    assert found.settings.api.sockets == (tmp_path / "read.sock",)
+    found = load(f'{text}{VIP}[api]\nlisten = ["/run/v/read.sock"]')
+    assert found.settings.api.sockets == (Path("/run/v/read.sock"),)
