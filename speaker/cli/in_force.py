@@ -4,7 +4,7 @@ Theory of operation. An operator must be able to drain at night whatever was wri
 the watchdog goes on with what it loaded. So it is asked for its state, which has the names and prefixes that are
 in force, and then for what is wanted. Whom to ask, the file tells as far as it can be read, else it is the usual
 socket. What answers there is believed only where it may be a watchdog (see `speaker.control.client`), and only
-where it says that it runs that very file: nobody is led to another site's. Where none answers, nothing is done
+where it says that it runs that very file, at the socket that is asked next: nobody is led to another site's. Where none answers, nothing is done
 in its place, as is done beside a good file: where intents are recorded, the file alone tells.
 """
 
@@ -59,7 +59,7 @@ def go_on(call: Call, fault: ConfigError) -> ExitStatus:
     if not _needs_what_is_in_force(call):
         raise fault
     try:
-        running, status = in_force(call.path)
+        running, status = in_force(call.path, orders=call.command in _ORDERS)
     except SpeakerError as error:
         order = "nothing was changed: " if call.command in _ORDERS else ""
         raise SpeakerError(
@@ -78,19 +78,27 @@ def go_on(call: Call, fault: ConfigError) -> ExitStatus:
         return ExitStatus.USAGE if isinstance(error, PolicyError) else ExitStatus.NOT_AS_WANTED
 
 
-def in_force(path: Path) -> tuple[RunningWatchdog, Status]:
+def in_force(path: Path, *, orders: bool = False) -> tuple[RunningWatchdog, Status]:
     """Return the watchdog that runs what it loaded of a file which has faults by now, and its state.
+
+    Args:
+        path: the file.
+        orders: whether it is to do something: then it is asked where orders go. Of a faulty file, the socket for
+            questions may be another's.
 
     Raises:
         SpeakerError: none answers, or it is another's.
     """
     read, control = config.sockets_in(path)
-    running = RunningWatchdog(read, control, patience=PATIENCE, timeout=WITHIN)
+    running = RunningWatchdog(
+        control if orders else read, control, patience=PATIENCE, timeout=WITHIN
+    )
     with waiting("waiting for an answer"):
         status = running.status()
     if not _is_same(status.configuration.file, path):
         runs = status.configuration.file or "another file"
-        raise NotServedError(f"control: {control}: the vip_watchdog there runs {runs}, not {path}")
+        asked = control if orders else read
+        raise NotServedError(f"control: {asked}: the vip_watchdog there runs {runs}, not {path}")
     return running, status
 
 

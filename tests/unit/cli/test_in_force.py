@@ -174,6 +174,26 @@ def test_another_site(run: Run, file: str) -> None:
     assert run.intents() == {}
 
 
+def test_the_operators_socket_of_another_site(run: Run) -> None:
+    """An order goes where it was asked which file runs there: of a faulty file, one of the two sockets may be another's."""
+    other = run.directory / "other"
+    other.mkdir()
+    path = run.directory / "vip.toml"
+    head, dc, rest = path.read_text().partition('dc = "par1"\n')
+    path.write_text(f'{head}{dc}read = "{other}/control.sock"\n{rest}')
+    spoil(run, KEY)
+    theirs = answers(path, intents=withdrawn(V4), windows=[])
+    theirs["status"]["configuration"]["file"] = "/etc/vip-speaker/other.toml"
+    with reconciler(other, **answers(path)) as ours, reconciler(run.directory, **theirs) as asked:
+        assert run("status") == 255
+        assert not asked
+        for words in (["-d", V4], ["cancel", "1"], ["report", "shop", "down", "--ttl", "1m"]):
+            assert run(*words) == 255
+            assert "runs /etc/vip-speaker/other.toml, not" in " ".join(run.err)
+    assert {target for _, target, _ in asked} == {"/status"}
+    assert ours
+
+
 def test_what_needs_the_file(run: Run) -> None:
     """What the file alone tells is refused with its faults, and nobody is asked."""
     path = spoil(run, KEY)
