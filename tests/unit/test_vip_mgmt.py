@@ -300,8 +300,29 @@ def test_options_anywhere(tmp_path: Path, words: list[str], option: list[str], p
 
 
 OPTIONS = {
-    "-a": {"--reason", "--for", "--force", "--soft", "--dry-run", "--dns"},
-    "-d": {"--reason", "--for", "--at", "--late", "--soft", "--no-wait", "--dry-run", "--dns"},
+    "-a": {
+        "--reason",
+        "--for",
+        "--force",
+        "--soft",
+        "--dry-run",
+        "--dns",
+        "--until-seen",
+        "--timeout",
+    },
+    "-d": {
+        "--reason",
+        "--for",
+        "--at",
+        "--late",
+        "--soft",
+        "--no-wait",
+        "--dry-run",
+        "--dns",
+        "--until-gone",
+        "--timeout",
+        "--last",
+    },
     "status": {"--json", "--dns", "--all", "--watch"},
     "explain": {"--dns", "--json"},
     "history": {"--dns", "--json", "--since", "--follow"},
