@@ -43,7 +43,10 @@ def _seen(report: AppReport, last: _Seen | None, now: float, until: float) -> _S
     if last is None:
         return _Seen(report, now, until)
     if last.report == replace(report, ended=last.report.ended):
-        return _Seen(report, last.since, min(last.until, until))
+        # Its end is known by the steady clock; only that it was noted to be over is news.
+        return _Seen(
+            report, last.since, last.until if report.ended is None else min(last.until, now)
+        )
     is_renewed = now < last.until and report.renews(last.report)
     return _Seen(report, last.since if is_renewed else now, until)
 

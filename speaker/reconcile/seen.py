@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from speaker.seen_status import SeenPath, WitnessStatus
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from policy.witness import Heard
 
 MOST = 16
-"""How many paths of a prefix are told, of all witnesses together."""
+"""How many paths of a prefix are told, of all witnesses together: ours among the first."""
 
 
 class SeenByWitnesses(TypedDict, total=False):
@@ -25,6 +24,9 @@ def seen(heard: Heard, prefix: Prefix) -> SeenByWitnesses:
     """Return the part of a `PrefixStatus` that has its paths at witnesses."""
     if not heard.witnesses:
         return {}
+    found = [*heard.seen(prefix)]
+    if len(found) > MOST:  # ours, and those that may be, are what an operator waits for
+        found.sort(key=lambda each: (each.dc != heard.here, each.dc != ""))
     paths = (
         SeenPath(
             at=each.witness.name,
@@ -32,9 +34,9 @@ def seen(heard: Heard, prefix: Prefix) -> SeenByWitnesses:
             as_path=tuple(each.path.attributes.as_path),
             best=each.is_best,
         )
-        for each in heard.seen(prefix)
+        for each in found[:MOST]
     )
-    return {"seen": tuple(islice(paths, MOST))}
+    return {"seen": tuple(paths)}
 
 
 def witnesses(heard: Heard) -> tuple[WitnessStatus, ...]:

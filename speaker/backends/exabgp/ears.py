@@ -63,6 +63,10 @@ class Ears:
 
     def _session(self, ends: Ends, *, up: bool, now: float) -> None:
         table, neighbor = self._table(ends), self._neighbors.of(ends)
+        if up and ends in self._tables:
+            self._tables[ends] = self._tables.pop(
+                ends
+            )  # the last one is its neighbour's: see `_of`
         if up and (neighbor is None or neighbor in self._hearing):
             table.begin(now)
         else:
@@ -106,9 +110,9 @@ class Ears:
         self._refreshable = frozenset(each for each in found if each is not None)
 
     def _of(self, neighbor: ConfiguredNeighbor) -> HeardTable:
-        """Return what a neighbour's session told: ExaBGP may choose its local address."""
-        known = (t for ends, t in self._tables.items() if self._neighbors.of(ends) == neighbor)
-        return next(known, None) or self._table(neighbor.ends)
+        """Return what a neighbour's session told: ExaBGP may choose its local address, each time another one."""
+        known = [t for ends, t in self._tables.items() if self._neighbors.of(ends) == neighbor]
+        return known[-1] if known else self._table(neighbor.ends)
 
     def to_ask(self, up: Mapping[ConfiguredNeighbor, bool]) -> Sequence[ConfiguredNeighbor]:
         """Return the neighbours that are to be asked to tell all again: nothing else makes their table whole."""

@@ -87,6 +87,11 @@ class Feed:
             return Sendings()
         return self.sessions[ends]
 
+    def latest(self, ends: Ends) -> None:
+        """Take over that a session came up: it is the last one, in the order of `sessions`."""
+        if ends in self.sessions:
+            self.sessions[ends] = self.sessions.pop(ends)
+
     def forget_all(self) -> None:
         """Know nothing any more: something that was told is lost."""
         for session in self.sessions.values():

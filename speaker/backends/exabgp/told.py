@@ -30,7 +30,9 @@ class Told:
     def take(self, event: Report) -> None:
         """Take over what ExaBGP told."""
         match event:
-            case PeerState(ends):
+            case PeerState(ends, up):
+                if up:
+                    self._feed.latest(ends)
                 self._feed.session(ends).begin()
                 neighbor = self._neighbors.of(ends)
                 if neighbor is not None and neighbor not in self._telling:
@@ -67,11 +69,11 @@ class Told:
             self._feed.session(ends).forget()
 
     def _session(self, neighbor: ConfiguredNeighbor) -> Sendings:
-        """Return what a neighbour's session was sent: ExaBGP may choose its local address."""
-        known = (
+        """Return what a neighbour's session was sent: ExaBGP may choose its local address, each time another one."""
+        known = [
             s for ends, s in self._feed.sessions.items() if self._neighbors.of(ends) == neighbor
-        )
-        return next(known, None) or self._feed.sessions[neighbor.ends]
+        ]
+        return known[-1] if known else self._feed.sessions[neighbor.ends]
 
     def of(self, neighbor: ConfiguredNeighbor) -> Sendings | None:
         """Return what a neighbour is sent, where it tells us of all of it."""

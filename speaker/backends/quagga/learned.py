@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from contextlib import suppress
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from policy.witness import HeardPath
 from speaker.backends.quagga.table import LOCAL_WEIGHT, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from policy.route import Asn, IpAddress, Prefix
     from speaker.backends.quagga.table import TableRow
@@ -64,26 +65,33 @@ def questions(prefixes: Iterable[Prefix]) -> list[str]:
 
 def parse_entries(lines: Sequence[str]) -> Mapping[Prefix, PathsOf]:
     """Parse the answers. A path that can't be understood is left out, and so are bgpd's own."""
-    found: dict[Prefix, PathsOf] = {}
+    return dict(entries(lines))
+
+
+def entries(lines: Sequence[str]) -> Iterator[tuple[Prefix, PathsOf]]:
+    """Yield each answer, parsed, so that others have their turn between: there may be many. See `parse_entries`."""
+    prefix: Prefix | None = None
     paths: PathsOf = {}
     for place, line in enumerate(lines):
         if (entry := _ENTRY.fullmatch(line)) is not None:
-            paths = {}
-            try:
-                found[parse_prefix(entry["prefix"])] = paths
-            except PolicyError:
-                continue
+            if prefix is not None:
+                yield prefix, paths
+            prefix, paths = None, {}
+            with suppress(PolicyError):
+                prefix = parse_prefix(entry["prefix"])
         elif (source := _FROM.fullmatch(line)) is not None and place:
             peer = source["peer"]
             named = _NAMED.fullmatch(peer)
             peer = named["address"] if named else peer
-            path = _path(source["hop"], lines[place - 1], lines[place + 1 :])
+            below = (lines[each] for each in range(place + 1, len(lines)))
+            path = _path(source["hop"], lines[place - 1], below)
             if path is not None and len(paths.get(peer, ())) < MAX_PATHS:
                 paths[peer] = (*paths.get(peer, ()), path)
-    return found
+    if prefix is not None:
+        yield prefix, paths
 
 
-def _path(hop: str, as_path: str, below: Sequence[str]) -> HeardPath | None:
+def _path(hop: str, as_path: str, below: Iterable[str]) -> HeardPath | None:
     """Parse a path: AS_PATH stands above its next hop, all else below, up to the next one."""
     try:
         next_hop = ip_address(hop)
@@ -99,7 +107,7 @@ def _asns(line: str) -> tuple[Asn, ...]:
     return () if text == "Local" else tuple(map(parse_asn, text.split()))
 
 
-def _parsed(hop: IpAddress, asns: tuple[Asn, ...], below: Sequence[str]) -> HeardPath:
+def _parsed(hop: IpAddress, asns: tuple[Asn, ...], below: Iterable[str]) -> HeardPath:
     origin, rest, originator = Origin.INCOMPLETE, "", None
     communities: list[Community] = []
     large: list[LargeCommunity] = []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from policy.witness import Hearing, Witness
 from speaker.backends.base import BackendError
-from speaker.backends.quagga.learned import learned, parse_entries, questions
+from speaker.backends.quagga.learned import entries, learned, questions
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BATCH = 2_000
 """Prefixes that are asked about together."""
+AT_ONCE = 50
+"""Answers that are read in a step: a few thousandths of a second."""
 AGAIN = 12
 """After how many readings all are asked about again: communities may change, and no row shows them."""
 
@@ -76,10 +79,13 @@ class Listener:
         try:
             asked: dict[Prefix, PathsOf] = {}
             for start in range(0, len(changed), BATCH):
-                asked |= parse_entries(await self._ask(questions(changed[start : start + BATCH])))
+                lines = await self._ask(questions(changed[start : start + BATCH]))
+                asked |= dict(await in_steps(entries(lines), AT_ONCE))
         except BackendError as error:
             reason, rows = f"bgpd does not tell its paths: {error}", {}
-        kept = {prefix: paths for prefix, paths in self._paths.items() if prefix in rows}
+        # What was asked about, and not answered, is there no more.
+        old = rows.keys() - changed
+        kept = {prefix: paths for prefix, paths in self._paths.items() if prefix in old}
         self._rows, self._paths = rows, {} if reason else {**kept, **asked}
         self._show(sessions, asn, reason)
 

@@ -31,6 +31,7 @@ RULE = """rule = { all = ["ipvs", "report/shop"] }
 drain = true
 """
 DEAD = RULE + 'expired = "down"\n'
+TWO = DEAD + "[report.db]\n"
 
 
 def play(
@@ -178,6 +179,30 @@ def test_the_clock_is_set(tmp_path: Path, jump: float) -> None:
         assert str(SECOND) not in site.table()
 
     play(tmp_path, scene, DEAD)
+
+
+@pytest.mark.parametrize("what", ["another report", "reload"])
+def test_the_clock_is_set_ahead_and_reports_are_read_again(tmp_path: Path, what: str) -> None:
+    """Whatever has reports read again after the clock was set ahead: what is known of a report's end stays so."""
+
+    async def scene(site: Site, clock: VirtualClock) -> None:
+        report(site, clock, "up", 300)
+        await asyncio.sleep(5)
+        clock.jump(3600.0)
+        if what == "reload":
+            loaded = config.load(write_config(tmp_path, more=TWO), {})
+            await site.reconciler.configure(loaded, site.source, site.life.configure)
+        else:
+            other = AppReport(ReportState.UP, "db", clock.wall(), 300)
+            site.store.report([("db", Given(other))])
+            site.reconciler.wake()
+        await asyncio.sleep(200)
+        assert "expired" not in why(site)
+        assert str(SECOND) in site.table()
+        await asyncio.sleep(100)
+        assert str(SECOND) not in site.table()
+
+    play(tmp_path, scene, TWO)
 
 
 @pytest.mark.parametrize("jump", [-86400.0, 86400.0])

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.intent import Intent, Mode
-from policy.route import Asn
-from policy.witness import Hearing, Witness
+from policy.route import Asn, AsPath, Attributes, Community
+from policy.topology import DataCentre
+from policy.witness import Heard, HeardPath, Hearing, Witness
 from speaker.api import IntentRequest, Status
 from speaker.cli.tables import status_json, status_table
 from speaker.reconcile import status
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.last_one import LastOneError, refuse_last
+from speaker.reconcile.seen import MOST, seen
 from speaker.reconcile.witnesses import counted
 from speaker.telemetry.look import Look
 from speaker.telemetry.metrics import SEEN, WITNESS, of_look, of_some
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
     from tests.support.fakes.site import Site
 
 LYO1, PAR1 = 2, 1
+ASN, MARK = Asn(64699), Community(64699, LYO1)
+
+
+def whole(name: str, *paths: HeardPath) -> Witness:
+    """A witness that told all, of the first VIP's IPv4 prefix."""
+    return Witness(name, Asn(64496), ASN, Hearing.WHOLE, {V4: paths})
 
 
 def by(dc: int, *asns: int) -> dict[str, object]:
@@ -141,6 +149,20 @@ def test_a_watchdog_that_starts_again(tmp_path: Path) -> None:
         assert witness.is_whole
 
     play(tmp_path, scene, other=there)
+
+
+def test_many_paths() -> None:
+    """However many paths of others witnesses show, ours is told, and else one that may be: both are waited for."""
+    dcs = (DataCentre("par1", ASN, mark=Community(64699, 1)), DataCentre("lyo1", ASN, mark=MARK))
+
+    def path(*marks: Community) -> HeardPath:
+        return HeardPath(Attributes(AsPath((Asn(64496), ASN)), communities=marks))
+
+    for last, dc in ((path(Community(64699, 1)), "par1"), (path(), "")):
+        shown = [path(MARK)] * MOST + [last]
+        found = seen(Heard("par1", dcs, (whole("a", *shown), whole("b", *shown))), V4)
+        assert len(found["seen"]) == MOST
+        assert [each.dc for each in found["seen"][:3]] == [dc, dc, "lyo1"]
 
 
 # --- the last one standing ------------------------------------------------------------------------

@@ -91,6 +91,7 @@ def eor(family: str) -> Any:
 
 
 OURS = {"nlri": str(V4)}
+SHOWN = Shown(NEIGHBORS[0], received={"speaker": ["parsed", "update"]}).lines(5)
 
 
 class Listening:
@@ -99,8 +100,7 @@ class Listening:
     def __init__(self, *, refreshable: bool = True) -> None:
         self.ears, self.now = Ears(), 1000.0
         self.ears.listen_for([V4, V6])
-        shown = Shown(NEIGHBORS[0], received={"speaker": ["parsed", "update"]}).lines(5)
-        self.neighbors = ConfiguredNeighbors(parse_neighbors(shown), "speaker")
+        self.neighbors = ConfiguredNeighbors(parse_neighbors(SHOWN), "speaker")
         self.refreshable = [ENDS] if refreshable else []
         self.up = True
         self.look()
@@ -355,3 +355,19 @@ def test_kinds() -> None:
     event = parse_message(line(withdraw(OURS)))
     assert isinstance(event, Heard)
     assert event == HeardUpdate(ENDS, ((str(V4), ""),), (), {})
+
+
+def test_a_local_address_that_exabgp_chooses() -> None:
+    """What a neighbour told is that of its last session, from whichever address: not of the one before, nor of none."""
+    site = Listening()
+    shown = (text.replace(f"local-address {LOCAL};", "local-address auto;") for text in SHOWN)
+    site.neighbors = ConfiguredNeighbors(parse_neighbors(shown), "speaker")
+    site.look()
+    for local in ("203.0.113.3", LOCAL, "203.0.113.3"):
+        ends = Ends.parse(PEER, local)
+        site.ears.take(PeerState(ends, up=True, reason=""), site.now)
+        site.ears.take(HeardUpdate(ends, (), (((str(V4), ""), PEER),), FIFTH), site.now)
+        site.look()
+        site.now += QUIET
+        assert (site.witness.hearing, site.witness.paths) == (Hearing.WHOLE, {V4: (PATH,)})
+        site.ears.take(PeerState(ends, up=False, reason=""), site.now)

@@ -13,7 +13,11 @@ import pytest
 from policy.plan import Announce, Change, Withdraw
 from policy.route import Asn, AsPath, Attributes, Prefix, Route
 from speaker.backends.exabgp.driver import ExabgpBackend
+from speaker.backends.exabgp.feed import SentUpdate
+from speaker.backends.exabgp.messages import PeerState
+from speaker.backends.exabgp.neighbors import ConfiguredNeighbors, Ends
 from speaker.backends.exabgp.staleness import RARELY, SETTLE
+from speaker.backends.exabgp.told import Told
 from speaker.config.settings import ExabgpSettings, NextHop
 from speaker.reconcile.reach import Reach, Reaches
 from tests.support.fakes.exabgp import DIALECTS, Daemon, Dialect, Exabgp
@@ -344,3 +348,18 @@ def test_what_is_not_known_to_be_withdrawn_is_withdrawn_again(dialect: Dialect) 
             assert (reach.announced, reach.hold) == (False, "")
 
     run(main())
+
+
+def test_a_local_address_that_exabgp_chooses() -> None:
+    """What a neighbour was sent is told of its last session, from whichever address, not of the one before, nor of none."""
+    neighbor = replace(NEIGHBORS[0], local_address=None, processes=SPEAKER, told=SPEAKER)
+    told, known = Told(), ConfiguredNeighbors([neighbor], "speaker")
+    told.look(known, "speaker", ())
+    for number in (3, 2, 3):
+        ends = Ends(neighbor.address, IPv4Address(f"203.0.113.{number}"))
+        told.take(PeerState(ends, up=True, reason=""))
+        told.take(SentUpdate(ends, (), (str(V4),)))
+        told.look(known, "speaker", ())
+        assert told.had([V4, V6]) == {V4: True, V6: False}
+        told.take(PeerState(ends, up=False, reason=""))
+        assert told.had([V4]) == {V4: False}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from policy.asn import Asn
 from policy.route import Community, parse_prefix
 from policy.witness import Hearing, Witness
 from speaker.backends.base import BackendError
+from speaker.backends.quagga.learned import entries
 from speaker.backends.quagga.listener import AGAIN, BATCH, Listener
 from speaker.backends.quagga.summary import SessionState, SummarySession
 
@@ -36,7 +38,7 @@ class Bgpd:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.mark = "64699:2"
-        self.fails = False
+        self.fails = self.is_empty = False
         self.listener = Listener(self._answer)
         self.listener.listen_for([V4, SECOND])
 
@@ -45,7 +47,7 @@ class Bgpd:
         self.asked.append(commands)
         if self.fails:
             raise BackendError("bgpd: away")
-        return entry(self.mark)
+        return ["% Network not in table"] if self.is_empty else entry(self.mark)
 
     def read(self, *rows: str, received: str = "1", since: str = "01:00:00") -> Witness:
         """Have it read once, and return the witness."""
@@ -115,3 +117,33 @@ def test_many() -> None:
     bgpd.listener.listen_for(prefixes)
     bgpd.read(*(f"*  {p!s:16} 203.0.113.6              7             0 64500 i" for p in prefixes))
     assert [len(each) for each in bgpd.asked] == [BATCH, 1]
+
+
+def test_gone_meanwhile() -> None:
+    """What was in the table, and is gone when it is asked about, is gone: what was told of it before holds no more."""
+    bgpd = Bgpd()
+    assert bgpd.read(ROW, OWN).paths
+    bgpd.is_empty = True
+    assert bgpd.read(OTHER, OWN).paths == {}
+
+
+class Counted(list[str]):
+    """Lines that count how many of them are read."""
+
+    reads = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return what is asked for."""
+        found = super().__getitem__(key)
+        self.reads += len(found) if isinstance(key, slice) else 1
+        return found
+
+
+def test_growth() -> None:
+    """Answers are read in time that grows with their number: none is read again for each path of another."""
+    counts = []
+    for number in (100, 200):
+        lines = Counted(entry("64699:2") * number)
+        assert len([*entries(lines)]) == number
+        counts.append(lines.reads)
+    assert counts[1] <= 2.1 * counts[0]
