@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.files import bounded, trusted
@@ -58,9 +59,12 @@ def parse(text: str) -> TokenFile:
 
 
 def read(path: Path) -> TokenFile:
-    """Return what a file has. What can't be read, or root must not trust, has nothing. It waits."""
+    """Return what a file has. What can't be read, that everybody may write, or root must not trust, has nothing. It waits."""
     try:
         with bounded.regular(path) as descriptor:
+            if (mode := os.fstat(descriptor).st_mode) & stat.S_IWOTH:
+                text = f"{path}: mode {stat.S_IMODE(mode):04o} lets others write; chmod o-w it"
+                return TokenFile({}, text)
             trusted.check_open(path, descriptor, os.geteuid())
             data = bounded.read(descriptor, MAX_SIZE)
         found = parse(data.decode())

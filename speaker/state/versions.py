@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.state.access import StoreError
+from speaker.state.access import MOVED_AWAY, StoreError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,7 +71,7 @@ def renew(path: Path, db: sqlite3.Connection) -> None:
     if not 0 <= version <= SCHEMA_VERSION:
         raise StoreError(
             f"state: {path}: has version {version}, this program knows "
-            f"{SCHEMA_VERSION}; use the newer program, or move the file away"
+            f"{SCHEMA_VERSION}; use the newer program, or {MOVED_AWAY}"
         )
     if version < SCHEMA_VERSION:
         for statement in ";".join(STEPS[version:]).split(";"):

@@ -79,15 +79,16 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_others_may_change(tmp_path: Path) -> None:
-    """Root believes no file that anybody else may write; nobody has a token then."""
+    """No file is believed that everybody may write, nor by root one that anybody else may; nobody has a token then."""
     path = tmp_path / "tokens"
     path.write_text(line("app", ONE))
     path.chmod(0o644)
     assert read(path) == TokenFile(parse(line("app", ONE)).names)
-    path.chmod(0o666)
-    if os.geteuid() == 0:
-        assert read(path).names == {}
-        assert "lets others write" in read(path).fault
+    path.chmod(0o646)
+    assert read(path).names == {}
+    assert "mode 0646 lets others write" in read(path).fault
+    path.chmod(0o664)
+    assert bool(read(path).names) is (os.geteuid() != 0)
 
 
 def test_revoked(tmp_path: Path) -> None:

@@ -635,7 +635,10 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
 def test_of_a_newer_program(path: Path, store: Store) -> None:
     """A file of another version is refused, with what to do, and left as it is."""
     store._connections.for_writing(1.0).execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has version 99, this program knows 5; use the newer"):
+    with pytest.raises(
+        StoreError,
+        match="has version 99, this program knows 5; use the newer program, or move it away and drain again",
+    ):
         Store(path).load()
     assert store._connections.for_writing(1.0).execute("PRAGMA user_version").fetchone() == (99,)
 
