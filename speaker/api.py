@@ -233,10 +233,11 @@ class ConfigurationStatus(Value):
     """vip.toml, as a watchdog loaded it. `state` is whether the file is still so, `trouble` what is not, in words.
 
     `used` are the paths of `[node]` that it uses since its start, by their keys. `loaded`: when it was, in
-    seconds since the epoch, None where that is not told.
+    seconds since the epoch, None where that is not told. `digest` tells its content from any other.
     """
 
     file: Text = ""
+    digest: Text = ""
     state: Text = "unknown"
     trouble: Text = ""
     used: dict[Text, Text] = field(default_factory=dict)

@@ -25,10 +25,11 @@ from speaker.files import vip_toml
 from speaker.terminal import OutputError, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from policy.route import Prefix
     from speaker.cli.arguments import Call
+    from speaker.cli.at_once import AtOnce
     from speaker.cli.connections import ConnectionsSeen
     from speaker.cli.targets import Targets
     from speaker.config.settings import Config
@@ -68,7 +69,7 @@ def _run(words: Sequence[str]) -> int:
         return import_command.main(imported)
     open_syslog()
     logging.basicConfig(handlers=[logging.NullHandler()])  # what it has to say, it says below
-    early = None
+    asked = early = None
     try:
         if (said := _answered_at_once(words)) is not None:
             tell(said)
@@ -76,7 +77,10 @@ def _run(words: Sequence[str]) -> int:
         call = parse(words)
         if call.command == "check":
             return _check(call)
-        early = _ask_early(call)
+        if (asked := _ask(call)) is not None:
+            if (done := asked.carry_out()) is not None:
+                return _ended(done)
+            early = asked.early
         loaded = _begin(call, early)
         if isinstance(loaded, ExitStatus):
             return loaded
@@ -89,8 +93,13 @@ def _run(words: Sequence[str]) -> int:
         return ExitStatus.USAGE
     for note in found.notes:
         tell_operator(note)
+    return _ended(partial(_carry_out, call, loaded, found, asked))
+
+
+def _ended(do: Callable[[], ExitStatus]) -> ExitStatus:
+    """Do what was understood, and say what is wrong where that can't be done."""
     try:
-        return _carry_out(call, loaded, found, early)
+        return do()
     except PolicyError as error:
         tell_operator(str(error))
         return ExitStatus.USAGE
@@ -99,13 +108,13 @@ def _run(words: Sequence[str]) -> int:
         return ExitStatus.NOT_AS_WANTED
 
 
-def _ask_early(call: Call) -> EarlyRequest | None:
-    """Ask a watchdog for what it can do before vip.toml is parsed here."""
-    if call.command not in (ADD, DELETE) or call.at:
+def _ask(call: Call) -> AtOnce | None:
+    """Ask a watchdog for what it can do, or tell, before vip.toml is parsed here."""
+    if call.command not in (ADD, DELETE, "status"):
         return None
-    from speaker.cli.early import ask_early
+    from speaker.cli.at_once import AtOnce
 
-    return ask_early(call, os.environ)
+    return AtOnce(call, os.environ)
 
 
 def _was_applied(early: EarlyRequest) -> bool:
@@ -189,9 +198,7 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
         return ExitStatus.NOT_AS_WANTED
 
 
-def _carry_out(
-    call: Call, loaded: Config, found: Targets, early: EarlyRequest | None
-) -> ExitStatus:
+def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None) -> ExitStatus:
     from speaker.cli import operate
     from speaker.cli.answers import FirstAnswer
 
@@ -200,7 +207,8 @@ def _carry_out(
         from speaker.cli import schedule
 
         return schedule.plan(call, schedule.FirstPlanner(loaded), prefixes)
-    operations = FirstAnswer(loaded, tell_operator, early)
+    early, told = (asked.early, asked.told) if asked is not None else (None, None)
+    operations = FirstAnswer(loaded, tell_operator, early, told)
     if call.command in (ADD, DELETE):
         return operate.operate(
             call,
@@ -249,7 +257,8 @@ def _patience(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> float:
 def _drained_beside(loaded: Config, prefixes: Collection[str]) -> ExitStatus:
     from speaker.cli.second import drained_beside
 
-    return drained_beside(loaded, prefixes)
+    settings = loaded.settings
+    return drained_beside(settings.control, settings.backend, prefixes)
 
 
 def _connections(loaded: Config) -> ConnectionsSeen:

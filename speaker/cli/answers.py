@@ -56,20 +56,28 @@ class FirstAnswer:
         config: the configuration.
         tell: takes what the operator should know besides the answer.
         early: what is to be applied, where a watchdog was asked for it already.
+        told: the state that a watchdog told already, or that it did not answer.
     """
 
     def __init__(
-        self, config: Config, tell: Callable[[str], None], early: EarlyRequest | None = None
+        self,
+        config: Config,
+        tell: Callable[[str], None],
+        early: EarlyRequest | None = None,
+        told: Status | OutcomeUnknownError | None = None,
     ) -> None:
         self._config = config
         self._tell = tell
         self._early = early
+        self._told = told
         self._should_run = config.settings.is_spawned
         patience = UNTIL_SERVED if self._should_run else 0.0
         self._running = RunningWatchdog.of(config, patience=patience)
 
     def status(self) -> Status:
         """See `Operations.status`."""
+        if self._told is not None and not isinstance(self._told, OutcomeUnknownError):
+            return self._told
         return self._either(lambda asked: asked.status())
 
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
@@ -92,6 +100,8 @@ class FirstAnswer:
 
     def _asked(self, ask: Callable[[Operations], T]) -> T:
         try:
+            if isinstance(self._told, OutcomeUnknownError):
+                raise self._told
             return ask(self._running)
         except NotServedError as error:
             why = str(error)

@@ -2,13 +2,13 @@
 
 The request says which file it is about, by its digest. The watchdog applies it where that is what it loaded,
 for the same data centre and backend; else nothing is done, and it is asked again as always. What `all` and
-addresses mean, the file alone tells, so they are the same to both. Meanwhile it is parsed here as always,
-which tells what the answer must be about, and how long to wait for it.
+addresses mean, the file alone tells, so they are the same to both. An answer about addresses is all that is needed
+(see `speaker.cli.at_once`). For the rest the file is parsed here meanwhile, which tells what the answer must be
+about, and how long to wait for it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
@@ -16,33 +16,23 @@ from policy.intent import Intent
 from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
 from speaker.control.early import EarlyRequest
-from speaker.errors import SpeakerError
-from speaker.files import vip_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from speaker.cli.arguments import Call
+    from speaker.cli.node import Node
 
 
-def ask_early(call: Call, environ: Mapping[str, str]) -> EarlyRequest | None:
+def ask_early(call: Call, node: Node) -> EarlyRequest | None:
     """Ask for what a call wants, where that can be asked without knowing more; None where nothing was asked."""
     try:
         prefixes = [str(parse_prefix(word)) for word in call.words if word != ALL]
         Intent(call.mode, "", 0.0, call.reason)
     except PolicyError:
         return None  # one is a name, or the reason is none
-    try:
-        content = vip_toml.content(call.path, obeyed=True)
-        node = vip_toml.head(content, environ)["node"]
-        dc, backend = node["dc"], node.get("backend", vip_toml.DEFAULT_BACKEND)
-        control = Path(node.get("control", vip_toml.DEFAULT_CONTROL))
-    except (SpeakerError, KeyError, TypeError, AttributeError):
-        return None  # what is wrong is said where all of it is read
     body = {
-        "digest": vip_toml.digest(content),
-        "dc": dc,
-        "backend": backend,
+        "digest": node.digest,
+        "dc": node.dc,
+        "backend": node.backend,
         "mode": call.mode,
         "prefixes": prefixes,
         "everything": ALL in call.words,
@@ -51,4 +41,4 @@ def ask_early(call: Call, environ: Mapping[str, str]) -> EarlyRequest | None:
         "dry_run": call.dry_run,
         **({"last": True} if call.last else {}),
     }
-    return EarlyRequest.send(control, body)
+    return EarlyRequest.send(node.control, body)

@@ -24,17 +24,16 @@ from speaker.cli.arguments import ADD, DELETE, UsageError
 from speaker.cli.matrix import matrix
 from speaker.cli.messages import tell_operator
 from speaker.cli.query import query
-from speaker.cli.second import wait_until_drained
+from speaker.cli.second import drained_beside
 from speaker.control.client import NotServedError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.files.vip_toml import BESIDE, DEFAULT_BACKEND
 from speaker.resolver.resolver import Resolver
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from speaker.api import Status
     from speaker.cli.arguments import Call
@@ -139,7 +138,8 @@ def _carry_out(
     if call.at:
         return schedule.plan(call, running, found.prefixes)
     if call.command in (ADD, DELETE):
-        beside = partial(_drained_beside, call.path, status.backend)
+        control = config.sockets_in(call.path)[1]
+        beside = partial(drained_beside, control, status.backend)
         return operate.operate(call, running, found.prefixes, drained_beside=beside)
     if call.matrix:
         return matrix(call, running, found.prefixes)
@@ -169,13 +169,6 @@ class ReporterInForce:
     def reports(self) -> Sequence[ReportStatus]:
         """See `Reporter.reports`."""
         return self._running.reports()
-
-
-def _drained_beside(path: Path, backend: str, prefixes: Collection[str]) -> ExitStatus:
-    if backend != DEFAULT_BACKEND:
-        return ExitStatus.DONE
-    beside = config.sockets_in(path)[1].with_name(BESIDE)
-    return wait_until_drained(RunningWatchdog(beside, beside).status, prefixes)
 
 
 def _names_in(status: Status) -> Topology:

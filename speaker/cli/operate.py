@@ -16,6 +16,7 @@ from speaker.terminal import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from policy.route import Prefix
     from speaker.api import Operations
@@ -61,10 +62,7 @@ def operate(
         dry_run=call.dry_run,
         last=call.last,
     )
-    doing = _DOING.get(call.mode, "restoring")
-    with waiting(
-        f"{doing} {count(len(prefixes), 'prefix')}: waiting for vip_watchdog and its sessions"
-    ):
+    with in_progress(call, prefixes):
         outcomes = operations.apply(request)
     _say_what_is_replaced(outcomes, call)
     if ALL in call.words:
@@ -80,6 +78,14 @@ def operate(
     if call.mode is Mode.DRAINING:
         done = _drain(call, operations, outcomes, done, rehearse, foresee, within)
     return _until(call, operations, outcomes, done) if call.until else done
+
+
+def in_progress(call: Call, prefixes: Sequence[Prefix]) -> AbstractContextManager[None]:
+    """Return a context that says on a terminal what is waited for, where that takes a while."""
+    doing = _DOING.get(call.mode, "restoring")
+    return waiting(
+        f"{doing} {count(len(prefixes), 'prefix')}: waiting for vip_watchdog and its sessions"
+    )
 
 
 def _until(

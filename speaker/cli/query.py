@@ -51,7 +51,7 @@ def query(
 
             return watch(call, operations, {*map(str, named)}, connections=seen)
         case "status":
-            return _show(call, operations.status(), map(str, prefixes), seen)
+            return show_status(call, operations.status(), map(str, prefixes), seen)
         case "explain":
             from speaker.cli.explanation import explanation, explanation_json
 
@@ -75,7 +75,7 @@ def _plan(call: Call, operations: Operations) -> ExitStatus:
     return ExitStatus.DIFFERENT if changes else ExitStatus.DONE
 
 
-def _show(
+def show_status(
     call: Call, status: Status, prefixes: Iterable[str], seen: ConnectionsSeen | None = None
 ) -> ExitStatus:
     """Print a status, or what it has of some prefixes where the call names some."""

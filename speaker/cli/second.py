@@ -11,23 +11,30 @@ from speaker.control.client import NotServedError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.files.vip_toml import BESIDE, DEFAULT_BACKEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from speaker.api import Status
-    from speaker.config.settings import Config
 
 EVERY, WITHIN = 0.1, 9.0
 """How often it is asked, and for how long at most, in seconds: it looks each `health.interval`."""
 _DRAINED = (Mode.DRAINED, Mode.DRAINING)
 
 
-def drained_beside(config: Config, prefixes: Collection[str]) -> ExitStatus:
-    """Wait until the second ExaBGP drains these prefixes, too, where there is one. Say which it does not."""
-    if not config.settings.is_spawned:
+def drained_beside(control: Path, backend: str, prefixes: Collection[str]) -> ExitStatus:
+    """Wait until the second ExaBGP drains these prefixes, too, where there is one. Say which it does not.
+
+    Args:
+        control: the operators' socket of the first one's watchdog.
+        backend: of this machine: there is a second one with ExaBGP alone.
+        prefixes: those.
+    """
+    if backend != DEFAULT_BACKEND:
         return ExitStatus.DONE
-    path = config.settings.beside
+    path = control.with_name(BESIDE)
     return wait_until_drained(RunningWatchdog(path, path).status, prefixes)
 
 

@@ -61,10 +61,16 @@ def load(
 def sockets_in(path: Path) -> tuple[Path, Path]:
     """Return `read` and `control` of a file that has faults elsewhere, as far as it can be read; else the usual ones."""
     named = _node_of(path)
-    text = named.get("control")
-    control = Path(text if isinstance(text, str) else DEFAULT_CONTROL)
-    text = named.get("read")
-    return Path(text) if isinstance(text, str) else control.with_name(DEFAULT_READ), control
+    control = _socket(named.get("control")) or Path(DEFAULT_CONTROL)
+    return _socket(named.get("read")) or control.with_name(DEFAULT_READ), control
+
+
+def _socket(text: object) -> Path | None:
+    """Return the path of a socket that a text is; None where it can't be one."""
+    if not isinstance(text, str) or not text.isprintable():
+        return None
+    path = Path(text)
+    return path if path.is_absolute() and path.name else None
 
 
 def resolver_in(path: Path) -> units.Endpoint | None:

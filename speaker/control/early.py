@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from speaker.errors import SpeakerError
+
 _NOT_DONE = frozenset({400, 404, 409})
 """Refused at once: another configuration is loaded, or this makes no sense, or is not known to an older watchdog."""
 
@@ -20,7 +22,7 @@ class EarlyRequest:
 
     def __init__(self, asked: client.SentRequest | client.OutcomeUnknownError) -> None:
         self._asked = asked
-        self._may_be_done: bool | None = None
+        self._answer: tuple[Any | None, SpeakerError | None] | None = None
 
     @classmethod
     def send(cls, control: Path, body: Mapping[str, object]) -> Self | None:
@@ -34,7 +36,7 @@ class EarlyRequest:
         return cls(asked)
 
     def answer(self, within: float) -> Any | None:
-        """Return the answer, None where nothing was done and it is to be asked again.
+        """Return the answer, None where nothing was done and it is to be asked again. Asked again, the same.
 
         Args:
             within: how long all of it may take, in seconds.
@@ -43,22 +45,28 @@ class EarlyRequest:
             RefusedError: the watchdog could not do it.
             OutcomeUnknownError: no answer came, so it may have been done.
         """
+        if self._answer is None:
+            self._answer = self._received(within)
+        answer, error = self._answer
+        if error is not None:
+            raise error
+        return answer
+
+    def _received(self, within: float) -> tuple[Any | None, SpeakerError | None]:
         if isinstance(self._asked, client.OutcomeUnknownError):
-            raise self._asked
+            return None, self._asked
         try:
-            return self._asked.answer(within)
+            return self._asked.answer(within), None
         except client.RefusedError as error:
-            if error.status in _NOT_DONE:
-                return None
-            raise
+            return None, None if error.status in _NOT_DONE else error
+        except client.OutcomeUnknownError as error:
+            return None, error
 
     def may_be_done(self, within: float) -> bool:
-        """Return whether it was done, or may have been; asked again, the same. See `answer`."""
-        if self._may_be_done is None:
-            try:
-                self._may_be_done = self.answer(within) is not None
-            except client.RefusedError:
-                self._may_be_done = False
-            except client.OutcomeUnknownError:
-                self._may_be_done = True
-        return self._may_be_done
+        """Return whether it was done, or may have been. See `answer`."""
+        try:
+            return self.answer(within) is not None
+        except client.RefusedError:
+            return False
+        except client.OutcomeUnknownError:
+            return True

@@ -66,13 +66,14 @@ class LoadedFile:
 
     def status(self) -> ConfigurationStatus:
         """Return what is known of it, as it is told."""
-        path = str(self._loaded.path) if self._loaded else ""
+        file = self._loaded
         return ConfigurationStatus(
-            file=path,
+            file=str(file.path) if file else "",
+            digest=file.digest if file else "",
             state=self.verdict.state,
             trouble=self.verdict.trouble,
             used=dict(self.used),
-            loaded=round(self._loaded_at, 3) if self._loaded else None,
+            loaded=round(self._loaded_at, 3) if file else None,
         )
 
     def loaded(self, file: ConfigFile | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from policy.intent import Mode
 from speaker.cli.arguments import parse
 from speaker.cli.early import ask_early
+from speaker.cli.node import Node
 from speaker.control.as_loaded import IntentAsLoaded
 from speaker.files import vip_toml
 from tests.unit.test_vip_mgmt import SAID, SECOND, V4, V6, Run, reconciler, run, state, withdrawn
@@ -125,7 +126,8 @@ def test_what_is_not_asked_early(run: Run, arguments: list[str]) -> None:
 def test_nobody_serves(run: Run) -> None:
     """Where nobody serves the socket, or its file is not what it should be, nothing was asked."""
     call = parse(["-d", V4])
-    assert ask_early(call, {}) is None
+    node = Node.of(call.path, {})
+    assert node is None or ask_early(call, node) is None
     call.path.chmod(0o666)
     with reconciler(run.directory, **{EARLY: withdrawn(V4)}) as asked:
         assert run("-d", V4) == 255
@@ -142,12 +144,14 @@ def test_a_file_with_faults(run: Run) -> None:
     assert run.err[0].startswith(f"configuration: {path}: ")
 
 
-@pytest.mark.parametrize("answer", [withdrawn(V4), b""], ids=["applied", "no answer"])
-def test_a_file_that_changed_meanwhile(run: Run, answer: Any) -> None:
-    """Where it was applied, or may have been, the end is not that of nothing done."""
+@pytest.mark.parametrize(
+    ("word", "answer"), [("all", withdrawn(V4, V6, SECOND)), ("all", b""), (V4, b"")]
+)
+def test_a_file_that_changed_meanwhile(run: Run, word: str, answer: Any) -> None:
+    """Where it was applied, or may have been, and the file tells what that is about, the end is not that of nothing done."""
     path = run.directory / "vip.toml"
     path.write_text(path.read_text() + FAULTY)
-    got, _ = outcome(run, ["-d", V4], **{EARLY: answer})
+    got, _ = outcome(run, ["-d", word], **{EARLY: answer})
     assert got[0] == 1
     assert run.err[-1] == (
         "bgp_mgt: vip_watchdog was asked before, and may have applied it; see vip_mgmt status"

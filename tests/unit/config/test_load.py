@@ -656,6 +656,10 @@ FAULTS = [
     ),
     (HEAD.replace('par1"', 'par1"\nstate = "state"', 1), "node.state: 'state' is not absolute"),
     (
+        HEAD.replace('par1"', 'par1"\ncontrol = "/"', 1),
+        r"node.control: / is a directory; name a socket in one",
+    ),
+    (
         HEAD.replace('par1"', 'par1"\ncontrol = "/run/a\\u0000b"', 1),
         r"node.control: '/run/a\x00b' has a NUL in it; remove it",
     ),

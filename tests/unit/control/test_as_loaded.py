@@ -11,6 +11,7 @@ import pytest
 from speaker import config, vip_mgmt
 from speaker.cli.arguments import parse
 from speaker.cli.early import ask_early
+from speaker.cli.node import Node
 from speaker.control import client
 from speaker.control.client import RefusedError
 from speaker.control.server import serving
@@ -153,7 +154,10 @@ def test_by_vip_mgmt(
     monkeypatch.setenv("VIP_CONFIG", str(tmp_path / "vip.toml"))
 
     def check(site: Site) -> None:
-        early = ask_early(parse(["-d", str(V4)]), os.environ)
+        call = parse(["-d", str(V4)])
+        node = Node.of(call.path, os.environ)
+        assert node is not None
+        early = ask_early(call, node)
         assert early is not None
         outcomes = early.answer(60)
         assert outcomes is not None

@@ -1,0 +1,152 @@
+"""What vip_mgmt does without parsing vip.toml: what the watchdog answers that has loaded that very content.
+
+Theory of operation. Most of the time of a short command is that of importing what reads vip.toml, and of reading
+it. Where a watchdog runs that loaded the same content, for the same data centre and backend, it has checked all of
+it, and knows what an address means: then its answer is all that `status` and `-a`, `-d` of addresses need. The
+socket to ask is in the head of the file, which is read as always; see `speaker.files.vip_toml`. In all other cases
+(none answers, it is older, the file was changed, a name is meant, or it takes more than the answer) nothing is
+said here, and the whole file is read: what was answered, or not, is then taken from here, and not asked twice.
+Whose socket it is, the client checks as always; that it is of the same content, it says itself, as all that it says.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from policy.errors import PolicyError
+from policy.intent import Mode
+from policy.route import parse_prefix
+from speaker.cli.arguments import ADD, ALL, DELETE
+from speaker.cli.node import Node
+from speaker.control import client
+from speaker.control.outcomes import outcomes_from_json
+from speaker.control.running import ANSWER, ANSWER_EACH, APPLY, RunningWatchdog
+from speaker.errors import SpeakerError
+from speaker.terminal import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.api import IntentOutcome, IntentRequest, RecordedIntent, Status
+    from speaker.cli.arguments import Call
+    from speaker.control.early import EarlyRequest
+    from speaker.exit_status import ExitStatus
+
+
+class AtOnce:
+    """What a call needs of the watchdog, asked before vip.toml is parsed.
+
+    `early` is what was sent to be applied, None for nothing. `told` is the state that was answered, or that none
+    was; None where it was not asked for, or nobody serves the socket.
+    """
+
+    def __init__(self, call: Call, environ: Mapping[str, str]) -> None:
+        self._call = call
+        self.early: EarlyRequest | None = None
+        self.told: Status | client.OutcomeUnknownError | None = None
+        orders = call.command in (ADD, DELETE) and not call.at
+        node = Node.of(call.path, environ) if orders or _is_plain_status(call) else None
+        self._node = node
+        if node is None:
+            return
+        if orders:
+            from speaker.cli.early import ask_early
+
+            self.early = ask_early(call, node)
+        else:
+            self.told = _status_of(node)
+
+    def carry_out(self) -> Callable[[], ExitStatus] | None:
+        """Return what does all that the call wants, by what was answered; None where that takes all of vip.toml."""
+        prefixes = _addresses(self._call.words)
+        if prefixes is None or self._node is None:
+            return None
+        if self.early is not None:
+            return self._order(self._node, self.early, prefixes)
+        return self._shown(self._node, prefixes)
+
+    def _order(
+        self, node: Node, early: EarlyRequest, prefixes: Sequence[Prefix]
+    ) -> Callable[[], ExitStatus] | None:
+        call = self._call
+        if ALL in call.words or call.until or call.mode is Mode.DRAINING:
+            return None
+        from speaker.cli.operate import in_progress, operate
+        from speaker.cli.second import drained_beside
+
+        try:
+            with in_progress(call, prefixes):
+                outcomes = _outcomes(early, prefixes)
+        except SpeakerError:
+            return None  # what comes of that is found as always
+        if outcomes is None:
+            return None
+        beside = partial(drained_beside, node.control, node.backend)
+        return lambda: operate(call, _Applied(node, outcomes), prefixes, drained_beside=beside)
+
+    def _shown(self, node: Node, prefixes: Sequence[Prefix]) -> Callable[[], ExitStatus] | None:
+        call, told = self._call, self.told
+        if told is None or isinstance(told, client.OutcomeUnknownError):
+            return None
+        loaded = told.configuration.digest, told.dc, told.backend
+        if loaded != (node.digest, node.dc, node.backend):
+            return None
+        known = [route.prefix for route in told.routes]
+        wanted = known if ALL in call.words else [*map(str, prefixes)]
+        if not {*wanted} <= {*known}:
+            return None
+        from speaker.cli.query import show_status
+
+        return lambda: show_status(call, told, wanted)
+
+
+class _Applied(RunningWatchdog):
+    """A watchdog that has applied what it was asked for."""
+
+    def __init__(self, node: Node, outcomes: Sequence[IntentOutcome | RecordedIntent]) -> None:
+        super().__init__(node.read, node.control)
+        self._outcomes = outcomes
+
+    def apply(
+        self, request: IntentRequest, early: EarlyRequest | None = None
+    ) -> Sequence[IntentOutcome | RecordedIntent]:
+        """See `Operations.apply`."""
+        del request, early  # it was sent
+        return self._outcomes
+
+
+def _is_plain_status(call: Call) -> bool:
+    """Whether a status is wanted, once, without the connections that are counted here."""
+    if call.command != "status" or call.watch or _addresses(call.words) is None:
+        return False
+    from speaker.cli.query import IPVS
+
+    return not (call.as_json and IPVS.exists())
+
+
+def _addresses(words: Sequence[str]) -> tuple[Prefix, ...] | None:
+    """Return the prefixes that are named, each once, besides `all`; None where a name is among them."""
+    try:
+        return tuple(dict.fromkeys(parse_prefix(word) for word in words if word != ALL))
+    except PolicyError:
+        return None
+
+
+def _status_of(node: Node) -> Status | client.OutcomeUnknownError | None:
+    within = ANSWER + ANSWER_EACH * node.lines  # a prefix takes one at least
+    try:
+        with waiting("waiting for an answer"):
+            return RunningWatchdog(node.read, node.control, timeout=within).status()
+    except client.OutcomeUnknownError as error:
+        return error
+    except SpeakerError:
+        return None
+
+
+def _outcomes(
+    early: EarlyRequest, prefixes: Sequence[Prefix]
+) -> Sequence[IntentOutcome | RecordedIntent] | None:
+    answer = early.answer(APPLY + client.EACH * len(prefixes))
+    return None if answer is None else outcomes_from_json(answer, prefixes)

@@ -1,0 +1,44 @@
+"""What the head of vip.toml says of this machine: whom to ask before all of the file is parsed, and about which content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+from speaker.files import vip_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`[node]`, whose sense is not checked, and the digest and number of lines of the whole file."""
+
+    digest: str
+    lines: int
+    dc: str
+    backend: str
+    control: Path
+    read: Path
+
+    @classmethod
+    def of(cls, path: Path, environ: Mapping[str, str]) -> Node | None:
+        """Return that of a file; None where its head does not have it: what is wrong is said where all is read."""
+        try:
+            content = vip_toml.content(path, obeyed=True)
+            node = vip_toml.head(content, environ)["node"]
+            dc, backend = node["dc"], node.get("backend", vip_toml.DEFAULT_BACKEND)
+            control = node.get("control", vip_toml.DEFAULT_CONTROL)
+            read = node.get("read", str(Path(control).with_name(vip_toml.DEFAULT_READ)))
+            if not all(
+                isinstance(each, str) and each.isprintable()
+                for each in (dc, backend, control, read)
+            ):
+                return None
+        except (SpeakerError, KeyError, TypeError, AttributeError, ValueError):
+            return None
+        lines = content.count(b"\n")
+        return cls(vip_toml.digest(content), lines, dc, backend, Path(control), Path(read))
