@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.client
 import json
 import os
@@ -247,6 +248,7 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
             assert 0 <= time.time() - answer["configuration"].pop("loaded") < 3600
             assert answer["configuration"] == {
                 "file": str(path),
+                "digest": hashlib.sha256(text.encode()).hexdigest(),
                 "state": state,
                 "trouble": told,
                 "used": {},
