@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
@@ -32,7 +31,7 @@ from speaker.config.settings import (
     Settings,
 )
 from speaker.config.toml_text import toml_path
-from speaker.files.vip_toml import DEFAULT_CONTROL, DEFAULT_READ
+from speaker.files.vip_toml import DEFAULT_READ
 
 if TYPE_CHECKING:
     from speaker.config.fault import Fault, KeyPath
@@ -97,9 +96,6 @@ def _check_node(form: Form, faults: Faults) -> None:
 
 def _read_socket(document: Document, faults: Faults) -> ReadSocket:
     node = document.node
-    if not node.control.name:
-        faults.add(("node", "control"), f"{node.control} is a directory; name a socket in one")
-        return ReadSocket(Path(DEFAULT_CONTROL), None, 0)
     path = node.control.with_name(DEFAULT_READ) if node.read is None else node.read
     if path == node.control:
         faults.add(("node", "read"), f"{path} is also node.control; give each a path of its own")

@@ -57,6 +57,12 @@ def _or_off(value: object) -> object:
     return None if value is False else value
 
 
+def _in_directory(path: Path) -> Path:
+    if not path.name:
+        raise ValueError(f"{path} is a directory; name a socket in one")
+    return path
+
+
 def _ignored(text: str) -> tuple[IpAddress, int | None]:
     try:
         return units.endpoint(text)
@@ -86,7 +92,7 @@ class NodeTable(Table):
     dc: str
     backend: Backend = DEFAULT_BACKEND
     state: AbsolutePath = Path(DEFAULT_STATE)
-    control: AbsolutePath = Path(DEFAULT_CONTROL)
+    control: Annotated[AbsolutePath, AfterValidator(_in_directory)] = Path(DEFAULT_CONTROL)
     read: AbsolutePath | None = None
     read_group: Annotated[str | None, _by(units.group)] = None
     read_mode: Annotated[int, _by(units.socket_mode)] = DEFAULT_READ_MODE
