@@ -25,7 +25,6 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
     covering = {prefix for site in sites for prefix in site.routes if site.is_aggregate(prefix)}
     addresses = len({prefix for site in sites for prefix in site.routes} - covering)
     beside = f", {count(len(covering), 'aggregate')}" if covering else ""
-    file = next(iter(call.files.values()))
     lines = [
         "summary:",
         (
@@ -37,7 +36,7 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
         *_assumed(call, sites),
         (
             f"  next: read {call.out / 'vip.toml'}, put the files in place, and in each data centre run vip_mgmt check "
-            f"and vip_mgmt compare {file}"
+            f"and {_comparison(call)}"
         ),
     ]
     return "\n".join(lines)
@@ -60,17 +59,36 @@ def of_refused(call: Import, sites: Sequence[Site], faults: int, refused: Refuse
     return "\n".join(lines)
 
 
+def _comparison(call: Import) -> str:
+    """Return the command that compares the first file: with all that was said of it, as it asks for the same."""
+    dc, file = next(iter(call.files.items()))
+    words = ["vip_mgmt", "compare", str(file)]
+    if dc in call.dialects:
+        words.append(f"--{call.dialects[dc].value}")
+    answers = call.answers.get(dc)
+    if answers is not None:
+        words += [
+            word for name, asn in answers.asns.items() for word in ("--peer-as", f"{name}={asn}")
+        ]
+        words += [
+            word for name, at in answers.addresses.items() for word in ("--peer", f"{name}={at}")
+        ]
+        words += [] if answers.vrf is None else ["--vrf", answers.vrf]
+    return shlex.join(words)
+
+
 class Refused:
-    """The lines that are refused, by their kind."""
+    """The lines that are refused, by their kind and why."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, list[LineVerdict]] = {}
+        self._kinds: dict[tuple[str, str], int] = {}
 
     def add(self, verdicts: Iterable[LineVerdict]) -> None:
         """Take those of one file."""
         for verdict in verdicts:
             if verdict.treatment is Treatment.REFUSED:
-                self._kinds.setdefault(kind(verdict.statement), []).append(verdict)
+                key = kind(verdict.statement), verdict.reason.partition(";")[0]
+                self._kinds[key] = self._kinds.get(key, 0) + 1
 
     def __bool__(self) -> bool:
         """Return whether there is any."""
@@ -81,11 +99,10 @@ class Refused:
         if not self._kinds:
             yield "  refused: no line"
             return
-        ordered = sorted(self._kinds.items(), key=lambda each: -len(each[1]))
-        yield f"  refused: {count(sum(map(len, self._kinds.values())), 'line')}"
-        for name, verdicts in ordered[:MOST]:
-            reason = verdicts[0].reason.partition(";")[0]
-            yield f"    {len(verdicts)} x {name}: {reason}"
+        ordered = sorted(self._kinds.items(), key=lambda each: -each[1])
+        yield f"  refused: {count(sum(self._kinds.values()), 'line')}"
+        for (name, reason), times in ordered[:MOST]:
+            yield f"    {times} x {name}: {reason}"
         if len(ordered) > MOST:
             yield f"    and {count(len(ordered) - MOST, 'other kind')}, above"
 
@@ -95,13 +112,14 @@ def kind(statement: Statement) -> str:
     match str(statement).split():
         case ["neighbor", _, what, *_]:
             return f"neighbor … {what}"
+        case ["address-family", *family]:
+            return " ".join(["address-family", *family])
         case [first, second, *_] if first in (
             "bgp",
             "ip",
             "ipv6",
             "set",
             "match",
-            "address-family",
         ):
             return f"{first} {second}"
         case [first, *_]:

@@ -83,6 +83,10 @@ _TOP_PAIRS_TOO = frozenset({
     ("ip", "multicast-lookup"), ("ipv6", "mld"),
 })  # fmt: skip
 """What other blocks have as well."""
+_ENDS_OTHERS = frozenset("vrf pbr-map nexthop-group l2vpn".split())
+_ENDS_OTHERS_ALONE = frozenset({("bfd",), ("rpki",)})
+_ENDS_INTERFACES = frozenset({("segment-routing",), ("mpls", "ldp")})
+"""What opens a block of the top level: in any other daemon's; without more words; in an interface, as OSPF and IS-IS have it."""
 
 
 def statements(file: str, content: bytes) -> tuple[Statement, ...]:
@@ -223,7 +227,20 @@ def _known(mode: CommandMode, words: tuple[str, ...]) -> bool:
         ):
             return False
         case CommandMode.INTERFACE | CommandMode.OTHER | CommandMode.OTHER_FAMILY:
-            return first not in _TOP_WORDS - {"password"} and words[:2] not in _TOP_PAIRS
+            return (
+                first not in _TOP_WORDS - {"password"}
+                and words[:2] not in _TOP_PAIRS
+                and not _ends_block(mode, words)
+            )
+
+
+def _ends_block(mode: CommandMode, words: tuple[str, ...]) -> bool:
+    """Return whether another daemon's block ends where a line opens one of the top level, as vtysh has it."""
+    if mode is CommandMode.OTHER_FAMILY:
+        return False
+    if words[0] in _ENDS_OTHERS or words in _ENDS_OTHERS_ALONE:
+        return True
+    return mode is CommandMode.INTERFACE and words in _ENDS_INTERFACES
 
 
 def _is_router_only(words: tuple[str, ...]) -> bool:

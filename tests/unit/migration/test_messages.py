@@ -112,6 +112,29 @@ def test_summary(run: Run) -> None:
     ]
 
 
+def test_summary_of_what_was_said(run: Run) -> None:
+    """The command that comes next has what was said of the file, as it asks for the same."""
+    text = TWO.replace("frr version 8.4.4\n", "").replace("remote-as 64500", "remote-as external")
+    said = ["--frr", "--vrf", "default", "--peer-as", "203.0.113.1=64500"]
+    said += ["--peer-as", "2001:db8:f::1=64500"]
+    _, out, _ = run(text, *LOCAL, *said)
+    assert out[-1].endswith(
+        "and vip_mgmt compare par1.conf --frr --peer-as 203.0.113.1=64500 "
+        "--peer-as 2001:db8:f::1=64500 --vrf default"
+    )
+
+
+def test_summary_of_kinds(run: Run) -> None:
+    """Lines that are refused for different reasons are of different kinds."""
+    text = TWO.replace(
+        "\n address", "\n redistribute kernel\n redistribute ospf\n address", 1
+    ).replace("exit-address-family", "exit-address-family\n address-family ipv6 vpn", 1)
+    _, out, _ = run(text, *LOCAL)
+    kinds = [line for line in out if " x " in line]
+    assert len([line for line in kinds if "redistribute: " in line]) == 2
+    assert any(" x address-family ipv6 vpn: only IPv4 and IPv6 unicast" in line for line in kinds)
+
+
 def test_summary_of_nothing(run: Run) -> None:
     """Where nothing is written it is there too, last, with the command line that would do where addresses lack."""
     _, out, _ = run(TWO)

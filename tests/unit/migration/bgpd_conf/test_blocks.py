@@ -31,6 +31,41 @@ def test_before_bgp(name: str) -> None:
     assert line.startswith(f"frr.conf:{len(lines) + 3}: exit: ")
 
 
+OPEN = [("interface eth0", name) for name in BLOCKS]
+OPEN += [
+    (block, name)
+    for block in ("router ospf", "router isis 1", "pbr-map N seq 5")
+    for name in ("bfd-peer", "pseudowire", "vrf", "pbr-map", "rpki", "nexthop-group")
+]
+
+
+@pytest.mark.parametrize(("block", "name"), OPEN)
+def test_after_an_open_block(block: str, name: str) -> None:
+    """A block of the top level ends one that no `exit` has ended: `vtysh -m` of FRR puts one there."""
+    lines = [HEAD, block, *BLOCKS[name], *["exit"] * DEPTH.get(name, 2), BGP]
+    assert refused("\n".join(lines)) == []
+    found = read("frr.conf", "\n".join(lines).encode())
+    assert list(map(str, found.networks)) == ["192.0.2.1/32"]
+
+
+@pytest.mark.parametrize(
+    ("block", "line"),
+    [
+        ("router isis 1", "segment-routing on"),
+        ("router ospf", "segment-routing global-block 16000 23999"),
+        ("router rip", "bfd default-profile a"),
+        ("router ospf", "mpls ldp-sync"),
+        ("router isis 1", "mpls ldp"),
+        ("interface eth0", "mpls enable"),
+    ],
+)
+def test_words_of_a_block(block: str, line: str) -> None:
+    """With more words, a block has what the top level opens a block with."""
+    assert refused(f"{HEAD}{block}\n{line}\nexit\n{BGP}") == []
+    (fault,) = refused(f"{HEAD}{block}\n{line}\nexit\nexit\n{BGP}")
+    assert ": exit: " in fault
+
+
 @pytest.mark.parametrize(
     "lines",
     [
