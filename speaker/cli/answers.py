@@ -34,12 +34,17 @@ UNTIL_SERVED = 1.5
 
 
 def _state_file(
-    config: Config, why: str, takes_effect: str = "", wait: float | None = None
+    config: Config,
+    why: str,
+    takes_effect: str = "",
+    wait: float | None = None,
+    *,
+    hangs: bool = False,
 ) -> Operations:
     # slow to import, and of no use where a watchdog answers
     from speaker.control.offline import StateFile
 
-    return StateFile(config, why, takes_effect, wait=wait)
+    return StateFile(config, why, takes_effect, wait=wait, hangs=hangs)
 
 
 def _one_shot(config: Config, why: str) -> Operations:
@@ -104,10 +109,12 @@ class FirstAnswer:
                 raise self._told
             return ask(self._running)
         except NotServedError as error:
-            why = str(error)
+            return ask(self._without(str(error)))
         except OutcomeUnknownError:
             control = self._config.settings.control
             why = f"control: {control}: vip_watchdog runs, but does not answer"
+        if self._should_run:
+            return ask(_state_file(self._config, why, hangs=True))
         return ask(self._without(why))
 
     def _without(self, why: str) -> Operations:

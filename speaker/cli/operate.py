@@ -277,6 +277,13 @@ def _report_announced(outcome: IntentOutcome, would: str) -> bool:
         tell_operator(f"{would}Adding route to {prefix}")
     if outcome.health == "unknown":
         tell_operator(f"{prefix}: warning: {outcome.reason}")
+    if outcome.wanted and outcome.health == "down" and outcome.intent != Mode.FORCED:
+        # the guard holds it for a moment, or no other data centre has it
+        tell_operator(
+            f"{prefix}: warning: its health is bad, and it is withdrawn when nothing keeps it any more: "
+            f"{outcome.full_reason}"
+        )
+        return False
     if not done:
         tell_operator(f"{prefix}: not as decided: {outcome.full_reason}")
     return done

@@ -69,17 +69,31 @@ def _not_gone(status: Status, prefixes: Collection[str]) -> Iterator[str]:
         for path in route.seen:
             if path.dc in ("", status.dc):
                 yield f"{route.prefix}: still {path}{'' if path.dc else WHOSE}"
-    for each in status.witnesses:
-        if not each.is_whole:
-            yield f"witness {each}: what it has is not known"
+    yield from _unknown(status)
 
 
 def _not_seen(status: Status, prefixes: Collection[str]) -> Iterator[str]:
-    """Yield what no witness shows a path of ours of."""
-    for route in _of(status, prefixes):
-        if not any(path.dc == status.dc for path in route.seen):
-            others = "; ".join(map(str, route.seen)) or "it is at none of the witnesses"
-            yield f"{route.prefix}: not seen: {others}"
+    """Yield what no witness shows a path of ours of, and who may have it: of whom not all is known."""
+    unknown = [*_unknown(status)]
+    none = "not seen: it is at none of the witnesses"
+    if unknown:
+        none = "whether it is seen is not known: no witness shows it, and not all of them tell"
+    lacking = [
+        f"{route.prefix}: {f'not seen: {others}' if others else none}"
+        for route in _of(status, prefixes)
+        if not any(path.dc == status.dc for path in route.seen)
+        for others in ["; ".join(map(str, route.seen))]
+    ]
+    yield from lacking
+    if lacking:
+        yield from unknown
+
+
+def _unknown(status: Status) -> Iterator[str]:
+    """Yield the witnesses of which not all is known."""
+    for each in status.witnesses:
+        if not each.is_whole:
+            yield f"witness {each}: what it has is not known"
 
 
 def _of(status: Status, prefixes: Collection[str]) -> Iterator[PrefixStatus]:

@@ -36,6 +36,11 @@ SEE = (
     "does ExaBGP run? systemctl status exabgp-vip, journalctl -u exabgp-vip: without it nothing is "
     "announced here"
 )
+SEE_HANGING = (
+    "its routes stay while ExaBGP runs, and what is announced is not known; see the process vip_watchdog: "
+    "ps -C vip_watchdog -o pid,stat,wchan (T: it is stopped), and journalctl -u exabgp-vip"
+)
+"""What is so of a watchdog that is there and does not answer: ExaBGP goes on without it."""
 
 
 class StateFile:
@@ -50,12 +55,20 @@ class StateFile:
             starts the watchdog.
         wait: how long another program may hold the file where an intent is recorded, in seconds;
             None for as long as any other.
+        hangs: whether a watchdog is there, and does not answer.
     """
 
     def __init__(
-        self, config: Config, why: str, takes_effect: str = "", *, wait: float | None = None
+        self,
+        config: Config,
+        why: str,
+        takes_effect: str = "",
+        *,
+        wait: float | None = None,
+        hangs: bool = False,
     ) -> None:
         self._config = config
+        self._see = SEE_HANGING if hangs else SEE
         self._wait = BUSY if wait is None else wait
         self._why = why
         self._takes_effect = takes_effect or (
@@ -107,7 +120,7 @@ class StateFile:
             backend=settings.backend,
             peers=(),
             trouble=(
-                f"{self._why}; {SEE}" if settings.is_spawned else self._why,
+                f"{self._why}; {self._see}" if settings.is_spawned else self._why,
                 *filter(None, [missed(found.windows)]),
             ),
             routes=routes,

@@ -440,6 +440,33 @@ SAID = [
         0,
         [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: warning: held: no ip_vs"],
     ),
+    *(
+        (
+            "-a",
+            state(before=before, health="down", intent=intent, reason=f"{why}; down: 0 realservers"),
+            1,
+            [
+                line,
+                f"bgp_mgt: {V4}: warning: its health is bad, and it is withdrawn when nothing keeps it any "
+                f"more: {why}; down: 0 realservers",
+            ],
+        )
+        for before, line in (
+            (True, f"Route {V4} already exists"),
+            (False, f"bgp_mgt: Adding route to {V4}"),
+        )
+        for intent, why in (
+            ("auto", "held: 2 of 3 VIPs would be withdrawn at once, more than 50%; must stay bad for 3s"),
+            ("auto", "last: no other data centre announces it as far as any live witness knows"),
+            ("returning", "returning by root; held: 2 of 3 VIPs would be withdrawn at once"),
+        )
+    ),
+    (
+        "-a",
+        state(health="down", intent="forced", reason="forced by root"),
+        0,
+        [f"Route {V4} already exists"],
+    ),
     (
         "-a",
         state(before=False, as_wanted=False, reason="the daemon has half"),
@@ -865,6 +892,8 @@ def test_questions_to_a_watchdog_that_gives_no_answer(run: Run, answer: Any) -> 
         assert run("status", V4) == 1
         assert "TROUBLE: control: " in run.out[1]
         assert "vip_watchdog runs, but does not answer" in run.out[1]
+        assert "its routes stay while ExaBGP runs, and what is announced is not known" in run.out[1]
+        assert "nothing is announced here" not in run.out[1]
         assert V4 in run.out[-1]
         assert run("explain", V4) == (0 if answer == [] else 1)
 

@@ -121,6 +121,19 @@ def test_seen(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{PREFIX}: not seen: seen at {ROUTER}: lyo1 64500" in capsys.readouterr().err
 
 
+def test_whether_it_is_seen_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a witness does not tell may be there: nothing is said not to be seen, and that witness is named."""
+    away = witness("down", "its session is down")
+    assert Asked(status(witnesses=[away])).until(gone=False) is ExitStatus.NOT_AS_WANTED
+    said = capsys.readouterr().err
+    assert f"{PREFIX}: whether it is seen is not known: no witness shows it" in said
+    assert f"witness {ROUTER}: its session is down: what it has is not known" in said
+    assert "not seen:" not in said
+    assert Asked(status()).until(gone=False) is ExitStatus.NOT_AS_WANTED
+    assert f"{PREFIX}: not seen: it is at none of the witnesses\n" in capsys.readouterr().err
+    assert Asked(status("par1", witnesses=[away])).until(gone=False) is ExitStatus.DONE
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_no_witness(capsys: pytest.CaptureFixture[str], *, gone: bool) -> None:
     """Without a witness it says at once that it can't know, and nothing is taken for done."""
