@@ -39,14 +39,15 @@ def check(
     Raises:
         ConfigError: one of the other files can't be read.
     """
-    settings = config.settings
+    settings, refused = config.settings, [*_refused(path, environ)]
     report = Report(
         lint(
             config.topology,
             max_path=settings.lint.max_path,
             load_tolerance=settings.lint.load_tolerance,
         ),
-        (*_refused(path, environ), *notes(config.topology), *unknowable(config.topology)),
+        (*refused, *notes(config.topology), *unknowable(config.topology)),
+        is_refused=bool(refused),
     )
     report += checks.unused(config)
     if others:

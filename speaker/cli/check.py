@@ -32,4 +32,6 @@ def check(call: Call, config: Config) -> ExitStatus:
         for note in report.notes:
             tell_operator(note)
         tell(check_text(call.path, count, report.findings))
+    if report.is_refused:
+        return ExitStatus.USAGE
     return ExitStatus.DIFFERENT if report.findings else ExitStatus.DONE

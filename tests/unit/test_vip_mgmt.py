@@ -117,6 +117,7 @@ def withdrawn(*prefixes: str) -> list[dict[str, Any]]:
     return [state(prefix, before=False, announced=False) for prefix in prefixes]
 
 
+NOT_FOR_LONG = "its health is bad, and it is withdrawn when nothing keeps it any more"
 NOT_HERE = "not announced here: only lyo1"
 ELSEWHERE: dict[str, Any] = {"rank": None, "prepends": None, "as_path": [], "reason": NOT_HERE}
 
@@ -443,12 +444,13 @@ SAID = [
     *(
         (
             "-a",
-            state(before=before, health="down", intent=intent, reason=f"{why}; down: 0 realservers"),
+            state(
+                before=before, health="down", intent=intent, reason=f"{why}; down: 0 realservers"
+            ),
             1,
             [
                 line,
-                f"bgp_mgt: {V4}: warning: its health is bad, and it is withdrawn when nothing keeps it any "
-                f"more: {why}; down: 0 realservers",
+                f"bgp_mgt: {V4}: warning: {NOT_FOR_LONG}: {why}; down: 0 realservers",
             ],
         )
         for before, line in (
@@ -456,7 +458,10 @@ SAID = [
             (False, f"bgp_mgt: Adding route to {V4}"),
         )
         for intent, why in (
-            ("auto", "held: 2 of 3 VIPs would be withdrawn at once, more than 50%; must stay bad for 3s"),
+            (
+                "auto",
+                "held: 2 of 3 VIPs would be withdrawn at once, more than 50%; must stay bad for 3s",
+            ),
             ("auto", "last: no other data centre announces it as far as any live witness knows"),
             ("returning", "returning by root; held: 2 of 3 VIPs would be withdrawn at once"),
         )

@@ -92,9 +92,9 @@ def test_offline(run: Run) -> None:
 
 
 def test_ties_are_findings(run: Run) -> None:
-    """`check` tells of ranks that tie; every other command refuses them, and so does --form."""
+    """`check` tells of ranks that tie, and that every other command refuses the file: 255, as with --form."""
     site(run.directory, prepends="0, 1, 1")
-    assert run("check", "--offline") == 2
+    assert run("check", "--offline") == 255
     assert run.out[0] == (
         "vip-1.tld 192.0.2.1/32, vip-1.tld 2001:db8::1/128: lyo1 (2 ASes) and fra1 (2 ASes) tie once "
         "par1 failed: each router chooses as it likes; give rank 2 (fra1) more prepends than rank 1 "
@@ -113,6 +113,16 @@ def test_ties_are_findings(run: Run) -> None:
     for refusing in (["check", "--form"], ["status"], ["plan", "--without", "par1"]):
         assert run(*refusing) == 255
         assert "policy.prepends: prepends by rank are [0, 1, 1]" in run.err[0]
+
+
+def test_ties_beside_other_faults(run: Run) -> None:
+    """Where the file has another fault, ranks that tie are named with it."""
+    site(run.directory, '[api]\nlisten = ["0.0.0.0:1"]\n', prepends="0, 1, 1")
+    for asked in (["check", "--offline"], ["check", "--form"], ["check"]):
+        assert run(*asked) == 255
+        said = "\n".join(run.err)
+        assert "policy.prepends: prepends by rank are [0, 1, 1]" in said
+        assert "api.listen" in said
 
 
 def test_faults_of_the_form(run: Run) -> None:
