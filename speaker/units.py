@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from policy.asn import MAX_ASN, parse_asn
@@ -141,14 +141,38 @@ def address(text: object) -> IpAddress:
     fault = f'{shown(text)} is not an address; write it like "192.0.2.1" or "2001:db8::1"'
     if not isinstance(text, str) or "%" in text:
         raise ValueError(fault)
-    host, slash, _ = text.partition("/")
+    host, slash, length = text.partition("/")
     try:
         found = ip_address(host)
     except ValueError as error:
         raise ValueError(fault) from error
-    if slash:
+    if slash and length == str(found.max_prefixlen):
         raise ValueError(f'{shown(text)} is a prefix; write its address alone: "{found}"')
+    if slash:  # its first address alone would be something else
+        raise ValueError(f"{shown(text)} is a prefix; write one address, without /")
     return found
+
+
+def _prefix(text: object) -> IPv4Network | IPv6Network | None:
+    if not isinstance(text, str) or "/" not in text:
+        return None
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def announced(text: object) -> IpAddress:
+    """Parse the address of a VIP.
+
+    Raises:
+        ValueError: it is none. Of a wider prefix it says how that is written.
+    """
+    prefix = _prefix(text)
+    if prefix is not None and 0 < prefix.prefixlen < prefix.max_prefixlen:
+        table = f'{{ ip = "{prefix.network_address}", prefix_length = {prefix.prefixlen} }}'
+        raise ValueError(f"{shown(text)} is a prefix; write it as a table: {table}")
+    return address(text)
 
 
 def word(text: object) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from speaker.config.fault import Fault
 from speaker.config.schema import Document
+from speaker.config.toml_text import toml_path
 from speaker.nearest import Suggestions
 from speaker.printable import shown
 from speaker.units import duration_text
@@ -34,21 +35,27 @@ _WANTED = {
 }
 
 
+MAX_NAME = 255
+"""The longest name that is shown in a heading."""
 _ELSE = "can't stand here; see vip.toml(5)"
 
 
 def faults(found: Iterable[Any]) -> Iterator[Fault]:
     """Return the faults that pydantic's errors are, in their order."""
     suggestions = Suggestions()
-    for error in found:
-        path = tuple(part for part in error["loc"] if part != "[key]")
-        yield Fault(path, _message(error, path, suggestions))
+    errors = [(error, tuple(part for part in error["loc"] if part != "[key]")) for error in found]
+    torn = {path[:2] for error, path in errors if _unquoted(error, path)}
+    for error, path in errors:
+        if error["type"] != "missing" or path[:2] not in torn:  # it stands under the whole name
+            yield Fault(path, _message(error, path, suggestions))
 
 
 def _message(error: Any, path: KeyPath, suggestions: Suggestions) -> str:
     kind, found, context = error["type"], error["input"], error.get("ctx", {})
     match kind:
         case "extra_forbidden":
+            if name := _unquoted(error, path):
+                return f"unknown key; put the name in quotes: [{toml_path((path[0], name))}]"
             near = suggestions.of(path[-1], keys_beside(path))
             return f"unknown key{near or '; correct its spelling, or remove it'}"
         case "missing":
@@ -62,6 +69,21 @@ def _message(error: Any, path: KeyPath, suggestions: Suggestions) -> str:
         case _:
             wanted = _WANTED.get(kind) or _bound(kind, found, context)
             return f"{shown(found)} {wanted or _ELSE}"
+
+
+def _unquoted(error: Any, path: KeyPath) -> str:
+    """Return the name that stands without quotes in a heading, where its dots make tables of its parts; else nothing."""
+    if error["type"] != "extra_forbidden" or len(path) != 3:
+        return ""
+    known = keys_beside(path)
+    if get_origin(Document.model_fields[str(path[0])].annotation) is not dict:
+        return ""
+    inner, parts = error["input"], [*path[1:]]
+    while isinstance(inner, dict) and inner and not inner.keys() & {*known}:
+        part, inner = next(iter(inner.items()))
+        parts.append(part)
+    name = ".".join(map(str, parts))
+    return name if isinstance(inner, dict) and len(name) <= MAX_NAME else ""
 
 
 def _bound(kind: str, found: object, context: dict[str, Any]) -> str:

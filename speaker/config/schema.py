@@ -171,7 +171,7 @@ class HealthTable(Table):
 class AddressTable(Table):
     """An address of a VIP."""
 
-    ip: Annotated[IpAddress, BeforeValidator(units.address, json_schema_input_type=str)]
+    ip: Annotated[IpAddress, BeforeValidator(units.announced, json_schema_input_type=str)]
     prefer: Prefer | None = None
     only: Only | None = None
     prefix_length: Annotated[int, Field(ge=1, le=128)] | None = None

@@ -70,12 +70,27 @@ def test_no_addresses(text: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "host"), [("192.0.2.1/32", "192.0.2.1"), ("2001:DB8::/64", "2001:db8::")]
+    ("text", "host"), [("192.0.2.1/32", "192.0.2.1"), ("2001:DB8::/128", "2001:db8::")]
 )
 def test_a_prefix_is_no_address(text: str, host: str) -> None:
     """A prefix where an address is asked for is refused with the address to write."""
     with pytest.raises(ValueError, match=f'is a prefix; write its address alone: "{host}"$'):
         units.address(text)
+
+
+def test_a_wider_prefix() -> None:
+    """A wider one is not made another thing: a VIP's is written as a table, and any other is one address."""
+    with pytest.raises(ValueError, match=r"is a prefix; write one address, without /$"):
+        units.address("192.0.2.0/24")
+    for text, table in [
+        ("192.0.2.0/24", '{ ip = "192.0.2.0", prefix_length = 24 }'),
+        ("192.0.2.1/24", '{ ip = "192.0.2.0", prefix_length = 24 }'),
+        ("2001:db8::/64", '{ ip = "2001:db8::", prefix_length = 64 }'),
+    ]:
+        with pytest.raises(ValueError, match=f"is a prefix; write it as a table: {table}$"):
+            units.announced(text)
+    with pytest.raises(ValueError, match=r'write its address alone: "192.0.2.1"$'):
+        units.announced("192.0.2.1/32")
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))

@@ -242,6 +242,30 @@ def test_a_table_called_like_a_key() -> None:
     assert Fault(("vip", "health", "service"), "unknown key; did you mean services?") in found
 
 
+@pytest.mark.parametrize(
+    ("text", "at", "heading"),
+    [
+        ('[vip.vip-1.tld]\naddresses = ["192.0.2.1"]', "vip.vip-1.tld", 'vip."vip-1.tld"'),
+        ('[vip.a.b.tld]\naddresses = ["192.0.2.1"]', "vip.a.b", 'vip."a.b.tld"'),
+        ('[vip.a.tld.health]\nrise = "1s"', "vip.a.tld", 'vip."a.tld"'),
+        ("[peer.203.0.113.1]\nmed = 1", "peer.203.0", 'peer."203.0.113.1"'),
+        ("[dc.par1.example]\nasn = 64699", "dc.par1.example", 'dc."par1.example"'),
+    ],
+)
+def test_a_name_without_quotes(text: str, at: str, heading: str) -> None:
+    """A name with dots that lacks its quotes is one fault of its heading, which says how it is written."""
+    found = [str(each) for each in refused(HEAD + text)]
+    assert f"{at}: unknown key; put the name in quotes: [{heading}]" in found, found
+    assert not any("missing" in each for each in found), found
+
+
+@pytest.mark.parametrize("table", ["helth", "foo"])
+def test_a_table_that_is_no_name(table: str) -> None:
+    """A table that a VIP does not have is not taken for a part of its name."""
+    vip = f'[vip."a.tld"]\naddresses = ["192.0.2.1"]\n[vip."a.tld".{table}]\nrise = "5s"'
+    assert not any("quotes" in str(each) for each in refused(HEAD + vip))
+
+
 def test_looking_has_an_end() -> None:
     """Of many mistyped names beside many names, the first ones are looked for."""
     names = [f"vip-{number}.tld" for number in range(ENOUGH // 2)]
