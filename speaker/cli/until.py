@@ -49,7 +49,8 @@ def until(
             if not status.witnesses:
                 tell_operator(NO_WITNESS)
                 return ExitStatus.NOT_AS_WANTED
-            lacking = [*(_not_gone if gone else _not_seen)(status, prefixes)]
+            lacking = [*_unknown(status, prefixes)]
+            lacking += (_not_gone if gone else _not_seen)(status, prefixes)
         except SpeakerError as error:
             lacking = [f"not known at the moment: {error}"]
         if not lacking:
@@ -61,6 +62,12 @@ def until(
                 tell_operator(text)
             return ExitStatus.NOT_AS_WANTED
         wait(EVERY)
+
+
+def _unknown(status: Status, prefixes: Collection[str]) -> Iterator[str]:
+    """Yield of which prefixes nothing is told: a reload took them out meanwhile."""
+    for prefix in sorted({*prefixes} - {route.prefix for route in status.routes}):
+        yield f"{prefix}: is no longer in the vip.toml that is loaded"
 
 
 def _not_gone(status: Status, prefixes: Collection[str]) -> Iterator[str]:

@@ -135,6 +135,14 @@ def test_whether_it_is_seen_is_not_known(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("gone", [True, False])
+def test_no_longer_configured(capsys: pytest.CaptureFixture[str], *, gone: bool) -> None:
+    """Of a prefix that a reload took out meanwhile nothing is told: it is neither gone nor seen."""
+    asked = Asked(replace(status("par1"), routes=()))
+    assert asked.until(gone=gone, timeout=1.0) is ExitStatus.NOT_AS_WANTED
+    assert f"{PREFIX}: is no longer in the vip.toml that is loaded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gone", [True, False])
 def test_no_witness(capsys: pytest.CaptureFixture[str], *, gone: bool) -> None:
     """Without a witness it says at once that it can't know, and nothing is taken for done."""
     asked = Asked(status(witnesses=()))
