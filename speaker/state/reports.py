@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 _COLUMNS = "name, state, by, at, ttl, reason, weight, ended"
 _REPORTS = f"SELECT {_COLUMNS} FROM report"  # noqa: S608 - names of columns
+_REPORT = f"{_REPORTS} WHERE name = ?"
 _PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 - as above
 _FORGET = (
     "DELETE FROM history WHERE prefix = ? AND id <= "
     "(SELECT id FROM history WHERE prefix = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
 )
+_BEGUN = "SELECT 1 FROM intent WHERE substr(owner, 1, ?) = ? LIMIT 1"
 LINES = 1000
 """How many lines of history one report has, at most: who may report can't have those of others forgotten."""
 
@@ -48,6 +50,11 @@ def read_reports(db: sqlite3.Connection, faults: list[str]) -> Mapping[str, AppR
     return dict(parsed("report", fetched(db, _REPORTS), _report, faults))
 
 
+def _last(db: sqlite3.Connection, name: str) -> AppReport | None:
+    """Return the last report of a name alone: there may be thousands of others, each with its own."""
+    return dict(parsed("report", fetched(db, _REPORT, [name]), _report, [])).get(name)
+
+
 def _report(row: Row) -> tuple[str, AppReport]:
     """Parse the columns."""
     name, state, *more = row
@@ -63,7 +70,7 @@ def put_report(
     report, stays as it is.
     """
     report = given.report
-    before = read_reports(db, []).get(name)
+    before = _last(db, name)
     db.execute(
         _PUT, [name, report.state, report.by, report.at, report.ttl, report.reason, report.weight]
     )
@@ -89,7 +96,7 @@ def end_report(db: sqlite3.Connection, name: str, at: float, now: float) -> Sequ
         at: when it was reported.
         now: seconds since the epoch.
     """
-    report = read_reports(db, []).get(name)
+    report = _last(db, name)
     if report is None or report.at != at or report.ended is not None:
         return ()
     db.execute("UPDATE report SET ended = ? WHERE name = ?", [now, name])
@@ -107,6 +114,13 @@ def _drain(
 ) -> Sequence[HistoryEntry]:
     """Have the drains of a report be as it says: those that it begins, and those that it began."""
     report = given.report
+    if report.state is ReportState.DRAIN:
+        is_concerned = bool(given.drains)
+    else:
+        begun = f"report/{name} ("
+        is_concerned = db.execute(_BEGUN, [len(begun), begun]).fetchone() is not None
+    if not is_concerned:  # as is nearly always so: the intents need not be read
+        return ()
     known = reader.read(fetched(db, INTENTS))
     asked: dict[Prefix, Intent] = {}
     if report.state is ReportState.DRAIN:

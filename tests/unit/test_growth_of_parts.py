@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ import pytest
 from policy.asking import OtherVips, askers
 from policy.assess import assignments
 from policy.health import HealthRule, Service
-from policy.intent import Mode
+from policy.intent import Intent, Mode
 from policy.lint import outside
 from policy.peers import PeerPolicy, PeerRule, Peers, RuledNeighbor
 from policy.plan import Announce, Drift, Withdraw
+from policy.report import AppReport, ReportState
 from policy.route import Asn, Route, parse_prefix
 from policy.rule import VIP, Term
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
@@ -31,6 +33,8 @@ from speaker.health.addresses import AddressSource, HostAddresses
 from speaker.health.ipvs.debounce import Debounce
 from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import Counting, IpvsTable, RealServer, VirtualServer, Watched
+from speaker.state.reports import Given
+from speaker.state.store import Store
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.support.fakes import virtual_time
@@ -40,6 +44,7 @@ from tests.unit.health.ipvs.tables import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from policy.plan import Change
     from policy.route import Prefix
@@ -127,6 +132,23 @@ def test_of_neighbors_of_bgpd(line: str) -> None:
         return work
 
     assert_linear(measure, size=50)
+
+
+def test_of_reports(tmp_path: Path) -> None:
+    """Each application's report takes as much work, however many others there are, and whatever operators drain."""
+
+    def work(count: int) -> Work:
+        said = AppReport(ReportState.UP, "app", 1_700_000_000.0, 30.0)
+        with closing(Store(tmp_path / str(count))) as store:
+            drained = Intent(Mode.DRAINED, "alice", said.at)
+            store.set_intents(dict.fromkeys(hosts(count), drained))
+            given = [(f"shop-{number}", Given(said)) for number in range(count)]
+            store.report(given)
+            with counting() as found:
+                store.report(given)
+        return found
+
+    assert_linear(work)
 
 
 def test_of_windows() -> None:
