@@ -49,7 +49,7 @@ def until(
             if not status.witnesses:
                 tell_operator(NO_WITNESS)
                 return ExitStatus.NOT_AS_WANTED
-            lacking = [*_unknown(status, prefixes)]
+            lacking = [*_no_longer(status, prefixes)]
             lacking += (_not_gone if gone else _not_seen)(status, prefixes)
         except SpeakerError as error:
             lacking = [f"not known at the moment: {error}"]
@@ -64,7 +64,7 @@ def until(
         wait(EVERY)
 
 
-def _unknown(status: Status, prefixes: Collection[str]) -> Iterator[str]:
+def _no_longer(status: Status, prefixes: Collection[str]) -> Iterator[str]:
     """Yield of which prefixes nothing is told: a reload took them out meanwhile."""
     for prefix in sorted({*prefixes} - {route.prefix for route in status.routes}):
         yield f"{prefix}: is no longer in the vip.toml that is loaded"
