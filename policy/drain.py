@@ -218,6 +218,11 @@ def few(connections: int) -> str:
     return count(connections, "connection") + (" or fewer" if connections else "")
 
 
+def until_few(connections: int) -> str:
+    """Say what a drain waits for."""
+    return f"waits until {few(connections)} {'are' if connections > 1 else 'is'} left"
+
+
 def cut(left: int | None) -> str:
     """Say how many connections a withdrawal cuts."""
     if left is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from policy.intent import Mode
+from policy.intent import Mode, timestamp
 from policy.wording import count
 from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
 from speaker.cli.arguments import ALL, DELETE
@@ -201,19 +201,19 @@ def _report(outcome: IntentOutcome | RecordedIntent, call: Call) -> bool:
     if call.mode is Mode.DRAINING and outcome.kept_back:
         return _report_kept_draining(outcome, _would(call))
     if call.mode is Mode.DRAINED or (call.mode is Mode.DRAINING and not outcome.wanted):
-        return _report_withdrawn(outcome, _would(call))
+        return _report_withdrawn(outcome, _would(call), is_soft=call.mode is Mode.DRAINING)
     if call.mode is Mode.DRAINING:
         return _report_draining(outcome, _would(call))
-    return _report_announced(outcome, _would(call))
+    return _report_announced(outcome, call, _would(call))
 
 
-def _report_withdrawn(outcome: IntentOutcome, would: str) -> bool:
+def _report_withdrawn(outcome: IntentOutcome, would: str, *, is_soft: bool) -> bool:
     prefix, done = outcome.prefix, outcome.as_wanted
     if done and outcome.before is False:
         tell_operator(f"{would}Route {prefix} already removed", tag=False)
         if outcome.aggregate and outcome.aggregate_announced is not False:
             tell_operator(f"{prefix}: warning: {_state(outcome)}, and attracts its clients")
-        if outcome.rank is None:
+        if outcome.rank is None or is_soft:  # it would else be taken for a drain that is over
             tell_operator(f"{prefix}: {outcome.reason}")
         return True
     tell_operator(f"{would}Deleting route to {prefix}")
@@ -254,27 +254,46 @@ def _report_kept_back(outcome: IntentOutcome, would: str) -> bool:
     return outcome.aggregate_announced is True
 
 
-def _report_announced(outcome: IntentOutcome, would: str) -> bool:
+def _softly(outcome: IntentOutcome, call: Call) -> str:
+    """Say that it is announced softly first, or as its rank after it was announced softly; nothing for neither."""
+    if call.mode is Mode.RETURNING:
+        drain = outcome.drain
+        known = drain is not None and drain.stage == Mode.RETURNING and drain.ends is not None
+        until = f"until {timestamp(drain.ends)}" if known and drain and drain.ends else "at first"
+        return f"announced softly {until}, then as its rank"
+    was_soft = outcome.was.startswith((f"{Mode.DRAINING} ", f"{Mode.RETURNING} "))
+    return "announced as its rank, and softly no longer" if was_soft and outcome.before else ""
+
+
+def _report_not_announced(outcome: IntentOutcome, would: str) -> bool:
+    """Say why a prefix is not announced, or not known to be."""
+    prefix = outcome.prefix
+    if outcome.wanted and outcome.lack:
+        cause = f": not done: {outcome.failure}" if outcome.failure else ""
+        tell_operator(f"{prefix}: {would}recorded; {outcome.lack}{cause}")
+    elif outcome.announced is None:
+        tell_operator(f"{prefix}: not confirmed as announced: {outcome.full_reason}")
+    elif outcome.before is False:
+        tell_operator(f"{prefix}: stays withdrawn: {outcome.full_reason}")
+    else:
+        tell_operator(f"{would}Deleting route to {prefix}")
+        tell_operator(f"{prefix}: {would}withdrawn: {outcome.full_reason}")
+    return False
+
+
+def _report_announced(outcome: IntentOutcome, call: Call, would: str) -> bool:
     if outcome.kept_back:
         return _report_kept_back(outcome, would)
     prefix, announced = outcome.prefix, outcome.announced
     done = announced is True and outcome.as_wanted
     if announced is not True:
-        if outcome.wanted and outcome.lack:
-            cause = f": not done: {outcome.failure}" if outcome.failure else ""
-            tell_operator(f"{prefix}: {would}recorded; {outcome.lack}{cause}")
-        elif announced is None:
-            tell_operator(f"{prefix}: not confirmed as announced: {outcome.full_reason}")
-        elif outcome.before is False:
-            tell_operator(f"{prefix}: stays withdrawn: {outcome.full_reason}")
-        else:
-            tell_operator(f"{would}Deleting route to {prefix}")
-            tell_operator(f"{prefix}: {would}withdrawn: {outcome.full_reason}")
-        return False
+        return _report_not_announced(outcome, would)
     if outcome.before is True:
         tell_operator(f"{would}Route {prefix} already exists", tag=False)
     else:
         tell_operator(f"{would}Adding route to {prefix}")
+    if softly := _softly(outcome, call):
+        tell_operator(f"{prefix}: {would}{softly}")
     if outcome.health == "unknown":
         tell_operator(f"{prefix}: warning: {outcome.reason}")
     if outcome.wanted and outcome.health == "down" and outcome.intent != Mode.FORCED:

@@ -88,8 +88,7 @@ def show_status(
         missing = sorted(wanted - {route.prefix for route in status.routes})
         for prefix in missing:
             tell_operator(
-                f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; "
-                "reload it, for example by systemctl reload"
+                f"{prefix}: in vip.toml, but vip_watchdog has not loaded it yet; load it by vip_mgmt reload"
             )
     columns = None if call.as_json else width()
     if columns is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
+from policy.rule import REPORT
 from speaker.cli.arguments import ALL
 from speaker.cli.instead import instead
 from speaker.errors import SpeakerError
@@ -89,6 +90,10 @@ def _find(name: str, topology: Topology, answers: Answers, *, dns: bool) -> Targ
         prefix = parse_prefix(name)
     except PolicyError:
         vip = _vip(name, topology)
+        if vip is None and name.startswith(REPORT):
+            raise TargetError(
+                f"{name}: a report, and no VIP; vip_mgmt history without a NAME has its lines, vip_mgmt report what holds"
+            ) from None
         if vip is None:
             return _by_name(name, topology, answers[name])
         return _by_vip(vip, topology, answers[vip.name], dns=dns)

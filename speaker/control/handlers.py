@@ -188,7 +188,7 @@ class Control:
             more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             raise PolicyError(
                 f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "
-                "watchdog runs; if vip.toml has it, reload it, for example by systemctl reload"
+                "watchdog runs; if vip.toml has it, load it by vip_mgmt reload"
             )
         return prefixes
 

@@ -12,8 +12,11 @@ from speaker.clock import SystemClock
 from speaker.reconcile.notices import Listeners, Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policy.assess import Assessment
     from policy.health import Observation
+    from policy.route import Prefix
     from speaker.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,9 @@ SUBJECTS = (
 """What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
 
 
+NAMED = 3
+"""How many prefixes are named."""
+_SEE_LAST = "look at its realservers and checks, and at why no other data centre announces it"
 APART = "sessions"
 """The subject that states tell of by itself, with what is not announced for it: `Status.sessions`."""
 
@@ -94,15 +100,28 @@ class Alarms:
             "keepalived not running; start it, or set require_keepalived = false" if dead else "",
         )
         self.note("addresses", presence.trouble if presence else "")
-        unknown = [
-            v for v in assessment.health.values() if v.health is Health.UNKNOWN and not v.settling
-        ]
-        text = f"{count(len(unknown), 'prefix')} unknown, held as they are: " if unknown else ""
+        health = assessment.health
+        unknown = [p for p, v in health.items() if v.health is Health.UNKNOWN and not v.settling]
+        so = "as it is" if len(unknown) == 1 else "as they are"
+        text = f"{count(len(unknown), 'prefix')} unknown, held {so}: " if unknown else ""
         # Services vanish one by one: their number moves on and on.
-        self.note("health", text + unknown[0].reason if unknown else "", wording_moves=True)
+        self.note(
+            "health",
+            f"{text}{health[unknown[0]].reason}{_named(unknown)}" if unknown else "",
+            wording_moves=True,
+        )
         held = [d for d in assessment.alone.values() if d.cause is Cause.GUARD]
         text = f"{count(len(held), 'prefix')} {held[0].reason}" if held else ""
         self.note("guard", text, wording_moves=True)
         kept = [d for d in assessment.alone.values() if d.cause is Cause.LAST]
-        text = f"{count(len(kept), 'prefix')} kept announced, {kept[0].reason}" if kept else ""
+        text = ""
+        if kept:
+            why = f"{count(len(kept), 'prefix')} kept announced: {kept[0].reason.removeprefix('last: ')}"
+            text = f"{why}{_named([d.prefix for d in kept])}; {_SEE_LAST}"
         self.note("last", text, wording_moves=True)
+
+
+def _named(prefixes: Sequence[Prefix]) -> str:
+    """Name the first of some prefixes."""
+    more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
+    return f" ({', '.join(map(str, prefixes[:NAMED]))}{more})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from policy.rule import CHECK, SERVICES
+from policy.rule import CHECK, REPORT, SERVICES
 from policy.wording import count
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NAMED = 5
 """How many VIPs are named."""
 _REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
+_CONNECTED = "see its realservers: vip_watchdog connects to each by itself, without keepalived"
+_BY_HEALTH = (Mode.AUTO, Mode.DRAINING, Mode.RETURNING)
+"""Intents with which health decides whether it is announced."""
 
 
 def dead(routes: Iterable[PrefixStatus]) -> list[str]:
@@ -26,7 +29,7 @@ def dead(routes: Iterable[PrefixStatus]) -> list[str]:
     """
     by_vip: dict[str, list[PrefixStatus]] = {}
     for route in routes:
-        if route.health == "down" and route.wanted is False and route.intent == Mode.AUTO:
+        if route.health == "down" and route.wanted is False and route.intent in _BY_HEALTH:
             by_vip.setdefault(route.vip, []).append(route)
     found = [_text(vip, own) for vip, own in [*by_vip.items()][:NAMED]]
     if (more := len(by_vip) - NAMED) > 0:
@@ -49,4 +52,8 @@ def _advice(route: PrefixStatus) -> str:
 def _to_see(source: str) -> str:
     if source.startswith(CHECK):
         return f"see the application that {source} asks"
+    if source.startswith(REPORT):
+        return f"vip_mgmt report shows who reported {source.removeprefix(REPORT)}"
+    if source == "tcp":
+        return _CONNECTED
     return _REALSERVERS if source in SERVICES else f"see {source}"

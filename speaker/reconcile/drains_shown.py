@@ -58,7 +58,7 @@ def _in_words(drain: DrainStatus) -> str:
     if drain.stage == Mode.DRAINED:
         return cut(drain.left)
     if drain.began is None or drain.ends is None:
-        return "not begun: the routing daemon was not read to have it so"
+        return "it begins once the routing daemon is seen to announce it so"
     end = f"until {timestamp(drain.ends)}"
     if drain.stage == Mode.RETURNING:
         return end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.drain import cut, few
+from policy.drain import cut, until_few
 from policy.explain import About, Decided, Line, explain
 from policy.intent import Mode
 from policy.wording import span, until
@@ -71,7 +71,7 @@ def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
         yield Line(About.DRAIN, f"withdrawn at the end of a soft drain; {cut(drain.left)}")
         return
     if drain.began is None or drain.ends is None:
-        yield Line(About.DRAIN, "the routing daemon was not read to have it announced so yet")
+        yield Line(About.DRAIN, "it begins once the routing daemon is seen to announce it so")
         return
     since, end = span(wall - drain.began), until(drain.ends, wall, wall)
     if drain.stage == Mode.RETURNING:
@@ -81,7 +81,9 @@ def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
     if drain.connections is not None:
         found = f"{drain.connections} active, {drain.inactive} inactive"
     last = "then it stays so" if drain.stays else "then it is withdrawn"
-    text = f"announced softly for {since}; connections {found}; waits for {few(drain.few)}, {last} {end}"
+    text = (
+        f"announced softly for {since}; connections {found}; {until_few(drain.few)}, {last} {end}"
+    )
     yield Line(About.DRAIN, text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.drain import few
+from policy.drain import until_few
 from policy.intent import Mode, timestamp
 from policy.wording import count
 
@@ -20,22 +20,25 @@ NAMED = 5
 
 def leaving(routes: Iterable[PrefixStatus]) -> list[str]:
     """Return a text for each of the first VIPs in a stage, and one for how many more there are."""
-    by_vip: dict[tuple[str, str], list[DrainStatus]] = {}
+    by_vip: dict[tuple[str, str, bool], list[DrainStatus]] = {}
     for route in routes:
         if route.drain is not None and route.drain.stage in (Mode.DRAINING, Mode.RETURNING):
-            by_vip.setdefault((route.drain.stage, route.vip), []).append(route.drain)
-    found = [_text(stage, vip, own) for (stage, vip), own in [*by_vip.items()][:NAMED]]
+            is_gone = route.wanted is False and not route.kept_back
+            by_vip.setdefault((route.drain.stage, route.vip, is_gone), []).append(route.drain)
+    found = [_text(*of, own) for of, own in [*by_vip.items()][:NAMED]]
     if (more := [*by_vip.values()][NAMED:]) != []:
         known = [drain.connections for own in more for drain in own]
         found.append(f"{count(len(more), 'VIP')} more: {_active(known)}")
     return found
 
 
-def _text(stage: str, vip: str, drains: Sequence[DrainStatus]) -> str:
+def _text(stage: str, vip: str, is_gone: bool, drains: Sequence[DrainStatus]) -> str:  # noqa: FBT001 - a part of its key
     what = f"{stage.upper()}: {vip} ({len(drains)} prefix{'' if len(drains) == 1 else 'es'}): "
+    if is_gone:
+        return f"{what}not announced, whatever its stage: vip_mgmt explain {vip}"
     ends = [drain.ends for drain in drains if drain.ends is not None]
     if len(ends) < len(drains):
-        return f"{what}the routing daemon was not read to have it so yet"
+        return f"{what}begins once the routing daemon is seen to announce it so"
     end = timestamp(max(ends))
     if stage == Mode.RETURNING:
         return f"{what}announced softly until {end}, then as its rank"
@@ -45,7 +48,7 @@ def _text(stage: str, vip: str, drains: Sequence[DrainStatus]) -> str:
         else f"withdrawn at {end} at the latest"
     )
     active = _active([drain.connections for drain in drains])
-    return f"{what}{active}; waits for {few(drains[0].few)}, {last}"
+    return f"{what}{active}; {until_few(drains[0].few)}, {last}"
 
 
 def _active(known: Sequence[int | None]) -> str:

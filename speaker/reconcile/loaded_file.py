@@ -139,7 +139,7 @@ class LoadedFile:
             )
         return FileVerdict(
             FileState.CHANGED,
-            f"{loaded.path} was changed since it was loaded; load it, for example by systemctl reload",
+            f"{loaded.path} was changed since it was loaded; load it by vip_mgmt reload",
         )
 
 

@@ -409,6 +409,7 @@ SAID = [
         [
             f"bgp_mgt: {V4}: replaced: draining by root at 2026-01-01T00:00:00Z",
             f"Route {V4} already exists",
+            f"bgp_mgt: {V4}: announced as its rank, and softly no longer",
         ],
     ),
     (

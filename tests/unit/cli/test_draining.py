@@ -331,3 +331,35 @@ def test_load() -> None:
     assert said == "7 active connections; in a second 12 new ones, 20.0k bytes from clients"
     unknown = (counted(0.0, None), counted(0.0, None))
     assert "an unknown number of new ones" in rehearsal.load(prefix, unknown, unknown)
+
+
+@pytest.mark.parametrize(
+    ("drain", "said"),
+    [
+        (at(intent=Mode.RETURNING).drain, "softly until 2023-11-14T22:28:20Z, then as its rank"),
+        (DrainStatus(stage=Mode.RETURNING), "softly at first, then as its rank"),
+        (None, "softly at first, then as its rank"),
+    ],
+)
+def test_return(capsys: pytest.CaptureFixture[str], drain: DrainStatus | None, said: str) -> None:
+    """What comes back softly is said to, and until when."""
+    operations = Operated([[gone()]])
+    route = replace(ANNOUNCED, intent=Mode.RETURNING, drain=drain)
+    operations.outcome = IntentOutcome(**route.values(), before=False)
+    done = operate.operate(parse("-a x --soft".split()), operations, [parse_prefix(P)])  # type: ignore[arg-type]  # all that it asks for
+    assert done is ExitStatus.DONE
+    assert capsys.readouterr().err == (
+        f"bgp_mgt: Adding route to {P}\nbgp_mgt: {P}: announced {said}\n"
+    )
+
+
+def test_a_soft_drain_of_what_is_dead(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is withdrawn already, for its health: that is said, and not only that it is removed."""
+    operations = Operated([[gone()]])
+    route = replace(
+        at(), announced=False, wanted=False, health="down", reason="draining; down: 0 realservers"
+    )
+    operations.outcome = IntentOutcome(**route.values(), before=False)
+    words = "-d x --soft --no-wait".split()
+    operate.operate(parse(words), operations, [parse_prefix(P)])  # type: ignore[arg-type]  # all that it asks for
+    assert f"{P}: draining; down: 0 realservers" in capsys.readouterr().err

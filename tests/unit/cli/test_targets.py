@@ -103,6 +103,13 @@ def test_what_to_type(typed: str, said: str) -> None:
 # --- without DNS ---------------------------------------------------------------------------------
 
 
+def test_report() -> None:
+    """A report, which history shows under such a name, is no VIP: it is said where it is to be seen."""
+    assert refused("report/shop").startswith(
+        "report/shop: a report, and no VIP; vip_mgmt history without"
+    )
+
+
 def test_all() -> None:
     """`all` is everything of vip.toml, and DNS is not asked."""
     assert prefixes("all") == ALL

@@ -241,9 +241,7 @@ def test_status_of_a_file_that_was_changed(tmp_path: Path) -> None:
         for more, state in (("", "loaded"), ("\n", "changed"), ("", "loaded")):
             path.write_text(text + more)
             answer = client.ask(site.control, "GET", "/status")
-            trouble = (
-                f"{path} was changed since it was loaded; load it, for example by systemctl reload"
-            )
+            trouble = f"{path} was changed since it was loaded; load it by vip_mgmt reload"
             told = trouble if more else ""
             assert 0 <= time.time() - answer["configuration"].pop("loaded") < 3600
             assert answer["configuration"] == {

@@ -27,6 +27,7 @@ def test_by_vip() -> None:
     ]
 
 
+CONNECTED = "see its realservers: vip_watchdog connects to each by itself, without keepalived"
 REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
 
 
@@ -40,9 +41,14 @@ REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
         ),
         ({"ipvs": "down", "check/shop": "up"}, "down: ipvs is down (0 realservers)", REALSERVERS),
         (
+            {"report/shop": "down"},
+            "down: report/shop is down (disk full)",
+            "vip_mgmt report shows who reported shop",
+        ),
+        (
             {"tcp": "down", "check/a": "down"},
             "down: tcp is down (0 realservers) and check/a is down (no answer)",
-            f"{REALSERVERS}; see the application that check/a asks",
+            f"{CONNECTED}; see the application that check/a asks",
         ),
         ({"vip/b.tld": "down"}, "down: vip/b.tld is down", "see vip/b.tld"),
         (
@@ -68,6 +74,13 @@ def test_advice(sources: dict[str, str], reason: str, advice: str) -> None:
 def test_others(more: dict[str, object]) -> None:
     """What is held, not known, well, or as an operator wants it is not told of."""
     assert dead([shown("a.tld", "192.0.2.1/32", **more)]) == []
+
+
+@pytest.mark.parametrize("intent", ["draining", "returning"])
+def test_softly(intent: str) -> None:
+    """Health decides of what drains softly, or returns, too."""
+    (found,) = dead([shown("a.tld", "192.0.2.1/32", intent=intent)])
+    assert found.startswith("a.tld 192.0.2.1/32: down: 0 realservers; withdrawn here")
 
 
 def test_many() -> None:

@@ -134,7 +134,10 @@ def test_until_few_are_left(tmp_path: Path) -> None:
         assert "65535:0" in inside.communities
         await asyncio.sleep(60.0)
         assert (site.path(), site.intent()) == (SOFT, "draining")
-        assert "connections 9 active, 7 inactive; waits for no connection" in site.explained()
+        assert (
+            "connections 9 active, 7 inactive; waits until no connection is left"
+            in site.explained()
+        )
         assert "then it is withdrawn in 1m" in site.explained()
         site.connections.active[V4] = 0
         took = await site.until(lambda: site.path() is None, within=10.0)

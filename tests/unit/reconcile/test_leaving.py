@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from speaker.api import PrefixStatus, Status
 from speaker.cli.status_rows import Attention, head
 from speaker.cli.tables import status_table
@@ -22,17 +24,30 @@ def test_by_vip() -> None:
     two = [soft("a.tld", connections=41), soft("a.tld", "192.0.2.2/32", connections=1)]
     (text,) = leaving(two)
     assert text == (
-        "DRAINING: a.tld (2 prefixes): 42 active connections; waits for no connection, withdrawn at "
+        "DRAINING: a.tld (2 prefixes): 42 active connections; waits until no connection is left, withdrawn at "
         "2023-11-14T22:28:20Z at the latest"
     )
     (text,) = leaving([two[0], soft("a.tld", "192.0.2.2/32", connections=None)])
     assert "(2 prefixes): connections not known; waits" in text
     (text,) = leaving([soft("a.tld", connections=0, began=None, ends=None)])
-    assert text == "DRAINING: a.tld (1 prefix): the routing daemon was not read to have it so yet"
+    assert (
+        text
+        == "DRAINING: a.tld (1 prefix): begins once the routing daemon is seen to announce it so"
+    )
     (text,) = leaving([soft("a.tld", connections=3, stays=True, few=2)])
     assert text.endswith(
-        "waits for 2 connections or fewer, until 2023-11-14T22:28:20Z, and then as it is"
+        "waits until 2 connections or fewer are left, until 2023-11-14T22:28:20Z, and then as it is"
     )
+
+
+def test_what_is_not_announced() -> None:
+    """What is withdrawn already, as for its health, is not said to be so at the end of its drain."""
+    gone = replace(soft("a.tld", connections=0), announced=False, wanted=False, health="down")
+    assert leaving([gone]) == [
+        "DRAINING: a.tld (1 prefix): not announced, whatever its stage: vip_mgmt explain a.tld"
+    ]
+    kept_back = replace(gone, kept_back=True)
+    assert "waits until no connection is left" in leaving([kept_back])[0]
 
 
 def test_other_stages() -> None:

@@ -13,7 +13,7 @@ from speaker.reconcile.alarms import Alarms
 
 @pytest.mark.parametrize(
     ("settling", "troubles"),
-    [(True, []), (False, ["health: 1 prefix unknown, held as they are: why"])],
+    [(True, []), (False, ["health: 1 prefix unknown, held as it is: why (192.0.2.1/32)"])],
 )
 def test_unknown(troubles: list[str], *, settling: bool) -> None:
     """A VIP that is unknown is an alarm, but while its checks only have to be asked."""

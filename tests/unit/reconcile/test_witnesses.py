@@ -182,7 +182,7 @@ def test_last_is_kept(tmp_path: Path) -> None:
         await asyncio.sleep(5.0)
         assert str(V4) in site.table()
         (said,) = alarms(site, "last")
-        assert "1 prefix kept announced, last: no other data centre announces it" in said
+        assert "1 prefix kept announced: no other data centre announces it" in said
         (why,) = status.explanations(site.reconciler, [V4])
         assert (why.decided_by, why.health, why.as_wanted) == ("last", "down", True)
         assert "it would be announced nowhere" in why.sentences[0].text
