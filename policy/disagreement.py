@@ -15,7 +15,7 @@ from policy.best_path import announcements, best_by
 from policy.witness import Hearing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from policy.route import Attributes, Prefix
     from policy.topology import Topology
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def disagreements(
-    heard: Heard, topology: Topology, sent: Mapping[Prefix, Collection[Attributes]]
+    heard: Heard,
+    topology: Topology,
+    sent: Mapping[Prefix, Collection[Attributes]],
+    was_sent: Callable[[Prefix, str], bool],
 ) -> Iterator[tuple[str, Prefix, str] | None]:
     """Yield where witnesses have something else than what was sent: the witness, the prefix, and what, in words.
 
@@ -33,18 +36,20 @@ def disagreements(
         heard: what they tell.
         topology: what each data centre announces when it does.
         sent: of each prefix of which that is known, what was sent, in each form that single neighbours got.
+        was_sent: tells whether a prefix was sent to a session, by its name: one may be kept back from it.
     """
     for witness in heard.witnesses:
-        if witness.hearing is Hearing.WHOLE and _shows_ours(heard, witness):
-            for prefix, forms in sent.items():
+        shows_ours = False
+        for paths in witness.paths.values() if witness.hearing is Hearing.WHOLE else ():
+            if any(heard.dc_of(witness, path) == heard.here for path in paths):
+                shows_ours = True
+                break
+            yield None
+        for prefix, forms in sent.items() if shows_ours else ():
+            what = ""
+            if not forms or was_sent(prefix, witness.name):
                 what = _disagreement(heard, topology, witness, prefix, forms)
-                yield (witness.name, prefix, what) if what else None
-
-
-def _shows_ours(heard: Heard, witness: Witness) -> bool:
-    """Tell whether a witness shows any path of ours."""
-    paths = (path for paths in witness.paths.values() for path in paths)
-    return any(heard.dc_of(witness, path) == heard.here for path in paths)
+            yield (witness.name, prefix, what) if what else None
 
 
 def _disagreement(

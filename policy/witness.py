@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from policy.topology import DataCentre
 
 USUAL_PREFERENCE = 100
+BOTH = frozenset({4, 6})
 
 
 class Hearing(StrEnum):
@@ -55,7 +56,8 @@ class Witness:
     """A session that brings routes to us, and the paths of our prefixes that it brought.
 
     `name` is the session's, `local_as` the AS that we are on it. `reason`: why not all is known, in words.
-    `brings`: it is there to bring routes, or has brought some.
+    `brings`: it is there to bring routes, or has brought some. `families` (4 and 6): those that its session has; of a prefix of
+    another one it tells nothing.
     """
 
     name: str
@@ -65,6 +67,11 @@ class Witness:
     paths: Mapping[Prefix, Sequence[HeardPath]] = field(default_factory=dict)
     reason: str = ""
     brings: bool = True
+    families: frozenset[int] = BOTH
+
+    def may_tell(self, prefix: Prefix) -> bool:
+        """Tell whether what it does not show of a prefix is known not to be there, or will be soon."""
+        return self.is_live and prefix.version in self.families
 
     @property
     def is_live(self) -> bool:
@@ -92,7 +99,7 @@ def _preference(path: HeardPath) -> int:
 class Elsewhere(StrEnum):
     """What is known of other data centres' announcements of a prefix.
 
-    ANNOUNCED: a live witness has a path of one. NOT_SEEN: none of those that are live has. UNASKED: none is live.
+    ANNOUNCED: a witness has a path of one. NOT_SEEN: none has, and one that has the family is live. UNASKED: none such is live.
     """
 
     ANNOUNCED = "announced"
@@ -163,9 +170,11 @@ class Heard:
 
         Of a path that may be ours nothing follows.
         """
-        if any(each.dc not in ("", self.here) for each in self.seen(prefix)):
+        told = ((w, path) for w in self.witnesses for path in w.paths.get(prefix, ()))
+        if any(self.dc_of(*each) not in ("", self.here) for each in told):
             return Elsewhere.ANNOUNCED
-        return Elsewhere.NOT_SEEN if any(w.is_live for w in self.witnesses) else Elsewhere.UNASKED
+        is_asked = any(witness.may_tell(prefix) for witness in self.witnesses)
+        return Elsewhere.NOT_SEEN if is_asked else Elsewhere.UNASKED
 
     def holders(self, prefix: Prefix) -> tuple[str, ...]:
         """Return the witnesses that have a path of this data centre, or one of which it is not certain whose it is."""

@@ -28,12 +28,13 @@ class SeenPath(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessStatus(Value):
-    """A witness. `hearing`: how much of its table is known (`policy.witness.Hearing`), and why not all, in words."""
+    """A witness. `hearing`: how much of its table is known (`policy.witness.Hearing`), and why not all, in words. `families`: those of its session."""
 
     name: Text
     asn: Annotated[int, Strict()]
     hearing: Text
     reason: Text = ""
+    families: tuple[Annotated[int, Strict()], ...] = (4, 6)
 
     @property
     def is_whole(self) -> bool:

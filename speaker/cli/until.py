@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from speaker.cli.messages import tell_operator
@@ -76,6 +77,9 @@ def _not_gone(status: Status, prefixes: Collection[str]) -> Iterator[str]:
         for path in route.seen:
             if path.dc in ("", status.dc):
                 yield f"{route.prefix}: still {path}{'' if path.dc else WHOSE}"
+        version = ip_network(route.prefix).version
+        if not any(version in each.families for each in status.witnesses):
+            yield f"{route.prefix}: no witness has IPv{version}, so it is not known"
     yield from _unknown(status)
 
 

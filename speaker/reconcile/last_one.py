@@ -23,6 +23,12 @@ class LastOneError(SpeakerError):
     """The drain would leave a prefix announced nowhere; nothing was changed."""
 
 
+def may_refuse(rule: KeepLast, request: IntentRequest) -> bool:
+    """Tell whether a request is one that may be refused: else there is nothing to look at before it is recorded."""
+    drains = request.mode in (Mode.DRAINED, Mode.DRAINING)
+    return rule is not KeepLast.NEVER and drains and not request.last
+
+
 def refuse_last(reconciler: Reconciler, request: IntentRequest, prefixes: Iterable[Prefix]) -> None:
     """Refuse a drain that would leave a prefix nowhere, unless it is asked for all the same.
 
@@ -35,8 +41,7 @@ def refuse_last(reconciler: Reconciler, request: IntentRequest, prefixes: Iterab
         LastOneError: it would.
     """
     rule = reconciler.config.settings.witness.keep_last
-    drains = request.mode in (Mode.DRAINED, Mode.DRAINING)
-    if rule is KeepLast.NEVER or request.last or not drains:
+    if not may_refuse(rule, request):
         return
     last, announced = LastOne(rule, reconciler.witnesses.heard()), reconciler.view.announced
     found = {p: why for p in prefixes if p in announced and (why := last.why(p))}

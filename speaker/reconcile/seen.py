@@ -42,6 +42,12 @@ def seen(heard: Heard, prefix: Prefix) -> SeenByWitnesses:
 def witnesses(heard: Heard) -> tuple[WitnessStatus, ...]:
     """Return the witnesses."""
     return tuple(
-        WitnessStatus(name=each.name, asn=each.asn, hearing=each.hearing, reason=each.reason)
+        WitnessStatus(
+            name=each.name,
+            asn=each.asn,
+            hearing=each.hearing,
+            reason=each.reason,
+            families=tuple(sorted(each.families)),
+        )
         for each in heard.witnesses
     )

@@ -70,7 +70,13 @@ class Witnesses:
             return
         if self._looked[0] is not heard or self._looked[1] != view.version:
             self._looked, scope = (heard, view.version), self._scope
-            found = disagreements(heard, scope.config.topology, self._sent(view))
+            names = view.sent
+            found = disagreements(
+                heard,
+                scope.config.topology,
+                self._sent(view),
+                lambda prefix, name: names.get(prefix, {}).get(name) is True,
+            )
             seen = [each for each in await in_steps(found, AT_ONCE) if each is not None]
             if scope is not self._scope:
                 return  # it is looked at again under the configuration that was taken meanwhile

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from policy.last import KeepLast
 from policy.window import missed
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
@@ -17,7 +16,7 @@ from speaker.control.offline import StateFile
 from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
-from speaker.reconcile.last_one import refuse_last
+from speaker.reconcile.last_one import may_refuse, refuse_last
 from speaker.reconcile.lock import FileLock, LockError, NoLock
 from speaker.reconcile.recording import SUBJECT as STATE
 from speaker.reconcile.windows import SUBJECT
@@ -94,15 +93,15 @@ class OneShot:
             SpeakerError: it could not be recorded; nothing was changed.
         """
         prefixes, dry_run = request.prefixes, request.dry_run
-        if self._config.settings.witness.keep_last is not KeepLast.NEVER:
-            refuse_last(self._looked(), request, prefixes)
+        if may_refuse(self._config.settings.witness.keep_last, request):
+            refuse_last(self._looked(settle=0.0), request, prefixes)
         intent = request.intent(user(), time.time())
         # A drain asks nobody how they are.
         settle = 0.0 if request.mode is Mode.DRAINED else SETTLE
         make = partial(beside, self._config, only=prefixes, dry_run=dry_run, settle=settle)
         return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
 
-    def _looked(self, *, blind: bool = True) -> Reconciler:
+    def _looked(self, *, blind: bool = True, settle: float = SETTLE) -> Reconciler:
         folder = self._config.settings.state.parent
         try:
             folder.stat()  # a file that is not there has no intent; where none can be is not known
@@ -115,7 +114,9 @@ class OneShot:
         full = self._is_full(folder)
 
         async def look() -> Reconciler:
-            reconciler = beside(self._config, dry_run=True)  # a question writes nothing
+            reconciler = beside(
+                self._config, dry_run=True, settle=settle
+            )  # a question writes nothing
             try:
                 await reconciler.observe_and_read()
             except BackendError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,11 @@ def witness(*found: HeardPath, hearing: Hearing = Hearing.WHOLE) -> Witness:
     return Witness("203.0.113.9", ROUTER, ASN, hearing, {PREFIX: found} if found else {})
 
 
+def to_all(_: Prefix, __: str) -> bool:
+    """Tell that it was sent to each."""
+    return True
+
+
 @given(st.lists(paths, max_size=4), st.sampled_from(NAMES))
 def test_whose_it_is(found: list[HeardPath], here: str) -> None:
     """A mark goes before the next hop, that before the originator; where two fit, it is not certain; nothing follows from it."""
@@ -113,7 +119,7 @@ def test_a_router_that_does_as_it_should(living: set[str], here: str, hearing: H
         shown[address.prefix] = (HeardPath(attributes),)
         sent[address.prefix] = (of[here],) if here in living else ()
     router = Witness("203.0.113.9", ROUTER, ASN, hearing, shown)
-    found = disagreements(Heard(here, DCS, (router,)), SITE, sent)
+    found = disagreements(Heard(here, DCS, (router,)), SITE, sent, to_all)
     assert [each for each in found if each is not None] == []
 
 
@@ -126,5 +132,19 @@ def test_one_that_lost_it(here: str) -> None:
     own = Attributes(AsPath((ROUTER, *of[OTHER].as_path)), communities=of[OTHER].communities)
     router = Witness("203.0.113.9", ROUTER, ASN, Hearing.WHOLE, {OTHER: (HeardPath(own),)})
     sent = {prefix: (attributes,) for prefix, attributes in of.items()}
-    found = [e for e in disagreements(Heard(here, DCS, (router,)), SITE, sent) if e is not None]
+    found = [
+        e for e in disagreements(Heard(here, DCS, (router,)), SITE, sent, to_all) if e is not None
+    ]
     assert found == [("203.0.113.9", PREFIX, "sent to 203.0.113.9, not seen at it")]
+    heard = Heard(here, DCS, (router,))
+    kept_back = disagreements(heard, SITE, sent, lambda prefix, _: prefix != PREFIX)
+    assert not any(kept_back), "it was not sent to it"
+
+
+def test_another_family() -> None:
+    """A session without a prefix's family says nothing of it: not that it is announced nowhere else."""
+    for hearing in Hearing:
+        sixth = replace(witness(hearing=hearing), families=frozenset({6}))
+        assert Heard("par1", DCS, (sixth,)).elsewhere(PREFIX) is Elsewhere.UNASKED
+        both = Heard("par1", DCS, (sixth, witness(hearing=hearing))).elsewhere(PREFIX)
+        assert (both is Elsewhere.NOT_SEEN) is witness(hearing=hearing).is_live

@@ -167,6 +167,7 @@ class Ears:
             hearing,
             table.paths(self._ours) if is_up else {},
             reason,
+            families=neighbor.families,
         )
 
 

@@ -104,7 +104,9 @@ class Listener:
             _witness(session, asn, by_peer.get(session.address, {}), reason, self._brought)
             for session in sessions
         )
-        basis = tuple((w.name, w.hearing, w.brings, w.paths, w.reason) for w in witnesses)
+        basis = tuple(
+            (w.name, w.hearing, w.brings, w.families, w.paths, w.reason) for w in witnesses
+        )
         if basis != self._shown[0]:
             self._shown = basis, witnesses
 
@@ -129,5 +131,12 @@ def _witness(
     elif any(state.is_young for state in states):
         hearing, reason = Hearing.LEARNING, "it is still telling its routes"
     return Witness(
-        session.address, session.asn, asn, hearing, paths, reason, session.address in brought
+        session.address,
+        session.asn,
+        asn,
+        hearing,
+        paths,
+        reason,
+        session.address in brought,
+        frozenset(version for version, state in session.states.items() if state.negotiated),
     )

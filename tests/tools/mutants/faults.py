@@ -71,8 +71,8 @@ FAULTS = (
     Fault(
         "a path that may be ours is taken for another data centre's",
         "witness.py",
-        'each.dc not in ("", self.here)',
-        "each.dc != self.here",
+        'self.dc_of(*each) not in ("", self.here)',
+        "self.dc_of(*each) != self.here",
         (LAST,),
     ),
     Fault(

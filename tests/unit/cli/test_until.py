@@ -94,6 +94,10 @@ def test_gone(capsys: pytest.CaptureFixture[str]) -> None:
         (status("par1"), f"{PREFIX}: still seen at {ROUTER}: par1 64500 64699, best"),
         (status(""), "whose it is can't be told, set mark in [dc.…]"),
         (
+            status(witnesses=[replace(witness(), families=(6,))]),
+            f"{PREFIX}: no witness has IPv4, so it is not known",
+        ),
+        (
             status(witnesses=[witness("down", "its session is down")]),
             f"witness {ROUTER}: its session is down: what it has is not known",
         ),

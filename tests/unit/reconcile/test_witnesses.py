@@ -105,7 +105,7 @@ def test_seen(tmp_path: Path) -> None:
         whole = json.loads(status_json(now))
         path = {"at": PEER, "dc": "lyo1", "as_path": [64496, 64699, 64699], "best": True}
         assert [route.get("seen") for route in whole["routes"]][:2] == [[path], None]
-        witness = {"name": PEER, "asn": 64496, "hearing": "whole", "reason": ""}
+        witness = {"name": PEER, "asn": 64496, "hearing": "whole", "reason": "", "families": [4, 6]}
         assert whole["witnesses"] == [witness]
         (why,) = status.explanations(site.reconciler, [V4])
         assert told.removeprefix("seen ") in [s.text for s in why.sentences if s.about == "seen"]

@@ -81,3 +81,21 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="none: No such file or directory; make it"):
         asked.status()
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "last", "looks"),
+    [(Mode.DRAINED, False, True), (Mode.DRAINED, True, False), (Mode.AUTO, False, False)],
+)
+def test_what_may_be_refused_is_looked_at_before(
+    tmp_path: Path, mode: Mode, *, last: bool, looks: bool
+) -> None:
+    """With `keep_last` only a drain without `--last` has bgpd asked before it is recorded; a bgpd that is away holds none."""
+    vtysh, state = tmp_path / "no-vtysh", tmp_path / "state.sqlite3"
+    vtysh.write_text(f"#!/bin/sh\n[ -e {state} ] || touch {tmp_path}/looked\nexit 3\n")
+    vtysh.chmod(0o755)
+    more = BGPD.format(directory=tmp_path) + "[policy]\nkeep_last = true\n"
+    loaded = config.load(write_config(tmp_path, more, marks=True), {"VIP_BACKEND": "quagga"})
+    (told,) = OneShot(loaded).apply(IntentRequest(mode=mode, prefixes=(V4,), last=last))
+    assert isinstance(told, RecordedIntent)
+    assert (tmp_path / "looked").exists() is looks
