@@ -17,6 +17,11 @@ NAMED = 5
 """How many VIPs are named."""
 _REALSERVERS = "see its realservers, and what checks them (keepalived's log)"
 _CONNECTED = "see its realservers: vip_watchdog connects to each by itself, without keepalived"
+_EITHER = (
+    'see its realservers, and what checks them (keepalived\'s log; with source = "tcp" vip_watchdog connects by '
+    "itself)"
+)
+"""Where no rule names the source, so that the state does not."""
 _BY_HEALTH = (Mode.AUTO, Mode.DRAINING, Mode.RETURNING)
 """Intents with which health decides whether it is announced."""
 
@@ -46,7 +51,7 @@ def _text(vip: str, routes: list[PrefixStatus]) -> str:
 def _advice(route: PrefixStatus) -> str:
     """Return what to look at: what those sources of its rule ask that its reason names."""
     named = [name for name in route.sources if f"{name} is " in route.reason]
-    return "; ".join(dict.fromkeys(map(_to_see, named))) or _REALSERVERS
+    return "; ".join(dict.fromkeys(map(_to_see, named))) or _EITHER
 
 
 def _to_see(source: str) -> str:
