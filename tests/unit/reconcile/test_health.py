@@ -207,6 +207,25 @@ def test_a_landslide_in_two_steps(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_was_forced_and_is_dead(tmp_path: Path) -> None:
+    """The end of its being forced is answered with what holds it for a moment: it is down, and announced by no one's will."""
+
+    async def scene(world: World) -> None:
+        await world.wish(Mode.FORCED, V4, V6, SECOND)
+        world.live |= {prefix: {WEB: 0} for prefix in ALL}
+        await asyncio.sleep(5.0)
+        assert world.announced == names(V4, V6, SECOND)
+        await world.wish(Mode.AUTO, V4, V6, SECOND)
+        for route in status.routes(world.reconciler, [V4, V6, SECOND]):
+            assert (route.health, route.intent) == ("down", Mode.AUTO)
+            assert (route.announced, route.wanted) == (True, True)
+            assert route.reason.startswith("held: 2 of 2 VIPs would be withdrawn at once")
+        await asyncio.sleep(4.2)
+        assert world.announced == set()
+
+    play(tmp_path, scene)
+
+
 def test_keepalived_restarted(tmp_path: Path) -> None:
     """A restart withdraws nothing that is up, and what was down waits until it has been checked."""
 
