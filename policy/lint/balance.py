@@ -92,8 +92,8 @@ def loads(
             Finding(
                 Code.UNEQUAL_LOAD,
                 f"dc {name}",
-                f"the first choice of {has:.10g} of {count(total, 'address')} ({has / total:.0%}; IPv4 and IPv6 of a "
-                f"pair count once), where its weight makes it {due:.0f} ({due / total:.0%})",
+                f"the first choice of {round(has, 1):.10g} of {count(total, 'address')} ({has / total:.0%}; IPv4 and IPv6 of a "
+                f"pair count once), where its weight makes it {round(due, 1):.10g} ({due / total:.0%})",
                 'move some by prefer, use prefer = "auto", set weight in [dc.…], or raise [policy] '
                 "load_tolerance",
             )

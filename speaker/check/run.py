@@ -11,6 +11,7 @@ from policy.lint.upstreams import unknowable
 from speaker import config as configuration
 from speaker.check import checks, sites, world
 from speaker.check.bgpd import bgpd_neighbors, bgpd_version
+from speaker.check.files import files
 from speaker.check.keepalived import check_keepalived
 from speaker.check.report import Report
 from speaker.check.rights import ipvs_rights
@@ -50,6 +51,7 @@ def check(
         is_refused=bool(refused),
     )
     report += checks.unused(config)
+    report += files(config)
     if others:
         own = configuration.read(path)
         report = sum((sites.compare(own, configuration.read(other)) for other in others), report)

@@ -36,7 +36,7 @@ def of_written(call: Import, sites: Sequence[Site], vips: int, refused: Refused)
         *_assumed(call, sites),
         (
             f"  next: read {call.out / 'vip.toml'}, put the files in place, and in each data centre run vip_mgmt check "
-            f"and {_comparison(call)}"
+            f"and {_comparisons(call)}"
         ),
     ]
     return "\n".join(lines)
@@ -59,9 +59,16 @@ def of_refused(call: Import, sites: Sequence[Site], faults: int, refused: Refuse
     return "\n".join(lines)
 
 
-def _comparison(call: Import) -> str:
-    """Return the command that compares the first file: with all that was said of it, as it asks for the same."""
-    dc, file = next(iter(call.files.items()))
+def _comparisons(call: Import) -> str:
+    """Return the command that compares its file in each data centre: beside another's, all would differ."""
+    if len(call.files) == 1:
+        return "".join(_comparison(call, dc) for dc in call.files)
+    return "; ".join(f"in {dc}: {_comparison(call, dc)}" for dc in call.files)
+
+
+def _comparison(call: Import, dc: str) -> str:
+    """Return the command that compares a file: with all that was said of it, as it asks for the same."""
+    file = call.files[dc]
     words = ["vip_mgmt", "compare", str(file)]
     if dc in call.dialects:
         words.append(f"--{call.dialects[dc].value}")

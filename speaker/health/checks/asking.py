@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from policy.health import Health
+from policy.wording import count
 from speaker.config.settings_checks import DnsCheck, ExecCheck, GrpcCheck, HttpCheck
 from speaker.health.checks.http import HttpAsker
 from speaker.health.checks.name_servers import DnsAsker
@@ -55,7 +56,9 @@ class Askers:
         except TimeoutError:
             if time.monotonic() - started > check.timeout + max(LATE, check.timeout / 2):
                 return ProbeAnswer(Health.UNKNOWN, "this machine is too busy to tell")
-            return ProbeAnswer(check.on_timeout, f"no answer within {check.timeout:g} s")
+            came = count(strays, "datagram") if (strays := self._dns.strays(probe)) else ""
+            more = f"; {came} came that {'are' if strays > 1 else 'is'} none" if came else ""
+            return ProbeAnswer(check.on_timeout, f"no answer within {check.timeout:g} s{more}")
         except Exception as error:  # noqa: BLE001 - whatever it is: of this question alone nothing is known
             heed_cancellation()
             text = f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"

@@ -30,12 +30,19 @@ MAX_GARBAGE = 50
 class DnsAsker:
     """Asks name servers."""
 
+    def __init__(self) -> None:
+        self._strays: dict[Probe, int] = {}
+
+    def strays(self, probe: Probe) -> int:
+        """Return how many datagrams came for the last question that were no answer to it, where it was not answered. Once."""
+        return self._strays.pop(probe, 0)
+
     async def ask(self, probe: Probe, what: DnsCheck) -> ProbeAnswer:
         """Ask once. The caller bounds the time."""
         query = dns.message.make_query(what.name, what.kind)
         server = endpoint(probe.in_url(what.server))
         try:
-            reply = await _by_udp(server, query)
+            reply = await self._by_udp(probe, server, query)
             if reply is not None and reply.flags & dns.flags.TC:
                 reply = await _by_tcp(server, query)
         except OSError as error:
@@ -46,12 +53,27 @@ class DnsAsker:
             return ProbeAnswer(Health.DOWN, "no valid answer")
         return _judged(reply, what)
 
+    async def _by_udp(
+        self, probe: Probe, server: Endpoint, query: dns.message.Message
+    ) -> dns.message.Message | None:
+        transport, waiting = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Datagrams(query), remote_addr=(str(server[0]), server[1])
+        )
+        try:
+            transport.sendto(query.to_wire())
+            return await waiting.reply
+        finally:
+            transport.close()
+            self._strays.pop(probe, None)
+            if waiting.reply.cancelled() and waiting.others:
+                self._strays[probe] = waiting.others
+
 
 class _Datagrams(asyncio.DatagramProtocol):
     """Waits for the answer to a query among whatever comes from the server that it is connected to."""
 
     def __init__(self, query: dns.message.Message) -> None:
-        self._query, self._others = query, 0
+        self._query, self.others = query, 0
         self.reply: asyncio.Future[dns.message.Message | None] = (
             asyncio.get_running_loop().create_future()
         )
@@ -64,8 +86,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         if found is not None:
             self.reply.set_result(found)
             return
-        self._others += 1
-        if self._others >= MAX_GARBAGE:
+        self.others += 1
+        if self.others >= MAX_GARBAGE:
             self.reply.set_result(None)
 
     def error_received(self, exc: Exception) -> None:
@@ -80,17 +102,6 @@ def _parsed(data: bytes, query: dns.message.Message) -> dns.message.Message | No
     except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
     return reply if query.is_response(reply) else None
-
-
-async def _by_udp(server: Endpoint, query: dns.message.Message) -> dns.message.Message | None:
-    transport, waiting = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Datagrams(query), remote_addr=(str(server[0]), server[1])
-    )
-    try:
-        transport.sendto(query.to_wire())
-        return await waiting.reply
-    finally:
-        transport.close()
 
 
 async def _by_tcp(server: Endpoint, query: dns.message.Message) -> dns.message.Message | None:

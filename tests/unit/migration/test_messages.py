@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from speaker import vip_mgmt
+from speaker.migration.bgpd_conf.model import Dialect
+from speaker.migration.options import Import
+from speaker.migration.summary import _comparisons
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +152,12 @@ def test_summary_of_nothing(run: Run) -> None:
     ]
     _, out, _ = run(TWO.replace("192.0.2.1/32", "0.0.0.0/0"), *LOCAL)
     assert out[-1] == "  next: 1 error above: do what each says, and run the same command again"
+
+
+def test_each_data_centre_compares_its_own(tmp_path: Path) -> None:
+    """Of several files the command of each is named: beside another's, all differs."""
+    files = {name: tmp_path / f"{name}.conf" for name in ("par1", "lyo1")}
+    call = Import(files, tmp_path, {}, dialects={"lyo1": Dialect.FRR})
+    assert _comparisons(call) == (
+        f"in par1: vip_mgmt compare {files['par1']}; in lyo1: vip_mgmt compare {files['lyo1']} --frr"
+    )

@@ -300,6 +300,13 @@ def test_unequal_load_is_counted() -> None:
     assert "makes it 5 (50%)" in found[0].found
 
 
+def test_load_in_parts() -> None:
+    """A part of an address is said as such: what two have and should have adds up."""
+    found = loads(firsts({PAR1: 6, LYO1: 1}), {PAR1: 1.0, LYO1: 1.0})
+    assert all("makes it 3.5 (50%)" in each.found for each in found), found
+    assert len(found) == 2
+
+
 def test_load_of_equal_ones() -> None:
     """Equal ones count for each in equal parts, and only those that announce an address are due a part of it."""
     weights = {PAR1: 3.0, LYO1: 1.0, FRA1: 1.0}
