@@ -69,8 +69,10 @@ def add_history(
     """
     lines = [(entry.time, entry.prefix, entry.event, entry.reason) for entry in history]
     db.executemany("INSERT INTO history (time, prefix, event, reason) VALUES (?, ?, ?, ?)", lines)
-    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
-    if keep is None or not lines:
+    if not lines:
+        return
+    _forget_beyond(db)
+    if keep is None:
         return
     oldest = max(line[0] for line in lines) - keep
     db.execute(
@@ -78,3 +80,16 @@ def add_history(
         "AND id <= (SELECT max(id) FROM history) - ?",
         [oldest, LAST],
     )
+
+
+def _forget_beyond(db: sqlite3.Connection) -> None:
+    """Forget the oldest lines of too many. Those that were forgotten before leave gaps in the numbers, and take no room."""
+    newest, oldest = db.execute(
+        "SELECT (SELECT max(id) FROM history), (SELECT min(id) FROM history)"
+    ).fetchone()
+    if newest - oldest < HISTORY_ROWS:
+        return
+    (count,) = db.execute("SELECT count(*) FROM history").fetchone()
+    if count > HISTORY_ROWS:
+        oldest = "SELECT id FROM history ORDER BY id LIMIT ?"
+        db.execute(f"DELETE FROM history WHERE id IN ({oldest})", [count - HISTORY_ROWS])  # noqa: S608 - a query of ours

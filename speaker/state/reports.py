@@ -28,9 +28,17 @@ _FORGET = (
     "DELETE FROM history WHERE prefix = ? AND id <= "
     "(SELECT id FROM history WHERE prefix = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
 )
+_OF_DRAINS = "prefix = ?1 AND substr(reason, 1, length(event) + length(?2)) = event || ?2"
+_FORGET_DRAINS = (
+    f"DELETE FROM history WHERE {_OF_DRAINS} AND id <= "  # noqa: S608 - a condition of ours
+    f"(SELECT id FROM history WHERE {_OF_DRAINS} ORDER BY id DESC LIMIT 1 OFFSET ?3)"
+)
 _BEGUN = "SELECT 1 FROM intent WHERE substr(owner, 1, ?) = ? LIMIT 1"
 LINES = 1000
 """How many lines of history one report has, at most: who may report can't have those of others forgotten."""
+
+DRAIN_LINES = 20
+"""How many lines each prefix has of drains that one report began and ended, at most."""
 
 
 class Given(NamedTuple):
@@ -129,7 +137,7 @@ def _drain(
         )
         for prefix in sorted(given.drains, key=str):
             current = known.of.get(prefix)
-            if current is None or not current.in_force(report.at):
+            if current is None or not current.in_force(report.at) or _returns(current, name):
                 asked[prefix] = wanted
             elif _is_of(current, name):
                 new = replace(current, until=report.until)
@@ -137,8 +145,16 @@ def _drain(
     else:
         back = Intent(Mode.RETURNING, drainer(name, report), report.at, report.reason)
         asked = {p: back for p, i in known.of.items() if _is_of(i, name) and i.in_force(report.at)}
+    for prefix in asked:
+        said = f" by report/{name} ("
+        db.execute(_FORGET_DRAINS, [str(prefix), said, DRAIN_LINES - 1])
     return put_intents(db, known, asked).history if asked else ()
 
 
 def _is_of(intent: Intent, name: str) -> bool:
     return intent.owner.startswith(f"report/{name} (") and intent.mode is not Mode.RETURNING
+
+
+def _returns(intent: Intent, name: str) -> bool:
+    """Tell whether it is what follows a drain that this report began, and ended."""
+    return intent.owner.startswith(f"report/{name} (") and intent.mode is Mode.RETURNING

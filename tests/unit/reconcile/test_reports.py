@@ -276,6 +276,9 @@ def test_a_drain(tmp_path: Path) -> None:
         await asyncio.sleep(2)
         assert str(SECOND) in site.table()
         assert site.store.intents().of[SECOND].mode is Mode.RETURNING
+        report(site, clock, "drain", 2000, "deploy again")
+        await asyncio.sleep(1000)
+        assert str(SECOND) not in site.table()
 
     play(tmp_path, scene)
 

@@ -13,7 +13,8 @@ from policy.intent import Intent, Mode
 from policy.report import AppReport, ReportState
 from policy.route import parse_prefix
 from speaker.state.following import FollowingStore
-from speaker.state.reports import LINES, Given
+from speaker.state.remembered import HISTORY_ROWS
+from speaker.state.reports import DRAIN_LINES, LINES, Given
 from speaker.state.store import Store
 
 if TYPE_CHECKING:
@@ -97,6 +98,43 @@ def test_drains(store: Store) -> None:
     assert len(told(store)) == lines
     store.report([("shop", Given(replace(UP, at=AT + 50)))])
     assert {each.mode for each in store.intents().of.values()} == {Mode.RETURNING}
+
+
+def test_drains_again(store: Store) -> None:
+    """A report that drains while its last drain still comes back begins another one: nobody else has spoken."""
+    store.report([("shop", DRAINS)])
+    store.report([("shop", Given(replace(UP, at=AT + 20)))])
+    store.report([("db", Given(replace(DRAIN, at=AT + 21), (FIRST,)))])
+    assert {each.mode for each in store.intents().of.values()} == {Mode.RETURNING}
+    store.report([("shop", Given(replace(DRAIN, at=AT + 22), (FIRST, SECOND)))])
+    assert {each.mode for each in store.intents().of.values()} == {Mode.DRAINING}
+    assert {each.until for each in store.intents().of.values()} == {AT + 82}
+
+
+def test_lines_that_are_gone_take_no_room(path: Path, store: Store) -> None:
+    """How many lines there are decides what is forgotten, and not how many there ever were."""
+    store.set_intents({FIRST: Intent(Mode.FORCED, "alice", AT)})
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO history VALUES (?, 1.0, 'report/shop', 'reported', '')", [2 * HISTORY_ROWS]
+        )
+    store.report([("shop", Given(UP))])
+    assert told(store) == [(str(FIRST), "forced"), *[("report/shop", "reported")] * 2]
+
+
+def test_history_of_drains_is_bounded(path: Path, store: Store) -> None:
+    """However often one report drains and does not, the lines of all else stay, those of the same prefix too."""
+    store.set_intents({FIRST: Intent(Mode.DRAINED, "alice", AT)})
+    store.set_intents({FIRST: Intent(Mode.AUTO, "alice", AT + 1)})
+    for number in range(DRAIN_LINES + 5):
+        store.report([("shop", Given(replace(DRAIN, at=AT + 2 * number + 2), (FIRST, SECOND)))])
+        store.report([("shop", Given(replace(UP, at=AT + 2 * number + 3)))])
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT prefix, event FROM history ORDER BY id").fetchall()
+    assert found[:2] == [(str(FIRST), "drained"), (str(FIRST), "auto")]
+    for prefix, others in ((FIRST, 2), (SECOND, 0)):
+        assert sum(name == str(prefix) for name, _ in found) == DRAIN_LINES + others
+    assert found[-1] == (str(SECOND), "returning")
 
 
 def test_the_word_of_others_stays(store: Store) -> None:
