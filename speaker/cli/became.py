@@ -121,7 +121,7 @@ def _report_announced(outcome: IntentOutcome, call: Call, would: str) -> bool:
         tell_operator(f"{prefix}: {would}{softly}")
     if outcome.health == "unknown":
         tell_operator(f"{prefix}: warning: {outcome.reason}")
-    if outcome.wanted and outcome.health == "down" and outcome.intent != Mode.FORCED:
+    if outcome.wanted and outcome.health == "down" and call.mode is not Mode.FORCED:
         # the guard holds it for a moment, or no other data centre has it
         tell_operator(
             f"{prefix}: warning: its health is bad, and it is withdrawn when nothing keeps it any more: "

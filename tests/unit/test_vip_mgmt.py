@@ -469,12 +469,6 @@ SAID = [
     ),
     (
         "-a",
-        state(health="down", intent="forced", reason="forced by root"),
-        0,
-        [f"Route {V4} already exists"],
-    ),
-    (
-        "-a",
         state(before=False, as_wanted=False, reason="the daemon has half"),
         1,
         [f"bgp_mgt: Adding route to {V4}", f"bgp_mgt: {V4}: not as decided: the daemon has half"],
@@ -875,6 +869,21 @@ def test_history(run: Run) -> None:
         assert run("history", V4, V6) == 0
     assert asked[0][1] == "/history?prefix=192.0.2.1%2F32&prefix=2001%3Adb8%3A%3A1%2F128"
     assert run.out[0].startswith(f"2023-11-14T22:13:20Z  {V4}")
+
+
+def test_forced(run: Run) -> None:
+    """What is dead and forced is as the operator wants it."""
+    with reconciler(run.directory, intents=[state(health="down", intent="forced")]):
+        assert run("-a", "--force", V4) == 0
+    assert run.err == [f"Route {V4} already exists"]
+
+
+def test_forced_for_trial(run: Run) -> None:
+    """A rehearsal shows the intent that is still in force: what would be forced is not warned of."""
+    answer = state(health="down", intent="auto", reason="forced by root", before=False)
+    with reconciler(run.directory, intents=[answer]):
+        assert run("-a", "--force", "--dry-run", V4) == 0
+    assert run.err == [f"bgp_mgt: would be: Adding route to {V4}"]
 
 
 def test_questions_without_a_watchdog(run: Run) -> None:
