@@ -54,7 +54,12 @@ class Service:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash((self.protocol, self.number)))
         limit = 2**32 - 1 if self.protocol == FWMARK else 2**16 - 1
-        if self.protocol not in (*PROTOCOLS, FWMARK) or not 0 <= self.number <= limit:
+        if self.protocol in (*PROTOCOLS, FWMARK) and not 0 <= self.number <= limit:
+            kind = "mark" if self.protocol == FWMARK else "port"
+            raise PolicyError(
+                f"service: {self}: {self.number} is no {kind} from 0 to {limit}; correct it"
+            )
+        if self.protocol not in (*PROTOCOLS, FWMARK):
             raise PolicyError(
                 f"service: {self}: not of the form tcp/80, udp/53, sctp/2905 or fwmark/8"
             )

@@ -41,7 +41,8 @@ def parse_moment(text: str, zone: Zone) -> float:
     try:
         found = datetime.fromisoformat(text) if match else None
     except ValueError as error:
-        raise PolicyError(f"{text}: {error}; {_WRITE}") from error
+        why = "its offset is 24 hours or more" if "timedelta" in str(error) else str(error)
+        raise PolicyError(f"{text}: {why}; {_WRITE}") from error
     if match is None or found is None:
         raise PolicyError(f"{text[:80]!r}: not a time; {_WRITE}")
     if match[2] is not None:

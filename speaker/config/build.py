@@ -90,7 +90,8 @@ def _check_node(form: Form, faults: Faults) -> None:
     dc, names = form.document.node.dc, [*form.document.dc]
     if dc not in names and not (form.lacks("node", "dc") or form.lacks("dc")):
         faults.add(
-            ("node", "dc"), f"{dc!r} is unknown; name one of {names}{faults.near([dc], names)}"
+            ("node", "dc"),
+            f"{dc!r} is unknown; name one of {', '.join(names)}{faults.near([dc], names)}",
         )
 
 

@@ -88,7 +88,7 @@ class PeersBuilder:
     def _check_dc(self, path: KeyPath, dc: str) -> None:
         if dc and dc not in self._dcs and not self._form.lacks("dc"):
             near = self._faults.near([dc], self._dcs)
-            self._faults.add(path, f"{dc!r} is unknown; name one of {self._dcs}{near}")
+            self._faults.add(path, f"{dc!r} is unknown; name one of {', '.join(self._dcs)}{near}")
 
     def _policy(self, path: KeyPath, table: PeerTable) -> PeerPolicy:
         if table.announce is not None and table.except_:

@@ -117,7 +117,7 @@ class PreferenceBuilder:
         if not names or len({*names}) < len(names) or not {*names} <= {*self._names}:
             self._faults.add(
                 (*path, key),
-                f"{names} must name some of the data centres, each once: {self._names}"
+                f"{names} must name some of the data centres, each once: {', '.join(self._names)}"
                 + self._near(names),
             )
             return None
@@ -134,7 +134,7 @@ class PreferenceBuilder:
                 f"{prefer} must name each data centre once: {', '.join(left_out)} is left out; add it, "
                 "or write only = true where it is not to announce this"
             )
-        return f"{prefer} must name each data centre once: {self._names}{self._near(prefer)}"
+        return f"{prefer} must name each data centre once: {', '.join(self._names)}{self._near(prefer)}"
 
     def _near(self, names: Sequence[str]) -> str:
         return self._faults.near((name for name in names if name not in self._names), self._names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from policy.order import ranks_fault
 from policy.topology import Profile
 from policy.wording import count
+from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,10 @@ class Ranks:
             known = [*islice(self._profiles, _NAMED)]
             near = self._faults.near(unknown, self._profiles)
             more = f" and {len(self._profiles) - _NAMED} more" * (len(self._profiles) > _NAMED)
-            self._faults.add(path, f"{unknown} have no [profile.…]; known are {known}{more}{near}")
+            self._faults.add(
+                path,
+                f"{', '.join(map(printable, unknown))} have no [profile.…]; known are {', '.join(known)}{more}{near}",
+            )
         if missing:
             return None
         return tuple(self._profiles[name] for name in names)

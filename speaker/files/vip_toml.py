@@ -5,6 +5,7 @@ Nothing that is slow to import is needed for that: vip_mgmt asks before it knows
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -72,6 +73,8 @@ def content(path: Path, *, obeyed: bool) -> bytes:
         VipTomlError: it can't be read, or may not be obeyed.
     """
     try:
+        if path.is_dir():  # whose rights are not what is wrong
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if obeyed:  # before it is opened, too: another user's pipe would be waited for
             trusted.check(path, os.geteuid())
         with path.open("rb") as file:
@@ -87,6 +90,16 @@ def content(path: Path, *, obeyed: bool) -> bytes:
     return found
 
 
+def _plain(why: str) -> str:
+    """Return what the parser says, with keys that it names as Python has them as they are written in a file."""
+    return re.sub(r"\((?:'[^']*',? ?)+\)", _as_key, why)
+
+
+def _as_key(found: re.Match[str]) -> str:
+    parts = re.findall(r"'([^']*)'", found[0])
+    return ".".join(part if re.fullmatch(r"[\w-]+", part) else f'"{part}"' for part in parts)
+
+
 def parsed(text: bytes, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the tables of a file's content. `$VIP_DC` and `$VIP_BACKEND` beat `[node]`.
 
@@ -98,7 +111,7 @@ def parsed(text: bytes, environ: Mapping[str, str]) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise VipTomlError(f"byte {error.start}: not UTF-8; TOML must be") from error
     except (ValueError, RecursionError) as error:  # a number too long, or tables too deep
-        raise VipTomlError(f"not TOML: {error}") from error
+        raise VipTomlError(f"not TOML: {_plain(str(error))}") from error
     if _depth(document) > MAX_DEPTH:
         raise VipTomlError(_TOO_DEEP)
     node = document.setdefault("node", {})

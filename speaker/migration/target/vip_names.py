@@ -61,11 +61,12 @@ def _listed(
         if isinstance(answer, NameLookupError):
             notes.append(str(answer))
             continue
-        if answer.failed:
-            notes.append(f"name: {name}: {answer.reason}; its other addresses are used")
         found = [parse_prefix(str(address)) for address in answer.addresses]
         mine = [prefix for prefix in found if prefix in prefixes]
-        if not mine:
+        if answer.failed:  # of what it did not answer nothing is known
+            left = "its other addresses are used" if mine else "it is left out"
+            notes.append(f"name: {name}: {answer.reason}; {left}")
+        elif not mine:
             notes.append(f"name: {name}: none of its addresses is announced; it is left out")
         for prefix in mine:
             other = names.setdefault(prefix, _plain(name))

@@ -172,6 +172,10 @@ def test_an_older_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (
+            ["-d", "--at", "2026-12-01T02:00+25:00", V4],
+            "its offset is 24 hours or more; write such as",
+        ),
         (["-d", "--at", "soon", V4], "--at: 'soon': not a time; write such as 2026-12-01T02:00"),
         (["-d", "--at", "+soon", V4], "--at: 'soon'"),
         (["-d", "--at", "2020-01-01T00:00Z", V4], "--at: 2020-01-01T00:00:00Z: is over; drain"),

@@ -382,7 +382,7 @@ def test_ranks_of_an_address() -> None:
     topology = load(text).topology
     here = topology.dc("par1")
     assert [profile(vip, address, here).prepends for vip, address in topology] == [0, 1]
-    with pytest.raises(ConfigError, match=r"addresses\[1\]\.ranks: \['none'\] have no \[profile"):
+    with pytest.raises(ConfigError, match=r"addresses\[1\]\.ranks: none have no \[profile"):
         load(text.replace('["far", "further"]', '["none"]'))
 
 
@@ -511,7 +511,7 @@ FAULTS = [
     (HEAD + "[policy]\nprepends = [1, 1]", "or two data centres tie"),
     (HEAD + "[policy]\nprepends = [1, 33]", "policy.prepends[1]: "),
     (HEAD + "[policy]\nprepends = [-1, 3]", "policy.prepends[0]: "),
-    (HEAD + '[policy]\nranks = ["a", "b"]', "policy.ranks: ['a', 'b'] have no [profile"),
+    (HEAD + '[policy]\nranks = ["a", "b"]', "policy.ranks: a, b have no [profile"),
     (
         HEAD + '[policy]\nranks = ["a"]\nprepends = [1, 2]\n[profile.a]\nprepends = 1',
         "policy: prepends and ranks are both set",
@@ -579,10 +579,13 @@ FAULTS = [
     (HEAD + VIP + 'prefer = ["par1", "ams1"]', "must name each data centre once"),
     (HEAD + VIP + 'prefer = "par1"', 'neither "spread", "auto", "equal", nor a list'),
     (HEAD + VIP + 'prefer = [["par1"], "lyo1"]', 'neither "spread", "auto", "equal", nor a list'),
-    (HEAD + VIP + 'ranks = ["near"]', "vip.\"vip-1.tld\".ranks: ['near'] have no [profile"),
+    (HEAD + VIP + 'ranks = ["near"]', 'vip."vip-1.tld".ranks: near have no [profile'),
     (HEAD + VIP + "health.drop_at = 1", 'vip."vip-1.tld".health: drop_at = 1, restore_at = 1: '),
     (HEAD + VIP + 'services."tcp/80".drop_at = 5', 'vip."vip-1.tld".services."tcp/80": '),
     (HEAD + VIP + 'services."icmp/8" = {}', "not of the form tcp/80"),
+    (HEAD + VIP + 'services."tcp/99999" = {}', "99999 is no port from 0 to 65535; correct it"),
+    (HEAD + VIP + 'services."fwmark/4294967296" = {}', "is no mark from 0 to 4294967295"),
+    (HEAD + '[vip."a.tld"]\n[vip."a.tld"]\n', 'not TOML: Cannot declare vip."a.tld" twice'),
     (
         HEAD + VIP + 'services = { "tcp/80" = {}, "tcp/080" = {} }',
         'vip."vip-1.tld".services."tcp/080": is also "tcp/80"; keep one',

@@ -190,11 +190,11 @@ NAMED = [
     ('[vips."a.tld"]\naddresses = ["192.0.2.1"]', "vips: unknown key; did you mean vip?"),
     (
         '[vip."a.tld"]\naddresses = ["192.0.2.1"]\nprefer = ["part1", "lyo1"]',
-        "['part1', 'lyo1'] must name each data centre once: ['par1', 'lyo1']; did you mean par1?",
+        "['part1', 'lyo1'] must name each data centre once: par1, lyo1; did you mean par1?",
     ),
     (
         '[vip."a.tld"]\naddresses = ["192.0.2.1"]\nonly = ["LYO"]',
-        "['LYO'] must name some of the data centres, each once: ['par1', 'lyo1']; did you mean lyo1?",
+        "['LYO'] must name some of the data centres, each once: par1, lyo1; did you mean lyo1?",
     ),
     (
         '[vip."a.tld"]\naddresses = ["192.0.2.1"]\nrule = "check/ap"\n[check.app]\nhttp = "http://{address}/"',
@@ -206,7 +206,7 @@ NAMED = [
     ),
     (
         '[policy]\nranks = ["neer", "far"]\n[profile.near]\nprepends = 1\n[profile.far]\nprepends = 2',
-        "known are ['near', 'far']; did you mean near?",
+        "neer have no [profile.…]; known are near, far; did you mean near?",
     ),
     (
         '[vip."a.tld"]\naddresses = ["192.0.2.1"]\n[peer."203.0.113.1"]\nannounce = ["atld"]\ndc = "pra1"',
@@ -214,7 +214,7 @@ NAMED = [
     ),
     (
         '[peer."203.0.113.1"]\ndc = "pra1"',
-        "'pra1' is unknown; name one of ['par1', 'lyo1']; did you mean par1?",
+        "'pra1' is unknown; name one of par1, lyo1; did you mean par1?",
     ),
     (
         '[health]\nsource = "ipv"',
