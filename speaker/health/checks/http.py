@@ -190,7 +190,7 @@ def _failed(error: Exception) -> ProbeAnswer:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return CLOSED
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
-        return ProbeAnswer(Health.DOWN, f"no valid HTTP: {printable(type(error).__name__)}")
+        return ProbeAnswer(Health.DOWN, "no valid HTTP")
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, OSError):
         return failed(cause)
