@@ -11,6 +11,7 @@ from policy.health import CheckerRule, Health
 from policy.rule import AtLeast, Not, ShareUp, Term
 from policy.ruled import asks_services
 from policy.topology import Vip
+from speaker import units
 from speaker.config.build_checks import KINDS
 from speaker.config.build_rules import checks_of
 from speaker.config.settings_checks import (
@@ -117,7 +118,7 @@ def _at_least(of: list[Rule], count: int) -> Rule:
     return AtLeast(1 + count % len(of), tuple(of))
 
 
-SHARES = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+SHARES = st.integers(0, 1000).map(lambda thousandths: units.share(f"{thousandths / 10}%"))
 
 
 def _share(of: list[Rule], share: float) -> Rule:
