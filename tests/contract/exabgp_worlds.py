@@ -168,7 +168,8 @@ class RealExabgp(Live):
         super().__init__(asyncio.Runner(), Bird(peer, [session.flipped()]))
         self.peer = (session.remote, 64500)
         options = [f"static {{ route {FOREIGN} next-hop self; }}"]
-        options += ["capability { route-refresh enable; }"] * told
+        if told and flavour == "v5":  # 4.2 does not survive that a peer asks
+            options.append("capability { route-refresh enable; }")
         self._relayed = Relayed(
             self._runner, speaker, [session], flavour, options=options, told=told
         )

@@ -79,3 +79,24 @@ def test_the_listing_outlives_the_session(heard: Stage) -> None:
         lines = heard.helper.ask("show adj-rib in extensive").lines
         kept = [line for line in lines if line.startswith(f"neighbor {heard.ebgp.remote} ")]
         assert len(kept) == len(THEIRS)
+
+
+def test_asked_by_the_peer(flavour: Flavour) -> None:
+    """With the capability, 4.2 ends the session of a peer that asks for our routes again, and each one after it; 5.0 sends them."""
+    with Network() as network:
+        stage = Stage(network, flavour, told=True, options=REFRESH)
+        stage.say("announce attributes next-hop self nlri 192.0.2.77/32")
+        stage.settle()
+        since = len(stage.helper.states(stage.ebgp.remote))
+        stage.bird.reload_in(stage.ebgp.local)
+        if flavour == "v4":
+            eventually(
+                lambda: stage.helper.states(stage.ebgp.remote)[since:].count("down"),
+                until=lambda ends: ends >= 3,
+                within=60,
+                what="the session ends again and again",
+            )
+            return
+        stage.settle()
+        assert stage.helper.states(stage.ebgp.remote)[since:] == []
+        assert stage.of(stage.ebgp, "192.0.2.77/32") is not None

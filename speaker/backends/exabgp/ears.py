@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from speaker.backends.exabgp.requests import Requests
 
 LOST = "what ExaBGP told could not be read"
-NO_REFRESH = "its session can't ask for its routes again; set capability { route-refresh; } there"
+NO_REFRESH = (
+    "its session can't ask for its routes again; with ExaBGP 5.0 set capability { route-refresh enable; } there, "
+    "with 4.2 restart the session at the router"
+)
 FAMILIES = {4: "ipv4 unicast", 6: "ipv6 unicast"}
 
 

@@ -227,7 +227,7 @@ def test_no_refresh() -> None:
     assert site.ears.to_ask(up) == []
     site.now += LONGEST
     assert site.witness.hearing is Hearing.UNKNOWN
-    assert "capability { route-refresh; }" in site.witness.reason
+    assert "capability { route-refresh enable; }" in site.witness.reason
 
 
 @pytest.mark.parametrize("lost", ["garbled", "unseen", "prefixes", "section"])
