@@ -82,7 +82,7 @@ def test_the_listing_outlives_the_session(heard: Stage) -> None:
 
 
 def test_asked_by_the_peer(flavour: Flavour) -> None:
-    """With the capability, 4.2 ends the session of a peer that asks for our routes again, and each one after it; 5.0 sends them."""
+    """With the capability, 4.2 ends the session of a peer that asks for our routes again; 5.0 sends them."""
     with Network() as network:
         stage = Stage(network, flavour, told=True, options=REFRESH)
         stage.say("announce attributes next-hop self nlri 192.0.2.77/32")
@@ -92,7 +92,7 @@ def test_asked_by_the_peer(flavour: Flavour) -> None:
         if flavour == "v4":
             eventually(
                 lambda: stage.helper.states(stage.ebgp.remote)[since:].count("down"),
-                until=lambda ends: ends >= 3,
+                until=lambda ends: ends >= 1,
                 within=60,
                 what="the session ends again and again",
             )

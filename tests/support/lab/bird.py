@@ -119,10 +119,6 @@ class Bird:
         """Ask a neighbour for its routes again, by ROUTE-REFRESH where the session can (RFC 2918)."""
         self._ask(f"reload in {self._names[neighbor]}")
 
-    def reload_in(self, neighbor: str) -> None:
-        """Ask a neighbour for its routes again, by ROUTE-REFRESH where the session can (RFC 2918)."""
-        self._ask(f"reload in {self._names[neighbor]}")
-
     def disable(self, neighbor: str) -> None:
         """Drop a session, and refuse it until it is enabled."""
         self._ask(f"disable {self._names[neighbor]}")
