@@ -433,7 +433,7 @@ def test_unknown_prefix(tmp_path: Path) -> None:
     def ask(site: Site) -> None:
         with pytest.raises(RefusedError, match=r"203\.0\.113\.9/32: not in the configuration"):
             client.ask(site.control, "POST", "/intents", wish("drained", V4_TEXT, "203.0.113.9"))
-        with pytest.raises(RefusedError, match="reload it, for example"):
+        with pytest.raises(RefusedError, match="load it by vip_mgmt reload"):
             client.ask(site.control, "GET", "/explain?prefix=203.0.113.9")
 
     served(tmp_path, ask)
