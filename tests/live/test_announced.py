@@ -148,7 +148,7 @@ def test_one_family_down(at: Lab) -> None:
     assert status == 1
     down = f"{at.only6.remote}, {at.both.remote}"
     assert f"TROUBLE: sessions: down: {down}" in said
-    assert "TROUBLE: sessions: none that has IPv6 is up, so 1 prefixes are not announced" in said
+    assert "TROUBLE: sessions: none that has IPv6 is up, so 1 prefix is not announced" in said
     assert at.mgmt("-a", V4, V6) == (
         1,
         [f"Route {V4} already exists", f"bgp_mgt: {V6}: recorded; no session is up"],
