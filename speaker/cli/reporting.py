@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from policy.errors import PolicyError
 from policy.intent import timestamp
@@ -12,16 +12,13 @@ from speaker import units
 from speaker.cli.arguments import UsageError
 from speaker.cli.commands import COMMANDS
 from speaker.cli.messages import tell_operator
-from speaker.control.client import NotServedError, RefusedError
-from speaker.control.offline import StateFile
-from speaker.control.running import RunningWatchdog
-from speaker.errors import SpeakerError
+from speaker.cli.served import WatchdogOrFile
 from speaker.exit_status import ExitStatus
 from speaker.reported import ReportRequest, unknown_report
 from speaker.terminal import table, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from speaker.cli.arguments import Call
     from speaker.config.settings import Config
@@ -41,38 +38,23 @@ if TYPE_CHECKING:
             ...
 
 
-T = TypeVar("T")
 _HEAD = ("REPORT", "STATE", "UNTIL", "WEIGHT", "BY", "REASON")
 
 
-class FirstReporter:
+class FirstReporter(WatchdogOrFile):
     """The watchdog that runs, or the state file where none does. It is `Reporter`."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self.is_served = True
+        super().__init__(config, "takes no reports")
         self.names = [*config.settings.api.reports]
 
     def report(self, name: str, request: ReportRequest) -> ReportStatus:
         """See `Reporter.report`."""
-        return self._asked(lambda asked: asked.report(name, request))
+        return self.asked(lambda asked: asked.report(name, request))
 
     def reports(self) -> Sequence[ReportStatus]:
         """See `Reporter.reports`."""
-        return self._asked(lambda asked: asked.reports())
-
-    def _asked(self, ask: Callable[[Reporter], T]) -> T:
-        try:
-            return ask(RunningWatchdog.of(self._config))
-        except NotServedError:
-            self.is_served = False
-            return ask(StateFile(self._config, ""))
-        except RefusedError as error:
-            if str(error) != "Not Found":
-                raise
-            raise SpeakerError(
-                "the vip_watchdog that runs is older than this vip_mgmt, and takes no reports; restart it"
-            ) from error
+        return self.asked(lambda asked: asked.reports())
 
 
 def report(call: Call, reporter: NamedReporter) -> ExitStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.local_time import moment_text, parse_moment
@@ -13,16 +13,13 @@ from policy.window import LATE
 from speaker import units
 from speaker.cli.arguments import UsageError
 from speaker.cli.messages import tell_operator
-from speaker.control.client import NotServedError, RefusedError
-from speaker.control.offline import StateFile
-from speaker.control.running import RunningWatchdog
-from speaker.errors import SpeakerError
+from speaker.cli.served import WatchdogOrFile
 from speaker.exit_status import ExitStatus
 from speaker.planned import Cancellation, WindowRequest
 from speaker.terminal import table, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from policy.local_time import Zone
     from policy.route import Prefix
@@ -30,8 +27,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.planned import Planner, WindowStatus
 
-T = TypeVar("T")
-_NAMED, _NOT_FOUND = 3, 404
+_NAMED = 3
 _HEAD = ("ID", "BEGINS", "FOR", "LATE", "STATE", "WHAT", "PREFIXES", "BY", "REASON")
 
 
@@ -65,37 +61,23 @@ def begins_at(text: str, now: float, zone: Zone) -> float:
         raise PolicyError(f"--at: {error}") from error
 
 
-class FirstPlanner:
+class FirstPlanner(WatchdogOrFile):
     """The watchdog that runs, or the state file where none does. It is `Planner`."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self.is_served = True
+        super().__init__(config, "plans no drains")
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
-        return self._asked(lambda asked: asked.schedule(request))
+        return self.asked(lambda asked: asked.schedule(request))
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""
-        return self._asked(lambda asked: asked.windows())
+        return self.asked(lambda asked: asked.windows())
 
     def cancel(self, cancellation: Cancellation) -> WindowStatus:
         """See `Planner.cancel`."""
-        return self._asked(lambda asked: asked.cancel(cancellation))
-
-    def _asked(self, ask: Callable[[Planner], T]) -> T:
-        try:
-            return ask(RunningWatchdog.of(self._config))
-        except NotServedError:
-            self.is_served = False
-            return ask(StateFile(self._config, ""))
-        except RefusedError as error:
-            if error.status != _NOT_FOUND:
-                raise
-            raise SpeakerError(
-                "the vip_watchdog that runs is older than this vip_mgmt, and plans no drains; restart it"
-            ) from error
+        return self.asked(lambda asked: asked.cancel(cancellation))
 
 
 def plan(call: Call, planner: Planner, prefixes: Sequence[Prefix]) -> ExitStatus:

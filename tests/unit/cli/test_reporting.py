@@ -18,6 +18,7 @@ from speaker.control.server import serving
 from speaker.exit_status import ExitStatus
 from speaker.state.store import Store
 from tests.support.fakes.site import running, write_config
+from tests.unit.test_vip_mgmt import reconciler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,17 @@ def test_without_a_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert mgmt(tmp_path, "report", "--json") == 0
     shop, db = json.loads(capsys.readouterr().out)
     assert (shop["state"], shop["weight"], db["state"]) == ("down", 0.7, None)
+
+
+def test_an_older_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that knows of no reports would heed none: that is said, and nothing is recorded beside it."""
+    with reconciler(tmp_path):
+        assert mgmt(tmp_path, "report", "shop", "up", "--ttl", "1m") == 1
+    said = (
+        "the vip_watchdog that runs is older than this vip_mgmt, and takes no reports; restart it"
+    )
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "state.sqlite3").exists()
 
 
 def test_to_the_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
