@@ -1,7 +1,7 @@
 """Where a witness has something else than what was sent: our path is missing, another one, or still there.
 
 Theory of operation. A witness shows what it chose, or passes on, so that not every difference is one. Only a witness that
-shows some path of ours is expected to show all of them: a router does not send a path back to whom it has it from. And
+shows some path of ours is expected to show all of them: a router does not send a path back to the peer that it has it from. And
 where it shows another data centre's path that goes before ours by what the site orders by, or ties with it, it has made its
 choice. AS_PATH and ORIGIN are compared: what goes before our own part of AS_PATH was put there on the way, and
 MED and communities may be changed there.

@@ -176,19 +176,6 @@ class Heard:
         is_asked = any(witness.may_tell(prefix) for witness in self.witnesses)
         return Elsewhere.NOT_SEEN if is_asked else Elsewhere.UNASKED
 
-    def holders(self, prefix: Prefix) -> tuple[str, ...]:
-        """Return the witnesses that have a path of this data centre, or one of which it is not certain whose it is."""
-        names = (e.witness.name for e in self.seen(prefix) if e.dc in ("", self.here))
-        return tuple(dict.fromkeys(names))
-
-    def unheard(self) -> tuple[str, ...]:
-        """Return why not all of each witness is known, in words."""
-        return tuple(
-            f"{each.name}: {each.reason or each.hearing}"
-            for each in self.witnesses
-            if each.hearing is not Hearing.WHOLE
-        )
-
 
 NOTHING_HEARD = Heard()
 """What is known without witnesses."""

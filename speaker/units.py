@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from policy.asn import MAX_ASN, parse_asn
 from policy.errors import PolicyError
@@ -15,6 +15,8 @@ from speaker.printable import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+S = TypeVar("S")
+T = TypeVar("T")
 IpAddress = IPv4Address | IPv6Address
 Endpoint = tuple[IpAddress, int]
 
@@ -46,12 +48,8 @@ def asn(number: object) -> int:
     # 1.1 and 1.10 would be the same.
     if isinstance(number, bool) or not isinstance(number, int | str):
         raise ValueError(f'{shown(number)} is not an AS number; write it like 64699 or "1.10"')  # noqa: TRY004 - pydantic collects these
-    try:
-        return parse_asn(str(number))
-    except PolicyError as error:
-        raise ValueError(
-            f'{shown(number)} is not an AS number from 1 to {MAX_ASN}; write it like 64699 or "1.10"'
-        ) from error
+    form = f'an AS number from 1 to {MAX_ASN}; write it like 64699 or "1.10"'
+    return _parsed(lambda text: parse_asn(str(text)), number, form)
 
 
 def community(text: str) -> Community:
@@ -60,12 +58,8 @@ def community(text: str) -> Community:
     Raises:
         ValueError: it is none.
     """
-    try:
-        return Community.parse(text)
-    except PolicyError as error:
-        raise ValueError(
-            f'{shown(text)} is not a community; write it like "64699:100", two numbers up to 65535'
-        ) from error
+    form = 'a community; write it like "64699:100", two numbers up to 65535'
+    return _parsed(Community.parse, text, form)
 
 
 def large_community(text: str) -> LargeCommunity:
@@ -74,12 +68,15 @@ def large_community(text: str) -> LargeCommunity:
     Raises:
         ValueError: it is none.
     """
+    form = 'a large community; write it like "64699:1:2", three numbers up to 4294967295'
+    return _parsed(LargeCommunity.parse, text, form)
+
+
+def _parsed(parse: Callable[[S], T], text: S, form: str) -> T:
     try:
-        return LargeCommunity.parse(text)
+        return parse(text)
     except PolicyError as error:
-        raise ValueError(
-            f'{shown(text)} is not a large community; write it like "64699:1:2", three numbers up to 4294967295'
-        ) from error
+        raise ValueError(f"{shown(text)} is not {form}") from error
 
 
 def duration_text(seconds: float) -> str:

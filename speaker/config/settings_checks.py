@@ -35,8 +35,25 @@ class JsonValue:
     equals: str | int | float | bool
 
 
+class _ByUrl:
+    """A check whose target is a URL."""
+
+    __slots__ = ()
+    url: str
+
+    @property
+    def target(self) -> str:
+        """What is asked, before anything is filled in."""
+        return self.url
+
+    @property
+    def address(self) -> str:
+        """The host of the URL, which is an address where nothing is to be filled in."""
+        return urlsplit(self.url).hostname or ""
+
+
 @dataclass(frozen=True, slots=True)
-class HttpCheck:
+class HttpCheck(_ByUrl):
     """A request, and the answer that is expected.
 
     `url` may have `{address}` or `{realserver}` for its host; else that is an address. `host` is what is
@@ -55,35 +72,15 @@ class HttpCheck:
     tls: Tls = Tls()
     reuse: float = 0.0
 
-    @property
-    def target(self) -> str:
-        """What is asked, before anything is filled in."""
-        return self.url
-
-    @property
-    def address(self) -> str:
-        """The host of the URL, which is an address where nothing is to be filled in."""
-        return urlsplit(self.url).hostname or ""
-
 
 @dataclass(frozen=True, slots=True)
-class GrpcCheck:
+class GrpcCheck(_ByUrl):
     """A call of grpc.health.v1: of which service (nothing: the server as a whole). `url` and `host` as of an `HttpCheck`."""
 
     url: str
     service: str = ""
     host: str | None = None
     tls: Tls = Tls()
-
-    @property
-    def target(self) -> str:
-        """What is asked, before anything is filled in."""
-        return self.url
-
-    @property
-    def address(self) -> str:
-        """The host of the URL, which is an address where nothing is to be filled in."""
-        return urlsplit(self.url).hostname or ""
 
 
 def others(statuses: Iterable[int]) -> tuple[int, ...]:

@@ -224,23 +224,23 @@ def parse_sessions(lines: Iterable[str]) -> Mapping[Ends, float | None]:
     neighbours, is passed over.
     """
     sessions: dict[Ends, float | None] = {}
-    peer, ends = "", None
-    for line in lines:
-        match line.split():
-            case ["Neighbor", peer]:
-                ends = None
-            case ["local", local] if peer:
-                ends = _ends(peer, local)
-            case ["state", state] if ends is not None:
+    for ends, words in _by_session(lines):
+        match words:
+            case ["state", state]:
                 sessions[ends] = 0.0 if state.lower() == "established" else None
-            case ["up", "for", *duration] if ends is not None and sessions.get(ends) is not None:
+            case ["up", "for", *duration] if sessions.get(ends) is not None:
                 sessions[ends] = _seconds(" ".join(duration))
     return sessions
 
 
 def parse_refreshable(lines: Iterable[str]) -> frozenset[Ends]:
     """Parse which sessions can ask their peer to send all again (RFC 2918), of the answer to `show neighbor extensive`."""
-    found = set()
+    can = ["route-refresh:", "enabled", "enabled"]
+    return frozenset(ends for ends, words in _by_session(lines) if words == can)
+
+
+def _by_session(lines: Iterable[str]) -> Iterator[tuple[Ends, list[str]]]:
+    """Yield the words of each line that is about a session, with its ends."""
     peer, ends = "", None
     for line in lines:
         match line.split():
@@ -248,9 +248,8 @@ def parse_refreshable(lines: Iterable[str]) -> frozenset[Ends]:
                 ends = None
             case ["local", local] if peer:
                 ends = _ends(peer, local)
-            case ["route-refresh:", "enabled", "enabled"] if ends is not None:
-                found.add(ends)
-    return frozenset(found)
+            case words if ends is not None:
+                yield ends, words
 
 
 _DURATION = re.compile(r"(?:([0-9]{1,9}) days?, )?([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})(?:\.\d+)?")
