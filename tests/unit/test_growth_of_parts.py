@@ -29,6 +29,7 @@ from speaker.backends.quagga.outbound_plan import plan as outbound_plan
 from speaker.backends.quagga.running_config import parse_running
 from speaker.backends.quagga.summary import SessionState, SummarySession
 from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
+from speaker.check.keepalived.servers import conf_of
 from speaker.health.addresses import AddressSource, HostAddresses
 from speaker.health.ipvs.debounce import Debounce
 from speaker.health.ipvs.proc_text import Parser
@@ -40,6 +41,7 @@ from tests.contract.worlds import ASN, PROFILES
 from tests.support.fakes import virtual_time
 from tests.support.fakes.bgpd import Bgpd
 from tests.support.lab.growth import Work, assert_linear, counting
+from tests.unit.check.keepalived.files import tree
 from tests.unit.health.ipvs.tables import render
 
 if TYPE_CHECKING:
@@ -238,6 +240,40 @@ def test_of_services(prefixes: Callable[[int], list[Prefix]]) -> None:
         found = [(FIRST + 2 * number, Service("tcp", 80)) for number in range(2 * count)]
         with counting() as work:
             outside.services(known, {vip.name for vip in known.vips}, found, {})
+        return work
+
+    assert_linear(measure)
+
+
+# --- keepalived's configuration ------------------------------------------------------------------
+
+
+def checkers(count: int) -> str:
+    return server("192.0.2.1 80", "TCP_CHECK\n" * count)
+
+
+def realservers(count: int) -> str:
+    real = "real_server 198.51.100.1 80 {\nTCP_CHECK\n}\n"
+    return server("192.0.2.1 80", "", more=real * count)
+
+
+def servers_of_a_group(count: int) -> str:
+    lines = "192.0.2.1 80\nfwmark 7\n" * count
+    return f"virtual_server_group G {{\n{lines}}}\n" + server("group G", "") * count
+
+
+def server(name: str, checks: str, more: str = "") -> str:
+    return f"virtual_server {name} {{\nreal_server 198.51.100.1 80 {{\n{checks}}}\n{more}}}\n"
+
+
+@pytest.mark.parametrize("text", [checkers, realservers, servers_of_a_group])
+def test_of_keepalived(text: Callable[[int], str]) -> None:
+    """What holds is looked for in a block and in those around it; a group is read once for all its virtual servers."""
+
+    def measure(count: int) -> Work:
+        read = tree(text(count))
+        with counting() as work:
+            assert conf_of(read).servers
         return work
 
     assert_linear(measure)

@@ -14,7 +14,7 @@ from policy.health import PROTOCOLS
 from speaker.check.keepalived.timing import Timing, timings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from speaker.check.keepalived.text import Place
     from speaker.check.keepalived.tree import ConfStatement, Tree
@@ -90,9 +90,7 @@ def conf_of(tree: Tree) -> Conf:
     conf = Conf(notes=[*tree.notes], complete=tree.complete)
     for block in tree.top.all("global_defs"):
         _globals(block, conf)
-    groups = {
-        each.words[1]: each for each in tree.top.all("virtual_server_group") if len(each.words) == 2
-    }
+    groups = _Groups(tree, conf)
     for each in tree.top.all("virtual_server"):
         server = _server(each, groups, conf)
         if server is not None:
@@ -127,21 +125,46 @@ def number(statement: ConfStatement) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
-def _server(each: ConfStatement, groups: Mapping[str, ConfStatement], conf: Conf) -> Server | None:
+class _Groups:
+    """The groups of virtual servers. Each is read once, however many virtual servers name it."""
+
+    def __init__(self, tree: Tree, conf: Conf) -> None:
+        self._blocks = {
+            each.words[1]: each
+            for each in tree.top.all("virtual_server_group")
+            if len(each.words) == 2
+        }
+        self._conf = conf
+        self._addresses: dict[tuple[str, int | None], tuple[Addresses | Mark, ...]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._blocks
+
+    def of(self, name: str, version: int | None) -> tuple[Addresses | Mark, ...]:
+        """Return what a group has, for a virtual server whose firewall marks are of a family."""
+        key = name, version
+        if key not in self._addresses:
+            lines = self._blocks[name].block
+            self._addresses[key] = tuple(
+                each for line in lines for each in _of_group(line, version, self._conf)
+            )
+        return self._addresses[key]
+
+
+def _server(each: ConfStatement, groups: _Groups, conf: Conf) -> Server | None:
     if not any(each.all("real_server")):
         conf.notes.append(
             f"{each.place}: {' '.join(each.words)}: no real_server: keepalived ignores it"
         )
         return None
-    where: list[Addresses | Mark] = []
+    where: tuple[Addresses | Mark, ...] = ()
     match each.words[1:]:
         case ("fwmark", text):
-            where += _mark((text,), each.place, _family(each), conf)
+            where = tuple(_mark((text,), each.place, _family(each), conf))
         case ("group", name) if name in groups:
-            for line in groups[name].block:
-                where += _of_group(line, each, conf)
+            where = groups.of(name, _family(each))
         case (_,) | (_, _) as words:
-            where += _addresses(words, each.place, conf)
+            where = tuple(_addresses(words, each.place, conf))
         case _:
             conf.doubt(each.place, " ".join(each.words))
     if not where:
@@ -153,12 +176,12 @@ def _server(each: ConfStatement, groups: Mapping[str, ConfStatement], conf: Conf
         return None
     sorry = tuple(_sorry(each, conf))
     title, count = " ".join(each.words), len({one.words[1:] for one in each.all("real_server")})
-    return Server(each.place, title, tuple(where), word, sorry, tuple(timings(each)), count)
+    return Server(each.place, title, where, word, sorry, tuple(timings(each)), count)
 
 
-def _of_group(line: ConfStatement, server: ConfStatement, conf: Conf) -> Iterator[Addresses | Mark]:
+def _of_group(line: ConfStatement, version: int | None, conf: Conf) -> Iterator[Addresses | Mark]:
     if line.name == "fwmark":
-        family = {"inet": 4, "inet6": 6}.get(line.words[-1]) or _family(server)
+        family = {"inet": 4, "inet6": 6}.get(line.words[-1]) or version
         yield from _mark(line.words[1:2], line.place, family, conf)
     else:
         yield from _addresses(line.words, line.place, conf)

@@ -28,19 +28,28 @@ class ConfStatement:
     place: Place
     words: tuple[str, ...]
     block: list[ConfStatement] = field(default_factory=list)
+    _last: dict[str, ConfStatement] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The keyword."""
         return self.words[0]
 
+    def add(self, statement: ConfStatement) -> None:
+        """Add a statement to the block."""
+        self.block.append(statement)
+        self._last[statement.name] = statement
+
     def all(self, *names: str) -> Iterator[ConfStatement]:
         """Yield the statements of the block with one of some names."""
         return (each for each in self.block if each.name in names)
 
     def last(self, name: str) -> ConfStatement | None:
-        """Return the statement of a name that holds: the last one."""
-        return next((each for each in reversed(self.block) if each.name == name), None)
+        """Return the statement of a name that holds: the last one.
+
+        Each checker asks it of its realserver and of its virtual server, so it may not walk through their blocks.
+        """
+        return self._last.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class _Planting:
             elif part == "}":
                 self._up(line.place)
             elif words := _words(part):
-                self._open[-1].block.append(ConfStatement(line.place, words))
+                self._open[-1].add(ConfStatement(line.place, words))
             if part.endswith("$"):
                 self.fault = (
                     f"{line.place}: a parameter that is not known: the rest is not understood"
