@@ -8,6 +8,7 @@ Which package owns what, from the doors down. Each imports only what stands belo
   beside bgpd as a daemon or a pass of cron, as a shadow. `migration`: import and compare.
 - `telemetry`: what others may see: metrics, the status page, each event as it happens.
 - `control`: the control socket: its server and its client; and what is known where none answers.
+- `site`: what the machines of a site know of one another by etcd, and what is asked of several at once.
 - `reconcile`: one cycle: observe, decide, plan, apply, read back, record; and an operator's intents.
 - `backends`: the routing daemons, ExaBGP and bgpd. `health`: IPVS, TCP, addresses, keepalived.
 - `config`: vip.toml. `state`: what outlives every process. `resolver`: DNS. `terminal`: what is
