@@ -6,7 +6,7 @@ Theory of operation. An operator's intent names the stage that a prefix is in:
     the drain      withdrawn            the drain       the rank's
     profile                             profile         profile
        |
-       +---------> (no intent, or forced as before) where who takes over is gone
+       +---------> (no intent, or forced as before) where who takes over is gone, unless the operator insisted
 
 A stage begins once the daemon has what it asks for: until then nobody was asked to leave, and a wait would
 prove nothing. `draining` ends when the connections have been at or below `connections` for `quiet`, not before
@@ -159,9 +159,11 @@ def step(
         connections: its connections, None where they are not known.
         now: seconds on the steady clock.
         in_effect: whether the daemon was read to have what the stage asks for.
-        takeover: what is known of who takes over. Where that is gone, what drains is announced again as before.
+        takeover: what is known of who takes over. Where that is gone, what drains is announced again as before, but
+            where the operator insisted.
     """
-    if intent.mode is Mode.DRAINING and takeover is TakenOver.GONE:
+    is_gone = takeover is TakenOver.GONE and not intent.insisted
+    if intent.mode is Mode.DRAINING and is_gone:
         return StageStep(None, Mode.FORCED if intent.forced else Mode.AUTO, GONE)
     if before is not None and not before.is_of(intent):
         before = None
@@ -259,7 +261,7 @@ def resolved(asked: Intent, was: Intent | None) -> Intent:
     """Return the intent that is to be in force, where an operator asks for a stage.
 
     What is withdrawn is not announced to be drained, and what is announced as always is not made to return. Asked
-    for twice, a stage goes on. Who drains what was forced, drains it whatever its health.
+    for twice, a stage goes on, and the last word says whether it is insisted. Who drains what was forced, drains it whatever its health.
 
     Args:
         asked: what the operator wants.
@@ -268,7 +270,7 @@ def resolved(asked: Intent, was: Intent | None) -> Intent:
     mode = Mode.AUTO if was is None else was.mode
     if asked.mode is Mode.DRAINING:
         if mode is Mode.DRAINED:
-            return replace(asked, mode=Mode.DRAINED)
+            return replace(asked, mode=Mode.DRAINED, insisted=False)
         if mode is Mode.DRAINING and was is not None:
             return replace(asked, since=was.since, forced=was.forced)
         return replace(asked, forced=mode is Mode.FORCED)
@@ -282,4 +284,6 @@ def resolved(asked: Intent, was: Intent | None) -> Intent:
 
 def next_intent(intent: Intent, follows: Mode) -> Intent | None:
     """Return the intent of the stage that follows, None where none is in force then."""
-    return None if follows is Mode.AUTO else replace(intent, mode=follows, forced=False)
+    if follows is Mode.AUTO:
+        return None
+    return replace(intent, mode=follows, forced=False, insisted=False)

@@ -47,9 +47,10 @@ class Intent:
     """An operator's intent. `since` and `until` are seconds since the epoch; None is for ever.
 
     `forced`: what drains softly was forced, and is announced until it is withdrawn, whatever its health.
+    `insisted`: it drains on, whatever becomes of the data centre that takes over.
 
     Raises:
-        PolicyError: a text that is too long or not printable: it goes to terminals and logs.
+        PolicyError: a text that is too long or not printable: it goes to terminals and logs. Or insisted on what is no soft drain.
     """
 
     mode: Mode
@@ -58,6 +59,7 @@ class Intent:
     reason: str = ""
     until: float | None = None
     forced: bool = False
+    insisted: bool = False
 
     def __post_init__(self) -> None:
         for what, text in (("owner", self.owner), ("reason", self.reason)):
@@ -65,6 +67,8 @@ class Intent:
                 raise PolicyError(
                     f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
                 )
+        if self.insisted and self.mode is not Mode.DRAINING:
+            raise PolicyError(f"force: {self.mode}: only a soft drain can be insisted on")
 
     @property
     def restores(self) -> bool:
@@ -90,4 +94,6 @@ def _text(intent: Intent) -> str:
     text = f"{intent.mode} by {intent.owner} at {timestamp(intent.since)}"
     if intent.until is not None:
         text += f" until {timestamp(intent.until)}"
+    if intent.insisted:
+        text += ", with --force"
     return f"{text}: {intent.reason}" if intent.reason else text

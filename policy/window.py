@@ -117,7 +117,9 @@ class Window:
             end = self.until
             if current.until is None or (end is not None and current.until >= end):
                 if self.mode is Mode.DRAINED and current.mode is Mode.DRAINING:
-                    return replace(current, mode=Mode.DRAINED, since=now, forced=False)
+                    return replace(
+                        current, mode=Mode.DRAINED, since=now, forced=False, insisted=False
+                    )
                 return None
         return self.intent(now)
 

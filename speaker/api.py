@@ -1,8 +1,7 @@
 """What a watchdog is asked, and what it answers: values, with their JSON on the control socket.
 
-A field of a value is a key of its JSON. `to_json` is all that writes these keys, `from_json` all that
-reads them: it takes what it knows, ignores other keys, and refuses what is of another form. A process of
-the watchdog's user is less trusted than root; and one that was started long ago may lack keys with a default.
+A field of a value is a key of its JSON. `to_json` is all that writes these keys, `from_json` all that reads them: it takes what it
+knows, ignores other keys, and refuses what is of another form. A process of the watchdog's user is less trusted than root; and one that was started long ago may lack keys with a default.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Question(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRequest(Value):
-    """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever. `last`: though it be nowhere."""
+    """What an operator asks for some prefixes, all or none. `seconds`: for how long, None for ever. `last`: though it be nowhere. `force`: what drains softly drains on, whatever becomes of who takes over."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -63,9 +62,10 @@ class IntentRequest(Value):
     seconds: Annotated[float, Strict(), Field(gt=0, le=MAX_SECONDS)] | None = None
     dry_run: Truth = False
     last: Truth = False
+    force: Truth = False
 
     def __post_init__(self) -> None:
-        """Refuse a reason that no intent can have."""
+        """Refuse what no intent can have, such as a reason that is too long."""
         self.intent("", 0.0)
 
     def intent(self, owner: str, now: float) -> Intent:
@@ -79,7 +79,7 @@ class IntentRequest(Value):
             PolicyError: the reason is too long, or not printable.
         """
         until = None if self.seconds is None else now + self.seconds
-        return Intent(self.mode, owner, now, self.reason, until)
+        return Intent(self.mode, owner, now, self.reason, until, insisted=self.force)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

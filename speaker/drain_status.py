@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Strict
 
 from speaker.json_value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,7 @@ class DrainStatus(Value):
     `began`: when the daemon was first read to have it so, None before. `ends`: when it is over at the latest; where it
     `stays`, nothing is cut then. `few`: how many active connections are few enough. `connections`
     are active and `inactive` all others, None where they are not known, which `unknown` says why. `left`:
-    how many were active when it was withdrawn, None where that is not known.
+    how many were active when it was withdrawn, None where that is not known. `force`: it drains on, whatever becomes of who takes over.
     """
 
     stage: Annotated[str, Strict()]
@@ -29,3 +32,9 @@ class DrainStatus(Value):
     inactive: Annotated[int, Strict()] | None = None
     left: Annotated[int, Strict()] | None = None
     unknown: Annotated[str, Strict()] = ""
+    force: Annotated[bool, Strict()] = False
+
+
+def insisted(drains: Sequence[DrainStatus]) -> str:
+    """Say that all of some drains go on, whatever becomes of who takes over; nothing where one does not."""
+    return ", even if who takes over dies (--force)" if all(d.force for d in drains) else ""

@@ -34,8 +34,12 @@ class WindowRequest(IntentRequest):
             now: seconds since the epoch.
 
         Raises:
-            PolicyError: no drain, or not a time at which one can begin.
+            PolicyError: no drain, not a time at which one can begin, or one that is insisted on.
         """
+        if self.force:
+            raise PolicyError(
+                "force: a planned drain can't be insisted on; drain with --force when it is time"
+            )
         window = Window(
             0,
             frozenset(self.prefixes),

@@ -47,6 +47,7 @@ class Call:
     mode: Mode = Mode.AUTO
     no_wait: bool = False
     last: bool = False
+    force: bool = False
     until: bool = False
     """Whether to wait for witnesses: until it is gone, or seen."""
     timeout: float | None = None
@@ -123,6 +124,7 @@ def parse(arguments: Sequence[str]) -> Call:
         mode=_mode(command, given),
         no_wait="no_wait" in given,
         last="last" in given,
+        force=command == DELETE and "force" in given,
         until=bool({"until_gone", "until_seen"} & {*given}),
         timeout=_seconds(options, "timeout"),
         reason=given.get("reason", ""),
@@ -167,13 +169,28 @@ def _check_together(command: str, words: Sequence[str], given: Collection[str]) 
         raise UsageError("--peers and --without are two questions: ask one")
     if command == ADD and "for" in given and "force" not in given:
         raise UsageError("--for is only valid with -d, or with -a --force")
-    if {"soft", "force"} <= {*given}:
-        raise UsageError("--soft and --force exclude each other")
+    _check_force(command, given)
     if "no_wait" in given and "soft" not in given:
         raise UsageError("--no-wait is only valid with -d --soft")
     _check_waits(given)
     if "late" in given and "at" not in given:
         raise UsageError("--late is only valid with --at")
+
+
+def _check_force(command: str, given: Collection[str]) -> None:
+    """Refuse --force where it means nothing. See `_check_together`."""
+    if "force" not in given:
+        return
+    if command == ADD and "soft" in given:
+        raise UsageError("-a: --soft and --force exclude each other")
+    if command == DELETE and "soft" not in given:
+        raise UsageError(
+            "--force is only valid with -a or -d --soft; -d without --soft withdraws at once, whoever takes over"
+        )
+    if command == DELETE and "at" in given:
+        raise UsageError(
+            "--force and --at exclude each other: a planned drain ends where who takes over dies, as nobody may look then"
+        )
 
 
 def _check_waits(given: Collection[str]) -> None:

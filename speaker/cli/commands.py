@@ -130,7 +130,11 @@ OPTIONS = (
     Option("--late", (DELETE,), "begin so much later at most, with --at; default 10m", "DURATION"),
     Option("--ttl", ("report",), "for how long it holds, such as 30s or 5m", "DURATION"),
     Option("--weight", ("report",), "how much can be taken, in percent", "SHARE"),
-    Option("--force", (ADD,), "announce even if unhealthy"),
+    Option(
+        "--force",
+        _BOTH,
+        "announce even if unhealthy, or drain softly although who takes over dies",
+    ),
     Option(
         "--soft", _BOTH, "withdraw when its connections are few, or come back by the drain profile"
     ),

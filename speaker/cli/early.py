@@ -40,5 +40,6 @@ def ask_early(call: Call, node: Node) -> EarlyRequest | None:
         "seconds": call.seconds,
         "dry_run": call.dry_run,
         **({"last": True} if call.last else {}),
+        **({"force": True} if call.force else {}),
     }
     return EarlyRequest.send(node.control, body)

@@ -62,6 +62,7 @@ def operate(
         seconds=call.seconds,
         dry_run=call.dry_run,
         last=call.last,
+        force=call.force,
     )
     with in_progress(call, prefixes):
         outcomes = operations.apply(request)

@@ -212,8 +212,9 @@ class RunningWatchdog:
 
 
 def _body(request: IntentRequest) -> dict[str, object]:
-    """Return a request as JSON, without `last` where it is not asked for: an older watchdog does not know it."""
+    """Return a request as JSON, without `last` and `force` where they are not asked for: an older watchdog does not know them."""
     body = request.to_json()
-    if not request.last:
-        del body["last"]
+    for key in ("last", "force"):
+        if not body[key]:
+            del body[key]
     return body

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.drain import Then, cut
 from policy.intent import Mode, timestamp
-from speaker.drain_status import DrainStatus
+from speaker.drain_status import DrainStatus, insisted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,7 @@ def drains_shown(
             inactive=None if count is None else count.inactive,
             left=None if progress is None else progress.left,
             unknown=drains.counted.unknown if count is None else "",
+            force=intent.insisted,
         )
     return found
 
@@ -63,7 +64,7 @@ def _in_words(drain: DrainStatus) -> str:
     if drain.stage == Mode.RETURNING:
         return end
     found = "connections not known" if drain.connections is None else f"{drain.connections} active"
-    return f"{found}, {end}{', and then as it is' if drain.stays else ''}"
+    return f"{found}, {end}{', and then as it is' if drain.stays else ''}{insisted([drain])}"
 
 
 def _end(rule: DrainRule, stage: Mode, began: float) -> float | None:

@@ -9,6 +9,7 @@ from policy.explain import About, Decided, Line, explain
 from policy.intent import Mode
 from policy.wording import span, until
 from speaker.api import Sentence
+from speaker.drain_status import insisted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,9 +82,8 @@ def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
     if drain.connections is not None:
         found = f"{drain.connections} active, {drain.inactive} inactive"
     last = "then it stays so" if drain.stays else "then it is withdrawn"
-    text = (
-        f"announced softly for {since}; connections {found}; {until_few(drain.few)}, {last} {end}"
-    )
+    wait = f"{until_few(drain.few)}, {last} {end}{insisted([drain])}"
+    text = f"announced softly for {since}; connections {found}; {wait}"
     yield Line(About.DRAIN, text)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.drain import until_few
 from policy.intent import Mode, timestamp
 from policy.wording import count
+from speaker.drain_status import insisted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +49,7 @@ def _text(stage: str, vip: str, is_gone: bool, drains: Sequence[DrainStatus]) ->
         else f"withdrawn at {end} at the latest"
     )
     active = _active([drain.connections for drain in drains])
-    return f"{what}{active}; {until_few(drains[0].few)}, {last}"
+    return f"{what}{active}; {until_few(drains[0].few)}, {last}{insisted(drains)}"
 
 
 def _active(known: Sequence[int | None]) -> str:

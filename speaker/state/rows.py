@@ -32,7 +32,7 @@ _Value = TypeVar("_Value")
 _WAITING = " waiting"
 _NO_SENSE = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 """Of a value, of its type, or of JSON a million deep: a table that was created by hand may hold any."""
-INTENTS = "SELECT prefix, mode, owner, reason, since, until, forced FROM intent"
+INTENTS = "SELECT prefix, mode, owner, reason, since, until, forced, insisted FROM intent"
 HOLDER = "state file"
 """Whose drain it is, where a row can't be read."""
 
@@ -105,9 +105,9 @@ class IntentReader:
 
 
 def intent(row: Row) -> tuple[Prefix, Intent]:
-    """Parse `prefix, mode, owner, reason, since, until, forced`."""
-    prefix, mode, owner, reason, since, until, forced = row
-    found = Intent(Mode(mode), owner, since, reason, until, bool(forced))
+    """Parse the columns of `INTENTS`."""
+    prefix, mode, owner, reason, since, until, forced, insisted = row
+    found = Intent(Mode(mode), owner, since, reason, until, bool(forced), bool(insisted))
     _check(*(time for time in (since, until) if time is not None))
     return parse_prefix(prefix), found
 
@@ -115,7 +115,7 @@ def intent(row: Row) -> tuple[Prefix, Intent]:
 def of_intent(prefix: Prefix, intent: Intent) -> Row:
     """Return the row that `intent` parses."""
     texts = str(prefix), intent.mode, intent.owner, intent.reason
-    return *texts, intent.since, intent.until, int(intent.forced)
+    return *texts, intent.since, intent.until, int(intent.forced), int(intent.insisted)
 
 
 def _prefixes_in(text: str) -> set[Prefix]:

@@ -31,11 +31,14 @@ class StageEnd(NamedTuple):
 
 def follow(db: sqlite3.Connection, prefix: Prefix, end: StageEnd) -> bool:
     """Have the next intent in force, if the file still has the one before. Return whether it had."""
-    row = [str(prefix), end.before.mode, end.before.owner, end.before.since]
-    where = "WHERE prefix = ? AND mode = ? AND owner = ? AND since = ?"
+    # Who asks again may insist, or no longer, in a stage that goes on: its end must be of that word.
+    insisted = int(end.before.insisted)
+    row = [str(prefix), end.before.mode, end.before.owner, end.before.since, insisted]
+    where = "WHERE prefix = ? AND mode = ? AND owner = ? AND since = ? AND insisted = ?"
     if end.after is None:
         done = db.execute(f"DELETE FROM intent {where}", row)  # noqa: S608 - of the line above
     else:
-        new = [end.after.mode, int(end.after.forced)]
-        done = db.execute(f"UPDATE intent SET mode = ?, forced = ? {where}", [*new, *row])  # noqa: S608 - of the line above
+        new = [end.after.mode, int(end.after.forced), int(end.after.insisted)]
+        update = f"UPDATE intent SET mode = ?, forced = ?, insisted = ? {where}"  # noqa: S608 - of the line above
+        done = db.execute(update, [*new, *row])
     return done.rowcount > 0

@@ -48,10 +48,13 @@ CREATE TABLE planned (
   made REAL NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL, seconds REAL, late REAL NOT NULL, missed REAL
 ) STRICT;
 """,
-    """CREATE TABLE report (
+    """
+ALTER TABLE intent ADD COLUMN insisted INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE report (
   name TEXT PRIMARY KEY, state TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, ttl REAL NOT NULL,
   reason TEXT NOT NULL, weight REAL NOT NULL, ended REAL
-) STRICT;""",
+) STRICT;
+""",
 )
 """What makes each version of the one before it. One that was released is never changed."""
 SCHEMA_VERSION = len(STEPS)

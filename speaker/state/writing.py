@@ -53,8 +53,8 @@ def put_intents(
     history = ended(db, {p: i for p, i in before.items() if p not in replaced})
     db.executemany("DELETE FROM intent WHERE prefix = ?", [(name,) for name in names])
     db.executemany(
-        "INSERT INTO intent (prefix, mode, owner, reason, since, until, forced) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO intent (prefix, mode, owner, reason, since, until, forced, insisted) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [row for row in new if row[1] != Mode.AUTO],
     )
     db.executemany(

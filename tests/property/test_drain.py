@@ -155,18 +155,27 @@ def test_an_end_that_was_said(
     mode=st.sampled_from(Mode),
     takeover=st.sampled_from(TakenOver),
     forced=st.booleans(),
+    insisted=st.booleans(),
     begun=st.booleans(),
 )
 def test_who_takes_over_is_gone(
-    rule: DrainRule, look: Look, mode: Mode, takeover: TakenOver, *, forced: bool, begun: bool
+    rule: DrainRule,
+    look: Look,
+    mode: Mode,
+    takeover: TakenOver,
+    *,
+    forced: bool,
+    insisted: bool,
+    begun: bool,
 ) -> None:
-    """What drains is announced as before at once, and nothing is cut; in no other stage, and for nothing less than that."""
-    intent = replace(ASKED, mode=mode, forced=forced and mode is Mode.DRAINING)
+    """What drains is announced as before at once, and nothing is cut, unless that is insisted; in no other stage, and for nothing less than that."""
+    drains = mode is Mode.DRAINING
+    intent = replace(ASKED, mode=mode, forced=forced and drains, insisted=insisted and drains)
     before = Progress(mode, ASKED.since, 1000.0, quiet_since=1000.0) if begun else None
     now = 1000.0 + look.after
     given = rule, intent, before, look.counted, now
     found = step(*given, in_effect=look.in_effect, takeover=takeover)
-    if takeover is not TakenOver.GONE or mode is not Mode.DRAINING:
+    if takeover is not TakenOver.GONE or not drains or insisted:
         assert found == step(*given, in_effect=look.in_effect)
         return
     assert (found.progress, found.why) == (None, GONE)
@@ -289,6 +298,7 @@ def test_asked_over_another(asked: Intent, was: Intent | None) -> None:
     assert (found.owner, found.reason, found.until) == (asked.owner, asked.reason, asked.until)
     if asked.mode is Mode.DRAINING:
         assert found.mode is (Mode.DRAINED if mode is Mode.DRAINED else Mode.DRAINING)
+        assert found.insisted == (asked.insisted and found.mode is Mode.DRAINING)
         assert found.forced == (
             mode is Mode.FORCED or (mode is Mode.DRAINING and was is not None and was.forced)
         )
@@ -306,8 +316,8 @@ def test_other_words(asked: Intent, was: Intent | None) -> None:
 
 
 def test_what_follows() -> None:
-    """What was forced is not forced any more once it is withdrawn."""
-    forced = replace(ASKED, forced=True)
+    """What was forced, or insisted, is not so any more once it is withdrawn."""
+    forced = replace(ASKED, forced=True, insisted=True)
     assert next_intent(forced, Mode.DRAINED) == replace(ASKED, mode=Mode.DRAINED)
     assert next_intent(forced, Mode.AUTO) is None
 

@@ -175,13 +175,17 @@ class WatchdogMachine(RuleBasedStateMachine):
         prefixes=st.sets(st.sampled_from(PREFIXES), min_size=1),
         mode=st.sampled_from(Mode),
         seconds=st.sampled_from([None, None, 5.0, 400.0]),
+        insists=st.booleans(),
     )
-    def wish(self, prefixes: set[Prefix], mode: Mode, seconds: float | None) -> None:
+    def wish(
+        self, prefixes: set[Prefix], mode: Mode, seconds: float | None, *, insists: bool = False
+    ) -> None:
         known = [prefix for prefix in prefixes if prefix in self.reconciler.assignments]
         now = self.clock.wall()
         has_end = mode not in (Mode.AUTO, Mode.RETURNING)
         until = now + seconds if has_end and seconds is not None else None
-        intent = Intent(mode, "alice", now, "because", until)
+        insists = insists and mode is Mode.DRAINING
+        intent = Intent(mode, "alice", now, "because", until, insisted=insists)
         for prefix in known:
             self.drained.pop(prefix, None)
             self.intents[prefix] = intent
@@ -190,6 +194,9 @@ class WatchdogMachine(RuleBasedStateMachine):
         self.do(self.reconciler.operator.apply(dict.fromkeys(known, intent)))
         routes = self.shown(known)
         self.disturb()
+        for route in routes:
+            if route.drain is not None:
+                assert route.drain.force == (insists and route.intent == Mode.DRAINING), route
         if mode is not Mode.DRAINED:
             return
         for route in routes:

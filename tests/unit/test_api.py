@@ -153,6 +153,10 @@ def test_what_was_not_told_long_ago() -> None:
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "seconds": 0}', "request.seconds: "),
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "seconds": true}', "request.seconds: "),
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "forced": 1}', "request.forced: "),
+        (
+            b'{"mode": "drained", "prefixes": ["192.0.2.1"], "force": true}',
+            "request: {",
+        ),
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "reason": "a\\nb"}', "request: "),
     ],
 )

@@ -317,6 +317,7 @@ OPTIONS = {
         "--at",
         "--late",
         "--soft",
+        "--force",
         "--no-wait",
         "--dry-run",
         "--dns",

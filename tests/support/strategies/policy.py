@@ -262,12 +262,14 @@ def timelines(draw: st.DrawFn) -> list[tuple[float, dict[Service, int] | None]]:
 
 @st.composite
 def intents(draw: st.DrawFn, modes: Sequence[Mode] = tuple(Mode)) -> Intent:
+    mode = draw(st.sampled_from(modes))
     return Intent(
-        draw(st.sampled_from(modes)),
+        mode,
         draw(st.sampled_from(["alice", "bob"])),
         draw(st.floats(0, 4e9)),
         draw(st.sampled_from(["", "maintenance", "ticket 4711: ümlaut"])),
         draw(st.none() | st.floats(0, 4e9)),
+        insisted=mode is Mode.DRAINING and draw(st.booleans()),
     )
 
 

@@ -1079,8 +1079,8 @@ FAULTS = (
     Fault(
         "that nobody can tell who takes over ends a drain",
         "drain.py",
-        "if intent.mode is Mode.DRAINING and takeover is TakenOver.GONE:",
-        "if intent.mode is Mode.DRAINING and takeover is not TakenOver.SEEN:",
+        "is_gone = takeover is TakenOver.GONE and",
+        "is_gone = takeover is not TakenOver.SEEN and",
         (DRAIN,),
     ),
     Fault(
@@ -1154,9 +1154,16 @@ FAULTS = (
         (DRAIN,),
     ),
     Fault(
+        "who insists is not heard",
+        "drain.py",
+        "is_gone = takeover is TakenOver.GONE and not intent.insisted",
+        "is_gone = takeover is TakenOver.GONE",
+        (DRAIN,),
+    ),
+    Fault(
         "a soft drain announces what is withdrawn",
         "drain.py",
-        "        if mode is Mode.DRAINED:\n            return replace(asked, mode=Mode.DRAINED)\n",
+        "        if mode is Mode.DRAINED:\n            return replace(asked, mode=Mode.DRAINED, insisted=False)\n",
         "",
         (DRAIN,),
     ),

@@ -191,7 +191,16 @@ def test_a_time_that_is_empty() -> None:
         parse(["-d", "x", "--at", ""])
 
 
-@pytest.mark.parametrize("words", ["-a x --soft --force", "-d x --no-wait", "status --soft"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-a x --soft --force",
+        "-d x --force",
+        "-d x --soft --force --at +1h",
+        "-d x --no-wait",
+        "status --soft",
+    ],
+)
 def test_what_does_not_go_together(words: str) -> None:
     """Words that make no sense together are refused."""
     with pytest.raises(UsageError):
@@ -205,11 +214,15 @@ def test_what_does_not_go_together(words: str) -> None:
         ("-a x --soft", Mode.RETURNING),
         ("-d x", Mode.DRAINED),
         ("-d x --soft --no-wait", Mode.DRAINING),
+        ("-d x --soft --force", Mode.DRAINING),
+        ("-a x --force", Mode.FORCED),
     ],
 )
 def test_words(words: str, mode: Mode) -> None:
-    """What is asked for."""
-    assert parse(words.split()).mode is mode
+    """What is asked for; of a drain --force is another word than of what is announced."""
+    call = parse(words.split())
+    assert call.mode is mode
+    assert call.force == (mode is Mode.DRAINING and "--force" in words)
 
 
 class Operated(Told):

@@ -104,7 +104,10 @@ def test_what_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = sent(run, "-a", "--force", V4, "--dry-run")
     assert asked is not None
     assert (asked.dc, asked.backend, asked.everything) == ("lyo1", "quagga", False)
-    assert (asked.mode, asked.dry_run) == (Mode.FORCED, True)
+    assert (asked.mode, asked.dry_run, asked.force) == (Mode.FORCED, True, False)
+    asked = sent(run, "-d", "--soft", "--force", V4, "--dry-run")
+    assert asked is not None
+    assert (asked.mode, asked.force) == (Mode.DRAINING, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from policy.drain import GONE, Progress
 from policy.intent import Intent, Mode
 from policy.route import Asn, AsPath, Attributes
@@ -149,12 +151,13 @@ def test_a_count_that_fails(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_who_takes_over_is_gone(tmp_path: Path) -> None:
-    """Where the witness that told another data centre's path has it no more, what drains is announced as before, for that reason."""
+@pytest.mark.parametrize("insists", [False, True])
+def test_who_takes_over_is_gone(tmp_path: Path, *, insists: bool) -> None:
+    """Where the witness that told another data centre's path has it no more, what drains is announced as before, for that reason; unless the operator insisted."""
 
     async def scene(drains: SoftDrains, disk: Disk, _: Alarms) -> None:
         disk.answers.set()
-        intent = disk.wanted[V4] = Intent(Mode.DRAINING, "alice", 1.0)
+        intent = disk.wanted[V4] = Intent(Mode.DRAINING, "alice", 1.0, insisted=insists)
         for paths, passes in (({V4: [PATH]}, 1.0), ({}, 1.0), ({}, 1.5)):
             witness = Witness("203.0.113.1", Asn(64500), Asn(64699), Hearing.WHOLE, paths)
             disk.heard = Heard("par1", LYO1, [witness])
@@ -164,7 +167,7 @@ def test_who_takes_over_is_gone(tmp_path: Path) -> None:
         await drains.look(None, VIEW)
         await asyncio.sleep(0)
         await drains.look(None, VIEW)
-        assert disk.wanted == {}
-        assert disk.why == [GONE]
+        assert disk.wanted == ({V4: intent} if insists else {})
+        assert disk.why == ([] if insists else [GONE])
 
     play(tmp_path, scene)

@@ -50,6 +50,15 @@ def test_what_is_not_announced() -> None:
     assert "waits until no connection is left" in leaving([kept_back])[0]
 
 
+def test_who_insists() -> None:
+    """It is said where all of a VIP's prefixes drain on whatever becomes of who takes over, and not for one of them."""
+    two = [soft("a.tld", connections=1, force=True), soft("a.tld", "192.0.2.2/32", connections=1)]
+    (text,) = leaving(two[:1])
+    assert text.endswith(" at the latest, even if who takes over dies (--force)")
+    (text,) = leaving(two)
+    assert text.endswith(" at the latest")
+
+
 def test_other_stages() -> None:
     """What returns is told of; what is withdrawn, or never drained, is not."""
     (text,) = leaving([soft("a.tld", stage="returning")])

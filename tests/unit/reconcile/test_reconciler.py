@@ -316,7 +316,7 @@ def test_an_intent_that_can_not_be_read(tmp_path: Path) -> None:
 
     async def scene(site: Site) -> None:
         with closing(sqlite3.connect(tmp_path / "state.sqlite3", isolation_level=None)) as other:
-            other.execute(f"INSERT INTO intent VALUES ('{V4}', 'gone', 'bob', '', 0, NULL, 0)")
+            other.execute(f"INSERT INTO intent VALUES ('{V4}', 'gone', 'bob', '', 0, NULL, 0, 0)")
         site.source.live[SECOND] = 0
         await asyncio.sleep(2.0)
         assert site.table() == {str(V6)}

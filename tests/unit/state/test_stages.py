@@ -103,6 +103,30 @@ def test_asked_twice(store: Store) -> None:
     assert [line.time for line in store.history([])] == [SOFT.since, 1700000030.0]
 
 
+def test_who_insists(store: Store, tmp_path: Path) -> None:
+    """That is durable, told in history, and of no stage but the drain; a window withdraws it as any other."""
+    insisted = replace(SOFT, insisted=True)
+    store.set_intents({FIRST: insisted})
+    store = again(store, tmp_path)
+    assert store.intents().of == {FIRST: insisted}
+    (line,) = store.history([])
+    assert line.reason == "draining by alice at 2023-11-14T22:13:20Z, with --force: kernel"
+    assert store.advance({FIRST: END._replace(before=insisted)}, 1700000040.0) == [FIRST]
+    assert store.intents().of == {FIRST: DRAINED}
+    store.close()
+
+
+@pytest.mark.parametrize("insists", [False, True])
+def test_an_end_of_another_word(store: Store, *, insists: bool) -> None:
+    """Whoever insists, or no longer does, while the end of the stage is on its way to the disk, is heard: the stage goes on."""
+    before = replace(SOFT, insisted=not insists)
+    store.set_intents({FIRST: before})
+    store.set_intents({FIRST: replace(SOFT, since=1700000030.0, insisted=insists)})
+    gone = StageEnd(before, None, None, "no other data centre announces it any more")
+    assert store.advance({FIRST: gone}, 1700000040.0) == []
+    assert store.intents().of == {FIRST: replace(SOFT, insisted=insists)}
+
+
 def test_what_expired_is_not_in_force(store: Store) -> None:
     """A drain that has ended by itself is none: what is asked then begins where all is announced."""
     store.set_intents({FIRST: replace(DRAINED, until=1700000010.0)})

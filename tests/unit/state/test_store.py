@@ -610,7 +610,7 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         row = other.execute("SELECT * FROM intent").fetchone()
         for table, columns in (
-            ("intent", "prefix, mode, owner, reason, since, until, forced"),
+            ("intent", "prefix, mode, owner, reason, since, until, forced, insisted"),
             ("owned", "prefix, route, up"),
             ("health", "prefix, service, up, turning_since, gone_since, proven_at"),
             ("damping", "prefix, penalty, at, damped, up"),
@@ -623,7 +623,7 @@ def test_tables_that_somebody_made(store: Store, path: Path) -> None:
                 values = [value] * len(columns.split(", "))
                 marks = ", ".join("?" * len(values))
                 other.execute(f"INSERT INTO {table} VALUES ({marks})", values)
-        other.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        other.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         other.execute("INSERT INTO history VALUES (99, 1.0, 'a', 'b', 'c')")
     found = store.load()
     assert found.intents.of[FIRST] == DRAINED
@@ -780,7 +780,7 @@ def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) ->
     """It may have been a drain: what it names is held drained, and others are as they are."""
     store.set_intents({SECOND: FORCED})
     store._connections.for_writing(1.0).execute(
-        f"INSERT INTO intent VALUES ('{prefix}', {rest}, 0)"
+        f"INSERT INTO intent VALUES ('{prefix}', {rest}, 0, 0)"
     )
     for found in (store.intents(), store.load().intents):
         assert found.of[SECOND] == FORCED
@@ -800,7 +800,7 @@ def test_an_intent_that_can_not_be_read(store: Store, prefix: str, rest: str) ->
 def test_an_intent_of_nobody_knows_what(store: Store) -> None:
     """A row that names no prefix holds none, stops nothing, and is said."""
     store._connections.for_writing(1.0).execute(
-        "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0, 0)"
+        "INSERT INTO intent VALUES ('nowhere' || char(27), 'drained', '', '', 0, 0, 0, 0)"
     )
     store.set_intents({FIRST: DRAINED})
     assert store.intents().of == {FIRST: DRAINED}
