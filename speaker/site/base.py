@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
+
+SILENCE = 5.0
+"""Seconds without a word after which a watch is broken."""
+MAX_TRANSACTION = 100
+"""How many comparisons, and how many changes, a transaction has at most."""
 
 
 class EtcdError(SpeakerError):
@@ -21,6 +26,10 @@ class UnreachableError(EtcdError):
 
 class RefusedError(EtcdError):
     """A member refused: the certificate, user or right is wrong, or its disk is full. Nothing was done."""
+
+
+class LeaseOverError(RefusedError):
+    """What was to be stored has a lease that is over. Nothing was done: grant another."""
 
 
 class CompactedError(EtcdError):
@@ -40,7 +49,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reading found, as it was at a revision. `cluster` tells one cluster, and one restored from a copy, from others."""
+    """What a reading found, as it was at a revision.
+
+    `cluster` tells one cluster from others. One that was restored from a copy may have the name that it had before:
+    then only its revision tells, if that went back.
+    """
 
     revision: int
     items: tuple[Stored, ...]
@@ -98,14 +111,21 @@ class Etcd(Protocol):
     async def transact(
         self, compares: Sequence[Compare], then: Sequence[Put | Delete], *, within: float
     ) -> Transacted:
-        """Do all, if all is so; at most 100 of each, and no key twice."""
+        """Do all, if all is so; at most `MAX_TRANSACTION` of each, and no key twice in `then`.
+
+        Raises:
+            LeaseOverError: a lease of what is to be stored is over.
+            ValueError: they are too many, or a key is there twice.
+            EtcdError: it was not done, or nobody said that it was.
+        """
         ...
 
-    def watch(self, under: str, since: int) -> AsyncIterator[Sequence[Changed]]:
-        """Yield what happens to the keys that begin with a text from a revision on, in order, until cancelled.
+    def watch(self, under: str, since: int) -> AsyncGenerator[Sequence[Changed], None]:
+        """Yield what happens to the keys that begin with a text from a revision on, in order, until closed.
 
-        What happens at one revision is in one item. Also an empty item now and then, where nothing happens: who hears nothing for
-        `SILENCE` seconds hears no member any more, and gets an `UnreachableError`.
+        Close it (`contextlib.aclosing`) where it is not read to its error. What happens at one revision is in one item. Also
+        an empty item now and then, where nothing happens: who hears nothing for `SILENCE` seconds hears no member any more,
+        and gets an `UnreachableError`.
 
         Raises:
             CompactedError: it is not kept any more.
@@ -130,4 +150,13 @@ class Etcd(Protocol):
         ...
 
 
-SILENCE = 5.0
+def checked(compares: Sequence[Compare], then: Sequence[Put | Delete]) -> None:
+    """Check a transaction's form.
+
+    Raises:
+        ValueError: it has too many parts, or changes a key twice.
+    """
+    if len(compares) > MAX_TRANSACTION or len(then) > MAX_TRANSACTION:
+        raise ValueError(f"a transaction of {len(compares)} comparisons and {len(then)} changes")
+    if len({each.key for each in then}) < len(then):
+        raise ValueError("a transaction changes a key twice")
