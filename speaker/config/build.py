@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
 from policy.topology import Topology
-from speaker.config import build_api, build_observe
+from speaker.config import build_api, build_observe, build_site
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_checks import CheckBuilder
 from speaker.config.build_dcs import data_centres, witnesses
@@ -77,13 +77,14 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
     api = build_api.api(document, faults)
+    site = build_site.site(document, faults)
     _check_unique(form, faults)
     if faults:
         raise FaultsError((*faults,))
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
     settings = _settings(document, topology, looked_at, read, outlets)
-    return Config(topology, replace(settings, checks=checks, api=api))
+    return Config(topology, replace(settings, checks=checks, api=api, site=site))
 
 
 def _check_node(form: Form, faults: Faults) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.order import Order
-from speaker.config import render_api, render_checks, render_peers, render_tables
+from speaker.config import render_api, render_checks, render_peers, render_site, render_tables
 from speaker.config.build import FaultsError, build
 from speaker.config.build_aggregates import NO_HEALTH
 from speaker.config.schema import Document
@@ -145,6 +145,7 @@ def _programs(text: TomlText, settings: Settings, default: Settings) -> None:
     text.table(["api"], render_api.api(settings.api))
     for name, rights in settings.api.tokens.items():
         text.table(["api", "tokens", name], render_api.token(rights))
+    text.table(["site"], render_site.site(settings.site))
 
 
 def _of_site(topology: Topology, drains: Mapping[str, Keys]) -> Keys:

@@ -18,6 +18,7 @@ from speaker.config.schema_checks import name as check_name
 from speaker.config.schema_dcs import AnAddress, DcTable, NextHopTable
 from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
+from speaker.config.schema_site import SiteTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
 from speaker.config.table import STRICT, AbsolutePath, Duration, text
 from speaker.config.table import by as _by
@@ -281,3 +282,4 @@ class Document(Table):
     backend: BackendsTable = BackendsTable()
     metrics: MetricsTable = MetricsTable()
     events: EventsTable = EventsTable()
+    site: SiteTable | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policy.health import Service
     from policy.topology import DataCentre, Topology
     from speaker.config.settings_checks import CheckSettings
+    from speaker.config.settings_site import SiteSettings
     from speaker.units import Endpoint, IpAddress
 
 Backend = Literal["exabgp", "quagga"]
@@ -132,7 +133,7 @@ class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
     `history` is for how long it is kept, `log` the form of the log's lines on stderr. `checks` are all of the
-    file, by name, whether a rule names them or not.
+    file, by name, whether a rule names them or not. `site` is None where this machine stands alone.
 
     `keepalived_fifo_named`: the file says so, it is not the default. `keepalived_conf` is what
     `vip_mgmt check` reads, None for keepalived's own default, which need not be there.
@@ -160,6 +161,7 @@ class Settings:
     witness: WitnessSettings = WitnessSettings()
     checks: dict[str, CheckSettings] = field(default_factory=dict)
     api: ApiSettings = field(default_factory=ApiSettings)
+    site: SiteSettings | None = None
 
     @property
     def paths(self) -> dict[str, str]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speaker.config import schema, schema_api, schema_checks, schema_dcs, schema_drain, schema_peers
+from speaker.config import (
+    schema,
+    schema_api,
+    schema_checks,
+    schema_dcs,
+    schema_drain,
+    schema_peers,
+    schema_site,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,6 +34,7 @@ TABLES: dict[str, list[tuple[type[BaseModel], ...]]] = {
     "[report.NAME]": [(schema_api.ReportTable,)],
     "[api]": [(schema_api.ApiTable,)],
     "[api.tokens.NAME]": [(schema_api.TokenTable,)],
+    "[site]": [(schema_site.SiteTable,)],
     '[aggregate."PREFIX"]': [(schema.AggregateTable,)],
     '[peer."ADDRESS"], [peer_group.NAME]': [(schema_peers.PeerTable, schema_peers.PeerGroupTable)],
     "[backend.exabgp]": [(schema.ExabgpTable,)],
