@@ -17,18 +17,18 @@ MAX_TRANSACTION = 100
 
 
 class EtcdError(SpeakerError):
-    """etcd did not do what was asked. Whether it did some of it is not known, but for a `RefusedError`."""
+    """etcd did not do what was asked. Whether it did some of it is not known, but for a `EtcdRefusedError`."""
 
 
 class UnreachableError(EtcdError):
     """No member answered in time, or none has a leader. It may be done, or be done yet."""
 
 
-class RefusedError(EtcdError):
+class EtcdRefusedError(EtcdError):
     """A member refused: the certificate, user or right is wrong, or its disk is full. Nothing was done."""
 
 
-class LeaseOverError(RefusedError):
+class LeaseOverError(EtcdRefusedError):
     """What was to be stored has a lease that is over. Nothing was done: grant another."""
 
 
@@ -48,7 +48,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Contents:
     """What a reading found, as it was at a revision.
 
     `cluster` tells one cluster from others. One that was restored from a copy may have the name that it had before:
@@ -104,7 +104,7 @@ class Changed:
 class Etcd(Protocol):
     """A cluster. Each method ends `within` so many seconds at most, with an `EtcdError` where it could not be done."""
 
-    async def read(self, under: str, *, within: float) -> Found:
+    async def read(self, under: str, *, within: float) -> Contents:
         """Return all keys that begin with a text, as a majority has them: in pages, as of one revision."""
         ...
 

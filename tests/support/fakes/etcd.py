@@ -15,10 +15,10 @@ from speaker.site.base import (
     SILENCE,
     Changed,
     CompactedError,
-    Found,
+    Contents,
+    EtcdRefusedError,
     LeaseOverError,
     Put,
-    RefusedError,
     Stored,
     Transacted,
     UnreachableError,
@@ -136,9 +136,9 @@ class Cluster:
                 return Transacted(done=False, revision=self.revision)
         puts = [each for each in then if isinstance(each, Put)]
         if puts and self.full:
-            raise RefusedError(f"etcd: stored: {FULL}; free some space")
+            raise EtcdRefusedError(f"etcd: stored: {FULL}; free some space")
         if sum(len(put.value) for put in puts) > MAX_REQUEST:
-            raise RefusedError("etcd: stored: request is too large; store less at once")
+            raise EtcdRefusedError("etcd: stored: request is too large; store less at once")
         for put in puts:
             if put.lease and put.lease not in self._has.leases:
                 raise LeaseOverError(f"etcd: stored: lease {put.lease:x} is over; grant another")
@@ -149,7 +149,7 @@ class Cluster:
     def grant(self, seconds: int) -> int:
         """Return a new lease."""
         if self.full:
-            raise RefusedError(f"etcd: lease: {FULL}; free some space")
+            raise EtcdRefusedError(f"etcd: lease: {FULL}; free some space")
         self._next_lease += 1
         self._has.leases[self._next_lease] = _Lease(seconds, 0.0)
         self._last(self._next_lease)
@@ -260,10 +260,12 @@ class Client:
         for watch in self._watches:
             watch.end()
 
-    async def read(self, under: str, *, within: float) -> Found:
+    async def read(self, under: str, *, within: float) -> Contents:
         """See `Etcd.read`."""
         return await self._ask(
-            lambda: Found(self.cluster.revision, self.cluster.stored(under), self.cluster.identity),
+            lambda: Contents(
+                self.cluster.revision, self.cluster.stored(under), self.cluster.identity
+            ),
             within,
         )
 
@@ -322,7 +324,7 @@ class Client:
 
     def _hears(self, watch: _Watch) -> None:
         if self.refused:
-            raise RefusedError(f"etcd: watched: {self.refused}; see its log")
+            raise EtcdRefusedError(f"etcd: watched: {self.refused}; see its log")
         if watch.ended:
             raise UnreachableError("etcd: watched: the connection broke; try again")
 
@@ -333,7 +335,7 @@ class Client:
         if self.away:
             raise UnreachableError("etcd: asked: no member could be reached; see to the members")
         if self.refused:
-            raise RefusedError(f"etcd: asked: {self.refused}; see its log")
+            raise EtcdRefusedError(f"etcd: asked: {self.refused}; see its log")
         if self.hangs or self.slow / 2 > within:
             await asyncio.sleep(within)
             raise UnreachableError(f"etcd: asked: no answer in {within:g} s; see to the members")
