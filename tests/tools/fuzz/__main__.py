@@ -1,4 +1,4 @@
-"""Looks for inputs that break a parser: `./dev fuzz [SECONDS] [PARSER…]`.
+"""Looks for inputs that break a parser: `./dev fuzz [--number N] [SECONDS] [PARSER…]`.
 
 Each processor has a process for one parser after the other, which get the same share of the time.
 What breaks one is made as short as it can be, printed, and kept in .cache/fuzz: moved from there to
@@ -34,11 +34,10 @@ def main(arguments: list[str]) -> int:
     seconds, names = asked.seconds, asked.parsers
     processes = max(1, os.cpu_count() or 1)
     share = seconds * min(processes, len(names)) / len(names)
-    number = secrets.randbits(32)
     with ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
-        looks = [pool.submit(look_alone, name, share, number) for name in names]
+        looks = [pool.submit(look_alone, name, share, asked.number) for name in names]
         broken = 0
         for each in looks:
             found = each.result()
@@ -46,7 +45,7 @@ def main(arguments: list[str]) -> int:
             if found.broken_by is not None:
                 broken += 1
                 _tell(found, found.broken_by)
-    print(f"{len(names) - broken} passed, {broken} failed")
+    print(f"{len(names) - broken} passed, {broken} failed; --number {asked.number}")
     return 1 if broken else 0
 
 
@@ -59,6 +58,12 @@ def _asked(arguments: list[str]) -> argparse.Namespace:
     )
     usage.add_argument(
         "seconds", metavar="SECONDS", nargs="?", default=60.0, type=_seconds, help="in all (60)"
+    )
+    usage.add_argument(
+        "--number",
+        type=int,
+        default=secrets.randbits(32),
+        help="begins the random numbers: the same one gives the same inputs (any)",
     )
     usage.add_argument("parsers", metavar="PARSER", nargs="*", help="which ones (all)")
     asked = usage.parse_args(arguments)
