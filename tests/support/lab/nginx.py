@@ -36,10 +36,11 @@ class Certificates:
                       "-days", "30")  # fmt: skip
 
     def make(self, name: str, host: str, days: int = 30) -> None:
-        """Make NAME.pem and NAME.key for a host; with negative days, one that has expired."""
+        """Make NAME.pem and NAME.key for a host, by its name or IPv4 address; with negative days, one that has expired."""
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                       "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}")  # fmt: skip
-        (self._home / "san").write_text(f"subjectAltName = DNS:{host}\n")
+        kind = "DNS" if host.rpartition(".")[2].isalpha() else "IP"
+        (self._home / "san").write_text(f"subjectAltName = {kind}:{host}\n")
         self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                       "-CAcreateserial", "-out", f"{name}.pem", "-days", str(days),
                       "-extfile", "san")  # fmt: skip
