@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
     from speaker.reconcile.counting import Counter
+    from speaker.reconcile.known_site import KnownSite
     from speaker.reconcile.lock import Lock
     from speaker.reconcile.reports import ReportsSeen
     from speaker.reconcile.scope import Scope
@@ -104,6 +105,8 @@ class Reconciler:
             lambda: self._turns.act(self._read_back),
             backend.until_sent,
         )
+        self.site: KnownSite | None = None
+        """The other machines, where `[site]` has them know of one another. It is set by who makes it."""
         self.file, first = LoadedFile(None, clock), scope(config, only)
         self.durable.own_at_once(first.assignments, None if only is None else first.assignments)
         self._take(first, source)

@@ -1,0 +1,44 @@
+"""What a watchdog knows of the other machines of its site, and asks of them: as who carries that out hands it in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from policy.site_intent import Extent
+    from policy.site_members import Member, MemberState, SiteOutcome
+
+
+class KnownSite(Protocol):
+    """The site. `speaker.site.site.WholeSite` is one."""
+
+    @property
+    def here(self) -> Extent:
+        """This machine."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is known is what etcd has now, as far as a watch tells."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with etcd, in words; nothing where all is well."""
+
+    @property
+    def queued(self) -> int:
+        """How many rows of the copy etcd is not known to have."""
+
+    def members(self) -> Sequence[Member]:
+        """Return the machines of the site, this one among them."""
+
+    def states(self) -> Mapping[Prefix, Sequence[MemberState]]:
+        """Return what the live machines tell of each prefix, this one among them."""
+
+    async def order(
+        self, intents: Mapping[Prefix, Intent], extent: Extent, within: float
+    ) -> SiteOutcome:
+        """Record an order durably, obey it here if it is for this machine, hand it on, and wait until the others obey."""
