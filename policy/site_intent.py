@@ -4,17 +4,22 @@ Theory of operation. An intent of the site is for an extent: one machine, one da
 keeps a copy of all that concern it, and obeys them whether it can reach the others or not; so two operators may ask for
 different things at the same time, and neither knows of the other. Who is right can't be told by clocks, which differ. It is
 told by what was known: each intent has the ids of those that were known where it was asked, of its own extent and of the
-wider ones around it, and overrules those, and no other. What no other one overrules is in force side by side: of these a
-drain wins, so no drain is lost to a restore that knew nothing of it; then what is forced; among the same, the narrowest,
-then the newest. A restore for a wide extent knows nothing of drains of narrower ones: a machine that was taken out by
-itself stays out while its data centre is restored. Merging is a union without what is overruled: in any order, and as often
-as one likes, it comes to the same.
+wider ones around it.
+
+Of one extent, an intent overrules those that it knew, for good: what is left stands. A machine looks at what stands of the
+extents that it is of, and has not ended: there a narrower one overrules the wider ones that it knew, for as long as it
+holds itself, so that what is asked for an hour lifts nothing for longer. Of those that are left, which did not know of each
+other, a drain holds, so no drain is lost to a restore that knew nothing of it; of drains, one that withdraws holds before
+one that drains softly; then what is forced; among the same the narrowest, then the newest. A restore for a wide extent
+knows nothing of drains of narrower ones: a machine that was taken out by itself stays out while its data centre is restored.
+Merging is a union without what is overruled: in any order, and as often as one likes, it comes to the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from policy.intent import Intent, Mode
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_SEEN = 64
 """How many ids an intent has at most: the newest. What an older one said then stands beside it, and a drain wins."""
+MAX_STANDING = 8
+"""How many of one extent stand side by side at most. More were asked by as many who knew nothing of each other."""
 
 
 class Width(IntEnum):
@@ -63,15 +70,38 @@ EVERYWHERE = Extent()
 
 @dataclass(frozen=True, slots=True)
 class SiteIntent:
-    """An intent of the site. `id` is its own alone; `seen` are the ids of those that it overrules, oldest first."""
+    """An intent of the site.
+
+    Attributes:
+        id: its own alone.
+        extent: for whom it is.
+        intent: what is asked.
+        seen: the ids of those that it overrules, oldest first.
+        where: the machine where it was asked, in words.
+    """
 
     id: str
     extent: Extent
     intent: Intent
     seen: tuple[str, ...] = ()
+    where: str = ""
+
+    def __str__(self) -> str:
+        """Say it as an intent is said, and for whom, and where it was asked."""
+        head = f"{self.intent.mode} by {self.intent.owner}"
+        whom = f" for {self.extent}" if self.extent.dc else f" {self.extent}"
+        on = f" on {self.where}" if self.where else ""
+        said = f"{self.intent.mode}{whom} by {self.intent.owner}{on}"
+        return said + str(self.intent).removeprefix(head)
 
 
-def asked(id: str, extent: Extent, intent: Intent, known: Iterable[SiteIntent]) -> SiteIntent:  # noqa: A002 - what it is
+def asked(
+    id: str,  # noqa: A002 - what it is
+    extent: Extent,
+    intent: Intent,
+    known: Iterable[SiteIntent],
+    where: str = "",
+) -> SiteIntent:
     """Return an intent that overrules all that is known of its extent and of those around it.
 
     Args:
@@ -79,18 +109,37 @@ def asked(id: str, extent: Extent, intent: Intent, known: Iterable[SiteIntent]) 
         extent: for whom it is.
         intent: what is asked; of mode auto, it lifts what it overrules.
         known: what is known of one prefix where it is asked.
+        where: the machine where it is asked, in words.
     """
     around = [each for each in known if each.extent.covers(extent)]
+    around.sort(key=lambda each: (-each.extent.width, _age(each)))
     ids = dict.fromkeys(one for each in around for one in each.seen)
-    ids |= dict.fromkeys(each.id for each in sorted(around, key=_age))
-    return SiteIntent(id, extent, intent, tuple(ids)[-MAX_SEEN:])
+    for each in around:  # what stands is named last, which is what is kept of too many
+        ids.pop(each.id, None)
+        ids[each.id] = None
+    return SiteIntent(id, extent, intent, tuple(ids)[-MAX_SEEN:], where)
 
 
 def merged(*known: Iterable[SiteIntent]) -> tuple[SiteIntent, ...]:
-    """Return what stands of some intents of one prefix and one extent: those that no other of them overrules."""
+    """Return what stands of some intents of one prefix: those that no other one of their extent overrules."""
     found = {each.id: each for some in known for each in some}
-    seen = {one for each in found.values() for one in each.seen}
-    return tuple(each for key, each in sorted(found.items()) if key not in seen)
+    seen = {(each.extent, one) for each in found.values() for one in each.seen}
+    return tuple(one for _, one in sorted(found.items()) if (one.extent, one.id) not in seen)
+
+
+def folded(standing: tuple[SiteIntent, ...]) -> tuple[SiteIntent, ...]:
+    """Return what stands of one extent, or, where that is too much, one in place of all, which lasts as long.
+
+    It is the same on each machine that has the same before it. Who knew but some of them does not overrule it.
+    """
+    if len(standing) <= MAX_STANDING:
+        return standing
+    first = max(standing, key=_rank)
+    ends = [e.intent.until for e in standing if not e.intent.restores] or [first.intent.until]
+    until = None if None in ends else max(end for end in ends if end is not None)
+    name = sha256("\n".join(sorted(each.id for each in standing)).encode()).hexdigest()[:32]
+    intent = replace(first.intent, until=until)
+    return (asked(name, first.extent, intent, standing, first.where),)
 
 
 def holding(known: Iterable[SiteIntent], here: Extent, now: float) -> SiteIntent | None:
@@ -101,14 +150,33 @@ def holding(known: Iterable[SiteIntent], here: Extent, now: float) -> SiteIntent
         here: the machine.
         now: seconds since the epoch.
     """
-    concern = merged(each for each in known if each.extent.covers(here))
-    return max((each for each in concern if each.intent.in_force(now)), key=_rank, default=None)
+    concern = [e for e in merged(known) if e.extent.covers(here) and e.intent.in_force(now)]
+    overruled = {one for each in concern for one in each.seen}
+    return max((each for each in concern if each.id not in overruled), key=_rank, default=None)
+
+
+def lasting(known: Iterable[SiteIntent], here: Extent, now: float) -> float | None:
+    """Return until when what holds is to be held (seconds since the epoch), None for ever.
+
+    That is its end; of a drain that another follows at its end, the end of that: so that nothing is announced between the
+    two, however late somebody looks. See `holding`.
+    """
+    known = merged(known)
+    found = holding(known, here, now)
+    until = None if found is None else found.intent.until
+    while found is not None and not found.intent.restores and found.intent.until is not None:
+        until = found.intent.until
+        found = holding(known, here, until)
+        if found is not None and not found.intent.restores:
+            until = found.intent.until
+    return until
 
 
 def _age(each: SiteIntent) -> tuple[float, str]:
     return each.intent.since, each.id
 
 
-def _rank(each: SiteIntent) -> tuple[bool, bool, int, float, str]:
+def _rank(each: SiteIntent) -> tuple[bool, bool, bool, int, float, str]:
     intent = each.intent
-    return (not intent.restores, intent.mode is Mode.FORCED, -each.extent.width, *_age(each))
+    drains, withdraws = not intent.restores, intent.mode is Mode.DRAINED
+    return (drains, withdraws, intent.mode is Mode.FORCED, -each.extent.width, *_age(each))

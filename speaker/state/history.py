@@ -23,7 +23,7 @@ LAST = 1000
 """So many lines stay, however old they are."""
 
 
-def told(intent: Intent, replaced: Intent | None) -> str:
+def told(intent: object, replaced: Intent | None) -> str:
     """Return the reason for an intent's line: with the intent that it replaces, if any is in force."""
     return str(intent) if replaced is None else f"{intent}; was {replaced}"
 

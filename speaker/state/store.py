@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 from speaker.state import rows
 from speaker.state.access import StoreError
-from speaker.state.connections import FileConnections
 from speaker.state.database import BUSY, BUSY_READING, transaction
 from speaker.state.fetched import Fetcher, fetched
-from speaker.state.history import add_history, in_order
+from speaker.state.history import in_order
 from speaker.state.remembered import News, Remembered
 from speaker.state.reports import Given, end_report, put_report
 from speaker.state.rows import INTENTS, Intents, Owned
+from speaker.state.site_rows import read_copy
+from speaker.state.site_store import SiteStore
 from speaker.state.stages import StageEnd, follow
-from speaker.state.windows import IntentsReader, put_window, run_window, take_window
+from speaker.state.windows import put_window, run_window, take_window
 from speaker.state.writing import (
     damping_rows,
     drain_rows,
@@ -31,9 +32,7 @@ from speaker.state.writing import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from policy.health import Service, ServiceMemory
     from policy.intent import Intent
@@ -49,7 +48,7 @@ _TEXTS = ", ".join(f"substr({text}, 1, {SHOWN})" for text in ("prefix", "event",
 _NEWEST = f"SELECT time, {_TEXTS} FROM history {{}} ORDER BY id DESC LIMIT ?2"  # noqa: S608 - names of columns
 
 
-class Store:
+class Store(SiteStore):
     """The state file.
 
     Raises:
@@ -59,14 +58,6 @@ class Store:
         path: the file.
         in_memory_copy: work on a copy in memory; the file stays as it is, or is not made.
     """
-
-    def __init__(self, path: Path, *, in_memory_copy: bool = False) -> None:
-        self._connections = FileConnections(path, in_memory=in_memory_copy)
-        self.keep: float | None = None
-        """For how long history is kept, in seconds; None leaves that to others who write."""
-        self._intents = Intents()
-        self._intents_version = -1
-        self._reader = IntentsReader()
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -89,6 +80,7 @@ class Store:
             )
             drains = dict(rows.parsed("drain", found, rows.drain, faults))
             intents = self._reader.read(db)
+            faults += read_copy(db).faults
         return Remembered(intents, owned, memory, damping, drains, tuple(faults))
 
     def intents(self, *, wait: float = BUSY_READING) -> Intents:
@@ -136,24 +128,7 @@ class Store:
             newest = Fetcher(db).all
             return {prefix: in_order(newest(query, [str(prefix), each])) for prefix in prefixes}
 
-    def close(self) -> None:
-        """Close the file."""
-        self._connections.close()
-
     # --- writing ---------------------------------------------------------------------------
-
-    @property
-    def fault(self) -> str:
-        """Why the last writing failed, in words; empty where it did not."""
-        return self._connections.fault
-
-    def may_be_full(self) -> bool:
-        """Tell whether writing may fail, as far as that costs no write."""
-        return self._connections.may_be_full()
-
-    def try_writing(self, *, wait: float = BUSY) -> None:
-        """Write what changes nothing, to see whether that can be done."""
-        self._connections.try_writing(wait)
 
     def set_intents(
         self, intents: Mapping[Prefix, Intent], up: Iterable[Prefix] = (), *, wait: float = BUSY
@@ -288,10 +263,6 @@ class Store:
                 known = self._reader.now.read(fetched(db, INTENTS)).of
                 over = {p: i for p, i in known.items() if not i.in_force(news.expired)}
                 self._tell(db, ended(db, over))
-
-    def _tell(self, db: sqlite3.Connection, history: Iterable[HistoryEntry]) -> None:
-        """Add to history; forget what is beyond the number that is kept, or older than what is kept."""
-        add_history(db, history, self.keep)
 
 
 __all__ = ["Given", "Intents", "News", "Owned", "Remembered", "StageEnd", "Store", "StoreError"]

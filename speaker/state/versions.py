@@ -54,6 +54,13 @@ CREATE TABLE report (
   name TEXT PRIMARY KEY, state TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, ttl REAL NOT NULL,
   reason TEXT NOT NULL, weight REAL NOT NULL, ended REAL
 ) STRICT;
+CREATE TABLE site_intent (
+  prefix TEXT NOT NULL, dc TEXT NOT NULL, machine TEXT NOT NULL, intents TEXT NOT NULL, ends REAL,
+  dirty INTEGER NOT NULL, shared INTEGER NOT NULL, PRIMARY KEY (prefix, dc, machine)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE site_obeyed (
+  prefix TEXT PRIMARY KEY, id TEXT NOT NULL, owner TEXT NOT NULL, since REAL NOT NULL, until REAL
+) STRICT, WITHOUT ROWID;
 """,
 )
 """What makes each version of the one before it. One that was released is never changed."""

@@ -12,7 +12,7 @@ from speaker.state.history import expiry, told
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from policy.damping import Damping
     from policy.drain import Progress
@@ -35,6 +35,9 @@ def put_intents(
     known: Intents,
     asked: Mapping[Prefix, Intent],
     up: Iterable[Prefix] = (),
+    *,
+    now: float | None = None,
+    say: Callable[[Prefix, Intent], object] = lambda _, intent: intent,
 ) -> PutIntents:
     """Record intents in place of those that there are. See `Store.set_intents`.
 
@@ -43,11 +46,14 @@ def put_intents(
         known: the intents that it has.
         asked: what the operator asks for.
         up: our prefixes that are taken to be up from now on.
+        now: seconds since the epoch; None is when each was asked.
+        say: what history tells of an intent.
     """
+    at = {p: intent.since if now is None else now for p, intent in asked.items()}
     before = {p: known.of[p] for p in asked if p in known.of}
     names = [str(prefix) for prefix in before]  # the others have no row
     names += [name for prefix in before for name in known.rows.get(prefix, ())]
-    replaced = {p: was for p, was in before.items() if was.in_force(asked[p].since)}
+    replaced = {p: was for p, was in before.items() if was.in_force(at[p])}
     intents = {p: resolved(intent, replaced.get(p)) for p, intent in asked.items()}
     new = [rows.of_intent(prefix, intent) for prefix, intent in intents.items()]
     history = ended(db, {p: i for p, i in before.items() if p not in replaced})
@@ -63,8 +69,8 @@ def put_intents(
     )
     db.executemany("UPDATE owned SET up = 1 WHERE prefix = ?", [(str(prefix),) for prefix in up])
     history += [
-        HistoryEntry(when.since, str(p), i.mode, told(i, replaced.get(p)))
-        for (p, i), when in zip(intents.items(), asked.values(), strict=True)
+        HistoryEntry(at[p], str(p), i.mode, told(say(p, i), replaced.get(p)))
+        for p, i in intents.items()
     ]
     return PutIntents(replaced, history, dict(zip(new, intents.items(), strict=True)))
 
