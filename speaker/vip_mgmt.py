@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from policy.route import Prefix
+    from speaker.api import Operations
     from speaker.cli.arguments import Call
     from speaker.cli.at_once import AtOnce
     from speaker.cli.connections import ConnectionsSeen
@@ -217,7 +218,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             call,
             operations,
             prefixes,
-            partial(_rehearse, loaded),
+            partial(_rehearse, loaded, operations),
             partial(_drained_beside, loaded),
             partial(_foresee, loaded),
             _patience(call, loaded, prefixes),
@@ -237,10 +238,10 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
     return query(call, operations, prefixes, partial(_connections, loaded))
 
 
-def _rehearse(loaded: Config, prefixes: Sequence[str]) -> None:
+def _rehearse(loaded: Config, operations: Operations, prefixes: Sequence[str]) -> None:
     from speaker.cli.rehearsal import rehearse
 
-    rehearse(loaded, prefixes)
+    rehearse(loaded, prefixes, operations.status)
 
 
 def _foresee(loaded: Config, prefixes: Sequence[str]) -> None:

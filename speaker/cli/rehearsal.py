@@ -1,4 +1,4 @@
-"""vip_mgmt -d NAME --soft: with --dry-run who would take over each address, and what goes there; and how long it may take."""
+"""vip_mgmt -d NAME --soft: with --dry-run who would take over each address, whether they announce it, and what goes there; and how long it may take."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from policy.failover import takeovers
 from policy.wording import count as counted
 from policy.wording import span
+from speaker.cli.announced_elsewhere import announced_elsewhere
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
+from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policy.connections import Counted
+    from policy.failover import Takeover
     from policy.route import Prefix
+    from speaker.api import Status
     from speaker.config.settings import Config
 
 OVER = 2.0
@@ -23,16 +27,24 @@ OVER = 2.0
 NAMED = 3
 """How many prefixes a line names that is about many."""
 NO_WITNESS = "by vip.toml alone: whether those data centres announce it, and have live realservers, is not known here"
+BY_WITNESSES = (
+    "announced by whom is as witnesses show it now: who announces an address has live realservers, or an order to announce it "
+    "all the same; a router shows its best path alone, so what is not seen may be announced"
+)
 
 
 def rehearse(
-    config: Config, prefixes: Sequence[str], wait: Callable[[float], None] = time.sleep
+    config: Config,
+    prefixes: Sequence[str],
+    ask: Callable[[], Status],
+    wait: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Say who would take over, by the model, and what goes there, as far as IPVS tells.
+    """Say who would take over, by the model, whether they announce it, as witnesses show, and what goes there, as far as IPVS tells.
 
     Args:
         config: the configuration.
         prefixes: what would drain.
+        ask: returns the whole state, with what witnesses show.
         wait: lets some seconds pass.
     """
     if not prefixes:
@@ -41,6 +53,7 @@ def rehearse(
     moves = [
         m for m in takeovers(config.topology, [config.settings.dc.name]) if str(m.prefix) in wanted
     ]
+    shown = _shown(moves, ask)
     looks = [_counted(config)]
     if looks[0][0].of:
         wait(OVER)
@@ -48,10 +61,29 @@ def rehearse(
     for move in moves:
         to = " or ".join(sorted(move.after)) or "no data centre: nothing is left to take over"
         goes = f"{to} is preferred already" if move.before == move.after else f"would go to {to}"
-        tell_operator(f"{move.prefix}: {goes}; {load(move.prefix, looks[0], looks[-1])}")
-    tell_operator(NO_WITNESS)
+        elsewhere = f"; {shown[move]}" if move in shown else ""
+        tell_operator(f"{move.prefix}: {goes}{elsewhere}; {load(move.prefix, looks[0], looks[-1])}")
+    tell_operator(BY_WITNESSES if shown else NO_WITNESS)
     if unknown := looks[-1][0].unknown:
         tell_operator(f"connections: {unknown}")
+
+
+def _shown(moves: Sequence[Takeover], ask: Callable[[], Status]) -> dict[Takeover, str]:
+    """Return what witnesses show of those who would take over; nothing where there is no witness."""
+    try:
+        status = ask()
+    except SpeakerError as error:
+        tell_operator(f"what witnesses show is not known: {error}")
+        return {}
+    if not status.witnesses:
+        return {}
+    routes = {route.prefix: route for route in status.routes}
+    told = ((move, routes.get(str(move.prefix))) for move in moves)
+    return {
+        move: announced_elsewhere(status, route, move.after - {status.dc})
+        for move, route in told
+        if route is not None
+    }
 
 
 def foresee(

@@ -111,12 +111,19 @@ class Lab:
 
     def agree(self, **reasons: str) -> None:
         """Wait until both say the same of every VIP, and something of some."""
+        wanted = {VIPS[f"{name}.tld"]: reason for name, reason in reasons.items()}
         eventually(
-            self._differences, until=lambda found: not found, within=10, what="the same words"
+            lambda: [*self._differences(), *self._unsaid(wanted)],
+            until=lambda found: not found,
+            within=10,
+            what="the same words",
         )
-        found = self._shown(self.frr.routes())
-        for name, reason in reasons.items():
-            assert found[VIPS[f"{name}.tld"]]["reason"] == reason
+
+    def _unsaid(self, wanted: Mapping[str, str]) -> list[tuple[object, ...]]:
+        """Return the reasons that are not given as they should be, after what is given."""
+        found = self.frr.routes()
+        pairs = [(found[prefix]["reason"], reason) for prefix, reason in wanted.items()]
+        return [pair for pair in pairs if pair[0] != pair[1]]
 
     def _differences(self) -> list[tuple[object, ...]]:
         """Return what the two say, where it is not the same."""
@@ -139,13 +146,13 @@ def _words(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def lab_of_both(
-    release_network: Network,
+    lab: Network,
     release: Release,
     flavour: Flavour,
     installed: Installed,
 ) -> Lab:
     require("bird", "nginx", "openssl", "ss")
-    network = release_network
+    network = lab
     application = network.host("application")
     names = ("exabgp", "frr")
     hosts = [network.host(name) for name in names]

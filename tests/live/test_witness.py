@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
 PORT, ASN = 8081, 64699
 NAME, PREFIX = "192.0.2.1", "192.0.2.1/32"
+INSISTED, INSISTED_PREFIX = "192.0.2.2", "192.0.2.2/32"
 DCS = ("par1", "lyo1", "fra1")
 TABLES: dict[str, Any] = {
     "dc": {name: {"asn": ASN, "mark": f"64699:{n}"} for n, name in enumerate(DCS, 1)},
     "policy": {"max_withdraw": "100%", "keep_last": True, "settle": "2s"},
-    "vip": {"vip-1.tld": vip(NAME, ports=[PORT], prefer=list(DCS))},
+    "drain": {"timeout": "1h"},
+    "vip": {
+        "vip-1.tld": vip(NAME, ports=[PORT], prefer=list(DCS)),
+        "vip-2.tld": vip(INSISTED, ports=[PORT], prefer=list(DCS)),
+    },
 }
 HEARS = ("capability { route-refresh enable; add-path receive; }",)
 
@@ -84,6 +89,54 @@ def seen(site: Site | FrrSite) -> set[str]:
 def heard(site: Site | FrrSite, *dcs: str) -> None:
     """Wait until a site hears just these."""
     eventually(lambda: seen(site), until=lambda found: found == {*dcs}, within=30, what=f"{dcs}")
+
+
+def drains(site: Site, prefix: str, *, insisted: bool) -> bool:
+    """Whether a prefix drains softly, and goes on whoever takes over."""
+    route = site.routes()[prefix]
+    return route["intent"] == "draining" and route["drain"]["force"] is insisted
+
+
+def restored(site: Site, prefix: str) -> None:
+    """Wait until a site's drain ended by itself, because nobody takes over."""
+    eventually(
+        lambda: site.routes()[prefix]["intent"],
+        until=lambda intent: intent == "auto",
+        within=20,
+        what=f"{prefix} is restored",
+    )
+    said = site.mgmt("history", prefix.removesuffix("/32")).stdout
+    assert "no other data centre announces it any more, as far as witnesses tell" in said
+
+
+def test_who_takes_over_dies(reflected: Reflected) -> None:
+    """A soft drain ends where the data centre that took over is gone; with --force it goes on until that is taken back."""
+    par1, lyo1 = reflected.exabgps
+    fra1, bird = reflected.fra1, reflected.bird
+    sees(bird, PREFIX, INSISTED_PREFIX, within=20)
+    heard(par1, "par1*", "lyo1", "fra1")
+    fra1.realservers.close(PORT)
+    heard(par1, "par1*", "lyo1")
+
+    said = par1.mgmt("-d", NAME, "--soft", "--dry-run").stderr
+    assert "would go to lyo1; lyo1 announces it (seen at " in said
+    for name, *more in ((NAME,), (INSISTED, "--force")):
+        done = par1.mgmt("-d", name, "--soft", "--no-wait", *more)
+        assert done.returncode == 0, done.stderr
+    heard(par1, "par1", "lyo1*")
+    assert drains(par1, PREFIX, insisted=False)
+    assert drains(par1, INSISTED_PREFIX, insisted=True)
+
+    lyo1.realservers.close(PORT)
+    restored(par1, PREFIX)
+    heard(par1, "par1*")
+    assert drains(par1, INSISTED_PREFIX, insisted=True)
+    done = par1.mgmt("-d", INSISTED, "--soft", "--no-wait", "--last")  # it was for --force alone
+    assert done.returncode == 0, done.stderr
+    restored(par1, INSISTED_PREFIX)
+
+    for site in (lyo1, fra1):
+        site.realservers.open(PORT)
 
 
 def test_seen_gone_and_the_last_one(reflected: Reflected) -> None:

@@ -19,6 +19,7 @@ from speaker.cli.draining import follow, patience
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.seen_status import SeenPath, WitnessStatus
 from tests.support.fakes.site import write_config
 from tests.support.shown import ANNOUNCED
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-P, Q = "192.0.2.1/32", "192.0.2.2/32"
+    from speaker.config.settings import Config
+
+P, Q, R = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"
+WITNESS = WitnessStatus(name="203.0.113.1", asn=64500, hearing="whole")
 NOW = 1700000000.0
 
 
@@ -42,6 +46,18 @@ def at(prefix: str = P, intent: Mode = Mode.DRAINING, **drain: object) -> Prefix
         wanted=not withdrawn,
         drain=DrainStatus(stage=intent, began=NOW, ends=NOW + 900.0, **drain),  # type: ignore[arg-type]  # of several types
     )
+
+
+def three_vips(directory: Path) -> Config:
+    """Return a site where lyo1 takes over one VIP, no one the second, and has the third already."""
+    path = directory / "vip.toml"
+    path.write_text(
+        "node.dc = 'par1'\ndc.par1.asn = 64699\ndc.lyo1.asn = 64699\n"
+        "[vip.'vip-1.tld']\naddresses = ['192.0.2.1']\n"
+        "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
+        "[vip.'vip-3.tld']\naddresses = ['192.0.2.3']\nprefer = ['lyo1', 'par1']\n"
+    )
+    return config.load(path, {})
 
 
 def gone(prefix: str = P, left: int | None = 0) -> PrefixStatus:
@@ -261,19 +277,26 @@ def test_who_is_waited_for(
 
 def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says who takes over, by the model, and that nothing is known of them here."""
-    path = tmp_path / "vip.toml"
-    path.write_text(
-        "node.dc = 'par1'\ndc.par1.asn = 64699\ndc.lyo1.asn = 64699\n"
-        "[vip.'vip-1.tld']\naddresses = ['192.0.2.1']\n"
-        "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
-        "[vip.'vip-3.tld']\naddresses = ['192.0.2.3']\nprefer = ['lyo1', 'par1']\n"
-    )
-    rehearsal.rehearse(config.load(path, {}), [P, Q, "192.0.2.3/32"], lambda _: None)
+    for ask in (Told([[]]).status, Told([None]).status):
+        rehearsal.rehearse(three_vips(tmp_path), [P, Q, R], ask, lambda _: None)
+        said = capsys.readouterr().err
+        assert f"{P}: would go to lyo1; its connections are not known" in said
+        assert f"{Q}: would go to no data centre" in said
+        assert f"{R}: lyo1 is preferred already; its connections are not known" in said
+        assert "is not known here" in said
+    assert "what witnesses show is not known: control: nobody answers" in said
+
+
+def test_rehearsal_with_witnesses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says of those who would take over whether a witness shows their path, and at which one."""
+    seen = SeenPath(at="203.0.113.1", dc="lyo1", as_path=(64500, 64699), best=True)
+    routes = (replace(at(P), seen=(seen,)), at(Q), at(R))
+    status = replace(Told([routes]).status(), witnesses=(WITNESS,))
+    rehearsal.rehearse(three_vips(tmp_path), [P, Q, R], lambda: status, lambda _: None)
     said = capsys.readouterr().err
-    assert f"{P}: would go to lyo1; its connections are not known" in said
-    assert f"{Q}: would go to no data centre" in said
-    assert "192.0.2.3/32: lyo1 is preferred already; its connections are not known" in said
-    assert "is not known here" in said
+    assert f"{P}: would go to lyo1; lyo1 announces it (seen at 203.0.113.1); its" in said
+    assert f"{R}: lyo1 is preferred already; not known to be announced by lyo1 (not seen at" in said
+    assert (rehearsal.BY_WITNESSES in said, rehearsal.NO_WITNESS in said) == (True, False)
 
 
 def test_it_does_not_end(capsys: pytest.CaptureFixture[str]) -> None:
