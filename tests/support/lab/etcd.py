@@ -144,10 +144,16 @@ class EtcdCluster:
         for each in self.members:
             if each.running:
                 eventually(
-                    lambda each=each: self._status(each)["leader"],  # type: ignore[misc]  # of a lambda with a default
+                    lambda each=each: self._serves(each),  # type: ignore[misc]  # of a lambda with a default
                     within=15,
                     what=f"{each.name} has a leader",
                 )
+
+    def _serves(self, member: EtcdMember) -> bool:
+        try:
+            return bool(self._status(member)["leader"])
+        except RuntimeError:
+            return False
 
     def leader(self) -> EtcdMember:
         """Return the leader, once there is one that answers."""

@@ -2,9 +2,10 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,13 @@ class FrrSite:
     """A data centre. Its vip.toml is a nested mapping; what a test leaves out has a default."""
 
     def __init__(
-        self, host: Namespace, frr: Frr, tables: Tables, *, up: Sequence[int] = ()
+        self,
+        host: Namespace,
+        frr: Frr,
+        tables: Tables,
+        *,
+        up: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Write vip.toml and start the realservers.
 
@@ -39,8 +46,9 @@ class FrrSite:
             frr: its bgpd.
             tables: what vip.toml says beyond the defaults.
             up: ports of realservers that live from the start.
+            env: more environment for the commands.
         """
-        self.host, self.frr = host, frr
+        self.host, self.frr, self._env = host, frr, dict(env or {})
         self._passes = itertools.count()
         self.file = host.directory / "vip.toml"
         self.state = host.directory / "state"
@@ -79,6 +87,7 @@ class FrrSite:
         return subprocess.run(
             self.host.command(*argv),
             stdin=subprocess.PIPE,
+            env={**os.environ, **self._env},
             capture_output=True,
             text=True,
             check=False,
@@ -112,7 +121,9 @@ class FrrSite:
 
     def daemon(self) -> Process:
         """Start `vip_watchdog --daemon` and wait until it serves."""
-        process = self.host.spawn(self._command("vip_watchdog", "--daemon"), log="daemon.log")
+        process = self.host.spawn(
+            self._command("vip_watchdog", "--daemon"), log="daemon.log", env=self._env
+        )
         process.ready((self.state / "control.sock").exists, "the control socket")
         return process
 
