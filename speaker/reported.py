@@ -71,7 +71,8 @@ class ReportRequest(Value):
 class ReportStatus(Value):
     """The last report of a name. All but `name` and `expired` are null where there was none.
 
-    `at` and `until` are seconds since the epoch, `expired`: whether it holds no more.
+    `at` and `until` are seconds since the epoch, `expired`: whether it holds no more. `not_drained`: which VIPs' prefixes are not drained, though it says
+    `drain`, and why, in words; told only to who reports.
     """
 
     name: _Text
@@ -82,6 +83,7 @@ class ReportStatus(Value):
     reason: _Text | None = None
     weight: Annotated[float, Strict()] | None = None
     expired: _Truth = False
+    not_drained: _Text | None = None
 
     @classmethod
     def of(cls, name: str, report: AppReport | None, now: float) -> Self:

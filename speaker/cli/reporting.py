@@ -88,6 +88,11 @@ def report(call: Call, reporter: NamedReporter) -> ExitStatus:
         raise UsageError(f"report: {error}") from error
     later = "" if reporter.is_served else "; takes effect where a vip_watchdog runs"
     tell_operator(f"report/{name}: {told.state} until {_time(told.until)}{later}")
+    if told.not_drained:
+        tell_operator(
+            f"report/{name}: not drained: {told.not_drained}; vip_mgmt -d NAME --soft --last drains it all the same"
+        )
+        return ExitStatus.NOT_AS_WANTED
     return ExitStatus.DONE
 
 

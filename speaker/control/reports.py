@@ -7,7 +7,7 @@ a thousand applications cost no more writes than the disk can do.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from aiohttp import web
 from policy.asking import reported
 from policy.report import ReportState
 from speaker.control.openapi import openapi
+from speaker.reconcile.last_one import held_from_draining, named
 from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest, ReportStatus, unknown_report
 from speaker.state.reports import Given
@@ -206,11 +207,21 @@ class ReportHandlers:
         self._check(caller, rule, report)
         before = self._reconciler.durable.intents.reports.get(name)
         held = before if before is not None and before.left(report.at) > 0 else None
-        drains = self._of(name) if report.state is ReportState.DRAIN else ()
-        await self._recorder.record(name, Given(report, drains))
+        given = await self._drained(name, report)
+        await self._recorder.record(name, given)
         if not report.renews(held):
             self._reconciler.wake()
-        return web.json_response(ReportStatus.of(name, report, report.at).to_json())
+        told = replace(ReportStatus.of(name, report, report.at), not_drained=given.held or None)
+        return web.json_response(told.to_json())
+
+    async def _drained(self, name: str, report: AppReport) -> Given:
+        """Return what a report comes to: a drain but of what would be announced nowhere then."""
+        if report.state is not ReportState.DRAIN:
+            return Given(report)
+        concerned = self._of(name)
+        kept = await held_from_draining(self._reconciler, concerned)
+        held = f"{named(kept)}: {next(iter(kept.values()))}" if kept else ""
+        return Given(report, [each for each in concerned if each not in kept], held)
 
     def _check(self, caller: Caller, rule: ReportRule, report: AppReport) -> None:
         """Refuse what a report of a name, or of this caller, can't say."""

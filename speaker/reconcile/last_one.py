@@ -1,4 +1,4 @@
-"""What an operator's drain would leave announced nowhere, as far as witnesses tell: it is asked for explicitly."""
+"""What a drain would leave announced nowhere, as far as witnesses tell: an operator asks for it explicitly, a report's does not begin."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from policy.intent import Mode
 from policy.last import KeepLast, LastOne
 from speaker.errors import SpeakerError
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from policy.route import Prefix
     from speaker.api import IntentRequest
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """How many prefixes are named."""
+AT_ONCE = 500
+"""How many prefixes are asked about in a step: some thousandths of a second."""
 
 
 class LastOneError(SpeakerError):
@@ -43,12 +46,38 @@ def refuse_last(reconciler: Reconciler, request: IntentRequest, prefixes: Iterab
     rule = reconciler.config.settings.witness.keep_last
     if not may_refuse(rule, request):
         return
-    last, announced = LastOne(rule, reconciler.witnesses.heard()), reconciler.view.announced
-    found = {p: why for p in prefixes if p in announced and (why := last.why(p))}
+    found = {prefix: why for prefix, why in _nowhere(reconciler, prefixes) if why}
     if found:
-        named = ", ".join(map(str, [*found][:NAMED]))
-        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
         raise LastOneError(
-            f"{named}{more}: would be announced nowhere, so nothing was changed: "
+            f"{named(found)}: would be announced nowhere, so nothing was changed: "
             f"{next(iter(found.values()))}; --last drains it all the same"
         )
+
+
+async def held_from_draining(
+    reconciler: Reconciler, prefixes: Iterable[Prefix]
+) -> Mapping[Prefix, str]:
+    """Return which prefixes a report must not drain, as that would leave them nowhere, with why: nobody is there to insist.
+
+    Args:
+        reconciler: knows what is announced here, and what witnesses tell.
+        prefixes: what the report would drain.
+    """
+    if reconciler.config.settings.witness.keep_last is KeepLast.NEVER:
+        return {}
+    found = await in_steps(_nowhere(reconciler, prefixes), AT_ONCE)
+    return {prefix: why for prefix, why in found if why}
+
+
+def named(prefixes: Iterable[Prefix]) -> str:
+    """Name the first of some prefixes, and say how many more there are."""
+    names = [*map(str, prefixes)]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
+
+
+def _nowhere(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> Iterable[tuple[Prefix, str]]:
+    """Yield prefixes with why they would be announced nowhere once they are not here; with nothing where they would, or are not here."""
+    last = LastOne(reconciler.config.settings.witness.keep_last, reconciler.witnesses.heard())
+    announced = reconciler.view.announced
+    return ((prefix, last.why(prefix) if prefix in announced else "") for prefix in prefixes)

@@ -42,10 +42,11 @@ DRAIN_LINES = 20
 
 
 class Given(NamedTuple):
-    """A report, and the prefixes that are drained softly while it drains: none where it may not."""
+    """A report, and the prefixes that are drained softly while it drains: none where it may not. `held`: which of them are not, and why, in words."""
 
     report: AppReport
     drains: Collection[Prefix] = ()
+    held: str = ""
 
 
 def drainer(name: str, report: AppReport) -> str:
@@ -90,7 +91,10 @@ def put_report(
         was = "" if held is None else f"; was {held.state} by {held.by}"
         text = f"{report.state} by {report.by} for {duration_text(report.ttl)}"
         said = f": {report.reason}" if report.reason else ""
-        lines.append(HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{was}"))
+        not_so = f"; not drained: {given.held}" if given.held else ""
+        lines.append(
+            HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{not_so}{was}")
+        )
         db.execute(_FORGET, [f"report/{name}", f"report/{name}", LINES - len(lines)])
     return [*lines, *_drain(db, reader, name, given)]
 

@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +15,20 @@ import pytest
 from policy.intent import timestamp
 from policy.report import ReportState
 from speaker import vip_mgmt
+from speaker.cli import reporting
+from speaker.cli.arguments import parse
 from speaker.control.server import serving
 from speaker.exit_status import ExitStatus
+from speaker.reported import ReportStatus
 from speaker.state.store import Store
 from tests.support.fakes.site import running, write_config
 from tests.unit.test_vip_mgmt import reconciler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from speaker.reported import ReportRequest
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MORE = """rule = "report/shop"
@@ -121,3 +128,27 @@ def test_nothing_to_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     """A vip.toml without reports says so."""
     assert mgmt(tmp_path, "report", more="") == 0
     assert capsys.readouterr().out == "vip.toml has no [report]\n"
+
+
+def test_what_is_not_drained(capsys: pytest.CaptureFixture[str]) -> None:
+    """That a drain does not begin, as nobody else announces the VIP, is said with what drains it, and it is not done."""
+
+    class Held:
+        names = ("shop",)
+        is_served = True
+
+        def report(self, name: str, request: ReportRequest) -> ReportStatus:
+            """See `Reporter.report`."""
+            report = request.report(ME, 1700000000.0)
+            return replace(
+                ReportStatus.of(name, report, report.at), not_drained="192.0.2.1/32: last"
+            )
+
+        def reports(self) -> Sequence[ReportStatus]:
+            """See `Reporter.reports`."""
+            return ()
+
+    call = parse(["report", "shop", "drain", "--ttl", "1m"])
+    assert reporting.report(call, Held()) is ExitStatus.NOT_AS_WANTED
+    said = capsys.readouterr().err
+    assert "report/shop: not drained: 192.0.2.1/32: last; vip_mgmt -d NAME --soft --last" in said

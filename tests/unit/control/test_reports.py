@@ -15,6 +15,7 @@ import pytest
 from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.report import AppReport, ReportState
+from speaker.api import IntentRequest
 from speaker.control.offline import StateFile
 from speaker.control.openapi import openapi
 from speaker.control.reports import MAX_REPORT, ReportRecorder
@@ -25,6 +26,7 @@ from speaker.reported import ReportRequest
 from speaker.state.reports import Given
 from speaker.state.store import Store, StoreError
 from tests.support.fakes.site import SECOND
+from tests.support.lab.eventually import eventually
 from tests.unit.control.test_server import raw, served
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ drain = true
 [report.db]
 max_ttl = "1m"
 """
+DRAIN = {"state": "drain", "ttl": "30s"}
 DOWN = {"state": "down", "ttl": "30s", "reason": "disk full"}
 
 
@@ -98,6 +101,37 @@ def test_who_only_reads(tmp_path: Path) -> None:
         assert site.store.intents().reports == {}
 
     served(tmp_path, ask, MORE, access=READ)
+
+
+def test_what_is_nowhere_else_is_not_drained(tmp_path: Path) -> None:
+    """A drain of what would be announced nowhere then does not begin: who reports is told why, and history; an operator's goes on."""
+
+    def ask(site: Site) -> None:
+        assert put(site, {"state": "up", "ttl": "30s"})[0] == 200
+        eventually(lambda: str(SECOND) in site.table(), within=10, what="it is announced")
+        for _ in range(2):  # the second time it says nothing new
+            status, told = put(site, DRAIN)
+            assert (status, told["state"]) == (200, "drain")
+            assert told["not_drained"].startswith(f"{SECOND}: last: no live witness tells")
+            assert site.store.intents().of == {}
+            lines = [each.reason for each in site.store.history(()) if each.event == "reported"]
+            assert [f"; not drained: {SECOND}: last: " in line for line in lines] == [False, True]
+        assert put(site, DOWN)[1]["not_drained"] is None
+        drained = IntentRequest(mode=Mode.DRAINED, prefixes=(SECOND,), last=True)
+        RunningWatchdog(site.control, site.control).apply(drained)
+        assert put(site, DRAIN)[1]["not_drained"] is None  # nothing would be lost
+
+    served(tmp_path, ask, MORE + '[policy]\nkeep_last = "strict"\n', marks=True)
+
+
+def test_what_nobody_keeps_is_drained(tmp_path: Path) -> None:
+    """Without keep_last it begins, whoever else announces it."""
+
+    def ask(site: Site) -> None:
+        assert put(site, DRAIN)[1]["not_drained"] is None
+        assert site.store.intents().of[SECOND].mode is Mode.DRAINING
+
+    served(tmp_path, ask, MORE)
 
 
 @pytest.mark.parametrize(

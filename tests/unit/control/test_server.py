@@ -53,13 +53,18 @@ V4_TEXT = str(V4)
 
 
 def served(
-    directory: Path, ask: Callable[[Site], Any], more: str = "", access: Access = OPERATORS
+    directory: Path,
+    ask: Callable[[Site], Any],
+    more: str = "",
+    access: Access = OPERATORS,
+    *,
+    marks: bool = False,
 ) -> Any:
-    """Run a site with its control service, and ask it from a thread."""
+    """Run a site with its control service, and ask it from a thread. `marks`: see `running`."""
 
     async def main() -> Any:
         async with (
-            running(directory, more=more) as site,
+            running(directory, more=more, marks=marks) as site,
             serving(site.control, site.reconciler, access),
         ):
             return await asyncio.to_thread(ask, site)

@@ -18,7 +18,7 @@ from speaker.api import IntentRequest, Status
 from speaker.cli.tables import status_json, status_table
 from speaker.reconcile import status
 from speaker.reconcile.intents import apply_intent
-from speaker.reconcile.last_one import LastOneError, refuse_last
+from speaker.reconcile.last_one import LastOneError, held_from_draining, refuse_last
 from speaker.reconcile.seen import MOST, seen
 from speaker.reconcile.witnesses import counted
 from speaker.telemetry.look import Look
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from policy.route import Prefix
     from tests.support.fakes.exabgp import Daemon
     from tests.support.fakes.site import Site
 
@@ -233,6 +234,25 @@ def test_an_operator_is_asked(tmp_path: Path, rule: str) -> None:
         ask(last=False)  # it is not announced here: nothing would be lost
 
     play(tmp_path, scene, KEEP.format(rule))
+
+
+def test_a_report_is_held(tmp_path: Path) -> None:
+    """What would be announced nowhere is not drained for a report, for as long as that is so; what is not here is none of that."""
+
+    async def scene(site: Site) -> None:
+        async def held() -> list[Prefix]:
+            return [*await held_from_draining(site.reconciler, [V4])]
+
+        assert await held() == [V4]
+        bring(site, by(LYO1, 64699))
+        await asyncio.sleep(2.0)
+        assert await held() == []
+        await apply_intent(site.reconciler, [V4], Intent(Mode.DRAINED, "alice", 0.0), dry_run=False)
+        bring(site, None)
+        await asyncio.sleep(2.0)
+        assert await held() == []
+
+    play(tmp_path, scene, KEEP.format("true"))
 
 
 # --- what is not as sent --------------------------------------------------------------------------
