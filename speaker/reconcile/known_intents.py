@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from policy.differing import differing
 from policy.drain import resolved
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from speaker.reconcile.notices import Listeners
     from speaker.state.store import StageEnd, Store
 
+T = TypeVar("T")
 PATIENCE = 0.25
 """How long a turn waits for the intents, in seconds: not for a locked file, but for a slow disk."""
 _UNKNOWN = (
@@ -81,7 +82,7 @@ class KnownIntents:
         self._prefixes: Collection[Prefix] = ()
         self._restored: set[Prefix] = set()
         self._reading: asyncio.Future[Intents | Remembered] | None = None
-        self._recorded = 0
+        self._recorded = self._read_of = 0
 
     def load(self) -> Remembered:
         """Read all of the file; where that can't be done now, nothing is known. It waits."""
@@ -147,7 +148,7 @@ class KnownIntents:
                 return False
             if recorded == self._recorded:  # else one was recorded meanwhile, which it may lack
                 break
-        self._unread = None
+        self._unread, self._read_of = None, recorded
         if isinstance(found, Remembered):
             self.is_read = True
             self._faults = found.faults
@@ -236,6 +237,27 @@ class KnownIntents:
             self._restored |= {p for p, intent in intents.items() if intent.restores}
             self._restored -= {p for p, intent in intents.items() if not intent.restores}
             return replaced
+
+    async def record_by(self, write: Callable[[], T]) -> T:
+        """Have something else record intents: the next turn reads them. Return what it returns. It may wait.
+
+        Raises:
+            StoreError: it could not be done.
+        """
+        async with self._writing:
+            done = await asyncio.to_thread(write)
+            self._recorded += 1
+            return done
+
+    @property
+    def written(self) -> int:
+        """How often this process recorded some."""
+        return self._recorded
+
+    @property
+    def read_up_to(self) -> int:
+        """How often it had, when they were read last."""
+        return self._read_of
 
     def _returns_already(self, prefix: Prefix, asked: Intent) -> bool:
         """Tell whether a prefix returns by itself, at the end of a soft drain, which nothing is recorded of."""

@@ -68,6 +68,24 @@ class Operator:
         await self._look_first(restored)
         return await self._intents.record(intents, filter(self._is_unknown, restored))
 
+    async def record_by(
+        self,
+        intents: Mapping[Prefix, Intent],
+        write: Callable[[Collection[Prefix]], Mapping[Prefix, Intent]],
+    ) -> Mapping[Prefix, Intent]:
+        """Have something else record an operator's intents durably. See `apply`.
+
+        Args:
+            intents: what an operator asks for.
+            write: records it, and is given the prefixes that are to be announced although their health is unknown.
+        """
+        restored = [prefix for prefix, intent in intents.items() if intent.restores]
+        await self._look_first(restored)
+        unknown = [*filter(self._is_unknown, restored)]
+        replaced = await self._intents.record_by(lambda: write(unknown))
+        self._intents.wanted(restored)
+        return replaced
+
     async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
         """Act on intents that are recorded, and read back.
 
@@ -77,11 +95,15 @@ class Operator:
         """
         if not is_noted:
             self._intents.wanted(prefix for prefix, intent in intents.items() if intent.restores)
-        await self._act(intents)
-        await self._until_sent(intents)
+        await self.enforce(intents)
+
+    async def enforce(self, prefixes: Collection[Prefix]) -> None:
+        """Act at once on what is recorded of some prefixes, and read back."""
+        await self._act(prefixes)
+        await self._until_sent(prefixes)
         await self._read_back()
         # Of neighbours of which only this reading showed that ExaBGP reports them, too.
-        await self._until_sent(intents)
+        await self._until_sent(prefixes)
 
     async def _look_first(self, restored: Collection[Prefix]) -> None:
         """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""

@@ -1,19 +1,36 @@
-"""What a watchdog knows of its site, and asks of it: the face of this package. Nothing here waits for etcd but `order`."""
+"""What a watchdog knows of its site, and asks of it: the face of this package. Nothing here waits for etcd but orders do."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from speaker.site.values import SiteOutcome
+from policy.site_intent import Extent
+from speaker.site.base import Compare, Put
+from speaker.site.handing_on import HandingOn
+from speaker.site.keys import KeyKind, SiteKey
+from speaker.site.known import Known, Own
+from speaker.site.link import Link
+from speaker.site.obeying import Obeying
+from speaker.site.orders import Orders
+from speaker.site.own_machine import OwnMachine
+from speaker.site.presence import Presence
+from speaker.site.told import StateTold
+from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from policy.intent import Intent
     from policy.route import Prefix
-    from policy.site_intent import Extent
+    from policy.site_intent import SiteIntent
+    from speaker.config.settings_site import SiteSettings
+    from speaker.reconcile.reconciler import Reconciler
     from speaker.site.base import Etcd
-    from speaker.site.values import Member, MemberState
+    from speaker.site.values import Member, MemberState, SiteOutcome
+
+SETTLE = 60.0
+"""How often it is looked whether what was asked has ended, at least, in seconds."""
 
 
 class WholeSite:
@@ -27,56 +44,186 @@ class WholeSite:
             that; what this machine tells of itself has them so until they are removed here.
     """
 
-    def __init__(self, here: Extent, etcd: Etcd, prefix: str) -> None:
-        self.here, self.etcd, self.prefix = here, etcd, prefix
+    def __init__(self, reconciler: Reconciler, settings: SiteSettings, etcd: Etcd) -> None:
+        """Know nothing yet: `run` connects."""
+        self.here = Extent(reconciler.config.settings.dc.name, settings.machine)
+        self.etcd, self.prefix, self.settings = etcd, settings.prefix, settings
         self.standing_down: set[Prefix] = set()
+        self._reconciler = reconciler
+        self._known = Known(self.here, settings.prefix)
+        self._obeying = Obeying(reconciler, self.here, self.standing_down)
+        self._machine = OwnMachine(reconciler, self.here)
+        self._handing_on = HandingOn(etcd, lambda: reconciler.durable.store, self._known)
+        self._presence = Presence(
+            etcd, self._known, settings.ttl, self._own, lambda: self._obeying.states()
+        )
+        self._link = Link(
+            etcd,
+            self._known,
+            self._take,
+            self._obeying,
+            self._handing_on,
+            self._presence,
+            reconciler.clock,
+        )
+        self._orders = Orders(self._known, self._handing_on, lambda: self.trouble)
+        self._obeying.bell.on_ring(self._presence.bell.ring)
+        self._obeying.bell.on_ring(self._presence.states_bell.ring)
+
+    # --- what is known -----------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
         """Whether what is known is what etcd has now, as far as a watch tells."""
-        return False
+        return self._link.connected
 
     @property
     def trouble(self) -> str:
         """What is wrong with etcd, in words; nothing where all is well."""
-        return ""
+        return self._link.trouble
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """The keys of etcd that make no sense, and why: they are left out, and left as they are."""
+        return [*self._known.faults.values()]
 
     @property
     def queued(self) -> int:
         """How many rows of the copy etcd is not known to have."""
-        return 0
+        return len(self._handing_on.queued)
 
     @property
     def lease(self) -> int:
         """This machine's lease, 0 where it has none."""
-        return 0
+        return self._presence.lease
+
+    @property
+    def config(self) -> str:
+        """What tells this machine's vip.toml from others', as far as it is of the whole site."""
+        return self._machine.config
+
+    @property
+    def is_rivalled(self) -> bool:
+        """Whether another live process has this machine's name."""
+        process = self._known.members.process(self.here)
+        return bool(process and self.lease and process != self._machine.process)
 
     def members(self) -> Sequence[Member]:
         """Return the machines of the site, this one among them, by data centre and name."""
-        return ()
+        return self._known.members.all()
 
     def states(self) -> Mapping[Prefix, Sequence[MemberState]]:
-        """Return what the live machines tell of each prefix, this one among them as etcd has it. What is returned may change later."""
-        return {}
+        """Return what the live machines tell of each prefix, this one among them as etcd has it: always what is known then."""
+        return self._known.members.states
+
+    # --- standing down -----------------------------------------------------------------------
+
+    def stand_down(self, prefix: Prefix) -> tuple[Compare, Put]:
+        """Return the parts of a transaction by which this machine's state says that it is not announced, if it is as known."""
+        key = self._state_key(prefix)
+        own = self._known.own.get(key, Own(None, 0))
+        name = f"{self.prefix}{key}"
+        told = StateTold(announced=False)
+        return Compare(name, own.modified), Put(name, told.text(), self.lease)
 
     def stood_down(self, prefix: Prefix, modified: int) -> None:
-        """Note that this machine's own state in etcd was made `announced: false` by a transaction, at a revision."""
+        """Note that such a transaction was done, at a revision."""
+        self.standing_down.add(prefix)
+        self._known.wrote({self._state_key(prefix): StateTold(announced=False).text()}, modified)
 
-    async def order(
-        self, intents: Mapping[Prefix, Intent], extent: Extent, within: float
-    ) -> SiteOutcome:
-        """Record an operator's order durably, obey it here if it is for this machine, hand it on, and wait until the others obey.
+    def _state_key(self, prefix: Prefix) -> SiteKey:
+        return SiteKey(KeyKind.STATE, self.here, prefix)
+
+    # --- what is asked -----------------------------------------------------------------------
+
+    async def record(self, intents: Mapping[Prefix, Intent], extent: Extent) -> Mapping[Prefix, Intent]:
+        """Record an operator's order durably, and have it obeyed here and handed on. Return what it replaced here.
 
         Args:
             intents: what is asked of each prefix.
             extent: for whom.
-            within: for how long to wait for etcd and for the others, in seconds.
-
-        Returns:
-            What came of it: etcd that is away is no error.
 
         Raises:
             StoreError: it could not be recorded; nothing was changed.
         """
-        del intents, extent, within
-        return SiteOutcome(committed=False, revision=0, members=(), why="not connected yet")
+        store = self._reconciler.durable.store
+
+        def write(up: Collection[Prefix]) -> Mapping[Prefix, Intent]:
+            return store.ask_site(intents, extent, self.here, up=up)
+
+        replaced = await self._reconciler.operator.record_by(intents, write)
+        if extent != self.here:
+            self._handing_on.queued |= {(extent, prefix) for prefix in intents}
+        if extent.covers(self.here):
+            self._obeying.pend(intents)
+        self._handing_on.due.set()
+        return replaced
+
+    async def outcome(
+        self, prefixes: Collection[Prefix], extent: Extent, within: float
+    ) -> SiteOutcome:
+        """Return what came of an order that was recorded: once each live machine obeys, or after some seconds."""
+        return await self._orders.outcome(prefixes, extent, within)
+
+    async def order(
+        self, intents: Mapping[Prefix, Intent], extent: Extent, within: float
+    ) -> SiteOutcome:
+        """Do both: see `record` and `outcome`. etcd that is away is no error."""
+        await self.record(intents, extent)
+        return await self.outcome(intents, extent, within)
+
+    # --- what runs ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Know, obey and tell, until cancelled."""
+        forget = self._reconciler.durable.listeners.add(self._obeying.happened)
+        tasks = [
+            asyncio.create_task(run(), name=f"site: {name}")
+            for name, run in {
+                "link": self._link.run,
+                "obeying": self._obeying.obey,
+                "looking": self._obeying.look,
+                "settling": self._settle,
+            }.items()
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            forget()
+            for task in tasks:
+                await end(task)
+
+    async def _take(
+        self, rows: Mapping[tuple[Extent, Prefix], Collection[SiteIntent]], whole: bool
+    ) -> Collection[Prefix]:
+        reconciler = self._reconciler
+        store, now = reconciler.durable.store, reconciler.clock.wall()
+        return await reconciler.durable.intents.record_by(
+            lambda: store.take_site(rows, self.here, now, whole=whole)
+        )
+
+    async def _settle(self) -> None:
+        """Have obeyed what holds once another has ended, for ever."""
+        reconciler = self._reconciler
+        store = reconciler.durable.store
+        while True:
+            now = reconciler.clock.wall()
+            following = await reconciler.durable.intents.record_by(
+                lambda: store.settle_site(self.here, now)  # noqa: B023 - it is called at once
+            )
+            reconciler.wake()
+            wait = SETTLE if following is None else max(following - now, 0.0)
+            await asyncio.sleep(min(wait, SETTLE))
+
+    def _own(self) -> Mapping[SiteKey, bytes]:
+        told = {SiteKey(KeyKind.MACHINE, self.here): self._machine.told().text()}
+        if (obeys := self._obeying.obeys()) is not None:
+            told[SiteKey(KeyKind.OBEYS, self.here)] = obeys.text()
+        return told
+
+
+def site_of(reconciler: Reconciler) -> WholeSite | None:
+    """Return the site of a reconciler, None where it stands alone."""
+    return reconciler.site if isinstance(reconciler.site, WholeSite) else None

@@ -1,0 +1,201 @@
+"""The connection to etcd: all is read, then it is watched; and again from the beginning, whatever broke.
+
+Theory of operation. There is one way by which this machine comes to know: it reads all that is stored below the prefix, as
+of one revision, takes it over, and watches from the next revision on. What breaks a watch, or makes what is known doubtful
+(nobody answers, the history was compacted, etcd was restored from an old copy), ends in reading all again. What etcd lacks
+then is handed on: so what was lost there comes back from each machine that has it.
+
+Reading and telling are apart: where etcd takes nothing (its disk is full, the right to store was withdrawn), what others ask
+is heard as long as it lets itself be read. Neither is ever waited for by a cycle, and nothing that is in force changes while
+etcd is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from speaker.site.base import EtcdError, UnreachableError
+from speaker.site.trying import Pauses, for_ever
+from speaker.state.store import StoreError
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.supervisor import end
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from policy.route import Prefix
+    from policy.site_intent import Extent, SiteIntent
+    from speaker.clock import Clock
+    from speaker.site.base import Changed, Etcd
+    from speaker.site.handing_on import HandingOn
+    from speaker.site.heard import Heard
+    from speaker.site.known import Known
+    from speaker.site.obeying import Obeying
+    from speaker.site.presence import Presence
+
+    Rows = Mapping[tuple[Extent, Prefix], Collection[SiteIntent]]
+
+READ = 30.0
+"""How long reading all may take, in seconds."""
+MOST = 2_000_000
+"""How many keys are read at most: 10,000 VIPs of fifty machines are half a million."""
+RETRY = 1.0
+"""When to try again to record what others ask, in seconds."""
+
+
+class Link:
+    """The connection of one machine.
+
+    Args:
+        etcd: the cluster.
+        known: what it has.
+        record: takes over what is asked into the state file, all that etcd has or some of it; returns the prefixes whose
+            intent here is another.
+        obeying: has it obeyed.
+        handing_on: hands on what etcd lacks.
+        presence: tells of this machine.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        etcd: Etcd,
+        known: Known,
+        record: Callable[[Rows, bool], Awaitable[Collection[Prefix]]],
+        obeying: Obeying,
+        handing_on: HandingOn,
+        presence: Presence,
+        clock: Clock,
+    ) -> None:
+        self._etcd, self._known, self._record = etcd, known, record
+        self._obeying, self._handing_on, self._presence = obeying, handing_on, presence
+        self._clock = clock
+        self._troubles: dict[str, str] = {}
+        self._heard: dict[tuple[Extent, Prefix], Collection[SiteIntent]] = {}
+        self._something = asyncio.Event()
+        self._name = str(known.here)
+        self.connected = False
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in words; nothing where all is well."""
+        return "; ".join(dict.fromkeys(filter(None, self._troubles.values())))
+
+    def _note(self, part: str, text: str) -> None:
+        if self._troubles.get(part, "") != text:
+            self._troubles[part] = text
+            self._known.bell.ring()
+
+    async def run(self) -> None:
+        """Know and tell, for ever."""
+        steps = {
+            "lease": self._presence.keep_lease,
+            "machine": self._presence.tell,
+            "states": self._presence.tell_states,
+            "handing on": self._handing_on.step,
+        }
+        telling = [
+            asyncio.create_task(
+                for_ever(step, self._name, lambda text, part=part: self._note(part, text)),
+                name=f"site: {part}",
+            )
+            for part, step in steps.items()
+        ]
+        hearing = asyncio.create_task(self._hear_for_ever(), name="site: hearing")
+        tasks = [hearing, *telling]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.connected = False
+            for task in tasks:
+                await end(task)
+
+    async def _hear_for_ever(self) -> None:
+        pauses = Pauses(self._name)
+        while True:
+            try:
+                await self._hear(pauses)
+            except EtcdError as error:
+                heed_cancellation()
+                self.connected = False
+                self._note("hearing", str(error))
+            await asyncio.sleep(pauses.next())
+
+    async def _hear(self, pauses: Pauses) -> None:
+        """Read all, and watch, until that breaks.
+
+        Raises:
+            EtcdError: it did.
+        """
+        known = self._known
+        contents = await self._etcd.read(known.prefix, within=READ)
+        if len(contents.items) > MOST:
+            raise UnreachableError(
+                f"etcd: {known.prefix}: {len(contents.items)} keys, {MOST} at most; does another program store there?"
+            )
+        heard = await asyncio.to_thread(known.sorted_out, contents)
+        known.begin(contents, heard, self._presence.lease, self._clock.wall())
+        self._heard.clear()
+        changed = await self._take(heard.intents, whole=True)
+        self._obeying.begin(changed, contents.revision)
+        self._connected(pauses)
+        taking = asyncio.create_task(self._take_for_ever(), name="site: taking")
+        try:
+            async with aclosing(self._etcd.watch(known.prefix, contents.revision + 1)) as watch:
+                async for changes in watch:
+                    self._take_over(changes)
+                    if taking.done():
+                        taking.result()
+        finally:
+            await end(taking)
+        raise UnreachableError("etcd: the watch ended; all is read again")
+
+    def _connected(self, pauses: Pauses) -> None:
+        self.connected = True
+        self._note("hearing", "")
+        pauses.over()
+        self._handing_on.due.set()
+        self._presence.bell.ring()
+        self._presence.states_bell.ring()
+        self._known.bell.ring()
+
+    def _take_over(self, changes: Collection[Changed]) -> None:
+        """Note what happened; what is asked is recorded beside this.
+
+        Raises:
+            UnreachableError: it is older than what is known.
+        """
+        known = self._known
+        if any(each.revision <= known.revision for each in changes):
+            raise UnreachableError("etcd: what it has is older than it was; all is read again")
+        heard: Heard = known.heard([*changes], self._clock.wall())
+        self._heard.update(heard.intents)
+        if changes:
+            self._something.set()
+
+    async def _take_for_ever(self) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            revision, heard = self._known.revision, dict(self._heard)
+            self._heard.clear()
+            changed = await self._take(heard, whole=False) if heard else ()
+            self._obeying.pend(changed, revision)
+            if heard:
+                self._handing_on.due.set()
+
+    async def _take(self, rows: Rows, *, whole: bool) -> Collection[Prefix]:
+        """Take over what is asked, as soon as it can be recorded. Return the prefixes of which something else is asked."""
+        while True:
+            try:
+                changed = await self._record(rows, whole)
+            except StoreError as error:
+                self._note("recording", f"what others ask can't be recorded: {error}")
+                await asyncio.sleep(RETRY)
+                continue
+            self._note("recording", "")
+            return changed

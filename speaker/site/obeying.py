@@ -1,0 +1,193 @@
+"""Has what is asked of the site obeyed here, and tells so: only what was read back, and what differs with why.
+
+Theory of operation. What others ask comes into the state file, which the reconciler's turns read. That they did is not
+enough to tell the others that this machine obeys: a turn may not have come, the state file may not have been read in it, the
+daemon may not have answered, or have something else. So for each prefix of which something else is asked, a turn is taken,
+the daemon is read back, and the prefix is looked at as `vip_mgmt status` shows it. Only then the revision of etcd counts that
+was taken over before that turn; and what is not as it is asked is named with why. From then on all prefixes are looked at
+whenever anything of the reconciler changes, so that what is told stays true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import islice
+from operator import is_
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+from speaker.reconcile.status import Snapshot
+from speaker.site.bell import Bell
+from speaker.site.keys import KeyKind, SiteKey
+from speaker.site.showing import state_told, told_differing, why_not
+from speaker.site.told import ObeysTold
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.steps import STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from collections.abc import Set as AbstractSet
+
+    from policy.route import Prefix
+    from policy.site_intent import Extent
+    from speaker.reconcile.notices import Notice
+    from speaker.reconcile.reconciler import Reconciler
+
+log = logging.getLogger(__name__)
+
+AGAIN = 0.25
+"""When to try again where the intents could not be read, in seconds."""
+TICK = 1.0
+"""How often it is looked whether anything changed of which nobody was told, in seconds."""
+SHARE = 5.0
+"""So many times as long as a look took it rests at least, before the next one at all prefixes."""
+
+
+class Obeying:
+    """What this machine obeys and shows.
+
+    Args:
+        reconciler: obeys.
+        here: this machine.
+        standing_down: the prefixes that are about to be withdrawn, on which nobody may count.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, here: Extent, standing_down: AbstractSet[Prefix]
+    ) -> None:
+        self._reconciler, self._here, self._standing_down = reconciler, here, standing_down
+        self._taken = self._readings = 0
+        self._pending: dict[Prefix, None] = {}
+        self._differs: dict[Prefix, str] = {}
+        self._states: dict[SiteKey, bytes] = {}
+        self._due, self._moved = asyncio.Event(), asyncio.Event()
+        self._rests_on: tuple[tuple[object, ...], object] = (), None
+        self._all: object = None
+        self.revision: int | None = None
+        """Up to which of etcd's revisions all is obeyed, but for what differs. None before it is known."""
+        self.bell = Bell()
+        """Rings when something else is to be told."""
+
+    # --- what is to be obeyed --------------------------------------------------------------
+
+    def pend(self, prefixes: Collection[Prefix], revision: int = 0) -> None:
+        """Note that something else may be asked of prefixes, which is recorded; and up to which revision all is."""
+        self._pending.update(dict.fromkeys(prefixes))
+        self._taken = max(self._taken, revision)
+        self._due.set()
+
+    def begin(self, prefixes: Collection[Prefix], revision: int) -> None:
+        """Note the same of all that was read, at a revision that may be less than it was: of another etcd, or an older one."""
+        self._readings += 1
+        self._taken, self.revision = revision, None
+        self.pend(prefixes)
+
+    async def obey(self) -> None:
+        """Have obeyed what is asked, and look at it, for ever."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            reading, revision, pending = self._readings, self._taken, [*self._pending]
+            self._pending.clear()
+            if not await self._enforced(pending):
+                self._pending = dict.fromkeys([*pending, *self._pending])
+                self._due.set()
+                await asyncio.sleep(AGAIN)
+                continue
+            is_first = self._all is not self._reconciler.assignments
+            await self._look(self._reconciler.assignments if is_first else pending)
+            if reading == self._readings:
+                self.revision = revision
+            self.bell.ring()
+
+    async def _enforced(self, prefixes: Collection[Prefix]) -> bool:
+        """Have what is recorded of prefixes carried out. Return whether it was read for that, and a turn was ours or failed."""
+        intents = self._reconciler.durable.intents
+        written = intents.written
+        concerned = [p for p in prefixes if p in self._reconciler.assignments]
+        if not concerned:
+            return True
+        try:
+            await self._reconciler.operator.enforce(concerned)
+        except SpeakerError as error:
+            heed_cancellation()
+            log.error("what the site asks is not carried out yet: %s", error)  # noqa: TRY400 - it says what to do
+            return False
+        return intents.read_up_to >= written
+
+    # --- what is shown ---------------------------------------------------------------------
+
+    def happened(self, _: Notice) -> None:
+        """Note that something happened here: it is looked at soon."""
+        self._moved.set()
+
+    async def look(self) -> None:
+        """Look at all prefixes whenever anything changed, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._moved.wait()
+            except TimeoutError:
+                pass
+            self._moved.clear()
+            if not self._is_another():
+                continue
+            began = loop.time()
+            await self._look(self._reconciler.assignments)
+            self.bell.ring()
+            await asyncio.sleep(min(SHARE * (loop.time() - began), TICK))
+
+    def _is_another(self) -> bool:
+        """Tell whether anything is another on which it rests how a prefix is shown."""
+        reconciler = self._reconciler
+        intents = reconciler.durable.intents
+        objects = reconciler.assessment, intents.in_force(), reconciler.assignments
+        values = (
+            reconciler.view.version,
+            intents.is_read,
+            [(peer.name, peer.up) for peer in reconciler.backend.peers()],
+            reconciler.alarms.texts,
+            {*self._standing_down},
+        )
+        (before, were), self._rests_on = self._rests_on, (objects, values)
+        is_same = len(before) == len(objects) and all(map(is_, before, objects))
+        return not is_same or were != values
+
+    async def _look(self, prefixes: Collection[Prefix]) -> None:
+        """Look at some prefixes, so many in a step."""
+        reconciler = self._reconciler
+        assignments = reconciler.assignments
+        snapshot = Snapshot(reconciler)
+        alarms = snapshot.alarms
+        names = {str(prefix): prefix for prefix in prefixes}
+        shown = snapshot.routes(prefixes)
+        while some := [*islice(shown, STEP)]:
+            for each in some:
+                prefix = names[each.prefix]
+                stands_down = prefix in self._standing_down
+                key = SiteKey(KeyKind.STATE, self._here, prefix)
+                self._states[key] = state_told(each, stands_down=stands_down).text()
+                if why := why_not(each, alarms):
+                    self._differs[prefix] = why
+                else:
+                    self._differs.pop(prefix, None)
+            await asyncio.sleep(0)
+        if len(self._states) > len(assignments):
+            self._states = {k: t for k, t in self._states.items() if k.prefix in assignments}
+            self._differs = {p: why for p, why in self._differs.items() if p in assignments}
+        if prefixes is assignments:
+            self._all = assignments
+
+    # --- what is told ----------------------------------------------------------------------
+
+    def obeys(self) -> ObeysTold | None:
+        """Return what is told of what is obeyed, None where that is not known yet."""
+        if self.revision is None:
+            return None
+        return ObeysTold(revision=self.revision, differs=told_differing(self._differs))
+
+    def states(self) -> dict[SiteKey, bytes]:
+        """Return what is told of prefixes, as it was looked at last."""
+        return self._states

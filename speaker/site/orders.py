@@ -1,0 +1,79 @@
+"""An order to several machines: recorded here, handed on, and waited for until each obeys."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from policy.site_intent import Extent
+from policy.wording import count
+from speaker.site.keys import intent_key
+from speaker.site.values import MemberOutcome, SiteOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from policy.route import Prefix
+    from speaker.site.handing_on import HandingOn
+    from speaker.site.known import Known
+    from speaker.site.values import Member
+
+NOT_HEARD = "it has not said that it obeys"
+SILENT = "silent: it obeys once it is back"
+
+
+class Orders:
+    """Waits for what was asked to be obeyed.
+
+    Args:
+        known: what etcd has.
+        handing_on: hands on what is asked.
+        trouble: returns why etcd does not have it, in words.
+    """
+
+    def __init__(self, known: Known, handing_on: HandingOn, trouble: Callable[[], str]) -> None:
+        self._known, self._handing_on, self._trouble = known, handing_on, trouble
+
+    async def outcome(
+        self, prefixes: Collection[Prefix], extent: Extent, within: float
+    ) -> SiteOutcome:
+        """Return what came of an order that is recorded: once all obey, or after some seconds.
+
+        Args:
+            prefixes: of which something was asked.
+            extent: for whom.
+            within: for how long to wait, in seconds.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while True:
+            rang = self._known.bell.rings(max(until - loop.time(), 0.0))
+            found = self._as_it_is(prefixes, extent)
+            if found.complete or loop.time() >= until:
+                rang.close()
+                return found
+            await rang
+
+    def _as_it_is(self, prefixes: Collection[Prefix], extent: Extent) -> SiteOutcome:
+        queued = [p for p in prefixes if (extent, p) in self._handing_on.queued]
+        revisions = [self._known.asked.get(intent_key(extent, p), 0) for p in prefixes]
+        committed = not queued and all(revisions)
+        revision = max(revisions, default=0) if committed else 0
+        members = tuple(
+            _outcome(each, prefixes, revision)
+            for each in self._known.members.all()
+            if extent.covers(Extent(each.dc, each.machine))
+        )
+        why = self._trouble() or f"etcd has not confirmed {count(len(queued), 'prefix')} yet"
+        return SiteOutcome(committed, revision, members, "" if committed else why)
+
+
+def _outcome(member: Member, prefixes: Collection[Prefix], revision: int) -> MemberOutcome:
+    why = next(filter(None, map(member.why_not, prefixes)), "")
+    has_heard = revision > 0 and member.revision >= revision
+    if not member.live:
+        why = SILENT
+    elif not has_heard:
+        why = NOT_HEARD
+    obeys = member.live and has_heard and not why
+    return MemberOutcome(member.dc, member.machine, member.live, obeys, why)

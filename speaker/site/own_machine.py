@@ -1,0 +1,55 @@
+"""What this machine tells of itself apart from prefixes: its version, its configuration, its clock."""
+
+from __future__ import annotations
+
+import secrets
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from speaker.site.told import MachineTold
+
+if TYPE_CHECKING:
+    from policy.site_intent import Extent
+    from speaker.reconcile.reconciler import Reconciler
+
+EVERY = 30.0
+"""How often a machine tells its clock, in seconds."""
+
+
+class OwnMachine:
+    """This machine, told again every so often, so that others see its clock."""
+
+    def __init__(self, reconciler: Reconciler, here: Extent) -> None:
+        self._reconciler, self._here = reconciler, here
+        self.process = secrets.token_hex(8)
+        self._version = _version()
+        self._told: MachineTold | None = None
+        self._at = 0.0
+
+    @property
+    def config(self) -> str:
+        """What tells its vip.toml from others', as far as it is of the whole site."""
+        file = self._reconciler.config.file
+        return "" if file is None else file.shared
+
+    def told(self) -> MachineTold:
+        """Return what is told: the same for a while, where nothing else changed."""
+        reconciler = self._reconciler
+        now, config = reconciler.clock.steady(), self.config
+        if self._told is None or now - self._at >= EVERY or self._told.config != config:
+            self._at = now
+            self._told = MachineTold(
+                version=self._version,
+                config=config,
+                wall=reconciler.clock.wall(),
+                backend=reconciler.config.settings.backend,
+                process=self.process,
+            )
+        return self._told
+
+
+def _version() -> str:
+    try:
+        return version("vip-speaker")
+    except PackageNotFoundError:
+        return "unknown"

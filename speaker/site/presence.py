@@ -1,0 +1,131 @@
+"""What this machine tells of itself in etcd: its lease, and what has it. Only what changed is stored, and not too often."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from speaker.site.base import MAX_TRANSACTION, Compare, Delete, LeaseOverError, Put
+from speaker.site.bell import Bell
+from speaker.site.known import Own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from speaker.site.base import Etcd
+    from speaker.site.keys import SiteKey
+    from speaker.site.known import Known
+
+log = logging.getLogger(__name__)
+
+OTHERS_FIRST = 1.0
+"""For how long to wait to hear what was stored meanwhile, in seconds."""
+OFTEN = 0.2
+"""How often states are stored at most, in seconds."""
+
+
+class Presence:
+    """The lease of this machine, and what it stores with it.
+
+    Args:
+        etcd: where to.
+        known: what etcd has.
+        ttl: for how long a lease lasts that is not kept, in seconds.
+        own: returns what this machine tells of itself, by key; the states of prefixes are not among it.
+        states: returns these.
+    """
+
+    def __init__(
+        self,
+        etcd: Etcd,
+        known: Known,
+        ttl: float,
+        own: Callable[[], Mapping[SiteKey, bytes]],
+        states: Callable[[], Mapping[SiteKey, bytes]],
+    ) -> None:
+        self._etcd, self._known, self._ttl = etcd, known, ttl
+        self._own, self._states = own, states
+        self.lease, self._over = 0, Bell()
+        self.bell, self.states_bell = Bell(), Bell()
+        """Ring when something else is to be told."""
+
+    async def keep_lease(self) -> None:
+        """Get a lease where there is none, or keep it, and wait until that is due again.
+
+        Raises:
+            EtcdError: it could not be done.
+        """
+        within = max(self._ttl / 6, 1.0)
+        if self.lease and not await self._etcd.keep(self.lease, within=within):
+            log.warning("site: the lease was over, although this machine lives; another is granted")
+            self.lease = 0
+        if not self.lease:
+            self.lease = await self._etcd.grant(int(self._ttl), within=within)
+            self._known.disown()
+            self.bell.ring()
+            self.states_bell.ring()
+        await self._over.rings(self._ttl / 3)
+
+    async def tell(self) -> None:
+        """Store what this machine tells of itself, where it is not stored, and wait until it may be something else.
+
+        Raises:
+            EtcdError: it could not be done.
+        """
+        if not await self._put(self._own()):
+            await self.bell.rings(1.0)
+
+    async def tell_states(self) -> None:
+        """Do the same for the states of prefixes, and not too often."""
+        if not await self._put(self._states()):
+            await self.states_bell.rings(1.0)
+        await asyncio.sleep(OFTEN)
+
+    async def _put(self, wanted: Mapping[SiteKey, bytes]) -> bool:
+        """Store what is not stored. Return whether anything was to be stored."""
+        known = self._known
+        kinds = {key.kind for key in wanted}
+        changes: dict[SiteKey, bytes | None] = {
+            key: text
+            for key, text in wanted.items()
+            if known.own.get(key, Own(None, 0)).text != text
+        }
+        gone = [key for key in known.own if key.kind in kinds and key not in wanted]
+        changes.update(dict.fromkeys(gone))
+        if not changes or not self.lease:
+            return False
+        rest = iter(changes.items())
+        while some := dict(islice(rest, MAX_TRANSACTION)):
+            await self._store(some)
+        return True
+
+    async def _store(self, some: Mapping[SiteKey, bytes | None]) -> None:
+        known, lease = self._known, self.lease
+        try:
+            done = await self._etcd.transact(
+                [
+                    Compare(f"{known.prefix}{k}", known.own.get(k, Own(None, 0)).modified)
+                    for k in some
+                ],
+                [*_changes(some, known.prefix, lease)],
+                within=max(self._ttl / 3, 1.0),
+            )
+        except LeaseOverError:
+            if self.lease == lease:
+                self.lease = 0
+                self._over.ring()
+            raise
+        if done.done:
+            known.wrote(some, done.revision)
+        else:  # somebody else stored one of them, which the watch tells
+            await known.bell.rings(OTHERS_FIRST)
+
+
+def _changes(
+    some: Mapping[SiteKey, bytes | None], prefix: str, lease: int
+) -> Iterator[Put | Delete]:
+    for key, text in some.items():
+        name = f"{prefix}{key}"
+        yield Delete(name) if text is None else Put(name, text, lease)

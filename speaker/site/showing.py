@@ -1,0 +1,72 @@
+"""What this machine tells of a prefix, and whether it obeys what is asked of it: by the same that `vip_mgmt status` shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.intent import Mode
+from policy.wording import count
+from speaker.printable import printable
+from speaker.reconcile.reach import NO_SESSION, NONE_FOR_IT
+from speaker.site.told import ANY, MAX_DIFFERING, StateTold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy.route import Prefix
+    from speaker.api import PrefixStatus
+
+_MOST = 200
+NOT_KNOWN = "what its daemon has is not known"
+
+
+def state_told(shown: PrefixStatus, *, stands_down: bool) -> StateTold:
+    """Return what is told of a prefix.
+
+    Args:
+        shown: its state here.
+        stands_down: whether it is about to be withdrawn, so that nobody may count on it.
+    """
+    announced = False if stands_down else shown.announced
+    path = " ".join(map(str, shown.as_path)) if announced else ""
+    return StateTold(
+        announced=announced,
+        as_path=path[:1000],
+        health=shown.health[:_MOST],
+        intent=shown.intent[:_MOST],
+    )
+
+
+def why_not(shown: PrefixStatus, alarms: Sequence[str]) -> str:
+    """Return why a machine does not obey what is asked of a prefix; nothing where it was read back that it does.
+
+    That no session is up is no disobedience: whoever comes up is sent what is decided.
+
+    Args:
+        shown: its state.
+        alarms: what is wrong here, apart from single prefixes.
+    """
+    if shown.failure:
+        return _text(f"not done: {shown.failure}")
+    if (shown.intent == Mode.DRAINED and shown.wanted) or (
+        shown.intent == Mode.FORCED and not shown.wanted
+    ):
+        return _text("; ".join(["not decided yet", *alarms]))
+    is_nowhere = shown.lack in {NO_SESSION, NONE_FOR_IT}
+    if shown.as_wanted or (shown.held and shown.wanted and is_nowhere):
+        return ""
+    if shown.lack and not is_nowhere:
+        return _text(shown.lack)
+    return _text("; ".join([NOT_KNOWN if shown.announced is None else shown.reason, *alarms]))
+
+
+def told_differing(differs: Mapping[Prefix, str]) -> dict[str, str]:
+    """Return what is told of the prefixes that differ: each by name, or where that is too much, that any may."""
+    if len(differs) <= MAX_DIFFERING:
+        return {str(prefix): why for prefix, why in differs.items()}
+    first, why = next(iter(differs.items()))
+    return {ANY: _text(f"{count(len(differs), 'prefix')}, such as {first}: {why}")}
+
+
+def _text(text: str) -> str:
+    return printable(text)[:_MOST]
