@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
     from speaker.config.schema import Document
     from speaker.config.settings import Config
+
+
+_OF_A_MACHINE = frozenset({"node", "backend", "metrics", "events", "api"})
+"""Tables that may differ from machine to machine of a site."""
 
 
 class ConfigError(SpeakerError):
@@ -51,11 +57,25 @@ def load(
         ConfigError: it can't be read, or has faults: all of them at once.
     """
     content = _content(path, obeyed=obeyed)
+    document = _parsed(path, content, environ)
+    of_site = _digest_of_site(document)
     try:
-        config = build(form(_parsed(path, content, environ)), allow_ties=allow_ties)
+        config = build(form(document), allow_ties=allow_ties)
     except FaultsError as error:
         raise ConfigError(path, error.faults) from None
-    return replace(config, file=ConfigFile(path, digest(content)))
+    return replace(config, file=ConfigFile(path, digest(content), of_site))
+
+
+def _digest_of_site(document: Mapping[str, Any]) -> str:
+    """Return what tells what a file says of a whole site from any other; nothing where it has no `[site]`.
+
+    What may differ from machine to machine is left out. The order of tables counts: that of data centres has a meaning.
+    """
+    if not isinstance(site := document.get("site"), dict):
+        return ""
+    of_all = {name: table for name, table in document.items() if name not in _OF_A_MACHINE}
+    of_all["site"] = {key: value for key, value in site.items() if key != "machine"}
+    return hashlib.sha256(json.dumps(of_all, default=str).encode()).hexdigest()[:16]
 
 
 def sockets_in(path: Path) -> tuple[Path, Path]:

@@ -181,10 +181,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """The file that a configuration was read from, and what tells its content from any other."""
+    """The file that a configuration was read from, and what tells its content from any other.
+
+    `of_site` tells what it says of a whole site from what another one says: without what is of one machine. Empty without `[site]`.
+    """
 
     path: Path
     digest: str
+    of_site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

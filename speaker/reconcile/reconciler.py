@@ -83,8 +83,6 @@ class Reconciler:
         self.backend: Informed = backend
         self.clock = clock
         self._only, self._looked = only, asyncio.Event()
-        self.site: object | None = None
-        """What is known of the other machines of the site, None where there is none: see `speaker.site.site.site_of`."""
         self.awake = asyncio.Event()
         """Set while a cycle is due at once."""
         self.durable = DurableState(store, clock)

@@ -8,6 +8,7 @@ from speaker.control import api_server
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
 from speaker.runtime import left_running
+from speaker.runtime.site import run_site
 from speaker.telemetry import hooks, server, textfile
 
 if TYPE_CHECKING:
@@ -48,5 +49,6 @@ LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "textfile": textfile.keep_writing,
     "hooks": hooks.run,
     "beside": left_running.watch,
+    "site": run_site,
 }
 """Each runs for as long as the watchdog. It is started again where it fails, which is an alarm by this name."""

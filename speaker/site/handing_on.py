@@ -12,6 +12,7 @@ from speaker.state.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from policy.route import Prefix
     from policy.site_intent import Extent, SiteIntent
@@ -47,8 +48,15 @@ class HandingOn:
         self._etcd, self._store, self._known = etcd, store, known
         self.due = asyncio.Event()
         self.due.set()
+        self._added: set[tuple[Extent, Prefix]] = set()
         self.queued: frozenset[tuple[Extent, Prefix]] = frozenset()
-        self.trouble = ""
+        """What etcd is not known to have."""
+
+    def add(self, rows: AbstractSet[tuple[Extent, Prefix]]) -> None:
+        """Note that there is something else in rows, which is recorded."""
+        self._added |= rows
+        self.queued |= rows
+        self.due.set()
 
     async def step(self) -> None:
         """Wait until there may be something, and hand it on.
@@ -70,11 +78,12 @@ class HandingOn:
 
     async def look(self) -> Rows:
         """Return what is to be handed on."""
+        self._added.clear()
         try:
             rows = await asyncio.to_thread(self._store().site_dirty)
         except StoreError as error:
             raise UnreachableError(f"what is to be handed on can't be read: {error}") from error
-        self.queued = frozenset(rows)
+        self.queued = frozenset(rows) | self._added
         self._known.bell.ring()
         return rows
 
@@ -104,7 +113,7 @@ class HandingOn:
             await asyncio.to_thread(self._store().site_clean, rows)
         except StoreError as error:
             raise UnreachableError(f"that etcd has it can't be recorded: {error}") from error
-        self.queued -= rows.keys()
+        self.queued -= rows.keys() - self._added
         known.bell.ring()
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
-from policy.site_intent import Width
 from speaker.errors import SpeakerError
 from speaker.site.keys import KeyKind, KeyTextError, parse_key
-from speaker.site.told import MachineTold, ObeysTold, StateTold, Told, parse_told
+from speaker.site.told import MachineTold, ObeysTold, StateTold, ToldValue, parse_told
 from speaker.state.site_text import parse_site_text
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     Rows = dict[tuple[Extent, Prefix], tuple[SiteIntent, ...]]
 
-_FORMS: Mapping[KeyKind, type[Told]] = {
+_FORMS: Mapping[KeyKind, type[ToldValue]] = {
     KeyKind.MACHINE: MachineTold,
     KeyKind.OBEYS: ObeysTold,
     KeyKind.STATE: StateTold,
@@ -29,11 +28,11 @@ _FORMS: Mapping[KeyKind, type[Told]] = {
 
 
 @dataclass(slots=True)
-class Heard:
+class HeardKeys:
     """What some keys have.
 
     Attributes:
-        intents: what is asked, by whom it is for; of machines this one alone.
+        intents: what is asked, by whom it is for.
         told: what machines tell, None where they do not any more; and at which revision.
         modified: at which revision each key of `intents` was stored, also one that makes no sense; 0: it is gone.
         faults: what makes no sense, by its key: it is left out, and left as it is.
@@ -41,28 +40,27 @@ class Heard:
     """
 
     intents: Rows = field(default_factory=dict)
-    told: dict[SiteKey, tuple[Told | None, int]] = field(default_factory=dict)
+    told: dict[SiteKey, tuple[ToldValue | None, int]] = field(default_factory=dict)
     modified: dict[SiteKey, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     sound: set[str] = field(default_factory=set)
 
 
-def sort_out(items: Iterable[tuple[str, bytes | None, int]], prefix: str, here: Extent) -> Heard:
+def sort_out(items: Iterable[tuple[str, bytes | None, int]], prefix: str) -> HeardKeys:
     """Sort out keys, their values, and at which revision these were stored.
 
     Args:
         items: those; no value where the key is gone.
         prefix: what they begin with.
-        here: this machine.
     """
-    heard = Heard()
+    heard = HeardKeys()
     for name, value, revision in items:
         text = name.removeprefix(prefix)
         try:
             if (key := parse_key(text)) is None:
                 continue
             if key.kind is KeyKind.INTENT:
-                _intent(heard, key, value, revision, here)
+                _intent(heard, key, value, revision)
             else:
                 told = None if value is None else parse_told(_FORMS[key.kind], value)
                 heard.told[key] = told, revision
@@ -73,8 +71,8 @@ def sort_out(items: Iterable[tuple[str, bytes | None, int]], prefix: str, here: 
     return heard
 
 
-def _intent(heard: Heard, key: SiteKey, value: bytes | None, revision: int, here: Extent) -> None:
-    if key.prefix is None or (key.extent.width is Width.MACHINE and key.extent != here):
+def _intent(heard: HeardKeys, key: SiteKey, value: bytes | None, revision: int) -> None:
+    if key.prefix is None:
         return
     heard.modified[key] = 0 if value is None else revision
     # Who removes a key removes nothing that was asked: each machine has it, and it is handed on again.

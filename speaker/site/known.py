@@ -8,17 +8,17 @@ from speaker.site.bell import Bell
 from speaker.site.heard import sort_out
 from speaker.site.keys import KeyKind, SiteKey
 from speaker.site.members import Members
-from speaker.site.told import StateTold, ToldError, parse_told
+from speaker.site.told import MachineTold, StateTold, ToldError, parse_told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy.site_intent import Extent
     from speaker.site.base import Changed, Contents
-    from speaker.site.heard import Heard
+    from speaker.site.heard import HeardKeys
 
 
-class Own(NamedTuple):
+class OwnKey(NamedTuple):
     """A key of this machine: what is stored there with its lease, None where it is not, and at which revision."""
 
     text: bytes | None
@@ -31,26 +31,29 @@ class Known:
     Attributes:
         members: what the machines tell.
         revision: up to which it is known.
+        asked_at: at which revision something was asked last.
         asked: at which revision the key of each intent was stored, where it was.
         own: this machine's keys.
         faults: the keys that make no sense, and why.
+        rivalled: when another process told of a machine of this name last (seconds since the epoch).
         bell: rings whenever any of it changes.
     """
 
-    def __init__(self, here: Extent, prefix: str) -> None:
-        self.here, self.prefix = here, prefix
+    def __init__(self, here: Extent, prefix: str, process: str = "") -> None:
+        self.here, self.prefix, self._process = here, prefix, process
         self.members, self.bell = Members(), Bell()
-        self.revision = 0
+        self.revision = self.asked_at = 0
         self.asked: dict[SiteKey, int] = {}
-        self.own: dict[SiteKey, Own] = {}
+        self.own: dict[SiteKey, OwnKey] = {}
         self.faults: dict[str, str] = {}
+        self.rivalled = 0.0
 
-    def sorted_out(self, contents: Contents) -> Heard:
+    def sorted_out(self, contents: Contents) -> HeardKeys:
         """Sort out all that was read. It takes its time: not for the event loop."""
         items = ((item.key, item.value, item.modified) for item in contents.items)
-        return sort_out(items, self.prefix, self.here)
+        return sort_out(items, self.prefix)
 
-    def begin(self, contents: Contents, heard: Heard, lease: int, now: float) -> None:
+    def begin(self, contents: Contents, heard: HeardKeys, lease: int, now: float) -> None:
         """Take over all that was read.
 
         Args:
@@ -59,7 +62,7 @@ class Known:
             lease: this machine's; 0 where it has none.
             now: seconds since the epoch.
         """
-        self.revision = contents.revision
+        self.revision = self.asked_at = contents.revision
         self.asked, self.faults = dict(heard.modified), dict(heard.faults)
         self.own = {}
         leases = {item.key: item for item in contents.items}
@@ -67,19 +70,21 @@ class Known:
             if key.extent == self.here:
                 item = leases[f"{self.prefix}{key}"]
                 is_ours = lease and item.lease == lease
-                self.own[key] = Own(item.value if is_ours else None, item.modified)
+                self.own[key] = OwnKey(item.value if is_ours else None, item.modified)
         told = {key: (told, at) for key, (told, at) in heard.told.items() if told is not None}
         self.members.begin(told, now)
         self.bell.ring()
 
-    def heard(self, changes: Sequence[Changed], now: float) -> Heard:
+    def heard(self, changes: Sequence[Changed], now: float) -> HeardKeys:
         """Take over what happened at a revision. Return it, sorted out, without what was known already."""
         if not changes:
-            return sort_out((), self.prefix, self.here)
+            return sort_out((), self.prefix)
         items = [(each.key, each.value, each.revision) for each in changes]
-        found = sort_out(items, self.prefix, self.here)
+        found = sort_out(items, self.prefix)
         values = {each.key: each for each in changes}
         self.revision = max(self.revision, *(each.revision for each in changes))
+        if found.modified:
+            self.asked_at = self.revision
         for key, modified in [*found.modified.items()]:
             if modified and self.asked.get(key) == modified and key.prefix is not None:
                 found.intents.pop((key.extent, key.prefix), None)  # this machine's own word
@@ -88,6 +93,8 @@ class Known:
             self.members.heard(key, told, revision, now)
             if key.extent == self.here:
                 self._own(key, values[f"{self.prefix}{key}"])
+                if isinstance(told, MachineTold) and told.process != self._process:
+                    self.rivalled = now
         for text in found.sound:
             self.faults.pop(text, None)
         self.faults |= found.faults
@@ -97,8 +104,8 @@ class Known:
     def _own(self, key: SiteKey, change: Changed) -> None:
         if change.value is None:
             self.own.pop(key, None)
-        elif self.own.get(key, Own(None, 0)).modified < change.revision:
-            self.own[key] = Own(change.value, change.revision)
+        elif self.own.get(key, OwnKey(None, 0)).modified < change.revision:
+            self.own[key] = OwnKey(change.value, change.revision)
 
     def wrote(self, texts: Mapping[SiteKey, bytes | None], revision: int) -> None:
         """Note what this machine stored of itself, or removed, at a revision."""
@@ -106,14 +113,14 @@ class Known:
             if text is None:
                 self.own.pop(key, None)
             else:
-                self.own[key] = Own(text, revision)
+                self.own[key] = OwnKey(text, revision)
             if key.kind is KeyKind.STATE:
                 self.members.heard(key, _state(text), revision, None)
         self.bell.ring()
 
     def disown(self) -> None:
         """Note that what this machine stored has another lease than it has: all must be stored again."""
-        self.own = {key: Own(None, own.modified) for key, own in self.own.items()}
+        self.own = {key: OwnKey(None, own.modified) for key, own in self.own.items()}
 
 
 def _state(text: bytes | None) -> StateTold | None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from speaker.site.base import EtcdError, UnreachableError
 from speaker.site.trying import Pauses, for_ever
@@ -23,17 +24,17 @@ from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from policy.route import Prefix
     from policy.site_intent import Extent, SiteIntent
     from speaker.clock import Clock
     from speaker.site.base import Changed, Etcd
     from speaker.site.handing_on import HandingOn
-    from speaker.site.heard import Heard
+    from speaker.site.heard import HeardKeys
     from speaker.site.known import Known
     from speaker.site.obeying import Obeying
-    from speaker.site.presence import Presence
+    from speaker.site.presence import OwnPresence
 
     Rows = Mapping[tuple[Extent, Prefix], Collection[SiteIntent]]
 
@@ -45,14 +46,20 @@ RETRY = 1.0
 """When to try again to record what others ask, in seconds."""
 
 
+class Recording(Protocol):
+    """Takes over what is asked into the state file."""
+
+    async def __call__(self, rows: Rows, *, whole: bool) -> Collection[Prefix]:
+        """Do so with some of what etcd has, or with all. Return the prefixes whose intent here is another."""
+
+
 class Link:
     """The connection of one machine.
 
     Args:
         etcd: the cluster.
         known: what it has.
-        record: takes over what is asked into the state file, all that etcd has or some of it; returns the prefixes whose
-            intent here is another.
+        record: takes over what is asked into the state file.
         obeying: has it obeyed.
         handing_on: hands on what etcd lacks.
         presence: tells of this machine.
@@ -63,10 +70,10 @@ class Link:
         self,
         etcd: Etcd,
         known: Known,
-        record: Callable[[Rows, bool], Awaitable[Collection[Prefix]]],
+        record: Recording,
         obeying: Obeying,
         handing_on: HandingOn,
-        presence: Presence,
+        presence: OwnPresence,
         clock: Clock,
     ) -> None:
         self._etcd, self._known, self._record = etcd, known, record
@@ -98,7 +105,7 @@ class Link:
         }
         telling = [
             asyncio.create_task(
-                for_ever(step, self._name, lambda text, part=part: self._note(part, text)),
+                for_ever(step, self._name, partial(self._note, part)),
                 name=f"site: {part}",
             )
             for part, step in steps.items()
@@ -172,16 +179,16 @@ class Link:
         known = self._known
         if any(each.revision <= known.revision for each in changes):
             raise UnreachableError("etcd: what it has is older than it was; all is read again")
-        heard: Heard = known.heard([*changes], self._clock.wall())
+        heard: HeardKeys = known.heard([*changes], self._clock.wall())
         self._heard.update(heard.intents)
-        if changes:
+        if heard.modified:
             self._something.set()
 
     async def _take_for_ever(self) -> None:
         while True:
             await self._something.wait()
             self._something.clear()
-            revision, heard = self._known.revision, dict(self._heard)
+            revision, heard = self._known.asked_at, dict(self._heard)
             self._heard.clear()
             changed = await self._take(heard, whole=False) if heard else ()
             self._obeying.pend(changed, revision)
@@ -192,7 +199,7 @@ class Link:
         """Take over what is asked, as soon as it can be recorded. Return the prefixes of which something else is asked."""
         while True:
             try:
-                changed = await self._record(rows, whole)
+                changed = await self._record(rows, whole=whole)
             except StoreError as error:
                 self._note("recording", f"what others ask can't be recorded: {error}")
                 await asyncio.sleep(RETRY)

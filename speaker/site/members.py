@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from policy.route import parse_prefix
+from policy.site_members import Member, MemberState
 from speaker.site.keys import KeyKind
 from speaker.site.told import ANY, MachineTold, ObeysTold, StateTold
-from speaker.site.values import Member, MemberState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from policy.site_intent import Extent
     from speaker.site.keys import SiteKey
-    from speaker.site.told import Told
+    from speaker.site.told import ToldValue
 
 CLOCKS = 2
 """Of so many times that a machine told its clock, the nearest counts: what is late on its way seems to be behind."""
@@ -40,7 +40,7 @@ class Members:
         self._of: dict[Extent, _Known] = {}
         self._states: dict[Prefix, dict[Extent, MemberState]] = {}
 
-    def begin(self, items: Mapping[SiteKey, tuple[Told, int]], now: float) -> None:
+    def begin(self, items: Mapping[SiteKey, tuple[ToldValue, int]], now: float) -> None:
         """Take over all that there is. Who was there, and is not any more, is silent.
 
         Args:
@@ -58,7 +58,7 @@ class Members:
         for key, (told, modified) in items.items():
             self.heard(key, told, modified, None)
 
-    def heard(self, key: SiteKey, told: Told | None, modified: int, now: float | None) -> None:
+    def heard(self, key: SiteKey, told: ToldValue | None, modified: int, now: float | None) -> None:
         """Take over what a machine tells, or that it does not tell it any more.
 
         Args:
@@ -83,7 +83,7 @@ class Members:
             known.told, known.clocks = None, []
             known.silent_since = known.silent_since if now is None else now
 
-    def _state(self, prefix: Prefix, extent: Extent, told: Told | None, modified: int) -> None:
+    def _state(self, prefix: Prefix, extent: Extent, told: ToldValue | None, modified: int) -> None:
         of = self._states.setdefault(prefix, {})
         of.pop(extent, None)
         if isinstance(told, StateTold):
@@ -107,11 +107,6 @@ class Members:
     def all(self) -> list[Member]:
         """Return all, by data centre and name."""
         return [_member(extent, known) for extent, known in sorted(self._of.items())]
-
-    def process(self, extent: Extent) -> str:
-        """Return what tells the process of a machine from others, nothing where it is not live."""
-        known = self._of.get(extent)
-        return known.told.process if known is not None and known.told is not None else ""
 
     @property
     def states(self) -> States:

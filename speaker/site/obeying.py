@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
 from speaker.reconcile.status import Snapshot
-from speaker.site.bell import Bell
 from speaker.site.keys import KeyKind, SiteKey
 from speaker.site.showing import state_told, told_differing, why_not
 from speaker.site.told import ObeysTold
@@ -26,7 +25,7 @@ from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.steps import STEP
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from collections.abc import Set as AbstractSet
 
     from policy.route import Prefix
@@ -51,10 +50,15 @@ class Obeying:
         reconciler: obeys.
         here: this machine.
         standing_down: the prefixes that are about to be withdrawn, on which nobody may count.
+        tell: is called when something else is to be told.
     """
 
     def __init__(
-        self, reconciler: Reconciler, here: Extent, standing_down: AbstractSet[Prefix]
+        self,
+        reconciler: Reconciler,
+        here: Extent,
+        standing_down: AbstractSet[Prefix],
+        tell: Callable[[], object],
     ) -> None:
         self._reconciler, self._here, self._standing_down = reconciler, here, standing_down
         self._taken = self._readings = 0
@@ -66,8 +70,7 @@ class Obeying:
         self._all: object = None
         self.revision: int | None = None
         """Up to which of etcd's revisions all is obeyed, but for what differs. None before it is known."""
-        self.bell = Bell()
-        """Rings when something else is to be told."""
+        self._tell = tell
 
     # --- what is to be obeyed --------------------------------------------------------------
 
@@ -99,7 +102,7 @@ class Obeying:
             await self._look(self._reconciler.assignments if is_first else pending)
             if reading == self._readings:
                 self.revision = revision
-            self.bell.ring()
+            self._tell()
 
     async def _enforced(self, prefixes: Collection[Prefix]) -> bool:
         """Have what is recorded of prefixes carried out. Return whether it was read for that, and a turn was ours or failed."""
@@ -136,7 +139,7 @@ class Obeying:
                 continue
             began = loop.time()
             await self._look(self._reconciler.assignments)
-            self.bell.ring()
+            self._tell()
             await asyncio.sleep(min(SHARE * (loop.time() - began), TICK))
 
     def _is_another(self) -> bool:

@@ -6,17 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from policy.site_intent import Extent
+from policy.site_members import MemberOutcome, SiteOutcome
 from policy.wording import count
 from speaker.site.keys import intent_key
-from speaker.site.values import MemberOutcome, SiteOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from policy.route import Prefix
+    from policy.site_members import Member
     from speaker.site.handing_on import HandingOn
     from speaker.site.known import Known
-    from speaker.site.values import Member
 
 NOT_HEARD = "it has not said that it obeys"
 SILENT = "silent: it obeys once it is back"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from speaker.site.told import MachineTold
 
 if TYPE_CHECKING:
-    from policy.site_intent import Extent
     from speaker.reconcile.reconciler import Reconciler
 
 EVERY = 30.0
@@ -19,8 +18,8 @@ EVERY = 30.0
 class OwnMachine:
     """This machine, told again every so often, so that others see its clock."""
 
-    def __init__(self, reconciler: Reconciler, here: Extent) -> None:
-        self._reconciler, self._here = reconciler, here
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
         self.process = secrets.token_hex(8)
         self._version = _version()
         self._told: MachineTold | None = None
@@ -30,7 +29,7 @@ class OwnMachine:
     def config(self) -> str:
         """What tells its vip.toml from others', as far as it is of the whole site."""
         file = self._reconciler.config.file
-        return "" if file is None else file.shared
+        return "" if file is None else file.of_site
 
     def told(self) -> MachineTold:
         """Return what is told: the same for a while, where nothing else changed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speaker.site.base import MAX_TRANSACTION, Compare, Delete, LeaseOverError, Put
 from speaker.site.bell import Bell
-from speaker.site.known import Own
+from speaker.site.known import OwnKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ OFTEN = 0.2
 """How often states are stored at most, in seconds."""
 
 
-class Presence:
+class OwnPresence:
     """The lease of this machine, and what it stores with it.
 
     Args:
@@ -90,7 +90,7 @@ class Presence:
         changes: dict[SiteKey, bytes | None] = {
             key: text
             for key, text in wanted.items()
-            if known.own.get(key, Own(None, 0)).text != text
+            if known.own.get(key, OwnKey(None, 0)).text != text
         }
         gone = [key for key in known.own if key.kind in kinds and key not in wanted]
         changes.update(dict.fromkeys(gone))
@@ -106,7 +106,7 @@ class Presence:
         try:
             done = await self._etcd.transact(
                 [
-                    Compare(f"{known.prefix}{k}", known.own.get(k, Own(None, 0)).modified)
+                    Compare(f"{known.prefix}{k}", known.own.get(k, OwnKey(None, 0)).modified)
                     for k in some
                 ],
                 [*_changes(some, known.prefix, lease)],

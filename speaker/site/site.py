@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from policy.site_intent import Extent
-from speaker.site.base import Compare, Put
+from speaker.site.base import Compare, EtcdError, Put
 from speaker.site.handing_on import HandingOn
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.known import Known, Own
+from speaker.site.known import Known, OwnKey
 from speaker.site.link import Link
 from speaker.site.obeying import Obeying
 from speaker.site.orders import Orders
 from speaker.site.own_machine import OwnMachine
-from speaker.site.presence import Presence
+from speaker.site.presence import OwnPresence
 from speaker.site.told import StateTold
 from speaker.supervision.supervisor import end
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from policy.site_intent import SiteIntent
+    from policy.site_members import Member, MemberState, SiteOutcome
     from speaker.config.settings_site import SiteSettings
     from speaker.reconcile.reconciler import Reconciler
     from speaker.site.base import Etcd
-    from speaker.site.values import Member, MemberState, SiteOutcome
 
+RIVALLED = 60.0
+"""For how long it is said that another machine has this one's name, in seconds."""
 SETTLE = 60.0
 """How often it is looked whether what was asked has ended, at least, in seconds."""
 
@@ -50,12 +53,12 @@ class WholeSite:
         self.etcd, self.prefix, self.settings = etcd, settings.prefix, settings
         self.standing_down: set[Prefix] = set()
         self._reconciler = reconciler
-        self._known = Known(self.here, settings.prefix)
-        self._obeying = Obeying(reconciler, self.here, self.standing_down)
-        self._machine = OwnMachine(reconciler, self.here)
+        self._machine = OwnMachine(reconciler)
+        self._known = Known(self.here, settings.prefix, self._machine.process)
+        self._obeying = Obeying(reconciler, self.here, self.standing_down, self._tell)
         self._handing_on = HandingOn(etcd, lambda: reconciler.durable.store, self._known)
-        self._presence = Presence(
-            etcd, self._known, settings.ttl, self._own, lambda: self._obeying.states()
+        self._presence = OwnPresence(
+            etcd, self._known, settings.ttl, self._own, self._obeying.states
         )
         self._link = Link(
             etcd,
@@ -67,8 +70,6 @@ class WholeSite:
             reconciler.clock,
         )
         self._orders = Orders(self._known, self._handing_on, lambda: self.trouble)
-        self._obeying.bell.on_ring(self._presence.bell.ring)
-        self._obeying.bell.on_ring(self._presence.states_bell.ring)
 
     # --- what is known -----------------------------------------------------------------------
 
@@ -104,9 +105,8 @@ class WholeSite:
 
     @property
     def is_rivalled(self) -> bool:
-        """Whether another live process has this machine's name."""
-        process = self._known.members.process(self.here)
-        return bool(process and self.lease and process != self._machine.process)
+        """Whether another live process has this machine's name: it told so just now."""
+        return self._reconciler.clock.wall() - self._known.rivalled < RIVALLED
 
     def members(self) -> Sequence[Member]:
         """Return the machines of the site, this one among them, by data centre and name."""
@@ -121,7 +121,7 @@ class WholeSite:
     def stand_down(self, prefix: Prefix) -> tuple[Compare, Put]:
         """Return the parts of a transaction by which this machine's state says that it is not announced, if it is as known."""
         key = self._state_key(prefix)
-        own = self._known.own.get(key, Own(None, 0))
+        own = self._known.own.get(key, OwnKey(None, 0))
         name = f"{self.prefix}{key}"
         told = StateTold(announced=False)
         return Compare(name, own.modified), Put(name, told.text(), self.lease)
@@ -136,7 +136,9 @@ class WholeSite:
 
     # --- what is asked -----------------------------------------------------------------------
 
-    async def record(self, intents: Mapping[Prefix, Intent], extent: Extent) -> Mapping[Prefix, Intent]:
+    async def record(
+        self, intents: Mapping[Prefix, Intent], extent: Extent
+    ) -> Mapping[Prefix, Intent]:
         """Record an operator's order durably, and have it obeyed here and handed on. Return what it replaced here.
 
         Args:
@@ -152,11 +154,12 @@ class WholeSite:
             return store.ask_site(intents, extent, self.here, up=up)
 
         replaced = await self._reconciler.operator.record_by(intents, write)
-        if extent != self.here:
-            self._handing_on.queued |= {(extent, prefix) for prefix in intents}
-        if extent.covers(self.here):
+        if extent.covers(
+            self.here
+        ):  # before etcd has it: nobody may take this machine for one that obeys it already
             self._obeying.pend(intents)
-        self._handing_on.due.set()
+        if extent != self.here:
+            self._handing_on.add({(extent, prefix) for prefix in intents})
         return replaced
 
     async def outcome(
@@ -195,8 +198,14 @@ class WholeSite:
             for task in tasks:
                 await end(task)
 
+    async def leave(self, within: float) -> None:
+        """Have etcd forget this machine: it is called otherwise from now on. Where that can't be done, its lease ends by itself."""
+        if self.lease:
+            with suppress(EtcdError):
+                await self.etcd.revoke(self.lease, within=within)
+
     async def _take(
-        self, rows: Mapping[tuple[Extent, Prefix], Collection[SiteIntent]], whole: bool
+        self, rows: Mapping[tuple[Extent, Prefix], Collection[SiteIntent]], *, whole: bool
     ) -> Collection[Prefix]:
         reconciler = self._reconciler
         store, now = reconciler.durable.store, reconciler.clock.wall()
@@ -217,13 +226,12 @@ class WholeSite:
             wait = SETTLE if following is None else max(following - now, 0.0)
             await asyncio.sleep(min(wait, SETTLE))
 
+    def _tell(self) -> None:
+        self._presence.bell.ring()
+        self._presence.states_bell.ring()
+
     def _own(self) -> Mapping[SiteKey, bytes]:
         told = {SiteKey(KeyKind.MACHINE, self.here): self._machine.told().text()}
         if (obeys := self._obeying.obeys()) is not None:
             told[SiteKey(KeyKind.OBEYS, self.here)] = obeys.text()
         return told
-
-
-def site_of(reconciler: Reconciler) -> WholeSite | None:
-    """Return the site of a reconciler, None where it stands alone."""
-    return reconciler.site if isinstance(reconciler.site, WholeSite) else None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
+from policy.wording import count
 from speaker.errors import SpeakerError
 from speaker.json_value import FormError, Value
 
@@ -22,7 +23,7 @@ MAX_VALUE = 1 << 20
 """Bytes of a value at most."""
 _MAX_TEXT, _MAX_PATH = 200, 1000
 
-T = TypeVar("T", bound="Told")
+T = TypeVar("T", bound="ToldValue")
 
 
 class ToldError(SpeakerError):
@@ -62,7 +63,7 @@ _Differs = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told(Value):
+class ToldValue(Value):
     """What is stored under a key."""
 
     v: _Version = VERSION
@@ -73,7 +74,7 @@ class Told(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineTold(Told):
+class MachineTold(ToldValue):
     """A machine that lives.
 
     Attributes:
@@ -92,7 +93,7 @@ class MachineTold(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObeysTold(Told):
+class ObeysTold(ToldValue):
     """Up to which revision of etcd a machine has all, recorded, applied and read back; but for what `differs` names with why."""
 
     revision: _Revision
@@ -100,8 +101,8 @@ class ObeysTold(Told):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateTold(Told):
-    """A prefix at a machine, as it was read back: see `speaker.site.values.MemberState`."""
+class StateTold(ToldValue):
+    """A prefix at a machine, as it was read back: see `policy.site_members.MemberState`."""
 
     announced: Annotated[bool, Strict()] | None
     as_path: _Path = ""
@@ -120,7 +121,7 @@ def parse_told(form: type[T], text: bytes) -> T:
         ToldError: it is something else, or too long.
     """
     if len(text) > MAX_VALUE:
-        raise ToldError(f"{len(text)} bytes, {MAX_VALUE} at most")
+        raise ToldError(f"{count(len(text), 'byte')}, {MAX_VALUE} at most")
     try:
         return form.from_text(text)
     except FormError as error:

@@ -18,8 +18,8 @@ from speaker.site.told import (
     MachineTold,
     ObeysTold,
     StateTold,
-    Told,
     ToldError,
+    ToldValue,
     parse_told,
 )
 
@@ -100,7 +100,7 @@ def test_no_key(text: str) -> None:
 
 
 @given(TOLD)
-def test_a_value_comes_back(told: Told) -> None:
+def test_a_value_comes_back(told: ToldValue) -> None:
     """Each value has a JSON text, which is read as that value."""
     assert parse_told(type(told), told.text()) == told
 
@@ -114,7 +114,7 @@ def test_a_value_comes_back(told: Told) -> None:
         ),
     ).map(lambda value: json.dumps(value).encode()),
 )  # fmt: skip
-def test_any_bytes(form: type[Told], text: bytes) -> None:
+def test_any_bytes(form: type[ToldValue], text: bytes) -> None:
     """Any bytes are a value of that form, or refused by one line."""
     refusal, found = "", None
     try:
@@ -156,7 +156,7 @@ def test_any_bytes(form: type[Told], text: bytes) -> None:
         ),
     ],
 )
-def test_bounds(form: type[Told], text: str, said: str) -> None:
+def test_bounds(form: type[ToldValue], text: str, said: str) -> None:
     """What is too long, too much, or of a newer program is refused, with why."""
     with pytest.raises(ToldError, match=said):
         parse_told(form, text.encode())

@@ -104,3 +104,22 @@ def test_a_long_name_of_a_data_centre() -> None:
     long = f"[dc.{'x' * 65}]\nasn = 64699\n"
     assert any("64 characters" in each for each in faults(f"{HEAD}{long}{VIP}[site]\n{ONE}"))
     load(HEAD + long + VIP)
+
+
+def test_what_tells_sites_apart() -> None:
+    """What is of one machine does not tell two files of a site apart; all else does, the order of data centres too."""
+
+    def of_site(text: str, dc: str = "par1") -> str:
+        file = load(text, VIP_DC=dc).file
+        assert file is not None
+        return file.of_site
+
+    whole = f'{HEAD}{VIP}[site]\n{ONE}machine = "lb1"\n'
+    same = of_site(whole)
+    assert len(same) == 16
+    assert of_site(whole.replace("lb1", "lb2")) == same
+    assert of_site(whole + '[metrics]\nlisten = "127.0.0.1:9000"\n') == same
+    assert of_site(whole, dc="lyo1") == same
+    assert of_site(whole.replace('192.0.2.1"', '192.0.2.3"')) != same
+    assert of_site(whole.replace("[dc.par1]", "[dc.x]").replace("[dc.lyo1]", "[dc.par1]").replace("[dc.x]", "[dc.lyo1]")) != same  # fmt: skip
+    assert of_site(HEAD + VIP) == ""

@@ -42,6 +42,7 @@ HEAVY = {
     "speaker.control.server",
     "speaker.migration",
     "speaker.runtime.service",
+    "speaker.site",
     "speaker.supervision.sentinel",
     "speaker.supervision.supervisor",
     "speaker.telemetry",

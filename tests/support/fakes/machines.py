@@ -1,0 +1,164 @@
+"""Load balancers of several data centres in one process: each a real watchdog at a fake ExaBGP, all at one etcd in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.intent import Intent, Mode
+from policy.site_intent import EVERYWHERE, Extent
+from speaker import config
+from speaker.runtime.site import run_site
+from speaker.site.site import WholeSite
+from tests.support.fakes.etcd import Client, Cluster
+from tests.support.fakes.exabgp import Daemon, Exabgp
+from tests.support.fakes.site import INSIDE, NEIGHBORS, PEER, Life, Source, write_config
+from tests.support.fakes.virtual_time import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from pathlib import Path
+
+    from policy.route import Prefix
+    from policy.site_members import SiteOutcome
+
+SITE = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "{machine}"\n'
+NAMES = ("par1/lb1", "par1/lb2", "lyo1/lb1", "lyo1/lb2")
+
+
+@dataclass
+class Machine:
+    """A load balancer, and what a test may turn: its realservers, its way to etcd, its clock."""
+
+    here: Extent
+    directory: Path
+    exabgp: Exabgp
+    source: Source
+    clock: VirtualClock
+    etcd: Client
+    life: Life
+    more: str
+    linked: asyncio.Task[None] | None = None
+
+    @property
+    def site(self) -> WholeSite:
+        """What it knows of the others."""
+        found = self.life.reconciler.site
+        assert isinstance(found, WholeSite)
+        return found
+
+    @property
+    def alarms(self) -> str:
+        """What it says is wrong."""
+        return "\n".join(self.life.reconciler.alarms.texts)
+
+    def table(self) -> set[str]:
+        """Return the prefixes that its router has."""
+        return set(self.exabgp.table(PEER))
+
+    def link(self) -> None:
+        """Be in touch with the others from now on."""
+        self.linked = asyncio.get_running_loop().create_task(
+            run_site(self.life.reconciler, lambda _: self.etcd)
+        )
+
+    async def order(
+        self,
+        mode: Mode,
+        prefixes: Collection[Prefix],
+        extent: Extent = EVERYWHERE,
+        within: float = 5.0,
+    ) -> SiteOutcome:
+        """Ask for something, as an operator does here."""
+        intent = Intent(mode, "ann", self.clock.wall(), "works")
+        return await self.site.order(dict.fromkeys(prefixes, intent), extent, within)
+
+    async def kill(self) -> None:
+        """End the watchdog at once: its routes stay, and its lease for a while."""
+        tasks = [self.linked] if self.linked is not None else []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.life.kill()
+        self.exabgp.stop()
+
+
+@dataclass
+class Machines:
+    """All of them."""
+
+    cluster: Cluster
+    of: dict[str, Machine]
+
+    def __getitem__(self, name: str) -> Machine:
+        return self.of[name]
+
+    @property
+    def all(self) -> list[Machine]:
+        """Each."""
+        return [*self.of.values()]
+
+    async def until(self, what: Callable[[], object], within: float = 60.0) -> float:
+        """Wait until something is so. Return how long that took, in seconds of the loop's time."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not what():
+            assert loop.time() < began + within, "it is not so in time"
+            await asyncio.sleep(0.005)
+        return loop.time() - began
+
+
+@asynccontextmanager
+async def machine(
+    directory: Path, cluster: Cluster, name: str, more: str = ""
+) -> AsyncIterator[Machine]:
+    """Run one load balancer, whose sessions are up and whose realservers are alive."""
+    dc, _, own = name.partition("/")
+    folder = directory / f"{dc}-{own}"
+    folder.mkdir(exist_ok=True)
+    more += SITE.format(machine=own)
+    loaded = config.load(write_config(folder, more), {"VIP_DC": dc})
+    exabgp = Exabgp(Daemon(NEIGHBORS, 5, None))
+    source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
+    clock = VirtualClock(asyncio.get_running_loop())
+    life = Life(exabgp, loaded, source, clock, loaded.settings.state)
+    for peer in (PEER, INSIDE):
+        exabgp.daemon.establish(peer)
+    life.listen()
+    found = Machine(Extent(dc, own), folder, exabgp, source, clock, cluster.client(), life, more)
+    try:
+        await asyncio.sleep(0)
+        await life.reconciler.cycle()
+        await life.reconciler.read_back_if_changed()
+        life.watch()
+        found.link()
+        yield found
+    finally:
+        await found.kill()
+
+
+@asynccontextmanager
+async def machines(
+    directory: Path, *names: str, more: str = "", cluster: Cluster | None = None
+) -> AsyncIterator[Machines]:
+    """Run several, until each knows of all: par1/lb1 and such, four where none is named."""
+    cluster = cluster or Cluster()
+    names = names or NAMES
+    async with AsyncExitStack() as stack:
+        found = {
+            name: await stack.enter_async_context(machine(directory, cluster, name, more))
+            for name in names
+        }
+        all_of_them = Machines(cluster, found)
+
+        def know_each_other() -> bool:
+            return all(
+                each.life.reconciler.site is not None
+                and sum(m.live and m.revision > 0 for m in each.site.members()) == len(names)
+                for each in found.values()
+            )
+
+        await all_of_them.until(know_each_other)
+        yield all_of_them
