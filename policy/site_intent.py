@@ -20,12 +20,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import sha256
+from math import inf
 from typing import TYPE_CHECKING
 
 from policy.intent import Intent, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MAX_SEEN = 64
 """How many ids an intent has at most: the newest. What an older one said then stands beside it, and a drain wins."""
@@ -127,19 +128,31 @@ def merged(*known: Iterable[SiteIntent]) -> tuple[SiteIntent, ...]:
     return tuple(one for _, one in sorted(found.items()) if (one.extent, one.id) not in seen)
 
 
-def folded(standing: tuple[SiteIntent, ...]) -> tuple[SiteIntent, ...]:
-    """Return what stands of one extent, or, where that is too much, one in place of all, which lasts as long.
+def folded(standing: Sequence[SiteIntent]) -> tuple[SiteIntent, ...]:
+    """Return what stands of one extent; where that is too much, one drain in place of all drains, one restore of all restores.
 
-    It is the same on each machine that has the same before it. Who knew but some of them does not overrule it.
+    The drain lasts as long as any did, the restore no longer than each. They are the same on each machine that has the same
+    before it. Who knew but some of what they are of does not overrule them.
     """
     if len(standing) <= MAX_STANDING:
-        return standing
+        return tuple(standing)
+    drains = [each for each in standing if not each.intent.restores]
+    restores = [each for each in standing if each.intent.restores]
+    longest = max((_end(each) for each in drains), default=inf)
+    shortest = min((_end(each) for each in restores), default=inf)
+    parts = ((drains, longest), (restores, shortest))
+    return tuple(_one_of(each, end) for each, end in parts if each)
+
+
+def _one_of(standing: Sequence[SiteIntent], end: float) -> SiteIntent:
     first = max(standing, key=_rank)
-    ends = [e.intent.until for e in standing if not e.intent.restores] or [first.intent.until]
-    until = None if None in ends else max(end for end in ends if end is not None)
+    intent = replace(first.intent, until=None if end == inf else end)
     name = sha256("\n".join(sorted(each.id for each in standing)).encode()).hexdigest()[:32]
-    intent = replace(first.intent, until=until)
-    return (asked(name, first.extent, intent, standing, first.where),)
+    return asked(name, first.extent, intent, standing, first.where)
+
+
+def _end(each: SiteIntent) -> float:
+    return inf if each.intent.until is None else each.intent.until
 
 
 def holding(known: Iterable[SiteIntent], here: Extent, now: float) -> SiteIntent | None:

@@ -21,7 +21,7 @@ from tests.tools.mutants.faults import FAULTS, SUITES, Fault
 
 ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("policy", "speaker", "tests", "pyproject.toml")
-MUTATED = ("policy", "speaker/backends/exabgp", "speaker/backends/quagga")
+MUTATED = ("policy", "speaker/backends/exabgp", "speaker/backends/quagga", "speaker/state")
 LEFT_OUT = shutil.ignore_patterns("golden", "migration", "bench", "live", "daemons", "kernel")
 AT_ONCE = 2
 RULES = ("-k", "not the_page")  # pages are not copied, and prove no rule

@@ -11,6 +11,7 @@ AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
 DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over"
 WINDOWS, LAST = "test_windows", "test_last"
+SITE, SITE_FILE = "test_site_intent", "unit/state/test_site"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -32,6 +33,8 @@ SUITES = (
         OUTBOUND,
         ANY_STATE,
         LAST,
+        SITE,
+        SITE_FILE,
     ),
 )
 
@@ -1336,5 +1339,118 @@ FAULTS = (
         '_NOT_SOFT = ("set metric ", "set local-preference ")',
         '_NOT_SOFT = ("set metric ",)',
         (ANY_STATE,),
+    ),
+    # --- what is asked of a whole site ---
+    Fault(
+        "a restore that knew nothing of a drain lifts it, because it is newer",
+        "site_intent.py",
+        "return (drains, withdraws,",
+        "return (intent.since, withdraws,",
+        (SITE,),
+    ),
+    Fault(
+        "a machine that drains softly by itself does not withdraw with its data centre",
+        "site_intent.py",
+        "return (drains, withdraws,",
+        "return (drains, drains,",
+        (SITE,),
+    ),
+    Fault(
+        "of what is forced the widest holds",
+        "site_intent.py",
+        "-each.extent.width, *_age(each))",
+        "each.extent.width, *_age(each))",
+        (SITE,),
+    ),
+    Fault(
+        "what was asked for an hour lifts for good what a data centre asked",
+        "site_intent.py",
+        "if e.extent.covers(here) and e.intent.in_force(now)]",
+        "if e.extent.covers(here)]",
+        (SITE,),
+    ),
+    Fault(
+        "what is asked for a machine is overruled for all",
+        "site_intent.py",
+        "if (one.extent, one.id) not in seen)",
+        "if one.id not in {each for _, each in seen})",
+        (SITE,),
+    ),
+    Fault(
+        "a restore for a machine does not know of its data centre's drain",
+        "site_intent.py",
+        "around = [each for each in known if each.extent.covers(extent)]",
+        "around = [each for each in known if each.extent == extent]",
+        (SITE,),
+    ),
+    Fault(
+        "a restore for a data centre lifts what one machine was taken out by",
+        "site_intent.py",
+        "around = [each for each in known if each.extent.covers(extent)]",
+        "around = [*known]",
+        (SITE,),
+    ),
+    Fault(
+        "an old copy brings back what was overruled by what was overruled",
+        "site_intent.py",
+        "ids = dict.fromkeys(one for each in around for one in each.seen)",
+        "ids = dict[str, None]()",
+        (SITE,),
+    ),
+    Fault(
+        "of too many ids the newest are forgotten",
+        "site_intent.py",
+        "tuple(ids)[-MAX_SEEN:]",
+        "tuple(ids)[:MAX_SEEN]",
+        (SITE,),
+    ),
+    Fault(
+        "a prefix is announced between two drains",
+        "site_intent.py",
+        "    while found is not None and not found.intent.restores and found.intent.until is not None:",
+        "    while found is None:",
+        (SITE,),
+    ),
+    Fault(
+        "of too many drains the one that ends first is kept",
+        "site_intent.py",
+        "longest = max((_end(each) for each in drains), default=inf)",
+        "longest = min((_end(each) for each in drains), default=inf)",
+        (SITE,),
+    ),
+    Fault(
+        "what is for one data centre is for all",
+        "site_intent.py",
+        'return self.dc in ("", other.dc) and',
+        "return",
+        (SITE,),
+    ),
+    Fault(
+        "a soft drain that withdrew is announced again by news that say the same",
+        "speaker/state/site.py",
+        "if last is None or last.id != holds.id:",
+        "if last is None or last.id:",
+        (SITE_FILE,),
+    ),
+    Fault(
+        "a planned drain of one machine is lifted by a restore for its data centre",
+        "speaker/state/site.py",
+        "if last is not None and last.is_it(intent) and replaced:",
+        "if intent.in_force(now):",
+        (SITE_FILE,),
+    ),
+    Fault(
+        "what was asked while the same was handed on is not handed on",
+        "speaker/state/site_rows.py",
+        '"WHERE prefix = ? AND dc = ? AND machine = ? AND intents = ?",',
+        "\"WHERE prefix = ? AND dc = ? AND machine = ? AND ? != ''\",",
+        (SITE_FILE,),
+    ),
+    Fault(
+        "what an etcd of an old copy lacks is not handed on again",
+        "speaker/state/site.py",
+        "if (extent, prefix) not in found and is_for_others and not kept.dirty:",
+        "if not found and is_for_others and not kept.dirty:",
+        (SITE_FILE,),
     ),
 )
