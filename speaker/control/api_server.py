@@ -21,6 +21,7 @@ from speaker.control.callers import Callers
 from speaker.control.connections import Connections
 from speaker.control.errors import errors_told
 from speaker.control.rate import Rates
+from speaker.control.refusals import Refusals
 from speaker.control.reports import MAX_REPORT, ReportHandlers
 from speaker.control.speaking import LineLimits, speaking
 from speaker.control.tls import Handshakes, TlsDoor, context, ends
@@ -84,6 +85,7 @@ class Desk:
         self._reconciler = reconciler
         self._rates = rates or Rates(reconciler.clock.steady)
         self._answers = ControlAnswers(reconciler)
+        self.refusals = Refusals(reconciler.durable.store, reconciler.clock)
         self.callers = Callers(
             lambda: reconciler.config.settings.api, reconciler.clock, self._note_tokens
         )
@@ -104,7 +106,9 @@ class Desk:
 
     def application(self, connections: Connections) -> web.Application:
         """Return the web application of a place."""
-        application = web.Application(middlewares=[connections.answered, errors_told])
+        application = web.Application(
+            middlewares=[connections.answered, errors_told, self.refusals.noted]
+        )
         bodies = Bodies(MAX_REPORT, connections)
         handlers = ReportHandlers(self._reconciler, bodies, self._caller, self._answers)
         application.add_routes(handlers.routes())
@@ -168,6 +172,7 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 desk.callers.rest()
             with suppress(BlockingIOError):  # no thread to do it in
                 await desk.callers.look_again()
+            await desk.refusals.tell()
             await asyncio.sleep(CHECK)
             for task in places.values():
                 if task.done():
@@ -175,6 +180,7 @@ async def serve(reconciler: Reconciler) -> NoReturn:
     finally:
         for task in places.values():
             await _end(task)
+        await desk.refusals.tell(at_end=True)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

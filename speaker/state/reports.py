@@ -34,11 +34,11 @@ _FORGET_DRAINS = (
     f"(SELECT id FROM history WHERE {_OF_DRAINS} ORDER BY id DESC LIMIT 1 OFFSET ?3)"
 )
 _BEGUN = "SELECT 1 FROM intent WHERE substr(owner, 1, ?) = ? LIMIT 1"
-LINES = 1000
-"""How many lines of history one report has, at most: who may report can't have those of others forgotten."""
+LINES, OF_ALL = 1000, 50_000
+"""How many lines of history one report has, and all of them together, at most: who may report can't have those of others forgotten."""
 
-DRAIN_LINES = 20
-"""How many lines each prefix has of drains that one report began and ended, at most."""
+DRAIN_LINES, DRAINS_OF_ALL = 20, 25_000
+"""How many lines each prefix has of drains that one report began and ended, at most; and all prefixes by all reports, unless that is less than one each."""
 
 
 class Given(NamedTuple):
@@ -95,7 +95,8 @@ def put_report(
         lines.append(
             HistoryEntry(report.at, f"report/{name}", "reported", f"{text}{said}{not_so}{was}")
         )
-        db.execute(_FORGET, [f"report/{name}", f"report/{name}", LINES - len(lines)])
+        kept = max(min(LINES, OF_ALL // _reports(db)), len(lines))
+        db.execute(_FORGET, [f"report/{name}", f"report/{name}", kept - len(lines)])
     return [*lines, *_drain(db, reader, name, given)]
 
 
@@ -149,10 +150,23 @@ def _drain(
     else:
         back = Intent(Mode.RETURNING, drainer(name, report), report.at, report.reason)
         asked = {p: back for p, i in known.of.items() if _is_of(i, name) and i.in_force(report.at)}
-    for prefix in asked:
-        said = f" by report/{name} ("
-        db.execute(_FORGET_DRAINS, [str(prefix), said, DRAIN_LINES - 1])
+    if asked:
+        _forget_drains(db, name, asked)
     return put_intents(db, known, asked).history if asked else ()
+
+
+def _forget_drains(db: sqlite3.Connection, name: str, asked: Collection[Prefix]) -> None:
+    """Forget old drains of a report, so that there is room for a new line of each prefix."""
+    kept = max(min(DRAIN_LINES, DRAINS_OF_ALL // (len(asked) * _reports(db))), 1)
+    said = f" by report/{name} ("
+    for prefix in asked:
+        db.execute(_FORGET_DRAINS, [str(prefix), said, kept - 1])
+
+
+def _reports(db: sqlite3.Connection) -> int:
+    """Return how many reports there are: of those names that vip.toml had."""
+    (number,) = db.execute("SELECT count(*) FROM report").fetchone()
+    return max(int(number), 1)
 
 
 def _is_of(intent: Intent, name: str) -> bool:

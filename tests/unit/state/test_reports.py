@@ -12,6 +12,7 @@ import pytest
 from policy.intent import Intent, Mode
 from policy.report import AppReport, ReportState
 from policy.route import parse_prefix
+from speaker.state import reports
 from speaker.state.following import FollowingStore
 from speaker.state.remembered import HISTORY_ROWS
 from speaker.state.reports import DRAIN_LINES, LINES, Given
@@ -178,6 +179,28 @@ def test_an_end_of_a_report_before(store: Store) -> None:
     store.end_reports([("shop", AT)], AT + 50)
     assert store.intents().reports == {"shop": replace(UP, at=AT + 40)}
     assert len(told(store)) == 3
+
+
+def test_history_of_all_is_bounded(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many names one may report, and drain by, the lines of all else stay: each has fewer then, and one at least."""
+    monkeypatch.setattr(reports, "OF_ALL", 40)
+    monkeypatch.setattr(reports, "DRAINS_OF_ALL", 80)
+    names = [f"app-{number}" for number in range(10)]
+    store.report([(name, Given(UP)) for name in names])
+    store.set_intents({FIRST: Intent(Mode.FORCED, "alice", AT)})
+    for number in range(20):
+        for name in names:
+            at = AT + 20 * number
+            store.report([(name, Given(replace(DRAIN, at=at), (SECOND,)))])
+            store.report([(name, Given(replace(UP, at=at + 10)))])
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT prefix, event FROM history ORDER BY id").fetchall()
+    assert (str(FIRST), "forced") in found
+    for name in names:
+        assert sum(prefix == f"report/{name}" for prefix, _ in found) == 40 // len(names)
+    assert sum(prefix == str(SECOND) for prefix, _ in found) <= 80
 
 
 def test_history_of_one_is_bounded(path: Path, store: Store) -> None:
