@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from speaker.errors import SpeakerError
@@ -160,3 +161,8 @@ def checked(compares: Sequence[Compare], then: Sequence[Put | Delete]) -> None:
         raise ValueError(f"a transaction of {len(compares)} comparisons and {len(then)} changes")
     if len({each.key for each in then}) < len(then):
         raise ValueError("a transaction changes a key twice")
+
+
+def by_revision(changes: Sequence[Changed]) -> Sequence[Sequence[Changed]]:
+    """Return what happened, in order, by the revision at which it did."""
+    return [[*group] for _, group in groupby(changes, key=lambda each: each.revision)]

@@ -41,6 +41,10 @@ class Contexts:
             self._made[tls] = time.monotonic(), context
         return context
 
+    def forget(self, tls: Tls) -> None:
+        """Have the files read again when they are needed next."""
+        self._made.pop(tls, None)
+
 
 def _context(tls: Tls, protocols: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca)

@@ -7,6 +7,7 @@ once. Nothing in here waits for anything real.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -16,12 +17,14 @@ from speaker.site.base import (
     Changed,
     CompactedError,
     Contents,
+    EtcdError,
     EtcdRefusedError,
     LeaseOverError,
     Put,
     Stored,
     Transacted,
     UnreachableError,
+    by_revision,
     checked,
 )
 
@@ -172,8 +175,12 @@ class Cluster:
         """Return what happened to keys that begin with a text, from a revision on.
 
         Raises:
-            CompactedError: it is not kept any more.
+            CompactedError: it is not kept any more, or has not been yet: the cluster was restored from a copy.
         """
+        if revision > self.revision + 1:
+            raise CompactedError(
+                f"etcd: watched: revision {self.revision} comes before {revision - 1}; read all again"
+            )
         if revision <= self._has.compacted:
             raise CompactedError(f"etcd: watched: revision {revision} is compacted; read all again")
         return [
@@ -186,11 +193,11 @@ class Cluster:
         loop = asyncio.get_running_loop()
         had = self._has.leases[lease]
         had.ends = loop.time() + had.seconds
-        loop.call_at(had.ends, self._end_in_time, lease)
+        loop.call_at(had.ends, self._end_in_time, lease, had.ends)
 
-    def _end_in_time(self, lease: int) -> None:
+    def _end_in_time(self, lease: int, ends: float) -> None:
         had = self._has.leases.get(lease)
-        if had and had.ends <= asyncio.get_running_loop().time():
+        if had and had.ends == ends:  # else it was kept meanwhile
             self.end_lease(lease)
 
     def _commit(
@@ -239,6 +246,7 @@ class Client:
         hangs: no member says anything: an error after all of `within`.
         slow: seconds for a request, half of it until it is carried out. What takes longer than `within` fails, and may be done.
         lost: of so many requests to come the answer is lost: all is done, and an error comes.
+        held: seconds after which a request to come is carried out that got no answer, by a member that hung meanwhile. 0: none.
         refused: what a member says who refuses all; a watch breaks at once.
         deaf: a watch that is there hears nothing, and breaks after `SILENCE`; the rest works.
         late: seconds until a watch hears of a change.
@@ -248,7 +256,7 @@ class Client:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.away = self.hangs = self.deaf = self.closed = False
-        self.slow = self.late = 0.0
+        self.slow = self.late = self.held = 0.0
         self.lost = 0
         self.refused = ""
         self.asked = 0
@@ -306,7 +314,7 @@ class Client:
                 watch.woken.clear()
                 self._hears(watch)
                 if not (self.away or self.hangs or self.deaf):
-                    for items in _by_revision(self.cluster.since(since, under)):
+                    for items in by_revision(self.cluster.since(since, under)):
                         if self.late:
                             await asyncio.sleep(self.late)
                         yield items
@@ -336,7 +344,9 @@ class Client:
             raise UnreachableError("etcd: asked: no member could be reached; see to the members")
         if self.refused:
             raise EtcdRefusedError(f"etcd: asked: {self.refused}; see its log")
-        if self.hangs or self.slow / 2 > within:
+        if self.held:
+            asyncio.get_running_loop().call_later(within + self.held, _try, do)
+        if self.hangs or self.held or self.slow / 2 > within:
             await asyncio.sleep(within)
             raise UnreachableError(f"etcd: asked: no answer in {within:g} s; see to the members")
         if self.slow:
@@ -358,8 +368,6 @@ async def _woken(event: asyncio.Event, within: float) -> None:
         pass
 
 
-def _by_revision(changes: Sequence[Changed]) -> list[list[Changed]]:
-    groups: dict[int, list[Changed]] = {}
-    for each in changes:
-        groups.setdefault(each.revision, []).append(each)
-    return list(groups.values())
+def _try(do: Callable[[], object]) -> None:
+    with suppress(EtcdError):
+        do()

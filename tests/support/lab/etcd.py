@@ -106,7 +106,7 @@ class EtcdCluster:
         self.certificates = Certificates(self.home) if tls else None
         self.members = [self._member(number) for number in range(1, size + 1)]
         if self.certificates:
-            self.certificates.make("client", f"{LAN}.1")
+            self.certify()
         self._options = [*options]
         self._configure()
 
@@ -160,7 +160,7 @@ class EtcdCluster:
 
         def asked() -> EtcdMember | None:
             for each in self.members:
-                with suppress(RuntimeError, AssertionError):
+                with suppress(AssertionError):
                     found = self._status(each)
                     if found["leader"] == found["header"]["member_id"]:
                         return each
@@ -265,10 +265,13 @@ class EtcdCluster:
         self._configure()
         self.start()
 
-    def certify(self, *, days: int) -> None:
-        """Give the client another certificate, which lasts so many days: negative ones have expired. It is shown at once."""
+    def certify(self, *, days: int = 30, subject: str = "/O=vip-speaker") -> None:
+        """Give clients another certificate, which lasts so many days: negative ones have expired. Who reads it again shows it.
+
+        Where a cluster asks for a certificate and for a user, its gateway takes none that has a CommonName.
+        """
         assert self.certificates
-        self.certificates.make("client", f"{LAN}.1", days)
+        self.certificates.make("client", f"{LAN}.1", days, subject)
 
     def _member(self, number: int) -> EtcdMember:
         name, address = f"etcd{number}", f"{LAN}.{10 + number}"
@@ -318,5 +321,8 @@ class EtcdCluster:
         return ",".join(f"{one.name}={self._scheme}://{one.address}:{PEER}" for one in self.members)
 
     def _status(self, member: EtcdMember) -> Any:
-        text = self.ctl("endpoint", "status", "--write-out=json", member=member)
+        try:
+            text = self.ctl("endpoint", "status", "--write-out=json", member=member)
+        except RuntimeError as error:  # not yet: it starts, or there is an election
+            raise AssertionError(str(error)) from error
         return json.loads(text)[0]["Status"]

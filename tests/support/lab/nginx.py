@@ -35,10 +35,10 @@ class Certificates:
                       "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=lab",
                       "-days", "30")  # fmt: skip
 
-    def make(self, name: str, host: str, days: int = 30) -> None:
+    def make(self, name: str, host: str, days: int = 30, subject: str = "") -> None:
         """Make NAME.pem and NAME.key for a host, by its name or IPv4 address; with negative days, one that has expired."""
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={host}")  # fmt: skip
+                      "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject or f"/CN={host}")  # fmt: skip
         kind = "DNS" if host.rpartition(".")[2].isalpha() else "IP"
         (self._home / "san").write_text(f"subjectAltName = {kind}:{host}\n")
         self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
