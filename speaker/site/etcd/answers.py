@@ -27,7 +27,7 @@ _SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RangePage:
     """Part of a range: of which revision and cluster it is, and whether there is more behind it."""
 
     revision: int
@@ -37,7 +37,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class TransactionAnswer:
     """What a member says of a transaction: done, or not, and then what its keys have."""
 
     done: bool
@@ -46,7 +46,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class WatchLine:
     """A line of a watch.
 
     Attributes:
@@ -78,7 +78,7 @@ def failure(status: int, body: bytes) -> Exception:
     return MemberError(f"HTTP {status}: {words(body[:_SHOWN].decode(errors='replace').strip())!r}")
 
 
-def page(body: bytes) -> Page:
+def page(body: bytes) -> RangePage:
     """Return what a range says.
 
     Raises:
@@ -87,12 +87,12 @@ def page(body: bytes) -> Page:
     found = _object(body)
     head = _head(found)
     items = tuple(_stored(each) for each in _list(found, "kvs"))
-    return Page(
+    return RangePage(
         _number(head, "revision"), _cluster(head), items, more=_flag(found, "more") and bool(items)
     )
 
 
-def attempt(body: bytes) -> Attempt:
+def attempt(body: bytes) -> TransactionAnswer:
     """Return what a transaction says.
 
     Raises:
@@ -101,10 +101,10 @@ def attempt(body: bytes) -> Attempt:
     found = _object(body)
     revision = _number(_head(found), "revision")
     if _flag(found, "succeeded"):
-        return Attempt(done=True, revision=revision)
+        return TransactionAnswer(done=True, revision=revision)
     ranges = [_inner(each, "response_range") for each in _list(found, "responses")]
     items = [_stored(item) for each in ranges for item in _list(each, "kvs")]
-    return Attempt(done=False, revision=revision, found=tuple(items))
+    return TransactionAnswer(done=False, revision=revision, found=tuple(items))
 
 
 def lease(body: bytes) -> int:
@@ -138,7 +138,7 @@ def token(body: bytes) -> str:
     return found
 
 
-def heard(line: bytes) -> Heard:
+def heard(line: bytes) -> WatchLine:
     """Return what a line of a watch says.
 
     Raises:
@@ -151,7 +151,7 @@ def heard(line: bytes) -> Heard:
         if compacted := _number(found, "compact_revision"):
             raise refusal(11, f"what happened before revision {compacted} is compacted")
         raise _ended(str(found.get("cancel_reason", "")))
-    return Heard(
+    return WatchLine(
         _number(head, "revision"),
         _cluster(head),
         _flag(found, "created"),
@@ -161,7 +161,7 @@ def heard(line: bytes) -> Heard:
 
 
 def came_of(
-    compares: Sequence[Compare], then: Sequence[Put | Delete], said: Attempt
+    compares: Sequence[Compare], then: Sequence[Put | Delete], said: TransactionAnswer
 ) -> Transacted | None:
     """Return what came of a transaction that another member may have done before; None where that can't be told.
 

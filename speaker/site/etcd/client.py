@@ -44,7 +44,7 @@ from speaker.site.etcd.errors import (
     TokenError,
 )
 from speaker.site.etcd.login import Login
-from speaker.site.etcd.member import Member
+from speaker.site.etcd.member import MemberClient
 from speaker.site.etcd.race import Race, said
 from speaker.site.etcd.watching import turn
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from speaker.config.settings_site import SiteSettings
     from speaker.site.base import Changed, Compare, Delete, Put, Stored
-    from speaker.site.etcd.answers import Attempt, Heard, Page
+    from speaker.site.etcd.answers import RangePage, TransactionAnswer, WatchLine
     from speaker.site.etcd.requests import Json
 
 T = TypeVar("T")
@@ -74,7 +74,9 @@ class EtcdClient:
         self._tls = Tls(settings.ca, settings.cert, settings.key)
         self._login = Login(settings.user, settings.password_file)
         self._session: aiohttp.ClientSession | None = None
-        self._order = [Member(url, self._connections, self._context) for url in settings.endpoints]
+        self._order = [
+            MemberClient(url, self._connections, self._context) for url in settings.endpoints
+        ]
         random.shuffle(self._order)  # not all machines of a site at one member
         self._cluster = ""
         self._closed = False
@@ -107,7 +109,7 @@ class EtcdClient:
         checked(compares, then)
         asked = requests.transaction(compares, then)
 
-        async def ask(member: Member, token: str) -> Attempt:
+        async def ask(member: MemberClient, token: str) -> TransactionAnswer:
             return answers.attempt(await member.ask("/v3/kv/txn", asked, token))
 
         what = f"store: {printable(then[0].key) if then else 'nothing'}"
@@ -129,7 +131,7 @@ class EtcdClient:
         # A number of our own, so that asking twice does it once.
         number = 1 + secrets.randbelow((1 << 62) - 1)
 
-        async def ask(member: Member, token: str) -> int:
+        async def ask(member: MemberClient, token: str) -> int:
             try:
                 body = await member.ask("/v3/lease/grant", {"TTL": seconds, "ID": number}, token)
             except LeaseExistsError:
@@ -141,7 +143,7 @@ class EtcdClient:
     async def keep(self, lease: int, *, within: float) -> float:
         """See `Etcd.keep`."""
 
-        async def ask(member: Member, token: str) -> float:
+        async def ask(member: MemberClient, token: str) -> float:
             return answers.kept(
                 await member.first_line("/v3/lease/keepalive", {"ID": lease}, token)
             )
@@ -154,7 +156,7 @@ class EtcdClient:
     async def revoke(self, lease: int, *, within: float) -> None:
         """See `Etcd.revoke`."""
 
-        async def ask(member: Member, token: str) -> None:
+        async def ask(member: MemberClient, token: str) -> None:
             try:
                 await member.ask("/v3/lease/revoke", {"ID": lease}, token)
             except LeaseOverError:
@@ -165,7 +167,7 @@ class EtcdClient:
     async def watch(self, under: str, since: int) -> AsyncGenerator[Sequence[Changed], None]:
         """See `Etcd.watch`."""
         what, cluster = f"watch: {printable(under)}", self._cluster
-        left, failed = [*self._order], dict[Member, EtcdError]()
+        left, failed = [*self._order], dict[MemberClient, EtcdError]()
         share = min(SILENCE / len(left), SILENCE / 2)
         while True:
             member = left[0]
@@ -196,7 +198,7 @@ class EtcdClient:
             await self._session.close()
 
     async def _check_same(
-        self, what: str, under: str, since: int, cluster: str, heard: Heard
+        self, what: str, under: str, since: int, cluster: str, heard: WatchLine
     ) -> None:
         """Check that a watch is at the cluster that was read, and that this is not older than then.
 
@@ -215,10 +217,12 @@ class EtcdClient:
                 f"revision {page.revision} comes before {since - 1}: restored from a copy; read all again"
             )
 
-    async def _ask(self, what: str, ask: Callable[[Member, str], Awaitable[T]], within: float) -> T:
+    async def _ask(
+        self, what: str, ask: Callable[[MemberClient, str], Awaitable[T]], within: float
+    ) -> T:
         return await self._run(what, self._race(ask, within))
 
-    def _race(self, ask: Callable[[Member, str], Awaitable[T]], within: float) -> Race[T]:
+    def _race(self, ask: Callable[[MemberClient, str], Awaitable[T]], within: float) -> Race[T]:
         return Race(
             self._order,
             lambda member: self._login.asking(member, lambda token: ask(member, token)),
@@ -236,7 +240,9 @@ class EtcdClient:
         finally:
             self._learn(race.winner, race.behind)
 
-    def _learn(self, winner: Member | None, behind: Mapping[Member, EtcdError | None]) -> None:
+    def _learn(
+        self, winner: MemberClient | None, behind: Mapping[MemberClient, EtcdError | None]
+    ) -> None:
         """Ask who answered first from now on, and who did not last."""
         self._order.sort(key=lambda each: 0 if each is winner else 2 if each in behind else 1)
         if any(isinstance(error, TlsError) for error in behind.values()):
@@ -258,10 +264,10 @@ class EtcdClient:
         return await self._contexts.of(self._tls)
 
 
-def _paging(asked: Json) -> Callable[[Member, str], Awaitable[tuple[bytes, Page]]]:
+def _paging(asked: Json) -> Callable[[MemberClient, str], Awaitable[tuple[bytes, RangePage]]]:
     """Return what asks a member for a page: its text, and what it says."""
 
-    async def ask(member: Member, token: str) -> tuple[bytes, Page]:
+    async def ask(member: MemberClient, token: str) -> tuple[bytes, RangePage]:
         body = await member.ask("/v3/kv/range", asked, token)
         return body, answers.page(body)
 

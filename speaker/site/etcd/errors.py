@@ -20,7 +20,7 @@ _SHOWN = 200
 """How many characters of a member's words are shown."""
 
 
-class Code(IntEnum):
+class GrpcCode(IntEnum):
     """Codes of gRPC that are told apart."""
 
     INVALID_ARGUMENT = 3
@@ -62,26 +62,31 @@ def words(text: str) -> str:
     return printable(text.removeprefix("etcdserver: ")[:_SHOWN])
 
 
-_MEANINGS: Sequence[tuple[Code, str, type[EtcdError], str]] = (
-    (Code.UNAUTHENTICATED, "", TokenError, "log in again"),
-    (Code.INVALID_ARGUMENT, "auth store is old", TokenError, "log in again"),
-    (Code.INVALID_ARGUMENT, "user name is empty", TokenError, "log in"),
+_MEANINGS: Sequence[tuple[GrpcCode, str, type[EtcdError], str]] = (
+    (GrpcCode.UNAUTHENTICATED, "", TokenError, "log in again"),
+    (GrpcCode.INVALID_ARGUMENT, "auth store is old", TokenError, "log in again"),
+    (GrpcCode.INVALID_ARGUMENT, "user name is empty", TokenError, "log in"),
     (
-        Code.INVALID_ARGUMENT,
+        GrpcCode.INVALID_ARGUMENT,
         "authentication failed",
         EtcdRefusedError,
         "see site.user and its file",
     ),
-    (Code.PERMISSION_DENIED, "", EtcdRefusedError, "give its role readwrite on site.prefix"),
-    (Code.NOT_FOUND, "lease not found", LeaseOverError, "grant another"),
-    (Code.OUT_OF_RANGE, "compacted", CompactedError, "read all again"),
-    (Code.RESOURCE_EXHAUSTED, "space", EtcdRefusedError, "compact, defragment, disarm its alarm"),
-    (Code.FAILED_PRECONDITION, "not enabled", NoLoginError, "go on without a user"),
-    (Code.FAILED_PRECONDITION, "already exists", LeaseExistsError, "use it"),
-    (Code.INVALID_ARGUMENT, "", EtcdRefusedError, "see its version and log"),
-    (Code.NOT_FOUND, "", EtcdRefusedError, "see its version and log"),
-    (Code.FAILED_PRECONDITION, "", EtcdRefusedError, "see its version and log"),
-    (Code.UNIMPLEMENTED, "", EtcdRefusedError, "see its version and log"),
+    (GrpcCode.PERMISSION_DENIED, "", EtcdRefusedError, "give its role readwrite on site.prefix"),
+    (GrpcCode.NOT_FOUND, "lease not found", LeaseOverError, "grant another"),
+    (GrpcCode.OUT_OF_RANGE, "compacted", CompactedError, "read all again"),
+    (
+        GrpcCode.RESOURCE_EXHAUSTED,
+        "space",
+        EtcdRefusedError,
+        "compact, defragment, disarm its alarm",
+    ),
+    (GrpcCode.FAILED_PRECONDITION, "not enabled", NoLoginError, "go on without a user"),
+    (GrpcCode.FAILED_PRECONDITION, "already exists", LeaseExistsError, "use it"),
+    (GrpcCode.INVALID_ARGUMENT, "", EtcdRefusedError, "see its version and log"),
+    (GrpcCode.NOT_FOUND, "", EtcdRefusedError, "see its version and log"),
+    (GrpcCode.FAILED_PRECONDITION, "", EtcdRefusedError, "see its version and log"),
+    (GrpcCode.UNIMPLEMENTED, "", EtcdRefusedError, "see its version and log"),
 )
 """By code and what the words have: which error it is, and what to do. The first that fits."""
 

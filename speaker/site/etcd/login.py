@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from speaker.site.etcd.member import Member
+    from speaker.site.etcd.member import MemberClient
 
     T = TypeVar("T")
 
@@ -38,9 +38,9 @@ class Login:
     def __init__(self, user: str | None, password_file: Path | None) -> None:
         self._user, self._file = user, password_file
         self._token: str | None = None if user else ""
-        self._locks: dict[Member, asyncio.Lock] = {}
+        self._locks: dict[MemberClient, asyncio.Lock] = {}
 
-    async def asking(self, member: Member, ask: Callable[[str], Awaitable[T]]) -> T:
+    async def asking(self, member: MemberClient, ask: Callable[[str], Awaitable[T]]) -> T:
         """Return what a member answers, asked with a token; with another one where the first is refused.
 
         Args:
@@ -72,7 +72,7 @@ class Login:
         if self._user:
             self._token = None
 
-    async def _get(self, member: Member, stale: str | None) -> str:
+    async def _get(self, member: MemberClient, stale: str | None) -> str:
         """Return the token: another one than a stale one."""
         if self._token is not None and self._token != stale:
             return self._token
@@ -83,7 +83,7 @@ class Login:
             self._token = await self._log_in(member)
             return self._token
 
-    async def _log_in(self, member: Member) -> str:
+    async def _log_in(self, member: MemberClient) -> str:
         password = await asyncio.to_thread(self._password)
         try:
             said = await member.ask(

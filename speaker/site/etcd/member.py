@@ -33,7 +33,7 @@ _LEADER = {"Grpc-Metadata-hasleader": "true"}
 """Who has no leader ends a stream: else it would stay, and say nothing."""
 
 
-class Member:
+class MemberClient:
     """One member. Whatever fails in asking it is a `MemberError`, or an `EtcdError` that says what it refuses.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from speaker.site.base import EtcdError
-    from speaker.site.etcd.member import Member
+    from speaker.site.etcd.member import MemberClient
 
 T = TypeVar("T")
 
@@ -35,17 +35,20 @@ class Race(Generic[T]):
     """
 
     def __init__(
-        self, members: Sequence[Member], ask: Callable[[Member], Awaitable[T]], within: float
+        self,
+        members: Sequence[MemberClient],
+        ask: Callable[[MemberClient], Awaitable[T]],
+        within: float,
     ) -> None:
         self._left = [*members]
         self._ask, self._within = ask, within
-        self._asked: dict[asyncio.Task[T], Member] = {}
-        self._may_have: set[Member] = set()
-        self.failed: dict[Member, MemberError] = {}
-        self.winner: Member | None = None
+        self._asked: dict[asyncio.Task[T], MemberClient] = {}
+        self._may_have: set[MemberClient] = set()
+        self.failed: dict[MemberClient, MemberError] = {}
+        self.winner: MemberClient | None = None
 
     @property
-    def behind(self) -> Mapping[Member, EtcdError | None]:
+    def behind(self) -> Mapping[MemberClient, EtcdError | None]:
         """Who was asked, and has not answered; why, where they failed."""
         silent = [each for each in self._may_have if each is not self.winner]
         return {**dict.fromkeys(silent), **self.failed}
@@ -86,7 +89,7 @@ class Race(Generic[T]):
         finally:
             await self._stop()
 
-    def _start(self, member: Member) -> None:
+    def _start(self, member: MemberClient) -> None:
         self._may_have.add(member)
         self._asked[asyncio.ensure_future(self._ask(member))] = member
 
@@ -124,6 +127,6 @@ class Race(Generic[T]):
                     task.exception()  # which nobody waits for any more
 
 
-def said(errors: Mapping[Member, EtcdError]) -> str:
+def said(errors: Mapping[MemberClient, EtcdError]) -> str:
     """Return what members said, or why they said nothing, on one line."""
     return ", ".join(f"{member.url}: {error}" for member, error in errors.items())

@@ -14,17 +14,17 @@ from speaker.site.etcd.member import MAX_ANSWER
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from speaker.site.etcd.answers import Heard
+    from speaker.site.etcd.answers import WatchLine
     from speaker.site.etcd.login import Login
-    from speaker.site.etcd.member import Lines, Member
+    from speaker.site.etcd.member import Lines, MemberClient
 
 TURN = 2.5
 """Seconds of a turn. With the beginning of the next it is less than `SILENCE`."""
 
 
 async def turn(
-    member: Member, login: Login, under: str, since: int, within: float
-) -> AsyncGenerator[Heard, None]:
+    member: MemberClient, login: Login, under: str, since: int, within: float
+) -> AsyncGenerator[WatchLine, None]:
     """Yield that it has begun, and then what happens to the keys that begin with a text, from a revision on.
 
     Args:
@@ -42,7 +42,7 @@ async def turn(
     asked = requests.watch_from(under, since)
     async with AsyncExitStack() as stack:
 
-        async def begin(token: str) -> tuple[Lines, Heard]:
+        async def begin(token: str) -> tuple[Lines, WatchLine]:
             lines = await stack.enter_async_context(member.stream("/v3/watch", asked, token))
             return lines, answers.heard(await lines.next())
 
@@ -62,7 +62,7 @@ async def turn(
             yield heard
 
 
-async def _whole(lines: Lines) -> Heard:
+async def _whole(lines: Lines) -> WatchLine:
     """Return what happened next, put together where it comes in parts."""
     line = await lines.next()
     heard, size = answers.heard(line), len(line)
