@@ -36,7 +36,7 @@ class HeardKeys:
         told: what machines tell, None where they do not any more; and at which revision.
         modified: at which revision each key of `intents` was stored, also one that makes no sense; 0: it is gone.
         faults: what makes no sense, by its key: it is left out, and left as it is.
-        sound: keys that make sense.
+        sound: keys that make sense, or are gone.
     """
 
     intents: Rows = field(default_factory=dict)
@@ -65,7 +65,10 @@ def sort_out(items: Iterable[tuple[str, bytes | None, int]], prefix: str) -> Hea
                 told = None if value is None else parse_told(_FORMS[key.kind], value)
                 heard.told[key] = told, revision
         except (KeyTextError, PolicyError, SpeakerError) as error:
-            heard.faults[text] = f"{text!a:.100}: {error}"
+            if value is None:
+                heard.sound.add(text)
+            else:
+                heard.faults[text] = f"{text!a:.100}: {error}"
         else:
             heard.sound.add(text)
     return heard

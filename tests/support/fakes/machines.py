@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from policy.site_intent import EVERYWHERE, Extent
+from policy.site_intent import EVERYWHERE, Extent, holding
 from speaker import config
 from speaker.runtime.site import run_site
+from speaker.site.base import EtcdError
+from speaker.site.keys import KeyKind, parse_key
 from speaker.site.site import WholeSite
+from speaker.site.told import ANY, ObeysTold, parse_told
+from speaker.state.site_text import parse_site_text
 from tests.support.fakes.etcd import Client, Cluster
 from tests.support.fakes.exabgp import Daemon, Exabgp
 from tests.support.fakes.site import INSIDE, NEIGHBORS, PEER, Life, Source, write_config
@@ -22,8 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy.route import Prefix
+    from policy.site_intent import SiteIntent
     from policy.site_members import SiteOutcome
+    from speaker.site.base import Changed
 
+EPOCH = 1_700_000_000.0
+"""What all clocks show when the loop's time is nought."""
+PREFIX = "/vip-speaker/"
 SITE = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "{machine}"\n'
 NAMES = ("par1/lb1", "par1/lb2", "lyo1/lb1", "lyo1/lb2")
 
@@ -91,6 +101,53 @@ class Machines:
 
     cluster: Cluster
     of: dict[str, Machine]
+    audited: int = 0
+    """How often a machine's word that it obeys was held against what its router has."""
+    untrue: list[str] = field(default_factory=list)
+    """What was not so."""
+
+    def audit(self, change: Changed) -> None:
+        """Hold a machine's word that it obeys against what its router has, in the moment in which it is stored.
+
+        A prefix of which something else was asked after what it names is not looked at.
+        """
+        key = parse_key(change.key.removeprefix(PREFIX))
+        if key is None or key.kind is not KeyKind.OBEYS or change.value is None:
+            return
+        told = parse_told(ObeysTold, change.value)
+        found = self.of.get(f"{key.extent.dc}/{key.extent.machine}")
+        if found is None:
+            return
+        asked: dict[Prefix, list[SiteIntent]] = {}
+        later: set[Prefix] = set()
+        for each in self.cluster.stored(f"{PREFIX}intent/"):
+            of = parse_key(each.key.removeprefix(PREFIX))
+            assert of is not None
+            assert of.prefix is not None
+            if of.extent.covers(key.extent):
+                with suppress(PolicyError):  # which nobody obeys
+                    asked.setdefault(of.prefix, []).extend(parse_site_text(each.value, of.extent))
+                if each.modified > told.revision:
+                    later.add(of.prefix)
+        for prefix, known in asked.items():
+            holds = holding(known, key.extent, found.clock.wall())
+            is_drained = holds is not None and holds.intent.mode is Mode.DRAINED
+            if prefix in later or ANY in told.differs or str(prefix) in told.differs:
+                continue
+            self.audited += 1
+            if is_drained and str(prefix) in found.table():
+                self.untrue.append(
+                    f"{key.extent} obeys up to {told.revision}, and announces {prefix}"
+                )
+
+    async def keep_auditing(self) -> None:
+        """Do so with each word, for ever."""
+        while True:
+            client, since = self.cluster.client(), self.cluster.revision + 1
+            with suppress(EtcdError):
+                async for changes in client.watch(f"{PREFIX}obeys/", since):
+                    for change in changes:
+                        self.audit(change)
 
     def __getitem__(self, name: str) -> Machine:
         return self.of[name]
@@ -122,7 +179,8 @@ async def machine(
     loaded = config.load(write_config(folder, more), {"VIP_DC": dc})
     exabgp = Exabgp(Daemon(NEIGHBORS, 5, None))
     source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
-    clock = VirtualClock(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    clock = VirtualClock(loop, EPOCH + loop.time())
     life = Life(exabgp, loaded, source, clock, loaded.settings.state)
     for peer in (PEER, INSIDE):
         exabgp.daemon.establish(peer)
@@ -152,6 +210,7 @@ async def machines(
             for name in names
         }
         all_of_them = Machines(cluster, found)
+        auditing = asyncio.create_task(all_of_them.keep_auditing())
 
         def know_each_other() -> bool:
             return all(
@@ -162,3 +221,6 @@ async def machines(
 
         await all_of_them.until(know_each_other)
         yield all_of_them
+        assert not auditing.done()
+        auditing.cancel()
+        assert all_of_them.untrue == []
