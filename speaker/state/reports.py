@@ -1,8 +1,11 @@
-"""What applications reported, in the state file: it outlives every process, until it expires."""
+"""What applications reported, in the state file: it outlives every process, until it expires.
+
+A report that drains begins a drain of each prefix once, for as long as it goes on to drain: which those were is remembered with it. Who ended
+one meanwhile, an operator or the watchdog as nobody took over, has the last word, whatever renewals come.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Intent, Mode, timestamp
@@ -18,12 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from policy.route import Prefix
-    from speaker.state.rows import Row
+    from speaker.state.rows import Intents, Row
 
 _COLUMNS = "name, state, by, at, ttl, reason, weight, ended"
 _REPORTS = f"SELECT {_COLUMNS} FROM report"  # noqa: S608 - names of columns
 _REPORT = f"{_REPORTS} WHERE name = ?"
-_PUT = f"INSERT OR REPLACE INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"  # noqa: S608 - as above
+_PUT = (
+    f"INSERT INTO report ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL) "  # noqa: S608 - as above
+    "ON CONFLICT (name) DO UPDATE SET state = excluded.state, by = excluded.by, at = excluded.at, "
+    "ttl = excluded.ttl, reason = excluded.reason, weight = excluded.weight, ended = NULL"
+)
+_PUT_BEGUN = "UPDATE report SET begun = ?2 WHERE name = ?1 AND begun != ?2"
 _FORGET = (
     "DELETE FROM history WHERE prefix = ? AND id <= "
     "(SELECT id FROM history WHERE prefix = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
@@ -97,7 +105,8 @@ def put_report(
         )
         kept = max(min(LINES, OF_ALL // _reports(db)), len(lines))
         db.execute(_FORGET, [f"report/{name}", f"report/{name}", kept - len(lines)])
-    return [*lines, *_drain(db, reader, name, given)]
+    goes_on = held is not None and held.state is ReportState.DRAIN
+    return [*lines, *_drain(db, reader, name, given, goes_on=goes_on)]
 
 
 def end_report(db: sqlite3.Connection, name: str, at: float, now: float) -> Sequence[HistoryEntry]:
@@ -123,36 +132,57 @@ def _expired(name: str, report: AppReport, now: float) -> HistoryEntry:
 
 
 def _drain(
-    db: sqlite3.Connection, reader: IntentReader, name: str, given: Given
+    db: sqlite3.Connection, reader: IntentReader, name: str, given: Given, *, goes_on: bool
 ) -> Sequence[HistoryEntry]:
-    """Have the drains of a report be as it says: those that it begins, and those that it began."""
-    report = given.report
-    if report.state is ReportState.DRAIN:
-        is_concerned = bool(given.drains)
-    else:
-        begun = f"report/{name} ("
-        is_concerned = db.execute(_BEGUN, [len(begun), begun]).fetchone() is not None
-    if not is_concerned:  # as is nearly always so: the intents need not be read
-        return ()
+    """Have the drains of a report be as it says: those that it begins, and those that it began. `goes_on`: the one before drained, too."""
+    is_drain = given.report.state is ReportState.DRAIN
+    if not (is_drain and given.drains) and not _has_drains(db, name):
+        if goes_on:
+            db.execute(_PUT_BEGUN, [name, ""])
+        return ()  # as is nearly always so: the intents need not be read
     known = reader.read(fetched(db, INTENTS))
-    asked: dict[Prefix, Intent] = {}
-    if report.state is ReportState.DRAIN:
-        wanted = Intent(
-            Mode.DRAINING, drainer(name, report), report.at, report.reason, report.until
-        )
-        for prefix in sorted(given.drains, key=str):
-            current = known.of.get(prefix)
-            if current is None or not current.in_force(report.at) or _returns(current, name):
-                asked[prefix] = wanted
-            elif _is_of(current, name):
-                new = replace(current, until=report.until)
-                db.execute("UPDATE intent SET until = ? WHERE prefix = ?", [new.until, str(prefix)])
-    else:
+    asked = _begin(db, known, name, given, goes_on=goes_on) if is_drain else {}
+    if not is_drain:
+        report = given.report
         back = Intent(Mode.RETURNING, drainer(name, report), report.at, report.reason)
         asked = {p: back for p, i in known.of.items() if _is_of(i, name) and i.in_force(report.at)}
+    drained = sorted(map(str, given.drains)) if is_drain else []
+    db.execute(_PUT_BEGUN, [name, " ".join(drained)])
     if asked:
         _forget_drains(db, name, asked)
     return put_intents(db, known, asked).history if asked else ()
+
+
+def _begin(
+    db: sqlite3.Connection, known: Intents, name: str, given: Given, *, goes_on: bool
+) -> dict[Prefix, Intent]:
+    """Return the drains that a report begins, and have those that it began last as long as it. See `_drain`."""
+    report = given.report
+    asked: dict[Prefix, Intent] = {}
+    wanted = Intent(Mode.DRAINING, drainer(name, report), report.at, report.reason, report.until)
+    before = _begun(db, name) if goes_on else frozenset()
+    for prefix in sorted(given.drains, key=str):
+        current = known.of.get(prefix)
+        if current is None:
+            if str(prefix) not in before:  # else it was lifted
+                asked[prefix] = wanted
+        elif not current.in_force(report.at) or _returns(current, name):
+            asked[prefix] = wanted
+        elif _is_of(current, name):
+            db.execute("UPDATE intent SET until = ? WHERE prefix = ?", [report.until, str(prefix)])
+    return asked
+
+
+def _has_drains(db: sqlite3.Connection, name: str) -> bool:
+    """Tell whether any drain is a report's."""
+    owner = f"report/{name} ("
+    return db.execute(_BEGUN, [len(owner), owner]).fetchone() is not None
+
+
+def _begun(db: sqlite3.Connection, name: str) -> frozenset[str]:
+    """Return the prefixes that a report was to drain since it began to."""
+    rows = fetched(db, "SELECT begun FROM report WHERE name = ?", [name])
+    return frozenset(word for (text,) in rows for word in str(text).split(" "))
 
 
 def _forget_drains(db: sqlite3.Connection, name: str, asked: Collection[Prefix]) -> None:

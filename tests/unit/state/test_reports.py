@@ -78,9 +78,9 @@ def test_a_row_that_makes_no_sense(path: Path, store: Store) -> None:
     """What somebody else wrote is left out, said, and harms no other."""
     store.report([("shop", Given(UP))])
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("INSERT INTO report VALUES ('x', 'sideways', 'a', 1, 1, '', 1, NULL)")
-        db.execute("INSERT INTO report VALUES ('y', 'up', 'a', 1, 1e9, '', 1, NULL)")
-        db.execute("INSERT INTO report VALUES ('z', 'up', 'a' || char(10), 1, 1, '', 1, NULL)")
+        db.execute("INSERT INTO report VALUES ('x', 'sideways', 'a', 1, 1, '', 1, NULL, '')")
+        db.execute("INSERT INTO report VALUES ('y', 'up', 'a', 1, 1e9, '', 1, NULL, '')")
+        db.execute("INSERT INTO report VALUES ('z', 'up', 'a' || char(10), 1, 1, '', 1, NULL, '')")
     found = store.intents()
     assert found.reports == {"shop": UP}
     assert len(found.faults) == 3
@@ -110,6 +110,54 @@ def test_drains_again(store: Store) -> None:
     store.report([("shop", Given(replace(DRAIN, at=AT + 22), (FIRST, SECOND)))])
     assert {each.mode for each in store.intents().of.values()} == {Mode.DRAINING}
     assert {each.until for each in store.intents().of.values()} == {AT + 82}
+
+
+def test_who_lifts_a_drain_has_the_last_word(path: Path, store: Store) -> None:
+    """A drain that was ended, by an operator's -a or as nobody took over, is begun again by no renewal, for all its reasons: by another report of drain."""
+    again = replace(DRAIN, at=AT + 20)
+    store.report([("shop", DRAINS)])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "alice", AT + 15)})
+    for each in (again, replace(again, at=AT + 21, reason="3 left")):
+        store.report([("shop", Given(each, (FIRST, SECOND)))])
+    with closing(Store(path)) as other:  # whoever records it
+        other.report([("shop", Given(replace(again, at=AT + 22), (FIRST, SECOND)))])
+    assert {p: each.mode for p, each in store.intents().of.items()} == {SECOND: Mode.DRAINING}
+    store.report([("shop", Given(replace(UP, at=AT + 23)))])
+    store.report([("shop", Given(replace(again, at=AT + 24), (FIRST, SECOND)))])
+    assert {each.mode for each in store.intents().of.values()} == {Mode.DRAINING}
+    assert len(store.intents().of) == 2
+
+
+def test_an_operators_word_before_a_drain(store: Store) -> None:
+    """Where an operator lifts what they wanted when a report began to drain, its renewals begin none; where that ended by itself, they do."""
+    store.set_intents({FIRST: Intent(Mode.DRAINED, "alice", AT)})
+    store.set_intents({SECOND: Intent(Mode.DRAINED, "alice", AT, until=AT + 15)})
+    store.report([("shop", DRAINS)])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "alice", AT + 15)})
+    store.report([("shop", Given(replace(DRAIN, at=AT + 20), (FIRST, SECOND)))])
+    assert {p: each.owner for p, each in store.intents().of.items()} == {
+        SECOND: "report/shop (app)"
+    }
+
+
+def test_what_joins_a_drain(store: Store) -> None:
+    """A prefix that a report did not drain yet, as its rule did not name it or it was held, is drained by the next renewal."""
+    store.report([("shop", Given(DRAIN, (FIRST,)))])
+    store.report([("shop", Given(replace(DRAIN, at=AT + 20), (FIRST, SECOND)))])
+    assert {*store.intents().of} == {FIRST, SECOND}
+    store.report([("shop", Given(replace(DRAIN, at=AT + 30), (SECOND,), "FIRST: last"))])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "alice", AT + 31)})
+    store.report([("shop", Given(replace(DRAIN, at=AT + 40), (FIRST, SECOND)))])
+    assert {*store.intents().of} == {FIRST, SECOND}  # it was held, and is no longer
+
+
+def test_a_drain_of_a_report_that_expired(store: Store) -> None:
+    """A report after one that holds no more begins its drain, whoever lifted the one before."""
+    store.report([("shop", DRAINS)])
+    store.set_intents({FIRST: Intent(Mode.AUTO, "alice", AT + 15)})
+    store.report([("shop", Given(replace(DRAIN, at=AT + 80), (FIRST, SECOND)))])
+    assert {each.until for each in store.intents().of.values()} == {AT + 140}
+    assert len(store.intents().of) == 2
 
 
 def test_lines_that_are_gone_take_no_room(path: Path, store: Store) -> None:
