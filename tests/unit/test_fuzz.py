@@ -56,7 +56,7 @@ def test_a_fault_is_found() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--help"], 0, "usage: ./dev fuzz [-h] [SECONDS] [PARSER"),
+        (["--help"], 0, "usage: ./dev fuzz [-h] [--number NUMBER] [SECONDS] [PARSER"),
         (["x"], 2, "argument SECONDS: invalid number of seconds value: 'x'"),
         (["-1"], 2, "SECONDS: invalid"),
         (["nan"], 2, "SECONDS: invalid"),
