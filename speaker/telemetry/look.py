@@ -14,11 +14,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from speaker.api import PrefixStatus, Sentence
+    from speaker.reconcile.known_site import KnownSite
     from speaker.reconcile.reconciler import Reconciler
 
 
 TIMED, AGES = 1.0, 15.0
 """For how long sentences are shown while a timer runs, in seconds, and else: those with the age of something."""
+
+
+class SiteLook:
+    """What there is to be seen of the site, where there is one."""
+
+    def __init__(self, site: KnownSite) -> None:
+        """Take it."""
+        self.connected, self.queued = site.connected, site.queued
+        members = site.members()
+        self.members = {
+            "live": sum(each.live for each in members),
+            "differs": sum(each.live and bool(each.differs) for each in members),
+            "silent": sum(not each.live for each in members),
+        }
 
 
 class Look:
@@ -39,6 +54,7 @@ class Look:
         self.intents = reconciler.durable.intents.in_force()
         self.alarms, self._heard = tuple(reconciler.alarms.texts), reconciler.witnesses.heard()
         self.witnesses = witnesses(self._heard)
+        self.site = None if reconciler.site is None else SiteLook(reconciler.site)
 
     @property
     def snapshot(self) -> Snapshot:

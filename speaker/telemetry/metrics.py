@@ -130,6 +130,21 @@ SEEN = _gauge(
     "vip prefix dc",
     "how many paths of a data centre witnesses show; dc is empty where that can't be told",
 )
+SITE_CONNECTED = _gauge(
+    "vip_site_connected",
+    "",
+    "whether what is known of the site is what etcd has now; not there without [site]",
+)
+SITE_QUEUED = _gauge(
+    "vip_site_queued",
+    "",
+    "for how many prefixes and extents etcd is not known to have what was asked",
+)
+SITE_MEMBERS = _gauge(
+    "vip_site_members",
+    "state",
+    "how many machines of the site are live, of those differ in something from what is asked, and are silent",
+)
 DECISIONS = _gauge("vip_decisions", "cause", "for how many prefixes this rule has decided")
 HELD = _gauge("vip_withdrawals_held", "", "how many withdrawals the guard holds back")
 ALARM = _gauge(
@@ -178,7 +193,7 @@ EVENTS_WAITING = _gauge("vip_events_waiting", "sink", "events that wait to be se
 METRICS = (
     BUILD, NODE, CONFIGURATION, FILE, WANTED, ANNOUNCED, KNOWN, PEERS, AS_WANTED, INTENT, REALSERVERS, HEALTH,
     SOURCE, EXPIRES, DRAINING, DRAIN_ENDS,
-    PEER, PEER_KNOWN, WITNESS, SEEN, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
+    PEER, PEER_KNOWN, WITNESS, SEEN, SITE_CONNECTED, SITE_QUEUED, SITE_MEMBERS, DECISIONS, HELD, ALARM, CHANGES, FAILURES, MISMATCHES, REACTION, CYCLE, LAST_CYCLE,
     EVENTS_SENT, EVENTS_LOST, EVENTS_WAITING,
 )  # fmt: skip
 """All of them, in the order in which they are shown."""
@@ -206,6 +221,10 @@ def of_look(look: Look) -> Iterator[tuple[Metric, Iterable[Sample]]]:
     yield PEER, peers
     yield PEER_KNOWN, [(labels, up is not None) for labels, up in peers]
     yield WITNESS, [((each.name,), each.is_whole) for each in look.witnesses]
+    if (site := look.site) is not None:
+        yield SITE_CONNECTED, [((), site.connected)]
+        yield SITE_QUEUED, [((), site.queued)]
+        yield SITE_MEMBERS, [((state,), number) for state, number in site.members.items()]
     yield DECISIONS, [((cause,), causes.get(cause, 0)) for cause in CAUSES]
     yield HELD, [((), causes.get(str(Cause.GUARD), 0))]
     yield ALARM, [((subject,), is_one) for subject, is_one in look.subjects.items()]

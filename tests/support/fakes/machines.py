@@ -71,8 +71,13 @@ class Machine:
     def link(self) -> None:
         """Be in touch with the others from now on."""
         self.linked = asyncio.get_running_loop().create_task(
-            run_site(self.life.reconciler, lambda _: self.etcd)
+            run_site(self.life.reconciler, lambda _: self._connect())
         )
+
+    def _connect(self) -> Client:
+        if self.etcd.closed:
+            self.etcd = self.etcd.cluster.client()
+        return self.etcd
 
     async def order(
         self,
@@ -169,7 +174,7 @@ class Machines:
 
 @asynccontextmanager
 async def machine(
-    directory: Path, cluster: Cluster, name: str, more: str = ""
+    directory: Path, cluster: Cluster, name: str, more: str = "", *, away: bool = False
 ) -> AsyncIterator[Machine]:
     """Run one load balancer, whose sessions are up and whose realservers are alive."""
     dc, _, own = name.partition("/")
@@ -191,6 +196,7 @@ async def machine(
         await life.reconciler.cycle()
         await life.reconciler.read_back_if_changed()
         life.watch()
+        found.etcd.away = away
         found.link()
         yield found
     finally:

@@ -222,7 +222,10 @@ def test_every_metric(tmp_path: Path) -> None:
         metrics.DRAIN_ENDS,
         metrics.WITNESS,
         metrics.SEEN,
-    }  # of no VIP here
+        metrics.SITE_CONNECTED,
+        metrics.SITE_QUEUED,
+        metrics.SITE_MEMBERS,
+    }  # of no VIP here, and of no site
     assert shown == {
         (metric.name, frozenset(metric.labels)) for metric in METRICS if metric not in of_rules
     }
