@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -158,7 +159,8 @@ def _failed(error: Exception) -> MemberError:
         found = cause if isinstance(cause, ssl.SSLError) else error
         return TlsError(f"TLS: {_words(getattr(found, 'reason', None) or found)}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return NotAskedError(_words(error.os_error.strerror or error.os_error))
+        number = error.os_error.errno
+        return NotAskedError(os.strerror(number) if number else _words(error.os_error))
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
         return MemberError("it closed the connection")
     if isinstance(error, aiohttp.ClientOSError) and error.strerror:

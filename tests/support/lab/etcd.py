@@ -150,10 +150,7 @@ class EtcdCluster:
                 )
 
     def _serves(self, member: EtcdMember) -> bool:
-        try:
-            return bool(self._status(member)["leader"])
-        except RuntimeError:
-            return False
+        return bool(self._status(member).get("leader"))
 
     def leader(self) -> EtcdMember:
         """Return the leader, once there is one that answers."""
@@ -162,7 +159,7 @@ class EtcdCluster:
             for each in self.members:
                 with suppress(AssertionError):
                     found = self._status(each)
-                    if found["leader"] == found["header"]["member_id"]:
+                    if found.get("leader") == found["header"]["member_id"]:
                         return each
             return None
 

@@ -61,7 +61,7 @@ from tests.golden.transcript import DIALECTS
 from tests.migration.corpus import FILES
 from tests.migration.reading import understand
 from tests.support.fakes.site import running, write_config
-from tests.tools.fuzz import answers, checks, site_told
+from tests.tools.fuzz import answers, checks, etcd, site_told
 from tests.unit.check.keepalived.files import MAIN, Texts
 from tests.unit.health.ipvs.tables import RECORDED
 
@@ -689,6 +689,7 @@ def all_parsers() -> dict[str, Parser]:
         Parser("dns", tuple(_dns_seeds()), _plain(_dns)),
         Parser("rules", checks.RULES, checks.rules),
         Parser("site_keys", site_told.KEYS, _plain(site_told.key)),
+        Parser("etcd", etcd.SEEDS, _plain(etcd.answer)),
         Parser("site_told", site_told.VALUES, _plain(site_told.value)),
         Parser("check_http", checks.ANSWERS, checks.http_answers),
         Parser("check_dns", answers.name_server_seeds(), _plain(answers.name_server)),
