@@ -69,7 +69,7 @@ def _meaning(command: str, action: argparse.Action) -> object:
             return shtab.FILE
         case "out":
             return shtab.DIRECTORY
-        case "without" | "local_from_kernel":
+        case "without" | "local_from_kernel" | "at":
             return DCS
         case "peer_as":
             return PEERS

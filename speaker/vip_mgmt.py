@@ -85,6 +85,7 @@ def _run(words: Sequence[str]) -> int:
         loaded = _begin(call, early)
         if isinstance(loaded, ExitStatus):
             return loaded
+        call = _for_whom(call, loaded)
         found = _find(call, loaded)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
@@ -124,6 +125,15 @@ def _was_applied(early: EarlyRequest) -> bool:
         return False
     tell_operator("vip_watchdog was asked before, and may have applied it; see vip_mgmt status")
     return True
+
+
+def _for_whom(call: Call, loaded: Config) -> Call:
+    if call.command not in (ADD, DELETE):
+        return call
+    from speaker.cli.extents import for_whom
+
+    settings, dcs = loaded.settings, [dc.name for dc in loaded.topology.dcs]
+    return for_whom(call, settings.dc.name, dcs, has_site=settings.site is not None)
 
 
 def _find(call: Call, loaded: Config) -> Targets:
@@ -210,6 +220,8 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
     if call.at:
         from speaker.cli import schedule
 
+        if loaded.settings.site is not None and not call.here:
+            tell_operator(schedule.HERE_ALONE)
         return schedule.plan(call, schedule.FirstPlanner(loaded), prefixes)
     early, told = (asked.early, asked.told) if asked is not None else (None, None)
     operations = FirstAnswer(loaded, tell_operator, early, told)
@@ -222,6 +234,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             partial(_drained_beside, loaded),
             partial(_foresee, loaded),
             _patience(call, loaded, prefixes),
+            *([] if loaded.settings.site is None else [loaded.settings.site.timeout]),
         )
     if call.command == "reload":
         return operate.reload(loaded)
@@ -229,6 +242,10 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
         from speaker.cli.takeover import takeover
 
         return takeover(call, loaded.topology, prefixes)
+    if call.site:
+        from speaker.cli.site_shown import show_site
+
+        return show_site(call, loaded, prefixes)
     if call.matrix:
         from speaker.cli.matrix import matrix
 

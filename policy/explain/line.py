@@ -17,6 +17,8 @@ class About(StrEnum):
 
     DECISION = "decision"
     OPERATOR = "operator"
+    SITE = "site"
+    """An order of the site."""
     CHANGE = "change"
     """What would change the decision."""
     HEALTH = "health"

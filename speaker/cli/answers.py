@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
+    from speaker.site_values import Ordered, SiteOperations, SiteOrder
 
 T = TypeVar("T")
 
@@ -40,14 +41,14 @@ def _state_file(
     wait: float | None = None,
     *,
     hangs: bool = False,
-) -> Operations:
+) -> SiteOperations:
     # slow to import, and of no use where a watchdog answers
     from speaker.control.offline import StateFile
 
     return StateFile(config, why, takes_effect, wait=wait, hangs=hangs)
 
 
-def _one_shot(config: Config, why: str) -> Operations:
+def _one_shot(config: Config, why: str) -> SiteOperations:
     from speaker.runtime.one_shot import OneShot  # for bgpd only
 
     del why  # it is the rule beside bgpd that no watchdog runs
@@ -55,7 +56,7 @@ def _one_shot(config: Config, why: str) -> Operations:
 
 
 class FirstAnswer:
-    """The watchdog that runs, or what answers where none does, or one that hangs. It is `Operations`.
+    """The watchdog that runs, or what answers where none does, or one that hangs. It is `SiteOperations`.
 
     Args:
         config: the configuration.
@@ -117,7 +118,7 @@ class FirstAnswer:
             return ask(_state_file(self._config, why, hangs=True))
         return ask(self._without(why))
 
-    def _without(self, why: str) -> Operations:
+    def _without(self, why: str) -> SiteOperations:
         """Return what answers where no watchdog does."""
         return (_state_file if self._should_run else _one_shot)(self._config, why)
 
@@ -127,8 +128,26 @@ class FirstAnswer:
         Where a watchdog hangs, or ended halfway, perhaps before it recorded the intent, that is
         done here.
         """
+        return self._carried_out(
+            request,
+            lambda: self._running.apply(request, self._early),
+            lambda asked: asked.apply(request),
+        )
+
+    def order(self, order: SiteOrder) -> Ordered:
+        """See `SiteOperations.order`, and `apply`."""
+        return self._carried_out(
+            order,
+            lambda: self._running.order(order, self._early),
+            lambda asked: asked.order(order),
+        )
+
+    def _carried_out(
+        self, request: IntentRequest, first: Callable[[], T], instead: Callable[[SiteOperations], T]
+    ) -> T:
+        """Have a request carried out by the watchdog that runs, or by what answers in its place."""
         try:
-            return self._running.apply(request, self._early)
+            return first()
         except NotServedError as error:
             why = str(error)
             if self._should_run:
@@ -141,5 +160,5 @@ class FirstAnswer:
                 "takes effect in the next cycle of vip_watchdog, or when one starts; until then, what "
                 "the peers have is unknown"
             )
-            return _state_file(self._config, str(error), when, LAST).apply(request)
-        return self._without(why).apply(request)
+            return instead(_state_file(self._config, str(error), when, LAST))
+        return instead(self._without(why))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from speaker import units
+from speaker.cli.at_option import check_together
 from speaker.cli.commands import (
     ADD,
     COMMANDS,
@@ -55,11 +56,16 @@ class Call:
     seconds: float | None = None
     at: str = ""
     late: float | None = None
+    here: bool = False
+    everywhere: bool = False
+    extent: str = ""
+    """For whom it is, as a request has it; nothing where there is no [site], or it is not known yet."""
     dry_run: bool = False
     dns: bool = False
     as_json: bool = False
     unfold: bool = False
     watch: bool = False
+    site: bool = False
     since: float | None = None
     follow: bool = False
     offline: bool = False
@@ -113,10 +119,10 @@ def parse(arguments: Sequence[str]) -> Call:
     words, wanted = options.words, COMMANDS[command]
     if len(words) < wanted.least or (wanted.most is not None and len(words) > wanted.most):
         raise UsageError(wanted.lack)
-    if getattr(options, "at", None) == "":  # of a variable that is not set: it must not begin now
-        raise UsageError("--at: '': not a time; write such as 2026-12-01T02:00, or +30m")
+    at = _at(options)
     given = {name: value for name, value in vars(options).items() if value}
     _check_together(command, words, given)
+    check_together(command, given, at)
     return Call(
         command=command,
         words=tuple(words),
@@ -129,13 +135,16 @@ def parse(arguments: Sequence[str]) -> Call:
         timeout=_seconds(options, "timeout"),
         reason=given.get("reason", ""),
         seconds=_seconds(options, "for"),
-        at=given.get("at", ""),
+        at=at,
         late=_seconds(options, "late"),
+        here="here" in given,
+        everywhere="everywhere" in given,
         dry_run="dry_run" in given,
         dns="dns" in given,
         as_json="json" in given,
         unfold="all" in given,
         watch="watch" in given,
+        site="site" in given,
         since=_seconds(options, "since"),
         follow="follow" in given,
         offline="offline" in given,
@@ -172,9 +181,10 @@ def _check_together(command: str, words: Sequence[str], given: Collection[str]) 
     _check_force(command, given)
     if "no_wait" in given and "soft" not in given:
         raise UsageError("--no-wait is only valid with -d --soft")
-    _check_waits(given)
-    if "late" in given and "at" not in given:
-        raise UsageError("--late is only valid with --at")
+    if {"until_gone", "until_seen"} & {*given} and {"dry_run", "no_wait"} & {*given}:
+        raise UsageError("--until-… can't be combined with --at, --no-wait or --dry-run")
+    if {"site", "watch"} <= {*given}:
+        raise UsageError("--site and --watch exclude each other")
 
 
 def _check_force(command: str, given: Collection[str]) -> None:
@@ -187,21 +197,18 @@ def _check_force(command: str, given: Collection[str]) -> None:
         raise UsageError(
             "--force is only valid with -a or -d --soft; -d without --soft withdraws at once, whoever takes over"
         )
-    if command == DELETE and "at" in given:
+
+
+def _at(options: Namespace) -> str:
+    """Return what --at says, nothing where it is not given."""
+    given: Sequence[str] = getattr(options, "at", ())
+    if "" in given:  # of a variable that is not set: it must not begin now
+        raise UsageError("--at: '': not a time; write such as 2026-12-01T02:00, or +30m")
+    if len(given) > 1:
         raise UsageError(
-            "--force and --at exclude each other: a planned drain ends where who takes over dies, as nobody may look then"
+            "--at: may be given once: what is planned is for this machine; plan it on each machine"
         )
-
-
-def _check_waits(given: Collection[str]) -> None:
-    """Refuse options about witnesses that make no sense together. See `_check_together`."""
-    waits = {"until_gone", "until_seen"} & {*given}
-    if "timeout" in given and not waits:
-        raise UsageError("--timeout is only valid with --until-gone or --until-seen")
-    if waits and {"dry_run", "at", "no_wait"} & {*given}:
-        raise UsageError("--until-… can't be combined with --at, --no-wait or --dry-run")
-    if {"last", "at"} <= {*given}:
-        raise UsageError("--last and --at exclude each other: what is planned begins in any case")
+    return given[0] if given else ""
 
 
 def _mode(command: str, given: Collection[str]) -> Mode:

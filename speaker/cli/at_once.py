@@ -18,9 +18,10 @@ from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker.cli.arguments import ADD, ALL, DELETE
+from speaker.cli.extents import for_whom, wait_for_others
 from speaker.cli.node import Node
 from speaker.control import client
-from speaker.control.outcomes import outcomes_from_json
+from speaker.control.outcomes import ordered_from_json
 from speaker.control.running import ANSWER, ANSWER_EACH, APPLY, RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.terminal import waiting
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from speaker.cli.arguments import Call
     from speaker.control.early import EarlyRequest
     from speaker.exit_status import ExitStatus
+    from speaker.site_values import Ordered, SiteOrder
 
 
 class AtOnce:
@@ -54,6 +56,7 @@ class AtOnce:
         if orders:
             from speaker.cli.early import ask_early
 
+            call = self._call = for_whom(call, node.dc, (), has_site=node.has_site)
             self.early = ask_early(call, node)
         else:
             self.told = _status_of(node)
@@ -78,13 +81,13 @@ class AtOnce:
 
         try:
             with in_progress(call, prefixes):
-                outcomes = _outcomes(early, prefixes)
+                ordered = _ordered(early, prefixes, wait_for_others(call, node.within) or 0.0)
         except SpeakerError:
             return None  # what comes of that is found as always
-        if outcomes is None:
+        if ordered is None:
             return None
         beside = partial(drained_beside, node.control, node.backend)
-        return lambda: operate(call, _Applied(node, outcomes), prefixes, drained_beside=beside)
+        return lambda: operate(call, _Applied(node, ordered), prefixes, drained_beside=beside)
 
     def _shown(self, node: Node, prefixes: Sequence[Prefix]) -> Callable[[], ExitStatus] | None:
         call, told = self._call, self.told
@@ -105,21 +108,26 @@ class AtOnce:
 class _Applied(RunningWatchdog):
     """A watchdog that has applied what it was asked for."""
 
-    def __init__(self, node: Node, outcomes: Sequence[IntentOutcome | RecordedIntent]) -> None:
+    def __init__(self, node: Node, ordered: Ordered) -> None:
         super().__init__(node.read, node.control)
-        self._outcomes = outcomes
+        self._ordered = ordered
 
     def apply(
         self, request: IntentRequest, early: EarlyRequest | None = None
     ) -> Sequence[IntentOutcome | RecordedIntent]:
         """See `Operations.apply`."""
         del request, early  # it was sent
-        return self._outcomes
+        return self._ordered.outcomes
+
+    def order(self, order: SiteOrder, early: EarlyRequest | None = None) -> Ordered:
+        """See `SiteOperations.order`."""
+        del order, early  # it was sent
+        return self._ordered
 
 
 def _is_plain_status(call: Call) -> bool:
     """Whether a status is wanted, once, without the connections that are counted here."""
-    if call.command != "status" or call.watch or _addresses(call.words) is None:
+    if call.command != "status" or call.watch or call.site or _addresses(call.words) is None:
         return False
     from speaker.cli.query import IPVS
 
@@ -145,8 +153,6 @@ def _status_of(node: Node) -> Status | client.OutcomeUnknownError | None:
         return None
 
 
-def _outcomes(
-    early: EarlyRequest, prefixes: Sequence[Prefix]
-) -> Sequence[IntentOutcome | RecordedIntent] | None:
-    answer = early.answer(APPLY + client.EACH * len(prefixes))
-    return None if answer is None else outcomes_from_json(answer, prefixes)
+def _ordered(early: EarlyRequest, prefixes: Sequence[Prefix], longer: float) -> Ordered | None:
+    answer = early.answer(APPLY + client.EACH * len(prefixes) + longer)
+    return None if answer is None else ordered_from_json(answer, prefixes)

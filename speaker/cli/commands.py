@@ -126,8 +126,16 @@ _BOTH = (ADD, DELETE)
 OPTIONS = (
     Option("--reason", (*_BOTH, "report"), "reason, for history", "TEXT", default=""),
     Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
-    Option("--at", (DELETE,), "begin then: local time 2026-12-01T02:00, or +30m", "TIME"),
+    Option(
+        "--at",
+        _BOTH,
+        "at that data centre, or begin then: 2026-12-01T02:00, or +30m",
+        "DC|TIME",
+        repeats=True,
+    ),
     Option("--late", (DELETE,), "begin so much later at most, with --at; default 10m", "DURATION"),
+    Option("--here", _BOTH, "this machine alone; with [site], the default is this data centre"),
+    Option("--everywhere", _BOTH, "at all data centres, with [site]"),
     Option("--ttl", ("report",), "for how long it holds, such as 30s or 5m", "DURATION"),
     Option("--weight", ("report",), "how much can be taken, in percent", "SHARE"),
     Option(
@@ -143,7 +151,12 @@ OPTIONS = (
     Option("--last", (DELETE,), "also what no other data centre announces (keep_last)"),
     Option("--until-gone", (DELETE,), "wait until no witness has our path any more"),
     Option("--until-seen", (ADD,), "wait until a witness has our path"),
-    Option("--timeout", _BOTH, "wait so long for witnesses, default 1m", "DURATION"),
+    Option(
+        "--timeout",
+        _BOTH,
+        "wait so long for witnesses, default 1m; or for the others of [site]",
+        "DURATION",
+    ),
     Option("--dry-run", _BOTH, "report what would be done"),
     Option(
         "--dns",
@@ -157,6 +170,7 @@ OPTIONS = (
     ),
     Option("--all", ("status",), "every prefix, also where those of a VIP are all as wanted"),
     Option("--watch", ("status",), "refresh until interrupted, and mark what changed"),
+    Option("--site", ("status",), "what each machine of [site] announces"),
     Option("--since", ("history",), "what was done in the last DURATION, such as 2h", "DURATION"),
     Option("--follow", ("history",), "go on, and show what is done from now on"),
     Option("--offline", ("check",), "do not query DNS, IPVS or peers"),

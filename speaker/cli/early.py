@@ -15,6 +15,7 @@ from policy.errors import PolicyError
 from policy.intent import Intent
 from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
+from speaker.cli.extents import wait_for_others
 from speaker.control.early import EarlyRequest
 
 if TYPE_CHECKING:
@@ -41,5 +42,10 @@ def ask_early(call: Call, node: Node) -> EarlyRequest | None:
         "dry_run": call.dry_run,
         **({"last": True} if call.last else {}),
         **({"force": True} if call.force else {}),
+        **(
+            {"extent": call.extent, "within": wait_for_others(call, node.within)}
+            if call.extent
+            else {}
+        ),
     }
     return EarlyRequest.send(node.control, body)

@@ -21,11 +21,12 @@ from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker import config
 from speaker.cli import operate, reporting, schedule, targets
 from speaker.cli.arguments import ADD, DELETE, UsageError
+from speaker.cli.extents import for_whom
 from speaker.cli.matrix import matrix
 from speaker.cli.messages import tell_operator
 from speaker.cli.query import query
 from speaker.cli.second import drained_beside
-from speaker.control.client import NotServedError
+from speaker.control.client import NotServedError, RefusedError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -130,6 +131,9 @@ def _carry_out(
         return schedule.schedule(call, running)
     if call.command == "cancel":
         return schedule.cancel(call, running)
+    if call.site:
+        raise SpeakerError("status --site: takes a vip.toml without fault; leave out --site")
+    call = _for_whom(call, running, status)
     known = _names_in(status)
     lookup = Resolver(config.resolver_in(call.path)).lookup_all
     found = targets.find(call.words, known, lookup, dns=call.dns)
@@ -147,6 +151,18 @@ def _carry_out(
     if call.command == "status":
         raise fault
     return done
+
+
+def _for_whom(call: Call, running: RunningWatchdog, status: Status) -> Call:
+    """Return a call of which it is known for whom it is, by what the watchdog has loaded."""
+    if call.command not in (ADD, DELETE):
+        return call
+    try:
+        machines = running.site().machines
+    except RefusedError:  # it knows of no others, or is older
+        return for_whom(call, status.dc, (), has_site=False)
+    dcs = dict.fromkeys(machine.dc for machine in machines)
+    return for_whom(call, status.dc, dcs, has_site=True)
 
 
 class ReporterInForce:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from policy.wording import count
-from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
+from speaker.api import IntentOutcome, RecordedIntent
 from speaker.cli.arguments import ALL, DELETE
 from speaker.cli.became import report, would_be
+from speaker.cli.extents import wait_for_others
 from speaker.cli.messages import tell_operator
+from speaker.cli.site_said import report_site
 from speaker.control.running import RunningWatchdog
 from speaker.exit_status import ExitStatus
+from speaker.site_values import TIMEOUT, Ordered, SiteOrder
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from speaker.api import Operations
     from speaker.cli.arguments import Call
     from speaker.config.settings import Config
+    from speaker.site_values import SiteOperations
 
 NAMED = 3
 """How many prefixes a line names that is about many."""
@@ -33,12 +37,13 @@ _DOING = {Mode.DRAINED: "withdrawing", Mode.DRAINING: "draining"}
 
 def operate(
     call: Call,
-    operations: Operations,
+    operations: SiteOperations,
     prefixes: Sequence[Prefix],
     rehearse: Callable[[Sequence[str]], None] = lambda _: None,
     drained_beside: Callable[[Collection[str]], ExitStatus] = lambda _: ExitStatus.DONE,
     foresee: Callable[[Sequence[str]], None] = lambda _: None,
     within: float = inf,
+    others: float = TIMEOUT,
 ) -> ExitStatus:
     """Have what was asked for applied to some prefixes, and say what became of each.
 
@@ -50,22 +55,15 @@ def operate(
         drained_beside: waits until a second ExaBGP drains these prefixes, too.
         foresee: says of prefixes that drain, and are not waited for, where that takes the whole time.
         within: for how long a soft drain is waited for at most, in seconds.
+        others: for how long other machines are waited for where the call does not say, in seconds.
 
     Raises:
         PolicyError: the reason is none that can be recorded; nothing was done.
         SpeakerError: it could not be asked for, or was refused; nothing was changed.
     """
-    request = IntentRequest(
-        mode=call.mode,
-        prefixes=tuple(prefixes),
-        reason=call.reason,
-        seconds=call.seconds,
-        dry_run=call.dry_run,
-        last=call.last,
-        force=call.force,
-    )
     with in_progress(call, prefixes):
-        outcomes = operations.apply(request)
+        ordered = _asked(call, operations, prefixes, others)
+    outcomes = ordered.outcomes
     _say_what_is_replaced(outcomes, call)
     if ALL in call.words:
         outcomes = _without_elsewhere(outcomes)
@@ -77,9 +75,30 @@ def operate(
         drained = [o.prefix for o, is_well in zip(outcomes, results, strict=True) if is_well]
         beside = drained_beside(drained) if drained else ExitStatus.DONE
         done = done if beside is ExitStatus.DONE else beside
+    if ordered.site is not None:
+        confirmed = report_site(ordered.site, call)
+        done = done if confirmed is ExitStatus.DONE else confirmed
     if call.mode is Mode.DRAINING:
         done = _drain(call, operations, outcomes, done, rehearse, foresee, within)
     return _until(call, operations, outcomes, done) if call.until else done
+
+
+def _asked(
+    call: Call, operations: SiteOperations, prefixes: Sequence[Prefix], others: float
+) -> Ordered:
+    """Ask for what a call wants, for whom it is. See `operate`."""
+    order = SiteOrder(
+        mode=call.mode,
+        prefixes=tuple(prefixes),
+        reason=call.reason,
+        seconds=call.seconds,
+        dry_run=call.dry_run,
+        last=call.last,
+        force=call.force,
+        extent=call.extent,
+        within=wait_for_others(call, others),
+    )
+    return operations.order(order) if call.extent else Ordered(operations.apply(order))
 
 
 def in_progress(call: Call, prefixes: Sequence[Prefix]) -> AbstractContextManager[None]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.planned import Planner, WindowStatus
 
+HERE_ALONE = "--at TIME: planned for this machine alone: plan it on each machine of the data centre"
+"""What is said where the machines of a site know of one another."""
 _NAMED = 3
 _HEAD = ("ID", "BEGINS", "FOR", "LATE", "STATE", "WHAT", "PREFIXES", "BY", "REASON")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.control.client import NotServedError, RefusedError
@@ -42,9 +41,11 @@ class WatchdogOrFile:
             self.is_served = False
             return ask(StateFile(self._config, ""))
         except RefusedError as error:
-            # What it knows of and does not find, it names in words of its own.
-            if error.status != http.HTTPStatus.NOT_FOUND or not str(error).endswith("Not Found"):
+            if not error.is_not_known:
                 raise
-            raise SpeakerError(
-                f"the vip_watchdog that runs is older than this vip_mgmt, and {self._lacks}; restart it"
-            ) from error
+            raise SpeakerError(too_old(self._lacks)) from error
+
+
+def too_old(lacks: str) -> str:
+    """Say that the watchdog that runs is older than the command, and what it can't do."""
+    return f"the vip_watchdog that runs is older than this vip_mgmt, and {lacks}; restart it"

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TIMEOUT, TTL
+from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TTL
 from speaker.config.table import STRICT, AbsolutePath, Duration
 from speaker.printable import shown
+from speaker.site_values import TIMEOUT
 
 MAX_PREFIX, MAX_USER = 128, 255
 _ENDPOINTS = 16

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speaker.site_values import TIMEOUT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_PREFIX = "/vip-speaker/"
-PATIENCE, TTL, TIMEOUT = 0.5, 10.0, 5.0
+PATIENCE, TTL = 0.5, 10.0
 
 
 @dataclass(frozen=True, slots=True)

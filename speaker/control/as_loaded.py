@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from speaker.api import IntentRequest, Prefixes, Text, Truth
+from speaker.api import Prefixes, Text, Truth  # noqa: TC001 - pydantic reads the form by it
+from speaker.site_values import SiteOrder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntentAsLoaded(IntentRequest):
+class IntentAsLoaded(SiteOrder):
     """An intent, on condition that a configuration was loaded as the operator has it.
 
     `digest` is of vip.toml's content; `dc` and `backend` are what this machine is in it, which the

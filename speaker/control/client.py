@@ -40,6 +40,11 @@ class RefusedError(SpeakerError):
     status: int | None = None
     """The status of HTTP with which it was refused, None where it could not be asked."""
 
+    @property
+    def is_not_known(self) -> bool:
+        """Whether the watchdog does not know the question: it is older. What it knows of and does not find, it names in words of its own."""
+        return self.status == http.client.NOT_FOUND and str(self).endswith("Not Found")
+
 
 class OutcomeUnknownError(SpeakerError):
     """The request was sent and no answer to it came: it may have been done."""

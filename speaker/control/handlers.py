@@ -1,12 +1,13 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
 GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…, /plan; POST /intents, /intents/as-loaded,
-/reload; and what `control.windows` has. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
+/reload; and what `control.windows` and `control.site` have. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from policy.errors import PolicyError
 from policy.intent import is_time
 from policy.route import parse_prefix
-from speaker.api import IntentRequest, Question, Reloaded
+from speaker.api import Question, Reloaded
 from speaker.control.answers import ControlAnswers, as_json
 from speaker.control.as_loaded import IntentAsLoaded
 from speaker.control.body import Bodies
@@ -23,15 +24,16 @@ from speaker.control.client import SUDO_USER, timeout_for
 from speaker.control.connections import Connections, sent
 from speaker.control.errors import errors_told
 from speaker.control.identity import owner
+from speaker.control.orders import OrderHandling
 from speaker.control.other_end import other_end
 from speaker.control.reports import ByOperator, ReportHandlers
+from speaker.control.site import SiteHandlers, known_intents, with_site
 from speaker.control.unix_socket import OPERATORS
 from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
 from speaker.reconcile.difference import difference
-from speaker.reconcile.intents import apply_intent
-from speaker.reconcile.last_one import refuse_last
 from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
+from speaker.site_values import SiteOrder
 from speaker.state.store import NEWEST, NEWEST_SINCE
 from speaker.supervision.steps import json_list
 
@@ -52,7 +54,7 @@ MAX_QUESTION = 1 << 20
 NAMED = 10
 """How many of the prefixes that are not known an error names."""
 _QUESTIONS = {"GET", "HEAD"}
-_WITH_BODY = {"/explain", "/history"}
+_WITH_BODY = {"/explain", "/history", "/site"}
 """What may be asked by POST."""
 
 
@@ -72,7 +74,7 @@ class Control:
         self._asks_only = access.asks_only
         self.connections = Connections(access.connections)
         self._bodies = Bodies(MAX_QUESTION if access.asks_only else MAX_BODY, self.connections)
-        self._answers = ControlAnswers(reconciler)
+        self._answers, self._orders = ControlAnswers(reconciler), OrderHandling(reconciler)
         self._reload_it = reload
 
     def application(self) -> web.Application:
@@ -93,6 +95,7 @@ class Control:
                 web.post("/intents/as-loaded", self._intents_as_loaded),
                 web.post("/reload", self._reload),
                 *WindowHandlers(self._reconciler, self._bodies, self._known, _owner).routes(),
+                *SiteHandlers(self._reconciler, self._answers, self._asked).routes(),
                 *ReportHandlers(self._reconciler, self._bodies, _operator, self._answers).routes(),
             ]
         )
@@ -123,8 +126,10 @@ class Control:
             await self._answers.record()
             async with self._answers.room(len(prefixes)):
                 history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
-                now = Snapshot(self._reconciler)
-                response = as_json(await json_list(now.explanations(prefixes, history), AT_ONCE))
+                known = await known_intents(self._reconciler, prefixes)
+                told = Snapshot(self._reconciler).explanations(prefixes, history)
+                explained = with_site(self._reconciler, told, prefixes, known)
+                response = as_json(await json_list(explained, AT_ONCE))
                 await sent(request, response)
             return response
 
@@ -140,24 +145,28 @@ class Control:
 
     async def _intents(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:
-            asked = IntentRequest.from_text(body)
+            asked = SiteOrder.from_text(body)
             return await self._apply(request, asked, asked.prefixes)
 
     async def _intents_as_loaded(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:
             asked = IntentAsLoaded.from_text(body)
+            if self._reconciler.site is not None and not asked.extent:
+                raise web.HTTPConflict(text="extent: this watchdog is of a site: say for whom")
             return await self._apply(request, asked, asked.meant(self._reconciler.config))
 
     async def _apply(
-        self, request: web.Request, asked: IntentRequest, prefixes: Iterable[Prefix]
+        self, request: web.Request, asked: SiteOrder, prefixes: Iterable[Prefix]
     ) -> web.Response:
         known = self._known(prefixes)
         if not known:
             raise PolicyError("prefixes: none is meant; vip.toml has no VIP")
-        refuse_last(self._reconciler, asked, known)
-        intent = asked.intent(_owner(request), self._reconciler.clock.wall())
-        outcomes = await apply_intent(self._reconciler, known, intent, dry_run=asked.dry_run)
-        return as_json(await json_list(outcomes))
+        ordered = await self._orders.apply(asked, known, _owner(request))
+        outcomes = await json_list(ordered.outcomes)
+        if not asked.extent:
+            return as_json(outcomes)
+        site = None if ordered.site is None else ordered.site.to_json()
+        return as_json(f'{{"outcomes": {outcomes}, "site": {json.dumps(site)}}}')
 
     async def _reload(self, _: web.Request) -> web.Response:
         if self._reload_it is None:

@@ -11,12 +11,14 @@ from policy.assess import assignments
 from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.report import ReportState
+from policy.site_intent import Extent
 from policy.window import missed, planned
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
 from speaker.planned import WindowStatus, not_planned
 from speaker.reported import ReportStatus, unknown_report
+from speaker.site_values import HERE, Ordered, SiteReport
 from speaker.state.database import BUSY
 from speaker.state.reports import Given
 from speaker.state.store import Store
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.planned import Cancellation, WindowRequest
     from speaker.reported import ReportRequest
+    from speaker.site_values import SiteOrder
 
 
 SEE = (
@@ -212,12 +215,52 @@ class StateFile:
         names = self._config.settings.api.reports
         return [ReportStatus.of(name, found.get(name), now) for name in names]
 
+    def order(self, order: SiteOrder) -> Ordered:
+        """See `SiteOperations.order`: it is recorded, and queued for the others; none of them has confirmed it.
+
+        Raises:
+            PolicyError: it is for whom nothing can be ordered.
+            StoreError: it could not be recorded.
+        """
+        here = self.here
+        if here is None:
+            return Ordered(self.apply(order))
+        extent = self.whom(order)
+        intent = order.intent(user(), time.time())
+        recorded = self.record(order.prefixes, intent, dry_run=order.dry_run, whom=extent)
+        outcomes = recorded if extent.covers(here) else ()
+        why = f"{self._why or 'no vip_watchdog answers'}: only a vip_watchdog speaks to etcd"
+        return Ordered(outcomes, queued_report(order, extent, here, why))
+
+    @property
+    def here(self) -> Extent | None:
+        """This machine of the site; None where there is no [site]."""
+        settings = self._config.settings
+        return None if settings.site is None else Extent(settings.dc.name, settings.site.machine)
+
+    def whom(self, order: SiteOrder) -> Extent:
+        """Return for whom an order is.
+
+        Raises:
+            PolicyError: there is no such data centre, or no site.
+        """
+        return order.whom(self.here or Extent(), [dc.name for dc in self._config.topology.dcs])
+
     def record(
-        self, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+        self,
+        prefixes: Sequence[Prefix],
+        intent: Intent,
+        *,
+        dry_run: bool,
+        whom: Extent | None = None,
     ) -> Sequence[RecordedIntent]:
-        """Record an intent for some prefixes. See `apply`."""
+        """Record an intent for some prefixes, for this machine, or for whom it is. See `apply`."""
+        here, intents = self.here, dict.fromkeys(prefixes, intent)
         with self._store(in_memory_copy=dry_run) as store:
-            replaced = store.set_intents(dict.fromkeys(prefixes, intent), wait=self._wait)
+            if here is None:
+                replaced = store.set_intents(intents, wait=self._wait)
+            else:
+                replaced = store.ask_site(intents, whom or here, here, wait=self._wait)
         would = "would be" if dry_run else "is"
         said = f"{intent.mode} {would} recorded; {self._takes_effect}"
         return [
@@ -228,3 +271,23 @@ class StateFile:
             )
             for prefix in prefixes
         ]
+
+
+def queued_report(order: SiteOrder, extent: Extent, here: Extent, why: str) -> SiteReport | None:
+    """Return that an order is recorded here, and no more; None where it is for this machine alone.
+
+    Args:
+        order: that.
+        extent: for whom it is.
+        here: this machine.
+        why: why the others do not have it.
+    """
+    if order.extent in ("", HERE):
+        return None
+    return SiteReport(
+        extent=str(extent),
+        here=str(here),
+        is_here=extent.covers(here),
+        committed=False,
+        trouble=why,
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from policy.wording import count
 from speaker.api import IntentOutcome, RecordedIntent
 from speaker.json_value import FormError
+from speaker.site_values import Ordered, SiteReport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -38,3 +39,19 @@ def outcomes_from_json(
             + (f"; {min(other)} is in one of them only" if other else "")
         )
     return outcomes
+
+
+def ordered_from_json(answer: object, prefixes: Collection[Prefix]) -> Ordered:
+    """Return what became of an order for some prefixes: here, and at the machines of the site where it was for them.
+
+    Raises:
+        FormError: the answer is of another form, or not about these prefixes alone.
+    """
+    if not isinstance(answer, dict):
+        return Ordered(outcomes_from_json(answer, prefixes))
+    site = answer.get("site")
+    if site is None:
+        return Ordered(outcomes_from_json(answer.get("outcomes"), prefixes))
+    report = SiteReport.from_json(site)
+    asked = prefixes if report.is_here else ()
+    return Ordered(outcomes_from_json(answer.get("outcomes"), asked), report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
@@ -18,8 +19,9 @@ from speaker.api import (
 )
 from speaker.control import client
 from speaker.control.identity import sudo_user
-from speaker.control.outcomes import outcomes_from_json
+from speaker.control.outcomes import ordered_from_json, outcomes_from_json
 from speaker.json_value import FormError
+from speaker.site_values import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from speaker.control.early import EarlyRequest
     from speaker.planned import Cancellation, WindowRequest, WindowStatus
     from speaker.reported import ReportRequest, ReportStatus
+    from speaker.site_values import Ordered, SiteOrder, SiteStatus
 
 T = TypeVar("T")
 
@@ -41,6 +44,12 @@ APPLY = 9.0
 answers in that time, whatever its daemon does."""
 LINE = 1 << 15
 """How long a question may be, in bytes, that names its prefixes in the first line."""
+_OLDER = re.compile(r"request\.(extent|within): ")
+_TOO_OLD = (
+    "the vip_watchdog that runs is older than this vip_mgmt, and knows of no other machines; nothing was changed: restart it; "
+    "--here is for this machine alone"
+)
+"""What is said of a watchdog that refuses to read for whom an order is."""
 UNTIL_STARTED = 10.0
 """How long to try to have it reload: it may wait for a better vip.toml, which it tries every five seconds."""
 
@@ -110,6 +119,42 @@ class RunningWatchdog:
         if early is not None and (answer := early.answer(timeout)) is not None:
             return self._read(answer, outcomes)
         return self._order("/intents", outcomes, timeout, _body(request))
+
+    def order(self, order: SiteOrder, early: EarlyRequest | None = None) -> Ordered:
+        """See `SiteOperations.order`.
+
+        Args:
+            order: what is asked for, and for whom.
+            early: the same, where that was asked already.
+        """
+
+        def ordered(answer: object) -> Ordered:
+            return ordered_from_json(answer, order.prefixes)
+
+        timeout = APPLY + client.EACH * len(order.prefixes) + (order.within or 0.0)
+        if early is not None and (answer := early.answer(timeout)) is not None:
+            return self._read(answer, ordered)
+        body = _body(order)
+        if order.extent == HERE:  # an older one has no other
+            del body["extent"]
+        try:
+            return self._order("/intents", ordered, timeout, body)
+        except client.RefusedError as error:
+            if not _OLDER.match(str(error)):
+                raise
+            raise client.RefusedError(_TOO_OLD) from error
+
+    def site(self, prefixes: Sequence[Prefix] = (), *, whole: bool = False) -> SiteStatus:
+        """Return what is known of the machines of the site, and of some prefixes there, or of all.
+
+        Args:
+            prefixes: those.
+            whole: whether all is asked for; else that which needs attention.
+        """
+        from speaker.site_values import SiteStatus
+
+        limits = {"all": "1"} if whole else {}
+        return self._question("/site", SiteStatus.from_json, prefixes, limits)
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
@@ -212,9 +257,9 @@ class RunningWatchdog:
 
 
 def _body(request: IntentRequest) -> dict[str, object]:
-    """Return a request as JSON, without `last` and `force` where they are not asked for: an older watchdog does not know them."""
+    """Return a request as JSON, without what is not asked for, of which an older watchdog does not know."""
     body = request.to_json()
-    for key in ("last", "force"):
-        if not body[key]:
+    for key in ("last", "force", "extent", "within"):
+        if not body.get(key, True):
             del body[key]
     return body

@@ -41,6 +41,7 @@ _LONG_KEY = re.compile(rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{64}}")
 _TOO_DEEP = f"tables or lists more than {MAX_DEPTH} deep; no key of vip.toml is"
 _VIPS = re.compile(rb"""^[ \t]*+(?:\[[ \t]*+)?(?:vip|"vip"|'vip')[ \t]*+[.=\]]""", re.MULTILINE)
 """Where the VIPs begin: the header of their first table, or a key that is theirs."""
+_SITE = re.compile(rb"""^[ \t]*+(?:\[[ \t]*+)?(?:site|"site"|'site')[ \t]*+[.=\]]""", re.MULTILINE)
 _TABLE = re.compile(rb"[ \t]*+\[")
 _WHOLE = re.compile(rb"[^#]*\][ \t]*+(?:#.*)?$")
 _NODE = re.compile(rb"""[ \t]*+\[[ \t]*+(?:node|"node"|'node')[ \t]*+\][ \t]*+(?:#.*)?$""")
@@ -132,6 +133,11 @@ def head(text: bytes, environ: Mapping[str, str]) -> dict[str, Any]:
     """
     vips = _VIPS.search(text)
     return parsed(text if vips is None else text[: vips.start()], environ)
+
+
+def may_have_site(text: bytes) -> bool:
+    """Tell whether a file may have a table [site]: a line that looks so may be within a text."""
+    return _SITE.search(text) is not None
 
 
 def node_of(text: bytes) -> dict[str, Any]:

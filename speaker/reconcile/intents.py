@@ -12,13 +12,15 @@ from speaker.reconcile import status
 from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import PrefixStatus
     from speaker.reconcile.reconciler import Reconciler
 
+    Intents = Mapping[Prefix, Intent]
+    Recorder = Callable[[Intents], Coroutine[Any, Any, Intents]]
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,12 @@ AT_LEAST = 0.5
 
 
 async def apply_intent(
-    reconciler: Reconciler, prefixes: Sequence[Prefix], intent: Intent, *, dry_run: bool
+    reconciler: Reconciler,
+    prefixes: Sequence[Prefix],
+    intent: Intent,
+    *,
+    dry_run: bool,
+    record: Recorder | None = None,
 ) -> Sequence[IntentOutcome | RecordedIntent]:
     """Record and apply an intent, and return what became of each prefix.
 
@@ -41,6 +48,7 @@ async def apply_intent(
         prefixes: those that were named.
         intent: what the operator wants of them.
         dry_run: whether only to return what would be.
+        record: records intents durably, and returns those that they replace; None for this machine's own.
 
     Raises:
         StoreError: it could not be recorded; nothing was changed.
@@ -58,7 +66,7 @@ async def apply_intent(
     within = WITHIN + WITHIN_EACH * len(prefixes)
     end = clock.steady() + within
     # A caller that hangs up must not leave it half done.
-    recording = asyncio.ensure_future(reconciler.operator.record(intents))
+    recording = asyncio.ensure_future((record or reconciler.operator.record)(intents))
     carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
     try:
         await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer

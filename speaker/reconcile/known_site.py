@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from policy.intent import Intent
     from policy.route import Prefix
@@ -38,7 +38,16 @@ class KnownSite(Protocol):
     def states(self) -> Mapping[Prefix, Sequence[MemberState]]:
         """Return what the live machines tell of each prefix, this one among them."""
 
-    async def order(
-        self, intents: Mapping[Prefix, Intent], extent: Extent, within: float
+    async def record(
+        self, intents: Mapping[Prefix, Intent], extent: Extent
+    ) -> Mapping[Prefix, Intent]:
+        """Record an order durably, and have it obeyed here, where it is for this machine, and handed on. Return what it replaced here.
+
+        Raises:
+            StoreError: it could not be recorded; nothing was changed.
+        """
+
+    async def outcome(
+        self, prefixes: Collection[Prefix], extent: Extent, within: float
     ) -> SiteOutcome:
-        """Record an order durably, obey it here if it is for this machine, hand it on, and wait until the others obey."""
+        """Return what came of an order that was recorded: once each live machine obeys, or after some seconds."""

@@ -46,7 +46,19 @@ def refuse_last(reconciler: Reconciler, request: IntentRequest, prefixes: Iterab
     rule = reconciler.config.settings.witness.keep_last
     if not may_refuse(rule, request):
         return
-    found = {prefix: why for prefix, why in _nowhere(reconciler, prefixes) if why}
+    refuse(_nowhere(reconciler, prefixes))
+
+
+def refuse(nowhere: Iterable[tuple[Prefix, str]]) -> None:
+    """Refuse a drain where a prefix would be announced nowhere.
+
+    Args:
+        nowhere: the prefixes, with why they would be, in words; with nothing where they would not.
+
+    Raises:
+        LastOneError: one would.
+    """
+    found = {prefix: why for prefix, why in nowhere if why}
     if found:
         raise LastOneError(
             f"{named(found)}: would be announced nowhere, so nothing was changed: "

@@ -12,7 +12,7 @@ from policy.intent import Mode
 from policy.window import missed
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
-from speaker.control.offline import StateFile
+from speaker.control.offline import StateFile, queued_report
 from speaker.health.checks.source import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
@@ -21,6 +21,7 @@ from speaker.reconcile.lock import FileLock, LockError, NoLock
 from speaker.reconcile.recording import SUBJECT as STATE
 from speaker.reconcile.windows import SUBJECT
 from speaker.runtime.assemble import beside
+from speaker.site_values import Ordered
 from speaker.state.room import may_be_full
 from speaker.state.store import StoreError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from policy.intent import Intent
     from policy.route import Prefix
+    from policy.site_intent import Extent
     from speaker.api import (
         Explanation,
         HistoryEntry,
@@ -41,11 +43,15 @@ if TYPE_CHECKING:
     )
     from speaker.config.settings import Config
     from speaker.reconcile.reconciler import Reconciler
+    from speaker.site_values import SiteOrder
 
 PATIENCE = 5.0
 """Seconds to wait for another of our processes to release the lock, and longer for each prefix: the intent
 is recorded already."""
 _FULL = "{}: its file system has no room, or is read-only, so that no intent may be recorded; see df, and mount"
+
+
+NO_DAEMON = "no vip_watchdog --daemon runs here"
 
 
 class OneShot:
@@ -92,6 +98,32 @@ class OneShot:
         Raises:
             SpeakerError: it could not be recorded; nothing was changed.
         """
+        return self._applied(request, None)
+
+    def order(self, order: SiteOrder) -> Ordered:
+        """See `SiteOperations.order`: it is obeyed here, and queued for the others; only a daemon speaks to etcd.
+
+        Raises:
+            PolicyError: it is for whom nothing can be ordered.
+            SpeakerError: it could not be recorded; nothing was changed.
+        """
+        file = StateFile(self._config, NO_DAEMON)
+        here = file.here
+        if here is None:
+            return Ordered(self.apply(order))
+        extent = file.whom(order)
+        if not extent.covers(here):
+            return file.order(order)
+        outcomes = self._applied(order, extent)
+        return Ordered(
+            outcomes,
+            queued_report(order, extent, here, f"{NO_DAEMON}, and only that speaks to etcd"),
+        )
+
+    def _applied(
+        self, request: IntentRequest, whom: Extent | None
+    ) -> Sequence[IntentOutcome | RecordedIntent]:
+        """Apply an intent for this machine, or for whom it is. See `apply`."""
         prefixes, dry_run = request.prefixes, request.dry_run
         if may_refuse(self._config.settings.witness.keep_last, request):
             refuse_last(self._looked(settle=0.0), request, prefixes)
@@ -99,7 +131,9 @@ class OneShot:
         # A drain asks nobody how they are.
         settle = 0.0 if request.mode is Mode.DRAINED else SETTLE
         make = partial(beside, self._config, only=prefixes, dry_run=dry_run, settle=settle)
-        return asyncio.run(operate(self._config, prefixes, intent, make, dry_run=dry_run))
+        return asyncio.run(
+            operate(self._config, prefixes, intent, make, dry_run=dry_run, whom=whom)
+        )
 
     def _looked(self, *, blind: bool = True, settle: float = SETTLE) -> Reconciler:
         folder = self._config.settings.state.parent
@@ -136,6 +170,7 @@ async def operate(
     make: Callable[[], Reconciler],
     *,
     dry_run: bool,
+    whom: Extent | None = None,
 ) -> Sequence[IntentOutcome | RecordedIntent]:
     """Do what `vip_mgmt -a` and `-d` do: record the intent, and carry it out under the lock.
 
@@ -145,9 +180,10 @@ async def operate(
         intent: what the operator wants of them.
         make: makes a watchdog for them, once the lock is held.
         dry_run: whether nothing is to be changed: then there is no need for a lock.
+        whom: for whom it is, where that is not this machine alone.
     """
     file = StateFile(config, "", "takes effect with the next pass of vip_watchdog")
-    said = file.record(prefixes, intent, dry_run=dry_run)
+    said = file.record(prefixes, intent, dry_run=dry_run, whom=whom)
     longer = intents.WITHIN_EACH * len(prefixes)
     within = intents.WITHIN + longer
     lock = NoLock() if dry_run else FileLock(PATIENCE + longer, config.settings.state)

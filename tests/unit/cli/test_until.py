@@ -158,7 +158,6 @@ def test_no_witness(capsys: pytest.CaptureFixture[str], *, gone: bool) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["-d", "vip-1.tld", "--timeout", "5s"],
         ["-d", "vip-1.tld", "--until-gone", "--dry-run"],
         ["-d", "vip-1.tld", "--until-gone", "--at", "+5m"],
         ["-d", "vip-1.tld", "--last", "--at", "+5m"],

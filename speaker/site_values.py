@@ -1,0 +1,196 @@
+"""What a watchdog is asked for a whole site, and what it answers: values, with their JSON. See `speaker.api`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from pydantic import Field, Strict
+
+from policy.errors import PolicyError
+from policy.site_intent import EVERYWHERE, Extent
+from policy.site_view import Level  # noqa: TC001 - pydantic reads the form by it
+from speaker.api import (
+    Count,
+    IntentOutcome,
+    IntentRequest,
+    MaybeTruth,
+    Operations,
+    RecordedIntent,
+    Text,
+    Time,
+    Truth,
+)
+from speaker.json_value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+HERE, SITE, DC = "here", "site", "dc:"
+"""For whom an order is: this machine, all, or a data centre, whose name follows."""
+TIMEOUT = 5.0
+"""For how long the others are waited for where nothing says so, in seconds."""
+MAX_WITHIN = 3600.0
+"""For how long the others are waited for at most, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOrder(IntentRequest):
+    """An intent, and for whom it is; nothing for this machine alone, and an answer about that alone.
+
+    `within`: for how long to wait for the others, in seconds; None for as long as vip.toml says.
+    """
+
+    extent: Text = ""
+    within: Annotated[float, Strict(), Field(gt=0, le=MAX_WITHIN)] | None = None
+
+    def whom(self, here: Extent, dcs: Collection[str]) -> Extent:
+        """Return for whom it is.
+
+        Args:
+            here: this machine.
+            dcs: the names of all data centres.
+
+        Raises:
+            PolicyError: there is no such data centre.
+        """
+        if self.extent in ("", HERE):
+            return here
+        if self.extent == SITE:
+            return EVERYWHERE
+        name = self.extent.removeprefix(DC)
+        if name == self.extent or name not in dcs:
+            raise PolicyError(
+                f"extent: {self.extent[:80]!r}: must be {HERE}, {SITE}, or {DC}NAME of a data centre that the "
+                f"watchdog has loaded ({', '.join([*dcs][:10])})"
+            )
+        return Extent(name)
+
+    def body(self) -> dict[str, object]:
+        """Return it as JSON, without what says no more than its absence: an older watchdog does not know that."""
+        body = self.to_json()
+        for name in ("last", "extent", "within"):
+            if not body[name]:
+                del body[name]
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineReport(Value):
+    """Whether a machine, `par1/lb1`, has confirmed that it obeys an order; and why not, in words."""
+
+    machine: Text
+    obeys: Truth
+    why: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReport(Value):
+    """What became of an order at all machines for which it is.
+
+    `extent`: for whom, in words. `here`: this machine; `is_here`: whether it is among them. `committed`: whether etcd has it; else
+    `trouble` says why not. `machines`: the live ones of the extent, with what each has confirmed after `within` seconds at most.
+    `silent`: those of it from which nothing is heard, in words. `still`: what keeps some of them drained, in words.
+    """
+
+    extent: Text
+    here: Text
+    is_here: Truth
+    committed: Truth
+    trouble: Text = ""
+    machines: tuple[MachineReport, ...] = ()
+    silent: tuple[Text, ...] = ()
+    still: tuple[Text, ...] = ()
+    within: Time = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What became of an order: of each prefix here, and at the machines of the site; None where it was for this machine alone."""
+
+    outcomes: Sequence[IntentOutcome | RecordedIntent]
+    site: SiteReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineStatus(Value):
+    """A machine of the site.
+
+    `same_file`: whether its vip.toml has the same, but for what is a machine's own; None where that is not known. `clock_off`: by
+    how many seconds its clock is ahead of this one's, None where that is not known. `silent_since`: since when nothing is heard
+    from it, in seconds since the epoch. `differs`: of how many prefixes it has something else than was ordered; `why`: of one of them.
+    """
+
+    dc: Text
+    machine: Text
+    live: Truth
+    version: Text = ""
+    same_file: MaybeTruth = None
+    clock_off: Annotated[float, Strict()] | None = None
+    silent_since: Annotated[float, Strict()] | None = None
+    differs: Count = 0
+    why: Text = ""
+
+    @property
+    def name(self) -> str:
+        """The data centre's and its own."""
+        return f"{self.dc}/{self.machine}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineState(Value):
+    """What a machine said last of a prefix. `announced` is None where that is not known: also where it is silent."""
+
+    machine: Text
+    announced: MaybeTruth = None
+    as_path: Text = ""
+    health: Text = ""
+    intent: Text = ""
+    differs: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePrefix(Value):
+    """A prefix at all machines that are to announce it. `why`: of its level, in words."""
+
+    vip: Text
+    prefix: Text
+    level: Level
+    why: Text = ""
+    states: tuple[MachineState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteVip(Value):
+    """A VIP whose prefixes are all announced by each machine that is to: those of these data centres."""
+
+    vip: Text
+    prefixes: Count
+    dcs: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteStatus(Value):
+    """The site, as this machine knows it.
+
+    `queued`: how many orders etcd is not known to have. `prefixes`: where not all was asked for, those that need attention, worst
+    first, and `left` says how many more there are of each level; `well` are VIPs that need none, and `well_left` counts more of them.
+    """
+
+    dc: Text
+    machine: Text
+    connected: Truth
+    trouble: Text = ""
+    queued: Count = 0
+    machines: tuple[MachineStatus, ...] = ()
+    prefixes: tuple[SitePrefix, ...] = ()
+    left: dict[Text, Count] = field(default_factory=dict)
+    well: tuple[SiteVip, ...] = ()
+    well_left: Count = 0
+
+
+class SiteOperations(Operations, Protocol):
+    """What can be asked of a machine of a site. All of it raises SpeakerError where there is no answer."""
+
+    def order(self, order: SiteOrder) -> Ordered:
+        """Apply an operator's intent for a machine, a data centre or all, durably; return what became of it."""
