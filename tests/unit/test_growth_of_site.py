@@ -1,0 +1,75 @@
+"""The work of a site grows with its VIPs, and is done in steps: what is asked of all, what is told of all, what is read of all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.intent import Mode
+from policy.site_intent import EVERYWHERE
+from tests.support.fakes.machines import PREFIX, machines
+from tests.support.fakes.virtual_time import run
+from tests.support.lab.growth import Work, assert_linear, counting
+from tests.unit.test_growth import many
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.support.fakes.machines import Machines
+
+pytestmark = pytest.mark.slow  # it measures
+PAIR = "par1/lb1", "lyo1/lb1"
+
+
+async def order(site: Machines) -> None:
+    """All are drained at one machine, and the other one obeys."""
+    one = site[PAIR[0]]
+    done = await one.order(Mode.DRAINED, [*one.life.reconciler.assignments], EVERYWHERE, 300.0)
+    assert done.complete, done.why
+    assert not site[PAIR[1]].table()
+
+
+async def tell(site: Machines) -> None:
+    """All that machines tell is lost, and told again."""
+    count = len(site.cluster.contents(f"{PREFIX}state/"))
+    site.cluster.end_leases()
+    await site.until(lambda: len(site.cluster.contents(f"{PREFIX}state/")) == count, 300)
+
+
+async def read(site: Machines) -> None:
+    """All is read again."""
+    one = site[PAIR[0]]
+    one.etcd.break_watches()
+    await site.until(lambda: not one.site.connected)
+    await site.until(lambda: one.site.connected)
+
+
+@pytest.fixture(name="measure")
+def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[..., Work]:
+    caplog.set_level("CRITICAL")  # a line for each prefix, which pytest would keep
+
+    def measure(count: int, scene: Callable[[Machines], Awaitable[None]]) -> Work:
+        async def main() -> Work:
+            folder = tmp_path / f"{count}-{scene.__name__}"
+            folder.mkdir()
+            async with machines(folder, *PAIR, more=many(count)) as site:
+                states = 2 * len(site[PAIR[0]].life.reconciler.assignments)
+                await site.until(
+                    lambda: len(site.cluster.contents(f"{PREFIX}state/")) == states, 300
+                )
+                with counting() as work:
+                    await scene(site)
+                return work
+
+        found: Work = run(main())
+        return found
+
+    return measure
+
+
+@pytest.mark.parametrize("scene", [order, tell, read])
+def test_linear(measure: Callable[..., Work], scene: Callable[[Machines], Awaitable[None]]) -> None:
+    """Four times the VIPs take four times the work."""
+    assert_linear(lambda count: measure(count, scene))
