@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from speaker.site.bell import Bell
 from speaker.site.heard import sort_out
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.members import Members
+from speaker.site.members import Members, machines_of, states_of
 from speaker.site.told import MachineTold, StateTold, ToldError, parse_told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy.route import Prefix
     from policy.site_intent import Extent
+    from policy.site_members import MemberState
     from speaker.site.base import Changed, Contents
     from speaker.site.heard import HeardKeys
+    from speaker.site.told import ToldValue
 
 
 class OwnKey(NamedTuple):
@@ -23,6 +26,24 @@ class OwnKey(NamedTuple):
 
     text: bytes | None
     modified: int
+
+
+class Reading(NamedTuple):
+    """All that was read, sorted out.
+
+    Attributes:
+        revision: as of which.
+        heard: what it is.
+        own: this machine's keys.
+        machines: what machines tell of themselves, and at which revision.
+        states: what they tell of prefixes.
+    """
+
+    revision: int
+    heard: HeardKeys
+    own: dict[SiteKey, OwnKey]
+    machines: Mapping[SiteKey, tuple[ToldValue, int]]
+    states: dict[Prefix, dict[Extent, MemberState]]
 
 
 class Known:
@@ -48,31 +69,42 @@ class Known:
         self.faults: dict[str, str] = {}
         self.rivalled = 0.0
 
-    def sorted_out(self, contents: Contents) -> HeardKeys:
-        """Sort out all that was read. It takes its time: not for the event loop."""
-        items = ((item.key, item.value, item.modified) for item in contents.items)
-        return sort_out(items, self.prefix)
-
-    def begin(self, contents: Contents, heard: HeardKeys, lease: int, now: float) -> None:
-        """Take over all that was read.
+    def sorted_out(self, contents: Contents, lease: int) -> Reading:
+        """Sort out all that was read. It takes its time: not for the event loop.
 
         Args:
             contents: what was read.
-            heard: the same, sorted out.
             lease: this machine's; 0 where it has none.
+        """
+        heard = sort_out(
+            ((item.key, item.value, item.modified) for item in contents.items), self.prefix
+        )
+        ours = {f"{self.prefix}{key}": key for key in heard.told if key.extent == self.here}
+        own = {
+            ours[item.key]: OwnKey(
+                item.value if lease and item.lease == lease else None, item.modified
+            )
+            for item in contents.items
+            if item.key in ours
+        }
+        return Reading(
+            contents.revision, heard, own, machines_of(heard.told), states_of(heard.told)
+        )
+
+    def begin(self, reading: Reading, now: float) -> None:
+        """Take over all that was read.
+
+        Args:
+            reading: that.
             now: seconds since the epoch.
         """
-        self.revision = self.asked_at = contents.revision
-        self.asked, self.faults = dict(heard.modified), dict(heard.faults)
-        self.own = {}
-        leases = {item.key: item for item in contents.items}
-        for key in heard.told:
-            if key.extent == self.here:
-                item = leases[f"{self.prefix}{key}"]
-                is_ours = lease and item.lease == lease
-                self.own[key] = OwnKey(item.value if is_ours else None, item.modified)
-        told = {key: (told, at) for key, (told, at) in heard.told.items() if told is not None}
-        self.members.begin(told, now)
+        self.revision = self.asked_at = reading.revision
+        self.asked, self.faults, self.own = (
+            reading.heard.modified,
+            reading.heard.faults,
+            reading.own,
+        )
+        self.members.begin(reading.machines, reading.states, now)
         self.bell.ring()
 
     def heard(self, changes: Sequence[Changed], now: float) -> HeardKeys:

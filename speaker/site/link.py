@@ -144,10 +144,10 @@ class Link:
             raise UnreachableError(
                 f"etcd: {known.prefix}: {len(contents.items)} keys, {MOST} at most; does another program store there?"
             )
-        heard = await asyncio.to_thread(known.sorted_out, contents)
-        known.begin(contents, heard, self._presence.lease, self._clock.wall())
+        reading = await asyncio.to_thread(known.sorted_out, contents, self._presence.lease)
+        known.begin(reading, self._clock.wall())
         self._heard.clear()
-        changed = await self._take(heard.intents, whole=True)
+        changed = await self._take(reading.heard.intents, whole=True)
         self._obeying.begin(changed, contents.revision)
         self._connected(pauses)
         taking = asyncio.create_task(self._take_for_ever(), name="site: taking")

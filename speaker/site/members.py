@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.route import parse_prefix
@@ -28,9 +28,23 @@ class _Known:
     """A machine: what it told, and since when it tells nothing (seconds since the epoch)."""
 
     told: MachineTold | None = None
-    obeys: ObeysTold | None = None
+    revision: int = 0
+    differs: Mapping[Prefix | None, str] = field(default_factory=dict)
     clocks: list[float] = field(default_factory=list)
     silent_since: float | None = None
+
+    def take_obeys(self, told: ToldValue | None, modified: int) -> None:
+        """Take over what it obeys, which was stored at a revision; or that it does not tell.
+
+        What names more than etcd had when it was stored is of another etcd, from before this one was restored.
+        """
+        if not isinstance(told, ObeysTold) or told.revision > modified:
+            self.revision, self.differs = 0, {}
+            return
+        self.revision = told.revision
+        self.differs = {
+            None if name == ANY else parse_prefix(name): why for name, why in told.differs.items()
+        }
 
 
 class Members:
@@ -40,22 +54,27 @@ class Members:
         self._of: dict[Extent, _Known] = {}
         self._states: dict[Prefix, dict[Extent, MemberState]] = {}
 
-    def begin(self, items: Mapping[SiteKey, tuple[ToldValue, int]], now: float) -> None:
+    def begin(
+        self,
+        machines: Mapping[SiteKey, tuple[ToldValue, int]],
+        states: dict[Prefix, dict[Extent, MemberState]],
+        now: float,
+    ) -> None:
         """Take over all that there is. Who was there, and is not any more, is silent.
 
         Args:
-            items: what is stored, and at which revision.
+            machines: what they tell of themselves, and at which revision. See `machines_of`.
+            states: what they tell of prefixes. See `states_of`.
             now: seconds since the epoch.
         """
-        live = {key.extent for key in items if key.kind is KeyKind.MACHINE}
+        live = {key.extent for key in machines if key.kind is KeyKind.MACHINE}
         for extent, known in self._of.items():
-            if extent not in live and known.silent_since is None:
-                known.silent_since = now
             if extent not in live:
                 known.told = None
-            known.obeys = None
-        self._states = {}
-        for key, (told, modified) in items.items():
+                known.silent_since = now if known.silent_since is None else known.silent_since
+            known.take_obeys(None, 0)
+        self._states = states
+        for key, (told, modified) in machines.items():
             self.heard(key, told, modified, None)
 
     def heard(self, key: SiteKey, told: ToldValue | None, modified: int, now: float | None) -> None:
@@ -72,9 +91,7 @@ class Members:
             return
         known = self._of.setdefault(key.extent, _Known())
         if key.kind is KeyKind.OBEYS:
-            # What names more than etcd had when it was stored is of another etcd, from before this one was restored.
-            is_so = isinstance(told, ObeysTold) and told.revision <= modified
-            known.obeys = told if isinstance(told, ObeysTold) and is_so else None
+            known.take_obeys(told, modified)
         elif isinstance(told, MachineTold):
             known.told, known.silent_since = told, None
             if now is not None:
@@ -87,15 +104,7 @@ class Members:
         of = self._states.setdefault(prefix, {})
         of.pop(extent, None)
         if isinstance(told, StateTold):
-            of[extent] = MemberState(
-                extent.dc,
-                extent.machine,
-                told.announced,
-                told.as_path,
-                told.health,
-                told.intent,
-                modified,
-            )
+            of[extent] = _state(extent, told, modified)
         if not of:
             del self._states[prefix]
 
@@ -131,19 +140,49 @@ class States(Mapping["Prefix", "Sequence[MemberState]"]):
         return len(self._of)
 
 
-def _member(extent: Extent, known: _Known) -> Member:
-    found = Member(extent.dc, extent.machine, known.told is not None)
-    if known.told is not None:
-        clock = min(known.clocks, key=abs, default=None)
-        found = replace(
-            found, version=known.told.version, config=known.told.config, clock_off=clock
-        )
-    elif known.silent_since is not None:
-        found = replace(found, silent_since=known.silent_since)
-    if known.obeys is not None:
-        differs = {
-            None if name == ANY else parse_prefix(name): why
-            for name, why in known.obeys.differs.items()
-        }
-        found = replace(found, revision=known.obeys.revision, differs=differs)
+def machines_of(
+    told: Mapping[SiteKey, tuple[ToldValue | None, int]],
+) -> dict[SiteKey, tuple[ToldValue, int]]:
+    """Return what machines tell of themselves, of all that they tell."""
+    return {
+        key: (each, modified)
+        for key, (each, modified) in told.items()
+        if key.kind is not KeyKind.STATE and each is not None
+    }
+
+
+def states_of(
+    told: Mapping[SiteKey, tuple[ToldValue | None, int]],
+) -> dict[Prefix, dict[Extent, MemberState]]:
+    """Return what machines tell of prefixes, of all that they tell."""
+    found: dict[Prefix, dict[Extent, MemberState]] = {}
+    for key, (each, modified) in told.items():
+        if key.prefix is not None and isinstance(each, StateTold):
+            found.setdefault(key.prefix, {})[key.extent] = _state(key.extent, each, modified)
     return found
+
+
+def _state(extent: Extent, told: StateTold, modified: int) -> MemberState:
+    return MemberState(
+        extent.dc,
+        extent.machine,
+        told.announced,
+        told.as_path,
+        told.health,
+        told.intent,
+        modified,
+    )
+
+
+def _member(extent: Extent, known: _Known) -> Member:
+    return Member(
+        extent.dc,
+        extent.machine,
+        live=known.told is not None,
+        version="" if known.told is None else known.told.version,
+        config="" if known.told is None else known.told.config,
+        clock_off=min(known.clocks, key=abs, default=None),
+        revision=known.revision,
+        differs=known.differs,
+        silent_since=known.silent_since,
+    )

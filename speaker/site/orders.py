@@ -1,4 +1,4 @@
-"""An order to several machines: recorded here, handed on, and waited for until each obeys."""
+"""What came of an order to several machines: whether etcd has it, and who obeys."""
 
 from __future__ import annotations
 
@@ -46,17 +46,24 @@ class Orders:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + within
+        queued = [prefix for prefix in prefixes if (extent, prefix) in self._handing_on.queued]
         while True:
             rang = self._known.bell.rings(max(until - loop.time(), 0.0))
-            found = self._as_it_is(prefixes, extent)
+            # From the last: so each is looked at once, however often it rings.
+            while queued and (extent, queued[-1]) not in self._handing_on.queued:
+                queued.pop()
+            found = self._as_it_is(prefixes, extent, len(queued))
             if found.complete or loop.time() >= until:
                 rang.close()
                 return found
             await rang
 
-    def _as_it_is(self, prefixes: Collection[Prefix], extent: Extent) -> SiteOutcome:
-        queued = [p for p in prefixes if (extent, p) in self._handing_on.queued]
-        revisions = [self._known.asked.get(intent_key(extent, p), 0) for p in prefixes]
+    def _as_it_is(self, prefixes: Collection[Prefix], extent: Extent, queued: int) -> SiteOutcome:
+        revisions = (
+            [0]
+            if queued
+            else [self._known.asked.get(intent_key(extent, prefix), 0) for prefix in prefixes]
+        )
         committed = not queued and all(revisions)
         revision = max(revisions, default=0) if committed else 0
         members = tuple(
@@ -64,16 +71,16 @@ class Orders:
             for each in self._known.members.all()
             if extent.covers(Extent(each.dc, each.machine))
         )
-        why = self._trouble() or f"etcd has not confirmed {count(len(queued), 'prefix')} yet"
+        why = self._trouble() or f"etcd has not confirmed {count(queued, 'prefix')} yet"
         return SiteOutcome(committed, revision, members, "" if committed else why)
 
 
 def _outcome(member: Member, prefixes: Collection[Prefix], revision: int) -> MemberOutcome:
-    why = next(filter(None, map(member.why_not, prefixes)), "")
     has_heard = revision > 0 and member.revision >= revision
     if not member.live:
         why = SILENT
     elif not has_heard:
         why = NOT_HEARD
-    obeys = member.live and has_heard and not why
-    return MemberOutcome(member.dc, member.machine, member.live, obeys, why)
+    else:
+        why = next(filter(None, map(member.why_not, prefixes)), "") if member.differs else ""
+    return MemberOutcome(member.dc, member.machine, member.live, member.live and not why, why)
