@@ -155,14 +155,19 @@ def _is_known(work: _Work, key: tuple[Extent, Prefix], theirs: Collection[SiteIn
 def settle_site(
     db: sqlite3.Connection, reader: IntentReader, moment: SiteMoment
 ) -> tuple[SiteChange, float | None]:
-    """Carry over what holds since another ended. Return also when the next one ends. See `Store.settle_site`."""
-    ending = [*read_copy(db, None, "WHERE ends IS NOT NULL").of]
-    if not ending:
-        return SiteChange(), None
-    work = _Work(db, reader, moment, read_copy(db, ending))
-    work.adopt(ending)
-    work.obey(ending)
-    ends = [e.intent.until for p in ending for e in work.copy.known(p)]
+    """Carry over what holds since another ended, or gave way to this machine's own word. Return also when the next one ends.
+
+    See `Store.settle_site`.
+    """
+    intents = reader.read(fetched(db, INTENTS)).of
+    obeyed = read_obeyed(db, intents)
+    own = [p for p, i in intents.items() if p not in obeyed or not obeyed[p].is_it(i)]
+    ending = read_copy(db, None, "WHERE ends IS NOT NULL").of
+    work = _Work(db, reader, moment, read_copy(db, {*own, *ending}))
+    concerned = [*work.copy.of]
+    work.adopt(concerned)
+    work.obey(concerned)
+    ends = [e.intent.until for p in concerned for e in work.copy.known(p)]
     return work.done(), min(
         (end for end in ends if end is not None and end > moment.now), default=None
     )
