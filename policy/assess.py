@@ -236,7 +236,7 @@ def _damping(
         was_up = facts.was_announced if last is None else last.up
         if health.health is Health.DOWN and was_up and decision.cause is Cause.HEALTH:
             last = withdrawn(rule, last, now)
-        elif last is not None and decision.cause not in (Cause.GUARD, Cause.LAST):
+        elif last is not None and decision.cause not in (Cause.GUARD, Cause.LAST, Cause.ASKING):
             if health.health is not Health.UNKNOWN:
                 last = replace(last, up=health.health is Health.UP)
             if not last.now(rule, now):

@@ -24,6 +24,8 @@ class Cause(StrEnum):
     HEALTH = "health"
     LAST = "last"
     """Its health is bad, and no other data centre announces it, as far as is known: see `policy.last`."""
+    ASKING = "asking"
+    """Its health is bad, and the other machines of the site are asked whether one announces it: see `policy.standing`."""
     ADDRESS = "address"
     """The address is not on this machine, so another one has it."""
     DAMPING = "damping"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from policy.site_intent import Extent
 
 
-class Verdict(StrEnum):
+class LeaveVerdict(StrEnum):
     """Whether a prefix may be withdrawn for bad health.
 
     ASKING: not yet. GRANTED: another machine announces it for certain. LAST: no other one does. UNKNOWN: etcd does not say.
@@ -73,7 +73,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class LeaveCase:
     """How far a machine has come with asking for one prefix.
 
     `since`: when it began to ask what is not answered yet (steady clock). `ask`: what it asked last, and whether that `is_open`.
@@ -84,7 +84,7 @@ class Asking:
     is_open: bool = False
     granted: bool = False
 
-    def looked(self, words: Words | None, now: float) -> Asking:
+    def looked(self, words: Words | None, now: float) -> LeaveCase:
         """Return what it is once the words were read; None where etcd can't be reached."""
         if self.granted:
             return self
@@ -100,11 +100,11 @@ class Asking:
             return None
         return Ask(words.own, found[0])
 
-    def asked(self, ask: Ask) -> Asking:
+    def asked(self, ask: Ask) -> LeaveCase:
         """Return what it is once that was asked."""
         return replace(self, ask=ask, is_open=True)
 
-    def answered(self, ask: Ask, *, done: bool | None) -> Asking:
+    def answered(self, ask: Ask, *, done: bool | None) -> LeaveCase:
         """Return what it is once that was answered.
 
         Args:
@@ -115,7 +115,7 @@ class Asking:
             return self
         return replace(self, ask=None if done is None else ask, is_open=False, granted=bool(done))
 
-    def verdict(self, words: Words | None, now: float, patience: float) -> Verdict:
+    def verdict(self, words: Words | None, now: float, patience: float) -> LeaveVerdict:
         """Return whether it may withdraw.
 
         Args:
@@ -124,20 +124,20 @@ class Asking:
             patience: for how long an answer is waited for, in seconds.
         """
         if self.granted:
-            return Verdict.GRANTED
+            return LeaveVerdict.GRANTED
         if words is None:
-            return Verdict.UNKNOWN
+            return LeaveVerdict.UNKNOWN
         if not words.announcing:
-            return Verdict.LAST
+            return LeaveVerdict.LAST
         waited = 0.0 if self.since is None else now - self.since
-        return Verdict.ASKING if waited < patience else Verdict.UNKNOWN
+        return LeaveVerdict.ASKING if waited < patience else LeaveVerdict.UNKNOWN
 
 
-NOT_ASKED = Asking()
+NOT_ASKED = LeaveCase()
 
 
 def own_word(
-    asking: Asking | None, *, announced: bool | None, wanted: bool, before: bool | None
+    asking: LeaveCase | None, *, announced: bool | None, wanted: bool, before: bool | None
 ) -> bool | None:
     """Return what a machine may say of itself.
 

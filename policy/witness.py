@@ -17,7 +17,7 @@ from policy.best_path import best
 from policy.route import Attributes, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from policy.route import Asn, IpAddress, Prefix
     from policy.topology import DataCentre
@@ -165,13 +165,17 @@ class Heard:
             for place, path in enumerate(paths):
                 yield WitnessedPath(witness, path, self.dc_of(witness, path), place in chosen)
 
-    def elsewhere(self, prefix: Prefix) -> Elsewhere:
+    def elsewhere(self, prefix: Prefix, *, besides: Collection[str] = ()) -> Elsewhere:
         """Return what is known of other data centres' announcements of a prefix.
 
         Of a path that may be ours nothing follows.
+
+        Args:
+            prefix: which.
+            besides: data centres that do not count, either.
         """
         told = ((w, path) for w in self.witnesses for path in w.paths.get(prefix, ()))
-        if any(self.dc_of(*each) not in ("", self.here) for each in told):
+        if any(self.dc_of(*each) not in ("", self.here, *besides) for each in told):
             return Elsewhere.ANNOUNCED
         is_asked = any(witness.may_tell(prefix) for witness in self.witnesses)
         return Elsewhere.NOT_SEEN if is_asked else Elsewhere.UNASKED

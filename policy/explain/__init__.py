@@ -24,6 +24,7 @@ _RULES = {
     Cause.DAMPING: "it flapped",
     Cause.HOLD: "unknown is not down",
     Cause.LAST: "it would be announced nowhere",
+    Cause.ASKING: "it might be announced nowhere",
     Cause.GUARD: "too many VIPs would be withdrawn at once",
 }
 

@@ -34,7 +34,7 @@ def data_centres(form: Form, faults: Faults) -> tuple[DataCentre, ...]:
     )
     _check_apart(found, faults)
     _check_marks(form.document, found, faults)
-    if form.document.policy.keep_last:
+    if form.document.policy.keep_last and form.document.site is None:
         _check_told(found, faults)
     return found
 

@@ -11,7 +11,7 @@ from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
 from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
-from policy.last import NOT_KEPT, KeepLast, LastOne
+from policy.last import NOT_KEPT, NOT_SHARED, KeepLast, LastOne
 from policy.witness import NOTHING_HEARD
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from policy.witness import Heard
     from speaker.clock import Clock
     from speaker.reconcile.durable_state import DurableState
+    from speaker.reconcile.leave import Leave
     from speaker.reconcile.scope import Scope
     from speaker.reconcile.turn import Turn
 
@@ -47,6 +48,9 @@ class Decider:
         durable: what is remembered from earlier.
         clock: the time.
         heard: gives what witnesses tell.
+
+    Attributes:
+        leave: asks for leave to withdraw for bad health; None where the site shares no etcd. It is set by who makes it.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Decider:
         self.assessment: Assessment | None = None
         self.observation = Observation({}, NOT_OBSERVED)
         self.reports = ReportsSeen(clock)
+        self.leave: Leave | None = None
 
     def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
         """Take a configuration, under which only that is known which is observed as before.
@@ -116,13 +121,17 @@ class Decider:
         )
         self._memory = self.assessment.memory
         durable.judged(self.assessment)
+        if self.leave is not None:
+            asks = self._keep_last is not KeepLast.NEVER
+            self.leave.decided(self.assessment.alone if asks else {})
         return self.assessment
 
     def _last_one(self) -> LastOne:
-        """Return whether the last announcement is kept: without that rule, what is heard decides nothing."""
+        """Return whether the last announcement is kept: without that rule, what is heard or told decides nothing."""
         if self._keep_last is KeepLast.NEVER:
             return NOT_KEPT
-        return LastOne(self._keep_last, self._heard())
+        standing = NOT_SHARED if self.leave is None else self.leave.standing()
+        return LastOne(self._keep_last, self._heard(), standing)
 
     @property
     def due(self) -> float:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from speaker.health.base import HealthSource
     from speaker.reconcile.counting import Counter
     from speaker.reconcile.known_site import KnownSite
+    from speaker.reconcile.leave import Leave
     from speaker.reconcile.lock import Lock
     from speaker.reconcile.reports import ReportsSeen
     from speaker.reconcile.scope import Scope
@@ -264,6 +265,11 @@ class Reconciler:
         """Withdraw all our prefixes, without recording it: the next start decides by itself."""
         async with self._turns.begun() as turn:
             await turn.apply(plan({}, self.view.believed, self.durable.owned))
+
+    def ask_leave(self, leave: Leave | None) -> None:
+        """From now on ask for leave to withdraw for bad health, or do not."""
+        self._decider.leave = leave
+        self.wake()
 
     def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes with another intent. Changes nothing."""

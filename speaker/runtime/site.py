@@ -57,6 +57,7 @@ async def _one_site(
     running = asyncio.create_task(site.run(), name="site")
     saying = asyncio.create_task(_say(reconciler, site), name="alarms of the site")
     reconciler.site = site
+    reconciler.ask_leave(site.leave)
     try:
         while (
             reconciler.config.settings.site == settings and reconciler.config.settings.dc.name == dc
@@ -66,9 +67,10 @@ async def _one_site(
             )
             for task in done:
                 task.result()
-        await site.leave(LEAVE)
+        await site.depart(LEAVE)
     finally:
         reconciler.site = None
+        reconciler.ask_leave(None)
         for task in (saying, running):
             await end(task)
         for subject in (SITE, MEMBERS):

@@ -142,6 +142,8 @@ class Known:
     def wrote(self, texts: Mapping[SiteKey, bytes | None], revision: int) -> None:
         """Note what this machine stored of itself, or removed, at a revision."""
         for key, text in texts.items():
+            if self.own.get(key, OwnKey(None, 0)).modified > revision:
+                continue  # something later was heard already
             if text is None:
                 self.own.pop(key, None)
             else:

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING
 from speaker.errors import SpeakerError
 from speaker.reconcile.status import Snapshot
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.showing import state_told, told_differing, why_not
+from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET, state_told, told_differing, why_not
 from speaker.site.told import ObeysTold
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.steps import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from collections.abc import Set as AbstractSet
 
     from policy.route import Prefix
     from policy.site_intent import Extent
@@ -49,7 +48,6 @@ class Obeying:
     Args:
         reconciler: obeys.
         here: this machine.
-        standing_down: the prefixes that are about to be withdrawn, on which nobody may count.
         tell: is called when something else is to be told.
     """
 
@@ -57,14 +55,16 @@ class Obeying:
         self,
         reconciler: Reconciler,
         here: Extent,
-        standing_down: AbstractSet[Prefix],
         tell: Callable[[], object],
     ) -> None:
-        self._reconciler, self._here, self._standing_down = reconciler, here, standing_down
+        self._reconciler, self._here = reconciler, here
+        self._standing_down: set[Prefix] = set()
         self._taken = self._readings = 0
         self._pending: dict[Prefix, None] = {}
         self._differs: dict[Prefix, str] = {}
         self._states: dict[SiteKey, bytes] = {}
+        self._looks = 0
+        self._doubted: dict[Prefix, int] = {}
         self._due, self._moved = asyncio.Event(), asyncio.Event()
         self._rests_on: tuple[tuple[object, ...], object] = (), None
         self._all: object = None
@@ -119,6 +119,21 @@ class Obeying:
             return False
         return intents.read_up_to >= written
 
+    # --- what is about to be withdrawn -----------------------------------------------------
+
+    def stand_down(self, prefix: Prefix) -> None:
+        """Tell of a prefix that it is not announced, from now on, whatever is seen."""
+        self._standing_down.add(prefix)
+        self._states[SiteKey(KeyKind.STATE, self._here, prefix)] = NOT_ANNOUNCED
+        self._tell()
+
+    def stand_again(self, prefix: Prefix) -> None:
+        """Tell of a prefix what is seen of it from now on: not what was seen before."""
+        self._standing_down.discard(prefix)
+        self._doubted[prefix] = self._looks
+        self._states[SiteKey(KeyKind.STATE, self._here, prefix)] = NOT_SEEN_YET
+        self._moved.set()
+
     # --- what is shown ---------------------------------------------------------------------
 
     def happened(self, _: Notice) -> None:
@@ -162,13 +177,17 @@ class Obeying:
         """Look at some prefixes, so many in a step."""
         reconciler = self._reconciler
         assignments = reconciler.assignments
-        snapshot = Snapshot(reconciler)
+        self._looks += 1
+        look, snapshot = self._looks, Snapshot(reconciler)
         alarms = snapshot.alarms
         names = {str(prefix): prefix for prefix in prefixes}
         shown = snapshot.routes(prefixes)
         while some := [*islice(shown, STEP)]:
             for each in some:
                 prefix = names[each.prefix]
+                if self._doubted.get(prefix, 0) >= look:
+                    continue  # it was seen before what is told of it stopped being so
+                self._doubted.pop(prefix, None)
                 stands_down = prefix in self._standing_down
                 key = SiteKey(KeyKind.STATE, self._here, prefix)
                 self._states[key] = state_told(each, stands_down=stands_down).text()

@@ -87,13 +87,13 @@ class OwnPresence:
         """Store what is not stored. Return whether anything was to be stored."""
         known = self._known
         kinds = {key.kind for key in wanted}
-        changes: dict[SiteKey, bytes | None] = {
-            key: text
-            for key, text in wanted.items()
-            if known.own.get(key, OwnKey(None, 0)).text != text
-        }
-        gone = [key for key in known.own if key.kind in kinds and key not in wanted]
-        changes.update(dict.fromkeys(gone))
+        changes: dict[SiteKey, OwnKey] = {}
+        for key, text in wanted.items():
+            if (had := known.own.get(key, OwnKey(None, 0))).text != text:
+                changes[key] = OwnKey(text, had.modified)
+        for key, had in known.own.items():
+            if key.kind in kinds and key not in wanted:
+                changes[key] = OwnKey(None, had.modified)
         if not changes or not self.lease:
             return False
         rest = iter(changes.items())
@@ -101,14 +101,12 @@ class OwnPresence:
             await self._store(some)
         return True
 
-    async def _store(self, some: Mapping[SiteKey, bytes | None]) -> None:
+    async def _store(self, some: Mapping[SiteKey, OwnKey]) -> None:
+        """Store texts, if each is still stored at the revision at which it was when it was looked what to store."""
         known, lease = self._known, self.lease
         try:
             done = await self._etcd.transact(
-                [
-                    Compare(f"{known.prefix}{k}", known.own.get(k, OwnKey(None, 0)).modified)
-                    for k in some
-                ],
+                [Compare(f"{known.prefix}{key}", own.modified) for key, own in some.items()],
                 [*_changes(some, known.prefix, lease)],
                 within=max(self._ttl / 3, 1.0),
             )
@@ -118,14 +116,12 @@ class OwnPresence:
                 self._over.ring()
             raise
         if done.done:
-            known.wrote(some, done.revision)
+            known.wrote({key: own.text for key, own in some.items()}, done.revision)
         else:  # somebody else stored one of them, which the watch tells
             await known.bell.rings(OTHERS_FIRST)
 
 
-def _changes(
-    some: Mapping[SiteKey, bytes | None], prefix: str, lease: int
-) -> Iterator[Put | Delete]:
-    for key, text in some.items():
+def _changes(some: Mapping[SiteKey, OwnKey], prefix: str, lease: int) -> Iterator[Put | Delete]:
+    for key, own in some.items():
         name = f"{prefix}{key}"
-        yield Delete(name) if text is None else Put(name, text, lease)
+        yield Delete(name) if own.text is None else Put(name, own.text, lease)

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from speaker.api import PrefixStatus
 
 _MOST = 200
+NOT_ANNOUNCED, NOT_SEEN_YET = (
+    StateTold(announced=False).text(),
+    StateTold(announced=None).text(),
+)
+"""What is told of a prefix that is about to be withdrawn, and of one that is to be looked at again."""
 NOT_KNOWN = "what its daemon has is not known"
 
 
@@ -28,6 +33,8 @@ def state_told(shown: PrefixStatus, *, stands_down: bool) -> StateTold:
         stands_down: whether it is about to be withdrawn, so that nobody may count on it.
     """
     announced = False if stands_down else shown.announced
+    if announced and not shown.wanted:  # it goes in a moment
+        announced = None
     path = " ".join(map(str, shown.as_path)) if announced else ""
     return StateTold(
         announced=announced,

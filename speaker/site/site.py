@@ -7,16 +7,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from policy.site_intent import Extent
-from speaker.site.base import Compare, EtcdError, Put
+from speaker.site.base import EtcdError
 from speaker.site.handing_on import HandingOn
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.known import Known, OwnKey
+from speaker.site.known import Known
 from speaker.site.link import Link
 from speaker.site.obeying import Obeying
 from speaker.site.orders import Orders
 from speaker.site.own_machine import OwnMachine
+from speaker.site.own_words import OwnWords
 from speaker.site.presence import OwnPresence
-from speaker.site.told import StateTold
+from speaker.site.standing import AskedLeave
 from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
@@ -43,23 +44,20 @@ class WholeSite:
         here: this machine.
         etcd: the cluster; it may be away.
         prefix: what keys begin with.
-        standing_down: the prefixes of which etcd has `announced: false` before they are withdrawn. Kept by who asks for
-            that; what this machine tells of itself has them so until they are removed here.
+        leave: asks the others for leave to withdraw for bad health.
     """
 
     def __init__(self, reconciler: Reconciler, settings: SiteSettings, etcd: Etcd) -> None:
         """Know nothing yet: `run` connects."""
         self.here = Extent(reconciler.config.settings.dc.name, settings.machine)
         self.etcd, self.prefix, self.settings = etcd, settings.prefix, settings
-        self.standing_down: set[Prefix] = set()
         self._reconciler = reconciler
         self._machine = OwnMachine(reconciler)
         self._known = Known(self.here, settings.prefix, self._machine.process)
-        self._obeying = Obeying(reconciler, self.here, self.standing_down, self._tell)
+        self._obeying = Obeying(reconciler, self.here, self._tell)
+        self._words = OwnWords(self._known, self._obeying, self._tell)
         self._handing_on = HandingOn(etcd, lambda: reconciler.durable.store, self._known)
-        self._presence = OwnPresence(
-            etcd, self._known, settings.ttl, self._own, self._obeying.states
-        )
+        self._presence = OwnPresence(etcd, self._known, settings.ttl, self._own, self._words.states)
         self._link = Link(
             etcd,
             self._known,
@@ -70,6 +68,9 @@ class WholeSite:
             reconciler.clock,
         )
         self._orders = Orders(self._known, self._handing_on, lambda: self.trouble)
+        self.leave = AskedLeave(
+            self, self._words, reconciler.wake, reconciler.clock, settings.patience, settings.ttl
+        )
 
     # --- what is known -----------------------------------------------------------------------
 
@@ -116,23 +117,9 @@ class WholeSite:
         """Return what the live machines tell of each prefix, this one among them as etcd has it: always what is known then."""
         return self._known.members.states
 
-    # --- standing down -----------------------------------------------------------------------
-
-    def stand_down(self, prefix: Prefix) -> tuple[Compare, Put]:
-        """Return the parts of a transaction by which this machine's state says that it is not announced, if it is as known."""
-        key = self._state_key(prefix)
-        own = self._known.own.get(key, OwnKey(None, 0))
-        name = f"{self.prefix}{key}"
-        told = StateTold(announced=False)
-        return Compare(name, own.modified), Put(name, told.text(), self.lease)
-
-    def stood_down(self, prefix: Prefix, modified: int) -> None:
-        """Note that such a transaction was done, at a revision."""
-        self.standing_down.add(prefix)
-        self._known.wrote({self._state_key(prefix): StateTold(announced=False).text()}, modified)
-
-    def _state_key(self, prefix: Prefix) -> SiteKey:
-        return SiteKey(KeyKind.STATE, self.here, prefix)
+    async def changed(self, within: float) -> None:
+        """Wait until any of it changes, or for some seconds."""
+        await self._known.bell.rings(within)
 
     # --- what is asked -----------------------------------------------------------------------
 
@@ -187,6 +174,7 @@ class WholeSite:
                 "obeying": self._obeying.obey,
                 "looking": self._obeying.look,
                 "settling": self._settle,
+                "leave": self.leave.run,
             }.items()
         ]
         try:
@@ -198,7 +186,7 @@ class WholeSite:
             for task in tasks:
                 await end(task)
 
-    async def leave(self, within: float) -> None:
+    async def depart(self, within: float) -> None:
         """Have etcd forget this machine: it is called otherwise from now on. Where that can't be done, its lease ends by itself."""
         if self.lease:
             with suppress(EtcdError):

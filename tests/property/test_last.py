@@ -10,8 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from policy.decide import Cause, Decision
-from policy.last import KeepLast, LastOne, keep
+from policy.last import NOT_SHARED, KeepLast, LastOne, Standing, keep
 from policy.route import Asn, AsPath, Attributes, Community, Route, parse_prefix
+from policy.standing import LeaveVerdict
 from policy.topology import DataCentre
 from policy.witness import Elsewhere, Heard, HeardPath, Hearing, Witness
 
@@ -191,3 +192,49 @@ def test_elsewhere(hearing: Hearing, whose: list[int]) -> None:
         assert found is Elsewhere.NOT_SEEN
     else:
         assert found is Elsewhere.UNASKED
+
+
+@given(
+    st.sampled_from([KeepLast.KNOWN, KeepLast.STRICT]),
+    st.sampled_from(LeaveVerdict),
+    st.sampled_from([Hearing.WHOLE, Hearing.DOWN]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_etcd_tells_goes_first(
+    rule: KeepLast,
+    verdict: LeaveVerdict,
+    hearing: Hearing,
+    seen: bool,  # noqa: FBT001 - as hypothesis gives it
+    known: bool,  # noqa: FBT001
+) -> None:
+    """Leave lets it go whatever is heard; the last one is kept, but where a data centre that etcd does not know is seen; else witnesses decide."""
+    paths = {PREFIX: (path(DCS[1]),)} if seen else {}
+    heard = Heard("par1", DCS, (Witness("203.0.113.1", ROUTER, ASN, hearing, paths),))
+    dcs = frozenset({"par1", *(["lyo1"] if known else [])})
+    why = LastOne(rule, heard, Standing({PREFIX: verdict}, LeaveVerdict.UNKNOWN, dcs)).why(PREFIX)
+    unshared = LastOne(rule, heard).why(PREFIX)
+    match verdict:
+        case LeaveVerdict.GRANTED:
+            assert why == ""
+        case LeaveVerdict.ASKING:
+            assert why.startswith("asking")
+        case LeaveVerdict.LAST:
+            assert bool(why) == (known or not seen)
+        case LeaveVerdict.UNKNOWN:
+            assert why == unshared
+
+
+def test_asking_is_a_cause_of_its_own() -> None:
+    """What is kept while etcd is asked is no alarm: that passes in a moment."""
+    route = Route(PREFIX, Attributes(AsPath((ASN,))))
+    down = {PREFIX: Decision(PREFIX, None, Cause.HEALTH, "down")}
+    last = LastOne(KeepLast.KNOWN, Heard(), Standing(usual=LeaveVerdict.ASKING))
+    (kept,) = keep(last, down, (PREFIX,), (), lambda _: route).values()
+    assert (kept.cause, kept.route) == (Cause.ASKING, route)
+    assert LastOne(KeepLast.KNOWN).standing is NOT_SHARED
+
+
+def test_without_the_rule_nothing_is_asked() -> None:
+    """`keep_last = false` asks nobody, with etcd, too."""
+    assert LastOne(standing=Standing(usual=LeaveVerdict.LAST)).why(PREFIX) == ""

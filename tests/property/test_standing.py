@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.site_intent import Extent
-from policy.standing import NOT_ASKED, Ask, Asking, Verdict, Word, Words, own_word
+from policy.standing import NOT_ASKED, Ask, LeaveCase, LeaveVerdict, Word, Words, own_word
 from tests.support.standing_world import PATIENCE, World, explore
 
 WALKS = st.lists(st.integers(0, 10_000), max_size=120)
@@ -114,17 +114,19 @@ ALONE = Words(5, (Word(OTHER.by, announced=False, modified=8), Word(OTHER.by, No
 def test_patience(waited: float, words: Words | None) -> None:
     """Without an answer it is kept for `patience`, and not at all where etcd is away: then witnesses decide."""
     asking = NOT_ASKED.looked(words, 100.0).asked(Ask(5, OTHER)).looked(words, 100.0 + waited)
-    expected = Verdict.ASKING if words and 100.0 + waited - 100.0 < PATIENCE else Verdict.UNKNOWN
+    expected = (
+        LeaveVerdict.ASKING if words and 100.0 + waited - 100.0 < PATIENCE else LeaveVerdict.UNKNOWN
+    )
     assert asking.verdict(words, 100.0 + waited, PATIENCE) is expected
 
 
 def test_patience_is_not_begun_again_by_a_broken_connection() -> None:
     """It counts from when it was asked first, until it is answered: by leave, or by nobody else being there."""
     asking = NOT_ASKED.looked(WORDS, 0.0).looked(None, 0.2).looked(WORDS, 0.4)
-    assert asking.verdict(WORDS, 0.6, PATIENCE) is Verdict.UNKNOWN
+    assert asking.verdict(WORDS, 0.6, PATIENCE) is LeaveVerdict.UNKNOWN
     alone = asking.looked(ALONE, 0.6)
-    assert alone.verdict(ALONE, 0.6, PATIENCE) is Verdict.LAST
-    assert alone.looked(WORDS, 9.0).verdict(WORDS, 9.1, PATIENCE) is Verdict.ASKING
+    assert alone.verdict(ALONE, 0.6, PATIENCE) is LeaveVerdict.LAST
+    assert alone.looked(WORDS, 9.0).verdict(WORDS, 9.1, PATIENCE) is LeaveVerdict.ASKING
 
 
 def test_what_was_not_done_waits_until_it_was_read_what_had_changed() -> None:
@@ -152,11 +154,11 @@ def test_an_answer_to_something_else() -> None:
         (None, True, False, False, False),
         (NOT_ASKED, True, True, True, True),
         (NOT_ASKED.asked(Ask(5, OTHER)), True, True, False, False),
-        (Asking(granted=True), True, True, True, False),
+        (LeaveCase(granted=True), True, True, True, False),
     ],
 )
 def test_own_word(
-    asking: Asking | None,
+    asking: LeaveCase | None,
     announced: bool | None,  # noqa: FBT001 - a table
     wanted: bool,  # noqa: FBT001
     before: bool | None,  # noqa: FBT001

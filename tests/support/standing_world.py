@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.site_intent import Extent
-from policy.standing import NOT_ASKED, Ask, Asking, Verdict, Word, Words, own_word
+from policy.standing import NOT_ASKED, Ask, LeaveCase, LeaveVerdict, Word, Words, own_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Machine(NamedTuple):
     dead: bool = False
     away: bool = False
     gone: str = ""
-    asking: Asking | None = None
+    asking: LeaveCase | None = None
     sent: Ask | None = None
     answer: tuple[Ask, bool] | None = None
     late: Ask | None = None
@@ -70,8 +70,8 @@ class Machine(NamedTuple):
             return self
         asking = (self.asking or NOT_ASKED).looked(self.words, 0.0)
         verdict = asking.verdict(self.words, 0.0, PATIENCE)
-        if verdict in (Verdict.GRANTED, Verdict.UNKNOWN):
-            how = "leave" if verdict is Verdict.GRANTED else "unknown"
+        if verdict in (LeaveVerdict.GRANTED, LeaveVerdict.UNKNOWN):
+            how = "leave" if verdict is LeaveVerdict.GRANTED else "unknown"
             return self._replace(wanted=False, asking=asking, gone=how)
         sent = self.sent
         if sent is None and (ask := asking.next(self.words)) is not None:
@@ -157,13 +157,13 @@ class World(NamedTuple):
 
     def _etcd(self, m: Machine) -> Iterator[tuple[str, World]]:
         if m.dead and self.says[m.at][1]:
-            yield "lease over", World(self._said(m.at, None, 0), self.machines)
+            yield "lease over", World(self._said(m.at, (None, 0)), self.machines)
         elif m.away:
             return
         if m.telling is not None:
             word, own = m.telling
             is_so = self.says[m.at][1] == own and not m.dead
-            says = self._said(m.at, word) if is_so else self.says
+            says = self._said(m.at, (word, FRESH)) if is_so else self.says
             yield "told", self._with(m._replace(telling=None), says)
         if m.sent is not None and m.answer is None:
             done, says = self._transact(m, m.sent)
@@ -174,10 +174,10 @@ class World(NamedTuple):
     def _transact(self, m: Machine, ask: Ask) -> tuple[bool, tuple[Said, ...]]:
         other = self.says[int(ask.other.by.machine)][1]
         done = self.says[m.at][1] == ask.own and other == ask.other.modified and not m.dead
-        return done, self._said(m.at, announced=False) if done else self.says
+        return done, self._said(m.at, (False, FRESH)) if done else self.says
 
-    def _said(self, at: int, announced: bool | None, revision: int = FRESH) -> tuple[Said, ...]:
-        return (*self.says[:at], (announced, revision), *self.says[at + 1 :])
+    def _said(self, at: int, said: Said) -> tuple[Said, ...]:
+        return (*self.says[:at], said, *self.says[at + 1 :])
 
     def _with(self, m: Machine, says: tuple[Said, ...] | None = None) -> World:
         machines = (*self.machines[: m.at], m, *self.machines[m.at + 1 :])
@@ -200,9 +200,7 @@ def _numbered(m: Machine, says: tuple[Said, ...]) -> Machine:
     def renamed(ask: Ask | None) -> Ask | None:
         if ask is None:
             return None
-        other = replace(
-            ask.other, modified=rev(int(ask.other.by.machine), ask.other.modified)
-        )
+        other = replace(ask.other, modified=rev(int(ask.other.by.machine), ask.other.modified))
         return Ask(rev(m.at, ask.own), other)
 
     answered = m.answer and renamed(m.answer[0])

@@ -10,8 +10,8 @@ CHECKER, STALE = "test_checker", "unit/backends/exabgp/test_staleness"
 AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
 DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over"
-WINDOWS, LAST = "test_windows", "test_last"
 SITE, SITE_FILE = "test_site_intent", "unit/state/test_site"
+WINDOWS, LAST, STANDING = "test_windows", "test_last", "test_standing"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -35,6 +35,7 @@ SUITES = (
         LAST,
         SITE,
         SITE_FILE,
+        STANDING,
     ),
 )
 
@@ -74,8 +75,8 @@ FAULTS = (
     Fault(
         "a path that may be ours is taken for another data centre's",
         "witness.py",
-        'self.dc_of(*each) not in ("", self.here)',
-        "self.dc_of(*each) != self.here",
+        'self.dc_of(*each) not in ("", self.here, *besides)',
+        "self.dc_of(*each) not in (self.here, *besides)",
         (LAST,),
     ),
     Fault(
@@ -84,6 +85,84 @@ FAULTS = (
         "and (prefix in announced or prefix in were_up)",
         "",
         (LAST,),
+    ),
+    # --- the last one standing, by etcd ---
+    Fault(
+        "what a machine says again while it asks for leave stands when the leave comes",
+        "standing.py",
+        "    if asking is not None and asking.is_open:\n        return before\n",
+        "",
+        (STANDING,),
+    ),
+    Fault(
+        "who has leave to withdraw says that it announces",
+        "standing.py",
+        "    if asking is not None and asking.granted:\n        return False\n",
+        "",
+        (STANDING,),
+    ),
+    Fault(
+        "no answer is taken for leave",
+        "standing.py",
+        "granted=bool(done)",
+        "granted=done is not False",
+        (STANDING,),
+    ),
+    Fault(
+        "it is withdrawn while etcd is asked",
+        "standing.py",
+        "return LeaveVerdict.ASKING if waited < patience else LeaveVerdict.UNKNOWN",
+        "return LeaveVerdict.UNKNOWN",
+        (STANDING,),
+    ),
+    Fault(
+        "who does not know counts as announcing",
+        "standing.py",
+        "if word.announced)",
+        "if word.announced is not False)",
+        (STANDING,),
+    ),
+    Fault(
+        "the last one is withdrawn",
+        "standing.py",
+        "            return LeaveVerdict.LAST\n",
+        "            return LeaveVerdict.GRANTED\n",
+        (STANDING,),
+    ),
+    Fault(
+        "what is to be withdrawn counts as announced",
+        "standing.py",
+        "        return None if before else before\n",
+        "        return announced\n",
+        (STANDING,),
+    ),
+    Fault(
+        "patience begins again with each look",
+        "standing.py",
+        "replace(self, since=now) if self.since is None else self",
+        "replace(self, since=now)",
+        (STANDING,),
+    ),
+    Fault(
+        "an answer to what was asked before gives leave",
+        "standing.py",
+        "if ask != self.ask or self.granted",
+        "if self.granted",
+        (STANDING,),
+    ),
+    Fault(
+        "what was not done is asked again and again",
+        "standing.py",
+        "self.ask is not None and self.ask.is_of(words)",
+        "self.ask is None and words is None",
+        (STANDING,),
+    ),
+    Fault(
+        "the last one waits on the patience of earlier",
+        "standing.py",
+        "            return replace(self, since=None)\n",
+        "            return self\n",
+        (STANDING,),
     ),
     # --- what a data centre announces ---
     Fault(

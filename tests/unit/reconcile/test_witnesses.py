@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from policy.decide import Cause
 from policy.intent import Intent, Mode
+from policy.last import Standing
 from policy.route import Asn, AsPath, Attributes, Community
+from policy.standing import LeaveVerdict
 from policy.topology import DataCentre
 from policy.witness import Heard, HeardPath, Hearing, Witness
 from speaker.api import IntentRequest, Status
@@ -29,9 +32,10 @@ from tests.support.fakes.site import PEER, V4, V6, running
 from tests.support.fakes.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from policy.decide import Decision
     from policy.route import Prefix
     from tests.support.fakes.exabgp import Daemon
     from tests.support.fakes.site import Site
@@ -194,6 +198,46 @@ def test_last_is_kept(tmp_path: Path) -> None:
         bring(site, None)  # it stays withdrawn: what is gone is not the last one
         await asyncio.sleep(3.0)
         assert str(V4) not in site.table()
+
+    play(tmp_path, scene, KEEP.format("true"))
+
+
+class Answers:
+    """Leave, as a test gives it."""
+
+    def __init__(self) -> None:
+        self.told = Standing(usual=LeaveVerdict.ASKING)
+        self.kept: set[Prefix] = set()
+
+    def standing(self) -> Standing:
+        """See `Leave.standing`."""
+        return self.told
+
+    def decided(self, decisions: Mapping[Prefix, Decision]) -> None:
+        """See `Leave.decided`."""
+        self.kept = {p for p, d in decisions.items() if d.cause in (Cause.ASKING, Cause.LAST)}
+
+
+def test_leave_is_asked_for(tmp_path: Path) -> None:
+    """Where machines share etcd, it is withdrawn once leave is given: no alarm until it is known that it is the last one."""
+
+    async def scene(site: Site) -> None:
+        leave = Answers()
+        site.reconciler.ask_leave(leave)
+        site.source.live[V4] = 0
+        await asyncio.sleep(5.0)
+        assert str(V4) in site.table()
+        assert leave.kept == {V4}
+        assert alarms(site, "last") == []
+        leave.told = Standing({V4: LeaveVerdict.LAST})
+        await asyncio.sleep(3.0)
+        assert str(V4) in site.table()
+        (said,) = alarms(site, "last")
+        assert "1 prefix kept announced: no other machine of the site announces it" in said
+        leave.told = Standing({V4: LeaveVerdict.GRANTED})
+        await asyncio.sleep(3.0)
+        assert str(V4) not in site.table()
+        assert (leave.kept, alarms(site, "last")) == (set(), [])
 
     play(tmp_path, scene, KEEP.format("true"))
 
