@@ -229,4 +229,4 @@ async def machines(
         yield all_of_them
         assert not auditing.done()
         auditing.cancel()
-        assert all_of_them.untrue == []
+        assert not all_of_them.untrue, all_of_them.untrue
