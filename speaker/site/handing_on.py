@@ -108,7 +108,7 @@ class HandingOn:
         if not done.done:
             await known.bell.rings(OTHERS_FIRST)
             return
-        known.asked |= dict.fromkeys(keys.values(), done.revision)
+        known.stored_at(dict.fromkeys(keys.values(), done.revision))
         try:
             await asyncio.to_thread(self._store().site_clean, rows)
         except StoreError as error:

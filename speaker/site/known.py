@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import TYPE_CHECKING, NamedTuple
 
+from speaker.site.base import Compare
 from speaker.site.bell import Bell
 from speaker.site.heard import sort_out
 from speaker.site.keys import KeyKind, SiteKey
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from speaker.site.told import ToldValue
 
 
+LATEST = 20
+"""How many of the latest intents' keys are looked at to tell whether etcd is the one that is known."""
+
+
 class OwnKey(NamedTuple):
     """A key of this machine: what is stored there with its lease, None where it is not, and at which revision."""
 
@@ -34,6 +40,7 @@ class Reading(NamedTuple):
     Attributes:
         revision: as of which.
         heard: what it is.
+        latest: the latest of its intents' keys, the latest last.
         own: this machine's keys.
         machines: what machines tell of themselves, and at which revision.
         states: what they tell of prefixes.
@@ -41,6 +48,7 @@ class Reading(NamedTuple):
 
     revision: int
     heard: HeardKeys
+    latest: dict[SiteKey, int]
     own: dict[SiteKey, OwnKey]
     machines: Mapping[SiteKey, tuple[ToldValue, int]]
     states: dict[Prefix, dict[Extent, MemberState]]
@@ -54,6 +62,7 @@ class Known:
         revision: up to which it is known.
         asked_at: at which revision something was asked last.
         asked: at which revision the key of each intent was stored, where it was.
+        latest: those of it that were stored last.
         own: this machine's keys.
         faults: the keys that make no sense, and why.
         rivalled: when another process told of a machine of this name last (seconds since the epoch).
@@ -65,6 +74,7 @@ class Known:
         self.members, self.bell = Members(), Bell()
         self.revision = self.asked_at = 0
         self.asked: dict[SiteKey, int] = {}
+        self.latest: dict[SiteKey, int] = {}
         self.own: dict[SiteKey, OwnKey] = {}
         self.faults: dict[str, str] = {}
         self.rivalled = 0.0
@@ -87,9 +97,9 @@ class Known:
             for item in contents.items
             if item.key in ours
         }
-        return Reading(
-            contents.revision, heard, own, machines_of(heard.told), states_of(heard.told)
-        )
+        latest = dict(reversed(nlargest(LATEST, heard.modified.items(), key=lambda each: each[1])))
+        machines, states = machines_of(heard.told), states_of(heard.told)
+        return Reading(contents.revision, heard, latest, own, machines, states)
 
     def begin(self, reading: Reading, now: float) -> None:
         """Take over all that was read.
@@ -98,7 +108,8 @@ class Known:
             reading: that.
             now: seconds since the epoch.
         """
-        self.revision = self.asked_at = reading.revision
+        self.revision = reading.revision
+        self.latest, self.asked_at = reading.latest, max(reading.latest.values(), default=0)
         self.asked, self.faults, self.own = (
             reading.heard.modified,
             reading.heard.faults,
@@ -120,7 +131,7 @@ class Known:
         for key, modified in [*found.modified.items()]:
             if modified and self.asked.get(key) == modified and key.prefix is not None:
                 found.intents.pop((key.extent, key.prefix), None)  # this machine's own word
-            self.asked[key] = modified
+            self.stored_at({key: modified})
         for key, (told, revision) in found.told.items():
             self.members.heard(key, told, revision, now)
             if key.extent == self.here:
@@ -138,6 +149,24 @@ class Known:
             self.own.pop(key, None)
         elif self.own.get(key, OwnKey(None, 0)).modified < change.revision:
             self.own[key] = OwnKey(change.value, change.revision)
+
+    def stored_at(self, keys: Mapping[SiteKey, int]) -> None:
+        """Note at which revisions keys of intents were stored; 0: they are gone."""
+        self.asked |= keys
+        for key, modified in keys.items():
+            self.latest.pop(key, None)
+            self.latest[key] = modified
+        while len(self.latest) > LATEST:
+            del self.latest[next(iter(self.latest))]
+
+    def as_known(self) -> list[Compare]:
+        """Return what must be so, if etcd is still the one that is known: the keys of the latest intents, and this machine's own.
+
+        An etcd that was restored from an old copy counts its revisions again from there: who has not noticed knows another history.
+        """
+        machine = SiteKey(KeyKind.MACHINE, self.here)
+        own = {machine: self.own[machine].modified} if machine in self.own else {}
+        return [Compare(f"{self.prefix}{k}", at) for k, at in (self.latest | own).items()]
 
     def wrote(self, texts: Mapping[SiteKey, bytes | None], revision: int) -> None:
         """Note what this machine stored of itself, or removed, at a revision."""

@@ -148,7 +148,7 @@ class Link:
         known.begin(reading, self._clock.wall())
         self._heard.clear()
         changed = await self._take(reading.heard.intents, whole=True)
-        self._obeying.begin(changed, contents.revision)
+        self._obeying.begin(changed, known.asked_at)
         self._connected(pauses)
         taking = asyncio.create_task(self._take_for_ever(), name="site: taking")
         try:

@@ -12,7 +12,7 @@ from speaker.site.bell import Bell
 from speaker.site.known import OwnKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from speaker.site.base import Etcd
     from speaker.site.keys import SiteKey
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OTHERS_FIRST = 1.0
-"""For how long to wait to hear what was stored meanwhile, in seconds."""
 OFTEN = 0.2
 """How often states are stored at most, in seconds."""
 
@@ -33,7 +31,8 @@ class OwnPresence:
         etcd: where to.
         known: what etcd has.
         ttl: for how long a lease lasts that is not kept, in seconds.
-        own: returns what this machine tells of itself, by key; the states of prefixes are not among it.
+        machine: returns what this machine tells of itself.
+        obeys: returns what it tells that it obeys, None for nothing else than it told last.
         states: returns these.
     """
 
@@ -42,11 +41,12 @@ class OwnPresence:
         etcd: Etcd,
         known: Known,
         ttl: float,
-        own: Callable[[], Mapping[SiteKey, bytes]],
+        machine: Callable[[], Mapping[SiteKey, bytes]],
+        obeys: Callable[[], Mapping[SiteKey, bytes] | None],
         states: Callable[[], Mapping[SiteKey, bytes]],
     ) -> None:
         self._etcd, self._known, self._ttl = etcd, known, ttl
-        self._own, self._states = own, states
+        self._machine, self._obeys, self._states = machine, obeys, states
         self.lease, self._over = 0, Bell()
         self.bell, self.states_bell = Bell(), Bell()
         """Ring when something else is to be told."""
@@ -74,7 +74,10 @@ class OwnPresence:
         Raises:
             EtcdError: it could not be done.
         """
-        if not await self._put(self._own()):
+        was_stored = await self._put(self._machine())
+        if (obeys := self._obeys()) is not None:
+            was_stored |= await self._put(obeys, self._known.as_known())
+        if not was_stored:
             await self.bell.rings(1.0)
 
     async def tell_states(self) -> None:
@@ -83,8 +86,10 @@ class OwnPresence:
             await self.states_bell.rings(1.0)
         await asyncio.sleep(OFTEN)
 
-    async def _put(self, wanted: Mapping[SiteKey, bytes]) -> bool:
-        """Store what is not stored. Return whether anything was to be stored."""
+    async def _put(
+        self, wanted: Mapping[SiteKey, bytes], conditions: Sequence[Compare] = ()
+    ) -> bool:
+        """Store what is not stored, if something is so. Return whether anything was stored."""
         known = self._known
         kinds = {key.kind for key in wanted}
         changes: dict[SiteKey, OwnKey] = {}
@@ -97,16 +102,18 @@ class OwnPresence:
         if not changes or not self.lease:
             return False
         rest = iter(changes.items())
+        was_stored = True
         while some := dict(islice(rest, MAX_TRANSACTION)):
-            await self._store(some)
-        return True
+            was_stored &= await self._store(some, conditions)
+        return was_stored
 
-    async def _store(self, some: Mapping[SiteKey, OwnKey]) -> None:
+    async def _store(self, some: Mapping[SiteKey, OwnKey], conditions: Sequence[Compare]) -> bool:
         """Store texts, if each is still stored at the revision at which it was when it was looked what to store."""
         known, lease = self._known, self.lease
+        own = [Compare(f"{known.prefix}{key}", had.modified) for key, had in some.items()]
         try:
             done = await self._etcd.transact(
-                [Compare(f"{known.prefix}{key}", own.modified) for key, own in some.items()],
+                [*conditions, *own],
                 [*_changes(some, known.prefix, lease)],
                 within=max(self._ttl / 3, 1.0),
             )
@@ -116,9 +123,8 @@ class OwnPresence:
                 self._over.ring()
             raise
         if done.done:
-            known.wrote({key: own.text for key, own in some.items()}, done.revision)
-        else:  # somebody else stored one of them, which the watch tells
-            await known.bell.rings(OTHERS_FIRST)
+            known.wrote({key: had.text for key, had in some.items()}, done.revision)
+        return done.done  # else somebody else stored one of them, which the watch tells
 
 
 def _changes(some: Mapping[SiteKey, OwnKey], prefix: str, lease: int) -> Iterator[Put | Delete]:

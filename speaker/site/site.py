@@ -57,7 +57,9 @@ class WholeSite:
         self._obeying = Obeying(reconciler, self.here, self._tell)
         self._words = OwnWords(self._known, self._obeying, self._tell)
         self._handing_on = HandingOn(etcd, lambda: reconciler.durable.store, self._known)
-        self._presence = OwnPresence(etcd, self._known, settings.ttl, self._own, self._words.states)
+        self._presence = OwnPresence(
+            etcd, self._known, settings.ttl, self._told, self._obeyed, self._words.states
+        )
         self._link = Link(
             etcd,
             self._known,
@@ -218,8 +220,9 @@ class WholeSite:
         self._presence.bell.ring()
         self._presence.states_bell.ring()
 
-    def _own(self) -> Mapping[SiteKey, bytes]:
-        told = {SiteKey(KeyKind.MACHINE, self.here): self._machine.told().text()}
-        if (obeys := self._obeying.obeys()) is not None:
-            told[SiteKey(KeyKind.OBEYS, self.here)] = obeys.text()
-        return told
+    def _told(self) -> Mapping[SiteKey, bytes]:
+        return {SiteKey(KeyKind.MACHINE, self.here): self._machine.told().text()}
+
+    def _obeyed(self) -> Mapping[SiteKey, bytes] | None:
+        obeys = self._obeying.obeys() if self.connected else None
+        return None if obeys is None else {SiteKey(KeyKind.OBEYS, self.here): obeys.text()}

@@ -136,7 +136,7 @@ def take_site(
 def _miss(work: _Work, found: Rows, here: Extent) -> None:
     """Note what etcd lacks, where it is all that it has."""
     for extent, prefix, kept in [*work.copy.rows()]:
-        is_for_others = extent.width > Width.MACHINE or (extent == here and kept.shared)
+        is_for_others = extent != here or kept.shared
         if (extent, prefix) not in found and is_for_others and not kept.dirty:
             work.put(extent, prefix, kept._replace(dirty=True))
 

@@ -134,6 +134,9 @@ class Machines:
                     asked.setdefault(of.prefix, []).extend(parse_site_text(each.value, of.extent))
                 if each.modified > told.revision:
                     later.add(of.prefix)
+        own = found.life.store.site_known([*asked])
+        for prefix, some in own.items():  # what it was asked alone need not be in etcd
+            asked[prefix].extend(each for each in some if each.extent == key.extent)
         for prefix, known in asked.items():
             holds = holding(known, key.extent, found.clock.wall())
             is_drained = holds is not None and holds.intent.mode is Mode.DRAINED
@@ -221,7 +224,8 @@ async def machines(
         def know_each_other() -> bool:
             return all(
                 each.life.reconciler.site is not None
-                and sum(m.live and m.revision > 0 for m in each.site.members()) == len(names)
+                and sum(m.live for m in each.site.members()) == len(names)
+                and len(cluster.contents(f"{PREFIX}obeys/")) == len(names)
                 for each in found.values()
             )
 
