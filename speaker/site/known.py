@@ -34,7 +34,7 @@ class OwnKey(NamedTuple):
     modified: int
 
 
-class Reading(NamedTuple):
+class ReadKeys(NamedTuple):
     """All that was read, sorted out.
 
     Attributes:
@@ -79,7 +79,7 @@ class Known:
         self.faults: dict[str, str] = {}
         self.rivalled = 0.0
 
-    def sorted_out(self, contents: Contents, lease: int) -> Reading:
+    def sorted_out(self, contents: Contents, lease: int) -> ReadKeys:
         """Sort out all that was read. It takes its time: not for the event loop.
 
         Args:
@@ -99,9 +99,9 @@ class Known:
         }
         latest = dict(reversed(nlargest(LATEST, heard.modified.items(), key=lambda each: each[1])))
         machines, states = machines_of(heard.told), states_of(heard.told)
-        return Reading(contents.revision, heard, latest, own, machines, states)
+        return ReadKeys(contents.revision, heard, latest, own, machines, states)
 
-    def begin(self, reading: Reading, now: float) -> None:
+    def begin(self, reading: ReadKeys, now: float) -> None:
         """Take over all that was read.
 
         Args:

@@ -51,6 +51,7 @@ class Machine:
     life: Life
     more: str
     linked: asyncio.Task[None] | None = None
+    is_killed: bool = False
 
     @property
     def site(self) -> WholeSite:
@@ -92,6 +93,7 @@ class Machine:
 
     async def kill(self) -> None:
         """End the watchdog at once: its routes stay, and its lease for a while."""
+        self.is_killed = True
         tasks = [self.linked] if self.linked is not None else []
         for task in tasks:
             task.cancel()
@@ -121,7 +123,7 @@ class Machines:
             return
         told = parse_told(ObeysTold, change.value)
         found = self.of.get(f"{key.extent.dc}/{key.extent.machine}")
-        if found is None:
+        if found is None or found.is_killed:
             return
         asked: dict[Prefix, list[SiteIntent]] = {}
         later: set[Prefix] = set()
