@@ -70,6 +70,10 @@ class SiteAlarms:
             texts.append(
                 f"{count(len(faults), 'key')} of etcd can't be read, and nothing that is asked there is known: {faults[0]}"
             )
+        if site.unreadable:
+            texts.append(
+                f"of what is asked, this machine's copy can't be read: {site.unreadable[0]}"
+            )
         if site.is_rivalled:
             texts.append(
                 f"another machine is called {site.here}, too; set site.machine of vip.toml on one of them"

@@ -90,7 +90,8 @@ class Link:
         """What is wrong, in words; nothing where all is well."""
         return "; ".join(dict.fromkeys(filter(None, self._troubles.values())))
 
-    def _note(self, part: str, text: str) -> None:
+    def note(self, part: str, text: str) -> None:
+        """Note what is wrong with a part of it, in words; nothing where all is well."""
         if self._troubles.get(part, "") != text:
             self._troubles[part] = text
             self._known.bell.ring()
@@ -105,7 +106,7 @@ class Link:
         }
         telling = [
             asyncio.create_task(
-                for_ever(step, self._name, partial(self._note, part)),
+                for_ever(step, self._name, partial(self.note, part)),
                 name=f"site: {part}",
             )
             for part, step in steps.items()
@@ -129,7 +130,7 @@ class Link:
             except EtcdError as error:
                 heed_cancellation()
                 self.connected = False
-                self._note("hearing", str(error))
+                self.note("hearing", str(error))
             await asyncio.sleep(pauses.next())
 
     async def _hear(self, pauses: Pauses) -> None:
@@ -163,7 +164,7 @@ class Link:
 
     def _connected(self, pauses: Pauses) -> None:
         self.connected = True
-        self._note("hearing", "")
+        self.note("hearing", "")
         pauses.over()
         self._handing_on.due.set()
         self._presence.bell.ring()
@@ -201,8 +202,8 @@ class Link:
             try:
                 changed = await self._record(rows, whole=whole)
             except StoreError as error:
-                self._note("recording", f"what others ask can't be recorded: {error}")
+                self.note("recording", f"what others ask can't be recorded: {error}")
                 await asyncio.sleep(RETRY)
                 continue
-            self._note("recording", "")
+            self.note("recording", "")
             return changed

@@ -61,6 +61,7 @@ class Obeying:
         self._standing_down: set[Prefix] = set()
         self._taken = self._readings = 0
         self._pending: dict[Prefix, None] = {}
+        self._under_way: dict[Prefix, None] = {}
         self._differs: dict[Prefix, str] = {}
         self._states: dict[SiteKey, bytes] = {}
         self._looks = 0
@@ -92,7 +93,7 @@ class Obeying:
             await self._due.wait()
             self._due.clear()
             reading, revision, pending = self._readings, self._taken, [*self._pending]
-            self._pending.clear()
+            self._under_way, self._pending = self._pending, {}
             if not await self._enforced(pending):
                 self._pending = dict.fromkeys([*pending, *self._pending])
                 self._due.set()
@@ -100,6 +101,7 @@ class Obeying:
                 continue
             is_first = self._all is not self._reconciler.assignments
             await self._look(self._reconciler.assignments if is_first else pending)
+            self._under_way = {}
             if reading == self._readings:
                 self.revision = revision
             self._tell()
@@ -118,6 +120,12 @@ class Obeying:
             log.error("what the site asks is not carried out yet: %s", error)  # noqa: TRY400 - it says what to do
             return False
         return intents.read_up_to >= written
+
+    def why_not(self, prefixes: Collection[Prefix]) -> str | None:
+        """Return why some of these are not obeyed here, nothing where all are; None where that is not known yet."""
+        if any(prefix in self._pending or prefix in self._under_way for prefix in prefixes):
+            return None
+        return next((why for p in prefixes if (why := self._differs.get(p, ""))), "")
 
     # --- what is about to be withdrawn -----------------------------------------------------
 
@@ -187,7 +195,9 @@ class Obeying:
                 prefix = names[each.prefix]
                 if self._doubted.get(prefix, 0) >= look:
                     continue  # it was seen before what is told of it stopped being so
-                self._doubted.pop(prefix, None)
+                self._doubted[prefix] = (
+                    look  # of two looks at once, the one that began later counts
+                )
                 stands_down = prefix in self._standing_down
                 key = SiteKey(KeyKind.STATE, self._here, prefix)
                 self._states[key] = state_told(each, stands_down=stands_down).text()

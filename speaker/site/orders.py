@@ -29,10 +29,18 @@ class Orders:
         known: what etcd has.
         handing_on: hands on what is asked.
         trouble: returns why etcd does not have it, in words.
+        here: returns why this machine does not obey, nothing where it does, None where that is not known yet.
     """
 
-    def __init__(self, known: Known, handing_on: HandingOn, trouble: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        known: Known,
+        handing_on: HandingOn,
+        trouble: Callable[[], str],
+        here: Callable[[Collection[Prefix]], str | None],
+    ) -> None:
         self._known, self._handing_on, self._trouble = known, handing_on, trouble
+        self._here = here
 
     async def outcome(
         self, prefixes: Collection[Prefix], extent: Extent, within: float
@@ -59,6 +67,11 @@ class Orders:
             await rang
 
     def _as_it_is(self, prefixes: Collection[Prefix], extent: Extent, queued: int) -> SiteOutcome:
+        if extent == self._known.here and not queued:  # which needs nobody else
+            why = self._here(prefixes)
+            why = NOT_HEARD if why is None else why
+            own = MemberOutcome(extent.dc, extent.machine, live=True, obeys=not why, why=why)
+            return SiteOutcome(committed=True, revision=self._known.asked_at, members=(own,))
         revisions = (
             [0]
             if queued

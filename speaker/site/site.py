@@ -18,6 +18,7 @@ from speaker.site.own_machine import OwnMachine
 from speaker.site.own_words import OwnWords
 from speaker.site.presence import OwnPresence
 from speaker.site.standing import AskedLeave
+from speaker.state.store import StoreError
 from speaker.supervision.supervisor import end
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 RIVALLED = 60.0
 """For how long it is said that another machine has this one's name, in seconds."""
+UNRECORDED = 1.0
+"""When to try again what could not be recorded, in seconds."""
 SETTLE = 60.0
 """How often it is looked whether what was asked has ended, at least, in seconds."""
 
@@ -69,7 +72,9 @@ class WholeSite:
             self._presence,
             reconciler.clock,
         )
-        self._orders = Orders(self._known, self._handing_on, lambda: self.trouble)
+        self._orders = Orders(
+            self._known, self._handing_on, lambda: self.trouble, self._obeying.why_not
+        )
         self.leave = AskedLeave(
             self, self._words, reconciler.wake, reconciler.clock, settings.patience, settings.ttl
         )
@@ -90,6 +95,11 @@ class WholeSite:
     def faults(self) -> Sequence[str]:
         """The keys of etcd that make no sense, and why: they are left out, and left as they are."""
         return [*self._known.faults.values()]
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """What of this machine's copy could not be read, in words."""
+        return self._reconciler.durable.store.site_faults
 
     @property
     def queued(self) -> int:
@@ -208,13 +218,20 @@ class WholeSite:
         reconciler = self._reconciler
         store = reconciler.durable.store
         while True:
-            now = reconciler.clock.wall()
-            following = await reconciler.durable.intents.record_by(
-                lambda: store.settle_site(self.here, now)  # noqa: B023 - it is called at once
-            )
-            reconciler.wake()
-            wait = SETTLE if following is None else max(following - now, 0.0)
-            await asyncio.sleep(min(wait, SETTLE))
+            now, wait = reconciler.clock.wall(), SETTLE
+            try:
+                following = await reconciler.durable.intents.record_by(
+                    lambda: store.settle_site(self.here, now)  # noqa: B023 - it is called at once
+                )
+            except StoreError as error:
+                self._link.note("settling", f"what follows an order that ended: {error}")
+                wait = UNRECORDED
+            else:
+                self._link.note("settling", "")
+                reconciler.wake()
+                if following is not None:
+                    wait = min(max(following - now, 0.0), SETTLE)
+            await asyncio.sleep(wait)
 
     def _tell(self) -> None:
         self._presence.bell.ring()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from policy.intent import Mode
 from policy.site_intent import Extent
@@ -242,5 +246,47 @@ def test_started_while_etcd_is_away(tmp_path: Path) -> None:
             await asyncio.sleep(10)
             assert one.site.queued == 0
             assert not one.alarms
+
+    run(main())
+
+
+def test_an_order_for_this_machine(tmp_path: Path) -> None:
+    """An order for this machine alone needs no etcd, and is confirmed once it was read back here."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR) as site:
+            one = site["par1/lb1"]
+            one.etcd.away = True
+            await asyncio.sleep(10)
+            done = await one.order(Mode.DRAINED, [V4], one.here)
+            assert done.complete, done
+            assert str(V4) not in one.table()
+            one.exabgp.daemon.refuses = True
+            done = await one.order(Mode.DRAINED, [SECOND], one.here, 20.0)
+            assert [(each.obeys, "not done" in each.why) for each in done.members] == [
+                (False, True)
+            ]
+
+    run(main())
+
+
+@pytest.mark.nightly  # it waits twelve seconds for the file
+def test_a_state_file_that_is_held(tmp_path: Path) -> None:
+    """While another program holds the state file, what others ask is not obeyed, and not said to be; then it is."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR) as site:
+            one, other = (site[name] for name in PAIR)
+            await asyncio.sleep(70)  # what waits for a settled time has looked
+            with closing(
+                sqlite3.connect(other.directory / "state.sqlite3", isolation_level=None)
+            ) as held:
+                held.execute("BEGIN EXCLUSIVE")
+                done = await one.order(Mode.DRAINED, [V4], within=1.0)
+                assert done.committed
+                assert [(m.dc, m.obeys) for m in done.members] == [("lyo1", False), ("par1", True)]
+                held.execute("ROLLBACK")
+            await site.until(lambda: str(V4) not in other.table())
+            assert (await one.order(Mode.DRAINED, [V4])).complete
 
     run(main())
