@@ -9,7 +9,7 @@ Below the prefix of `[site]`, with data centres' names as in a URL:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -47,6 +47,13 @@ class SiteKey:
     kind: KeyKind
     extent: Extent
     prefix: Prefix | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.kind, self.extent, self.prefix)))
+
+    def __hash__(self) -> int:
+        return self._hash  # of ten thousand keys it is asked for again and again
 
     def __str__(self) -> str:
         who = _machine_text(self.extent)

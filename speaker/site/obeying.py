@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 from speaker.errors import SpeakerError
 from speaker.reconcile.status import Snapshot
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET, state_told, told_differing, why_not
+from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET, state_text, told_differing, why_not
 from speaker.site.told import ObeysTold
 from speaker.supervision.cancellation import heed_cancellation
-from speaker.supervision.steps import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -38,6 +37,8 @@ AGAIN = 0.25
 """When to try again where the intents could not be read, in seconds."""
 TICK = 1.0
 """How often it is looked whether anything changed of which nobody was told, in seconds."""
+STEP = 100
+"""How many prefixes are looked at in a step: some thousandths of a second."""
 SHARE = 5.0
 """So many times as long as a look took it rests at least, before the next one at all prefixes."""
 
@@ -64,6 +65,7 @@ class Obeying:
         self._under_way: dict[Prefix, None] = {}
         self._differs: dict[Prefix, str] = {}
         self._states: dict[SiteKey, bytes] = {}
+        self._keys: dict[Prefix, SiteKey] = {}
         self._looks = 0
         self._doubted: dict[Prefix, int] = {}
         self._due, self._moved = asyncio.Event(), asyncio.Event()
@@ -199,8 +201,9 @@ class Obeying:
                     look  # of two looks at once, the one that began later counts
                 )
                 stands_down = prefix in self._standing_down
-                key = SiteKey(KeyKind.STATE, self._here, prefix)
-                self._states[key] = state_told(each, stands_down=stands_down).text()
+                key = self._keys.get(prefix) or SiteKey(KeyKind.STATE, self._here, prefix)
+                self._keys[prefix] = key
+                self._states[key] = state_text(each, stands_down=stands_down)
                 if why := why_not(each, alarms):
                     self._differs[prefix] = why
                 else:
@@ -209,6 +212,7 @@ class Obeying:
         if len(self._states) > len(assignments):
             self._states = {k: t for k, t in self._states.items() if k.prefix in assignments}
             self._differs = {p: why for p, why in self._differs.items() if p in assignments}
+            self._keys = {p: key for p, key in self._keys.items() if p in assignments}
         if prefixes is assignments:
             self._all = assignments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
@@ -25,8 +26,8 @@ NOT_ANNOUNCED, NOT_SEEN_YET = (
 NOT_KNOWN = "what its daemon has is not known"
 
 
-def state_told(shown: PrefixStatus, *, stands_down: bool) -> StateTold:
-    """Return what is told of a prefix.
+def state_text(shown: PrefixStatus, *, stands_down: bool) -> bytes:
+    """Return what is told of a prefix, as it is stored.
 
     Args:
         shown: its state here.
@@ -35,13 +36,20 @@ def state_told(shown: PrefixStatus, *, stands_down: bool) -> StateTold:
     announced = False if stands_down else shown.announced
     if announced and not shown.wanted:  # it goes in a moment
         announced = None
-    path = " ".join(map(str, shown.as_path)) if announced else ""
-    return StateTold(
-        announced=announced,
-        as_path=path[:1000],
-        health=shown.health[:_MOST],
-        intent=shown.intent[:_MOST],
-    )
+    path = shown.as_path if announced else ()
+    return _state_text(announced, path, shown.health[:_MOST], shown.intent[:_MOST])
+
+
+@lru_cache(maxsize=1024)
+def _state_text(
+    announced: bool | None,  # noqa: FBT001 - a value that is told
+    as_path: tuple[int, ...],
+    health: str,
+    intent: str,
+) -> bytes:
+    """Return a text that thousands of prefixes share."""
+    path = " ".join(map(str, as_path))[:1000]
+    return StateTold(announced=announced, as_path=path, health=health, intent=intent).text()
 
 
 def why_not(shown: PrefixStatus, alarms: Sequence[str]) -> str:
