@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
 
+CLOCK_OFF = 5.0
+"""From how many seconds on another machine's clock is a fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -9,6 +9,7 @@ from pydantic import Field, Strict
 
 from policy.errors import PolicyError
 from policy.site_intent import EVERYWHERE, Extent
+from policy.site_members import CLOCK_OFF
 from policy.site_view import Level  # noqa: TC001 - pydantic reads the form by it
 from speaker.api import (
     Count,
@@ -135,6 +136,11 @@ class MachineStatus(Value):
     def name(self) -> str:
         """The data centre's and its own."""
         return f"{self.dc}/{self.machine}"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether its clock is known to be off."""
+        return self.clock_off is not None and abs(self.clock_off) > CLOCK_OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ def _rule(held: SiteIntent, rivals: Sequence[SiteIntent]) -> str:
     intent = held.intent
     if not intent.restores and any(each.intent.restores for each in rivals):
         return "as a drain stands above a restore that did not know of it, or is wider"
+    if intent.mode is Mode.DRAINED and any(e.intent.mode is Mode.DRAINING for e in rivals):
+        return "as a drain that withdraws stands above one that drains softly"
     if intent.mode is Mode.FORCED and any(each.intent.mode is not Mode.FORCED for each in rivals):
         return "as what is forced stands above what is not"
     if any(each.extent.width > held.extent.width for each in rivals):

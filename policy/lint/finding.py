@@ -52,6 +52,8 @@ class Code(StrEnum):
     NODE_MOVED = "node-moved"
     START_FILE = "start-file"
     SITES_DIFFER = "sites-differ"
+    SITE_FILE = "site-file"
+    SITE_CLOCK = "site-clock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from speaker.check import checks, sites, world
 from speaker.check.bgpd import bgpd_neighbors, bgpd_version
 from speaker.check.files import files
 from speaker.check.keepalived import check_keepalived
+from speaker.check.machines import machines
 from speaker.check.report import Report
 from speaker.check.rights import ipvs_rights
 from speaker.check.start_files import start_files
@@ -68,6 +69,7 @@ def check(
         report += world.daemon(config)
         report += checks.through_vip(config)
         report += checks.certificates(partial(world.status, config))
+        report += machines(config, partial(world.of_site, config))
     return report
 
 

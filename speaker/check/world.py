@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.health.ipvs.table import TableReader
     from speaker.resolver.resolver import Resolver
+    from speaker.site_values import SiteStatus
     from speaker.units import IpAddress
 
 DNS_TIMEOUT = 5.0
@@ -184,6 +185,15 @@ def status(config: Config) -> Status:
         SpeakerError: it does not answer.
     """
     return RunningWatchdog.of(config, timeout=WATCHDOG_TIMEOUT).status()
+
+
+def of_site(config: Config) -> SiteStatus:
+    """Return what the watchdog that runs here knows of the other machines of its site.
+
+    Raises:
+        SpeakerError: it does not answer, or knows of none.
+    """
+    return RunningWatchdog.of(config, timeout=WATCHDOG_TIMEOUT).site()
 
 
 def _of_watchdog(config: Config) -> list[LintedPeer]:

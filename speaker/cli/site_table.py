@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from speaker.site_values import MachineStatus, SiteStatus
 
-CLOCK_OFF = 5.0
-"""From how many seconds on another machine's clock is named."""
 LONGEST = 45
 """How many characters of a name are shown where there is little place."""
 _MARKS = {Level.WRONG: "!", Level.UNKNOWN: "?", Level.ASIDE: "-", Level.WELL: " "}
@@ -115,8 +113,7 @@ def machine_notes(machine: MachineStatus) -> Iterator[str]:
         yield f"SILENT{when}: what it announces is not known"
     if machine.same_file is False:
         yield "its vip.toml differs from this machine's; make them the same: vip_mgmt check FILE compares"
-    off = machine.clock_off
-    if off is not None and abs(off) > CLOCK_OFF:
+    if machine.is_off and (off := machine.clock_off):
         yield f"its clock is {span(abs(off))} {'ahead of' if off > 0 else 'behind'} this machine's; see NTP on both"
     if machine.differs:
         yield f"{count(machine.differs, 'prefix', 'not as ordered')}: {machine.why}"

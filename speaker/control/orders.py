@@ -15,11 +15,12 @@ from policy.errors import PolicyError
 from policy.intent import timestamp
 from policy.last import LastOne
 from policy.site_intent import Extent
+from speaker.control.last_of_site import LastOfSite
+from speaker.control.still_drained import still_drained
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.last_one import may_refuse, refuse, refuse_last
-from speaker.site.last import LastOfSite
-from speaker.site.still import still_drained
 from speaker.site_values import HERE, TIMEOUT, MachineReport, Ordered, SiteReport
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,7 @@ class OrderHandling:
         last = LastOne(settings.witness.keep_last, reconciler.witnesses.heard())
         if may_refuse(last.rule, order):
             of_site = LastOfSite(site, extent, last, reconciler.view.announced)
-            refuse((prefix, of_site.why(prefix)) for prefix in prefixes)
+            refuse(await in_steps((prefix, of_site.why(prefix)) for prefix in prefixes))
         is_here = extent.covers(site.here)
         if order.dry_run:
             found = (
@@ -115,12 +116,9 @@ class OrderHandling:
         self, site: KnownSite, members: Sequence[Member], prefixes: Sequence[Prefix]
     ) -> tuple[str, ...]:
         """Return what keeps machines drained that a restore was for. It takes its time: in a thread."""
-        live, states, now = (
-            [each for each in members if each.live],
-            site.states(),
-            self._reconciler.clock.wall(),
-        )
-        states = {prefix: states.get(prefix, ()) for prefix in prefixes}
+        live, told = [each for each in members if each.live], site.states()
+        states = dict(await in_steps((prefix, told.get(prefix, ())) for prefix in prefixes))
+        now = self._reconciler.clock.wall()
         known = self._reconciler.durable.store.site_known
 
         def found() -> tuple[str, ...]:

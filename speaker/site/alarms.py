@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.site_members import CLOCK_OFF
 from policy.wording import count
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ PASSING = 3.0
 """For how long etcd may be away before it is said, in seconds."""
 ROLLOUT = 60.0
 """For how long machines may have another vip.toml before it is said, in seconds: they are not reloaded all at once."""
-CLOCK_OFF = 5.0
-"""How far a clock may be off, in seconds."""
 FORGOTTEN = 86400.0
 """For how long a silent machine is an alarm, in seconds."""
 _NAMED = 3

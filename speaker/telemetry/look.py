@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from speaker.api import PrefixStatus, Sentence
+    from speaker.control.site_shown import SiteShown
     from speaker.reconcile.known_site import KnownSite
     from speaker.reconcile.reconciler import Reconciler
 
@@ -36,6 +37,10 @@ class SiteLook:
         }
 
 
+def _is_as(one: SiteShown | None, other: SiteShown | None) -> bool:
+    return one is other if one is None or other is None else one.is_as(other)
+
+
 class Look:
     """What there is to be seen of a reconciler."""
 
@@ -55,6 +60,8 @@ class Look:
         self.alarms, self._heard = tuple(reconciler.alarms.texts), reconciler.witnesses.heard()
         self.witnesses = witnesses(self._heard)
         self.site = None if reconciler.site is None else SiteLook(reconciler.site)
+        self.machines: SiteShown | None = None
+        """What each machine of the site has of each prefix, where that is looked up, too."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -104,6 +111,7 @@ class Look:
             and self.version == other.version
             and self._heard is other._heard
             and self.intents is other.intents
+            and _is_as(self.machines, other.machines)
             and (self.peers, self.daemon, self.subjects, self.file, self.alarms)
             == (other.peers, other.daemon, other.subjects, other.file, other.alarms)
         )

@@ -1,18 +1,18 @@
 """The status page as HTML, in parts that are replaced one by one: each has an id, and a VIP is one.
 
-Whatever comes from outside is escaped here, by `_text`: there is no other way into a part.
+Whatever comes from outside is escaped, by `escaped`: there is no other way into a part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
-from speaker.printable import printable
 from speaker.reconcile.dead import dead
 from speaker.reconcile.leaving import leaving
+from speaker.telemetry.escaped import escaped as _text
+from speaker.telemetry.site_part import site_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,6 +103,7 @@ def page(look: Look, recent: Sequence[Notice], number: int) -> Page:
             "head": _head(look, routes),
             "trouble": _trouble((*status.trouble, *status.sessions, *dead(routes)), routes),
             "peers": _peers(look),
+            **({} if look.machines is None else {"site": site_part(look.machines)}),
         },
         vips={
             f"vip-{index}": _vip(f"vip-{index}", name, own, preferences, why, dc)
@@ -111,10 +112,6 @@ def page(look: Look, recent: Sequence[Notice], number: int) -> Page:
         below={"recent": _recent(recent)},
         number=number,
     )
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
 
 
 def _head(look: Look, routes: Sequence[PrefixStatus]) -> str:

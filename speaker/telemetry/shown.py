@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from speaker.control.site_shown import SiteShown
 from speaker.telemetry import exposition
 from speaker.telemetry.look import Look
 from speaker.telemetry.page import Page, page
@@ -31,11 +32,14 @@ class Made(Generic[T]):
     Args:
         reconciler: is looked at.
         make: makes it.
+        of_site: whether it shows the machines of the site, too.
     """
 
-    def __init__(self, reconciler: Reconciler, make: Callable[[Look], T]) -> None:
+    def __init__(
+        self, reconciler: Reconciler, make: Callable[[Look], T], *, of_site: bool = False
+    ) -> None:
         self._reconciler = reconciler
-        self._make = make
+        self._make, self._of_site = make, of_site
         self._again = 0.0
         self._making: asyncio.Future[T] | None = None
 
@@ -44,9 +48,14 @@ class Made(Generic[T]):
         if self._making is None or (
             self._making.done() and (_failed(self._making) or time.monotonic() > self._again)
         ):
-            look = Look(self._reconciler)
-            self._making = asyncio.ensure_future(asyncio.to_thread(self._made, look))
+            self._making = asyncio.ensure_future(self._looked())
         return await asyncio.shield(self._making)
+
+    async def _looked(self) -> T:
+        look, site = Look(self._reconciler), self._reconciler.site
+        if self._of_site and site is not None:
+            look.machines = await SiteShown.of(self._reconciler, site)
+        return await asyncio.to_thread(self._made, look)
 
     def _made(self, look: Look) -> T:
         began = time.monotonic()
@@ -67,7 +76,7 @@ class Shown:
     def __init__(self, reconciler: Reconciler, recent: Recent) -> None:
         self._recent = recent
         self._metrics = Made(reconciler, _metrics)
-        self._pages = Made(reconciler, self._page)
+        self._pages = Made(reconciler, self._page, of_site=True)
         self._last: tuple[Look, int, tuple[Page, Content]] | None = None
 
     async def metrics(self) -> Content:

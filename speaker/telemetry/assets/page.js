@@ -65,7 +65,7 @@ async function replaceAll() {
 
 function filter() {
   const wanted = document.getElementById("filter").value.trim().toLowerCase();
-  for (const vip of document.querySelectorAll("tbody")) {
+  for (const vip of document.querySelectorAll("main > table tbody")) {
     vip.hidden = wanted !== "" && !vip.textContent.toLowerCase().includes(wanted);
   }
 }

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from policy.intent import is_time
 from policy.site_view import Level, MachineSaid, level
 from speaker.site_values import MachineState, MachineStatus, SitePrefix, SiteStatus, SiteVip
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from policy.assess import Assignment
     from policy.route import Prefix
     from policy.site_members import Member, MemberState
     from speaker.reconcile.known_site import KnownSite
+    from speaker.reconcile.reconciler import Reconciler
 
 MOST, MOST_VIPS = 100, 40
 """How many prefixes that need attention, and VIPs that need none, are told of where not all is asked for."""
 
 
 class SiteShown:
-    """The site at one moment.
+    """The site at one moment: nothing of it changes later, so that a thread may make of it what is shown.
 
     Args:
         site: what is known of it.
+        states: what the machines tell of each prefix, as it was looked up.
         assignments: the prefixes that vip.toml has.
         hidden: those for which an aggregate stands.
     """
@@ -34,15 +37,33 @@ class SiteShown:
     def __init__(
         self,
         site: KnownSite,
+        states: Mapping[Prefix, Sequence[MemberState]],
         assignments: Mapping[Prefix, Assignment],
         hidden: Collection[Prefix] = (),
     ) -> None:
-        self._site, self._assignments, self._hidden = site, assignments, hidden
-        self._members, self._states = tuple(site.members()), dict(site.states())
+        self._assignments, self._hidden, self._states = assignments, hidden, states
+        self._here, self._members = site.here, tuple(site.members())
+        self._etcd = site.connected, site.trouble, site.queued
         self._of: dict[str, list[tuple[str, Member]]] = {}
         for member in self._members:
             name = f"{member.dc}/{member.machine}"
             self._of.setdefault(member.dc, []).append((name, member))
+
+    @classmethod
+    async def of(cls, reconciler: Reconciler, site: KnownSite) -> Self:
+        """Return what a watchdog knows of its site now. It is looked up in steps."""
+        told, assignments = site.states(), reconciler.assignments
+        found = await in_steps((prefix, told.get(prefix, ())) for prefix in assignments)
+        return cls(site, dict(found), assignments, reconciler.aggregates.keepers)
+
+    def is_as(self, other: SiteShown) -> bool:
+        """Tell whether another one shows the same."""
+        return (
+            self._assignments is other._assignments
+            and (self._here, self._members, self._etcd)
+            == (other._here, other._members, other._etcd)
+            and self._states == other._states
+        )
 
     def prefixes(self, wanted: Collection[Prefix] | None = None) -> Iterator[SitePrefix]:
         """Yield some prefixes, or all, in the order of the configuration."""
@@ -52,22 +73,23 @@ class SiteShown:
 
     def status(self, prefixes: Sequence[SitePrefix] = ()) -> SiteStatus:
         """Return all that is known, with some prefixes."""
-        here = self._site.here
+        here = self._here
+        connected, trouble, queued = self._etcd
         own = next((m for m in self._members if (m.dc, m.machine) == (here.dc, here.machine)), None)
         return SiteStatus(
             dc=here.dc,
             machine=here.machine,
-            connected=self._site.connected,
-            trouble=self._site.trouble,
-            queued=self._site.queued,
+            connected=connected,
+            trouble=trouble,
+            queued=queued,
             machines=tuple(_machine(each, own) for each in self._members),
             prefixes=tuple(prefixes),
         )
 
-    def folded(self, prefixes: Iterable[SitePrefix]) -> SiteStatus:
-        """Return all that is known, of all prefixes those that need attention, as far as somebody reads them, and else VIPs."""
-        fold = Fold(self._assignments)
-        for each in prefixes:
+    def folded(self) -> SiteStatus:
+        """Return all that is known: of prefixes those that need attention, as far as somebody reads them, and else VIPs."""
+        fold = _Fold(self._assignments)
+        for each in self.prefixes():
             fold.take(each)
         return fold.in_status(self.status())
 
@@ -85,7 +107,7 @@ class SiteShown:
         )
 
 
-class Fold:
+class _Fold:
     """What is told of many prefixes, taken one by one in the order of their VIPs."""
 
     def __init__(self, assignments: Mapping[Prefix, Assignment]) -> None:
