@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
+from policy.wording import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,11 +101,6 @@ def _named(some: Sequence[MachineSaid], why: Why) -> str:
     of: dict[str, list[str]] = {}
     for each in some:
         of.setdefault(why(each), []).append(each.machine)
-    shown = [f"{_machines(machines)}: {text}" for text, machines in [*of.items()][:NAMED]]
+    shown = [f"{named(machines, NAMED)}: {text}" for text, machines in [*of.items()][:NAMED]]
     more = len(of) - NAMED
     return "; ".join([*shown, *([f"and {more} more reasons"] if more > 0 else [])])
-
-
-def _machines(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode, is_time, timestamp
+from policy.wording import named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -141,8 +142,7 @@ class Window:
     def named(self) -> str:
         """Its prefixes in words, the first few by name."""
         names = sorted(map(str, self.prefixes))
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        return f"{', '.join(names[:_NAMED])}{more}"
+        return named(names, _NAMED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,14 @@
-"""Numbers as a person reads them: spans of time, counts. Text only."""
+"""Numbers and lists as a person reads them: spans of time, counts, names. Text only."""
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import TYPE_CHECKING
+
 from policy.intent import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
 
@@ -47,6 +53,17 @@ def count(number: int, thing: str, state: str = "") -> str:
     """
     text = f"{number or 'no'} {thing if number < 2 else _plural(thing)}"
     return f"{text} {'is' if number < 2 else 'are'} {state}" if state else text
+
+
+def named(names: Collection[object], most: int) -> str:
+    """Return the first of some names, and how many more there are: `vip-1.tld, vip-2.tld and 7 more`.
+
+    Args:
+        names: those.
+        most: how many are named.
+    """
+    text = ", ".join(map(str, islice(names, most)))
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def _plural(thing: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.best_path import announcements, best
 from policy.order import Order
+from policy.wording import named
 
 if TYPE_CHECKING:
     from policy.topology import Address, Topology, Vip
@@ -29,7 +30,7 @@ def notes(topology: Topology) -> tuple[str, ...]:
     for vip, address in topology:
         if len(address.prefer) > 1 and (note := _note(topology, vip, address)):
             about.setdefault(note, []).append(f"{vip.name} {address.prefix}")
-    return tuple(f"{_some(names)}: {note}" for note, names in about.items())
+    return tuple(f"{named(names, 1)}: {note}" for note, names in about.items())
 
 
 def _note(topology: Topology, vip: Vip, address: Address) -> str:
@@ -50,7 +51,3 @@ def _is_proven(topology: Topology, vip: Vip, address: Address) -> bool:
     """Whether every router orders the data centres as the preference has them."""
     routes = announcements(topology, vip, address)
     return all(best(routes, pair) == {pair[0]} for pair in combinations(address.prefer, 2))
-
-
-def _some(names: list[str]) -> str:
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

@@ -12,6 +12,7 @@ from policy.lint import outside
 from policy.lint.finding import Code, Finding
 from policy.lint.peers import LintedPeer, loops, missing, preferences
 from policy.route import Asn
+from policy.wording import named
 from speaker.backends.base import BackendError
 from speaker.check.report import Report
 from speaker.control.running import RunningWatchdog
@@ -73,13 +74,8 @@ def dns(config: Config, resolver: Resolver) -> Report:
             known[name][6] = answer.ipv6
     if absent:
         silent["not in DNS at all; only vip.toml has it"] = absent
-    notes = tuple(f"not checked: DNS: {_some(names)}: {why}" for why, names in silent.items())
+    notes = tuple(f"not checked: DNS: {named(names, 2)}: {why}" for why, names in silent.items())
     return Report((*broken, *outside.names(config.topology, known)), notes)
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:2])
-    return f"{shown} and {len(names) - 2} more" if len(names) > 2 else shown
 
 
 def ipvs(config: Config, readers: Sequence[TableReader] | None = None) -> Report:

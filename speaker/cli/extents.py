@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from policy.wording import named
 from speaker.cli.at_option import check_time, is_time
 from speaker.cli.commands import ADD, DELETE, UsageError
 from speaker.site_values import DC, HERE, MAX_WITHIN, SITE
@@ -60,10 +61,8 @@ def _check_dc(call: Call) -> None:
 def _check_planned(call: Call, dcs: Collection[str], *, has_site: bool) -> None:
     """Refuse what can't be planned. What is no time is said where it is read."""
     if has_site and not is_time(call.at):
-        more = f" and {len(dcs) - _NAMED} more" if len(dcs) > _NAMED else ""
-        names = f"{', '.join([*dcs][:_NAMED])}{more}"
         raise UsageError(
-            f"--at: {call.at[:80]!r}: neither a data centre of vip.toml ({names}) nor a time; write one of these, "
+            f"--at: {call.at[:80]!r}: neither a data centre of vip.toml ({named(dcs, _NAMED)}) nor a time; write one of these, "
             "or such as 2026-12-01T02:00, or +30m"
         )
     given = {"until_gone": call.until, "last": call.last, "force": call.force}

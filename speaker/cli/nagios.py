@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
-from policy.wording import count
+from policy.wording import count, named
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ def _is_wrong(route: PrefixStatus) -> bool:
 def _routes_text(routes: Sequence[PrefixStatus], what: str) -> list[str]:
     if not routes:
         return []
-    names = ", ".join(f"{route.vip} {route.prefix}" for route in routes[:NAMED])
-    more = f" and {len(routes) - NAMED} more" if len(routes) > NAMED else ""
-    return [f"{count(len(routes), 'prefix')} {what}: {names}{more}"]
+    names = named([f"{route.vip} {route.prefix}" for route in routes], NAMED)
+    return [f"{count(len(routes), 'prefix')} {what}: {names}"]
 
 
 def _all_is_well(status: Status) -> str:

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from policy.wording import count
+from policy.wording import count, named
 from speaker.api import IntentOutcome, RecordedIntent
 from speaker.cli.arguments import ALL, DELETE
 from speaker.cli.became import report, would_be
@@ -178,8 +178,7 @@ def _say_what_is_replaced(outcomes: Sequence[IntentOutcome | RecordedIntent], ca
         if outcome.was and not is_lifted:
             replaced.setdefault(outcome.was, []).append(outcome.prefix)
     for was, prefixes in replaced.items():
-        more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
-        tell_operator(f"{', '.join(prefixes[:NAMED])}{more}: {would}replaced: {was}")
+        tell_operator(f"{named(prefixes, NAMED)}: {would}replaced: {was}")
 
 
 def _alarms(outcomes: Sequence[IntentOutcome | RecordedIntent]) -> Iterable[str]:
@@ -200,8 +199,7 @@ def _without_elsewhere(
         else:
             here.append(outcome)
     if elsewhere:
-        more = f" and {len(elsewhere) - NAMED} more" if len(elsewhere) > NAMED else ""
-        tell_operator(f"{', '.join(elsewhere[:NAMED])}{more}: only other data centres announce it")
+        tell_operator(f"{named(elsewhere, NAMED)}: only other data centres announce it")
     return here
 
 

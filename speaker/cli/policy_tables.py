@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from policy.wording import count
+from policy.wording import count, named
 from speaker.terminal import table
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def check_text(path: Path, prefixes: int, findings: Sequence[Finding]) -> str:
         alike.setdefault((finding.code, finding.found, finding.remedy), []).append(finding)
     lines = []
     for group in alike.values():
-        shown = ", ".join(finding.subject for finding in group[:_NAMED])
-        more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
-        lines.append(str(replace(group[0], subject=f"{shown}{more}")))
+        shown = named([finding.subject for finding in group], _NAMED)
+        lines.append(str(replace(group[0], subject=shown)))
     said = count(len(findings), "finding") if findings else "no findings"
     return "\n".join([*lines, f"{path}: {count(prefixes, 'prefix')}, {said}"])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.failover import takeovers
 from policy.wording import count as counted
-from policy.wording import span
+from policy.wording import named, span
 from speaker.cli.announced_elsewhere import announced_elsewhere
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
@@ -103,10 +103,9 @@ def foresee(
         if (prefix := str(address.prefix)) in prefixes and prefix not in known:
             longest.setdefault(vip.drain.timeout, []).append(prefix)
     for timeout, which in longest.items():
-        more = f" and {len(which) - NAMED} more" if len(which) > NAMED else ""
         why = f" ({counted.unknown})" if counted.unknown else ""
         tell_operator(
-            f"{', '.join(which[:NAMED])}{more}: connections are not known{why}: the drain takes the whole "
+            f"{named(which, NAMED)}: connections are not known{why}: the drain takes the whole "
             f"timeout, {span(timeout)}; vip_mgmt -d without --soft withdraws at once"
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from policy.wording import count
+from policy.wording import count, named
 from speaker.cli.commands import UsageError
 from speaker.cli.messages import tell_operator
 from speaker.cli.systemctl import BESIDE, FIRST, WATCHDOG, Systemctl, UnitError
@@ -107,7 +107,7 @@ class Restart:
         late = [route.prefix for route in state.routes if not route.as_wanted]
         if late:
             raise NotSeenError(
-                f"restart: not as wanted: {_some(late)}; nothing was restarted: see vip_mgmt status, and wait, or "
+                f"restart: not as wanted: {named(late, NAMED)}; nothing was restarted: see vip_mgmt status, and wait, or "
                 f"systemctl restart {self._unit}"
             )
         return _sent(state)
@@ -171,12 +171,7 @@ def _lack(had: Mapping[str, frozenset[str]], state: Status) -> str:
         for prefix, peers in had.items()
         if wanted.get(prefix) is not False and not peers <= sent.get(prefix, frozenset())
     ]
-    return f"not sent to all who had it: {_some(lacking)}" if lacking else ""
-
-
-def _some(prefixes: list[str]) -> str:
-    more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
-    return f"{', '.join(prefixes[:NAMED])}{more}"
+    return f"not sent to all who had it: {named(lacking, NAMED)}" if lacking else ""
 
 
 def _counted(had: Had) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.local_time import moment_text, parse_moment
 from policy.window import LATE
+from policy.wording import named
 from speaker import units
 from speaker.cli.arguments import UsageError
 from speaker.cli.messages import tell_operator
@@ -158,8 +159,7 @@ def _state(window: WindowStatus) -> str:
 
 
 def _named(window: WindowStatus) -> str:
-    more = f" and {len(window.prefixes) - _NAMED} more" if len(window.prefixes) > _NAMED else ""
-    return f"{', '.join(window.prefixes[:_NAMED])}{more}"
+    return named(window.prefixes, _NAMED)
 
 
 def cancel(call: Call, planner: Planner) -> ExitStatus:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from policy.order import ranks_fault
 from policy.topology import Profile
-from policy.wording import count
+from policy.wording import count, named
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -60,12 +59,10 @@ class Ranks:
         missing = [name for name in names if name not in self._profiles]
         unknown = [name for name in missing if not self._form.lacks("profile", name)]
         if unknown:
-            known = [*islice(self._profiles, _NAMED)]
             near = self._faults.near(unknown, self._profiles)
-            more = f" and {len(self._profiles) - _NAMED} more" * (len(self._profiles) > _NAMED)
             self._faults.add(
                 path,
-                f"{', '.join(map(printable, unknown))} have no [profile.…]; known are {', '.join(known)}{more}{near}",
+                f"{', '.join(map(printable, unknown))} have no [profile.…]; known are {named(self._profiles, _NAMED)}{near}",
             )
         if missing:
             return None

@@ -16,6 +16,7 @@ from aiohttp import web
 from policy.errors import PolicyError
 from policy.intent import is_time
 from policy.route import parse_prefix
+from policy.wording import named
 from speaker.api import Question, Reloaded
 from speaker.control.answers import ControlAnswers, as_json
 from speaker.control.as_loaded import IntentAsLoaded
@@ -194,9 +195,8 @@ class Control:
     def _known(self, asked: Iterable[Prefix]) -> list[Prefix]:
         prefixes = list(dict.fromkeys(asked))
         if unknown := [str(p) for p in prefixes if p not in self._reconciler.assignments]:
-            more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
             raise PolicyError(
-                f"prefix: {', '.join(unknown[:NAMED])}{more}: not in the configuration that the "
+                f"prefix: {named(unknown, NAMED)}: not in the configuration that the "
                 "watchdog runs; if vip.toml has it, load it by vip_mgmt reload"
             )
         return prefixes

@@ -14,8 +14,9 @@ from aiohttp import web
 
 from policy.asking import reported
 from policy.report import ReportState
+from policy.wording import named
 from speaker.control.openapi import openapi
-from speaker.reconcile.last_one import held_from_draining, named
+from speaker.reconcile.last_one import NAMED, held_from_draining
 from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest, ReportStatus, unknown_report
 from speaker.state.reports import Given
@@ -220,7 +221,7 @@ class ReportHandlers:
             return Given(report)
         concerned = self._of(name)
         kept = await held_from_draining(self._reconciler, concerned)
-        held = f"{named(kept)}: {next(iter(kept.values()))}" if kept else ""
+        held = f"{named(kept, NAMED)}: {next(iter(kept.values()))}" if kept else ""
         return Given(report, [each for each in concerned if each not in kept], held)
 
     def _check(self, caller: Caller, rule: ReportRule, report: AppReport) -> None:

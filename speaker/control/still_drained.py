@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from policy.site_intent import Extent, holding
+from policy.wording import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,22 +51,17 @@ def still_drained(
     of: dict[tuple[str, str], list[str]] = {}
     for member in members:
         machine, name = Extent(member.dc, member.machine), f"{member.dc}/{member.machine}"
-        named: set[Prefix] = set()
+        known_why: set[Prefix] = set()
         for prefix, some in drains:
             held = holding(some, machine, now)
             if held is not None and held.intent.mode in _DRAINS:
-                named.add(prefix)
+                known_why.add(prefix)
                 of.setdefault((name, f"still {held}"), []).append(str(prefix))
         if machine == here:  # whose own drains are known
             continue
         for prefix in known:
-            if prefix not in named and (prefix, member.dc, member.machine) in told:
+            if prefix not in known_why and (prefix, member.dc, member.machine) in told:
                 of.setdefault((name, _ITS_OWN), []).append(str(prefix))
-    lines = [f"{name}: {_prefixes(prefixes)}: {why}" for (name, why), prefixes in of.items()]
+    lines = [f"{name}: {named(prefixes, NAMED)}: {why}" for (name, why), prefixes in of.items()]
     more = len(lines) - MOST
     return (*lines[:MOST], *([f"and {more} more that stay drained"] if more > 0 else []))
-
-
-def _prefixes(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.health import Health
-from policy.wording import count
+from policy.wording import count, named
 from speaker.clock import SystemClock
 from speaker.reconcile.notices import Listeners, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from policy.assess import Assessment
     from policy.health import Observation
-    from policy.route import Prefix
     from speaker.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -107,7 +104,7 @@ class Alarms:
         # Services vanish one by one: their number moves on and on.
         self.note(
             "health",
-            f"{text}{health[unknown[0]].reason}{_named(unknown)}" if unknown else "",
+            f"{text}{health[unknown[0]].reason} ({named(unknown, NAMED)})" if unknown else "",
             wording_moves=True,
         )
         held = [d for d in assessment.alone.values() if d.cause is Cause.GUARD]
@@ -117,11 +114,5 @@ class Alarms:
         text = ""
         if kept:
             why = f"{count(len(kept), 'prefix')} kept announced: {kept[0].reason.removeprefix('last: ')}"
-            text = f"{why}{_named([d.prefix for d in kept])}; {_SEE_LAST}"
+            text = f"{why} ({named([d.prefix for d in kept], NAMED)}); {_SEE_LAST}"
         self.note("last", text, wording_moves=True)
-
-
-def _named(prefixes: Sequence[Prefix]) -> str:
-    """Name the first of some prefixes."""
-    more = f" and {len(prefixes) - NAMED} more" if len(prefixes) > NAMED else ""
-    return f" ({', '.join(map(str, prefixes[:NAMED]))}{more})"

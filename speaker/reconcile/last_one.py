@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from policy.last import KeepLast, LastOne
+from policy.wording import named
 from speaker.errors import SpeakerError
 from speaker.supervision.steps import in_steps
 
@@ -61,7 +62,7 @@ def refuse(nowhere: Iterable[tuple[Prefix, str]]) -> None:
     found = {prefix: why for prefix, why in nowhere if why}
     if found:
         raise LastOneError(
-            f"{named(found)}: would be announced nowhere, so nothing was changed: "
+            f"{named(found, NAMED)}: would be announced nowhere, so nothing was changed: "
             f"{next(iter(found.values()))}; --last drains it all the same"
         )
 
@@ -79,13 +80,6 @@ async def held_from_draining(
         return {}
     found = await in_steps(_nowhere(reconciler, prefixes), AT_ONCE)
     return {prefix: why for prefix, why in found if why}
-
-
-def named(prefixes: Iterable[Prefix]) -> str:
-    """Name the first of some prefixes, and say how many more there are."""
-    names = [*map(str, prefixes)]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def _nowhere(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> Iterable[tuple[Prefix, str]]:

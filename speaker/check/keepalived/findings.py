@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from policy.health import FWMARK, Service
 from policy.lint.finding import Code, Finding
-from policy.wording import count
+from policy.wording import count, named
 from speaker.check.keepalived.files import MachineFiles
 from speaker.check.keepalived.homes import Homes
 from speaker.check.keepalived.lines import ConfError
@@ -200,12 +200,10 @@ class _Comparison:
             nobody = _without_home(where, [prefix for _, prefix in homes])
             remedy = "add it to a VIP in vip.toml, or remove it from keepalived"
         if nobody:
-            shown = ", ".join(nobody[:3])
-            more = f" and {len(nobody) - 3} more" if len(nobody) > 3 else ""
             yield Finding(
                 Code.KEEPALIVED_EXTRA,
                 str(server.place),
-                f"{server.title}: no VIP has {shown}{more}, so no data centre announces it",
+                f"{server.title}: no VIP has {named(nobody, 3)}, so no data centre announces it",
                 remedy,
             )
 

@@ -15,6 +15,7 @@ from policy.lint.finding import Code
 from policy.lint.routes import routes as lint_routes
 from policy.order import ranks_fault
 from policy.topology import Profile
+from policy.wording import named
 from speaker.migration.target import peer_rules
 from speaker.migration.target.inferred_preference import STRONGEST, preference, profile_key
 from speaker.migration.target.peer_rules import PeersMade
@@ -157,11 +158,7 @@ def _with(ranks: tuple[Profile, ...], order: Order, placed: Placed) -> Placed:
 
 def _each_once(said: Mapping[str, Sequence[Prefix]]) -> tuple[str, ...]:
     """Return each text with the addresses that it is about."""
-    return tuple(
-        f"{prefixes[0]}{f' and {len(prefixes) - 1} more' if len(prefixes) > 1 else ''}: {text}"
-        for text, prefixes in said.items()
-        if text
-    )
+    return tuple(f"{named(prefixes, 1)}: {text}" for text, prefixes in said.items() if text)
 
 
 def _unfit(

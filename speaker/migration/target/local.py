@@ -19,6 +19,7 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING
 
+from policy.wording import named
 from speaker.migration.bgpd_conf.statement import MigrationError
 
 if TYPE_CHECKING:
@@ -231,11 +232,10 @@ def _unknown(dc: str, neighbors: Sequence[Neighbor]) -> str:
         )
     shown = [*neighbors[:_SHOWN]]
     each = " ".join(f"--local {dc}:{neighbor.address}=ADDRESS" for neighbor in shown)
-    more = f" and {len(neighbors) - _SHOWN} more" if len(neighbors) > _SHOWN else ""
     if any(count > 1 for count in Counter(n.address.version for n in neighbors).values()):
         all_of_them = all_of_them.replace("ADDRESS", "ADDRESS/LENGTH")
     return (
-        f"{', '.join(map(name, shown))}{more}: the file does not tell from which address their sessions go; "
+        f"{named([*map(name, neighbors)], _SHOWN)}: the file does not tell from which address their sessions go; "
         f"use {all_of_them}, this machine's address in their network; or {each}; or on that machine --local-from-kernel {dc}"
     )
 

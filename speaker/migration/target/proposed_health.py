@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy.covering import Covering
-from policy.wording import count
+from policy.wording import count, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def _notes(dc: str, table: IpvsTable, unchecked: Sequence[str]) -> tuple[str, ..
     )
     return (
         (
-            f'{_some(unchecked)}: IPVS of {dc} has nothing for it, so health.source = "none" is written: it is '
+            f'{named(unchecked, 1)}: IPVS of {dc} has nothing for it, so health.source = "none" is written: it is '
             f"announced until an operator withdraws it{marks}"
         ),
     )
@@ -93,9 +93,5 @@ def _dying(dc: str, dead: Sequence[str]) -> tuple[str, ...]:
     if not dead:
         return ()
     return (
-        f"{_some(dead)}: a service has no realserver in IPVS of {dc} now, so it would be withdrawn there",
+        f"{named(dead, 1)}: a service has no realserver in IPVS of {dc} now, so it would be withdrawn there",
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
