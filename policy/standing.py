@@ -145,7 +145,7 @@ def own_word(
         asking: how far it has come with asking to withdraw it; None where it does not ask.
         announced: whether it was read back after its last change that it is announced; None where that is not known.
         wanted: whether it is decided to be announced.
-        before: what it says now.
+        before: what it says now; None, too, where that is not looked at: then what is about to go is not known.
 
     Returns:
         `true` only where no one can be misled by it; `false` where it is not announced, or was given leave to withdraw it.

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
+from policy.standing import LeaveCase, own_word
 from policy.wording import count
 from speaker.printable import printable
 from speaker.reconcile.reach import NO_SESSION, NONE_FOR_IT
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from speaker.api import PrefixStatus
 
 _MOST = 200
+_LEAVE = LeaveCase(granted=True)
 NOT_ANNOUNCED, NOT_SEEN_YET = (
     StateTold(announced=False).text(),
     StateTold(announced=None).text(),
@@ -33,9 +35,8 @@ def state_text(shown: PrefixStatus, *, stands_down: bool) -> bytes:
         shown: its state here.
         stands_down: whether it is about to be withdrawn, so that nobody may count on it.
     """
-    announced = False if stands_down else shown.announced
-    if announced and not shown.wanted:  # it goes in a moment
-        announced = None
+    asking = _LEAVE if stands_down else None
+    announced = own_word(asking, announced=shown.announced, wanted=bool(shown.wanted), before=None)
     path = shown.as_path if announced else ()
     return _state_text(announced, path, shown.health[:_MOST], shown.intent[:_MOST])
 
