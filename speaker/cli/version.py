@@ -1,14 +1,10 @@
-"""Which version of vip-speaker this is."""
+"""Which version of vip-speaker this is, in words."""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+from speaker.version import installed_version
 
 
 def version() -> str:
     """Return it, or that it is unknown where nothing says it."""
-    try:
-        return installed("vip-speaker")
-    except PackageNotFoundError:
-        return "of an unknown version: it is not installed as a package"
+    return installed_version() or "of an unknown version: it is not installed as a package"

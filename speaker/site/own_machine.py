@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from speaker.site.told import MachineTold
+from speaker.version import installed_version
 
 if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
@@ -21,7 +21,7 @@ class OwnMachine:
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
         self.process = secrets.token_hex(8)
-        self._version = _version()
+        self._version = installed_version() or "unknown"
         self._told: MachineTold | None = None
         self._at = 0.0
 
@@ -45,10 +45,3 @@ class OwnMachine:
                 process=self.process,
             )
         return self._told
-
-
-def _version() -> str:
-    try:
-        return version("vip-speaker")
-    except PackageNotFoundError:
-        return "unknown"

@@ -9,14 +9,13 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from policy.decide import Cause
 from policy.intent import Mode
 from speaker.reconcile.apply import LEFT
 from speaker.reconcile.status import UNKNOWN
+from speaker.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -213,7 +212,10 @@ def of_look(look: Look) -> Iterator[tuple[Metric, Iterable[Sample]]]:
     counts, causes = look.counts, look.causes()
     daemon = look.daemon.name if look.daemon else ""
     settings = look.config.settings
-    yield BUILD, [((_version(), platform.python_version()), 1)]
+    yield (
+        BUILD,
+        [((installed_version() or UNKNOWN, platform.python_version()), 1)],
+    )
     yield NODE, [((settings.dc.name, settings.backend, daemon), 1)]
     yield CONFIGURATION, [((look.digest[:DIGITS],), 1)]
     yield FILE, [((state,), here) for state, here in look.file_states.items()]
@@ -283,11 +285,3 @@ def _count(route: PrefixStatus) -> int | None:
     """Return to how many sessions it was sent, as far as is known; None where nothing is."""
     sent = list(route.peers.values()).count(True)
     return sent if sent or route.announced is not None else None
-
-
-@cache
-def _version() -> str:
-    try:
-        return version("vip-speaker")
-    except PackageNotFoundError:
-        return UNKNOWN
