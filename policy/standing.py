@@ -12,7 +12,8 @@ first, the other one's transaction is not done; it reads again, finds nobody, an
 lock that must be let go of; a word that comes late makes a machine stay that could have gone, never the reverse.
 
 What it leaves. A word lasts as long as the lease of its machine: one that died, or is cut off from etcd, counts as announcing until then
-(`ttl`). Who gets no answer within `patience` goes by witnesses, as without etcd (`policy.last`). And only bad health asks: what an operator
+(`ttl`). Who was the last one when etcd went away stays so, unless a witness has another data centre's path. Who gets no
+answer within `patience` goes by witnesses, as without etcd (`policy.last`). And only bad health asks: what an operator
 drains, or what goes with its address, is withdrawn without a word to anyone.
 """
 
@@ -77,20 +78,23 @@ class LeaveCase:
     """How far a machine has come with asking for one prefix.
 
     `since`: when it began to ask what is not answered yet (steady clock). `ask`: what it asked last, and whether that `is_open`.
+    `was_last`: whether nobody else announced it by what was read last: that stands until something else is read.
     """
 
     since: float | None = None
     ask: Ask | None = None
     is_open: bool = False
     granted: bool = False
+    was_last: bool = False
 
     def looked(self, words: Words | None, now: float) -> LeaveCase:
         """Return what it is once the words were read; None where etcd can't be reached."""
         if self.granted:
             return self
         if words is not None and not words.announcing:
-            return replace(self, since=None)
-        return replace(self, since=now) if self.since is None else self
+            return replace(self, since=None, was_last=True)
+        asking = self if words is None else replace(self, was_last=False)
+        return replace(asking, since=now) if self.since is None else asking
 
     def next(self, words: Words | None) -> Ask | None:
         """Return what to ask now. What was not done is not asked again before it was read what had changed."""
@@ -125,8 +129,8 @@ class LeaveCase:
         """
         if self.granted:
             return LeaveVerdict.GRANTED
-        if words is None:
-            return LeaveVerdict.UNKNOWN
+        if words is None:  # nobody is known to have come since: who was the last one stays
+            return LeaveVerdict.LAST if self.was_last else LeaveVerdict.UNKNOWN
         if not words.announcing:
             return LeaveVerdict.LAST
         waited = 0.0 if self.since is None else now - self.since

@@ -113,10 +113,10 @@ class AskedLeave:
 
     def standing(self) -> Standing:
         """See `Leave.standing`."""
-        asks = self._runs and self._site.connected
-        return Standing(
-            self._verdicts, LeaveVerdict.ASKING if asks else LeaveVerdict.UNKNOWN, self._dcs
-        )
+        if not (self._runs and self._site.connected):
+            # Which data centres live, only witnesses know then.
+            return Standing(self._verdicts, LeaveVerdict.UNKNOWN)
+        return Standing(self._verdicts, LeaveVerdict.ASKING, self._dcs)
 
     def decided(self, decisions: Mapping[Prefix, Decision]) -> None:
         """See `Leave.decided`."""

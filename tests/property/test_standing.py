@@ -129,6 +129,15 @@ def test_patience_is_not_begun_again_by_a_broken_connection() -> None:
     assert alone.looked(WORDS, 9.0).verdict(WORDS, 9.1, PATIENCE) is LeaveVerdict.ASKING
 
 
+def test_the_last_one_stays_so_while_etcd_is_away() -> None:
+    """What was read last stands: nobody else has come since, as far as anybody knows. Once somebody has, it is asked again."""
+    last = NOT_ASKED.looked(ALONE, 0.0).looked(None, 0.2).looked(None, 9.0)
+    assert last.verdict(None, 9.0, PATIENCE) is LeaveVerdict.LAST
+    asking = last.looked(WORDS, 20.0)
+    assert asking.verdict(WORDS, 20.1, PATIENCE) is not LeaveVerdict.LAST
+    assert asking.looked(None, 20.2).verdict(None, 20.2, PATIENCE) is LeaveVerdict.UNKNOWN
+
+
 def test_what_was_not_done_waits_until_it_was_read_what_had_changed() -> None:
     """It is not asked again and again with what was read before."""
     ask = Ask(5, OTHER)

@@ -139,8 +139,8 @@ FAULTS = (
     Fault(
         "patience begins again with each look",
         "standing.py",
-        "replace(self, since=now) if self.since is None else self",
-        "replace(self, since=now)",
+        "replace(asking, since=now) if self.since is None else asking",
+        "replace(asking, since=now)",
         (STANDING,),
     ),
     Fault(
@@ -160,8 +160,15 @@ FAULTS = (
     Fault(
         "the last one waits on the patience of earlier",
         "standing.py",
-        "            return replace(self, since=None)\n",
+        "            return replace(self, since=None, was_last=True)\n",
         "            return self\n",
+        (STANDING,),
+    ),
+    Fault(
+        "the last one is withdrawn when etcd goes away",
+        "standing.py",
+        "LeaveVerdict.LAST if self.was_last else LeaveVerdict.UNKNOWN",
+        "LeaveVerdict.UNKNOWN",
         (STANDING,),
     ),
     # --- what a data centre announces ---
