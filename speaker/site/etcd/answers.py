@@ -68,7 +68,10 @@ def failure(status: int, body: bytes) -> Exception:
     """Return the error that an answer is whose HTTP status is not 200."""
     try:
         found = _object(body)
-        code, text = found.get("code"), found.get("message", found.get("error"))
+        found = (
+            _inner(found, "error") if isinstance(found.get("error"), dict) else found
+        )  # a stream's
+        code, text = found.get("grpc_code", found.get("code")), found.get("message")
     except MemberError:
         code = text = None
     if isinstance(code, int) and isinstance(text, str):

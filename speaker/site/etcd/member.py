@@ -161,7 +161,9 @@ def _failed(error: Exception) -> MemberError:
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return NotAskedError(os.strerror(number) if number else _words(error.os_error))
-    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
+    if isinstance(
+        error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | ConnectionError
+    ):
         return MemberError("it closed the connection")
     if isinstance(error, aiohttp.ClientOSError) and error.strerror:
         return MemberError(_words(error.strerror))

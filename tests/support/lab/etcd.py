@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 import shutil
 import signal
 import tempfile
@@ -190,12 +191,19 @@ class EtcdCluster:
         Raises:
             RuntimeError: it failed; says what it printed on stderr.
         """
+        return self.hub.run(*self._ctl(*words, member=member))
+
+    def command(self, *words: str) -> str:
+        """Return etcdctl with some words as a shell on the LAN's hub is told it."""
+        return shlex.join(self._ctl(*words))
+
+    def _ctl(self, *words: str, member: EtcdMember | None = None) -> list[str]:
         where = [f"{self._scheme}://{member.address}:{CLIENT}"] if member else self.endpoints
-        return self.hub.run(
+        return [
             "env", "ETCDCTL_API=3", "etcdctl", f"--endpoints={','.join(where)}",
             "--command-timeout=5s", "--dial-timeout=2s", *self._tls_of_ctl(),
             *([f"--user=root:{self.password}"] if self.user else []), *words,
-        )  # fmt: skip
+        ]  # fmt: skip
 
     def get(self, under: str) -> dict[str, bytes]:
         """Return the keys that begin with a text, and their values."""

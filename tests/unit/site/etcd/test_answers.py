@@ -88,6 +88,12 @@ def test_refusals(code: int, text: str, kind: type[SpeakerError]) -> None:
     assert str(error).isprintable()
 
 
+def test_a_stream_that_does_not_begin() -> None:
+    """What refuses a stream before its first line has the form of a line."""
+    error = answers.failure(503, recorded.NO_LEADER)
+    assert str(error) == "no leader"
+
+
 def test_others_than_etcd() -> None:
     """An answer of something else is named by its status and first words."""
     error = answers.failure(502, b"<html>\r\n\x1b[2J" + b"x" * 1000)
