@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PREFIX = "/vip-speaker/"
-USER, PASSWORD = "vip", "correct horse"
+USER, PASSWORD = "vip", "correct-horse"
 TOKENS = "--auth-token-ttl=3"
 """Tokens are over after seconds without use: so many a time in these tests."""
 QUOTA = "--quota-backend-bytes=4000000"

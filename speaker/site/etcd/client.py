@@ -189,7 +189,7 @@ class EtcdClient:
                     self._login.forget()
                     raise UnreachableError(f"etcd: {what}: {said(failed)}") from error
             except EtcdError as error:
-                raise _named(what, error) from error
+                raise self._refused(what, error) from error
 
     async def close(self) -> None:
         """See `Etcd.close`."""
@@ -236,7 +236,7 @@ class EtcdClient:
             self._login.forget()
             raise _named(what, error) from error
         except EtcdError as error:
-            raise _named(what, error) from error
+            raise self._refused(what, error) from error
         finally:
             self._learn(race.winner, race.behind)
 
@@ -247,6 +247,11 @@ class EtcdClient:
         self._order.sort(key=lambda each: 0 if each is winner else 2 if each in behind else 1)
         if any(isinstance(error, TlsError) for error in behind.values()):
             self._contexts.forget(self._tls)
+
+    def _refused(self, what: str, error: EtcdError) -> EtcdError:
+        """Return a refusal as it is reported. Its reason may be the certificate that was shown: it is read again."""
+        self._contexts.forget(self._tls)
+        return _named(what, error)
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._closed:

@@ -24,6 +24,7 @@ class Gateway:
         asked: the paths of what it was asked, in order.
         lost: of so many transactions to come the answer is lost: the connection is closed when it is done.
         hangs: whether it says nothing.
+        cut: whether each answer ends, with its connection, before it is whole.
         slow: seconds until it answers; it does what it is asked at once.
         says: what it answers to all, in place of what is asked: a status, a text.
         password: that of its users; none: it has no users.
@@ -35,7 +36,7 @@ class Gateway:
         self.asked: list[str] = []
         self.was_asked = asyncio.Event()
         self.lost = 0
-        self.hangs = False
+        self.hangs = self.cut = False
         self.slow = 0.0
         self.says: tuple[int, bytes] | None = None
         self.headers: dict[str, str] = {}
@@ -66,6 +67,8 @@ class Gateway:
         asked = json.loads(await request.read())
         if self.hangs:
             await asyncio.sleep(3600)
+        if self.cut:
+            return await self._begin_alone(request)
         if self.says:
             status, body = self.says
             return web.Response(status=status, body=body, headers=self.headers)
@@ -87,6 +90,15 @@ class Gateway:
             assert request.transport
             request.transport.abort()
         return web.json_response(found)
+
+    async def _begin_alone(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = 100
+        await response.prepare(request)
+        await response.write(b"{")
+        assert request.transport
+        request.transport.close()
+        return response
 
     def _log_in(self, asked: Any) -> web.Response:
         if not self.password:

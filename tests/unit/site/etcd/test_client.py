@@ -172,6 +172,36 @@ def test_foreign_answers(status: int, body: bytes) -> None:
     asyncio.run(run())
 
 
+def test_cut_off() -> None:
+    """Who closes the connection in the middle of an answer is passed over; where all do, that is said in these words."""
+
+    async def run() -> None:
+        async with site() as here:
+            here.members[0].cut = True
+            assert (await here.client.read(KEY, within=30)).items == ()
+            for each in here.members:
+                each.cut = True
+            with pytest.raises(UnreachableError, match="it closed the connection"):
+                await here.client.read(KEY, within=30)
+
+    asyncio.run(run())
+
+
+def test_another_certificate() -> None:
+    """A member that refuses has the files of TLS read again: its reason may be in the certificate that it was shown."""
+
+    async def run() -> None:
+        async with site(1) as here:
+            first = await here.client._context()
+            assert await here.client._context() is first
+            here.members[0].says = (400, b'{"message": "CommonName of client sending a request"}')
+            with pytest.raises(EtcdRefusedError, match="has a CommonName"):
+                await here.client.read(KEY, within=30)
+            assert await here.client._context() is not first
+
+    asyncio.run(run())
+
+
 def test_all_are_away() -> None:
     """Where no member takes connections, that is said at once, of each."""
 
