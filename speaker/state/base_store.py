@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from speaker.state.connections import FileConnections
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class BaseStore:
     """See `Store`."""
 
-    def __init__(self, path: Path, *, in_memory_copy: bool = False) -> None:
-        self._connections = FileConnections(path, in_memory=in_memory_copy)
+    def __init__(self, path: Path, *, in_memory_copy: bool = False, most_wait: float = inf) -> None:
+        self._connections = FileConnections(path, in_memory=in_memory_copy, most_wait=most_wait)
         self.keep: float | None = None
         """For how long history is kept, in seconds; None leaves that to others who write."""
         self._intents = Intents()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
+from math import inf
 from typing import TYPE_CHECKING
 
 from speaker.state.access import (
@@ -43,10 +44,12 @@ class FileConnections:
     Args:
         path: the file.
         in_memory: work on a copy in memory; the file stays as it is, or is not made.
+        most_wait: no use waits longer than this for another program that holds the file, in seconds.
     """
 
-    def __init__(self, path: Path, *, in_memory: bool) -> None:
+    def __init__(self, path: Path, *, in_memory: bool, most_wait: float = inf) -> None:
         self.path = path
+        self._most_wait = most_wait
         self.in_memory = in_memory
         self._writes = threading.RLock()
         self._reads = self._writes if in_memory else threading.RLock()
@@ -63,6 +66,7 @@ class FileConnections:
         Args:
             wait: how long another program may hold the file, in seconds.
         """
+        wait = min(wait, self._most_wait)
         if self._writer is None:
             if self.in_memory:
                 self._writer = copy(self.path, wait)
@@ -77,6 +81,7 @@ class FileConnections:
         """Return the connection that reads: one that waits to write would let no other read."""
         if self.in_memory:
             return self.for_writing(wait)
+        wait = min(wait, self._most_wait)
         if self._reader is None:
             self._make()
             reader = reading(self.path, wait)

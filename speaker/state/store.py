@@ -57,6 +57,7 @@ class Store(SiteStore):
     Args:
         path: the file.
         in_memory_copy: work on a copy in memory; the file stays as it is, or is not made.
+        most_wait: no call waits longer than this for another program that holds the file, in seconds.
     """
 
     # --- reading ---------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Runs:
 
         backend = QuaggaBackend(vtysh)
         configure_bgpd(backend, self.config)
-        store = Store(self.config.settings.state)
+        store = Store(self.config.settings.state, most_wait=0.1)
         self.stores.append(store)
         return Reconciler(
             self.config, backend, self.source, store, self.clock, only=only, lock=lock
