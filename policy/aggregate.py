@@ -23,7 +23,7 @@ from policy.wording import count
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.intent import Intent
     from policy.plan import Change
     from policy.route import Prefix

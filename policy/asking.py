@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policy.rule import REPORT, VIP, Said, terms
+from policy.rule import Said, terms
 from policy.ruled import asked_vips, together
+from policy.sources import REPORT, VIP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.cases import Case
     from policy.route import Prefix
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from collections.abc import Set as AbstractSet
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.damping import Damping
     from policy.health import (
         AddressHealth,

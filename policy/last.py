@@ -12,10 +12,10 @@ know, and where it gives no answer.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from policy.decide import Cause
+from policy.keep_last import KeepLast
 from policy.standing import LeaveVerdict
 from policy.witness import NOTHING_HEARD, Elsewhere
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from policy.decide import Decision
     from policy.route import Prefix, Route
     from policy.witness import Heard
-
-
-class KeepLast(StrEnum):
-    """Whether the last announcement is kept: never, where a witness could tell of another one, or always."""
-
-    NEVER = "never"
-    KNOWN = "known"
-    STRICT = "strict"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from policy.errors import PolicyError
 from policy.health import Health
 from policy.intent import MAX_TEXT, is_time, timestamp
 from policy.rule import Said
+from policy.sources import LONGEST
 from policy.wording import span
-
-LONGEST = 86400.0
-"""For how long a report may hold at most, in seconds."""
 
 
 class ReportState(StrEnum):

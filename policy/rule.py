@@ -14,21 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.errors import PolicyError
 from policy.health import Health, so_many
+from policy.sources import SERVICES
 from policy.weight import WeighedPart, deciding, weighed
 from policy.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MAX_TERMS = 200
-"""How many sources a rule may name, each as often as it does, in the rules that it is made of too."""
-MAX_DEPTH = 20
 NAMED = 3
 """How many sources a reason names."""
-SERVICES = ("ipvs", "tcp")
-"""What a VIP's own services say: by the one of these that is its source."""
-CHECK, REPORT, VIP = "check/", "report/", "vip/"
-"""How the names of the other sources begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +247,8 @@ def _why_at_least(count: int, parts: Sequence[_Why]) -> _Why:
         which = which or f"and {count} of {len(parts)} must be up"
         phrases = (*phrases[:-1], f"{phrases[-1]}, {which}")
     return _Why(health, names, phrases)
+
+
+def asks_services(rule: Rule) -> bool:
+    """Tell whether a rule asks for a VIP's own services."""
+    return any(name in SERVICES for name in terms(rule))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from policy.health import NEW, AddressHealth, CheckerRule, Health, State
 from policy.judge import ITSELF, judge
-from policy.rule import SERVICES, VIP, AtLeast, Said, Term, decisive, terms, value
+from policy.rule import AtLeast, Said, Term, asks_services, decisive, terms, value
 from policy.service_look import Seen, ServiceCase
 from policy.service_state import step
+from policy.sources import SERVICES, VIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from policy.cases import Facts
     from policy.health import HealthRule, Service, ServiceMemory, Thresholds
     from policy.rule import Rule
-
-
-def asks_services(rule: Rule) -> bool:
-    """Tell whether a rule asks for a VIP's own services."""
-    return any(name in SERVICES for name in terms(rule))
 
 
 def asked_vips(rule: Rule) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict
 
-from policy.report import LONGEST, AppReport, ReportState
+from policy.report import AppReport, ReportState
+from policy.sources import LONGEST
 from speaker import units
 from speaker.json_value import Value
 

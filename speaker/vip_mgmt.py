@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
 
+NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+"""Other packages' plugins for what reads vip.toml have no say in that, and take time to look for."""
 UNTIL_TOLD = 9.0
 """How long to wait for what became of a request, in seconds, where it can't be said what it was about."""
 
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     if arguments is None:
         gc.disable()  # in a short program, looking for garbage takes longer than leaving it
+        os.environ.setdefault(NO_PLUGINS, "__all__")
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:

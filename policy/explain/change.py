@@ -11,7 +11,7 @@ from policy.explain.health import verdicts
 from policy.guard import held_until
 from policy.health import Health, Need
 from policy.intent import Mode
-from policy.ruled import asks_services
+from policy.rule import asks_services
 from policy.wording import count, span, until
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.aggregate import Aggregates
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.lint.finding import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.route import Prefix
     from policy.topology import DataCentre, Topology
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from policy.intent import timestamp
 from policy.lint.finding import Code, Finding
-from policy.rule import REPORT, terms
+from policy.rule import terms
+from policy.sources import REPORT
 from speaker.check.report import Report
 from speaker.config.settings_checks import DnsCheck, GrpcCheck, HttpCheck
 from speaker.errors import SpeakerError

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.health import FWMARK, Service
 from policy.lint import outside
 from policy.lint.finding import Code, Finding

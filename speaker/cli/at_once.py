@@ -2,9 +2,10 @@
 
 Theory of operation. Most of the time of a short command is that of importing what reads vip.toml, and of reading
 it. Where a watchdog runs that loaded the same content, for the same data centre and backend, it has checked all of
-it, and knows what an address means: then its answer is all that `status` and `-a`, `-d` of addresses need. The
+it, and knows what an address means: then its answer is all that `status` and `-a`, `-d` of addresses need. What a
+VIP's name means its state tells, with DNS; the order is then of these prefixes. The
 socket to ask is in the head of the file, which is read as always; see `speaker.files.vip_toml`. In all other cases
-(none answers, it is older, the file was changed, a name is meant, or it takes more than the answer) nothing is
+(none answers, it is older, the file was changed, DNS alone knows a name, or it takes more than the answer) nothing is
 said here, and the whole file is read: what was answered, or not, is then taken from here, and not asked twice.
 Whose socket it is, the client checks as always; that it is of the same content, it says itself, as all that it says.
 """
@@ -19,6 +20,7 @@ from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker.cli.arguments import ADD, ALL, DELETE
 from speaker.cli.extents import for_whom, wait_for_others
+from speaker.cli.messages import tell_operator
 from speaker.cli.node import Node
 from speaker.control import client
 from speaker.control.outcomes import ordered_from_json
@@ -51,30 +53,42 @@ class AtOnce:
         orders = call.command in (ADD, DELETE) and not call.at
         node = Node.of(call.path, environ) if orders or _is_plain_status(call) else None
         self._node = node
+        self._notes: tuple[str, ...] = ()
+        self._prefixes = _addresses(call.words)
         if node is None:
             return
         if orders:
-            from speaker.cli.early import ask_early
-
             call = self._call = for_whom(call, node.dc, (), has_site=node.has_site)
-            self.early = ask_early(call, node)
+            self.early = self._ask(call, node)
         else:
             self.told = _status_of(node)
 
+    def _ask(self, call: Call, node: Node) -> EarlyRequest | None:
+        """Ask for what a call wants, where it is known what that means; None where nothing was asked."""
+        if self._prefixes is None and ALL not in call.words and not _needs_more(call):
+            from speaker.cli.loaded_names import meant
+
+            if (found := meant(call, node)) is not None:
+                self._prefixes, self._notes = found.prefixes, found.notes
+        if self._prefixes is None:
+            return None
+        from speaker.cli.early import ask_early
+
+        return ask_early(call, node, self._prefixes)
+
     def carry_out(self) -> Callable[[], ExitStatus] | None:
         """Return what does all that the call wants, by what was answered; None where that takes all of vip.toml."""
-        prefixes = _addresses(self._call.words)
-        if prefixes is None or self._node is None:
+        if self._prefixes is None or self._node is None:
             return None
         if self.early is not None:
-            return self._order(self._node, self.early, prefixes)
-        return self._shown(self._node, prefixes)
+            return self._order(self._node, self.early, self._prefixes)
+        return self._shown(self._node, self._prefixes)
 
     def _order(
         self, node: Node, early: EarlyRequest, prefixes: Sequence[Prefix]
     ) -> Callable[[], ExitStatus] | None:
         call = self._call
-        if ALL in call.words or call.until or call.mode is Mode.DRAINING:
+        if ALL in call.words or _needs_more(call):
             return None
         from speaker.cli.operate import in_progress, operate
         from speaker.cli.second import drained_beside
@@ -87,14 +101,19 @@ class AtOnce:
         if ordered is None:
             return None
         beside = partial(drained_beside, node.control, node.backend)
-        return lambda: operate(call, _Applied(node, ordered), prefixes, drained_beside=beside)
+
+        def do() -> ExitStatus:
+            for note in self._notes:
+                tell_operator(note)
+            return operate(call, _Applied(node, ordered), prefixes, drained_beside=beside)
+
+        return do
 
     def _shown(self, node: Node, prefixes: Sequence[Prefix]) -> Callable[[], ExitStatus] | None:
         call, told = self._call, self.told
         if told is None or isinstance(told, client.OutcomeUnknownError):
             return None
-        loaded = told.configuration.digest, told.dc, told.backend
-        if loaded != (node.digest, node.dc, node.backend):
+        if not node.is_loaded(told):
             return None
         known = [route.prefix for route in told.routes]
         wanted = known if ALL in call.words else [*map(str, prefixes)]
@@ -123,6 +142,11 @@ class _Applied(RunningWatchdog):
         """See `SiteOperations.order`."""
         del order, early  # it was sent
         return self._ordered
+
+
+def _needs_more(call: Call) -> bool:
+    """Whether an order needs more of vip.toml than what it means."""
+    return bool(call.until) or call.mode is Mode.DRAINING
 
 
 def _is_plain_status(call: Call) -> bool:

@@ -13,29 +13,30 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.intent import Intent
-from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
 from speaker.cli.extents import wait_for_others
 from speaker.control.early import EarlyRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy.route import Prefix
     from speaker.cli.arguments import Call
     from speaker.cli.node import Node
 
 
-def ask_early(call: Call, node: Node) -> EarlyRequest | None:
-    """Ask for what a call wants, where that can be asked without knowing more; None where nothing was asked."""
+def ask_early(call: Call, node: Node, prefixes: Sequence[Prefix]) -> EarlyRequest | None:
+    """Ask for what a call wants of the prefixes that it means, besides `all`; None where nothing was asked."""
     try:
-        prefixes = [str(parse_prefix(word)) for word in call.words if word != ALL]
         Intent(call.mode, "", 0.0, call.reason)
     except PolicyError:
-        return None  # one is a name, or the reason is none
+        return None  # the reason is none
     body = {
         "digest": node.digest,
         "dc": node.dc,
         "backend": node.backend,
         "mode": call.mode,
-        "prefixes": prefixes,
+        "prefixes": [*map(str, prefixes)],
         "everything": ALL in call.words,
         "reason": call.reason,
         "seconds": call.seconds,

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.intent import timestamp
-from policy.route import Asn, parse_prefix
-from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from speaker import config
 from speaker.cli import operate, reporting, schedule, targets
 from speaker.cli.arguments import ADD, DELETE, UsageError
 from speaker.cli.extents import for_whom
+from speaker.cli.loaded_names import names_in
 from speaker.cli.matrix import matrix
 from speaker.cli.messages import tell_operator
 from speaker.cli.query import query
@@ -134,7 +133,7 @@ def _carry_out(
     if call.site:
         raise SpeakerError("status --site: takes a vip.toml without fault; leave out --site")
     call = _for_whom(call, running, status)
-    known = _names_in(status)
+    known = names_in(status)
     lookup = Resolver(config.resolver_in(call.path)).lookup_all
     found = targets.find(call.words, known, lookup, dns=call.dns)
     for note in found.notes:
@@ -185,21 +184,3 @@ class ReporterInForce:
     def reports(self) -> Sequence[ReportStatus]:
         """See `Reporter.reports`."""
         return self._running.reports()
-
-
-def _names_in(status: Status) -> Topology:
-    """Return the names and prefixes of a state; nothing else of this is so."""
-    dc, profile = DataCentre(status.dc, Asn(0)), Profile.plain(0)
-    of: dict[str, list[Address]] = {}
-    for route in status.routes:
-        of.setdefault(route.vip, []).append(Address(parse_prefix(route.prefix), (dc.name,)))
-    vips = [Vip(name, tuple(addresses), (profile,)) for name, addresses in of.items()]
-
-    def is_aggregate(vip: Vip) -> bool:
-        return vip.name == str(vip.addresses[0].prefix)
-
-    return Topology(
-        (dc,),
-        tuple(vip for vip in vips if not is_aggregate(vip)),
-        tuple(vip for vip in vips if is_aggregate(vip)),
-    )

@@ -14,6 +14,8 @@ from speaker.site_values import TIMEOUT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from speaker.api import Status
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -30,6 +32,7 @@ class Node:
     read: Path
     has_site: bool = False
     within: float = TIMEOUT
+    resolver: str | None = None
 
     @classmethod
     def of(cls, path: Path, environ: Mapping[str, str]) -> Node | None:
@@ -44,9 +47,10 @@ class Node:
             dc, backend = node["dc"], node.get("backend", vip_toml.DEFAULT_BACKEND)
             control = node.get("control", vip_toml.DEFAULT_CONTROL)
             read = node.get("read", str(Path(control).with_name(vip_toml.DEFAULT_READ)))
+            resolver = node.get("resolver")
             if not all(
                 isinstance(each, str) and each.isprintable()
-                for each in (dc, backend, control, read)
+                for each in (dc, backend, control, read, resolver or "")
             ):
                 return None
         except (SpeakerError, KeyError, TypeError, AttributeError, ValueError):
@@ -61,4 +65,10 @@ class Node:
             Path(read),
             has_site,
             within,
+            resolver,
         )
+
+    def is_loaded(self, told: Status) -> bool:
+        """Tell whether a watchdog says that it loaded this very content, for this data centre and backend."""
+        loaded = told.configuration.digest, told.dc, told.backend
+        return loaded == (self.digest, self.dc, self.backend)

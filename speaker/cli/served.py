@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from speaker.control.client import NotServedError, RefusedError
-from speaker.control.offline import StateFile
+from speaker.control.offline_planner import StateFilePlanner
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 
@@ -29,7 +29,7 @@ class WatchdogOrFile:
         self._config, self._lacks = config, lacks
         self.is_served = True
 
-    def asked(self, ask: Callable[[RunningWatchdog | StateFile], T]) -> T:
+    def asked(self, ask: Callable[[RunningWatchdog | StateFilePlanner], T]) -> T:
         """Return what is answered.
 
         Raises:
@@ -39,7 +39,7 @@ class WatchdogOrFile:
             return ask(RunningWatchdog.of(self._config))
         except NotServedError:
             self.is_served = False
-            return ask(StateFile(self._config, ""))
+            return ask(StateFilePlanner(self._config, ""))
         except RefusedError as error:
             if not error.is_not_known:
                 raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
-from policy.rule import REPORT
+from policy.sources import REPORT
 from speaker.cli.arguments import ALL
 from speaker.cli.instead import instead
 from speaker.errors import SpeakerError
@@ -67,7 +67,8 @@ def find(
     return Targets(tuple(prefixes), tuple(notes))
 
 
-def _vip(name: str, topology: Topology) -> Vip | None:
+def vip(name: str, topology: Topology) -> Vip | None:
+    """Return the VIP that a name is, whatever its case; None for another name."""
     return topology.vip(name.lower().removesuffix("."))
 
 
@@ -78,8 +79,8 @@ def _asked(name: str, topology: Topology) -> str | None:
     try:
         parse_prefix(name)
     except PolicyError:
-        vip = _vip(name, topology)
-        return name if vip is None else vip.name
+        found = vip(name, topology)
+        return name if found is None else found.name
     return None
 
 
@@ -89,14 +90,14 @@ def _find(name: str, topology: Topology, answers: Answers, *, dns: bool) -> Targ
     try:
         prefix = parse_prefix(name)
     except PolicyError:
-        vip = _vip(name, topology)
-        if vip is None and name.startswith(REPORT):
+        found = vip(name, topology)
+        if found is None and name.startswith(REPORT):
             raise TargetError(
                 f"{name}: a report, and no VIP; vip_mgmt history without a NAME has its lines, vip_mgmt report what holds"
             ) from None
-        if vip is None:
+        if found is None:
             return _by_name(name, topology, answers[name])
-        return _by_vip(vip, topology, answers[vip.name], dns=dns)
+        return _by_vip(found, topology, answers[found.name], dns=dns)
     if topology.find(prefix) is None:
         near = instead(name, topology) or "; name a VIP, or one of its addresses"
         raise TargetError(f"{name}: not in vip.toml{near}")

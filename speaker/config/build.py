@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
 from policy.topology import Topology
-from speaker.config import build_api, build_observe, build_site
+from speaker.config import build_observe, build_site
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
-from speaker.config.build_checks import CheckBuilder
 from speaker.config.build_dcs import data_centres, witnesses
 from speaker.config.build_drain import DrainBuilder
 from speaker.config.build_health import HealthBuilder
 from speaker.config.build_peers import PeersBuilder
 from speaker.config.build_ranks import Ranks
-from speaker.config.build_rules import checks_of, rules_of_vips
 from speaker.config.build_vip import VipBuilder
 from speaker.config.fault import Faults
 from speaker.config.settings import (
@@ -30,12 +28,15 @@ from speaker.config.settings import (
     ReadSocket,
     Settings,
 )
+from speaker.config.settings_api import ApiSettings
 from speaker.config.toml_text import toml_path
 from speaker.files.vip_toml import DEFAULT_READ
 
 if TYPE_CHECKING:
+    from policy.rule import Rule
     from speaker.config.fault import Fault, KeyPath
     from speaker.config.schema import Document
+    from speaker.config.settings_checks import CheckSettings
     from speaker.config.validate import Form
 
 
@@ -60,14 +61,15 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     of_site = ranks.of_site()
     health = HealthBuilder(document.health, faults)
     drains = DrainBuilder(document.drain, len(dcs), faults)
-    checks = CheckBuilder(form, faults).checks()
-    rules = rules_of_vips(form, faults, checks)
+    ruled = _Ruled(form, faults)
     builder = VipBuilder(form, faults, dcs, ranks, health, drains)
-    vips = [builder.vip(name, vip, of_site, rules.get(name)) for name, vip in document.vip.items()]
+    vips = [
+        builder.vip(name, vip, of_site, ruled.rules.get(name)) for name, vip in document.vip.items()
+    ]
     aggregates = AggregateBuilder(form, faults, builder, ranks, drains).aggregates(of_site)
     looked_at = {
         name.lower(): health.settings(
-            ("vip", name), vip, rules.get(name), checks_of(rules.get(name), checks)
+            ("vip", name), vip, ruled.rules.get(name), ruled.checks_of(name)
         )
         for name, vip in document.vip.items()
     }
@@ -76,7 +78,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     health.check_base()
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
-    api = build_api.api(document, faults)
+    api = _api(document, faults)
     site = build_site.site(document, faults)
     _check_unique(form, faults)
     if faults:
@@ -84,7 +86,40 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
     settings = _settings(document, topology, looked_at, read, outlets)
-    return Config(topology, replace(settings, checks=checks, api=api, site=site))
+    return Config(topology, replace(settings, checks=ruled.checks, api=api, site=site))
+
+
+class _Ruled:
+    """`[check]`, and the rules of VIPs by their names: few sites have them, and what reads them is slow to import."""
+
+    def __init__(self, form: Form, faults: Faults) -> None:
+        self.checks: dict[str, CheckSettings] = {}
+        self.rules: dict[str, Rule] = {}
+        document = form.document
+        if document.check:
+            from speaker.config.build_checks import CheckBuilder
+
+            self.checks = CheckBuilder(form, faults).checks()
+        if document.rule or any(vip.rule is not None for vip in document.vip.values()):
+            from speaker.config.build_rules import rules_of_vips
+
+            self.rules = rules_of_vips(form, faults, self.checks)
+
+    def checks_of(self, name: str) -> tuple[CheckSettings, ...]:
+        """Return the checks that the rule of a VIP names."""
+        if name not in self.rules:
+            return ()
+        from speaker.config.build_rules import checks_of
+
+        return checks_of(self.rules[name], self.checks)
+
+
+def _api(document: Document, faults: Faults) -> ApiSettings:
+    if document.model_fields_set.isdisjoint(("api", "report")):
+        return ApiSettings()
+    from speaker.config.build_api import api
+
+    return api(document, faults)
 
 
 def _check_node(form: Form, faults: Faults) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from policy.last import KeepLast
+from policy.keep_last import KeepLast
 from policy.route import Asn
 from policy.topology import DataCentre
 from speaker.config.settings import WitnessSettings

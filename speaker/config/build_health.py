@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from policy.damping import DampingRule
 from policy.errors import PolicyError
 from policy.health import CheckerRule, HealthRule, Service, Thresholds, so_many
-from policy.ruled import asks_services
 from speaker.config.settings import HealthSettings
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class HealthBuilder:
     def _looked_at(self, vip: VipTable, rule: Rule | None) -> HealthTable:
         """Return `[health]` as it is for a VIP. Services that its rule does not ask for are not looked at."""
         health = _over(self._base, vip.health)
-        if rule is None or asks_services(rule):
+        if rule is None or _asks_services(rule):
             return health
         return health.model_copy(update={"source": "none"})
 
@@ -197,9 +196,15 @@ class HealthBuilder:
         return HealthSettings(health.source, ignored, realservers, checks)
 
 
+def _asks_services(rule: Rule) -> bool:
+    from policy.rule import asks_services  # imported where there are rules
+
+    return asks_services(rule)
+
+
 def _why_unused(source: str, rule: Rule | None) -> str:
     """Return why nothing connects to the realservers that vip.toml has."""
-    if rule is not None and not asks_services(rule):
+    if rule is not None and not _asks_services(rule):
         return 'the rule names neither "ipvs" nor "tcp", so nothing looks at these'
     return f'source = "{source}" {"looks at none" if source == "none" else "finds them itself"}'
 

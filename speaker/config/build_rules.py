@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.rule import (
-    CHECK,
-    MAX_DEPTH,
-    MAX_TERMS,
-    REPORT,
-    SERVICES,
-    VIP,
-    AtLeast,
-    Not,
-    ShareUp,
-    Term,
-    depth,
-)
+from policy.rule import AtLeast, Not, ShareUp, Term, depth
 from policy.rule import terms as terms_of
 from policy.ruled import asked_vips, circle
+from policy.sources import CHECK, MAX_DEPTH, MAX_TERMS, REPORT, SERVICES, VIP
 from policy.wording import count
 from speaker.config.schema_checks import RULE
 

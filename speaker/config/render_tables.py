@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.drain import DrainRule
 from policy.health import CheckerRule, HealthRule
-from policy.last import KeepLast
+from policy.keep_last import KeepLast
 from policy.order import Order
 from policy.preference import spread
 from policy.route import Origin

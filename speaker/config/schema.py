@@ -1,7 +1,5 @@
 """The form of vip.toml: its tables, keys, types and defaults."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +18,7 @@ from speaker.config.schema_drain import DrainTable
 from speaker.config.schema_peers import PeerGroupTable, PeerTable
 from speaker.config.schema_site import SiteTable
 from speaker.config.settings import HISTORY, Backend, LogFormat, Source
-from speaker.config.table import STRICT, AbsolutePath, Duration, text
+from speaker.config.table import STRICT, AbsolutePath, Duration, text, without_keys
 from speaker.config.table import by as _by
 from speaker.files.vip_toml import DEFAULT_BACKEND, DEFAULT_CONTROL
 from speaker.printable import shown
@@ -189,8 +187,8 @@ class VipTable(Table):
     only: Only = False
     order: OrderBy | None = None
     services: dict[str, ServiceTable] = Field(default_factory=dict)  # quicker than a copy of one
-    health: HealthTable = Field(default_factory=HealthTable)
-    drain: DrainTable = Field(default_factory=DrainTable)
+    health: HealthTable = without_keys()
+    drain: DrainTable = without_keys()
     rule: RuleText | None = None
     ranks: list[str] | None = None
 
@@ -209,7 +207,7 @@ class AggregateTable(Table):
 class ExabgpTable(Table):
     """`[backend.exabgp]`."""
 
-    next_hop: NextHopTable = NextHopTable()
+    next_hop: NextHopTable = without_keys()
     withdraw_on_exit: bool = False
     process: Annotated[str, AfterValidator(units.label)] | None = None
 
@@ -243,8 +241,8 @@ class QuaggaTable(Table):
 class BackendsTable(Table):
     """`[backend]`."""
 
-    exabgp: ExabgpTable = ExabgpTable()
-    quagga: QuaggaTable = QuaggaTable()
+    exabgp: ExabgpTable = without_keys()
+    quagga: QuaggaTable = without_keys()
 
 
 class MetricsTable(Table):
@@ -267,19 +265,19 @@ class Document(Table):
 
     node: NodeTable
     dc: Annotated[dict[Annotated[str, AfterValidator(units.label)], DcTable], Field(min_length=1)]
-    policy: PolicyTable = PolicyTable()
+    policy: PolicyTable = without_keys()
     profile: dict[Annotated[str, AfterValidator(units.word)], ProfileTable] = {}
-    health: HealthTable = HealthTable()
-    drain: DrainTable = DrainTable()
+    health: HealthTable = without_keys()
+    drain: DrainTable = without_keys()
     check: dict[Annotated[str, AfterValidator(check_name)], CheckTable] = {}
     rule: dict[Annotated[str, AfterValidator(check_name)], RuleText] = {}
     report: dict[Annotated[str, AfterValidator(check_name)], ReportTable] = {}
-    api: ApiTable = ApiTable()
+    api: ApiTable = without_keys()
     vip: dict[str, VipTable] = {}
     aggregate: dict[str, AggregateTable] = {}
     peer: dict[str, PeerTable] = {}
     peer_group: dict[Annotated[str, AfterValidator(units.word)], PeerGroupTable] = {}
-    backend: BackendsTable = BackendsTable()
-    metrics: MetricsTable = MetricsTable()
-    events: EventsTable = EventsTable()
+    backend: BackendsTable = without_keys()
+    metrics: MetricsTable = without_keys()
+    events: EventsTable = without_keys()
     site: SiteTable | None = None

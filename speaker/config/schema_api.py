@@ -1,12 +1,10 @@
 """The form of [api] and [report] in vip.toml."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from policy.report import LONGEST
+from policy.sources import LONGEST
 from speaker import units
 from speaker.config.schema_checks import name
 from speaker.config.settings_api import DEFAULT_TOKENS

@@ -1,7 +1,5 @@
 """The form of [dc.NAME] in vip.toml: a data centre, and what tells its routes from others'."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The form of [drain] in vip.toml, and of `drain` in a VIP, where only what is set counts."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, Field

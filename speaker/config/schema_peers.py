@@ -1,7 +1,5 @@
 """The form of [peer] and [peer_group] in vip.toml."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainValidator

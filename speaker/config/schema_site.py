@@ -1,7 +1,5 @@
 """The form of [site] in vip.toml."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

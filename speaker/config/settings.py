@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from policy.last import KeepLast
+from policy.keep_last import KeepLast
 from speaker.config.settings_api import ApiSettings
 from speaker.files.vip_toml import BESIDE
 

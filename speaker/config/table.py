@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -47,5 +47,15 @@ Duration = Annotated[
 ]
 AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
 
-STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-"""A table: unknown keys are refused, and types are not guessed."""
+STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, defer_build=True)
+"""A table: unknown keys are refused, and types are not guessed.
+
+What checks a table is made once, as a part of what checks the file: that is most of what reading one costs. So a
+module of tables makes none of them itself (see `without_keys`), and has its annotations as values: text would
+have to be compiled, key by key.
+"""
+
+
+def without_keys() -> Any:
+    """Return the default of a table that need not be there: what it is without any key of its own."""
+    return Field(default={}, validate_default=True)

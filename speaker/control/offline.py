@@ -6,22 +6,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from policy.asking import reported
-from policy.assess import assignments
-from policy.errors import PolicyError
 from policy.intent import Mode
-from policy.report import ReportState
 from policy.site_intent import Extent
-from policy.window import missed, planned
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
-from speaker.planned import WindowStatus, not_planned
-from speaker.reported import ReportStatus, unknown_report
 from speaker.site_values import HERE, Ordered, SiteReport
-from speaker.state.database import BUSY
-from speaker.state.reports import Given
-from speaker.state.store import Store
+from speaker.state.waits import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,9 +21,8 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import Explanation, HistoryEntry, IntentRequest, PlannedChange
     from speaker.config.settings import Config
-    from speaker.planned import Cancellation, WindowRequest
-    from speaker.reported import ReportRequest
     from speaker.site_values import SiteOrder
+    from speaker.state.store import Store
 
 
 SEE = (
@@ -81,6 +71,8 @@ class StateFile:
 
     @contextmanager
     def _store(self, *, in_memory_copy: bool = False) -> Iterator[Store]:
+        from speaker.state.store import Store  # slow to import, and of no use for what is refused
+
         store = Store(self._config.settings.state, in_memory_copy=in_memory_copy)
         try:
             yield store
@@ -93,6 +85,9 @@ class StateFile:
         Raises:
             StoreError: the state file can't be read.
         """
+        from policy.assignment import assignments
+        from policy.window import missed, planned
+
         settings = self._config.settings
         with self._store() as store:
             now = time.time()
@@ -169,51 +164,6 @@ class StateFile:
         """
         intent = request.intent(user(), time.time())
         return self.record(request.prefixes, intent, dry_run=request.dry_run)
-
-    def schedule(self, request: WindowRequest) -> WindowStatus:
-        """See `Planner.schedule`."""
-        window = request.window(user(), time.time())
-        with self._store() as store:
-            if not request.dry_run:
-                window = store.schedule(window, wait=self._wait)
-            return WindowStatus.of(window, store.intents().windows)
-
-    def windows(self) -> Sequence[WindowStatus]:
-        """See `Planner.windows`."""
-        with self._store() as store:
-            found = store.intents().windows
-            return [WindowStatus.of(window, found) for window in found]
-
-    def cancel(self, cancellation: Cancellation) -> WindowStatus:
-        """See `Planner.cancel`."""
-        number = cancellation.number
-        with self._store() as store:
-            window = store.cancel(number, user(), time.time(), wait=self._wait)
-        if window is None:
-            raise SpeakerError(not_planned(number))
-        return WindowStatus.of(window)
-
-    def report(self, name: str, request: ReportRequest) -> ReportStatus:
-        """See `Reporter.report`."""
-        api = self._config.settings.api
-        if name not in api.reports:
-            raise PolicyError(unknown_report(name, [*api.reports]))
-        now = time.time()
-        report = request.report(user(), now)
-        api.reports[name].check(report)
-        duties = assignments(self._config.topology, self._config.settings.dc)
-        drains = reported(duties).get(name, ()) if report.state is ReportState.DRAIN else ()
-        with self._store() as store:
-            store.report([(name, Given(report, drains))], wait=self._wait)
-        return ReportStatus.of(name, report, now)
-
-    def reports(self) -> Sequence[ReportStatus]:
-        """See `Reporter.reports`."""
-        with self._store() as store:
-            found = store.intents().reports
-        now = time.time()
-        names = self._config.settings.api.reports
-        return [ReportStatus.of(name, found.get(name), now) for name in names]
 
     def order(self, order: SiteOrder) -> Ordered:
         """See `SiteOperations.order`: it is recorded, and queued for the others; none of them has confirmed it.

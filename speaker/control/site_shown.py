@@ -14,7 +14,7 @@ from speaker.supervision.steps import in_steps
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.route import Prefix
     from policy.site_members import Member, MemberState
     from speaker.reconcile.known_site import KnownSite

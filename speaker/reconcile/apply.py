@@ -21,7 +21,8 @@ from speaker.reconcile.read_back import ReadBackSchedule
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from policy.assess import Assessment, Assignment
+    from policy.assess import Assessment
+    from policy.assignment import Assignment
     from policy.health import Observation
     from policy.plan import Change
     from policy.route import Prefix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from policy.rule import CHECK, REPORT, SERVICES
+from policy.sources import CHECK, REPORT, SERVICES
 from policy.wording import count
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from policy.assess import Assessment, Memory, assess
 from policy.cases import preview
 from policy.decide import Cause, Decision, decide, elsewhere
 from policy.health import Health, Observation
-from policy.last import NOT_KEPT, NOT_SHARED, KeepLast, LastOne
+from policy.keep_last import KeepLast
+from policy.last import NOT_KEPT, NOT_SHARED, LastOne
 from policy.witness import NOTHING_HEARD
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
@@ -19,7 +20,7 @@ from speaker.reconcile.scope import NOT_OBSERVED, kept
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.intent import Intent
     from policy.route import Prefix
     from policy.witness import Heard

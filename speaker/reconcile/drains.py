@@ -27,7 +27,8 @@ from speaker.state.stages import StageEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from policy.assess import Assessment, Assignment
+    from policy.assess import Assessment
+    from policy.assignment import Assignment
     from policy.connections import ConnectionCount
     from policy.drain import DrainRule, Progress, TakenOver
     from policy.intent import Intent

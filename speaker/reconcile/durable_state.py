@@ -28,8 +28,8 @@ from speaker.reconcile.known_intents import KnownIntents
 from speaker.reconcile.last_judgement import LastJudgement
 from speaker.reconcile.notices import Listeners
 from speaker.reconcile.stage_memory import StageMemory
-from speaker.state.database import BUSY, BUSY_READING
 from speaker.state.store import News, Owned, StoreError
+from speaker.state.waits import BUSY, BUSY_READING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

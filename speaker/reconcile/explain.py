@@ -14,7 +14,8 @@ from speaker.drain_status import insisted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy.assess import Assessment, Assignment
+    from policy.assess import Assessment
+    from policy.assignment import Assignment
     from policy.guard import GuardRule
     from policy.route import Prefix
     from speaker.api import PeerStatus, PrefixStatus

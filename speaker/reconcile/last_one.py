@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
-from policy.last import KeepLast, LastOne
+from policy.keep_last import KeepLast
+from policy.last import LastOne
 from policy.wording import named
 from speaker.errors import SpeakerError
 from speaker.supervision.steps import in_steps

@@ -21,7 +21,7 @@ from speaker.reconcile.scope import scope
 from speaker.reconcile.turn import Exclusive
 from speaker.reconcile.turns import Turns
 from speaker.reconcile.witnesses import Witnesses
-from speaker.state.database import BUSY
+from speaker.state.waits import BUSY
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.pulse import Pulse
 

@@ -13,7 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
-from speaker.state.database import BUSY
+from speaker.state.waits import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import Health
 from policy.report import AppReport, ReportRule, said
-from policy.rule import REPORT, Said, terms
+from policy.rule import Said, terms
+from policy.sources import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.aggregate import NO_AGGREGATES, Aggregates
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.ruled import asked_vips
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.health import Observation
     from policy.route import Prefix
     from speaker.config.settings import Config

@@ -29,7 +29,7 @@ from speaker.reconcile.stand_in import stand_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import HistoryEntry

@@ -6,9 +6,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from speaker.state.connections import FileConnections
-from speaker.state.database import BUSY
 from speaker.state.history import add_history
 from speaker.state.rows import Intents
+from speaker.state.waits import BUSY
 from speaker.state.windows import IntentsReader
 
 if TYPE_CHECKING:

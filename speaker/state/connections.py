@@ -21,17 +21,9 @@ from speaker.state.access import (
     is_read_only,
     moved,
 )
-from speaker.state.database import (
-    BUSY,
-    BUSY_READING,
-    copy,
-    is_newest,
-    make,
-    opened,
-    reading,
-    transaction,
-)
+from speaker.state.database import copy, is_newest, make, opened, reading, transaction
 from speaker.state.room import may_be_full
+from speaker.state.waits import BUSY, BUSY_READING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

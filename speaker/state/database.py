@@ -17,10 +17,6 @@ from speaker.state.journal import check_beside
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BUSY = 3.0
-"""How long another program may hold the file, in seconds."""
-BUSY_READING = 1.0
-"""... while it is only read."""
 MAX_SIZE = 1 << 28
 """Bytes: with all the history that is kept, 100,000 VIPs have a quarter as many."""
 MAX_VALUE = 1 << 24

@@ -7,9 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from speaker.state.access import access, identity
-from speaker.state.database import BUSY_READING, copy, is_newest, reading
+from speaker.state.database import copy, is_newest, reading
 from speaker.state.rows import Intents
 from speaker.state.store import Store
+from speaker.state.waits import BUSY_READING
 from speaker.state.windows import IntentsReader
 
 if TYPE_CHECKING:

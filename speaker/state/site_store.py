@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from speaker.state import site
 from speaker.state.base_store import BaseStore
-from speaker.state.database import BUSY, BUSY_READING, transaction
+from speaker.state.database import transaction
 from speaker.state.site import SiteMoment, new_id
 from speaker.state.site_rows import clean_rows, read_copy
+from speaker.state.waits import BUSY, BUSY_READING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

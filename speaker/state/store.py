@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from speaker.state import rows
 from speaker.state.access import StoreError
-from speaker.state.database import BUSY, BUSY_READING, transaction
+from speaker.state.database import transaction
 from speaker.state.fetched import Fetcher, fetched
 from speaker.state.history import in_order
 from speaker.state.remembered import News, Remembered
@@ -21,6 +21,7 @@ from speaker.state.rows import INTENTS, Intents, Owned
 from speaker.state.site_rows import read_copy
 from speaker.state.site_store import SiteStore
 from speaker.state.stages import StageEnd, follow
+from speaker.state.waits import BUSY, BUSY_READING
 from speaker.state.windows import put_window, run_window, take_window
 from speaker.state.writing import (
     damping_rows,

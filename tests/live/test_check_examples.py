@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.health import AddressHealth, Health
-from policy.rule import CHECK
-from policy.ruled import asks_services, ruled
+from policy.rule import asks_services
+from policy.ruled import ruled
+from policy.sources import CHECK
 from speaker import config
 from speaker.health.checks.source import ChecksSource
 from speaker.health.sources import _asked

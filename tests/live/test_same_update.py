@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.drain_profile import soft_profiles
 from policy.plan import plan
 from policy.topology import DataCentre

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.aggregate import NO_AGGREGATES, Aggregates, aggregate, stages, waits
-from policy.assess import Assessment, Memory, assess, assignments
+from policy.assess import Assessment, Memory, assess
+from policy.assignment import assignments
 from policy.decide import Cause, Decision
 from policy.drain_profile import SoftRoutes
 from policy.errors import PolicyError

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Memory, assess, assignments
+from policy.assess import Assessment, Memory, assess
+from policy.assignment import assignments
 from policy.cases import preview
 from policy.damping import PENALTY, Damping, DampingRule, withdrawn
 from policy.decide import Cause

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Assignment, Memory, assess, assignments
+from policy.assess import Assessment, Memory, assess
+from policy.assignment import Assignment, assignments
 from policy.decide import Cause, Decision, decide
 from policy.errors import PolicyError
 from policy.guard import GuardMemory, GuardRule, Restrained, restrain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.best_path import announcements, best
 from policy.drain import MAX_MORE, DrainRule
 from policy.drain_profile import SoftRoutes, soft_profiles

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import Assessment, Memory, assess, assignments
+from policy.assess import Assessment, Memory, assess
+from policy.assignment import assignments
 from policy.damping import DampingRule
 from policy.explain import About, Decided, Line, explain
 from policy.explain.health import MOST

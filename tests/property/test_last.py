@@ -10,7 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from policy.decide import Cause, Decision
-from policy.last import NOT_SHARED, KeepLast, LastOne, Standing, keep
+from policy.keep_last import KeepLast
+from policy.last import NOT_SHARED, LastOne, Standing, keep
 from policy.route import Asn, AsPath, Attributes, Community, Route, parse_prefix
 from policy.standing import LeaveVerdict
 from policy.topology import DataCentre

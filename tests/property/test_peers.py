@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.best_path import best
 from policy.errors import PolicyError
 from policy.lint.upstreams import upstreams

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policy.assess import Memory, assess, assignments
+from policy.assess import Memory, assess
+from policy.assignment import assignments
 from policy.best_path import best, best_by, choices, shares
 from policy.decide import Cause
 from policy.failover import takeovers

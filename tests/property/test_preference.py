@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.errors import PolicyError
 from policy.health import HealthRule
 from policy.order import ranks_fault

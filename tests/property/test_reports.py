@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from policy.health import Health
 from policy.intent import Intent, Mode
-from policy.report import LONGEST, AppReport, ReportRule, ReportState, said
+from policy.report import AppReport, ReportRule, ReportState, said
 from policy.route import parse_prefix
+from policy.sources import LONGEST
 from speaker.reported import ReportRequest
 from speaker.state.reports import Given
 from speaker.state.store import Store

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.assess import Memory, assess, assignments
+from policy.assess import Memory, assess
+from policy.assignment import assignments
 from policy.best_path import announcements, best, choices, neighbouring_as
 from policy.guard import GuardRule
 from policy.health import Observation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.intent import Intent, Mode
 from policy.lint.finding import Code
 from speaker import config

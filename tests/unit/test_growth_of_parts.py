@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.asking import OtherVips, askers
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.health import HealthRule, Service
 from policy.intent import Intent, Mode
 from policy.lint import outside
@@ -19,7 +19,8 @@ from policy.peers import PeerPolicy, PeerRule, Peers, RuledNeighbor
 from policy.plan import Announce, Drift, Withdraw
 from policy.report import AppReport, ReportState
 from policy.route import Asn, Route, parse_prefix
-from policy.rule import VIP, Term
+from policy.rule import Term
+from policy.sources import VIP
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
 from policy.wanted import WantedRoutes
 from policy.window import Window, planned

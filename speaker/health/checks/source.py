@@ -8,7 +8,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from policy.health import Health, Observation, so_many
-from policy.rule import CHECK, AtLeast, Said, Term, decisive, value
+from policy.rule import AtLeast, Said, Term, decisive, value
+from policy.sources import CHECK
 from speaker.health.checks.probe import Probe
 from speaker.health.checks.schedule import Schedule, Watch
 from speaker.health.throttle import Throttle

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.health import Health
-from policy.rule import CHECK, AtLeast, Term
+from policy.rule import AtLeast, Term
+from policy.sources import CHECK
 from speaker.config.settings_checks import ADDRESS, REALSERVER, CheckSettings, ExecCheck, others
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.healthcheck.announced import HealthcheckState, states

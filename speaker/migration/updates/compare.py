@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from policy.aggregate import Aggregates
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.decide import elsewhere
 from speaker.backends.exabgp import api_text
 from speaker.backends.exabgp import neighbors as exabgp_neighbors
@@ -15,7 +15,7 @@ from speaker.migration.updates.evaluate import Evaluation, Hop, Update
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from policy.assess import Assignment
+    from policy.assignment import Assignment
     from policy.route import Asn, Prefix
     from policy.topology import DataCentre, Topology
     from speaker.config.settings import NextHop

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from policy.health import CheckerRule, Health
-from policy.rule import AtLeast, Not, ShareUp, Term
-from policy.ruled import asks_services
+from policy.rule import AtLeast, Not, ShareUp, Term, asks_services
 from policy.topology import Vip
 from speaker import units
 from speaker.config.build_checks import KINDS

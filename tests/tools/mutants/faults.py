@@ -245,9 +245,9 @@ FAULTS = (
     ),
     Fault(
         "who is left out announces as the last choice",
-        "assess.py",
+        "assignment.py",
         "return Assignment(vip, address, None, None, None)",
-        "return _assignment(vip, address, replace(dc, name=address.prefer[-1]))",
+        "dc = __import__('dataclasses').replace(dc, name=address.prefer[-1])",
         (PREFER,),
     ),
     Fault(

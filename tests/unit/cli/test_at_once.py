@@ -12,7 +12,20 @@ from typing import Any
 import pytest
 
 from speaker.files import vip_toml
-from tests.unit.test_vip_mgmt import PEER, SECOND, V4, V6, Run, reconciler, run, state, withdrawn
+from tests.support.fakes.site import write_config
+from tests.support.lab.dns import DnsServer, Reply
+from tests.unit.test_vip_mgmt import (
+    BOTH,
+    PEER,
+    SECOND,
+    V4,
+    V6,
+    Run,
+    reconciler,
+    run,
+    state,
+    withdrawn,
+)
 
 __all__ = ["run"]  # the fixture
 
@@ -157,3 +170,71 @@ def test_none_runs(run: Run) -> None:
     """Where no watchdog runs, the state file answers, as always."""
     assert run("status") == 1
     assert "no vip_watchdog serves it" in "\n".join(run.out)
+
+
+WITHOUT_V6 = {**BOTH, "vip-1.tld AAAA": Reply()}
+
+
+def ordered(
+    run: Run,
+    script: dict[str, Reply],
+    *words: str,
+    answers: dict[str, Any],
+    loaded: str | None = None,
+    lines: int = 0,
+) -> tuple[int, list[str], list[str]]:
+    """Run the command beside a name server and a watchdog that loaded the file, or content of another digest.
+
+    Returns:
+        The exit status, what is said, and what was asked.
+    """
+    with DnsServer(script) as server:
+        path, where = write_config(run.directory), "{}:{}".format(*server.endpoint)
+        text = path.read_text().replace("[node]\n", f'[node]\nresolver = "{where}"\n')
+        path.write_text(text + "#\n" * lines)
+        with reconciler(run.directory, status=told(run, loaded), **answers) as asked:
+            status = run(*words)
+    return status, run.err, [path for _, path, _ in asked]
+
+
+@pytest.mark.parametrize("script", [BOTH, WITHOUT_V6, {}], ids=["both", "one", "none"])
+@pytest.mark.parametrize("words", [("-d", "vip-1.tld"), ("-d", "VIP-1.TLD.", SECOND, "--dry-run")])
+def test_names(run: Run, script: dict[str, Reply], words: tuple[str, ...]) -> None:
+    """What a name means DNS tells, and what is loaded: the same is done and said as with all of the file."""
+    done = withdrawn(V4, V6, *([SECOND] if SECOND in words else []))
+    status, said, asked = ordered(run, script, *words, answers={EARLY: done})
+    assert asked == ["/status", f"/{EARLY}"]
+    whole = ordered(run, script, *words, loaded="", answers={"intents": done})
+    assert whole == (status, said, ["/status", "/intents"])
+
+
+def test_names_without_the_file(run: Run) -> None:
+    """For a name, too, nothing is imported that reads all of the file."""
+    done = withdrawn(V4, V6)
+    with reconciler(run.directory, status=told(run), **{EARLY: done}):
+        assert of_config(run, ("-d", "vip-1.tld")) == (0, set())
+
+
+@pytest.mark.parametrize(
+    "words", [("-d", "www.tld"), ("-d", "nope.tld"), ("-d", "vip-1.tld", "203.0.113.9")]
+)
+def test_names_that_are_no_vip(run: Run, words: tuple[str, ...]) -> None:
+    """What only DNS knows, or nobody, is found with all of the file."""
+    status, _, asked = ordered(run, BOTH, *words, answers={EARLY: [], "intents": withdrawn(V4, V6)})
+    assert status == (0 if "www.tld" in words else 255)
+    assert asked == ["/status", *(["/intents"] if "www.tld" in words else [])]
+
+
+def test_names_of_another_watchdog(run: Run) -> None:
+    """One that has loaded another file by now has done nothing, and is asked as always."""
+    refused = (409, {"error": "another"})
+    answers = {EARLY: refused, "intents": withdrawn(V4, V6)}
+    status, _, asked = ordered(run, BOTH, "-d", "vip-1.tld", answers=answers)
+    assert (status, asked) == (0, ["/status", f"/{EARLY}", "/intents"])
+
+
+def test_names_of_a_long_file(run: Run) -> None:
+    """Of a long file the state, which is as long, is not asked for."""
+    answers = {EARLY: [], "intents": withdrawn(V4, V6)}
+    status, _, asked = ordered(run, BOTH, "-d", "vip-1.tld", lines=1000, answers=answers)
+    assert (status, asked) == (0, ["/intents"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Mode
+from policy.route import parse_prefix
 from speaker.cli.arguments import parse
 from speaker.cli.early import ask_early
 from speaker.cli.node import Node
@@ -122,7 +123,7 @@ def test_what_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ids=" ".join,
 )
 def test_what_is_not_asked_early(run: Run, arguments: list[str]) -> None:
-    """What a name means DNS tells, too; and what makes no sense, or is a question, is not asked early."""
+    """Names are asked where the state is told; and what makes no sense, or is a question, is not asked early."""
     assert sent(run, *arguments) is None
 
 
@@ -130,7 +131,7 @@ def test_nobody_serves(run: Run) -> None:
     """Where nobody serves the socket, or its file is not what it should be, nothing was asked."""
     call = parse(["-d", V4])
     node = Node.of(call.path, {})
-    assert node is None or ask_early(call, node) is None
+    assert node is None or ask_early(call, node, [parse_prefix(V4)]) is None
     call.path.chmod(0o666)
     with reconciler(run.directory, **{EARLY: withdrawn(V4)}) as asked:
         assert run("-d", V4) == 255

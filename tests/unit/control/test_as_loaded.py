@@ -157,7 +157,7 @@ def test_by_vip_mgmt(
         call = parse(["-d", str(V4)])
         node = Node.of(call.path, os.environ)
         assert node is not None
-        early = ask_early(call, node)
+        early = ask_early(call, node, [V4])
         assert early is not None
         outcomes = early.answer(60)
         assert outcomes is not None

@@ -16,7 +16,7 @@ from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.report import AppReport, ReportState
 from speaker.api import IntentRequest
-from speaker.control.offline import StateFile
+from speaker.control.offline_planner import StateFilePlanner
 from speaker.control.openapi import openapi
 from speaker.control.reports import MAX_REPORT, ReportRecorder
 from speaker.control.running import RunningWatchdog
@@ -80,7 +80,7 @@ def test_by_the_state_file(tmp_path: Path) -> None:
     """Where none runs, the file is written, and read, all the same: a drain begins there, too."""
 
     def ask(site: Site) -> None:
-        file = StateFile(site.reconciler.config, "")
+        file = StateFilePlanner(site.reconciler.config, "")
         reported_and_shown(file)
         file.report("shop", ReportRequest(state=ReportState.DRAIN, ttl=60.0))
         assert site.store.intents().of[SECOND].mode is Mode.DRAINING

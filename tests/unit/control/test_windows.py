@@ -13,7 +13,7 @@ import pytest
 from policy.errors import PolicyError
 from policy.intent import Mode
 from speaker.control.client import RefusedError
-from speaker.control.offline import StateFile
+from speaker.control.offline_planner import StateFilePlanner
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import READERS, Access
 from speaker.errors import SpeakerError
@@ -64,7 +64,7 @@ def test_by_the_state_file(tmp_path: Path) -> None:
     """Where none runs, the file is written, and read, all the same."""
 
     def ask(site: Site) -> None:
-        planned_and_cancelled(StateFile(site.reconciler.config, ""))
+        planned_and_cancelled(StateFilePlanner(site.reconciler.config, ""))
 
     served(tmp_path, ask)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.order import Order
 from policy.peers import PeerPolicy, RuledNeighbor
 from policy.route import Community

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy.aggregate import Aggregates
-from policy.assess import assignments
+from policy.assignment import assignments
 from policy.lint import lint
 from policy.lint.aggregates import Duties, bypassed
 from policy.lint.finding import Code

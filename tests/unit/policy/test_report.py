@@ -8,7 +8,8 @@ import pytest
 
 from policy.errors import PolicyError
 from policy.health import Health
-from policy.report import LONGEST, AppReport, ReportRule, ReportState, said
+from policy.report import AppReport, ReportRule, ReportState, said
+from policy.sources import LONGEST
 
 AT = 1_700_000_000.0
 DOWN = AppReport(ReportState.DOWN, "shop", AT, 30.0, "disk full", 0.5)

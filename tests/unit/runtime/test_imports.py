@@ -105,3 +105,71 @@ def test_what_a_status_leaves_out() -> None:
         "speaker.state.store",
     }
     assert not loaded & others
+
+
+RARE = {
+    # of checks, rules, reports and planned drains, which few sites have
+    "policy.report",
+    "policy.rule",
+    "policy.window",
+    "speaker.config.build_api",
+    "speaker.config.build_checks",
+    "speaker.config.build_rules",
+    "speaker.pattern",
+    "speaker.planned",
+    "speaker.reported",
+    # of what decides
+    "policy.assess",
+    "policy.judge",
+    "policy.witness",
+}
+
+
+def _run(directory: Path, *words: str) -> set[str]:
+    """Run vip_mgmt where no watchdog answers; return what is imported."""
+    write_config(directory)
+    program = (
+        "import sys; from speaker import vip_mgmt; vip_mgmt.main(sys.argv[1:]); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env={**os.environ, "VIP_CONFIG": str(directory / "vip.toml")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=SOURCE,
+    )
+    return {*done.stdout.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize("words", [("check", "--form"), ("plan",)], ids=" ".join)
+def test_what_a_file_without_it_leaves_out(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Of what few sites have, and of what is only decided with, nothing is imported to read a file, and to be refused."""
+    loaded = _run(tmp_path, *words)
+    assert "speaker.config.build" in loaded
+    assert not loaded & (RARE | {"sqlite3"})
+
+
+def test_what_an_offline_status_leaves_out(tmp_path: Path) -> None:
+    """Status by the state file alone decides nothing."""
+    loaded = _run(tmp_path, "status")
+    assert "speaker.state.store" in loaded
+    assert not loaded & {"policy.assess", "policy.judge", "speaker.planned", "speaker.reported"}
+
+
+def test_tables_are_made_once() -> None:
+    """What checks a file's form is made when one is read, of all tables together, and of none by itself before."""
+    program = (
+        "import pydantic, speaker.config.schema\n"
+        "def tables(of):\n"
+        "    return [each for own in of.__subclasses__() for each in (own, *tables(own))]\n"
+        "found = [each for each in tables(pydantic.BaseModel) if each.__module__.startswith('speaker.')]\n"
+        "print(len(found), *[each.__name__ for each in found if each.__pydantic_complete__])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=SOURCE
+    )
+    count, *made = done.stdout.split()
+    assert int(count) > 20
+    assert not made
