@@ -23,16 +23,10 @@ from speaker.api import (
     Truth,
 )
 from speaker.json_value import Value
+from speaker.site_words import DC, HERE, MAX_WITHIN, SITE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-HERE, SITE, DC = "here", "site", "dc:"
-"""For whom an order is: this machine, all, or a data centre, whose name follows."""
-TIMEOUT = 5.0
-"""For how long the others are waited for where nothing says so, in seconds."""
-MAX_WITHIN = 3600.0
-"""For how long the others are waited for at most, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,6 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
 
 
 def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None) -> ExitStatus:
-    from speaker.cli import operate
     from speaker.cli.answers import FirstAnswer
 
     prefixes = found.prefixes
@@ -229,7 +228,9 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
     early, told = (asked.early, asked.told) if asked is not None else (None, None)
     operations = FirstAnswer(loaded, tell_operator, early, told)
     if call.command in (ADD, DELETE):
-        return operate.operate(
+        from speaker.cli.operate import operate
+
+        return operate(
             call,
             operations,
             prefixes,
@@ -240,7 +241,9 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             *([] if loaded.settings.site is None else [loaded.settings.site.timeout]),
         )
     if call.command == "reload":
-        return operate.reload(loaded)
+        from speaker.cli.operate import reload
+
+        return reload(loaded)
     if call.without:
         from speaker.cli.takeover import takeover
 

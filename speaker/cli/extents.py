@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy.wording import named
 from speaker.cli.at_option import check_time, is_time
 from speaker.cli.commands import ADD, DELETE, UsageError
-from speaker.site_values import DC, HERE, MAX_WITHIN, SITE
+from speaker.site_words import DC, HERE, MAX_WITHIN, SITE
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from speaker import units
 from speaker.errors import SpeakerError
 from speaker.files import vip_toml
-from speaker.site_values import TIMEOUT
+from speaker.site_words import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,8 @@ from speaker.cli.messages import tell_operator
 from speaker.cli.site_said import report_site
 from speaker.control.running import RunningWatchdog
 from speaker.exit_status import ExitStatus
-from speaker.site_values import TIMEOUT, Ordered, SiteOrder
+from speaker.site_values import Ordered, SiteOrder
+from speaker.site_words import TIMEOUT
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:

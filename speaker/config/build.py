@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy.guard import GuardRule
 from policy.topology import Topology
-from speaker.config import build_observe, build_site
+from speaker.config import build_observe
 from speaker.config.build_aggregates import NO_HEALTH, AggregateBuilder
 from speaker.config.build_dcs import data_centres, witnesses
 from speaker.config.build_drain import DrainBuilder
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from speaker.config.fault import Fault, KeyPath
     from speaker.config.schema import Document
     from speaker.config.settings_checks import CheckSettings
+    from speaker.config.settings_site import SiteSettings
     from speaker.config.validate import Form
 
 
@@ -79,7 +80,7 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     read = _read_socket(document, faults)
     outlets = build_observe.metrics(document, faults), build_observe.events(document, faults)
     api = _api(document, faults)
-    site = build_site.site(document, faults)
+    site = _site(document, faults)
     _check_unique(form, faults)
     if faults:
         raise FaultsError((*faults,))
@@ -120,6 +121,14 @@ def _api(document: Document, faults: Faults) -> ApiSettings:
     from speaker.config.build_api import api
 
     return api(document, faults)
+
+
+def _site(document: Document, faults: Faults) -> SiteSettings | None:
+    if document.site is None:
+        return None
+    from speaker.config.build_site import site
+
+    return site(document, faults)
 
 
 def _check_node(form: Form, faults: Faults) -> None:

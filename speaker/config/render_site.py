@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TTL
-from speaker.site_values import TIMEOUT
+from speaker.site_words import TIMEOUT
 from speaker.units import duration_text
 
 if TYPE_CHECKING:

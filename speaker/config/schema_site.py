@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TTL
 from speaker.config.table import STRICT, AbsolutePath, Duration
 from speaker.printable import shown
-from speaker.site_values import TIMEOUT
+from speaker.site_words import TIMEOUT
 
 MAX_PREFIX, MAX_USER = 128, 255
 _ENDPOINTS = 16

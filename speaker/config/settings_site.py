@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speaker.site_values import TIMEOUT
+from speaker.site_words import TIMEOUT
 
 if TYPE_CHECKING:
     from pathlib import Path

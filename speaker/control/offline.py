@@ -11,7 +11,7 @@ from policy.site_intent import Extent
 from speaker.api import PrefixStatus, RecordedIntent, Status
 from speaker.control.identity import user
 from speaker.errors import SpeakerError
-from speaker.site_values import HERE, Ordered, SiteReport
+from speaker.site_words import HERE
 from speaker.state.waits import BUSY
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import Explanation, HistoryEntry, IntentRequest, PlannedChange
     from speaker.config.settings import Config
-    from speaker.site_values import SiteOrder
+    from speaker.site_values import Ordered, SiteOrder, SiteReport
     from speaker.state.store import Store
 
 
@@ -172,6 +172,8 @@ class StateFile:
             PolicyError: it is for whom nothing can be ordered.
             StoreError: it could not be recorded.
         """
+        from speaker.site_values import Ordered
+
         here = self.here
         if here is None:
             return Ordered(self.apply(order))
@@ -234,6 +236,8 @@ def queued_report(order: SiteOrder, extent: Extent, here: Extent, why: str) -> S
     """
     if order.extent in ("", HERE):
         return None
+    from speaker.site_values import SiteReport
+
     return SiteReport(
         extent=str(extent),
         here=str(here),

@@ -19,7 +19,8 @@ from speaker.control.last_of_site import LastOfSite
 from speaker.control.still_drained import still_drained
 from speaker.reconcile.intents import apply_intent
 from speaker.reconcile.last_one import may_refuse, refuse, refuse_last
-from speaker.site_values import HERE, TIMEOUT, MachineReport, Ordered, SiteReport
+from speaker.site_values import MachineReport, Ordered, SiteReport
+from speaker.site_words import HERE, TIMEOUT
 from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:

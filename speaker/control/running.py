@@ -19,9 +19,8 @@ from speaker.api import (
 )
 from speaker.control import client
 from speaker.control.identity import sudo_user
-from speaker.control.outcomes import ordered_from_json, outcomes_from_json
 from speaker.json_value import FormError
-from speaker.site_values import HERE
+from speaker.site_words import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +110,7 @@ class RunningWatchdog:
             request: what is asked for.
             early: the same, where that was asked already.
         """
+        from speaker.control.outcomes import outcomes_from_json
 
         def outcomes(answer: object) -> Sequence[IntentOutcome | RecordedIntent]:
             return outcomes_from_json(answer, request.prefixes)
@@ -127,6 +127,7 @@ class RunningWatchdog:
             order: what is asked for, and for whom.
             early: the same, where that was asked already.
         """
+        from speaker.control.outcomes import ordered_from_json
 
         def ordered(answer: object) -> Ordered:
             return ordered_from_json(answer, order.prefixes)

@@ -7,7 +7,7 @@ import pytest
 from speaker.cli.arguments import parse
 from speaker.cli.commands import UsageError
 from speaker.cli.extents import for_whom, wait_for_others
-from speaker.site_values import MAX_WITHIN
+from speaker.site_words import MAX_WITHIN
 
 DCS = ("par1", "lyo1")
 

@@ -149,6 +149,8 @@ def test_what_a_file_without_it_leaves_out(tmp_path: Path, words: tuple[str, ...
     loaded = _run(tmp_path, *words)
     assert "speaker.config.build" in loaded
     assert not loaded & (RARE | {"sqlite3"})
+    assert not loaded & {"speaker.cli.operate", "speaker.config.build_site", "speaker.site_values"}
+    assert ("speaker.api" in loaded) is ("plan" in words)
 
 
 def test_what_an_offline_status_leaves_out(tmp_path: Path) -> None:
