@@ -18,8 +18,8 @@ from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
 from speaker.clock import SystemClock
 from speaker.reconcile.loop import run_cycles
 from speaker.reconcile.reconciler import Reconciler
-from speaker.state.database import BUSY
 from speaker.state.store import Store
+from speaker.state.waits import BUSY
 from tests.support.fakes.exabgp import Daemon, Dialect, Exabgp
 
 if TYPE_CHECKING:
