@@ -65,7 +65,7 @@ class Intent:
         for what, text in (("owner", self.owner), ("reason", self.reason)):
             if len(text) > MAX_TEXT or not text.isprintable():
                 raise PolicyError(
-                    f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
+                    f"{what}: {text[:MAX_TEXT]!r}: too long, or not printable; write at most {MAX_TEXT} printable characters"
                 )
         if self.insisted and self.mode is not Mode.DRAINING:
             raise PolicyError(f"force: {self.mode}: only a soft drain can be insisted on")

@@ -45,7 +45,7 @@ class AppReport:
         for what, text in (("by", self.by), ("reason", self.reason)):
             if len(text) > MAX_TEXT or not text.isprintable():
                 raise PolicyError(
-                    f"{what}: {text[:MAX_TEXT]!r}: write at most {MAX_TEXT} printable characters"
+                    f"{what}: {text[:MAX_TEXT]!r}: too long, or not printable; write at most {MAX_TEXT} printable characters"
                 )
         for what, time in (("at", self.at), ("ended", self.ended)):
             if time is not None and not is_time(time):

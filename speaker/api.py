@@ -32,7 +32,7 @@ Time = Annotated[float, Strict()]  # seconds since the epoch
 
 def _prefix(text: object) -> Prefix:
     if not isinstance(text, str):
-        raise ValueError("Input should be a valid string")  # noqa: TRY004 - of which pydantic makes its error
+        raise ValueError(f"{text!r:.80} is not a string; put it in quotes")  # noqa: TRY004 - of which pydantic makes its error
     return parse_prefix(text)
 
 

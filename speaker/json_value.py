@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from speaker.errors import SpeakerError
+from speaker.form_words import of_json
+from speaker.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class FormError(SpeakerError):
@@ -52,8 +54,8 @@ class Value:
         try:
             return _form(own).validate_json(text)  # type: ignore[no-any-return]  # as above
         except ValidationError as error:
-            where, found, what = _first(error, "request")
-            raise FormError(f"{where}: " + (f"{found}: {what}" if found else what)) from error
+            where, first = _first(error, "request")
+            raise FormError(f"{where}: {_lack(first) or of_json(first)}") from error
 
     @classmethod
     def all_from_json(cls, answer: object) -> Sequence[Self]:
@@ -88,15 +90,19 @@ def _checked(of: Any, answer: object) -> Any:
     try:
         return _form(of).validate_python(answer)
     except ValidationError as error:
-        where, found, what = _first(error, "answer")
-        said = what if found is None else f"{found}: not of the form that a watchdog gives"
-        raise FormError(f"{where}: {said}") from error
+        where, first = _first(error, "answer")
+        said = _lack(first) or f"{first['input']!r:.80}: not of the form that a watchdog gives"
+        raise FormError(f"{where}: {said}; restart it if it is older than this vip_mgmt") from error
 
 
-def _first(error: ValidationError, what: str) -> tuple[str, str | None, str]:
-    """Return where something is of another form, what is there, and what is wrong with it."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    path = [f"[{step}]" if isinstance(step, int) else f".{step:.80}" for step in first["loc"]]
-    if first["type"] == "missing":
-        return what + "".join(path[:-1]), None, f"has no {first['loc'][-1]}"
-    return what + "".join(path), f"{first['input']!r:.80}", first["msg"]
+def _first(error: ValidationError, what: str) -> tuple[str, Mapping[str, Any]]:
+    """Return where something is of another form, and what pydantic says of it."""
+    first = error.errors(include_url=False)[0]
+    steps = first["loc"][:-1] if first["type"] == "missing" else first["loc"]
+    path = [f"[{step}]" if isinstance(step, int) else f".{step:.80}" for step in steps]
+    return printable(what + "".join(path)), first
+
+
+def _lack(first: Mapping[str, Any]) -> str:
+    """Return what is said of a key that is not there; nothing for anything else."""
+    return f"has no {first['loc'][-1]}; write it" if first["type"] == "missing" else ""

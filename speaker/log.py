@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from policy.wording import count
-from speaker.printable import printable
+from speaker.printable import printable, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
         try:
             syslog = Syslog(_SYSLOG, [*handlers], alone=is_twice)
         except OSError as error:
-            trouble = f"syslog: {_SYSLOG}: {error}; logging to stderr only"
+            trouble = f"syslog: {_SYSLOG}: {reason(error)}; logging to stderr only"
         else:
             syslog.ident = f"{tag}: "
             handlers = [syslog] if is_twice else [*handlers, syslog]

@@ -45,6 +45,18 @@ def printable_json(value: Any) -> Any:
             return value
 
 
+def reason(error: BaseException) -> str:
+    """Return why something failed, as an operator reads it: of the system's words, without Python's numbers, names and brackets."""
+    of_tls = getattr(error, "reason", None) if isinstance(error, OSError) else None
+    match of_tls, error.args:
+        case str(text), _:  # such as KEY_VALUES_MISMATCH
+            return printable(text.replace("_", " ").lower())
+        case _, (int(), str(text), *_):  # of the kernel: its number, and its words
+            return printable(text)
+        case _:
+            return printable(str(error)) or type(error).__name__
+
+
 def shown(value: object, *, deep: bool = True) -> str:
     """Return a value of a file as its refusal names it: in the file's words, on a short line: `'x'`, `true`, `[1, 2]`.
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from speaker.config.fault import Fault
 from speaker.config.schema import Document
 from speaker.config.toml_text import toml_path
+from speaker.form_words import bound, words_of
 from speaker.nearest import Suggestions
 from speaker.printable import shown
-from speaker.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,11 +63,11 @@ def _message(error: Any, path: KeyPath, suggestions: Suggestions) -> str:
         case "value_error":
             return str(context["error"])
         case "literal_error" | "enum":
-            words = context["expected"].replace("'", '"')
+            words = words_of(context)
             near = suggestions.of(found, words.split('"')[1::2])
             return f"{shown(found)} is none of its words; write {words}{near}"
         case _:
-            wanted = _WANTED.get(kind) or _bound(kind, found, context)
+            wanted = _WANTED.get(kind) or bound(kind, found, context)
             return f"{shown(found)} {wanted or _ELSE}"
 
 
@@ -84,30 +84,6 @@ def _unquoted(error: Any, path: KeyPath) -> str:
         parts.append(part)
     name = ".".join(map(str, parts))
     return name if isinstance(inner, dict) and len(name) <= MAX_NAME else ""
-
-
-def _bound(kind: str, found: object, context: dict[str, Any]) -> str:
-    """Say which bound was passed; nothing for what is none."""
-    match kind, context:
-        case "less_than_equal", {"le": bound}:
-            return f"is too much; write {_written(bound, found)} at most"
-        case "greater_than_equal", {"ge": bound}:
-            return f"is too little; write {_written(bound, found)} at least"
-        case "too_short", {"min_length": bound}:
-            return f"has too few; write {bound} at least"
-        case "too_long", {"max_length": bound}:
-            return f"has too many; write {bound} at most"
-        case "string_too_short", _:
-            return "is too short; write something, or remove it"
-        case "string_too_long", {"max_length": bound}:
-            return f"is too long; write {bound} characters at most"
-        case _:
-            return ""
-
-
-def _written(bound: float, found: object) -> str:
-    """Return a bound as what was found is written: a text that has one is a duration."""
-    return f'"{duration_text(bound)}"' if isinstance(found, str) else f"{bound:.12g}"
 
 
 def keys_beside(path: KeyPath) -> list[str]:

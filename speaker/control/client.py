@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from speaker.control.identity import name_of
 from speaker.errors import SpeakerError
-from speaker.printable import printable, printable_json
+from speaker.printable import printable_json, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,10 +183,21 @@ class SentRequest:
         return answer
 
 
+def _why(error: Exception) -> str:
+    """Return why there is no answer, in words; of what is no answer of a watchdog, none of its parser's."""
+    match error:
+        case http.client.HTTPException() if not isinstance(error, OSError):
+            return "what came is not HTTP"
+        case json.JSONDecodeError() | UnicodeError() | RecursionError():
+            return "what came is not JSON"
+        case _:
+            return reason(error)
+
+
 def _unknown(connection: _Connection, error: Exception) -> OutcomeUnknownError:
     hung_up = isinstance(error, ConnectionError)
     return (BusyError if hung_up else OutcomeUnknownError)(
-        f"control: {connection.path}: {printable(str(error)) or type(error).__name__}; whether it was done is "
+        f"control: {connection.path}: {_why(error)}; whether it was done is "
         "unknown, see vip_mgmt status"
     )
 

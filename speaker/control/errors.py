@@ -35,5 +35,7 @@ async def errors_told(request: web.Request, handler: Any) -> web.StreamResponse:
         return web.json_response({"error": str(error)}, status=500)
     except BlockingIOError as error:
         log.error("%s %s: %s", request.method, request.path, error.strerror)  # noqa: TRY400 - it says what to do
-        return web.json_response({"error": str(error.strerror)}, status=500)
+        return web.json_response(
+            {"error": f"control: {request.path}: {error.strerror}; try again"}, status=500
+        )
     return response

@@ -12,6 +12,8 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from speaker.printable import reason
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -142,7 +144,8 @@ class Handshakes:
                 self._shown = await asyncio.to_thread(context, files)
                 self.until = await asyncio.to_thread(ends, files)
             except OSError as error:
-                log.error("api: %s: %s; the one before is still shown", files.certificate, error)  # noqa: TRY400 - it says what to do
+                why = reason(error)
+                log.error("api: %s: %s; the one before is still shown", files.certificate, why)  # noqa: TRY400 - it says what to do
 
     async def close(self) -> None:
         """Give up those that are under way."""

@@ -23,6 +23,7 @@ from speaker.migration.bgpd_conf.model import Dialect, Taken
 from speaker.migration.bgpd_conf.reader import read
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.target import kernel
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,7 +66,7 @@ def _dump() -> KernelDump:
                 [*route.get_links()], [*route.get_addr()], [*route.get_routes(table=_MAIN)]
             )
     except (OSError, NetlinkError) as error:  # such as a table that changes while it is read
-        raise MigrationError(f"@running: netlink: {error}; try again, as root") from error
+        raise MigrationError(f"@running: netlink: {reason(error)}; try again, as root") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,9 @@ class KnownIntents:
         except (
             BlockingIOError
         ) as error:  # no thread: what was read last holds, and withdrawals go on
-            raise StoreError(f"state: not read: {error.strerror}") from error
+            raise StoreError(
+                f"state: not read: {error.strerror}; what was read last holds"
+            ) from error
 
     @property
     def trouble(self) -> str:

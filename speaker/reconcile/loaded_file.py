@@ -94,7 +94,8 @@ class LoadedFile:
             )
         except BlockingIOError as error:  # no thread
             self.verdict = FileVerdict(
-                FileState.UNKNOWN, f"{loaded.path}: not read: {error.strerror}"
+                FileState.UNKNOWN,
+                f"{loaded.path}: not read: {error.strerror}; the loaded configuration stays in use",
             )
         except OSError as error:
             self.verdict = FileVerdict(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
 from speaker.files.directory_owner import DirectoryError, as_owner
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,4 +105,4 @@ def access(path: Path, was: Identity | None = None) -> Iterator[None]:
         raise StoreError(f"state: {path}: damaged: {error.reason}; {LOST}") from error
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", 0)
-        raise StoreError(f"state: {path}: {error}; {_remedy(path, code, was)}") from error
+        raise StoreError(f"state: {path}: {reason(error)}; {_remedy(path, code, was)}") from error

@@ -155,7 +155,7 @@ def test_what_was_not_told_long_ago() -> None:
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "forced": 1}', "request.forced: "),
         (
             b'{"mode": "drained", "prefixes": ["192.0.2.1"], "force": true}',
-            "request: {",
+            "request: force: ",
         ),
         (b'{"mode": "drained", "prefixes": ["192.0.2.1"], "reason": "a\\nb"}', "request: "),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import ssl
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,12 @@ from speaker import terminal, vip_mgmt, vip_watchdog
 from speaker.api import HistoryEntry
 from speaker.cli.tables import history_table
 from speaker.log import Printable
-from speaker.printable import printable, printable_json
+from speaker.printable import printable, printable_json, reason
 from speaker.terminal import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202egpj.\r\x9b1m\u2028\n\x00"
 ACTS = set("\x1b\x07\x9b\r\u202e\u2028\x00")
@@ -91,3 +93,25 @@ def test_a_line_of_the_log(text: str) -> None:
     first, *more = Printable("%(message)s").format(record).split("\n")
     assert all(line.startswith("  ") for line in more)
     assert not ACTS & set(first.join(more))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/x"), "Permission denied"),
+        (OSError("no server"), "no server"),
+        (TimeoutError(), "TimeoutError"),
+        (RuntimeError("a\x1b"), "a\\x1b"),
+    ],
+)
+def test_why_something_failed(error: Exception, said: str) -> None:
+    """It is told in the system's words, and in nothing of Python's; nothing of it acts on a terminal."""
+    assert reason(error) == said
+
+
+def test_why_tls_failed(tmp_path: Path) -> None:
+    """What OpenSSL tells has a reason: that alone is told, in words."""
+    (tmp_path / "x").write_text("x")
+    with pytest.raises(ssl.SSLError) as error:
+        ssl.create_default_context().load_verify_locations(tmp_path / "x")
+    assert reason(error.value) == "no certificate or crl found"

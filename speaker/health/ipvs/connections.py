@@ -22,6 +22,7 @@ from speaker.health.ipvs.netlink import NetlinkReader
 from speaker.health.ipvs.proc import PATH, fetched
 from speaker.health.ipvs.proc_text import Parser, TextError
 from speaker.health.ipvs.table import TableError, VirtualServer
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -73,7 +74,7 @@ class ConnectionCounter:
         try:
             seen = await asyncio.to_thread(self._read)
         except (TableError, OSError) as error:
-            return Counted(when, {}, str(error))
+            return Counted(when, {}, reason(error))
         try:
             made = await self._made() if seen else {}
         except TableError:

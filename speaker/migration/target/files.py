@@ -40,7 +40,8 @@ def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> 
     except trusted.UntrustedError as error:
         raise MigrationError(f"--out {out}: {error}") from error
     except OSError as error:
-        raise MigrationError(f"--out {out}: {there}: {error.strerror}; {_REMEDY}") from error
+        why = f"no file can be made in {there}: {error.strerror}"
+        raise MigrationError(f"--out {out}: {why}; {_REMEDY}") from error
     try:
         _fill(folder, contents, modes, out)
         yield folder
@@ -149,7 +150,7 @@ def validate(program: Path, path: Path, reconciler: str) -> str:
         raise MigrationError(f"--exabgp: {program}: {why}; name the program") from error
     except subprocess.TimeoutExpired as error:
         raise MigrationError(
-            f"ExaBGP: {' '.join(command)}: {error}; is it installed whole?"
+            f"--exabgp: {program}: no end after {error.timeout:g} s; is it installed whole?"
         ) from error
     finally:
         copy.unlink()

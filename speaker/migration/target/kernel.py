@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from speaker.units import IpAddress
@@ -27,7 +28,9 @@ def source(neighbor: IpAddress) -> IpAddress | None:
     except NetlinkError:  # ENETUNREACH, EHOSTUNREACH, EACCES: there is none, or it is prohibited
         return None
     except OSError as error:
-        raise MigrationError(f"netlink: {error}; use --local DC:NEIGHBOR=ADDRESS") from error
+        raise MigrationError(
+            f"netlink: {reason(error)}; use --local DC:NEIGHBOR=ADDRESS"
+        ) from error
     for answer in answers:
         text = answer.get("prefsrc")
         if text:

@@ -152,9 +152,14 @@ def test_garbage(path: Path, answer: bytes) -> None:
     """An answer that is not understood leaves the outcome unknown, and says so."""
     with (
         answering(path, answer),
-        pytest.raises(OutcomeUnknownError, match="whether it was done is unknown, see vip_mgmt"),
+        pytest.raises(
+            OutcomeUnknownError, match="whether it was done is unknown, see vip_mgmt"
+        ) as said,
     ):
         client.ask(path, "POST", "/intents", {}, timeout=5)
+    assert not {"Expecting", "codec", "chunk", "recursion", "Incomplete"} & {
+        *str(said.value).split()
+    }
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1"])
