@@ -105,7 +105,7 @@ def _ended(do: Callable[[], ExitStatus]) -> ExitStatus:
     """Do what was understood, and say what is wrong where that can't be done."""
     try:
         return do()
-    except PolicyError as error:
+    except (PolicyError, UsageError) as error:
         tell_operator(str(error))
         return ExitStatus.USAGE
     except SpeakerError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
+from policy.errors import PolicyError
+from speaker.cli.commands import UsageError
 from speaker.control.client import NotServedError, RefusedError
 from speaker.control.offline_planner import StateFilePlanner
 from speaker.control.running import RunningWatchdog
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
 
 T = TypeVar("T")
+
+_CANT_BE = HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND
+"""With which a watchdog refuses what is of a wrong form, or what is not there."""
 
 
 class WatchdogOrFile:
@@ -33,17 +39,23 @@ class WatchdogOrFile:
         """Return what is answered.
 
         Raises:
-            SpeakerError: it is refused, or the watchdog that runs does not know the question.
+            UsageError: what was asked for can't be, whoever found that: this command, or the watchdog that runs.
+            SpeakerError: it can't be done, or the watchdog that runs does not know the question.
         """
         try:
             return ask(RunningWatchdog.of(self._config))
         except NotServedError:
             self.is_served = False
-            return ask(StateFilePlanner(self._config, ""))
         except RefusedError as error:
-            if not error.is_not_known:
-                raise
-            raise SpeakerError(too_old(self._lacks)) from error
+            if error.is_not_known:
+                raise SpeakerError(too_old(self._lacks)) from error
+            if error.status in _CANT_BE:
+                raise UsageError(str(error)) from error
+            raise
+        try:
+            return ask(StateFilePlanner(self._config, ""))
+        except PolicyError as error:
+            raise UsageError(str(error)) from error
 
 
 def too_old(lacks: str) -> str:

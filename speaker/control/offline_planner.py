@@ -11,7 +11,6 @@ from policy.errors import PolicyError
 from policy.report import ReportState
 from speaker.control.identity import user
 from speaker.control.offline import StateFile
-from speaker.errors import SpeakerError
 from speaker.planned import WindowStatus, not_planned
 from speaker.reported import ReportStatus, unknown_report
 from speaker.state.reports import Given
@@ -46,7 +45,7 @@ class StateFilePlanner(StateFile):
         with self._store() as store:
             window = store.cancel(number, user(), time.time(), wait=self._wait)
         if window is None:
-            raise SpeakerError(not_planned(number))
+            raise PolicyError(not_planned(number))
         return WindowStatus.of(window)
 
     def report(self, name: str, request: ReportRequest) -> ReportStatus:

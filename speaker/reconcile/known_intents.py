@@ -192,9 +192,7 @@ class KnownIntents:
         except (
             BlockingIOError
         ) as error:  # no thread: what was read last holds, and withdrawals go on
-            raise StoreError(
-                f"state: not read: {error.strerror}; what was read last holds"
-            ) from error
+            raise StoreError(f"state: not read: {error.strerror}") from error
 
     @property
     def trouble(self) -> str:

@@ -89,9 +89,18 @@ def test_to_the_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
             )
             assert site.store.intents().reports["shop"].by == ME
             assert "takes effect" not in capsys.readouterr().err
-            refused = await asyncio.to_thread(mgmt, tmp_path, "report", "db", "up", "--ttl", "1h")
-            assert refused == 1
-            assert "report.db.max_ttl is 1m" in capsys.readouterr().err
+            for words, said in (
+                (("db", "up", "--ttl", "1h"), "report.db.max_ttl is 1m"),
+                (("db", "drain", "--ttl", "1m"), "takes no drain"),
+            ):
+                refused = await asyncio.to_thread(mgmt, tmp_path, "report", *words)
+                assert refused == ExitStatus.USAGE  # as where no watchdog runs: see test_usage
+                assert said in capsys.readouterr().err
+            more = MORE + "[report.new]\n"  # which the watchdog has not loaded
+            new = ("report", "new", "up", "--ttl", "1m")
+            refused = await asyncio.to_thread(lambda: mgmt(tmp_path, *new, more=more))
+            assert refused == ExitStatus.USAGE
+            assert "'new': unknown; vip.toml has db, shop" in capsys.readouterr().err
 
     asyncio.run(main())
 

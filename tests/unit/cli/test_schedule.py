@@ -130,11 +130,11 @@ def test_nothing_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_cancelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`cancel` says which it was; where there is none it says that, and exits 1."""
+    """`cancel` says which it was; where there is none it says that, and exits 255, as for a name that is nowhere."""
     refused = (400, {"error": "window 3: not planned"})
     for answer, status, said in (
         (window(), 0, f"window 3 cancelled: {V4}, {SECOND}: drained from {moment_text(AT, HERE)}"),
-        (refused, 1, "window 3: not planned"),
+        (refused, 255, "window 3: not planned"),
     ):
         with reconciler(tmp_path, **{"windows/cancel": answer}) as asked:
             assert mgmt(tmp_path, "cancel", "3") == status
@@ -156,7 +156,7 @@ def test_without_a_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert mgmt(tmp_path, "-d", "--at", "+30m", "--dry-run", V4) == 0
     assert f"{V4}: would be planned: drained from " in capsys.readouterr().err
     assert mgmt(tmp_path, "cancel", "1") == 0
-    assert mgmt(tmp_path, "cancel", "1") == 1
+    assert mgmt(tmp_path, "cancel", "1") == 255
     with closing(Store(tmp_path / "state.sqlite3")) as store:
         assert store.intents().windows == ()
 
@@ -167,6 +167,22 @@ def test_an_older_watchdog(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert mgmt(tmp_path, "-d", "--at", "+30m", V4) == 1
     assert "is older than this vip_mgmt, and plans no drains; restart it" in capsys.readouterr().err
     assert not (tmp_path / "state.sqlite3").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [(400, 255), (404, 255), (403, 1), (409, 1), (500, 1), (503, 1)]
+)
+@pytest.mark.parametrize(
+    ("arguments", "target"),
+    [(["cancel", "3"], "windows/cancel"), (["-d", "--at", "+1h", V4], "windows")],
+    ids=["cancel", "plan"],
+)
+def test_refused_by_the_watchdog(
+    tmp_path: Path, arguments: list[str], target: str, status: int, ended: int
+) -> None:
+    """What can't be asked is 255, whoever refuses it; what can't be done, or by whom it may not, is 1."""
+    with reconciler(tmp_path, **{target: (status, {"error": "no"})}):
+        assert mgmt(tmp_path, *arguments) == ended
 
 
 @pytest.mark.parametrize(
@@ -214,7 +230,7 @@ def test_what_was_missed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
         mgmt(tmp_path, "status", "--json")
         trouble = " ".join(json.loads(capsys.readouterr().out)["trouble"])
         assert ("window 1 of alice was missed" in trouble) == told
-        assert mgmt(tmp_path, "cancel", "1") == (0 if told else 1)
+        assert mgmt(tmp_path, "cancel", "1") == (0 if told else 255)
         said = capsys.readouterr().err
         assert ("window 1 is no longer shown" in said) == told
 
