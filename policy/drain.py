@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 GRACEFUL_SHUTDOWN = Community(65535, 0)
 """Asks a neighbour to prefer every other path (RFC 8326)."""
 GONE = "no other data centre announces it any more, as far as witnesses tell"
+LEFT = "no machine of another data centre announces it any more, as etcd has it"
 MAX_MORE = 32
 """How many prepends a drain may have beyond the longest path."""
 
@@ -91,13 +92,18 @@ USUAL_RULE = DrainRule()
 class TakenOver(StrEnum):
     """What is known of a data centre to which what drains goes.
 
-    UNKNOWN: nobody can tell. SEEN: a witness that is live has its path. GONE: it was seen since the stage began, and
-    no witness that is live has it any more. Nothing follows from what is not known.
+    UNKNOWN: nobody can tell. SEEN: a witness that is live has its path, or a machine there tells that it announces it. GONE: it was seen
+    since the stage began, and no witness that is live has it any more. LEFT: the machines there that announced it do not any more.
+    Nothing follows from what is not known.
     """
 
     UNKNOWN = "unknown"
     SEEN = "seen"
     GONE = "gone"
+    LEFT = "left"
+
+
+_WHY_GONE = {TakenOver.GONE: GONE, TakenOver.LEFT: LEFT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +168,9 @@ def step(
         takeover: what is known of who takes over. Where that is gone, what drains is announced again as before, but
             where the operator insisted.
     """
-    is_gone = takeover is TakenOver.GONE and not intent.insisted
-    if intent.mode is Mode.DRAINING and is_gone:
-        return StageStep(None, Mode.FORCED if intent.forced else Mode.AUTO, GONE)
+    gone = _WHY_GONE.get(takeover, "")
+    if intent.mode is Mode.DRAINING and gone and not intent.insisted:
+        return StageStep(None, Mode.FORCED if intent.forced else Mode.AUTO, gone)
     if before is not None and not before.is_of(intent):
         before = None
     if not intent.is_soft:

@@ -26,6 +26,10 @@ def check_together(command: str, given: Collection[str], at: str) -> None:
     """
     if {"here", "everywhere"} <= {*given}:
         raise UsageError("--here and --everywhere exclude each other")
+    if {"everywhere", "soft"} <= {*given} and command == DELETE and "force" not in given:
+        raise UsageError(
+            "--everywhere and --soft: no data centre is left to take over, and the last one to drain would be restored; add --force"
+        )
     if "everywhere" in given and at:
         raise UsageError("--everywhere and --at exclude each other")
     if "here" in given and at and command == ADD:

@@ -17,11 +17,11 @@ from policy.connections import Counted
 from policy.decide import Cause
 from policy.drain import USUAL_RULE, StageStep, at_time, next_intent, step
 from policy.intent import Mode
-from policy.taking_over import WatchedTakeover, watched
 from policy.witness import NOTHING_HEARD
 from speaker.errors import SpeakerError
 from speaker.reconcile.counting import EVERY, BackgroundCount
 from speaker.reconcile.known_intents import PATIENCE
+from speaker.reconcile.taking_over import WatchedTakeovers
 from speaker.state.stages import StageEnd
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from policy.assess import Assessment
     from policy.assignment import Assignment
     from policy.connections import ConnectionCount
-    from policy.drain import DrainRule, Progress, TakenOver
+    from policy.drain import DrainRule, Progress
     from policy.intent import Intent
     from policy.route import Prefix
-    from policy.witness import Heard
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.reconcile.alarms import Alarms
@@ -62,7 +61,7 @@ class SoftDrains:
         alarms: where to note what can't be recorded.
         clock: the time.
         counter: makes what counts the VIPs of a configuration, when something drains; None where nothing can.
-        heard: gives what witnesses tell.
+        takeovers: tells of who takes over; None where nobody does.
     """
 
     def __init__(
@@ -71,12 +70,12 @@ class SoftDrains:
         alarms: Alarms,
         clock: Clock,
         counter: Callable[[Config], Counter] | None = None,
-        heard: Callable[[], Heard] = lambda: NOTHING_HEARD,
+        takeovers: WatchedTakeovers | None = None,
     ) -> None:
         self._durable, self._alarms, self._clock = durable, alarms, clock
         self._assignments: Mapping[Prefix, Assignment] = {}
-        self._make, self._heard = counter, heard
-        self._watched: dict[tuple[Prefix, float], WatchedTakeover] = {}
+        self._make = counter
+        self._takeovers = takeovers or WatchedTakeovers(lambda: NOTHING_HEARD)
         self._counting = BackgroundCount(None)
         self._steps: dict[Prefix, StageStep] = {}
         self._recording: _Recording | None = None
@@ -140,7 +139,7 @@ class SoftDrains:
                 await self._counting.ended()
         self.counted = self._counting.last(now)
         self._steps = {}
-        taken_over = self._taken_over(intents, now)
+        taken_over = self._takeovers.look(intents, now)
         for prefix, intent in intents.items():
             self._steps[prefix] = step(
                 self._assignments[prefix].vip.drain,
@@ -180,16 +179,6 @@ class SoftDrains:
     def _soft(self) -> dict[Prefix, Intent]:
         in_force = self._durable.intents.in_force()
         return {p: i for p, i in in_force.items() if i.is_soft and p in self._assignments}
-
-    def _taken_over(self, intents: Mapping[Prefix, Intent], now: float) -> dict[Prefix, TakenOver]:
-        """Return what is known of who takes over each prefix, and remember it for as long as its stage lasts."""
-        heard, last, self._watched = self._heard(), self._watched, {}
-        found = {}
-        for prefix, intent in intents.items():
-            before = last.get((prefix, intent.since), WatchedTakeover())
-            state, self._watched[prefix, intent.since] = watched(before, heard, prefix, now)
-            found[prefix] = state
-        return found
 
     def count(self, prefix: Prefix) -> ConnectionCount | None:
         """Return a prefix's connections as counted last, None where they are not known."""

@@ -18,6 +18,7 @@ from speaker.reconcile.lock import NoLock
 from speaker.reconcile.operator import Operator
 from speaker.reconcile.recording import Recorder
 from speaker.reconcile.scope import scope
+from speaker.reconcile.taking_over import WatchedTakeovers
 from speaker.reconcile.turn import Exclusive
 from speaker.reconcile.turns import Turns
 from speaker.reconcile.witnesses import Witnesses
@@ -92,7 +93,8 @@ class Reconciler:
         self.witnesses = Witnesses(backend, self.alarms, clock)
         self._decider = Decider(self.durable, clock, self.witnesses.heard)
         self.recorder = Recorder(self.durable, self.alarms, clock, self.wake)
-        self.drains = SoftDrains(self.durable, self.alarms, clock, counter, self.witnesses.heard)
+        takeovers = WatchedTakeovers(self.witnesses.heard, lambda: self.site)
+        self.drains = SoftDrains(self.durable, self.alarms, clock, counter, takeovers)
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from policy.connections import ConnectionCount
 from policy.drain import (
     GONE,
+    LEFT,
     DrainRule,
     Progress,
     StageStep,
@@ -175,10 +176,11 @@ def test_who_takes_over_is_gone(
     now = 1000.0 + look.after
     given = rule, intent, before, look.counted, now
     found = step(*given, in_effect=look.in_effect, takeover=takeover)
-    if takeover is not TakenOver.GONE or not drains or insisted:
+    why = {TakenOver.GONE: GONE, TakenOver.LEFT: LEFT}.get(takeover)
+    if why is None or not drains or insisted:
         assert found == step(*given, in_effect=look.in_effect)
         return
-    assert (found.progress, found.why) == (None, GONE)
+    assert (found.progress, found.why) == (None, why)
     assert found.follows is not None
     after = next_intent(intent, found.follows)
     assert (None if after is None else after.mode) == (Mode.FORCED if intent.forced else None)

@@ -1,16 +1,25 @@
-"""Who takes over is gone only where witnesses that told it say so for long enough: whatever they show, hide, or stop to tell."""
+"""Who takes over is gone only where witnesses or machines that told it say so for long enough: whatever they show, hide, or stop to tell."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.drain import TakenOver
 from policy.route import Asn, AsPath, Attributes
-from policy.taking_over import LASTS, WatchedTakeover, watched
+from policy.site_members import MemberState
+from policy.taking_over import (
+    LASTS,
+    UNTOLD,
+    ToldByMachines,
+    WatchedTakeover,
+    told_by_machines,
+    watched,
+)
 from policy.topology import DataCentre
 from policy.witness import Heard, HeardPath, Hearing, Witness
 from tests.support.strategies import policy as made
@@ -80,3 +89,82 @@ def test_what_is_known(looks: list[Told]) -> None:
             assert found is TakenOver.GONE
         else:
             assert found is TakenOver.UNKNOWN
+
+
+NAMES = "lyo1/lb1", "lyo1/lb2", "fra1/lb1"
+"""Machines of other data centres."""
+
+
+class ToldOfSite(NamedTuple):
+    """One look at the site, so long after the last: what each machine says (`silent`: its lease is over; `absent`: nothing of the prefix)."""
+
+    after: float
+    said: tuple[bool | str | None, ...]
+    shown: str | None = None
+    connected: bool = True
+
+    @property
+    def machines(self) -> ToldByMachines:
+        states = [MemberState("par1", "lb1", announced=True)]  # of here, which tells nothing
+        for name, said in zip(NAMES, self.said, strict=True):
+            if said is None or isinstance(said, bool):
+                states.append(MemberState(*name.split("/"), announced=said))
+        silent = {n for n, said in zip(NAMES, self.said, strict=True) if said == "silent"}
+        return told_by_machines(states, "par1", frozenset(silent)) if self.connected else UNTOLD
+
+    @property
+    def heard(self) -> Heard:
+        """A router of which not all is known: what it does not show is not known to be gone."""
+        shown = frozenset[str]() if self.shown is None else frozenset({self.shown})
+        return Told(0.0, (Hearing.UNKNOWN,) * 2, (shown, NONE)).heard
+
+
+SAID = st.sampled_from([True, True, False, False, None, "silent", "silent", "absent"])
+LOOKS_AT_SITE = st.lists(
+    st.builds(
+        ToldOfSite,
+        st.sampled_from([0.0, 1.0, LASTS]),
+        st.tuples(SAID, SAID, SAID),
+        st.sampled_from([None, None, None, "par1", "", "lyo1"]),
+        st.sampled_from([True, True, True, False]),
+    ),
+    max_size=8,
+)
+TAKES_OVER = ToldOfSite(0.0, (True, True, "absent"))
+DEAD = ("silent", False, "absent")
+
+
+@given(LOOKS_AT_SITE)
+@example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD)] * 2])
+@example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD, connected=False)] * 2])
+@example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD, "")] * 2])
+def test_what_machines_tell(looks: list[ToldOfSite]) -> None:
+    """LEFT where each machine that ever announced it says that it does not, or is silent, none does or may, nor any path is seen, since `LASTS`."""
+    before, now, announced_by, since = WatchedTakeover(), 0.0, set[int](), None
+    for look in looks:
+        now += look.after
+        said = look.said if look.connected else ("absent",) * 3
+        announcing = {n for n, each in enumerate(said) if each is True}
+        announced_by |= announcing
+        gone = {n for n, each in enumerate(said) if each is False or each == "silent"}
+        is_left = bool(announced_by) and announced_by <= gone and None not in said
+        is_left &= look.shown in (None, "par1")
+        since = (now if since is None else since) if is_left else None
+        found, before = watched(before, look.heard, PREFIX, now, look.machines)
+        if look.shown == "lyo1" or announcing:
+            assert found is TakenOver.SEEN
+        elif since is not None and now - since >= LASTS:
+            assert found is TakenOver.LEFT
+        else:
+            assert found is TakenOver.UNKNOWN
+
+
+@pytest.mark.parametrize(("shown", "known"), [(SOME, TakenOver.SEEN), (NONE, TakenOver.GONE)])
+def test_routers_stand_above_machines(shown: frozenset[str], known: TakenOver) -> None:
+    """What each router has, or has lost, stands above what machines say of themselves."""
+    before = WatchedTakeover()
+    said = told_by_machines([MemberState("lyo1", "lb1", announced=known is TakenOver.GONE)], "par1")
+    for now in (0.0, 1.0, 1.0 + LASTS):
+        heard = Told(0.0, WHOLE, (shown if now else SOME, NONE)).heard
+        found, before = watched(before, heard, PREFIX, now, said)
+    assert found is known

@@ -18,6 +18,7 @@ from speaker import config
 from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.drains import SoftDrains
 from speaker.reconcile.scope import scope
+from speaker.reconcile.taking_over import WatchedTakeovers
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import V4, write_config
 from tests.support.fakes.virtual_time import VirtualClock
@@ -99,7 +100,11 @@ def play(directory: Path, scene: Callable[[SoftDrains, Disk, Alarms], Awaitable[
         disk.wanted[V4] = Intent(Mode.DRAINING, "alice", since)
         disk.of[V4] = Progress(Mode.DRAINING, since, clock.steady() - 10_000)
         drains = SoftDrains(
-            cast("DurableState", disk), alarms, clock, lambda _: Broken(), lambda: disk.heard
+            cast("DurableState", disk),
+            alarms,
+            clock,
+            lambda _: Broken(),
+            WatchedTakeovers(lambda: disk.heard),
         )
         drains.take(scope(config.load(write_config(directory), {}), None))
         await scene(drains, disk, alarms)

@@ -1,0 +1,56 @@
+"""Who takes over what drains softly, as witnesses and the site's machines tell: remembered for as long as a stage lasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.taking_over import UNTOLD, ToldByMachines, WatchedTakeover, told_by_machines, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from policy.drain import TakenOver
+    from policy.intent import Intent
+    from policy.route import Prefix
+    from policy.witness import Heard
+    from speaker.reconcile.known_site import KnownSite
+
+
+class WatchedTakeovers:
+    """Those of all prefixes that are in a stage.
+
+    Args:
+        heard: gives what witnesses tell.
+        site: gives the other machines, None where they do not know of one another.
+    """
+
+    def __init__(
+        self, heard: Callable[[], Heard], site: Callable[[], KnownSite | None] = lambda: None
+    ) -> None:
+        self._heard, self._site = heard, site
+        self._of: dict[tuple[Prefix, float], WatchedTakeover] = {}
+
+    def look(self, intents: Mapping[Prefix, Intent], now: float) -> dict[Prefix, TakenOver]:
+        """Return what is known of who takes over each prefix.
+
+        Args:
+            intents: those that are in a stage; what was remembered of others is forgotten.
+            now: seconds on the steady clock.
+        """
+        heard, told, last, self._of = self._heard(), self._told(), self._of, {}
+        found = {}
+        for prefix, intent in intents.items():
+            stage = prefix, intent.since
+            before = last.get(stage, WatchedTakeover())
+            found[prefix], self._of[stage] = watched(before, heard, prefix, now, told(prefix))
+        return found
+
+    def _told(self) -> Callable[[Prefix], ToldByMachines]:
+        """Return what gives what the machines of other data centres tell of a prefix."""
+        site = self._site()
+        if site is None or not site.connected:
+            return lambda _: UNTOLD
+        states, here = site.states(), site.here.dc
+        others = (each for each in site.members() if each.dc != here and not each.live)
+        silent = frozenset(f"{each.dc}/{each.machine}" for each in others)
+        return lambda prefix: told_by_machines(states.get(prefix, ()), here, silent)
