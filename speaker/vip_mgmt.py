@@ -234,7 +234,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             call,
             operations,
             prefixes,
-            partial(_rehearse, loaded, operations),
+            partial(_rehearse, call, loaded, operations),
             partial(_drained_beside, loaded),
             partial(_foresee, loaded),
             _patience(call, loaded, prefixes),
@@ -261,10 +261,13 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
     return query(call, operations, prefixes, partial(_connections, loaded))
 
 
-def _rehearse(loaded: Config, operations: Operations, prefixes: Sequence[str]) -> None:
-    from speaker.cli.rehearsal import rehearse
+def _rehearse(call: Call, loaded: Config, operations: Operations, prefixes: Sequence[str]) -> None:
+    from speaker.cli.rehearsal import AskedOthers, rehearse
+    from speaker.cli.site_shown import asker
 
-    rehearse(loaded, prefixes, operations.status)
+    draining = [dc.name for dc in loaded.topology.dcs] if call.everywhere else ()
+    machines = None if loaded.settings.site is None else asker(loaded)
+    rehearse(loaded, prefixes, AskedOthers(operations.status, machines, draining, call.here))
 
 
 def _foresee(loaded: Config, prefixes: Sequence[str]) -> None:

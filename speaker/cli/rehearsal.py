@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.failover import takeovers
 from policy.wording import count as counted
 from policy.wording import named, span
+from speaker.cli.announced_by_machines import announced_by_machines, mates
 from speaker.cli.announced_elsewhere import announced_elsewhere
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
@@ -21,51 +22,83 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import Status
     from speaker.config.settings import Config
+    from speaker.site_values import MachineState, SiteStatus
 
 OVER = 2.0
 """Over how many seconds it is measured how many connections are made."""
 NAMED = 3
 """How many prefixes a line names that is about many."""
-NO_WITNESS = "by vip.toml alone: whether those data centres announce it, and have live realservers, is not known here"
+NOTHING_TOLD = "by vip.toml alone: whether those data centres announce it, and have live realservers, is not known here"
 BY_WITNESSES = (
     "announced by whom is as witnesses show it now: who announces an address has live realservers, or an order to announce it "
     "all the same; a router shows its best path alone, so what is not seen may be announced"
 )
+BY_MACHINES = "what machines announce is as they told it by etcd"
+
+
+class AskedOthers(NamedTuple):
+    """What can be asked of others, and which data centres drain.
+
+    Attributes:
+        witnesses: returns the whole state, with what witnesses show.
+        machines: returns what the machines of the site tell of some prefixes; None where they do not know of one another.
+        draining: the data centres that drain; with `alone` this machine does, and the others of its data centre do not.
+        alone: whether it is so.
+    """
+
+    witnesses: Callable[[], Status]
+    machines: Callable[[Sequence[str]], SiteStatus] | None = None
+    draining: Sequence[str] = ()
+    alone: bool = False
 
 
 def rehearse(
     config: Config,
     prefixes: Sequence[str],
-    ask: Callable[[], Status],
+    elsewhere: AskedOthers,
     wait: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Say who would take over, by the model, whether they announce it, as witnesses show, and what goes there, as far as IPVS tells.
+    """Say who would take over, by the model, whether they announce it, as far as others tell, and what goes there, as far as IPVS tells.
 
     Args:
         config: the configuration.
         prefixes: what would drain.
-        ask: returns the whole state, with what witnesses show.
+        elsewhere: who is asked about the others.
         wait: lets some seconds pass.
     """
     if not prefixes:
         return
     wanted = {*prefixes}
-    moves = [
-        m for m in takeovers(config.topology, [config.settings.dc.name]) if str(m.prefix) in wanted
-    ]
-    shown = _shown(moves, ask)
+    failing = elsewhere.draining or [config.settings.dc.name]
+    moves = [m for m in takeovers(config.topology, failing) if str(m.prefix) in wanted]
+    shown = _shown(moves, elsewhere.witnesses)
+    told, here = _told(prefixes, elsewhere.machines)
     looks = [_counted(config)]
     if looks[0][0].of:
         wait(OVER)
         looks.append(_counted(config))
     for move in moves:
-        to = " or ".join(sorted(move.after)) or "no data centre: nothing is left to take over"
-        goes = f"{to} is preferred already" if move.before == move.after else f"would go to {to}"
-        elsewhere = f"; {shown[move]}" if move in shown else ""
-        tell_operator(f"{move.prefix}: {goes}{elsewhere}; {load(move.prefix, looks[0], looks[-1])}")
-    tell_operator(BY_WITNESSES if shown else NO_WITNESS)
+        states = told.get(str(move.prefix), ())
+        others = [*mates(states, here)] if elsewhere.alone else []
+        said = [
+            f"stays here, at {named(others, NAMED)}" if others else _goes(move),
+            shown.get(move, ""),
+            announced_by_machines(states, move.after - {*failing}) if states and not others else "",
+            load(move.prefix, looks[0], looks[-1]),
+        ]
+        tell_operator(f"{move.prefix}: {'; '.join(filter(None, said))}")
+    for known, how in ((shown, BY_WITNESSES), (told, BY_MACHINES)):
+        if known:
+            tell_operator(how)
+    if not (shown or told):
+        tell_operator(NOTHING_TOLD)
     if unknown := looks[-1][0].unknown:
         tell_operator(f"connections: {unknown}")
+
+
+def _goes(move: Takeover) -> str:
+    to = " or ".join(sorted(move.after)) or "no data centre: nothing is left to take over"
+    return f"{to} is preferred already" if move.before == move.after else f"would go to {to}"
 
 
 def _shown(moves: Sequence[Takeover], ask: Callable[[], Status]) -> dict[Takeover, str]:
@@ -84,6 +117,24 @@ def _shown(moves: Sequence[Takeover], ask: Callable[[], Status]) -> dict[Takeove
         for move, route in told
         if route is not None
     }
+
+
+def _told(
+    prefixes: Sequence[str], ask: Callable[[Sequence[str]], SiteStatus] | None
+) -> tuple[dict[str, Sequence[MachineState]], str]:
+    """Return what the machines of the site tell of each prefix, and the name of this one; nothing where that is not known now."""
+    if ask is None:
+        return {}, ""
+    try:
+        site = ask(prefixes)
+    except SpeakerError as error:
+        tell_operator(f"what the machines of the site announce is not known: {error}")
+        return {}, ""
+    if not site.connected:
+        why = site.trouble or "etcd does not answer"
+        tell_operator(f"what the machines of the site announce is not known: {why}")
+        return {}, ""
+    return {each.prefix: each.states for each in site.prefixes}, f"{site.dc}/{site.machine}"
 
 
 def foresee(

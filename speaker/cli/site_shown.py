@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.route import parse_prefix
 from policy.site_view import Level
 from speaker.cli.arguments import ALL
 from speaker.cli.served import too_old
@@ -15,7 +16,7 @@ from speaker.exit_status import ExitStatus
 from speaker.terminal import show, tell, waiting, width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from policy.route import Prefix
     from speaker.cli.arguments import Call
@@ -44,6 +45,16 @@ def show_site(call: Call, config: Config, prefixes: Sequence[Prefix]) -> ExitSta
     else:
         show(site_text(status, columns))
     return ExitStatus.DONE if is_well(status) else ExitStatus.NOT_AS_WANTED
+
+
+def asker(config: Config) -> Callable[[Sequence[str]], SiteStatus]:
+    """Return what asks the watchdog that runs for some prefixes at all machines of the site. See `asked`."""
+    running = RunningWatchdog.of(config)
+
+    def ask(prefixes: Sequence[str]) -> SiteStatus:
+        return asked(running, [*map(parse_prefix, prefixes)], whole=True)
+
+    return ask
 
 
 def asked(running: RunningWatchdog, prefixes: Sequence[Prefix], *, whole: bool) -> SiteStatus:

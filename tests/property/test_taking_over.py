@@ -108,7 +108,7 @@ class ToldOfSite(NamedTuple):
         states = [MemberState("par1", "lb1", announced=True)]  # of here, which tells nothing
         for name, said in zip(NAMES, self.said, strict=True):
             if said is None or isinstance(said, bool):
-                states.append(MemberState(*name.split("/"), announced=said))
+                states.append(MemberState(name[:4], name[5:], announced=said))
         silent = {n for n, said in zip(NAMES, self.said, strict=True) if said == "silent"}
         return told_by_machines(states, "par1", frozenset(silent)) if self.connected else UNTOLD
 

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.connections import ConnectionCount, Counted
 from policy.intent import Mode
 from policy.route import parse_prefix
 from speaker import config
 from speaker.api import IntentOutcome, PrefixStatus, RecordedIntent, Status
-from speaker.cli import operate, rehearsal
+from speaker.cli import operate
 from speaker.cli.arguments import parse
 from speaker.cli.commands import UsageError
 from speaker.cli.draining import follow, patience
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
-from speaker.seen_status import SeenPath, WitnessStatus
 from tests.support.fakes.site import write_config
 from tests.support.shown import ANNOUNCED
 
@@ -27,10 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from speaker.config.settings import Config
 
 P, Q, R = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"
-WITNESS = WitnessStatus(name="203.0.113.1", asn=64500, hearing="whole")
 NOW = 1700000000.0
 
 
@@ -46,18 +42,6 @@ def at(prefix: str = P, intent: Mode = Mode.DRAINING, **drain: object) -> Prefix
         wanted=not withdrawn,
         drain=DrainStatus(stage=intent, began=NOW, ends=NOW + 900.0, **drain),  # type: ignore[arg-type]  # of several types
     )
-
-
-def three_vips(directory: Path) -> Config:
-    """Return a site where lyo1 takes over one VIP, no one the second, and has the third already."""
-    path = directory / "vip.toml"
-    path.write_text(
-        "node.dc = 'par1'\ndc.par1.asn = 64699\ndc.lyo1.asn = 64699\n"
-        "[vip.'vip-1.tld']\naddresses = ['192.0.2.1']\n"
-        "[vip.'vip-2.tld']\naddresses = ['192.0.2.2']\nprefer = ['par1']\nonly = true\n"
-        "[vip.'vip-3.tld']\naddresses = ['192.0.2.3']\nprefer = ['lyo1', 'par1']\n"
-    )
-    return config.load(path, {})
 
 
 def gone(prefix: str = P, left: int | None = 0) -> PrefixStatus:
@@ -275,30 +259,6 @@ def test_who_is_waited_for(
     assert ("already removed" in said) is (before is False)
 
 
-def test_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says who takes over, by the model, and that nothing is known of them here."""
-    for ask in (Told([[]]).status, Told([None]).status):
-        rehearsal.rehearse(three_vips(tmp_path), [P, Q, R], ask, lambda _: None)
-        said = capsys.readouterr().err
-        assert f"{P}: would go to lyo1; its connections are not known" in said
-        assert f"{Q}: would go to no data centre" in said
-        assert f"{R}: lyo1 is preferred already; its connections are not known" in said
-        assert "is not known here" in said
-    assert "what witnesses show is not known: control: nobody answers" in said
-
-
-def test_rehearsal_with_witnesses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says of those who would take over whether a witness shows their path, and at which one."""
-    seen = SeenPath(at="203.0.113.1", dc="lyo1", as_path=(64500, 64699), best=True)
-    routes = (replace(at(P), seen=(seen,)), at(Q), at(R))
-    status = replace(Told([routes]).status(), witnesses=(WITNESS,))
-    rehearsal.rehearse(three_vips(tmp_path), [P, Q, R], lambda: status, lambda _: None)
-    said = capsys.readouterr().err
-    assert f"{P}: would go to lyo1; lyo1 announces it (seen at 203.0.113.1); its" in said
-    assert f"{R}: lyo1 is preferred already; not known to be announced by lyo1 (not seen at" in said
-    assert (rehearsal.BY_WITNESSES in said, rehearsal.NO_WITNESS in said) == (True, False)
-
-
 def test_it_does_not_end(capsys: pytest.CaptureFixture[str]) -> None:
     """It is waited for so long and no longer, whatever holds it: what is left is said, and that it goes on."""
     not_begun = replace(at(), drain=DrainStatus(stage=Mode.DRAINING))
@@ -314,19 +274,6 @@ def test_patience(tmp_path: Path) -> None:
     """It is the longest timeout of those that drain, and a minute."""
     loaded = config.load(write_config(tmp_path, '[drain]\ntimeout = "20m"\n'), {})
     assert patience(loaded.topology, [parse_prefix(P)]) == 1260.0
-
-
-def test_the_whole_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where connections are not known, it is said how long it takes; where they are, nothing."""
-    loaded = config.load(write_config(tmp_path, '[drain]\ntimeout = "20m"\n'), {})
-    known = {parse_prefix(Q): ConnectionCount(1, 0)}
-    rehearsal.foresee(loaded, [P, Q], lambda _: Counted(0.0, known, "no ip_vs"))
-    assert capsys.readouterr().err == (
-        f"bgp_mgt: {P}: connections are not known (no ip_vs): the drain takes the whole timeout, 20m; "
-        "vip_mgmt -d without --soft withdraws at once\n"
-    )
-    rehearsal.foresee(loaded, [Q], lambda _: Counted(0.0, known, "no ip_vs"))
-    assert capsys.readouterr().err == ""
 
 
 def test_an_aggregate_stands_for_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -353,20 +300,6 @@ def test_a_rehearsal_where_no_watchdog_answers(capsys: pytest.CaptureFixture[str
     operate.operate(parse(words), operations, [parse_prefix(P)], rehearsed.extend)  # type: ignore[arg-type]  # all that it asks for
     assert rehearsed == [P]
     assert capsys.readouterr().err
-
-
-def test_load() -> None:
-    """What goes there is told in connections and bytes per second; what is not told is not none."""
-    prefix = parse_prefix(P)
-
-    def counted(when: float, made: int | None) -> Counted:
-        return Counted(when, {prefix: ConnectionCount(7, 1, made)})
-
-    before = (counted(0.0, 100), counted(0.0, 5000))
-    said = rehearsal.load(prefix, before, (counted(2.0, 124), counted(2.0, 45_000)))
-    assert said == "7 active connections; in a second 12 new ones, 20.0k bytes from clients"
-    unknown = (counted(0.0, None), counted(0.0, None))
-    assert "an unknown number of new ones" in rehearsal.load(prefix, unknown, unknown)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,11 @@ def test_a_time_without_a_site() -> None:
     ("words", "has_site", "said"),
     [
         ("-d x --here --everywhere", True, "--here and --everywhere exclude each other"),
-        ("-d x --everywhere --soft", True, "--everywhere and --soft: no data centre is left to take over"),
+        (
+            "-d x --everywhere --soft",
+            True,
+            "--everywhere and --soft: no data centre is left to take over",
+        ),
         ("-d x --everywhere --at lyo1", True, "--everywhere and --at exclude each other"),
         ("-d x --here --at lyo1", True, "--here and --at lyo1 exclude each other"),
         ("-a x --here --at lyo1", True, "--here and --at exclude each other"),
