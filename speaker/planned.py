@@ -40,6 +40,8 @@ class WindowRequest(IntentRequest):
             raise PolicyError(
                 "force: a planned drain can't be insisted on; drain with --force when it is time"
             )
+        if self.at > now + MAX_SECONDS:
+            raise PolicyError(f"--at: {timestamp(self.at)}: is more than ten years ahead")
         window = Window(
             0,
             frozenset(self.prefixes),
@@ -55,8 +57,6 @@ class WindowRequest(IntentRequest):
             raise PolicyError(
                 f"--at: {timestamp(self.at)}: is over; drain without --at, or plan later"
             )
-        if self.at > now + MAX_SECONDS:
-            raise PolicyError(f"--at: {timestamp(self.at)}: is more than ten years ahead")
         return window
 
 

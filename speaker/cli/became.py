@@ -81,7 +81,7 @@ def _report_kept_back(outcome: IntentOutcome, would: str) -> bool:
 
 def _softly(outcome: IntentOutcome, call: Call) -> str:
     """Say that it is announced softly first, or as its rank after it was announced softly; nothing for neither."""
-    if call.mode is Mode.RETURNING:
+    if call.mode is Mode.RETURNING and outcome.intent == Mode.RETURNING:
         drain = outcome.drain
         known = drain is not None and drain.stage == Mode.RETURNING and drain.ends is not None
         until = f"until {timestamp(drain.ends)}" if known and drain and drain.ends else "at first"

@@ -322,6 +322,17 @@ def test_return(capsys: pytest.CaptureFixture[str], drain: DrainStatus | None, s
     )
 
 
+@pytest.mark.parametrize("words", ["-a x --soft", "-a x --soft --dry-run"])
+def test_nothing_returns_that_was_never_gone(
+    capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    """What is announced as always is not made to return: it is not said to be announced softly."""
+    operations = Operated([[gone()]])
+    operations.outcome = IntentOutcome(**ANNOUNCED.values(), before=True)
+    operate.operate(parse(words.split()), operations, [parse_prefix(P)])  # type: ignore[arg-type]  # all that it asks for
+    assert "softly" not in capsys.readouterr().err
+
+
 def test_a_soft_drain_of_what_is_dead(capsys: pytest.CaptureFixture[str]) -> None:
     """It is withdrawn already, for its health: that is said, and not only that it is removed."""
     operations = Operated([[gone()]])
