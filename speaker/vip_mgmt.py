@@ -238,6 +238,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             partial(_drained_beside, loaded),
             partial(_foresee, loaded),
             _patience(call, loaded, prefixes),
+            partial(_connections, loaded),
             *([] if loaded.settings.site is None else [loaded.settings.site.timeout]),
         )
     if call.command == "reload":
@@ -262,12 +263,9 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
 
 
 def _rehearse(call: Call, loaded: Config, operations: Operations, prefixes: Sequence[str]) -> None:
-    from speaker.cli.rehearsal import AskedOthers, rehearse
-    from speaker.cli.site_shown import asker
+    from speaker.cli.rehearsal import asked_others, rehearse
 
-    draining = [dc.name for dc in loaded.topology.dcs] if call.everywhere else ()
-    machines = None if loaded.settings.site is None else asker(loaded)
-    rehearse(loaded, prefixes, AskedOthers(operations.status, machines, draining, call.here))
+    rehearse(loaded, prefixes, asked_others(call, loaded, operations))
 
 
 def _foresee(loaded: Config, prefixes: Sequence[str]) -> None:

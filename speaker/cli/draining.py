@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from policy.drain import cut
 from policy.intent import Mode
 from policy.wording import count, span
+from speaker.cli.connections import rate, together
 from speaker.cli.messages import tell_operator
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
@@ -22,11 +23,14 @@ from speaker.printable import printable
 from speaker.terminal import height, show, width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from policy.route import Prefix
     from policy.topology import Topology
     from speaker.api import Operations, PrefixStatus
+    from speaker.cli.connections import ConnectionsShown
+
+    Connections = Mapping[str, ConnectionsShown]
 
 EVERY, TOLD_EVERY = 1.0, 30.0
 """How often to ask, and where there is no terminal, how often to say what is left, in seconds."""
@@ -50,8 +54,14 @@ class VipBar:
     most: int = 0
     seen: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RATED))
 
-    def take(self, drains: Sequence[DrainStatus], now: float) -> str:
-        """Take what is so at a time, and return it as a line."""
+    def take(self, drains: Sequence[DrainStatus], now: float, new: float | None = None) -> str:
+        """Take what is so at a time, and return it as a line.
+
+        Args:
+            drains: the stages of its prefixes.
+            now: seconds since the epoch.
+            new: how many connections are made per second, None where that is not known.
+        """
         actives = [each.connections for each in drains]
         known = [count for count in actives if count is not None]
         ends = min((each.ends for each in drains if each.ends is not None), default=None)
@@ -64,7 +74,10 @@ class VipBar:
         full = round(BAR * active / self.most) if self.most else 0
         inactive = sum(each.inactive or 0 for each in drains)
         bar = "#" * max(full, active > 0) + "." * (BAR - max(full, active > 0))
-        return f"{self._name} [{bar}] {active} active, {inactive} inactive{self._rate()}{left}"
+        made = "" if new is None else f", {rate(new)} new/s"
+        return (
+            f"{self._name} [{bar}] {active} active, {inactive} inactive{self._rate()}{made}{left}"
+        )
 
     @property
     def _name(self) -> str:
@@ -94,24 +107,40 @@ class DrainWatch:
         """Whether none is left."""
         return not self._left
 
-    def take(self, routes: Sequence[PrefixStatus], now: float) -> list[str]:
-        """Take a state at a time in seconds since the epoch; return the lines of those that still drain."""
+    def take(
+        self, routes: Sequence[PrefixStatus], now: float, made: Connections | None = None
+    ) -> list[str]:
+        """Take a state at a time in seconds since the epoch; return the lines of those that still drain.
+
+        Args:
+            routes: the state.
+            now: that time.
+            made: the connections of each prefix of which they are known here.
+        """
         self.said = []
         drains: dict[str, list[DrainStatus]] = {}
+        of: dict[str, list[PrefixStatus]] = {}
         for route in routes:
             if route.prefix in self._left:
                 if (drain := _goes_on(route, now)) is None:
                     self._ended(route)
                 else:
                     drains.setdefault(route.vip, []).append(drain)
+                    of.setdefault(route.vip, []).append(route)
         self._forget(self._left.keys() - {route.prefix for route in routes})
-        bars = [(self._bars.setdefault(vip, VipBar(vip)), each) for vip, each in drains.items()]
-        return [bar.take(each, now) for bar, each in bars]
+        lines = []
+        for vip, each in drains.items():
+            shown = together(of[vip], made or {})
+            bar = self._bars.setdefault(vip, VipBar(vip))
+            lines.append(bar.take(each, now, None if shown is None else shown.rate))
+        return lines
 
-    def look(self, operations: Operations, now: float) -> list[str]:
-        """Ask for the state, and take it; where there is no answer, say why."""
+    def look(
+        self, operations: Operations, now: float, made: Connections | None = None
+    ) -> list[str]:
+        """Ask for the state, and take it; where there is no answer, say why. See `take`."""
         try:
-            return self.take(operations.status().routes, now)
+            return self.take(operations.status().routes, now, made)
         except SpeakerError as error:
             self.said = []
             return [f"not known at the moment: {error}"]
@@ -177,6 +206,7 @@ def follow(
     within: float = inf,
     wait: Callable[[float], None] = time.sleep,
     wall: Callable[[], float] = time.time,
+    connections: Callable[[], Connections] = dict,
 ) -> ExitStatus:
     """Show soft drains until they are over, and say what was cut.
 
@@ -186,13 +216,14 @@ def follow(
         within: for how long at most, in seconds. A drain that cuts nothing may last for ever.
         wait: lets some seconds pass.
         wall: seconds since the epoch.
+        connections: counts the connections of each prefix of which they are known here.
     """
     watch, screen, end = DrainWatch(prefixes), Screen(), None
     try:
         while True:
             now = wall()
             end = now + within if end is None else end
-            lines = watch.look(operations, now)
+            lines = watch.look(operations, now, connections())
             if watch.said:
                 screen.clear()
                 for text in watch.said:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.api import Operations
     from speaker.cli.arguments import Call
+    from speaker.cli.connections import ConnectionsSeen
     from speaker.config.settings import Config
     from speaker.site_values import SiteOperations
 
@@ -44,6 +45,7 @@ def operate(
     drained_beside: Callable[[Collection[str]], ExitStatus] = lambda _: ExitStatus.DONE,
     foresee: Callable[[Sequence[str]], None] = lambda _: None,
     within: float = inf,
+    connections: Callable[[], ConnectionsSeen] | None = None,
     others: float = TIMEOUT,
 ) -> ExitStatus:
     """Have what was asked for applied to some prefixes, and say what became of each.
@@ -56,6 +58,7 @@ def operate(
         drained_beside: waits until a second ExaBGP drains these prefixes, too.
         foresee: says of prefixes that drain, and are not waited for, where that takes the whole time.
         within: for how long a soft drain is waited for at most, in seconds.
+        connections: makes what counts the new connections of what drains; None where nothing does.
         others: for how long other machines are waited for where the call does not say, in seconds.
 
     Raises:
@@ -80,7 +83,7 @@ def operate(
         confirmed = report_site(ordered.site, call)
         done = done if confirmed is ExitStatus.DONE else confirmed
     if call.mode is Mode.DRAINING:
-        done = _drain(call, operations, outcomes, done, rehearse, foresee, within)
+        done = _drain(call, operations, outcomes, done, rehearse, foresee, within, connections)
     return _until(call, operations, outcomes, done) if call.until else done
 
 
@@ -133,6 +136,7 @@ def _drain(
     rehearse: Callable[[Sequence[str]], None],
     foresee: Callable[[Sequence[str]], None],
     within: float,
+    connections: Callable[[], ConnectionsSeen] | None,
 ) -> ExitStatus:
     """Say what would become of a soft drain, or follow it to its end."""
     draining = [each.prefix for each in outcomes if _drains(each)]
@@ -143,7 +147,8 @@ def _drain(
     elif draining:
         from speaker.cli.draining import follow  # noqa: PLC0415 - for those who wait alone
 
-        followed = follow(operations, draining, within)
+        made = dict if connections is None else connections().look
+        followed = follow(operations, draining, within, connections=made)
         return done if followed is ExitStatus.DONE else followed
     return done
 

@@ -12,6 +12,7 @@ from speaker.cli.announced_by_machines import announced_by_machines, mates
 from speaker.cli.announced_elsewhere import announced_elsewhere
 from speaker.cli.connections import rate
 from speaker.cli.messages import tell_operator
+from speaker.cli.site_shown import asker
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from policy.connections import Counted
     from policy.failover import Takeover
     from policy.route import Prefix
-    from speaker.api import Status
+    from speaker.api import Operations, Status
+    from speaker.cli.arguments import Call
     from speaker.config.settings import Config
     from speaker.site_values import MachineState, SiteStatus
 
@@ -50,6 +52,13 @@ class AskedOthers(NamedTuple):
     machines: Callable[[Sequence[str]], SiteStatus] | None = None
     draining: Sequence[str] = ()
     alone: bool = False
+
+
+def asked_others(call: Call, config: Config, operations: Operations) -> AskedOthers:
+    """Return who is asked where a call is rehearsed."""
+    draining = [dc.name for dc in config.topology.dcs] if call.everywhere else ()
+    machines = None if config.settings.site is None else asker(config)
+    return AskedOthers(operations.status, machines, draining, call.here)
 
 
 def rehearse(

@@ -14,7 +14,8 @@ from speaker.api import IntentOutcome, PrefixStatus, RecordedIntent, Status
 from speaker.cli import operate
 from speaker.cli.arguments import parse
 from speaker.cli.commands import UsageError
-from speaker.cli.draining import follow, patience
+from speaker.cli.connections import ConnectionsShown
+from speaker.cli.draining import DrainWatch, follow, patience
 from speaker.drain_status import DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -173,6 +174,16 @@ def test_bars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert "vip-1.tld [##########..........] 20 active, 7 inactive, -20.0/s, 14m59s left" in out
     _, _, out = Told([[at(connections=None)], [gone()]]).end(capsys)
     assert "connections are not known" in out
+
+
+def test_new_ones() -> None:
+    """A line has how many connections still come, where that is known of each prefix of the VIP: what still attracts traffic is seen before it is cut."""
+    state = [at(P, connections=40, inactive=7), at(Q, connections=2, inactive=0)]
+    for last, said in ((2.0, ", 3.5 new/s"), (None, "")):
+        made = {P: ConnectionsShown(1, 1, 1.5), Q: ConnectionsShown(1, 1, last)}
+        watch = DrainWatch({P, Q})
+        (bar,) = watch.take(state, NOW, made)
+        assert bar.endswith(f"] 42 active, 7 inactive{said}, 15m left")
 
 
 def test_bars_have_no_escapes(
