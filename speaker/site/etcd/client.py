@@ -42,6 +42,7 @@ from speaker.site.etcd.errors import (
     NotAskedError,
     TlsError,
     TokenError,
+    TooMuchError,
 )
 from speaker.site.etcd.login import Login
 from speaker.site.etcd.member import MemberClient
@@ -88,9 +89,19 @@ class EtcdClient:
         what = f"read: {printable(under)}"
         items: list[Stored] = []
         size = revision = 0
+        limit = requests.PAGE
         while True:
-            asked = requests.range_under(under, items[-1].key if items else None, revision)
-            body, page = await self._ask(what, _paging(asked), ends - loop.time())
+            after = items[-1].key if items else None
+            asked = requests.range_under(under, after, revision, limit)
+            race = self._race(_paging(asked), ends - loop.time())
+            try:
+                body, page = await self._run(what, race)
+            except UnreachableError:
+                if limit == requests.PAGE or not _is_too_much(race):
+                    raise
+                limit = requests.PAGE
+                continue
+            limit = min(2 * limit, requests.LARGEST_PAGE)
             size += len(body)
             items += page.items
             revision = revision or page.revision
@@ -277,6 +288,11 @@ def _paging(asked: Json) -> Callable[[MemberClient, str], Awaitable[tuple[bytes,
         return body, answers.page(body)
 
     return ask
+
+
+def _is_too_much(race: Race[T]) -> bool:
+    """Tell whether a member had more to say than is read of one answer."""
+    return any(isinstance(error, TooMuchError) for error in race.failed.values())
 
 
 def _named(what: str, error: EtcdError) -> EtcdError:

@@ -45,6 +45,10 @@ class TlsError(NotAskedError):
     """A member and this machine don't trust one another."""
 
 
+class TooMuchError(MemberError):
+    """An answer is larger than is read of one."""
+
+
 class TokenError(EtcdError):
     """The token that was shown is over, unknown, or older than a change of rights: log in again. Nothing was done."""
 

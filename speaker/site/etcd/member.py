@@ -15,7 +15,7 @@ from yarl import URL
 from speaker.printable import printable
 from speaker.site.base import EtcdRefusedError
 from speaker.site.etcd.answers import failure
-from speaker.site.etcd.errors import MemberError, NotAskedError, TlsError
+from speaker.site.etcd.errors import MemberError, NotAskedError, TlsError, TooMuchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -143,7 +143,7 @@ async def _all(content: aiohttp.StreamReader) -> bytes:
         while part := await content.read(_CHUNK):
             found += part
             if len(found) > MAX_ANSWER:
-                raise MemberError(f"an answer of more than {MAX_ANSWER} bytes")
+                raise TooMuchError(f"an answer of more than {MAX_ANSWER} bytes")
     except (aiohttp.ClientError, OSError) as error:
         raise _failed(error) from error
     return bytes(found)

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from speaker.site.base import Compare, Delete
 
-PAGE = 500
-"""Keys of one answer."""
+PAGE, LARGEST_PAGE = 500, 8000
+"""Keys of the first answer, and of a later one at most: for each etcd counts all the keys that are behind it."""
 Json = dict[str, Any]
 
 
-def range_under(under: str, after: str | None = None, revision: int = 0) -> Json:
+def range_under(under: str, after: str | None = None, revision: int = 0, limit: int = PAGE) -> Json:
     """Ask for a page of the keys that begin with a text: the first, or what comes behind a key, as of a revision."""
     begin = _raw(under) if after is None else _raw(after) + b"\0"
-    asked = {"key": _b64(begin), "range_end": _b64(_end(_raw(under))), "limit": PAGE}
+    asked = {"key": _b64(begin), "range_end": _b64(_end(_raw(under))), "limit": limit}
     return {**asked, "revision": revision} if revision else asked
 
 

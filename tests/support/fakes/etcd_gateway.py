@@ -12,13 +12,14 @@ from aiohttp import web
 from speaker.site.base import CompactedError, Compare, Delete, EtcdRefusedError, Put
 
 if TYPE_CHECKING:
+    from speaker.site.base import Stored
     from tests.support.fakes.etcd import Cluster
 
 PASSWORD = "correct horse"
 
 
 class Gateway:
-    """A member. It knows reading (one page), transactions, watching what was before, and logins.
+    """A member. It knows reading, transactions, watching what was before, and logins.
 
     Attributes:
         asked: the paths of what it was asked, in order.
@@ -125,7 +126,7 @@ class Gateway:
     def _do(self, path: str, asked: Any) -> dict[str, Any]:
         match path:
             case "kv/range":
-                return {**self._head(), "kvs": self._kvs(_text(asked["key"]))}
+                return {**self._head(), **self._page(asked)}
             case "kv/txn":
                 compares = [
                     Compare(_text(each["key"]), int(each["mod_revision"]))
@@ -141,18 +142,24 @@ class Gateway:
                 }
         raise AssertionError(path)
 
+    def _page(self, asked: Any) -> dict[str, Any]:
+        begin, end = _text(asked["key"]), _text(asked.get("range_end", ""))
+        found = [each for each in self.cluster.stored() if begin <= each.key < end]
+        limit = asked.get("limit") or len(found)
+        return {"kvs": [*map(_kv, found[:limit])], "more": len(found) > limit}
+
     def _kvs(self, under: str, *, one: bool = False) -> list[dict[str, str]]:
-        return [
-            {
-                "key": _b64(each.key.encode()),
-                "value": _b64(each.value),
-                "create_revision": str(each.created),
-                "mod_revision": str(each.modified),
-                "lease": str(each.lease),
-            }
-            for each in self.cluster.stored(under)
-            if not one or each.key == under
-        ]
+        return [_kv(each) for each in self.cluster.stored(under) if not one or each.key == under]
+
+
+def _kv(each: Stored) -> dict[str, str]:
+    return {
+        "key": _b64(each.key.encode()),
+        "value": _b64(each.value),
+        "create_revision": str(each.created),
+        "mod_revision": str(each.modified),
+        "lease": str(each.lease),
+    }
 
 
 def _refused(code: int, text: str) -> web.Response:

@@ -172,6 +172,36 @@ def test_foreign_answers(status: int, body: bytes) -> None:
     asyncio.run(run())
 
 
+def test_pages_grow() -> None:
+    """Of many keys few pages are asked for: for each a member counts all that are behind it."""
+
+    async def run() -> None:
+        async with site(1) as here:
+            for number in range(20_000):
+                here.members[0].cluster.put(f"{KEY}/{number:05}", b"1")
+            found = await here.client.read(KEY, within=60)
+            assert len({each.key for each in found.items}) == len(found.items) == 20_000
+            assert len(here.members[0].asked) == 6, (
+                "of 500, 1,000, 2,000, 4,000, 8,000, and the rest"
+            )
+
+    asyncio.run(run())
+
+
+def test_a_page_that_is_too_large() -> None:
+    """Where many large values come together, they are read in smaller pages."""
+
+    async def run() -> None:
+        async with site(1) as here:
+            for number in range(1500):
+                here.members[0].cluster.put(f"{KEY}/{number:04}", b"x" * 13_000)
+            found = await here.client.read(KEY, within=60)
+            assert [each.key for each in found.items] == [f"{KEY}/{n:04}" for n in range(1500)]
+            assert len(here.members[0].asked) == 4, "one of them was too large"
+
+    asyncio.run(run())
+
+
 def test_cut_off() -> None:
     """Who closes the connection in the middle of an answer is passed over; where all do, that is said in these words."""
 
