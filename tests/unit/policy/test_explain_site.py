@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from policy.explain.site import MOST, orders
@@ -22,6 +24,18 @@ def one(
     reason: str = "",
 ) -> SiteIntent:
     return SiteIntent(id, extent, Intent(mode, "ann", since, reason, until))
+
+
+def test_the_example_of_the_docs() -> None:
+    """docs/site.md shows what is said, to the letter but for the lines in which it stands."""
+    now = 1769828400.0  # 2026-01-31T03:00:00Z
+    known = [
+        one("a", HERE, Mode.DRAINED, now - 2 * 86400, reason="disk"),
+        SiteIntent("b", PAR1, Intent(Mode.AUTO, "bob", now - 600)),
+        SiteIntent("c", LYO1, Intent(Mode.DRAINED, "dora", now - 300, "new switches")),
+    ]
+    shown = " ".join((Path(__file__).parents[3] / "docs/site.md").read_text().split())
+    assert f"site {' '.join(orders(known, HERE, now))} ```" in shown
 
 
 def test_none() -> None:
