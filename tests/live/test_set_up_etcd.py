@@ -183,6 +183,8 @@ def test_page(members: list[Followed]) -> None:
     first.follow("openssl verify -x509_strict -CAfile ca.pem 192.0.2.21.pem 127.0.0.1.pem")
     assert run_client(first, here) == {"/vip-speaker/kept": b"1"}
 
+    (space,) = steps["When it has no space left"]
+    first.follow(shell, space)
     (copy,) = steps["Back it up"]
     first.follow(shell, copy)
     (restore,) = steps["Restore it"]
