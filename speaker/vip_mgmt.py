@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 """Other packages' plugins for what reads vip.toml have no say in that, and take time to look for."""
-UNTIL_TOLD = 9.0
-"""How long to wait for what became of a request, in seconds, where it can't be said what it was about."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +87,7 @@ def _run(words: Sequence[str]) -> int:
         if isinstance(loaded, ExitStatus):
             return loaded
         call = _for_whom(call, loaded)
-        found = _find(call, loaded)
+        found = _find(call, loaded, asked)
     except SpeakerError as error:
         unwritten = isinstance(error, OutputError)
         tell_operator(str(error), tag=unwritten)
@@ -124,7 +122,7 @@ def _ask(call: Call) -> AtOnce | None:
 
 def _was_applied(early: EarlyRequest) -> bool:
     """Say that what can't be told of was, or may have been, applied: the file is another than a moment ago."""
-    if not early.may_be_done(UNTIL_TOLD):
+    if not early.may_be_done():
         return False
     tell_operator("vip_watchdog was asked before, and may have applied it; see vip_mgmt status")
     return True
@@ -139,11 +137,12 @@ def _for_whom(call: Call, loaded: Config) -> Call:
     return for_whom(call, settings.dc.name, dcs, has_site=settings.site is not None)
 
 
-def _find(call: Call, loaded: Config) -> Targets:
+def _find(call: Call, loaded: Config, asked: AtOnce | None) -> Targets:
     from speaker.cli import targets
     from speaker.resolver.resolver import Resolver
 
-    lookup = Resolver(loaded.settings.resolver).lookup_all
+    resolver = Resolver(loaded.settings.resolver)
+    lookup = partial(resolver.lookup_all, known=asked.answers if asked else {})
     return targets.find(call.words, loaded.topology, lookup, dns=call.dns)
 
 
@@ -163,7 +162,7 @@ def _load(call: Call, early: EarlyRequest | None) -> Config | ExitStatus:
     try:
         return config.load(call.path, os.environ)
     except config.ConfigError as fault:
-        if early is not None and early.may_be_done(UNTIL_TOLD):
+        if early is not None and early.may_be_done():
             raise
         from speaker.cli.in_force import go_on
 

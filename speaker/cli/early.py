@@ -1,10 +1,10 @@
 """vip_mgmt -a and -d, asked before vip.toml is parsed: of ten thousand VIPs that takes longer than all else.
 
 The request says which file it is about, by its digest. The watchdog applies it where that is what it loaded,
-for the same data centre and backend; else nothing is done, and it is asked again as always. What `all` and
-addresses mean, the file alone tells, so they are the same to both. An answer about addresses is all that is needed
-(see `speaker.cli.at_once`). For the rest the file is parsed here meanwhile, which tells what the answer must be
-about, and how long to wait for it.
+for the same data centre and backend; else nothing is done, and it is asked again as always. What `all`, addresses and
+the names of VIPs mean, the file alone tells, so they are the same to both: what DNS has beside is said, and done with
+--dns alone. An answer about addresses and names is all that is needed, where DNS has the same (see `speaker.cli.applied`).
+For the rest the file is parsed here meanwhile, which tells what the answer must be about, and how long to wait for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.intent import Intent
+from policy.route import parse_prefix
 from speaker.cli.arguments import ALL
 from speaker.cli.extents import wait_for_others
 from speaker.control.early import EarlyRequest
@@ -25,8 +26,25 @@ if TYPE_CHECKING:
     from speaker.cli.node import Node
 
 
-def ask_early(call: Call, node: Node, prefixes: Sequence[Prefix]) -> EarlyRequest | None:
-    """Ask for what a call wants of the prefixes that it means, besides `all`; None where nothing was asked."""
+def split(words: Sequence[str]) -> tuple[list[Prefix], list[str]]:
+    """Return the prefixes and the names that were typed, each once, besides `all`; the names as vip.toml has them."""
+    prefixes: dict[Prefix, None] = {}
+    names: dict[str, None] = {}
+    for word in words:
+        if word == ALL:
+            continue
+        try:
+            prefixes[parse_prefix(word)] = None
+        except PolicyError:
+            names[word.lower().removesuffix(".")] = None
+    return [*prefixes], [*names]
+
+
+def ask_early(call: Call, node: Node) -> EarlyRequest | None:
+    """Ask for what a call wants of what it names; None where nothing was asked."""
+    prefixes, names = split(call.words)
+    if names and call.dns:
+        return None  # what they mean DNS says, too
     try:
         Intent(call.mode, "", 0.0, call.reason)
     except PolicyError:
@@ -37,6 +55,7 @@ def ask_early(call: Call, node: Node, prefixes: Sequence[Prefix]) -> EarlyReques
         "backend": node.backend,
         "mode": call.mode,
         "prefixes": [*map(str, prefixes)],
+        **({"names": names} if names else {}),
         "everything": ALL in call.words,
         "reason": call.reason,
         "seconds": call.seconds,

@@ -133,7 +133,7 @@ def _carry_out(
     if call.site:
         raise SpeakerError("status --site: takes a vip.toml without fault; leave out --site")
     call = _for_whom(call, running, status)
-    known = names_in(status)
+    known = names_in(status.dc, status.routes)
     lookup = Resolver(config.resolver_in(call.path)).lookup_all
     found = targets.find(call.words, known, lookup, dns=call.dns)
     for note in found.notes:

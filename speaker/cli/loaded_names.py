@@ -7,40 +7,39 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.route import Asn, parse_prefix
 from policy.topology import Address, DataCentre, Profile, Topology, Vip
-from speaker import units
+from speaker.api import RecordedIntent
 from speaker.cli import targets
-from speaker.control.running import RunningWatchdog
-from speaker.errors import SpeakerError
-from speaker.resolver.resolver import Resolver
-from speaker.terminal import waiting
 
 if TYPE_CHECKING:
-    from speaker.api import Status
-    from speaker.cli.arguments import Call
-    from speaker.cli.node import Node
-    from speaker.cli.targets import Targets
+    from collections.abc import Iterable, Sequence
 
-WITHIN = 1.0
-"""How long the state may take to be told, in seconds: for longer the file is not waited with."""
-MAX_LINES = 1000
-"""Of a longer file, parsing it takes less than all that its watchdog would tell."""
+    from policy.route import Prefix
+    from speaker.api import IntentOutcome, PrefixStatus
+    from speaker.cli.targets import Answers
 
 
-def meant(call: Call, node: Node) -> Targets | None:
-    """Return what the names of a call mean; None where that takes the whole file, or can't be told."""
-    if node.lines > MAX_LINES:
+def confirmed(
+    words: Sequence[str],
+    dc: str,
+    outcomes: Sequence[IntentOutcome | RecordedIntent],
+    answers: Answers,
+) -> Sequence[Prefix] | None:
+    """Return what some words mean, where a watchdog's answer is about that, and DNS has the very same of their names.
+
+    None where not: all of vip.toml tells what they mean then, and what is to be said of them.
+
+    Args:
+        words: names of VIPs, addresses and prefixes, as they were typed.
+        dc: this data centre.
+        outcomes: what the watchdog says that it did for these words, by what it has loaded.
+        answers: what DNS says of the VIPs' names.
+    """
+    told = [each for each in outcomes if not isinstance(each, RecordedIntent)]
+    known = names_in(dc, told)
+    if len(told) < len(outcomes) or not all(_is_known(word, known) for word in words):
         return None
-    try:
-        resolver = None if node.resolver is None else units.endpoint(node.resolver)
-        running = RunningWatchdog(node.control, node.control, timeout=WITHIN)
-        with waiting("waiting for an answer"):
-            status = running.status()
-        known = names_in(status)
-        if not node.is_loaded(status) or not all(_is_known(word, known) for word in call.words):
-            return None
-        return targets.find(call.words, known, Resolver(resolver).lookup_all, dns=call.dns)
-    except (PolicyError, SpeakerError, ValueError):
-        return None  # what is wrong is said where all is read
+    found = targets.find(words, known, lambda _: answers)
+    return None if found.notes or len(found.prefixes) != len(outcomes) else found.prefixes
 
 
 def _is_known(word: str, known: Topology) -> bool:
@@ -50,11 +49,16 @@ def _is_known(word: str, known: Topology) -> bool:
         return targets.vip(word, known) is not None
 
 
-def names_in(status: Status) -> Topology:
-    """Return the names and prefixes of a state; nothing else of this is so."""
-    dc, profile = DataCentre(status.dc, Asn(0)), Profile.plain(0)
+def names_in(here: str, routes: Iterable[PrefixStatus]) -> Topology:
+    """Return the names and prefixes that a watchdog tells; nothing else of this is so.
+
+    Args:
+        here: its data centre.
+        routes: what it tells.
+    """
+    dc, profile = DataCentre(here, Asn(0)), Profile.plain(0)
     of: dict[str, list[Address]] = {}
-    for route in status.routes:
+    for route in routes:
         of.setdefault(route.vip, []).append(Address(parse_prefix(route.prefix), (dc.name,)))
     vips = [Vip(name, tuple(addresses), (profile,)) for name, addresses in of.items()]
 

@@ -65,7 +65,7 @@ def operate(
         PolicyError: the reason is none that can be recorded; nothing was done.
         SpeakerError: it could not be asked for, or was refused; nothing was changed.
     """
-    with in_progress(call, prefixes):
+    with in_progress(call, count(len(prefixes), "prefix")):
         ordered = _asked(call, operations, prefixes, others)
     outcomes = ordered.outcomes
     _say_what_is_replaced(outcomes, call)
@@ -105,12 +105,10 @@ def _asked(
     return operations.order(order) if call.extent else Ordered(operations.apply(order))
 
 
-def in_progress(call: Call, prefixes: Sequence[Prefix]) -> AbstractContextManager[None]:
-    """Return a context that says on a terminal what is waited for, where that takes a while."""
+def in_progress(call: Call, what: str) -> AbstractContextManager[None]:
+    """Return a context that says on a terminal what is done to what, where that takes a while."""
     doing = _DOING.get(call.mode, "restoring")
-    return waiting(
-        f"{doing} {count(len(prefixes), 'prefix')}: waiting for vip_watchdog and its sessions"
-    )
+    return waiting(f"{doing} {what}: waiting for vip_watchdog and its sessions")
 
 
 def _until(

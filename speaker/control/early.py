@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _NOT_DONE = frozenset({400, 404, 409})
 """Refused at once: another configuration is loaded, or this makes no sense, or is not known to an older watchdog."""
+UNTIL_TOLD = 9.0
+"""How long to wait for what became of a request, in seconds, where it can't be said what it was about."""
 
 
 class EarlyRequest:
@@ -62,7 +64,7 @@ class EarlyRequest:
         except client.OutcomeUnknownError as error:
             return None, error
 
-    def may_be_done(self, within: float) -> bool:
+    def may_be_done(self, within: float = UNTIL_TOLD) -> bool:
         """Return whether it was done, or may have been. See `answer`."""
         try:
             return self.answer(within) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.errors import PolicyError
+from policy.route import parse_prefix
 from policy.wording import count
 from speaker.api import IntentOutcome, RecordedIntent
 from speaker.json_value import FormError
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def outcomes_from_json(
     answer: object, prefixes: Collection[Prefix]
 ) -> Sequence[IntentOutcome | RecordedIntent]:
-    """Return what became of each of some prefixes: all of it is known, or only that it is recorded.
+    """Return what became of each of some prefixes, in their order: all of it is known, or only that it is recorded.
 
     Raises:
         FormError: the answer is of another form, or not about these prefixes alone.
@@ -38,7 +40,21 @@ def outcomes_from_json(
             f"answer: about {count(len(found), 'prefix')}, and {len(asked)} asked for"
             + (f"; {min(other)} is in one of them only" if other else "")
         )
-    return outcomes
+    place = {prefix: number for number, prefix in enumerate(asked)}
+    return sorted(outcomes, key=lambda each: place[each.prefix])
+
+
+def prefixes_in(answer: object) -> Sequence[Prefix]:
+    """Return the prefixes that an answer is about, in its order, where it was not known before what that is.
+
+    Raises:
+        FormError: the answer is of another form.
+    """
+    outcomes = answer.get("outcomes") if isinstance(answer, dict) else answer
+    try:
+        return [parse_prefix(each["prefix"]) for each in outcomes]  # type: ignore[union-attr]
+    except (TypeError, KeyError, PolicyError) as error:
+        raise FormError(f"answer: not about prefixes: {error}") from error
 
 
 def ordered_from_json(answer: object, prefixes: Collection[Prefix]) -> Ordered:

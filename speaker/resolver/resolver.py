@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from policy.wording import count
@@ -149,8 +150,12 @@ class Resolver:
         """
         return self._lookup(name, time.monotonic() + self._timeout)
 
-    def lookup_all(self, names: Iterable[str]) -> dict[str, Answer | NameLookupError]:
-        """Look up many names at once, within the time of one."""
+    def lookup_all(
+        self,
+        names: Iterable[str],
+        known: Mapping[str, Answer | NameLookupError] = MappingProxyType({}),
+    ) -> dict[str, Answer | NameLookupError]:
+        """Look up many names at once, within the time of one; what is known of some is taken for them."""
         until = time.monotonic() + self._timeout
 
         def one(name: str) -> Answer | NameLookupError:
@@ -159,13 +164,13 @@ class Resolver:
             except NameLookupError as error:
                 return error
 
-        distinct = tuple(dict.fromkeys(names))
+        distinct = tuple(name for name in dict.fromkeys(names) if name not in known)
         if len(distinct) < 2:  # as operators mostly name them
-            return {name: one(name) for name in distinct}
+            return {**known, **{name: one(name) for name in distinct}}
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import
 
         with ThreadPoolExecutor(_MAX_THREADS) as pool:
-            return dict(zip(distinct, pool.map(one, distinct), strict=True))
+            return {**known, **dict(zip(distinct, pool.map(one, distinct), strict=True))}
 
     def reverse_all(self, addresses: Iterable[IpAddress]) -> dict[IpAddress, str | NameLookupError]:
         """Look the names of many addresses up at once, within the time of one.

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from speaker.cli.arguments import parse
+from speaker.cli.at_once import AtOnce
 from speaker.files import vip_toml
 from tests.support.fakes.site import write_config
 from tests.support.lab.dns import DnsServer, Reply
+from tests.support.lab.eventually import eventually
 from tests.unit.test_vip_mgmt import (
     BOTH,
     PEER,
@@ -175,24 +178,29 @@ def test_none_runs(run: Run) -> None:
 WITHOUT_V6 = {**BOTH, "vip-1.tld AAAA": Reply()}
 
 
+REFUSED = (409, {"error": "another"})
+
+
+def by(run: Run, server: DnsServer) -> None:
+    """Have a name server asked by the file."""
+    path, where = write_config(run.directory), "{}:{}".format(*server.endpoint)
+    path.write_text(path.read_text().replace("[node]\n", f'[node]\nresolver = "{where}"\n'))
+
+
 def ordered(
     run: Run,
     script: dict[str, Reply],
     *words: str,
     answers: dict[str, Any],
-    loaded: str | None = None,
-    lines: int = 0,
 ) -> tuple[int, list[str], list[str]]:
-    """Run the command beside a name server and a watchdog that loaded the file, or content of another digest.
+    """Run the command beside a name server and a watchdog.
 
     Returns:
         The exit status, what is said, and what was asked.
     """
     with DnsServer(script) as server:
-        path, where = write_config(run.directory), "{}:{}".format(*server.endpoint)
-        text = path.read_text().replace("[node]\n", f'[node]\nresolver = "{where}"\n')
-        path.write_text(text + "#\n" * lines)
-        with reconciler(run.directory, status=told(run, loaded), **answers) as asked:
+        by(run, server)
+        with reconciler(run.directory, **answers) as asked:
             status = run(*words)
     return status, run.err, [path for _, path, _ in asked]
 
@@ -200,19 +208,44 @@ def ordered(
 @pytest.mark.parametrize("script", [BOTH, WITHOUT_V6, {}], ids=["both", "one", "none"])
 @pytest.mark.parametrize("words", [("-d", "vip-1.tld"), ("-d", "VIP-1.TLD.", SECOND, "--dry-run")])
 def test_names(run: Run, script: dict[str, Reply], words: tuple[str, ...]) -> None:
-    """What a name means DNS tells, and what is loaded: the same is done and said as with all of the file."""
-    done = withdrawn(V4, V6, *([SECOND] if SECOND in words else []))
+    """What a name means is what is loaded: the same is done and said, also of DNS, as with all of the file."""
+    second = [state(SECOND, before=False, announced=False, vip="vip-2.tld")]
+    more = second if SECOND in words else []
+    done = [*more, *withdrawn(V4, V6)]
     status, said, asked = ordered(run, script, *words, answers={EARLY: done})
-    assert asked == ["/status", f"/{EARLY}"]
-    whole = ordered(run, script, *words, loaded="", answers={"intents": done})
-    assert whole == (status, said, ["/status", "/intents"])
+    assert asked == [f"/{EARLY}"]
+    done = [*withdrawn(V4, V6), *more]
+    whole = ordered(run, script, *words, answers={EARLY: REFUSED, "intents": done})
+    assert whole == (status, said, [f"/{EARLY}", "/intents"])
+
+
+def test_order_before_dns(run: Run) -> None:
+    """The watchdog is asked before DNS is, which may be gone: a drain does not wait for it."""
+    with DnsServer(BOTH) as server:
+        by(run, server)
+        with reconciler(run.directory, **{EARLY: withdrawn(V4, V6)}) as asked:
+            at_once = AtOnce(parse(["-d", "vip-1.tld"]), os.environ)
+            eventually(
+                lambda: [path for _, path, _ in asked],
+                within=60,
+                until=[f"/{EARLY}"].__eq__,
+                what="the order",
+            )
+            assert not server.asked
+            assert at_once.carry_out() is not None
+            assert {each.split()[1] for each in server.asked} == {"vip-1.tld"}
+            assert {*at_once.answers} == {"vip-1.tld"}
 
 
 def test_names_without_the_file(run: Run) -> None:
-    """For a name, too, nothing is imported that reads all of the file."""
-    done = withdrawn(V4, V6)
-    with reconciler(run.directory, status=told(run), **{EARLY: done}):
-        assert of_config(run, ("-d", "vip-1.tld")) == (0, set())
+    """For a name, too, nothing is imported that reads all of the file, where DNS has the same; else it is."""
+    for script, is_enough in ((BOTH, True), (WITHOUT_V6, False)):
+        with DnsServer(script) as server:
+            by(run, server)
+            with reconciler(run.directory, **{EARLY: withdrawn(V4, V6)}):
+                status, modules = of_config(run, ("-d", "vip-1.tld"))
+        assert status == 0
+        assert (not modules) is is_enough
 
 
 @pytest.mark.parametrize(
@@ -220,21 +253,35 @@ def test_names_without_the_file(run: Run) -> None:
 )
 def test_names_that_are_no_vip(run: Run, words: tuple[str, ...]) -> None:
     """What only DNS knows, or nobody, is found with all of the file."""
-    status, _, asked = ordered(run, BOTH, *words, answers={EARLY: [], "intents": withdrawn(V4, V6)})
+    answers = {EARLY: REFUSED, "intents": withdrawn(V4, V6)}
+    status, _, asked = ordered(run, BOTH, *words, answers=answers)
     assert status == (0 if "www.tld" in words else 255)
-    assert asked == ["/status", *(["/intents"] if "www.tld" in words else [])]
+    assert asked == [f"/{EARLY}", *(["/intents"] if "www.tld" in words else [])]
 
 
-def test_names_of_another_watchdog(run: Run) -> None:
-    """One that has loaded another file by now has done nothing, and is asked as always."""
-    refused = (409, {"error": "another"})
-    answers = {EARLY: refused, "intents": withdrawn(V4, V6)}
-    status, _, asked = ordered(run, BOTH, "-d", "vip-1.tld", answers=answers)
-    assert (status, asked) == (0, ["/status", f"/{EARLY}", "/intents"])
-
-
-def test_names_of_a_long_file(run: Run) -> None:
-    """Of a long file the state, which is as long, is not asked for."""
-    answers = {EARLY: [], "intents": withdrawn(V4, V6)}
-    status, _, asked = ordered(run, BOTH, "-d", "vip-1.tld", lines=1000, answers=answers)
-    assert (status, asked) == (0, ["/intents"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        withdrawn(V4),
+        withdrawn(V4, V6, SECOND),
+        withdrawn(V4, V6, "192.0.2.9/32"),
+        [{"prefix": V4}, {"prefix": "x"}],
+        {"outcomes": None},
+        3,
+        b"",
+    ],
+    ids=[
+        "less",
+        "more",
+        "unknown",
+        "malformed",
+        "no outcomes",
+        "no answer",
+        "nothing",
+    ],
+)
+def test_answers_about_something_else(run: Run, answer: Any) -> None:
+    """An answer about less than a name means, or more, is none, whatever DNS has: then the intent is recorded here."""
+    status, _, asked = ordered(run, BOTH, "-d", "vip-1.tld", answers={EARLY: answer})
+    assert (status, asked) == (1, [f"/{EARLY}"])
+    assert {*run.intents()} == {V4, V6}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Mode
-from policy.route import parse_prefix
 from speaker.cli.arguments import parse
 from speaker.cli.early import ask_early
 from speaker.cli.node import Node
@@ -100,6 +99,11 @@ def test_what_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (asked.dc, asked.backend, asked.everything) == ("par1", "exabgp", True)
     assert list(map(str, asked.prefixes)) == [SECOND, V6]
     assert (asked.mode, asked.reason, asked.seconds) == (Mode.DRAINED, "disk full", 7200.0)
+    assert not asked.names
+    asked = sent(run, "-d", "VIP-2.tld.", V4, "vip-2.tld", "vip-1.tld")
+    assert asked is not None
+    assert (asked.names, asked.everything) == (("vip-2.tld", "vip-1.tld"), False)
+    assert list(map(str, asked.prefixes)) == [V4]
     monkeypatch.setenv("VIP_DC", "lyo1")
     monkeypatch.setenv("VIP_BACKEND", "quagga")
     asked = sent(run, "-a", "--force", V4, "--dry-run")
@@ -114,16 +118,15 @@ def test_what_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-d", "vip-1.tld"],
-        ["-d", V4, "vip-2.tld"],
-        ["-d", "192.0.2.1/24"],
+        ["-d", "vip-1.tld", "--dns"],
+        ["-d", V4, "vip-2.tld", "--at", "22:00"],
         ["-d", V4, "--reason", "a\nb"],
         ["status", V4],
     ],
     ids=" ".join,
 )
 def test_what_is_not_asked_early(run: Run, arguments: list[str]) -> None:
-    """Names are asked where the state is told; and what makes no sense, or is a question, is not asked early."""
+    """What DNS says, too, or is for later, or makes no sense, or is a question, is not asked early."""
     assert sent(run, *arguments) is None
 
 
@@ -131,7 +134,7 @@ def test_nobody_serves(run: Run) -> None:
     """Where nobody serves the socket, or its file is not what it should be, nothing was asked."""
     call = parse(["-d", V4])
     node = Node.of(call.path, {})
-    assert node is None or ask_early(call, node, [parse_prefix(V4)]) is None
+    assert node is None or ask_early(call, node) is None
     call.path.chmod(0o666)
     with reconciler(run.directory, **{EARLY: withdrawn(V4)}) as asked:
         assert run("-d", V4) == 255

@@ -78,6 +78,22 @@ def test_some(tmp_path: Path) -> None:
     served(tmp_path, check)
 
 
+def test_names(tmp_path: Path) -> None:
+    """All prefixes of the VIPs that are named are meant; where one is no VIP, nothing is done."""
+
+    def check(site: Site) -> None:
+        with pytest.raises(RefusedError) as caught:
+            ask(site, everything=False, names=["vip-1.tld", "vip-9.tld"])
+        assert caught.value.status == 409
+        assert site.table() >= THREE
+        assert not site.store.intents().of
+        outcomes = ask(site, everything=False, names=["vip-1.tld"], prefixes=[str(V4)])
+        assert [each["prefix"] for each in outcomes] == [str(V4), str(V6)]
+        assert site.table() & THREE == {str(SECOND)}
+
+    served(tmp_path, check)
+
+
 @pytest.mark.parametrize("other", [{"digest": "0" * 64}, {"dc": "lyo1"}, {"backend": "quagga"}])
 def test_another_configuration(tmp_path: Path, other: dict[str, object]) -> None:
     """Where another file, or for another data centre or backend, is loaded, nothing is done."""
@@ -97,6 +113,9 @@ def test_another_configuration(tmp_path: Path, other: dict[str, object]) -> None
     [
         {"prefixes": ["192.0.2.9/32"]},
         {"prefixes": [], "everything": False},
+        {"names": [], "everything": False},
+        {"names": "vip-1.tld"},
+        {"names": [3]},
         {"mode": "drain"},
         {"reason": "a\nb"},
         {"seconds": 0},
@@ -157,7 +176,7 @@ def test_by_vip_mgmt(
         call = parse(["-d", str(V4)])
         node = Node.of(call.path, os.environ)
         assert node is not None
-        early = ask_early(call, node, [V4])
+        early = ask_early(call, node)
         assert early is not None
         outcomes = early.answer(60)
         assert outcomes is not None

@@ -399,6 +399,17 @@ def test_no_search(name: str) -> None:
     assert asked == [name.removesuffix(".")]
 
 
+def test_what_is_known() -> None:
+    """What is known of a name already is taken for it, and not asked again."""
+    with DnsServer(BOTH) as server:
+        resolver = Resolver(server.endpoint, 5)
+        known = resolver.lookup_all(["vip-1.tld"])
+        server.asked.clear()
+        found = resolver.lookup_all(["vip-1.tld", "gone.tld"], known)
+        assert {each.split()[1] for each in server.asked} == {"gone.tld"}
+    assert found["vip-1.tld"] is known["vip-1.tld"]
+
+
 def test_many_names() -> None:
     """Names are looked up each for itself: one error leaves the others their answers."""
     with DnsServer(BOTH) as server:
