@@ -18,6 +18,7 @@ from policy.decide import Cause
 from policy.drain import USUAL_RULE, StageStep, at_time, next_intent, step
 from policy.intent import Mode
 from policy.witness import NOTHING_HEARD
+from policy.wording import named
 from speaker.errors import SpeakerError
 from speaker.reconcile.counting import EVERY, BackgroundCount
 from speaker.reconcile.known_intents import PATIENCE
@@ -197,15 +198,13 @@ class SoftDrains:
         ended, task = self._recording
         await asyncio.wait({task}, timeout=None if wait else patience)
         if not task.done():
-            self._alarms.note(
-                ALARM, _GOES_ON.format(len(ended), "it takes long; is its disk well?")
-            )
+            self._alarms.note(ALARM, _goes_on(ended, "it takes long; is its disk well?"))
             return
         self._recording = None
         try:
             done = task.result()
         except (SpeakerError, BlockingIOError) as error:  # the latter: no thread to do it in
-            self._alarms.note(ALARM, _GOES_ON.format(len(ended), error))
+            self._alarms.note(ALARM, _goes_on(ended, str(error)))
             return
         self._alarms.note(ALARM, "")
         for prefix in done:
@@ -226,9 +225,16 @@ class SoftDrains:
         }
 
 
-_GOES_ON = "{} stages go on: what follows can't be recorded: {}"
+_NAMED = 3
+"""How many prefixes an alarm names."""
 _NEVER = (Cause.AGGREGATE, Cause.PREFERENCE)
 """Who decides that a prefix is not announced by itself here, whatever its health."""
+
+
+def _goes_on(ended: Mapping[Prefix, StageEnd], why: str) -> str:
+    """Say which stages go on, although they ended, and why."""
+    names = named(sorted(map(str, ended)), _NAMED)
+    return f"{names}: goes on as it is, softly announced: what follows can't be recorded: {why}"
 
 
 def _in_effect(

@@ -64,7 +64,9 @@ def _in_words(drain: DrainStatus) -> str:
     if drain.stage == Mode.RETURNING:
         return end
     found = "connections not known" if drain.connections is None else f"{drain.connections} active"
-    return f"{found}, {end}{', and then as it is' if drain.stays else ''}{insisted([drain])}"
+    if drain.stays:
+        end = f"time limit {timestamp(drain.ends)}, then it stays so"
+    return f"{found}, {end}{insisted([drain])}"
 
 
 def _end(rule: DrainRule, stage: Mode, began: float) -> float | None:

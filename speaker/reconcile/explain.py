@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.drain import cut, until_few
 from policy.explain import About, Decided, Line, explain
-from policy.intent import Mode
+from policy.intent import Mode, timestamp
 from policy.wording import span, until
 from speaker.api import Sentence
 from speaker.drain_status import insisted
@@ -82,8 +82,12 @@ def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
     found = "not known" + (f" ({drain.unknown})" if drain.unknown else "")
     if drain.connections is not None:
         found = f"{drain.connections} active, {drain.inactive} inactive"
-    last = "then it stays so" if drain.stays else "then it is withdrawn"
-    wait = f"{until_few(drain.few)}, {last} {end}{insisted([drain])}"
+    last = f", then it {'stays so' if drain.stays else 'is withdrawn'} {end}"
+    if drain.stays and wall >= drain.ends:
+        last = (
+            f"; the time limit was {timestamp(drain.ends)}: it stays so until then, or vip_mgmt -d"
+        )
+    wait = f"{until_few(drain.few)}{last}{insisted([drain])}"
     text = f"announced softly for {since}; connections {found}; {wait}"
     yield Line(About.DRAIN, text)
 

@@ -44,12 +44,12 @@ def _text(stage: str, vip: str, is_gone: bool, drains: Sequence[DrainStatus]) ->
     if stage == Mode.RETURNING:
         return f"{what}announced softly until {end}, then as its rank"
     last = (
-        f"until {end}, and then as it is"
+        f"; time limit {end}, then it stays so"
         if drains[0].stays
-        else f"withdrawn at {end} at the latest"
+        else f", withdrawn at {end} at the latest"
     )
     active = _active([drain.connections for drain in drains])
-    return f"{what}{active}; {until_few(drains[0].few)}, {last}{insisted(drains)}"
+    return f"{what}{active}; {until_few(drains[0].few)}{last}{insisted(drains)}"
 
 
 def _active(known: Sequence[int | None]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.intent import Intent, Mode
+from policy.intent import Intent, Mode, timestamp
 from policy.route import parse_prefix
 from speaker import config
 from speaker.api import Explanation
@@ -183,8 +183,17 @@ def test_it_stays(tmp_path: Path) -> None:
     async def scene(site: Drained) -> None:
         await site.ask(Mode.DRAINING)
         assert "at the time limit" not in site.explained()
-        await asyncio.sleep(600.0)
+        await asyncio.sleep(60.0)
+        limit = timestamp(site.clock.wall() + 60.0)
+        assert f"then it stays so in 1m ({limit})" in site.explained()
+        await asyncio.sleep(540.0)
         assert (site.path(), site.intent()) == (SOFT, "draining")
+        assert (
+            f"the time limit was {limit}: it stays so until then, or vip_mgmt -d"
+            in site.explained()
+        )
+        (shown,) = status.routes(site.life.reconciler, [V4])
+        assert f"9 active, time limit {limit}, then it stays so" in shown.reason
         site.connections.active[V4] = 0
         await site.until(lambda: site.path() is None, within=10.0)
 
@@ -403,7 +412,8 @@ def test_a_state_file_that_is_held(tmp_path: Path) -> None:
         await asyncio.sleep(150.0)
         assert site.path() == SOFT
         assert any(
-            text.startswith("drains: 1 stages go on") for text in site.life.reconciler.alarms.texts
+            text.startswith(f"drains: {V4}: goes on as it is, softly announced")
+            for text in site.life.reconciler.alarms.texts
         )
         held.rename(directory)
         await site.until(lambda: site.path() is None, within=10.0)
