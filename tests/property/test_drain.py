@@ -13,6 +13,7 @@ from policy.connections import ConnectionCount
 from policy.drain import (
     GONE,
     LEFT,
+    USUAL_RULE,
     DrainRule,
     Progress,
     StageStep,
@@ -58,6 +59,10 @@ class Look(NamedTuple):
     @property
     def counted(self) -> ConnectionCount | None:
         return None if self.active is None else ConnectionCount(self.active, 7)
+
+
+WAITS = Look(1.0, 4, in_effect=True)
+"""A look at what has connections."""
 
 
 def looks(shifts: st.SearchStrategy[float | None] | None = None) -> st.SearchStrategy[list[Look]]:
@@ -158,6 +163,33 @@ def test_an_end_that_was_said(
     forced=st.booleans(),
     insisted=st.booleans(),
     begun=st.booleans(),
+)
+@example(
+    rule=USUAL_RULE,
+    look=WAITS,
+    mode=Mode.DRAINING,
+    takeover=TakenOver.GONE,
+    forced=False,
+    insisted=True,
+    begun=True,
+)
+@example(
+    rule=USUAL_RULE,
+    look=WAITS,
+    mode=Mode.DRAINING,
+    takeover=TakenOver.LEFT,
+    forced=False,
+    insisted=True,
+    begun=True,
+)
+@example(
+    rule=USUAL_RULE,
+    look=WAITS,
+    mode=Mode.DRAINING,
+    takeover=TakenOver.LEFT,
+    forced=True,
+    insisted=False,
+    begun=True,
 )
 def test_who_takes_over_is_gone(
     rule: DrainRule,

@@ -138,6 +138,8 @@ DEAD = ("silent", False, "absent")
 @example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD)] * 2])
 @example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD, connected=False)] * 2])
 @example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD, "")] * 2])
+@example([TAKES_OVER, *[ToldOfSite(LASTS, ("silent", False, None))] * 2])
+@example([TAKES_OVER, *[ToldOfSite(LASTS, ("silent", "absent", "absent"))] * 2])
 def test_what_machines_tell(looks: list[ToldOfSite]) -> None:
     """LEFT where each machine that ever announced it says that it does not, or is silent, none does or may, nor any path is seen, since `LASTS`."""
     before, now, announced_by, since = WatchedTakeover(), 0.0, set[int](), None
