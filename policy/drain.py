@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 GRACEFUL_SHUTDOWN = Community(65535, 0)
 """Asks a neighbour to prefer every other path (RFC 8326)."""
 GONE = "no other data centre announces it any more, as far as witnesses tell"
-LEFT = "no machine of another data centre announces it any more, as etcd has it"
+LEFT = "no other machine announces it any more, as etcd has it"
 MAX_MORE = 32
 """How many prepends a drain may have beyond the longest path."""
 

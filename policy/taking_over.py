@@ -16,12 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.drain import TakenOver
+from policy.intent import Mode
 from policy.witness import Hearing
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from policy.route import Prefix
+    from policy.site_intent import Extent
     from policy.site_members import MemberState
     from policy.witness import Heard
 
@@ -39,15 +41,18 @@ class WatchedTakeover(NamedTuple):
 
 
 class ToldByMachines(NamedTuple):
-    """What the machines of other data centres tell of a prefix, by their names.
+    """What the other machines of a site tell of a prefix, by their names.
 
     `announcing`: those that do. `not_announcing`: those that say they do not, or have lost their lease. `unknown`: those that
-    live, and do not know it themselves.
+    live, and do not know it themselves. `leaving`: those of this data centre that drain it, too. `at_hand`: whether one of this data
+    centre announces it, and does not drain it.
     """
 
     announcing: frozenset[str] = frozenset()
     not_announcing: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    at_hand: bool = False
 
     def are_without(self, some: frozenset[str]) -> bool:
         """Tell whether it is known that some do not announce it, and none else does."""
@@ -59,20 +64,27 @@ UNTOLD = ToldByMachines()
 
 
 def told_by_machines(
-    states: Collection[MemberState], here: str, silent: frozenset[str] = frozenset()
+    states: Collection[MemberState], here: Extent, silent: frozenset[str] = frozenset()
 ) -> ToldByMachines:
-    """Return what the machines of other data centres tell of a prefix.
+    """Return what the other machines of a site tell of a prefix.
 
     Args:
-        states: what the live machines of the site told of it last.
-        here: this data centre.
-        silent: the machines that have lost their lease.
+        states: what the live machines told of it last.
+        here: this machine.
+        silent: the others that have lost their lease.
     """
     names: dict[bool | None, set[str]] = {True: set(), False: {*silent}, None: set()}
+    leaving: set[str] = set()
+    at_hand = False
     for each in states:
-        if each.dc != here:
-            names[each.announced].add(f"{each.dc}/{each.machine}")
-    return ToldByMachines(*(frozenset(names[said]) for said in (True, False, None)))
+        is_near = each.dc == here.dc
+        if is_near and each.machine == here.machine:
+            continue
+        drains = is_near and each.intent in (Mode.DRAINED, Mode.DRAINING)
+        (leaving if drains else names[each.announced]).add(f"{each.dc}/{each.machine}")
+        at_hand |= is_near and not drains and each.announced is True
+    announcing, not_announcing, unknown = (frozenset(names[said]) for said in (True, False, None))
+    return ToldByMachines(announcing, not_announcing, unknown, frozenset(leaving), at_hand)
 
 
 def watched(
@@ -89,14 +101,14 @@ def watched(
         heard: what witnesses tell.
         prefix: what drains.
         now: seconds on the steady clock.
-        machines: what those of other data centres tell.
+        machines: what the other ones of the site tell.
     """
     others = [each for each in heard.seen(prefix) if each.dc != heard.here]
     shown_by = frozenset(each.witness.name for each in others if each.dc)
     told_by = before.told_by | shown_by
     whole = {each.name for each in heard.witnesses if each.hearing is Hearing.WHOLE}
     is_gone = bool(told_by) and not others and told_by <= whole
-    announced_by = before.announced_by | machines.announcing
+    announced_by = (before.announced_by | machines.announcing) - machines.leaving
     is_left = bool(announced_by) and not others and machines.are_without(announced_by)
     after = WatchedTakeover(
         told_by,
@@ -104,7 +116,7 @@ def watched(
         announced_by,
         _since(before.left_since, now) if is_left else None,
     )
-    if shown_by:
+    if shown_by or machines.at_hand:
         return TakenOver.SEEN, after
     if _lasts(after.gone_since, now):
         return TakenOver.GONE, after

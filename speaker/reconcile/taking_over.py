@@ -46,11 +46,10 @@ class WatchedTakeovers:
         return found
 
     def _told(self) -> Callable[[Prefix], ToldByMachines]:
-        """Return what gives what the machines of other data centres tell of a prefix."""
+        """Return what gives what the other machines of the site tell of a prefix."""
         site = self._site()
         if site is None or not site.connected:
             return lambda _: UNTOLD
-        states, here = site.states(), site.here.dc
-        others = (each for each in site.members() if each.dc != here and not each.live)
-        silent = frozenset(f"{each.dc}/{each.machine}" for each in others)
+        states, here = site.states(), site.here
+        silent = frozenset(f"{each.dc}/{each.machine}" for each in site.members() if not each.live)
         return lambda prefix: told_by_machines(states.get(prefix, ()), here, silent)

@@ -10,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policy.drain import TakenOver
+from policy.intent import Mode
 from policy.route import Asn, AsPath, Attributes
+from policy.site_intent import Extent
 from policy.site_members import MemberState
 from policy.taking_over import (
     LASTS,
@@ -91,12 +93,18 @@ def test_what_is_known(looks: list[Told]) -> None:
             assert found is TakenOver.UNKNOWN
 
 
-NAMES = "lyo1/lb1", "lyo1/lb2", "fra1/lb1"
-"""Machines of other data centres."""
+HERE = Extent("par1", "lb1")
+NAMES = "lyo1/lb1", "lyo1/lb2", "par1/lb2"
+"""Machines: of another data centre, and of this one."""
+NEAR = 2
+"""The place of that one."""
 
 
 class ToldOfSite(NamedTuple):
-    """One look at the site, so long after the last: what each machine says (`silent`: its lease is over; `absent`: nothing of the prefix)."""
+    """One look at the site, so long after the last: what each machine says.
+
+    `silent`: its lease is over; `absent`: nothing of the prefix; a mode: it announces it, and does so by that intent.
+    """
 
     after: float
     said: tuple[bool | str | None, ...]
@@ -105,12 +113,14 @@ class ToldOfSite(NamedTuple):
 
     @property
     def machines(self) -> ToldByMachines:
-        states = [MemberState("par1", "lb1", announced=True)]  # of here, which tells nothing
+        states = [MemberState("par1", "lb1", announced=True)]  # this one, which tells nothing
         for name, said in zip(NAMES, self.said, strict=True):
-            if said is None or isinstance(said, bool):
-                states.append(MemberState(name[:4], name[5:], announced=said))
+            if isinstance(said, Mode):
+                states.append(MemberState(name[:4], name[5:], announced=True, intent=said))
+            elif said is None or isinstance(said, bool):
+                states.append(MemberState(name[:4], name[5:], announced=said, intent="auto"))
         silent = {n for n, said in zip(NAMES, self.said, strict=True) if said == "silent"}
-        return told_by_machines(states, "par1", frozenset(silent)) if self.connected else UNTOLD
+        return told_by_machines(states, HERE, frozenset(silent)) if self.connected else UNTOLD
 
     @property
     def heard(self) -> Heard:
@@ -119,7 +129,9 @@ class ToldOfSite(NamedTuple):
         return Told(0.0, (Hearing.UNKNOWN,) * 2, (shown, NONE)).heard
 
 
-SAID = st.sampled_from([True, True, False, False, None, "silent", "silent", "absent"])
+SAID = st.sampled_from(
+    [True, True, False, False, None, "silent", "silent", "absent", Mode.DRAINING]
+)
 LOOKS_AT_SITE = st.lists(
     st.builds(
         ToldOfSite,
@@ -131,6 +143,7 @@ LOOKS_AT_SITE = st.lists(
     max_size=8,
 )
 TAKES_OVER = ToldOfSite(0.0, (True, True, "absent"))
+NEAR_ONE = ToldOfSite(0.0, ("absent", "absent", True))
 DEAD = ("silent", False, "absent")
 
 
@@ -140,14 +153,24 @@ DEAD = ("silent", False, "absent")
 @example([TAKES_OVER, *[ToldOfSite(LASTS, DEAD, "")] * 2])
 @example([TAKES_OVER, *[ToldOfSite(LASTS, ("silent", False, None))] * 2])
 @example([TAKES_OVER, *[ToldOfSite(LASTS, ("silent", "absent", "absent"))] * 2])
+@example([NEAR_ONE, *[ToldOfSite(LASTS, ("absent", "absent", False))] * 2])
+@example([NEAR_ONE, *[ToldOfSite(LASTS, ("absent", "absent", Mode.DRAINING))] * 2])
+@example(
+    [ToldOfSite(0.0, (True, True, True)), *[ToldOfSite(LASTS, (False, False, Mode.DRAINING))] * 2]
+)
 def test_what_machines_tell(looks: list[ToldOfSite]) -> None:
-    """LEFT where each machine that ever announced it says that it does not, or is silent, none does or may, nor any path is seen, since `LASTS`."""
+    """LEFT where each machine that ever announced it says that it does not, or is silent, none does or may, nor any path is seen, since `LASTS`.
+
+    One of this data centre that drains it, too, is none of them.
+    """
     before, now, announced_by, since = WatchedTakeover(), 0.0, set[int](), None
     for look in looks:
         now += look.after
         said = look.said if look.connected else ("absent",) * 3
-        announcing = {n for n, each in enumerate(said) if each is True}
-        announced_by |= announcing
+        leaving = {n for n, each in enumerate(said) if n == NEAR and isinstance(each, Mode)}
+        announcing = {n for n, each in enumerate(said) if each is True or isinstance(each, Mode)}
+        announcing -= leaving
+        announced_by = (announced_by | announcing) - leaving
         gone = {n for n, each in enumerate(said) if each is False or each == "silent"}
         is_left = bool(announced_by) and announced_by <= gone and None not in said
         is_left &= look.shown in (None, "par1")
@@ -165,8 +188,18 @@ def test_what_machines_tell(looks: list[ToldOfSite]) -> None:
 def test_routers_stand_above_machines(shown: frozenset[str], known: TakenOver) -> None:
     """What each router has, or has lost, stands above what machines say of themselves."""
     before = WatchedTakeover()
-    said = told_by_machines([MemberState("lyo1", "lb1", announced=known is TakenOver.GONE)], "par1")
+    said = told_by_machines([MemberState("lyo1", "lb1", announced=known is TakenOver.GONE)], HERE)
     for now in (0.0, 1.0, 1.0 + LASTS):
         heard = Told(0.0, WHOLE, (shown if now else SOME, NONE)).heard
         found, before = watched(before, heard, PREFIX, now, said)
     assert found is known
+
+
+def test_at_hand() -> None:
+    """A machine of this data centre that announces it takes over, although routers have lost the paths of all others."""
+    before = WatchedTakeover()
+    said = told_by_machines([MemberState("par1", "lb2", announced=True)], HERE)
+    for now in (0.0, 1.0, 1.0 + LASTS):
+        heard = Told(0.0, WHOLE, (NONE if now else SOME, NONE)).heard
+        found, before = watched(before, heard, PREFIX, now, said)
+    assert found is TakenOver.SEEN

@@ -75,6 +75,26 @@ def test_who_takes_over_is_gone(tmp_path: Path, how: Callable[[Machines], Awaita
     run(main())
 
 
+def test_a_pair(tmp_path: Path) -> None:
+    """What one machine of a pair drains alone the other one takes over, until it dies; what both drain goes at both."""
+
+    async def main() -> None:
+        async with machines(tmp_path, "par1/lb1", "par1/lb2", more=RULE) as site:
+            one, other = site.all
+            await one.order(Mode.DRAINING, [V4], PAR1)
+            await asyncio.sleep(150.0)
+            assert [str(V4) in each.table() for each in site.all] == [False, False]
+            await one.order(Mode.AUTO, [V4], PAR1)
+            await one.order(Mode.DRAINING, [V4], one.here)
+            await asyncio.sleep(5.0)
+            assert (intent(one), intent(other)) == ("draining", "auto")
+            await other.kill()
+            await site.until(lambda: intent(one) == "auto", LEASE + 10.0)
+            assert LEFT in said(one)
+
+    run(main())
+
+
 def test_what_is_not_known_ends_nothing(tmp_path: Path) -> None:
     """While etcd is away nothing is known of who takes over, whatever became of it: the drain goes on to its end, and is not undone later."""
 
