@@ -9,22 +9,23 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import aiohttp
 
 from speaker.health.checks.certificates import expiry
+from speaker.supervision.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 MAX_IDLE = 90.0
 """For how long a connection that nothing asks by any more is kept, in seconds."""
+MAX_RECEIVED = 512 * 1024
+"""How much may come over it until there is an answer, in bytes: a body as far as it is looked at, in chunks of one byte, is less."""
 
 
 @dataclass(slots=True)
@@ -35,11 +36,13 @@ class Way:
         reuse: how old its connection may be at most, in seconds.
         was_used: whether it was used before.
         expires: when the certificate that it was shown does (seconds since the epoch).
+        stream: what comes over it.
     """
 
     reuse: float
     was_used: bool = False
     expires: float | None = None
+    stream: Stream | None = None
 
 
 WAY: ContextVar[Way] = ContextVar("way")
@@ -58,7 +61,6 @@ class Connector(aiohttp.TCPConnector):
         kept = {"keepalive_timeout": MAX_IDLE} if keep else {"force_close": True}
         super().__init__(limit=0, use_dns_cache=False, **kept)
         self._steady = steady
-        self._made: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
 
     async def connect(
         self,
@@ -68,16 +70,21 @@ class Connector(aiohttp.TCPConnector):
     ) -> Connection:
         """Return a connection that is new, or not older than the question wants."""
         way = WAY.get()
+        way.stream = None
         while True:
             found = await super().connect(req, traces, timeout)
-            protocol, now = found.protocol, self._steady()
-            if protocol is None:
+            protocol, transport, now = found.protocol, found.transport, self._steady()
+            if protocol is None or transport is None:
                 return found
-            way.was_used = protocol in self._made
-            made = self._made.setdefault(protocol, now)
+            stream = transport.get_protocol()
+            way.was_used = isinstance(stream, Stream)
+            if not isinstance(stream, Stream):
+                stream = Stream(protocol, MAX_RECEIVED, now)
+                transport.set_protocol(stream)
             # What has come while nothing was asked would be taken for the answer.
-            if not way.was_used or (now - made < way.reuse and not protocol.should_close):
+            if not way.was_used or (now - stream.made < way.reuse and not protocol.should_close):
                 break
             found.close()
-        way.expires = expiry(found.transport) if found.transport else None
+        stream.asked(transport)
+        way.stream, way.expires = stream, expiry(transport)
         return found

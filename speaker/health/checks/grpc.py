@@ -11,6 +11,7 @@ from speaker.health.checks.certificates import Contexts, expiry
 from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.grpc_call import HealthCall
 from speaker.health.checks.probe import ProbeAnswer
+from speaker.supervision.stream import Stream
 
 if TYPE_CHECKING:
     from speaker.config.settings_checks import GrpcCheck
@@ -35,7 +36,7 @@ class GrpcAsker:
         name = what.host.partition(":")[0] if what.host else host
         try:
             await asyncio.get_running_loop().create_connection(
-                lambda: asked,
+                lambda: Stream(asked),
                 host,
                 port,
                 ssl=context,

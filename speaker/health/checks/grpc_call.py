@@ -31,7 +31,7 @@ from speaker.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_RECEIVED = 256 * 1024
+MAX_RECEIVED = 64 * 1024
 """How much a server may send in all, in bytes: its answer is a hundred or so."""
 MAX_HEADERS = 16 * 1024
 _PATH = "/grpc.health.v1.Health/Check"

@@ -16,7 +16,7 @@ from yarl import URL
 
 from policy.health import Health
 from speaker.health.checks.certificates import Contexts
-from speaker.health.checks.connections import WAY, Connector, Way
+from speaker.health.checks.connections import MAX_RECEIVED, WAY, Connector, Way
 from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.pattern import BodyPattern
@@ -61,11 +61,11 @@ class HttpAsker:
             return await self._ask(self._kept if what.reuse else self._fresh, probe, what, context)
         except _FAILURES as error:
             if not way.was_used:
-                return _failed(error)
+                return _failed(error, way)
         try:
             return await self._ask(self._fresh, probe, what, context)
         except _FAILURES as error:
-            return _failed(error)
+            return _failed(error, way)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -180,8 +180,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _failed(error: Exception) -> ProbeAnswer:
+def _failed(error: Exception, way: Way) -> ProbeAnswer:
     """Return what an error says: of the other end, or only of this machine."""
+    if way.stream is not None and way.stream.is_too_much:
+        return ProbeAnswer(Health.DOWN, f"no valid HTTP: more than {MAX_RECEIVED} bytes")
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         return failed(cause if isinstance(cause, OSError) else ssl.SSLError(str(cause)))

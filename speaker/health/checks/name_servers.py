@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from speaker.health.checks.probe import Probe
     from speaker.units import Endpoint
 
+MAX_DATAGRAM, MAX_MESSAGE = 4 * 1024, 16 * 1024
+"""How long an answer may be by UDP (RFC 1035 says 512 to who asks so) and by TCP, in bytes: what is longer takes too long to read."""
 MAX_GARBAGE = 50
 """How many datagrams that are no answer are read, until the server is taken to send nothing else."""
 
@@ -73,16 +75,17 @@ class _Datagrams(asyncio.DatagramProtocol):
     """Waits for the answer to a query among whatever comes from the server that it is connected to."""
 
     def __init__(self, query: dns.message.Message) -> None:
-        self._query, self.others = query, 0
+        self._query, self._id, self.others = query, struct.pack("!H", query.id), 0
         self.reply: asyncio.Future[dns.message.Message | None] = (
             asyncio.get_running_loop().create_future()
         )
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         del addr  # the socket is connected
-        found = _parsed(data, self._query)
         if self.reply.done():
             return
+        may_be = data.startswith(self._id) and len(data) <= MAX_DATAGRAM
+        found = _parsed(data, self._query) if may_be else None
         if found is not None:
             self.reply.set_result(found)
             return
@@ -111,6 +114,8 @@ async def _by_tcp(server: Endpoint, query: dns.message.Message) -> dns.message.M
         wire = query.to_wire()
         writer.write(struct.pack("!H", len(wire)) + wire)
         (length,) = struct.unpack("!H", await reader.readexactly(2))
+        if length > MAX_MESSAGE:
+            return None
         return _parsed(await reader.readexactly(length), query)
     finally:
         writer.close()

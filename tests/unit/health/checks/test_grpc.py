@@ -124,7 +124,7 @@ PING = b"\0\0\x08\6\0\0\0\0\0" + bytes(8)
         (b"\0" * 100, "no valid HTTP/2: "),
         (PREFACE + GOAWAY, "closed the connection without an answer"),
         (PREFACE + RESET, "closed the connection without an answer"),
-        (PREFACE + PING * 20_000, "no valid gRPC: more than 262144 bytes"),
+        (PREFACE + PING * 20_000, "no valid gRPC: more than 65536 bytes"),
         (PREFACE + b"\0\x40\0\1\4\0\0\0\1" + b"\x82" * 16384, "no valid HTTP/2: "),
         (b"", "closed the connection without an answer"),
     ],

@@ -13,6 +13,7 @@ import pytest
 from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue
 from speaker.health.checks.asking import Askers
+from speaker.health.checks.connections import MAX_RECEIVED, Way
 from speaker.health.checks.http import MAX_BODY, MAX_SEARCHED, _failed
 from speaker.health.checks.probe import Probe, ProbeAnswer
 
@@ -196,6 +197,40 @@ def test_no_valid_answer(pieces: list[bytes]) -> None:
     assert server.sent < 8_000_000  # the kernel's buffers take some
 
 
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [*endless(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)],
+        [*endless((b"HTTP/1.1 103 Early Hints\r\n" + b"Link: x\r\n" * 50 + b"\r\n") * 100)],
+        [*endless(b"\r\n" * 30_000)],
+        [CHUNKED + b"1;", *endless(b"x" * 65536)],
+        [CHUNKED, *endless(b"0" * 65536)],
+    ],
+    ids=[
+        "interim answers",
+        "early hints",
+        "empty lines",
+        "a chunk's extension",
+        "a chunk's length",
+    ],
+)
+def test_floods_of_what_is_no_answer(pieces: list[bytes]) -> None:
+    """What no header and no byte of a body ends is not read for as long as there is time."""
+    server = Server(pieces)
+    found = ask(server, body="is ok")
+    assert (found.health, found.reason) == (DOWN, f"no valid HTTP: more than {MAX_RECEIVED} bytes")
+    assert server.sent < 20_000_000  # the kernel's buffers take some
+
+
+def test_a_body_in_small_chunks() -> None:
+    """A body as long as one is looked at is read whole, however it is cut."""
+    chunks = b"1\r\nx\r\n" * (MAX_BODY - 5) + b"5\r\nis ok\r\n0\r\n\r\n"
+    assert ask(Server([CHUNKED + chunks]), body="is ok").health is UP
+
+
 @pytest.mark.parametrize(
     "pieces",
     [[], [HEAD], [HEAD + b"\r\n"], [ok(b"")[:-2] + b"X"]],
@@ -229,7 +264,7 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENETUNREACH, errno.EADDRNOTAVAIL])
 def test_faults_of_this_machine(number: int) -> None:
     """That this machine can't ask says nothing of the other end."""
-    found = _failed(OSError(number, ""))
+    found = _failed(OSError(number, ""), Way(0.0))
     assert found.health is UNKNOWN
     assert found.reason.endswith("; a fault of this machine")
 
@@ -237,4 +272,4 @@ def test_faults_of_this_machine(number: int) -> None:
 @pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH])
 def test_faults_of_the_other_end(number: int) -> None:
     """What the other end says, or the network before it, is down."""
-    assert _failed(OSError(number, "")).health is DOWN
+    assert _failed(OSError(number, ""), Way(0.0)).health is DOWN

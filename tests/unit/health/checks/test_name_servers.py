@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
 from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, DnsCheck
 from speaker.health.checks.asking import Askers
+from speaker.health.checks.name_servers import MAX_DATAGRAM, MAX_MESSAGE
 from speaker.health.checks.probe import Probe, ProbeAnswer
 from speaker.units import endpoint_text
 from tests.support.lab.dns import ABSENT, EMPTY, SILENCE, DnsServer, Reply, records
@@ -52,6 +54,32 @@ def test_answers(reply: Reply, answer: tuple[str, ...], health: Health, why: str
     with DnsServer({f"{NAME} A": reply}) as server:
         found = ask(endpoint_text(server.endpoint), answer=answer)
     assert (found.health, found.reason) == (health, why)
+
+
+def texts(length: int) -> Reply:
+    """Answer with texts of that many bytes or so."""
+    return Reply(tuple(f'{NAME}. TXT "{index:0238}"' for index in range(length // 251)))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (texts(MAX_DATAGRAM - 300), (UP, "NOERROR")),
+        (
+            texts(MAX_DATAGRAM + 300),
+            (UNKNOWN, "no answer within 0.5 s; 1 datagram came that is none"),
+        ),
+        (replace(texts(MAX_MESSAGE - 300), over_udp="truncate"), (UP, "NOERROR")),
+        (replace(texts(MAX_MESSAGE + 300), over_udp="truncate"), (DOWN, "no valid answer")),
+    ],
+    ids=["a datagram", "too long a datagram", "a stream", "too long a stream"],
+)
+def test_long_answers(reply: Reply, said: tuple[Health, str]) -> None:
+    """An answer that takes so long to read that others would wait is none."""
+    with DnsServer({f"{NAME} TXT": reply}) as server:
+        timeout = 0.5 if said[0] is UNKNOWN else 10.0
+        found = ask(endpoint_text(server.endpoint), timeout, kind="TXT")
+    assert (found.health, found.reason) == said
 
 
 def test_silence() -> None:
