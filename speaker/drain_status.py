@@ -18,7 +18,7 @@ class DrainStatus(Value):
     """The stage of a soft drain. `stage` is draining, drained (at the end of one) or returning.
 
     `began`: when the daemon was first read to have it so, None before. `ends`: when it is over at the latest; where it
-    `stays`, nothing is cut then. `few`: how many active connections are few enough. `connections`
+    `stays`, nothing is cut then. `returns`: the operator's, or the report's, time is over first: what drains comes back at `ends`. `few`: how many active connections are few enough. `connections`
     are active and `inactive` all others, None where they are not known, which `unknown` says why. `left`:
     how many were active when it was withdrawn, None where that is not known. `force`: it drains on, whatever becomes of who takes over.
     """
@@ -27,6 +27,7 @@ class DrainStatus(Value):
     began: Annotated[float, Strict()] | None = None
     ends: Annotated[float, Strict()] | None = None
     stays: Annotated[bool, Strict()] = False
+    returns: Annotated[bool, Strict()] = False
     few: Annotated[int, Strict()] = 0
     connections: Annotated[int, Strict()] | None = None
     inactive: Annotated[int, Strict()] | None = None

@@ -35,11 +35,14 @@ def drains_shown(
             continue
         count = drains.count(prefix)
         began = None if progress is None else progress.began + wall - now
+        ends = None if began is None else _end(rule, intent.mode, began)
+        returns = _ends_first(intent, ends)
         found[str(prefix)] = DrainStatus(
             stage=intent.mode,
             began=began,
-            ends=None if began is None else _end(rule, intent.mode, began),
+            ends=intent.until if returns else ends,
             stays=rule.then is Then.STAY,
+            returns=returns,
             few=rule.connections,
             connections=None if count is None else count.active,
             inactive=None if count is None else count.inactive,
@@ -64,7 +67,7 @@ def _in_words(drain: DrainStatus) -> str:
     if drain.stage == Mode.RETURNING:
         return end
     found = "connections not known" if drain.connections is None else f"{drain.connections} active"
-    if drain.stays:
+    if drain.stays and not drain.returns:
         end = f"time limit {timestamp(drain.ends)}, then it stays so"
     return f"{found}, {end}{insisted([drain])}"
 
@@ -73,3 +76,13 @@ def _end(rule: DrainRule, stage: Mode, began: float) -> float | None:
     """Return when a stage that began is over at the latest, None where that is not so."""
     lasts = {Mode.DRAINING: rule.timeout, Mode.RETURNING: rule.back}.get(stage)
     return None if lasts is None else began + lasts
+
+
+def _ends_first(intent: Intent, ends: float | None) -> bool:
+    """Tell whether what drains comes back, because its intent is over, before it would be withdrawn."""
+    return (
+        intent.mode is Mode.DRAINING
+        and ends is not None
+        and intent.until is not None
+        and intent.until <= ends
+    )

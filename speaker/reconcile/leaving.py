@@ -43,11 +43,11 @@ def _text(stage: str, vip: str, is_gone: bool, drains: Sequence[DrainStatus]) ->
     end = timestamp(max(ends))
     if stage == Mode.RETURNING:
         return f"{what}announced softly until {end}, then as its rank"
-    last = (
-        f"; time limit {end}, then it stays so"
-        if drains[0].stays
-        else f", withdrawn at {end} at the latest"
-    )
+    last = f", withdrawn at {end} at the latest"
+    if drains[0].stays:
+        last = f"; time limit {end}, then it stays so"
+    if all(drain.returns for drain in drains):
+        last = f"; comes back softly at {end}, when its time is over"
     active = _active([drain.connections for drain in drains])
     return f"{what}{active}; {until_few(drains[0].few)}{last}{insisted(drains)}"
 

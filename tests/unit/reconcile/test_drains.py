@@ -13,6 +13,7 @@ from policy.route import parse_prefix
 from speaker import config
 from speaker.api import Explanation
 from speaker.reconcile import status
+from speaker.reconcile.leaving import leaving
 from tests.support.fakes import virtual_time
 from tests.support.fakes.exabgp import Daemon, Exabgp
 from tests.support.fakes.site import (
@@ -276,6 +277,31 @@ def test_the_end_of_for(tmp_path: Path, seconds: float, *, killed: bool) -> None
         took = await site.until(lambda: site.path() != SOFT, within=61.0)
         assert (site.path(), site.intent()) == (USUAL, "auto")
         assert took > (35.0 if killed else 55.0)
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("seconds", [60.0, 300.0, None])
+def test_what_ends_first(tmp_path: Path, seconds: float | None) -> None:
+    """What comes back before its time limit is told so, with when, and not that it is withdrawn then."""
+
+    async def scene(site: Drained) -> None:
+        asked = site.clock.wall()
+        await site.ask(Mode.DRAINING, seconds)
+        await asyncio.sleep(10.0)
+        (shown,) = status.routes(site.life.reconciler, [V4])
+        drain = shown.drain
+        assert drain is not None
+        assert drain.ends is not None
+        is_first = seconds == 60.0
+        assert drain.returns is is_first
+        (text,) = leaving([shown])
+        assert ("comes back softly at" in text, "withdrawn at" in text) == (is_first, not is_first)
+        if is_first:
+            assert drain.ends == pytest.approx(asked + 60.0)
+            assert shown.reason.count(timestamp(asked + 60.0)) == 2
+        else:
+            assert drain.ends > asked + 60.0
 
     play(tmp_path, scene)
 

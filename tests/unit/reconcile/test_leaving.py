@@ -40,6 +40,15 @@ def test_by_vip() -> None:
     )
 
 
+def test_for_less_than_it_may_wait() -> None:
+    """What comes back before its time limit is not said to be withdrawn at that."""
+    for stays in (False, True):
+        (text,) = leaving([soft("a.tld", connections=3, returns=True, stays=stays)])
+        assert text.endswith(
+            "waits until no connection is left; comes back softly at 2023-11-14T22:28:20Z, when its time is over"
+        )
+
+
 def test_what_is_not_announced() -> None:
     """What is withdrawn already, as for its health, is not said to be so at the end of its drain."""
     gone = replace(soft("a.tld", connections=0), announced=False, wanted=False, health="down")
