@@ -14,7 +14,7 @@ Which package owns what, from the doors down. Each imports only what stands belo
 - `config`: vip.toml. `state`: what outlives every process. `resolver`: DNS. `terminal`: what is
   printed. `supervision`: what keeps a long-lived process alive, and ends it in time.
 - `api`, `drain_status`, `seen_status`, `planned`, `reported`: what a watchdog is asked and answers, as values with their JSON, and `Operations`.
-- `clock`, `log`, `units`, `files`, `json_value`, `pattern`, `printable`, `version`, `errors`, `exit_status`: what all use.
+- `clock`, `log`, `units`, `files`, `json_value`, `pattern`, `printable`, `version`, `interpreter`, `errors`, `exit_status`: what all use.
 
 What to announce is decided in the package `policy`, which touches nothing. See docs/architecture.md.
 """

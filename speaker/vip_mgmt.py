@@ -6,7 +6,6 @@ is imported where it is needed: a watchdog that can be asked at once does not wa
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.wording import count
+from speaker import interpreter
 from speaker.cli.arguments import ADD, DELETE, after_import, help_on, parse
 from speaker.cli.commands import NAMES, UsageError
 from speaker.cli.messages import open_syslog, tell_operator
@@ -36,15 +36,11 @@ if TYPE_CHECKING:
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
 
-NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
-"""Other packages' plugins for what reads vip.toml have no say in that, and take time to look for."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     if arguments is None:
-        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
-        os.environ.setdefault(NO_PLUGINS, "__all__")
+        interpreter.begin()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
@@ -52,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitStatus.NOT_AS_WANTED
     finally:
         if arguments is None:
-            gc.freeze()  # nor does Python look for it at its end
+            interpreter.end()
 
 
 def _answered_at_once(words: Sequence[str]) -> str | None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NoReturn
 
+from speaker import interpreter
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files import vip_toml
@@ -34,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     if arguments is None:
-        gc.disable()  # in a short program, looking for garbage takes longer than leaving it
+        interpreter.begin()
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitStatus.NOT_AS_WANTED
     finally:
         if arguments is None:
-            gc.freeze()  # nor does Python look for it at its end: that takes a tenth of a pass
+            interpreter.end()
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -49,10 +49,16 @@ class TcpSource:
         in_flight: int = 128,
         opener: Callable[[socket.AddressFamily], socket.socket] = open_socket,
     ) -> None:
-        self._realservers = {
-            prefix: {service: frozenset(endpoints) for service, endpoints in services.items()}
-            for prefix, services in realservers.items()
+        # The addresses of a VIP share its services, and VIPs their realservers: each is kept once.
+        sets: dict[frozenset[Endpoint], frozenset[Endpoint]] = {}
+        kept = {
+            id(services): {
+                service: sets.setdefault(each := frozenset(endpoints), each)
+                for service, endpoints in services.items()
+            }
+            for services in realservers.values()
         }
+        self._realservers = {prefix: kept[id(services)] for prefix, services in realservers.items()}
         self._distinct = {
             endpoint
             for services in self._realservers.values()

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from policy.drain_profile import soft_profiles
 from policy.wanted import WantedRoutes
 from speaker.backends.dry_run import DryRun
-from speaker.backends.quagga.driver import QuaggaBackend
-from speaker.backends.quagga.vtysh import Shell
 from speaker.clock import SystemClock
 from speaker.health.checks.source import SETTLE
 from speaker.health.sources import connection_counter, sources_for
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from policy.topology import Profile, Topology
     from speaker.backends.base import Backend
     from speaker.backends.exabgp.driver import ExabgpBackend
+    from speaker.backends.quagga.driver import QuaggaBackend
     from speaker.clock import Clock
     from speaker.config.settings import Backend as BackendName
     from speaker.config.settings import Config
@@ -117,6 +116,9 @@ class Driver:
 
 
 def _bgpd(config: Config) -> Driver:
+    from speaker.backends.quagga.driver import QuaggaBackend  # noqa: PLC0415 - of no use beside ExaBGP
+    from speaker.backends.quagga.vtysh import Shell  # noqa: PLC0415 - as above
+
     backend = QuaggaBackend(Shell(config.settings.quagga.vtysh))
     return Driver(backend, partial(configure_bgpd, backend))
 

@@ -1,21 +1,65 @@
-"""What a watchdog that stays listens to beside its sockets, and who wants to see what it does: a table."""
+"""What a watchdog that stays listens to beside its sockets, and who wants to see what it does: a table.
+
+What few sites have is imported once vip.toml has it: until then it would only take memory.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from speaker.control import api_server
 from speaker.health.addresses import AddressEvents
 from speaker.health.keepalived.fifo import Fifo
 from speaker.runtime import left_running
 from speaker.runtime.site import run_site
-from speaker.telemetry import hooks, server, textfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
+    from speaker.config.settings import Settings
     from speaker.reconcile.reconciler import Reconciler
+
+LOOK = 1.0
+"""How often it is looked whether vip.toml has something that it had not, in seconds."""
+
+
+async def _until(reconciler: Reconciler, has: Callable[[Settings], object]) -> None:
+    """Return once vip.toml has something; at once where it has that already, so that nothing is missed."""
+    while not has(reconciler.config.settings):  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(LOOK)
+
+
+async def _metrics(reconciler: Reconciler) -> None:
+    """Serve metrics and the status page."""
+    await _until(reconciler, lambda settings: settings.metrics.listen)
+    from speaker.telemetry import server  # noqa: PLC0415 - of no use before
+
+    await server.serve(reconciler)
+
+
+async def _textfile(reconciler: Reconciler) -> None:
+    """Write metrics into a file."""
+    await _until(reconciler, lambda settings: settings.metrics.textfile)
+    from speaker.telemetry import textfile  # noqa: PLC0415 - of no use before
+
+    await textfile.keep_writing(reconciler)
+
+
+async def _hooks(reconciler: Reconciler) -> None:
+    """Send what happens to those who want to be told."""
+    await _until(reconciler, lambda settings: settings.events.webhook or settings.events.exec)
+    from speaker.telemetry import hooks  # noqa: PLC0415 - of no use before
+
+    await hooks.run(reconciler)
+
+
+async def _api(reconciler: Reconciler) -> None:
+    """Take the reports of applications."""
+    await _until(reconciler, lambda settings: settings.api.listen or settings.api.sockets)
+    from speaker.control import api_server  # noqa: PLC0415 - of no use before
+
+    await api_server.serve(reconciler)
 
 
 async def _keepalived(reconciler: Reconciler) -> None:
@@ -44,10 +88,10 @@ async def _addresses(reconciler: Reconciler) -> None:
 LISTENERS: Mapping[str, Callable[[Reconciler], Coroutine[None, None, None]]] = {
     "keepalived_fifo": _keepalived,
     "addresses": _addresses,
-    "metrics": server.serve,
-    "api": api_server.serve,
-    "textfile": textfile.keep_writing,
-    "hooks": hooks.run,
+    "metrics": _metrics,
+    "api": _api,
+    "textfile": _textfile,
+    "hooks": _hooks,
     "beside": left_running.watch,
     "site": run_site,
 }
