@@ -55,16 +55,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     if options.shadow:
         return _shadow(path, once=options.once)
     fault: SpeakerError | None = None
+    loaded: list[Config] = []  # what stays takes it out: none but the one in use is to be kept
     try:
-        config = _load(path)
+        loaded.append(_load(path))
     except SpeakerError as error:
         fault = error
     else:
-        if options.log_format is None and config.settings.log == "json":
+        if options.log_format is None and loaded[0].settings.log == "json":
             write_json()
-        by_hand = not config.settings.is_spawned and not options.beside
+        by_hand = not loaded[0].settings.is_spawned and not options.beside
         if by_hand and not _is_of_exabgp():
-            return _beside_bgpd(path, config, stay=options.daemon)
+            return _beside_bgpd(path, loaded, stay=options.daemon)
 
     # ExaBGP's process waits for a better configuration: its end would be ExaBGP's.
     if not options.daemon and _has_pipes():
@@ -74,7 +75,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         from speaker.runtime import exabgp_process
 
         run = exabgp_process.run_beside if options.beside else exabgp_process.run
-        return ExitStatus.DONE if asyncio.run(run(path, fault)) else ExitStatus.USAGE
+        return ExitStatus.DONE if asyncio.run(run(path, fault, loaded)) else ExitStatus.USAGE
     log.critical(
         "%s",
         fault
@@ -188,14 +189,14 @@ def _shadow(path: Path, *, once: bool) -> int:
     return ExitStatus.DONE
 
 
-def _beside_bgpd(path: Path, config: Config, *, stay: bool) -> int:
+def _beside_bgpd(path: Path, loaded: list[Config], *, stay: bool) -> int:
     from speaker.runtime import bgpd
 
     try:
         if stay:
             _stay()
-            return ExitStatus.DONE if bgpd.stay(path, config) else ExitStatus.USAGE
-        return ExitStatus.DONE if bgpd.run_pass(config) else ExitStatus.NOT_AS_WANTED
+            return ExitStatus.DONE if bgpd.stay(path, loaded) else ExitStatus.USAGE
+        return ExitStatus.DONE if bgpd.run_pass(loaded[0]) else ExitStatus.NOT_AS_WANTED
     except bgpd.NotBegunError as error:
         log.critical("%s", error)
         return ExitStatus.USAGE

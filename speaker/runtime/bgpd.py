@@ -145,13 +145,18 @@ async def complete(
     await reconciler.record()
 
 
-def stay(path: Path, config: Config) -> bool:
-    """Stay and watch. Return whether there ever was a watchdog."""
+def stay(path: Path, loaded: list[Config]) -> bool:
+    """Stay and watch. Return whether there ever was a watchdog.
+
+    Args:
+        path: the configuration.
+        loaded: the same, loaded. See `ReconcilerService`.
+    """
     from speaker.runtime.service import ReconcilerService  # noqa: PLC0415 - its HTTP takes longer than a pass
     from speaker.supervision.manager import Manager  # noqa: PLC0415 - of no use to a pass
     from speaker.supervision.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
 
-    own = driver(config)
+    own, name = driver(loaded[0]), loaded[0].settings.backend
     lock = FileLock(DAEMONS_PATIENCE)
     systemd = Manager(os.environ)
 
@@ -166,11 +171,12 @@ def stay(path: Path, config: Config) -> bool:
     async def run() -> bool:
         service = ReconcilerService(
             path,
-            config.settings.backend,
+            name,
             Driver(own.backend, configured),
             on_shutdown,
             lock=lock,
             say=systemd.ready,
+            loaded=loaded,
         )
         by = "systemd" if "INVOCATION_ID" in os.environ else ""
         sentinel = Sentinel(service.still, leave, started_again=by, alive=systemd.alive)

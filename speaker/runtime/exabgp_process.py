@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from speaker.config.settings import Config
     from speaker.errors import SpeakerError
     from speaker.reconcile.reconciler import Reconciler
 
@@ -54,6 +55,7 @@ FAREWELL = 1.5
 async def run(
     path: Path,
     fault: SpeakerError | None = None,
+    loaded: list[Config] | None = None,
     service_of: Callable[..., ReconcilerService] = ReconcilerService,
 ) -> bool:
     """Speak to ExaBGP until it goes, or tells us to. Return whether there ever was a watchdog.
@@ -64,6 +66,7 @@ async def run(
     Args:
         path: the configuration.
         fault: of vip.toml, that was found before; it is said at once: ExaBGP may be gone before it is found again.
+        loaded: the configuration, where it was loaded just now. See `ReconcilerService`.
         service_of: makes what runs.
     """
     stop = asyncio.Event()
@@ -87,6 +90,7 @@ async def run(
         Driver(backend, partial(configure_exabgp, backend)),
         on_shutdown,
         [Part("exabgp", partial(_listen, backend))],
+        loaded=loaded,
     )
     if fault is not None:
         service.complain(str(fault))
@@ -101,9 +105,11 @@ async def run(
     return service.started
 
 
-async def run_beside(path: Path, fault: SpeakerError | None = None) -> bool:
+async def run_beside(
+    path: Path, fault: SpeakerError | None = None, loaded: list[Config] | None = None
+) -> bool:
     """Do the same for a second ExaBGP. See `run`."""
-    return await run(path, fault, BesideService)
+    return await run(path, fault, loaded, BesideService)
 
 
 class BesideService(ReconcilerService):

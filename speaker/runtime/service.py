@@ -80,6 +80,7 @@ class ReconcilerService:
         parts: what else runs, from before there is a watchdog until after the farewell.
         lock: keeps other runs from the daemon, where there may be any.
         say: is told in words what came of the start: that it runs, or what it waits for.
+        loaded: the configuration, where it was loaded just now. It is taken out, so that none is kept but the one in use.
     """
 
     follows = False
@@ -94,14 +95,13 @@ class ReconcilerService:
         parts: Sequence[Part] = (),
         lock: Lock | None = None,
         say: Callable[[str], object] = lambda _: None,
+        loaded: list[Config] | None = None,
     ) -> None:
-        self._path = path
-        self._name = name
-        self._driver = driver
+        self._path, self._name, self._driver = path, name, driver
+        self._loaded = loaded or []
         self._on_shutdown = on_shutdown
         self._parts = parts
-        self._lock = lock
-        self._say = say
+        self._lock, self._say = lock, say
         self._reloads = Reloads()
         self._complaint = ""
         self._alarms = Alarms()
@@ -268,7 +268,7 @@ class ReconcilerService:
             self._say(f"waits: {text}")
 
     def _load(self) -> Config:
-        config = configuration.load(self._path, os.environ)
+        config = self._loaded.pop() if self._loaded else configuration.load(self._path, os.environ)
         if config.settings.backend != self._name:
             found = f"{config.settings.backend!r}; this vip_watchdog runs {self._name!r}"
             raise ConfigError(self._path, (Fault(("node", "backend"), found),))
