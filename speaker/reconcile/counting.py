@@ -44,6 +44,7 @@ class BackgroundCount:
         self._counter = self._counter or self._make()
         self._began = now
         self._task = asyncio.ensure_future(self._counter.count())
+        self._task.add_done_callback(_heeded)
 
     async def ended(self) -> None:
         """Wait for the count that is under way."""
@@ -66,3 +67,9 @@ class BackgroundCount:
                 self._counted = task.result()
             except Exception as error:  # noqa: BLE001 - whatever it is: the count alone is not known
                 self._counted = Counted(0.0, {}, f"not counted: {type(error).__name__}: {error}")
+
+
+def _heeded(task: asyncio.Future[Counted]) -> None:
+    """Have nothing said of how a count failed that ends when nobody asks for it any more: who takes it says it."""
+    if not task.cancelled():
+        task.exception()

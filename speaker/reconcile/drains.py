@@ -242,8 +242,8 @@ def _in_effect(
 ) -> bool:
     """Tell whether the daemon was read to have what a stage asks for.
 
-    What drains and is not announced, for its health, has nothing to wait for; what returns has to be announced,
-    where it ever is by itself here.
+    What drains and is not announced, for its health or because the daemon has none of it and takes none, has nothing to
+    wait for; what returns has to be announced, where it ever is by itself here.
     """
     decision = None if assessment is None else assessment.decisions.get(prefix)
     if decision is None or assessment is None or not view.proven(prefix):
@@ -252,4 +252,6 @@ def _in_effect(
     is_decided = assessment.memory.cases[prefix].facts.intent == intent
     if wanted is None and intent.mode is Mode.RETURNING and decision.cause not in _NEVER:
         return False
-    return is_decided and view.confirmed[prefix] == wanted
+    has = view.confirmed[prefix]
+    is_refused = intent.mode is Mode.DRAINING and has is None and prefix in view.failures
+    return is_decided and (has == wanted or is_refused)

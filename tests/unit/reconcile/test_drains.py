@@ -110,12 +110,17 @@ class Drained:
         return self.clock.steady() - began
 
 
-def play(directory: Path, scene: Callable[[Drained], Awaitable[None]], more: str = RULE) -> None:
+def play(
+    directory: Path,
+    scene: Callable[[Drained], Awaitable[None]],
+    more: str = RULE,
+    begins: tuple[int, ...] | None = USUAL,
+) -> None:
     async def main() -> None:
         site = Drained(directory, more)
         try:
             await asyncio.sleep(20.0)
-            assert site.path() == USUAL
+            assert site.path() == begins
             await scene(site)
         finally:
             await site.life.kill()
@@ -374,6 +379,24 @@ def test_what_is_never_announced_by_itself_returns_too(tmp_path: Path, more: str
         assert not site.life.reconciler.durable.intents.in_force()
 
     play(tmp_path, scene, RULE + more)
+
+
+KEPT = """
+[peer_group.all]
+neighbors = { par1 = ["203.0.113.11", "2001:db8:ffff::11"] }
+except = ["vip-1.tld"]
+"""
+
+
+def test_what_the_daemon_takes_from_nobody(tmp_path: Path) -> None:
+    """What is kept from every neighbor attracts nothing, so its drain ends like any other: who drains all is not kept waiting by it."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINING)
+        await site.until(lambda: site.intent() == "drained", within=180.0)
+        assert site.path() is None
+
+    play(tmp_path, scene, RULE + KEPT, None)
 
 
 def test_dead_while_it_returns(tmp_path: Path) -> None:

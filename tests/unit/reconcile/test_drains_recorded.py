@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, cast
@@ -154,6 +155,18 @@ def test_a_count_that_fails(tmp_path: Path) -> None:
         assert drains.counted.unknown == "not counted: RuntimeError: a table"
 
     play(tmp_path, scene)
+
+
+def test_a_count_that_nobody_takes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A count that fails once nobody asks for it any more leaves nothing behind that is told by chance, when memory is freed."""
+
+    async def scene(drains: SoftDrains, _: Disk, __: Alarms) -> None:
+        await drains.look(None, VIEW)
+        await asyncio.sleep(0)
+
+    play(tmp_path, scene)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 @pytest.mark.parametrize("insists", [False, True])
