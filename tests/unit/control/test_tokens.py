@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from speaker.clock import SystemClock
 from speaker.control.rate import AT_ONCE, EACH_SECOND, Rates
 from speaker.control.tokens import EVERY, MAX_SIZE, TokenFile, Tokens, parse, read, token_of
+from tests.support.lab.user import nobody, reachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +91,18 @@ def test_a_file_that_others_may_change(tmp_path: Path) -> None:
     assert "mode 0646 lets others write" in read(path).fault
     path.chmod(0o664)
     assert bool(read(path).names) is (os.geteuid() != 0)
+
+
+def test_a_file_that_everybody_may_change() -> None:
+    """It is not believed by a watchdog that is not root, either."""
+    is_root = os.geteuid() == 0
+    with reachable(0o755) as folder:
+        path = folder / "tokens"
+        path.write_text(line("app", ONE))
+        for mode, names in ((0o664, parse(line("app", ONE)).names), (0o666, {})):
+            path.chmod(mode)
+            with nobody() if is_root else nullcontext():
+                assert read(path).names == names
 
 
 def test_revoked(tmp_path: Path) -> None:

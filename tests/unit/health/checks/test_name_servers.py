@@ -115,7 +115,10 @@ def test_garbage(many: int, timeout: float, said: tuple[Health, str]) -> None:
 
         def datagram_received(self, data: bytes, addr: object) -> None:
             for index in range(many):
-                wrong = bytes([data[0] ^ 1]) + data[1:] if index % 2 else b"\xff" * (index + 1)
+                # One of another number, the question itself, and another question's.
+                asked = data[:2] + b"\x81\x80" + data[4:].replace(b"health", b"wealth")
+                others = bytes([data[0] ^ 1]) + data[1:], data, asked
+                wrong = others[index // 2 % 3] if index % 2 else b"\xff" * (index + 1)
                 self.transport.sendto(wrong, addr)  # type: ignore[attr-defined]  # it is of datagrams
 
     async def run() -> ProbeAnswer:
