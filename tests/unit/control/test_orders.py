@@ -11,6 +11,7 @@ import pytest
 from policy.intent import Intent, Mode
 from policy.site_intent import EVERYWHERE, Extent
 from policy.site_members import Member, MemberState
+from speaker import vip_mgmt
 from speaker.control.client import RefusedError
 from speaker.control.running import RunningWatchdog
 from speaker.control.server import serving
@@ -336,3 +337,28 @@ def test_intents_are_recorded_as_asked(tmp_path: Path) -> None:
         assert intent.until == intent.since + 60.0
 
     of_site(tmp_path, ask)
+
+
+def test_a_rehearsal_as_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the other machines tell of who takes over is asked of the watchdog that runs, for a data centre and for this machine alone."""
+    monkeypatch.setenv("VIP_CONFIG", str(tmp_path / "vip.toml"))
+    site_table = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "lb1"\n'
+
+    def ask(_: Site, known: FakeKnownSite) -> None:
+        well = [
+            MemberState(each.dc, each.machine, announced=True, health="up", intent="auto")
+            for each in known.machines
+        ]
+        known.told = {V4: well}
+        words = ["-d", str(V4), "--soft", "--dry-run"]
+        for more, said in (
+            ([], "would go to lyo1; lyo1/lb3: announced, health up; "),
+            (["--here"], "stays here, at par1/lb2; "),
+            (["--everywhere", "--force"], "would go to no data centre: "),
+        ):
+            assert vip_mgmt.main([*words, *more]) == 0
+            assert f"{V4}: {said}" in capsys.readouterr().err
+
+    of_site(tmp_path, ask, site_table)
