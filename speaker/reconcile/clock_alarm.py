@@ -72,6 +72,6 @@ class ClockAlarm:
         if since <= wall + SLACK:
             return ""
         return (
-            f"{which}: {span(since - wall)} from now: this machine's time is behind, or was ahead then; "
-            f"{_REMEDY}"
+            f"{which}, and it is not that time yet: this machine's time is behind, or where that was asked it was ahead; "
+            f"{_REMEDY}"  # not by how much: that is another text each second, and each is said
         )
