@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from policy.site_members import MemberState
     from speaker.site.base import Changed, Contents
     from speaker.site.heard import HeardKeys
+    from speaker.site.members import Moment
     from speaker.site.told import ToldValue
 
 
@@ -118,7 +119,7 @@ class Known:
         self.members.begin(reading.machines, reading.states, now)
         self.bell.ring()
 
-    def heard(self, changes: Sequence[Changed], now: float) -> HeardKeys:
+    def heard(self, changes: Sequence[Changed], now: Moment) -> HeardKeys:
         """Take over what happened at a revision. Return it, sorted out, without what was known already."""
         if not changes:
             return sort_out((), self.prefix)
@@ -137,7 +138,7 @@ class Known:
             if key.extent == self.here:
                 self._own(key, values[f"{self.prefix}{key}"])
                 if isinstance(told, MachineTold) and told.process != self._process:
-                    self.rivalled = now
+                    self.rivalled = now.wall
         for text in found.sound:
             self.faults.pop(text, None)
         self.faults |= found.faults

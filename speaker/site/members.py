@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.route import parse_prefix
-from policy.site_members import Member, MemberState
+from policy.site_members import CLOCK_OFF, Member, MemberState
 from speaker.site.keys import KeyKind
 from speaker.site.told import ANY, MachineTold, ObeysTold, StateTold
 
@@ -20,7 +20,31 @@ if TYPE_CHECKING:
     from speaker.site.told import ToldValue
 
 CLOCKS = 2
-"""Of so many times that a machine told its clock, the nearest counts: what is late on its way seems to be behind."""
+"""So many times a machine has to tell its clock before it is known; of the last ones, the nearest counts."""
+
+
+class Moment(NamedTuple):
+    """When something was heard: by this machine's time of day (seconds since the epoch), and its steady clock."""
+
+    wall: float
+    steady: float
+
+
+class _Reading(NamedTuple):
+    """A clock that a machine told, and when that was heard."""
+
+    told: float
+    heard: Moment
+
+    @property
+    def ahead(self) -> float:
+        """How many seconds it is ahead of this machine's, if it was heard when it was told."""
+        return self.told - self.heard.wall
+
+    def follows(self, before: _Reading) -> bool:
+        """Tell whether as much time passed between the two there as here. Else one of them was late: it is not of now."""
+        passed = self.heard.steady - before.heard.steady
+        return abs(self.told - before.told - passed) <= CLOCK_OFF / 2
 
 
 @dataclass(slots=True)
@@ -30,8 +54,26 @@ class _Known:
     told: MachineTold | None = None
     revision: int = 0
     differs: Mapping[Prefix | None, str] = field(default_factory=dict)
-    clocks: list[float] = field(default_factory=list)
+    clocks: tuple[_Reading, ...] = ()
     silent_since: float | None = None
+
+    def take_clock(self, told: float, heard: Moment) -> None:
+        """Take over what it told of its clock, just now or, where it or etcd was away, a while ago.
+
+        What is late on its way seems to be behind. That two readings are as far apart there as here shows that neither
+        was late, or both by the same: of one alone nothing is known.
+        """
+        reading = _Reading(told, heard)
+        before = self.clocks[-1:]
+        follows = all(reading.follows(each) for each in before)
+        self.clocks = (*self.clocks, reading)[-CLOCKS:] if follows else (reading,)
+
+    @property
+    def clock_off(self) -> float | None:
+        """How many seconds its clock is ahead, None where that is not known."""
+        if len(self.clocks) < CLOCKS:
+            return None
+        return min((each.ahead for each in self.clocks), key=abs)
 
     def take_obeys(self, told: ToldValue | None, modified: int) -> None:
         """Take over what it obeys, which was stored at a revision; or that it does not tell.
@@ -70,21 +112,23 @@ class Members:
         live = {key.extent for key in machines if key.kind is KeyKind.MACHINE}
         for extent, known in self._of.items():
             if extent not in live:
-                known.told = None
+                known.told, known.clocks = None, ()
                 known.silent_since = now if known.silent_since is None else known.silent_since
             known.take_obeys(None, 0)
         self._states = states
         for key, (told, modified) in machines.items():
             self.heard(key, told, modified, None)
 
-    def heard(self, key: SiteKey, told: ToldValue | None, modified: int, now: float | None) -> None:
+    def heard(
+        self, key: SiteKey, told: ToldValue | None, modified: int, now: Moment | None
+    ) -> None:
         """Take over what a machine tells, or that it does not tell it any more.
 
         Args:
             key: what it is about.
             told: what it tells, None for nothing.
             modified: at which revision.
-            now: when that was heard (seconds since the epoch), None where it may be old.
+            now: when that was heard, None where it may be old.
         """
         if key.kind is KeyKind.STATE and key.prefix is not None:
             self._state(key.prefix, key.extent, told, modified)
@@ -95,10 +139,10 @@ class Members:
         elif isinstance(told, MachineTold):
             known.told, known.silent_since = told, None
             if now is not None:
-                known.clocks = [*known.clocks, told.wall - now][-CLOCKS:]
+                known.take_clock(told.wall, now)
         elif key.kind is KeyKind.MACHINE:
-            known.told, known.clocks = None, []
-            known.silent_since = known.silent_since if now is None else now
+            known.told, known.clocks = None, ()
+            known.silent_since = known.silent_since if now is None else now.wall
 
     def _state(self, prefix: Prefix, extent: Extent, told: ToldValue | None, modified: int) -> None:
         of = self._states.setdefault(prefix, {})
@@ -181,7 +225,7 @@ def _member(extent: Extent, known: _Known) -> Member:
         live=known.told is not None,
         version="" if known.told is None else known.told.version,
         config="" if known.told is None else known.told.config,
-        clock_off=min(known.clocks, key=abs, default=None),
+        clock_off=known.clock_off,
         revision=known.revision,
         differs=known.differs,
         silent_since=known.silent_since,

@@ -356,3 +356,23 @@ def test_a_drain_that_ends(tmp_path: Path) -> None:
             await site.until(lambda: one.table() == other.table() == ALL, 20)
 
     run(main())
+
+
+@pytest.mark.parametrize("away", [12.0, 25.0, 28.0, 40.0, 75.0])
+def test_no_clock_is_off_after_a_partition(tmp_path: Path, away: float) -> None:
+    """What a machine told of its clock before it could be stored says nothing of its clock now."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR) as site:
+            one, other = (site[name] for name in PAIR)
+            await asyncio.sleep(65)
+            other.etcd.away = True
+            await asyncio.sleep(away)
+            other.etcd.away = False
+            for _ in range(700):
+                await asyncio.sleep(0.1)
+                assert "clock" not in one.alarms + other.alarms
+            assert [abs(m.clock_off or 0.0) < 1.0 for m in one.site.members()] == [True] * 2
+            assert all(m.clock_off is not None for m in one.site.members())
+
+    run(main())
