@@ -162,8 +162,8 @@ def test_soft_cuts_nothing(alone: World) -> None:
 def test_hard_cuts(alone: World) -> None:
     """The comparison: `-d` takes the route away below those that last."""
     made = [alone.connect(LONGER) for _ in range(MANY)]
+    assert [each.lines for each in made] == [["connected par1"]] * MANY, "open until then"
     assert alone.par1.mgmt("-d", "vip-1.tld").returncode == 0
-    assert [each.lines for each in made] == [["connected par1"]] * MANY
     assert all(alone.ends(each).startswith("par1 cut") for each in made)
 
 
