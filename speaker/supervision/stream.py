@@ -24,7 +24,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def __init__(self, reader: asyncio.Protocol, most: float = inf, made: float = 0.0) -> None:
         self._reader, self._most, self.made = reader, most, made
-        self._piece = memoryview(bytearray(PIECE))
+        self._piece = bytearray()
         self._transport: asyncio.Transport | None = None
         self._came = 0
 
@@ -46,13 +46,17 @@ class Stream(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """See `asyncio.BufferedProtocol`."""
         del sizehint
-        return self._piece
+        self._piece = bytearray(
+            PIECE
+        )  # while something comes: of a thousand connections most are silent
+        return memoryview(self._piece)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand on what came."""
+        piece, self._piece = bytes(memoryview(self._piece)[:nbytes]), bytearray()
         self._came += nbytes
         if not self.is_too_much:
-            self._reader.data_received(bytes(self._piece[:nbytes]))
+            self._reader.data_received(piece)
         elif self._transport is not None:
             self._transport.abort()
 
