@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from policy.health import Health
 from speaker.config.settings_checks import CheckSettings, HttpCheck
+from speaker.health.checks.connections import MAX_RECEIVED
 from speaker.health.checks.http import HttpAsker
 from speaker.health.checks.probe import Probe, ProbeAnswer
+from tests.support.lab.eventually import SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -169,6 +171,22 @@ def test_late_answers_that_nobody_asked_for() -> None:
         world.server.answers = [b""]
         found = await world.ask()
         assert (found.health, world.server.connections > 1) == (DOWN, True)
+
+    run(Server(), 10.0, story)
+
+
+def test_a_flood_that_nobody_asked_for() -> None:
+    """What comes while nothing is asked is not kept without a bound until the next question."""
+
+    async def story(world: World) -> None:
+        await world.ask()
+        (writer,) = world.server.writers
+        writer.write(OK * (MAX_RECEIVED // len(OK) + 1))
+        async with asyncio.timeout(SLOW * 5):
+            while not writer.is_closing():  # noqa: ASYNC110 - the server's task closes it, and has no event for that
+                await asyncio.sleep(0.001)
+        assert (await world.ask()).health is UP
+        assert world.server.connections == 2
 
     run(Server(), 10.0, story)
 
