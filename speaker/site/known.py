@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policy.site_members import MemberState
     from speaker.site.base import Changed, Contents
     from speaker.site.heard import HeardKeys
-    from speaker.site.members import Moment
+    from speaker.site.members import BothClocks
     from speaker.site.told import ToldValue
 
 
@@ -119,7 +119,7 @@ class Known:
         self.members.begin(reading.machines, reading.states, now)
         self.bell.ring()
 
-    def heard(self, changes: Sequence[Changed], now: Moment) -> HeardKeys:
+    def heard(self, changes: Sequence[Changed], now: BothClocks) -> HeardKeys:
         """Take over what happened at a revision. Return it, sorted out, without what was known already."""
         if not changes:
             return sort_out((), self.prefix)

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from speaker.site.base import EtcdError, UnreachableError
-from speaker.site.members import Moment
+from speaker.site.members import BothClocks
 from speaker.site.trying import Pauses, for_ever
 from speaker.state.store import StoreError
 from speaker.supervision.cancellation import heed_cancellation
@@ -181,7 +181,9 @@ class Link:
         known = self._known
         if any(each.revision <= known.revision for each in changes):
             raise UnreachableError("etcd: what it has is older than it was; all is read again")
-        heard: HeardKeys = known.heard([*changes], Moment(self._clock.wall(), self._clock.steady()))
+        heard: HeardKeys = known.heard(
+            [*changes], BothClocks(self._clock.wall(), self._clock.steady())
+        )
         self._heard.update(heard.intents)
         if heard.modified:
             self._something.set()

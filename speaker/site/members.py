@@ -23,7 +23,7 @@ CLOCKS = 2
 """So many times a machine has to tell its clock before it is known; of the last ones, the nearest counts."""
 
 
-class Moment(NamedTuple):
+class BothClocks(NamedTuple):
     """When something was heard: by this machine's time of day (seconds since the epoch), and its steady clock."""
 
     wall: float
@@ -34,7 +34,7 @@ class _Reading(NamedTuple):
     """A clock that a machine told, and when that was heard."""
 
     told: float
-    heard: Moment
+    heard: BothClocks
 
     @property
     def ahead(self) -> float:
@@ -57,7 +57,7 @@ class _Known:
     clocks: tuple[_Reading, ...] = ()
     silent_since: float | None = None
 
-    def take_clock(self, told: float, heard: Moment) -> None:
+    def take_clock(self, told: float, heard: BothClocks) -> None:
         """Take over what it told of its clock, just now or, where it or etcd was away, a while ago.
 
         What is late on its way seems to be behind. That two readings are as far apart there as here shows that neither
@@ -120,7 +120,7 @@ class Members:
             self.heard(key, told, modified, None)
 
     def heard(
-        self, key: SiteKey, told: ToldValue | None, modified: int, now: Moment | None
+        self, key: SiteKey, told: ToldValue | None, modified: int, now: BothClocks | None
     ) -> None:
         """Take over what a machine tells, or that it does not tell it any more.
 

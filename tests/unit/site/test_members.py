@@ -6,7 +6,7 @@ import pytest
 
 from policy.site_intent import Extent
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.members import Members, Moment
+from speaker.site.members import BothClocks, Members
 from speaker.site.told import MachineTold
 
 LYO1 = Extent("lyo1", "lb1")
@@ -18,7 +18,7 @@ def clock_off(*readings: tuple[float, float]) -> float | None:
     members = Members()
     for told, heard in readings:
         machine = MachineTold(version="1", config="", wall=EPOCH + told)
-        moment = Moment(EPOCH + heard, heard)
+        moment = BothClocks(EPOCH + heard, heard)
         members.heard(SiteKey(KeyKind.MACHINE, LYO1), machine, 1, moment)
     (member,) = members.all()
     return member.clock_off
