@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policy.intent import Mode
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,7 +57,7 @@ class MemberState:
         announced: whether it announces it, None where it does not know.
         as_path: with which AS_PATH; empty where it announces none.
         health: up, down or unknown.
-        intent: the mode of what it obeys.
+        intent: what it obeys, in words: the mode, by whom, and why.
         modified: etcd's revision of that.
     """
 
@@ -66,6 +68,11 @@ class MemberState:
     health: str = ""
     intent: str = ""
     modified: int = 0
+
+    @property
+    def drains(self) -> bool:
+        """Whether what it obeys is a drain, of either kind."""
+        return self.intent.startswith((Mode.DRAINED, Mode.DRAINING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.drain import TakenOver
-from policy.intent import Mode
 from policy.witness import Hearing
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def told_by_machines(
         is_near = each.dc == here.dc
         if is_near and each.machine == here.machine:
             continue
-        drains = is_near and each.intent in (Mode.DRAINED, Mode.DRAINING)
+        drains = is_near and each.drains
         (leaving if drains else names[each.announced]).add(f"{each.dc}/{each.machine}")
         at_hand |= is_near and not drains and each.announced is True
     announcing, not_announcing, unknown = (frozenset(names[said]) for said in (True, False, None))

@@ -41,7 +41,7 @@ def still_drained(
         (prefix, each.dc, each.machine)
         for prefix in known
         for each in states.get(prefix, ())
-        if each.intent.startswith(_DRAINS)
+        if each.drains
     }
     drains = [
         (prefix, some)

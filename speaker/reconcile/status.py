@@ -225,6 +225,11 @@ class Snapshot:
         """Return what is told of a prefix by the sources of its rule, and by witnesses."""
         return {**said(self._assessment, prefix), **seen(self._heard, prefix)}
 
+    def asked(self, prefix: Prefix) -> str:
+        """Return the intent in force in words, by whom and why; `auto` where there is none."""
+        found = self._intents.get(prefix) if self._are_known else None
+        return self._intent(prefix) if found is None else str(found)
+
     def _intent(self, prefix: Prefix) -> str:
         if not self._are_known:
             return UNKNOWN

@@ -203,7 +203,9 @@ class Obeying:
                 stands_down = prefix in self._standing_down
                 key = self._keys.get(prefix) or SiteKey(KeyKind.STATE, self._here, prefix)
                 self._keys[prefix] = key
-                self._states[key] = state_text(each, stands_down=stands_down)
+                self._states[key] = state_text(
+                    each, snapshot.asked(prefix), stands_down=stands_down
+                )
                 if why := why_not(each, alarms):
                     self._differs[prefix] = why
                 else:

@@ -28,17 +28,18 @@ NOT_ANNOUNCED, NOT_SEEN_YET = (
 NOT_KNOWN = "what its daemon has is not known"
 
 
-def state_text(shown: PrefixStatus, *, stands_down: bool) -> bytes:
+def state_text(shown: PrefixStatus, asked: str, *, stands_down: bool) -> bytes:
     """Return what is told of a prefix, as it is stored.
 
     Args:
         shown: its state here.
+        asked: its intent in words: the mode, by whom and why.
         stands_down: whether it is about to be withdrawn, so that nobody may count on it.
     """
     asking = _LEAVE if stands_down else None
     announced = own_word(asking, announced=shown.announced, wanted=bool(shown.wanted), before=None)
     path = shown.as_path if announced else ()
-    return _state_text(announced, path, shown.health[:_MOST], shown.intent[:_MOST])
+    return _state_text(announced, path, shown.health[:_MOST], _text(asked))
 
 
 @lru_cache(maxsize=1024)

@@ -116,7 +116,9 @@ class ToldOfSite(NamedTuple):
         states = [MemberState("par1", "lb1", announced=True)]  # this one, which tells nothing
         for name, said in zip(NAMES, self.said, strict=True):
             if isinstance(said, Mode):
-                states.append(MemberState(name[:4], name[5:], announced=True, intent=said))
+                states.append(
+                    MemberState(name[:4], name[5:], announced=True, intent=f"{said} by ann")
+                )
             elif said is None or isinstance(said, bool):
                 states.append(MemberState(name[:4], name[5:], announced=said, intent="auto"))
         silent = {n for n, said in zip(NAMES, self.said, strict=True) if said == "silent"}

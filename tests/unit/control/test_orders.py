@@ -166,7 +166,7 @@ def test_what_stays_drained(tmp_path: Path) -> None:
 
     def ask(site: Site, known: FakeKnownSite) -> None:
         order(site, "here", reason="disk")
-        known.told = {V6: [MemberState("par1", "lb2", announced=False, intent="drained")]}
+        known.told = {V6: [MemberState("par1", "lb2", announced=False, intent="drained by ann")]}
         told = report(ordered := order(site, "dc:par1", Mode.AUTO))
         assert [getattr(each, "intent", "") for each in ordered.outcomes] == ["drained", "drained"]
         here, there = told.still

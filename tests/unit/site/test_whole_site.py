@@ -110,7 +110,7 @@ def test_nothing_is_imported() -> None:
 
 
 def test_states(tmp_path: Path) -> None:
-    """A machine tells what it read back: with which AS_PATH, which health, which intent; what it does not know is null."""
+    """A machine tells what it read back: with which AS_PATH, which health, which intent by whom and why; what it does not know is null."""
 
     async def main() -> None:
         async with machines(tmp_path, *PAIR) as site:
@@ -128,7 +128,11 @@ def test_states(tmp_path: Path) -> None:
             assert (announced, health, intent) == (True, "up", "auto")
             assert set(as_path.split()) == {"64699"}
             await one.order(Mode.DRAINED, [V4], one.here)
-            await site.until(lambda: told() == [(False, "", "up", "drained")])
+            (intent_here,) = one.life.store.site_known([V4])[V4]
+            said = str(intent_here.intent)
+            assert said.startswith("drained by ann at 20")
+            assert said.endswith(": works")
+            await site.until(lambda: told() == [(False, "", "up", said)])
             one.source.live[SECOND] = 0
             await site.until(lambda: told(SECOND) == [(False, "", "down", "auto")])
             one.exabgp.stall(20)
