@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.keep_last import KeepLast
+from policy.last import LastOne
 from policy.site_intent import EVERYWHERE, Extent
 from policy.witness import Elsewhere
+from speaker.reconcile.last_one import held_from_draining
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from policy.last import LastOne
     from policy.route import Prefix
     from policy.site_members import MemberState
     from speaker.reconcile.known_site import KnownSite
+    from speaker.reconcile.reconciler import Reconciler
 
 
 class LastOfSite:
@@ -63,3 +67,20 @@ class LastOfSite:
     def _is_announced(self, prefix: Prefix, inside: Sequence[bool | None]) -> bool:
         """Tell whether a machine for which the drain is announces it, as far as is known."""
         return True in inside or (self._extent.covers(self._here) and prefix in self._announced)
+
+
+async def held_here(reconciler: Reconciler, prefixes: Collection[Prefix]) -> Mapping[Prefix, str]:
+    """Return which prefixes a report must not drain on this machine, with why: by the other machines where they are known, too.
+
+    Args:
+        reconciler: knows what is announced here, what witnesses tell, and the site where there is one.
+        prefixes: what the report would drain.
+    """
+    site = reconciler.site
+    rule = reconciler.config.settings.witness.keep_last
+    if site is None or rule is KeepLast.NEVER:
+        return await held_from_draining(reconciler, prefixes)
+    last = LastOne(rule, reconciler.witnesses.heard())
+    of_site = LastOfSite(site, site.here, last, reconciler.view.announced)
+    found = await in_steps((prefix, of_site.why(prefix)) for prefix in prefixes)
+    return {prefix: why for prefix, why in found if why}

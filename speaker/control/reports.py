@@ -15,8 +15,9 @@ from aiohttp import web
 from policy.asking import reported
 from policy.report import ReportState
 from policy.wording import named
+from speaker.control.last_of_site import held_here
 from speaker.control.openapi import openapi
-from speaker.reconcile.last_one import NAMED, held_from_draining
+from speaker.reconcile.last_one import NAMED
 from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest, ReportStatus, unknown_report
 from speaker.state.reports import Given
@@ -220,7 +221,7 @@ class ReportHandlers:
         if report.state is not ReportState.DRAIN:
             return Given(report)
         concerned = self._of(name)
-        kept = await held_from_draining(self._reconciler, concerned)
+        kept = await held_here(self._reconciler, concerned)
         held = f"{named(kept, NAMED)}: {next(iter(kept.values()))}" if kept else ""
         return Given(report, [each for each in concerned if each not in kept], held)
 

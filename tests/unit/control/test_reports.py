@@ -15,6 +15,7 @@ import pytest
 from policy.errors import PolicyError
 from policy.intent import Mode
 from policy.report import AppReport, ReportState
+from policy.site_members import Member, MemberState
 from speaker.api import IntentRequest
 from speaker.control.offline_planner import StateFilePlanner
 from speaker.control.openapi import openapi
@@ -25,6 +26,7 @@ from speaker.reconcile.reports import RECORDING
 from speaker.reported import ReportRequest
 from speaker.state.reports import Given
 from speaker.state.store import Store, StoreError
+from tests.support.fakes.known_site import FakeKnownSite
 from tests.support.fakes.site import SECOND
 from tests.support.lab.eventually import eventually
 from tests.unit.control.test_server import raw, served
@@ -122,6 +124,30 @@ def test_what_is_nowhere_else_is_not_drained(tmp_path: Path) -> None:
         assert put(site, DRAIN)[1]["not_drained"] is None  # nothing would be lost
 
     served(tmp_path, ask, MORE + '[policy]\nkeep_last = "strict"\n', marks=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "announced", "is_held"),
+    [("true", False, True), ('"strict"', True, False), ('"strict"', None, True)],
+)
+def test_what_machines_of_the_site_tell(
+    tmp_path: Path, rule: str, announced: bool | None, *, is_held: bool
+) -> None:
+    """With [site], whether another machine announces it is known of the machines themselves: no witness is needed."""
+
+    def ask(site: Site) -> None:
+        known = FakeKnownSite(
+            site.reconciler,
+            machines=[Member("par1", "lb1", live=True), Member("par1", "lb2", live=True)],
+        )
+        known.told = {SECOND: [MemberState("par1", "lb2", announced=announced)]}
+        site.reconciler.site = known
+        assert put(site, {"state": "up", "ttl": "30s"})[0] == 200
+        eventually(lambda: str(SECOND) in site.table(), within=10, what="it is announced")
+        assert bool(put(site, DRAIN)[1]["not_drained"]) is is_held
+        assert bool(site.store.intents().of) is not is_held
+
+    served(tmp_path, ask, MORE + f"[policy]\nkeep_last = {rule}\n", marks=True)
 
 
 def test_what_nobody_keeps_is_drained(tmp_path: Path) -> None:
