@@ -131,7 +131,7 @@ def test_what_is_nowhere_else_is_not_drained(tmp_path: Path) -> None:
     [("true", False, True), ('"strict"', True, False), ('"strict"', None, True)],
 )
 def test_what_machines_of_the_site_tell(
-    tmp_path: Path, rule: str, announced: bool | None, *, is_held: bool
+    tmp_path: Path, rule: str, *, announced: bool | None, is_held: bool
 ) -> None:
     """With [site], whether another machine announces it is known of the machines themselves: no witness is needed."""
 
