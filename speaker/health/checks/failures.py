@@ -21,6 +21,8 @@ def failed(error: OSError) -> ProbeAnswer:
     if isinstance(error, ssl.SSLError):
         why = error.reason or str(error)
         return ProbeAnswer(Health.DOWN, f"TLS: {printable(why)[:200]}")
+    if error.errno is None and isinstance(error, ConnectionResetError | BrokenPipeError):
+        return CLOSED  # in the handshake of TLS, as asyncio tells it
     why = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
     if error.errno in REFUSALS:
         return ProbeAnswer(Health.DOWN, why)

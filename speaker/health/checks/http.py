@@ -187,8 +187,6 @@ def _failed(error: Exception, way: Way) -> ProbeAnswer:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         return failed(cause if isinstance(cause, OSError) else ssl.SSLError(str(cause)))
-    if isinstance(error, aiohttp.ClientSSLError):
-        return ProbeAnswer(Health.DOWN, f"TLS: {printable(str(error.os_error))[:200]}")
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return CLOSED
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):

@@ -54,6 +54,10 @@ async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read()
 
 
+async def closes(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read(65536)
+
+
 async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
@@ -138,6 +142,7 @@ TLS_FAULTS = {
     "hangs in the handshake": Fault(UNKNOWN, hang, raw=True),
     "hangs after it": Fault(UNKNOWN, hang),
     "resets": Fault(DOWN, reset, raw=True),
+    "closes in the handshake": Fault(DOWN, closes, raw=True),
     "no TLS": Fault(DOWN, sends(answer()), raw=True),
     "an expired certificate": Fault(DOWN, certificate="old"),
     "another name's certificate": Fault(DOWN, certificate="other"),

@@ -6,14 +6,16 @@ import asyncio
 import errno
 import gzip
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from policy.health import Health
-from speaker.config.settings_checks import CheckSettings, HttpCheck, JsonValue
+from speaker.config.settings_checks import CheckSettings, GrpcCheck, HttpCheck, JsonValue
 from speaker.health.checks.asking import Askers
 from speaker.health.checks.connections import MAX_RECEIVED, Way
+from speaker.health.checks.failures import CLOSED
 from speaker.health.checks.http import MAX_BODY, MAX_SEARCHED, _failed
 from speaker.health.checks.probe import Probe, ProbeAnswer
 
@@ -273,3 +275,40 @@ def test_faults_of_this_machine(number: int) -> None:
 def test_faults_of_the_other_end(number: int) -> None:
     """What the other end says, or the network before it, is down."""
     assert _failed(OSError(number, ""), Way(0.0)).health is DOWN
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), BrokenPipeError()])
+def test_closed_without_a_number(error: OSError) -> None:
+    """What closes in the handshake of TLS, which asyncio tells without a number, is no fault of this machine."""
+    assert _failed(error, Way(0.0)) == CLOSED
+
+
+@pytest.mark.parametrize("kind", [HttpCheck, GrpcCheck])
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"", "closed the connection without an answer"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "TLS: [A-Z0-9_]+"),
+        (b"\x15\x03\x03\x00\x02\x02\x46", "TLS: [A-Z0-9_]+"),
+    ],
+)
+def test_in_the_handshake(kind: type[HttpCheck | GrpcCheck], sent: bytes, reason: str) -> None:
+    """What ends in the handshake of TLS is down, in the same words by each kind of check, without those of a library."""
+
+    async def run() -> ProbeAnswer:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(65536)
+            writer.write(sent)
+            writer.close()
+
+        asker = Askers()
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            try:
+                what = kind(f"https://127.0.0.1:{port}")
+                return await asker.ask(Probe(CheckSettings("x", what, timeout=30.0)))
+            finally:
+                await asker.close()
+
+    found = asyncio.run(run())
+    assert (found.health, bool(re.fullmatch(reason, found.reason))) == (DOWN, True)
