@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.plan import apply
+from speaker import config as configuration
 from speaker.backends.base import Reading
 from speaker.runtime import service as service_module
 from speaker.runtime.assemble import Driver
@@ -104,6 +105,31 @@ def test_a_fault_of_ours_in_a_new_configuration(
         asyncio.run(main())
     assert [config is given[0] for config in given] == [True, False, True, False]
     assert [reconciler.config for reconciler in left] == given[-1:]
+
+
+def test_what_was_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A configuration that was loaded to know what is to run is used, and none but the one in use is kept."""
+    path = write_config(tmp_path, NO_CHECKS)
+    config = configuration.load(path, {})
+    path.unlink()
+    loaded = [config]
+    given: list[Config] = []
+    driver = Driver(Daemon(), given.append)
+
+    async def on_shutdown(_: Reconciler) -> None: ...
+
+    async def main() -> None:
+        service = ReconcilerService(path, "exabgp", driver, on_shutdown, loaded=loaded)
+        end = asyncio.Event()
+        running = asyncio.create_task(service.run(end))
+        await _until(lambda: "started:" in caplog.text)
+        assert not loaded
+        assert [each is config for each in given] == [True]
+        end.set()
+        await running
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(main())
 
 
 def test_a_file_that_is_not_loaded(
