@@ -10,12 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from policy.health import FWMARK, Observation
 from speaker.health.addresses import AddressSource
-from speaker.health.checks.source import ChecksSource, probes
-from speaker.health.ipvs.connections import ConnectionCounter
-from speaker.health.ipvs.source import IpvsSource
-from speaker.health.ipvs.table import Watched
-from speaker.health.keepalived.process import Keepalived
-from speaker.health.tcp import TcpSource
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -34,10 +28,13 @@ if TYPE_CHECKING:
     from speaker.config.settings import HealthSettings, Source
     from speaker.health.base import HealthSource
     from speaker.health.checks.probe import Probe
-    from speaker.health.ipvs.table import Server, TableReader
+    from speaker.health.ipvs.connections import ConnectionCounter
+    from speaker.health.ipvs.table import Server, TableReader, Watched
 
 S = TypeVar("S")
 
+SETTLE = 10.0
+"""How long a run that does not stay asks until every check is known, in seconds."""
 PATIENCE = 0.02
 """How long the others' word waits for a source that is slow, in seconds."""
 
@@ -145,6 +142,8 @@ class Chosen:
 
 def _watched(vip: Vip, address: Address, health: HealthSettings) -> Watched:
     """Return what of IPVS belongs to a prefix."""
+    from speaker.health.ipvs.table import Watched  # noqa: PLC0415 - for those that have it
+
     marks = frozenset(item.number for item in vip.health.required if item.protocol == FWMARK)
     return Watched(address.prefix, marks, health.ignore)
 
@@ -161,11 +160,16 @@ def connection_counter(
         health: where a VIP's health comes from, by its name.
         made: tells what grows of each virtual server; by default how many connections were made.
     """
+    from speaker.health.ipvs.connections import ConnectionCounter  # noqa: PLC0415 - for those that have it
+
     watched = [_watched(vip, address, health[vip.name]) for vip, address in topology]
     return ConnectionCounter(watched, made=made)
 
 
 def _ipvs(chosen: Chosen) -> HealthSource:
+    from speaker.health.ipvs.source import IpvsSource  # noqa: PLC0415 - for those that have it
+    from speaker.health.keepalived.process import Keepalived  # noqa: PLC0415 - for those that have it
+
     watched = [_watched(vip, address, chosen.health[vip.name]) for vip, address in chosen.addresses]
     needed = any(vip.health.checker.required for vip in chosen.topology.vips)
     before = _among(chosen.before, IpvsSource)
@@ -190,6 +194,8 @@ def _asked(
     for vip, address in announced:
         own = health[vip.name]
         if own.checks and (only is None or address.prefix in only):
+            from speaker.health.checks.source import probes  # noqa: PLC0415 - for those that have it
+
             all_of = [each for some in own.realservers.values() for each in some]
             asked[address.prefix] = {
                 check.name: probes(check, address.prefix, all_of) for check in own.checks
@@ -198,6 +204,8 @@ def _asked(
 
 
 def _tcp(chosen: Chosen) -> HealthSource:
+    from speaker.health.tcp import TcpSource  # noqa: PLC0415 - for those that have it
+
     return TcpSource(
         {address.prefix: chosen.health[vip.name].realservers for vip, address in chosen.addresses}
     )
@@ -246,6 +254,8 @@ def sources_for(
     }
     sources = [*own]
     if asked := _asked(announced, health, only):
+        from speaker.health.checks.source import ChecksSource  # noqa: PLC0415 - for those that have it
+
         known = _among(before, ChecksSource)
         sources.append(
             ChecksSource(asked, wake=wake, settle=settle, before=known, steady=clock.steady)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.units import Endpoint
 
+    _Realservers = Mapping[Service, frozenset[Endpoint]]
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeVerdict:
@@ -50,15 +52,11 @@ class TcpSource:
         opener: Callable[[socket.AddressFamily], socket.socket] = open_socket,
     ) -> None:
         # The addresses of a VIP share its services, and VIPs their realservers: each is kept once.
-        sets: dict[frozenset[Endpoint], frozenset[Endpoint]] = {}
-        kept = {
-            id(services): {
-                service: sets.setdefault(each := frozenset(endpoints), each)
-                for service, endpoints in services.items()
-            }
-            for services in realservers.values()
-        }
-        self._realservers = {prefix: kept[id(services)] for prefix, services in realservers.items()}
+        kept: dict[tuple[tuple[Service, frozenset[Endpoint]], ...], _Realservers] = {}
+        self._realservers: dict[Prefix, _Realservers] = {}
+        for prefix, services in realservers.items():
+            each = tuple((service, frozenset(ends)) for service, ends in services.items())
+            self._realservers[prefix] = kept.setdefault(each, dict(each))
         self._distinct = {
             endpoint
             for services in self._realservers.values()
@@ -83,8 +81,14 @@ class TcpSource:
         """Count the live ones. A prefix that meets a fault of this machine is unknown."""
         alive = {endpoint for endpoint, verdict in verdicts.items() if verdict.live}
         faulty = {endpoint for endpoint, verdict in verdicts.items() if verdict.fault}
-        live: dict[Prefix, dict[Service, int]] = {
-            prefix: {service: len(endpoints & alive) for service, endpoints in services.items()}
+        counts: dict[tuple[tuple[Service, int], ...], Mapping[Service, int]] = {}  # each kept once
+
+        def counted(services: _Realservers) -> Mapping[Service, int]:
+            found = tuple((service, len(ends & alive)) for service, ends in services.items())
+            return counts.setdefault(found, dict(found))
+
+        live = {
+            prefix: counted(services)
             for prefix, services in self._realservers.items()
             if not any(endpoints & faulty for endpoints in services.values())
         }

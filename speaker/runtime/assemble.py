@@ -10,8 +10,7 @@ from policy.drain_profile import soft_profiles
 from policy.wanted import WantedRoutes
 from speaker.backends.dry_run import DryRun
 from speaker.clock import SystemClock
-from speaker.health.checks.source import SETTLE
-from speaker.health.sources import connection_counter, sources_for
+from speaker.health.sources import SETTLE, connection_counter, sources_for
 from speaker.reconcile.reconciler import Reconciler
 from speaker.reconcile.scope import scope
 from speaker.state.following import FollowingStore

@@ -13,7 +13,7 @@ from policy.window import missed
 from speaker.backends.base import BackendError
 from speaker.control.identity import user
 from speaker.control.offline import StateFile, queued_report
-from speaker.health.checks.source import SETTLE
+from speaker.health.sources import SETTLE
 from speaker.reconcile import intents, status
 from speaker.reconcile.difference import difference
 from speaker.reconcile.last_one import may_refuse, refuse_last

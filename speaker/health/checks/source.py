@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from speaker.health.checks.asking import Asking
     from speaker.units import Endpoint
 
-SETTLE = 10.0
-"""How long a run that does not stay asks until every check is known, in seconds."""
-
 
 def probes(
     check: CheckSettings, prefix: Prefix, realservers: Sequence[Endpoint]

@@ -43,6 +43,9 @@ RARE = {
     "speaker.control.api_server",
     "speaker.control.tls",
     "speaker.control.tokens",
+    "speaker.health.checks.source",
+    "speaker.health.ipvs.source",
+    "speaker.health.tcp",
     "speaker.site",
     "speaker.telemetry",
 }
