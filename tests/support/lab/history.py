@@ -12,7 +12,8 @@ TRACE: Sequence[str] = ("debug { routes };",)
 """The option that a Bird must have been given."""
 
 _EVENT = re.compile(
-    r"(?P<time>\S+ \S+) <TRACE> (?P<protocol>\w+)\.ipv[46] > (?P<verb>added|removed) \S+ (?P<prefix>\S+)"
+    r"(?P<time>\S+ \S+) <TRACE> (?P<protocol>\w+)\.ipv[46] > (?P<verb>added|removed) "
+    r"(?P<rank>\[\w+\] )?(?P<prefix>\S+)"
 )
 
 
@@ -27,10 +28,15 @@ class Event:
 
 
 class History:
-    """What a BIRD saw from a moment on, which `start` sets anew."""
+    """What a BIRD saw from a moment on, which `start` sets anew.
 
-    def __init__(self, bird: Bird) -> None:
-        self.bird = bird
+    Args:
+        bird: the far peer.
+        every: whether routes count which were neither the best before nor are it then.
+    """
+
+    def __init__(self, bird: Bird, *, every: bool = False) -> None:
+        self.bird, self._every = bird, every
         self._from = 0
         self.start()
 
@@ -60,6 +66,7 @@ class History:
                 match["protocol"],
             )
             for match in _EVENT.finditer(self.bird.process.log())
+            if match["rank"] or self._every
         ]
         assert all(a.time <= b.time for a, b in pairwise(events)), "the log is not in order"
         return events

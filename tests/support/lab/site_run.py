@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.route import parse_prefix
@@ -17,7 +18,13 @@ from speaker.state.site_rows import read_copy
 from tests.support.lab.eventually import eventually
 from tests.support.lab.history import History
 from tests.support.lab.whole_site import NAMES, PORTS, Balancer, WholeSite
-from tests.support.site_judge import Done, Record
+from tests.support.site_history import (
+    HealthChange,
+    Hindrance,
+    Operation,
+    SeenRoute,
+    SiteHistory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,46 +33,93 @@ if TYPE_CHECKING:
 
 PATIENCE = "2s"
 """For how long an operator waits for the others."""
+MACHINES = {name: Extent(*name.split("/")) for name in NAMES}
+PREFIXES = {name: parse_prefix(name) for name in PORTS}
+
+
+@dataclass(slots=True)
+class Done:
+    """An operation: where it was typed, for whom; from when to when, and how it ended. `intent` is what was recorded of it."""
+
+    number: int
+    at: str
+    prefix: str
+    drains: bool
+    extent: Extent
+    began: float
+    ended: float | None = None
+    status: int = -1
+    said: str = ""
+    intent: SiteIntent | None = None
+
+    @property
+    def reason(self) -> str:
+        """What tells its intent from others'."""
+        return f"operation {self.number}"
+
+    def operation(self, known: dict[str, int]) -> Operation:
+        """Return it as it is judged.
+
+        Args:
+            known: the numbers of the operations whose intents have an id; those before the run have -1.
+        """
+        seen = self.intent.seen if self.intent else ("",)
+        exact = all(one in known for one in seen)
+        return Operation(
+            number=self.number,
+            drains=self.drains,
+            prefixes=frozenset({PREFIXES[self.prefix]}),
+            extent=self.extent,
+            where=MACHINES[self.at],
+            asked=self.began,
+            returned=self.ended,
+            status=self.status,
+            confirmed=frozenset(m for n, m in MACHINES.items() if f"{n}: confirmed" in self.said),
+            knew=frozenset(known[one] for one in seen) - {-1} if exact else None,
+        )
 
 
 class Run:
     """One run."""
 
     def __init__(self, site: WholeSite) -> None:
-        """Take a site that is at rest."""
+        """Take a site that is at rest, and announces all."""
         self._site = site
-        self.record = Record(NAMES, tuple(PORTS), time.time())
-        self._history = History(site.bird)
+        self.operations: list[Done] = []
+        self.said: list[str] = []
+        """Each step, and when it was taken."""
+        self._began = time.time()
+        self._health = [(self._began, *each, True) for each in itertools.product(NAMES, PORTS)]
+        self._hindrances: list[Hindrance] = []
+        self._history = History(site.bird, every=True)
         self._pool = ThreadPoolExecutor(4)
         self._pending: list[Future[None]] = []
         self._busy = {name: threading.Lock() for name in NAMES}
         self._pause = threading.Event()  # never set: what is waited for is time
-        self.said: list[str] = []
-        """Each step, and when it was taken."""
+        before = [e for n, p in itertools.product(NAMES, PORTS) for e in copy_of(site[n], p)]
+        self._known = {one: -1 for each in before for one in (each.id, *each.seen)}
 
-    def play(self, steps: Sequence[Step]) -> Record:
-        """Take all steps, and return what came of them.
+    def play(self, steps: Sequence[Step]) -> SiteHistory:
+        """Take all steps, the last of which is a calm, and return what came of them.
 
         Raises:
             AssertionError: after a calm the site did not come to rest as it was asked.
         """
         try:
             for step in steps:
-                self.said.append(f"{time.time() - self.record.began:7.2f} {step}")
+                self.said.append(f"{time.time() - self._began:7.2f} {step}")
                 self._take(step)
                 self._pause.wait(step.pause)
         finally:
             self._pool.shutdown()
-            self.record.ended = time.time()
-            self.record.routes = self._routes()
-        return self.record
+        return self._recorded()
 
     def _take(self, step: Step) -> None:
         match step.what, step.on:
             case (("drain" | "restore"), (at, prefix, *scope)):
                 self._later(lambda: self._operate(step.what == "drain", at, prefix, scope))
             case "crash", (name,):
-                self._later(self._site[name].crash)
+                self._later(lambda: self._crash(name))
             case "compact", ():
                 self._later(self._compact)
             case "drop", ():
@@ -76,6 +130,30 @@ class Run:
                 self._calm()
             case what, (one,):
                 self._turn_network(what, one)
+
+    def _later(self, does: Callable[[], None]) -> None:
+        self._pending.append(self._pool.submit(does))
+
+    # --- operators -------------------------------------------------------------------------
+
+    def _operate(self, drains: bool, at: str, prefix: str, scope: Sequence[str]) -> None:  # noqa: FBT001 - one of two
+        balancer = self._site[at]
+        with self._busy[at]:
+            number = len(self.operations)
+            done = Done(number, at, prefix, drains, _extent(at, scope), time.time())
+            self.operations.append(done)
+            more = ["--last"] if drains else []
+            words = ["-d" if drains else "-a", prefix, *scope, *more, "--reason", done.reason]
+            said = balancer.mgmt(*words, "--timeout", PATIENCE)
+            done.ended, done.status, done.said = time.time(), said.returncode, said.stderr
+            done.intent = self._intent(done, at)
+
+    def _intent(self, done: Done, *names: str) -> SiteIntent | None:
+        """Return the intent of an operation, as one of some machines knows it."""
+        known = (each for name in names for each in copy_of(self._site[name], done.prefix))
+        return next((each for each in known if each.intent.reason == done.reason), None)
+
+    # --- faults ----------------------------------------------------------------------------
 
     def _turn_network(self, what: str, one: str) -> None:
         if what in ("cut", "join"):
@@ -94,36 +172,17 @@ class Run:
             return
         (port.cut if what in ("cut", "part") else port.restore)()
 
-    def _later(self, does: Callable[[], None]) -> None:
-        self._pending.append(self._pool.submit(does))
-
-    # --- operators -------------------------------------------------------------------------
-
-    def _operate(self, drains: bool, at: str, prefix: str, scope: Sequence[str]) -> None:  # noqa: FBT001 - one of two
-        balancer = self._site[at]
-        with self._busy[at]:
-            done = Done(
-                len(self.record.operations), at, prefix, drains, _extent(at, scope), time.time()
-            )
-            self.record.operations.append(done)
-            more = ["--last"] if drains else []
-            words = ["-d" if drains else "-a", prefix, *scope, *more, "--reason", done.reason]
-            said = balancer.mgmt(*words, "--timeout", PATIENCE)
-            done.ended, done.status, done.said = time.time(), said.returncode, said.stderr
-            done.confirmed = frozenset(n for n in NAMES if f"{n}: confirmed" in said.stderr)
-            done.intent = self._recorded(done, at)
-
-    def _recorded(self, done: Done, *names: str) -> SiteIntent | None:
-        """Return the intent of an operation, as one of some machines knows it."""
-        known = (each for name in names for each in copy_of(self._site[name], done.prefix))
-        return next((each for each in known if each.intent.reason == done.reason), None)
-
-    # --- faults ----------------------------------------------------------------------------
-
     def _turn(self, name: str, prefix: str, *, up: bool) -> None:
         realservers = self._site[name].site.realservers
         (realservers.open if up else realservers.close)(PORTS[prefix])
-        self.record.health.append((time.time(), name, prefix, up))
+        self._health.append((time.time(), name, prefix, up))
+
+    def _crash(self, name: str) -> None:
+        with self._busy[name]:  # nobody types where nothing runs: that is another thing, offline
+            began = time.time()
+            self._site[name].crash()
+            machine = frozenset({MACHINES[name]})
+            self._hindrances.append(Hindrance(machine, began, time.time(), "down"))
 
     def _compact(self) -> None:
         with suppress(RuntimeError):  # no majority answers
@@ -141,68 +200,78 @@ class Run:
             each.result()
         self._pending.clear()
         self._site.heal()
-        for name, prefix in itertools.product(NAMES, PORTS):
-            self.record.health.append((time.time(), name, prefix, True))
-        for done in self.record.operations:
+        self._health += [(time.time(), *each, True) for each in itertools.product(NAMES, PORTS)]
+        for done in self.operations:
             if done.intent is None:  # vip_mgmt may have given up before it was recorded
-                done.intent = self._recorded(done, *NAMES)
+                done.intent = self._intent(done, *NAMES)
         for prefix in PORTS:
             eventually(
                 lambda prefix=prefix: self._differs(prefix),  # type: ignore[misc]  # of a lambda with a default
                 until=lambda found: not found,
                 within=15,
-                what=f"{prefix} is as it was asked after operation {len(self.record.operations) - 1}",
+                what=f"{prefix} is as it was asked up to operation {len(self.operations) - 1}",
                 every=0.1,
             )
-        self.record.calms.append(time.time())
 
     def _differs(self, prefix: str) -> str:
-        """Return how the router's view differs from what was asked, and empty where it does not."""
+        """Return how the router's view differs from what was asked, and nothing where it does not."""
         has, wanted = set(self._site.paths(prefix)), self.wanted(prefix)
         return "" if has == wanted else f"the router has {sorted(has)}, asked: {sorted(wanted)}"
 
     def wanted(self, prefix: str) -> set[str]:
         """Return who is to announce a prefix while all are healthy, by all that was recorded."""
-        intents = [
-            o.intent for o in self.record.operations if o.prefix == prefix and o.intent is not None
-        ]
-        return {name for name in NAMES if not _is_drained(intents, name)}
+        intents = [each.intent for each in self.operations if each.prefix == prefix and each.intent]
+        return {name for name in NAMES if not _is_drained(intents, MACHINES[name])}
 
-    # --- what the router saw ---------------------------------------------------------------
+    # --- what was recorded -----------------------------------------------------------------
 
-    def _routes(self) -> list[tuple[float, str, str, bool]]:
-        """Return when each machine's prefix came or went, since the beginning."""
-        return [
-            (
-                event.time,
-                NAMES[int(event.protocol.removeprefix("peer"))],
-                event.prefix,
-                event.verb == "added",
-            )
-            for event in self._history.events()
-            if event.prefix in PORTS
-        ]
+    def _recorded(self) -> SiteHistory:
+        ids = {each.intent.id: each.number for each in self.operations if each.intent}
+        paths = {prefix: self._site.paths(prefix) for prefix in PORTS}
+        return SiteHistory(
+            machines=frozenset(MACHINES.values()),
+            prefixes=frozenset(PREFIXES.values()),
+            ended=time.time(),
+            operations=tuple(each.operation({**self._known, **ids}) for each in self.operations),
+            seen=tuple(self._seen()),
+            health=tuple(
+                HealthChange(at, MACHINES[name], PREFIXES[prefix], up)
+                for at, name, prefix, up in self._health
+            ),
+            hindrances=tuple(self._hindrances),
+            drained={
+                (MACHINES[name], PREFIXES[prefix]): name not in paths[prefix]
+                for name, prefix in itertools.product(NAMES, PORTS)
+            },
+        )
+
+    def _seen(self) -> Iterable[SeenRoute]:
+        """Yield what the router took and lost; at the start it had all."""
+        for name, prefix in itertools.product(MACHINES.values(), PREFIXES.values()):
+            yield SeenRoute(self._began, name, prefix, announced=True)
+        for event in self._history.events(*PORTS):
+            machine = MACHINES[self._site.of(event)]
+            has = event.verb == "added"
+            yield SeenRoute(event.time, machine, PREFIXES[event.prefix], has)
 
 
 def copy_of(balancer: Balancer, prefix: str) -> list[SiteIntent]:
     """Return what a machine knows of all that was asked of a prefix."""
     with closing(sqlite3.connect(balancer.store, timeout=60)) as db:
-        return read_copy(db, [parse_prefix(prefix)]).known(parse_prefix(prefix))
+        return read_copy(db, [PREFIXES[prefix]]).known(PREFIXES[prefix])
 
 
 def _extent(at: str, scope: Sequence[str]) -> Extent:
-    dc, machine = at.split("/")
     match [*scope]:
         case ["--here"]:
-            return Extent(dc, machine)
+            return MACHINES[at]
         case ["--everywhere"]:
             return EVERYWHERE
         case ["--at", other]:
             return Extent(other)
-    return Extent(dc)
+    return Extent(MACHINES[at].dc)
 
 
-def _is_drained(intents: Iterable[SiteIntent], name: str) -> bool:
-    dc, machine = name.split("/")
-    holds = holding(merged(intents), Extent(dc, machine), time.time())
+def _is_drained(intents: Iterable[SiteIntent], machine: Extent) -> bool:
+    holds = holding(merged(intents), machine, time.time())
     return holds is not None and not holds.intent.restores

@@ -5,11 +5,9 @@ member in each data centre, and one in a third place.
 """
 
 import itertools
-import os
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from tests.support.lab.eventually import eventually
 from tests.support.lab.fabric import Fabric, Port
 from tests.support.lab.frr import Frr, config
 from tests.support.lab.frr_site import FrrSite
-from tests.support.lab.history import TRACE
+from tests.support.lab.history import TRACE, Event
 from tests.support.lab.installed import Installed
 from tests.support.lab.netns import Namespace, Network
 from tests.support.lab.process import Process
@@ -98,10 +96,9 @@ class Balancer:
             self.daemon = self.site.daemon()
 
     def crash(self) -> None:
-        """Kill the watchdog, and have the next one start."""
+        """Kill the watchdog, and wait until the next one serves."""
         if isinstance(self.site, Site):
-            with suppress(ProcessLookupError):
-                os.kill(self.site.reconciler, signal.SIGKILL)
+            self.site.end_watchdog(signal.SIGKILL)
             return
         assert self.daemon is not None
         self.daemon.kill()
@@ -154,17 +151,28 @@ class WholeSite:
         self.etcd.authenticate(USER, PASSWORD, PREFIX)
         password = self._network.directory / "password"
         password.write_text(f"{PASSWORD}\n")
-        assert self.etcd.shown is not None
-        cert, key = map(str, self.etcd.shown)
+        cert, key = self._readable()
         table = {
             "etcd": list(self.etcd.endpoints),
             "ca": str(self.etcd.ca),
-            "cert": cert,
-            "key": key,
+            "cert": str(cert),
+            "key": str(key),
             "user": USER,
             "password_file": str(password),
         }
         self._tables = merge({"site": table}, self._tables)
+
+    def _readable(self) -> tuple[Path, Path]:
+        """Let everybody read what clients show: ExaBGP's watchdogs are nobody's."""
+        assert self.etcd.shown is not None
+        cert, key = self.etcd.shown
+        key.chmod(0o644)
+        return cert, key
+
+    def certify(self, *, days: int) -> None:
+        """Give the four another certificate, which lasts so many days: negative ones have expired."""
+        self.etcd.certify(days=days)
+        self._readable()
 
     def _balancer(self, name: str, host: Namespace, session: Session) -> Balancer:
         dc, machine = name.split("/")
@@ -203,6 +211,10 @@ class WholeSite:
         return {
             name: len(routes[prefix].as_path) for name, routes in found.items() if prefix in routes
         }
+
+    def of(self, event: Event) -> str:
+        """Return whose route came or went."""
+        return NAMES[int(event.protocol.removeprefix("peer"))]
 
     def has(self, prefix: str, *names: str, within: float = 10) -> None:
         """Wait until the router has a prefix from just some: `par1` stands for all of its machines."""
