@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AsPath = tuple[int, ...]
 DaemonState = Mapping[str, Mapping[str, AsPath]]
-"""The Adj-RIB-In of each data centre: prefix -> AS_PATH."""
+"""The Adj-RIB-In of each data centre, or of each machine (`par1/lb1`): prefix -> AS_PATH."""
 
 ASN = 64500
 
@@ -29,10 +29,12 @@ class UnseenError(Exception):
 
 
 def best(view: DaemonState, prefix: str) -> str | None:
-    """Return the data centre with the shortest AS_PATH (RFC 4271 §9.1.2.2), None for none or a tie."""
-    lengths = {dc: len(routes[prefix]) for dc, routes in view.items() if prefix in routes}
-    shortest = [dc for dc, length in lengths.items() if length == min(lengths.values())]
-    return shortest[0] if len(shortest) == 1 else None
+    """Return the data centre with the shortest AS_PATH (RFC 4271 §9.1.2.2), None for none or a tie of several."""
+    lengths = {name: len(routes[prefix]) for name, routes in view.items() if prefix in routes}
+    shortest = {
+        n.partition("/")[0] for n, length in lengths.items() if length == min(lengths.values())
+    }
+    return shortest.pop() if len(shortest) == 1 else None
 
 
 class Router:
@@ -44,7 +46,7 @@ class Router:
         Args:
             address: on which address it listens,
             port: and on which TCP port.
-            dcs: the data centres' names, by their addresses.
+            dcs: the data centres' names, or the machines', by their addresses.
         """
         self.address = address
         self.port = port

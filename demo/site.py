@@ -1,4 +1,4 @@
-"""A data centre: its realservers, its vip.toml, its ExaBGP and the watchdog that it spawns."""
+"""A machine of a data centre: its realservers, its vip.toml, its ExaBGP and the watchdog that it spawns."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from demo.realservers import Realserver
 from demo.router import UnseenError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from demo.process import Program
@@ -40,19 +41,30 @@ class Vip:
 
 
 class Site:
-    """One data centre."""
+    """One data centre, or one of its machines."""
 
-    def __init__(self, name: str, address: str, vips: tuple[Vip, ...], directory: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        vips: tuple[Vip, ...],
+        directory: Path,
+        *,
+        etcd: Sequence[str] = (),
+    ) -> None:
         """Make it, with nothing running.
 
         Args:
-            name: the data centre's.
+            name: the data centre's; of one of several machines in it, `par1/lb1`.
             address: its loopback address.
             vips: all VIPs.
             directory: where its files go.
+            etcd: where it reaches etcd, if the machines know of one another.
         """
         self.name = name
+        self.dc, _, self._machine = name.partition("/")
         self.address = address
+        self._etcd = etcd
         self.realservers = {vip.name: Realserver(address) for vip in vips}
         self._vips = vips
         self._directory = directory
@@ -168,7 +180,7 @@ class Site:
         """Return vip.toml: what differs between the two is [node], and who the realservers are."""
         head = f"""\
 [node]
-dc = "{self.name}"
+dc = "{self.dc}"
 state = "{self._directory}/state.sqlite3"
 control = "{self._directory}/control.sock"
 resolver = "{resolver}"
@@ -181,7 +193,20 @@ listen = "{self.page}"
 source = "tcp"
 interval = "200ms"
 """
-        dcs = [f"\n[dc.{name}]\nasn = {ASN}\n" for name in self._vips[0].prefer]
+        if self._etcd:
+            head += f"""
+[site]
+etcd = {json.dumps(list(self._etcd))}
+machine = "{self._machine}"
+
+[policy]
+keep_last = true
+max_withdraw = "100%"
+"""
+        dcs = [
+            f'\n[dc.{name}]\nasn = {ASN}\nmark = "{ASN}:{number}"\n'
+            for number, name in enumerate(sorted(self._vips[0].prefer), 1)
+        ]
         vips = [
             f"""
 [vip."{vip.name}"]
@@ -191,4 +216,4 @@ services = {{ "tcp/80" = {{ realservers = ["{self.realservers[vip.name].endpoint
 """
             for vip in self._vips
         ]
-        return head + "".join(sorted(dcs)) + "".join(vips)
+        return head + "".join(dcs) + "".join(vips)

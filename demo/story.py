@@ -148,14 +148,15 @@ class Story:
             for site in self._sites:
                 tasks.create_task(site.start(self._router, resolver))
 
-    async def _vip_mgmt(self, site: Site, *arguments: str) -> None:
+    async def _vip_mgmt(self, site: Site, *arguments: str, ends: int = 0) -> None:
+        """Type a command, show what it prints, and expect it to end with an exit status."""
         words = " ".join(f'"{a}"' if " " in a else a for a in arguments)
         print(style(f"    {site.name}$ vip_mgmt {words}", "36"))
         status, output = await site.vip_mgmt(*arguments)
         for line in output.splitlines():
             print(f"    {line}")
-        if status:
-            raise UnseenError(f"vip_mgmt {words}: exit status {status}, expected 0")
+        if status != ends:
+            raise UnseenError(f"vip_mgmt {words}: exit status {status}, expected {ends}")
 
     async def _kill(self, site: Site, vip: Vip) -> None:
         """Kill the watchdog, and wait until ExaBGP's next one says that the VIP is drained."""
@@ -177,7 +178,7 @@ class Story:
         """Return the router's whole view, were all announced but `withdrawn`: (DC, VIP)."""
         return {
             site.name: {
-                prefix: PATHS[vip.prefer.index(site.name)]
+                prefix: PATHS[vip.prefer.index(site.dc)]
                 for vip in self._vips
                 if (site.name, vip.name) not in withdrawn
                 for prefix in vip.prefixes

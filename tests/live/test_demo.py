@@ -1,4 +1,4 @@
-"""`./dev demo --stay`: what it says to type works, what the router sees is shown, and nothing of it is left."""
+"""`./dev demo --stay`: what it says to type works, what the router sees is shown, and nothing of it is left; and `--site`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.lab.eventually import eventually
+from tests.support.lab.eventually import SLOW, eventually
+from tests.support.lab.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +85,34 @@ def test_to_try(demo: Stays) -> None:
     assert demo.process.wait(60) == 0
     assert not Path(directory[1]).exists()
     assert not of_the_demo(directory[1])
+
+
+def test_a_site() -> None:
+    """`--site`: each step is seen at the router, in under a minute on an idle machine, and nothing is left."""
+    require("etcd")
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "--site"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - began < 60 * SLOW
+    assert "par1/lb2: confirmed" in done.stdout
+    assert "Every step was seen at the router" in done.stdout
+
+
+def test_without_etcd(tmp_path: Path) -> None:
+    """Where etcd is not installed, `--site` says what to install, and starts nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "--site"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "apt-get install etcd-server" in done.stderr
