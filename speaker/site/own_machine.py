@@ -31,11 +31,21 @@ class OwnMachine:
         file = self._reconciler.config.file
         return "" if file is None else file.of_site
 
-    def told(self) -> MachineTold:
-        """Return what is told: the same for a while, where nothing else changed."""
+    def told(self, stored: bytes | None) -> MachineTold:
+        """Return what is told: the same for a while, where nothing else changed.
+
+        Args:
+            stored: what etcd has of it. What it does not have is told with the clock as it is now, or the clock would
+                seem to be behind by as long as that waited.
+        """
         reconciler = self._reconciler
         now, config = reconciler.clock.steady(), self.config
-        if self._told is None or now - self._at >= EVERY or self._told.config != config:
+        if (
+            self._told is None
+            or self._told.text() != stored
+            or now - self._at >= EVERY
+            or self._told.config != config
+        ):
             self._at = now
             self._told = MachineTold(
                 version=self._version,

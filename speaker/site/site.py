@@ -238,7 +238,9 @@ class WholeSite:
         self._presence.states_bell.ring()
 
     def _told(self) -> Mapping[SiteKey, bytes]:
-        return {SiteKey(KeyKind.MACHINE, self.here): self._machine.told().text()}
+        key = SiteKey(KeyKind.MACHINE, self.here)
+        stored = self._known.own.get(key)
+        return {key: self._machine.told(None if stored is None else stored.text).text()}
 
     def _obeyed(self) -> Mapping[SiteKey, bytes] | None:
         obeys = self._obeying.obeys() if self.connected else None

@@ -46,7 +46,7 @@ def played(steps: list[RunStep]) -> SiteHistory:
     return found
 
 
-@settings(max_examples=max(settings().max_examples // 3, 1))
+@settings(max_examples=max(settings().max_examples // 5, 1))
 @given(STEPS)
 @example(
     [RunStep("etcd", 0, AWAY, 5.0), RunStep("drain", 0, 0, 5.0), RunStep("restore", 1, 0, 5.0)]

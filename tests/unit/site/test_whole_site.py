@@ -46,6 +46,27 @@ def samples(one: Machine) -> dict[str, object]:
     }
 
 
+def test_a_clock_that_is_right(tmp_path: Path) -> None:
+    """Who was cut off from etcd, however long, and tells of itself again, tells its clock as it is then."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR) as site:
+            one, other = (site[name] for name in PAIR)
+            for seconds in range(5, 60, 6):
+                await asyncio.sleep(31.0)
+                other.etcd.away = True
+                await asyncio.sleep(seconds)
+                other.etcd.away = False
+                for _ in range(80):
+                    await asyncio.sleep(0.5)
+                    (seen,) = [m for m in one.site.members() if m.dc == other.here.dc]
+                    assert abs(seen.clock_off or 0.0) < 1.0, seconds
+                assert seen.live
+                assert seen.clock_off is not None
+
+    run(main())
+
+
 def test_metrics(tmp_path: Path) -> None:
     """Metrics say whether etcd is there, what is queued, and how many machines live, differ and are silent."""
 
