@@ -90,7 +90,10 @@ class HandingOn:
     async def _all(self) -> None:
         for _ in range(MOST_FIRST):
             rows = await self.look()
-            sound = {k: v for k, v in rows.items() if str(intent_key(*k)) not in self._known.faults}
+            faults = {*self._known.faults}
+            sound = {
+                k: v for k, v in rows.items() if not faults or str(intent_key(*k)) not in faults
+            }
             if not sound:
                 return
             for some in _chunks(sound):

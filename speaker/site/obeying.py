@@ -190,11 +190,14 @@ class Obeying:
         self._looks += 1
         look, snapshot = self._looks, Snapshot(reconciler)
         alarms = snapshot.alarms
-        names = {str(prefix): prefix for prefix in prefixes}
-        shown = snapshot.routes(prefixes)
+        wanted = assignments if prefixes is assignments else frozenset(prefixes)
+        shown = zip(
+            (prefix for prefix in assignments if prefix in wanted),
+            snapshot.routes(None if wanted is assignments else wanted),
+            strict=True,
+        )
         while some := [*islice(shown, STEP)]:
-            for each in some:
-                prefix = names[each.prefix]
+            for prefix, each in some:
                 if self._doubted.get(prefix, 0) >= look:
                     continue  # it was seen before what is told of it stopped being so
                 self._doubted[prefix] = (

@@ -7,6 +7,7 @@ and then nothing that was seen before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from speaker.site.base import Compare, Put
@@ -15,7 +16,7 @@ from speaker.site.known import OwnKey
 from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator
 
     from policy.route import Prefix
     from policy.standing import Ask
@@ -37,12 +38,18 @@ class OwnWords:
         self._asked: set[Prefix] = set()
 
     def states(self) -> Mapping[SiteKey, bytes]:
-        """Return what is told of all prefixes."""
-        states = self._obeying.states()
-        if not self._asked:
-            return states
-        held = {self._key(p): self._own(p).text or NOT_SEEN_YET for p in self._asked}
-        return {**states, **held}
+        """Return what is told of all prefixes: each as it is in the moment in which it is looked up."""
+        return OwnStates(self.word, self._obeying.states)
+
+    def word(self, key: SiteKey) -> bytes:
+        """Return what is told of a prefix now.
+
+        Raises:
+            KeyError: nothing is.
+        """
+        if key.prefix in self._asked:
+            return self._known.own.get(key, OwnKey(None, 0)).text or NOT_SEEN_YET
+        return self._obeying.states()[key]
 
     def revision(self, prefix: Prefix) -> int:
         """Return at which revision the word of a prefix was stored, as far as it is known; 0 where there is none."""
@@ -78,3 +85,26 @@ class OwnWords:
 
     def _key(self, prefix: Prefix) -> SiteKey:
         return SiteKey(KeyKind.STATE, self._known.here, prefix)
+
+
+class OwnStates(Mapping["SiteKey", bytes]):
+    """What is told of prefixes, looked up as it is asked for: who compares thousands does so in steps, in which it may change.
+
+    Args:
+        word: returns what is told of a prefix, or raises KeyError.
+        states: has those of which something is told.
+    """
+
+    def __init__(
+        self, word: Callable[[SiteKey], bytes], states: Callable[[], Mapping[SiteKey, bytes]]
+    ) -> None:
+        self._word, self._states = word, states
+
+    def __getitem__(self, key: SiteKey) -> bytes:
+        return self._word(key)
+
+    def __iter__(self) -> Iterator[SiteKey]:
+        return iter(self._states())
+
+    def __len__(self) -> int:
+        return len(self._states())

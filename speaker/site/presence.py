@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NOT_STORED = OwnKey(None, 0)
+STEP = 500
+"""How many keys are compared in a step of the event loop."""
 OFTEN = 0.2
 """How often states are stored at most, in seconds."""
 
@@ -89,23 +92,37 @@ class OwnPresence:
     async def _put(
         self, wanted: Mapping[SiteKey, bytes], conditions: Sequence[Compare] = ()
     ) -> bool:
-        """Store what is not stored, if something is so. Return whether anything was stored."""
-        known = self._known
-        kinds = {key.kind for key in wanted}
-        changes: dict[SiteKey, OwnKey] = {}
-        for key, text in wanted.items():
-            if (had := known.own.get(key, OwnKey(None, 0))).text != text:
-                changes[key] = OwnKey(text, had.modified)
-        for key, had in known.own.items():
-            if key.kind in kinds and key not in wanted:
-                changes[key] = OwnKey(None, had.modified)
+        """Store what is not stored, all of one kind, if something is so. Return whether anything was stored."""
+        changes = await self._differing(wanted)
         if not changes or not self.lease:
             return False
         rest = iter(changes.items())
         was_stored = True
         while some := dict(islice(rest, MAX_TRANSACTION)):
             was_stored &= await self._store(some, conditions)
+            await asyncio.sleep(0)
         return was_stored
+
+    async def _differing(self, wanted: Mapping[SiteKey, bytes]) -> dict[SiteKey, OwnKey]:
+        """Return what is not stored as wanted, with the revision at which it was looked at. So many are compared in a step.
+
+        What is wanted of a key and what is known of it are looked up in the same moment: between two steps either may change.
+        """
+        known = self._known
+        changes: dict[SiteKey, OwnKey] = {}
+        for some in _some([*wanted]):
+            for key in some:
+                text, had = wanted.get(key), known.own.get(key, NOT_STORED)
+                if text is not None and had.text != text:
+                    changes[key] = OwnKey(text, had.modified)
+            await asyncio.sleep(0)
+        kind = next(iter(wanted)).kind if wanted else None
+        for some in _some([*known.own]):
+            for key in some:
+                if key.kind is kind and key not in wanted and key in known.own:
+                    changes[key] = OwnKey(None, known.own[key].modified)
+            await asyncio.sleep(0)
+        return changes
 
     async def _store(self, some: Mapping[SiteKey, OwnKey], conditions: Sequence[Compare]) -> bool:
         """Store texts, if each is still stored at the revision at which it was when it was looked what to store."""
@@ -131,3 +148,7 @@ def _changes(some: Mapping[SiteKey, OwnKey], prefix: str, lease: int) -> Iterato
     for key, own in some.items():
         name = f"{prefix}{key}"
         yield Delete(name) if own.text is None else Put(name, own.text, lease)
+
+
+def _some(keys: Sequence[SiteKey]) -> Iterator[Sequence[SiteKey]]:
+    return (keys[at : at + STEP] for at in range(0, len(keys), STEP))

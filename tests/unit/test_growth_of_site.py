@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from policy.intent import Mode
-from policy.site_intent import EVERYWHERE
+from policy.route import parse_prefix
+from policy.site_intent import EVERYWHERE, Extent
+from speaker.site.keys import KeyKind, SiteKey
+from speaker.site.known import Known
+from speaker.site.presence import STEP, OwnPresence
+from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET
+from tests.support.fakes.etcd import Cluster
 from tests.support.fakes.machines import PREFIX, machines
 from tests.support.fakes.virtual_time import run
-from tests.support.lab.growth import Work, assert_linear, counting
+from tests.support.lab.growth import Work, assert_linear, assert_steps, counting
 from tests.unit.test_growth import many
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from policy.route import Prefix
     from tests.support.fakes.machines import Machines
 
 pytestmark = pytest.mark.slow  # it measures
 PAIR = "par1/lb1", "lyo1/lb1"
+HERE = Extent("par1", "lb1")
 
 
 async def order(site: Machines) -> None:
@@ -73,3 +82,36 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
 def test_linear(measure: Callable[..., Work], scene: Callable[[Machines], Awaitable[None]]) -> None:
     """Four times the VIPs take four times the work."""
     assert_linear(lambda count: measure(count, scene))
+
+
+@pytest.mark.parametrize("changed", [0, 1, None], ids=["none", "one", "all"])
+def test_steps_of_telling(changed: int | None) -> None:
+    """However many prefixes there are, others have their turn between those of which it is looked what to store."""
+
+    def measure(count: int) -> Work:
+        keys = [SiteKey(KeyKind.STATE, HERE, prefix) for prefix in prefixes(count)]
+
+        async def main() -> Work:
+            client = Cluster().client()
+            known = Known(HERE, PREFIX)
+            wanted: dict[SiteKey, bytes] = dict.fromkeys(keys, NOT_SEEN_YET)
+            presence = OwnPresence(client, known, 10.0, dict, dict, lambda: wanted)
+            presence.lease = await client.grant(10, within=1.0)
+            if changed is not None:
+                await presence.tell_states()
+                assert len(known.own) == count
+                wanted.update(dict.fromkeys(keys[:changed], NOT_ANNOUNCED))
+            with counting() as work:
+                await presence.tell_states()
+            assert {known.own[key].text for key in keys} == {*wanted.values()}
+            return work
+
+        found: Work = run(main())
+        return found
+
+    assert_steps(measure, 2 * STEP)
+
+
+def prefixes(count: int) -> list[Prefix]:
+    first = int(IPv4Address("198.18.0.0"))
+    return [parse_prefix(f"{IPv4Address(first + number)}/32") for number in range(count)]
