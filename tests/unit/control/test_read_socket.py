@@ -142,9 +142,9 @@ def test_vip_mgmt_asks_about_many(tmp_path: Path) -> None:
     ("body", "said"),
     [
         (b"", "request: "),
-        (b'{"prefixes": "x"}', "request.prefixes: 'x': "),
-        (b'{"prefixes": ["x"]}', "request.prefixes[0]: 'x': "),
-        (b'{"mode": "drained"}', "request.mode: 'drained': "),
+        (b'{"prefixes": "x"}', "request.prefixes: 'x' is not a list; "),
+        (b'{"prefixes": ["x"]}', "request.prefixes[0]: prefix: 'x': "),
+        (b'{"mode": "drained"}', "request.mode: unknown key; "),
     ],
 )
 def test_questions_of_another_form(tmp_path: Path, body: bytes, said: str) -> None:
