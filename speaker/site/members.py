@@ -152,6 +152,33 @@ class Members:
         if not of:
             del self._states[prefix]
 
+    def live(self) -> frozenset[Extent]:
+        """Return those that hold their leases."""
+        return frozenset(extent for extent, known in self._of.items() if known.told is not None)
+
+    def seen(self, now: float) -> dict[Extent, float]:
+        """Return when each was known to live last (seconds since the epoch): the live ones now."""
+        found = {}
+        for extent, known in self._of.items():
+            at = known.silent_since if known.told is None else now
+            if at is not None:
+                found[extent] = at
+        return found
+
+    def remember(self, seen: Mapping[Extent, float], here: Extent) -> None:
+        """Know of machines that were seen before this began: who is not live is silent since then."""
+        for extent, at in seen.items():
+            if extent != here:
+                known = self._of.setdefault(extent, _Known())
+                if known.told is None and (known.silent_since is None or known.silent_since > at):
+                    known.silent_since = at
+
+    def forget(self, before: float) -> None:
+        """Know nothing any more of machines that are silent since before a time."""
+        for extent, known in [*self._of.items()]:
+            if known.told is None and (known.silent_since or before) < before:
+                del self._of[extent]
+
     def is_live(self, extent: Extent) -> bool:
         """Tell whether a machine holds its lease."""
         known = self._of.get(extent)

@@ -17,6 +17,7 @@ from speaker.site.orders import Orders
 from speaker.site.own_machine import OwnMachine
 from speaker.site.own_words import OwnWords
 from speaker.site.presence import OwnPresence
+from speaker.site.remembering import Remembering
 from speaker.site.standing import AskedLeave
 from speaker.state.store import StoreError
 from speaker.supervision.supervisor import end
@@ -71,6 +72,13 @@ class WholeSite:
             self._handing_on,
             self._presence,
             reconciler.clock,
+        )
+        self._remembering = Remembering(
+            self._known,
+            lambda: reconciler.durable.store,
+            lambda: self.connected,
+            reconciler.clock,
+            lambda text: self._link.note("machines", text),
         )
         self._orders = Orders(
             self._known, self._handing_on, lambda: self.trouble, self._obeying.why_not
@@ -187,6 +195,7 @@ class WholeSite:
                 "looking": self._obeying.look,
                 "settling": self._settle,
                 "leave": self.leave.run,
+                "remembering": self._remembering.run,
             }.items()
         ]
         try:

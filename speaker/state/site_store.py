@@ -8,6 +8,7 @@ from speaker.state import site
 from speaker.state.base_store import BaseStore
 from speaker.state.database import transaction
 from speaker.state.site import SiteMoment, new_id
+from speaker.state.site_members import note_members, read_members
 from speaker.state.site_rows import clean_rows, read_copy
 from speaker.state.waits import BUSY, BUSY_READING
 
@@ -134,6 +135,16 @@ class SiteStore(BaseStore):
         with self._connections.reading(wait) as db, transaction(db, "DEFERRED"):
             copy = read_copy(db, prefixes)
         return {prefix: tuple(copy.known(prefix)) for prefix in copy.of}
+
+    def site_members(self, *, wait: float = BUSY_READING) -> Mapping[Extent, float]:
+        """Return the machines of the site that are remembered, and when each was seen last (seconds since the epoch)."""
+        with self._connections.reading(wait) as db, transaction(db, "DEFERRED"):
+            return read_members(db)
+
+    def site_seen(self, seen: Mapping[Extent, float], before: float, *, wait: float = BUSY) -> None:
+        """Remember when machines of the site were seen last, and forget those that were not since `before`."""
+        with self._connections.writing(wait) as db:
+            note_members(db, seen, before)
 
     def _noted(self, faults: Iterable[str]) -> None:
         self.site_faults = tuple(faults)

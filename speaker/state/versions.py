@@ -61,6 +61,9 @@ CREATE TABLE site_intent (
 CREATE TABLE site_obeyed (
   prefix TEXT PRIMARY KEY, id TEXT NOT NULL, owner TEXT NOT NULL, since REAL NOT NULL, until REAL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE site_member (
+  dc TEXT NOT NULL, machine TEXT NOT NULL, seen REAL NOT NULL, PRIMARY KEY (dc, machine)
+) STRICT, WITHOUT ROWID;
 """,
 )
 """What makes each version of the one before it. One that was released is never changed."""

@@ -9,6 +9,7 @@ import pytest
 
 from policy.intent import Intent, Mode
 from policy.site_intent import EVERYWHERE, Extent
+from speaker.site.remembering import EVERY, FORGOTTEN
 from tests.support.fakes.machines import PREFIX, machine, machines
 from tests.support.fakes.site import SECOND, V4, V6
 from tests.support.fakes.virtual_time import run
@@ -374,5 +375,32 @@ def test_no_clock_is_off_after_a_partition(tmp_path: Path, away: float) -> None:
                 assert "clock" not in one.alarms + other.alarms
             assert [abs(m.clock_off or 0.0) < 1.0 for m in one.site.members()] == [True] * 2
             assert all(m.clock_off is not None for m in one.site.members())
+
+    run(main())
+
+
+def test_a_silent_machine_after_a_restart(tmp_path: Path) -> None:
+    """A machine that died is named after this one was restarted, too, with since when; and is forgotten after a week."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR) as site:
+            one = site["par1/lb1"]
+            await site["lyo1/lb1"].kill()
+            await asyncio.sleep(30)
+            await one.kill()
+            async with machine(tmp_path, site.cluster, "par1/lb1", away=True) as back:
+                await asyncio.sleep(5)  # who lives is not known yet
+                early = back.alarms.splitlines()
+                back.etcd.away = False
+                await site.until(lambda: "lyo1/lb1 is silent" in back.alarms, 20)
+                (silent,) = [m for m in back.site.members() if not m.live]
+                assert silent.silent_since is not None
+                assert 15.0 < back.clock.wall() - silent.silent_since < 40.0
+                done = await back.order(Mode.DRAINED, [V4], within=2.0)
+                assert [(m.machine, m.dc) for m in done.members if not m.live] == [("lb1", "lyo1")]
+                assert not any("lyo1/lb1 is silent" in line for line in early)
+                back.clock.jump(FORGOTTEN)
+                await site.until(lambda: all(m.live for m in back.site.members()), EVERY + 10)
+                assert back.life.store.site_members() == {}
 
     run(main())

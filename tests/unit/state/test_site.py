@@ -16,7 +16,7 @@ from policy.intent import Intent, Mode
 from policy.route import parse_prefix
 from policy.site_intent import EVERYWHERE, MAX_STANDING, Extent, SiteIntent
 from policy.window import Window
-from speaker.state import site
+from speaker.state import site, site_members
 from speaker.state.following import FollowingStore
 from speaker.state.rows import HOLDER
 from speaker.state.site_text import parse_site_text, site_text
@@ -418,6 +418,18 @@ def test_followed(store: Store, path: Path) -> None:
         assert follower.intents().of == {}
         store.ask_site({FIRST: DRAINED}, PAR, LB1)
         assert follower.intents().of == {FIRST: DRAINED}
+
+
+def test_machines_are_remembered(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When each was seen last is kept, no longer than it is to be, and of no more of them than of so many."""
+    store.site_seen({LB1: NOW - 100.0, LB2: NOW}, NOW - 1000.0)
+    with closing(Store(path)) as again:
+        assert again.site_members() == {LB1: NOW - 100.0, LB2: NOW}
+    store.site_seen({LB2: NOW + 50.0}, NOW - 50.0)
+    assert store.site_members() == {LB2: NOW + 50.0}
+    monkeypatch.setattr(site_members, "MOST", 3)
+    store.site_seen({Extent("par1", f"lb{n}"): NOW + n for n in range(9)}, NOW)
+    assert {each.machine for each in store.site_members()} == {"lb6", "lb7", "lb8"}
 
 
 def test_ids_are_its_own(store: Store) -> None:
