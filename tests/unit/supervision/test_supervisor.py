@@ -82,7 +82,7 @@ def test_ends(life: Callable[[], Awaitable[None]]) -> None:
     [
         (None, "it returned", 0),
         (SpeakerError("socket: gone; make it"), "socket: gone; make it", 0),
-        (UNWRITABLE, str(UNWRITABLE), 0),
+        (UNWRITABLE, "Permission denied", 0),
         (ZeroDivisionError("a fault"), "ZeroDivisionError: a fault", 1),
     ],
     ids=["returns", "error", "system", "unforeseen"],
