@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_SEEN = 64
-"""How many ids an intent has at most: the newest. What an older one said then stands beside it, and a drain wins."""
+"""How many ids an intent has at most: the newest. What an older one said stands beside it, should it come back, by the rule for those that
+did not know of each other: a drain wins, and what is forced before what is not. The next order, by somebody who knows both, overrules it.
+"""
 MAX_STANDING = 8
 """How many of one extent stand side by side at most. More were asked by as many who knew nothing of each other."""
 

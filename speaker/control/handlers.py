@@ -16,6 +16,7 @@ from aiohttp import web
 from policy.errors import PolicyError
 from policy.intent import is_time
 from policy.route import parse_prefix
+from policy.site_intent import Extent
 from policy.wording import named
 from speaker.api import Question, Reloaded
 from speaker.control.answers import ControlAnswers, as_json
@@ -28,7 +29,8 @@ from speaker.control.identity import owner
 from speaker.control.orders import OrderHandling
 from speaker.control.other_end import other_end
 from speaker.control.reports import ByOperator, ReportHandlers
-from speaker.control.site import SiteHandlers, known_intents, with_site
+from speaker.control.site import SiteHandlers
+from speaker.control.site_explained import known_intents, with_site
 from speaker.control.unix_socket import OPERATORS
 from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
@@ -129,7 +131,9 @@ class Control:
                 history = await asyncio.to_thread(self._store.latest, prefixes, EXPLAINED)
                 known = await known_intents(self._reconciler, prefixes)
                 told = Snapshot(self._reconciler).explanations(prefixes, history)
-                explained = with_site(self._reconciler, told, prefixes, known)
+                site, now = self._reconciler.site, self._reconciler.clock.wall()
+                here = Extent() if site is None else site.here
+                explained = with_site(here, now, told, prefixes, known)
                 response = as_json(await json_list(explained, AT_ONCE))
                 await sent(request, response)
             return response

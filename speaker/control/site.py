@@ -1,4 +1,4 @@
-"""What is asked about a whole site over HTTP: GET /site; and what explains a prefix by the orders of the site.
+"""What is asked about a whole site over HTTP: GET /site.
 
 GET /site has the prefixes that need attention, and else VIPs; ?all all prefixes, ?prefix=P&… some; more of them than a line holds go into
 a body: POST /site {"prefixes": [P, …]}.
@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from policy.explain.line import About
-from policy.explain.site import orders
-from speaker.api import Sentence
 from speaker.control.answers import as_json
 from speaker.control.connections import sent
 from speaker.control.site_shown import SiteShown
-from speaker.reconcile.status import DETAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from policy.route import Prefix
     from policy.site_intent import SiteIntent
-    from speaker.api import Explanation
     from speaker.control.answers import ControlAnswers
     from speaker.reconcile.reconciler import Reconciler
 
@@ -77,37 +71,3 @@ def _text(shown: SiteShown, wanted: Collection[Prefix] | None, *, is_whole: bool
     del head["prefixes"]
     each = ", ".join(json.dumps(prefix.to_json()) for prefix in shown.prefixes(wanted))
     return f'{json.dumps(head).removesuffix("}")}, "prefixes": [{each}]}}'
-
-
-async def known_intents(reconciler: Reconciler, prefixes: Sequence[Prefix]) -> Known | None:
-    """Return which orders of the site are known of some prefixes; None where there is no site, or nobody reads of so many."""
-    if reconciler.site is None or len(prefixes) > DETAILED:
-        return None
-    return await asyncio.to_thread(reconciler.durable.store.site_known, prefixes)
-
-
-def with_site(
-    reconciler: Reconciler,
-    explanations: Iterable[Explanation],
-    prefixes: Sequence[Prefix],
-    known: Known | None,
-) -> Iterator[Explanation]:
-    """Yield explanations with what the orders of the site have to do with each, where they are known.
-
-    Args:
-        reconciler: knows which machine this is.
-        explanations: of these prefixes, in their order.
-        prefixes: those.
-        known: the orders of each.
-    """
-    site, now = reconciler.site, reconciler.clock.wall()
-    if site is None or known is None:
-        yield from explanations
-        return
-    for prefix, each in zip(prefixes, explanations, strict=True):
-        told = (
-            Sentence(about=About.SITE, text=text)
-            for text in orders(known.get(prefix, ()), site.here, now)
-        )
-        own = [s for s in each.sentences if s.about in (About.DECISION, About.OPERATOR)]
-        yield replace(each, sentences=(*own, *told, *each.sentences[len(own) :]))

@@ -73,7 +73,15 @@ class OneShot:
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """See `Operations.explain`."""
         reconciler = self._looked()
-        return status.explanations(reconciler, prefixes or [*reconciler.assignments])
+        prefixes = prefixes or [*reconciler.assignments]
+        found = status.explanations(reconciler, prefixes)
+        here = StateFile(self._config, NO_DAEMON).here
+        if here is None or len(prefixes) > status.DETAILED:
+            return found
+        from speaker.control.site_explained import with_site  # noqa: PLC0415 - of no use without [site]
+
+        known = reconciler.durable.store.site_known(prefixes)
+        return [*with_site(here, reconciler.clock.wall(), found, prefixes, known)]
 
     def history(
         self, prefixes: Sequence[Prefix], since: float | None = None

@@ -277,6 +277,29 @@ def test_what_holds(known: list[SiteIntent], expected: SiteIntent | None) -> Non
     assert holding(known, LB1, START + 100) == expected
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("later", MODES)
+@pytest.mark.parametrize("orders", [1, MAX_SEEN, MAX_SEEN + 1, 3 * MAX_SEEN])
+def test_an_old_one_comes_back(mode: Mode, later: Mode, orders: int) -> None:
+    """What is older than all that an order names stands beside it, by the rule for strangers; the next order ends that, whatever both are."""
+    old = asked("old", PAR, Intent(mode, "x", START), ())
+    last = old
+    for number in range(orders):
+        last = asked(f"n{number}", PAR, Intent(later, "y", START + 1 + number), [last])
+    again = merged([last], [old])
+    assert again == ((last,) if orders <= MAX_SEEN else (last, old))
+    drains = Mode.DRAINED, Mode.DRAINING
+    found = holding(again, LB1, START + 999)
+    assert found is not None
+    assert (found.intent.mode in drains) == bool(
+        {*drains} & {later, *([mode] if len(again) > 1 else [])}
+    )
+    for mode_now in MODES:
+        now = asked("now", PAR, Intent(mode_now, "z", START + 998), again)
+        assert merged([now], again, [old], [last]) == (now,)
+        assert holding(merged([now], again), LB1, START + 999) == now
+
+
 def test_extents() -> None:
     """Who is of which, and how it is said."""
     assert EVERYWHERE.covers(PAR)

@@ -8,6 +8,7 @@ import pytest
 
 from policy.intent import Intent, Mode
 from policy.route import parse_prefix
+from policy.site_intent import Extent
 from speaker import config
 from speaker.api import IntentRequest, RecordedIntent
 from speaker.runtime.one_shot import OneShot
@@ -38,6 +39,23 @@ def test_a_question_writes_nothing(tmp_path: Path) -> None:
     assert shown[str(V4)] == "drained"
     assert [explained.intent for explained in asked.explain([V4])] == ["drained"]
     assert state.read_bytes() == before
+
+
+def test_orders_of_the_site(tmp_path: Path) -> None:
+    """Without a watchdog, what was asked of the site is explained by this machine's copy of it."""
+    site = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "lb1"\n'
+    path = write_config(tmp_path, BGPD.format(directory=tmp_path) + site)
+    asked = OneShot(config.load(path, {"VIP_BACKEND": "quagga"}))
+    (none,) = [each.text for each in asked.explain([V4])[0].sentences if each.about == "site"]
+    assert none.startswith("no order is known")
+    assert not (tmp_path / "state.sqlite3").exists()
+    store = Store(tmp_path / "state.sqlite3")
+    drained = Intent(Mode.DRAINED, "alice", 0.0, "works")
+    store.ask_site({V4: drained}, Extent("par1"), Extent("par1", "lb1"))
+    store.close()
+    (explained,) = asked.explain([V4])
+    (said,) = [each.text for each in explained.sentences if each.about == "site"]
+    assert said.startswith("drained for par1 (--at par1) by alice")
 
 
 @pytest.mark.parametrize("is_full", [True, False])
