@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     Rows = Mapping[tuple[Extent, Prefix], Collection[SiteIntent]]
 
-READ = 30.0
-"""How long reading all may take, in seconds."""
+READ = 120.0
+"""How long reading all may take, in seconds: all machines of a site may read at once, after etcd was away."""
 MOST = 2_000_000
 """How many keys are read at most: 10,000 VIPs of fifty machines are half a million."""
 RETRY = 1.0

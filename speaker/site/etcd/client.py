@@ -93,7 +93,7 @@ class EtcdClient:
         while True:
             after = items[-1].key if items else None
             asked = requests.range_under(under, after, revision, limit)
-            race = self._race(_paging(asked), ends - loop.time())
+            race = self._race(_paging(asked), min(ends - loop.time(), requests.PAGE_WITHIN))
             try:
                 body, page = await self._run(what, race)
             except UnreachableError:

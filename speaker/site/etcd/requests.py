@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PAGE, LARGEST_PAGE = 500, 8000
 """Keys of the first answer, and of a later one at most: for each etcd counts all the keys that are behind it."""
+PAGE_WITHIN = 10.0
+"""Seconds that a page may take, however long all of them may: a member that hangs is so noticed soon."""
 Json = dict[str, Any]
 
 

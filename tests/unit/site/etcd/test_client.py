@@ -124,6 +124,22 @@ def test_one_that_hangs_costs_its_share() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.nightly
+def test_one_that_hangs_while_all_is_read() -> None:
+    """However long all of a reading may take, the next member is asked after a share of what one page may."""
+
+    async def run() -> None:
+        async with site() as here:
+            here.members[0].hangs = True
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            await here.client.read(KEY, within=600)
+            assert loop.time() - begun < 10 * SLOW
+            assert here.asked == [["kv/range"], ["kv/range"], []]
+
+    asyncio.run(run())
+
+
 def test_all_are_slow() -> None:
     """Who is only slow is waited for while others are asked: all of the time is for each."""
 
