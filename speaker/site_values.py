@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -23,10 +24,13 @@ from speaker.api import (
     Truth,
 )
 from speaker.json_value import Value
-from speaker.site_words import DC, HERE, MAX_WITHIN, SITE
+from speaker.site_words import DC, HERE, MACHINE, MAX_WITHIN, SITE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""A machine's own name; see `speaker.config.schema_site`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +57,15 @@ class SiteOrder(IntentRequest):
             return here
         if self.extent == SITE:
             return EVERYWHERE
-        name = self.extent.removeprefix(DC)
-        if name == self.extent or name not in dcs:
+        kind, _, name = self.extent.partition(":")
+        dc, _, machine = name.partition("/")
+        is_dc, is_machine = kind == DC[:-1] and name == dc, kind == MACHINE[:-1]
+        if dc not in dcs or not (is_dc or (is_machine and _NAME.fullmatch(machine))):
             raise PolicyError(
-                f"extent: {self.extent[:80]!r}: must be {HERE}, {SITE}, or {DC}NAME of a data centre that the "
-                f"watchdog has loaded ({', '.join([*dcs][:10])})"
+                f"extent: {self.extent[:80]!r}: must be {HERE}, {SITE}, {DC}NAME or {MACHINE}NAME/MACHINE of a data centre that "
+                f"the watchdog has loaded ({', '.join([*dcs][:10])})"
             )
-        return Extent(name)
+        return Extent(dc, machine)
 
     def body(self) -> dict[str, object]:
         """Return it as JSON, without what says no more than its absence: an older watchdog does not know that."""

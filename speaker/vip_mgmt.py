@@ -195,6 +195,10 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
             from speaker.cli.restart import restart
 
             return restart(call, loaded)
+        if call.command == "roll":
+            from speaker.cli.roll import roll
+
+            return roll(call, loaded)
         if call.command not in ("schedule", "cancel", "report"):
             return None
         from speaker.cli import reporting, schedule

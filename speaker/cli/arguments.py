@@ -17,6 +17,7 @@ from speaker.cli.commands import (
     IMPORT,
     OPTIONS,
     QUESTIONS,
+    ROLL,
     TAKE_VALUES,
     USAGE,
     VERSION,
@@ -74,6 +75,7 @@ class Call:
     without: tuple[str, ...] = ()
     matrix: bool = False
     beside: bool = False
+    again: bool = False
     daemon: str = ""
     """Whose file compare is given, if that is said."""
     peer_as: tuple[str, ...] = ()
@@ -115,8 +117,9 @@ def parse(arguments: Sequence[str]) -> Call:
         UsageError: it makes no sense.
     """
     command, rest = _command(arguments)
+    rest, behind = _behind(command, rest)
     options = _options(command, rest)
-    words, wanted = options.words, COMMANDS[command]
+    words, wanted = behind or options.words, COMMANDS[command]
     if len(words) < wanted.least or (wanted.most is not None and len(words) > wanted.most):
         raise UsageError(wanted.lack)
     at = _at(options)
@@ -153,6 +156,7 @@ def parse(arguments: Sequence[str]) -> Call:
         without=tuple(given.get("without", ())),
         matrix="peers" in given,
         beside="beside" in given,
+        again="again" in given,
         peer_as=tuple(given.get("peer_as", ())),
         peers=tuple(given.get("peer", ())),
         vrf=given.get("vrf"),
@@ -160,6 +164,16 @@ def parse(arguments: Sequence[str]) -> Call:
         weight=given.get("weight", ""),
         daemon="frr" if "frr" in given else "quagga" if "quagga" in given else "",
     )
+
+
+def _behind(command: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what is meant for vip_mgmt, and the command that it is to run: what stands behind `--`."""
+    if command != ROLL:
+        return [*words], []
+    ours = [*takewhile(lambda word: word != _END, words)]
+    if any(not word.startswith("-") for n, word in enumerate(ours) if n in {*_places(ours)}):
+        raise UsageError(COMMANDS[ROLL].lack)
+    return ours, [*words[len(ours) + 1 :]]
 
 
 def _check_together(command: str, words: Sequence[str], given: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from speaker.files import vip_toml
 
 ADD, DELETE = "-a", "-d"
 IMPORT = "import"
+ROLL = "roll"
 VERSION = "--version"
 NAMES = "--names"
 """What completion asks with: `vip_mgmt --names vip`."""
@@ -112,6 +113,13 @@ COMMANDS = {
             lack="restart takes no NAME: it is the unit of this machine",
         ),
         Command(
+            ROLL,
+            "drain a data centre's machines one by one, run COMMAND for each, and restore it",
+            "-- COMMAND [ARG...]",
+            1,
+            lack="roll: a command is required: vip_mgmt roll --at par1 -- ssh {machine} apt-get -y upgrade",
+        ),
+        Command(
             "compare",
             "compare what ExaBGP sends with what bgpd sends by the configuration FILE",
             "FILE",
@@ -128,7 +136,7 @@ OPTIONS = (
     Option("--for", _BOTH, "such as 30m or 2h", "DURATION"),
     Option(
         "--at",
-        _BOTH,
+        (*_BOTH, ROLL),
         "at that data centre, or begin then: 2026-12-01T02:00, or +30m",
         "DC|TIME",
         repeats=True,
@@ -148,16 +156,17 @@ OPTIONS = (
     ),
     Option("--no-wait", (DELETE,), "with --soft: return once it is announced softly"),
     Option("--beside", ("restart",), "by a second ExaBGP, where routers have no graceful restart"),
-    Option("--last", (DELETE,), "also what no other data centre announces (keep_last)"),
+    Option("--again", (ROLL,), "begin with the first machine, whatever was done before"),
+    Option("--last", (DELETE, ROLL), "also what no other data centre announces (keep_last)"),
     Option("--until-gone", (DELETE,), "wait until no witness has our path any more"),
     Option("--until-seen", (ADD,), "wait until a witness has our path"),
     Option(
         "--timeout",
-        _BOTH,
+        (*_BOTH, ROLL),
         "wait so long for witnesses, default 1m; or for the others of [site]",
         "DURATION",
     ),
-    Option("--dry-run", _BOTH, "report what would be done"),
+    Option("--dry-run", (*_BOTH, ROLL), "report what would be done"),
     Option(
         "--dns",
         (*_BOTH, "status", "history", "explain"),

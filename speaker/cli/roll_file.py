@@ -1,0 +1,171 @@
+"""The file that says how far a roll has come, beside the state file: written before each stage, and held by one roll at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy.roll import Roll, RolledMachine, RollStage
+from speaker.api import Text  # noqa: TC001 - pydantic reads the form by it
+from speaker.errors import SpeakerError
+from speaker.files import bounded
+from speaker.files.directory_owner import as_owner
+from speaker.json_value import FormError, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MODE = 0o600
+MAX_SIZE = 1 << 24
+"""Bytes: what 20 machines of 10,000 VIPs announce is ten millions."""
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class RollFileError(SpeakerError):
+    """How far a roll has come can't be read or recorded, or another roll is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineProgress(Value):
+    """See `policy.roll.RolledMachine`."""
+
+    name: Text
+    stage: RollStage
+    prefixes: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollProgress(Value):
+    """A roll, and the command that it runs."""
+
+    command: tuple[Text, ...]
+    machines: tuple[MachineProgress, ...]
+
+    @classmethod
+    def of(cls, command: tuple[str, ...], roll: Roll) -> RollProgress:
+        """Return it as what is recorded."""
+        return cls(
+            command=command,
+            machines=tuple(
+                MachineProgress(name=one.name, stage=one.stage, prefixes=one.prefixes)
+                for one in roll.machines
+            ),
+        )
+
+    @property
+    def roll(self) -> Roll:
+        """How far it has come."""
+        return Roll(
+            tuple(RolledMachine(one.name, one.stage, one.prefixes) for one in self.machines)
+        )
+
+
+class RollFile:
+    """The file of the rolls over one data centre.
+
+    Args:
+        directory: of the state file.
+        dc: the data centre's name.
+    """
+
+    def __init__(self, directory: Path, dc: str) -> None:
+        self.path = directory / f"roll-{dc}.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only roll over that data centre on this machine while the context lasts.
+
+        Raises:
+            RollFileError: another one is under way, or the directory can't be used.
+        """
+        lock = self.path.with_suffix(".lock")
+        try:
+            with as_owner(lock.parent):
+                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS, MODE)
+        except OSError as error:
+            raise self._error(error) from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RollFileError(
+                    f"roll: {lock}: another roll over this data centre is under way on this machine; wait for its end"
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def load(self) -> RollProgress | None:
+        """Return how far the last one has come that did not end; None where there is none.
+
+        Raises:
+            RollFileError: it can't be read.
+        """
+        try:
+            with as_owner(self.path.parent), bounded.regular(self.path) as descriptor:
+                text = bounded.read(descriptor, MAX_SIZE)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._error(error) from error
+        try:
+            return RollProgress.from_text(text)
+        except FormError as error:
+            raise RollFileError(
+                f"roll: {self.path}: {error}; see which machines are drained (vip_mgmt status --site), and begin with --again"
+            ) from error
+
+    def save(self, progress: RollProgress) -> None:
+        """Record it durably: it is there as a whole, or as it was.
+
+        Raises:
+            RollFileError: it can't be.
+        """
+        made = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
+        try:
+            with as_owner(self.path.parent):
+                try:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
+                    with os.fdopen(os.open(made, flags, MODE), "wb") as file:
+                        file.write(json.dumps(progress.to_json()).encode())
+                        file.flush()
+                        os.fsync(file.fileno())
+                    made.replace(self.path)
+                except BaseException:
+                    with suppress(OSError):
+                        made.unlink()
+                    raise
+                _sync(self.path.parent)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def forget(self) -> None:
+        """Have there be none any more.
+
+        Raises:
+            RollFileError: it can't be removed.
+        """
+        try:
+            with as_owner(self.path.parent):
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> RollFileError:
+        return RollFileError(
+            f"roll: {self.path}: {error.strerror}; how far it has come is recorded there: run it as root"
+        )
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,228 @@
+"""Proves vip_mgmt roll: what stops it, what it says then, where it goes on, and what it can't be asked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from policy.errors import PolicyError
+from policy.intent import Mode
+from policy.roll import Roll, RollStage
+from policy.route import parse_prefix
+from policy.site_intent import Extent
+from speaker.cli import roll as rolling
+from speaker.cli.arguments import UsageError, parse
+from speaker.cli.roll import Limits, NotRolledError, Rolling
+from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
+from speaker.site_values import SiteOrder
+from tests.support.fakes.rolled_site import FakeRolledSite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAMES = ("par1/lb1", "par1/lb2")
+ONE, TWO = "192.0.2.1/32", "192.0.2.2/32"
+
+
+def site_of(drained: dict[str, set[str]] | None = None) -> FakeRolledSite:
+    return FakeRolledSite(NAMES, [ONE, TWO], drained or {})
+
+
+def go(
+    site: FakeRolledSite,
+    run: Callable[[str], int] = lambda _: 0,
+    roll: Roll | None = None,
+    *,
+    last: bool = False,
+) -> list[Roll]:
+    """Roll over a site; return all that was recorded."""
+    recorded = [Roll.over(NAMES) if roll is None else roll]
+    Rolling(
+        site,
+        recorded.append,
+        run,
+        Limits(20.0, 10.0),
+        last=last,
+        wait=site.wait,
+        steady=lambda: site.now,
+    ).go(recorded[0])
+    return recorded
+
+
+def test_each_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each machine is ordered to drain softly, and restored, with what it announced alone; one after the other."""
+    site = site_of()
+    go(site)
+    assert [(o.extent, o.mode, [*map(str, o.prefixes)]) for o in site.orders] == [
+        (f"machine:{name}", mode, [ONE, TWO])
+        for name in NAMES
+        for mode in (Mode.DRAINING, Mode.AUTO)
+    ]
+    said = capsys.readouterr().err
+    assert "par1/lb1: drained" in said
+    assert "par1/lb2: announces all of it again" in said
+
+
+def test_an_operators_drain_stays() -> None:
+    """What a machine did not announce when its turn came is neither drained nor restored."""
+    site = site_of({"par1/lb1": {TWO}})
+    with pytest.raises(
+        NotRolledError, match=f"par1/lb2: no other machine announces {TWO}; with --last"
+    ):
+        go(site)
+    assert [(o.extent, o.mode) for o in site.orders] == [
+        ("machine:par1/lb1", Mode.DRAINING),
+        ("machine:par1/lb1", Mode.AUTO),
+    ]
+    assert {str(p) for o in site.orders for p in o.prefixes} == {ONE}
+    go(site, last=True)
+    assert site.announces("par1/lb1") == {ONE}
+    assert site.announces("par1/lb2") == {ONE, TWO}
+
+
+def test_the_command_fails() -> None:
+    """It stops there, with that machine drained; the same goes on with it, drains it where it was restored, and runs the command again."""
+    site, recorded = site_of(), list[Roll]()
+    with pytest.raises(NotRolledError, match="par1/lb1: the command ended with exit status 3"):
+        Rolling(
+            site,
+            recorded.append,
+            lambda _: 3,
+            Limits(20, 10),
+            wait=site.wait,
+            steady=lambda: site.now,
+        ).go(Roll.over(NAMES))
+    at = recorded[-1]
+    assert at.current is not None
+    assert (at.current.name, at.current.stage) == ("par1/lb1", RollStage.RUNNING)
+    assert site.announces("par1/lb1") == set()
+    assert site.announces("par1/lb2") == {ONE, TWO}
+    (line,) = [line for line in rolling.stopped(at) if "--again" in line]
+    assert "vip_mgmt -a all --here" in line
+
+    restored = site_of()  # by an operator
+    ran = []
+
+    def run(machine: str) -> int:
+        assert restored.announces(f"par1/{machine}") == set()
+        ran.append(machine)
+        return 0
+
+    assert go(restored, run, at)[-1].current is None
+    assert ran == ["lb1", "lb2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: setattr(s, "trouble", "etcd: away"), "par1/lb1: not ordered: etcd: away"),
+        (lambda s: setattr(s, "obeys", False), "par1/lb1: does not obey: its disk is full"),
+        (lambda s: s.silent.add("par1/lb1"), "par1/lb1: it is silent, after 10s"),
+        (
+            lambda s: setattr(s, "comes_back", False),
+            f"par1/lb1: it does not announce {ONE}, {TWO} yet, after 10s",
+        ),
+    ],
+    ids=["etcd", "disobeys", "silent", "ill"],
+)
+def test_what_stops_it(change: Callable[[FakeRolledSite], object], said: str) -> None:
+    """What a machine does not do stops the roll, with the reason; the next one is not touched."""
+    site = site_of()
+    change(site)
+    with pytest.raises(NotRolledError) as error:
+        go(site)
+    assert str(error.value) == said
+    assert site.announces("par1/lb2") == {ONE, TWO}
+
+
+def test_the_file(tmp_path: Path) -> None:
+    """How far it has come is there as a whole, for its owner; one roll at a time has it; and it is gone at the end."""
+    file = RollFile(tmp_path, "par1")
+    assert file.load() is None
+    progress = RollProgress.of(("ssh", "{machine}"), Roll.over(NAMES).begin([ONE]))
+    with file.held():
+        file.save(progress)
+        assert file.load() == progress
+        with (
+            pytest.raises(RollFileError, match="another roll over this data centre is under way"),
+            file.held(),
+        ):
+            pass
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    file.path.write_text('{"command": 1}')
+    with pytest.raises(RollFileError, match=r"roll-par1.json: .*begin with --again"):
+        file.load()
+    file.forget()
+    assert [*tmp_path.iterdir()] == [tmp_path / "roll-par1.lock"]
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """What somebody put in its place is not written through."""
+    other = tmp_path / "other"
+    other.write_text("mine")
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "roll-par1.json").symlink_to(other)
+    (state / "roll-par1.lock").symlink_to(other)
+    file = RollFile(state, "par1")
+    file.save(RollProgress.of(("true",), Roll.over(NAMES)))
+    assert other.read_text() == "mine"
+    with pytest.raises(RollFileError, match="run it as root"), file.held():
+        pass
+
+
+def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is run without a shell, with the machine's name in its arguments and its environment; what is not there is named."""
+    script = "import os, sys; print(sys.argv[1:], os.environ['VIP_MACHINE']); sys.exit(4)"
+    assert rolling.run([sys.executable, "-c", script, "{machine}.example", "$HOME; x"], "lb2") == 4
+    assert capfd.readouterr().out == "['lb2.example', '$HOME; x'] lb2\n"
+    absent = str(tmp_path / "absent")
+    with pytest.raises(NotRolledError, match=f"'{absent}': {os.strerror(2)}; write a program"):
+        rolling.run([absent], "lb2")
+
+
+def test_the_command_line() -> None:
+    """What stands behind -- is the command, whatever it looks like."""
+    call = parse(["roll", "--at", "par1", "--", "ssh", "{machine}", "-d", "all", "--", "roll"])
+    assert (call.command, call.at) == ("roll", "par1")
+    assert call.words == ("ssh", "{machine}", "-d", "all", "--", "roll")
+    call = parse(
+        ["roll", "--at", "par1", "--last", "--again", "--dry-run", "--timeout", "1h", "--", "true"]
+    )
+    assert (call.last, call.again, call.dry_run, call.timeout) == (True, True, True, 3600.0)
+    for words in (
+        ["roll"],
+        ["roll", "--at", "par1"],
+        ["roll", "true", "--at", "par1"],
+        ["roll", "--"],
+    ):
+        with pytest.raises(UsageError, match="roll: a command is required"):
+            parse(words)
+
+
+def test_whom() -> None:
+    """A machine of a data centre that is known can be meant; nothing that only looks like one."""
+
+    def whom(extent: str) -> Extent:
+        order = SiteOrder(mode=Mode.DRAINING, prefixes=(parse_prefix(ONE),), extent=extent)
+        return order.whom(Extent("par1", "lb1"), ["par1", "lyo1"])
+
+    assert whom("machine:lyo1/lb2") == Extent("lyo1", "lb2")
+    assert whom("dc:lyo1") == Extent("lyo1")
+    for extent in (
+        "machine:lyo1",
+        "machine:lyo1/",
+        "machine:ams1/lb1",
+        "machine:lyo1/a b",
+        "machine:lyo1/a/b",
+        "dc:lyo1/lb1",
+        "dc:",
+        "machine",
+    ):
+        with pytest.raises(PolicyError, match="extent: "):
+            whom(extent)
