@@ -14,10 +14,10 @@ from policy.intent import Mode
 from policy.roll import Roll, RollStage
 from policy.route import parse_prefix
 from policy.site_intent import Extent
-from speaker.cli import roll as rolling
 from speaker.cli.arguments import UsageError, parse
-from speaker.cli.roll import Limits, NotRolledError, Rolling
+from speaker.cli.roll import stopped
 from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
+from speaker.cli.rolling import Limits, NotRolledError, Rolling, run
 from speaker.site_values import SiteOrder
 from tests.support.fakes.rolled_site import FakeRolledSite
 
@@ -102,18 +102,18 @@ def test_the_command_fails() -> None:
     assert (at.current.name, at.current.stage) == ("par1/lb1", RollStage.RUNNING)
     assert site.announces("par1/lb1") == set()
     assert site.announces("par1/lb2") == {ONE, TWO}
-    (line,) = [line for line in rolling.stopped(at) if "--again" in line]
+    (line,) = [line for line in stopped(at) if "--again" in line]
     assert "vip_mgmt -a all --here" in line
 
     restored = site_of()  # by an operator
     ran = []
 
-    def run(machine: str) -> int:
+    def again(machine: str) -> int:
         assert restored.announces(f"par1/{machine}") == set()
         ran.append(machine)
         return 0
 
-    assert go(restored, run, at)[-1].current is None
+    assert go(restored, again, at)[-1].current is None
     assert ran == ["lb1", "lb2"]
 
 
@@ -179,11 +179,11 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """It is run without a shell, with the machine's name in its arguments and its environment; what is not there is named."""
     script = "import os, sys; print(sys.argv[1:], os.environ['VIP_MACHINE']); sys.exit(4)"
-    assert rolling.run([sys.executable, "-c", script, "{machine}.example", "$HOME; x"], "lb2") == 4
+    assert run([sys.executable, "-c", script, "{machine}.example", "$HOME; x"], "lb2") == 4
     assert capfd.readouterr().out == "['lb2.example', '$HOME; x'] lb2\n"
     absent = str(tmp_path / "absent")
     with pytest.raises(NotRolledError, match=f"'{absent}': {os.strerror(2)}; write a program"):
-        rolling.run([absent], "lb2")
+        run([absent], "lb2")
 
 
 def test_the_command_line() -> None:

@@ -89,3 +89,27 @@ def test_softly(tmp_path: Path) -> None:
             assert seen.why.startswith("par1/lb1, par1/lb2: draining by ann at 20")
 
     run(main())
+
+
+def test_one_machine(tmp_path: Path) -> None:
+    """Another machine can be meant alone: it drains softly and confirms; what it was asked by itself is not lifted from elsewhere."""
+
+    async def main() -> None:
+        async with machines(tmp_path, "par1/lb1", "par1/lb2", "lyo1/lb1") as site:
+            one, mate, far = site["par1/lb1"], site["par1/lb2"], site["lyo1/lb1"]
+            before = one.exabgp.table("203.0.113.11")[str(V4)]
+            done = await order(far, Mode.DRAINING, "machine:par1/lb1")
+            assert done.site is not None
+            assert [(each.machine, each.obeys) for each in done.site.machines] == [
+                ("par1/lb1", True)
+            ]
+            assert one.exabgp.table("203.0.113.11")[str(V4)] != before
+            assert mate.exabgp.table("203.0.113.11")[str(V4)] == before
+            await order(far, Mode.AUTO, "machine:par1/lb1")
+            assert one.exabgp.table("203.0.113.11")[str(V4)] == before
+            await order(one, Mode.DRAINED, "here")
+            back = await order(far, Mode.AUTO, "machine:par1/lb1")
+            assert back.site is not None
+            assert str(V4) not in one.table()
+
+    run(main())

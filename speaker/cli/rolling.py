@@ -1,0 +1,250 @@
+"""Rolls over machines of a site: machine by machine, drains it softly, runs a command, restores it, and waits until it announces all again.
+
+See `policy.roll` for the stages. Each is recorded before it begins; what fails stops the roll where it is, and the same
+command goes on there. What a machine did not announce when its turn came, it is not asked about: an operator's drain stays.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy.intent import Mode
+from policy.roll import RollStage, announced_by, nowhere_without
+from policy.route import parse_prefix
+from policy.wording import count, named, span
+from speaker.cli.messages import tell_operator
+from speaker.errors import SpeakerError
+from speaker.site_values import SiteOrder
+from speaker.site_words import MACHINE, MAX_WITHIN
+from speaker.terminal import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from policy.roll import Roll, RolledMachine
+    from policy.route import Prefix
+    from speaker.site_values import Ordered, SiteStatus
+
+    class RolledSite(Protocol):
+        """The machines, as a watchdog knows them and orders of them. `speaker.control.running.RunningWatchdog` is one."""
+
+        def site(self, prefixes: Sequence[Prefix] = (), *, whole: bool = False) -> SiteStatus:
+            """Return what is known of the machines."""
+
+        def order(self, order: SiteOrder) -> Ordered:
+            """Have some of them obey."""
+
+
+NAME = "{machine}"
+"""What stands for a machine's name in the arguments of the command."""
+VARIABLE = "VIP_MACHINE"
+"""Where the command finds it."""
+EVERY = 1.0
+"""How often it is looked what a machine announces, in seconds."""
+NAMED = 3
+"""How many prefixes a line names that is about many."""
+States = dict[str, dict[str, bool | None]]
+
+
+class NotRolledError(SpeakerError):
+    """A machine did not do what it was to do."""
+
+
+class Limits(NamedTuple):
+    """For how long a machine is waited for: until it has drained, and until it announces all again; in seconds."""
+
+    drained: float
+    restored: float
+
+
+class Rolling:
+    """Rolls over machines.
+
+    Args:
+        site: knows them.
+        record: records how far it has come, durably.
+        run: runs the command for a machine of that name, and returns its exit status.
+        limits: for how long to wait.
+        last: drain also what no other machine announces.
+        wait: lets some seconds pass.
+        steady: seconds on the steady clock.
+    """
+
+    def __init__(
+        self,
+        site: RolledSite,
+        record: Callable[[Roll], None],
+        run: Callable[[str], int],
+        limits: Limits,
+        *,
+        last: bool = False,
+        wait: Callable[[float], None] = time.sleep,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._site, self._record, self._run = site, record, run
+        self._limits, self._last = limits, last
+        self._wait, self._steady = wait, steady
+        self._drained = ""
+
+    def go(self, roll: Roll) -> None:
+        """Go on until all machines are done.
+
+        Raises:
+            SpeakerError: it stops where it is; says why.
+        """
+        while (current := roll.current) is not None:
+            if current.stage is RollStage.WAITING:
+                roll = self._recorded(roll.begin(self._announced(current.name)))
+                continue
+            if current.stage is RollStage.DRAINING:
+                self._drain(current)
+            elif current.stage is RollStage.RUNNING:
+                self._drain(current)
+                self._command(current.name)
+            else:
+                self._restore(current)
+            roll = self._recorded(roll.advance())
+
+    def _recorded(self, roll: Roll) -> Roll:
+        self._record(roll)
+        return roll
+
+    def _announced(self, name: str) -> tuple[str, ...]:
+        """Return what a machine announces now, all of which is to drain."""
+        states = states_of(self._known(name))
+        lost = () if self._last else nowhere_without(name, states)
+        if lost:
+            raise NotRolledError(nowhere(name, lost))
+        return announced_by(name, states)
+
+    def _known(self, name: str) -> SiteStatus:
+        """Return what is known of the site, once that is known of a machine, too."""
+        with waiting(f"waiting to hear of {name}"):
+            return self._until(name, lambda _: "", self._limits.restored)
+
+    def _drain(self, machine: RolledMachine) -> None:
+        if self._drained == machine.name or not machine.prefixes:
+            return
+        name = machine.name
+        self._known(name)
+        self._order(machine, Mode.DRAINING)
+        began = self._steady()
+
+        def lack(states: States) -> str:
+            has = [p for p in machine.prefixes if states.get(p, {}).get(name) is not False]
+            return f"it still announces {named(has, NAMED)}" if has else ""
+
+        with waiting(f"waiting for {name} to drain"):
+            self._until(name, lack, self._limits.drained)
+        self._drained = name
+        tell_operator(
+            f"{name}: drained, {count(len(machine.prefixes), 'prefix')} in {span(self._steady() - began)}"
+        )
+
+    def _command(self, name: str) -> None:
+        if status := self._run(name.partition("/")[2]):
+            raise NotRolledError(f"{name}: the command ended with exit status {status}")
+        tell_operator(f"{name}: the command is done")
+
+    def _restore(self, machine: RolledMachine) -> None:
+        if not machine.prefixes:
+            return
+        name = machine.name
+        self._known(name)
+        self._order(machine, Mode.AUTO)
+
+        def lack(states: States) -> str:
+            lacks = [p for p in machine.prefixes if not states.get(p, {}).get(name)]
+            return f"it does not announce {named(lacks, NAMED)} yet" if lacks else ""
+
+        with waiting(f"waiting for {name} to announce all again"):
+            self._until(name, lack, self._limits.restored)
+        tell_operator(f"{name}: announces all of it again")
+
+    def _order(self, machine: RolledMachine, mode: Mode) -> None:
+        ordered = self._site.order(
+            SiteOrder(
+                mode=mode,
+                prefixes=tuple(map(parse_prefix, machine.prefixes)),
+                reason="vip_mgmt roll",
+                last=self._last and mode is Mode.DRAINING,
+                extent=f"{MACHINE}{machine.name}",
+                within=min(self._limits.restored, MAX_WITHIN),
+            )
+        )
+        report = ordered.site
+        if report is None or not report.committed:
+            why = "" if report is None else report.trouble
+            raise NotRolledError(f"{machine.name}: not ordered: {why or 'etcd does not have it'}")
+        refused = next((each for each in report.machines if not each.obeys), None)
+        if refused is not None or not report.machines:
+            why = "it is silent" if refused is None else refused.why
+            raise NotRolledError(f"{machine.name}: does not obey: {why or 'no answer in time'}")
+
+    def _until(self, name: str, lack: Callable[[States], str], within: float) -> SiteStatus:
+        """Look until a machine is there and lacks nothing; return what is known then."""
+        end = self._steady() + within
+        while True:
+            why, status = "", None
+            try:
+                status = self._site.site(whole=True)
+            except SpeakerError as error:  # this machine's own watchdog may be what is restarted
+                why = f"not known: {error}"
+            if status is not None:
+                why = away(status, name) or lack(states_of(status))
+                if not why:
+                    return status
+            if self._steady() >= end:
+                raise NotRolledError(f"{name}: {why}, after {span(within)}")
+            self._wait(EVERY)
+
+
+def states_of(status: SiteStatus) -> States:
+    """Return which machine announces what."""
+    return {
+        each.prefix: {state.machine: state.announced for state in each.states}
+        for each in status.prefixes
+    }
+
+
+def away(status: SiteStatus, name: str) -> str:
+    """Return why nothing is known of a machine, in words; nothing where it is there."""
+    if not status.connected:
+        return f"etcd is away: {status.trouble or 'not connected'}"
+    found = next((each for each in status.machines if each.name == name), None)
+    if found is None:
+        return "no machine of that name is known"
+    return "" if found.live else "it is silent"
+
+
+def nowhere(name: str, prefixes: Sequence[str]) -> str:
+    """Say that no other machine announces what one does."""
+    return f"{name}: no other machine announces {named(prefixes, NAMED)}; with --last it drains all the same"
+
+
+def run(command: Sequence[str], machine: str) -> int:
+    """Run the command for a machine, and return its exit status; a signal's is negative.
+
+    Raises:
+        SpeakerError: it can't be started.
+    """
+    words = [word.replace(NAME, machine) for word in command]
+    tell_operator(f"{machine}: {shown(words)}")
+    try:
+        done = subprocess.run(words, env={**os.environ, VARIABLE: machine}, check=False)
+    except OSError as error:
+        raise NotRolledError(
+            f"{words[0]!r}: {error.strerror}; write a program that is there, and its arguments"
+        ) from error
+    return done.returncode
+
+
+def shown(words: Sequence[str]) -> str:
+    """Return a command as one line, of a bounded length."""
+    return " ".join(
+        word if word.isprintable() and word and " " not in word else repr(word) for word in words
+    )[:200]
