@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from policy.wording import count, named
 from speaker.cli.commands import UsageError
 from speaker.cli.messages import tell_operator
+from speaker.cli.one_restart import one_restart
 from speaker.cli.systemctl import BESIDE, FIRST, WATCHDOG, Systemctl, UnitError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
@@ -195,7 +196,8 @@ def restart(call: Call, config: Config) -> ExitStatus:
     second = RunningWatchdog(settings.beside, settings.beside, timeout=timeout)
     unit = FIRST if settings.is_spawned else WATCHDOG
     try:
-        return Restart(first, second, Systemctl(), unit).run(beside=call.beside)
+        with one_restart(settings.state.parent):
+            return Restart(first, second, Systemctl(), unit).run(beside=call.beside)
     except KeyboardInterrupt:
         tell_operator("interrupted; see vip_mgmt status")
         return ExitStatus.NOT_AS_WANTED

@@ -1,0 +1,65 @@
+"""One `vip_mgmt restart` at a time: a second one beside it would stop what the first waits for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speaker.errors import SpeakerError
+from speaker.printable import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCKS = Path("/proc/locks")
+MOST = 1 << 20
+"""Bytes of it that are read: others may hold many."""
+
+
+class RestartingError(SpeakerError):
+    """Another one restarts."""
+
+
+@contextmanager
+def one_restart(folder: Path, locks: Path = _LOCKS) -> Iterator[None]:
+    """Restart alone while the context lasts. The kernel ends the lock with the process, however that ends.
+
+    Args:
+        folder: which is locked, without a file in it: that of the state file, which outlives the units.
+        locks: where the kernel tells who has which lock.
+
+    Raises:
+        RestartingError: another one restarts; says which process.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RestartingError(
+            f"restart: {folder}: {reason(error)}; nothing was restarted: run it as root, or correct node.state"
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RestartingError(
+                f"restart: {_holder(descriptor, locks)} restarts already; nothing was restarted: wait for its end"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int, locks: Path) -> str:
+    """Return which process has the lock, as far as the kernel tells."""
+    inode = os.fstat(descriptor).st_ino
+    with suppress(OSError):
+        with locks.open("rb") as file:
+            text = file.read(MOST).decode("ascii", "replace")
+        for line in text.splitlines():
+            words = line.split()
+            if words[1:2] == ["FLOCK"] and words[5:] and words[5].endswith(f":{inode}"):
+                return f"process {words[4]}"
+    return "another vip_mgmt"
