@@ -114,23 +114,29 @@ class Rolling:
         return roll
 
     def _announced(self, name: str) -> tuple[str, ...]:
-        """Return what a machine announces now, all of which is to drain."""
-        states = states_of(self._known(name))
+        """Return what a machine announces now, all of which is to drain: once that is known of each prefix."""
+
+        def unknown(states: States) -> str:
+            found = [prefix for prefix, of in states.items() if of.get(name, False) is None]
+            return f"not known whether it announces {named(found, NAMED)}" if found else ""
+
+        with waiting(f"waiting to hear of {name}"):
+            states = states_of(self._until(name, unknown, self._limits.restored))
         lost = () if self._last else nowhere_without(name, states)
         if lost:
             raise NotRolledError(nowhere(name, lost))
         return announced_by(name, states)
 
-    def _known(self, name: str) -> SiteStatus:
-        """Return what is known of the site, once that is known of a machine, too."""
+    def _hear(self, name: str) -> None:
+        """Wait until a machine is there: it may be just what restarts."""
         with waiting(f"waiting to hear of {name}"):
-            return self._until(name, lambda _: "", self._limits.restored)
+            self._until(name, lambda _: "", self._limits.restored)
 
     def _drain(self, machine: RolledMachine) -> None:
         if self._drained == machine.name or not machine.prefixes:
             return
         name = machine.name
-        self._known(name)
+        self._hear(name)
         self._order(machine, Mode.DRAINING)
         began = self._steady()
 
@@ -154,7 +160,7 @@ class Rolling:
         if not machine.prefixes:
             return
         name = machine.name
-        self._known(name)
+        self._hear(name)
         self._order(machine, Mode.AUTO)
 
         def lack(states: States) -> str:

@@ -24,6 +24,7 @@ from tests.support.site_steps import steps
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
 
     from policy.site_intent import SiteIntent
     from tests.support.lab.installed import Installed
@@ -36,12 +37,16 @@ SOON = "500ms"
 """For how long an operator waits for others who can't answer."""
 
 
+SHORT = {"settle": "100ms", "quiet": "100ms", "timeout": "500ms"}
+"""No kernel here counts connections: a soft drain lasts until its time is over."""
+
+
 @pytest.fixture(scope="module")
 def whole(installed: Installed) -> Iterator[WholeSite]:
     """All of it, started once."""
     require("bird", "etcd", "etcdctl", flavours=("v5",))
     with Network() as network:
-        yield WholeSite(network, installed, {})
+        yield WholeSite(network, installed, {"drain": SHORT})
 
 
 @pytest.fixture
@@ -202,6 +207,38 @@ def test_the_last_one(site: WholeSite) -> None:
     eventually(lambda: site[left].trouble, until=lambda t: "site: " in t, within=15, what="no etcd")
     assert set(site.paths(FIRST)) == {left}
     assert len([event for event in history.events(FIRST) if event.verb == "removed"]) == 3
+
+
+def test_rolling(site: WholeSite, tmp_path: Path) -> None:
+    """One after the other, the machines of a data centre are drained, have the command run, and are back; it goes on where it stopped."""
+    history = History(site.bird, every=True)
+    ran = tmp_path / "ran"
+    tmp_path.chmod(0o777)
+    words = [
+        "roll",
+        "--at",
+        "lyo1",
+        "--timeout",
+        "30s",
+        "--",
+        "sh",
+        "-c",
+        'echo {machine} >>"$0"; [ -e "$0.well" ]',
+        str(ran),
+    ]
+    done = site["par1/lb1"].mgmt(*words)
+    assert (done.returncode, ran.read_text()) == (1, "lb1\n"), done.stderr
+    assert "lyo1/lb1: running" in done.stderr
+    for prefix in PORTS:
+        site.has(prefix, "par1", "lyo1/lb2")
+    (tmp_path / "ran.well").touch()
+    done = site["par1/lb1"].mgmt(*words)
+    assert (done.returncode, ran.read_text()) == (0, "lb1\nlb1\nlb2\n"), done.stderr
+    for prefix in PORTS:
+        site.has(prefix, *ALL)
+        seen = [(event.verb, site.of(event)) for event in history.events(prefix)]
+        softly_away_and_back = ("added", "removed", "added")
+        assert seen == [(verb, f"lyo1/lb{n}") for n in (1, 2) for verb in softly_away_and_back]
 
 
 def lost_after(site: WholeSite, history: History, prefix: str, first: str) -> list[float]:

@@ -40,6 +40,7 @@ class FakeRolledSite:
         self._drained = {name: {*drained.get(name, ())} for name in names}
         self._shown = {name: {*prefixes} - self._drained[name] for name in names}
         self.silent: set[str] = set()
+        self.tells_from = 0.0
         self.obeys, self.comes_back, self.trouble = True, True, ""
         self.orders: list[SiteOrder] = []
         self.now, self._due = 0.0, 0.0
@@ -99,7 +100,9 @@ class FakeRolledSite:
                     states=tuple(
                         MachineState(
                             machine=name,
-                            announced=None if name in self.silent else prefix in self._shown[name],
+                            announced=None
+                            if name in self.silent or self.now < self.tells_from
+                            else prefix in self._shown[name],
                         )
                         for name in self.names
                     ),

@@ -68,6 +68,17 @@ def test_each_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
     assert "par1/lb2: announces all of it again" in said
 
 
+def test_not_known_yet() -> None:
+    """What a machine has not told yet is not taken for withdrawn: it is waited for, and drained."""
+    site = site_of()
+    site.tells_from = 5.0
+    go(site)
+    assert [len(order.prefixes) for order in site.orders] == [2, 2, 2, 2]
+    site.tells_from = site.now + 11.0
+    with pytest.raises(NotRolledError, match=r"not known whether it announces 192\.0\.2\.1/32"):
+        go(site)
+
+
 def test_an_operators_drain_stays() -> None:
     """What a machine did not announce when its turn came is neither drained nor restored."""
     site = site_of({"par1/lb1": {TWO}})
