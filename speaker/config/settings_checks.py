@@ -72,6 +72,12 @@ class HttpCheck(_ByUrl):
     tls: Tls = Tls()
     reuse: float = 0.0
 
+    def __str__(self) -> str:
+        """Return it in words, without what may be secret: headers, bodies, and what stands behind a URL's `?`."""
+        statuses = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in self.statuses)
+        body = any(each is not None for each in (self.body, self.regex, self.json))
+        return f"{self.method} {self.url.partition('?')[0]}{_as(self.host)}, expects {statuses}{' and a body' * body}"
+
 
 @dataclass(frozen=True, slots=True)
 class GrpcCheck(_ByUrl):
@@ -81,6 +87,14 @@ class GrpcCheck(_ByUrl):
     service: str = ""
     host: str | None = None
     tls: Tls = Tls()
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"gRPC {self.url}{_as(self.host)}, {self.service or 'the whole server'}"
+
+
+def _as(host: str | None) -> str:
+    return "" if host is None else f" as {host}"
 
 
 def others(statuses: Iterable[int]) -> tuple[int, ...]:
@@ -96,6 +110,10 @@ class ExecCheck:
     user: str | None = None
     up: tuple[int, ...] = (0,)
     down: tuple[int, ...] = (1,)
+
+    def __str__(self) -> str:
+        """Return it in words, without its arguments, among which passwords may be."""
+        return f"the program {self.words[0]}"
 
     @property
     def target(self) -> str:
@@ -114,6 +132,11 @@ class DnsCheck:
     name: str
     kind: str = "A"
     answer: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        wanted = f", expects {' or '.join(self.answer)}" if self.answer else ""
+        return f"{self.server} for {self.name} {self.kind}{wanted}"
 
     @property
     def target(self) -> str:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from policy.drain import cut, until_few
 from policy.explain import About, Decided, Line, explain
 from policy.intent import Mode, timestamp
+from policy.sources import CHECK
 from policy.wording import span, until
 from speaker.api import Sentence
 from speaker.drain_status import insisted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policy.assess import Assessment
     from policy.assignment import Assignment
     from policy.guard import GuardRule
     from policy.route import Prefix
     from speaker.api import PeerStatus, PrefixStatus
+    from speaker.config.settings_checks import CheckSettings
     from speaker.seen_status import SeenPath, WitnessStatus
 
 _SENT = {True: "was sent it", False: "was not sent it", None: "whether it was sent it is unknown"}
 _SESSION = {True: "up", False: "DOWN", None: "whether it is up is unknown"}
+NO_CHECKS: Mapping[str, CheckSettings] = MappingProxyType({})
 _ORDINALS = ("first", "second", "third")
 
 
@@ -36,6 +40,7 @@ def sentences(
     now: float,
     wall: float,
     witnesses: Sequence[WitnessStatus] = (),
+    checks: Mapping[str, CheckSettings] = NO_CHECKS,
 ) -> tuple[Sentence, ...]:
     """Return why a prefix is as it is, what would change that, and who has it. Pure.
 
@@ -49,6 +54,7 @@ def sentences(
         now: seconds on the steady clock.
         wall: seconds since the epoch.
         witnesses: those that there are.
+        checks: by their names.
     """
     lines: list[Line] = []
     if assessment is None or (case := assessment.memory.cases.get(prefix)) is None:
@@ -56,12 +62,27 @@ def sentences(
     else:
         decision, restrained = assessment.decisions[prefix], assessment.memory.guard
         decided = Decided(case.facts, case.health, decision, guard, restrained, now, wall)
-        lines += explain(decided)
+        lines += [asked(line, checks) for line in explain(decided)]
     lines += _part(assignment, shown)
     lines += _drain(shown, wall)
     lines += _peers(shown, peers)
     lines += _seen(shown.seen, witnesses)
     return tuple(Sentence(about=line.about, text=line.text) for line in lines)
+
+
+def asked(line: Line, checks: Mapping[str, CheckSettings]) -> Line:
+    """Add to what a check says what it asks; what is not about a check is returned as it is.
+
+    Args:
+        line: one of those of `policy.explain`.
+        checks: by their names.
+    """
+    source = line.text.partition(": ")[0]
+    check = checks.get(source.removeprefix(CHECK)) if source.startswith(CHECK) else None
+    if line.about is not About.SOURCE or check is None:
+        return line
+    every = f"every {span(check.interval)}, {span(check.timeout)} for an answer"
+    return Line(line.about, f"{line.text}; it asks {check.asks}, {every}")
 
 
 def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:

@@ -124,6 +124,7 @@ class Snapshot:
             self._now,
             self.wall,
             witnesses(self._heard),
+            self._config.settings.checks,
         )
 
     def status(

@@ -137,6 +137,7 @@ def test_what_is_told(at: Lab) -> None:
     said = " ".join(at.site.mgmt("explain", "shop.tld").stdout.split())
     assert "up, by its rule all(check/shop): check/shop is up (HTTP 200)" in said
     assert "check/shop: up for" in said
+    assert "it asks GET http" in said
     assert "withdrawn when all(check/shop) is down" in said
 
 
