@@ -27,6 +27,7 @@ class Code(StrEnum):
     CERTIFICATE_EXPIRES = "certificate-expires"
     PROGRAM_MISSING = "program-missing"
     USER_MISSING = "user-missing"
+    GROUP_MISSING = "group-missing"
     FILE_MISSING = "file-missing"
     TOKENS_FILE = "tokens-file"
     TOKENS_LINE = "tokens-line"

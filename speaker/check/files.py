@@ -1,20 +1,24 @@
-"""Finds programs, users and files that vip.toml names and this machine lacks: what asks by them stays unknown for ever.
+"""Finds programs, users, groups and files that vip.toml names and this machine lacks: what asks by them stays unknown for ever.
 
 What the user who asks may not look at is noted: vip_watchdog may be allowed to.
 """
 
 from __future__ import annotations
 
+import grp
 import pwd
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy.intent import timestamp
 from policy.lint.finding import Code, Finding
+from speaker.check.checks import SOON
 from speaker.check.report import Report
 from speaker.config.settings_api import DEFAULT_TOKENS
 from speaker.config.settings_checks import ExecCheck, GrpcCheck, HttpCheck
-from speaker.control import tokens
+from speaker.control import tls, tokens
 from speaker.files import bounded
 from speaker.printable import printable
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from speaker.config.settings import Config
-    from speaker.config.settings_api import ApiSettings
+    from speaker.config.settings_api import ApiSettings, ApiTls
 
 Found = Finding | str
 """What is wrong, or what could not be looked at."""
@@ -31,6 +35,8 @@ Found = Finding | str
 def files(config: Config) -> Report:
     """Check that what vip.toml names on this machine is there."""
     found = [*_of_checks(config), *_of_events(config), *_of_api(config.settings.api)]
+    if config.settings.read.group is not None:
+        found += _group("node.read_group", config.settings.read.group)
     return Report(
         tuple(each for each in found if isinstance(each, Finding)),
         tuple(f"not checked: {each}" for each in found if isinstance(each, str)),
@@ -44,8 +50,8 @@ def _of_checks(config: Config) -> Iterator[Found]:
                 yield from _program(f"check.{name}.exec", Path(program))
                 if user is not None:
                     yield from _user(f"check.{name}.user", user)
-            case HttpCheck(tls=tls) | GrpcCheck(tls=tls):
-                named = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
+            case HttpCheck(tls=own) | GrpcCheck(tls=own):
+                named = {"ca": own.ca, "certificate": own.certificate, "key": own.key}
                 for key, path in named.items():
                     if path is not None:
                         yield from _file(f"check.{name}.{key}", path)
@@ -68,7 +74,29 @@ def _of_api(api: ApiSettings) -> Iterator[Found]:
         for key, path in named.items():
             if path is not None:
                 yield from _file(f"api.{key}", path)
+        yield from _certificate(api.tls)
+    for key, name in {
+        "api.group": api.group,
+        **{f"api.tokens.{token}.group": own.group for token, own in api.tokens.items()},
+    }.items():
+        if name is not None:
+            yield from _group(key, name)
     yield from _tokens(api)
+
+
+def _certificate(shown: ApiTls) -> Iterator[Found]:
+    """Yield that the certificate that callers are shown has expired, or soon will. One that can't be used is found at its start."""
+    try:
+        expires = tls.ends(shown)
+    except OSError:
+        return
+    if expires < time.time() + SOON:
+        found = (
+            f"{shown.certificate} expires at {timestamp(expires)}"
+            if expires
+            else f"{shown.certificate} has expired"
+        )
+        yield Finding(Code.CERTIFICATE_EXPIRES, "api.certificate", found, "renew it")
 
 
 def _tokens(api: ApiSettings) -> Iterator[Found]:
@@ -113,6 +141,14 @@ def _user(subject: str, name: str) -> Iterator[Found]:
     except KeyError:
         found = f"{printable(name)}: this machine has no such user"
         yield Finding(Code.USER_MISSING, subject, found, "make it, or correct user")
+
+
+def _group(subject: str, name: str) -> Iterator[Found]:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        found = f"{printable(name)}: this machine has no such group: nobody is let in by it"
+        yield Finding(Code.GROUP_MISSING, subject, found, "make it, or correct its name")
 
 
 def _file(subject: str, path: Path, code: Code = Code.FILE_MISSING) -> Iterator[Found]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from speaker.check.files import files
+from speaker.config.settings_api import ApiTls
+from tests.support.lab.nginx import Certificates
 from tests.unit.check.test_check import codes, site
 from tests.unit.config.test_load import HEAD, load
 from tests.unit.test_vip_mgmt import Run
@@ -97,6 +100,41 @@ def test_unreadable_is_not_absent(machine: Path) -> None:
     assert report.findings == ()
     assert len(report.notes) == 6
     assert all(each.startswith("not checked: ") for each in report.notes)
+
+
+GROUPS = """
+[api]
+listen = ["/run/vip-speaker/api.sock"]
+group = "no-such-group"
+[api.tokens.shop]
+read = true
+group = "nor-such"
+"""
+
+
+def test_groups_that_are_not_there() -> None:
+    """A group that may read, report or ask, and is none of this machine's, is a finding."""
+    node = HEAD.replace("[node]\n", '[node]\nread_group = "no-readers"\n', 1)
+    assert codes(files(load(node + GROUPS))) == [
+        ("group-missing", "api.group"),
+        ("group-missing", "api.tokens.shop.group"),
+        ("group-missing", "node.read_group"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "found"), [(30, ()), (5, ("expires at",)), (-1, ("has expired",))]
+)
+def test_the_certificate_of_the_api(tmp_path: Path, days: int, found: tuple[str, ...]) -> None:
+    """One that callers are shown is found two weeks before it expires."""
+    certificates = Certificates(tmp_path)
+    certificates.make("api", "vip.example", days)
+    shown = ApiTls(tmp_path / "api.pem", tmp_path / "api.key")
+    config = load(HEAD + GROUPS.replace("no-such-group", "root").replace("nor-such", "root"))
+    api = replace(config.settings.api, tls=shown)
+    report = files(replace(config, settings=replace(config.settings, api=api)))
+    assert codes(report) == [("certificate-expires", "api.certificate")] * len(found)
+    assert all(text in each.found for text, each in zip(found, report.findings, strict=True))
 
 
 def test_nobody_needs_a_token() -> None:
