@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
+from policy.keep_last import KeepLast
 from policy.local_time import moment_text, parse_moment
 from policy.window import LATE
 from policy.wording import named
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 HERE_ALONE = "--at TIME: planned for this machine alone: plan it on each machine of the data centre"
 """What is said where the machines of a site know of one another."""
+LAST_TOO = (
+    "keep_last does not hold what is planned: it begins also where nobody else announces it then"
+)
+"""What is said where the last announcement is kept else: nobody can be asked for --last when the time comes."""
 _NAMED = 3
 _HEAD = ("ID", "BEGINS", "FOR", "LATE", "STATE", "WHAT", "PREFIXES", "BY", "REASON")
 
@@ -69,6 +74,7 @@ class FirstPlanner(WatchdogOrFile):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config, "plans no drains")
+        self.keeps_last = config.settings.witness.keep_last is not KeepLast.NEVER
 
     def schedule(self, request: WindowRequest) -> WindowStatus:
         """See `Planner.schedule`."""
@@ -107,6 +113,8 @@ def plan(call: Call, planner: Planner, prefixes: Sequence[Prefix]) -> ExitStatus
     if call.dry_run:
         tell_operator(f"{_named(window)}: would be planned: {begins}")
         return ExitStatus.DONE
+    if isinstance(planner, FirstPlanner) and planner.keeps_last:
+        tell_operator(LAST_TOO)
     is_served = not isinstance(planner, FirstPlanner) or planner.is_served
     tell_operator(
         f"{_named(window)}: {begins}; vip_mgmt cancel {window.number} takes it back"

@@ -78,6 +78,17 @@ def test_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_planned_where_the_last_one_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That nobody is asked for --last when it begins is said when it is planned."""
+    site = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "lb1"\n'
+    file = write_config(tmp_path, f'[policy]\nkeep_last = "strict"\n{site}')
+    with reconciler(tmp_path, windows=window()):
+        assert vip_mgmt.main(["--config", str(file), "-d", "--at", "+1h", V4, SECOND]) == 0
+    assert "keep_last does not hold what is planned" in capsys.readouterr().err
+
+
 def test_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`schedule` has a line for each, what was missed too; `--json` all of it."""
     windows = [window(), window(number=4, seconds=None, reason="", missed=AT, prefixes=[V4] * 5)]
