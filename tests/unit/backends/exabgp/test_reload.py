@@ -183,19 +183,19 @@ def test_drained_prefixes_are_not_withdrawn_all_the_time(tmp_path: Path, dialect
     async def main() -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         async with running(tmp_path, more=VIPS, dialect=dialect, clock=clock) as site:
-            only4 = replace(NEIGHBORS[0], families=frozenset({4}))
-            only6 = replace(NEIGHBORS[1], families=frozenset({6}))
-            for session, near in zip(
-                site.exabgp.daemon.sessions.values(), (only4, only6), strict=True
+            # Of the first one ExaBGP tells when its session comes up; the second one's may have come up unnoticed.
+            for session, near, family in zip(
+                site.exabgp.daemon.sessions.values(), NEIGHBORS, (6, 4), strict=True
             ):
-                session.neighbor = near
+                session.neighbor = replace(near, families=frozenset({family}))
             site.source.live = dict.fromkeys(site.source.live, 0)
             await asyncio.sleep(100.0)
             site.exabgp.commands.clear()
             site.exabgp.daemon.log.clear()
             await asyncio.sleep(4 * 3600.0)
             withdrawn = [line for line in site.exabgp.commands if "withdraw" in line]
-            assert sum(line.count("/32") for line in withdrawn) <= 5 * len(MANY)
+            often = sum(line.count("/32") for line in withdrawn) / (len(MANY) + 2)
+            assert 3 <= often <= 5, "about every hour"
             assert site.exabgp.daemon.log == []
             await flap(site, PEER)
             assert any("withdraw" in line for line in site.exabgp.commands[-30:])
