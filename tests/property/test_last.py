@@ -124,7 +124,13 @@ def test_strict(schedule: list[tuple[str, int]]) -> None:
             return
 
 
+ONE_BY_ONE: Sequence[tuple[str, int]] = (("fail", 0), ("look", 0), ("fail", 1), ("look", 1))
+DEAF: Sequence[tuple[str, int]] = (("deaf", 0), ("deaf", 1))
+
+
 @given(SCHEDULES)
+@example([*ONE_BY_ONE])
+@example([*DEAF, *ONE_BY_ONE])
 def test_heard_in_time(schedule: list[tuple[str, int]]) -> None:
     """Where each hears all that there is before it looks, some data centre always announces it."""
     world = World(KeepLast.STRICT)

@@ -11,7 +11,7 @@ AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
 DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over"
 SITE, SITE_FILE = "test_site_intent", "unit/state/test_site"
-WINDOWS, LAST, STANDING = "test_windows", "test_last", "test_standing"
+WINDOWS, LAST, STANDING, ROLL = "test_windows", "test_last", "test_standing", "test_roll"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -36,6 +36,7 @@ SUITES = (
         SITE,
         SITE_FILE,
         STANDING,
+        ROLL,
     ),
 )
 
@@ -57,6 +58,35 @@ class Fault:
 
 
 FAULTS = (
+    # --- rolling over machines ---
+    Fault(
+        "a machine counts itself as the other one that announces",
+        "roll.py",
+        " if name != machine)",
+        ")",
+        (ROLL,),
+    ),
+    Fault(
+        "who is not known to announce is counted on",
+        "roll.py",
+        "any(has for name, has",
+        "any(has is not False for name, has",
+        (ROLL,),
+    ),
+    Fault(
+        "the next machine's turn comes before the one before is restored",
+        "roll.py",
+        "if one.stage is not RollStage.DONE",
+        "if one.stage not in (RollStage.DONE, RollStage.RESTORING)",
+        (ROLL,),
+    ),
+    Fault(
+        "what was noted of a machine is lost on the way",
+        "roll.py",
+        "return self._with(_FOLLOWING[current.stage], current.prefixes)",
+        "return self._with(_FOLLOWING[current.stage], ())",
+        (ROLL,),
+    ),
     # --- the last one standing ---
     Fault(
         "the last announcement is withdrawn for bad health",
