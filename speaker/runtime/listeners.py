@@ -6,6 +6,7 @@ What few sites have is imported once vip.toml has it: until then it would only t
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from speaker.health.addresses import AddressEvents
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speaker.config.settings import Settings
+    from speaker.reconcile.notices import Notice
     from speaker.reconcile.reconciler import Reconciler
 
 LOOK = 1.0
@@ -47,11 +49,23 @@ async def _textfile(reconciler: Reconciler) -> None:
 
 
 async def _hooks(reconciler: Reconciler) -> None:
-    """Send what happens to those who want to be told."""
-    await _until(reconciler, lambda settings: settings.events.webhook or settings.events.exec)
+    """Send what happens to those who want to be told: also what happened since vip.toml had them."""
+    early: list[Notice] = []
+
+    def wanted(settings: Settings) -> object:
+        return settings.events.webhook or settings.events.exec
+
+    def happened(notice: Notice) -> None:
+        if wanted(reconciler.config.settings):
+            early.append(notice)
+
+    with ExitStack() as stack:
+        for listeners in (reconciler.durable.listeners, reconciler.alarms.listeners):
+            stack.callback(listeners.add(happened))
+        await _until(reconciler, wanted)
     from speaker.telemetry import hooks  # noqa: PLC0415 - of no use before
 
-    await hooks.run(reconciler)
+    await hooks.run(reconciler, early)  # which listens before anything else can happen
 
 
 async def _api(reconciler: Reconciler) -> None:

@@ -19,7 +19,7 @@ from speaker.telemetry.sink import RefusedEventError, SinkError
 from speaker.telemetry.webhook import Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from speaker.config.settings import EventsSettings
     from speaker.reconcile.meter import SentEvents
@@ -107,8 +107,8 @@ class Outbox:
         self._note(self._name, f"events are lost: {why}; see vip_events_lost_total")
 
 
-async def run(reconciler: Reconciler) -> NoReturn:
-    """Send what happens, for ever, to those whom vip.toml names."""
+async def run(reconciler: Reconciler, early: Iterable[Notice] = ()) -> NoReturn:
+    """Send what happens, for ever, to those whom vip.toml names; first what happened before this began, and is wanted."""
     troubles: dict[str, str] = {}
 
     def note(name: str, text: str) -> None:
@@ -129,6 +129,8 @@ async def run(reconciler: Reconciler) -> NoReturn:
     with ExitStack() as stack:
         for listeners in (reconciler.durable.listeners, reconciler.alarms.listeners):
             stack.callback(listeners.add(happened))
+        for notice in early:
+            happened(notice)
         while True:
             await _while_named(reconciler, reconciler.config.settings.events, outboxes)
             troubles.clear()

@@ -182,7 +182,9 @@ def test_a_data_centre_that_is_not_known(tmp_path: Path) -> None:
 
     def ask(site: Site, known: FakeKnownSite) -> None:
         for extent in ("dc:lyo2", "everybody", "dc:"):
-            with pytest.raises(RefusedError, match=r"extent: .*: must be here, site, or dc:NAME"):
+            with pytest.raises(
+                RefusedError, match=r"extent: .*: must be here, site, dc:NAME or machine:"
+            ):
                 order(site, extent)
         assert known.asked == []
         assert site.store.site_known() == {}
