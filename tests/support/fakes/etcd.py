@@ -27,6 +27,7 @@ from speaker.site.base import (
     by_revision,
     checked,
 )
+from speaker.site.etcd.requests import PAGE_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -274,7 +275,7 @@ class Client:
             lambda: Contents(
                 self.cluster.revision, self.cluster.stored(under), self.cluster.identity
             ),
-            within,
+            min(within, PAGE_WITHIN),  # all of it is one page
         )
 
     async def transact(
