@@ -62,6 +62,14 @@ class Roll:
         """Whether anything was done."""
         return any(one.stage is not RollStage.WAITING for one in self.machines)
 
+    def again(self) -> Roll:
+        """Return it from its start. A machine that is under way comes first, with what was noted: only here it is known to be drained."""
+        current = self.current
+        if current is None or current.stage is RollStage.WAITING:
+            return Roll.over([one.name for one in self.machines])
+        rest = Roll.over([one.name for one in self.machines if one is not current])
+        return Roll((replace(current, stage=RollStage.DRAINING), *rest.machines))
+
     def begin(self, prefixes: Sequence[str]) -> Roll:
         """Return it with the current machine draining these prefixes.
 

@@ -156,7 +156,7 @@ OPTIONS = (
     ),
     Option("--no-wait", (DELETE,), "with --soft: return once it is announced softly"),
     Option("--beside", ("restart",), "by a second ExaBGP, where routers have no graceful restart"),
-    Option("--again", (ROLL,), "begin with the first machine, whatever was done before"),
+    Option("--again", (ROLL,), "begin from the start; the machine that is under way comes first"),
     Option("--last", (DELETE, ROLL), "also what no other data centre announces (keep_last)"),
     Option("--until-gone", (DELETE,), "wait until no witness has our path any more"),
     Option("--until-seen", (ADD,), "wait until a witness has our path"),

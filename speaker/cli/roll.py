@@ -10,7 +10,7 @@ from speaker.cli.commands import UsageError
 from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
 from speaker.cli.roll_file import RollFile, RollProgress
-from speaker.cli.rolling import NAMED, Limits, Rolling, nowhere, run, shown, states_of
+from speaker.cli.rolling import NAMED, REASON, Limits, Rolling, nowhere, run, shown, states_of
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from speaker.cli.arguments import Call
     from speaker.cli.rolling import RolledSite
     from speaker.config.settings import Config
-    from speaker.site_values import MachineStatus
+    from speaker.site_values import MachineStatus, SiteStatus
 
 RESTORED_WITHIN = 600.0
 """For how long a machine is waited for that was restored, in seconds, where nothing says so."""
@@ -48,12 +48,15 @@ def roll(call: Call, config: Config) -> ExitStatus:
     site = RunningWatchdog.of(config)
     file = RollFile(settings.state.parent, call.at)
     with file.held():
-        progress = None if call.again else file.load()
-        if progress is not None and progress.command != call.words:
+        progress = file.load()
+        if progress is not None and progress.command != call.words and not call.again:
             raise UsageError(
-                f"roll: a roll over {call.at} has not ended, and runs {shown(progress.command)}; go on with that, or begin with --again"
+                f"roll: a roll over {call.at} has not ended, and runs {shown(progress.command)}; go on with that, or begin with --again: "
+                "the machine that is under way first"
             )
         found = _begun(call, site) if progress is None else progress.roll
+        if progress is not None and call.again:
+            found = found.again()
         if call.dry_run:
             return _would(found, states_of(site.site(whole=True)), last=call.last)
         return _rolled(call, config, site, file, found)
@@ -69,6 +72,10 @@ def _begun(call: Call, site: RolledSite) -> Roll:
             f"roll: {call.at}: {why}; nothing was changed: see vip_mgmt status --site"
         )
     _refuse_silent(machines)
+    if other := by_another_roll(status, call.at):
+        raise SpeakerError(
+            f"roll: {other}; nothing was changed: wait for the end of the roll that did that, or go on with it where it was typed"
+        )
     states = states_of(status)
     refused = (
         []
@@ -78,6 +85,17 @@ def _begun(call: Call, site: RolledSite) -> Roll:
     if refused and not call.dry_run:
         raise SpeakerError(f"roll: {nowhere(*refused[0])}; nothing was changed")
     return Roll.over([each.name for each in machines])
+
+
+def by_another_roll(status: SiteStatus, dc: str) -> str:
+    """Return which machine of a data centre is drained by a roll that is not known here, in words; nothing for none."""
+    found = (
+        f"{state.machine}: {each.prefix}: {state.intent}"
+        for each in status.prefixes
+        for state in each.states
+        if state.machine.startswith(f"{dc}/") and state.intent.endswith(f": {REASON}")
+    )
+    return next((text for text in found if ": drain" in text), "")
 
 
 def _refuse_silent(machines: Sequence[MachineStatus]) -> None:
@@ -150,8 +168,8 @@ def stopped(roll: Roll) -> list[str]:
     if current is not None and current.stage is not RollStage.WAITING:
         machine = current.name.partition("/")[2]
         lines.append(
-            f"{current.name} was ordered to drain, and may be drained: the same command goes on with it, --again begins with the first "
-            f"machine; to restore it without either, on {machine}: vip_mgmt -a all --here"
+            f"{current.name} was ordered to drain, and may be drained: the same command goes on with it, --again begins from the start, "
+            f"with it first; to restore it without either, on {machine}: vip_mgmt -a all --here"
         )
     else:
         lines.append("no machine is drained by it; the same command goes on with the next one")

@@ -118,7 +118,7 @@ class RollFile:
             return RollProgress.from_text(text)
         except FormError as error:
             raise RollFileError(
-                f"roll: {self.path}: {error}; see which machines are drained (vip_mgmt status --site), and begin with --again"
+                f"roll: {self.path}: {error}; see which machines are drained by vip_mgmt roll (vip_mgmt status --site), restore them (vip_mgmt -a all --here on each), and remove it"
             ) from error
 
     def save(self, progress: RollProgress) -> None:

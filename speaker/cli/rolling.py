@@ -43,6 +43,8 @@ NAME = "{machine}"
 """What stands for a machine's name in the arguments of the command."""
 VARIABLE = "VIP_MACHINE"
 """Where the command finds it."""
+REASON = "vip_mgmt roll"
+"""Of its orders: by that another roll is known."""
 EVERY = 1.0
 """How often it is looked what a machine announces, in seconds."""
 NAMED = 3
@@ -176,7 +178,7 @@ class Rolling:
             SiteOrder(
                 mode=mode,
                 prefixes=tuple(map(parse_prefix, machine.prefixes)),
-                reason="vip_mgmt roll",
+                reason=REASON,
                 last=self._last and mode is Mode.DRAINING,
                 extent=f"{MACHINE}{machine.name}",
                 within=min(self._limits.restored, MAX_WITHIN),

@@ -14,11 +14,12 @@ from policy.intent import Mode
 from policy.roll import Roll, RollStage
 from policy.route import parse_prefix
 from policy.site_intent import Extent
+from policy.site_view import Level
 from speaker.cli.arguments import UsageError, parse
-from speaker.cli.roll import stopped
+from speaker.cli.roll import by_another_roll, stopped
 from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
 from speaker.cli.rolling import Limits, NotRolledError, Rolling, run
-from speaker.site_values import SiteOrder
+from speaker.site_values import MachineState, SiteOrder, SitePrefix, SiteStatus
 from tests.support.fakes.rolled_site import FakeRolledSite
 
 if TYPE_CHECKING:
@@ -166,10 +167,42 @@ def test_the_file(tmp_path: Path) -> None:
             pass
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
     file.path.write_text('{"command": 1}')
-    with pytest.raises(RollFileError, match=r"roll-par1.json: .*begin with --again"):
+    with pytest.raises(RollFileError, match=r"roll-par1.json: .*and remove it"):
         file.load()
     file.forget()
     assert [*tmp_path.iterdir()] == [tmp_path / "roll-par1.lock"]
+
+
+def test_another_roll() -> None:
+    """A machine that a roll has drained which is not known here is found by what it obeys; a restore, and another's drain, are none."""
+
+    def status(intent: str) -> SiteStatus:
+        state = MachineState(machine="par1/lb1", announced=False, intent=intent)
+        prefix = SitePrefix(vip="vip-1.tld", prefix=ONE, level=Level.ASIDE, states=(state,))
+        return SiteStatus(dc="par1", machine="lb2", connected=True, prefixes=(prefix,))
+
+    drained = "drained by root at 2026-01-31T03:00:00Z: vip_mgmt roll"
+    assert by_another_roll(status(drained), "par1") == f"par1/lb1: {ONE}: {drained}"
+    assert by_another_roll(status(drained), "lyo1") == ""
+    assert by_another_roll(status(drained.replace("drained", "auto")), "par1") == ""
+    assert by_another_roll(status("drained by root at 2026-01-31T03:00:00Z: works"), "par1") == ""
+
+
+def test_again() -> None:
+    """From the start, the machine that is under way comes first, with what was noted of it: nobody else knows that it is drained."""
+    roll = Roll.over(["par1/lb1", "par1/lb2"])
+    assert roll.again() == roll
+    at = roll.begin([ONE]).advance().advance().advance().begin([TWO]).advance()
+    assert at.current is not None
+    assert (at.current.name, at.current.stage) == ("par1/lb2", RollStage.RUNNING)
+    again = at.again()
+    assert [(m.name, m.stage, m.prefixes) for m in again.machines] == [
+        ("par1/lb2", RollStage.DRAINING, (TWO,)),
+        ("par1/lb1", RollStage.WAITING, ()),
+    ]
+    site = site_of({"par1/lb2": {TWO}})  # as it was left
+    go(site, roll=again, last=True)
+    assert site.announces("par1/lb2") == {ONE, TWO}
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
