@@ -372,8 +372,8 @@ def test_an_old_snapshot(site: WholeSite, new: bool) -> None:  # noqa: FBT001 - 
 
 
 def seed(whole: WholeSite, number: int, faults: int) -> None:
-    """Take the steps of a seed, and have them judged. What a run was is printed: it can be had again by its seed."""
-    print(f"VIP_SITE_SEED={number}")  # noqa: T201 - pytest shows it where the test fails
+    """Take the steps of a seed, and have them judged. What a run was is printed: with that, test_random_faults has it again."""
+    print(f"VIP_SITE_SEED={number} VIP_SITE_FAULTS={faults}")  # noqa: T201 - pytest shows it where the test fails
     members = [member.name for member in whole.etcd.members]
     run = Run(whole)
     try:
@@ -386,7 +386,8 @@ def seed(whole: WholeSite, number: int, faults: int) -> None:
 
 def test_random_faults(site: WholeSite) -> None:
     """Whatever befalls it: no intent is lost, nothing drained is announced, nothing is nowhere that is healthy."""
-    seed(site, int(os.environ.get("VIP_SITE_SEED", "1")), 50)
+    number, faults = (os.environ.get(f"VIP_SITE_{name}") for name in ("SEED", "FAULTS"))
+    seed(site, int(number or 1), int(faults or 50))
 
 
 @pytest.mark.nightly  # by day test_random_faults proves it, with fewer
