@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
+from speaker.files.locking import locked
 from speaker.printable import reason
 
 if TYPE_CHECKING:
@@ -41,12 +41,10 @@ def one_restart(folder: Path, locks: Path = _LOCKS) -> Iterator[None]:
             f"restart: {folder}: {reason(error)}; nothing was restarted: run it as root, or correct node.state"
         ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(descriptor):
             raise RestartingError(
                 f"restart: {_holder(descriptor, locks)} restarts already; nothing was restarted: wait for its end"
-            ) from None
+            )
         yield
     finally:
         os.close(descriptor)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,8 @@ from speaker.api import Text  # noqa: TC001 - pydantic reads the form by it
 from speaker.errors import SpeakerError
 from speaker.files import bounded
 from speaker.files.directory_owner import as_owner
+from speaker.files.locking import locked
+from speaker.files.replacing import replace_file
 from speaker.json_value import FormError, Value
 
 if TYPE_CHECKING:
@@ -91,12 +91,10 @@ class RollFile:
         except OSError as error:
             raise self._error(error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not locked(descriptor):
                 raise RollFileError(
                     f"roll: {lock}: another roll over this data centre is under way on this machine; wait for its end"
-                ) from error
+                )
             yield
         finally:
             os.close(descriptor)
@@ -127,21 +125,9 @@ class RollFile:
         Raises:
             RollFileError: it can't be.
         """
-        made = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
         try:
-            with as_owner(self.path.parent):
-                try:
-                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
-                    with os.fdopen(os.open(made, flags, MODE), "wb") as file:
-                        file.write(json.dumps(progress.to_json()).encode())
-                        file.flush()
-                        os.fsync(file.fileno())
-                    made.replace(self.path)
-                except BaseException:
-                    with suppress(OSError):
-                        made.unlink()
-                    raise
-                _sync(self.path.parent)
+            content = json.dumps(progress.to_json()).encode()
+            replace_file(self.path, content, MODE, durable=True)
         except OSError as error:
             raise self._error(error) from error
 
@@ -161,11 +147,3 @@ class RollFile:
         return RollFileError(
             f"roll: {self.path}: {error.strerror}; how far it has come is recorded there: run it as root"
         )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import os
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from speaker.errors import SpeakerError
 from speaker.files.bounded import of_one_name
 from speaker.files.directory_owner import DirectoryError, as_owner
+from speaker.files.locking import locked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -139,7 +139,7 @@ class FileLock:
         with os.fdopen(descriptor, "rb"):
             try:
                 async with asyncio.timeout(self._within):
-                    while not _locked(descriptor):  # noqa: ASYNC110 - nothing tells when it is free
+                    while not locked(descriptor):  # noqa: ASYNC110 - nothing tells when it is free
                         await asyncio.sleep(POLL)
             except TimeoutError:
                 raise LockError(
@@ -173,11 +173,3 @@ def _open_made(path: Path) -> int:
         if error.errno != errno.EROFS:
             raise
         return os.open(path, os.O_RDONLY | _FLAGS)  # it can be locked all the same
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

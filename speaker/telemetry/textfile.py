@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from speaker.errors import SpeakerError
-from speaker.files.directory_owner import as_owner
+from speaker.files.replacing import replace_file
 from speaker.telemetry import exposition
 from speaker.telemetry.look import Look
 
@@ -35,19 +32,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         TextfileError: it can't be; what was there is there still.
     """
-    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # which node_exporter reads not
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with as_owner(path.parent):
-            try:
-                with os.fdopen(os.open(made, flags, MODE), "wb") as file:
-                    os.fchmod(file.fileno(), MODE)
-                    file.write(content)
-                made.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    made.unlink()
-                raise
+        replace_file(path, content, MODE)
     except OSError as error:
         raise TextfileError(
             f"{path}: {error.strerror}; make its directory writable for vip_watchdog, or "
