@@ -72,7 +72,12 @@ class MemberState:
     @property
     def drains(self) -> bool:
         """Whether what it obeys is a drain, of either kind."""
-        return self.intent.startswith((Mode.DRAINED, Mode.DRAINING))
+        return is_drain(self.intent)
+
+
+def is_drain(intent: str) -> bool:
+    """Tell whether an intent in words, as a machine tells it, is a drain, of either kind."""
+    return intent.startswith((Mode.DRAINED, Mode.DRAINING))
 
 
 @dataclass(frozen=True, slots=True)

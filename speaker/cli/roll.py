@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.roll import Roll, RollStage, announced_by, nowhere_without
+from policy.site_members import is_drain
 from policy.wording import count, named
+from speaker.cli.announced_by_machines import dc_of
 from speaker.cli.commands import UsageError
 from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
@@ -93,9 +95,9 @@ def by_another_roll(status: SiteStatus, dc: str) -> str:
         f"{state.machine}: {each.prefix}: {state.intent}"
         for each in status.prefixes
         for state in each.states
-        if state.machine.startswith(f"{dc}/") and state.intent.endswith(f": {REASON}")
+        if dc_of(state) == dc and is_drain(state.intent) and state.intent.endswith(f": {REASON}")
     )
-    return next((text for text in found if ": drain" in text), "")
+    return next(found, "")
 
 
 def _refuse_silent(machines: Sequence[MachineStatus]) -> None:

@@ -90,13 +90,11 @@ class HandingOn:
     async def _all(self) -> None:
         for _ in range(MOST_FIRST):
             rows = await self.look()
-            faults = {*self._known.faults}
-            sound = {
-                k: v for k, v in rows.items() if not faults or str(intent_key(*k)) not in faults
-            }
-            if not sound:
+            if faults := self._known.faults:
+                rows = {k: v for k, v in rows.items() if str(intent_key(*k)) not in faults}
+            if not rows:
                 return
-            for some in _chunks(sound):
+            for some in _chunks(rows):
                 await self._hand_on(some)
         raise UnreachableError("others store the same keys all the time; it is tried again")
 

@@ -35,6 +35,9 @@ class OwnKey(NamedTuple):
     modified: int
 
 
+NOT_STORED = OwnKey(None, 0)
+
+
 class ReadKeys(NamedTuple):
     """All that was read, sorted out.
 
@@ -148,7 +151,7 @@ class Known:
     def _own(self, key: SiteKey, change: Changed) -> None:
         if change.value is None:
             self.own.pop(key, None)
-        elif self.own.get(key, OwnKey(None, 0)).modified < change.revision:
+        elif self.own.get(key, NOT_STORED).modified < change.revision:
             self.own[key] = OwnKey(change.value, change.revision)
 
     def stored_at(self, keys: Mapping[SiteKey, int]) -> None:
@@ -172,7 +175,7 @@ class Known:
     def wrote(self, texts: Mapping[SiteKey, bytes | None], revision: int) -> None:
         """Note what this machine stored of itself, or removed, at a revision."""
         for key, text in texts.items():
-            if self.own.get(key, OwnKey(None, 0)).modified > revision:
+            if self.own.get(key, NOT_STORED).modified > revision:
                 continue  # something later was heard already
             if text is None:
                 self.own.pop(key, None)

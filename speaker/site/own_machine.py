@@ -22,8 +22,7 @@ class OwnMachine:
         self._reconciler = reconciler
         self.process = secrets.token_hex(8)
         self._version = installed_version() or "unknown"
-        self._told: MachineTold | None = None
-        self._at = 0.0
+        self._text, self._config, self._at = b"", "", 0.0
 
     @property
     def config(self) -> str:
@@ -31,27 +30,22 @@ class OwnMachine:
         file = self._reconciler.config.file
         return "" if file is None else file.of_site
 
-    def told(self, stored: bytes | None) -> MachineTold:
+    def told(self, stored: bytes | None) -> bytes:
         """Return what is told: the same for a while, where nothing else changed.
 
         Args:
             stored: what etcd has of it. What it does not have is told with the clock as it is now, or the clock would
                 seem to be behind by as long as that waited.
         """
-        reconciler = self._reconciler
-        now, config = reconciler.clock.steady(), self.config
-        if (
-            self._told is None
-            or self._told.text() != stored
-            or now - self._at >= EVERY
-            or self._told.config != config
-        ):
-            self._at = now
-            self._told = MachineTold(
+        clock, config = self._reconciler.clock, self.config
+        now = clock.steady()
+        if self._text != stored or now - self._at >= EVERY or self._config != config:
+            self._at, self._config = now, config
+            self._text = MachineTold(
                 version=self._version,
                 config=config,
-                wall=reconciler.clock.wall(),
-                backend=reconciler.config.settings.backend,
+                wall=clock.wall(),
+                backend=self._reconciler.config.settings.backend,
                 process=self.process,
-            )
-        return self._told
+            ).text()
+        return self._text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from speaker.site.base import Compare, Put
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.known import OwnKey
+from speaker.site.known import NOT_STORED
 from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from policy.route import Prefix
     from policy.standing import Ask
-    from speaker.site.known import Known
+    from speaker.site.known import Known, OwnKey
     from speaker.site.obeying import Obeying
 
 
@@ -48,7 +48,7 @@ class OwnWords:
             KeyError: nothing is.
         """
         if key.prefix in self._asked:
-            return self._known.own.get(key, OwnKey(None, 0)).text or NOT_SEEN_YET
+            return self._known.own.get(key, NOT_STORED).text or NOT_SEEN_YET
         return self._obeying.states()[key]
 
     def revision(self, prefix: Prefix) -> int:
@@ -81,7 +81,7 @@ class OwnWords:
         self._obeying.stand_again(prefix)
 
     def _own(self, prefix: Prefix) -> OwnKey:
-        return self._known.own.get(self._key(prefix), OwnKey(None, 0))
+        return self._known.own.get(self._key(prefix), NOT_STORED)
 
     def _key(self, prefix: Prefix) -> SiteKey:
         return SiteKey(KeyKind.STATE, self._known.here, prefix)

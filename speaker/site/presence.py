@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speaker.site.base import MAX_TRANSACTION, Compare, Delete, LeaseOverError, Put
 from speaker.site.bell import Bell
-from speaker.site.known import OwnKey
+from speaker.site.known import NOT_STORED, OwnKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOT_STORED = OwnKey(None, 0)
 STEP = 500
 """How many keys are compared in a step of the event loop."""
 OFTEN = 0.2

@@ -249,7 +249,7 @@ class WholeSite:
     def _told(self) -> Mapping[SiteKey, bytes]:
         key = SiteKey(KeyKind.MACHINE, self.here)
         stored = self._known.own.get(key)
-        return {key: self._machine.told(None if stored is None else stored.text).text()}
+        return {key: self._machine.told(None if stored is None else stored.text)}
 
     def _obeyed(self) -> Mapping[SiteKey, bytes] | None:
         obeys = self._obeying.obeys() if self.connected else None

@@ -68,9 +68,8 @@ def failure(status: int, body: bytes) -> Exception:
     """Return the error that an answer is whose HTTP status is not 200."""
     try:
         found = _object(body)
-        found = (
-            _inner(found, "error") if isinstance(found.get("error"), dict) else found
-        )  # a stream's
+        if isinstance(found.get("error"), dict):  # a stream's
+            found = _inner(found, "error")
         code, text = found.get("grpc_code", found.get("code")), found.get("message")
     except MemberError:
         code = text = None
