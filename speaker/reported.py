@@ -11,6 +11,7 @@ from policy.report import AppReport, ReportState
 from policy.sources import LONGEST
 from speaker import units
 from speaker.json_value import Value
+from speaker.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +20,24 @@ _Text = Annotated[str, Strict()]
 _Truth = Annotated[bool, Strict()]
 _Time = Annotated[float, Strict()]
 _Form = Annotated[str, Field(pattern=f"^(?:{units.DURATION})$")]
+
+
+def _ttl(written: object) -> float:
+    """Parse a time to live. Its bounds are looked at here: then what was written is told, by every pydantic."""
+    seconds = units.duration(written)
+    if seconds <= 0:
+        raise ValueError(f"{shown(str(written))} is too little; write more than 0")
+    if seconds > LONGEST:
+        raise ValueError(
+            f'{shown(str(written))} is too much; write "{units.duration_text(LONGEST)}" at most'
+        )
+    return seconds
+
+
 Ttl = Annotated[
     float,
-    BeforeValidator(units.duration, json_schema_input_type=_Form),
-    Field(
-        gt=0,
-        le=LONGEST,
-        description='For how long this holds, like "30s" or "5m". Report again before it ends.',
-    ),
+    BeforeValidator(_ttl, json_schema_input_type=_Form),
+    Field(description='For how long this holds, like "30s" or "5m". Report again before it ends.'),
 ]
 Weight = Annotated[
     float, Strict(), Field(ge=0, le=1, description="What can be taken, from 0 to 1. It is shown.")

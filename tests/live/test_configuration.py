@@ -68,7 +68,8 @@ def shared(lab: Network, flavour: Flavour, installed: Installed) -> Lab:
 def at(shared: Lab) -> Lab:
     """The lab with both VIPs configured and announced."""
     shared.site.configure({"vip": VIPS})
-    shared.site.reload()
+    # Waited for: the test may change the file at once, and must not have that read in its place.
+    assert shared.site.mgmt("reload").returncode == 0
     sees(shared.bird, *ONE, *TWO, FOREIGN, within=15)
     shared.history.start()
     return shared

@@ -53,13 +53,17 @@ class _Here:
         self._guest: _Guest | None = None
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
         mark = item.get_closest_marker("guest")
         if mark is None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._reports(item, mark.args):
             item.ihook.pytest_runtest_logreport(report=report)
+        # What an ordinary test before this one left standing for it, its folder and session, the next may not stand in.
+        item.session._setupstate.teardown_exact(nextitem)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
