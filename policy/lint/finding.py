@@ -23,6 +23,7 @@ class Code(StrEnum):
     RULE_NEVER_DOWN = "rule-never-down"
     CHECK_UNUSED = "check-unused"
     REPORT_UNUSED = "report-unused"
+    RULE_UNUSED = "rule-unused"
     CHECK_THROUGH_VIP = "check-through-vip"
     CERTIFICATE_EXPIRES = "certificate-expires"
     PROGRAM_MISSING = "program-missing"

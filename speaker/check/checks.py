@@ -1,4 +1,4 @@
-"""Finds checks that nothing uses, that ask through the VIP on which they decide, and certificates that expire."""
+"""Finds checks, reports and rules that nothing uses, checks that ask through the VIP on which they decide, and certificates that expire."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from policy.intent import timestamp
 from policy.lint.finding import Code, Finding
 from policy.rule import terms
-from policy.sources import REPORT
+from policy.sources import CHECK, REPORT
 from speaker.check.report import Report
+from speaker.config.schema_checks import RULE
 from speaker.config.settings_checks import DnsCheck, GrpcCheck, HttpCheck
 from speaker.errors import SpeakerError
 from speaker.health.addresses import AddressError, dump
@@ -18,7 +19,7 @@ from speaker.health.checks.source import probes
 from speaker.units import address, endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from speaker.api import Status
     from speaker.config.settings import Config
@@ -31,33 +32,27 @@ SOON = 14 * 86400.0
 
 
 def unused(config: Config) -> Report:
-    """Check that each check, and each report, is named by some VIP's rule."""
-    used = {check.name for own in config.settings.health.values() for check in own.checks}
+    """Check that each check, each report and each rule of `[rule]` is named by some VIP's rule."""
+    settings = config.settings
+    used = {check.name for own in settings.health.values() for check in own.checks}
     rules = [vip.health.rule for vip in config.topology.vips if vip.health.rule is not None]
     named = {term for rule in rules for term in terms(rule)}
-    reports = tuple(
-        Finding(
-            Code.REPORT_UNUSED,
-            f"report.{name}",
-            "no VIP's rule names it: nothing is decided by it",
-            f'name it in a rule, as "report/{name}", or remove it',
-        )
-        for name in config.settings.api.reports
-        if REPORT + name not in named
-    )
+    reports = [name for name in settings.api.reports if REPORT + name not in named]
+    checks = [name for name in settings.checks if name not in used]
     return Report(
-        reports
-        + tuple(
-            Finding(
-                Code.CHECK_UNUSED,
-                f"check.{name}",
-                "no VIP's rule names it: it is never asked",
-                f'name it in a rule, as "check/{name}", or remove it',
-            )
-            for name in config.settings.checks
-            if name not in used
+        (
+            *_unused(Code.REPORT_UNUSED, REPORT, reports, "nothing is decided by it"),
+            *_unused(Code.CHECK_UNUSED, CHECK, checks, "it is never asked"),
+            *_unused(Code.RULE_UNUSED, RULE, settings.unused_rules, "nothing is decided by it"),
         )
     )
+
+
+def _unused(code: Code, kind: str, names: Iterable[str], so: str) -> Iterator[Finding]:
+    table = kind.removesuffix("/")
+    for name in names:
+        remedy = f'name it in a rule, as "{kind}{name}", or remove it'
+        yield Finding(code, f"{table}.{name}", f"no VIP's rule names it: {so}", remedy)
 
 
 def through_vip(config: Config, addresses: Callable[[], Awaitable[HostAddresses]] = dump) -> Report:

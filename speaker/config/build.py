@@ -87,7 +87,8 @@ def build(form: Form, *, allow_ties: bool = False) -> Config:
     looked_at |= {each.name: NO_HEALTH for each in aggregates}
     topology = Topology(dcs, tuple(vip for vip in vips if vip is not None), aggregates, peers)
     settings = _settings(document, topology, looked_at, read, outlets)
-    return Config(topology, replace(settings, checks=ruled.checks, api=api, site=site))
+    settings = replace(settings, checks=ruled.checks, unused_rules=ruled.unused, api=api, site=site)
+    return Config(topology, settings)
 
 
 class _Ruled:
@@ -96,15 +97,17 @@ class _Ruled:
     def __init__(self, form: Form, faults: Faults) -> None:
         self.checks: dict[str, CheckSettings] = {}
         self.rules: dict[str, Rule] = {}
+        self.unused: tuple[str, ...] = ()
         document = form.document
         if document.check:
             from speaker.config.build_checks import CheckBuilder
 
             self.checks = CheckBuilder(form, faults).checks()
         if document.rule or any(vip.rule is not None for vip in document.vip.values()):
-            from speaker.config.build_rules import rules_of_vips
+            from speaker.config.build_rules import rules_of_vips, unused
 
             self.rules = rules_of_vips(form, faults, self.checks)
+            self.unused = unused(document)
 
     def checks_of(self, name: str) -> tuple[CheckSettings, ...]:
         """Return the checks that the rule of a VIP names."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from policy.rule import Rule
     from speaker.config.fault import Faults, KeyPath
+    from speaker.config.schema import Document
     from speaker.config.settings_checks import CheckSettings
     from speaker.config.validate import Form
 
@@ -157,6 +158,17 @@ def rules_of_vips(
     rules = {name: rule for name, rule in found.items() if rule is not None}
     builder.check_circles(rules)
     return rules
+
+
+def unused(document: Document) -> tuple[str, ...]:
+    """Return the names of `[rule]` that no VIP's rule comes to, be it by others."""
+    todo = [vip.rule for vip in document.vip.values() if vip.rule is not None]
+    used: set[str] = set()
+    while todo:
+        named = {*_named_in(todo.pop())} - used
+        used |= named
+        todo += [document.rule[name] for name in named if name in document.rule]
+    return tuple(name for name in document.rule if name not in used)
 
 
 def checks_of(rule: Rule | None, checks: Mapping[str, CheckSettings]) -> tuple[CheckSettings, ...]:

@@ -133,7 +133,8 @@ class Settings:
     """What is of this machine. Times in seconds; `health` is by the VIP's name.
 
     `history` is for how long it is kept, `log` the form of the log's lines on stderr. `checks` are all of the
-    file, by name, whether a rule names them or not. `site` is None where this machine stands alone.
+    file, by name, whether a rule names them or not; `unused_rules` are the names of `[rule]` that no VIP's rule
+    comes to. `site` is None where this machine stands alone.
 
     `keepalived_fifo_named`: the file says so, it is not the default. `keepalived_conf` is what
     `vip_mgmt check` reads, None for keepalived's own default, which need not be there.
@@ -160,6 +161,7 @@ class Settings:
     log: LogFormat = "text"
     witness: WitnessSettings = WitnessSettings()
     checks: dict[str, CheckSettings] = field(default_factory=dict)
+    unused_rules: tuple[str, ...] = ()
     api: ApiSettings = field(default_factory=ApiSettings)
     site: SiteSettings | None = None
 

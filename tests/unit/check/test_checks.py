@@ -69,6 +69,28 @@ def test_unused_reports() -> None:
     assert codes(found) == [("report-unused", "report.b")]
 
 
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ('"rule/whole"', ["alone", "of-alone"]),
+        ('{ all = ["ipvs", { not = "rule/part" }] }', ["whole", "alone", "of-alone"]),
+        ('{ any = ["rule/alone", "rule/whole"] }', []),
+        ('"ipvs"', ["whole", "part", "alone", "of-alone"]),
+    ],
+)
+def test_unused_rules(rule: str, found: list[str]) -> None:
+    """A rule that no VIP's rule comes to is found, though another such rule names it; one that is named within another is used."""
+    named = """[rule]
+whole = { all = ["ipvs", "rule/part"] }
+part = { any = ["ipvs"] }
+alone = { not = "rule/of-alone" }
+of-alone = { any = ["ipvs"] }
+"""
+    vip = f'[vip."a.tld"]\naddresses = ["192.0.2.1"]\nrule = {rule}\n'
+    unused_rules = codes(unused(load(HEAD + named + vip)))
+    assert unused_rules == [("rule-unused", f"rule.{name}") for name in found]
+
+
 async def nowhere() -> HostAddresses:
     return HostAddresses(frozenset())
 
