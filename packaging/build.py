@@ -177,6 +177,7 @@ def _files(root: Path) -> None:
     _write(root / "usr/lib/sysusers.d/vip-speaker.conf", (DEB / "sysusers.conf").read_text())
     for name in ("vip.toml", "exabgp.conf"):
         _write(share / name, _adapted(SOURCE / f"{name}.example"))
+    _write(share / "etcd.default", _adapted(SOURCE / "packaging/etcd.default"))
     older = _for_4_2((root / "usr/lib/systemd/system/exabgp-vip.service").read_text())
     _write(share / "exabgp-4.2.conf", older)
     for page in (SOURCE / "README.md", *sorted((SOURCE / "docs").rglob("*.md"))):
