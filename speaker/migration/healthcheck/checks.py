@@ -15,7 +15,7 @@ from speaker.migration.healthcheck.announced import HealthcheckState, states
 from speaker.migration.healthcheck.shell_words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from policy.rule import Rule
     from speaker.migration.healthcheck.program import Healthcheck
@@ -28,13 +28,14 @@ _MIN_INTERVAL, _MAX_INTERVAL, _MAX_TIMEOUT, _MOST_TIMES = 0.1, 86400.0, 60, 1000
 class Checked:
     """What a healthcheck becomes: its checks, and the rule of them, None where it has none.
 
-    `told` is what was assumed, `refused` what is not taken over.
+    `told` is what was assumed, `refused` what is not taken over, `notes` what should be looked at.
     """
 
     checks: tuple[CheckSettings, ...]
     rule: Rule | None
     told: tuple[str, ...]
     refused: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def convert(check: Healthcheck, which: Callable[[str], str | None]) -> Checked:
@@ -42,7 +43,7 @@ def convert(check: Healthcheck, which: Callable[[str], str | None]) -> Checked:
 
     Args:
         check: it.
-        which: finds a program that has no path.
+        which: finds a program that can be run here, by its name or its path.
 
     Raises:
         MigrationError: an option can't be taken over; says what to do.
@@ -57,7 +58,19 @@ def convert(check: Healthcheck, which: Callable[[str], str | None]) -> Checked:
         rule = terms[0] if len(terms) == 1 else AtLeast(len(terms), terms)
     if check.has("path-id"):
         raise check.error("path-id", "vip-speaker announces one path of a prefix; remove it")
-    return Checked(tuple(made), rule, tuple(told), tuple(_refused(check)))
+    notes = tuple(
+        f"{check.where}: {check}: this user can't run {program} on this machine; see that vip_watchdog can, where it runs"
+        for program in _programs(made)
+        if which(program) is None
+    )
+    return Checked(tuple(made), rule, tuple(told), tuple(_refused(check)), notes)
+
+
+def _programs(made: Iterable[CheckSettings]) -> Iterator[str]:
+    for each in made:
+        match each.asks:
+            case ExecCheck(words=(program, *_)):
+                yield program
 
 
 def _command(

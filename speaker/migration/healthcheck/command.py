@@ -93,7 +93,7 @@ def run(call: Import, which: Callable[[str], str | None] = shutil.which) -> int:
 
     Args:
         call: what was asked for.
-        which: finds a program that has no path.
+        which: finds a program that can be run here, by its name or its path.
 
     Raises:
         SpeakerError: nothing is written.
@@ -119,6 +119,7 @@ def run(call: Import, which: Callable[[str], str | None] = shutil.which) -> int:
     for line in refused:
         say(f"refused: {line}")
     notes = [*(note for site in sites for note in site.notes), *layout.notes, *names.notes]
+    notes += [note for each in found for _, made in each.made.values() for note in made.notes]
     for note in dict.fromkeys(notes):
         say(f"note: {note}")
     if faults:

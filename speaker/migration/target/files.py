@@ -31,14 +31,18 @@ def beside(out: Path, contents: Mapping[str, str], modes: Mapping[str, int]) -> 
     Raises:
         MigrationError: they can't be written.
     """
-    # Not Path.is_dir(), which raises where it may not look.
-    there = next(path for path in (out, *out.parents) if os.path.isdir(path))  # noqa: PTH112
+    # One folder is made at most: a mistyped path makes no tree. Not Path.is_dir(), which raises where it may not look.
+    there = out if os.path.isdir(out) else out.parent  # noqa: PTH112
     try:
         if os.geteuid() == 0:
             trusted.check_folders(there / "vip.toml")
         folder = Path(tempfile.mkdtemp(prefix=".import-", dir=there))
     except trusted.UntrustedError as error:
         raise MigrationError(f"--out {out}: {error}") from error
+    except FileNotFoundError as error:
+        raise MigrationError(
+            f"--out {out}: {there} is not there; nothing is written: make that folder, or correct the path"
+        ) from error
     except OSError as error:
         why = f"no file can be made in {there}: {error.strerror}"
         raise MigrationError(f"--out {out}: {why}; {_REMEDY}") from error
@@ -84,7 +88,7 @@ def put(folder: Path, out: Path, names: Sequence[str]) -> None:
     made = not os.path.lexists(out)
     done: list[Path] = []
     try:
-        out.mkdir(mode=0o755, parents=True, exist_ok=True)
+        out.mkdir(mode=0o755, exist_ok=True)
         for name in names:
             if os.path.lexists(out / name):  # kept as it is, with its owner and mode
                 os.link(out / name, _kept(folder, name), follow_symlinks=False)

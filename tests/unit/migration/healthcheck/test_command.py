@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from tests.unit.migration.healthcheck.shapes import SHAPES, UP, conf, same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from speaker.config.settings import Config
 
@@ -30,10 +30,11 @@ USUAL = (
 
 
 class Site:
-    """Files of healthchecks, and what is made of them."""
+    """Files of healthchecks, and what is made of them. All programs but those of `lacks` are on its machine."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.out = folder, folder / "out"
+        self.lacks: set[str] = set()
         self._capsys = capsys
         self.stdout = ""
 
@@ -44,10 +45,13 @@ class Site:
             (self.folder / name).write_text(text)
         given = [f"{dc}={self.folder / dc}.conf" for dc in texts]
         words = ["--healthcheck", *given, "--out", str(self.out), "--force", *options]
-        status = command.run(parse(words), lambda program: f"/usr/bin/{program}")
+        status = command.run(parse(words), self.which)
         said = self._capsys.readouterr()
         self.stdout = said.out
         return status, said.err
+
+    def which(self, program: str) -> str | None:
+        return None if program in self.lacks else str(Path("/usr/bin") / program)
 
     def refused(self, text: str, *options: str) -> str:
         with pytest.raises(SpeakerError) as error:
@@ -294,11 +298,31 @@ def test_where_programs_are(site: Site) -> None:
     text = conf(USUAL.replace("/bin/check", "check"))
     _, said = site.run({"par1": text})
     assert "healthcheck watch: check is /usr/bin/check, as on this machine" in said
-    words = ["--healthcheck", f"par1={site.folder}/par1.conf", "--out", str(site.out)]
+    site.lacks = {"check"}
     with pytest.raises(
         SpeakerError, match="check is not found on this machine; write its absolute"
     ):
-        command.run(parse(words), lambda _: None)
+        site.run({"par1": text})
+
+
+@pytest.mark.parametrize(
+    ("lacks", "named"),
+    [(set(), []), ({"/bin/check", "/usr/bin/test"}, ["/bin/check", "/usr/bin/test"])],
+)
+def test_programs_that_are_not_here(site: Site, lacks: set[str], named: list[str]) -> None:
+    """A program that can't be run on this machine is noted, each once, and the file is written: the other machine may have it."""
+    site.lacks = lacks
+    runs = f"{USUAL} --disable /etc/off", f"{USUAL.replace('2.1', '2.2')} --disable /etc/off"
+    status, said = site.run({"par1": conf(*runs, processes="a b")})
+    notes = [line for line in said.splitlines() if "can't run" in line]
+    assert notes == [
+        f"note: {site.folder}/par1.conf:{line}: healthcheck {name}: this user can't run {program} on this machine; "
+        "see that vip_watchdog can, where it runs"
+        for line, name in ((2, "a"), (6, "b"))
+        for program in named
+    ]
+    assert status == 2
+    assert site.loaded().settings.checks.keys() == {"a", "a-enabled", "b", "b-enabled"}
 
 
 def test_an_address_twice(site: Site) -> None:
