@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from heapq import nlargest
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.site.base import Compare
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from speaker.site.told import ToldValue
 
 
+STEP = 500
+"""How many keys are gone through in a step of the event loop."""
 LATEST = 20
 """How many of the latest intents' keys are looked at to tell whether etcd is the one that is known."""
 
@@ -185,9 +189,12 @@ class Known:
                 self.members.heard(key, _state(text), revision, None)
         self.bell.ring()
 
-    def disown(self) -> None:
-        """Note that what this machine stored has another lease than it has: all must be stored again."""
-        self.own = {key: OwnKey(None, own.modified) for key, own in self.own.items()}
+    async def disown(self) -> None:
+        """Note that what this machine stored has a lease that is over: all must be stored again. So many keys in a step."""
+        keys = iter([*self.own])
+        while some := [*islice(keys, STEP)]:
+            self.own |= {k: OwnKey(None, self.own[k].modified) for k in some if k in self.own}
+            await asyncio.sleep(0)
 
 
 def _state(text: bytes | None) -> StateTold | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from speaker.site.base import MAX_TRANSACTION, Compare, Delete, LeaseOverError, Put
 from speaker.site.bell import Bell
-from speaker.site.known import NOT_STORED, OwnKey
+from speaker.site.known import NOT_STORED, STEP, OwnKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEP = 500
-"""How many keys are compared in a step of the event loop."""
 OFTEN = 0.2
 """How often states are stored at most, in seconds."""
 
@@ -64,8 +62,9 @@ class OwnPresence:
             log.warning("site: the lease was over, although this machine lives; another is granted")
             self.lease = 0
         if not self.lease:
-            self.lease = await self._etcd.grant(int(self._ttl), within=within)
-            self._known.disown()
+            lease = await self._etcd.grant(int(self._ttl), within=within)
+            await self._known.disown()
+            self.lease = lease
             self.bell.ring()
             self.states_bell.ring()
         await self._over.rings(self._ttl / 3)

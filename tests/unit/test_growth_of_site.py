@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from policy.intent import Mode
 from policy.route import parse_prefix
 from policy.site_intent import EVERYWHERE, Extent
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.known import Known
-from speaker.site.presence import STEP, OwnPresence
+from speaker.site.known import STEP, Known
+from speaker.site.presence import OwnPresence
 from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET
 from tests.support.fakes.etcd import Cluster
 from tests.support.fakes.machines import PREFIX, machines
@@ -104,6 +105,37 @@ def test_steps_of_telling(changed: int | None) -> None:
             with counting() as work:
                 await presence.tell_states()
             assert {known.own[key].text for key in keys} == {*wanted.values()}
+            return work
+
+        found: Work = run(main())
+        return found
+
+    assert_steps(measure, 2 * STEP)
+
+
+def test_steps_of_another_lease() -> None:
+    """However many keys a machine has, others have their turn while it takes note that all must be stored with another lease."""
+
+    def measure(count: int) -> Work:
+        keys = [SiteKey(KeyKind.STATE, HERE, prefix) for prefix in prefixes(count)]
+
+        async def main() -> Work:
+            cluster = Cluster()
+            known = Known(HERE, PREFIX)
+            presence = OwnPresence(
+                cluster.client(), known, 3.0, dict, dict, lambda: dict.fromkeys(keys, NOT_ANNOUNCED)
+            )
+            keeping = asyncio.create_task(presence.keep_lease())
+            await known.bell.rings(0.1)
+            await presence.tell_states()
+            keeping.cancel()
+            cluster.end_leases()
+            with counting() as work:
+                keeping = asyncio.create_task(presence.keep_lease())
+                await presence.states_bell.rings(10.0)
+            keeping.cancel()
+            assert len(known.own) == count
+            assert not any(own.text for own in known.own.values())
             return work
 
         found: Work = run(main())
