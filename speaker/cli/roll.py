@@ -11,8 +11,9 @@ from speaker.cli.announced_by_machines import dc_of
 from speaker.cli.commands import UsageError
 from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
+from speaker.cli.roll_command import check_program, check_words, run, shown
 from speaker.cli.roll_file import RollFile, RollProgress
-from speaker.cli.rolling import NAMED, REASON, Limits, Rolling, nowhere, run, shown, states_of
+from speaker.cli.rolling import NAMED, REASON, Limits, Rolling, nowhere, states_of
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -47,6 +48,7 @@ def roll(call: Call, config: Config) -> ExitStatus:
         raise UsageError(
             f"roll: --at: {call.at[:80]!r}: write a data centre of vip.toml ({named(dcs, 10)})"
         )
+    check_words(call.words)
     site = RunningWatchdog.of(config)
     file = RollFile(settings.state.parent, call.at)
     with file.held():
@@ -59,6 +61,7 @@ def roll(call: Call, config: Config) -> ExitStatus:
         found = _begun(call, site) if progress is None else progress.roll
         if progress is not None and call.again:
             found = found.again()
+        check_program(call.words, [each.name.partition("/")[2] for each in found.machines])
         if call.dry_run:
             return _would(found, states_of(site.site(whole=True)), last=call.last)
         return _rolled(call, config, site, file, found)

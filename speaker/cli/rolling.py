@@ -6,8 +6,6 @@ command goes on there. What a machine did not announce when its turn came, it is
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +14,7 @@ from policy.roll import RollStage, announced_by, nowhere_without
 from policy.route import parse_prefix
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
+from speaker.cli.roll_command import NotRolledError, ended_with
 from speaker.errors import SpeakerError
 from speaker.site_values import SiteOrder
 from speaker.site_words import MACHINE, MAX_WITHIN
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
             """Have some of them obey."""
 
 
-NAME = "{machine}"
-"""What stands for a machine's name in the arguments of the command."""
-VARIABLE = "VIP_MACHINE"
-"""Where the command finds it."""
 REASON = "vip_mgmt roll"
 """Of its orders: by that another roll is known."""
 EVERY = 1.0
@@ -50,10 +45,6 @@ EVERY = 1.0
 NAMED = 3
 """How many prefixes a line names that is about many."""
 States = dict[str, dict[str, bool | None]]
-
-
-class NotRolledError(SpeakerError):
-    """A machine did not do what it was to do."""
 
 
 class Limits(NamedTuple):
@@ -155,7 +146,7 @@ class Rolling:
 
     def _command(self, name: str) -> None:
         if status := self._run(name.partition("/")[2]):
-            raise NotRolledError(f"{name}: the command ended with exit status {status}")
+            raise NotRolledError(f"{name}: the command ended with {ended_with(status)}")
         tell_operator(f"{name}: the command is done")
 
     def _restore(self, machine: RolledMachine) -> None:
@@ -232,27 +223,3 @@ def away(status: SiteStatus, name: str) -> str:
 def nowhere(name: str, prefixes: Sequence[str]) -> str:
     """Say that no other machine announces what one does."""
     return f"{name}: no other machine announces {named(prefixes, NAMED)}; with --last it drains all the same"
-
-
-def run(command: Sequence[str], machine: str) -> int:
-    """Run the command for a machine, and return its exit status; a signal's is negative.
-
-    Raises:
-        SpeakerError: it can't be started.
-    """
-    words = [word.replace(NAME, machine) for word in command]
-    tell_operator(f"{machine}: {shown(words)}")
-    try:
-        done = subprocess.run(words, env={**os.environ, VARIABLE: machine}, check=False)
-    except OSError as error:
-        raise NotRolledError(
-            f"{words[0]!r}: {error.strerror}; write a program that is there, and its arguments"
-        ) from error
-    return done.returncode
-
-
-def shown(words: Sequence[str]) -> str:
-    """Return a command as one line, of a bounded length."""
-    return " ".join(
-        word if word.isprintable() and word and " " not in word else repr(word) for word in words
-    )[:200]

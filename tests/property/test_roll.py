@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from policy.errors import PolicyError
 from policy.roll import Roll, RollStage, announced_by, nowhere_without
+from speaker.cli.roll_command import NotRolledError
 from speaker.cli.roll_file import RollProgress
-from speaker.cli.rolling import Limits, NotRolledError, Rolling
+from speaker.cli.rolling import Limits, Rolling
 from tests.support.fakes.rolled_site import FakeRolledSite
 
 NAMES = ("par1/lb1", "par1/lb2", "par1/lb3")

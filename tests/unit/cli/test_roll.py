@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +15,9 @@ from policy.site_intent import Extent
 from policy.site_view import Level
 from speaker.cli.arguments import UsageError, parse
 from speaker.cli.roll import by_another_roll, stopped
+from speaker.cli.roll_command import NotRolledError
 from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
-from speaker.cli.rolling import Limits, NotRolledError, Rolling, run
+from speaker.cli.rolling import Limits, Rolling
 from speaker.site_values import MachineState, SiteOrder, SitePrefix, SiteStatus
 from tests.support.fakes.rolled_site import FakeRolledSite
 
@@ -218,16 +217,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert other.read_text() == "mine"
     with pytest.raises(RollFileError, match="run it as root"), file.held():
         pass
-
-
-def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is run without a shell, with the machine's name in its arguments and its environment; what is not there is named."""
-    script = "import os, sys; print(sys.argv[1:], os.environ['VIP_MACHINE']); sys.exit(4)"
-    assert run([sys.executable, "-c", script, "{machine}.example", "$HOME; x"], "lb2") == 4
-    assert capfd.readouterr().out == "['lb2.example', '$HOME; x'] lb2\n"
-    absent = str(tmp_path / "absent")
-    with pytest.raises(NotRolledError, match=f"'{absent}': {os.strerror(2)}; write a program"):
-        run([absent], "lb2")
 
 
 def test_the_command_line() -> None:
