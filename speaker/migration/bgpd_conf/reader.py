@@ -22,7 +22,7 @@ from speaker.migration.bgpd_conf.model import (
 from speaker.migration.bgpd_conf.neighbor_draft import OfRouter
 from speaker.migration.bgpd_conf.placing import statements
 from speaker.migration.bgpd_conf.redistribute import Policy, expand
-from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router
+from speaker.migration.bgpd_conf.router import OF_ANOTHER_VRF, Router, why_passed_over
 from speaker.migration.bgpd_conf.routes_here import RoutesHere
 from speaker.migration.bgpd_conf.statement import (
     FAMILIES,
@@ -126,9 +126,7 @@ class _Reader:
             case CommandMode.ROUTE_MAP:
                 return self._in_map(statement)
             case CommandMode.OTHER_FAMILY:
-                raise PassedOverError(
-                    "only IPv4 and IPv6 unicast are taken over; remove it, or keep bgpd for it"
-                )
+                raise PassedOverError(why_passed_over(statement.block))
             case CommandMode.INTERFACE:
                 self._interfaces.add(statement)
                 return "is for zebra"

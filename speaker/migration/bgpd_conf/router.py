@@ -84,6 +84,10 @@ class Router:
                 )
             case []:
                 raise FatalError("no AS number; name one")
+            case [_, comment, *_] if comment[0] in "!#":
+                raise FatalError(
+                    "bgpd refuses a comment behind a line; put it on a line of its own"
+                )
             case _:
                 raise FatalError(f"{' '.join(rest[1:])!r} is unknown; remove it")
         if self.instance is not None and asn != self.asn:
@@ -126,7 +130,7 @@ class Router:
                     case None:
                         raise MigrationError(UNKNOWN)
                     case CommandMode.OTHER_FAMILY:
-                        raise PassedOverError("only IPv4 and IPv6 unicast are taken over")
+                        raise PassedOverError(_OTHER_FAMILY)
                 return TRANSLATED
             case ("timers", "bgp", _, hold, *_) if plain:
                 self.hold = hold_time(hold)
@@ -183,7 +187,17 @@ class Router:
         raise MigrationError(UNKNOWN)
 
 
+def why_passed_over(block: Sequence[str]) -> str:
+    """Return why what stands in a block of `router bgp` is passed over, and what to do.
+
+    Args:
+        block: the line that opened it: an address family, or what else bgpd has there.
+    """
+    return _ROUTER_REFUSED.get(block[0], _OTHER_FAMILY)
+
+
 OF_ANOTHER_VRF = "is of another VRF"
+_OTHER_FAMILY = "only IPv4 and IPv6 unicast are taken over; remove it, or keep bgpd for it"
 GRACEFUL_SHUTDOWN = (
     "a maintenance is under way: bgpd adds the community 65535:0 (RFC 8326) to every UPDATE while it "
     "stands; end it, and import then"

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.wording import named
 from speaker.config.settings import NextHop
 from speaker.migration.target import local, next_hops, routes
 from speaker.migration.target.local import Own
 from speaker.migration.target.site import PlannedSession, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policy.route import Prefix
     from speaker.migration.bgpd_conf.model import Configuration, Neighbor
     from speaker.migration.target.local import Kernel
     from speaker.migration.updates.evaluate import Evaluation
     from speaker.units import IpAddress
+
+
+_NAMED = 10
+"""How many of the networks that are left out for one reason are named."""
 
 
 def make(
@@ -74,9 +79,7 @@ class _Maker:
             if prefix not in found.routes
         }
         # Where no neighbour is left, that is said once, and not of each network.
-        for prefix, why in left_out.items() if alive else ():
-            statement = self._configuration.networks[prefix].statement
-            self._notes.append(f"{statement.where}: {prefix} is not announced, and left out: {why}")
+        self._note_left_out(left_out if alive else {})
         if not (alive or self._evaluation.obstacles):
             self._fault(
                 "each neighbor is left out, see above; keep one in a copy of the file"
@@ -101,6 +104,16 @@ class _Maker:
             found.rules,
             self._lacking,
         )
+
+    def _note_left_out(self, left_out: Mapping[Prefix, str]) -> None:
+        """Note what is left out, each reason once with what it is the reason of."""
+        by_reason: dict[str, list[Prefix]] = {}
+        for prefix, why in left_out.items():
+            by_reason.setdefault(why, []).append(prefix)
+        for why, prefixes in by_reason.items():
+            where = self._configuration.networks[prefixes[0]].statement.where
+            those = f"{named(prefixes, _NAMED)} {'is' if len(prefixes) == 1 else 'are'}"
+            self._notes.append(f"{where}: {those} not announced, and left out: {why}")
 
     def _fault(self, text: str) -> None:
         self._faults.append(f"{self._name}: {self._configuration.file}: {text}")

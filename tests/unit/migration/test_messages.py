@@ -80,6 +80,50 @@ def test_left_out(run: Run) -> None:
     assert (status, out[-6]) == (2, "summary:")
 
 
+def test_many_left_out(run: Run) -> None:
+    """Networks that are left out for one reason are one note, with the first line and ten names."""
+    lost = "".join(f"  network 192.0.2.{n}/32 route-map NONE\n" for n in range(2, 15))
+    text = TWO.replace("  network 192.0.2.2/32 route-map NONE\n", lost)
+    _, _, err = run(text.replace("0.2.14/32 route-map NONE", "0.2.14/32 route-map LACKS"), *LOCAL)
+    named = ", ".join(f"192.0.2.{n}/32" for n in range(2, 12))
+    why = "not announced, and left out: route-map {} does not exist, so bgpd announces nothing"
+    assert [line for line in err if "left out" in line] == [
+        f"note: par1.conf:8: {named} and 2 more are {why.format('NONE')}",
+        f"note: par1.conf:20: 192.0.2.14/32 is {why.format('LACKS')}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("segment-routing srv6\n  locator L", "locator …: is not taken over; keep bgpd for it"),
+        ("bmp targets T\n  bmp stats", "bmp …: reports to a station are not taken over"),
+        (
+            "address-family vpnv4\n  network 192.0.2.9/32 rd 1:1 label 3",
+            "network 192.0.2.9/32 rd 1:1 label 3: only IPv4 and IPv6 unicast are taken over",
+        ),
+    ],
+)
+def test_within_a_block_that_is_not_taken(run: Run, block: str, expected: str) -> None:
+    """A line in a block of `router bgp` that is passed over has that block's reason."""
+    _, _, err = run(
+        TWO.replace(" address-family ipv4 ", f" {block}\n exit\n address-family ipv4 "), *LOCAL
+    )
+    assert any(line.startswith(f"refused: par1.conf:7: {expected}") for line in err), err
+
+
+def test_a_comment_behind_router_bgp(run: Run) -> None:
+    """A comment behind `router bgp`, for which bgpd refuses the line, is called one."""
+    status, _, err = run(TWO.replace("router bgp 64699", "router bgp 64699 ! ours"))
+    assert (status, err) == (
+        255,
+        [
+            "par1.conf:3: router bgp 64699 ! ours: bgpd refuses a comment behind a line; put it on a line of its own",
+            "nothing is written",
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
