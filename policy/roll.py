@@ -62,13 +62,35 @@ class Roll:
         """Whether anything was done."""
         return any(one.stage is not RollStage.WAITING for one in self.machines)
 
-    def again(self) -> Roll:
-        """Return it from its start. A machine that is under way comes first, with what was noted: only here it is known to be drained."""
+    @property
+    def under_way(self) -> RolledMachine | None:
+        """The machine that has begun and is not done, which may be drained; None where there is none."""
         current = self.current
-        if current is None or current.stage is RollStage.WAITING:
-            return Roll.over([one.name for one in self.machines])
-        rest = Roll.over([one.name for one in self.machines if one is not current])
-        return Roll((replace(current, stage=RollStage.DRAINING), *rest.machines))
+        return None if current is None or current.stage is RollStage.WAITING else current
+
+    def gone(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return which machines are not done, and not among those that are there."""
+        left = (one.name for one in self.machines if one.stage is not RollStage.DONE)
+        return tuple(name for name in left if name not in names)
+
+    def new(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return which of the machines that are there it does not have."""
+        return tuple(sorted({*names} - {one.name for one in self.machines}))
+
+    def joined_by(self, names: Collection[str]) -> Roll:
+        """Return it with machines whose turn comes last."""
+        return Roll((*self.machines, *Roll.over(names).machines))
+
+    def again(self, names: Collection[str]) -> Roll:
+        """Return it from its start, over the machines that are there.
+
+        One that is under way comes first, with what was noted: only here it is known to be drained.
+        """
+        under_way = self.under_way
+        if under_way is None or under_way.name not in names:
+            return Roll.over(names)
+        rest = Roll.over({*names} - {under_way.name})
+        return Roll((replace(under_way, stage=RollStage.DRAINING), *rest.machines))
 
     def begin(self, prefixes: Sequence[str]) -> Roll:
         """Return it with the current machine draining these prefixes.
@@ -105,6 +127,11 @@ def announced_by(machine: str, states: Mapping[str, Mapping[str, bool | None]]) 
         states: prefix -> machine -> whether it announces it, None where that is not known.
     """
     return tuple(prefix for prefix, of in states.items() if of.get(machine))
+
+
+def unknown_of(machine: str, states: Mapping[str, Mapping[str, bool | None]]) -> tuple[str, ...]:
+    """Return of what it is not known whether a machine announces it. See `announced_by`."""
+    return tuple(prefix for prefix, of in states.items() if of.get(machine, False) is None)
 
 
 def nowhere_without(

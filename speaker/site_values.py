@@ -33,6 +33,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 """A machine's own name; see `speaker.config.schema_site`."""
 
 
+def is_machine_name(text: str) -> bool:
+    """Tell whether a text can be a machine's own name, and is no option where it stands as a word of a command."""
+    return _NAME.fullmatch(text) is not None and not text.startswith("-")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteOrder(IntentRequest):
     """An intent, and for whom it is; nothing for this machine alone, and an answer about that alone.

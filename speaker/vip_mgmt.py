@@ -197,8 +197,9 @@ def _without_names(call: Call, loaded: Config) -> ExitStatus | None:
             return restart(call, loaded)
         if call.command == "roll":
             from speaker.cli.roll import roll
+            from speaker.control.running import RunningWatchdog
 
-            return roll(call, loaded)
+            return roll(call, loaded, RunningWatchdog.of(loaded))
         if call.command not in ("schedule", "cancel", "report"):
             return None
         from speaker.cli import reporting, schedule

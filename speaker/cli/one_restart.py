@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
-from speaker.files.locking import locked
+from speaker.files.locking import LOCKS, holder, locked
 from speaker.printable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_LOCKS = Path("/proc/locks")
-MOST = 1 << 20
-"""Bytes of it that are read: others may hold many."""
+    from pathlib import Path
 
 
 class RestartingError(SpeakerError):
@@ -24,7 +20,7 @@ class RestartingError(SpeakerError):
 
 
 @contextmanager
-def one_restart(folder: Path, locks: Path = _LOCKS) -> Iterator[None]:
+def one_restart(folder: Path, locks: Path = LOCKS) -> Iterator[None]:
     """Restart alone while the context lasts. The kernel ends the lock with the process, however that ends.
 
     Args:
@@ -52,12 +48,7 @@ def one_restart(folder: Path, locks: Path = _LOCKS) -> Iterator[None]:
 
 def _holder(descriptor: int, locks: Path) -> str:
     """Return which process has the lock, as far as the kernel tells."""
-    inode = os.fstat(descriptor).st_ino
     with suppress(OSError):
-        with locks.open("rb") as file:
-            text = file.read(MOST).decode("ascii", "replace")
-        for line in text.splitlines():
-            words = line.split()
-            if words[1:2] == ["FLOCK"] and words[5:] and words[5].endswith(f":{inode}"):
-                return f"process {words[4]}"
+        if (found := holder(descriptor, locks)) is not None:
+            return f"process {found}"
     return "another vip_mgmt"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy.roll import Roll, RollStage, announced_by, nowhere_without
+from policy.roll import Roll, nowhere_without
 from policy.site_members import is_drain
 from policy.wording import count, named
 from speaker.cli.announced_by_machines import dc_of
@@ -14,24 +16,45 @@ from speaker.cli.messages import tell_operator
 from speaker.cli.roll_command import check_program, check_words, run, shown
 from speaker.cli.roll_file import RollFile, RollProgress
 from speaker.cli.rolling import NAMED, REASON, Limits, Rolling, nowhere, states_of
-from speaker.control.running import RunningWatchdog
+from speaker.cli.would_roll import would_roll
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
+from speaker.site_values import is_machine_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from speaker.cli.arguments import Call
     from speaker.cli.rolling import RolledSite
     from speaker.config.settings import Config
     from speaker.site_values import MachineStatus, SiteStatus
 
+_RESTORE_MANY = (
+    "vip_mgmt -a PREFIX… --here, of those that vip_mgmt status shows as drained by vip_mgmt roll"
+)
 RESTORED_WITHIN = 600.0
 """For how long a machine is waited for that was restored, in seconds, where nothing says so."""
 
 
-def roll(call: Call, config: Config) -> ExitStatus:
+@dataclass(frozen=True, slots=True)
+class RollMeans:
+    """What a roll has at hand: it runs the command for a machine, lets some seconds pass, and has seconds on the steady clock."""
+
+    run: Callable[[Sequence[str], str], int] = run
+    wait: Callable[[float], None] = time.sleep
+    steady: Callable[[], float] = time.monotonic
+
+
+def roll(
+    call: Call, config: Config, site: RolledSite, means: RollMeans = RollMeans()
+) -> ExitStatus:
     """Roll over the machines of a data centre.
+
+    Args:
+        call: what is asked for.
+        config: what vip.toml has.
+        site: the machines, as the watchdog knows them.
+        means: what there is at hand.
 
     Raises:
         UsageError: it can't be asked so.
@@ -49,33 +72,52 @@ def roll(call: Call, config: Config) -> ExitStatus:
             f"roll: --at: {call.at[:80]!r}: write a data centre of vip.toml ({named(dcs, 10)})"
         )
     check_words(call.words)
-    site = RunningWatchdog.of(config)
     file = RollFile(settings.state.parent, call.at)
-    with file.held():
-        progress = file.load()
-        if progress is not None and progress.command != call.words and not call.again:
-            raise UsageError(
-                f"roll: a roll over {call.at} has not ended, and runs {shown(progress.command)}; go on with that, or begin with --again: "
-                "the machine that is under way first"
-            )
-        found = _begun(call, site) if progress is None else progress.roll
-        if progress is not None and call.again:
-            found = found.again()
-        check_program(call.words, [each.name.partition("/")[2] for each in found.machines])
-        if call.dry_run:
-            return _would(found, states_of(site.site(whole=True)), last=call.last)
-        return _rolled(call, config, site, file, found)
+    if call.dry_run:
+        holder = file.lock.holder()
+        found, status = _planned(call, site, file)
+        if holder:
+            tell_operator(f"roll: another one is under way: {holder}: what follows is as of now")
+        would = would_roll(found, status, last=call.last)
+        return ExitStatus.NOT_AS_WANTED if holder else would
+    with file.lock.held():
+        begun, _ = _planned(call, site, file)
+        return _rolled(call, config, site, file, begun, means)
 
 
-def _begun(call: Call, site: RolledSite) -> Roll:
-    """Return a roll over all machines of the data centre, each of which is there, and can be drained."""
-    status = site.site(whole=True)
-    machines = [each for each in status.machines if each.dc == call.at]
-    if not status.connected or not machines:
-        why = status.trouble or "no machine of it is known"
-        raise SpeakerError(
-            f"roll: {call.at}: {why}; nothing was changed: see vip_mgmt status --site"
+def _planned(call: Call, site: RolledSite, file: RollFile) -> tuple[Roll, SiteStatus]:
+    """Return how far the roll has come, over the machines that are there now, and what is known of these. Nothing is changed."""
+    progress = file.load()
+    if progress is not None and progress.command != call.words and not call.again:
+        raise UsageError(
+            f"roll: a roll over {call.at} has not ended, and runs {shown(progress.command)}; go on with that, or begin with --again: "
+            "the machine that is under way first"
         )
+    status = site.site(whole=True)
+    machines = _machines(status, call.at)
+    found = (
+        _begun(call, status, machines)
+        if progress is None
+        else _gone_on(progress.roll, [each.name for each in machines], again=call.again)
+    )
+    check_program(call.words, [each.name.partition("/")[2] for each in found.machines])
+    return found, status
+
+
+def _machines(status: SiteStatus, dc: str) -> Sequence[MachineStatus]:
+    """Return the machines of a data centre. Their names are words of a command: others than such are not believed."""
+    machines = [each for each in status.machines if each.dc == dc]
+    odd = next((each.name for each in machines if not is_machine_name(each.machine)), None)
+    if status.connected and machines and odd is None:
+        return machines
+    why = f"{odd[:80]!r}: no name of a machine" if odd is not None else "no machine of it is known"
+    raise SpeakerError(
+        f"roll: {dc}: {why if status.connected else status.trouble or 'etcd is away'}; nothing was changed: see vip_mgmt status --site"
+    )
+
+
+def _begun(call: Call, status: SiteStatus, machines: Sequence[MachineStatus]) -> Roll:
+    """Return a roll over machines each of which is there, and can be drained."""
     _refuse_silent(machines)
     if other := by_another_roll(status, call.at):
         raise SpeakerError(
@@ -90,6 +132,27 @@ def _begun(call: Call, site: RolledSite) -> Roll:
     if refused and not call.dry_run:
         raise SpeakerError(f"roll: {nowhere(*refused[0])}; nothing was changed")
     return Roll.over([each.name for each in machines])
+
+
+def _gone_on(before: Roll, names: Collection[str], *, again: bool) -> Roll:
+    """Return a roll that has begun, over the machines that are there now; says what is another one than before."""
+    gone = before.gone(names)
+    under_way = before.under_way
+    if again:
+        if under_way is not None and under_way.name in gone:
+            tell_operator(
+                f"roll: {under_way.name}: was under way, and is not known any more; it is left out: if it comes back, see whether it is drained (vip_mgmt status --site)"
+            )
+        return before.again(names)
+    if gone:
+        raise SpeakerError(
+            f"roll: {named(gone, NAMED)}: not known any more; nothing was changed: --again begins over the machines that are there, "
+            "with the one that is under way first"
+        )
+    new = before.new(names)
+    for name in new:
+        tell_operator(f"roll: {name}: new since the roll began; it is rolled over, too, at the end")
+    return before.joined_by(new)
 
 
 def by_another_roll(status: SiteStatus, dc: str) -> str:
@@ -111,28 +174,8 @@ def _refuse_silent(machines: Sequence[MachineStatus]) -> None:
         )
 
 
-def _would(
-    roll: Roll, states: Mapping[str, Mapping[str, bool | None]], *, last: bool
-) -> ExitStatus:
-    """Say what would be done."""
-    status = ExitStatus.DONE
-    for each in roll.machines:
-        prefixes = each.prefixes or announced_by(each.name, states)
-        said = f"{each.name}: {each.stage}, {count(len(prefixes), 'prefix')}"
-        lost = (
-            ()
-            if last or each.stage is not RollStage.WAITING
-            else nowhere_without(each.name, states)
-        )
-        if lost:
-            status = ExitStatus.NOT_AS_WANTED
-            said = nowhere(each.name, lost)
-        tell_operator(said)
-    return status
-
-
 def _rolled(
-    call: Call, config: Config, site: RolledSite, file: RollFile, begun: Roll
+    call: Call, config: Config, site: RolledSite, file: RollFile, begun: Roll, means: RollMeans
 ) -> ExitStatus:
     """Roll, and say where it stopped."""
     at = begun
@@ -146,7 +189,15 @@ def _rolled(
         call.timeout or patience(config.topology, config.topology.prefixes),
         call.timeout or RESTORED_WITHIN,
     )
-    rolling = Rolling(site, record, lambda name: run(call.words, name), limits, last=call.last)
+    rolling = Rolling(
+        site,
+        record,
+        lambda name: means.run(call.words, name),
+        limits,
+        last=call.last,
+        wait=means.wait,
+        steady=means.steady,
+    )
     try:
         rolling.go(begun)
     except SpeakerError as error:
@@ -169,13 +220,15 @@ def _rolled(
 def stopped(roll: Roll) -> list[str]:
     """Say how far a roll has come that stopped, and how it goes on."""
     lines = [f"{each.name}: {each.stage}" for each in roll.machines]
-    current = roll.current
-    if current is not None and current.stage is not RollStage.WAITING:
-        machine = current.name.partition("/")[2]
-        lines.append(
-            f"{current.name} was ordered to drain, and may be drained: the same command goes on with it, --again begins from the start, "
-            f"with it first; to restore it without either, on {machine}: vip_mgmt -a all --here"
-        )
-    else:
+    under_way = roll.under_way
+    if under_way is None:
         lines.append("no machine is drained by it; the same command goes on with the next one")
+        return lines
+    lines.append(
+        f"{under_way.name}: was ordered to drain, and may be drained: the same command goes on with it; --again begins from the start, with it first"
+    )
+    if prefixes := under_way.prefixes:
+        machine, few = under_way.name.partition("/")[2], len(prefixes) <= NAMED
+        what = f"vip_mgmt -a {' '.join(prefixes)} --here" if few else _RESTORE_MANY
+        lines.append(f"to restore it without either, on {machine}: {what}")
     return lines

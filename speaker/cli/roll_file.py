@@ -1,34 +1,30 @@
-"""The file that says how far a roll has come, beside the state file: written before each stage, and held by one roll at a time."""
+"""The file that says how far a roll has come, beside the state file: written before each stage."""
 
 from __future__ import annotations
 
 import json
-import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.roll import Roll, RolledMachine, RollStage
 from speaker.api import Text  # noqa: TC001 - pydantic reads the form by it
+from speaker.cli.roll_lock import RollLock
 from speaker.errors import SpeakerError
 from speaker.files import bounded
 from speaker.files.directory_owner import as_owner
-from speaker.files.locking import locked
 from speaker.files.replacing import replace_file
 from speaker.json_value import FormError, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MODE = 0o600
 MAX_SIZE = 1 << 24
 """Bytes: what 20 machines of 10,000 VIPs announce is ten millions."""
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class RollFileError(SpeakerError):
-    """How far a roll has come can't be read or recorded, or another roll is under way."""
+    """How far a roll has come can't be read or recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,28 +72,7 @@ class RollFile:
 
     def __init__(self, directory: Path, dc: str) -> None:
         self.path = directory / f"roll-{dc}.json"
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Be the only roll over that data centre on this machine while the context lasts.
-
-        Raises:
-            RollFileError: another one is under way, or the directory can't be used.
-        """
-        lock = self.path.with_suffix(".lock")
-        try:
-            with as_owner(lock.parent):
-                descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | _FLAGS, MODE)
-        except OSError as error:
-            raise self._error(error) from error
-        try:
-            if not locked(descriptor):
-                raise RollFileError(
-                    f"roll: {lock}: another roll over this data centre is under way on this machine; wait for its end"
-                )
-            yield
-        finally:
-            os.close(descriptor)
+        self.lock = RollLock(self.path.with_suffix(".lock"))
 
     def load(self) -> RollProgress | None:
         """Return how far the last one has come that did not end; None where there is none.
@@ -116,7 +91,7 @@ class RollFile:
             return RollProgress.from_text(text)
         except FormError as error:
             raise RollFileError(
-                f"roll: {self.path}: {error}; see which machines are drained by vip_mgmt roll (vip_mgmt status --site), restore them (vip_mgmt -a all --here on each), and remove it"
+                f"roll: {self.path}: {error}; see what is drained by vip_mgmt roll (vip_mgmt status --site), restore that alone (vip_mgmt -a PREFIX… --here, on its machine), and remove this file"
             ) from error
 
     def save(self, progress: RollProgress) -> None:

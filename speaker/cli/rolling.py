@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
-from policy.roll import RollStage, announced_by, nowhere_without
+from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
 from policy.route import parse_prefix
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
@@ -110,7 +110,7 @@ class Rolling:
         """Return what a machine announces now, all of which is to drain: once that is known of each prefix."""
 
         def unknown(states: States) -> str:
-            found = [prefix for prefix, of in states.items() if of.get(name, False) is None]
+            found = unknown_of(name, states)
             return f"not known whether it announces {named(found, NAMED)}" if found else ""
 
         with waiting(f"waiting to hear of {name}"):
@@ -118,7 +118,9 @@ class Rolling:
         lost = () if self._last else nowhere_without(name, states)
         if lost:
             raise NotRolledError(nowhere(name, lost))
-        return announced_by(name, states)
+        if not (found := announced_by(name, states)):
+            tell_operator(f"{name}: announces nothing; the command runs at once")
+        return found
 
     def _hear(self, name: str) -> None:
         """Wait until a machine is there: it may be just what restarts."""

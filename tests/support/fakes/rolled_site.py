@@ -42,6 +42,7 @@ class FakeRolledSite:
         self.silent: set[str] = set()
         self.tells_from = 0.0
         self.obeys, self.comes_back, self.trouble = True, True, ""
+        self.connected, self.asked = True, 0
         self.orders: list[SiteOrder] = []
         self.now, self._due = 0.0, 0.0
         self.act: Callable[[], None] = lambda: None
@@ -49,6 +50,21 @@ class FakeRolledSite:
     def announces(self, name: str) -> set[str]:
         """Return what a machine announces once it has done what it was ordered."""
         return {*self._prefixes} - self._drained[name]
+
+    def add(self, name: str) -> None:
+        """Have another machine, which announces all."""
+        self.names.append(name)
+        self.restore(name)
+
+    def withdraw(self, name: str) -> None:
+        """Have a machine announce nothing, as an operator has drained it."""
+        self._drained[name] = {*self._prefixes}
+        self._shown[name] = set()
+
+    def restore(self, name: str) -> None:
+        """Have a machine announce all, as an operator has restored it."""
+        self._drained[name] = set()
+        self._shown[name] = {*self._prefixes}
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -80,12 +96,14 @@ class FakeRolledSite:
     def site(self, prefixes: Sequence[Prefix] = (), *, whole: bool = False) -> SiteStatus:
         """See `RolledSite.site`."""
         assert (len(prefixes), whole) == (0, True)
+        self.asked += 1
         if self.now >= self._due:
             self._shown = {name: self.announces(name) for name in self.names}
         return SiteStatus(
             dc="par1",
             machine="lb1",
-            connected=True,
+            connected=self.connected,
+            trouble="" if self.connected else "etcd: no answer",
             machines=tuple(
                 MachineStatus(
                     dc="par1", machine=name.partition("/")[2], live=name not in self.silent
