@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 MOST = 10
 """How many orders are told of."""
 _BESIDE = "stands beside it"
-_WHOM = {
-    Width.MACHINE: "for this machine (--here)",
-    Width.DC: "for {} (--at {})",
-    Width.SITE: "for all (--everywhere)",
-}
+_WIDE = {Width.DC: "for {} (--at {})", Width.SITE: "for all (--everywhere)"}
 
 
 def orders(known: Sequence[SiteIntent], here: Extent, now: float) -> Iterator[str]:
@@ -34,30 +30,36 @@ def orders(known: Sequence[SiteIntent], here: Extent, now: float) -> Iterator[st
     held = holding(known, here, now)
     if held is not None:
         rivals = [each for each in known if _is_rival(each, held, known, here, now)]
-        yield f"{_words(held, now)}: holds, {_rule(held, rivals)}"
+        yield f"{_words(held, here, now)}: holds, {_rule(held, rivals)}"
     others = [each for each in known if held is None or each.id != held.id]
     others.sort(key=lambda each: (not each.extent.covers(here), -each.intent.since))
     for each in others[:MOST]:
-        yield f"{_words(each, now)}: {_why_not(each, held, known, here, now)}"
+        yield f"{_words(each, here, now)}: {_why_not(each, held, known, here, now)}"
     if (more := len(others) - MOST) > 0:
         yield f"and {more} more"
     if not known:
         yield "no order is known, for this machine or for others"
 
 
-def whom(extent: Extent) -> str:
-    """Return for whom an order is, with the option that asks for that."""
-    return _WHOM[extent.width].format(extent.dc, extent.dc)
-
-
-def _words(each: SiteIntent, now: float) -> str:
+def _words(each: SiteIntent, here: Extent, now: float) -> str:
     intent = each.intent
     what = "restored" if intent.mode is Mode.AUTO else str(intent.mode)
     text = (
-        f"{what} {whom(each.extent)} by {intent.owner}, {span(now - intent.since)} ago "
+        f"{what} {_whom_and_by_whom(each, here)}, {span(now - intent.since)} ago "
         f"({timestamp(intent.since)})"
     )
     return f"{text}, {intent.reason}" if intent.reason else text
+
+
+def _whom_and_by_whom(each: SiteIntent, here: Extent) -> str:
+    """Return for whom an order is, and by whom; with the option that asks for that, or where it was ordered of another machine."""
+    extent, owner = each.extent, each.intent.owner
+    if extent.width is not Width.MACHINE:
+        return f"{_WIDE[extent.width].format(extent.dc, extent.dc)} by {owner}"
+    whom = "this machine" if extent == here else str(extent)
+    if each.where in ("", str(extent)):
+        return f"for {whom} (--here) by {owner}"
+    return f"for {whom} by {owner} on {each.where}"
 
 
 def _rule(held: SiteIntent, rivals: Sequence[SiteIntent]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAMED, MOST = 3, 50
 """How many prefixes a line names, and how many lines there are at most."""
 _DRAINS = (Mode.DRAINED, Mode.DRAINING)
-_ITS_OWN = "still drained by that machine alone (--here); vip_mgmt explain there says by whom"
+_ITS_OWN = "still drained by that machine alone (--here), or by a roll; vip_mgmt explain there says by whom"
 
 
 def still_drained(

@@ -51,6 +51,23 @@ def test_one() -> None:
     )
 
 
+def test_ordered_elsewhere() -> None:
+    """What a roll orders of a machine is said to be the roll's, and on which machine that was ordered: nobody typed --here."""
+    drain = Intent(Mode.DRAINING, "root", 940.0, "vip_mgmt roll")
+    by_roll = SiteIntent("a", HERE, drain, where="lyo1/lb2")
+    other = SiteIntent("b", Extent("par1", "lb2"), drain, where="lyo1/lb2")
+    typed = SiteIntent("c", HERE, drain, where="par1/lb1")
+    first, second = orders([by_roll, other], HERE, NOW)
+    assert first == (
+        "draining for this machine by root on lyo1/lb2, 1m ago (1970-01-01T00:15:40Z), vip_mgmt roll: holds, as nothing stands beside it"
+    )
+    assert second == (
+        "draining for par1/lb2 by root on lyo1/lb2, 1m ago (1970-01-01T00:15:40Z), vip_mgmt roll: not for this machine"
+    )
+    (said,) = orders([typed], HERE, NOW)
+    assert said.startswith("draining for this machine (--here) by root, 1m ago")
+
+
 @pytest.mark.parametrize(
     ("known", "rule", "others"),
     [
