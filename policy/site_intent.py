@@ -12,6 +12,10 @@ holds itself, so that what is asked for an hour lifts nothing for longer. Of tho
 other, a drain holds, so no drain is lost to a restore that knew nothing of it; of drains, one that withdraws holds before
 one that drains softly; then what is forced; among the same the narrowest, then the newest. A restore for a wide extent
 knows nothing of drains of narrower ones: a machine that was taken out by itself stays out while its data centre is restored.
+
+What a program asks on an operator's behalf, as a roll over machines does, is marked `own`: it overrules only what was asked so for the
+same reason, and stands beside all else, whether it is known or not. So it takes back what it asked itself, and no operator's word. Where
+it asks for the same as an operator, the operator's holds.
 Merging is a union without what is overruled: in any order, and as often as one likes, it comes to the same.
 """
 
@@ -81,6 +85,7 @@ class SiteIntent:
         intent: what is asked.
         seen: the ids of those that it overrules, oldest first.
         where: the machine where it was asked, in words.
+        own: it overrules only what was asked so for the same reason.
     """
 
     id: str
@@ -88,6 +93,7 @@ class SiteIntent:
     intent: Intent
     seen: tuple[str, ...] = ()
     where: str = ""
+    own: bool = False
 
     def __str__(self) -> str:
         """Say it as an intent is said, and for whom, and where it was asked."""
@@ -104,8 +110,10 @@ def asked(
     intent: Intent,
     known: Iterable[SiteIntent],
     where: str = "",
+    *,
+    own: bool = False,
 ) -> SiteIntent:
-    """Return an intent that overrules all that is known of its extent and of those around it.
+    """Return an intent that overrules all that is known of its extent and of those around it; or of that only what is its own.
 
     Args:
         id: its own alone.
@@ -113,14 +121,17 @@ def asked(
         intent: what is asked; of mode auto, it lifts what it overrules.
         known: what is known of one prefix where it is asked.
         where: the machine where it is asked, in words.
+        own: whether it overrules only what was asked so for the same reason.
     """
     around = [each for each in known if each.extent.covers(extent)]
+    if own:
+        around = [each for each in around if each.own and each.intent.reason == intent.reason]
     around.sort(key=lambda each: (-each.extent.width, _age(each)))
     ids = dict.fromkeys(one for each in around for one in each.seen)
     for each in around:  # what stands is named last, which is what is kept of too many
         ids.pop(each.id, None)
         ids[each.id] = None
-    return SiteIntent(id, extent, intent, tuple(ids)[-MAX_SEEN:], where)
+    return SiteIntent(id, extent, intent, tuple(ids)[-MAX_SEEN:], where, own)
 
 
 def merged(*known: Iterable[SiteIntent]) -> tuple[SiteIntent, ...]:
@@ -133,24 +144,24 @@ def merged(*known: Iterable[SiteIntent]) -> tuple[SiteIntent, ...]:
 def folded(standing: Sequence[SiteIntent]) -> tuple[SiteIntent, ...]:
     """Return what stands of one extent; where that is too much, one drain in place of all drains, one restore of all restores.
 
-    The drain lasts as long as any did, the restore no longer than each. They are the same on each machine that has the same
-    before it. Who knew but some of what they are of does not overrule them.
+    What is marked `own` stays apart from what is not. The drain lasts as long as any did, the restore no longer than each. They are
+    the same on each machine that has the same before it. Who knew but some of what they are of does not overrule them.
     """
     if len(standing) <= MAX_STANDING:
         return tuple(standing)
-    drains = [each for each in standing if not each.intent.restores]
-    restores = [each for each in standing if each.intent.restores]
-    longest = max((_end(each) for each in drains), default=inf)
-    shortest = min((_end(each) for each in restores), default=inf)
-    parts = ((drains, longest), (restores, shortest))
-    return tuple(_one_of(each, end) for each, end in parts if each)
+    parts = (
+        ([e for e in standing if e.own is own and e.intent.restores is restores], latest)
+        for own in (False, True)
+        for restores, latest in ((False, max), (True, min))
+    )
+    return tuple(_one_of(some, latest(map(_end, some))) for some, latest in parts if some)
 
 
 def _one_of(standing: Sequence[SiteIntent], end: float) -> SiteIntent:
     first = max(standing, key=_rank)
     intent = replace(first.intent, until=None if end == inf else end)
     name = sha256("\n".join(sorted(each.id for each in standing)).encode()).hexdigest()[:32]
-    return asked(name, first.extent, intent, standing, first.where)
+    return replace(asked(name, first.extent, intent, standing, first.where), own=first.own)
 
 
 def _end(each: SiteIntent) -> float:
@@ -191,7 +202,7 @@ def _age(each: SiteIntent) -> tuple[float, str]:
     return each.intent.since, each.id
 
 
-def _rank(each: SiteIntent) -> tuple[bool, bool, bool, int, float, str]:
-    intent = each.intent
-    drains, withdraws = not intent.restores, intent.mode is Mode.DRAINED
-    return (drains, withdraws, intent.mode is Mode.FORCED, -each.extent.width, *_age(each))
+def _rank(each: SiteIntent) -> tuple[bool, bool, bool, bool, int, float, str]:
+    mode, drains = each.intent.mode, not each.intent.restores
+    kind = drains, mode is Mode.DRAINED, mode is Mode.FORCED
+    return (*kind, not each.own, -each.extent.width, *_age(each))

@@ -42,11 +42,22 @@ def is_machine_name(text: str) -> bool:
 class SiteOrder(IntentRequest):
     """An intent, and for whom it is; nothing for this machine alone, and an answer about that alone.
 
-    `within`: for how long to wait for the others, in seconds; None for as long as vip.toml says.
+    `within`: for how long to wait for the others, in seconds; None for as long as vip.toml says. `own`: it overrules only what was
+    asked so for the same reason, and no operator's word; see `policy.site_intent`.
+
+    Raises:
+        PolicyError: `own`, and not for a machine that is named.
     """
 
     extent: Text = ""
     within: Annotated[float, Strict(), Field(gt=0, le=MAX_WITHIN)] | None = None
+    own: Truth = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no order can be."""
+        IntentRequest.__post_init__(self)
+        if self.own and not self.extent.startswith(MACHINE):
+            raise PolicyError(f"own: goes with an extent {MACHINE}NAME/MACHINE alone")
 
     def whom(self, here: Extent, dcs: Collection[str]) -> Extent:
         """Return for whom it is.
@@ -75,7 +86,7 @@ class SiteOrder(IntentRequest):
     def body(self) -> dict[str, object]:
         """Return it as JSON, without what says no more than its absence: an older watchdog does not know that."""
         body = self.to_json()
-        for name in ("last", "extent", "within"):
+        for name in ("last", "extent", "within", "own"):
             if not body[name]:
                 del body[name]
         return body

@@ -73,6 +73,9 @@ def _rule(held: SiteIntent, rivals: Sequence[SiteIntent]) -> str:
         return "as a drain that withdraws stands above one that drains softly"
     if intent.mode is Mode.FORCED and any(each.intent.mode is not Mode.FORCED for each in rivals):
         return "as what is forced stands above what is not"
+    rivals = [each for each in rivals if each.own is held.own]
+    if not rivals:
+        return "as an operator's word stands above the same of a roll"
     if any(each.extent.width > held.extent.width for each in rivals):
         return "as the narrower one stands above the wider"
     return "as the newest"

@@ -15,7 +15,7 @@ from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
 from speaker.cli.roll_command import check_program, check_words, run, shown
 from speaker.cli.roll_file import RollFile, RollProgress
-from speaker.cli.rolling import NAMED, REASON, Limits, Rolling, nowhere, states_of
+from speaker.cli.rolling import NAMED, Limits, Rolling, is_by_roll, nowhere, states_of
 from speaker.cli.would_roll import would_roll
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -161,7 +161,7 @@ def by_another_roll(status: SiteStatus, dc: str) -> str:
         f"{state.machine}: {each.prefix}: {state.intent}"
         for each in status.prefixes
         for state in each.states
-        if dc_of(state) == dc and is_drain(state.intent) and state.intent.endswith(f": {REASON}")
+        if dc_of(state) == dc and is_drain(state.intent) and is_by_roll(state.intent)
     )
     return next(found, "")
 

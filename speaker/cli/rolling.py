@@ -1,7 +1,8 @@
 """Rolls over machines of a site: machine by machine, drains it softly, runs a command, restores it, and waits until it announces all again.
 
 See `policy.roll` for the stages. Each is recorded before it begins; what fails stops the roll where it is, and the same
-command goes on there. What a machine did not announce when its turn came, it is not asked about: an operator's drain stays.
+command goes on there. Its orders overrule only its own (`policy.site_intent`): what an operator asked, before or meanwhile, stands. What
+an operator drains is not waited for to be announced again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy.intent import Mode
 from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
 from policy.route import parse_prefix
+from policy.site_members import is_drain
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
 from speaker.cli.roll_command import NotRolledError, ended_with
@@ -21,7 +23,7 @@ from speaker.site_words import MACHINE, MAX_WITHIN
 from speaker.terminal import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from policy.roll import Roll, RolledMachine
@@ -42,8 +44,8 @@ REASON = "vip_mgmt roll"
 """Of its orders: by that another roll is known."""
 EVERY = 1.0
 """How often it is looked what a machine announces, in seconds."""
-NAMED = 3
-"""How many prefixes a line names that is about many."""
+NAMED, MOST = 3, 10
+"""How many prefixes a line names that is about many, and how many drains of operators are told of."""
 States = dict[str, dict[str, bool | None]]
 
 
@@ -109,8 +111,8 @@ class Rolling:
     def _announced(self, name: str) -> tuple[str, ...]:
         """Return what a machine announces now, all of which is to drain: once that is known of each prefix."""
 
-        def unknown(states: States) -> str:
-            found = unknown_of(name, states)
+        def unknown(status: SiteStatus) -> str:
+            found = unknown_of(name, states_of(status))
             return f"not known whether it announces {named(found, NAMED)}" if found else ""
 
         with waiting(f"waiting to hear of {name}"):
@@ -135,7 +137,8 @@ class Rolling:
         self._order(machine, Mode.DRAINING)
         began = self._steady()
 
-        def lack(states: States) -> str:
+        def lack(status: SiteStatus) -> str:
+            states = states_of(status)
             has = [p for p in machine.prefixes if states.get(p, {}).get(name) is not False]
             return f"it still announces {named(has, NAMED)}" if has else ""
 
@@ -152,19 +155,26 @@ class Rolling:
         tell_operator(f"{name}: the command is done")
 
     def _restore(self, machine: RolledMachine) -> None:
-        if not machine.prefixes:
-            return
         name = machine.name
         self._hear(name)
-        self._order(machine, Mode.AUTO)
+        if machine.prefixes:
+            self._order(machine, Mode.AUTO)
 
-        def lack(states: States) -> str:
-            lacks = [p for p in machine.prefixes if not states.get(p, {}).get(name)]
+        def lack(status: SiteStatus) -> str:
+            states, kept = states_of(status), drained_by_operators(status, name)
+            lacks = [
+                p for p in machine.prefixes if p not in kept and not states.get(p, {}).get(name)
+            ]
             return f"it does not announce {named(lacks, NAMED)} yet" if lacks else ""
 
         with waiting(f"waiting for {name} to announce all again"):
-            self._until(name, lack, self._limits.restored)
-        tell_operator(f"{name}: announces all of it again")
+            status = self._until(name, lack, self._limits.restored)
+        kept = drained_by_operators(status, name)
+        if not {*machine.prefixes} <= kept.keys():
+            rest = " but what stays drained" if {*machine.prefixes} & kept.keys() else ""
+            tell_operator(f"{name}: announces all of it again{rest}")
+        for line in stays_drained(kept):
+            tell_operator(f"{name}: {line}")
 
     def _order(self, machine: RolledMachine, mode: Mode) -> None:
         ordered = self._site.order(
@@ -175,6 +185,7 @@ class Rolling:
                 last=self._last and mode is Mode.DRAINING,
                 extent=f"{MACHINE}{machine.name}",
                 within=min(self._limits.restored, MAX_WITHIN),
+                own=True,
             )
         )
         report = ordered.site
@@ -186,7 +197,7 @@ class Rolling:
             why = "it is silent" if refused is None else refused.why
             raise NotRolledError(f"{machine.name}: does not obey: {why or 'no answer in time'}")
 
-    def _until(self, name: str, lack: Callable[[States], str], within: float) -> SiteStatus:
+    def _until(self, name: str, lack: Callable[[SiteStatus], str], within: float) -> SiteStatus:
         """Look until a machine is there and lacks nothing; return what is known then."""
         end = self._steady() + within
         while True:
@@ -196,7 +207,7 @@ class Rolling:
             except SpeakerError as error:  # this machine's own watchdog may be what is restarted
                 why = f"not known: {error}"
             if status is not None:
-                why = away(status, name) or lack(states_of(status))
+                why = away(status, name) or lack(status)
                 if not why:
                     return status
             if self._steady() >= end:
@@ -210,6 +221,34 @@ def states_of(status: SiteStatus) -> States:
         each.prefix: {state.machine: state.announced for state in each.states}
         for each in status.prefixes
     }
+
+
+def is_by_roll(intent: str) -> bool:
+    """Tell whether an intent in words, as a machine tells it, is of a roll."""
+    return intent.endswith(f": {REASON}")
+
+
+def drained_by_operators(status: SiteStatus, name: str) -> dict[str, str]:
+    """Return the prefixes that a machine drains, or has drained, and no roll asked that; each with the intent in words."""
+    return {
+        each.prefix: state.intent
+        for each in status.prefixes
+        for state in each.states
+        if state.machine == name and is_drain(state.intent) and not is_by_roll(state.intent)
+    }
+
+
+def stays_drained(kept: Mapping[str, str]) -> list[str]:
+    """Say what stays drained, a line for each intent; see `drained_by_operators`."""
+    of: dict[str, list[str]] = {}
+    for prefix, intent in kept.items():
+        of.setdefault(intent, []).append(prefix)
+    lines = [
+        f"stays drained, as asked: {named(prefixes, NAMED)} ({intent})"
+        for intent, prefixes in of.items()
+    ]
+    more = len(lines) - MOST
+    return [*lines[:MOST], *([f"and {more} more drains stay"] if more > 0 else [])]
 
 
 def away(status: SiteStatus, name: str) -> str:

@@ -179,7 +179,9 @@ class StateFile:
             return Ordered(self.apply(order))
         extent = self.whom(order)
         intent = order.intent(user(), time.time())
-        recorded = self.record(order.prefixes, intent, dry_run=order.dry_run, whom=extent)
+        recorded = self.record(
+            order.prefixes, intent, dry_run=order.dry_run, whom=extent, own=order.own
+        )
         outcomes = recorded if extent.covers(here) else ()
         why = f"{self._why or 'no vip_watchdog answers'}: only a vip_watchdog speaks to etcd"
         return Ordered(outcomes, queued_report(order, extent, here, why))
@@ -205,14 +207,15 @@ class StateFile:
         *,
         dry_run: bool,
         whom: Extent | None = None,
+        own: bool = False,
     ) -> Sequence[RecordedIntent]:
-        """Record an intent for some prefixes, for this machine, or for whom it is. See `apply`."""
+        """Record an intent for some prefixes, for this machine, or for whom it is. See `apply`, and `SiteOrder` for `own`."""
         here, intents = self.here, dict.fromkeys(prefixes, intent)
         with self._store(in_memory_copy=dry_run) as store:
             if here is None:
                 replaced = store.set_intents(intents, wait=self._wait)
             else:
-                replaced = store.ask_site(intents, whom or here, here, wait=self._wait)
+                replaced = store.ask_site(intents, whom or here, here, own=own, wait=self._wait)
         would = "would be" if dry_run else "is"
         said = f"{intent.mode} {would} recorded; {self._takes_effect}"
         return [

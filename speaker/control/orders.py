@@ -85,7 +85,9 @@ class OrderHandling:
                 await apply_intent(reconciler, prefixes, intent, dry_run=True) if is_here else []
             )
             return Ordered(found, _would(site, extent, _of(site, extent)))
-        found = await self._recorded(site, dict.fromkeys(prefixes, intent), intent, extent)
+        found = await self._recorded(
+            site, dict.fromkeys(prefixes, intent), intent, extent, own=order.own
+        )
         if order.extent in ("", HERE):
             return Ordered(found)
         within = order.within or (TIMEOUT if settings.site is None else settings.site.timeout)
@@ -95,7 +97,13 @@ class OrderHandling:
         return Ordered(found, _report(site, extent, outcome, members, still, within))
 
     async def _recorded(
-        self, site: KnownSite, intents: Mapping[Prefix, Intent], intent: Intent, extent: Extent
+        self,
+        site: KnownSite,
+        intents: Mapping[Prefix, Intent],
+        intent: Intent,
+        extent: Extent,
+        *,
+        own: bool,
     ) -> Sequence[IntentOutcome | RecordedIntent]:
         """Record it durably; return what became of it here, where it is for this machine. See `apply`."""
         if extent.covers(site.here):
@@ -104,9 +112,9 @@ class OrderHandling:
                 [*intents],
                 intent,
                 dry_run=False,
-                record=lambda wanted: site.record(wanted, extent),
+                record=lambda wanted: site.record(wanted, extent, own=own),
             )
-        recording = asyncio.ensure_future(site.record(intents, extent))
+        recording = asyncio.ensure_future(site.record(intents, extent, own=own))
         try:  # a caller that hangs up must not leave it half done
             await asyncio.shield(recording)
         finally:

@@ -260,7 +260,7 @@ class RunningWatchdog:
 def _body(request: IntentRequest) -> dict[str, object]:
     """Return a request as JSON, without what is not asked for, of which an older watchdog does not know."""
     body = request.to_json()
-    for key in ("last", "force", "extent", "within"):
+    for key in ("last", "force", "extent", "within", "own"):
         if not body.get(key, True):
             del body[key]
     return body

@@ -39,9 +39,14 @@ class KnownSite(Protocol):
         """Return what the live machines tell of each prefix, this one among them."""
 
     async def record(
-        self, intents: Mapping[Prefix, Intent], extent: Extent
+        self, intents: Mapping[Prefix, Intent], extent: Extent, *, own: bool = False
     ) -> Mapping[Prefix, Intent]:
         """Record an order durably, and have it obeyed here, where it is for this machine, and handed on. Return what it replaced here.
+
+        Args:
+            intents: what is asked of each prefix.
+            extent: for whom.
+            own: whether it overrules only what was asked so for the same reason: see `policy.site_intent`.
 
         Raises:
             StoreError: it could not be recorded; nothing was changed.

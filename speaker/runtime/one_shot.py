@@ -122,14 +122,14 @@ class OneShot:
         extent = file.whom(order)
         if not extent.covers(here):
             return file.order(order)
-        outcomes = self._applied(order, extent)
+        outcomes = self._applied(order, extent, own=order.own)
         return Ordered(
             outcomes,
             queued_report(order, extent, here, f"{NO_DAEMON}, and only that speaks to etcd"),
         )
 
     def _applied(
-        self, request: IntentRequest, whom: Extent | None
+        self, request: IntentRequest, whom: Extent | None, *, own: bool = False
     ) -> Sequence[IntentOutcome | RecordedIntent]:
         """Apply an intent for this machine, or for whom it is. See `apply`."""
         prefixes, dry_run = request.prefixes, request.dry_run
@@ -140,7 +140,7 @@ class OneShot:
         settle = 0.0 if request.mode is Mode.DRAINED else SETTLE
         make = partial(beside, self._config, only=prefixes, dry_run=dry_run, settle=settle)
         return asyncio.run(
-            operate(self._config, prefixes, intent, make, dry_run=dry_run, whom=whom)
+            operate(self._config, prefixes, intent, make, dry_run=dry_run, whom=whom, own=own)
         )
 
     def _looked(self, *, blind: bool = True, settle: float = SETTLE) -> Reconciler:
@@ -179,6 +179,7 @@ async def operate(
     *,
     dry_run: bool,
     whom: Extent | None = None,
+    own: bool = False,
 ) -> Sequence[IntentOutcome | RecordedIntent]:
     """Do what `vip_mgmt -a` and `-d` do: record the intent, and carry it out under the lock.
 
@@ -189,9 +190,10 @@ async def operate(
         make: makes a watchdog for them, once the lock is held.
         dry_run: whether nothing is to be changed: then there is no need for a lock.
         whom: for whom it is, where that is not this machine alone.
+        own: see `speaker.site_values.SiteOrder`.
     """
     file = StateFile(config, "", "takes effect with the next pass of vip_watchdog")
-    said = file.record(prefixes, intent, dry_run=dry_run, whom=whom)
+    said = file.record(prefixes, intent, dry_run=dry_run, whom=whom, own=own)
     longer = intents.WITHIN_EACH * len(prefixes)
     within = intents.WITHIN + longer
     lock = NoLock() if dry_run else FileLock(PATIENCE + longer, config.settings.state)

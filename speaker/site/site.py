@@ -144,13 +144,14 @@ class WholeSite:
     # --- what is asked -----------------------------------------------------------------------
 
     async def record(
-        self, intents: Mapping[Prefix, Intent], extent: Extent
+        self, intents: Mapping[Prefix, Intent], extent: Extent, *, own: bool = False
     ) -> Mapping[Prefix, Intent]:
         """Record an operator's order durably, and have it obeyed here and handed on. Return what it replaced here.
 
         Args:
             intents: what is asked of each prefix.
             extent: for whom.
+            own: whether it overrules only what was asked so for the same reason: see `policy.site_intent`.
 
         Raises:
             StoreError: it could not be recorded; nothing was changed.
@@ -158,7 +159,7 @@ class WholeSite:
         store = self._reconciler.durable.store
 
         def write(up: Collection[Prefix]) -> Mapping[Prefix, Intent]:
-            return store.ask_site(intents, extent, self.here, up=up)
+            return store.ask_site(intents, extent, self.here, up=up, own=own)
 
         replaced = await self._reconciler.operator.record_by(intents, write)
         if extent.covers(

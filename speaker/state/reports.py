@@ -13,6 +13,7 @@ from policy.report import AppReport, ReportState
 from speaker.api import HistoryEntry
 from speaker.state.fetched import fetched
 from speaker.state.rows import INTENTS, IntentReader, parsed
+from speaker.state.site_rows import owned
 from speaker.state.writing import put_intents
 from speaker.units import duration_text
 
@@ -161,8 +162,10 @@ def _begin(
     asked: dict[Prefix, Intent] = {}
     wanted = Intent(Mode.DRAINING, drainer(name, report), report.at, report.reason, report.until)
     before = _begun(db, name) if goes_on else frozenset()
+    others = [p for p in given.drains if p in known.of and not _is_of(known.of[p], name)]
+    own = owned(db, known.of, others) if others else frozenset()  # as a roll's
     for prefix in sorted(given.drains, key=str):
-        current = known.of.get(prefix)
+        current = None if prefix in own else known.of.get(prefix)
         if current is None:
             if str(prefix) not in before:  # else it was lifted
                 asked[prefix] = wanted

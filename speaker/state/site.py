@@ -83,6 +83,8 @@ def ask_site(
     extent: Extent,
     moment: SiteMoment,
     up: Iterable[Prefix] = (),
+    *,
+    own: bool = False,
 ) -> SiteChange:
     """Record what an operator asks for here. See `Store.ask_site`.
 
@@ -96,7 +98,7 @@ def ask_site(
     work.adopt(wanted)
     for prefix, intent in wanted.items():
         known = work.copy.known(prefix)
-        one = asked(moment.new_id(), extent, intent, known, str(moment.here))
+        one = asked(moment.new_id(), extent, intent, known, str(moment.here), own=own)
         before = work.copy.of[prefix].get(extent, SiteRow((), dirty=False, shared=False))
         is_for_others = extent.width > Width.MACHINE or extent != moment.here
         standing = merged(before.standing, [one])
@@ -220,7 +222,7 @@ class _Work:
             ]
             if last is not None and last.is_it(intent) and replaced:
                 continue
-            around = [e for e in known if e.extent == here or e in replaced]
+            around = [e for e in known if not e.own and (e.extent == here or e in replaced)]
             one = asked(new(), here, intent, around, str(here))
             row = self.copy.of[prefix].get(here, SiteRow((), dirty=False, shared=False))
             self.put(
@@ -269,8 +271,7 @@ class _Work:
         self._change.history += put.history
 
     def _prolong(self, prefix: Prefix, last: Obeyed, until: float | None) -> None:
-        query = "UPDATE intent SET until = ? WHERE prefix = ?"
-        self._db.execute(query, [until, str(prefix)])
+        self._db.execute("UPDATE intent SET until = ? WHERE prefix = ?", [until, str(prefix)])
         self._obeyed[prefix] = last._replace(until=until)
 
     def done(self) -> SiteChange:

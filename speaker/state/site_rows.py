@@ -164,6 +164,26 @@ def read_obeyed(db: sqlite3.Connection, prefixes: Iterable[Prefix]) -> dict[Pref
     return found
 
 
+def owned(
+    db: sqlite3.Connection, intents: Mapping[Prefix, Intent], prefixes: Collection[Prefix]
+) -> frozenset[Prefix]:
+    """Return of which of some prefixes the intent is no operator's word: an order marked `own` was carried over.
+
+    Args:
+        db: the file, in a transaction.
+        intents: those of table `intent`.
+        prefixes: which are looked at.
+    """
+    obeyed = {p: o for p, o in read_obeyed(db, prefixes).items() if p in intents}
+    copy = read_copy(db, obeyed) if obeyed else SiteCopy()
+    return frozenset(
+        prefix
+        for prefix, last in obeyed.items()
+        if last.is_it(intents[prefix])
+        and any(each.own and each.id == last.id for each in copy.known(prefix))
+    )
+
+
 def put_obeyed(db: sqlite3.Connection, obeyed: Mapping[Prefix, Obeyed]) -> None:
     """Record what of the site's intents was carried over."""
     db.executemany(_PUT_OBEYED, [(str(prefix), *each) for prefix, each in obeyed.items()])

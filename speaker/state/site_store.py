@@ -36,6 +36,7 @@ class SiteStore(BaseStore):
         *,
         new_id: Callable[[], str] = new_id,
         up: Iterable[Prefix] = (),
+        own: bool = False,
         wait: float = BUSY,
     ) -> Mapping[Prefix, Intent]:
         """Record what an operator asks for here, for whichever extent, all or none, in history too.
@@ -50,6 +51,7 @@ class SiteStore(BaseStore):
             here: this machine.
             new_id: gives an intent its id.
             up: our prefixes that are taken to be up from now on, if it concerns this machine.
+            own: whether it overrules only what was asked so for the same reason: see `policy.site_intent`.
             wait: how long another program may hold the file, in seconds.
 
         Returns:
@@ -58,7 +60,7 @@ class SiteStore(BaseStore):
         now = max((intent.since for intent in intents.values()), default=0.0)
         moment = SiteMoment(here, now, new_id)
         with self._connections.writing(wait) as db:
-            done = site.ask_site(db, self._reader.now, intents, extent, moment, up)
+            done = site.ask_site(db, self._reader.now, intents, extent, moment, up, own=own)
             self._tell(db, done.history)
         self._noted(done.faults)
         return done.replaced

@@ -66,7 +66,7 @@ def _fields(each: SiteIntent) -> dict[str, Any]:
         "forced": intent.forced,
         "insisted": intent.insisted,
         "seen": list(each.seen),
-    }
+    } | ({"own": True} if each.own else {})
 
 
 def _site_intent(found: Any, extent: Extent) -> SiteIntent:
@@ -83,7 +83,7 @@ def _site_intent(found: Any, extent: Extent) -> SiteIntent:
     until = None if until is None else _time(until)
     flags = found["forced"] is True, found["insisted"] is True
     intent = Intent(Mode(found["mode"]), owner, since, reason, until, *flags)
-    return SiteIntent(id, extent, intent, tuple(seen), where)
+    return SiteIntent(id, extent, intent, tuple(seen), where, found.get("own") is True)
 
 
 def _is_id(text: str) -> bool:

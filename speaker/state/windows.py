@@ -15,6 +15,7 @@ from speaker.state.access import NoMoreError
 from speaker.state.fetched import fetched
 from speaker.state.reports import read_reports
 from speaker.state.rows import INTENTS, IntentReader, Intents, parsed
+from speaker.state.site_rows import owned
 from speaker.state.writing import put_intents
 
 if TYPE_CHECKING:
@@ -131,10 +132,11 @@ def _begin(
     db: sqlite3.Connection, reader: IntentReader, window: Window, now: float
 ) -> Sequence[HistoryEntry]:
     known = reader.read(fetched(db, INTENTS))
+    own = owned(db, known.of, window.prefixes)  # as a roll's: that lasts no longer than its turn
     asked: dict[Prefix, Intent] = {}
     lines: list[HistoryEntry] = []
     for prefix in sorted(window.prefixes, key=str):
-        current = known.of.get(prefix)
+        current = None if prefix in own else known.of.get(prefix)
         wanted = window.begins(current, now)
         if wanted is not None:
             asked[prefix] = wanted

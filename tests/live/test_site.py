@@ -241,6 +241,43 @@ def test_rolling(site: WholeSite, tmp_path: Path) -> None:
         assert seen == [(verb, f"lyo1/lb{n}") for n in (1, 2) for verb in softly_away_and_back]
 
 
+def test_rolling_beside_operators(site: WholeSite, tmp_path: Path) -> None:
+    """What operators drain softly as a machine's turn comes, or drain while its command runs, stays drained after the roll, which says so.
+
+    What one forced is forced again.
+    """
+    ran = tmp_path / "ran"
+    tmp_path.chmod(0o777)
+    script = 'touch "$0.{machine}"; until [ -e "$0.go" ]; do sleep 0.05; done'
+    restored(site, "lyo1/lb2", THIRD, "--here", "--force")
+    with ThreadPoolExecutor(2) as both:
+        soft = both.submit(drained, site, "lyo1/lb1", FIRST, "--here", "--soft", "--reason", "disk")
+        rolling = both.submit(
+            site["par1/lb1"].mgmt,
+            *("roll", "--at", "lyo1", "--timeout", "30s", "--", "sh", "-c", script, str(ran)),
+        )
+        eventually((tmp_path / "ran.lb1").exists, within=30, what="the first command runs")
+        for prefix in PORTS:
+            site.has(prefix, "par1", "lyo1/lb2")
+        drained(site, "par1/lb2", SECOND, "--at", "lyo1")
+        (tmp_path / "ran.go").touch()
+        done = rolling.result()
+        soft.result()
+    assert done.returncode == 0, done.stderr
+    for name, prefix in (("lb1", FIRST), ("lb1", SECOND), ("lb2", SECOND)):
+        assert f"lyo1/{name}: stays drained, as asked: {prefix} (" in done.stderr, done.stderr
+    site.has(FIRST, "par1", "lyo1/lb2")
+    site.has(SECOND, "par1")
+    site.has(THIRD, *ALL)
+    (forced,) = (each for each in site["lyo1/lb2"].site.status(THIRD)["routes"])
+    assert forced["intent"] == "forced"
+    restored(site, "lyo1/lb2", THIRD, "--here")
+    restored(site, "lyo1/lb1", FIRST, "--here")
+    restored(site, "par1/lb1", SECOND, "--at", "lyo1")
+    for prefix in PORTS:
+        site.has(prefix, *ALL)
+
+
 def lost_after(site: WholeSite, history: History, prefix: str, first: str) -> list[float]:
     """Return how many seconds after one machine the router lost a prefix of each other one that it lost it of."""
     at = {site.of(event): event.time for event in history.events(prefix) if event.verb == "removed"}

@@ -72,7 +72,7 @@ class ManyMachines:
         ]
         self.events: dict[int, AskedEvent] = {}
         self._fold = fold
-        self._numbers = count()
+        self._numbers, self._own = count(), count()
 
     def ask(
         self, machine: SiteMachine, width: Width, mode: Mode, at: float, seconds: float | None
@@ -90,6 +90,13 @@ class ManyMachines:
         self.events[number] = event
         machine.heard |= {number}
         return event
+
+    def ask_own(self, machine: SiteMachine, extent: Extent, mode: Mode, at: float) -> SiteIntent:
+        """Have a program ask at a machine for something that overrules only its own."""
+        intent = Intent(mode, "root", START + at + machine.skew, "roll")
+        one = asked(f"own{next(self._own)}", extent, intent, machine.known(), own=True)
+        machine.copies[extent] = merged(machine.copies.get(extent, ()), [one])
+        return one
 
     def deliver(self, letter: Letter, to: SiteMachine) -> None:
         """Have a machine take over what another had: of single machines, what is for itself."""

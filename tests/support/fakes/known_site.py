@@ -43,13 +43,13 @@ class FakeKnownSite:
         return self.told
 
     async def record(
-        self, intents: Mapping[Prefix, Intent], extent: Extent
+        self, intents: Mapping[Prefix, Intent], extent: Extent, *, own: bool = False
     ) -> Mapping[Prefix, Intent]:
         """See `KnownSite.record`."""
         store = self.reconciler.durable.store
 
         def write(up: Collection[Prefix]) -> Mapping[Prefix, Intent]:
-            return store.ask_site(intents, extent, self.here, up=up)
+            return store.ask_site(intents, extent, self.here, up=up, own=own)
 
         return await self.reconciler.operator.record_by(intents, write)
 

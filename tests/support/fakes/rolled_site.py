@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import count
 from typing import TYPE_CHECKING
 
-from policy.intent import Mode
+from policy.intent import Intent, Mode
+from policy.site_intent import Extent, SiteIntent, asked, holding, merged
 from policy.site_view import Level
 from speaker.site_values import (
     MachineReport,
@@ -28,7 +31,7 @@ TAKES = 2.0
 
 
 class FakeRolledSite:
-    """The machines of one data centre, and which of them an operator has drained before, of what."""
+    """The machines of one data centre, what was asked of each by the rules of `policy.site_intent`, and what an operator drained before."""
 
     def __init__(
         self,
@@ -37,34 +40,72 @@ class FakeRolledSite:
         drained: Mapping[str, Collection[str]],
     ) -> None:
         self.names, self._prefixes = [*names], [*prefixes]
-        self._drained = {name: {*drained.get(name, ())} for name in names}
-        self._shown = {name: {*prefixes} - self._drained[name] for name in names}
+        self._asked: dict[str, tuple[SiteIntent, ...]] = defaultdict(tuple)
+        self._ids = map(str, count())
+        self._ill: set[tuple[str, str]] = set()
+        self.now, self._due = 0.0, 0.0
+        for name, some in drained.items():
+            for prefix in some:
+                self.ask(extent_of(name), prefix, Mode.DRAINED)
+        self._show()
         self.silent: set[str] = set()
         self.tells_from = 0.0
         self.obeys, self.comes_back, self.trouble = True, True, ""
         self.connected, self.asked = True, 0
         self.orders: list[SiteOrder] = []
-        self.now, self._due = 0.0, 0.0
         self.act: Callable[[], None] = lambda: None
 
     def announces(self, name: str) -> set[str]:
         """Return what a machine announces once it has done what it was ordered."""
-        return {*self._prefixes} - self._drained[name]
+        return {p for p in self._prefixes if self._announces(name, p)}
+
+    def _announces(self, name: str, prefix: str) -> bool:
+        holds = self.holds(name, prefix)
+        return (holds is None or holds.intent.restores) and (name, prefix) not in self._ill
+
+    def holds(self, name: str, prefix: str) -> SiteIntent | None:
+        """Return what a machine obeys of a prefix."""
+        return holding(self._asked[prefix], extent_of(name), self.now)
+
+    def ask(self, extent: Extent, prefix: str, mode: Mode) -> SiteIntent:
+        """Have an operator ask for something."""
+        return self._ask(extent, prefix, Intent(mode, "ann", self.now, "works"), own=False)
+
+    def _ask(self, extent: Extent, prefix: str, intent: Intent, *, own: bool) -> SiteIntent:
+        known = self._asked[prefix]
+        one = asked(next(self._ids), extent, intent, known, own=own)
+        self._asked[prefix] = merged(known, [one])
+        self._due = self.now + TAKES
+        return one
+
+    def _show(self) -> None:
+        self._shown = {
+            (name, prefix): (self._announces(name, prefix), self._words(name, prefix))
+            for name in self.names
+            for prefix in self._prefixes
+        }
+
+    def _words(self, name: str, prefix: str) -> str:
+        holds = self.holds(name, prefix)
+        return "" if holds is None else str(holds.intent)
 
     def add(self, name: str) -> None:
         """Have another machine, which announces all."""
         self.names.append(name)
-        self.restore(name)
+        self._show()
 
     def withdraw(self, name: str) -> None:
         """Have a machine announce nothing, as an operator has drained it."""
-        self._drained[name] = {*self._prefixes}
-        self._shown[name] = set()
+        self._ask_all(name, Mode.DRAINED)
 
     def restore(self, name: str) -> None:
         """Have a machine announce all, as an operator has restored it."""
-        self._drained[name] = set()
-        self._shown[name] = {*self._prefixes}
+        self._ask_all(name, Mode.AUTO)
+
+    def _ask_all(self, name: str, mode: Mode) -> None:
+        for prefix in self._prefixes:
+            self.ask(extent_of(name), prefix, mode)
+        self._show()
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -85,11 +126,10 @@ class FakeRolledSite:
         if self.trouble or not self.obeys:
             return Ordered((), report)
         for prefix in map(str, order.prefixes):
-            if order.mode is Mode.DRAINING:
-                self._drained[name].add(prefix)
-            elif self.comes_back:
-                self._drained[name].discard(prefix)
-        self._due = self.now + TAKES
+            if order.mode is Mode.AUTO and not self.comes_back:
+                self._ill.add((name, prefix))
+            intent = order.intent("root", self.now)
+            self._ask(extent_of(name), prefix, intent, own=order.own)
         self.act()
         return Ordered((), report)
 
@@ -98,7 +138,7 @@ class FakeRolledSite:
         assert (len(prefixes), whole) == (0, True)
         self.asked += 1
         if self.now >= self._due:
-            self._shown = {name: self.announces(name) for name in self.names}
+            self._show()
         return SiteStatus(
             dc="par1",
             machine="lb1",
@@ -120,7 +160,8 @@ class FakeRolledSite:
                             machine=name,
                             announced=None
                             if name in self.silent or self.now < self.tells_from
-                            else prefix in self._shown[name],
+                            else self._shown[name, prefix][0],
+                            intent=self._shown[name, prefix][1],
                         )
                         for name in self.names
                     ),
@@ -128,3 +169,9 @@ class FakeRolledSite:
                 for prefix in self._prefixes
             ),
         )
+
+
+def extent_of(name: str) -> Extent:
+    """Return a machine as an extent, by its name, such as `par1/lb1`."""
+    dc, _, machine = name.partition("/")
+    return Extent(dc, machine)

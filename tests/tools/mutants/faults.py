@@ -11,7 +11,8 @@ AGGREGATE, RULE, RULED = "test_aggregate", "test_rule", "test_ruled"
 RULE_LINT = "test_rule_lint"
 DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over"
 SITE, SITE_FILE = "test_site_intent", "unit/state/test_site"
-WINDOWS, LAST, STANDING, ROLL = "test_windows", "test_last", "test_standing", "test_roll"
+WINDOWS, LAST, STANDING = "test_windows", "test_last", "test_standing"
+ROLL, OWN = "test_roll", "test_own_orders"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -37,6 +38,7 @@ SUITES = (
         SITE_FILE,
         STANDING,
         ROLL,
+        OWN,
     ),
 )
 
@@ -85,6 +87,34 @@ FAULTS = (
         "roll.py",
         "return self._with(_FOLLOWING[current.stage], current.prefixes)",
         "return self._with(_FOLLOWING[current.stage], ())",
+        (ROLL,),
+    ),
+    Fault(
+        "a roll's restore takes back an operator's drain",
+        "site_intent.py",
+        "    if own:\n",
+        "    if own and intent.mode is Mode.DRAINING:\n",
+        (ROLL, OWN),
+    ),
+    Fault(
+        "a roll's drain takes the place of an operator's",
+        "site_intent.py",
+        "(*kind, not each.own, ",
+        "(*kind, ",
+        (ROLL, OWN),
+    ),
+    Fault(
+        "of very many drains, a roll's and an operator's become one",
+        "site_intent.py",
+        "if e.own is own and e.intent.restores is restores]",
+        "if e.intent.restores is restores]",
+        (OWN,),
+    ),
+    Fault(
+        "a roll orders as an operator does",
+        "speaker/cli/rolling.py",
+        "own=True,",
+        "own=False,",
         (ROLL,),
     ),
     # --- the last one standing ---
@@ -1516,15 +1546,15 @@ FAULTS = (
     Fault(
         "a restore that knew nothing of a drain lifts it, because it is newer",
         "site_intent.py",
-        "return (drains, withdraws,",
-        "return (intent.since, withdraws,",
+        "kind = drains, mode is Mode.DRAINED,",
+        "kind = each.intent.since, mode is Mode.DRAINED,",
         (SITE,),
     ),
     Fault(
         "a machine that drains softly by itself does not withdraw with its data centre",
         "site_intent.py",
-        "return (drains, withdraws,",
-        "return (drains, drains,",
+        "kind = drains, mode is Mode.DRAINED,",
+        "kind = drains, drains,",
         (SITE,),
     ),
     Fault(
@@ -1586,8 +1616,8 @@ FAULTS = (
     Fault(
         "of too many drains the one that ends first is kept",
         "site_intent.py",
-        "longest = max((_end(each) for each in drains), default=inf)",
-        "longest = min((_end(each) for each in drains), default=inf)",
+        "((False, max), (True, min))",
+        "((False, min), (True, min))",
         (SITE,),
     ),
     Fault(

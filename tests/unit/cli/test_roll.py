@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from speaker.cli.roll import by_another_roll, stopped
 from speaker.cli.roll_command import NotRolledError
 from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
 from speaker.cli.roll_lock import RollLockError
-from speaker.cli.rolling import Limits, Rolling
+from speaker.cli.rolling import MOST, Limits, Rolling, stays_drained
 from speaker.site_values import MachineState, SiteOrder, SitePrefix, SiteStatus
 from tests.support.fakes.rolled_site import FakeRolledSite
 
@@ -43,16 +44,19 @@ def go(
 ) -> list[Roll]:
     """Roll over a site; return all that was recorded."""
     recorded = [Roll.over(NAMES) if roll is None else roll]
-    Rolling(
-        site,
-        recorded.append,
-        run,
-        Limits(20.0, 10.0),
-        last=last,
-        wait=site.wait,
-        steady=lambda: site.now,
-    ).go(recorded[0])
+    rolling(site, recorded.append, run, last=last).go(recorded[0])
     return recorded
+
+
+def rolling(
+    site: FakeRolledSite,
+    record: Callable[[Roll], None],
+    run: Callable[[str], int],
+    *,
+    last: bool = False,
+) -> Rolling:
+    limits = Limits(20.0, 10.0)
+    return Rolling(site, record, run, limits, last=last, wait=site.wait, steady=lambda: site.now)
 
 
 def test_each_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +84,7 @@ def test_not_known_yet() -> None:
         go(site)
 
 
-def test_an_operators_drain_stays() -> None:
+def test_what_was_drained_before_stays() -> None:
     """What a machine did not announce when its turn came is neither drained nor restored."""
     site = site_of({"par1/lb1": {TWO}})
     with pytest.raises(
@@ -97,18 +101,73 @@ def test_an_operators_drain_stays() -> None:
     assert site.announces("par1/lb2") == {ONE, TWO}
 
 
+PAR1, LB1 = Extent("par1"), Extent("par1", "lb1")
+
+
+@pytest.mark.parametrize("extent", [LB1, PAR1], ids=str)
+@pytest.mark.parametrize("mode", [Mode.DRAINED, Mode.DRAINING])
+@pytest.mark.parametrize("when", ["before", "in its turn", "while the command runs"])
+def test_an_operators_drain_stays(
+    extent: Extent, mode: Mode, when: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A drain that an operator asks for, at whatever time, holds after the roll; that is said, and not waited for."""
+    site = site_of()
+
+    def ask() -> None:
+        site.ask(extent, TWO, mode)
+
+    def in_its_turn() -> None:
+        if len(site.orders) == 1:
+            ask()
+
+    def run(name: str) -> int:
+        if name == "lb1" and when == "while the command runs":
+            ask()
+        return 0
+
+    if when == "before":
+        ask()  # and all is still announced as the roll begins
+    elif when == "in its turn":
+        site.act = in_its_turn
+    go(site, run, last=True)
+    assert site.announces("par1/lb1") == {ONE}
+    assert site.announces("par1/lb2") == ({ONE} if extent == PAR1 else {ONE, TWO})
+    said = capsys.readouterr().err
+    assert "par1/lb1: announces all of it again but what stays drained\n" in said
+    words = rf"par1/lb1: stays drained, as asked: {TWO} \({mode} by ann at 1970-.*: works\)\n"
+    assert len(re.findall(words, said)) == 1
+    assert "par1/lb2: announces all of it again" in said
+
+
+def test_all_of_a_machine_stays_drained(capsys: pytest.CaptureFixture[str]) -> None:
+    """A machine that an operator drained altogether has its turn, too: nothing is ordered, and it is said that it stays so."""
+    site = site_of({"par1/lb1": {ONE, TWO}})
+    go(site, last=True)
+    assert {order.extent for order in site.orders} == {"machine:par1/lb2"}
+    assert f"par1/lb1: stays drained, as asked: {ONE}, {TWO} (" in capsys.readouterr().err
+    assert site.announces("par1/lb1") == set()
+
+
+def test_what_was_forced_is_forced_again() -> None:
+    """What an operator forced drains in its turn all the same, and is forced after it."""
+    site = site_of()
+    forced = site.ask(LB1, ONE, Mode.FORCED)
+    go(site, lambda name: len(site.announces(f"par1/{name}")))
+    assert site.holds("par1/lb1", ONE) == forced
+
+
+def test_many_drains_are_told_of_shortly() -> None:
+    """Drains of very many words are a few lines."""
+    lines = stays_drained({f"192.0.2.{n}/32": f"drained by u{n}" for n in range(MOST + 5)})
+    assert len(lines) == MOST + 1
+    assert lines[-1] == "and 5 more drains stay"
+
+
 def test_the_command_fails() -> None:
     """It stops there, with that machine drained; the same goes on with it, drains it where it was restored, and runs the command again."""
     site, recorded = site_of(), list[Roll]()
     with pytest.raises(NotRolledError, match="par1/lb1: the command ended with exit status 3"):
-        Rolling(
-            site,
-            recorded.append,
-            lambda _: 3,
-            Limits(20, 10),
-            wait=site.wait,
-            steady=lambda: site.now,
-        ).go(Roll.over(NAMES))
+        rolling(site, recorded.append, lambda _: 3).go(Roll.over(NAMES))
     at = recorded[-1]
     assert at.current is not None
     assert (at.current.name, at.current.stage) == ("par1/lb1", RollStage.RUNNING)
@@ -199,8 +258,11 @@ def test_again() -> None:
         ("par1/lb1", RollStage.WAITING, ()),
     ]
     assert at.again(["par1/lb3", "par1/lb1"]) == Roll.over(["par1/lb1", "par1/lb3"])
-    site = site_of({"par1/lb2": {TWO}})  # as it was left
-    go(site, roll=again, last=True)
+    site, recorded = site_of(), list[Roll]()
+    with pytest.raises(NotRolledError, match="par1/lb2: the command ended"):
+        rolling(site, recorded.append, lambda name: int(name == "lb2")).go(Roll.over(NAMES))
+    assert site.announces("par1/lb2") == set()
+    go(site, roll=recorded[-1].again(NAMES), last=True)
     assert site.announces("par1/lb2") == {ONE, TWO}
 
 
@@ -248,6 +310,9 @@ def test_whom() -> None:
 
     assert whom("machine:lyo1/lb2") == Extent("lyo1", "lb2")
     assert whom("dc:lyo1") == Extent("lyo1")
+    for extent in ("", "here", "site", "dc:lyo1"):
+        with pytest.raises(PolicyError, match="own: goes with an extent machine:NAME/MACHINE"):
+            SiteOrder(mode=Mode.AUTO, prefixes=(parse_prefix(ONE),), extent=extent, own=True)
     for extent in (
         "machine:lyo1",
         "machine:lyo1/",

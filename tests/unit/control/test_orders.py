@@ -102,6 +102,32 @@ def test_elsewhere(tmp_path: Path) -> None:
     of_site(tmp_path, ask)
 
 
+@pytest.mark.parametrize("machine", ["lb1", "lb2"])
+def test_a_rolls_own(tmp_path: Path, machine: str) -> None:
+    """An order that is marked so takes back only its own, on this machine and on others; and the mark is kept."""
+
+    def ask(site: Site, _: FakeKnownSite) -> None:
+        def roll(mode: Mode) -> None:
+            order(site, extent, mode, reason="vip_mgmt roll", own=True)
+
+        extent = f"machine:par1/{machine}"
+        roll(Mode.DRAINING)
+        order(site, extent, Mode.DRAINED)
+        roll(Mode.AUTO)
+        standing = site.store.site_known([V4])[V4]
+        assert {(each.own, each.intent.mode) for each in standing} == {
+            (False, Mode.DRAINED),
+            (True, Mode.AUTO),
+        }
+        assert (str(V4) in site.table()) == (machine != "lb1")
+        body = {"mode": "auto", "prefixes": [str(V4)], "extent": "dc:par1", "own": True}
+        status, answer = raw(site, "POST", "/intents", json.dumps(body).encode())
+        assert status == 400
+        assert "own: goes with an extent machine:NAME/MACHINE alone" in str(answer)
+
+    of_site(tmp_path, ask)
+
+
 @pytest.mark.parametrize("extent", ["", "here"])
 def test_here(tmp_path: Path, extent: str) -> None:
     """What is for this machine asks nobody else; who says not for whom it is means that, as ever."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,23 @@ def test_ordered_elsewhere() -> None:
             [one("a", PAR1, Mode.DRAINED, 950.0), one("b", PAR1, Mode.DRAINED, 940.0)],
             "as the newest",
             ["stands beside it"],
+        ),
+        (
+            [
+                one("a", PAR1, Mode.DRAINING),
+                replace(one("b", HERE, Mode.DRAINING, 950.0), own=True),
+            ],
+            "as an operator's word stands above the same of a roll",
+            ["stands beside it"],
+        ),
+        (
+            [
+                one("a", PAR1, Mode.DRAINING),
+                one("b", EVERYWHERE, Mode.DRAINING),
+                replace(one("c", HERE, Mode.DRAINING, 950.0), own=True),
+            ],
+            "as the narrower one stands above the wider",
+            ["stands beside it", "stands beside it"],
         ),
         (
             [one("a", LYO1, Mode.DRAINED), one("b", HERE, Mode.DRAINED, until=999.0)],
