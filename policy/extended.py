@@ -84,7 +84,9 @@ class ExtendedCommunity:
         try:
             own = IPv4Address(match[2]) if match[2].count(".") == _DOTS else parse_asn(match[2])
         except AddressValueError as error:
-            raise PolicyError(f"extended community: {text!r}: {error}") from error
+            raise PolicyError(
+                f"extended community: {text!r}: {match[2]} is not an IPv4 address; write it like rt:192.0.2.1:5"
+            ) from error
         return cls(ExtendedKind(match[1]), own, int(match[3]))
 
     @property

@@ -41,7 +41,8 @@ def parse_moment(text: str, zone: Zone) -> float:
     try:
         found = datetime.fromisoformat(text) if match else None
     except ValueError as error:
-        why = "its offset is 24 hours or more" if "timedelta" in str(error) else str(error)
+        is_offset = match is not None and _is_moment(match[1])
+        why = "its offset is 24 hours or more" if is_offset else "there is no such day or minute"
         raise PolicyError(f"{text}: {why}; {_WRITE}") from error
     if match is None or found is None:
         raise PolicyError(f"{text[:80]!r}: not a time; {_WRITE}")
@@ -50,8 +51,15 @@ def parse_moment(text: str, zone: Zone) -> float:
     try:
         first, second = (zone.seconds(found.replace(fold=fold)) for fold in (0, 1))
     except (OverflowError, ValueError, OSError) as error:  # there is no such year here
-        raise PolicyError(f"{text}: {error}; {_WRITE}") from error
+        raise PolicyError(f"{text}: its year is not known here; {_WRITE}") from error
     return _one_of(found, first, second, zone)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
 
 
 def _one_of(local: datetime, first: float, second: float, zone: Zone) -> float:

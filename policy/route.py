@@ -86,8 +86,9 @@ def parse_prefix(text: str) -> Prefix:
     try:
         return _Ipv6Prefix(text) if ":" in text else _Ipv4Prefix(text)
     except ValueError as error:
+        why = f"{text} has host bits set" if "host bits" in str(error) else "is not a prefix"
         raise PolicyError(
-            f"prefix: {text!r}: {error}; write an address or a prefix without host bits"
+            f"prefix: {text!r}: {why}; write an address or a prefix without host bits"
         ) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from speaker.errors import SpeakerError
+
 if TYPE_CHECKING:
     from collections.abc import Sized
 
@@ -45,14 +47,30 @@ def printable_json(value: Any) -> Any:
             return value
 
 
+_NO_PEM = "no certificate, or no key, in PEM"
+
+
+def cause_of(error: BaseException) -> str:
+    """Return why something failed whose errors are not all foreseen: of those that are not, their kind too, for who reports it."""
+    is_foreseen = isinstance(error, OSError | SpeakerError) or _is_of_kernel(error)
+    return reason(error) if is_foreseen else f"{type(error).__name__}: {reason(error)}"
+
+
+def _is_of_kernel(error: BaseException) -> bool:
+    match error.args:
+        case (int(), str(), *_):  # as pyroute2 tells it
+            return True
+    return False
+
+
 def reason(error: BaseException) -> str:
     """Return why something failed, as an operator reads it: of the system's words, without Python's numbers, names and brackets."""
     of_tls = getattr(error, "reason", None) if isinstance(error, OSError) else None
     match of_tls, error.args:
         case str(text), _:  # such as KEY_VALUES_MISMATCH
             return printable(text.replace("_", " ").lower())
-        case _, (int(), str(text), *_):  # of the kernel: its number, and its words
-            return printable(text)
+        case _, (int(), str(text), *_):  # of the kernel, or of OpenSSL: its number, and its words
+            return _NO_PEM if text.startswith("[SSL] PEM lib") else printable(text)
         case _:
             return printable(str(error)) or type(error).__name__
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from speaker.config.settings import EventsSettings, MetricsSettings
+from speaker.config.url import is_plain, split_url
 
 if TYPE_CHECKING:
     from speaker.config.fault import Faults
@@ -53,14 +53,10 @@ def events(document: Document, faults: Faults) -> EventsSettings:
 
 def _not_a_webhook(text: str) -> str:
     """Return why a text is no URL of a webhook. It is not shown: such a URL may be a secret."""
-    try:
-        found = urlsplit(text)
-        port = found.port
-    except ValueError as error:
-        return f"not a URL: {error}; write https://host/path"
-    if found.scheme not in {"https", "http"} or not found.hostname or port == 0:
+    found = split_url(text)
+    if found is None:
         return "not a URL that events can be sent to; write https://host/path"
-    if not text.isascii() or not text.isprintable() or " " in text:
+    if not is_plain(text):
         return "a URL has printable ASCII alone; escape the rest with %"
     if found.username is not None or found.fragment:
         return "a URL with a user or a fragment is not taken; put a token into its path or query"

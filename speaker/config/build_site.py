@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from math import ceil
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from speaker.config.schema_site import machine_name
 from speaker.config.settings_site import SiteSettings
+from speaker.config.url import is_plain, split_url
 from speaker.units import address
 
 if TYPE_CHECKING:
@@ -71,20 +71,10 @@ def _here(host: str, faults: Faults) -> str:
 
 def _not_an_endpoint(url: str) -> str:
     """Return why a text is no URL of a member of etcd; nothing where it is one."""
-    try:
-        found = urlsplit(url)
-        port = found.port
-    except ValueError as error:
-        return f"is not a URL: {error}; write it like {_FORM}"
-    plain = (
-        url.startswith(("http://", "https://"))
-        and url.isascii()
-        and url.isprintable()
-        and " " not in url
-        and "\\" not in url
-    )
-    beside = found.path not in {"", "/"} or "?" in url or "#" in url or "@" in url
-    if not plain or not found.hostname or port in {None, 0} or beside:
+    found = split_url(url)
+    is_form = url.startswith(("http://", "https://")) and is_plain(url)
+    beside = any(mark in url for mark in "?#@")
+    if found is None or not is_form or not found.port or beside or found.path not in {"", "/"}:
         return f"is not the URL of a member of etcd; write it like {_FORM}"
     try:
         where = address(found.hostname)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from ipaddress import IPv6Address
-from urllib.parse import urlsplit
 
 from speaker.config.settings_checks import ADDRESS, REALSERVER
+from speaker.config.url import is_plain, split_url
 from speaker.units import address
 
 
@@ -17,16 +17,10 @@ def not_a_url(text: str) -> str:
         return f"has a port, and {REALSERVER} has its own already; leave it out"
     if _lacks_brackets(text):
         return "has an IPv6 address without brackets; write http://[2001:db8::1]:8080/health"
-    try:
-        found = urlsplit(
-            text.replace(ADDRESS, "192.0.2.1", 1).replace(REALSERVER, "192.0.2.1:1", 1)
-        )
-        port = found.port
-    except ValueError as error:
-        return f"is no URL: {error}; write https://{ADDRESS}/health"
-    if not text.startswith(("http://", "https://")) or not found.hostname or port == 0:
+    found = split_url(text.replace(ADDRESS, "192.0.2.1", 1).replace(REALSERVER, "192.0.2.1:1", 1))
+    if found is None or not text.startswith(("http://", "https://")):
         return f"is no URL of a check; write https://{ADDRESS}/health"
-    if not text.isascii() or not text.isprintable() or re.search(r"[\s\\]", text):
+    if not is_plain(text):
         return "has more than printable ASCII; escape the rest with %"
     if found.username is not None or found.fragment:
         return "has a user or a fragment; put what it needs into headers"

@@ -26,6 +26,7 @@ from speaker.control.reports import MAX_REPORT, ReportHandlers
 from speaker.control.speaking import LineLimits, speaking
 from speaker.control.tls import Handshakes, TlsDoor, context, ends
 from speaker.control.unix_socket import Access, ControlError, bind
+from speaker.printable import reason
 from speaker.units import endpoint_text
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str],
                     note(place.where, desk.refused(place, served.until()))
                     await asyncio.sleep(CHECK)
         except (OSError, ControlError) as error:
-            why = getattr(error, "strerror", None) or str(error).removeprefix("control: ")
+            why = reason(error).removeprefix("control: ")
             where = place.where
             name = str(where) if isinstance(where, Path) else endpoint_text(where)
             note(

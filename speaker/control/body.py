@@ -46,7 +46,9 @@ class Bodies:
         """
         size = request.content_length
         if size is not None and size > self._most:
-            raise web.HTTPRequestEntityTooLarge(self._most, size)
+            raise web.HTTPRequestEntityTooLarge(
+                self._most, size, text=f"request: {size} bytes; {self._most} at most: send less"
+            )
         async with AsyncExitStack() as stack:
             self._connections.rest(request.protocol)
             if size is None or size > SMALL:

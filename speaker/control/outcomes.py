@@ -54,7 +54,7 @@ def prefixes_in(answer: object) -> Sequence[Prefix]:
     try:
         return [parse_prefix(each["prefix"]) for each in outcomes]  # type: ignore[union-attr]
     except (TypeError, KeyError, PolicyError) as error:
-        raise FormError(f"answer: not about prefixes: {error}") from error
+        raise FormError("answer: not about prefixes") from error
 
 
 def ordered_from_json(answer: object, prefixes: Collection[Prefix]) -> Ordered:

@@ -17,6 +17,7 @@ from policy.covering import Covering
 from policy.health import Observation, Presence
 from speaker.errors import SpeakerError
 from speaker.health.throttle import Throttle
+from speaker.printable import cause_of
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def dump() -> HostAddresses:
     except Exception as error:  # whatever a library raises: nothing is known then
         heed_cancellation()
         raise AddressError(
-            f"addresses: netlink: {type(error).__name__}: {error}; require_address needs them"
+            f"addresses: netlink: {cause_of(error)}; require_address needs them"
         ) from error
 
 

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from policy.connections import Counted
+from speaker.printable import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class BackgroundCount:
             try:
                 self._counted = task.result()
             except Exception as error:  # noqa: BLE001 - whatever it is: the count alone is not known
-                self._counted = Counted(0.0, {}, f"not counted: {type(error).__name__}: {error}")
+                self._counted = Counted(0.0, {}, f"not counted: {cause_of(error)}")
 
 
 def _heeded(task: asyncio.Future[Counted]) -> None:

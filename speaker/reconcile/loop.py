@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
+from speaker.printable import cause_of
 from speaker.reconcile import reach
 from speaker.reconcile.alarms import APART
 from speaker.reconcile.clock_alarm import ClockAlarm
@@ -55,7 +56,7 @@ async def _cycles(reconciler: Reconciler) -> None:
             if not isinstance(error, OSError):  # a shortage, with which no other would start
                 reconciler.pulse.failed()
             # Whatever it is: the process must not die, because ExaBGP would die with it.
-            text = f"{type(error).__name__}: {error}; the next one tries again"
+            text = f"{cause_of(error)}; the next one tries again"
             if reconciler.alarms.note("cycle", text):
                 log.exception("cycle: unexpected error")
             await asyncio.sleep(reconciler.config.settings.interval)

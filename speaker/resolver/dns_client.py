@@ -24,6 +24,8 @@ import dns.resolver
 import dns.reversename
 from dns.rdatatype import RdataType
 
+from speaker.printable import reason
+
 if TYPE_CHECKING:
     from speaker.units import Endpoint, IpAddress
 
@@ -111,7 +113,8 @@ class Client:
                 waiting.append(server)
                 continue
             except (dns.exception.DNSException, OSError, EOFError) as error:
-                reasons[server] = getattr(error, "strerror", None) or str(error) or repr(error)
+                is_ours = isinstance(error, OSError) and error.strerror
+                reasons[server] = reason(error) if is_ours else "no valid answer"
                 continue
             reasons[server] = _refusal(reply)
             if not reasons[server]:
@@ -127,8 +130,11 @@ def system(path: str) -> Client:
     """Return the client that resolv.conf describes."""
     try:
         resolver = dns.resolver.Resolver(filename=path)
-    except dns.resolver.NoResolverConfiguration as error:
-        return Client((), problem=f"no name server: {path}: {error}")
+    except dns.resolver.NoResolverConfiguration:
+        problem = (
+            f"no name server: {path} names none, or can't be read; correct it, or set node.resolver"
+        )
+        return Client((), problem=problem)
     search = resolver.search or [resolver.domain]
     return Client(
         tuple((ip_address(str(server)), resolver.port) for server in resolver.nameservers),

@@ -122,7 +122,10 @@ def _machine_text(extent: Extent) -> str:
 
 
 def _dc(text: str) -> str:
-    found = unquote(text, errors="strict")
+    try:
+        found = unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise ValueError("no name of a data centre") from error
     if not 0 < len(found) <= MAX_DC or found != found.strip() or not found.isprintable():
         raise ValueError("no name of a data centre")
     return found

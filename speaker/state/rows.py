@@ -133,15 +133,20 @@ def _drained(row: Row) -> Intent:
     return Intent(Mode.DRAINED, HOLDER, 0.0, said[:MAX_TEXT])
 
 
+def why(error: Exception) -> str:
+    """Return why a row means nothing: of what Python says of it, that alone."""
+    return str(error) if isinstance(error, PolicyError) else "its values are of another form"
+
+
 def _say(row: Row, error: Exception, *, held: bool) -> str:
     name = ascii(row[0])[:MAX_TEXT]
     if held:
         return (
-            f"the intent of {name} can't be read ({error}), so it is held drained; "
+            f"the intent of {name} can't be read ({why(error)}), so it is held drained; "
             "lift it with vip_mgmt -a, or record it again with -d"
         )
     return (
-        f"an intent can't be read ({error}), and may have been any prefix's drain; drain again "
+        f"an intent can't be read ({why(error)}), and may have been any prefix's drain; drain again "
         f"what was drained, and remove the row of table intent whose prefix is {name}"
     )
 
@@ -165,7 +170,7 @@ def parsed(
             yield parse(row)
         except _NO_SENSE as error:
             name = ascii(row[0])[:MAX_TEXT]
-            faults.append(f"a row of table {table} is ignored: {name}: {error}; remove it")
+            faults.append(f"a row of table {table} is ignored: {name}: {why(error)}; remove it")
 
 
 def owned(row: Row) -> tuple[Prefix, Owned]:

@@ -12,6 +12,7 @@ from policy.intent import MAX_TEXT
 from policy.route import parse_prefix
 from policy.site_intent import Extent, SiteIntent
 from speaker.state.fetched import fetched
+from speaker.state.rows import why
 from speaker.state.site_text import parse_site_text, site_text
 
 if TYPE_CHECKING:
@@ -116,13 +117,13 @@ def _read(copy: SiteCopy, row: Row) -> None:
         extent = Extent(dc, machine)
     except _NO_SENSE as error:
         copy.others.append(
-            f"a row of table site_intent is ignored: {ascii(name)[:MAX_TEXT]}: {error}; remove it"
+            f"a row of table site_intent is ignored: {ascii(name)[:MAX_TEXT]}: {why(error)}; remove it"
         )
         return
     try:
         copy.of[prefix][extent] = SiteRow(parse_site_text(text, extent), bool(dirty), bool(shared))
     except _NO_SENSE as error:
-        copy.damaged[prefix][extent] = str(error)
+        copy.damaged[prefix][extent] = why(error)
 
 
 def put_rows(db: sqlite3.Connection, rows: Iterable[tuple[Extent, Prefix, SiteRow]]) -> None:

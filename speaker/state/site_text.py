@@ -42,7 +42,7 @@ def parse_site_text(text: str | bytes, extent: Extent) -> tuple[SiteIntent, ...]
     except PolicyError:
         raise
     except _NO_SENSE as error:
-        raise PolicyError(f"can't be read ({type(error).__name__}: {error})"[:MAX_TEXT]) from error
+        raise PolicyError("can't be read: it is not JSON of this form") from error
 
 
 def _parsed(found: Any, extent: Extent) -> tuple[SiteIntent, ...]:

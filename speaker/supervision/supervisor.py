@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from speaker.errors import SpeakerError
-from speaker.printable import reason
+from speaker.printable import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -91,7 +91,7 @@ def _reason(task: asyncio.Task[Any]) -> str:
     error = task.exception()
     if error is None:
         return "it returned"
-    return reason(error) if _is_foreseen(error) else f"{type(error).__name__}: {error}"
+    return cause_of(error)
 
 
 def _is_foreseen(error: BaseException | None) -> bool:

@@ -47,6 +47,7 @@ class Threads(ThreadPoolExecutor):
 
         try:
             threading.Thread(target=run, daemon=True).start()
-        except RuntimeError as error:  # the limit of processes, such as systemd's TasksMax
-            future.set_exception(BlockingIOError(errno.EAGAIN, f"{error}; raise TasksMax"))
+        except RuntimeError:  # the limit of processes, such as systemd's TasksMax
+            why = "no thread can be started; raise TasksMax of its unit"
+            future.set_exception(BlockingIOError(errno.EAGAIN, why))
         return future

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from policy.errors import PolicyError
+from policy.extended import ExtendedCommunity
+from policy.local_time import parse_moment
+from policy.route import parse_prefix
 from speaker.api import Question, Status
 from speaker.form_words import of_json
 from speaker.json_value import FormError, Value
+from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.migration.bgpd_conf.tokens import identifier
+from speaker.migration.target.local import parse as own_addresses
 from speaker.planned import Cancellation, WindowRequest
 from speaker.reported import ReportRequest
 from speaker.site_values import SiteOrder
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OF_PYTHON = (
+    *("does not appear", "octets", "Octet", "not permitted", "is not a valid", "ambiguous"),
+    *("must be in", "out of range", "day is", "timedelta", "hextet", "At most", "At least"),
+)
 WELL = {"state": "up", "ttl": "5m"}
 ORDER = {"mode": "drained", "prefixes": ["192.0.2.1"]}
 PLAN = {**ORDER, "at": 1.0}
@@ -29,6 +45,56 @@ def refused(of: type[Value], body: Any) -> str:
     assert not [each for each in RAW if each in said]
     assert "; " in said
     return said
+
+
+class Utc:
+    """A place where clocks are never changed. It is `Zone`."""
+
+    def seconds(self, local: datetime) -> float:
+        return local.replace(tzinfo=UTC).timestamp()
+
+    def local(self, seconds: float) -> datetime:
+        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+    def name(self, seconds: float) -> str:
+        del seconds
+        return "UTC"
+
+
+def local(text: str) -> object:
+    return own_addresses([f"par1={text}"], ["par1"])
+
+
+def moment(text: str) -> object:
+    return parse_moment(text, Utc())
+
+
+@pytest.mark.parametrize(
+    ("parse", "texts"),
+    [
+        (
+            parse_prefix,
+            ["x", "192.0.2.1/33", "192.0.2.0/x", "192.0.2.1/24", "2001:db8::/129", ":::"],
+        ),
+        (ExtendedCommunity.parse, ["rt:192.0.2.256:1", "soo:1.2.3.04:5"]),
+        (
+            moment,
+            ["2026-13-01T02:00", "2026-02-30T02:00Z", "2026-12-01T02:61", "2026-12-01T02:00+25:00"],
+        ),
+        (moment, ["0000-12-01T02:00"]),
+        (identifier, ["x", "203.0.113.300", "1.2.3"]),
+        (local, ["x", "192.0.2.1/33", "192.0.2.1/x"]),
+    ],
+)
+def test_no_library_is_heard(parse: Callable[[str], object], texts: list[str]) -> None:
+    """What a parser of a library says of a text is in no refusal: it names the text, and what to write."""
+    for text in texts:
+        with pytest.raises((PolicyError, MigrationError)) as error:
+            parse(text)
+        said = str(error.value)
+        assert not [each for each in OF_PYTHON if each in said], said
+        assert text in said
+        assert re.search("; |: write ", said), said
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pyroute2 import NetlinkError
 
 from speaker import terminal, vip_mgmt, vip_watchdog
 from speaker.api import HistoryEntry
 from speaker.cli.tables import history_table
+from speaker.errors import SpeakerError
 from speaker.log import Printable
-from speaker.printable import printable, printable_json, reason
+from speaker.printable import cause_of, printable, printable_json, reason
 from speaker.terminal import table
 
 if TYPE_CHECKING:
@@ -110,8 +112,26 @@ def test_why_something_failed(error: Exception, said: str) -> None:
 
 
 def test_why_tls_failed(tmp_path: Path) -> None:
-    """What OpenSSL tells has a reason: that alone is told, in words."""
+    """What OpenSSL tells has a reason: that alone is told, in words. Of a certificate that is none it has no reason."""
     (tmp_path / "x").write_text("x")
+    context = ssl.create_default_context()
     with pytest.raises(ssl.SSLError) as error:
-        ssl.create_default_context().load_verify_locations(tmp_path / "x")
+        context.load_verify_locations(tmp_path / "x")
     assert reason(error.value) == "no certificate or crl found"
+    with pytest.raises(ssl.SSLError) as error:
+        context.load_cert_chain(tmp_path / "x")
+    assert reason(error.value) == "no certificate, or no key, in PEM"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/x"), "Permission denied"),
+        (NetlinkError(1, "Operation not permitted"), "Operation not permitted"),
+        (SpeakerError("x: no; y"), "x: no; y"),
+        (KeyError("attrs"), "KeyError: 'attrs'"),
+    ],
+)
+def test_what_nobody_foresaw(error: Exception, said: str) -> None:
+    """Of an error that nobody foresaw its kind is told, too, for who reports it; of others their words alone."""
+    assert cause_of(error) == said

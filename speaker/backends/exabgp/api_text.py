@@ -173,16 +173,20 @@ def _parse_line(line: str, sessions: dict[tuple[str, str], Ends]) -> Entry | Non
     if match is None:
         if line.startswith("neighbor ") and not re.search(r" ipv[46] unicast ", line):
             return None
-        raise BackendError(
-            f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
-            "is this ExaBGP 4.2 or 5.0?"
-        )
+        raise _not_known(line)
     try:
         written = (match["peer"], match["local"])
         ends = sessions.get(written) or sessions.setdefault(written, Ends.parse(*written))
         return ends, parse_prefix(match["prefix"]), _parse_sent(match["rest"])
     except ValueError as error:
-        raise BackendError(f"ExaBGP: show adj-rib out extensive: {error}") from error
+        raise _not_known(line) from error
+
+
+def _not_known(line: str) -> BackendError:
+    return BackendError(
+        f"ExaBGP: show adj-rib out extensive: {line[:200]!r}: not of a known form; "
+        "is this ExaBGP 4.2 or 5.0?"
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
+from policy.errors import PolicyError
 from policy.route import Asn, AsPath, Attributes, Community, LargeCommunity, Origin
 from policy.witness import HeardPath, Hearing
 
@@ -172,7 +173,8 @@ class HeardTable:
             attributes, originator = parse_attributes(raw)
             paths = [(key, HeardPath(attributes, ip_address(hop), originator)) for key, hop in kept]
         except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            self.give_up(f"it sent attributes that can't be read: {error}"[:200])
+            why = f": {error}"[:200] if isinstance(error, PolicyError) else ""
+            self.give_up(f"it sent attributes that can't be read{why}")
             return
         for (text, path_id), path in paths:
             self._remove(text, path_id)

@@ -22,6 +22,7 @@ from speaker.check.keepalived.text import (
     turns_of,
 )
 from speaker.errors import SpeakerError
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def read_lines(path: PurePath, files: Files, config_id: str) -> ConfLines:
     try:
         reading.file(path)
     except OSError as error:
-        raise ConfError(f"keepalived: {path}: {error.strerror or error}") from error
+        raise ConfError(f"keepalived: {path}: {reason(error)}") from error
     except _TooMuchError as error:
         reading.doubt(f"{error}; the rest is not read")
     return reading.result
@@ -227,7 +228,7 @@ class _Reading:
                 for path in self._files.find(each, folder)
             ]
         except OSError as error:
-            self.doubt(f"{place}: include {pattern}: {error.strerror or error}")
+            self.doubt(f"{place}: include {pattern}: {reason(error)}")
             return
         if not paths:
             self.note(f"{place}: include {pattern}: there is no such file")
@@ -238,4 +239,4 @@ class _Reading:
             try:
                 self.file(path)
             except OSError as error:
-                self.doubt(f"{place}: include {path}: {error.strerror or error}")
+                self.doubt(f"{place}: include {path}: {reason(error)}")

@@ -13,7 +13,7 @@ from speaker.health.checks.http import HttpAsker
 from speaker.health.checks.name_servers import DnsAsker
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.health.checks.programs import ExecAsker
-from speaker.printable import printable
+from speaker.printable import cause_of
 from speaker.supervision.cancellation import heed_cancellation
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Askers:
             return ProbeAnswer(check.on_timeout, f"no answer within {check.timeout:g} s{more}")
         except Exception as error:  # noqa: BLE001 - whatever it is: of this question alone nothing is known
             heed_cancellation()
-            text = f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
+            text = f"not asked: {cause_of(error)[:200]}"
             return ProbeAnswer(Health.UNKNOWN, text)
 
     async def _asked(self, probe: Probe) -> ProbeAnswer:

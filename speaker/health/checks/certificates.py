@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import ssl
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from speaker.errors import SpeakerError
 from speaker.health.checks.shared import SharedCalls
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from speaker.config.settings_checks import Tls
 
 CONTEXT_LIFE = 600.0
 """For how long files of certificates are not read again, in seconds: they are renewed without a reload."""
+
+
+class TlsFileError(SpeakerError):
+    """A file of TLS can't be used: says which, and why."""
 
 
 class Contexts:
@@ -33,7 +42,7 @@ class Contexts:
         """Return a context.
 
         Raises:
-            OSError, ValueError: its files can't be read; of the former ssl.SSLError is one.
+            TlsFileError: its files can't be used.
         """
         made, context = self._made.get(tls, (-CONTEXT_LIFE, None))
         if context is None or time.monotonic() - made >= CONTEXT_LIFE:
@@ -47,12 +56,22 @@ class Contexts:
 
 
 def _context(tls: Tls, protocols: tuple[str, ...]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
+    with _named(tls.ca or "the system's authorities"):
+        context = ssl.create_default_context(cafile=tls.ca)
     if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
+        with _named(tls.certificate if tls.key is None else f"{tls.certificate}, {tls.key}"):
+            context.load_cert_chain(tls.certificate, tls.key)
     if protocols:
         context.set_alpn_protocols(list(protocols))
     return context
+
+
+@contextmanager
+def _named(what: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # of the former ssl.SSLError is one
+        raise TlsFileError(f"{what}: {reason(error)}") from error
 
 
 def expiry(transport: BaseTransport) -> float | None:

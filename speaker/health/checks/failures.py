@@ -8,7 +8,7 @@ import ssl
 from policy.health import Health
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.health.faults import REFUSALS
-from speaker.printable import printable
+from speaker.printable import printable, reason
 
 CLOSED = ProbeAnswer(Health.DOWN, "closed the connection without an answer")
 
@@ -19,8 +19,7 @@ def failed(error: OSError) -> ProbeAnswer:
         why = error.verify_message or str(error)
         return ProbeAnswer(Health.DOWN, f"its certificate is not accepted: {printable(why)[:200]}")
     if isinstance(error, ssl.SSLError):
-        why = error.reason or str(error)
-        return ProbeAnswer(Health.DOWN, f"TLS: {printable(why)[:200]}")
+        return ProbeAnswer(Health.DOWN, f"TLS: {reason(error)[:200]}")
     if error.errno is None and isinstance(error, ConnectionResetError | BrokenPipeError):
         return CLOSED  # in the handshake of TLS, as asyncio tells it
     why = (os.strerror(error.errno) if error.errno else type(error).__name__).lower()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from policy.health import Health
-from speaker.health.checks.certificates import Contexts, expiry
+from speaker.health.checks.certificates import Contexts, TlsFileError, expiry
 from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.grpc_call import HealthCall
 from speaker.health.checks.probe import ProbeAnswer
@@ -29,8 +29,9 @@ class GrpcAsker:
         url = urlsplit(probe.in_url(what.url))
         try:
             context = await self._contexts.of(what.tls) if url.scheme == "https" else None
-        except (OSError, ValueError) as error:
-            return ProbeAnswer(Health.UNKNOWN, f"its certificates can't be read: {error}")
+        except TlsFileError as error:
+            why = f"not asked: {error}; correct the file, or its path in check.{probe.check.name}"
+            return ProbeAnswer(Health.UNKNOWN, why)
         asked = _Asked(HealthCall(what.service, url.scheme, what.host or url.netloc))
         host, port = url.hostname or "", url.port or 0
         name = what.host.partition(":")[0] if what.host else host

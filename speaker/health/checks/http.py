@@ -15,12 +15,12 @@ import aiohttp
 from yarl import URL
 
 from policy.health import Health
-from speaker.health.checks.certificates import Contexts
+from speaker.health.checks.certificates import Contexts, TlsFileError
 from speaker.health.checks.connections import MAX_RECEIVED, WAY, Connector, Way
 from speaker.health.checks.failures import CLOSED, failed
 from speaker.health.checks.probe import ProbeAnswer
 from speaker.pattern import BodyPattern
-from speaker.printable import printable
+from speaker.printable import cause_of, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +53,9 @@ class HttpAsker:
         """Ask once. It takes as long as the other end likes: the caller bounds the time."""
         try:
             context = await self._contexts.of(what.tls) if what.url.startswith("https:") else None
-        except (OSError, ValueError) as error:  # of which ssl.SSLError is one
-            return ProbeAnswer(Health.UNKNOWN, f"its certificates can't be read: {error}")
+        except TlsFileError as error:
+            why = f"not asked: {error}; correct the file, or its path in check.{probe.check.name}"
+            return ProbeAnswer(Health.UNKNOWN, why)
         way = Way(what.reuse)
         WAY.set(way)
         try:
@@ -194,6 +195,4 @@ def _failed(error: Exception, way: Way) -> ProbeAnswer:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, OSError):
         return failed(cause)
-    return ProbeAnswer(
-        Health.UNKNOWN, f"not asked: {type(error).__name__}: {printable(str(error))[:200]}"
-    )
+    return ProbeAnswer(Health.UNKNOWN, f"not asked: {cause_of(error)[:200]}")

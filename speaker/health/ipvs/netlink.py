@@ -24,6 +24,7 @@ from speaker.health.ipvs.table import (
     TableError,
     VirtualServer,
 )
+from speaker.printable import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -256,7 +257,9 @@ class NetlinkReader:
         except TableError:
             raise
         except ImportError as error:
-            raise TableAccessError(f"IPVS: netlink: {error}; install pyroute2") from error
+            raise TableAccessError(
+                "IPVS: netlink: pyroute2 can't be imported; install pyroute2"
+            ) from error
         except Exception as error:  # whatever a library raises: the table is unknown, not empty
             raise _explain(error) from error
 
@@ -270,4 +273,4 @@ def _explain(error: Exception) -> TableError:
         )
     if code in {errno.EPERM, errno.EACCES}:
         return TableAccessError("IPVS: netlink: not permitted; run as root, or with CAP_NET_ADMIN")
-    return TableError(f"IPVS: netlink: {type(error).__name__}: {error}; the table is unknown")
+    return TableError(f"IPVS: netlink: {cause_of(error)}; the table is unknown")

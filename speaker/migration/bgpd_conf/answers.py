@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeVar
 
+from speaker import units
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import canonical, parse_as
 
@@ -114,9 +114,9 @@ def _put(table: dict[str, _Value], name: str, value: _Value, what: str) -> None:
 
 def _address(what: str, text: str) -> IpAddress:
     try:
-        address = ip_address(text)
+        address = units.address(text)
     except ValueError as error:
-        raise MigrationError(f"{what}: {error}; correct it") from error
+        raise MigrationError(f"{what}: {error}") from error
     if address.is_link_local:
         raise MigrationError(
             f"{what}: is link-local: ExaBGP 4.2 connects to none, and as a next hop for IPv4 it is none; "

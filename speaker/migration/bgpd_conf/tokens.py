@@ -137,5 +137,5 @@ def identifier(text: str) -> str:
         return str(IPv4Address(text))
     except ValueError as error:
         raise MigrationError(
-            f"{error}; bgpd refuses it as well: write one like 192.0.2.1"
+            f"{text!r} is not an identifier; bgpd refuses it as well: write one like 192.0.2.1"
         ) from error

@@ -11,6 +11,7 @@ from policy.asn import parse_asn
 from policy.errors import PolicyError
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.healthcheck import exabgp_text
+from speaker.units import address as address_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,9 +133,10 @@ def _session(section: ConfSection, templates: Mapping[str, ConfSection]) -> Exab
     local = _one(chain, "local-address")
     router_id = _one(chain, "router-id")
     try:
-        own = None if local is None or local.words[1] == "auto" else ip_address(local.words[1])
+        own = None if local is None or local.words[1] == "auto" else address_of(local.words[1])
     except ValueError as error:
-        raise MigrationError(f"{local.where if local else ''}: {error}; correct it") from error
+        where = "" if local is None else f"{local.where}: local-address: "
+        raise MigrationError(f"{where}{error}") from error
     return ExabgpSession(
         head.where,
         address,

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from policy.errors import PolicyError
+from policy.route import parse_prefix
+from speaker import units
 from speaker.migration.bgpd_conf.statement import MigrationError
 
 if TYPE_CHECKING:
@@ -72,9 +75,9 @@ class Healthcheck:
         """
         text = self.text(option)
         try:
-            return None if text is None else ip_address(text)
+            return None if text is None else units.address(text)
         except ValueError as error:
-            raise self.error(option, f"{error}; correct it") from error
+            raise self.error(option, str(error)) from error
 
     def prefixes(self) -> tuple[Prefix, ...]:
         """Return what it announces, in its order.
@@ -91,9 +94,9 @@ class Healthcheck:
         found: list[Prefix] = []
         for text, where in given:
             try:
-                network = ip_network(text)
-            except ValueError as error:
-                raise MigrationError(f"{where}: {self}: --ip: {error}; correct it") from error
+                network = parse_prefix(text)
+            except PolicyError as error:
+                raise MigrationError(f"{where}: {self}: --ip: {error}") from error
             if self.has("deaggregate-networks") and network.num_addresses <= MOST:
                 found += map(ip_network, network)
             else:

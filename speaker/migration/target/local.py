@@ -14,13 +14,14 @@ from ipaddress import (
     IPv4Network,
     IPv6Interface,
     IPv6Network,
-    ip_address,
     ip_interface,
 )
 from typing import TYPE_CHECKING
 
 from policy.wording import named
+from speaker import units
 from speaker.migration.bgpd_conf.statement import MigrationError
+from speaker.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -75,11 +76,11 @@ def parse(words: Iterable[str], dcs: Collection[str]) -> dict[str, Own]:
         own = found.setdefault(dc, Own())
         try:
             if colon:
-                _add_session(own, name, ip_address(neighbor), ip_address(text))
+                _add_session(own, name, units.address(neighbor), units.address(text))
             else:
                 _add_usual(own, dc, word, text)
         except ValueError as error:
-            raise MigrationError(f"--local {word}: {error}; write {FORM}") from error
+            raise MigrationError(f"--local {word}: {error}; the form is {FORM}") from error
     return found
 
 
@@ -89,10 +90,19 @@ def _add_session(own: Own, name: str, neighbor: IpAddress, address: IpAddress) -
         raise MigrationError(f"--local {name} has {said[address.version]} already; keep one")
 
 
+def _interface(text: str) -> IPv4Interface | IPv6Interface:
+    try:
+        return ip_interface(text)
+    except ValueError as error:
+        raise ValueError(
+            f'{shown(text)} is not an address; write it like "192.0.2.1" or "192.0.2.1/24"'
+        ) from error
+
+
 def _add_usual(own: Own, dc: str, word: str, text: str) -> None:
-    interface: IPv4Interface | IPv6Interface = ip_interface(text)
+    interface = _interface(text)
     if interface.is_link_local:
-        raise ValueError("is link-local, which no session of ExaBGP goes from")
+        raise ValueError("is link-local, which no session of ExaBGP goes from; write another")
     usual = Usual(word, interface.ip, interface.network if "/" in text else None)
     if own.usual.setdefault(interface.version, usual) != usual:
         raise MigrationError(

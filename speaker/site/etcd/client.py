@@ -261,7 +261,8 @@ class EtcdClient:
 
     def _refused(self, what: str, error: EtcdError) -> EtcdError:
         """Return a refusal as it is reported. Its reason may be the certificate that was shown: it is read again."""
-        self._contexts.forget(self._tls)
+        if self._tls.certificate is not None:
+            self._contexts.forget(self._tls)
         return _named(what, error)
 
     def _connections(self) -> aiohttp.ClientSession:

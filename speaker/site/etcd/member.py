@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from speaker.printable import printable
+from speaker.health.checks.certificates import TlsFileError
+from speaker.printable import printable, reason
 from speaker.site.base import EtcdRefusedError
 from speaker.site.etcd.answers import failure
 from speaker.site.etcd.errors import MemberError, NotAskedError, TlsError, TooMuchError
@@ -95,10 +96,9 @@ class MemberClient:
             return None
         try:
             return await self._context()
-        except (OSError, ValueError) as error:  # of which ssl.SSLError is one
-            why = printable(f"{error.strerror if isinstance(error, OSError) else error}")
+        except TlsFileError as error:
             raise EtcdRefusedError(
-                f"the files of TLS can't be read: {why}; see site.ca, site.cert, site.key"
+                f"TLS: {error}; correct the file, or site.ca, site.cert, site.key"
             ) from error
 
 
@@ -157,7 +157,7 @@ def _failed(error: Exception) -> MemberError:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error.__cause__
     if isinstance(cause, ssl.SSLError) or isinstance(error, ssl.SSLError):
         found = cause if isinstance(cause, ssl.SSLError) else error
-        return TlsError(f"TLS: {_words(getattr(found, 'reason', None) or found)}")
+        return TlsError(f"TLS: {reason(found)[:200]}")
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return NotAskedError(os.strerror(number) if number else _words(error.os_error))

@@ -203,6 +203,14 @@ def test_refused_by_the_watchdog(
             ["-d", "--at", "2026-12-01T02:00+25:00", V4],
             "its offset is 24 hours or more; write such as",
         ),
+        (
+            ["-d", "--at", "2026-13-01T02:00", V4],
+            "--at: 2026-13-01T02:00: there is no such day or minute; write such as 2026-12-01T02:00",
+        ),
+        (
+            ["-d", "--at", "2026-12-01T02:61+25:00", V4],
+            "--at: 2026-12-01T02:61+25:00: there is no such day or minute; write such as",
+        ),
         (["-d", "--at", "soon", V4], "--at: 'soon': not a time; write such as 2026-12-01T02:00"),
         (["-d", "--at", "+soon", V4], "--at: 'soon'"),
         (["-d", "--at", "2020-01-01T00:00Z", V4], "--at: 2020-01-01T00:00:00Z: is over; drain"),

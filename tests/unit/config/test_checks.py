@@ -220,7 +220,7 @@ def test_realservers_of_the_vip() -> None:
             'http = "https://2001:db8:0:0:0:0:0:1:8080/"',
             "without brackets; write http://[2001:db8::1]:8080",
         ),
-        ('http = "http://192.0.2.1:80:80/"', "is no URL: "),
+        ('http = "http://192.0.2.1:80:80/"', "is no URL of a check; write https://"),
         ('http = "http://192.0.2.1/\\u00e9"', "printable ASCII"),
         ('http = "http://{address}/"\nca = "/x"', "check.x.ca: is of no use without TLS"),
         (

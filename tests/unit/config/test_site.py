@@ -70,7 +70,10 @@ def test_a_machine_is_called_as_its_host() -> None:
         ('etcd = ["192.0.2.21:2379"]', "not the URL of a member"),
         ('etcd = ["https://192.0.2.21"]', "not the URL of a member"),
         ('etcd = ["https://192.0.2.21:0"]', "not the URL of a member"),
-        ('etcd = ["https://192.0.2.21:99999"]', "not a URL"),
+        (
+            'etcd = ["https://192.0.2.21:99999"]',
+            "is not the URL of a member of etcd; write it like",
+        ),
         ('etcd = ["https://192.0.2.21:2379/v3"]', "not the URL of a member"),
         ('etcd = ["https://a:b@192.0.2.21:2379"]', "not the URL of a member"),
         ('etcd = ["https://192.0.2.21:2379?"]', "not the URL of a member"),

@@ -117,7 +117,7 @@ def test_questions_of_many_prefixes(tmp_path: Path, target: str) -> None:
             assert answer == client.ask(path, "GET", f"{target}?prefix={V4_TEXT}")
             assert all(each["prefix"] == V4_TEXT for each in answer)
         status, answer = raw_at(read(site), "POST", target, b" " * (MAX_QUESTION + 1))
-        assert (status, "size" in answer["error"]) == (413, True)
+        assert (status, f"{MAX_QUESTION} at most" in answer["error"]) == (413, True)
 
     served(tmp_path, ask)
 

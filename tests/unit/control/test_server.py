@@ -468,7 +468,9 @@ def test_too_large(tmp_path: Path) -> None:
     def ask(site: Site) -> None:
         status, answer = raw(site, "POST", "/intents", body)
         assert status == 413
-        assert "size" in answer["error"]
+        assert answer["error"] == (
+            f"request: {len(body)} bytes; {handlers.MAX_BODY} at most: send less"
+        )
         assert not site.store.intents().of
 
     served(tmp_path, ask)

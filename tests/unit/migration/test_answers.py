@@ -115,7 +115,7 @@ def test_no_vrf() -> None:
         (["eth0"], [], "--peer-as eth0: not of the form NEIGHBOR=ASN or DC:NEIGHBOR=ASN"),
         (["eth0=x"], [], "ASN: 'x'"),
         (["eth0=1", "eth0=2"], [], "--peer-as eth0=2: eth0 is 1 already; keep one"),
-        ([], ["eth0=nowhere"], "--peer eth0=nowhere: 'nowhere' does not appear to be"),
+        ([], ["eth0=nowhere"], "--peer eth0=nowhere: 'nowhere' is not an address; write it like"),
         ([], ["eth0=fe80::1"], "--peer eth0=fe80::1: is link-local: ExaBGP 4.2 connects to none"),
     ],
 )

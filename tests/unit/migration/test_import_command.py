@@ -746,7 +746,7 @@ def test_a_member_that_quagga_refuses(site: Site) -> None:
         ("neighbor 203.0.113.1 remote-as x", "ASN: 'x'"),
         ("network 192.0.2.7/33", "'33' is not a number"),
         ("network 2001:db8::7/128", "is of IPv6, and stands where IPv4 is meant"),
-        ("bgp router-id x", "Expected 4 octets"),
+        ("bgp router-id x", "'x' is not an identifier"),
         ("address-family ipv6 unicats", "is unknown, incomplete, or abbreviated"),
         ("exit\nip prefix-l P deny any", "abbreviates `ip prefix-list`"),
         ("exit\nroute-m BGP1 deny 5", "abbreviates `route-map`"),

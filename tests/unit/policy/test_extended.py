@@ -50,7 +50,7 @@ def test_asdot() -> None:
         ("rt:64500:4294967296", "a number from 0 to 4294967295"),
         ("rt:65536:65536", "a number from 0 to 65535"),
         ("rt:192.0.2.1:65536", "a number from 0 to 65535"),
-        ("rt:192.0.2.256:1", "not permitted"),
+        ("rt:192.0.2.256:1", "192.0.2.256 is not an IPv4 address; write it like"),
         ("soo:192.0.2.1:5", "write an AS number"),
     ],
 )

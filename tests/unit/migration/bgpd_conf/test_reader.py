@@ -145,8 +145,11 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("ipv6 access-list L permit 2001:db8::1", "'2001:db8::1' has no length"),
         ("ip prefix-list L seq 0 permit any", "'0' is not a number from 1 to 4294967295"),
         ("network 192.0.2.1 mask ffff:ffff:ffff::", "'ffff:ffff:ffff::' is not a mask"),
-        ("bgp router-id 203.0.113.300", "Octet 300 (> 255) not permitted in '203.0.113.300'"),
-        ("router-id x", "Expected 4 octets in 'x'; bgpd refuses it as well"),
+        ("bgp router-id 203.0.113.300", "'203.0.113.300' is not an identifier; bgpd refuses it"),
+        (
+            "router-id x",
+            "'x' is not an identifier; bgpd refuses it as well: write one like 192.0.2.1",
+        ),
         ("network x", "'x' is not a prefix"),
         ("hostname a\nset metric 5", "stands in no block"),
         ("route-map M permit ten", "'ten' is not a number from 1 to 65535"),

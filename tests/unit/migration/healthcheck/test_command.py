@@ -210,8 +210,11 @@ def test_two_rules(site: Site) -> None:
             "--as-path: vip-speaker sends copies of the session's own AS alone, 64699",
         ),
         ("--up-metric -1", "--up-metric: MED: -1: not a number"),
-        ("--next-hop here", "--next-hop: 'here' does not appear to be an IPv4 or IPv6 address"),
-        ("--ip 192.0.2.5/24", "--ip: 192.0.2.5/24 has host bits set; correct it"),
+        ("--next-hop here", "--next-hop: 'here' is not an address; write it like"),
+        (
+            "--ip 192.0.2.5/24",
+            "--ip: prefix: '192.0.2.5/24': 192.0.2.5/24 has host bits set; write an address or a",
+        ),
         ("--ip 10.0.0.0/8 --deaggregate-networks", "--ip: more than 10000 addresses; use fewer"),
         ("--neighbor 203.0.113.9", "--neighbor: 203.0.113.9 is not a neighbor that lists watch"),
         ("--no-such", "unrecognized arguments: --no-such; correct it"),

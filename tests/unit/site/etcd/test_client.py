@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,24 @@ KEY = "/vip-speaker/a"
 class Site:
     """Members of one cluster, and a client that asks them in this order."""
 
-    def __init__(self, members: list[Gateway], urls: list[str], password_file: Path | None) -> None:
+    def __init__(
+        self,
+        members: list[Gateway],
+        urls: list[str],
+        password_file: Path | None,
+        certificate: Path | None,
+    ) -> None:
         self.members, self.urls = members, urls
         user = "vip" if password_file else None
         self.client = EtcdClient(
-            SiteSettings(tuple(urls), "lb1", user=user, password_file=password_file)
+            SiteSettings(
+                tuple(urls),
+                "lb1",
+                cert=certificate,
+                key=certificate,
+                user=user,
+                password_file=password_file,
+            )
         )
         self.client._order.sort(key=lambda each: urls.index(each.url))
 
@@ -51,11 +65,13 @@ class Site:
 
 
 @asynccontextmanager
-async def site(size: int = 3, password_file: Path | None = None) -> AsyncIterator[Site]:
+async def site(
+    size: int = 3, password_file: Path | None = None, certificate: Path | None = None
+) -> AsyncIterator[Site]:
     cluster = Cluster()
     members = [Gateway(cluster) for _ in range(size)]
     urls = [await each.start() for each in members]
-    made = Site(members, urls, password_file)
+    made = Site(members, urls, password_file, certificate)
     try:
         yield made
     finally:
@@ -233,17 +249,26 @@ def test_cut_off() -> None:
     asyncio.run(run())
 
 
-def test_another_certificate() -> None:
-    """A member that refuses has the files of TLS read again: its reason may be in the certificate that it was shown."""
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_another_certificate(tmp_path: Path, is_shown: bool) -> None:  # noqa: FBT001
+    """A member that refuses has the files of TLS read again where it was shown a certificate, which may be the reason."""
+    file = tmp_path / "c.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -days 1"
+    subprocess.run(
+        ["openssl", *words.split(), "-keyout", file, "-out", tmp_path / "c"],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + (tmp_path / "c").read_text())
 
     async def run() -> None:
-        async with site(1) as here:
+        async with site(1, certificate=file if is_shown else None) as here:
             first = await here.client._context()
             assert await here.client._context() is first
             here.members[0].says = (400, b'{"message": "CommonName of client sending a request"}')
             with pytest.raises(EtcdRefusedError, match="has a CommonName"):
                 await here.client.read(KEY, within=30)
-            assert await here.client._context() is not first
+            assert (await here.client._context() is not first) is is_shown
 
     asyncio.run(run())
 
