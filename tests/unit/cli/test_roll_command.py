@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,10 +16,24 @@ from speaker.cli.commands import UsageError
 from speaker.cli.roll_command import NotRolledError, check_program, check_words, ended_with, run
 from tests.support.lab.eventually import eventually
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 HEEDS = 'while grep -q "^SigIgn:.*[2367abef]$" /proc/$PPID/status; do sleep 0.05; done'
 """Waits until the roll heeds SIGINT: it ignores it while it starts the command."""
-AGAIN = 'while :; do kill -s "$1" $PPID; sleep 0.05; done'
+AGAIN = 'while kill -s "$1" $PPID; do sleep 0.05; done'
 """Signals the roll, until it is ended itself."""
+
+
+@pytest.fixture(autouse=True)
+def as_typed() -> Iterator[None]:
+    """Have signals do what they do to a command that was typed, also where the tests run in the background, or by nohup."""
+    others = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in others}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, how in before.items():
+        signal.signal(number, how)
 
 
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -88,11 +103,8 @@ def test_what_ends_it(name: str, status: str, capfd: pytest.CaptureFixture[str])
 
 def test_what_is_ignored_stays_so() -> None:
     """By nohup a roll outlives its terminal: it goes on, and so does the command."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        assert run(["sh", "-c", "kill -HUP $PPID; kill -HUP $$; sleep 0.3; exit 5"], "lb1") == 5
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert run(["sh", "-c", "kill -HUP $PPID; kill -HUP $$; sleep 0.3; exit 5"], "lb1") == 5
 
 
 def ignores_interrupts(pid: int) -> bool:

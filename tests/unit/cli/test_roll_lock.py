@@ -33,8 +33,9 @@ def test_who_has_it(tmp_path: Path) -> None:
             pass
         assert who in str(error.value)
     assert lock.holder() == ""
+    path.write_text("x" * 200)  # of one that has ended
     with lock.held():
-        pass
+        assert lock.holder().startswith(f"process {os.getpid()} of ")
 
 
 @pytest.mark.parametrize(
