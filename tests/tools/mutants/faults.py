@@ -78,8 +78,8 @@ FAULTS = (
     Fault(
         "the next machine's turn comes before the one before is restored",
         "roll.py",
-        "if one.stage is not RollStage.DONE",
-        "if one.stage not in (RollStage.DONE, RollStage.RESTORING)",
+        "if one.stage is not RollStage.DONE), None)",
+        "if one.stage not in (RollStage.DONE, RollStage.RESTORING)), None)",
         (ROLL,),
     ),
     Fault(
@@ -1277,8 +1277,8 @@ FAULTS = (
     Fault(
         "what drains takes over from what drains beside it",
         "taking_over.py",
-        "drains = is_near and each.intent in",
-        "drains = False and each.intent in",
+        "drains = is_near and each.drains",
+        "drains = False and each.drains",
         (TAKING_OVER,),
     ),
     Fault(
