@@ -40,13 +40,13 @@ ORIGINS = (Origin.IGP, Origin.EGP, Origin.INCOMPLETE)
 """Those that a router prefers first (RFC 4271 §4.3, §9.1.2.2 b)."""
 
 
-class _Ipv4Prefix(IPv4Network):
-    """An IPv4 prefix that knows its hash and its text: thousands are looked up and shown in each cycle."""
+class _OfKnownText:
+    """A prefix that knows its hash and its text: thousands are looked up and shown in each cycle."""
 
     _text = ""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__(text)  # type: ignore[call-arg] # of the class beside this one
         self._hash = super().__hash__()
         self._text = super().__str__()
 
@@ -57,21 +57,12 @@ class _Ipv4Prefix(IPv4Network):
         return self._text or super().__str__()  # the latter while it is refused
 
 
-class _Ipv6Prefix(IPv6Network):
-    """An IPv6 prefix that knows its hash and its text."""
+class _Ipv4Prefix(_OfKnownText, IPv4Network):
+    pass
 
-    _text = ""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._hash = super().__hash__()
-        self._text = super().__str__()
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __str__(self) -> str:
-        return self._text or super().__str__()  # the latter while it is refused
+class _Ipv6Prefix(_OfKnownText, IPv6Network):
+    pass
 
 
 @lru_cache(maxsize=100_000)

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from speaker.control.identity import name_of
 from speaker.errors import SpeakerError
@@ -202,23 +202,32 @@ def _unknown(connection: _Connection, error: Exception) -> OutcomeUnknownError:
     )
 
 
+class HowToAsk(TypedDict, total=False):
+    """How to ask, where that is not as usual.
+
+    Attributes:
+        instead: the socket to ask where the first one is not there, or may not be used.
+        timeout: how long all of it may take, in seconds.
+        patience: how long to try while no process serves the socket, in seconds.
+        sudo_user: who became root by sudo, where that is so.
+    """
+
+    instead: Path | None
+    timeout: float
+    patience: float
+    sudo_user: str
+
+
 def send(
-    path: Path,
-    method: str,
-    target: str,
-    body: Any = None,
-    *,
-    instead: Path | None = None,
-    timeout: float = TIMEOUT,
-    patience: float = 0.0,
-    sudo_user: str = "",
+    path: Path, method: str, target: str, body: Any = None, **how: Unpack[HowToAsk]
 ) -> SentRequest:
     """Ask the watchdog that serves a socket, and do not wait for its answer. See `ask`."""
+    instead = how.get("instead")
     paths = [path] if instead is None else [path, instead]
-    connection = _connected(paths, timeout, patience)
+    connection = _connected(paths, how.get("timeout", TIMEOUT), how.get("patience", 0.0))
     try:
         text = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json", SUDO_USER: sudo_user}
+        headers = {"Content-Type": "application/json", SUDO_USER: how.get("sudo_user", "")}
         # Who has no room says so before it is asked, and hangs up.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, target, text, headers)
@@ -228,17 +237,7 @@ def send(
     return SentRequest(connection)
 
 
-def ask(
-    path: Path,
-    method: str,
-    target: str,
-    body: Any = None,
-    *,
-    instead: Path | None = None,
-    timeout: float = TIMEOUT,
-    patience: float = 0.0,
-    sudo_user: str = "",
-) -> Any:
+def ask(path: Path, method: str, target: str, body: Any = None, **how: Unpack[HowToAsk]) -> Any:
     """Ask the watchdog that serves a socket, and return its answer as JSON values, fit to be printed.
 
     Args:
@@ -246,23 +245,11 @@ def ask(
         method: of HTTP.
         target: the question.
         body: JSON values that go with it.
-        instead: the socket to ask where that one is not there, or may not be used.
-        timeout: how long all of it may take, in seconds.
-        patience: how long to try while no process serves the socket, in seconds.
-        sudo_user: who became root by sudo, where that is so.
+        how: see `HowToAsk`.
 
     Raises:
         NotServedError: no process serves it.
         RefusedError: it may not be used, or the watchdog refused.
         OutcomeUnknownError: no answer came, or one that is too long. BusyError: or there was no room.
     """
-    return send(
-        path,
-        method,
-        target,
-        body,
-        instead=instead,
-        timeout=timeout,
-        patience=patience,
-        sudo_user=sudo_user,
-    ).answer()
+    return send(path, method, target, body, **how).answer()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.covering import Covering
 from speaker.migration.bgpd_conf.model import TRANSLATED, Network, Obstacle
-from speaker.migration.bgpd_conf.networks import masked
+from speaker.migration.bgpd_conf.networks import PrefixLines, masked
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.bgpd_conf.tokens import network
 
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.statement import Statement
 
 
-class AggregateLines:
-    """All aggregates of a `router bgp` while it is read. The last line of a prefix counts."""
-
-    def __init__(self) -> None:
-        self.found: dict[Prefix, Network] = {}
-        self.replaced: dict[Statement, Statement] = {}
-        """Lines that another one says again."""
+class AggregateLines(PrefixLines):
+    """All aggregates of a `router bgp` while it is read."""
 
     def add(self, statement: Statement, rest: Sequence[str], version: int) -> str:
         """Take an `aggregate-address` line, or the `no` of one; return why it has no effect, or nothing.
@@ -38,7 +33,7 @@ class AggregateLines:
         """
         prefix, options = _prefix(rest, version)
         if not statement.plain:
-            self.found.pop(prefix, None)
+            self.forget(prefix)
             return TRANSLATED
         route_map: str | None = None
         summary_only = False
@@ -55,12 +50,10 @@ class AggregateLines:
                     raise MigrationError(
                         _REFUSED.get(word, f"{word!r} is not translated; remove it")
                     )
-        before = self.found.pop(prefix, None)
-        if before is not None:
-            self.replaced[before.statement] = statement
+        self.put(Network(prefix, route_map, statement, summary_only=summary_only))
         if prefix.prefixlen == prefix.max_prefixlen:
+            self.forget(prefix)
             return "covers nothing but itself, so bgpd never announces it"
-        self.found[prefix] = Network(prefix, route_map, statement, summary_only=summary_only)
         return TRANSLATED
 
     def obstacles(self, networks: Mapping[Prefix, Network]) -> Iterator[Obstacle]:

@@ -16,13 +16,28 @@ if TYPE_CHECKING:
     from speaker.migration.bgpd_conf.statement import Statement
 
 
-class Networks:
-    """All networks of a `router bgp` while it is read. The last line of a prefix counts."""
+class PrefixLines:
+    """All lines of one kind in a `router bgp`, by their prefixes, while it is read. The last line of a prefix counts."""
 
     def __init__(self) -> None:
         self.found: dict[Prefix, Network] = {}
         self.replaced: dict[Statement, Statement] = {}
         """Lines that another one says again."""
+
+    def forget(self, prefix: Prefix) -> None:
+        """Take back what a line said of a prefix."""
+        self.found.pop(prefix, None)
+
+    def put(self, network: Network) -> None:
+        """Take what a line says, in the place of what another one said."""
+        before = self.found.pop(network.prefix, None)
+        self.found[network.prefix] = network
+        if before is not None:
+            self.replaced[before.statement] = network.statement
+
+
+class Networks(PrefixLines):
+    """All networks of a `router bgp` while it is read."""
 
     def add(self, statement: Statement, rest: Sequence[str], version: int) -> str:
         """Take a `network` line, or the `no` of one; return why it has no effect, or nothing.
@@ -49,7 +64,7 @@ class Networks:
                 f"it as well: move it into address-family ipv{prefix.version}"
             )
         if not statement.plain:
-            self.found.pop(prefix, None)
+            self.forget(prefix)
             return TRANSLATED
         route_map: str | None = None
         match options:
@@ -58,14 +73,11 @@ class Networks:
             case ["route-map", route_map]:
                 pass
             case ["backdoor"]:
-                self.found.pop(prefix, None)
+                self.forget(prefix)
                 return "backdoor: bgpd does not announce it"
             case _:
                 raise MigrationError(f"{' '.join(options)!r} is not translated; remove it")
-        before = self.found.pop(prefix, None)
-        self.found[prefix] = Network(prefix, route_map, statement)
-        if before is not None:
-            self.replaced[before.statement] = statement
+        self.put(Network(prefix, route_map, statement))
         return TRANSLATED
 
 
