@@ -111,6 +111,13 @@ class Roll:
             raise PolicyError("roll: no machine is under way")
         return self._with(_FOLLOWING[current.stage], current.prefixes)
 
+    def back(self) -> Roll:
+        """Return it with the machine that is under way as if it had not begun: nothing of it is drained by the roll any more."""
+        under_way = self.under_way
+        return Roll(
+            tuple(RolledMachine(one.name) if one is under_way else one for one in self.machines)
+        )
+
     def _with(self, stage: RollStage, prefixes: tuple[str, ...]) -> Roll:
         current = self.current
         if current is None or _FOLLOWING[current.stage] is not stage:

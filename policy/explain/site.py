@@ -57,9 +57,9 @@ def _whom_and_by_whom(each: SiteIntent, here: Extent) -> str:
     if extent.width is not Width.MACHINE:
         return f"{_WIDE[extent.width].format(extent.dc, extent.dc)} by {owner}"
     whom = "this machine" if extent == here else str(extent)
-    if each.where in ("", str(extent)):
+    if not each.own and each.where in ("", str(extent)):
         return f"for {whom} (--here) by {owner}"
-    return f"for {whom} by {owner} on {each.where}"
+    return f"for {whom} by {owner}{f' on {each.where}' if each.where else ''}"
 
 
 def _rule(held: SiteIntent, rivals: Sequence[SiteIntent]) -> str:

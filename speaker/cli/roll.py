@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy.roll import Roll, nowhere_without
-from policy.site_members import is_drain
 from policy.wording import count, named
-from speaker.cli.announced_by_machines import dc_of
 from speaker.cli.commands import UsageError
 from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
+from speaker.cli.other_rolls import by_another_roll
 from speaker.cli.roll_command import check_program, check_words, run, shown
 from speaker.cli.roll_file import RollFile, RollProgress
-from speaker.cli.rolling import NAMED, Limits, Rolling, is_by_roll, nowhere, states_of
+from speaker.cli.rolling import GO_ON, NAMED, Limits, Rolling, nowhere, states_of
 from speaker.cli.would_roll import would_roll
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
@@ -78,7 +77,7 @@ def roll(
         found, status = _planned(call, site, file)
         if holder:
             tell_operator(f"roll: another one is under way: {holder}: what follows is as of now")
-        would = would_roll(found, status, last=call.last)
+        would = would_roll(found, call.at, status, last=call.last)
         return ExitStatus.NOT_AS_WANTED if holder else would
     with file.lock.held():
         begun, _ = _planned(call, site, file)
@@ -120,9 +119,7 @@ def _begun(call: Call, status: SiteStatus, machines: Sequence[MachineStatus]) ->
     """Return a roll over machines each of which is there, and can be drained."""
     _refuse_silent(machines)
     if other := by_another_roll(status, call.at):
-        raise SpeakerError(
-            f"roll: {other}; nothing was changed: wait for the end of the roll that did that, or go on with it where it was typed"
-        )
+        raise SpeakerError(f"roll: {other}; nothing was changed: {GO_ON}")
     states = states_of(status)
     refused = (
         []
@@ -153,17 +150,6 @@ def _gone_on(before: Roll, names: Collection[str], *, again: bool) -> Roll:
     for name in new:
         tell_operator(f"roll: {name}: new since the roll began; it is rolled over, too, at the end")
     return before.joined_by(new)
-
-
-def by_another_roll(status: SiteStatus, dc: str) -> str:
-    """Return which machine of a data centre is drained by a roll that is not known here, in words; nothing for none."""
-    found = (
-        f"{state.machine}: {each.prefix}: {state.intent}"
-        for each in status.prefixes
-        for state in each.states
-        if dc_of(state) == dc and is_drain(state.intent) and is_by_roll(state.intent)
-    )
-    return next(found, "")
 
 
 def _refuse_silent(machines: Sequence[MachineStatus]) -> None:
@@ -210,7 +196,7 @@ def _rolled(
         return ExitStatus.DONE
     if not at.has_begun:
         file.forget()
-        tell_operator("roll: nothing was changed")
+        tell_operator(f"roll: nothing {'was changed' if at is begun else 'of it is left'}")
         return ExitStatus.NOT_AS_WANTED
     for line in stopped(at):
         tell_operator(line)

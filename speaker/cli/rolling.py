@@ -16,6 +16,7 @@ from policy.route import parse_prefix
 from policy.site_members import is_drain
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
+from speaker.cli.other_rolls import by_another_roll, is_by_roll, reason_of
 from speaker.cli.roll_command import NotRolledError, ended_with
 from speaker.errors import SpeakerError
 from speaker.site_values import SiteOrder
@@ -40,13 +41,20 @@ if TYPE_CHECKING:
             """Have some of them obey."""
 
 
-REASON = "vip_mgmt roll"
-"""Of its orders: by that another roll is known."""
 EVERY = 1.0
 """How often it is looked what a machine announces, in seconds."""
 NAMED, MOST = 3, 10
 """How many prefixes a line names that is about many, and how many drains of operators are told of."""
+GO_ON = (
+    "wait for the end of that roll, or go on with it where it was typed; where nobody knows of it, restore what it drained "
+    "(vip_mgmt -a PREFIX… --here, on that machine)"
+)
+"""What is to be done about another roll."""
 States = dict[str, dict[str, bool | None]]
+
+
+class GaveWayError(NotRolledError):
+    """Another roll drains, too; what this one drained of the machine was taken back."""
 
 
 class Limits(NamedTuple):
@@ -95,14 +103,21 @@ class Rolling:
             if current.stage is RollStage.WAITING:
                 roll = self._recorded(roll.begin(self._announced(current.name)))
                 continue
-            if current.stage is RollStage.DRAINING:
-                self._drain(current)
-            elif current.stage is RollStage.RUNNING:
-                self._drain(current)
-                self._command(current.name)
-            else:
-                self._restore(current)
+            try:
+                self._step(current)
+            except GaveWayError:
+                self._recorded(roll.back())
+                raise
             roll = self._recorded(roll.advance())
+
+    def _step(self, current: RolledMachine) -> None:
+        if current.stage is RollStage.DRAINING:
+            self._drain(current)
+        elif current.stage is RollStage.RUNNING:
+            self._drain(current)
+            self._command(current.name)
+        else:
+            self._restore(current)
 
     def _recorded(self, roll: Roll) -> Roll:
         self._record(roll)
@@ -116,7 +131,9 @@ class Rolling:
             return f"not known whether it announces {named(found, NAMED)}" if found else ""
 
         with waiting(f"waiting to hear of {name}"):
-            states = states_of(self._until(name, unknown, self._limits.restored))
+            status = self._until(name, unknown, self._limits.restored)
+        _refuse_another(status, name)
+        states = states_of(status)
         lost = () if self._last else nowhere_without(name, states)
         if lost:
             raise NotRolledError(nowhere(name, lost))
@@ -124,17 +141,18 @@ class Rolling:
             tell_operator(f"{name}: announces nothing; the command runs at once")
         return found
 
-    def _hear(self, name: str) -> None:
-        """Wait until a machine is there: it may be just what restarts."""
+    def _hear(self, name: str) -> SiteStatus:
+        """Wait until a machine is there: it may be just what restarts; return what is known then."""
         with waiting(f"waiting to hear of {name}"):
-            self._until(name, lambda _: "", self._limits.restored)
+            return self._until(name, lambda _: "", self._limits.restored)
 
     def _drain(self, machine: RolledMachine) -> None:
         if self._drained == machine.name or not machine.prefixes:
             return
         name = machine.name
-        self._hear(name)
-        self._order(machine, Mode.DRAINING)
+        status = self._hear(name)
+        _refuse_another(status, name, under_way=name)
+        self._order(machine, Mode.DRAINING, reason_of(status))
         began = self._steady()
 
         def lack(status: SiteStatus) -> str:
@@ -143,7 +161,12 @@ class Rolling:
             return f"it still announces {named(has, NAMED)}" if has else ""
 
         with waiting(f"waiting for {name} to drain"):
-            self._until(name, lack, self._limits.drained)
+            status = self._until(name, lack, self._limits.drained)
+        if other := by_another_roll(status, _dc(name), name):
+            self._order(machine, Mode.AUTO, reason_of(status))
+            raise GaveWayError(
+                f"{other}, which began at the same time: this roll's drain of {name} was taken back: {GO_ON}"
+            )
         self._drained = name
         tell_operator(
             f"{name}: drained, {count(len(machine.prefixes), 'prefix')} in {span(self._steady() - began)}"
@@ -156,9 +179,9 @@ class Rolling:
 
     def _restore(self, machine: RolledMachine) -> None:
         name = machine.name
-        self._hear(name)
+        status = self._hear(name)
         if machine.prefixes:
-            self._order(machine, Mode.AUTO)
+            self._order(machine, Mode.AUTO, reason_of(status))
 
         def lack(status: SiteStatus) -> str:
             states, kept = states_of(status), drained_by_operators(status, name)
@@ -176,12 +199,12 @@ class Rolling:
         for line in stays_drained(kept):
             tell_operator(f"{name}: {line}")
 
-    def _order(self, machine: RolledMachine, mode: Mode) -> None:
+    def _order(self, machine: RolledMachine, mode: Mode, reason: str) -> None:
         ordered = self._site.order(
             SiteOrder(
                 mode=mode,
                 prefixes=tuple(map(parse_prefix, machine.prefixes)),
-                reason=REASON,
+                reason=reason,
                 last=self._last and mode is Mode.DRAINING,
                 extent=f"{MACHINE}{machine.name}",
                 within=min(self._limits.restored, MAX_WITHIN),
@@ -215,17 +238,21 @@ class Rolling:
             self._wait(EVERY)
 
 
+def _dc(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _refuse_another(status: SiteStatus, name: str, under_way: str = "") -> None:
+    if other := by_another_roll(status, _dc(name), under_way):
+        raise NotRolledError(f"{other}: {GO_ON}")
+
+
 def states_of(status: SiteStatus) -> States:
     """Return which machine announces what."""
     return {
         each.prefix: {state.machine: state.announced for state in each.states}
         for each in status.prefixes
     }
-
-
-def is_by_roll(intent: str) -> bool:
-    """Tell whether an intent in words, as a machine tells it, is of a roll."""
-    return intent.endswith(f": {REASON}")
 
 
 def drained_by_operators(status: SiteStatus, name: str) -> dict[str, str]:

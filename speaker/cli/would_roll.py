@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
 from policy.wording import count, named
 from speaker.cli.messages import tell_operator
-from speaker.cli.rolling import NAMED, away, nowhere, states_of
+from speaker.cli.other_rolls import by_another_roll
+from speaker.cli.rolling import GO_ON, NAMED, away, nowhere, states_of
 from speaker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -16,16 +17,21 @@ if TYPE_CHECKING:
     from speaker.site_values import SiteStatus
 
 
-def would_roll(roll: Roll, status: SiteStatus, *, last: bool) -> ExitStatus:
+def would_roll(roll: Roll, dc: str, status: SiteStatus, *, last: bool) -> ExitStatus:
     """Say what would be done; return whether nothing is in the way of it.
 
     Args:
         roll: how far it has come.
+        dc: the data centre.
         status: what is known of the machines.
         last: whether a machine drains also what no other one announces.
     """
     states = states_of(status)
     found = ExitStatus.DONE
+    under_way = roll.under_way
+    if other := by_another_roll(status, dc, "" if under_way is None else under_way.name):
+        found = ExitStatus.NOT_AS_WANTED
+        tell_operator(f"roll: {other}: {GO_ON}")
     for each in roll.machines:
         why = "" if each.stage is RollStage.DONE else _in_the_way(each, status, states, last=last)
         if why:

@@ -50,7 +50,8 @@ class FakeRolledSite:
         self._show()
         self.silent: set[str] = set()
         self.tells_from = 0.0
-        self.obeys, self.comes_back, self.trouble = True, True, ""
+        self.obeys, self.obeys_restores, self.comes_back = True, True, True
+        self.trouble = ""
         self.connected, self.asked = True, 0
         self.orders: list[SiteOrder] = []
         self.act: Callable[[], None] = lambda: None
@@ -115,15 +116,16 @@ class FakeRolledSite:
         """See `RolledSite.order`."""
         name = order.extent.removeprefix(MACHINE)
         self.orders.append(order)
+        obeys = self.obeys and (self.obeys_restores or order.mode is not Mode.AUTO)
         report = SiteReport(
             extent=name,
             here=self.names[0],
             is_here=name == self.names[0],
             committed=not self.trouble,
             trouble=self.trouble,
-            machines=(MachineReport(machine=name, obeys=self.obeys, why="its disk is full"),),
+            machines=(MachineReport(machine=name, obeys=obeys, why="its disk is full"),),
         )
-        if self.trouble or not self.obeys:
+        if self.trouble or not obeys:
             return Ordered((), report)
         for prefix in map(str, order.prefixes):
             if order.mode is Mode.AUTO and not self.comes_back:

@@ -13,14 +13,13 @@ from policy.intent import Mode
 from policy.roll import Roll, RollStage
 from policy.route import parse_prefix
 from policy.site_intent import Extent
-from policy.site_view import Level
 from speaker.cli.arguments import UsageError, parse
-from speaker.cli.roll import by_another_roll, stopped
+from speaker.cli.roll import stopped
 from speaker.cli.roll_command import NotRolledError
 from speaker.cli.roll_file import RollFile, RollFileError, RollProgress
 from speaker.cli.roll_lock import RollLockError
 from speaker.cli.rolling import MOST, Limits, Rolling, stays_drained
-from speaker.site_values import MachineState, SiteOrder, SitePrefix, SiteStatus
+from speaker.site_values import SiteOrder
 from tests.support.fakes.rolled_site import FakeRolledSite
 
 if TYPE_CHECKING:
@@ -228,21 +227,6 @@ def test_the_file(tmp_path: Path) -> None:
         file.load()
     file.forget()
     assert [*tmp_path.iterdir()] == []
-
-
-def test_another_roll() -> None:
-    """A machine that a roll has drained which is not known here is found by what it obeys; a restore, and another's drain, are none."""
-
-    def status(intent: str) -> SiteStatus:
-        state = MachineState(machine="par1/lb1", announced=False, intent=intent)
-        prefix = SitePrefix(vip="vip-1.tld", prefix=ONE, level=Level.ASIDE, states=(state,))
-        return SiteStatus(dc="par1", machine="lb2", connected=True, prefixes=(prefix,))
-
-    drained = "drained by root at 2026-01-31T03:00:00Z: vip_mgmt roll"
-    assert by_another_roll(status(drained), "par1") == f"par1/lb1: {ONE}: {drained}"
-    assert by_another_roll(status(drained), "lyo1") == ""
-    assert by_another_roll(status(drained.replace("drained", "auto")), "par1") == ""
-    assert by_another_roll(status("drained by root at 2026-01-31T03:00:00Z: works"), "par1") == ""
 
 
 def test_again() -> None:

@@ -251,12 +251,39 @@ def test_dry_run_of_one_that_has_begun(tmp_path: Path, capsys: pytest.CaptureFix
     restores = f"{LB1}: would restore 2 prefixes; the command was run"
     assert said_dry(world, capsys, "--last") == [restores, lb2, "DONE"]
     world.file.save(RollProgress.of(("sh", "{machine}"), at.advance().advance()))
+    world.site.restore(LB1)
     world.site.silent.add(LB1)
     assert said_dry(world, capsys, "--last")[0] == f"{LB1}: is done"
     world.site.silent.clear()
     world.site.connected = False
     with pytest.raises(SpeakerError, match="etcd: no answer; nothing was changed"):
         world.roll("--dry-run")
+
+
+def test_two_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A roll beside one that was typed elsewhere is refused; where both began at once and it gives way, nothing is recorded."""
+    world = World(tmp_path)
+
+    def cross() -> None:
+        world.site.act = lambda: None
+        order = world.site.orders[-1]
+        world.site.order(replace(order, reason="vip_mgmt roll on lyo1/lb1"))
+
+    world.site.act = cross
+    assert world.roll() == ExitStatus.NOT_AS_WANTED
+    said = capsys.readouterr().err
+    assert "vip_mgmt roll on lyo1/lb1, which began at the same time: this roll's drain of" in said
+    assert "roll: nothing of it is left" in said
+    assert not world.file.path.exists()
+    world.site.wait(5)
+    for options in ((), ("--dry-run",)):
+        with pytest.raises(SpeakerError, match=r"roll on lyo1/lb1; nothing was changed: wait for"):
+            world.roll(*options)
+    world.file.save(RollProgress.of(("sh", "{machine}"), Roll.over([LB1, LB2]).begin([ONE])))
+    first, *_, status = said_dry(world, capsys)
+    assert "roll on lyo1/lb1: wait for the end of that roll, " in first
+    assert status == "NOT_AS_WANTED"
+    assert world.ran == []
 
 
 def test_one_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,9 @@ def test_ordered_elsewhere() -> None:
     assert second == (
         "draining for par1/lb2 by root on lyo1/lb2, 1m ago (1970-01-01T00:15:40Z), vip_mgmt roll: not for this machine"
     )
+    own = SiteIntent("d", HERE, drain, where="par1/lb1", own=True)
+    (said,) = orders([own], HERE, NOW)
+    assert said.startswith("draining for this machine by root on par1/lb1, 1m ago")
     (said,) = orders([typed], HERE, NOW)
     assert said.startswith("draining for this machine (--here) by root, 1m ago")
 
