@@ -19,8 +19,7 @@ A row that can't be read is left out, and named. If what it had was carried over
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from policy.intent import MAX_TEXT, Intent, Mode
 from policy.site_intent import SiteIntent, Width, asked, folded, holding, lasting, merged
@@ -43,27 +42,14 @@ from speaker.state.writing import put_intents
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from policy.route import Prefix
     from policy.site_intent import Extent
     from speaker.state.rows import IntentReader, Intents
-    from speaker.state.site_rows import SiteCopy
+    from speaker.state.site_rows import SiteCopy, SiteMoment
 
     Rows = Mapping[tuple[Extent, Prefix], Collection[SiteIntent]]
-
-
-def new_id() -> str:
-    """Return an id that nothing else has."""
-    return uuid4().hex
-
-
-class SiteMoment(NamedTuple):
-    """Who looks, when (seconds since the epoch), and what gives a new intent its id."""
-
-    here: Extent
-    now: float
-    new_id: Callable[[], str] = new_id
 
 
 @dataclass(slots=True)
@@ -249,7 +235,7 @@ class _Work:
                     wanted[prefix] = _over(current, now)
                 continue
             until = lasting(known, here, now)
-            if last is None or last.id != holds.id:
+            if last is None or last.id != holds.id or self._is_tried_again(prefix, holds, current):
                 found[prefix] = holds
                 wanted[prefix] = replace(holds.intent, until=until)
             elif current is not None and current.until != until:
@@ -269,6 +255,11 @@ class _Work:
         self._reader.expect(put.rows)
         self._change.replaced, self._change.changed = put.replaced, wanted.keys()
         self._change.history += put.history
+
+    def _is_tried_again(self, prefix: Prefix, holds: SiteIntent, current: Intent | None) -> bool:
+        """Tell whether a drain that was given up is carried over again: a program asks now for the same."""
+        given_up = not holds.intent.restores and (current is None or current.restores)
+        return given_up and any(e.own and not e.intent.restores for e in self._new.get(prefix, ()))
 
     def _prolong(self, prefix: Prefix, last: Obeyed, until: float | None) -> None:
         self._db.execute("UPDATE intent SET until = ? WHERE prefix = ?", [until, str(prefix)])

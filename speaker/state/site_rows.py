@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 from policy.errors import PolicyError
 from policy.intent import MAX_TEXT
@@ -17,7 +18,7 @@ from speaker.state.site_text import parse_site_text, site_text
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from policy.intent import Intent
     from policy.route import Prefix
@@ -31,6 +32,19 @@ _PUT = "INSERT OR REPLACE INTO site_intent VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OBEYED = "SELECT prefix, id, owner, since, until FROM site_obeyed"
 _PUT_OBEYED = "INSERT OR REPLACE INTO site_obeyed VALUES (?, ?, ?, ?, ?)"
 _NO_SENSE = (ValueError, TypeError, AttributeError)
+
+
+def new_id() -> str:
+    """Return an id that nothing else has."""
+    return uuid4().hex
+
+
+class SiteMoment(NamedTuple):
+    """Who looks, when (seconds since the epoch), and what gives a new intent its id."""
+
+    here: Extent
+    now: float
+    new_id: Callable[[], str] = new_id
 
 
 class SiteRow(NamedTuple):

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from speaker.state import site
 from speaker.state.base_store import BaseStore
 from speaker.state.database import transaction
-from speaker.state.site import SiteMoment, new_id
 from speaker.state.site_members import note_members, read_members
-from speaker.state.site_rows import clean_rows, read_copy
+from speaker.state.site_rows import SiteMoment, clean_rows, new_id, read_copy
 from speaker.state.waits import BUSY, BUSY_READING
 
 if TYPE_CHECKING:

@@ -187,3 +187,23 @@ def test_the_text(machine: RolledMachine) -> None:
     plain = replace(one, own=False)
     assert 'own"' not in site_text([plain])
     assert parse_site_text(site_text([plain]), LB2) == (plain,)
+
+
+def test_a_drain_that_gave_up(machine: RolledMachine) -> None:
+    """A soft drain that came to nothing, as nobody took over, is tried again where a roll drains, and stands after it; not before."""
+    machine.store.ask_site({PREFIX: SOFT}, PAR, LB2)
+    machine.store.advance({PREFIX: StageEnd(SOFT, None, None, "gone")}, NOW + 50)
+    machine.exchange(NOW + 60)
+    machine.store.settle_site(LB2, NOW + 60)
+    assert machine.intent is None
+    for intent in (ROLL, BACK):
+        machine.roll(intent)
+        assert machine.store.intents().of == {PREFIX: SOFT}
+
+
+def test_a_drain_that_gave_up_is_not_tried_for_a_restore(machine: RolledMachine) -> None:
+    """Nor where a roll only restores."""
+    machine.store.ask_site({PREFIX: SOFT}, PAR, LB2)
+    machine.store.advance({PREFIX: StageEnd(SOFT, None, None, "gone")}, NOW + 50)
+    machine.roll(BACK)
+    assert machine.intent is None
