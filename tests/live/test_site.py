@@ -278,6 +278,26 @@ def test_rolling_beside_operators(site: WholeSite, tmp_path: Path) -> None:
         site.has(prefix, *ALL)
 
 
+def test_rolling_twice_at_once(site: WholeSite, tmp_path: Path) -> None:
+    """Of two rolls that are typed on two machines at once, one at most runs its command; who gave way is typed again, and ends."""
+    tmp_path.chmod(0o777)
+    script = 'mkdir "$0.busy" || touch "$0.twice"; sleep 1; rmdir "$0.busy"'
+    words = ("roll", "--at", "lyo1", "--timeout", "30s", "--", "sh", "-c", script)
+    places = ("par1/lb1", "par1/lb2")
+    with ThreadPoolExecutor(2) as both:
+        for _ in range(3):
+            at_once = [both.submit(site[p].mgmt, *words, str(tmp_path / "ran")) for p in places]
+            done = [each.result() for each in at_once]
+            assert not (tmp_path / "ran.twice").exists(), [each.stderr for each in done]
+            for place, first in zip(places, done, strict=True):
+                if first.returncode:
+                    assert "vip_mgmt roll on par1/lb" in first.stderr, first.stderr
+                    again = site[place].mgmt(*words, str(tmp_path / "ran"))
+                    assert again.returncode == 0, (first.stderr, again.stderr)
+            for prefix in PORTS:
+                site.has(prefix, *ALL)
+
+
 def lost_after(site: WholeSite, history: History, prefix: str, first: str) -> list[float]:
     """Return how many seconds after one machine the router lost a prefix of each other one that it lost it of."""
     at = {site.of(event): event.time for event in history.events(prefix) if event.verb == "removed"}
