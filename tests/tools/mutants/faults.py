@@ -117,6 +117,13 @@ FAULTS = (
         "own=False,",
         (ROLL,),
     ),
+    Fault(
+        "of a roll that gave way a machine counts as drained",
+        "roll.py",
+        "RolledMachine(one.name) if one is under_way else one",
+        "one",
+        (ROLL,),
+    ),
     # --- the last one standing ---
     Fault(
         "the last announcement is withdrawn for bad health",
