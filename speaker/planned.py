@@ -107,10 +107,20 @@ class WindowStatus(Value):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedNow(WindowStatus):
+    """A window that was planned just now.
+
+    `nowhere`: which of its prefixes would be announced nowhere if it began now, and why, in words; told where `keep_last` is set.
+    """
+
+    nowhere: Text = ""
+
+
 class Planner(Protocol):
     """What can be asked about planned drains. All of it raises SpeakerError where there is no answer."""
 
-    def schedule(self, request: WindowRequest) -> WindowStatus:
+    def schedule(self, request: WindowRequest) -> PlannedNow:
         """Plan a drain, durably."""
 
     def windows(self) -> Sequence[WindowStatus]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from policy.route import Prefix
     from speaker.cli.arguments import Call
     from speaker.config.settings import Config
-    from speaker.planned import Planner, WindowStatus
+    from speaker.planned import PlannedNow, Planner, WindowStatus
 
 HERE_ALONE = "--at TIME: planned for this machine alone: plan it on each machine of the data centre"
 """What is said where the machines of a site know of one another."""
@@ -76,7 +76,7 @@ class FirstPlanner(WatchdogOrFile):
         super().__init__(config, "plans no drains")
         self.keeps_last = config.settings.witness.keep_last is not KeepLast.NEVER
 
-    def schedule(self, request: WindowRequest) -> WindowStatus:
+    def schedule(self, request: WindowRequest) -> PlannedNow:
         """See `Planner.schedule`."""
         return self.asked(lambda asked: asked.schedule(request))
 
@@ -110,11 +110,13 @@ def plan(call: Call, planner: Planner, prefixes: Sequence[Prefix]) -> ExitStatus
     window = planner.schedule(request)
     until = f", until {moment_text(window.at + window.seconds, zone)}" if window.seconds else ""
     begins = f"{window.mode} from {moment_text(window.at, zone)}{until}{_overlap(window)}"
+    if isinstance(planner, FirstPlanner) and planner.keeps_last:
+        tell_operator(LAST_TOO)
+    if window.nowhere:
+        tell_operator(f"begun now, nobody else would announce {window.nowhere}")
     if call.dry_run:
         tell_operator(f"{_named(window)}: would be planned: {begins}")
         return ExitStatus.DONE
-    if isinstance(planner, FirstPlanner) and planner.keeps_last:
-        tell_operator(LAST_TOO)
     is_served = not isinstance(planner, FirstPlanner) or planner.is_served
     tell_operator(
         f"{_named(window)}: {begins}; vip_mgmt cancel {window.number} takes it back"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FOLDED_FROM = 30
 """From how many prefixes on a VIP that is as wanted has one row."""
+LONGEST = 240
+"""How many characters of a reason are shown."""
 MOST = 40
 """How many VIPs that are as wanted have a row where they are folded."""
 
@@ -121,10 +123,12 @@ def _unfolded(
             path=path(route),
             live="-" if route.realservers is None else str(route.realservers),
             intent=route.intent,
-            reason="; ".join(
-                (
-                    *([] if level(route) is Attention.WELL else [route.full_reason]),
-                    *map(str, route.seen),
+            reason=_bounded(
+                "; ".join(
+                    (
+                        *([] if level(route) is Attention.WELL else [route.full_reason]),
+                        *map(str, route.seen),
+                    )
                 )
             ),
             connections=_cells([route], connections),
@@ -157,12 +161,17 @@ def _folded(
         path=_common(map(path, routes)),
         live=str(min(counts)) if counts else "-",
         intent=_common(route.intent for route in routes),
-        reason=_common(
-            "" if level(route) is Attention.WELL else route.full_reason for route in routes
+        reason=_bounded(
+            _common("" if level(route) is Attention.WELL else route.full_reason for route in routes)
         ),
         connections=_cells(routes, connections),
         changed=any(route.prefix in changed for route in routes),
     )
+
+
+def _bounded(reason: str) -> str:
+    """Return a reason as long as a table may have it: of a long rule, and of many who announce it, explain has the rest."""
+    return reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 1]}…"
 
 
 def _common(texts: Iterable[str]) -> str:

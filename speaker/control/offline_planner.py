@@ -11,7 +11,7 @@ from policy.errors import PolicyError
 from policy.report import ReportState
 from speaker.control.identity import user
 from speaker.control.offline import StateFile
-from speaker.planned import WindowStatus, not_planned
+from speaker.planned import PlannedNow, WindowStatus, not_planned
 from speaker.reported import ReportStatus, unknown_report
 from speaker.state.reports import Given
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 class StateFilePlanner(StateFile):
     """The state file, which takes what is planned and reported, too. It is `Planner` and `Reporter`."""
 
-    def schedule(self, request: WindowRequest) -> WindowStatus:
+    def schedule(self, request: WindowRequest) -> PlannedNow:
         """See `Planner.schedule`."""
         window = request.window(user(), time.time())
         with self._store() as store:
             if not request.dry_run:
                 window = store.schedule(window, wait=self._wait)
-            return WindowStatus.of(window, store.intents().windows)
+            return PlannedNow.of(window, store.intents().windows)
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""

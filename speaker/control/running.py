@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from speaker.api import IntentOutcome, IntentRequest, RecordedIntent
     from speaker.config.settings import Config
     from speaker.control.early import EarlyRequest
-    from speaker.planned import Cancellation, WindowRequest, WindowStatus
+    from speaker.planned import Cancellation, PlannedNow, WindowRequest, WindowStatus
     from speaker.reported import ReportRequest, ReportStatus
     from speaker.site_values import Ordered, SiteOrder, SiteStatus
 
@@ -157,12 +157,12 @@ class RunningWatchdog:
         limits = {"all": "1"} if whole else {}
         return self._question("/site", SiteStatus.from_json, prefixes, limits)
 
-    def schedule(self, request: WindowRequest) -> WindowStatus:
+    def schedule(self, request: WindowRequest) -> PlannedNow:
         """See `Planner.schedule`."""
-        from speaker.planned import WindowStatus
+        from speaker.planned import PlannedNow
 
         timeout = APPLY + client.EACH * len(request.prefixes)
-        return self._order("/windows", WindowStatus.from_json, timeout, _body(request))
+        return self._order("/windows", PlannedNow.from_json, timeout, _body(request))
 
     def windows(self) -> Sequence[WindowStatus]:
         """See `Planner.windows`."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from policy.errors import PolicyError
-from speaker.planned import Cancellation, WindowRequest, WindowStatus, not_planned
+from policy.wording import named
+from speaker.control.last_of_site import held_here
+from speaker.planned import Cancellation, PlannedNow, WindowRequest, WindowStatus, not_planned
+from speaker.reconcile.last_one import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +64,10 @@ class WindowHandlers:
             window = await asyncio.to_thread(store.schedule, window)
             self._reconciler.wake()
         found = await asyncio.to_thread(store.intents)
-        return web.json_response(WindowStatus.of(window, found.windows).to_json())
+        last = await held_here(self._reconciler, asked.prefixes)
+        nowhere = f"{named(last, NAMED)}: {next(iter(last.values()))}" if last else ""
+        planned = replace(PlannedNow.of(window, found.windows), nowhere=nowhere)
+        return web.json_response(planned.to_json())
 
     async def _cancel(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:

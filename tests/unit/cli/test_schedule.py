@@ -81,12 +81,17 @@ def test_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_planned_where_the_last_one_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That nobody is asked for --last when it begins is said when it is planned."""
+    """That nobody is asked for --last when it begins is said when it is planned, and what it would come to now; by --dry-run, too."""
     site = '[site]\netcd = ["http://127.0.0.1:2379"]\nmachine = "lb1"\n'
     file = write_config(tmp_path, f'[policy]\nkeep_last = "strict"\n{site}')
-    with reconciler(tmp_path, windows=window()):
-        assert vip_mgmt.main(["--config", str(file), "-d", "--at", "+1h", V4, SECOND]) == 0
-    assert "keep_last does not hold what is planned" in capsys.readouterr().err
+    nowhere = f"{V4}: last: no other data centre announces it"
+    for more in ([], ["--dry-run"]):
+        with reconciler(tmp_path, windows=window(nowhere=nowhere)):
+            words = ["-d", "--at", "+1h", V4, SECOND, *more]
+            assert vip_mgmt.main(["--config", str(file), *words]) == 0
+        said = capsys.readouterr().err
+        assert "keep_last does not hold what is planned" in said
+        assert f"begun now, nobody else would announce {nowhere}\n" in said
 
 
 def test_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
