@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -215,6 +216,6 @@ def stopped(roll: Roll) -> list[str]:
     )
     if prefixes := under_way.prefixes:
         machine, few = under_way.name.partition("/")[2], len(prefixes) <= NAMED
-        what = f"vip_mgmt -a {' '.join(prefixes)} --here" if few else _RESTORE_MANY
+        what = f"vip_mgmt -a {shlex.join(prefixes)} --here" if few else _RESTORE_MANY
         lines.append(f"to restore it without either, on {machine}: {what}")
     return lines

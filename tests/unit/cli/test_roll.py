@@ -178,6 +178,8 @@ def test_the_command_fails() -> None:
         "par1/lb1: was ordered to drain, and may be drained: the same command goes on with it; --again begins from the start, with it first",
         f"to restore it without either, on lb1: vip_mgmt -a {ONE} {TWO} --here",
     ]
+    odd = Roll.over(NAMES).begin(["$(reboot)"])  # of a file that another user may write
+    assert stopped(odd)[-1].endswith("vip_mgmt -a '$(reboot)' --here")
 
     restored = site_of()  # by an operator
     ran = []
