@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UNIT = "exabgp-vip.service"
 PAGE = SOURCE / "docs/exabgp.md"
+STARTS = 5
+"""So many in ten seconds are the limit that systemd has (DefaultStartLimitBurst)."""
 ONE, TWO, THREE = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"
 TABLES: dict[str, Any] = {
     "node": {"dc": "par1", "read_group": "vip-readers"},
@@ -154,6 +156,28 @@ def reload(site: LoadBalancer) -> None:
     sees(site.bird, ONE, TWO, THREE)
     machine.sh("cat /root/good > /etc/exabgp/exabgp.conf; systemctl reload exabgp-vip")
     misses(site.bird, THREE)
+
+
+def test_faulty_files_are_waited_for(site: LoadBalancer) -> None:
+    """Where files are faulty at the start, the unit tries again until they are corrected, however often that takes."""
+    machine = site.machine
+    files = ("/etc/vip-speaker/vip.toml", "/etc/exabgp/exabgp.conf")
+    for file in files:
+        machine.sh(f"cp {file} {file}.good; echo '[{{' >> {file}")
+    try:
+        assert machine.run("systemctl", "restart", "exabgp-vip").returncode != 0
+        eventually(
+            lambda: int(machine.shown(UNIT, "NRestarts")),
+            until=lambda count: count > STARTS,
+            within=60,
+            what=f"more than {STARTS} starts, which are too many for systemd by itself",
+        )
+        misses(site.bird, ONE, TWO)
+    finally:
+        for file in files:
+            machine.sh(f"cat {file}.good > {file}; rm {file}.good")
+    sees(site.bird, ONE, TWO, within=20)
+    eventually(lambda: is_well(site), within=20, what="a watchdog that has read ExaBGP")
 
 
 def test_restart(site: LoadBalancer) -> None:
