@@ -143,6 +143,7 @@ def test_what_is_told(at: Lab) -> None:
 
 def test_a_restart(at: Lab) -> None:
     """A watchdog that starts knows nothing, and withdraws nothing for that; nor is it wrong for long."""
+    at.says("up: check/shop is up")  # else it is killed before it recorded that
     at.nginx.freeze()
     at.site.end_watchdog(signal.SIGKILL)
     at.says("health unknown, held announced")
