@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,14 +43,68 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-COMPLETE = """
-. {completion}
-COMP_WORDS=({words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+BASH = """
+. "$1/bash/vip_mgmt"
+COMP_WORDS=($2) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 _shtab_vip_mgmt
-printf '%s\\n' "${{COMPREPLY[@]}}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+FISH = """
+set -p fish_complete_path "$argv[1]/fish"
+complete -C "$argv[2]" | string replace -r '\\t.*' ''
+"""
+ZSH = """
+zmodload zsh/zpty
+export FILES=$1 TYPED=$2 SAID=$3 TERM=dumb
+print -r -- "$4" >$3.rc
+zpty shell zsh -f
+zpty -w shell 'source $SAID.rc'
+zpty -w -n shell $'\\x18'
+zpty -r shell shown '*<end>*' || print -r -- "$shown" >&2
+cat $SAID
+"""
+"""zsh completes only what is typed at a terminal: it is given one, and the key that shows what it would insert."""
+IN_ZSH = """
+fpath=($FILES/zsh $fpath)
+autoload -U compinit
+compinit -D -u
+compadd() {
+    builtin compadd "$@"
+    local status_of=$? found
+    [[ ${@[1,(i)(-|--)]} == *-[OAD]* ]] && return status_of
+    builtin compadd -A found "$@"
+    print -rl -- $found >>$SAID
+    return status_of
+}
+completed() {
+    BUFFER=$TYPED CURSOR=$#TYPED
+    zle complete-word
+    print -n '<''end>'
+}
+zle -N completed
+bindkey '^X' completed
 """
 
 
+def shell_command(shell: str, files: Path, words: str, scratch: Path) -> list[str]:
+    """Return what has a shell print what it completes, a line for each; `scratch` is a folder for its files."""
+    match shell:
+        case "bash":
+            return ["bash", "-c", BASH, "bash", f"{files}", words]
+        case "fish":
+            return ["fish", "--no-config", "-c", FISH, f"{files}", words]
+    return ["zsh", "-f", "-c", ZSH, "zsh", f"{files}", words, f"{scratch}/said", IN_ZSH]
+
+
+def require_shell(shell: str) -> None:
+    """Skip where a shell lacks; with CI=true, fail."""
+    if shutil.which(shell) is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"needs {shell}", pytrace=False)
+        pytest.skip(f"needs {shell}")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -62,15 +118,24 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         ("vip_mgmt report s", {"shop"}),
     ],
 )
-def test_bash(pages: Path, tmp_path: Path, words: str, found: set[str]) -> None:
-    """It completes commands, options, VIPs and data centres of the machine's vip.toml, and runs nothing that stands in it."""
+def test_shells(
+    pages: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    shell: str,
+    words: str,
+    found: set[str],
+) -> None:
+    """Each completes commands, options, VIPs and data centres of the machine's vip.toml, and runs nothing that stands in it."""
+    require_shell(shell)
     (tmp_path / "vip.toml").write_text(FILE)
-    script = COMPLETE.format(completion=pages / "completion/bash/vip_mgmt", words=words)
+    scratch = tmp_path_factory.mktemp("shell")
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     done = subprocess.run(
-        ["bash", "-c", script],
-        env={"PATH": path, "VIP_CONFIG": f"{tmp_path}/vip.toml"},
+        shell_command(shell, pages / "completion", words, scratch),
+        env={"PATH": path, "VIP_CONFIG": f"{tmp_path}/vip.toml", "HOME": f"{scratch}"},
         cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
