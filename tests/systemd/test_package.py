@@ -124,6 +124,9 @@ def test_installed(site: LoadBalancer) -> None:
     assert "vip_mgmt check\n" in said
     assert "systemctl enable --now exabgp-vip" in said
     assert machine.sh("cat /root/enabled").strip() == "disabled"
+    assert "\n# Change what stands in your network otherwise:\n" in machine.sh(
+        "head -n 5 /usr/share/vip-speaker/exabgp.conf"
+    )
     machine.sh("vip_mgmt check --form --config /usr/share/vip-speaker/vip.toml")
     machine.sh(
         "/usr/lib/vip-speaker/current/bin/exabgp validate /usr/share/vip-speaker/exabgp.conf"
