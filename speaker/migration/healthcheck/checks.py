@@ -28,14 +28,14 @@ _MIN_INTERVAL, _MAX_INTERVAL, _MAX_TIMEOUT, _MOST_TIMES = 0.1, 86400.0, 60, 1000
 class Checked:
     """What a healthcheck becomes: its checks, and the rule of them, None where it has none.
 
-    `told` is what was assumed, `refused` what is not taken over, `notes` what should be looked at.
+    `told` is what was assumed, `refused` what is not taken over. `lacking` are the programs that can't be run here.
     """
 
     checks: tuple[CheckSettings, ...]
     rule: Rule | None
     told: tuple[str, ...]
     refused: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def convert(check: Healthcheck, which: Callable[[str], str | None]) -> Checked:
@@ -58,12 +58,8 @@ def convert(check: Healthcheck, which: Callable[[str], str | None]) -> Checked:
         rule = terms[0] if len(terms) == 1 else AtLeast(len(terms), terms)
     if check.has("path-id"):
         raise check.error("path-id", "vip-speaker announces one path of a prefix; remove it")
-    notes = tuple(
-        f"{check.where}: {check}: this user can't run {program} on this machine; see that vip_watchdog can, where it runs"
-        for program in _programs(made)
-        if which(program) is None
-    )
-    return Checked(tuple(made), rule, tuple(told), tuple(_refused(check)), notes)
+    lacking = tuple(program for program in _programs(made) if which(program) is None)
+    return Checked(tuple(made), rule, tuple(told), tuple(_refused(check)), lacking)
 
 
 def _programs(made: Iterable[CheckSettings]) -> Iterator[str]:

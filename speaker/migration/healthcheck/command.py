@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy.wording import named
 from speaker.exit_status import ExitStatus
 from speaker.files import bounded
 from speaker.migration.bgpd_conf.statement import MigrationError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from speaker.migration.updates.evaluate import Evaluation
 
 VIP_TOML = "vip.toml"
+_NAMED = 5
+"""How many programs that are not on this machine the summary names."""
 _HEAD = """\
 What ExaBGP's healthcheck programs announced, made by vip_mgmt import --healthcheck of
 {files}
@@ -119,7 +122,12 @@ def run(call: Import, which: Callable[[str], str | None] = shutil.which) -> int:
     for line in refused:
         say(f"refused: {line}")
     notes = [*(note for site in sites for note in site.notes), *layout.notes, *names.notes]
-    notes += [note for each in found for _, made in each.made.values() for note in made.notes]
+    notes += [
+        f"{check.where}: {check}: this user can't run {program} on this machine; see that vip_watchdog can, where it runs"
+        for each in found
+        for check, made in each.made.values()
+        for program in made.lacking
+    ]
     for note in dict.fromkeys(notes):
         say(f"note: {note}")
     if faults:
@@ -230,8 +238,12 @@ def _next(call: Import, found: Sequence[HealthchecksRead], differing: int) -> No
         if not differing
         else "the UPDATEs are equal while up, see above"
     )
+    programs = dict.fromkeys(
+        program for each in found for _, made in each.made.values() for program in made.lacking
+    )
+    lacking = f"  not on this machine: {named(programs, _NAMED)}; see above\n" if programs else ""
     tell(
-        f"summary:\n  imported: {vips} VIP{'s' * (vips != 1)} of {len(found)} data centre{'s' * (len(found) != 1)}; {how}\n"
+        f"summary:\n  imported: {vips} VIP{'s' * (vips != 1)} of {len(found)} data centre{'s' * (len(found) != 1)}; {how}\n{lacking}"
         f"  next: read {call.out / VIP_TOML}; in exabgp.conf put the process of exabgp.conf.example in the place of {processes}, with its api "
         "section in each neighbor; then vip_mgmt check"
     )
