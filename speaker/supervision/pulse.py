@@ -71,6 +71,13 @@ class Pulse:
             return f"none completed since the start, {seconds:.0f} s ago"
         return f"none completed for {seconds:.0f} s"
 
+    def first(self) -> str:
+        """Return, in words, that the first cycle has not ended yet, so that little is known; nothing once it has."""
+        if self._since is None or self._completed is not None:
+            return ""
+        seconds = self._clock.steady() - self._since
+        return f"the first one has not ended, {seconds:.0f} s after the start: little is known yet"
+
     def still(self, interval: float, prefixes: int) -> float | None:
         """Return for how many seconds nothing has moved, where that is too long; else None.
 

@@ -109,3 +109,28 @@ def test_faults(tmp_path: Path, fault: Exception, *, is_still: bool) -> None:
     assert failed.startswith("cycle: ")
     assert (still is not None) is is_still
     assert later is None
+
+
+def test_the_first(tmp_path: Path) -> None:
+    """Until the first cycle of those that run by themselves has ended, status says so; then no more."""
+
+    async def main() -> tuple[Any, ...]:
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with running(tmp_path, clock=clock, cycles=False) as site:
+            healthy, site.reconciler.source = site.reconciler.source, Hanging()
+            none = status.status(site.reconciler)
+            site.life.watch()
+            await asyncio.sleep(2)
+            first = status.status(site.reconciler)
+            site.life.tasks.pop().cancel()
+            site.reconciler.source = healthy
+            site.life.watch()
+            await asyncio.sleep(2)
+            return none, first, status.status(site.reconciler)
+
+    none, first, later = run(main())
+    assert (none.trouble, none.last_cycle) == ((), None)  # nobody looks by itself
+    (said,) = first.trouble
+    assert said == "cycle: the first one has not ended, 2 s after the start: little is known yet"
+    assert f"TROUBLE: {said}" in status_table(first)
+    assert later.trouble == ()
