@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 VIP_TOML = "vip.toml"
 _NAMED = 5
-"""How many programs that are not on this machine the summary names."""
+"""How many programs that can't be run here the summary names."""
 _HEAD = """\
 What ExaBGP's healthcheck programs announced, made by vip_mgmt import --healthcheck of
 {files}
@@ -241,7 +241,9 @@ def _next(call: Import, found: Sequence[HealthchecksRead], differing: int) -> No
     programs = dict.fromkeys(
         program for each in found for _, made in each.made.values() for program in made.lacking
     )
-    lacking = f"  not on this machine: {named(programs, _NAMED)}; see above\n" if programs else ""
+    lacking = (
+        f"  can't be run by this user: {named(programs, _NAMED)}; see above\n" if programs else ""
+    )
     tell(
         f"summary:\n  imported: {vips} VIP{'s' * (vips != 1)} of {len(found)} data centre{'s' * (len(found) != 1)}; {how}\n{lacking}"
         f"  next: read {call.out / VIP_TOML}; in exabgp.conf put the process of exabgp.conf.example in the place of {processes}, with its api "

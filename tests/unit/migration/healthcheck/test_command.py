@@ -324,7 +324,7 @@ def test_programs_that_are_not_here(site: Site, lacks: set[str], named: list[str
         for line, name in ((2, "a"), (6, "b"))
         for program in named
     ]
-    summary = "  not on this machine: /bin/check, /usr/bin/test; see above\n"
+    summary = "  can't be run by this user: /bin/check, /usr/bin/test; see above\n"
     assert (summary in site.stdout) is bool(named)
     assert status == 2
     assert site.loaded().settings.checks.keys() == {"a", "a-enabled", "b", "b-enabled"}
