@@ -136,7 +136,7 @@ class LoadedFile:
             return FileVerdict(
                 FileState.FAULTY,
                 f"{loaded.path} was changed since it was loaded, and cannot be loaded: {fault}; the "
-                "loaded configuration stays in use",
+                "loaded configuration stays in use: correct the file, then vip_mgmt reload",
             )
         return FileVerdict(
             FileState.CHANGED,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from functools import cache
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ class Webhook:
             raise SinkError(f"{self._host}: no answer within {WITHIN:g} s") from error
         except ssl.SSLCertVerificationError as error:
             raise SinkError(f"{self._host}: its certificate is not trusted") from error
+        except socket.gaierror as error:
+            text = f"{self._host}: not reached: {error.strerror}; see /etc/resolv.conf"
+            raise SinkError(text) from error
         except (OSError, ValueError) as error:
             why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             raise SinkError(f"{self._host}: not reached: {why}") from error

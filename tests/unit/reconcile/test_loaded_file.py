@@ -79,6 +79,7 @@ def test_faults(tmp_path: Path) -> None:
             assert await disk.state() is FileState.FAULTY
         assert disk.loads == 1
         assert "cannot be loaded: health.drop_at: " in disk.file.verdict.trouble
+        assert disk.file.verdict.trouble.endswith(": correct the file, then vip_mgmt reload")
         await disk.file.look()
         assert disk.file.verdict.state is FileState.FAULTY
         disk.path.write_text(text + "\n")

@@ -138,6 +138,12 @@ def test_nobody_there() -> None:
         assert "S3CRET" not in str(caught.value)
 
 
+def test_no_such_name() -> None:
+    """A webhook whose name is not found says so, and where to look for what knows names."""
+    with pytest.raises(SinkError, match=r": not reached: .*; see /etc/resolv\.conf$"):
+        asyncio.run(Webhook("http://[fe80::1%25nosuch]/").send(b""))
+
+
 @asynccontextmanager
 async def saying(
     answer: bytes, *, times: int = 1, tls: ssl.SSLContext | None = None
