@@ -36,6 +36,10 @@ class DrainStatus(Value):
     force: Annotated[bool, Strict()] = False
 
 
+STAYS = "it stays announced softly"
+"""What becomes of a drain at its time limit with `then = "stay"`."""
+
+
 def insisted(drains: Sequence[DrainStatus]) -> str:
     """Say that all of some drains go on, whatever becomes of who takes over; nothing where one does not."""
     return ", even if who takes over dies (--force)" if all(d.force for d in drains) else ""

@@ -16,7 +16,7 @@ from policy.intent import Mode
 from policy.wording import count, span
 from speaker.cli.connections import rate, together
 from speaker.cli.messages import tell_operator
-from speaker.drain_status import DrainStatus
+from speaker.drain_status import STAYS, DrainStatus
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.printable import printable
@@ -187,7 +187,7 @@ def _outcome(route: PrefixStatus) -> tuple[str, bool]:
         count = "how many are connected is not known"
         if drain.connections is not None:
             count = f"{drain.connections} are connected"
-        return f"{prefix}: stays announced softly at the time limit; {count}", False
+        return f"{prefix}: the time limit is over: {STAYS}; {count}", False
     return (
         f"{prefix}: the drain was ended before its end: {route.reason}; vip_mgmt history says why",
         False,

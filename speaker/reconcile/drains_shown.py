@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy.drain import Then, cut
 from policy.intent import Mode, timestamp
-from speaker.drain_status import DrainStatus, insisted
+from speaker.drain_status import STAYS, DrainStatus, insisted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def _in_words(drain: DrainStatus) -> str:
         return end
     found = "connections not known" if drain.connections is None else f"{drain.connections} active"
     if drain.stays and not drain.returns:
-        end = f"time limit {timestamp(drain.ends)}, then it stays so"
+        end = f"time limit {timestamp(drain.ends)}, then {STAYS}"
     return f"{found}, {end}{insisted([drain])}"
 
 

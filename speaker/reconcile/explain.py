@@ -11,7 +11,7 @@ from policy.intent import Mode, timestamp
 from policy.sources import CHECK
 from policy.wording import span, until
 from speaker.api import Sentence
-from speaker.drain_status import insisted
+from speaker.drain_status import STAYS, insisted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,11 +103,9 @@ def _drain(shown: PrefixStatus, wall: float) -> Iterable[Line]:
     found = "not known" + (f" ({drain.unknown})" if drain.unknown else "")
     if drain.connections is not None:
         found = f"{drain.connections} active, {drain.inactive} inactive"
-    last = f", then it {'stays so' if drain.stays else 'is withdrawn'} {end}"
+    last = f"; time limit {end}, then {STAYS}" if drain.stays else f", then it is withdrawn {end}"
     if drain.stays and wall >= drain.ends:
-        last = (
-            f"; the time limit was {timestamp(drain.ends)}: it stays so until then, or vip_mgmt -d"
-        )
+        last = f"; the time limit was {timestamp(drain.ends)}: {STAYS}"
     wait = f"{until_few(drain.few)}{last}{insisted([drain])}"
     text = f"announced softly for {since}; connections {found}; {wait}"
     yield Line(About.DRAIN, text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from policy.drain import until_few
 from policy.intent import Mode, timestamp
 from policy.wording import count
-from speaker.drain_status import insisted
+from speaker.drain_status import STAYS, insisted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def _text(stage: str, vip: str, is_gone: bool, drains: Sequence[DrainStatus]) ->
         return f"{what}announced softly until {end}, then as its rank"
     last = f", withdrawn at {end} at the latest"
     if drains[0].stays:
-        last = f"; time limit {end}, then it stays so"
+        last = f"; time limit {end}, then {STAYS}"
     if all(drain.returns for drain in drains):
         last = f"; comes back softly at {end}, when its time is over"
     active = _active([drain.connections for drain in drains])

@@ -106,7 +106,7 @@ def test_it_stays(capsys: pytest.CaptureFixture[str]) -> None:
     over = replace(stays, drain=replace(stays.drain, ends=NOW))
     done, err, _ = Told([[over]]).end(capsys)
     assert done is ExitStatus.NOT_AS_WANTED
-    assert f"{P}: stays announced softly at the time limit; 4 are connected" in err
+    assert f"{P}: the time limit is over: it stays announced softly; 4 are connected" in err
 
 
 def test_undone_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:

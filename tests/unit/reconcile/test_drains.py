@@ -191,15 +191,12 @@ def test_it_stays(tmp_path: Path) -> None:
         assert "at the time limit" not in site.explained()
         await asyncio.sleep(60.0)
         limit = timestamp(site.clock.wall() + 60.0)
-        assert f"then it stays so in 1m ({limit})" in site.explained()
+        assert f"time limit in 1m ({limit}), then it stays announced softly" in site.explained()
         await asyncio.sleep(540.0)
         assert (site.path(), site.intent()) == (SOFT, "draining")
-        assert (
-            f"the time limit was {limit}: it stays so until then, or vip_mgmt -d"
-            in site.explained()
-        )
+        assert f"the time limit was {limit}: it stays announced softly" in site.explained()
         (shown,) = status.routes(site.life.reconciler, [V4])
-        assert f"9 active, time limit {limit}, then it stays so" in shown.reason
+        assert f"9 active, time limit {limit}, then it stays announced softly" in shown.reason
         site.connections.active[V4] = 0
         await site.until(lambda: site.path() is None, within=10.0)
 

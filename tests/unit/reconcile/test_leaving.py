@@ -36,7 +36,7 @@ def test_by_vip() -> None:
     )
     (text,) = leaving([soft("a.tld", connections=3, stays=True, few=2)])
     assert text.endswith(
-        "waits until 2 connections or fewer are left; time limit 2023-11-14T22:28:20Z, then it stays so"
+        "waits until 2 connections or fewer are left; time limit 2023-11-14T22:28:20Z, then it stays announced softly"
     )
 
 
