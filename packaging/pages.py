@@ -26,8 +26,9 @@ SOURCE = Path(__file__).parents[1]
 SHELLS = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 """Those that are written, and the name of a command's file."""
 TAKES_FILES = frozenset({"check", "compare", IMPORT})
-VIPS, DCS, PEERS, REPORTS = (
-    shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null") for kind in ("vip", "dc", "peer", "report")
+VIPS, DCS, PEERS, REPORTS, PAST = (
+    shtab.cmd(f"vip_mgmt --names {kind} 2>/dev/null")
+    for kind in ("vip", "dc", "peer", "report", "history")
 )
 
 
@@ -77,6 +78,8 @@ def _meaning(command: str, action: argparse.Action) -> object:
             return shtab.FILE
         case "words" if command == "report":
             return REPORTS
+        case "words" if command == "history":
+            return PAST
         case "words" if COMMANDS[command].words:
             return VIPS
         case "a" | "d":

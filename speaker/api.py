@@ -283,9 +283,9 @@ class Operations(Protocol):
         """Return the state of some prefixes with all that led to it; without any, of all."""
 
     def history(
-        self, prefixes: Sequence[Prefix], since: float | None = None
+        self, about: Sequence[Prefix | str], since: float | None = None
     ) -> Sequence[HistoryEntry]:
-        """Return what was done with some prefixes, oldest first; without any, with all.
+        """Return what was done with some prefixes, and said in some reports (`report/NAME`), oldest first; without any, all.
 
         All of it since a time (seconds since the epoch), or where there is none the newest 200 entries.
         """

@@ -134,12 +134,12 @@ def _for_whom(call: Call, loaded: Config) -> Call:
 
 
 def _find(call: Call, loaded: Config, asked: AtOnce | None) -> Targets:
-    from speaker.cli import targets
+    from speaker.cli import about
     from speaker.resolver.resolver import Resolver
 
-    resolver = Resolver(loaded.settings.resolver)
-    lookup = partial(resolver.lookup_all, known=asked.answers if asked else {})
-    return targets.find(call.words, loaded.topology, lookup, dns=call.dns)
+    resolve = Resolver(loaded.settings.resolver).lookup_all
+    lookup = partial(resolve, known=asked.answers if asked else {})
+    return about.meant(call, loaded, lookup)
 
 
 def _begin(call: Call, early: EarlyRequest | None) -> Config | ExitStatus:
@@ -259,7 +259,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
         return matrix(call, operations, prefixes)
     from speaker.cli.query import query
 
-    return query(call, operations, prefixes, partial(_connections, loaded))
+    return query(call, operations, prefixes, partial(_connections, loaded), found.reports)
 
 
 def _rehearse(call: Call, loaded: Config, operations: Operations, prefixes: Sequence[str]) -> None:

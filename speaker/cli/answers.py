@@ -91,10 +91,10 @@ class FirstAnswer:
         return self._either(lambda asked: asked.explain(prefixes))
 
     def history(
-        self, prefixes: Sequence[Prefix], since: float | None = None
+        self, about: Sequence[Prefix | str], since: float | None = None
     ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return self._either(lambda asked: asked.history(prefixes, since))
+        return self._either(lambda asked: asked.history(about, since))
 
     def plan(self) -> Sequence[PlannedChange]:
         """See `Operations.plan`."""

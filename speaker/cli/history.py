@@ -28,29 +28,29 @@ LATE = 60.0
 def history(
     call: Call,
     operations: Operations,
-    prefixes: Sequence[Prefix],
+    about: Sequence[Prefix | str],
     wait: Callable[[float], None] = time.sleep,
 ) -> ExitStatus:
-    """Print what was done with some prefixes, or with all; go on with what is new where that is asked for.
+    """Print what was done with some prefixes and reports, or with all; go on with what is new where that is asked for.
 
     Args:
         call: what was asked for.
         operations: who is asked.
-        prefixes: of which; none for all.
+        about: prefixes, and reports as `report/NAME`; none for all.
         wait: lets some seconds pass.
 
     Raises:
         SpeakerError: there is no answer to the first question.
     """
     since = None if call.since is None else time.time() - call.since
-    entries = operations.history(prefixes, since)
+    entries = operations.history(about, since)
     if not call.follow:
         whole = json.dumps([each.to_json() for each in entries], indent=2)
         tell(whole if call.as_json else history_table(entries))
         return ExitStatus.DONE
     show = _line_json if call.as_json else _line
     try:
-        _follow(operations, prefixes, entries, show, wait)
+        _follow(operations, about, entries, show, wait)
     except KeyboardInterrupt:
         return ExitStatus.DONE
     return ExitStatus.DONE
@@ -58,7 +58,7 @@ def history(
 
 def _follow(
     operations: Operations,
-    prefixes: Sequence[Prefix],
+    about: Sequence[Prefix | str],
     entries: Sequence[HistoryEntry],
     show: Callable[[HistoryEntry], str],
     wait: Callable[[float], None],
@@ -78,7 +78,7 @@ def _follow(
             return
         wait(EVERY)
         try:
-            entries = operations.history(prefixes, newest - LATE)
+            entries = operations.history(about, newest - LATE)
         except SpeakerError as error:
             if str(error) != trouble:
                 tell_operator(str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from policy.sources import REPORT
 from speaker.files import vip_toml
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ _HARMLESS = re.compile(r"[A-Za-z0-9._:/-]+")
 
 
 def names(kinds: Sequence[str], path: Path) -> list[str]:
-    """Return the names of VIPs, data centres, peers or reports, as far as the file can be read.
+    """Return the names of VIPs, data centres, peers or reports, or what history knows, as far as the file can be read.
 
     Args:
-        kinds: what follows `vip_mgmt --names`: `vip`, `dc`, `peer` or `report`; nothing is known of others.
+        kinds: what follows `vip_mgmt --names`: `vip`, `dc`, `peer`, `report` or `history`; nothing is known of others.
         path: vip.toml.
     """
+    if kinds == ["history"]:
+        reports = [f"{REPORT}{name}" for name in names(["report"], path)]
+        return [*names(["vip"], path), *reports]
     if len(kinds) != 1 or kinds[0] not in ("vip", "dc", "peer", "report"):
         return []
     try:

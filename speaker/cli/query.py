@@ -30,6 +30,7 @@ def query(
     operations: Operations,
     prefixes: Sequence[Prefix],
     connections: Callable[[], ConnectionsSeen] | None = None,
+    reports: Sequence[str] = (),
 ) -> ExitStatus:
     """Ask what the call does, and print the answer.
 
@@ -38,6 +39,7 @@ def query(
         operations: who is asked.
         prefixes: what its names mean.
         connections: counts the connections of each prefix; None where that is not done.
+        reports: what history is asked about besides, as `report/NAME`.
 
     Raises:
         SpeakerError: there is no answer.
@@ -60,7 +62,7 @@ def query(
         case "history":
             from speaker.cli.history import history
 
-            return history(call, operations, named)
+            return history(call, operations, () if ALL in call.words else (*prefixes, *reports))
         case "plan":
             return _plan(call, operations)
     return ExitStatus.DONE

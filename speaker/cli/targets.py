@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy.errors import PolicyError
 from policy.route import parse_prefix
-from policy.sources import REPORT
+from policy.sources import CHECK, REPORT
 from speaker.cli.arguments import ALL
 from speaker.cli.instead import instead
 from speaker.errors import SpeakerError
@@ -31,10 +31,14 @@ class TargetError(SpeakerError):
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Prefixes, in the order named, and what is to be said about the names before going on."""
+    """Prefixes, in the order named, and what is to be said about the names before going on.
+
+    `reports`: those that history is asked about, as `report/NAME`; of other commands none.
+    """
 
     prefixes: tuple[Prefix, ...]
     notes: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
 
 
 def find(
@@ -94,6 +98,10 @@ def _find(name: str, topology: Topology, answers: Answers, *, dns: bool) -> Targ
         if found is None and name.startswith(REPORT):
             raise TargetError(
                 f"{name}: a report, and no VIP; vip_mgmt history without a NAME has its lines, vip_mgmt report what holds"
+            ) from None
+        if found is None and name.startswith(CHECK):
+            raise TargetError(
+                f"{name}: a check, and no VIP; vip_mgmt explain of a VIP whose rule asks it has what it says"
             ) from None
         if found is None:
             return _by_name(name, topology, answers[name])

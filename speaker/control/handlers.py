@@ -1,6 +1,6 @@
 """What is asked over HTTP, and how it is answered: the handlers, over one watchdog.
 
-GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…, /plan; POST /intents, /intents/as-loaded,
+GET /status, /explain?prefix=P&…, /history?since=T&prefix=P&…&report=NAME&…, /plan; POST /intents, /intents/as-loaded,
 /reload; and what `control.windows` and `control.site` have. Without a prefix, all; more of them than a line holds go into a body: POST /explain, /history {"prefixes": [P, …]}.
 """
 
@@ -17,6 +17,7 @@ from policy.errors import PolicyError
 from policy.intent import is_time
 from policy.route import parse_prefix
 from policy.site_intent import Extent
+from policy.sources import REPORT
 from policy.wording import named
 from speaker.api import Question, Reloaded
 from speaker.control.answers import ControlAnswers, as_json
@@ -36,6 +37,7 @@ from speaker.control.windows import WindowHandlers
 from speaker.errors import SpeakerError
 from speaker.reconcile.difference import difference
 from speaker.reconcile.status import AT_ONCE, EXPLAINED, Snapshot
+from speaker.reported import unknown_report
 from speaker.site_values import SiteOrder
 from speaker.state.store import NEWEST, NEWEST_SINCE
 from speaker.supervision.steps import json_list
@@ -140,13 +142,23 @@ class Control:
 
     async def _history(self, request: web.Request) -> web.Response:
         async with self._asked(request) as prefixes:
-            since = _since(request)
+            since, reports = _since(request), self._reports(request)
             await self._answers.record()
             async with self._answers.room(NEWEST if since is None else NEWEST_SINCE):
-                entries = await asyncio.to_thread(self._store.history, prefixes, since=since)
+                entries = await asyncio.to_thread(
+                    self._store.history, [*prefixes, *reports], since=since
+                )
                 response = as_json(await json_list(entries))
                 await sent(request, response)
             return response
+
+    def _reports(self, request: web.Request) -> list[str]:
+        """Return the reports that history is asked about, as it names them."""
+        known = self._reconciler.config.settings.api.reports
+        names = request.query.getall("report", [])
+        if unknown := [name for name in names if name not in known]:
+            raise PolicyError(unknown_report(unknown[0], [*known]))
+        return [f"{REPORT}{name}" for name in names]
 
     async def _intents(self, request: web.Request) -> web.Response:
         async with self._bodies.read(request) as body:

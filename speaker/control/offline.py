@@ -125,7 +125,7 @@ class StateFile:
         )
 
     def history(
-        self, prefixes: Sequence[Prefix], since: float | None = None
+        self, about: Sequence[Prefix | str], since: float | None = None
     ) -> Sequence[HistoryEntry]:
         """Return what was done.
 
@@ -133,7 +133,7 @@ class StateFile:
             StoreError: the state file can't be read.
         """
         with self._store() as store:
-            return store.history(prefixes, since=since)
+            return store.history(about, since=since)
 
     def explain(self, prefixes: Sequence[Prefix]) -> Sequence[Explanation]:
         """Refuse: only a watchdog can explain.

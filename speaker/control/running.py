@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlencode
 
+from policy.sources import REPORT
 from speaker.api import (
     Explanation,
     HistoryEntry,
@@ -89,13 +90,22 @@ class RunningWatchdog:
         return self._question("/explain", Explanation.all_from_json, prefixes)
 
     def history(
-        self, prefixes: Sequence[Prefix], since: float | None = None
+        self, about: Sequence[Prefix | str], since: float | None = None
     ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        limits = {} if since is None else {"since": f"{since:.6f}"}
+        prefixes = [each for each in about if not isinstance(each, str)]
+        reports = [each.removeprefix(REPORT) for each in about if isinstance(each, str)]
+        limits: dict[str, str | Sequence[str]] = {"report": reports} if reports else {}
+        if since is not None:
+            limits["since"] = f"{since:.6f}"
         found = self._question("/history", HistoryEntry.all_from_json, prefixes, limits)
-        # an older watchdog knows no limit
-        return [entry for entry in found if since is None or entry.time >= since]
+        wanted = {*map(str, about)}
+        # an older watchdog knows no limit, and no report
+        return [
+            entry
+            for entry in found
+            if (since is None or entry.time >= since) and (not reports or entry.prefix in wanted)
+        ]
 
     def plan(self) -> Sequence[PlannedChange]:
         """See `Operations.plan`."""
@@ -201,12 +211,12 @@ class RunningWatchdog:
         target: str,
         read: Callable[[object], T],
         prefixes: Sequence[Prefix] = (),
-        limits: Mapping[str, str] = MappingProxyType({}),
+        limits: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
     ) -> T:
         """Ask on the socket for that, and on the operators' where it can't be used."""
         named = [("prefix", str(prefix)) for prefix in prefixes]
         fits = len(urlencode(named)) <= LINE  # an older watchdog knows no other form
-        query = urlencode([*limits.items(), *(named if fits else ())])
+        query = urlencode([*limits.items(), *(named if fits else ())], doseq=True)
         method, line = "GET" if fits else "POST", f"{target}?{query}" if query else target
         ask = partial(
             client.ask,

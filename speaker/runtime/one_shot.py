@@ -84,10 +84,10 @@ class OneShot:
         return [*with_site(here, reconciler.clock.wall(), found, prefixes, known)]
 
     def history(
-        self, prefixes: Sequence[Prefix], since: float | None = None
+        self, about: Sequence[Prefix | str], since: float | None = None
     ) -> Sequence[HistoryEntry]:
         """See `Operations.history`."""
-        return StateFile(self._config, "").history(prefixes, since)
+        return StateFile(self._config, "").history(about, since)
 
     def plan(self) -> Sequence[PlannedChange]:
         """Return the changes that would be made now.

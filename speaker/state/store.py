@@ -103,19 +103,19 @@ class Store(SiteStore):
 
     def history(
         self,
-        prefixes: Collection[Prefix],
+        about: Collection[Prefix | str],
         limit: int | None = None,
         since: float | None = None,
     ) -> list[HistoryEntry]:
-        """Return the newest entries of some prefixes, or of all where none is given, oldest first.
+        """Return the newest entries of some prefixes and reports (`report/NAME`), or of all where none is given, oldest first.
 
         By default 200 of them, or 10,000 where there is a time since when (seconds since the epoch).
 
         Newest is what was recorded last: the watchdog records what it did a moment later, and an
         operator's intent before anything is done. What is returned is in the order of time.
         """
-        names = json.dumps([str(prefix) for prefix in prefixes])  # SQLite takes few parameters
-        wanted = ["prefix IN (SELECT value FROM json_each(?1))"] * bool(prefixes)
+        names = json.dumps([str(each) for each in about])  # SQLite takes few parameters
+        wanted = ["prefix IN (SELECT value FROM json_each(?1))"] * bool(about)
         wanted += ["time >= ?3"] * (since is not None)
         query = _NEWEST.format("WHERE " * bool(wanted) + " AND ".join(wanted))
         most = limit or (NEWEST if since is None else NEWEST_SINCE)

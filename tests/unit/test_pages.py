@@ -116,6 +116,7 @@ def require_shell(shell: str) -> None:
         ("vip_mgmt compare --peer-as 203", {"203.0.113.1"}),
         ("vip_mgmt history --si", {"--since"}),
         ("vip_mgmt report s", {"shop"}),
+        ("vip_mgmt history rep", {"report/shop"}),
     ],
 )
 def test_shells(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FILE = """
 [dc.par1]
 [peer."2001:db8:ffff::1"]
+[report.shop]
 [vip."a.tld"]
 [vip."b c"]
 [vip."`x`"]
@@ -26,6 +27,7 @@ FILE = """
         (["vip"], ["all", "a.tld"]),
         (["dc"], ["par1"]),
         (["peer"], ["2001:db8:ffff::1"]),
+        (["history"], ["all", "a.tld", "report/shop"]),
         (["node"], []),
         ([], []),
         (["dc", "vip"], []),

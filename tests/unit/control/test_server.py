@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policy.intent import Mode
+from policy.report import ReportState
 from speaker.api import IntentRequest, Status
 from speaker.check.world import loaded
 from speaker.control import client, handlers, identity
@@ -28,6 +29,7 @@ from speaker.control.client import NotServedError, OutcomeUnknownError, RefusedE
 from speaker.control.connections import IDLE
 from speaker.control.offline import StateFile
 from speaker.control.places import LARGE
+from speaker.control.running import RunningWatchdog
 from speaker.control.server import (
     CHECK,
     CONNECTIONS,
@@ -40,6 +42,7 @@ from speaker.control.server import (
     serving,
 )
 from speaker.control.unix_socket import OPERATORS
+from speaker.reported import ReportRequest
 from tests.support.fakes.site import SECOND, V4, V6, Site, running
 from tests.support.lab.eventually import eventually
 from tests.support.lab.user import nobody, reachable
@@ -171,6 +174,23 @@ def test_owner(tmp_path: Path) -> None:
         assert [entry["event"] for entry in history] == ["announced", "drained", "withdrawn"]
 
     served(tmp_path, ask)
+
+
+def test_history_of_a_report(tmp_path: Path) -> None:
+    """History of a report has its lines alone, beside those of prefixes that are named too; an unknown one is refused."""
+
+    def ask(site: Site) -> None:
+        asked = RunningWatchdog(site.control, site.control)
+        asked.report("shop", ReportRequest(state=ReportState.DOWN, ttl=60.0))
+        assert [(e.prefix, e.event) for e in asked.history(["report/shop"])] == [
+            ("report/shop", "reported")
+        ]
+        assert {e.prefix for e in asked.history([V4, "report/shop"])} == {V4_TEXT, "report/shop"}
+        assert {e.prefix for e in asked.history([V4])} == {V4_TEXT}
+        with pytest.raises(client.RefusedError, match="report: 'shoe': unknown; vip"):
+            asked.history(["report/shoe"])
+
+    served(tmp_path, ask, "[report.shop]\n")
 
 
 def test_what_was_just_done_is_history(tmp_path: Path) -> None:
