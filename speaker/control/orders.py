@@ -141,18 +141,16 @@ def _of(site: KnownSite, extent: Extent) -> Sequence[Member]:
 
 
 def _would(site: KnownSite, extent: Extent, members: Sequence[Member]) -> SiteReport:
-    """Return for whom an order would be."""
+    """Return for whom an order would be: this machine, where it is, whatever etcd has heard of it."""
+    meant = {Extent(each.dc, each.machine) for each in members if each.live}
+    meant |= {site.here} if extent.covers(site.here) else set()
     return SiteReport(
         extent=str(extent),
         here=_name(site.here),
         is_here=extent.covers(site.here),
         committed=False,
-        machines=tuple(
-            MachineReport(machine=f"{each.dc}/{each.machine}", obeys=False)
-            for each in members
-            if each.live
-        ),
-        silent=_silent(members),
+        machines=tuple(MachineReport(machine=str(each), obeys=False) for each in sorted(meant)),
+        silent=_silent(members, site.here),
     )
 
 
@@ -176,19 +174,19 @@ def _report(
             for each in outcome.members
             if each.live
         ),
-        silent=_silent(members),
+        silent=_silent(members, site.here),
         still=still,
         within=within,
     )
 
 
-def _silent(members: Sequence[Member]) -> tuple[str, ...]:
-    """Return of which machines nothing is heard, in words."""
+def _silent(members: Sequence[Member], here: Extent) -> tuple[str, ...]:
+    """Return of which machines nothing is heard, in words: never of this one, which etcd may not have heard."""
     return tuple(
         f"{each.dc}/{each.machine}: silent"
         + (f" since {timestamp(each.silent_since)}" if each.silent_since is not None else "")
         for each in members
-        if not each.live
+        if not each.live and Extent(each.dc, each.machine) != here
     )
 
 

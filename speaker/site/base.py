@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from speaker.errors import SpeakerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    Causes = Mapping[str, Sequence[str]]
 
 SILENCE = 5.0
 """Seconds without a word after which a watch is broken."""
@@ -18,7 +20,15 @@ MAX_TRANSACTION = 100
 
 
 class EtcdError(SpeakerError):
-    """etcd did not do what was asked. Whether it did some of it is not known, but for a `EtcdRefusedError`."""
+    """etcd did not do what was asked. Whether it did some of it is not known, but for a `EtcdRefusedError`.
+
+    Attributes:
+        causes: why, whatever was asked; and which members said so, or said nothing. Empty where the text has all.
+    """
+
+    def __init__(self, text: str, causes: Causes | None = None) -> None:
+        super().__init__(text)
+        self.causes: Causes = causes or {}
 
 
 class UnreachableError(EtcdError):

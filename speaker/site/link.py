@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from speaker.site.base import EtcdError, UnreachableError
 from speaker.site.members import BothClocks
+from speaker.site.troubles import in_words
 from speaker.site.trying import Pauses, for_ever
 from speaker.state.store import StoreError
 from speaker.supervision.cancellation import heed_cancellation
@@ -80,7 +81,7 @@ class Link:
         self._etcd, self._known, self._record = etcd, known, record
         self._obeying, self._handing_on, self._presence = obeying, handing_on, presence
         self._clock = clock
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str, str | EtcdError] = {}
         self._heard: dict[tuple[Extent, Prefix], Collection[SiteIntent]] = {}
         self._something = asyncio.Event()
         self._name = str(known.here)
@@ -89,12 +90,12 @@ class Link:
     @property
     def trouble(self) -> str:
         """What is wrong, in words; nothing where all is well."""
-        return "; ".join(dict.fromkeys(filter(None, self._troubles.values())))
+        return in_words(self._troubles.values())
 
-    def note(self, part: str, text: str) -> None:
-        """Note what is wrong with a part of it, in words; nothing where all is well."""
-        if self._troubles.get(part, "") != text:
-            self._troubles[part] = text
+    def note(self, part: str, found: str | EtcdError) -> None:
+        """Note what is wrong with a part of it; an empty text where all is well."""
+        if str(self._troubles.get(part, "")) != str(found):
+            self._troubles[part] = found
             self._known.bell.ring()
 
     async def run(self) -> None:
@@ -131,7 +132,7 @@ class Link:
             except EtcdError as error:
                 heed_cancellation()
                 self.connected = False
-                self.note("hearing", str(error))
+                self.note("hearing", error)
             await asyncio.sleep(pauses.next())
 
     async def _hear(self, pauses: Pauses) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from speaker.site.known import Known
 
 NOT_HEARD = "it has not said that it obeys"
+NOT_READ_BACK = "it has not read back yet that it is so"
 SILENT = "silent: it obeys once it is back"
 
 
@@ -67,11 +68,10 @@ class Orders:
             await rang
 
     def _as_it_is(self, prefixes: Collection[Prefix], extent: Extent, queued: int) -> SiteOutcome:
-        if extent == self._known.here and not queued:  # which needs nobody else
-            why = self._here(prefixes)
-            why = NOT_HEARD if why is None else why
-            own = MemberOutcome(extent.dc, extent.machine, live=True, obeys=not why, why=why)
-            return SiteOutcome(committed=True, revision=self._known.asked_at, members=(own,))
+        here = self._known.here
+        own = (self._own(prefixes),) if extent.covers(here) else ()
+        if extent == here and not queued:  # which needs nobody else
+            return SiteOutcome(committed=True, revision=self._known.asked_at, members=own)
         revisions = (
             [0]
             if queued
@@ -79,13 +79,21 @@ class Orders:
         )
         committed = not queued and all(revisions)
         revision = max(revisions, default=0) if committed else 0
-        members = tuple(
+        others = (
             _outcome(each, prefixes, revision)
             for each in self._known.members.all()
-            if extent.covers(Extent(each.dc, each.machine))
+            if extent.covers(whose := Extent(each.dc, each.machine)) and whose != here
         )
+        members = tuple(sorted((*own, *others), key=lambda each: (each.dc, each.machine)))
         why = self._trouble() or f"etcd has not confirmed {count(queued, 'prefix')} yet"
         return SiteOutcome(committed, revision, members, "" if committed else why)
+
+    def _own(self, prefixes: Collection[Prefix]) -> MemberOutcome:
+        """Return whether this machine obeys, as it was read back here: whatever etcd has heard of that."""
+        why = self._here(prefixes)
+        why = NOT_READ_BACK if why is None else why
+        here = self._known.here
+        return MemberOutcome(here.dc, here.machine, live=True, obeys=not why, why=why)
 
 
 def _outcome(member: Member, prefixes: Collection[Prefix], revision: int) -> MemberOutcome:

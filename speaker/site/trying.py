@@ -34,14 +34,14 @@ class Pauses:
 
 
 async def for_ever(
-    step: Callable[[], Awaitable[object]], name: str, note: Callable[[str], object]
+    step: Callable[[], Awaitable[object]], name: str, note: Callable[[str | EtcdError], object]
 ) -> None:
     """Do something again and again; what etcd does not do, after a pause.
 
     Args:
         step: waits until there is something to do, and does it.
         name: of the machine.
-        note: is told what is wrong, in words; nothing where all is well.
+        note: is told what is wrong; an empty text where all is well.
     """
     pauses = Pauses(name)
     while True:
@@ -49,7 +49,7 @@ async def for_ever(
             await step()
         except EtcdError as error:
             heed_cancellation()
-            note(str(error))
+            note(error)
             await asyncio.sleep(pauses.next())
         else:
             note("")

@@ -46,7 +46,7 @@ from speaker.site.etcd.errors import (
 )
 from speaker.site.etcd.login import Login
 from speaker.site.etcd.member import MemberClient
-from speaker.site.etcd.race import Race, said
+from speaker.site.etcd.race import Race, about, failure, said
 from speaker.site.etcd.watching import turn
 
 if TYPE_CHECKING:
@@ -130,12 +130,13 @@ class EtcdClient:
         except EtcdRefusedError as error:
             if race.alone:
                 raise
-            raise UnreachableError(f"{error}; but it may be done by another member") from error
+            text = f"{error}; but it may be done by another member"
+            raise UnreachableError(text, error.causes) from error
         if race.alone:
             return Transacted(found.done, found.revision)
         if came := answers.came_of(compares, then, found):
             return came
-        raise UnreachableError(f"etcd: {what}: it may be done, no member can tell; read it again")
+        raise about(what, UnreachableError("it may be done, no member can tell; read it again"))
 
     async def grant(self, seconds: int, *, within: float) -> int:
         """See `Etcd.grant`."""
@@ -198,7 +199,7 @@ class EtcdClient:
                 left.remove(member)
                 if not left:
                     self._login.forget()
-                    raise UnreachableError(f"etcd: {what}: {said(failed)}") from error
+                    raise about(what, failure(UnreachableError, said(failed))) from error
             except EtcdError as error:
                 raise self._refused(what, error) from error
 
@@ -245,7 +246,7 @@ class EtcdClient:
             return await race.run()
         except UnreachableError as error:
             self._login.forget()
-            raise _named(what, error) from error
+            raise about(what, error) from error
         except EtcdError as error:
             raise self._refused(what, error) from error
         finally:
@@ -259,11 +260,14 @@ class EtcdClient:
         if any(isinstance(error, TlsError) for error in behind.values()):
             self._contexts.forget(self._tls)
 
+    async def _context(self) -> ssl.SSLContext:
+        return await self._contexts.of(self._tls)
+
     def _refused(self, what: str, error: EtcdError) -> EtcdError:
         """Return a refusal as it is reported. Its reason may be the certificate that was shown: it is read again."""
         if self._tls.certificate is not None:
             self._contexts.forget(self._tls)
-        return _named(what, error)
+        return about(what, error)
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -276,9 +280,6 @@ class EtcdClient:
                 auto_decompress=False,
             )
         return self._session
-
-    async def _context(self) -> ssl.SSLContext:
-        return await self._contexts.of(self._tls)
 
 
 def _paging(asked: Json) -> Callable[[MemberClient, str], Awaitable[tuple[bytes, RangePage]]]:
@@ -294,7 +295,3 @@ def _paging(asked: Json) -> Callable[[MemberClient, str], Awaitable[tuple[bytes,
 def _is_too_much(race: Race[T]) -> bool:
     """Tell whether a member had more to say than is read of one answer."""
     return any(isinstance(error, TooMuchError) for error in race.failed.values())
-
-
-def _named(what: str, error: EtcdError) -> EtcdError:
-    return type(error)(f"etcd: {what}: {error}")

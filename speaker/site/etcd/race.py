@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from speaker.site.base import EtcdRefusedError, UnreachableError
 from speaker.site.etcd.errors import MemberError, NotAskedError, TlsError
+from speaker.site.troubles import lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from speaker.site.base import EtcdError
+    from speaker.site.base import Causes, EtcdError
     from speaker.site.etcd.member import MemberClient
 
 T = TypeVar("T")
@@ -112,10 +113,10 @@ class Race(Generic[T]):
             member: MemberError(f"no answer in {self._within:g} s")
             for member in self._asked.values()
         }
-        text = said({**self.failed, **silent}) or "no time to ask anybody"
+        causes: Causes = said({**self.failed, **silent}) or {"no time to ask anybody": ()}
         if not silent and all(isinstance(each, TlsError) for each in self.failed.values()):
-            return EtcdRefusedError(f"{text}; see the certificates, and site.ca, site.cert")
-        return UnreachableError(f"{text}; see to the members, and the network to them")
+            return failure(EtcdRefusedError, causes, "see the certificates, and site.ca, site.cert")
+        return failure(UnreachableError, causes, "see to the members, and the network to them")
 
     async def _stop(self) -> None:
         for task in self._asked:
@@ -127,6 +128,20 @@ class Race(Generic[T]):
                     task.exception()  # which nobody waits for any more
 
 
-def said(errors: Mapping[MemberClient, EtcdError]) -> str:
-    """Return what members said, or why they said nothing, on one line."""
-    return ", ".join(f"{member.url}: {error}" for member, error in errors.items())
+def said(errors: Mapping[MemberClient, EtcdError]) -> dict[str, list[str]]:
+    """Return what members said, or why they said nothing: each once, with those of which it is so."""
+    causes: dict[str, list[str]] = {}
+    for member, error in errors.items():
+        causes.setdefault(str(error), []).append(member.url.partition("://")[2])
+    return causes
+
+
+def failure(kind: type[EtcdError], causes: Causes, remedy: str = "") -> EtcdError:
+    """Return the error that members' words are, with what to do."""
+    causes = {**causes, **({remedy: ()} if remedy else {})}
+    return kind("; ".join(lines(causes)), causes)
+
+
+def about(what: str, error: EtcdError) -> EtcdError:
+    """Return an error with what was asked."""
+    return type(error)(f"etcd: {what}: {error}", error.causes or {str(error): ()})

@@ -146,28 +146,39 @@ def test_elsewhere(of_site: Run) -> None:
     assert of_site.err == ["bgp_mgt: lyo1/lb3: confirmed", "bgp_mgt: lyo1/lb4: confirmed"]
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        (
-            {},
-            "site: etcd does not answer: recorded on par1/lb1, and queued for the others of par1, who get it once it can be handed on: until then, what they announce is as before, or not known",
-        ),
-        (
-            {"extent": "everywhere"},
-            (
-                "site: etcd does not answer: recorded on par1/lb1, and queued for the others, who get it once it can be handed on: "
-                "until then, what they announce is as before, or not known"
-            ),
-        ),
-    ],
+AWAY = "etcd: 192.0.2.21:2379, 192.0.2.22:2379: No route to host; see to the members"
+UNTIL = (
+    "who get it once it can be handed on: until then, what they announce is as before, or not known"
 )
-def test_etcd_is_away(of_site: Run, more: dict[str, Any], said: str) -> None:
-    """It is done here, queued for the others, and that is said: exit status 1."""
-    away = {"committed": False, "trouble": "etcd does not answer", "machines": [LB1], **more}
+
+
+@pytest.mark.parametrize(
+    ("extent", "others"), [("par1", "the others of par1"), ("everywhere", "the others")]
+)
+def test_etcd_is_away(of_site: Run, extent: str, others: str) -> None:
+    """First what is so here, then for whom it is queued, then why; exit status 1."""
+    lb2 = machine("par1/lb2", obeys=False)
+    away = {"committed": False, "trouble": AWAY, "machines": [LB1, lb2], "extent": extent}
     with reconciler(of_site.directory, **{EARLY: answer(GONE, **away)}):
         assert of_site("-d", V4) == 1
-    assert of_site.err == [WITHDRAWN, f"bgp_mgt: {said}"]
+    assert "\n".join(of_site.err).replace("or\nbgp_mgt: not", "or not").splitlines() == [
+        WITHDRAWN,
+        "bgp_mgt: par1/lb1: confirmed",
+        f"bgp_mgt: recorded on par1/lb1, and queued for {others} (par1/lb2), {UNTIL}",
+        f"bgp_mgt: {AWAY}",
+        "bgp_mgt: how it stands at all machines: vip_mgmt status --site",
+    ]
+
+
+def test_etcd_is_away_and_it_is_not_done_here(of_site: Run) -> None:
+    """That it is not so here either comes first."""
+    lb1 = machine("par1/lb1", "not done: its bgpd does not answer", obeys=False)
+    away = {"committed": False, "trouble": AWAY, "machines": [lb1]}
+    with reconciler(of_site.directory, **{EARLY: answer(GONE, **away)}):
+        assert of_site("-d", V4) == 1
+    assert of_site.err[1] == (
+        "bgp_mgt: par1/lb1: not confirmed within 3s: not done: its bgpd does not answer"
+    )
 
 
 def test_etcd_is_away_and_it_is_elsewhere(of_site: Run) -> None:
@@ -176,11 +187,20 @@ def test_etcd_is_away_and_it_is_elsewhere(of_site: Run) -> None:
     with reconciler(of_site.directory, intents=answer(extent="lyo1", is_here=False, **away)):
         assert of_site("-d", V4, "--at", "lyo1") == 1
     assert of_site.err == [
-        (
-            "bgp_mgt: site: etcd does not answer: recorded on par1/lb1, which is not of lyo1, and queued for lyo1, who get it once "
-            "it can be handed on: until then, what they announce is as before, or not known"
-        )
+        f"bgp_mgt: recorded on par1/lb1, which is not of lyo1, and queued for lyo1, {UNTIL}",
+        "bgp_mgt: etcd does not answer",
     ]
+
+
+def test_lines_are_short(of_site: Run) -> None:
+    """However much there is to say, no line is long: of a cause, of many machines."""
+    machines = [machine(f"par1/lb{number}", "why not " * 25, obeys=False) for number in range(30)]
+    away = {"committed": False, "trouble": "; ".join([AWAY] * 9), "machines": machines}
+    for committed in (True, False):
+        given = answer(GONE, **{**away, "committed": committed})
+        with reconciler(of_site.directory, **{EARLY: given}):
+            assert of_site("-d", V4) == 1
+        assert max(map(len, of_site.err)) <= 200
 
 
 def test_restored(of_site: Run) -> None:
