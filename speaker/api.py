@@ -153,8 +153,7 @@ class RecordedIntent(Value):
 class HistoryEntry(Value):
     """One line of history.
 
-    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn,
-    an intent's mode, or expired: an intent ended by itself.
+    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn, an intent's mode, or expired: an intent ended by itself.
     """
 
     time: Time
@@ -248,7 +247,7 @@ class ConfigurationStatus(Value):
 class Status(Value):
     """The whole state. `last_cycle`: seconds since the last one that was completed, None for none yet.
 
-    `sessions` and `trouble` are what is wrong, in words.
+    `starting`: in words, that the first has not ended. `sessions` and `trouble` are what is wrong, in words.
     """
 
     dc: Text
@@ -256,6 +255,7 @@ class Status(Value):
     daemon: DaemonStatus = DaemonStatus()
     configuration: ConfigurationStatus = ConfigurationStatus()
     last_cycle: Annotated[float, Strict()] | None = None
+    starting: Text = ""
     peers: tuple[PeerStatus, ...]
     sessions: tuple[Text, ...] = ()
     trouble: tuple[Text, ...]

@@ -211,7 +211,10 @@ def head(status: Status) -> list[tuple[Attention, str]]:
     )
     first = f"{status.dc} on {status.backend}{daemon}: {up}{cycle}"
     is_well = ups == len(status.peers) and status.peers
-    lines = [(Attention.WELL if is_well else Attention.WRONG, first)]
+    how = Attention.UNKNOWN if status.starting else Attention.WRONG
+    lines = [(Attention.WELL if is_well else how, first)]
+    if status.starting:
+        lines.append((Attention.UNKNOWN, f"STARTING: {status.starting}"))
     lines += [(Attention.WRONG, f"TROUBLE: {text}") for text in (*status.sessions, *status.trouble)]
     lines += [(Attention.WRONG, f"DOWN: {text}") for text in dead(status.routes)]
     lines += [(Attention.INTENT, text) for text in leaving(status.routes)]

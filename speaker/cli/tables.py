@@ -31,6 +31,7 @@ def status_table(answer: Status) -> str:
     peers = ", ".join(f"{peer.name} AS{peer.asn} {_SESSIONS[peer.up]}" for peer in answer.peers)
     daemon = f" ({answer.daemon.name})" if answer.daemon.name else ""
     head = [f"{answer.dc} on {answer.backend}{daemon}; peers: {peers or 'none known'}"]
+    head += [f"STARTING: {answer.starting}"] if answer.starting else []
     head += [f"TROUBLE: {trouble}" for trouble in (*answer.sessions, *answer.trouble)]
     head += [f"DOWN: {text}" for text in dead(answer.routes)]
     head += leaving(answer.routes)

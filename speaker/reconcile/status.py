@@ -68,7 +68,7 @@ class Snapshot:
         self._reaches, self._gets = Reaches(self._peers), Gets(self._peers)
         old = reconciler.pulse.old(reconciler.config.settings.interval)
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
-        self._first = reconciler.pulse.first()
+        self._starting = reconciler.pulse.first(reconciler.config.settings.interval)
         self._file = reconciler.file.status()
         self._alarms, self._heard = reconciler.alarms.texts, reconciler.witnesses.heard()
         self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()
@@ -147,6 +147,7 @@ class Snapshot:
             else DaemonStatus(name=daemon.name, untested=daemon.untested, known=daemon.known),
             configuration=self._file,
             last_cycle=None if self._age is None else round(self._age, 3),
+            starting=self._starting,
             peers=self._sessions(),
             sessions=tuple(reach.sessions(self._peers, shown)),
             trouble=self.alarms,
@@ -170,8 +171,7 @@ class Snapshot:
     @property
     def alarms(self) -> tuple[str, ...]:
         """What is wrong, apart from single prefixes."""
-        cycle = self._old or (f"cycle: {self._first}" if self._first else "")
-        return (*([cycle] if cycle else []), *self._alarms)
+        return (*([self._old] if self._old else []), *self._alarms)
 
     def _route(self, prefix: Prefix) -> PrefixStatus:
         assessment, assignment = self._assessment, self._assignments[prefix]

@@ -71,12 +71,18 @@ class Pulse:
             return f"none completed since the start, {seconds:.0f} s ago"
         return f"none completed for {seconds:.0f} s"
 
-    def first(self) -> str:
-        """Return, in words, that the first cycle has not ended yet, so that little is known; nothing once it has."""
-        if self._since is None or self._completed is not None:
+    def first(self, interval: float) -> str:
+        """Return, in words, that the first cycle has not ended; nothing once it has, or where that takes too long: see `old`.
+
+        Args:
+            interval: that of the configuration, in seconds.
+        """
+        if self._since is None or self._completed is not None or self.old(interval):
             return ""
         seconds = self._clock.steady() - self._since
-        return f"the first one has not ended, {seconds:.0f} s after the start: little is known yet"
+        return (
+            f"the first cycle has not ended, {seconds:.0f} s after the start: little is known yet"
+        )
 
     def still(self, interval: float, prefixes: int) -> float | None:
         """Return for how many seconds nothing has moved, where that is too long; else None.

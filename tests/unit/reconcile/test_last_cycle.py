@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from speaker.cli.status_rows import Attention, head
 from speaker.cli.tables import status_table
 from speaker.errors import SpeakerError
 from speaker.reconcile import status
@@ -129,8 +130,10 @@ def test_the_first(tmp_path: Path) -> None:
             return none, first, status.status(site.reconciler)
 
     none, first, later = run(main())
-    assert (none.trouble, none.last_cycle) == ((), None)  # nobody looks by itself
-    (said,) = first.trouble
-    assert said == "cycle: the first one has not ended, 2 s after the start: little is known yet"
-    assert f"TROUBLE: {said}" in status_table(first)
-    assert later.trouble == ()
+    assert (none.starting, none.last_cycle) == ("", None)  # nobody looks by itself
+    said = "the first cycle has not ended, 2 s after the start: little is known yet"
+    assert (first.starting, first.trouble) == (said, ())
+    assert f"STARTING: {said}" in status_table(first)
+    assert (Attention.UNKNOWN, f"STARTING: {said}") in head(first)
+    assert Attention.WRONG not in dict(head(first))
+    assert (later.starting, later.trouble) == ("", ())
