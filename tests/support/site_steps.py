@@ -10,20 +10,37 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CLIENT = "client"
+"""Whose certificate the machines show."""
 CALM = 10
 """After so many steps all is healed, and the site must come to rest."""
-BREAKS = {"cut": "join", "part": "unite", "kill": "start", "stop": "continue", "sick": "well"}
+BREAKS = {
+    "cut": "join",
+    "part": "unite",
+    "deaf": "hear",
+    "mute": "speak",
+    "slow": "fast",
+    "kill": "start",
+    "stop": "continue",
+    "expire": "renew",
+    "lone": "peer",
+    "sick": "well",
+}
 """Each fault that lasts, and what heals it."""
-ONCE = ("crash", "compact", "drop")
-"""Faults that are over at once: the watchdog dies, etcd's history goes, all leases go."""
+ONCE = ("crash", "compact", "drop", "replace")
+"""Faults that are over at once: the watchdog dies, etcd's history goes, all leases go, a certificate gets a successor."""
+ALIKE = (("cut", "part", "deaf", "mute", "slow"), ("kill", "stop"))
+"""Faults of one link, and of one process: what heals the one would not heal the other, so there is one of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step. `what` is a fault, what heals one, `drain`, `restore`, or `calm`; `on` who or what it befalls.
 
-    `on` of `cut`, `crash`: a machine. `part`: a place, whose trunk is cut. `kill`, `stop`: a member of etcd. `sick`: a machine and
-    a prefix. `drain`, `restore`: the machine where it is typed, the prefix, and its scope, as vip_mgmt's option and its value.
+    `on` of `cut`, `crash`: a machine. `lone`: a machine, whose router ends the session. `part`, `slow`: a place, whose trunk is
+    cut, or delays and loses packets. `deaf`, `mute`: a machine or a place, which nothing reaches, or from which nothing comes, on
+    etcd's LAN. `kill`, `stop`: a member of etcd. `expire`, `replace`: whose certificate, a member's or `client`. `sick`: a machine
+    and a prefix. `drain`, `restore`: the machine where it is typed, the prefix, and its scope, as vip_mgmt's option and its value.
     `pause` are the seconds before the next step.
     """
 
@@ -85,9 +102,18 @@ class _Made:
         self._can: dict[str, list[tuple[str, ...]]] = {
             "cut": [(each,) for each in machines],
             "part": [(each,) for each in places],
+            "deaf": [(each,) for each in (*machines, *places)],
+            "mute": [(each,) for each in (*machines, *places)],
+            "slow": [(each,) for each in places],
             "kill": [(each,) for each in members],
             "stop": [(each,) for each in members],
+            "expire": [(each,) for each in (*members, CLIENT)],
+            "lone": [(each,) for each in machines],
             "sick": list(itertools.product(machines, prefixes)),
+            "crash": [(each,) for each in machines],
+            "compact": [()],
+            "drop": [()],
+            "replace": [(each,) for each in (*members, CLIENT)],
         }
         self._broken: set[tuple[str, tuple[str, ...]]] = set()
 
@@ -109,13 +135,11 @@ class _Made:
 
     def _fault(self) -> Step:
         what = self._chance.choice((*BREAKS, *ONCE))
-        if what == "crash":
-            return self._step(what, (self._chance.choice(self._machines),))
-        if what in ONCE:
-            return self._step(what, ())
         on = self._chance.choice(self._can[what])
-        # A member that is stopped can't be killed as well: what heals the one would not heal the other.
-        if any((other, on) in self._broken for other in ("kill", "stop", what)):
+        if what in ONCE:
+            return self._step(what, on)
+        alike = next((kinds for kinds in ALIKE if what in kinds), (what,))
+        if any((other, on) in self._broken for other in alike):
             return self._fault()
         self._broken.add((what, on))
         return self._step(what, on)

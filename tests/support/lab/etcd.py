@@ -278,6 +278,12 @@ class EtcdCluster:
         assert self.certificates
         self.certificates.make("client", f"{LAN}.1", days, subject)
 
+    def certify_member(self, name: str, *, days: int = 30) -> None:
+        """Give a member another certificate, which it shows from the next connection on."""
+        assert self.certificates
+        (member,) = (each for each in self.members if each.name == name)
+        self.certificates.make(name, member.address, days)
+
     def _member(self, number: int) -> EtcdMember:
         name, address = f"etcd{number}", f"{LAN}.{10 + number}"
         host = self._network.host(name)

@@ -4,27 +4,91 @@ A port that is cut has no carrier at its host's end, as with a pulled cable. A t
 behind it hears nothing any more, and what it sends is lost.
 """
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.support.lab.etcd import LAN, EtcdCluster
 from tests.support.lab.netns import Namespace, Network
+from tests.support.lab.process import Process
+
+_LEARN, _FORGET = ("learning", "on"), ("learning", "off", "fdb_flush")
+_FLOODS = ("flood", "bcast_flood", "mcast_flood")
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A device of the switches that can be cut, and restored."""
+    """A device of the switches that can be cut, wholly or in one direction, and restored."""
 
     switches: Namespace
     device: str
 
     def cut(self) -> None:
         """Let nothing through."""
-        self.switches.run("ip", "link", "set", self.device, "down")
+        self._set("down")
+
+    def deafen(self) -> None:
+        """Let nothing through to who is behind it, who is still heard."""
+        self._set("type", "bridge_slave", *_floods("off"), *_FORGET)
+
+    def mute(self) -> None:
+        """Let nothing through from who is behind it, who still hears."""
+        self._set("type", "bridge_slave", "locked", "on", *_FORGET)
 
     def restore(self) -> None:
         """Let all through again."""
-        self.switches.run("ip", "link", "set", self.device, "up")
+        self._set("up", "type", "bridge_slave", "locked", "off", *_floods("on"), *_LEARN)
+
+    def _set(self, *words: str) -> None:
+        self.switches.run("ip", "link", "set", self.device, *words)
+
+
+def _floods(state: str) -> list[str]:
+    """Return words that have a switch send what is for nobody it knows out of a port as well, or not."""
+    return [word for each in _FLOODS for word in (each, state)]
+
+
+@dataclass(eq=False, slots=True)
+class Trunk:
+    """What joins a place to the hub: a port, and beside it a slow way, which takes turns with it."""
+
+    port: Port
+    taps: tuple[str, str]
+    _slow: Process | None = field(default=None, init=False)
+
+    def cut(self) -> None:
+        """Let nothing through."""
+        self.port.cut()
+
+    def deafen(self) -> None:
+        """Let nothing through to the place."""
+        self.port.deafen()
+
+    def mute(self) -> None:
+        """Let nothing through from the place."""
+        self.port.mute()
+
+    def slow(self) -> None:
+        """Have each packet take its time, and lose some: by a process, as not every kernel has netem."""
+        self.port.cut()  # first, for two ways at once would be a loop
+        script = Path(__file__).with_name("slow_link_script.py")
+        argv = [sys.executable, str(script), *self.taps]
+        self._slow = self.port.switches.spawn(argv, log=f"slow-{self.taps[0]}.log")
+        self._set_taps("up")
+
+    def restore(self) -> None:
+        """Let all through again, at once."""
+        if self._slow is not None:
+            assert self._slow.alive, self._slow.log()
+            self._set_taps("down")
+            self._slow.stop()
+            self._slow = None
+        self.port.restore()
+
+    def _set_taps(self, state: str) -> None:
+        for each in self.taps:
+            self.port.switches.run("ip", "link", "set", each, state)
 
 
 class Fabric:
@@ -39,7 +103,7 @@ class Fabric:
             places: their names.
         """
         self._network, self._hub = network, cluster.hub
-        self.trunks: dict[str, Port] = {}
+        self.trunks: dict[str, Trunk] = {}
         self.members: dict[str, Port] = {}
         for number, place in enumerate(places):
             self._hub.run("ip", "link", "add", place, "type", "bridge")
@@ -47,7 +111,11 @@ class Fabric:
             here, there = network.wire(self._hub, self._hub)
             self._plug(here, place)
             self._plug(there, "br0")
-            self.trunks[place] = Port(self._hub, there)
+            taps = f"near{number}", f"far{number}"
+            for tap, switch in zip(taps, (place, "br0"), strict=True):
+                self._hub.run("ip", "tuntap", "add", tap, "mode", "tap")
+                self._plug(tap, switch)
+            self.trunks[place] = Trunk(Port(self._hub, there), taps)
             # Nobody else has been joined: a member's device has its number.
             self.members[place] = Port(self._hub, f"link{number}")
             self._plug(f"link{number}", place)

@@ -17,6 +17,7 @@ from policy.site_intent import EVERYWHERE, Extent, SiteIntent, holding, merged
 from speaker.state.site_rows import read_copy
 from tests.support.lab.eventually import eventually
 from tests.support.lab.history import History
+from tests.support.lab.site_faults import befall
 from tests.support.lab.whole_site import NAMES, PORTS, Balancer, WholeSite
 from tests.support.site_history import (
     HealthChange,
@@ -93,6 +94,7 @@ class Run:
         self._began = time.time()
         self._health = [(self._began, *each, True) for each in itertools.product(NAMES, PORTS)]
         self._hindrances: list[Hindrance] = []
+        self._lone: dict[str, float] = {}
         self._history = History(site.bird, every=True)
         self._pool = ThreadPoolExecutor(4)
         self._pending: list[Future[None]] = []
@@ -131,7 +133,9 @@ class Run:
             case "calm", ():
                 self._calm()
             case what, (one,):
-                self._turn_network(what, one)
+                if what == "lone":  # until the next calm: `peer` does not say when they meet again
+                    self._lone.setdefault(one, time.time())
+                befall(self._site, what, one)
 
     def _later(self, does: Callable[[], None]) -> None:
         self._pending.append(self._pool.submit(does))
@@ -159,23 +163,6 @@ class Run:
         return next((each for each in known if each.intent.reason == done.reason), None)
 
     # --- faults ----------------------------------------------------------------------------
-
-    def _turn_network(self, what: str, one: str) -> None:
-        if what in ("cut", "join"):
-            port = self._site[one].port
-        elif what in ("part", "unite"):
-            port = self._site.fabric.trunks[one]
-        else:
-            (member,) = (each for each in self._site.etcd.members if each.name == one)
-            does = {
-                "kill": member.kill,
-                "start": member.start,
-                "stop": member.pause,
-                "continue": member.resume,
-            }
-            does[what]()
-            return
-        (port.cut if what in ("cut", "part") else port.restore)()
 
     def _turn(self, name: str, prefix: str, *, up: bool) -> None:
         realservers = self._site[name].site.realservers
@@ -217,6 +204,10 @@ class Run:
                 what=f"{prefix} is as it was asked up to operation {len(self.operations) - 1}",
                 every=0.1,
             )
+        for name, since in self._lone.items():
+            machine = frozenset({MACHINES[name]})
+            self._hindrances.append(Hindrance(machine, since, time.time(), "router"))
+        self._lone.clear()
 
     def _differs(self, prefix: str) -> str:
         """Return how the router's view differs from what was asked, and nothing where it does not."""

@@ -25,6 +25,7 @@ from tests.support.lab.process import Process
 from tests.support.lab.session import Session
 from tests.support.lab.site import Site, Tables, merge, vip
 from tests.support.lab.skew import ahead
+from tests.support.site_steps import CLIENT
 
 ASN, ROUTER = 64699, 64500
 DCS = ("par1", "lyo1")
@@ -127,6 +128,8 @@ class WholeSite:
             etcd: whether they share what they are asked.
         """
         self._network, self._installed = network, installed
+        self._expired: set[str] = set()
+        self._lone: set[str] = set()
         self._skewed = ahead(AHEAD, network.directory)
         self._tables = merge(TABLES, tables)
         self.etcd = EtcdCluster(network, tls=True, options=[f"--quota-backend-bytes={QUOTA}"])
@@ -169,8 +172,12 @@ class WholeSite:
         key.chmod(0o644)
         return cert, key
 
-    def certify(self, *, days: int) -> None:
-        """Give the four another certificate, which lasts so many days: negative ones have expired."""
+    def certify(self, name: str = CLIENT, *, days: int) -> None:
+        """Give the four, or a member of etcd, another certificate, which lasts so many days: negative ones have expired."""
+        (self._expired.add if days < 0 else self._expired.discard)(name)
+        if name != CLIENT:
+            self.etcd.certify_member(name, days=days)
+            return
         self.etcd.certify(days=days)
         self._readable()
 
@@ -227,10 +234,26 @@ class WholeSite:
             what=f"{prefix} from {sorted(wanted)} alone",
         )
 
+    def part_from_router(self, name: str) -> None:
+        """Have the router end the session with a machine, and refuse it."""
+        self._lone.add(name)
+        self.bird.disable(self[name].near)
+
+    def peer(self, name: str) -> None:
+        """Have the router take a machine's session again."""
+        self._lone.discard(name)
+        self.bird.enable(self[name].near)
+
     def heal(self) -> None:
-        """End all that is wrong with links, etcd's members and realservers."""
-        for port in (*self.fabric.trunks.values(), *(b.port for b in self.balancers.values())):
-            port.restore()
+        """End all that is wrong with links, certificates, sessions, etcd's members and realservers."""
+        for name in [*self._lone]:
+            self.peer(name)
+        for name in [*self._expired]:
+            self.certify(name, days=30)
+        for trunk in self.fabric.trunks.values():
+            trunk.restore()
+        for balancer in self.balancers.values():
+            balancer.port.restore()
         self.etcd.heal()
         for balancer in self.balancers.values():
             balancer.site.realservers.open(*PORTS.values())

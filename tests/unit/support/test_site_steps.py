@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.site_steps import BREAKS, CALM, Step, steps
+from tests.support.site_steps import ALIKE, BREAKS, CALM, ONCE, Step, steps
 
 MACHINES = ("par1/lb1", "par1/lb2", "lyo1/lb1", "lyo1/lb2")
 
@@ -23,7 +23,7 @@ def test_replay() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_broken_is_healed_once(seed: int) -> None:
-    """Nothing is broken twice, or by two kinds at one member; nothing is healed that is well; a calm comes after a few."""
+    """Nothing is broken twice, or by two kinds at one link or member; nothing is healed that is well; a calm comes after a few."""
     broken: set[tuple[str, tuple[str, ...]]] = set()
     since = 0
     for step in made(seed):
@@ -32,7 +32,16 @@ def test_what_is_broken_is_healed_once(seed: int) -> None:
         if step.what == "calm":
             broken.clear()
         elif step.what in BREAKS:
-            assert not any((what, step.on) in broken for what in ("kill", "stop", step.what))
+            alike = next((kinds for kinds in ALIKE if step.what in kinds), (step.what,))
+            assert not any((what, step.on) in broken for what in alike)
             broken.add((step.what, step.on))
         elif step.what in BREAKS.values():
             broken.remove((next(w for w, by in BREAKS.items() if by == step.what), step.on))
+
+
+def test_each_kind_comes() -> None:
+    """A few seeds have every kind of fault."""
+    assert {step.what for seed in range(3) for step in made(seed) if step.is_fault} == {
+        *BREAKS,
+        *ONCE,
+    }
