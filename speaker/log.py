@@ -13,20 +13,18 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
 from policy.wording import count
+from speaker.journal import SYSLOG, is_twice
 from speaker.printable import printable, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 WATCHDOG = "vip_watchdog"
 SHADOW = "vip_watchdog: shadow"
-_SYSLOG = Path("/dev/log")
-_JOURNALS = Path("/run/systemd/journal/dev-log")
-"""What is /dev/log where the journal takes what goes to syslog."""
 WAITING = 10_000
 """How many lines may wait to be written."""
 AT_ONCE, EACH_SECOND = 100_000, 20
@@ -44,18 +42,18 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     """
     handlers: list[logging.Handler] = []
     trouble = ""
-    is_twice = is_journal(sys.stderr, os.environ) and _JOURNALS.resolve() == _SYSLOG.resolve()
+    twice = is_twice(sys.stderr, os.environ)
     if sys.stderr is not None:
         handlers.append(_Stderr(_unbuffered_stderr()))
         handlers[0].setFormatter(logging.Formatter(f"{tag}: %(message)s"))
-    if _SYSLOG.is_socket():
+    if SYSLOG.is_socket():
         try:
-            syslog = Syslog(_SYSLOG, [*handlers], alone=is_twice)
+            syslog = Syslog(SYSLOG, [*handlers], alone=twice)
         except OSError as error:
-            trouble = f"syslog: {_SYSLOG}: {reason(error)}; logging to stderr only"
+            trouble = f"syslog: {SYSLOG}: {reason(error)}; logging to stderr only"
         else:
             syslog.ident = f"{tag}: "
-            handlers = [syslog] if is_twice else [*handlers, syslog]
+            handlers = [syslog] if twice else [*handlers, syslog]
     _forms[:] = [handlers[0]] if handlers else []
     for handler in handlers:
         handler.lock = cast("threading.RLock", NeverLocked())
@@ -212,17 +210,6 @@ class Queueing(logging.handlers.QueueHandler):
             return f"there were more than {EACH_SECOND} a second for long"
         self._left -= 1
         return ""
-
-
-def is_journal(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
-    """Tell whether a stream goes to the journal, as systemd says by JOURNAL_STREAM (systemd.exec(5))."""
-    if stream is None:
-        return False
-    try:
-        found = os.fstat(stream.fileno())
-    except (OSError, ValueError):
-        return False
-    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _unbuffered_stderr() -> io.TextIOWrapper:

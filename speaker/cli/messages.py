@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import syslog
 
+from speaker.journal import is_twice
 from speaker.printable import printable
 from speaker.terminal import say
 
@@ -17,12 +20,14 @@ def open_syslog() -> None:
 
 
 def tell_operator(text: str, *, tag: bool = True) -> None:
-    """Say something on stderr and in syslog, where every line has the tag.
+    """Say something on stderr and in syslog, where every line has the tag; where both are the journal's, once.
 
     Args:
         text: lines.
         tag: whether they have it on stderr too: the shell toolkit had some without.
     """
+    twice = is_twice(sys.stderr, os.environ)  # as under systemctl reload
     for line in printable(text, keep="\n").split("\n"):
-        say(f"{MANAGER}: {line}" if tag else line)
+        if not twice:
+            say(f"{MANAGER}: {line}" if tag else line)
         syslog.syslog(line)

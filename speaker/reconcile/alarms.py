@@ -56,7 +56,13 @@ class Alarms:
         return {subject: bool(text) for subject, text in self._texts.items()}
 
     def note(
-        self, subject: str, text: str, *, wording_moves: bool = False, say: bool = True
+        self,
+        subject: str,
+        text: str,
+        *,
+        wording_moves: bool = False,
+        say: bool = True,
+        over: str = "recovered",
     ) -> bool:
         """Take over what is wrong with a subject; an empty text means that nothing is.
 
@@ -65,6 +71,7 @@ class Alarms:
             text: what is wrong.
             wording_moves: whether another text is still the same alarm.
             say: whether no one else will.
+            over: what is said where nothing is wrong any more.
 
         Returns:
             Whether it was said in the log, because it is new.
@@ -79,7 +86,7 @@ class Alarms:
             self._tell("alarm", subject, text)
             return True
         if before and not text:
-            log.warning("%s: recovered", subject)
+            log.warning("%s: %s", subject, over)
             self._tell("recovered", subject, before)
             return True
         return False

@@ -81,11 +81,13 @@ async def _one_site(
 
 async def _say(reconciler: Reconciler, site: WholeSite) -> None:
     """Say what is wrong, for ever."""
-    from speaker.site.alarms import SiteAlarms  # noqa: PLC0415 - of no use without [site]
+    from speaker.site.alarms import MEMBERS, SiteAlarms  # noqa: PLC0415 - of no use without [site]
 
     alarms = SiteAlarms(site)
     while True:
         clock = reconciler.clock
-        for subject, text in alarms.texts(clock.steady(), clock.wall()).items():
-            reconciler.alarms.note(subject, text)
+        wall = clock.wall()
+        for subject, text in alarms.texts(clock.steady(), wall).items():
+            over = alarms.over(wall) if subject == MEMBERS else "recovered"
+            reconciler.alarms.note(subject, text, over=over)
         await asyncio.sleep(LOOK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.site_members import CLOCK_OFF
-from policy.wording import count
+from policy.wording import count, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +80,21 @@ class SiteAlarms:
         said = [text for text in members if text in lasting]
         return {SITE: "; ".join(texts), MEMBERS: "; ".join(_some(said))}
 
+    def over(self, wall: float) -> str:
+        """Return what is said where nothing is an alarm any more: a machine that is not waited for has not recovered.
+
+        Args:
+            wall: seconds since the epoch.
+        """
+        gone = [
+            f"{each.dc}/{each.machine}"
+            for each in self._site.members()
+            if not each.live and not _is_waited_for(each, wall)
+        ]
+        return (
+            f"no alarm any more; silent for a day: {named(gone, _NAMED)}" if gone else "recovered"
+        )
+
 
 def members_texts(
     members: Sequence[Member], here: Extent, config: str, wall: float
@@ -97,7 +112,7 @@ def members_texts(
             continue
         name = f"{each.dc}/{each.machine}"
         if not each.live:
-            if each.silent_since is not None and wall - each.silent_since < FORGOTTEN:
+            if _is_waited_for(each, wall):
                 yield f"{name} is silent: is it up, does it reach etcd?", 0.0
             continue
         if each.config != config:
@@ -105,6 +120,10 @@ def members_texts(
         if each.clock_off is not None and abs(each.clock_off) > CLOCK_OFF:
             way = "ahead" if each.clock_off > 0 else "behind"
             yield f"the clock of {name} is {way} by more than {CLOCK_OFF:g} s; see to its time", 0.0
+
+
+def _is_waited_for(silent: Member, wall: float) -> bool:
+    return silent.silent_since is not None and wall - silent.silent_since < FORGOTTEN
 
 
 def _some(texts: Sequence[str]) -> list[str]:

@@ -188,6 +188,12 @@ def test_a_line_stands_once(site: LoadBalancer) -> None:
         assert "route added" not in said
         # Nor does it advise what is not to be done here.
         assert "environment file missing" not in said
+    # What vip_mgmt says under systemctl reload goes to both, too.
+    told = f"{journal} --unit={UNIT} --grep='bgp_mgt: configuration applied|^configuration applied'"
+    before = site.machine.run("sh", "-c", told).stdout.splitlines()
+    site.machine.sh(f"systemctl reload {UNIT}; journalctl --sync")
+    after = site.machine.run("sh", "-c", told).stdout.splitlines()[len(before) :]
+    assert len(after) == 2, after  # vip_watchdog's, and vip_mgmt's
 
 
 def test_telemetry(site: LoadBalancer) -> None:

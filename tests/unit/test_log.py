@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from speaker.journal import is_journal
 from speaker.log import (
     EACH_SECOND,
     LENGTH,
@@ -19,7 +20,6 @@ from speaker.log import (
     Printable,
     Queueing,
     Syslog,
-    is_journal,
 )
 from tests.support.fakes.site import write_config
 
