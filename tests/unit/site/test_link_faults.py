@@ -404,3 +404,22 @@ def test_a_silent_machine_after_a_restart(tmp_path: Path) -> None:
                 assert back.life.store.site_members() == {}
 
     run(main())
+
+
+def test_a_silent_machine_is_no_alarm_for_ever(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a day it is not waited for any more, which is said as such: it has not recovered. One that comes back has."""
+
+    async def main() -> list[str]:
+        async with machines(tmp_path, *PAIR) as site:
+            one = site["par1/lb1"]
+            await site["lyo1/lb1"].kill()
+            await site.until(lambda: "lyo1/lb1 is silent" in one.alarms, 30)
+            one.clock.jump(86400.0)
+            await site.until(lambda: "lyo1/lb1 is silent" not in one.alarms, 10)
+            return [each.message for each in caplog.records if "members: " in each.message]
+
+    said = run(main())
+    assert said[-1] == "members: no alarm any more; silent for a day: lyo1/lb1"
+    assert not any("recovered" in line for line in said)
