@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from policy.aggregate import NO_AGGREGATES, Aggregates, stages, waits
+from policy.decide import Cause
 from policy.differing import differing
 from policy.plan import Announce, plan
 from speaker.backends.base import BackendError
@@ -61,6 +62,8 @@ class Applier:
         self.readings = ReadBackSchedule(clock)
         self.unreadable: BackendError | None = None
         """Why the last reading failed, where it did."""
+        self.died: set[Prefix] = set()
+        """What was withdrawn because of its health, and is to be said with what to do."""
         self._backend, self._durable, self._clock = backend, durable, clock
         self._alarms, self._pulse = alarms, pulse
         self._assignments: Mapping[Prefix, Assignment] = {}
@@ -181,6 +184,9 @@ class Applier:
                     log.error("%s: %s", change.prefix, failures[change.prefix])
             elif isinstance(change, Announce) != (change.prefix in before):
                 log.warning("%s", self._line(change, assessment))
+                decision = assessment.decisions.get(change.prefix)
+                if decision is not None and decision.cause is Cause.HEALTH and not decision.route:
+                    self.died.add(change.prefix)
 
     def _line(self, change: Change, assessment: Assessment) -> str:
         if change.prefix not in self._assignments:

@@ -12,10 +12,13 @@ from speaker.printable import cause_of
 from speaker.reconcile import reach
 from speaker.reconcile.alarms import APART
 from speaker.reconcile.clock_alarm import ClockAlarm
+from speaker.reconcile.dead import dead
 from speaker.reconcile.read_back import AGAIN
 from speaker.reconcile.recording import LOOK
+from speaker.reconcile.status import Snapshot
 from speaker.reconcile.witnesses import EVERY
 from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
@@ -42,7 +45,9 @@ async def _cycles(reconciler: Reconciler) -> None:
         started = reconciler.clock.steady()
         reconciler.meter.began()
         try:
-            if await reconciler.cycle():
+            is_complete = await reconciler.cycle()
+            await _say_dead(reconciler)
+            if is_complete:
                 reconciler.pulse.completed()
                 reconciler.meter.completed(started)
             reconciler.alarms.note("cycle", "")
@@ -66,6 +71,14 @@ async def _cycles(reconciler: Reconciler) -> None:
                 await reconciler.awake.wait()
         except TimeoutError:
             continue
+
+
+async def _say_dead(reconciler: Reconciler) -> None:
+    """Say of what was just withdrawn because of its health what to look at, in the words of `status`."""
+    died = reconciler.take_died()
+    if died:
+        for text in dead(await in_steps(Snapshot(reconciler).routes(died))):
+            log.warning("DOWN: %s", text)
 
 
 async def _keep_comparing(reconciler: Reconciler) -> None:

@@ -162,6 +162,12 @@ class Reconciler:
         self._decider.take(new, self.view.announced)
         self._looked.clear()
 
+    def take_died(self) -> frozenset[Prefix]:
+        """Return what was withdrawn because of its health since this was asked last."""
+        died = frozenset(self._applier.died)
+        self._applier.died.clear()
+        return died
+
     # --- what wakes it ---------------------------------------------------------------------
 
     def wake(self) -> None:

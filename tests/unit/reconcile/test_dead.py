@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
 
+from policy.intent import Intent, Mode
 from speaker.api import PrefixStatus
 from speaker.reconcile.dead import NAMED, dead
+from speaker.reconcile.intents import apply_intent
+from tests.support.fakes.site import SECOND, V4, V6, running
+from tests.support.fakes.virtual_time import VirtualClock, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def shown(vip: str, prefix: str, **more: object) -> PrefixStatus:
@@ -88,3 +98,21 @@ def test_many() -> None:
     """Of many, some are named, and the others counted."""
     found = dead([shown(f"v{number}.tld", f"192.0.2.{number}/32") for number in range(9)])
     assert (len(found), found[-1]) == (NAMED + 1, "4 more VIPs are down")
+
+
+def test_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What dies is said once in the log, with what to do, each time that it does; what an operator drains has not died."""
+
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with running(tmp_path, clock=clock) as site:
+            for live in (0, 2, 0):
+                site.source.live |= dict.fromkeys((V4, V6), live)
+                await asyncio.sleep(60)
+            drained = Intent(Mode.DRAINED, "alice", clock.wall())
+            await apply_intent(site.reconciler, [SECOND], drained, dry_run=False)
+            await asyncio.sleep(60)
+
+    run(main())
+    said = [each.message for each in caplog.records if each.message.startswith("DOWN: ")]
+    assert said == [f"DOWN: vip-1.tld {V4} and 1 more: down: 0 realservers: tcp/80 down with 0; withdrawn here: {EITHER}; vip_mgmt explain vip-1.tld"] * 2  # fmt: skip
