@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speaker.errors import SpeakerError
+from speaker.journal import is_twice
 from speaker.printable import printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def has_reader() -> bool:
         )
     except (OSError, ValueError):
         return True
+
+
+def would_stand_twice() -> bool:
+    """Tell whether what is said on stderr and in syslog would stand in the journal twice, as under systemctl reload."""
+    return is_twice(sys.stderr, os.environ)
 
 
 def has_colours() -> bool:

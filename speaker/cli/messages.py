@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import syslog
 
-from speaker.journal import is_twice
 from speaker.printable import printable
-from speaker.terminal import say
+from speaker.terminal import say, would_stand_twice
 
 MANAGER = "bgp_mgt"
 """The tag of the shell toolkit, by which operators find it in syslog."""
@@ -26,7 +23,7 @@ def tell_operator(text: str, *, tag: bool = True) -> None:
         text: lines.
         tag: whether they have it on stderr too: the shell toolkit had some without.
     """
-    twice = is_twice(sys.stderr, os.environ)  # as under systemctl reload
+    twice = would_stand_twice()
     for line in printable(text, keep="\n").split("\n"):
         if not twice:
             say(f"{MANAGER}: {line}" if tag else line)
