@@ -141,17 +141,14 @@ def _is_known(work: _Work, key: tuple[Extent, Prefix], theirs: Collection[SiteIn
 
 
 def settle_site(
-    db: sqlite3.Connection, reader: IntentReader, moment: SiteMoment
+    db: sqlite3.Connection, reader: IntentReader, moment: SiteMoment, *, whole: bool = False
 ) -> tuple[SiteChange, float | None]:
-    """Carry over what holds since another ended, or gave way to this machine's own word. Return also when the next one ends.
-
-    See `Store.settle_site`.
-    """
+    """Carry over what holds since another ended, gave way to this machine's own word, or is not for it: see `Store.settle_site`."""
     intents = reader.read(fetched(db, INTENTS)).of
     obeyed = read_obeyed(db, intents)
     own = [p for p, i in intents.items() if p not in obeyed or not obeyed[p].is_it(i)]
     ending = read_copy(db, None, "WHERE ends IS NOT NULL").of
-    work = _Work(db, reader, moment, read_copy(db, {*own, *ending}))
+    work = _Work(db, reader, moment, read_copy(db, None if whole else {*own, *ending}))
     concerned = [*work.copy.of]
     work.adopt(concerned)
     work.obey(concerned)
@@ -206,7 +203,7 @@ class _Work:
             replaced = [
                 e for e in known if last is not None and e.id == last.id and e.extent.covers(here)
             ]
-            if last is not None and last.is_it(intent) and replaced:
+            if last is not None and last.is_it(intent) and (replaced or self._left(prefix)):
                 continue
             around = [e for e in known if not e.own and (e.extent == here or e in replaced)]
             one = asked(new(), here, intent, around, str(here))
@@ -232,7 +229,7 @@ class _Work:
                 current = None
             if holds is None:
                 if current is not None:
-                    wanted[prefix] = _over(current, now)
+                    wanted[prefix] = _over(current, now, self._left(prefix))
                 continue
             until = lasting(known, here, now)
             if last is None or last.id != holds.id or self._is_tried_again(prefix, holds, current):
@@ -255,6 +252,13 @@ class _Work:
         self._reader.expect(put.rows)
         self._change.replaced, self._change.changed = put.replaced, wanted.keys()
         self._change.history += put.history
+
+    def _left(self, prefix: Prefix) -> SiteIntent | None:
+        """Return what was carried over for a data centre that this machine has left. What was for it alone goes with it."""
+        last, here = self._obeyed.get(prefix), self._moment.here
+        carried = (e for e in self.copy.known(prefix) if last is not None and e.id == last.id)
+        wide = (e for e in carried if not e.extent.machine)
+        return next((e for e in wide if not e.extent.covers(here)), None)
 
     def _is_tried_again(self, prefix: Prefix, holds: SiteIntent, current: Intent | None) -> bool:
         """Tell whether a drain that was given up is carried over again: a program asks now for the same."""
@@ -285,7 +289,10 @@ class _Work:
         self._change.history.append(HistoryEntry(self._moment.now, str(prefix), event, text))
 
 
-def _over(current: Intent, now: float) -> Intent:
-    """Return the intent of a prefix of which what took the place of its intent has ended, before it was heard of."""
-    reason = f"what was asked after {current} is over"
+def _over(current: Intent, now: float, left: SiteIntent | None) -> Intent:
+    """Return the intent of a prefix of which nothing holds: it ended before it was heard of, or was for where this machine was."""
+    over = f"what was asked after {current} is over"
+    reason = (
+        over if left is None else f"this machine is not of {left.extent.dc} any more: {current}"
+    )
     return Intent(Mode.AUTO, current.owner, now, reason[:MAX_TEXT])

@@ -24,6 +24,7 @@ class SiteStore(BaseStore):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._settled_as: Extent | None = None
         self.site_faults: tuple[str, ...] = ()
         """What of the site's intents could not be read when it was needed last, in words."""
 
@@ -104,10 +105,15 @@ class SiteStore(BaseStore):
         new_id: Callable[[], str] = new_id,
         wait: float = BUSY,
     ) -> float | None:
-        """Carry over what holds since another intent has ended. Return when the next one ends (seconds since the epoch)."""
+        """Carry over what holds since another intent has ended. Return when the next one ends (seconds since the epoch).
+
+        The first time as a machine of this name all is looked at: what held elsewhere may not hold here, and the reverse.
+        """
+        moment, whole = SiteMoment(here, now, new_id), self._settled_as != here
         with self._connections.writing(wait) as db:
-            done, following = site.settle_site(db, self._reader.now, SiteMoment(here, now, new_id))
+            done, following = site.settle_site(db, self._reader.now, moment, whole=whole)
             self._tell(db, done.history)
+        self._settled_as = here
         self._noted(done.faults)
         return following
 

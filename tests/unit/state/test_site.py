@@ -432,6 +432,21 @@ def test_machines_are_remembered(store: Store, path: Path, monkeypatch: pytest.M
     assert {each.machine for each in store.site_members()} == {"lb6", "lb7", "lb8"}
 
 
+def test_moved(store: Store, path: Path) -> None:
+    """A machine that has moved obeys what is asked where it is, not what was asked where it was; what is for it alone goes with it."""
+    third = parse_prefix("192.0.2.3/32")
+    store.ask_site({FIRST: DRAINED}, PAR, LB1)
+    store.ask_site({SECOND: DRAINED}, LYO, LB1)
+    store.ask_site({third: DRAINED}, LB1, LB1)
+    assert store.intents().of == {FIRST: DRAINED, third: DRAINED}
+    with closing(Store(path)) as again:
+        again.settle_site(Extent("lyo1", "lb3"), NOW + 60)
+        assert again.intents().of == {SECOND: DRAINED, third: DRAINED}
+        assert "this machine is not of par1 any more" in told(again)[-1][1]
+        again.settle_site(LB1, NOW + 120)  # back again
+        assert again.intents().of == {FIRST: DRAINED, third: DRAINED}
+
+
 def test_ids_are_its_own(store: Store) -> None:
     """Each intent of one command has its own."""
     ids = map(str, itertools.count())
