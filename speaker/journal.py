@@ -16,7 +16,9 @@ _JOURNALS = Path("/run/systemd/journal/dev-log")
 
 def is_twice(stream: TextIO | None, environment: Mapping[str, str]) -> bool:
     """Tell whether a stream and syslog both go to the journal. Then syslog's way, which has the tag, is enough."""
-    return is_journal(stream, environment) and _JOURNALS.resolve() == SYSLOG.resolve()
+    if not is_journal(stream, environment) or not SYSLOG.is_socket():
+        return False
+    return _JOURNALS.resolve() == SYSLOG.resolve()
 
 
 def is_journal(stream: TextIO | None, environment: Mapping[str, str]) -> bool:

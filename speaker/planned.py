@@ -111,7 +111,7 @@ class WindowStatus(Value):
 class PlannedNow(WindowStatus):
     """A window that was planned just now.
 
-    `nowhere`: which of its prefixes would be announced nowhere if it began now, and why, in words; told where `keep_last` is set.
+    `nowhere`: which of its prefixes nobody else is known to announce now, and why of the first, in words; told where `keep_last` is set.
     """
 
     nowhere: Text = ""

@@ -11,13 +11,16 @@ import re
 from typing import TYPE_CHECKING
 
 from policy.site_members import is_drain
+from policy.wording import named
 from speaker.cli.announced_by_machines import dc_of
 
 if TYPE_CHECKING:
     from speaker.site_values import SiteStatus
 
 REASON = "vip_mgmt roll"
-_BY_ROLL = re.compile(rf": ({REASON}(?: on \S+)?)$")
+NAMED = 3
+"""How many machines are named."""
+_BY_ROLL = re.compile(rf": ({REASON}(?: on .+/\S+)?)$")
 
 
 def reason_of(status: SiteStatus) -> str:
@@ -48,3 +51,15 @@ def by_another_roll(status: SiteStatus, dc: str, under_way: str = "") -> str:
         if (by[1], state.machine) != (own, under_way)
     )
     return next(found, "")
+
+
+def silent_beside(status: SiteStatus, name: str) -> str:
+    """Return which other machines of a machine's data centre are silent, in words: of such a one it is not known who drains it."""
+    dc = name.partition("/")[0]
+    silent = [each.name for each in status.machines if each.dc == dc and not each.live]
+    others = [each for each in silent if each != name]
+    return (
+        f"{named(others, NAMED)}: silent, so {name} is not drained: see to it first; another roll may have it restarted"
+        if others
+        else ""
+    )

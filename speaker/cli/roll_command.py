@@ -29,7 +29,10 @@ VARIABLE = "VIP_MACHINE"
 EVERY = 0.1
 """How often it is looked whether a signal came, in seconds."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+    *(signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
+)
 """What would end the roll, and be the end of its lock."""
 
 
@@ -72,11 +75,13 @@ def check_program(command: Sequence[str], machines: Collection[str]) -> None:
 def run(command: Sequence[str], machine: str) -> int:
     """Run the command for a machine, and return its exit status; a signal's is negative.
 
-    ^C lets the command end, and then stops the roll; ^C again sends it SIGTERM. SIGTERM and SIGHUP are passed on. It is waited for in any case.
+    ^C lets the command end, and then stops the roll; ^C again sends it SIGTERM. What else would end the roll is passed on. It is waited for in any case.
 
     Raises:
         NotRolledError: it can't be started, or the roll is to stop, now that it has ended.
     """
+    # Where whoever started this ignores it, the kernel forgets how a command ended, and Python takes that for success.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     words = [word.replace(NAME, machine) for word in command]
     tell_operator(f"{machine}: {shown(words)}")
     heard: list[signal.Signals] = []

@@ -16,7 +16,7 @@ from policy.route import parse_prefix
 from policy.site_members import is_drain
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
-from speaker.cli.other_rolls import by_another_roll, is_by_roll, reason_of
+from speaker.cli.other_rolls import by_another_roll, is_by_roll, reason_of, silent_beside
 from speaker.cli.roll_command import NotRolledError, ended_with
 from speaker.errors import SpeakerError
 from speaker.site_values import SiteOrder
@@ -133,6 +133,8 @@ class Rolling:
         with waiting(f"waiting to hear of {name}"):
             status = self._until(name, unknown, self._limits.restored)
         _refuse_another(status, name)
+        if silent := silent_beside(status, name):
+            raise NotRolledError(silent)
         states = states_of(status)
         lost = () if self._last else nowhere_without(name, states)
         if lost:

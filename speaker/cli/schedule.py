@@ -113,7 +113,7 @@ def plan(call: Call, planner: Planner, prefixes: Sequence[Prefix]) -> ExitStatus
     if isinstance(planner, FirstPlanner) and planner.keeps_last:
         tell_operator(LAST_TOO)
     if window.nowhere:
-        tell_operator(f"begun now, nobody else would announce {window.nowhere}")
+        tell_operator(f"begun now, nobody else is known to announce {window.nowhere}")
     if call.dry_run:
         tell_operator(f"{_named(window)}: would be planned: {begins}")
         return ExitStatus.DONE

@@ -100,6 +100,8 @@ class MemberClient:
             raise EtcdRefusedError(
                 f"TLS: {error}; correct the file, or site.ca, site.cert, site.key"
             ) from error
+        except OSError as error:  # no thread to read them in
+            raise NotAskedError(f"the files of TLS were not read: {reason(error)}") from error
 
 
 class Lines:

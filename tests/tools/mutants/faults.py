@@ -1637,14 +1637,14 @@ FAULTS = (
     Fault(
         "a soft drain that withdrew is announced again by news that say the same",
         "speaker/state/site.py",
-        "if last is None or last.id != holds.id:",
-        "if last is None or last.id:",
+        "if last is None or last.id != holds.id or self._is",
+        "if last is None or last.id or self._is",
         (SITE_FILE,),
     ),
     Fault(
         "a planned drain of one machine is lifted by a restore for its data centre",
         "speaker/state/site.py",
-        "if last is not None and last.is_it(intent) and replaced:",
+        "if last is not None and last.is_it(intent) and (replaced or self._left(prefix)):",
         "if intent.in_force(now):",
         (SITE_FILE,),
     ),

@@ -74,6 +74,20 @@ def test_whose_it_is() -> None:
         "",
     ):
         assert by_another_roll(status(none), "par1") == ""
+    assert is_by_roll(drained.replace("par1/lb2", "par 1/lb2"))
+    assert not is_by_roll(drained.replace("par1/lb2", "Monday"))
+
+
+def test_another_machine_is_silent() -> None:
+    """What is silent may be what another roll has restarted: no further machine is begun with meanwhile."""
+    site, record = site_of(), list[Roll]()
+
+    site.silent.add(LB2)
+    with pytest.raises(
+        NotRolledError, match=f"{LB2}: silent, so {LB1} is not drained: see to it first"
+    ):
+        rolling(site, record).go(Roll.over([LB1]))
+    assert record == []
 
 
 @pytest.mark.parametrize("name", [LB1, LB2])

@@ -48,6 +48,15 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert (ended_with(-9), ended_with(3)) == ("signal 9", "exit status 3")
 
 
+def test_how_it_ended_is_known_where_ends_are_ignored() -> None:
+    """A command that failed has not succeeded, whatever was done about SIGCHLD where the roll was started from."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert run(["sh", "-c", "exit 3"], "lb1") == 3
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     """A program that can't be run for each machine is refused; where it is found by PATH, or by its path, it is not."""
     check_program(["sh"], ["lb1"])

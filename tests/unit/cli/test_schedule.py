@@ -91,7 +91,7 @@ def test_planned_where_the_last_one_is_kept(
             assert vip_mgmt.main(["--config", str(file), *words]) == 0
         said = capsys.readouterr().err
         assert "keep_last does not hold what is planned" in said
-        assert f"begun now, nobody else would announce {nowhere}\n" in said
+        assert f"begun now, nobody else is known to announce {nowhere}\n" in said
 
 
 def test_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
