@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 REASON = "vip_mgmt roll"
 NAMED = 3
 """How many machines are named."""
+GO_ON = (
+    "wait for the end of that roll, or go on with it where it was typed; where nobody knows of it, restore what it drained "
+    "(vip_mgmt -a PREFIX… --here, on that machine)"
+)
+"""What is to be done about another roll."""
 _BY_ROLL = re.compile(rf": ({REASON}(?: on .+/\S+)?)$")
 
 

@@ -8,6 +8,7 @@ an operator drains is not waited for to be announced again.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
@@ -16,7 +17,7 @@ from policy.route import parse_prefix
 from policy.site_members import is_drain
 from policy.wording import count, named, span
 from speaker.cli.messages import tell_operator
-from speaker.cli.other_rolls import by_another_roll, is_by_roll, reason_of, silent_beside
+from speaker.cli.other_rolls import GO_ON, by_another_roll, is_by_roll, reason_of, silent_beside
 from speaker.cli.roll_command import NotRolledError, ended_with
 from speaker.errors import SpeakerError
 from speaker.site_values import SiteOrder
@@ -45,11 +46,6 @@ EVERY = 1.0
 """How often it is looked what a machine announces, in seconds."""
 NAMED, MOST = 3, 10
 """How many prefixes a line names that is about many, and how many drains of operators are told of."""
-GO_ON = (
-    "wait for the end of that roll, or go on with it where it was typed; where nobody knows of it, restore what it drained "
-    "(vip_mgmt -a PREFIX… --here, on that machine)"
-)
-"""What is to be done about another roll."""
 States = dict[str, dict[str, bool | None]]
 
 
@@ -151,9 +147,10 @@ class Rolling:
     def _drain(self, machine: RolledMachine) -> None:
         if self._drained == machine.name or not machine.prefixes:
             return
-        name = machine.name
-        status = self._hear(name)
+        name, status = machine.name, self._hear(machine.name)
         _refuse_another(status, name, under_way=name)
+        if not (machine := without_gone(machine, status)).prefixes:
+            return
         self._order(machine, Mode.DRAINING, reason_of(status))
         began = self._steady()
 
@@ -164,7 +161,7 @@ class Rolling:
 
         with waiting(f"waiting for {name} to drain"):
             status = self._until(name, lack, self._limits.drained)
-        if other := by_another_roll(status, _dc(name), name):
+        if other := by_another_roll(status, name.partition("/")[0], name):
             self._order(machine, Mode.AUTO, reason_of(status))
             raise GaveWayError(
                 f"{other}, which began at the same time: this roll's drain of {name} was taken back: {GO_ON}"
@@ -180,15 +177,17 @@ class Rolling:
         tell_operator(f"{name}: the command is done")
 
     def _restore(self, machine: RolledMachine) -> None:
-        name = machine.name
-        status = self._hear(name)
+        name, status = machine.name, self._hear(machine.name)
+        machine = without_gone(machine, status)
         if machine.prefixes:
             self._order(machine, Mode.AUTO, reason_of(status))
 
         def lack(status: SiteStatus) -> str:
             states, kept = states_of(status), drained_by_operators(status, name)
             lacks = [
-                p for p in machine.prefixes if p not in kept and not states.get(p, {}).get(name)
+                p
+                for p in machine.prefixes
+                if p not in kept and p in states and not states[p].get(name)
             ]
             return f"it does not announce {named(lacks, NAMED)} yet" if lacks else ""
 
@@ -240,12 +239,8 @@ class Rolling:
             self._wait(EVERY)
 
 
-def _dc(name: str) -> str:
-    return name.partition("/")[0]
-
-
 def _refuse_another(status: SiteStatus, name: str, under_way: str = "") -> None:
-    if other := by_another_roll(status, _dc(name), under_way):
+    if other := by_another_roll(status, name.partition("/")[0], under_way):
         raise NotRolledError(f"{other}: {GO_ON}")
 
 
@@ -255,6 +250,14 @@ def states_of(status: SiteStatus) -> States:
         each.prefix: {state.machine: state.announced for state in each.states}
         for each in status.prefixes
     }
+
+
+def without_gone(machine: RolledMachine, status: SiteStatus) -> RolledMachine:
+    """Return a machine without what vip.toml has no more: nothing can be ordered for that, nor known of it; that is said."""
+    there = states_of(status)
+    if gone := [prefix for prefix in machine.prefixes if prefix not in there]:
+        tell_operator(f"{machine.name}: {named(gone, NAMED)}: not in vip.toml any more; left out")
+    return replace(machine, prefixes=tuple(p for p in machine.prefixes if p in there))
 
 
 def drained_by_operators(status: SiteStatus, name: str) -> dict[str, str]:

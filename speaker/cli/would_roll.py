@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
 from policy.wording import count, named
 from speaker.cli.messages import tell_operator
-from speaker.cli.other_rolls import by_another_roll
-from speaker.cli.rolling import GO_ON, NAMED, away, nowhere, states_of
+from speaker.cli.other_rolls import GO_ON, by_another_roll
+from speaker.cli.rolling import NAMED, away, nowhere, states_of
 from speaker.exit_status import ExitStatus
 
 if TYPE_CHECKING:

@@ -64,6 +64,10 @@ class FakeRolledSite:
         holds = self.holds(name, prefix)
         return (holds is None or holds.intent.restores) and (name, prefix) not in self._ill
 
+    def lose(self, prefix: str) -> None:
+        """Have vip.toml lack a prefix from now on."""
+        self._prefixes.remove(prefix)
+
     def holds(self, name: str, prefix: str) -> SiteIntent | None:
         """Return what a machine obeys of a prefix."""
         return holding(self._asked[prefix], extent_of(name), self.now)

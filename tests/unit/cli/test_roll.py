@@ -155,6 +155,27 @@ def test_what_was_forced_is_forced_again() -> None:
     assert site.holds("par1/lb1", ONE) == forced
 
 
+def test_a_vip_leaves_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the command takes out of vip.toml is waited for no more, is in no further order, and is named; the roll ends."""
+    site = site_of()
+    orders: list[int] = []
+
+    def deploy(machine: str) -> int:
+        if machine == "lb1":
+            site.lose(TWO)
+            orders.append(len(site.orders))
+        return 0
+
+    at = Roll.over(NAMES)
+    recorded = go(site, deploy)
+    assert recorded[-1].current is None
+    assert [[*map(str, order.prefixes)] for order in site.orders[orders[0] :]] == [[ONE]] * 3
+    assert f"par1/lb1: {TWO}: not in vip.toml any more; left out" in capsys.readouterr().err
+
+    under_way = at.begin([TWO])  # all that it had is gone
+    assert go(site, roll=under_way)[-1].current is None
+
+
 def test_many_drains_are_told_of_shortly() -> None:
     """Drains of very many words are a few lines."""
     lines = stays_drained({f"192.0.2.{n}/32": f"drained by u{n}" for n in range(MOST + 5)})
