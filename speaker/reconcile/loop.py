@@ -29,16 +29,21 @@ BRIEFLY = 0.25
 """How long what is recorded beside the cycles waits for another program, in seconds."""
 
 
-async def run_cycles(reconciler: Reconciler) -> None:
-    """Run cycles for ever. No fault of one stops the next."""
+async def run_cycles(reconciler: Reconciler, *, acts: bool = True) -> None:
+    """Run cycles for ever. No fault of one stops the next.
+
+    Args:
+        reconciler: the watchdog.
+        acts: whether what it does is done: else what died is not withdrawn, and not said to be.
+    """
     reconciler.pulse.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_recording(reconciler))
         tasks.create_task(_keep_comparing(reconciler))
-        await _cycles(reconciler)
+        await _cycles(reconciler, acts=acts)
 
 
-async def _cycles(reconciler: Reconciler) -> None:
+async def _cycles(reconciler: Reconciler, *, acts: bool) -> None:
     clock = ClockAlarm(reconciler.clock)
     while True:
         reconciler.awake.clear()
@@ -46,7 +51,8 @@ async def _cycles(reconciler: Reconciler) -> None:
         reconciler.meter.began()
         try:
             is_complete = await reconciler.cycle()
-            await _say_dead(reconciler)
+            if acts:
+                await _say_dead(reconciler)
             if is_complete:
                 reconciler.pulse.completed()
                 reconciler.meter.completed(started)

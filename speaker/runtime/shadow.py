@@ -268,7 +268,7 @@ async def _compare(path: Path, config: Config, stop: asyncio.Event, reload: asyn
         config.settings.dc.name,
         counted(len(run.reconciler.assignments), "prefix"),
     )
-    cycles = asyncio.create_task(run_cycles(run.reconciler), name="cycles")
+    cycles = asyncio.create_task(run_cycles(run.reconciler, acts=False), name="cycles")
     stopped = asyncio.create_task(stop.wait())
     while not stop.is_set():
         reloaded = asyncio.create_task(reload.wait())
