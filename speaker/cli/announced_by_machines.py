@@ -15,9 +15,9 @@ NAMED = 3
 """How many machines a line names that say the same."""
 
 
-def dc_of(state: MachineState) -> str:
-    """Return a machine's data centre: its name is `lyo1/lb1`."""
-    return state.machine.partition("/")[0]
+def dc_of(machine: str) -> str:
+    """Return the data centre of a machine's name, such as `lyo1/lb1`."""
+    return machine.partition("/")[0]
 
 
 def announced_by_machines(states: Sequence[MachineState], expected: Collection[str]) -> str:
@@ -29,7 +29,7 @@ def announced_by_machines(states: Sequence[MachineState], expected: Collection[s
     """
     said: dict[str, list[str]] = {}
     for dc in sorted(expected):
-        of = [each for each in states if dc_of(each) == dc]
+        of = [each for each in states if dc_of(each.machine) == dc]
         for each in of:
             said.setdefault(_said(each), []).append(each.machine)
         if not of:
@@ -56,5 +56,5 @@ def mates(states: Sequence[MachineState], here: str) -> Iterator[str]:
         here: the machine, such as `par1/lb1`.
     """
     for each in states:
-        if dc_of(each) == here.partition("/")[0] and each.machine != here and each.announced:
+        if dc_of(each.machine) == dc_of(here) and each.machine != here and each.announced:
             yield each.machine

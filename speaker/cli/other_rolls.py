@@ -51,7 +51,7 @@ def by_another_roll(status: SiteStatus, dc: str, under_way: str = "") -> str:
         f"{state.machine}: {each.prefix}: {state.intent}"
         for each in status.prefixes
         for state in each.states
-        if dc_of(state) == dc and is_drain(state.intent)
+        if dc_of(state.machine) == dc and is_drain(state.intent)
         if (by := _BY_ROLL.search(state.intent)) is not None
         if (by[1], state.machine) != (own, under_way)
     )
@@ -60,9 +60,11 @@ def by_another_roll(status: SiteStatus, dc: str, under_way: str = "") -> str:
 
 def silent_beside(status: SiteStatus, name: str) -> str:
     """Return which other machines of a machine's data centre are silent, in words: of such a one it is not known who drains it."""
-    dc = name.partition("/")[0]
-    silent = [each.name for each in status.machines if each.dc == dc and not each.live]
-    others = [each for each in silent if each != name]
+    others = [
+        each.name
+        for each in status.machines
+        if each.dc == dc_of(name) and not each.live and each.name != name
+    ]
     return (
         f"{named(others, NAMED)}: silent, so {name} is not drained: see to it first; another roll may have it restarted"
         if others

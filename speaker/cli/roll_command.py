@@ -30,8 +30,12 @@ EVERY = 0.1
 """How often it is looked whether a signal came, in seconds."""
 
 SIGNALS = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
-    *(signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
 )
 """What would end the roll, and be the end of its lock."""
 

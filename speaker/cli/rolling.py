@@ -16,6 +16,7 @@ from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
 from policy.route import parse_prefix
 from policy.site_members import is_drain
 from policy.wording import count, named, span
+from speaker.cli.announced_by_machines import dc_of
 from speaker.cli.messages import tell_operator
 from speaker.cli.other_rolls import GO_ON, by_another_roll, is_by_roll, reason_of, silent_beside
 from speaker.cli.roll_command import NotRolledError, ended_with
@@ -161,7 +162,7 @@ class Rolling:
 
         with waiting(f"waiting for {name} to drain"):
             status = self._until(name, lack, self._limits.drained)
-        if other := by_another_roll(status, name.partition("/")[0], name):
+        if other := by_another_roll(status, dc_of(name), name):
             self._order(machine, Mode.AUTO, reason_of(status))
             raise GaveWayError(
                 f"{other}, which began at the same time: this roll's drain of {name} was taken back: {GO_ON}"
@@ -240,7 +241,7 @@ class Rolling:
 
 
 def _refuse_another(status: SiteStatus, name: str, under_way: str = "") -> None:
-    if other := by_another_roll(status, name.partition("/")[0], under_way):
+    if other := by_another_roll(status, dc_of(name), under_way):
         raise NotRolledError(f"{other}: {GO_ON}")
 
 

@@ -50,15 +50,14 @@ async def _cycles(reconciler: Reconciler, *, acts: bool) -> None:
         started = reconciler.clock.steady()
         reconciler.meter.began()
         try:
-            is_complete = await reconciler.cycle()
-            if acts:
-                await _say_dead(reconciler)
-            if is_complete:
+            if await reconciler.cycle():
                 reconciler.pulse.completed()
                 reconciler.meter.completed(started)
             reconciler.alarms.note("cycle", "")
             reconciler.alarms.note("clock", clock.look(reconciler.durable.intents.in_force()))
             reconciler.alarms.note(APART, reach.alarm(reconciler.backend.peers()))
+            if acts:
+                await _say_dead(reconciler)
         except SpeakerError as error:
             heed_cancellation()
             reconciler.alarms.note("cycle", str(error))
