@@ -261,13 +261,10 @@ class KnownIntents:
 
     def _returns_already(self, prefix: Prefix, asked: Intent) -> bool:
         """Tell whether a prefix returns by itself, at the end of a soft drain, which nothing is recorded of."""
-        now, recorded = self.in_force().get(prefix), self._found.of.get(prefix)
-        return (
-            Mode.RETURNING is asked.mode
-            and now is not None
-            and now.mode is asked.mode
-            and now != recorded
-        )
+        if asked.mode is not Mode.RETURNING:
+            return False
+        now = self.in_force().get(prefix)
+        return now is not None and now.mode is asked.mode and now != self._found.of.get(prefix)
 
     async def advance(self, ended: Mapping[Prefix, StageEnd]) -> Collection[Prefix]:
         """Record the ends of stages, and what follows. Return those whose intent was still what they are of.
