@@ -61,7 +61,8 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     listener = logging.handlers.QueueListener(records, *handlers)
     listener.start()
-    atexit.register(_stop, listener)
+    _listeners.append(listener)
+    atexit.register(end)
     queueing = Queueing(records)
     queueing.setFormatter(Printable("%(message)s"))
     logging.basicConfig(level=level, handlers=[queueing], force=True)
@@ -71,6 +72,18 @@ def set_up(tag: str, level: int = logging.INFO) -> None:
 
 _forms: list[logging.Handler] = []
 """Where the form of a line can be chosen: stderr, or what stands for it in the journal."""
+
+
+_listeners: list[logging.handlers.QueueListener] = []
+"""Those that write."""
+
+
+def end() -> None:
+    """Write what is left, for a second at most."""
+    while _listeners:
+        stopper = threading.Thread(target=_listeners.pop().stop, daemon=True)
+        stopper.start()
+        stopper.join(1.0)
 
 
 def write_json() -> None:
@@ -216,10 +229,3 @@ def _unbuffered_stderr() -> io.TextIOWrapper:
     """Return stderr without a buffer, whose lock Python would wait for at the end."""
     raw = io.FileIO(2, "w", closefd=False)
     return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
-
-
-def _stop(listener: logging.handlers.QueueListener) -> None:
-    """Write what is left, for a second at most."""
-    stopper = threading.Thread(target=listener.stop, daemon=True)
-    stopper.start()
-    stopper.join(1.0)

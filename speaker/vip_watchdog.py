@@ -15,7 +15,7 @@ from speaker import interpreter
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus
 from speaker.files import vip_toml
-from speaker.log import SHADOW, WATCHDOG, set_up, write_json
+from speaker.log import SHADOW, WATCHDOG, end, set_up, write_json
 from speaker.terminal import say
 
 if TYPE_CHECKING:
@@ -33,17 +33,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+    """Run the command and return its exit status; without arguments, end this process with it."""
     if arguments is None:
         interpreter.begin()
+    status = _status(arguments)
+    if arguments is None:
+        end()
+        interpreter.leave(status)
+    return status
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     try:
         return _run(arguments)
     except KeyboardInterrupt:
         log.critical("interrupted; the next run does the rest")
         return ExitStatus.NOT_AS_WANTED
-    finally:
-        if arguments is None:
-            interpreter.end()
 
 
 def _run(arguments: Sequence[str] | None) -> int:

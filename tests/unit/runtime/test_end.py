@@ -101,6 +101,19 @@ def test_more_signals_during_the_end(tmp_path: Path) -> None:
         assert "KeyboardInterrupt" not in it.log
 
 
+MANY = "".join(f'[vip."v{n}"]\naddresses = ["2001:db8:1::{n}"]\n' for n in range(1, 401))
+
+
+@pytest.mark.parametrize("cause", [Spawned.told_to_end, Spawned.lose_exabgp])
+def test_while_it_loads(tmp_path: Path, cause: Callable[[Spawned], None]) -> None:
+    """It ends as it was told to also where a thread checks a new vip.toml, whose stack Python would unwind."""
+    with spawned(tmp_path, NO_CHECKS + MANY) as it:
+        it.process.send_signal(signal.SIGHUP)
+        cause(it)
+        assert it.wait() == 0, it.log
+        assert "Traceback" not in it.log
+
+
 @contextmanager
 def heeding_interrupts() -> Iterator[None]:
     """What is started in here heeds Ctrl-C, also where these tests run behind a shell's `&`."""
