@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
 from tests.support.lab.installed import Installed
 from tests.support.lab.netns import Network
-from tests.support.lab.session import Session
+from tests.support.lab.session import BOTH, Session
 from tests.support.lab.site import Site, misses, sees, vip
 
 PORT = 8081
@@ -21,7 +21,10 @@ V4, V6 = "192.0.2.1/32", "2001:db8::1/128"
 
 @dataclass
 class Lab:
-    """A data centre with three sessions, as it sees them: one per family to one AS, and one with both."""
+    """A data centre with three sessions, as it sees them: one per family to one AS, and one with both.
+
+    exabgp.conf has both families for `only4`, too, as where it has no `family`; the peer refuses IPv6.
+    """
 
     site: Site
     bird: Bird
@@ -52,16 +55,24 @@ class Lab:
         )
 
     def shows(self, prefix: str, *sent: Session) -> None:
-        """Wait until `status --json` says that just these were sent a prefix, of those with its family."""
+        """Wait until `status --json` says that just these were sent a prefix, of those with its family.
+
+        As long as `only4` is down, it may have IPv6, too.
+        """
         announced = bool(sent)
         family = "ipv6" if ":" in prefix else "ipv4"
         peers = {s.remote: s in sent for s in self.sessions if family in s.families}
+        if not self.is_up(self.only4):
+            peers[self.only4.remote] = False
         eventually(
             lambda: self.of(prefix),
             until=lambda seen: (seen["announced"], seen["peers"]) == (announced, peers),
             within=10,
             what=f"{prefix}: announced {announced}, sent to {peers}",
         )
+
+    def is_up(self, session: Session) -> bool:
+        return self.bird.sessions()[session.local]
 
     def of(self, prefix: str) -> dict[str, Any]:
         return self.site.routes()[prefix]
@@ -85,7 +96,7 @@ def shared(request: pytest.FixtureRequest, flavour: Flavour, installed: Installe
             "vip": {"vip-1.tld": vip("192.0.2.1", "2001:db8::1", ports=[PORT])},
             "backend": {"exabgp": {"next_hop": {"ipv6": first.a.ipv6}}},
         }
-        sessions = [only4, only6, both]
+        sessions = [replace(only4, families=BOTH), only6, both]
         site = Site(host, flavour, installed, sessions, tables, up=[PORT], told=request.param)
         bird.wait_for_sessions()
         site.ready()
@@ -153,6 +164,18 @@ def test_one_family_down(at: Lab) -> None:
         1,
         [f"Route {V4} already exists", f"bgp_mgt: {V6}: recorded; no session is up"],
     )
+
+
+def test_a_session_without_the_family(at: Lab) -> None:
+    """Up, and IPv6 was not negotiated with it: it has none, and nobody lacks IPv6 there."""
+    at.up(at.only4, at.only6)
+    at.shows(V6, at.only6)
+    assert at.mgmt("-d", V6) == (0, [f"bgp_mgt: Deleting route to {V6}"])
+    misses(at.bird, V6)
+    assert at.mgmt("-a", V6) == (0, [f"bgp_mgt: Adding route to {V6}"])
+    at.up(at.only4)
+    assert "sessions: none that has IPv6 is up" in at.site.mgmt("status").stdout
+    assert at.mgmt("-a", V6) == (1, [f"bgp_mgt: {V6}: recorded; no session is up"])
 
 
 def test_one_of_two_down(at: Lab) -> None:

@@ -18,6 +18,7 @@ from speaker.backends.exabgp.neighbors import (
     ConfiguredNeighbors,
     parse_neighbors,
     parse_refreshable,
+    parse_refused,
     parse_sessions,
 )
 from speaker.backends.exabgp.obstacles import impossible, trouble
@@ -238,10 +239,12 @@ class ExabgpBackend:
         return () if self._wanted is None else self._wanted.missing(ours)
 
     async def _look_at_neighbors(self) -> None:
-        lines = await self._pipe.ask_lines("show neighbor configuration")
-        self._neighbors = ConfiguredNeighbors(parse_neighbors(lines), self._settings.process)
+        configured = parse_neighbors(await self._pipe.ask_lines("show neighbor configuration"))
         self._sessions.ask()
         lines = await self._pipe.ask_lines("show neighbor extensive")
+        self._neighbors = ConfiguredNeighbors(
+            configured, self._settings.process, parse_refused(lines)
+        )
         missed = self._sessions.shown(parse_sessions(lines), asyncio.get_running_loop().time())
         self._told.look(self._neighbors, self._settings.process, missed)
         refreshable = parse_refreshable(lines)
@@ -267,7 +270,7 @@ class ExabgpBackend:
 
     def _is_to_be_sent(self, prefix: Prefix) -> bool:
         change = self._stale.change_of(prefix)
-        neighbors = self._neighbors.of_family(prefix.version) if change is not None else ()
+        neighbors = self._neighbors.carrying(prefix.version) if change is not None else ()
         up = [neighbor for neighbor in neighbors if self._up.get(neighbor)]
         return change is not None and self._told.waits(change, up)
 

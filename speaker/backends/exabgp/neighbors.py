@@ -14,7 +14,7 @@ from speaker.backends.base import BackendError, Peer
 from speaker.backends.exabgp.sections import parse_sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from speaker.backends.exabgp.sections import Section
     from speaker.units import IpAddress
@@ -86,10 +86,14 @@ class ConfiguredNeighbors:
         neighbors: all that ExaBGP has.
         process: the name of our process, whose neighbours are those that list it; None where any may
             be ours.
+        refused: which families a session does not carry that is up, as `parse_refused` says.
     """
 
     def __init__(
-        self, neighbors: Iterable[ConfiguredNeighbor] = (), process: str | None = None
+        self,
+        neighbors: Iterable[ConfiguredNeighbor] = (),
+        process: str | None = None,
+        refused: Mapping[Ends, Collection[int]] | None = None,
     ) -> None:
         self.all = tuple(neighbors)
         self.ours = tuple(
@@ -101,6 +105,7 @@ class ConfiguredNeighbors:
         self.others = tuple(neighbor for neighbor in self.all if neighbor not in ours)
         self._by_ends = {neighbor.ends: neighbor for neighbor in self.all}
         self._to = Counter(neighbor.address for neighbor in self.all)
+        self._refused = {self.of(ends): versions for ends, versions in (refused or {}).items()}
 
     def of(self, ends: Ends) -> ConfiguredNeighbor | None:
         """Return the neighbour of a session: where no other has its local address, ExaBGP chose it."""
@@ -109,6 +114,17 @@ class ConfiguredNeighbors:
     def of_family(self, version: int) -> Sequence[ConfiguredNeighbor]:
         """Return our neighbours that have IPv4 or IPv6 unicast."""
         return [neighbor for neighbor in self.ours if version in neighbor.families]
+
+    def carries(self, neighbor: ConfiguredNeighbor, version: int) -> bool:
+        """Tell whether a neighbour that has a family can be sent its routes, for all that is known: not where its peer refused it."""
+        return version not in self._refused.get(neighbor, ())
+
+    def carrying(self, version: int) -> Sequence[ConfiguredNeighbor]:
+        """Return those of `of_family` that can be sent its routes: who did not negotiate a family has no say in it.
+
+        ExaBGP holds its routes for them, too, and sends none: it is to hold them, for a session that negotiates it later.
+        """
+        return [n for n in self.of_family(version) if self.carries(n, version)]
 
     def select(self, neighbors: Sequence[ConfiguredNeighbor]) -> str:
         """Return what makes a line go to some neighbours alone: to all, nothing is needed.
@@ -237,6 +253,19 @@ def parse_refreshable(lines: Iterable[str]) -> frozenset[Ends]:
     """Parse which sessions can ask their peer to send all again (RFC 2918), of the answer to `show neighbor extensive`."""
     can = ["route-refresh:", "enabled", "enabled"]
     return frozenset(ends for ends, words in _by_session(lines) if words == can)
+
+
+def parse_refused(lines: Iterable[str]) -> Mapping[Ends, frozenset[int]]:
+    """Parse which families sessions that are up do not carry, since the peer did not negotiate them (RFC 4760), of the answer to `show neighbor extensive`."""
+    is_up: set[Ends] = set()
+    refused: dict[Ends, frozenset[int]] = {}
+    for ends, words in _by_session(lines):
+        match words:
+            case ["state", state] if state.lower() == "established":
+                is_up.add(ends)
+            case [("ipv4" | "ipv6") as name, "unicast:", _, "disabled", *_] if ends in is_up:
+                refused[ends] = refused.get(ends, frozenset()) | {int(name[-1])}
+    return refused
 
 
 def _by_session(lines: Iterable[str]) -> Iterator[tuple[Ends, list[str]]]:

@@ -62,7 +62,7 @@ class WhoWasSent(Mapping["Prefix", "SentTo"]):
         self._concerned: Mapping[
             int, Sequence[tuple[str, Callable[[Prefix, str], bool | None]]]
         ] = {
-            version: [(neighbors.name(n), has(n)) for n in neighbors.of_family(version)]
+            version: [(neighbors.name(n), has(n)) for n in neighbors.carrying(version)]
             for version in (4, 6)
         }
         self._shared: dict[tuple[int | bool | None, ...], SentTo] = {}

@@ -86,7 +86,7 @@ class Told:
         """
         nothing = Sendings()
         sessions = {
-            version: [self._telling.get(n, nothing) for n in self._neighbors.of_family(version)]
+            version: [self._telling.get(n, nothing) for n in self._neighbors.carrying(version)]
             for version in (4, 6)
         }
         found = {}
@@ -183,6 +183,7 @@ class Told:
             (self._neighbors.name(neighbor), text)
             for neighbor, session in self._telling.items()
             if up.get(neighbor)
-            for text in map(str, held.get(neighbor, ()))
-            if not session.has(text)
+            for prefix in held.get(neighbor, ())
+            if self._neighbors.carries(neighbor, prefix.version)
+            if not session.has(text := str(prefix))
         )

@@ -114,6 +114,8 @@ class Session:
     """What the peer announces: the attributes of each prefix, in ExaBGP's JSON."""
     refreshable: bool = False
     """Whether the peer can be asked to send all of it again."""
+    refused: frozenset[int] = frozenset()
+    """The families that the peer does not negotiate: what is held of them is not sent."""
 
     def bring(self, prefix: Prefix, attributes: dict[str, object] | None) -> None:
         """Have the peer announce a prefix with attributes, or withdraw it."""
@@ -170,6 +172,8 @@ class Session:
             self.table.pop(prefix, None)
         routes = [(p, given) for given, prefixes in self.waiting.items() for p in prefixes]
         for prefix, given in (*routes, *(self.rib.items() if self.again else ())):
+            if prefix.version in self.refused:
+                continue
             self.table[prefix] = self.received(given)
             self._tell_announced(prefix, given)
         self.waiting.clear()
@@ -180,7 +184,8 @@ class Session:
 
     def _tell_withdrawn(self) -> None:
         for version in (4, 6):
-            if gone := [{"nlri": str(p)} for p in self.gone if p.version == version]:
+            gone = [{"nlri": str(p)} for p in self.gone if p.version == version]
+            if gone and version not in self.refused:
                 self.tell(self, {"withdraw": {f"ipv{version} unicast": gone}})
 
     def _tell_announced(self, prefix: Prefix, given: Given) -> None:
@@ -507,6 +512,14 @@ class Daemon:
             yield from ("    Setup                         Local          Remote", "")
             word = "enabled" if session.refreshable else "disabled"
             yield f"   route-refresh:               {word}         enabled   "
+            yield from (
+                "",
+                "    Families                      Local          Remote        Add-Path",
+            )
+            for version in sorted(near.families):
+                has = session.up and version not in session.refused
+                remote = "enabled" if has else "disabled"
+                yield f"   ipv{version} unicast:                enabled        {remote}        disabled"
 
 
 def _family(prefix: Prefix) -> str:

@@ -270,7 +270,47 @@ def test_what_is_proven_is_not_asked_for_again(dialect: Dialect) -> None:
 
 
 @dialects
-def test_a_family_that_the_peer_does_not_take(dialect: Dialect) -> None:
+@pytest.mark.parametrize("told", [SPEAKER, frozenset()], ids=["told", "not-told"])
+def test_a_family_that_the_peer_refused(dialect: Dialect, told: frozenset[str]) -> None:
+    """A session that is up, and did not negotiate the family, has no say in it, whatever is held for it; nor is it waited for."""
+
+    async def main() -> None:
+        async with driver(exabgp(dialect, told)) as case:
+            case.exabgp.daemon.sessions[PEER].refused = frozenset({6})
+            up(case.exabgp)
+            await case.rest()
+            case.said.clear()
+            await case.ask(announce(V4))
+            await case.ask(announce(V6))
+            started = asyncio.get_running_loop().time()
+            await case.backend.until_sent([V4, V6])
+            assert asyncio.get_running_loop().time() - started < 0.1
+            assert (await case.reach(V4)).sent == {PEER: True, INSIDE: True}
+            assert (await case.reach(V6)).sent == {INSIDE: True}
+            assert (await case.reach(V6)).complete
+            for _ in range(2):
+                await asyncio.sleep(5)
+                await case.read()
+            for change in (Withdraw(V6), announce(V6)):
+                await case.ask(change)
+                await asyncio.sleep(1)
+            await asyncio.sleep(5)
+            await case.read()
+            assert any(b"flush" in each for each in case.said) is not bool(told)
+            case.exabgp.down(INSIDE)
+            assert (await case.reach(V6)).announced is False
+            case.exabgp.down(PEER)
+            assert (await case.reach(V6)).sent == {PEER: False, INSIDE: False}, "it may have it"
+            case.exabgp.daemon.sessions[PEER].refused = frozenset()
+            case.exabgp.up(PEER, sent_after=0)
+            await asyncio.sleep(0.1)
+            assert (await case.reach(V6)).sent == {PEER: True, INSIDE: False}
+
+    run(main())
+
+
+@dialects
+def test_held_and_never_sent(dialect: Dialect) -> None:
     """A session that was not sent what is held for it has it sent again: once, not for ever."""
 
     async def main() -> None:
