@@ -179,6 +179,7 @@ def test_names_that_are_not_told(answer: str) -> None:
         ("frr version 8.4.4", False),
         ("frr version 9.0", True),
         ("frr version 10.3-MyOwn", True),
+        ("frr version master-site", True),
         (" bgp default show-hostname", True),
         (" bgp default show-nexthop-hostname", True),
         ("frr defaults datacenter", True),
@@ -190,7 +191,7 @@ def test_names_that_are_not_told(answer: str) -> None:
     ],
 )
 def test_whether_they_are_shown(lines: str, *, are_shown: bool) -> None:
-    """Where running-config says so, or its defaults are a data centre's and it does not say otherwise."""
+    """Where running-config says so, its version is 9 or later, or none that is known, or its defaults are a data centre's."""
     assert peer_texts.are_shown([*lines.splitlines(), "router bgp 64699"]) == are_shown
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from speaker.backends.base import Daemon
+from speaker.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,24 +14,31 @@ if TYPE_CHECKING:
 # The first release of each that is tested. 5.0.13 closed a hole by which a peer could write commands.
 _TESTED = {(4, 2): 21, (5, 0): 15}
 _APIS = ("4.", "5.")
-_VERSION = re.compile(r"exabgp ([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})\b")
+_ANSWER = re.compile(r"exabgp +(\S.*)")
+# What follows does not count: rc1, or what a build of one's own adds.
+_NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?(?![0-9])")
+_SHOWN = 40
+"""Characters of a version that is none of these."""
 UNTESTED = (
     "this program is tested with ExaBGP 4.2 (from 4.2.21) and 5.0 (from 5.0.15); "
     "install exabgp>=5.0.15,<6"
 )
 
 
-def parse_version(lines: Iterable[str]) -> Daemon | None:
-    """Parse the answer to `version`; None where it is none."""
+def parse_version(lines: Iterable[str]) -> Daemon:
+    """Parse the answer to `version`. What tells none, or one that can't be read, is not known."""
     for line in lines:
-        if match := _VERSION.match(line):
-            major, minor, patch = map(int, match.groups())
-            name = f"ExaBGP {major}.{minor}.{patch}"
-            first = _TESTED.get((major, minor))
-            if first is None:
-                return Daemon(name, UNTESTED, known=False)
-            return Daemon(name, "" if patch >= first else UNTESTED)
-    return None
+        if (answer := _ANSWER.fullmatch(line)) is None:
+            continue
+        numbers = _NUMBERS.match(answer[1])
+        if numbers is None:
+            return Daemon(f"ExaBGP {printable(answer[1][:_SHOWN])}", UNTESTED, known=False)
+        name = f"ExaBGP {numbers[0]}"
+        first = _TESTED.get((int(numbers[1]), int(numbers[2])))
+        if first is None:
+            return Daemon(name, UNTESTED, known=False)
+        return Daemon(name, "" if int(numbers[3] or 0) >= first else UNTESTED)
+    return Daemon("ExaBGP that does not tell its version", UNTESTED, known=False)
 
 
 def of_silence(api: str, *, refuses: bool) -> Daemon | None:

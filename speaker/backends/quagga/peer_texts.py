@@ -47,7 +47,7 @@ def are_shown(running: Iterable[str]) -> bool:
     if not any(line.startswith("router bgp ") for line in lines):
         return False
     versions = filter(None, map(parse_running_version, lines))
-    if any(int(version.number.split(".")[0]) >= VERSIONS_SINCE for version in versions):
+    if any(version.major is None or version.major >= VERSIONS_SINCE for version in versions):
         return True
     if not lines.isdisjoint(_SHOW):
         return True

@@ -13,13 +13,14 @@ SHOW = "show version"
 TESTED = {"FRR": ("8.4", "10.3", "10.7"), "Quagga": ("0.99", "1.2")}
 """Quagga by what it was recorded to say."""
 _NAMES = {"FRRouting": "FRR", "Quagga": "Quagga"}
-_LINE = re.compile(r"(?P<name>FRRouting|Quagga) (?P<number>[0-9]+\.[0-9]+)(?P<rest>\S*) .*")
-_RUNNING = re.compile(r"frr version (?P<number>[0-9]+(\.[0-9]+)?)(?P<rest>.*)")
+_NUMBER = r"(?P<number>(?:[0-9]{1,9}(?:\.[0-9]{1,9})?)?)"  # a build of one's own may have any text
+_LINE = re.compile(rf"(?P<name>FRRouting|Quagga) (?=\S){_NUMBER}(?P<rest>\S*)(?: .*)?")
+_RUNNING = re.compile(rf"frr version (?=\S){_NUMBER}(?P<rest>.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of bgpd. `str()` is `FRR 10.3.1`."""
+    """A version of bgpd. `str()` is `FRR 10.3.1`. `number` is empty where the version begins with none."""
 
     name: str
     number: str
@@ -29,6 +30,11 @@ class Version:
     def is_tested(self) -> bool:
         """Whether this program is tested with it. What follows the second number does not count."""
         return self.number in TESTED[self.name]
+
+    @property
+    def major(self) -> int | None:
+        """The first number, None where there is none."""
+        return int(self.number.partition(".")[0]) if self.number else None
 
     def __str__(self) -> str:
         return f"{self.name} {self.number}{self.rest}"

@@ -39,14 +39,26 @@ ROOT = Path(__file__).parents[4]
         ("exabgp 5.1.0", "ExaBGP 5.1.0", False, False),
         ("exabgp 4.3.0", "ExaBGP 4.3.0", False, False),
         ("exabgp 6.0.0-20260101", "ExaBGP 6.0.0", False, False),
+        ("exabgp 6.0.0rc1", "ExaBGP 6.0.0", False, False),
+        ("exabgp 6.0", "ExaBGP 6.0", False, False),
+        ("exabgp 5.0.16rc1", "ExaBGP 5.0.16", True, True),
+        ("exabgp 5.0", "ExaBGP 5.0", True, False),
+        ("exabgp 15.0.15", "ExaBGP 15.0.15", False, False),
+        (
+            "exabgp unknown-20260101+uncontrolled",
+            "ExaBGP unknown-20260101+uncontrolled",
+            False,
+            False,
+        ),
+        ("exabgp main\x1b[31m", r"ExaBGP main\x1b[31m", False, False),
+        ("exabgp", "ExaBGP that does not tell its version", False, False),
+        ("something else", "ExaBGP that does not tell its version", False, False),
     ],
 )
 def test_version(line: str, name: str, *, known: bool, tested: bool) -> None:
-    """Tested are 4.2 from 4.2.21 and 5.0 from 5.0.15; what is neither 4.2 nor 5.0 is not known."""
+    """Tested are 4.2 from 4.2.21 and 5.0 from 5.0.15; what is neither, or says what can't be read, is not known."""
     daemon = parse_version([line])
-    assert daemon is not None
     assert (daemon.name, daemon.known, not daemon.untested) == (name, known, tested)
-    assert parse_version(["something else"]) is None
 
 
 def test_silence() -> None:
@@ -107,17 +119,18 @@ def test_it_refuses_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert "api.ack" not in caplog.text
 
 
-def test_it_answers_and_is_not_known(tmp_path: Path) -> None:
-    """ExaBGP 6 with exabgp_api_version=4: what it understands is done, and its version is an alarm."""
+@pytest.mark.parametrize("version", ["6.0.0", "unknown"])
+def test_it_answers_and_is_not_known(tmp_path: Path, version: str) -> None:
+    """ExaBGP 6 with exabgp_api_version=4: what it understands is done, and its version is an alarm, whatever it is."""
 
     def six(daemon: Daemon) -> None:
-        daemon.version = "6.0.0"
+        daemon.version = version
 
     async def scene(site: Site) -> None:
         head = status.status(site.reconciler)
-        assert head.trouble == (f"backend: ExaBGP 6.0.0: {UNTESTED}",)
+        assert head.trouble == (f"backend: ExaBGP {version}: {UNTESTED}",)
         assert found(head) == [
-            f"ExaBGP 6.0.0: it is not of a version that is tested; {UNTESTED} [daemon-version]"
+            f"ExaBGP {version}: it is not of a version that is tested; {UNTESTED} [daemon-version]"
         ]
         assert len(site.table()) == 3
 

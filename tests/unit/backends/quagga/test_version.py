@@ -56,6 +56,10 @@ def checked(directory: Path, said: str | Exception, backend: str = "quagga") -> 
         ("FRRouting 10.3 (lvs) on Linux(6.12.1).", Version("FRR", "10.3")),
         ("FRRouting 10.7.1 (lvs) on Linux(6.12.1).", Version("FRR", "10.7", ".1")),
         ("FRRouting 9.0-dev-site-2 (lvs) on Linux(6.1).", Version("FRR", "9.0", "-dev-site-2")),
+        ("FRRouting 11 (lvs) on Linux(6.12.1).", Version("FRR", "11")),
+        ("FRRouting 11rc1", Version("FRR", "11", "rc1")),
+        ("FRRouting master-site (lvs).", Version("FRR", "", "master-site")),
+        ("FRRouting  (lvs).", None),
         ("Quagga 0.99.22.4 ().", Version("Quagga", "0.99", ".22.4")),
         ("Quagga 1.2.4 (lvs).", Version("Quagga", "1.2", ".4")),
         ("OpenBGPD 8.4", None),
@@ -82,6 +86,8 @@ def test_a_tested_version_is_no_finding(tmp_path: Path, said: str) -> None:
     [
         ("FRRouting 8.5.2 (lvs).\n", "it is FRR 8.5.2"),
         ("FRRouting 11.0 (lvs) on Linux(6.1).\n", "it is FRR 11.0"),
+        ("FRRouting 11 (lvs) on Linux(6.1).\n", "it is FRR 11"),
+        ("FRRouting master (lvs).\n", "it is FRR master"),
         ("Quagga 1.1.1 (lvs).\n", "it is Quagga 1.1.1"),
         (
             "\nZebOS 7\x1b[31m\n",
