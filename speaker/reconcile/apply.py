@@ -18,6 +18,7 @@ from speaker.reconcile import log_lines
 from speaker.reconcile.daemon_state import DaemonState
 from speaker.reconcile.meter import Meter
 from speaker.reconcile.read_back import ReadBackSchedule
+from speaker.supervision.steps import paced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -122,7 +123,7 @@ class Applier:
             await turn.apply(())
             self._pulse.moved()
         if self._unconfirmed:
-            self.confirm(assessment)
+            await self.confirm(assessment)
         if self._backend.owes_end_of_rib and not self.is_blind and self._is_complete(assessment):
             await turn.end_of_rib()
 
@@ -178,7 +179,7 @@ class Applier:
         self.readings.changed(len(changes))
         known = {prefix: failure.reason for prefix, failure in self.view.failures.items()}
         self.view.accepted(changes, failures, self._clock.steady())
-        for change in changes:
+        async for change in paced(changes):
             if change.prefix in failures:
                 if known.get(change.prefix) != failures[change.prefix]:
                     log.error("%s: %s", change.prefix, failures[change.prefix])
@@ -227,11 +228,11 @@ class Applier:
         )
         self._was_read = self._unconfirmed = True
 
-    def confirm(self, assessment: Assessment) -> None:
+    async def confirm(self, assessment: Assessment) -> None:
         """Note what was read back and is as decided, once it is known what was confirmed before."""
         if not self._durable.intents.is_read:
             return
-        self._durable.confirm(assessment, self.view)
+        await self._durable.confirm(assessment, self.view)
         self._unconfirmed = False
 
 

@@ -8,6 +8,7 @@ from policy.differing import differing
 from policy.plan import Drift
 from speaker.reconcile.notices import Notice
 from speaker.state.store import Owned
+from speaker.supervision.steps import paced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ class Confirmations:
     def __init__(self) -> None:
         self._last: _Last | None = None
 
-    def new(
+    async def new(
         self,
         assessment: Assessment,
         view: DaemonState,
@@ -51,7 +52,7 @@ class Confirmations:
         were_up: frozenset[Prefix],
         now: float,
     ) -> NewlyConfirmed:
-        """Return what is as decided now, and is not recorded so.
+        """Return what is as decided now, and is not recorded so. It is looked for in steps, in a turn.
 
         Args:
             assessment: what is decided.
@@ -62,7 +63,7 @@ class Confirmations:
         """
         confirmed: dict[Prefix, Owned] = {}
         notices = []
-        for prefix in self._changed(assessment, view, owned, were_up):
+        async for prefix in paced(self._changed(assessment, view, owned, were_up)):
             decision = assessment.decisions[prefix]
             if view.confirmed.get(prefix, UNREAD) != decision.route:
                 continue

@@ -16,6 +16,7 @@ from policy.last import NOT_KEPT, NOT_SHARED, LastOne
 from policy.witness import NOTHING_HEARD
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -160,23 +161,29 @@ class Decider:
         known = prefix in self.observation.live
         return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 
-    def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
-        """Return what would be decided for some prefixes with another intent. Changes nothing."""
-        now = self._clock.steady()
-        cases = self.assessment.memory.cases if self.assessment else {}
-        found = {
-            prefix: preview(cases[prefix], intent, now)
-            if prefix in cases
-            else _unjudged(self._assignments[prefix], intent)
-            for prefix, intent in intents.items()
-        }
-        if self.assessment is None or not self._aggregates:
-            return found
-        alone = {**self.assessment.alone, **found}
-        if not alone.keys() >= self._assignments.keys():
-            return found  # under another configuration, nothing is decided yet
+    async def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+        """Return what would be decided for some prefixes with another intent, in steps. Changes nothing."""
+        now, assessment = self._clock.steady(), self.assessment
+        assignments, aggregates = self._assignments, self._aggregates
         in_force = {**self._durable.intents.in_force(), **intents}
-        told = aggregate(self._aggregates, self._assignments, alone, in_force).decisions
+        cases = assessment.memory.cases if assessment else {}
+        found = dict(
+            await in_steps(
+                (
+                    prefix,
+                    preview(cases[prefix], intent, now)
+                    if prefix in cases
+                    else _unjudged(assignments[prefix], intent),
+                )
+                for prefix, intent in intents.items()
+            )
+        )
+        if assessment is None or not aggregates:
+            return found
+        alone = {**assessment.alone, **found}
+        if not alone.keys() >= assignments.keys():
+            return found  # under another configuration, nothing is decided yet
+        told = aggregate(aggregates, assignments, alone, in_force).decisions
         return {prefix: told.get(prefix, decision) for prefix, decision in found.items()}
 
     def forgive(self, prefixes: Collection[Prefix]) -> None:

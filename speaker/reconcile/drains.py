@@ -24,6 +24,7 @@ from speaker.reconcile.counting import EVERY, BackgroundCount
 from speaker.reconcile.known_intents import PATIENCE
 from speaker.reconcile.taking_over import WatchedTakeovers
 from speaker.state.stages import StageEnd
+from speaker.supervision.steps import paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -139,11 +140,11 @@ class SoftDrains:
             if wait:
                 await self._counting.ended()
         self.counted = self._counting.last(now)
-        self._steps = {}
-        taken_over = self._takeovers.look(intents, now)
-        for prefix, intent in intents.items():
-            self._steps[prefix] = step(
-                self._assignments[prefix].vip.drain,
+        steps: dict[Prefix, StageStep] = {}
+        assignments, taken_over = self._assignments, await self._takeovers.look(intents, now)
+        async for prefix, intent in paced(intents.items()):
+            steps[prefix] = step(
+                assignments[prefix].vip.drain,
                 intent,
                 self._durable.stages.of.get(prefix),
                 self.count(prefix),
@@ -151,6 +152,7 @@ class SoftDrains:
                 in_effect=_in_effect(prefix, intent, assessment, view),
                 takeover=taken_over[prefix],
             )
+        self._steps = steps
         self._durable.stages.note(
             {
                 p: found.progress
@@ -207,7 +209,7 @@ class SoftDrains:
             self._alarms.note(ALARM, _goes_on(ended, str(error)))
             return
         self._alarms.note(ALARM, "")
-        for prefix in done:
+        async for prefix in paced(done):
             entry = ended[prefix].entry(prefix, 0.0)
             log.warning("%s: %s: %s", prefix, entry.event, ended[prefix].why)
             self._steps.pop(prefix, None)

@@ -209,14 +209,14 @@ class DurableState:
             kept = {p: last for p, last in self.damping.items() if p not in self._prefixes}
             self.damping = {**kept, **memory.damping}
 
-    def confirm(self, assessment: Assessment, view: DaemonState) -> None:
+    async def confirm(self, assessment: Assessment, view: DaemonState) -> None:
         """Note what was read back and is as decided, and forget what left and is withdrawn.
 
         Not before the file was read, which tells what was confirmed before.
         """
-        now = self._clock.wall()
-        confirmed, notices = self._confirmations.new(
-            assessment, view, self.owned, self.were_up, now
+        now, were_up = self._clock.wall(), self.were_up
+        confirmed, notices = await self._confirmations.new(
+            assessment, view, self.owned, were_up, now
         )
         for each in notices:
             self._news.history.append(HistoryEntry(now, each.prefix, each.event, each.reason))
@@ -236,7 +236,7 @@ class DurableState:
             for prefix in gone:
                 del owned[prefix]
             self._own(owned)
-        self._confirmations.done(assessment, view, self.owned, self.were_up)
+        self._confirmations.done(assessment, view, self.owned, were_up)
 
     @property
     def has_news(self) -> bool:

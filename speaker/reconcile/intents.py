@@ -57,10 +57,10 @@ async def apply_intent(
     if dry_run:
         await reconciler.read_back_if_changed()
         in_force = reconciler.durable.intents.in_force()
-        intents = {p: resolved(intent, in_force.get(p)) for p in prefixes}
-        before = status.announced(reconciler, prefixes)
-        was = _in_words(reconciler.durable.intents.in_force())
-        return await _told(iter(status.foreseen(reconciler, intents)), before, was)
+        intents = dict(await in_steps((p, resolved(intent, in_force.get(p))) for p in prefixes))
+        before = dict(await in_steps(status.announced(reconciler, prefixes)))
+        was = dict(await in_steps(_in_words(in_force)))
+        return await _told(await status.foreseen(reconciler, intents), before, was)
     clock = reconciler.clock
     reconciler.meter.asked()
     within = WITHIN + WITHIN_EACH * len(prefixes)
@@ -70,8 +70,10 @@ async def apply_intent(
     carrying = asyncio.ensure_future(_carry_out_what_is_recorded(reconciler, intents, recording))
     try:
         await asyncio.sleep(0)  # which lets the disk begin: what follows is only for the answer
-        before = status.announced(reconciler, prefixes)
-        was = _in_words(await asyncio.shield(recording))
+        before = dict(
+            status.announced(reconciler, prefixes)
+        )  # in one piece: before it is carried out
+        was = dict(await in_steps(_in_words(await asyncio.shield(recording))))
         await asyncio.wait({carrying}, timeout=max(end - clock.steady(), AT_LEAST))
     finally:
         if not carrying.done():  # then nobody waits for it any more
@@ -98,7 +100,7 @@ async def carry_out(
         intent: what the operator wants of them.
         was: the intents that it replaced, in words, by prefix.
     """
-    before = status.announced(reconciler, prefixes)
+    before = dict(status.announced(reconciler, prefixes))
     await reconciler.operator.carry_out(dict.fromkeys(prefixes, intent))
     return await _outcomes(reconciler, prefixes, before, was)
 
@@ -119,8 +121,8 @@ def _say_what_failed(carrying: asyncio.Future[None]) -> None:
         log.error("an intent was recorded, and not carried out at once: %s", error)
 
 
-def _in_words(intents: Mapping[Prefix, Intent]) -> dict[str, str]:
-    return {str(prefix): str(intent) for prefix, intent in intents.items()}
+def _in_words(intents: Mapping[Prefix, Intent]) -> Iterator[tuple[str, str]]:
+    return ((str(prefix), str(intent)) for prefix, intent in intents.items())
 
 
 async def _outcomes(

@@ -262,7 +262,7 @@ class Reconciler:
     async def _read_back(self, turn: Turn) -> None:
         await self._read(turn)
         if self.assessment is not None:
-            self._applier.confirm(self.assessment)
+            await self._applier.confirm(self.assessment)
 
     async def _read(self, turn: Turn, *, say: bool = True) -> None:
         await self._applier.read(turn, say=say)
@@ -279,9 +279,9 @@ class Reconciler:
         self._decider.leave = leave
         self.wake()
 
-    def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
+    async def preview(self, intents: Mapping[Prefix, Intent]) -> dict[Prefix, Decision]:
         """Return what would be decided for some prefixes with another intent. Changes nothing."""
-        return self._decider.preview(intents)
+        return await self._decider.preview(intents)
 
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
         if restored := self.durable.intents.restored():

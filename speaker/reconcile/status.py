@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from policy.assignment import Assignment
+    from policy.decide import Decision
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.api import HistoryEntry
@@ -224,6 +225,19 @@ class Snapshot:
             planned=waits,
         )
 
+    def foreseen(self, prefix: Prefix, decision: Decision) -> PrefixStatus:
+        """Return what the state of a prefix would be, were it decided otherwise."""
+        wanted = decision.route is not None
+        reached = self._reaches.once(self._sent.get(prefix), decision.route)
+        return replace(
+            self._route(prefix),
+            **reached.shown(wanted=wanted),
+            reason=decision.reason,
+            wanted=wanted,
+            as_wanted=reached.complete if wanted else reached.announced is False,
+            kept_back=decision.cause is Cause.AGGREGATE,
+        )
+
     def _told(self, prefix: Prefix) -> dict[str, Any]:
         """Return what is told of a prefix by the sources of its rule, and by witnesses."""
         return {**said(self._assessment, prefix), **seen(self._heard, prefix)}
@@ -250,8 +264,7 @@ def _profile(assignment: Assignment, intent: Intent | None) -> str:
 
 def status(reconciler: Reconciler) -> Status:
     """Return the whole state."""
-    now = Snapshot(reconciler)
-    return now.status([*now.routes()])
+    return (now := Snapshot(reconciler)).status([*now.routes()])
 
 
 def routes(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[PrefixStatus]:
@@ -259,37 +272,26 @@ def routes(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[PrefixS
     return [*Snapshot(reconciler).routes(prefixes)]
 
 
-def announced(reconciler: Reconciler, prefixes: Iterable[Prefix]) -> dict[str, bool | None]:
-    """Return which of some prefixes are announced, as far as is known without looking again."""
+def announced(
+    reconciler: Reconciler, prefixes: Iterable[Prefix]
+) -> Iterator[tuple[str, bool | None]]:
+    """Yield whether each of some prefixes is announced, as far as is known without looking again."""
     view, reaches = reconciler.view, Reaches(reconciler.backend.peers())
     changed = view.changed
-    return {
-        str(prefix): reaches.once(view.sent.get(prefix), view.foreseen(prefix)).announced
-        if prefix in changed and prefix in view.believed
-        else reaches.of(view.sent.get(prefix) if view.proven(prefix) else None).announced
-        for prefix in prefixes
-    }
+    for prefix in prefixes:
+        if prefix in changed and prefix in view.believed:
+            reached = reaches.once(view.sent.get(prefix), view.foreseen(prefix))
+        else:
+            reached = reaches.of(view.sent.get(prefix) if view.proven(prefix) else None)
+        yield str(prefix), reached.announced
 
 
-def foreseen(reconciler: Reconciler, intents: Mapping[Prefix, Intent]) -> list[PrefixStatus]:
-    """Return what the state of some prefixes would be, with another intent. Changes nothing."""
-    reaches = Reaches(reconciler.backend.peers())
-    shown = {route.prefix: route for route in routes(reconciler, intents)}
-    found = []
-    for prefix, decision in reconciler.preview(intents).items():
-        wanted = decision.route is not None
-        reached = reaches.once(reconciler.view.sent.get(prefix), decision.route)
-        found.append(
-            replace(
-                shown[str(prefix)],
-                **reached.shown(wanted=wanted),
-                reason=decision.reason,
-                wanted=wanted,
-                as_wanted=reached.complete if wanted else reached.announced is False,
-                kept_back=decision.cause is Cause.AGGREGATE,
-            )
-        )
-    return found
+async def foreseen(
+    reconciler: Reconciler, intents: Mapping[Prefix, Intent]
+) -> Iterator[PrefixStatus]:
+    """Return what yields what the state of some prefixes would be, with another intent. Changes nothing."""
+    now, decisions = Snapshot(reconciler), await reconciler.preview(intents)
+    return (now.foreseen(prefix, decision) for prefix, decision in decisions.items())
 
 
 def explanations(reconciler: Reconciler, prefixes: Collection[Prefix]) -> list[Explanation]:

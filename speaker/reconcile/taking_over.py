@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy.taking_over import UNTOLD, ToldByMachines, WatchedTakeover, told_by_machines, watched
+from speaker.supervision.steps import paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,19 +31,21 @@ class WatchedTakeovers:
         self._heard, self._site = heard, site
         self._of: dict[tuple[Prefix, float], WatchedTakeover] = {}
 
-    def look(self, intents: Mapping[Prefix, Intent], now: float) -> dict[Prefix, TakenOver]:
-        """Return what is known of who takes over each prefix.
+    async def look(self, intents: Mapping[Prefix, Intent], now: float) -> dict[Prefix, TakenOver]:
+        """Return what is known of who takes over each prefix. They are looked at in steps.
 
         Args:
             intents: those that are in a stage; what was remembered of others is forgotten.
             now: seconds on the steady clock.
         """
-        heard, told, last, self._of = self._heard(), self._told(), self._of, {}
-        found = {}
-        for prefix, intent in intents.items():
+        heard, told = self._heard(), self._told()
+        found: dict[Prefix, TakenOver] = {}
+        of: dict[tuple[Prefix, float], WatchedTakeover] = {}
+        async for prefix, intent in paced(intents.items()):
             stage = prefix, intent.since
-            before = last.get(stage, WatchedTakeover())
-            found[prefix], self._of[stage] = watched(before, heard, prefix, now, told(prefix))
+            before = self._of.get(stage, WatchedTakeover())
+            found[prefix], of[stage] = watched(before, heard, prefix, now, told(prefix))
+        self._of = of
         return found
 
     def _told(self) -> Callable[[Prefix], ToldByMachines]:

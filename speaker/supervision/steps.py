@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from speaker.json_value import Value
 
@@ -25,6 +25,14 @@ async def in_steps(items: Iterable[T], step: int = STEP) -> list[T]:
         made += some
         await asyncio.sleep(0)
     return made
+
+
+async def paced(items: Iterable[T], step: int = STEP) -> AsyncIterator[T]:
+    """Yield items that are worked on one by one: so many in a step."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if not number % step:
+            await asyncio.sleep(0)
 
 
 async def json_list(items: Iterable[Value], step: int = STEP) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,8 @@ def fixture_measure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callabl
         async with running(directory, more=more, clock=clock, cycles=False) as site:
             if scene in {restore, look_at_drained}:
                 await drain(site)
+            if scene is look_at_draining:
+                await _wish(site, Mode.DRAINING)
             await asyncio.sleep(20.0)
             await rest(site)
             await site.reconciler.record()  # in a thread of its own, which virtual time has not
@@ -206,10 +209,21 @@ def test_where_little_changes(measure: Callable[..., Work], scene: Any, each: in
     assert many - few <= each * (TIMES - 1) * SIZE
 
 
-@pytest.mark.parametrize("scene", [status, explain, history])
+@pytest.mark.parametrize("scene", [status, explain, history, in_memory_copy])
 def test_steps_of_an_answer(measure: Callable[..., Work], scene: Any) -> None:
     """However long an answer is: withdrawals do not wait for all of it to be made."""
     assert_steps(lambda count: measure(count, scene), 2 * STEP)
+
+
+async def look_at_draining(site: Site) -> None:
+    """All drain softly, which each cycle looks at, and read back what came of it."""
+    await site.reconciler.drains.look(site.reconciler.assessment, site.reconciler.view)
+    assert site.reconciler.drains.due < math.inf
+
+
+def test_steps_of_soft_drains(measure: Callable[..., Work]) -> None:
+    """However many prefixes drain softly: others have their turn while it is looked at them, each cycle."""
+    assert_steps(lambda count: measure(count, look_at_draining), 2 * STEP)
 
 
 def test_a_search_counts() -> None:

@@ -433,7 +433,7 @@ def test_an_operator_lifts_the_damping(tmp_path: Path, mode: Mode) -> None:
         await world.flap(V4, 5)
         assert world.announced == names(V6, SECOND)
         wish = {V4: Intent(mode, "alice", 1.0)}
-        assert world.reconciler.preview(wish)[V4].route is not None
+        assert (await world.reconciler.preview(wish))[V4].route is not None
         await world.wish(mode, V4)
         assert world.announced == names(*ALL)
         await world.wish(Mode.AUTO, V4)

@@ -77,7 +77,7 @@ def test_a_prefix_that_leaves_and_comes_back(tmp_path: Path, *, is_taken: bool) 
         view = DaemonState()
         view.confirmed = {STAYS: Drift("not read"), LEAVES: None}
         view.converged = True
-        durable.confirm(Assessment({}, {}, {}, Memory(), None), view)
+        await durable.confirm(Assessment({}, {}, {}, Memory(), None), view)
         if is_taken:
             durable.take([STAYS, LEAVES])
         else:
