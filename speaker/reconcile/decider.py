@@ -53,6 +53,7 @@ class Decider:
 
     Attributes:
         leave: asks for leave to withdraw for bad health; None where the site shares no etcd. It is set by who makes it.
+        is_late: the first look takes so long that what it would say is unknown.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Decider:
         self._inputs: DeciderInputs | None = None
         self.assessment: Assessment | None = None
         self.observation = Observation({}, NOT_OBSERVED)
+        self._is_observed = self._is_judged = self.is_late = False
         self.reports = ReportsSeen(clock)
         self.leave: Leave | None = None
 
@@ -85,6 +87,12 @@ class Decider:
         self.observation = kept(self.observation, scope.observed_alike, announced)
         self.reports.take(scope)
         self._inputs = None
+        self._is_observed = self._is_judged = self.is_late = False
+        self._alike = scope.observed_alike
+
+    def observed(self, observation: Observation) -> None:
+        """Take what was observed under the present configuration."""
+        self.observation, self._is_observed = observation, True
 
     def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
         """Decide for every prefix. The same object while neither inputs nor time change anything.
@@ -94,6 +102,7 @@ class Decider:
             announced: the prefixes that are announced now.
         """
         now = self._clock.steady()
+        self._is_judged = self._is_observed
         durable = self._durable
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
@@ -151,13 +160,28 @@ class Decider:
         return self.assessment.look_again if held else None
 
     def is_unknown(self, prefix: Prefix) -> bool:
-        """Tell whether the health of a prefix is checked, and not known."""
+        """Tell whether the health of a prefix is checked, and can't be known now."""
+        return self._is_not_known(prefix) and not self._is_open(prefix)
+
+    def is_pending(self, prefix: Prefix) -> bool:
+        """Tell whether the health of a prefix is checked, and not known yet: it will be, before long."""
+        return self._is_not_known(prefix) and self._is_open(prefix)
+
+    def _is_open(self, prefix: Prefix) -> bool:
+        """Tell whether nothing was looked at under this configuration yet, or a check not often enough."""
+        if not self._is_judged:
+            return not self.is_late
+        verdict = self.assessment.health.get(prefix) if self.assessment else None
+        return verdict is not None and verdict.settling
+
+    def _is_not_known(self, prefix: Prefix) -> bool:
         if prefix in self._unchecked:
             return False
         verdict = self.assessment.health.get(prefix) if self.assessment else None
         duty = self._assignments.get(prefix)
         if duty is not None and duty.vip.health.rule is not None:
-            return verdict is None or verdict.health is Health.UNKNOWN
+            is_of_before = not self._is_judged and prefix not in self._alike
+            return is_of_before or verdict is None or verdict.health is Health.UNKNOWN
         known = prefix in self.observation.live
         return not known or (verdict is not None and verdict.health is Health.UNKNOWN)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from policy.intent import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.route import Prefix
     from speaker.reconcile.known_intents import KnownIntents
-
-FIRST_LOOK = 5.0
-"""How long an operator's `-a` waits for a first look at health, in seconds."""
+    from speaker.reconcile.restoring import Restoring
 
 
 class Operator:
@@ -23,9 +21,7 @@ class Operator:
     def __init__(
         self,
         intents: KnownIntents,
-        looked: asyncio.Event,
-        wake: Callable[[], None],
-        is_unknown: Callable[[Prefix], bool],
+        restoring: Restoring,
         act: Callable[[Collection[Prefix]], Awaitable[object]],
         read_back: Callable[[], Awaitable[object]],
         until_sent: Callable[[Collection[Prefix]], Awaitable[None]],
@@ -34,17 +30,13 @@ class Operator:
 
         Args:
             intents: those in force, and where to record others.
-            looked: set once health was looked at.
-            wake: has it looked at.
-            is_unknown: whether the health of a prefix is unknown.
+            restoring: knows of which prefixes the health is unknown.
             act: decides under the lock, and asks the daemon for what differs, of some prefixes at once.
             read_back: reads the daemon back, under the lock.
             until_sent: waits until the sessions were sent what the daemon accepted.
         """
         self._intents = intents
-        self._looked = looked
-        self._wake = wake
-        self._is_unknown = is_unknown
+        self._restoring = restoring
         self._act = act
         self._read_back = read_back
         self._until_sent = until_sent
@@ -64,9 +56,7 @@ class Operator:
 
     async def record(self, intents: Mapping[Prefix, Intent]) -> Mapping[Prefix, Intent]:
         """Record an operator's intents durably. See `apply`."""
-        restored = [prefix for prefix, intent in intents.items() if intent.restores]
-        await self._look_first(restored)
-        return await self._intents.record(intents, filter(self._is_unknown, restored))
+        return await self._intents.record(intents, await self._restoring.known(_by_health(intents)))
 
     async def record_by(
         self,
@@ -79,11 +69,9 @@ class Operator:
             intents: what an operator asks for.
             write: records it, and is given the prefixes that are to be announced although their health is unknown.
         """
-        restored = [prefix for prefix, intent in intents.items() if intent.restores]
-        await self._look_first(restored)
-        unknown = [*filter(self._is_unknown, restored)]
+        unknown = await self._restoring.known(_by_health(intents))
         replaced = await self._intents.record_by(lambda: write(unknown))
-        self._intents.wanted(restored)
+        self._intents.wanted(_restored(intents))
         return replaced
 
     async def carry_out(self, intents: Mapping[Prefix, Intent], *, is_noted: bool = False) -> None:
@@ -94,7 +82,7 @@ class Operator:
             is_noted: whether `record` recorded them; else that was done before all was read.
         """
         if not is_noted:
-            self._intents.wanted(prefix for prefix, intent in intents.items() if intent.restores)
+            self._intents.wanted(_restored(intents))
         await self.enforce(intents)
 
     async def enforce(self, prefixes: Collection[Prefix]) -> None:
@@ -105,11 +93,11 @@ class Operator:
         # Of neighbours of which only this reading showed that ExaBGP reports them, too.
         await self._until_sent(prefixes)
 
-    async def _look_first(self, restored: Collection[Prefix]) -> None:
-        """Wait for a look, but not for long, at what is to be announced and was not looked at yet."""
-        if self._looked.is_set() or not any(map(self._is_unknown, restored)):
-            return
-        self._wake()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK):
-                await self._looked.wait()
+
+def _restored(intents: Mapping[Prefix, Intent]) -> Collection[Prefix]:
+    return [prefix for prefix, intent in intents.items() if intent.restores]
+
+
+def _by_health(intents: Mapping[Prefix, Intent]) -> Collection[Prefix]:
+    """Return what is to be announced if its health allows: what is forced waits for none."""
+    return [p for p in _restored(intents) if intents[p].mode is not Mode.FORCED]

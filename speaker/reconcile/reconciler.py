@@ -17,6 +17,7 @@ from speaker.reconcile.loaded_file import VIP_TOML, LoadedFile
 from speaker.reconcile.lock import NoLock
 from speaker.reconcile.operator import Operator
 from speaker.reconcile.recording import Recorder
+from speaker.reconcile.restoring import Restoring
 from speaker.reconcile.scope import scope
 from speaker.reconcile.taking_over import WatchedTakeovers
 from speaker.reconcile.turn import Exclusive
@@ -84,7 +85,7 @@ class Reconciler:
         """
         self.backend: Informed = backend
         self.clock = clock
-        self._only, self._looked = only, asyncio.Event()
+        self._only = only
         self.awake = asyncio.Event()
         """Set while a cycle is due at once."""
         self.durable = DurableState(store, clock)
@@ -99,11 +100,10 @@ class Reconciler:
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter
         self._turns = Turns(exclusive, self.durable, self.alarms, self.recorder, self._applier)
+        self._restoring = Restoring(self._decider, self.durable, self.wake)
         self.operator = Operator(
             self.durable.intents,
-            self._looked,
-            self.wake,
-            self._decider.is_unknown,
+            self._restoring,
             lambda at_once: self._turns.act(partial(self._act, at_once=at_once)),
             lambda: self._turns.act(self._read_back),
             backend.until_sent,
@@ -160,7 +160,6 @@ class Reconciler:
         self.assignments, self.aggregates = new.assignments, new.aggregates
         self.unchecked = new.unchecked
         self._decider.take(new, self.view.announced)
-        self._looked.clear()
 
     def take_died(self) -> frozenset[Prefix]:
         """Return what was withdrawn because of its health since this was asked last."""
@@ -214,8 +213,7 @@ class Reconciler:
         await self._act(turn)
 
     def _observed(self, observation: Observation) -> None:
-        self._decider.observation = observation
-        self._looked.set()
+        self._decider.observed(observation)
 
     async def observe_and_read(self) -> None:
         """Observe, read and decide, but change nothing.
@@ -284,12 +282,11 @@ class Reconciler:
         return await self._decider.preview(intents)
 
     async def _act(self, turn: Turn, *, at_once: Collection[Prefix] = ()) -> None:
-        if restored := self.durable.intents.restored():
-            self.durable.restore(restored, filter(self._decider.is_unknown, restored))
-            self._decider.forgive(restored)
+        self._restoring.heed()
         if self._applier.readings.due:
             await self._read(turn)
         if self._applier.is_blind and not at_once:
             return
         assessment = self._decider.decide(turn, self.view.announced)
+        self._restoring.judged.ring()
         await self._applier.apply(turn, assessment, self._decider.observation, at_once)

@@ -8,11 +8,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.site.base import Compare
-from speaker.site.bell import Bell
 from speaker.site.heard import sort_out
 from speaker.site.keys import KeyKind, SiteKey
 from speaker.site.members import Members, machines_of, states_of
 from speaker.site.told import MachineTold, StateTold, ToldError, parse_told
+from speaker.supervision.bell import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

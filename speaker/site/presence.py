@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from speaker.site.base import MAX_TRANSACTION, Compare, Delete, LeaseOverError, Put
-from speaker.site.bell import Bell
 from speaker.site.known import NOT_STORED, STEP, OwnKey
+from speaker.supervision.bell import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

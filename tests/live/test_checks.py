@@ -9,6 +9,7 @@ import pytest
 from tests.support.lab.bird import Bird
 from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
+from tests.support.lab.history import TRACE, History
 from tests.support.lab.installed import Installed
 from tests.support.lab.netns import Network
 from tests.support.lab.nginx import Nginx
@@ -68,7 +69,7 @@ def shared(lab: Network, flavour: Flavour, installed: Installed) -> Lab:
     host = lab.host("par1")
     link = lab.link(lab.host("bird"), host)
     session = link.session(64500, 64699)
-    bird = Bird(link.a.namespace, [session])
+    bird = Bird(link.a.namespace, [session], options=TRACE)
     host.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
     nginx = Nginx(host, f"{ADDRESS}:8443", "good")
     site = Site(host, flavour, installed, [session.flipped()], tables(str(nginx.ca)))
@@ -102,6 +103,30 @@ def test_it_dies(at: Lab) -> None:
     misses(at.bird, SHOP)
     at.says("connection refused")
     at.nginx.start()
+
+
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_restored_before_it_was_asked(at: Lab, how: str) -> None:
+    """What is dead is not announced for a moment by `-a` before its check has counted, after a reload or a start."""
+    slowly = {"interval": "1s", "fall": 2}
+    at.nginx.say(None)
+    at.says("down: check/shop is down (HTTP 503)")
+    misses(at.bird, SHOP)
+    at.site.configure(tables(str(at.nginx.ca), **slowly))
+    history = History(at.bird)
+    history.start()
+    if how == "reload":
+        at.site.reload()
+    else:
+        at.site.end_watchdog(signal.SIGKILL)
+    restored = at.site.mgmt("-a", ADDRESS)
+    assert restored.returncode == 1
+    assert f"{SHOP}: stays withdrawn" in restored.stderr
+    at.says("down: check/shop is down (HTTP 503)")
+    assert not history.events(SHOP)
+    at.site.configure(tables(str(at.nginx.ca), fall=None))
+    at.nginx.say("up")
+    assert at.site.mgmt("reload").returncode == 0
 
 
 def test_it_hangs(at: Lab) -> None:

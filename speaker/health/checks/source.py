@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy.health import Health, Observation, so_many
@@ -127,9 +128,12 @@ class ChecksSource:
             return
 
     def _said(self, prefix: Prefix) -> dict[str, Said]:
-        return {
+        said = {
             CHECK + name: self._together(some) for name, some in self._asked[prefix].items() if some
         }
+        if self._settle:  # nothing is asked any more: what is not known now will not be
+            return {name: replace(each, settling=False) for name, each in said.items()}
+        return said
 
     def _together(self, some: Sequence[Probe]) -> Said:
         """Return what the targets of one check say together: up where so many of them are as must be."""

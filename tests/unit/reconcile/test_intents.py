@@ -105,9 +105,7 @@ def test_a_fault_is_said_once(
         async with running(tmp_path, clock=clock) as site:
             site.reconciler.operator = Operator(
                 site.reconciler.durable.intents,
-                acting,
-                lambda: None,
-                lambda _: False,
+                site.reconciler._restoring,
                 act,
                 nothing,
                 nothing,

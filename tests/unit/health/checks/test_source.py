@@ -218,7 +218,7 @@ def test_a_run_that_does_not_stay_and_a_slow_check() -> None:
 
 
 def test_a_run_that_does_not_stay_and_a_check_that_hangs() -> None:
-    """It waits for what hangs no longer than it may; the rest is known."""
+    """It waits for what hangs no longer than it may; the rest is known. What is not known then will not be."""
 
     async def scenario() -> None:
         fake = FakeAsking()
@@ -227,6 +227,7 @@ def test_a_run_that_does_not_stay_and_a_check_that_hangs() -> None:
         found = await source(fake, FIXED, SHOP, settle=10.0).observe()
         assert steady() - start == 10.0
         assert (said(found, "shop"), said(found, "fixed")) == ([UP, UP], [UNKNOWN, UNKNOWN])
+        assert not any(each["check/fixed"].settling for each in found.said.values())
 
     run(scenario)
 
