@@ -1,5 +1,6 @@
 """keepalived's configuration is read as keepalived reads it: IPVS has what the file was taken for."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from speaker.check.keepalived.files import MachineFiles
-from speaker.check.keepalived.servers import Mark, conf_of
+from speaker.check.keepalived.servers import Addresses, Mark, conf_of
 from speaker.check.keepalived.tree import read_tree
 from tests.kernel.keepalived import Keepalived
 from tests.support.lab.eventually import eventually
@@ -68,9 +69,53 @@ virtual_server_group ranges {
     ~SEQ(A, 1, 2) ~SEQx(B, 8, 9) 192.0.2.1${A}${B} 80
     fwmark 17
 }
+virtual_server_group ranges {
+    192.0.2.99 80
+}
 virtual_server group ranges {
     lvs_sched rr
     lvs_method NAT
+    protocol TCP
+    real_server 127.0.1.1 80 {
+    }
+}
+! Of no protocol; of a range, in a virtual server; of the other family.
+virtual_server 192.0.2.70-73 80 {
+    lvs_sched rr
+    lvs_method NAT
+    real_server ::1 80 {
+    }
+    real_server 127.0.1.1 80 {
+    }
+}
+virtual_server 192.0.2.74 80 {
+    protocol TCP
+    real_server ::1 80 {
+    }
+}
+virtual_server 192.0.2.75 80 {
+    protocol TCP
+    real_server 127.0.1.300 80 {
+    }
+}
+virtual_server_group both {
+    192.0.2.76 80
+    2001:db8::76 80
+}
+virtual_server group both {
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 127.0.1.1 80 {
+    }
+}
+virtual_server_group tunnelled {
+    192.0.2.78 80
+    2001:db8::78 80
+}
+virtual_server group tunnelled {
+    lvs_sched rr
+    lvs_method TUN
     protocol TCP
     real_server 127.0.1.1 80 {
     }
@@ -120,6 +165,31 @@ virtual_server 192.0.2.7 0 {
 }
 """,
 }
+
+CHECKERS = [
+    ("", "TCP_CHECK {\n}"),
+    ("delay_loop 6.5", "TCP_CHECK {\nretry 3\ndelay_before_retry 2\n}"),
+    ("delay_loop 6\nretry 0", "TCP_CHECK {\n}"),
+    ("delay_loop 6\nretry 4", "retry 0\nTCP_CHECK {\n}"),
+    ("delay_loop 6\nretry 4", "TCP_CHECK {\nretry 0\n}"),
+    ("retry 3\ndelay_before_retry 2\nconnect_timeout 3\nwarmup 4", "TCP_CHECK {\n}"),
+    ("delay_loop 0", "TCP_CHECK {\n}"),
+    ("delay_loop .5", "TCP_CHECK {\nwarmup 0\n}"),
+    ("delay_loop 6", "delay_loop 20\nTCP_CHECK {\ndelay_loop 2\n}"),
+    ("delay_loop 6", "DNS_CHECK {\n}"),
+    ("delay_loop 6\nretry 1", "DNS_CHECK {\ndelay_before_retry 2\n}"),
+    ("delay_loop 6", "MISC_CHECK {\nmisc_path /bin/true\n}"),
+    ("delay_loop 6\nretry 2", "MISC_CHECK {\nmisc_path /bin/true\n}"),
+    ("delay_loop 6", "SMTP_CHECK {\n}"),
+    ("delay_loop 6", "PING_CHECK {\n}"),
+    ("delay_loop 6", "UDP_CHECK {\n}"),
+    ("delay_loop 6", "HTTP_GET {\nretry 2\nnb_get_retry 5\nurl {\npath /\n}\n}"),
+    ("delay_loop 6", "SSL_GET {\nnb_get_retry 5\nretry 2\nurl {\npath /\n}\n}"),
+    ("delay_loop 6\nalpha off", "TCP_CHECK {\n}"),
+    ("delay_loop 6\nalpha", "alpha no\nTCP_CHECK {\n}"),
+    ("delay_loop 6", "TCP_CHECK {\nalpha true\n}"),
+]
+"""Of a virtual server: what stands in it, and in its realserver."""
 
 
 @pytest.fixture
@@ -177,3 +247,42 @@ def test_as_keepalived_reads_it(host: Namespace) -> None:
         every=0.1,
     )
     keepalived.stop()
+
+
+def test_checks_as_keepalived_makes_them(host: Namespace) -> None:
+    """When each checker begins, how long it tries, and whether it is in alpha mode is what keepalived says itself."""
+    text = "".join(
+        f"virtual_server 192.0.2.{number} 80 {{\nprotocol TCP\nlvs_sched rr\n{lines}\n"
+        f"real_server 127.0.1.1 80 {{\n{checker}\n}}\n}}\n"
+        for number, (lines, checker) in enumerate(CHECKERS, 1)
+    )
+    keepalived = Keepalived(host, [], more=text, arguments=("-C", "-d"))
+    keepalived.start()
+    log = eventually(
+        keepalived.log,
+        until=lambda log: log.count("Keepalive method = ") == len(CHECKERS),
+        within=20,
+        what="each checker in the log",
+        every=0.1,
+    )
+    keepalived.stop()
+    conf = conf_of(read_tree(host.directory / "keepalived.conf", MachineFiles(), "main"))
+    said = {}
+    for block in re.split(r"\n.*: (?=.* -> )", log.rpartition("Health checkers >")[2])[1:]:
+        values = dict(re.findall(r": +([A-Z][\w ]+?) = ([\w.]+)", block))
+        first, retries = int(values["Warmup"]) / 1e6, int(values["Retries"])
+        pause = int(values.get("Delay before retry", "0")) / 1e6
+        said[block.partition(" ->")[0].strip()] = (
+            first,
+            first + retries * pause,
+            first + retries * pause + (retries + 1) * float(values.get("Timeout", "0")),
+            values["Alpha"] == "yes",
+        )
+    taken = {
+        f"[{server.where[0].first}]:tcp:80": (found.alive, found.dead, found.safe, found.alpha)
+        for server in conf.servers
+        for found in server.timings
+        if isinstance(server.where[0], Addresses)
+    }
+    assert taken == said
+    assert len(said) == len(CHECKERS)

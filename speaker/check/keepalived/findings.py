@@ -151,11 +151,11 @@ class _Comparison:
     def _fifo(self) -> Iterator[Finding]:
         settings, conf = self._config.settings, self._conf
         ours = str(settings.keepalived_fifo)
-        if any(path == ours for _, path in conf.fifos):
+        if any(path == ours for _, path in conf.fifos.values()):
             return
         named = settings.keepalived_fifo_named
         if conf.fifos and (named or not conf.fifo_script):
-            place, path = conf.fifos[-1]
+            place, path = [*conf.fifos.values()][-1]
             yield Finding(
                 Code.KEEPALIVED_FIFO,
                 str(place),

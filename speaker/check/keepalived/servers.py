@@ -6,21 +6,23 @@ What has no meaning that is sure is a note. Sources: keepalived.conf(5) of 2.2.7
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import PROTOCOLS
+from speaker.check.keepalived.ends import Sorry, family, is_tunnelled, reals, sorry_server
 from speaker.check.keepalived.timing import Timing, timings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from speaker.check.keepalived.text import Place
     from speaker.check.keepalived.tree import ConfStatement, Tree
     from speaker.units import IpAddress
 
 _SCRIPT_TIMEOUT = 10
+_SERVERS = ("virtual_server", "virtual_server_group")
 _NAMES = ("process_names", "process_name", "checker_process_name")
 
 
@@ -42,15 +44,6 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorry:
-    """A sorry server. It has the virtual server's port where it names none."""
-
-    place: Place
-    address: IpAddress
-    port: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     """A `virtual_server`: where it is, how many realservers it has, and how they are checked."""
 
@@ -68,8 +61,8 @@ class Conf:
     """What keepalived is configured to do. `complete`: there is nothing besides."""
 
     servers: list[Server] = field(default_factory=list)
-    fifos: list[tuple[Place, str]] = field(default_factory=list)
-    """Where keepalived writes what happens to realservers: `lvs_notify_fifo`, `notify_fifo`."""
+    fifos: dict[str, tuple[Place, str]] = field(default_factory=dict)
+    """Where keepalived writes what happens to realservers, by `lvs_notify_fifo` and `notify_fifo`. The first holds."""
     fifo_script: bool = False
     """Whether a script of the site's reads it."""
     renamed: Place | None = None
@@ -95,13 +88,29 @@ def conf_of(tree: Tree) -> Conf:
         server = _server(each, groups, conf)
         if server is not None:
             conf.servers.append(server)
+    _misplaced(tree, conf)
     return conf
 
 
+def _misplaced(tree: Tree, conf: Conf) -> None:
+    """Doubt what stands in a block that keepalived does not know: it passes over the brace alone, and reads on."""
+    todo = [tree.top]
+    while todo:
+        block = todo.pop()
+        for each in block.block:
+            home = "virtual_server" if each.name == "real_server" else ""
+            if each.name in {*_SERVERS, "real_server"} and block.name != home:
+                conf.doubt(each.place, f"{each.name} within {block.name or 'no block'}")
+                return
+            if each.block:
+                todo.append(each)
+
+
 def _globals(block: ConfStatement, conf: Conf) -> None:
-    for each in block.all("lvs_notify_fifo", "notify_fifo"):
-        if len(each.words) > 1:
-            conf.fifos.append((each.place, each.words[1].strip("'")))
+    for name in ("lvs_notify_fifo", "notify_fifo"):
+        for each in block.all(name):
+            if len(each.words) > 1 and name not in conf.fifos:
+                conf.fifos[name] = each.place, each.words[1].strip("'")
     conf.fifo_script |= any(block.all("lvs_notify_fifo_script", "notify_fifo_script"))
     for each in block.all(*_NAMES):
         conf.renamed = each.place
@@ -125,58 +134,77 @@ def number(statement: ConfStatement) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
+class _Where(NamedTuple):
+    """Where a virtual server is, and of which families that is; None among them where one is not sure."""
+
+    all: tuple[Addresses | Mark, ...]
+    versions: frozenset[int | None]
+
+
+def _where(found: Iterable[Addresses | Mark]) -> _Where:
+    every = tuple(found)
+    versions = (each.version if isinstance(each, Mark) else each.first.version for each in every)
+    return _Where(every, frozenset(versions))
+
+
 class _Groups:
     """The groups of virtual servers. Each is read once, however many virtual servers name it."""
 
     def __init__(self, tree: Tree, conf: Conf) -> None:
-        self._blocks = {
-            each.words[1]: each
-            for each in tree.top.all("virtual_server_group")
-            if len(each.words) == 2
-        }
+        self._blocks: dict[str, ConfStatement] = {}
+        for each in tree.top.all("virtual_server_group"):
+            if len(each.words) == 2:
+                self._blocks.setdefault(each.words[1], each)  # of two keepalived takes the first
         self._conf = conf
-        self._addresses: dict[tuple[str, int | None], tuple[Addresses | Mark, ...]] = {}
+        self._found: dict[tuple[str, int | None], _Where] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._blocks
 
-    def of(self, name: str, version: int | None) -> tuple[Addresses | Mark, ...]:
+    def of(self, name: str, version: int | None) -> _Where:
         """Return what a group has, for a virtual server whose firewall marks are of a family."""
         key = name, version
-        if key not in self._addresses:
+        if key not in self._found:
             lines = self._blocks[name].block
-            self._addresses[key] = tuple(
+            self._found[key] = _where(
                 each for line in lines for each in _of_group(line, version, self._conf)
             )
-        return self._addresses[key]
+        return self._found[key]
 
 
 def _server(each: ConfStatement, groups: _Groups, conf: Conf) -> Server | None:
-    if not any(each.all("real_server")):
-        conf.notes.append(
-            f"{each.place}: {' '.join(each.words)}: no real_server: keepalived ignores it"
-        )
-        return None
-    where: tuple[Addresses | Mark, ...] = ()
+    where = _where(())
     match each.words[1:]:
         case ("fwmark", text):
-            where = tuple(_mark((text,), each.place, _family(each), conf))
+            where = _where(_mark((text,), each.place, family(each), conf))
         case ("group", name) if name in groups:
-            where = groups.of(name, _family(each))
-        case (_,) | (_, _) as words:
-            where = tuple(_addresses(words, each.place, conf))
+            where = groups.of(name, family(each))
+        case (_,) | (_, _) as words:  # of a range, which belongs into a group, it takes the first
+            found = _addresses(words, each.place, conf)
+            where = _where(replace(one, last=one.first) for one in found)
         case _:
             conf.doubt(each.place, " ".join(each.words))
-    if not where:
+    if not where.all:
+        return None
+    title = " ".join(each.words)
+    taken = tuple(reals(each, where.versions, conf.notes))
+    if not taken:
+        conf.notes.append(f"{each.place}: {title}: no real_server: keepalived ignores it")
+        return None
+    if {4, 6} <= where.versions and not all(is_tunnelled(each, real) for real in taken):
+        conf.notes.append(
+            f"{each.place}: {title}: IPv4 and IPv6, not tunnelled: keepalived ignores it"
+        )
         return None
     protocol = each.last("protocol")
-    word = "tcp" if protocol is None or len(protocol.words) < 2 else protocol.words[1].lower()
+    # With none it says so, and takes UDP.
+    word = "udp" if protocol is None or len(protocol.words) < 2 else protocol.words[1].lower()
     if word not in PROTOCOLS:
         conf.doubt(each.place, f"protocol {word}")
         return None
-    sorry = tuple(_sorry(each, conf))
-    title, count = " ".join(each.words), len({one.words[1:] for one in each.all("real_server")})
-    return Server(each.place, title, where, word, sorry, tuple(timings(each)), count)
+    sorry = sorry_server(each, where.versions, conf.notes)
+    count = len({real.words[1:] for real in taken})
+    return Server(each.place, title, where.all, word, sorry, tuple(timings(each, taken)), count)
 
 
 def _of_group(line: ConfStatement, version: int | None, conf: Conf) -> Iterator[Addresses | Mark]:
@@ -192,34 +220,6 @@ def _mark(words: Sequence[str], place: Place, version: int | None, conf: Conf) -
         yield Mark(int(words[0]), version)
     else:
         conf.doubt(place, f"fwmark {' '.join(words)}")
-
-
-def _family(server: ConfStatement) -> int | None:
-    """Return the family of a firewall mark's virtual server, where it is sure.
-
-    Realservers tell it where they are not tunnelled to: then all are of its family.
-    """
-    own = server.last("ip_family")
-    if own is not None:
-        return {"inet": 4, "inet6": 6}.get(own.words[-1])
-    usual = _method(server, "lvs_method") or "NAT"
-    for real in server.all("real_server"):
-        if (_method(real, "lvs_method") or usual) != "TUN" and len(real.words) > 1:
-            address = _address(real.words[1])
-            return None if address is None else address.version
-    return None
-
-
-def _method(statement: ConfStatement, name: str) -> str | None:
-    found = statement.last(name) or statement.last("lb_kind")
-    return found.words[1] if found is not None and len(found.words) > 1 else None
-
-
-def _address(text: str) -> IpAddress | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def _addresses(words: Sequence[str], place: Place, conf: Conf) -> Iterator[Addresses]:
@@ -251,13 +251,3 @@ def _ends(text: str) -> tuple[IpAddress, IpAddress] | None:
     except ValueError:
         return None
     return (start, end) if start.version == end.version and int(start) <= int(end) else None
-
-
-def _sorry(server: ConfStatement, conf: Conf) -> Iterator[Sorry]:
-    for each in server.all("sorry_server"):
-        address = _address(each.words[1]) if len(each.words) > 1 else None
-        port = each.words[2] if len(each.words) > 2 else None
-        if address is None or (port is not None and not re.fullmatch(r"[0-9]{1,5}", port)):
-            conf.notes.append(f"{each.place}: {' '.join(each.words)}: not understood")
-        else:
-            yield Sorry(each.place, address, None if port is None else int(port))

@@ -89,15 +89,21 @@ def test_no_file(folder: Path) -> None:
 
 
 def test_missing(folder: Path) -> None:
-    """A VIP of IPVS without a virtual server, or without one that it requires, by family for a mark."""
+    """A VIP of IPVS without a virtual server, or without one that it requires, by family for a mark.
+
+    keepalived balances UDP where its file names no protocol.
+    """
     found = report(folder, server("192.0.2.1 80", QUICK, checks=CHECK))
     assert codes(found) == [(Code.KEEPALIVED_MISSING, "vip-1.tld 2001:db8::1/128")]
     vips = VIPS + 'services = { "tcp/80" = {}, "fwmark/8" = {} }\n'
-    found = report(folder, BOTH + server("fwmark 8", QUICK, checks=CHECK), vips=vips)
+    both = BOTH.replace(QUICK, f"{QUICK}\nprotocol TCP")
+    found = report(folder, both + server("fwmark 8", QUICK, checks=CHECK), vips=vips)
     assert codes(found) == [(Code.KEEPALIVED_MISSING, "vip-1.tld 2001:db8::1/128")]
     assert "has no fwmark/8" in found.findings[0].found
     tunnels = server("fwmark 8", QUICK, "lvs_method TUN", checks=CHECK)
-    assert codes(report(folder, BOTH + tunnels, vips=vips)) == []
+    assert codes(report(folder, both + tunnels, vips=vips)) == []
+    found = report(folder, BOTH, vips=VIPS + 'services."tcp/80" = {}\n')
+    assert [each.found.partition(" has ")[2] for each in found.findings] == ["no tcp/80 on it"] * 2
 
 
 def test_missing_is_not_said_in_doubt(folder: Path) -> None:
@@ -132,6 +138,7 @@ def test_extra(folder: Path) -> None:
         ("delay_loop 10", "", True),
         ("", "", True),
         ("delay_loop 8\nretry 2\ndelay_before_retry 2", "", True),
+        ("delay_loop 9.5\nretry 0", "", True),
         ("warmup 0", "", False),
         ("delay_loop 20", 'warm_up = "21s"', False),
         ("delay_loop 20", 'rise = "21s"', False),
@@ -182,7 +189,10 @@ def test_restart(folder: Path) -> None:
 )
 def test_sorry(folder: Path, sorry: str, health: str, *, is_found: bool) -> None:
     """A sorry server that counts, because vip.toml does not ignore it."""
-    two = BOTH.replace("real_server", "real_server 127.0.1.8 80 {\nTCP_CHECK {\n}\n}\nreal_server")
+    two = BOTH
+    for real in ("127.0.1.%d", "::%d"):
+        second = f"real_server {real % 8} 80 {{\nTCP_CHECK {{\n}}\n}}\n"
+        two = two.replace(f"real_server {real % 1}", f"{second}real_server {real % 1}")
     found = report(folder, two.replace(QUICK, f"{QUICK}\nsorry_server {sorry}", 1), health=health)
     assert codes(found) == [(Code.KEEPALIVED_SORRY, ":3 vip-1.tld")] * is_found
 
@@ -206,7 +216,7 @@ services."tcp/80" = { share_up = "%d%%", realservers = ["127.0.1.1:80", "127.0.1
 )
 def test_few(folder: Path, vips: str, health: str, more: str, *, is_found: bool) -> None:
     """Fewer realservers than must be live for the VIP to come back; nothing is found where there may be more."""
-    one = server("192.0.2.1 80", QUICK, checks=CHECK)
+    one = server("192.0.2.1 80", QUICK, "protocol TCP", checks=CHECK)
     if vips is VIPS:
         vips = '[vip."vip-1.tld"]\naddresses = ["192.0.2.1"]\n'
     found = report(folder, more + one, vips=vips, health=health)
@@ -221,6 +231,8 @@ def test_few(folder: Path, vips: str, health: str, more: str, *, is_found: bool)
         ("notify_fifo /run/x", "", ":2"),
         ("lvs_notify_fifo /run/x\nlvs_notify_fifo_script /bin/x", "", None),
         ("lvs_notify_fifo /run/x", 'keepalived_fifo = "/run/x"', None),
+        ("lvs_notify_fifo /run/x\nlvs_notify_fifo /run/y", 'keepalived_fifo = "/run/x"', None),
+        ("lvs_notify_fifo /run/x\nlvs_notify_fifo /run/y", 'keepalived_fifo = "/run/y"', ":2"),
         ("lvs_notify_fifo /run/x\nnotify_fifo /run/y", 'keepalived_fifo = "/run/y"', None),
         (
             "lvs_notify_fifo /run/x\nlvs_notify_fifo_script /bin/x",

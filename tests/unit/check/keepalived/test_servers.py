@@ -39,17 +39,22 @@ def where(written: str) -> list[str]:
     [
         ("192.0.2.1 80", ["192.0.2.1 80"]),
         ("192.0.2.1", ["192.0.2.1 0"]),
+        ("192.0.2.1-4 80", ["192.0.2.1 80"]),
+        ("192.0.2.8/30 80", ["192.0.2.8 80"]),
         ("2001:db8::1 443", ["2001:db8::1 443"]),
         ("fwmark 7", ["mark 7 4"]),
     ],
 )
 def test_where(head: str, found: list[str]) -> None:
-    """A virtual server has an address and a port, or a firewall mark."""
-    assert where(server(head)) == found
+    """A virtual server has an address and a port, of a range the first alone, or a firewall mark."""
+    assert where(server(head, real="::1 80" if "::" in head else "127.0.1.1 80")) == found
 
 
 def test_groups() -> None:
-    """A group has addresses, ranges of both forms, networks and marks."""
+    """A group has addresses, ranges of both forms, networks and marks; of both families where all is tunnelled.
+
+    Of two groups of a name, the first holds.
+    """
     group = """virtual_server_group G {
         192.0.2.1 80
         192.0.2.2-4
@@ -61,7 +66,8 @@ def test_groups() -> None:
         fwmark 8 inet6
     }
     """
-    assert where(group + server("group G")) == [
+    group += "virtual_server_group G {\n192.0.2.77 80\n}\n"
+    assert where(group + server("group G", "lvs_method TUN", "ip_family inet")) == [
         "192.0.2.1 80", "192.0.2.2-192.0.2.4 0", "192.0.2.250-192.0.3.2 80",
         "192.0.2.8-192.0.2.11 80", "2001:db8::1-2001:db8::f 80",
         "2001:db8::1:0-2001:db8::1:9 80", "mark 7 4", "mark 8 6",
@@ -108,20 +114,59 @@ def test_what_is_not_sure(written: str) -> None:
     assert "/etc/keepalived/keepalived.conf:" in found.notes[0]
 
 
-def test_without_realservers() -> None:
-    """keepalived ignores a virtual server that has none."""
-    found = conf("virtual_server 192.0.2.1 80 {\n}\n")
-    assert (found.servers, found.complete, len(found.notes)) == ([], True, 1)
+@pytest.mark.parametrize(
+    "written",
+    [
+        "virtual_server 192.0.2.1 80 {\n}\n",
+        server("192.0.2.1 80", real="127.0.1.300 80"),
+        server("192.0.2.1 80", real="127.0.1.1 http"),
+        server("192.0.2.1 80", real="::1 80"),
+        server("2001:db8::1 80", real="127.0.1.1 80 {\nlvs_method NAT\n}\nreal_server ::x 80"),
+        "virtual_server_group G {\n192.0.2.1 80\n2001:db8::1 80\n}\n" + server("group G"),
+        "virtual_server_group G {\n192.0.2.1 80\nfwmark 7 inet6\n}\n" + server("group G"),
+    ],
+)
+def test_without_realservers(written: str) -> None:
+    """keepalived ignores a virtual server without one that it takes, and a group of both families."""
+    found = conf(written)
+    assert (found.servers, found.complete) == ([], True)
+    assert found.notes[-1].endswith("keepalived ignores it")
+
+
+def test_realservers_that_count() -> None:
+    """Those of the other family do where they are tunnelled; each counts once."""
+    reals = "127.0.1.1 80 {\n}\nreal_server 127.0.1.1 80 {\n}\nreal_server ::1 80"
+    assert conf(server("192.0.2.1 80", real=reals)).servers[0].realservers == 1
+    assert only(server("192.0.2.1 80", "lvs_method TUN", real=reals)).realservers == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "named"),
+    [
+        ("virtual_servers x {\n", "}\n", ":2: virtual_server within virtual_servers"),
+        ("a {\nb {\n", "}\n}\n", ":3: virtual_server within b"),
+        ("virtual_server 192.0.2.2 80 {\nreals {\n", "}\n}\n", ":3: virtual_server within reals"),
+    ],
+)
+def test_within_a_block_that_is_not_known(head: str, tail: str, named: str) -> None:
+    """keepalived goes on behind a brace of nothing that it knows: what is behind it is not sure."""
+    found = conf(f"{head}{server('192.0.2.1 80')}\n{tail}")
+    assert (found.servers, found.complete) == ([], False)
+    assert found.notes[-1] == f"/etc/keepalived/keepalived.conf{named}: not understood"
 
 
 def test_protocols_and_sorry_servers() -> None:
-    """TCP where nothing else is said; a sorry server may name a port."""
-    first = only(server("192.0.2.1 80", "sorry_server 127.0.1.9 81"))
-    assert (first.protocol, str(first.sorry[0].address), first.sorry[0].port) == (
-        "tcp", "127.0.1.9", 81,
-    )  # fmt: skip
-    second = only(server("192.0.2.1 53", "protocol UDP", "sorry_server ::9"))
+    """UDP where nothing else is said; a sorry server may name a port, and the last one holds."""
+    lines = ("protocol TCP", "sorry_server 127.0.1.8 81", "sorry_server 127.0.1.9 81")
+    first = only(server("192.0.2.1 80", *lines))
+    assert first.protocol == "tcp"
+    assert [(str(each.address), each.port) for each in first.sorry] == [("127.0.1.9", 81)]
+    second = only(server("192.0.2.1 53", "sorry_server 127.0.1.9"))
     assert (second.protocol, second.sorry[0].port) == ("udp", None)
+    for bad in ("sorry_server ::9", "sorry_server 127.0.1.300", "sorry_server 127.0.1.9 x"):
+        found = conf(server("192.0.2.1 80", "sorry_server 127.0.1.8", bad))
+        assert [str(each.address) for each in found.servers[0].sorry] == ["127.0.1.8"]
+        assert len(found.notes) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,7 +175,15 @@ def test_protocols_and_sorry_servers() -> None:
         ([], "TCP_CHECK {\n}", 61, 60, False),
         (["delay_loop 6"], "TCP_CHECK {\n}", 7, 6, False),
         (["delay_loop 6.5"], "TCP_CHECK {\nretry 3\ndelay_before_retry 2\n}", 12.5, 6.5, False),
-        (["delay_loop 6", "retry 0"], "TCP_CHECK {\n}", 6, 6, False),
+        (["delay_loop 6", "retry 0"], "TCP_CHECK {\n}", 7, 6, False),
+        (["delay_loop 6", "retry 4"], "retry 0\nTCP_CHECK {\n}", 10, 6, False),
+        (["delay_loop 6", "retry 4"], "TCP_CHECK {\nretry 0\n}", 6, 6, False),
+        (["delay_loop 0"], "TCP_CHECK {\n}", 61, 60, False),
+        (["delay_loop +.5"], "TCP_CHECK {\n}", 1.5, 0.5, False),
+        (["delay_loop 6"], "HTTP_GET {\nretry 2\nnb_get_retry 5\n}", 21, 6, False),
+        (["delay_loop 6"], "HTTP_GET {\nnb_get_retry 5\nretry 2\n}", 12, 6, False),
+        (["delay_loop 6", "alpha off"], "TCP_CHECK {\n}", 7, 6, True),
+        (["delay_loop 6", "alpha"], "alpha no\nTCP_CHECK {\n}", 7, 6, False),
         (["delay_loop 6"], "delay_loop 20\nTCP_CHECK {\ndelay_loop 2\n}", 3, 2, False),
         (["delay_loop 60"], "TCP_CHECK {\nwarmup 0\n}", 1, 0, False),
         (["delay_loop 6"], "HTTP_GET {\nnb_get_retry 2\n}", 12, 6, False),
@@ -149,7 +202,14 @@ def test_timing(lines: list[str], checks: str, dead: float, alive: float, *, alp
 
 
 @pytest.mark.parametrize(
-    "checks", ["", "BFD_CHECK {\n}", "TCP_CHECK {\nretry x\n}", "TCP_CHECK {\nalpha x\n}"]
+    "checks",
+    [
+        "",
+        "BFD_CHECK {\n}",
+        "TCP_CHECK {\nretry x\n}",
+        "TCP_CHECK {\nretry 2.5\n}",
+        "TCP_CHECK {\nalpha x\n}",
+    ],
 )
 def test_no_timing(checks: str) -> None:
     """A realserver that is not checked, or by values that are none, has no timing."""
@@ -157,17 +217,18 @@ def test_no_timing(checks: str) -> None:
 
 
 def test_global_definitions() -> None:
-    """The fifos, names of processes, and how long scripts may take."""
+    """The fifos, of which the first holds, names of processes, and how long scripts may take."""
     found = conf("""global_defs {
         lvs_notify_fifo '/run/a' root
         notify_fifo /run/b
+        lvs_notify_fifo /run/c
         lvs_notify_fifo_script /bin/x
         process_names
         startup_script /bin/up
         shutdown_script /bin/down
         shutdown_script_timeout 3
     }""")
-    assert [path for _, path in found.fifos] == ["/run/a", "/run/b"]
+    assert [path for _, path in found.fifos.values()] == ["/run/a", "/run/b"]
     assert found.fifo_script
     assert found.renamed is not None
     assert found.scripts is not None
