@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +66,11 @@ class Release:
         return CACHE / self.folder
 
     @property
+    def _failed(self) -> Path:
+        """Why the last one could not be made, where it could not."""
+        return self._cache / f"{self.suite}.failed"
+
+    @property
     def _options(self) -> tuple[str, ...]:
         # What unstable says of itself is out of date where a mirror stands still; its signature counts.
         return (
@@ -95,6 +100,14 @@ class Release:
         argv = ["dpkg-query", f"--admindir={self.root}/var/lib/dpkg", "-W", "-f=${Version}", "frr"]
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
+    @property
+    def overdue(self) -> str:
+        """Why its root is older than it should be, or nothing."""
+        if time.time() - self.root.stat().st_mtime < self.lasts:
+            return ""
+        made = time.strftime("%Y-%m-%d", time.gmtime(self.root.stat().st_mtime))
+        return f"it is of {made}, and no newer one could be had: {self._failed.read_text()}"
+
     def renew(self) -> Path:
         """Return a root that is not old, or an old one where no new one can be had.
 
@@ -106,7 +119,7 @@ class Release:
             kept = self._kept()
             if kept and time.time() - kept[-1].stat().st_mtime < self.lasts:
                 return kept[-1]
-            failed = self._cache / f"{self.suite}.failed"
+            failed = self._failed
             if failed.exists() and time.time() - failed.stat().st_mtime < NOT_AGAIN:
                 reason = failed.read_text()
             else:
@@ -157,7 +170,7 @@ MACHINES = tuple(
     Release(suite, recorded, 30 * DAY, packages=BOOTS, folder="systemd")
     for suite, recorded in (("bookworm", "frr-8.4.4"), ("trixie", "frr-10.3"))
 )
-"""Those that boot. By day the first alone is."""
+"""Those that boot."""
 PYTHON = Release("trixie", "", 30 * DAY, packages=("python3",), folder="python")
 """The newest Python of a stable Debian."""
 
@@ -186,24 +199,32 @@ def outside(root: Path, program: str) -> list[str]:
     return [str(loader), "--library-path", f"{libraries}:{libraries}/frr", f"{root}{program}"]
 
 
-def main() -> int:
-    """Make what lacks or is old, all at the same time; return 1 where one that has to be there is not."""
+def usual() -> tuple[Release, ...]:
+    """Return the releases that tests use: of those that boot, by day, the first alone."""
+    return RELEASES + (MACHINES if os.environ.get("HYPOTHESIS_PROFILE") else MACHINES[:1])
+
+
+def main(releases: Sequence[Release], say: Callable[[str], object]) -> int:
+    """Make what lacks or is old, all at the same time; return 1 where one that has to be there is not.
+
+    Args:
+        releases: those.
+        say: takes what came of it, in lines.
+    """
 
     def renewed(release: Release) -> bool:
         try:
             release.renew()
         except UnavailableError as error:
-            sys.stderr.write(f"dev: {error}\n")
+            say(f"dev: {error}\n")
             return release.moves
-        sys.stderr.write(
-            f"dev: {release.folder} of Debian {release.suite}, with FRR {release.version}\n"
-        )
+        why = f": {release.overdue}" if release.overdue else ""
+        say(f"dev: {release.folder} of Debian {release.suite}, with FRR {release.version}{why}\n")
         return True
 
-    machines = MACHINES if os.environ.get("HYPOTHESIS_PROFILE") else MACHINES[:1]
     with ThreadPoolExecutor() as pool:
-        return 0 if all(list(pool.map(renewed, RELEASES + machines))) else 1
+        return 0 if all(list(pool.map(renewed, releases))) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(usual(), sys.stderr.write))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -29,9 +30,7 @@ def require(*programs: str, flavours: tuple[Flavour, ...] = ()) -> None:
     if not missing:
         return
     reason = f"needs {', '.join(missing)}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    lacking(reason, fails=_all_must_be_there())
 
 
 def require_release(release: Release) -> None:
@@ -41,9 +40,23 @@ def require_release(release: Release) -> None:
     summary says why.
     """
     require()
+    had(release, strict=_all_must_be_there())
+
+
+def had(release: Release, *, strict: bool) -> None:
+    """End the test where a release can't be had: with a failure where all must be there, but not of one that moves."""
     try:
         release.root  # noqa: B018 - made where it lacks
     except UnavailableError as error:
-        if os.environ.get("CI") == "true" and not release.moves:
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        lacking(str(error), fails=strict and not release.moves)
+
+
+def lacking(reason: str, *, fails: bool) -> NoReturn:
+    """End the test, which can't run for a reason."""
+    if fails:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _all_must_be_there() -> bool:
+    return os.environ.get("CI") == "true"
