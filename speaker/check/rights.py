@@ -57,7 +57,7 @@ def _findings(config: Config, vips: Collection[str], path: Path) -> Iterator[Fin
         if service.protocol == FWMARK
     }
     for mark in sorted(claimed & marks.keys()):
-        if any(each.version is None for each in marks[mark]):
+        if any(each.version is None and each.realservers for each in marks[mark]):
             found = f"its realservers are all tunnelled: {path} does not tell its family"
             yield Finding(Code.IPVS_BARRED, f"{FWMARK}/{mark}", found, _REMEDY)
 

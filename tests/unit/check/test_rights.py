@@ -28,6 +28,7 @@ TUNNELLED = """FWM  00000008 rr
   -> C6336401:0050      Tunnel  1      0          0
 """
 MASQUERADED = TUNNELLED.replace("Tunnel", "Masq  ")
+EMPTY = TUNNELLED.partition("\n")[0] + "\n"
 MARKED = 'services = { "fwmark/8" = {} }\n'
 
 
@@ -57,9 +58,9 @@ def checked(
     return ipvs_rights(loaded, status, path)
 
 
-@pytest.mark.parametrize("table", ["", MASQUERADED])
+@pytest.mark.parametrize("table", ["", MASQUERADED, EMPTY])
 def test_what_every_user_may_read(tmp_path: Path, table: str) -> None:
-    """Where the file is readable and tells all, no capability is needed."""
+    """Where the file is readable and tells all, no capability is needed: nothing is live of a mark without realservers."""
     assert checked(tmp_path, table).findings == ()
 
 
