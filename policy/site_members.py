@@ -29,6 +29,7 @@ class Member:
         clock_off: how many seconds its clock is ahead of this machine's, None where that is not known. Up to a second comes of the way.
         revision: all that etcd has up to it, it obeys; but for `differs`.
         differs: what it does not obey, and why. Where there is a text for None, any prefix may differ.
+        unsent: what it obeys, and can't send to anybody, and why; None likewise.
         silent_since: since when it is not live, as far as it is known (seconds since the epoch).
     """
 
@@ -40,11 +41,16 @@ class Member:
     clock_off: float | None = None
     revision: int = 0
     differs: Mapping[Prefix | None, str] = field(default_factory=dict)
+    unsent: Mapping[Prefix | None, str] = field(default_factory=dict)
     silent_since: float | None = None
 
     def why_not(self, prefix: Prefix) -> str:
         """Return why it does not obey what is asked of a prefix; nothing where it does, up to `revision`."""
         return self.differs.get(prefix) or self.differs.get(None, "")
+
+    def why_unsent(self, prefix: Prefix) -> str:
+        """Return why nobody is sent a prefix that it announces as asked; nothing where that is not so."""
+        return self.unsent.get(prefix) or self.unsent.get(None, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +88,14 @@ def is_drain(intent: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MemberOutcome:
-    """Whether a machine obeys an order; else why not, in words."""
+    """Whether a machine obeys an order; else why not, in words. `unsent`: why nobody is sent what it announces by it, in words."""
 
     dc: str
     machine: str
     live: bool
     obeys: bool
     why: str = ""
+    unsent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

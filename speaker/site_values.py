@@ -94,11 +94,15 @@ class SiteOrder(IntentRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReport(Value):
-    """Whether a machine, `par1/lb1`, has confirmed that it obeys an order; and why not, in words."""
+    """Whether a machine, `par1/lb1`, has confirmed that it obeys an order; and why not, in words.
+
+    `unsent`: why nobody is sent what it announces by it, in words: no session of it is up.
+    """
 
     machine: Text
     obeys: Truth
     why: Text = ""
+    unsent: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ _SOFTLY = {
 
 
 def report_site(report: SiteReport, call: Call) -> ExitStatus:
-    """Say what became of an order at the machines for which it is; return 0 where each live one of them has confirmed it."""
+    """Say what became of an order at the machines for which it is; return 0 where each live one of them has confirmed it, and can send it."""
     if call.dry_run:
         names = ", ".join(each.machine for each in report.machines) or "no live machine is known"
         _say(f"would be: ordered for {report.extent}: {names}")
@@ -34,8 +34,8 @@ def report_site(report: SiteReport, call: Call) -> ExitStatus:
     if not report.committed:
         _say_queued(report, call)
         return ExitStatus.NOT_AS_WANTED
-    lacking = [each for each in report.machines if not each.obeys]
-    for each in (*(each for each in report.machines if each.obeys), *lacking):
+    lacking = [each for each in report.machines if not each.obeys or each.unsent]
+    for each in sorted(report.machines, key=lambda each: (not each.obeys, bool(each.unsent))):
         _say_of(each, report, call)
     _say_of_others(report)
     if not report.machines:
@@ -53,7 +53,9 @@ def _say_of_others(report: SiteReport) -> None:
 
 
 def _say_of(machine: MachineReport, report: SiteReport, call: Call) -> None:
-    if machine.obeys:
+    if machine.obeys and machine.unsent:
+        _say(f"{machine.machine}: recorded; {machine.unsent}")
+    elif machine.obeys:
         _say(f"{machine.machine}: {_SOFTLY.get(call.mode, 'confirmed')}")
     else:
         why = f": {machine.why}" if machine.why else ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from policy.errors import PolicyError
-from policy.intent import timestamp
+from policy.intent import Mode, timestamp
 from policy.last import LastOne
 from policy.site_intent import Extent
 from speaker.control.last_of_site import LastOfSite
@@ -94,6 +95,10 @@ class OrderHandling:
         outcome = await site.outcome(prefixes, extent, within)
         members = _of(site, extent)
         still = await self._still(site, members, prefixes) if intent.restores else ()
+        if intent.mode is Mode.DRAINED:  # which needs no session
+            outcome = replace(
+                outcome, members=tuple(replace(each, unsent="") for each in outcome.members)
+            )
         return Ordered(found, _report(site, extent, outcome, members, still, within))
 
     async def _recorded(
@@ -170,7 +175,12 @@ def _report(
         committed=outcome.committed,
         trouble=outcome.why,
         machines=tuple(
-            MachineReport(machine=f"{each.dc}/{each.machine}", obeys=each.obeys, why=each.why)
+            MachineReport(
+                machine=f"{each.dc}/{each.machine}",
+                obeys=each.obeys,
+                why=each.why,
+                unsent=each.unsent,
+            )
             for each in outcome.members
             if each.live
         ),

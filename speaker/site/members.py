@@ -54,6 +54,7 @@ class _Known:
     told: MachineTold | None = None
     revision: int = 0
     differs: Mapping[Prefix | None, str] = field(default_factory=dict)
+    unsent: Mapping[Prefix | None, str] = field(default_factory=dict)
     clocks: tuple[_Reading, ...] = ()
     silent_since: float | None = None
 
@@ -81,12 +82,14 @@ class _Known:
         What names more than etcd had when it was stored is of another etcd, from before this one was restored.
         """
         if not isinstance(told, ObeysTold) or told.revision > modified:
-            self.revision, self.differs = 0, {}
+            self.revision, self.differs, self.unsent = 0, {}, {}
             return
         self.revision = told.revision
-        self.differs = {
-            None if name == ANY else parse_prefix(name): why for name, why in told.differs.items()
-        }
+        self.differs, self.unsent = _by_prefix(told.differs), _by_prefix(told.unsent)
+
+
+def _by_prefix(told: Mapping[str, str]) -> Mapping[Prefix | None, str]:
+    return {None if name == ANY else parse_prefix(name): why for name, why in told.items()}
 
 
 class Members:
@@ -255,5 +258,6 @@ def _member(extent: Extent, known: _Known) -> Member:
         clock_off=known.clock_off,
         revision=known.revision,
         differs=known.differs,
+        unsent=known.unsent,
         silent_since=known.silent_since,
     )

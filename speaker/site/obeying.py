@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 from speaker.errors import SpeakerError
 from speaker.reconcile.status import Snapshot
 from speaker.site.keys import KeyKind, SiteKey
-from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET, state_text, told_differing, why_not
+from speaker.site.showing import (
+    NOT_ANNOUNCED,
+    NOT_SEEN_YET,
+    state_text,
+    told_differing,
+    unsent,
+    why_not,
+)
 from speaker.site.told import ObeysTold
 from speaker.supervision.cancellation import heed_cancellation
 
@@ -64,6 +71,7 @@ class Obeying:
         self._pending: dict[Prefix, None] = {}
         self._under_way: dict[Prefix, None] = {}
         self._differs: dict[Prefix, str] = {}
+        self._unsent: dict[Prefix, str] = {}
         self._states: dict[SiteKey, bytes] = {}
         self._keys: dict[Prefix, SiteKey] = {}
         self._looks = 0
@@ -128,6 +136,10 @@ class Obeying:
         if any(prefix in self._pending or prefix in self._under_way for prefix in prefixes):
             return None
         return next((why for p in prefixes if (why := self._differs.get(p, ""))), "")
+
+    def unsent(self, prefixes: Collection[Prefix]) -> str:
+        """Return why nobody is sent some of these, although they are announced here as asked; nothing where all are."""
+        return next((why for p in prefixes if (why := self._unsent.get(p, ""))), "")
 
     # --- what is about to be withdrawn -----------------------------------------------------
 
@@ -209,14 +221,19 @@ class Obeying:
                 self._states[key] = state_text(
                     each, snapshot.asked(prefix), stands_down=stands_down
                 )
-                if why := why_not(each, alarms):
-                    self._differs[prefix] = why
-                else:
-                    self._differs.pop(prefix, None)
+                for found, why in (
+                    (self._differs, why_not(each, alarms)),
+                    (self._unsent, unsent(each)),
+                ):
+                    if why:
+                        found[prefix] = why
+                    else:
+                        found.pop(prefix, None)
             await asyncio.sleep(0)
         if len(self._states) > len(assignments):
             self._states = {k: t for k, t in self._states.items() if k.prefix in assignments}
             self._differs = {p: why for p, why in self._differs.items() if p in assignments}
+            self._unsent = {p: why for p, why in self._unsent.items() if p in assignments}
             self._keys = {p: key for p, key in self._keys.items() if p in assignments}
         if prefixes is assignments:
             self._all = assignments
@@ -227,7 +244,11 @@ class Obeying:
         """Return what is told of what is obeyed, None where that is not known yet."""
         if self.revision is None:
             return None
-        return ObeysTold(revision=self.revision, differs=told_differing(self._differs))
+        return ObeysTold(
+            revision=self.revision,
+            differs=told_differing(self._differs),
+            unsent=told_differing(self._unsent),
+        )
 
     def states(self) -> dict[SiteKey, bytes]:
         """Return what is told of prefixes, as it was looked at last."""

@@ -39,9 +39,10 @@ class Orders:
         handing_on: HandingOn,
         trouble: Callable[[], str],
         here: Callable[[Collection[Prefix]], str | None],
+        unsent: Callable[[Collection[Prefix]], str] = lambda _: "",
     ) -> None:
         self._known, self._handing_on, self._trouble = known, handing_on, trouble
-        self._here = here
+        self._here, self._unsent = here, unsent
 
     async def outcome(
         self, prefixes: Collection[Prefix], extent: Extent, within: float
@@ -92,8 +93,10 @@ class Orders:
         """Return whether this machine obeys, as it was read back here: whatever etcd has heard of that."""
         why = self._here(prefixes)
         why = NOT_READ_BACK if why is None else why
-        here = self._known.here
-        return MemberOutcome(here.dc, here.machine, live=True, obeys=not why, why=why)
+        here, unsent = self._known.here, "" if why else self._unsent(prefixes)
+        return MemberOutcome(
+            here.dc, here.machine, live=True, obeys=not why, why=why, unsent=unsent
+        )
 
 
 def _outcome(member: Member, prefixes: Collection[Prefix], revision: int) -> MemberOutcome:
@@ -104,4 +107,9 @@ def _outcome(member: Member, prefixes: Collection[Prefix], revision: int) -> Mem
         why = NOT_HEARD
     else:
         why = next(filter(None, map(member.why_not, prefixes)), "") if member.differs else ""
-    return MemberOutcome(member.dc, member.machine, member.live, member.live and not why, why)
+    unsent = ""
+    if member.unsent and not why:
+        unsent = next(filter(None, map(member.why_unsent, prefixes)), "")
+    return MemberOutcome(
+        member.dc, member.machine, member.live, member.live and not why, why, unsent
+    )

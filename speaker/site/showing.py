@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from speaker.api import PrefixStatus
 
 _MOST = 200
+_NOBODY = {NO_SESSION, NONE_FOR_IT}
 _LEAVE = LeaveCase(granted=True)
 NOT_ANNOUNCED, NOT_SEEN_YET = (
     StateTold(announced=False).text(),
@@ -57,7 +58,7 @@ def _state_text(
 def why_not(shown: PrefixStatus, alarms: Sequence[str]) -> str:
     """Return why a machine does not obey what is asked of a prefix; nothing where it was read back that it does.
 
-    That no session is up is no disobedience: whoever comes up is sent what is decided.
+    That no session is up is no disobedience: whoever comes up is sent what is decided. That is told apart: see `unsent`.
 
     Args:
         shown: its state.
@@ -69,16 +70,20 @@ def why_not(shown: PrefixStatus, alarms: Sequence[str]) -> str:
         shown.intent == Mode.FORCED and not shown.wanted
     ):
         return _text("; ".join(["not decided yet", *alarms]))
-    is_nowhere = shown.lack in {NO_SESSION, NONE_FOR_IT}
-    if shown.as_wanted or (shown.held and shown.wanted and is_nowhere):
+    if shown.as_wanted or unsent(shown):
         return ""
-    if shown.lack and not is_nowhere:
+    if shown.lack and shown.lack not in _NOBODY:
         return _text(shown.lack)
     return _text("; ".join([NOT_KNOWN if shown.announced is None else shown.reason, *alarms]))
 
 
+def unsent(shown: PrefixStatus) -> str:
+    """Return why nobody was sent what is decided, and read back, of a prefix: no session is up; nothing where one is, or it is not so."""
+    return shown.lack if shown.held and shown.wanted and shown.lack in _NOBODY else ""
+
+
 def told_differing(differs: Mapping[Prefix, str]) -> dict[str, str]:
-    """Return what is told of the prefixes that differ: each by name, or where that is too much, that any may."""
+    """Return what is told of the prefixes that differ, or are unsent: each by name, or where that is too much, that any may."""
     if len(differs) <= MAX_DIFFERING:
         return {str(prefix): why for prefix, why in differs.items()}
     first, why = next(iter(differs.items()))

@@ -81,7 +81,11 @@ class WholeSite:
             lambda text: self._link.note("machines", text),
         )
         self._orders = Orders(
-            self._known, self._handing_on, lambda: self.trouble, self._obeying.why_not
+            self._known,
+            self._handing_on,
+            lambda: self.trouble,
+            self._obeying.why_not,
+            self._obeying.unsent,
         )
         self.leave = AskedLeave(
             self, self._words, reconciler.wake, reconciler.clock, settings.patience, settings.ttl

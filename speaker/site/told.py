@@ -94,10 +94,14 @@ class MachineTold(ToldValue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObeysTold(ToldValue):
-    """Up to which revision of etcd a machine has all, recorded, applied and read back; but for what `differs` names with why."""
+    """Up to which revision of etcd a machine has all, recorded, applied and read back; but for what `differs` names with why.
+
+    `unsent` are prefixes that it would announce, and can't send to anybody: who comes up is sent them.
+    """
 
     revision: _Revision
     differs: _Differs = field(default_factory=dict)
+    unsent: _Differs = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

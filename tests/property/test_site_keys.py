@@ -49,6 +49,7 @@ TOLD = (
         ObeysTold,
         revision=st.integers(0, 2**63 - 1),
         differs=st.dictionaries(PREFIXES.map(str) | st.just(ANY), TEXTS, max_size=5),
+        unsent=st.dictionaries(PREFIXES.map(str) | st.just(ANY), TEXTS, max_size=5),
     )
     | st.builds(
         StateTold,

@@ -32,6 +32,8 @@ class FakeKnownSite:
     told: dict[Prefix, list[MemberState]] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
     """Machines that do not obey, by name, and why."""
+    unsent: dict[str, str] = field(default_factory=dict)
+    """Machines that obey and can send to nobody what they announce, by name, and why."""
     asked: list[tuple[tuple[Prefix, ...], Extent, float]] = field(default_factory=list)
 
     def members(self) -> Sequence[Member]:
@@ -65,6 +67,7 @@ class FakeKnownSite:
                 each.live,
                 each.live and each.machine not in self.lacking,
                 self.lacking.get(each.machine, ""),
+                self.unsent.get(each.machine, ""),
             )
             for each in self.machines
             if extent.covers(Extent(each.dc, each.machine))

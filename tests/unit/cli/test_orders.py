@@ -115,6 +115,17 @@ def test_not_confirmed(of_site: Run) -> None:
     ]
 
 
+def test_sent_to_nobody(of_site: Run) -> None:
+    """Who obeys, and can send it to nobody, is not said to have confirmed it."""
+    unsent = machine("par1/lb2") | {"unsent": "no session is up"}
+    with reconciler(of_site.directory, **{EARLY: answer(state(), machines=[unsent, LB1])}):
+        assert of_site("-a", V4) == 1
+    assert of_site.err[-2:] == [
+        "bgp_mgt: par1/lb1: confirmed",
+        "bgp_mgt: par1/lb2: recorded; no session is up",
+    ]
+
+
 def test_silent(of_site: Run) -> None:
     """A silent machine is neither drained nor waited for: what it announces is not known."""
     silent = ["par1/lb3: silent since 2026-01-31T03:00:00Z"]

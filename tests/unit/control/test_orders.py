@@ -161,6 +161,21 @@ def test_not_all_obey(tmp_path: Path) -> None:
     of_site(tmp_path, ask, "", LB1, LB2, silent)
 
 
+@pytest.mark.parametrize("mode", [Mode.DRAINED, Mode.AUTO, Mode.FORCED, Mode.DRAINING])
+def test_sent_to_nobody(tmp_path: Path, mode: Mode) -> None:
+    """Who can send to nobody what it announces is told of as such, but for a drain: to withdraw needs no session."""
+
+    def ask(site: Site, known: FakeKnownSite) -> None:
+        known.unsent["lb2"] = "600 prefixes, such as 192.0.2.9/32: no session is up"
+        told = report(order(site, "dc:par1", mode))
+        assert [(each.machine, each.obeys, each.unsent) for each in told.machines] == [
+            ("par1/lb1", True, ""),
+            ("par1/lb2", True, "" if mode is Mode.DRAINED else known.unsent["lb2"]),
+        ]
+
+    of_site(tmp_path, ask, "", LB1, LB2)
+
+
 def test_etcd_is_away(tmp_path: Path) -> None:
     """It is done here all the same, and why the others have not got it is told."""
 

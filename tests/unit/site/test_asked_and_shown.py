@@ -11,7 +11,7 @@ from speaker.control.orders import OrderHandling
 from speaker.control.site_shown import SiteShown
 from speaker.site_values import SiteOrder
 from tests.support.fakes.machines import machines
-from tests.support.fakes.site import V4, V6
+from tests.support.fakes.site import INSIDE, PEER, V4, V6
 from tests.support.fakes.virtual_time import run
 
 if TYPE_CHECKING:
@@ -68,6 +68,39 @@ def test_an_order(tmp_path: Path) -> None:
             assert str(V4) in other.table()
             one.etcd.away = False
             await site.until(lambda: str(V4) not in other.table())
+
+    run(main())
+
+
+def test_no_session_is_up(tmp_path: Path) -> None:
+    """A machine that obeys and can send it to nobody says so: that is not confirmed as announced, softly or not. A drain is."""
+
+    async def main() -> None:
+        async with machines(tmp_path) as site:
+            one, mate = site["par1/lb1"], site["par1/lb2"]
+            for peer in (PEER, INSIDE):
+                mate.exabgp.down(peer)
+            for mode, unsent in (
+                (Mode.DRAINED, ""),
+                (Mode.AUTO, "no session is up"),
+                (Mode.DRAINING, "no session is up"),
+                (Mode.DRAINED, ""),
+                (Mode.FORCED, "no session is up"),
+            ):
+                for asked in (one, mate):  # which reads its own word, or hears the other's
+                    done = await order(asked, mode, "dc:par1")
+                    assert done.site is not None
+                    assert [(m.machine, m.obeys, m.unsent) for m in done.site.machines] == [
+                        ("par1/lb1", True, ""),
+                        ("par1/lb2", True, unsent),
+                    ], (mode, asked.here)
+            for peer in (PEER, INSIDE):
+                mate.exabgp.up(peer, sent_after=0)
+            await site.until(lambda: str(V4) in mate.table())
+            await asyncio.sleep(5)
+            done = await order(one, Mode.AUTO, "dc:par1")
+            assert done.site is not None
+            assert not any(each.unsent for each in done.site.machines)
 
     run(main())
 
