@@ -52,6 +52,8 @@ _NO_PEM = "no certificate, or no key, in PEM"
 
 def cause_of(error: BaseException) -> str:
     """Return why something failed whose errors are not all foreseen: of those that are not, their kind too, for who reports it."""
+    if isinstance(error, BaseExceptionGroup):  # such as a TaskGroup's, whose own words say nothing
+        return "; ".join(dict.fromkeys(map(cause_of, error.exceptions)))
     is_foreseen = isinstance(error, OSError | SpeakerError) or _is_of_kernel(error)
     return reason(error) if is_foreseen else f"{type(error).__name__}: {reason(error)}"
 

@@ -6,6 +6,7 @@ Nothing can be asked there but reports and `status`, and nothing be changed but 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,8 @@ from speaker.control.speaking import LineLimits, speaking
 from speaker.control.tls import Handshakes, TlsDoor, context, ends
 from speaker.control.unix_socket import Access, ControlError, bind
 from speaker.printable import reason
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.supervisor import end
 from speaker.units import endpoint_text
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
     Where = Endpoint | Path
 
+log = logging.getLogger(__name__)
+
 CONNECTIONS = 64
 """How many there may be at once, at each place."""
 MAX_LINE, MAX_HEADERS, MAX_HEADER = 1 << 10, 32, 1 << 11
@@ -46,8 +51,8 @@ MAX_LINE, MAX_HEADERS, MAX_HEADER = 1 << 10, 32, 1 << 11
 LIMITS = LineLimits(MAX_LINE, MAX_HEADERS, MAX_HEADER)
 WAITING = 64
 """How many may wait to be accepted."""
-CHECK = 1.0
-"""How often to see whether it can be listened, or is to be elsewhere, in seconds."""
+CHECK = 0.5
+"""How often to see whether it can be listened, is still in its place, or is to be elsewhere, in seconds."""
 SUBJECT = "api"
 TOKENS = "tokens"
 ACCESS = Access(connections=CONNECTIONS, key="api.listen", group_key="api.group")
@@ -162,13 +167,14 @@ async def serve(reconciler: Reconciler) -> NoReturn:
             wanted = {ListenPlace(where, tls=api.tls) for where in api.listen}
             wanted |= {ListenPlace(path, group=api.group) for path in api.sockets}
             for place in places.keys() - wanted:
-                await _end(places.pop(place))
+                await end(places.pop(place))
                 note(place.where, "")
                 del troubles[place.where]
             for place in wanted - places.keys():
                 waiting.add(place.where)
                 hinders(reconciler, SUBJECT, waiting)
-                places[place] = asyncio.create_task(_serve_at(desk, place, note))
+                name = f"api: {_name(place.where)}"
+                places[place] = asyncio.create_task(serve_at(desk, place, note), name=name)
             if not places:  # then nobody is asked for a token
                 desk.callers.rest()
             with suppress(BlockingIOError):  # no thread to do it in
@@ -180,16 +186,15 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                     task.result()
     finally:
         for task in places.values():
-            await _end(task)
+            await end(task)
         await desk.refusals.tell(at_end=True)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+def _name(where: Where) -> str:
+    return str(where) if isinstance(where, Path) else endpoint_text(where)
 
 
-async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str], None]) -> None:
+async def serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str], None]) -> None:
     """Serve at a place for ever: as soon as it can be had, and again where it was removed."""
     while True:
         try:
@@ -197,13 +202,13 @@ async def _serve_at(desk: Desk, place: ListenPlace, note: Callable[[Where, str],
                 while served.is_in_place():
                     note(place.where, desk.refused(place, served.until()))
                     await asyncio.sleep(CHECK)
+            log.warning("api: %s: was removed or replaced; creating it again", _name(place.where))
         except (OSError, ControlError) as error:
+            heed_cancellation()
             why = reason(error).removeprefix("control: ")
-            where = place.where
-            name = str(where) if isinstance(where, Path) else endpoint_text(where)
             note(
-                where,
-                f"listen: {name}: {why}; applications can't report there: free it, or correct [api]",
+                place.where,
+                f"listen: {_name(place.where)}: {why}; applications can't report there: free it, or correct [api]",
             )
             await asyncio.sleep(CHECK)
 
@@ -235,10 +240,11 @@ async def serving(desk: Desk, place: ListenPlace) -> AsyncIterator[ServedPlace]:
             until = await asyncio.to_thread(ends, place.tls)
             handshakes = Handshakes(shown, connected, until)
             stack.push_async_callback(handshakes.close)
-            renewing = asyncio.create_task(handshakes.keep_renewing(place.tls))
-            stack.callback(renewing.cancel)
             connected = partial(TlsDoor, handshakes)
         address, port = place.where
         server = await loop.create_server(connected, str(address), port, backlog=WAITING)
         stack.callback(server.close)
+        if handshakes is not None and place.tls is not None:
+            group = await stack.enter_async_context(asyncio.TaskGroup())  # it may not end unseen
+            stack.callback(group.create_task(handshakes.keep_renewing(place.tls)).cancel)
         yield ServedPlace(until=lambda: inf if handshakes is None else handshakes.until)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from typing import TYPE_CHECKING, Any
+
+from speaker.errors import SpeakerError
+from speaker.printable import reason
 
 if TYPE_CHECKING:
     import asyncio
 
     from speaker.reconcile.alarms import Alarms
+
+log = logging.getLogger(__name__)
 
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN}
 SHORT_FOR = 10.0
@@ -17,7 +23,7 @@ SHORT_FOR = 10.0
 
 
 class Shortage:
-    """Reports what the loop meets: one line for a shortage, all of anything else."""
+    """Reports what the loop meets: one line for a shortage, or an error that is foreseen; all of anything else."""
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
@@ -26,8 +32,11 @@ class Shortage:
     def met(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what the loop passes to its exception handler."""
         error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in SHORT:
+        if not isinstance(error, OSError | SpeakerError):
             loop.default_exception_handler(context)
+            return
+        if not isinstance(error, OSError) or error.errno not in SHORT:
+            log.warning("an error that nobody waits for: %s", reason(error))
             return
         remedy = (
             "see what its user runs, and raise the limit of threads (systemd: TasksMax=)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from speaker.supervision.supervisor import PARTING, end
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from speaker.reconcile.reconciler import Reconciler
     from speaker.site.base import Etcd
     from speaker.site.site import WholeSite
+
+log = logging.getLogger(__name__)
 
 LEAVE = 1.0
 """How long etcd may take to forget a machine that has another name from now on, in seconds."""
@@ -75,8 +78,11 @@ async def _one_site(
             await end(task)
         for subject in (SITE, MEMBERS):
             reconciler.alarms.note(subject, "")
-        async with asyncio.timeout(PARTING):
-            await etcd.close()
+        try:
+            async with asyncio.timeout(PARTING):
+                await etcd.close()
+        except TimeoutError:  # which must not hide what ended it
+            log.warning("site: connections to etcd do not close in %g s; left behind", PARTING)
 
 
 async def _say(reconciler: Reconciler, site: WholeSite) -> None:

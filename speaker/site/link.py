@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from speaker.site.base import EtcdError, UnreachableError
 from speaker.site.members import BothClocks
@@ -23,7 +23,7 @@ from speaker.site.troubles import in_words
 from speaker.site.trying import Pauses, for_ever
 from speaker.state.store import StoreError
 from speaker.supervision.cancellation import heed_cancellation
-from speaker.supervision.supervisor import end
+from speaker.supervision.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -106,23 +106,14 @@ class Link:
             "states": self._presence.tell_states,
             "handing on": self._handing_on.step,
         }
-        telling = [
-            asyncio.create_task(
-                for_ever(step, self._name, partial(self.note, part)),
-                name=f"site: {part}",
-            )
+        telling = {
+            f"site: {part}": partial(for_ever, step, self._name, partial(self.note, part))
             for part, step in steps.items()
-        ]
-        hearing = asyncio.create_task(self._hear_for_ever(), name="site: hearing")
-        tasks = [hearing, *telling]
+        }
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await together({"site: hearing": self._hear_for_ever, **telling})
         finally:
             self.connected = False
-            for task in tasks:
-                await end(task)
 
     async def _hear_for_ever(self) -> None:
         pauses = Pauses(self._name)
@@ -153,15 +144,13 @@ class Link:
         changed = await self._take(reading.heard.intents, whole=True)
         self._obeying.begin(changed, known.asked_at)
         self._connected(pauses)
-        taking = asyncio.create_task(self._take_for_ever(), name="site: taking")
-        try:
-            async with aclosing(self._etcd.watch(known.prefix, contents.revision + 1)) as watch:
-                async for changes in watch:
-                    self._take_over(changes)
-                    if taking.done():
-                        taking.result()
-        finally:
-            await end(taking)
+        watching = partial(self._watch, contents.revision + 1)
+        await together({"site: taking": self._take_for_ever, "site: watching": watching})
+
+    async def _watch(self, since: int) -> NoReturn:
+        async with aclosing(self._etcd.watch(self._known.prefix, since)) as watch:
+            async for changes in watch:
+                self._take_over(changes)
         raise UnreachableError("etcd: the watch ended; all is read again")
 
     def _connected(self, pauses: Pauses) -> None:

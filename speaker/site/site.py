@@ -20,7 +20,7 @@ from speaker.site.presence import OwnPresence
 from speaker.site.remembering import Remembering
 from speaker.site.standing import AskedLeave
 from speaker.state.store import StoreError
-from speaker.supervision.supervisor import end
+from speaker.supervision.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -192,25 +192,19 @@ class WholeSite:
     async def run(self) -> None:
         """Know, obey and tell, until cancelled."""
         forget = self._reconciler.durable.listeners.add(self._obeying.happened)
-        tasks = [
-            asyncio.create_task(run(), name=f"site: {name}")
-            for name, run in {
-                "link": self._link.run,
-                "obeying": self._obeying.obey,
-                "looking": self._obeying.look,
-                "settling": self._settle,
-                "leave": self.leave.run,
-                "remembering": self._remembering.run,
-            }.items()
-        ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await together(
+                {
+                    "site: link": self._link.run,
+                    "site: obeying": self._obeying.obey,
+                    "site: looking": self._obeying.look,
+                    "site: settling": self._settle,
+                    "site: leave": self.leave.run,
+                    "site: remembering": self._remembering.run,
+                }
+            )
         finally:
             forget()
-            for task in tasks:
-                await end(task)
 
     async def depart(self, within: float) -> None:
         """Have etcd forget this machine: it is called otherwise from now on. Where that can't be done, its lease ends by itself."""

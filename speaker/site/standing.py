@@ -20,6 +20,7 @@ from speaker.site.base import MAX_TRANSACTION, EtcdError
 from speaker.site.trying import Pauses
 from speaker.supervision.cancellation import heed_cancellation
 from speaker.supervision.supervisor import end
+from speaker.supervision.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,6 +109,7 @@ class AskedLeave:
         self._most, self._due, self._not_before = MOST, inf, -inf
         self._pauses = Pauses(str(site.here))
         self._runs = False
+        self._failed: BaseException | None = None
 
     # --- as the cycle has it ---------------------------------------------------------------
 
@@ -139,22 +141,25 @@ class AskedLeave:
 
     async def run(self) -> None:
         """Ask, for ever."""
-        loop = asyncio.get_running_loop()
         self._runs = True
-        hearing = asyncio.create_task(self._hear(), name="site: heard of leave")
         try:
-            while True:
-                self._moved.clear()
-                began = loop.time()
-                await self._look()
-                await asyncio.sleep(min(max(SHARE * (loop.time() - began), REST), self._patience))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(self._due - self._clock.steady(), 0.0)):
-                        await self._moved.wait()
+            await together({"site: looks at leave": self._keep_looking, "site: heard": self._hear})
         finally:
             self._runs = False
-            for task in (hearing, *self._tasks):
+            for task in (*self._tasks,):
                 await end(task)
+
+    async def _keep_looking(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._failed is None:
+            self._moved.clear()
+            began = loop.time()
+            await self._look()
+            await asyncio.sleep(min(max(SHARE * (loop.time() - began), REST), self._patience))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(self._due - self._clock.steady(), 0.0)):
+                    await self._moved.wait()
+        raise self._failed
 
     async def _hear(self) -> None:
         """Look whenever anything changes that is known of the site."""
@@ -231,7 +236,12 @@ class AskedLeave:
             self._own.asks(some)
             task = asyncio.create_task(self._transact(some), name="site: asking for leave")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._failed = self._failed or task.exception()
 
     async def _transact(self, some: Mapping[Prefix, Ask]) -> None:
         """Ask for some prefixes, all or none of which are given leave."""

@@ -95,6 +95,8 @@ def _reason(task: asyncio.Task[Any]) -> str:
 
 
 def _is_foreseen(error: BaseException | None) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_foreseen, error.exceptions))
     return error is None or isinstance(error, SpeakerError | OSError)
 
 

@@ -19,6 +19,8 @@ WITHIN = 10.0
 """How long it may run, in seconds: then it is killed, with all of its process group."""
 PAUSE = 0.05
 """How long to wait after each run, in seconds: a thousand events must not take a core."""
+PARTING = 0.5
+"""How long a program that was killed may take to end, in seconds."""
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -52,16 +54,28 @@ class Program:
             raise SinkError(str(error)) from error
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}; correct events.exec") from error
+        is_late = False
         try:
             async with asyncio.timeout(self._within):
                 await process.communicate(event)
         except TimeoutError:
-            raise SinkError(f"{path}: killed after {self._within:g} s") from None
+            is_late = True
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            has_ended = await _killed(process)
+        if is_late:
+            end = "killed" if has_ended else f"process {process.pid} can't be killed; it still runs"
+            raise SinkError(f"{path}: {end} after {self._within:g} s")
         await asyncio.sleep(PAUSE)
         if process.returncode:
             raise SinkError(f"{path}: exit status {process.returncode}")
+
+
+async def _killed(process: asyncio.subprocess.Process) -> bool:
+    """Kill a program, with all that it started, where it has not ended. Return whether it has now; it is not waited for for long."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):  # such as of what sudo has started
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING):
+                await process.wait()
+    return process.returncode is not None

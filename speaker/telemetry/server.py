@@ -16,6 +16,7 @@ from aiohttp import web
 
 from speaker.control.connections import Connections
 from speaker.control.speaking import LineLimits, speaking
+from speaker.supervision.cancellation import heed_cancellation
 from speaker.telemetry.assets import ASSETS, asset
 from speaker.telemetry.live import Live
 from speaker.telemetry.recent import Recent
@@ -69,6 +70,7 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 while reconciler.config.settings.metrics.listen == where:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(CHECK)
         except OSError as error:
+            heed_cancellation()
             reconciler.alarms.note(
                 SUBJECT,
                 f"listen: {endpoint_text(where)}: {error.strerror}; Prometheus can't reach this "

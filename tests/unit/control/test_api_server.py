@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import http.client
 import json
@@ -27,6 +28,7 @@ from speaker.control.api_server import (
     Desk,
     ListenPlace,
     serve,
+    serve_at,
     serving,
 )
 from speaker.control.rate import AT_ONCE
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aiohttp import web
+
+    from speaker.control.connections import Connections
     from tests.support.fakes.site import Site
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -363,6 +368,68 @@ def test_follows_vip_toml(tmp_path: Path) -> None:
         eventually(
             lambda: not answers(port) and not path.exists(), within=10, what="neither is there"
         )
+
+    asyncio.run(main())
+
+
+def test_a_socket_that_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is made again, soon, and that is said: applications go on reporting there."""
+
+    async def main() -> None:
+        path = tmp_path / "api.sock"
+        text = write_tokens(tmp_path).replace("[api]\n", f'[api]\nlisten = ["{path}"]\n')
+        async with running(tmp_path, more=text) as site, asyncio.timeout(60):
+            task = asyncio.create_task(serve(site.reconciler))
+            try:
+                for _ in range(3):
+                    while not path.exists():  # noqa: ASYNC110 - nothing tells
+                        await asyncio.sleep(0.01)
+                    path.unlink()
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+
+    asyncio.run(main())
+    said = f"api: {tmp_path}/api.sock: was removed or replaced; creating it again"
+    assert caplog.text.count(said) >= 2
+
+
+class UncleanDesk(Desk):
+    """One of whose places something can't be cleaned up, at first."""
+
+    failed = 0
+
+    def application(self, connections: Connections) -> web.Application:
+        """See `Desk.application`."""
+
+        async def fail(_: object) -> None:
+            self.failed += 1
+            if self.failed > 1:  # else nothing would ever end the test where it fails
+                return
+            raise OSError(errno.EIO, "Input/output error")
+
+        made = super().application(connections)
+        made.on_cleanup.append(fail)
+        return made
+
+
+def test_a_clean_up_that_fails(tmp_path: Path) -> None:
+    """A place that is to end does, whatever its clean-up raises: it is not served again."""
+
+    async def main() -> None:
+        text = write_tokens(tmp_path)
+        path = tmp_path / "api.sock"
+        async with running(tmp_path, more=text) as site, asyncio.timeout(60):
+            notes: list[str] = []
+            place = ListenPlace(path)
+            desk = UncleanDesk(site.reconciler)
+            task = asyncio.create_task(serve_at(desk, place, lambda _, text: notes.append(text)))
+            while not notes:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait({task}, timeout=10)
+            assert task.cancelled()
+            assert not path.exists()
 
     asyncio.run(main())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import gc
 import resource
 import socket
 import sqlite3
@@ -14,6 +17,9 @@ import pytest
 from speaker.control import client
 from speaker.control.client import OutcomeUnknownError, RefusedError
 from speaker.control.running import APPLY
+from speaker.reconcile.alarms import Alarms
+from speaker.runtime.shortage import Shortage
+from speaker.state.store import StoreError
 from tests.support.lab.eventually import eventually
 from tests.unit.runtime.test_end import spawned
 
@@ -47,6 +53,33 @@ def test_no_descriptors(tmp_path: Path) -> None:
         eventually(lambda: answers(it), within=10, what="an answer")
         assert it.log.count("Too many open files") == 1
         assert "Traceback" not in it.log
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            "an error that nobody waits for: Broken pipe",
+        ),
+        (StoreError("state: it is locked"), "an error that nobody waits for: state: it is locked"),
+        (ValueError("of a bug"), "Future exception was never retrieved"),
+    ],
+)
+def test_what_nobody_waits_for(
+    error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error that the loop is left with is in the log: one that is foreseen in one line."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(Shortage(Alarms()).met)
+        loop.create_future().set_exception(error)
+        gc.collect()
+
+    asyncio.run(main())
+    assert said in caplog.text
+    assert (len(caplog.text.splitlines()) > 1) is isinstance(error, ValueError)
 
 
 CHECKS = """

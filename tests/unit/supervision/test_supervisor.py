@@ -153,3 +153,23 @@ def test_heed_cancellation() -> None:
 
     assert run(main())
     assert passed == [1, 1]
+
+
+async def grouped() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(3600))
+        raise UNWRITABLE
+
+
+def test_a_group(caplog: pytest.LogCaptureFixture) -> None:
+    """Of what several did together, the alarm says what went wrong, and a foreseen fault has no traceback."""
+
+    async def main() -> None:
+        notes = Notes()
+        task = asyncio.create_task(keep(Part("socket", grouped), notes))
+        await asyncio.sleep(0.1)
+        await end(task)
+        assert notes.said == [("part socket", "ended: Permission denied; it is started again")]
+        assert "Traceback" not in caplog.text
+
+    run(main())
