@@ -31,6 +31,7 @@ class Member:
         differs: what it does not obey, and why. Where there is a text for None, any prefix may differ.
         unsent: what it obeys, and can't send to anybody, and why; None likewise.
         silent_since: since when it is not live, as far as it is known (seconds since the epoch).
+        silent_at: the same on this machine's steady clock.
     """
 
     dc: str
@@ -43,6 +44,7 @@ class Member:
     differs: Mapping[Prefix | None, str] = field(default_factory=dict)
     unsent: Mapping[Prefix | None, str] = field(default_factory=dict)
     silent_since: float | None = None
+    silent_at: float | None = None
 
     def why_not(self, prefix: Prefix) -> str:
         """Return why it does not obey what is asked of a prefix; nothing where it does, up to `revision`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from heapq import nlargest
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from speaker.site.base import Compare
@@ -73,7 +74,7 @@ class Known:
         latest: those of it that were stored last.
         own: this machine's keys.
         faults: the keys that make no sense, and why.
-        rivalled: when another process told of a machine of this name last (seconds since the epoch).
+        rivalled: when another process told of a machine of this name last (steady clock).
         bell: rings whenever any of it changes.
     """
 
@@ -85,7 +86,7 @@ class Known:
         self.latest: dict[SiteKey, int] = {}
         self.own: dict[SiteKey, OwnKey] = {}
         self.faults: dict[str, str] = {}
-        self.rivalled = 0.0
+        self.rivalled = -inf
 
     def sorted_out(self, contents: Contents, lease: int) -> ReadKeys:
         """Sort out all that was read. It takes its time: not for the event loop.
@@ -109,12 +110,12 @@ class Known:
         machines, states = machines_of(heard.told), states_of(heard.told)
         return ReadKeys(contents.revision, heard, latest, own, machines, states)
 
-    def begin(self, reading: ReadKeys, now: float) -> None:
+    def begin(self, reading: ReadKeys, now: BothClocks) -> None:
         """Take over all that was read.
 
         Args:
             reading: that.
-            now: seconds since the epoch.
+            now: when.
         """
         self.revision = reading.revision
         self.latest, self.asked_at = reading.latest, max(reading.latest.values(), default=0)
@@ -145,7 +146,7 @@ class Known:
             if key.extent == self.here:
                 self._own(key, values[f"{self.prefix}{key}"])
                 if isinstance(told, MachineTold) and told.process != self._process:
-                    self.rivalled = now.wall
+                    self.rivalled = now.steady
         for text in found.sound:
             self.faults.pop(text, None)
         self.faults |= found.faults

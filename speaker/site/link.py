@@ -139,7 +139,7 @@ class Link:
                 f"etcd: {known.prefix}: {len(contents.items)} keys, {MOST} at most; does another program store there?"
             )
         reading = await asyncio.to_thread(known.sorted_out, contents, self._presence.lease)
-        known.begin(reading, self._clock.wall())
+        known.begin(reading, BothClocks(self._clock.wall(), self._clock.steady()))
         self._heard.clear()
         changed = await self._take(reading.heard.intents, whole=True)
         self._obeying.begin(changed, known.asked_at)

@@ -49,7 +49,7 @@ class _Reading(NamedTuple):
 
 @dataclass(slots=True)
 class _Known:
-    """A machine: what it told, and since when it tells nothing (seconds since the epoch)."""
+    """A machine: what it told, and since when it tells nothing (seconds since the epoch, and on the steady clock)."""
 
     told: MachineTold | None = None
     revision: int = 0
@@ -57,6 +57,7 @@ class _Known:
     unsent: Mapping[Prefix | None, str] = field(default_factory=dict)
     clocks: tuple[_Reading, ...] = ()
     silent_since: float | None = None
+    silent_at: float | None = None
 
     def take_clock(self, told: float, heard: BothClocks) -> None:
         """Take over what it told of its clock, just now or, where it or etcd was away, a while ago.
@@ -103,20 +104,21 @@ class Members:
         self,
         machines: Mapping[SiteKey, tuple[ToldValue, int]],
         states: dict[Prefix, dict[Extent, MemberState]],
-        now: float,
+        now: BothClocks,
     ) -> None:
         """Take over all that there is. Who was there, and is not any more, is silent.
 
         Args:
             machines: what they tell of themselves, and at which revision. See `machines_of`.
             states: what they tell of prefixes. See `states_of`.
-            now: seconds since the epoch.
+            now: when.
         """
         live = {key.extent for key in machines if key.kind is KeyKind.MACHINE}
         for extent, known in self._of.items():
             if extent not in live:
+                if known.silent_since is None:
+                    known.silent_since, known.silent_at = now
                 known.told, known.clocks = None, ()
-                known.silent_since = now if known.silent_since is None else known.silent_since
             known.take_obeys(None, 0)
         self._states = states
         for key, (told, modified) in machines.items():
@@ -140,12 +142,13 @@ class Members:
         if key.kind is KeyKind.OBEYS:
             known.take_obeys(told, modified)
         elif isinstance(told, MachineTold):
-            known.told, known.silent_since = told, None
+            known.told, known.silent_since, known.silent_at = told, None, None
             if now is not None:
                 known.take_clock(told.wall, now)
         elif key.kind is KeyKind.MACHINE:
             known.told, known.clocks = None, ()
-            known.silent_since = known.silent_since if now is None else now.wall
+            if now is not None:
+                known.silent_since, known.silent_at = now
 
     def _state(self, prefix: Prefix, extent: Extent, told: ToldValue | None, modified: int) -> None:
         of = self._states.setdefault(prefix, {})
@@ -168,13 +171,14 @@ class Members:
                 found[extent] = at
         return found
 
-    def remember(self, seen: Mapping[Extent, float], here: Extent) -> None:
+    def remember(self, seen: Mapping[Extent, float], here: Extent, now: BothClocks) -> None:
         """Know of machines that were seen before this began: who is not live is silent since then."""
         for extent, at in seen.items():
             if extent != here:
                 known = self._of.setdefault(extent, _Known())
                 if known.told is None and (known.silent_since is None or known.silent_since > at):
                     known.silent_since = at
+                    known.silent_at = now.steady - max(now.wall - at, 0.0)
 
     def forget(self, before: float) -> None:
         """Know nothing any more of machines that are silent since before a time."""
@@ -260,4 +264,5 @@ def _member(extent: Extent, known: _Known) -> Member:
         differs=known.differs,
         unsent=known.unsent,
         silent_since=known.silent_since,
+        silent_at=known.silent_at,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from speaker.site.members import BothClocks
 from speaker.state.store import StoreError
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Remembering:
             try:
                 if not is_taken:
                     found = await asyncio.to_thread(self._store().site_members)
-                    self._members.remember(found, self._here)
+                    wall, steady = self._clock.wall(), self._clock.steady()
+                    self._members.remember(found, self._here, BothClocks(wall, steady))
                     is_taken = True
                 if now != live or self._clock.steady() - at >= EVERY:
                     await self._record()

@@ -131,7 +131,7 @@ class WholeSite:
     @property
     def is_rivalled(self) -> bool:
         """Whether another live process has this machine's name: it told so just now."""
-        return self._reconciler.clock.wall() - self._known.rivalled < RIVALLED
+        return self._reconciler.clock.steady() - self._known.rivalled < RIVALLED
 
     def members(self) -> Sequence[Member]:
         """Return the machines of the site, this one among them, by data centre and name."""

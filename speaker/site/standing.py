@@ -216,11 +216,11 @@ class AskedLeave:
 
     def _known_dcs(self) -> frozenset[str]:
         """Return the data centres whose machines tell what they announce, or did a moment ago."""
-        long_ago = self._clock.wall() - self._ttl
+        long_ago = self._clock.steady() - self._ttl
         return frozenset(
             member.dc
             for member in self._site.members()
-            if member.live or (member.silent_since or -inf) > long_ago
+            if member.live or (member.silent_at is not None and member.silent_at > long_ago)
         )
 
     # --- asking ----------------------------------------------------------------------------

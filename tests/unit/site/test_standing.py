@@ -123,6 +123,24 @@ def test_a_pair(tmp_path: Path) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("jump", [0.0, 86400.0, -86400.0])
+def test_a_data_centre_that_is_silent(tmp_path: Path, jump: float) -> None:
+    """It counts as known by etcd for as long as a lease after its last word, and no longer, wherever the clock is set."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR, more=KEEP.format("true")) as site:
+            await told(site)
+            one, other = site.all
+            await other.kill()
+            await site.until(lambda: not all(m.live for m in one.site.members()), 60)
+            one.clock.jump(jump)
+            await asyncio.sleep(3.0)
+            assert "lyo1" in one.site.leave.standing().dcs
+            await site.until(lambda: "lyo1" not in one.site.leave.standing().dcs, 60)
+
+    run(main())
+
+
 @pytest.mark.parametrize(("rule", "stays"), [("true", False), ('"strict"', True), ("false", False)])
 def test_etcd_is_away(tmp_path: Path, rule: str, *, stays: bool) -> None:
     """Without etcd witnesses decide, of which there is none here; it is waited for `patience` at most."""
