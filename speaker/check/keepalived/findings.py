@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from policy.health import FWMARK, Service
 from policy.lint.finding import Code, Finding
 from policy.wording import count, named
+from speaker.check.keepalived.fifos import fifo_findings
 from speaker.check.keepalived.files import MachineFiles
 from speaker.check.keepalived.homes import Homes
 from speaker.check.keepalived.lines import ConfError
@@ -127,7 +128,7 @@ class _Comparison:
     # --- what is said once ------------------------------------------------------------------
 
     def _of_process(self) -> Iterator[Finding]:
-        yield from self._fifo()
+        yield from fifo_findings(self._config.settings, self._conf, self._path)
         rules = [vip.health for vip in self._config.topology.vips if vip.name in self._kept]
         grace = min(rule.checker.restart_grace for rule in rules)
         if self._conf.scripts is not None and self._conf.scripts[1] > grace:
@@ -146,28 +147,6 @@ class _Comparison:
                 "processes of keepalived get another name: vip_watchdog looks for those named "
                 "keepalived, and may miss that it runs, or that its checker was replaced",
                 "leave the names as they are",
-            )
-
-    def _fifo(self) -> Iterator[Finding]:
-        settings, conf = self._config.settings, self._conf
-        ours = str(settings.keepalived_fifo)
-        if any(path == ours for _, path in conf.fifos.values()):
-            return
-        named = settings.keepalived_fifo_named
-        if conf.fifos and (named or not conf.fifo_script):
-            place, path = [*conf.fifos.values()][-1]
-            yield Finding(
-                Code.KEEPALIVED_FIFO,
-                str(place),
-                f"keepalived writes to {path}, and vip_watchdog reads {ours}: its events are not read",
-                "make lvs_notify_fifo and [health] keepalived_fifo the same",
-            )
-        elif not conf.fifos and named and conf.complete:
-            yield Finding(
-                Code.KEEPALIVED_FIFO,
-                str(self._path),
-                f"no lvs_notify_fifo, and vip_watchdog reads {ours}: its events are not read",
-                f"add lvs_notify_fifo {ours} to global_defs",
             )
 
     # --- virtual servers --------------------------------------------------------------------

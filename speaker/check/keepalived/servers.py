@@ -63,8 +63,8 @@ class Conf:
     servers: list[Server] = field(default_factory=list)
     fifos: dict[str, tuple[Place, str]] = field(default_factory=dict)
     """Where keepalived writes what happens to realservers, by `lvs_notify_fifo` and `notify_fifo`. The first holds."""
-    fifo_script: bool = False
-    """Whether a script of the site's reads it."""
+    fifo_scripts: set[str] = field(default_factory=set)
+    """Which of them a script reads that keepalived starts."""
     renamed: Place | None = None
     """Where its processes get another name, if they do."""
     scripts: tuple[Place, float] | None = None
@@ -111,7 +111,8 @@ def _globals(block: ConfStatement, conf: Conf) -> None:
         for each in block.all(name):
             if len(each.words) > 1 and name not in conf.fifos:
                 conf.fifos[name] = each.place, each.words[1].strip("'")
-    conf.fifo_script |= any(block.all("lvs_notify_fifo_script", "notify_fifo_script"))
+        if any(block.all(f"{name}_script")):
+            conf.fifo_scripts.add(name)
     for each in block.all(*_NAMES):
         conf.renamed = each.place
     for each in block.all("nftables_ipvs"):
@@ -203,8 +204,15 @@ def _server(each: ConfStatement, groups: _Groups, conf: Conf) -> Server | None:
         conf.doubt(each.place, f"protocol {word}")
         return None
     sorry = sorry_server(each, where.versions, conf.notes)
-    count = len({real.words[1:] for real in taken})
+    count = len({real.words[1:] for real in taken if not _has_no_weight(each, real)})
     return Server(each.place, title, where.all, word, sorry, tuple(timings(each, taken)), count)
+
+
+def _has_no_weight(server: ConfStatement, real: ConfStatement) -> bool:
+    """Tell whether a realserver has weight 0 as long as no check of it gives it another."""
+    found = real.last("weight") or server.last("weight")
+    may_change = any(real.all("MISC_CHECK", "FILE_CHECK", "BFD_CHECK"))
+    return found is not None and number(found) == 0 and not may_change
 
 
 def _of_group(line: ConfStatement, version: int | None, conf: Conf) -> Iterator[Addresses | Mark]:

@@ -239,12 +239,18 @@ def test_few(folder: Path, vips: str, health: str, more: str, *, is_found: bool)
             'keepalived_fifo = "/run/y"',
             ":2",
         ),
+        (
+            "lvs_notify_fifo /run/x\nlvs_notify_fifo_script /bin/x",
+            'keepalived_fifo = "/run/x"',
+            ":2",
+        ),
+        ("lvs_notify_fifo /run/x\nnotify_fifo_script /bin/x", 'keepalived_fifo = "/run/x"', None),
         ("router_id x", 'keepalived_fifo = "/run/y"', ""),
         ("router_id x", "", None),
     ],
 )
 def test_fifo(folder: Path, defined: str, health: str, subject: str | None) -> None:
-    """Events that go elsewhere, or nowhere although vip.toml names a fifo."""
+    """Events that go elsewhere, to somebody else as well, or nowhere although vip.toml names a fifo."""
     found = report(folder, f"global_defs {{\n{defined}\n}}\n{BOTH}", health=health)
     assert codes(found) == ([] if subject is None else [(Code.KEEPALIVED_FIFO, subject)])
 

@@ -134,10 +134,17 @@ def test_without_realservers(written: str) -> None:
 
 
 def test_realservers_that_count() -> None:
-    """Those of the other family do where they are tunnelled; each counts once."""
+    """Those of the other family do where they are tunnelled; each counts once, and not where its weight stays 0."""
     reals = "127.0.1.1 80 {\n}\nreal_server 127.0.1.1 80 {\n}\nreal_server ::1 80"
     assert conf(server("192.0.2.1 80", real=reals)).servers[0].realservers == 1
     assert only(server("192.0.2.1 80", "lvs_method TUN", real=reals)).realservers == 2
+    for lines, checks, count in (
+        ((), "weight 0\nTCP_CHECK {\n}", 0),
+        ((), "weight 0\nMISC_CHECK {\n}", 1),
+        (("weight 0",), "", 0),
+        (("weight 0",), "weight 1", 1),
+    ):
+        assert only(server("192.0.2.1 80", *lines, checks=checks)).realservers == count
 
 
 @pytest.mark.parametrize(
@@ -229,7 +236,7 @@ def test_global_definitions() -> None:
         shutdown_script_timeout 3
     }""")
     assert [path for _, path in found.fifos.values()] == ["/run/a", "/run/b"]
-    assert found.fifo_script
+    assert found.fifo_scripts == {"lvs_notify_fifo"}
     assert found.renamed is not None
     assert found.scripts is not None
     assert found.scripts[1] == 13
