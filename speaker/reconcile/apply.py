@@ -5,6 +5,7 @@ What was asked for is believed until it is read back; only what was read is conf
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -172,6 +173,7 @@ class Applier:
             if ready := [change for change in stage if change.prefix not in waiting]:
                 failures |= await turn.apply(ready)
             self._pulse.moved()
+        await asyncio.sleep(0)
         accepted = Counter(
             _kind(change, assessment) for change in changes if change.prefix not in failures
         )
@@ -210,6 +212,7 @@ class Applier:
         try:
             reading = await turn.read(self._durable.owned)
             self._pulse.moved()
+            await asyncio.sleep(0)
         except BackendError as error:
             self.view.unreadable()
             self.readings.failed()

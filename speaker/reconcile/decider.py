@@ -16,7 +16,7 @@ from policy.last import NOT_KEPT, NOT_SHARED, LastOne
 from policy.witness import NOTHING_HEARD
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
-from speaker.supervision.steps import in_steps
+from speaker.supervision.steps import beside, in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -94,7 +94,7 @@ class Decider:
         """Take what was observed under the present configuration."""
         self.observation, self._is_observed = observation, True
 
-    def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
+    async def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
         """Decide for every prefix. The same object while neither inputs nor time change anything.
 
         Args:
@@ -117,8 +117,9 @@ class Decider:
             due = last.look_again
             if due is None or now < due:
                 return last
-        self._inputs = inputs
-        self.assessment = assess(
+        self.assessment = await beside(
+            len(self._assignments),
+            assess,
             self._assignments,
             inputs.observation,
             self._unchecked,
@@ -130,6 +131,7 @@ class Decider:
             now,
             inputs.last_one,
         )
+        self._inputs = inputs
         self._memory = self.assessment.memory
         durable.judged(self.assessment)
         if self.leave is not None:

@@ -55,6 +55,28 @@ class _Recording(NamedTuple):
     task: asyncio.Task[Collection[Prefix]]
 
 
+class StagesNow(NamedTuple):
+    """The stages of all prefixes at one moment: nothing of it changes later."""
+
+    assignments: Mapping[Prefix, Assignment]
+    progress: Mapping[Prefix, Progress]
+    counted: Counted
+
+    def rule(self, prefix: Prefix) -> DrainRule | None:
+        """Return how a prefix drains, None where it is not in the configuration."""
+        duty = self.assignments.get(prefix)
+        return None if duty is None else duty.vip.drain
+
+    def of(self, prefix: Prefix, intent: Intent) -> Progress | None:
+        """Return what is remembered of an intent's stage."""
+        found = self.progress.get(prefix)
+        return found if found is not None and found.is_of(intent) else None
+
+    def connections(self, prefix: Prefix) -> ConnectionCount | None:
+        """Return a prefix's connections as counted last, None where they are not known."""
+        return self.counted.of.get(prefix)
+
+
 class SoftDrains:
     """The stages of all prefixes.
 
@@ -102,20 +124,16 @@ class SoftDrains:
         dues = [each.due for each in self._steps.values() if each.due is not None]
         return min([self.looked_at + EVERY, *dues])
 
-    def rule(self, prefix: Prefix) -> DrainRule | None:
-        """Return how a prefix drains, None where it is not in the configuration."""
-        duty = self._assignments.get(prefix)
-        return None if duty is None else duty.vip.drain
+    @property
+    def now(self) -> StagesNow:
+        """The stages as they are now."""
+        return StagesNow(self._assignments, self._durable.stages.of, self.counted)
 
     def _at(self, prefix: Prefix, intent: Intent, now: float) -> Intent | None:
         """Return what is in force of an intent at a time (seconds since the epoch)."""
-        rule = self.rule(prefix) or USUAL_RULE
+        duty = self._assignments.get(prefix)
+        rule = USUAL_RULE if duty is None else duty.vip.drain
         return at_time(intent, self._durable.stages.of.get(prefix), rule, now)
-
-    def progress(self, prefix: Prefix, intent: Intent) -> Progress | None:
-        """Return what is remembered of an intent's stage."""
-        found = self._durable.stages.of.get(prefix)
-        return found if found is not None and found.is_of(intent) else None
 
     async def look(
         self, assessment: Assessment | None, view: DaemonState, *, wait: bool = False
@@ -147,7 +165,7 @@ class SoftDrains:
                 assignments[prefix].vip.drain,
                 intent,
                 self._durable.stages.of.get(prefix),
-                self.count(prefix),
+                self.counted.of.get(prefix),
                 now,
                 in_effect=_in_effect(prefix, intent, assessment, view),
                 takeover=taken_over[prefix],
@@ -182,10 +200,6 @@ class SoftDrains:
     def _soft(self) -> dict[Prefix, Intent]:
         in_force = self._durable.intents.in_force()
         return {p: i for p, i in in_force.items() if i.is_soft and p in self._assignments}
-
-    def count(self, prefix: Prefix) -> ConnectionCount | None:
-        """Return a prefix's connections as counted last, None where they are not known."""
-        return self.counted.of.get(prefix)
 
     async def _record(self, intents: Mapping[Prefix, Intent], *, wait: bool) -> None:
         """Record the stages that ended. An intent that is another one by now is left alone."""

@@ -14,30 +14,38 @@ if TYPE_CHECKING:
     from policy.drain import DrainRule
     from policy.intent import Intent
     from policy.route import Prefix
-    from speaker.reconcile.drains import SoftDrains
+    from speaker.reconcile.drains import StagesNow
 
 
-def drains_shown(
-    drains: SoftDrains, intents: Mapping[Prefix, Intent], now: float, wall: float
-) -> dict[str, DrainStatus]:
-    """Return the stage of each prefix that is in one, or was withdrawn at the end of one.
+class DrainsShown:
+    """The stages of all prefixes, as they are in a moment; each is put together when it is asked for.
 
     Args:
-        drains: what is known of them.
+        stages: what is known of them.
         intents: the operators' intents that are in force.
         now: seconds on the steady clock.
         wall: seconds since the epoch.
     """
-    found = {}
-    for prefix, intent in intents.items():
-        rule, progress = drains.rule(prefix), drains.progress(prefix, intent)
+
+    def __init__(
+        self, stages: StagesNow, intents: Mapping[Prefix, Intent], now: float, wall: float
+    ) -> None:
+        self._stages, self._intents = stages, intents
+        self._now, self._wall = now, wall
+
+    def of(self, prefix: Prefix) -> DrainStatus | None:
+        """Return the stage of a prefix that is in one, or was withdrawn at the end of one; None for others."""
+        stages, intent = self._stages, self._intents.get(prefix)
+        if intent is None:
+            return None
+        rule, progress = stages.rule(prefix), stages.of(prefix, intent)
         if rule is None or (progress is None and not intent.is_soft):
-            continue
-        count = drains.count(prefix)
-        began = None if progress is None else progress.began + wall - now
+            return None
+        count = stages.connections(prefix)
+        began = None if progress is None else progress.began + self._wall - self._now
         ends = None if began is None else _end(rule, intent.mode, began)
         returns = _ends_first(intent, ends)
-        found[str(prefix)] = DrainStatus(
+        return DrainStatus(
             stage=intent.mode,
             began=began,
             ends=intent.until if returns else ends,
@@ -47,10 +55,9 @@ def drains_shown(
             connections=None if count is None else count.active,
             inactive=None if count is None else count.inactive,
             left=None if progress is None else progress.left,
-            unknown=drains.counted.unknown if count is None else "",
+            unknown=stages.counted.unknown if count is None else "",
             force=intent.insisted,
         )
-    return found
 
 
 def in_words(drain: DrainStatus | None) -> list[str]:

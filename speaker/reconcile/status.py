@@ -19,7 +19,7 @@ from speaker.api import (
     Status,
 )
 from speaker.reconcile import reach
-from speaker.reconcile.drains_shown import drains_shown, in_words
+from speaker.reconcile.drains_shown import DrainsShown, in_words
 from speaker.reconcile.gets import Gets
 from speaker.reconcile.reach import Reaches
 from speaker.reconcile.said import said
@@ -74,7 +74,7 @@ class Snapshot:
         self._alarms, self._heard = reconciler.alarms.texts, reconciler.witnesses.heard()
         self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()
         """`wall`: when it is taken, in seconds since the epoch."""
-        self._drains = drains_shown(reconciler.drains, self._intents, self._now, self.wall)
+        self._drains = DrainsShown(reconciler.drains.now, self._intents, self._now, self.wall)
 
     def routes(self, prefixes: Collection[Prefix] | None = None) -> Iterator[PrefixStatus]:
         """Yield the state of some prefixes, or of all, in the order of the configuration."""
@@ -184,7 +184,7 @@ class Snapshot:
         health = assessment.health.get(prefix) if assessment else None
         state = health.health if health and not self._old else "unknown"
         route = found if isinstance(found, Route) else assignment.route
-        drain = self._drains.get(str(prefix))
+        drain = self._drains.of(prefix)
         first = decision.reason if decision else "not decided yet"
         reasons = [first, *in_words(drain), *filter(None, [self._old])]
         if not known and self._alarms:

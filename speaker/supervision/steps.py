@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from speaker.json_value import Value
 
@@ -16,6 +17,26 @@ T = TypeVar("T")
 
 STEP = 500
 """How many prefixes are reported in a step: a few thousandths of a second."""
+
+
+MANY = 1_000
+"""Of how many prefixes it is quicker to do something at once than in a thread: some hundredths of a second."""
+
+
+async def beside(count: int, function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function makes of many prefixes in a thread; of few, at once.
+
+    Where no thread can be started it is done at once, too: others wait then, but a withdrawal may wait for it.
+
+    Args:
+        count: of how many it is.
+        function: shares with the event loop only what nothing changes meanwhile.
+        arguments: what it is given.
+    """
+    if count > MANY:
+        with suppress(BlockingIOError):
+            return await asyncio.to_thread(function, *arguments)
+    return function(*arguments)
 
 
 async def in_steps(items: Iterable[T], step: int = STEP) -> list[T]:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy.differing import differing
 from policy.plan import Drift
 from policy.route import Route
-from speaker.backends.exabgp.api_text import as_ebgp, fits, next_hop_for
+from speaker.backends.exabgp.api_text import as_ebgp, fits, next_hop_for, parse_listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from policy.route import Asn, Attributes, Prefix
     from policy.wanted import WantedRoutes
-    from speaker.backends.exabgp.api_text import Sent
+    from speaker.backends.exabgp.api_text import Listing, Sent
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor, ConfiguredNeighbors, Ends
     from speaker.config.settings import NextHop
     from speaker.units import IpAddress
@@ -40,6 +40,32 @@ class Basis(NamedTuple):
     hops: NextHop
     asn: Asn
     wanted: WantedRoutes | None
+
+
+class Listed(NamedTuple):
+    """A listing, and what it says of our prefixes."""
+
+    text: Listing
+    routes: ListedRoutes
+
+
+def listed(
+    lines: Sequence[str],
+    prefixes: Collection[Prefix],
+    neighbors: ConfiguredNeighbors,
+    hops: NextHop,
+    asn: Asn,
+    last: Listed | None,
+    wanted: WantedRoutes | None,
+) -> Listed:
+    """Parse a listing of all Adj-RIB-Outs, and look at it. See `parse_listing` and `ListedRoutes`.
+
+    Raises:
+        BackendError: a line is not of the known form.
+    """
+    text, before = (None, None) if last is None else last
+    found = parse_listing(lines, text)
+    return Listed(found, ListedRoutes(prefixes, found.ribs, neighbors, hops, asn, before, wanted))
 
 
 class ListedRoutes:

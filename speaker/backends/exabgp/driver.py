@@ -7,8 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from speaker.backends.base import BackendError, Peer, Reading
-from speaker.backends.exabgp.announced import ListedRoutes
-from speaker.backends.exabgp.api_text import parse_listing
+from speaker.backends.exabgp.announced import listed
 from speaker.backends.exabgp.doubts import doubtful
 from speaker.backends.exabgp.ears import Ears, ask_again
 from speaker.backends.exabgp.end_of_rib import EndOfRib, lines
@@ -30,6 +29,7 @@ from speaker.backends.exabgp.staleness import CALM, SETTLE, Event, Staleness
 from speaker.backends.exabgp.strays import withdraw_strays
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
+from speaker.supervision.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from policy.wanted import WantedRoutes
     from policy.witness import Witness
     from speaker.backends.base import Daemon
-    from speaker.backends.exabgp.api_text import Listing
+    from speaker.backends.exabgp.announced import Listed, ListedRoutes
     from speaker.backends.exabgp.messages import Report
     from speaker.backends.exabgp.neighbors import ConfiguredNeighbor
     from speaker.config.settings import ExabgpSettings
@@ -81,8 +81,7 @@ class ExabgpBackend:
         self._daemon: Daemon | None = None
         self._requests = Requests(self._pipe)
         self._neighbors = ConfiguredNeighbors()
-        self._listing: Listing | None = None
-        self._announced: ListedRoutes | None = None
+        self._listed: Listed | None = None
         self._strays: Mapping[ConfiguredNeighbor, Collection[Prefix]] = {}
         self._sessions = sessions or Sessions()
         self._up: Mapping[ConfiguredNeighbor, bool] = {}
@@ -224,14 +223,12 @@ class ExabgpBackend:
     async def _list(self, prefixes: Collection[Prefix]) -> ListedRoutes:
         """Have all that ExaBGP holds for its neighbours listed."""
         lines = await self._pipe.ask_lines("show adj-rib out extensive")
-        listing = parse_listing(lines, self._listing)
-        hops, asn = self._settings.next_hop, self._asn
-        announced = ListedRoutes(
-            prefixes, listing.ribs, self._neighbors, hops, asn, self._announced, self._wanted
+        by = self._neighbors, self._settings.next_hop, self._asn
+        found = self._listed = await beside(
+            len(lines), listed, lines, prefixes, *by, self._listed, self._wanted
         )
-        self._listing, self._announced = listing, announced
-        self._strays = announced.strays
-        return announced
+        self._strays = found.routes.strays
+        return found.routes
 
     def _missing(self) -> Sequence[str]:
         """Return the rules of vip.toml for neighbours that ExaBGP lacks, in words."""

@@ -29,13 +29,16 @@ LIMIT = 1.1 * TIMES
 class Work:
     """How many functions were called: in all, and in the longest step of an event loop.
 
-    `own` are those that our own functions are or call, but for what runs in a thread beside the loop.
+    `own` are those that our own functions are or call, but for what runs in a thread beside the loop;
+    `own_longest` are those of them in the longest step.
     """
 
     calls: int = 0
     longest: int = 0
     step: int = 0
     own: int = 0
+    own_step: int = 0
+    own_longest: int = 0
 
 
 @contextmanager
@@ -54,7 +57,7 @@ def counting() -> Iterator[Work]:
         if frame.f_code is BESIDE and event in {"call", "return"}:
             beside = event == "call"
         if event == "call" and frame.f_code is _STEP:
-            work.step = 0
+            work.step = work.own_step = 0
         elif event in {"call", "c_call"}:
             work.calls += 1
             if not beside:
@@ -62,6 +65,8 @@ def counting() -> Iterator[Work]:
                 work.longest = max(work.longest, work.step)
             if not beside and frame.f_code.co_filename.startswith(_OURS):
                 work.own += 1
+                work.own_step += 1
+                work.own_longest = max(work.own_longest, work.own_step)
 
     before = sys.getprofile()
     threading.setprofile(note)
