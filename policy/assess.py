@@ -9,6 +9,7 @@ from policy.aggregate import NOTHING_AGGREGATED, Aggregated, Aggregates, aggrega
 from policy.cases import Inputs, judge_all
 from policy.damping import withdrawn
 from policy.decide import Cause, Decision
+from policy.first_reading import wait
 from policy.guard import GuardMemory, restrain
 from policy.health import Health
 from policy.last import NOT_KEPT, keep
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from policy.assignment import Assignment
     from policy.cases import Case, Judged
     from policy.damping import Damping
+    from policy.first_reading import Unread
     from policy.guard import GuardRule, Restrained
     from policy.health import AddressHealth, Observation, Service, ServiceMemory
     from policy.intent import Intent
@@ -49,7 +51,8 @@ class Assessment:
 
     `desired` is the whole desired set. A prefix that is not in `health` is not checked. A decision
     that nothing has changed is the same object as in the assessment before. `alone` has what is
-    decided of each prefix by itself, where an aggregate does not keep it back.
+    decided of each prefix by itself, where an aggregate does not keep it back. `waiting` are those that
+    wait for the orders of the site.
     """
 
     decisions: Mapping[Prefix, Decision]
@@ -58,6 +61,7 @@ class Assessment:
     memory: Memory
     look_again: float | None
     alone: Mapping[Prefix, Decision] = field(default_factory=dict)
+    waiting: frozenset[Prefix] = frozenset()
 
 
 def assess(
@@ -71,6 +75,7 @@ def assess(
     memory: Memory,
     now: float,
     last_one: LastOne = NOT_KEPT,
+    unread: Unread | None = None,
 ) -> Assessment:
     """Decide for every prefix.
 
@@ -86,6 +91,7 @@ def assess(
         memory: what the last call gave.
         now: seconds on the steady clock.
         last_one: whether the last announcement of a prefix is kept, and what witnesses tell of others.
+        unread: that the orders of the site were never read; None where they were, or there is no site.
     """
     aggregates = _aggregates(assignments, memory)
     if standing_for := aggregates.standing_for(announced, was_announced):
@@ -100,26 +106,23 @@ def assess(
     last = judge_all(inputs, memory.health, before, now)
     kept = _kept(last_one, inputs, last.decisions, announced)
     judged = {**last.decisions, **kept} if kept else last.decisions
+    waiting = _waiting(unread, judged, announced, intents, aggregates, now)
+    judged = {**judged, **waiting} if waiting else judged
     restrained = _restrained(guard, inputs, judged, announced, memory.guard, now)
     alone = {**judged, **{each.prefix: each for each in restrained.decisions}}
     aggregated = aggregate(aggregates, assignments, alone, intents, memory.aggregated)
-    decisions = {**alone, **aggregated.decisions} if aggregates else alone
-    deadlines = (*last.dues.values(), restrained.look_again)
+    waiting |= wait(unread, aggregated.decisions, announced, intents, now)
+    decisions = {**alone, **aggregated.decisions, **waiting} if aggregates else alone
+    until = unread.until if unread and waiting else None
+    deadlines = (*last.dues.values(), restrained.look_again, until)
     return Assessment(
         decisions,
         {prefix: decision.route for prefix, decision in decisions.items()},
         {**last.health, **aggregated.health} if aggregates else last.health,
-        Memory(
-            last.remembered,
-            restrained.memory,
-            _damping(last, alone, now),
-            last.cases,
-            last,
-            aggregates,
-            aggregated,
-        ),
+        _memory(last, restrained, alone, aggregates, aggregated, now),
         min((when for when in deadlines if when is not None), default=None),
         alone,
+        frozenset(waiting),
     )
 
 
@@ -145,6 +148,19 @@ def _kept(
         inputs.was_announced,
         lambda prefix: inputs.assignments[prefix].announced(inputs.intents.get(prefix)),
     )
+
+
+def _waiting(
+    unread: Unread | None,
+    decisions: Mapping[Prefix, Decision],
+    announced: Collection[Prefix],
+    intents: Collection[Prefix],
+    aggregates: Aggregates,
+    now: float,
+) -> dict[Prefix, Decision]:
+    """Return what waits for the orders of the site. An aggregate goes by its members first, and waits then."""
+    waiting = wait(unread, decisions, announced, intents, now)
+    return {p: decision for p, decision in waiting.items() if p not in aggregates.members}
 
 
 def _restrained(
@@ -175,6 +191,21 @@ def _counted(assignment: Assignment | None) -> str | None:
     if assignment is None or assignment.route is None or assignment.vip.aggregate:
         return None
     return assignment.vip.name
+
+
+def _memory(
+    last: Judged,
+    restrained: Restrained,
+    alone: Mapping[Prefix, Decision],
+    aggregates: Aggregates,
+    aggregated: Aggregated,
+    now: float,
+) -> Memory:
+    """Return what is to be remembered of an assessment."""
+    damping = _damping(last, alone, now)
+    return Memory(
+        last.remembered, restrained.memory, damping, last.cases, last, aggregates, aggregated
+    )
 
 
 def _damping(

@@ -38,6 +38,8 @@ class Cause(StrEnum):
     """An aggregate goes by what is decided of the VIPs' prefixes in it."""
     AGGREGATE = "aggregate"
     """An aggregate with `summary_only` keeps the prefix back, and stands for it."""
+    SITE = "site"
+    """The orders of the whole site were never read, and it is not announced yet: see `policy.first_reading`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _RULES = {
     Cause.HOLD: "unknown is not down",
     Cause.LAST: "it would be announced nowhere",
     Cause.ASKING: "it might be announced nowhere",
+    Cause.SITE: "what the site has drained is not known yet",
     Cause.GUARD: "too many VIPs would be withdrawn at once",
 }
 

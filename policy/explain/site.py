@@ -19,13 +19,16 @@ _BESIDE = "stands beside it"
 _WIDE = {Width.DC: "for {} (--at {})", Width.SITE: "for all (--everywhere)"}
 
 
-def orders(known: Sequence[SiteIntent], here: Extent, now: float) -> Iterator[str]:
+def orders(
+    known: Sequence[SiteIntent], here: Extent, now: float, *, unread: bool = False
+) -> Iterator[str]:
     """Yield a sentence for each order that stands, that which holds first.
 
     Args:
         known: what is asked of one prefix, for whomever, as far as it is known here.
         here: this machine.
         now: seconds since the epoch.
+        unread: whether this machine never read what etcd has.
     """
     held = holding(known, here, now)
     if held is not None:
@@ -37,7 +40,9 @@ def orders(known: Sequence[SiteIntent], here: Extent, now: float) -> Iterator[st
         yield f"{_words(each, here, now)}: {_why_not(each, held, known, here, now)}"
     if (more := len(others) - MOST) > 0:
         yield f"and {more} more"
-    if not known:
+    if unread:
+        yield f"what {'else ' if known else ''}is ordered is unknown: this machine never read it from etcd"
+    elif not known:
         yield "no order is known, for this machine or for others"
 
 

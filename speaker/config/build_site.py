@@ -54,6 +54,7 @@ def site(document: Document, faults: Faults, host: str | None = None) -> SiteSet
         patience=table.patience,
         ttl=float(ceil(table.ttl)),
         timeout=table.timeout,
+        start_wait=table.start_wait,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TTL
+from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, START_WAIT, TTL
 from speaker.site_words import TIMEOUT
 from speaker.units import duration_text
 
@@ -20,6 +20,7 @@ def site(what: SiteSettings | None) -> dict[str, Any]:
         "patience": None if what.patience == PATIENCE else duration_text(what.patience),
         "ttl": None if what.ttl == TTL else duration_text(what.ttl),
         "timeout": None if what.timeout == TIMEOUT else duration_text(what.timeout),
+        "start_wait": None if what.start_wait == START_WAIT else duration_text(what.start_wait),
     }
     keys = {
         "etcd": [*what.endpoints],

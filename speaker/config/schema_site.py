@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, TTL
+from speaker.config.settings_site import DEFAULT_PREFIX, PATIENCE, START_WAIT, TTL
 from speaker.config.table import STRICT, AbsolutePath, Duration
 from speaker.printable import shown
 from speaker.site_words import TIMEOUT
@@ -58,3 +58,4 @@ class SiteTable(BaseModel):
     patience: Annotated[Duration, Field(ge=0.0, le=10.0)] = PATIENCE
     ttl: Annotated[Duration, Field(ge=2.0, le=600.0)] = TTL
     timeout: Annotated[Duration, Field(ge=0.1, le=3600.0)] = TIMEOUT
+    start_wait: Annotated[Duration, Field(ge=0.0, le=3600.0)] = START_WAIT

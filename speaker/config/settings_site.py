@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_PREFIX = "/vip-speaker/"
-PATIENCE, TTL = 0.5, 10.0
+PATIENCE, TTL, START_WAIT = 0.5, 10.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class SiteSettings:
     `endpoints` are URLs whose hosts are addresses. `prefix` begins each key, and ends in a slash. `cert` and `key` are what is shown
     to etcd, `ca` says whose certificate of etcd counts. `machine` is this one's name in its data centre. `patience` is how long a
     withdrawal for health waits for etcd, `ttl` how long a machine that is silent counts as live, whole seconds, `timeout` how long
-    `vip_mgmt` waits for the others.
+    `vip_mgmt` waits for the others, `start_wait` how long what is not announced yet waits until etcd was read for the first time.
     """
 
     endpoints: tuple[str, ...]
@@ -35,3 +35,4 @@ class SiteSettings:
     patience: float = PATIENCE
     ttl: float = TTL
     timeout: float = TIMEOUT
+    start_wait: float = START_WAIT

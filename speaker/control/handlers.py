@@ -135,7 +135,8 @@ class Control:
                 told = Snapshot(self._reconciler).explanations(prefixes, history)
                 site, now = self._reconciler.site, self._reconciler.clock.wall()
                 here = Extent() if site is None else site.here
-                explained = with_site(here, now, told, prefixes, known)
+                unread = self._reconciler.first_reading.is_missing
+                explained = with_site(here, now, told, prefixes, known, unread=unread)
                 response = as_json(await json_list(explained, AT_ONCE))
                 await sent(request, response)
             return response

@@ -35,6 +35,8 @@ def with_site(
     explanations: Iterable[Explanation],
     prefixes: Sequence[Prefix],
     known: Known | None,
+    *,
+    unread: bool = False,
 ) -> Iterator[Explanation]:
     """Yield explanations with what the orders of the site have to do with each, where they are known.
 
@@ -44,6 +46,7 @@ def with_site(
         explanations: of these prefixes, in their order.
         prefixes: those.
         known: the orders of each.
+        unread: whether this machine never read what etcd has.
     """
     if known is None:
         yield from explanations
@@ -51,7 +54,7 @@ def with_site(
     for prefix, each in zip(prefixes, explanations, strict=True):
         told = (
             Sentence(about=About.SITE, text=text)
-            for text in orders(known.get(prefix, ()), here, now)
+            for text in orders(known.get(prefix, ()), here, now, unread=unread)
         )
         own = [s for s in each.sentences if s.about in (About.DECISION, About.OPERATOR)]
         yield replace(each, sentences=(*own, *told, *each.sentences[len(own) :]))

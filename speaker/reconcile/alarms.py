@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SUBJECTS = (
     "sessions keepalived addresses health guard backend lock intents state clock cycle control read vip.toml "
-    "resources events metrics textfile hooks restart drains windows api tokens beside witness last site members"
+    "resources events metrics textfile hooks restart drains windows api tokens beside witness last site members orders"
 ).split()
 """What an alarm may be about, beside the parts of the process, which are called `part NAME`."""
 

@@ -131,8 +131,10 @@ class Applier:
     def _is_complete(self, assessment: Assessment) -> bool:
         """Whether all that is wanted was accepted, but what failed time and again: it is not waited for.
 
-        A router keeps the route that it has of it from before until then.
+        A router keeps the route that it has of it from before until then; of what waits for the orders of the site, too.
         """
+        if assessment.waiting:
+            return False
         believed, failures = self.view.believed, self.view.failures
         lacking = (
             p for p, r in assessment.desired.items() if r is not None and believed.get(p) != r

@@ -14,6 +14,7 @@ from policy.health import Health, Observation
 from policy.keep_last import KeepLast
 from policy.last import NOT_KEPT, NOT_SHARED, LastOne
 from policy.witness import NOTHING_HEARD
+from speaker.reconcile.first_reading import FirstReading
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
 from speaker.supervision.steps import beside, in_steps
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from policy.assignment import Assignment
+    from policy.first_reading import Unread
     from policy.intent import Intent
     from policy.route import Prefix
     from policy.witness import Heard
@@ -41,6 +43,7 @@ class DeciderInputs:
     announced: Collection[Prefix]
     was_announced: Collection[Prefix]
     last_one: LastOne = NOT_KEPT
+    unread: Unread | None = None
 
 
 class Decider:
@@ -70,6 +73,7 @@ class Decider:
         self.observation = Observation({}, NOT_OBSERVED)
         self._is_observed = self._is_judged = self.is_late = False
         self.reports = ReportsSeen(clock)
+        self.first_reading = FirstReading(durable.intents, clock)
         self.leave: Leave | None = None
 
     def take(self, scope: Scope, announced: Collection[Prefix] = ()) -> None:
@@ -83,6 +87,7 @@ class Decider:
         self._unchecked = scope.unchecked
         self._aggregates = scope.aggregates
         self._guard = scope.config.settings.guard
+        self.first_reading.take(scope.config.settings)
         self._keep_last = scope.config.settings.witness.keep_last
         self.observation = kept(self.observation, scope.observed_alike, announced)
         self.reports.take(scope)
@@ -111,7 +116,14 @@ class Decider:
         if not durable.store.fault:  # who is silent from now on is not hindered by it
             durable.intents.hindered.discard(RECORDING)
         last_one = self._last_one()
-        inputs = DeciderInputs(observed, turn.intents, announced, durable.were_up, last_one)
+        inputs = DeciderInputs(
+            observed,
+            turn.intents,
+            announced,
+            durable.were_up,
+            last_one,
+            self.first_reading.unread(),
+        )
         last = self.assessment
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
@@ -130,8 +142,10 @@ class Decider:
             self._memory,
             now,
             inputs.last_one,
+            inputs.unread,
         )
         self._inputs = inputs
+        self.first_reading.waits(self.assessment.waiting)
         self._memory = self.assessment.memory
         durable.judged(self.assessment)
         if self.leave is not None:

@@ -168,7 +168,7 @@ class DurableState:
             decision = decisions[prefix]
             if decision.cause is Cause.HEALTH:
                 said[prefix] = decision.route is not None
-            elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING}:
+            elif decision.cause in {Cause.OPERATOR, Cause.ADDRESS, Cause.DAMPING, Cause.SITE}:
                 verdict = assessment.health.get(prefix)
                 if verdict is not None and verdict.health is not Health.UNKNOWN:
                     said[prefix] = verdict.health is Health.UP

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from policy.intent import Intent
     from policy.report import AppReport
     from policy.route import Prefix
+    from policy.site_intent import Extent
     from policy.window import Window
     from speaker.clock import Clock
     from speaker.reconcile.notices import Listeners
@@ -62,9 +63,7 @@ class KnownIntents:
             expired: is told until when intents have ended by themselves (seconds since the epoch).
             listeners: are told which came into force, and which ended.
         """
-        self._store = store
-        self._clock = clock
-        self._writing = writing
+        self._store, self._clock, self._writing = store, clock, writing
         self._recall = recall
         self._expired = expired
         self._listeners = listeners
@@ -118,6 +117,11 @@ class KnownIntents:
         """What applications reported last, expired or not, as last read. The same object while it is the same."""
         return self._found.reports
 
+    @property
+    def unread(self) -> frozenset[tuple[Prefix, Extent]] | None:
+        """See `Intents.unread`, as last read."""
+        return self._found.unread
+
     def in_force(self) -> Mapping[Prefix, Intent]:
         """Return those that are in force, as last read. The same object while they are the same."""
         now = self._clock.wall()
@@ -159,7 +163,8 @@ class KnownIntents:
             self._restored |= {
                 prefix
                 for prefix in differing(before, found.of)
-                if before.get(prefix) != found.of.get(prefix) and _restores(found.of.get(prefix))
+                if before.get(prefix) != (intent := found.of.get(prefix))
+                and (intent is None or intent.restores)
             }
             self._found = found
         now = self._clock.wall()
@@ -189,9 +194,8 @@ class KnownIntents:
         reading, self._reading = self._reading, None
         try:
             return reading.result()
-        except (
-            BlockingIOError
-        ) as error:  # no thread: what was read last holds, and withdrawals go on
+        except BlockingIOError as error:
+            # no thread: what was read last holds, and withdrawals go on
             raise StoreError(f"state: not read: {error.strerror}") from error
 
     @property
@@ -284,10 +288,6 @@ class KnownIntents:
 
 def _until_its_end(_: Prefix, intent: Intent, now: float) -> Intent | None:
     return intent if intent.in_force(now) else None
-
-
-def _restores(intent: Intent | None) -> bool:
-    return intent is None or intent.restores
 
 
 def _forget(reading: asyncio.Future[Intents | Remembered]) -> None:

@@ -37,6 +37,7 @@ async def run_cycles(reconciler: Reconciler, *, acts: bool = True) -> None:
         acts: whether what it does is done: else what died is not withdrawn, and not said to be.
     """
     reconciler.pulse.start()
+    reconciler.first_reading.begin()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep_recording(reconciler))
         tasks.create_task(_keep_comparing(reconciler))

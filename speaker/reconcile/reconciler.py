@@ -99,7 +99,9 @@ class Reconciler:
         self.pulse = Pulse(clock)
         self._applier = Applier(backend, self.durable, self.alarms, self.pulse, clock)
         self.view, self.meter = self._applier.view, self._applier.meter
-        self._turns = Turns(exclusive, self.durable, self.alarms, self.recorder, self._applier)
+        self.first_reading = self._decider.first_reading
+        told = self.durable, self.alarms, self.recorder, self._applier, self.first_reading
+        self._turns = Turns(exclusive, *told)
         self._restoring = Restoring(self._decider, self.durable, self.wake)
         self.operator = Operator(
             self.durable.intents,

@@ -56,8 +56,7 @@ class Snapshot:
     def __init__(self, reconciler: Reconciler) -> None:
         """Take it, in a time that hardly depends on the number of prefixes."""
         view = reconciler.view
-        self._assessment = reconciler.assessment
-        self._config = reconciler.config
+        self._assessment, self._config = reconciler.assessment, reconciler.config
         self._assignments = reconciler.assignments
         self._unchecked, self._aggregates = reconciler.unchecked, reconciler.aggregates
         intents = reconciler.durable.intents
@@ -69,7 +68,8 @@ class Snapshot:
         self._reaches, self._gets = Reaches(self._peers), Gets(self._peers)
         old = reconciler.pulse.old(reconciler.config.settings.interval)
         self._age, self._old = reconciler.pulse.age, f"cycle: {old}" if old else ""
-        self._starting = reconciler.pulse.first(reconciler.config.settings.interval)
+        first = reconciler.pulse.first(reconciler.config.settings.interval)
+        self._starting = first or reconciler.first_reading.starting
         self._file = reconciler.file.status()
         self._alarms, self._heard = reconciler.alarms.texts, reconciler.witnesses.heard()
         self._now, self.wall = reconciler.clock.steady(), reconciler.clock.wall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from speaker.reconcile.first_reading import SUBJECT as ORDERS
 from speaker.reconcile.lock import LockError
 from speaker.reconcile.turn import UNRECORDED, UNSURE
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from speaker.reconcile.alarms import Alarms
     from speaker.reconcile.apply import Applier
     from speaker.reconcile.durable_state import DurableState
+    from speaker.reconcile.first_reading import FirstReading
     from speaker.reconcile.recording import Recorder
     from speaker.reconcile.turn import Exclusive, Turn
 
@@ -27,6 +29,7 @@ class Turns:
         alarms: where to note what is wrong.
         recorder: records what they leave behind.
         applier: reads the daemon again where another process had a turn.
+        first_reading: tells whether the orders of the site were ever read.
     """
 
     def __init__(
@@ -36,10 +39,12 @@ class Turns:
         alarms: Alarms,
         recorder: Recorder,
         applier: Applier,
+        first_reading: FirstReading,
     ) -> None:
         self.pause = exclusive.pause
         self._exclusive, self._durable, self._alarms = exclusive, durable, alarms
         self._recorder, self._applier = recorder, applier
+        self._first_reading = first_reading
 
     @asynccontextmanager
     async def begun(self) -> AsyncIterator[Turn]:
@@ -50,6 +55,8 @@ class Turns:
         """
         async with self._exclusive.turn() as turn:
             self._alarms.note("intents", self._durable.intents.trouble)
+            first = self._first_reading
+            self._alarms.note(ORDERS, first.trouble, say=first.stays)
             self._recorder.note()
             self._applier.view.retry({UNSURE, UNRECORDED}.difference(turn.withholds))
             yield turn

@@ -81,7 +81,8 @@ class OneShot:
         from speaker.control.site_explained import with_site  # noqa: PLC0415 - of no use without [site]
 
         known = reconciler.durable.store.site_known(prefixes)
-        return [*with_site(here, reconciler.clock.wall(), found, prefixes, known)]
+        now, unread = reconciler.clock.wall(), reconciler.first_reading.is_missing
+        return [*with_site(here, now, found, prefixes, known, unread=unread)]
 
     def history(
         self, about: Sequence[Prefix | str], since: float | None = None

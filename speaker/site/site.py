@@ -217,9 +217,12 @@ class WholeSite:
     ) -> Collection[Prefix]:
         reconciler = self._reconciler
         store, now = reconciler.durable.store, reconciler.clock.wall()
-        return await reconciler.durable.intents.record_by(
+        changed = await reconciler.durable.intents.record_by(
             lambda: store.take_site(rows, self.here, now, whole=whole)
         )
+        if whole:
+            reconciler.wake()  # what waited for that waits no more
+        return changed
 
     async def _settle(self) -> None:
         """Have obeyed what holds once another has ended, for ever."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from policy.report import AppReport
     from policy.route import Prefix
+    from policy.site_intent import Extent
     from policy.window import Window
 
 Row = tuple[Any, ...]
@@ -62,7 +63,8 @@ class Intents:
 
     `faults` says of each bad row what is wrong and what to do; `rows` has, for a prefix that is
     held for some, how they name it: replacing its intent removes these. `windows`: what is planned. `reports`: what applications
-    said last, expired or not, by name.
+    said last, expired or not, by name. `unread`: that the orders of the whole site were never read from etcd, with what was
+    asked here all the same, of which prefix and for whom; None where they were read.
     """
 
     of: Mapping[Prefix, Intent] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Intents:
     rows: Mapping[Prefix, frozenset[str]] = field(default_factory=dict)
     windows: tuple[Window, ...] = ()
     reports: Mapping[str, AppReport] = field(default_factory=dict)
+    unread: frozenset[tuple[Prefix, Extent]] | None = frozenset()
 
 
 class IntentReader:

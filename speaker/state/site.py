@@ -33,6 +33,7 @@ from speaker.state.site_rows import (
     Obeyed,
     SiteRow,
     count_rows,
+    note_read,
     put_obeyed,
     put_rows,
     read_copy,
@@ -101,6 +102,7 @@ def take_site(
     prefixes = {prefix for _, prefix in found}
     work = _Work(db, reader, moment, read_copy(db, None if whole else prefixes))
     if whole:
+        note_read(db, moment.now)
         _miss(work, found, moment.here)
     other = {key: theirs for key, theirs in found.items() if not _is_known(work, key, theirs)}
     concerned = list(dict.fromkeys(prefix for _, prefix in other))

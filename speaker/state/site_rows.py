@@ -151,6 +151,21 @@ def _row(extent: Extent, prefix: Prefix, kept: SiteRow) -> Row:
     return (*key, site_text(kept.standing), ends, int(kept.dirty), int(kept.shared))
 
 
+def read_unread(db: sqlite3.Connection) -> frozenset[tuple[Prefix, Extent]] | None:
+    """Return what was asked here, of which prefix and for whom, where all that etcd has was never read; None where it was."""
+    if fetched(db, "SELECT 1 FROM site_read LIMIT 1"):
+        return None
+    copy = SiteCopy()
+    for row in fetched(db, _ROWS):
+        _read(copy, row)
+    return frozenset((prefix, extent) for extent, prefix, _ in copy.rows())
+
+
+def note_read(db: sqlite3.Connection, now: float) -> None:
+    """Note that all that etcd has was read. The first time counts."""
+    db.execute("INSERT OR IGNORE INTO site_read VALUES (1, ?)", [now])
+
+
 def clean_rows(
     db: sqlite3.Connection, rows: Mapping[tuple[Extent, Prefix], Collection[SiteIntent]]
 ) -> None:

@@ -15,7 +15,7 @@ from speaker.state.access import NoMoreError
 from speaker.state.fetched import fetched
 from speaker.state.reports import read_reports
 from speaker.state.rows import INTENTS, IntentReader, Intents, parsed
-from speaker.state.site_rows import owned
+from speaker.state.site_rows import owned, read_unread
 from speaker.state.writing import put_intents
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class IntentsReader:
         self._known: dict[Row, tuple[int, Window]] = {}
 
     def read(self, db: sqlite3.Connection) -> Intents:
-        """Return the intents and the windows of a file, in a transaction."""
+        """Return the intents and the windows of a file, in a transaction, and whether the orders of the site were ever read."""
         found = self.now.read(fetched(db, INTENTS))
         faults: list[str] = []
         self._known = {
@@ -49,7 +49,13 @@ class IntentsReader:
         }
         windows = tuple(window for _, window in self._known.values())
         reports = read_reports(db, faults)
-        return replace(found, windows=windows, reports=reports, faults=(*found.faults, *faults))
+        return replace(
+            found,
+            windows=windows,
+            reports=reports,
+            faults=(*found.faults, *faults),
+            unread=read_unread(db),
+        )
 
 
 def _windows(

@@ -16,6 +16,7 @@ from tests.support.lab.eventually import SLOW, eventually
 from tests.support.lab.history import History
 from tests.support.lab.netns import Network
 from tests.support.lab.requirements import require
+from tests.support.lab.site import Site
 from tests.support.lab.site_run import Run, copy_of
 from tests.support.lab.whole_site import NAMES, PLACES, PORTS, PREFIX, SKEWED, USER, WholeSite
 from tests.support.site_checker import percentile, violations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from policy.site_intent import SiteIntent
     from tests.support.lab.installed import Installed
+    from tests.support.lab.whole_site import Balancer
 
 FIRST, SECOND, THIRD = PORTS
 ALL = ("par1", "lyo1")
@@ -46,7 +48,8 @@ def whole(installed: Installed) -> Iterator[WholeSite]:
     """All of it, started once."""
     require("bird", "etcd", "etcdctl", flavours=("v5",))
     with Network() as network:
-        yield WholeSite(network, installed, {"drain": SHORT})
+        # by itself nothing ends within a test that waits for the orders of the site
+        yield WholeSite(network, installed, {"drain": SHORT, "site": {"start_wait": "10m"}})
 
 
 @pytest.fixture
@@ -180,6 +183,91 @@ def test_etcd_is_away(site: WholeSite) -> None:
     site.has(THIRD, "par1")
     connected(site)
     assert len({shared(site, name, FIRST) for name in NAMES}) == 1
+
+
+def starting(site: WholeSite, name: str, *prefixes: str) -> None:
+    """Wait until a machine says that just some prefixes wait for the orders of the site."""
+    eventually(
+        lambda: str(site[name].mgmt("status").stdout),
+        until=lambda said: "STARTING: " in said and f"at most ({', '.join(prefixes)})" in said,
+        within=15,
+        what=f"at {name} {prefixes} wait for the orders of the site",
+        every=0.1,
+    )
+
+
+def test_a_new_disk(site: WholeSite) -> None:
+    """A machine whose state file is lost, with all that ExaBGP had, announces nothing before it has read etcd: what is drained never, all else then.
+
+    What an operator asks for there does not wait.
+    """
+    name = "par1/lb1"
+    drained(site, name, FIRST, "--everywhere", "--last")
+    site.has(FIRST)
+    history = History(site.bird, every=True)
+    one = site[name]
+    assert isinstance(one.site, Site)
+    one.port.cut()
+    one.site.exabgp.kill()
+    lost(one)
+    one.site.restart()
+    site.bird.wait_for_sessions()
+    starting(site, name, *PORTS)
+    says(site, name, "orders: the orders of the whole site are unknown")
+    for prefix in (SECOND, THIRD):
+        site.has(prefix, "par1/lb2", "lyo1")
+    explained = one.mgmt("explain", SECOND).stdout
+    assert "withdraw, by site: what the site has drained is not known yet" in " ".join(
+        explained.split()
+    )
+    done = one.mgmt("-a", THIRD, "--here")
+    assert done.returncode == 0, done.stderr
+    site.has(THIRD, *ALL)
+    site.has(SECOND, "par1/lb2", "lyo1")
+    one.port.restore()
+    site.has(SECOND, *ALL, within=30)
+    connected(site)
+    assert not history.events(FIRST)
+    assert "orders" not in one.trouble
+
+
+def test_a_lost_file(site: WholeSite) -> None:
+    """A watchdog that finds its file lost withdraws nothing of what bgpd kept; where etcd stays away it announces what is well in the end, and says that."""
+    name = "lyo1/lb2"
+    drained(site, name, FIRST, "--everywhere", "--last")
+    site.has(FIRST)
+    history = History(site.bird, every=True)
+    one = site[name]
+    one.port.cut()
+    stop(one)
+    lost(one)
+    one.start()
+    starting(site, name, FIRST)
+    assert not history.events()
+    one.site.configure({"site": {"start_wait": "1s"}})
+    assert one.mgmt("reload").returncode == 0
+    site.has(FIRST, name)
+    says(site, name, "they were never read from etcd; what is well is announced")
+    one.port.restore()
+    site.has(FIRST, within=30)
+    one.site.configure({"site": {"start_wait": "10m"}})
+    assert one.mgmt("reload").returncode == 0
+    connected(site)
+    assert "orders" not in one.trouble
+    assert not history.events(SECOND, THIRD)
+
+
+def stop(one: Balancer) -> None:
+    """End the watchdog of a machine beside FRR."""
+    assert one.daemon is not None
+    one.daemon.terminate(within=10)
+    (one.site.state / "control.sock").unlink(missing_ok=True)
+
+
+def lost(one: Balancer) -> None:
+    """Have a machine, whose watchdog does not run, lose its state file."""
+    for path in one.site.state.glob("state.*"):
+        path.unlink()
 
 
 def test_two_operators_at_once(site: WholeSite) -> None:

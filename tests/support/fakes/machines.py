@@ -179,15 +179,36 @@ class Machines:
 
 @asynccontextmanager
 async def machine(
-    directory: Path, cluster: Cluster, name: str, more: str = "", *, away: bool = False
+    directory: Path,
+    cluster: Cluster,
+    name: str,
+    more: str = "",
+    *,
+    away: bool = False,
+    looked: bool = True,
+    keys: str = "",
+    other: Callable[[Daemon], None] = lambda _: None,
 ) -> AsyncIterator[Machine]:
-    """Run one load balancer, whose sessions are up and whose realservers are alive."""
+    """Run one load balancer, whose sessions are up and whose realservers are alive.
+
+    Args:
+        directory: for its files.
+        cluster: etcd.
+        name: what it is called, as `par1/lb1`.
+        more: what vip.toml has besides.
+        away: whether etcd is away at first.
+        looked: whether it announces all before it stays, as a pass does.
+        keys: what `[site]` has besides.
+        other: makes its ExaBGP another one before it starts.
+    """
     dc, _, own = name.partition("/")
     folder = directory / f"{dc}-{own}"
     folder.mkdir(exist_ok=True)
-    more += SITE.format(machine=own)
+    more += SITE.format(machine=own) + keys
     loaded = config.load(write_config(folder, more), {"VIP_DC": dc})
-    exabgp = Exabgp(Daemon(NEIGHBORS, 5, None))
+    daemon = Daemon(NEIGHBORS, 5, None)
+    other(daemon)
+    exabgp = Exabgp(daemon)
     source = Source(dict.fromkeys(loaded.topology.prefixes, 2))
     loop = asyncio.get_running_loop()
     clock = VirtualClock(loop, EPOCH + loop.time())
@@ -198,8 +219,9 @@ async def machine(
     found = Machine(Extent(dc, own), folder, exabgp, source, clock, cluster.client(), life, more)
     try:
         await asyncio.sleep(0)
-        await life.reconciler.cycle()
-        await life.reconciler.read_back_if_changed()
+        if looked:
+            await life.reconciler.cycle()
+            await life.reconciler.read_back_if_changed()
         life.watch()
         found.etcd.away = away
         found.link()

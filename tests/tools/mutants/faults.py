@@ -13,6 +13,7 @@ DRAIN, SOFT, TAKING_OVER = "test_drain", "test_drain_profile", "test_taking_over
 SITE, SITE_FILE = "test_site_intent", "unit/state/test_site"
 WINDOWS, LAST, STANDING = "test_windows", "test_last", "test_standing"
 ROLL, OWN = "test_roll", "test_own_orders"
+FIRST = "test_first_reading"
 OUTBOUND, ANY_STATE = "contract/test_outbound", "test_outbound"
 EXTENDED, EXTENDED_TEXT = "unit/policy/test_extended", "unit/backends/exabgp/test_extended_text"
 ROUTE_MAPS = "unit/backends/quagga/test_route_map"
@@ -39,6 +40,7 @@ SUITES = (
         STANDING,
         ROLL,
         OWN,
+        FIRST,
     ),
 )
 
@@ -181,6 +183,34 @@ FAULTS = (
         "return LeaveVerdict.ASKING if waited < patience else LeaveVerdict.UNKNOWN",
         "return LeaveVerdict.UNKNOWN",
         (STANDING,),
+    ),
+    Fault(
+        "orders that were never read are taken for none",
+        "first_reading.py",
+        " or now >= unread.until:",
+        " or now >= 0.0:",
+        (FIRST,),
+    ),
+    Fault(
+        "a site that never reads its orders stays nowhere",
+        "first_reading.py",
+        " or now >= unread.until:",
+        ":",
+        (FIRST,),
+    ),
+    Fault(
+        "orders that were never read withdraw what is announced",
+        "first_reading.py",
+        "        and prefix not in announced\n",
+        "",
+        (FIRST,),
+    ),
+    Fault(
+        "who knows waits for orders that were never read",
+        "first_reading.py",
+        "        and prefix not in unread.asked\n",
+        "",
+        (FIRST,),
     ),
     Fault(
         "who does not know counts as announcing",

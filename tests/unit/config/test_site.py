@@ -24,6 +24,7 @@ machine = "lb1"
 patience = "100ms"
 ttl = "4500ms"
 timeout = "1m"
+start_wait = "0s"
 """
 ONE = 'etcd = ["https://192.0.2.21:2379"]\n'
 
@@ -50,6 +51,7 @@ def test_every_key() -> None:
         0.1,
         5.0,
         60.0,
+        0.0,
     )
     assert load(render(found)).settings.site == found.settings.site
 
@@ -92,6 +94,7 @@ def test_a_machine_is_called_as_its_host() -> None:
         (ONE + 'ca = "ca.pem"', "not absolute"),
         (ONE + 'machine = "a/b"', "not the name of a machine"),
         (ONE + 'patience = "11s"', "patience"),
+        (ONE + 'start_wait = "2h"', "start_wait"),
         (ONE + 'ttl = "1s"', "ttl"),
         (ONE + 'timeout = "1ms"', "timeout"),
         (ONE + 'ttll = "5s"', "ttll"),

@@ -47,15 +47,23 @@ def test_orders_of_the_site(tmp_path: Path) -> None:
     path = write_config(tmp_path, BGPD.format(directory=tmp_path) + site)
     asked = OneShot(config.load(path, {"VIP_BACKEND": "quagga"}))
     (none,) = [each.text for each in asked.explain([V4])[0].sentences if each.about == "site"]
-    assert none.startswith("no order is known")
+    assert none.startswith("what is ordered is unknown: this machine never read it from etcd")
+    (trouble,) = [each for each in asked.status().trouble if each.startswith("orders: ")]
+    assert "which a pass does not do; what is well is announced" in trouble
     assert not (tmp_path / "state.sqlite3").exists()
     store = Store(tmp_path / "state.sqlite3")
     drained = Intent(Mode.DRAINED, "alice", 0.0, "works")
     store.ask_site({V4: drained}, Extent("par1"), Extent("par1", "lb1"))
+    (explained,) = asked.explain([V4])
+    said, else_ = [each.text for each in explained.sentences if each.about == "site"]
+    assert said.startswith("drained for par1 (--at par1) by alice")
+    assert else_.startswith("what else is ordered is unknown")
+    store.take_site({}, Extent("par1", "lb1"), 1.0, whole=True)
     store.close()
     (explained,) = asked.explain([V4])
     (said,) = [each.text for each in explained.sentences if each.about == "site"]
     assert said.startswith("drained for par1 (--at par1) by alice")
+    assert not any(each.startswith("orders: ") for each in asked.status().trouble)
 
 
 @pytest.mark.parametrize("is_full", [True, False])

@@ -18,7 +18,7 @@ from policy.site_intent import EVERYWHERE, MAX_STANDING, Extent, SiteIntent
 from policy.window import Window
 from speaker.state import site, site_members
 from speaker.state.following import FollowingStore
-from speaker.state.rows import HOLDER
+from speaker.state.rows import HOLDER, Intents
 from speaker.state.site_text import parse_site_text, site_text
 from speaker.state.store import StageEnd, Store, StoreError
 
@@ -452,3 +452,21 @@ def test_ids_are_its_own(store: Store) -> None:
     ids = map(str, itertools.count())
     store.ask_site({FIRST: DRAINED, SECOND: DRAINED}, PAR, LB1, new_id=lambda: next(ids))
     assert {each.id for some in store.site_known().values() for each in some} == {"0", "1"}
+
+
+def test_whether_all_was_ever_read(store: Store, path: Path) -> None:
+    """Until all that etcd has was read once, the file says so, with what was asked here; for ever after it was, also by a copy."""
+    assert store.intents().unread == store.load().intents.unread == frozenset()
+    store.ask_site({FIRST: AUTO}, LB1, LB1)
+    store.ask_site({SECOND: DRAINED}, LYO, LB1)
+    asked = frozenset({(FIRST, LB1), (SECOND, LYO)})
+    assert store.intents().unread == asked
+    store.take_site({}, LB1, NOW)  # some of it, as a watch tells
+    with closing(Store(path)) as again, closing(FollowingStore(path)) as copy:
+        assert store.intents().unread == again.load().intents.unread == copy.intents().unread
+        assert copy.intents().unread == asked
+        for seconds in (0.0, 1.0):
+            store.take_site({}, LB1, NOW + seconds, whole=True)
+            for each in (store, again, copy):
+                assert each.intents().unread is None
+    assert Intents().unread == frozenset()  # where there is no file, none was read
