@@ -12,10 +12,11 @@ from policy.wording import count, named
 from speaker.cli.commands import UsageError
 from speaker.cli.draining import patience
 from speaker.cli.messages import tell_operator
+from speaker.cli.not_begun import nowhere
 from speaker.cli.other_rolls import GO_ON, by_another_roll
 from speaker.cli.roll_command import check_program, check_words, run, shown
 from speaker.cli.roll_file import RollFile, RollProgress
-from speaker.cli.rolling import NAMED, Limits, Rolling, nowhere, states_of
+from speaker.cli.rolling import NAMED, Limits, Rolling, states_of
 from speaker.cli.would_roll import would_roll
 from speaker.errors import SpeakerError
 from speaker.exit_status import ExitStatus

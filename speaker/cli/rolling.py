@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.intent import Mode
-from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
+from policy.roll import RollStage, announced_by, unknown_of
 from policy.route import parse_prefix
 from policy.site_members import is_drain
 from policy.wording import count, named, span
 from speaker.cli.announced_by_machines import dc_of
 from speaker.cli.messages import tell_operator
-from speaker.cli.other_rolls import GO_ON, by_another_roll, is_by_roll, reason_of, silent_beside
+from speaker.cli.not_begun import not_begun
+from speaker.cli.other_rolls import GO_ON, by_another_roll, is_by_roll, reason_of
 from speaker.cli.roll_command import NotRolledError, ended_with
 from speaker.errors import SpeakerError
 from speaker.site_values import SiteOrder
@@ -130,12 +131,9 @@ class Rolling:
         with waiting(f"waiting to hear of {name}"):
             status = self._until(name, unknown, self._limits.restored)
         _refuse_another(status, name)
-        if silent := silent_beside(status, name):
-            raise NotRolledError(silent)
         states = states_of(status)
-        lost = () if self._last else nowhere_without(name, states)
-        if lost:
-            raise NotRolledError(nowhere(name, lost))
+        if why := not_begun(status, states, name, last=self._last):
+            raise NotRolledError(why)
         if not (found := announced_by(name, states)):
             tell_operator(f"{name}: announces nothing; the command runs at once")
         return found
@@ -292,8 +290,3 @@ def away(status: SiteStatus, name: str) -> str:
     if found is None:
         return "no machine of that name is known"
     return "" if found.live else "it is silent"
-
-
-def nowhere(name: str, prefixes: Sequence[str]) -> str:
-    """Say that no other machine announces what one does."""
-    return f"{name}: no other machine announces {named(prefixes, NAMED)}; with --last it drains all the same"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.roll import RollStage, announced_by, nowhere_without, unknown_of
+from policy.roll import RollStage, announced_by, unknown_of
 from policy.wording import count, named
 from speaker.cli.messages import tell_operator
+from speaker.cli.not_begun import not_begun
 from speaker.cli.other_rolls import GO_ON, by_another_roll
-from speaker.cli.rolling import NAMED, away, nowhere, states_of
+from speaker.cli.rolling import NAMED, away, states_of
 from speaker.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def _in_the_way(each: RolledMachine, status: SiteStatus, states: States, *, last
         return ""
     if unknown := unknown_of(name, states):
         return f"{name}: not known whether it announces {named(unknown, NAMED)}: it would be waited for"
-    lost = () if last else nowhere_without(name, states)
-    return nowhere(name, lost) if lost else ""
+    return not_begun(status, states, name, last=last)
 
 
 def _would(each: RolledMachine, states: States) -> str:
