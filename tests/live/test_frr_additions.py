@@ -99,11 +99,18 @@ def test_check_knows_the_version(dc: Dc, release: Release) -> None:
     assert "bgpd's version" not in done.stderr
 
 
-def test_frr_reload(dc: Dc) -> None:
+def test_mgmtd_runs(dc: Dc, release: Release) -> None:
+    """FRR from 8.5 on has mgmtd, and it runs beside bgpd in all that is tested here."""
+    assert (dc.frr.mgmtd is None) == release.version.startswith("8.4")
+    assert dc.frr.mgmtd is None or dc.frr.mgmtd.alive
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["bgpd", "all daemons"])
+def test_frr_reload(dc: Dc, *, whole: bool) -> None:
     """It removes what its file has not, which is all of ours: the next pass brings it back, and says so."""
     assert dc.site.mgmt("-d", W4)[0] == 0
     assert dc.site.cron() == (0, "")
-    done = dc.frr.reload()
+    done = dc.frr.reload(whole=whole)
     assert set(dc.frr.networks()) == set(), done
     misses(dc.bird, V4, V6)
     status, said = dc.site.cron()

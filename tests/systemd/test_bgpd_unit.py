@@ -130,6 +130,27 @@ def runs(lb: LoadBalancer) -> bool:
     return is_served and lb.machine.run("vip_mgmt", "status").returncode == 0
 
 
+@pytest.mark.parametrize("verb", ["reload", pytest.param("restart", marks=pytest.mark.nightly)])
+def test_frr_forgets(site: LoadBalancer, verb: str) -> None:
+    """FRR's own unit: what is ours, and in no file, is announced again and reported; what is drained is not."""
+    machine = site.machine
+    mgmt(site, "-d", "vip-2.tld")
+    misses(site.bird, TWO)
+    before = machine.journal(UNIT)
+    with steadily(site.bird, lacks=[TWO]):
+        machine.sh(f"systemctl {verb} frr")
+        again = "more than 1 realservers available behind 192.0.2.1 > add route"
+        eventually(
+            lambda: machine.journal(UNIT).count(again) > before.count(again),
+            within=20,
+            what="it is reported",
+        )
+        sees(site.bird, ONE, within=20)
+        eventually(lambda: runs(site), within=20, what="a watchdog that is well")
+    mgmt(site, "-a", "vip-2.tld")
+    sees(site.bird, ONE, TWO)
+
+
 def test_no_noise(site: LoadBalancer) -> None:
     """With the line that docs/quagga.md has for PAM, no vtysh leaves one in the journal."""
     machine = site.machine

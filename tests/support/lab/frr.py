@@ -84,8 +84,8 @@ class Frr:
         """The vtysh itself, as a shell has it."""
         self.vtysh = self.folder / "vtysh"
         self.wrap()
-        if ((root or Path("/")) / "usr/lib/frr/mgmtd").exists():
-            self.mgmtd = self._spawn("mgmtd")
+        has_mgmtd = ((root or Path("/")) / "usr/lib/frr/mgmtd").exists()
+        self.mgmtd = self._spawn("mgmtd") if has_mgmtd else None
         self.zebra = self._spawn("zebra", *self._zserv)
         self.start()
 
@@ -161,9 +161,24 @@ class Frr:
         """Wait until a network line is there."""
         eventually(lambda: prefix in self.networks(), within=5, what=f"network {prefix}")
 
-    def reload(self) -> str:
-        """Run frr-reload.py, which has bgpd be as its file says; return what it said."""
-        reload = ["/usr/lib/frr/frr-reload.py", "--reload", "--daemon", "bgpd"]
-        reload += ["--bindir", "/usr/bin", "--vty_socket", str(self.folder)]
+    def reload(self, *, whole: bool = False) -> str:
+        """Run frr-reload.py, which has FRR be as the file says; return what it said.
+
+        Args:
+            whole: whether the file is that of all daemons, as frr.conf is, and not of bgpd alone.
+        """
+        reload = [
+            "/usr/lib/frr/frr-reload.py",
+            "--reload",
+            *([] if whole else ["--daemon", "bgpd"]),
+        ]
+        reload += [
+            "--confdir",
+            str(self.folder),
+            "--bindir",
+            "/usr/bin",
+            "--vty_socket",
+            str(self.folder),
+        ]
         reload += ["--rundir", str(self.folder), "--stdout", str(self.file)]
         return self._host.run(*self.inside(*reload))

@@ -25,6 +25,7 @@ BOOTS = (
     "python3-venv",
     "python3-apt",
     "frr",
+    "frr-pythontools",
     "exabgp",
     "iproute2",
     "bird2",
