@@ -106,9 +106,7 @@ class Decider:
             turn: ours, which has the operators' intents.
             announced: the prefixes that are announced now.
         """
-        now = self._clock.steady()
-        self._is_judged = self._is_observed
-        durable = self._durable
+        now, is_observed, durable = self._clock.steady(), self._is_observed, self._durable
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
@@ -128,6 +126,7 @@ class Decider:
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
             if due is None or now < due:
+                self._is_judged = is_observed
                 return last
         self.assessment = await beside(
             len(self._assignments),
@@ -143,6 +142,9 @@ class Decider:
             now,
             inputs.last_one,
             inputs.unread,
+        )
+        self._is_judged = (
+            is_observed  # only now: until then, who asks is told of the assessment before
         )
         self._inputs = inputs
         self.first_reading.waits(self.assessment.waiting)
