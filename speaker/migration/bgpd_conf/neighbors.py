@@ -101,11 +101,7 @@ class NeighborsReader:
         if value not in ("internal", "external"):
             parse_as(value)
         if name in self._groups:
-            group = self._groups[name]
-            group.settings["remote-as"] = value
-            for member in group.with_as:
-                member.settings.pop("remote-as", None)
-            group.with_as.clear()
+            self._remote_as_of_a_group(self._groups[name], value)
             return
         draft = self._peers.get(canonical(name))
         if draft is None and not is_address(name):
@@ -114,8 +110,8 @@ class NeighborsReader:
             draft = self._peers[canonical(name)] = self._new(name, statement)
         elif draft.group is not None and "remote-as" in draft.group.settings:
             raise MigrationError(
-                f"is in the peer-group {draft.group.name}, whose remote-as counts, where bgpd refuses "
-                "it: remove it"
+                f"is in the peer-group {draft.group.name}, which has a remote-as: FRR takes this one "
+                "from 10.7 and refuses it before, as Quagga does; keep one of them"
             )
         elif draft.group is not None:
             first = self._sort(draft.group.members[0])
@@ -124,6 +120,26 @@ class NeighborsReader:
         draft.settings["remote-as"] = value
         if draft.group is not None:
             draft.group.with_as.append(draft)
+
+    def _remote_as_of_a_group(self, group: NeighborDraft, value: str) -> None:
+        """Take a group's remote-as, where bgpd's versions agree on what it makes of members with their own."""
+        for member in group.with_as:
+            own = str(member.settings["remote-as"])
+            if self._dialect is Dialect.FRR and self._number(own) != self._number(value):
+                raise MigrationError(
+                    f"its member {member.name} has the remote-as {own}, which counts from FRR 10.7, and "
+                    "this one before; keep one of them"
+                )
+        for member in group.with_as:
+            member.settings.pop("remote-as")
+        group.with_as.clear()
+        group.settings["remote-as"] = value
+
+    def _number(self, value: str) -> Asn | str:
+        """Return the AS of a remote-as, where the file tells it."""
+        if value == "internal":
+            return self.asn
+        return value if value == "external" else parse_as(value)
 
     def _interface(self, name: str, statement: Statement, more: Sequence[str], version: int) -> str:
         """Take a neighbour by its interface, as peer_conf_interface_get() in bgp_vty.c does."""
@@ -181,11 +197,14 @@ class NeighborsReader:
             draft.active[family] = line, group.is_active(family)
 
     def _clashes(self, draft: NeighborDraft, group: NeighborDraft) -> bool:
-        """Return whether a neighbour is internal and the first member external, or the reverse."""
+        """Return whether a neighbour is internal, and its group or the first member external; or the reverse."""
         sort = self._sort(draft)
-        if sort is None or not group.members or "remote-as" in group.settings:
+        of_group = group.settings.get("remote-as")
+        if sort is None:
             return False
-        return sort != self._sort(group.members[0])
+        if of_group is not None:
+            return of_group in ("internal", "external") and sort != of_group
+        return bool(group.members) and sort != self._sort(group.members[0])
 
     def _sort(self, draft: NeighborDraft) -> str | None:
         """Return whether a neighbour is `internal` or `external`, None while it has no AS."""
@@ -252,8 +271,8 @@ def _refuse_member(draft: NeighborDraft | None, group: NeighborDraft, version: i
 
 
 _SORTS = (
-    "bgpd refuses internal and external neighbours in one peer-group, and which of them depends on "
-    "their order; make a group of each"
+    "before FRR 10.7 bgpd refuses internal and external neighbours in one peer-group, and which of them "
+    "depends on their order; make a group of each"
 )
 _NO_ADDRESS = (
     "is neither an address nor the name of a peer-group or an interface that a line before it makes, where "

@@ -303,6 +303,37 @@ def test_remote_as_of_a_group() -> None:
     assert understand(text).neighbors[0].asn == 64500
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["{M} remote-as 64501", "{M} peer-group G", "G remote-as 64500"], "member 203.0.113.1"),
+        (["G remote-as 64500", "{M} peer-group G", "{M} remote-as 64501"], "is in the peer-group"),
+        (["{M} remote-as 64501", "G remote-as internal", "{M} peer-group G"], "before FRR 10.7"),
+        (["{M} remote-as 64699", "G remote-as external", "{M} peer-group G"], "before FRR 10.7"),
+    ],
+)
+def test_remote_as_beside_that_of_a_group(lines: list[str], expected: str) -> None:
+    """Which of two ASes counts depends on FRR's version: that is an error, and no guess."""
+    said = "".join(f" neighbor {line.format(M='203.0.113.1')}\n" for line in lines)
+    text = f"frr version 10.3\nrouter bgp 64699\n neighbor G peer-group\n{said}"
+    (found,) = refused(text)
+    assert found.startswith("bgpd.conf:6: ")
+    assert expected in found
+    assert "10.7" in found
+    assert understand(text).obstacles
+
+
+def test_remote_as_the_same_as_that_of_a_group() -> None:
+    """Where both say the same AS, whichever counts is right."""
+    text = (
+        "frr version 10.3\nrouter bgp 64699\n neighbor G peer-group\n"
+        " neighbor 203.0.113.1 remote-as internal\n neighbor 203.0.113.1 peer-group G\n"
+        " neighbor G remote-as 64699\n"
+    )
+    assert refused(text) == []
+    assert understand(text).neighbors[0].asn == 64699
+
+
 @pytest.mark.parametrize("line", ["route-map M out", "prefix-list L out", "send-community both"])
 @pytest.mark.parametrize("bind_last", [False, True])
 def test_policy_of_a_member(line: str, *, bind_last: bool) -> None:
