@@ -19,7 +19,7 @@ from tests.support.lab.vty import Vty
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from speaker.migration.bgpd_conf.model import Configuration
+    from speaker.migration.bgpd_conf.model import Configuration, Obstacle
     from tests.support.lab.netns import Network
     from tests.support.lab.release import Release
 
@@ -175,6 +175,50 @@ def test_read_as_frr_reads(vty: Vty, lines: list[str]) -> None:
     # FRR itself refuses what it writes of neighbours without an AS.
     if wrong == set(refused) and not lacking:
         assert sent(found) == sent(read("frr.conf", running))
+
+
+FORMS = """\
+description, password a, password a b, timers 3 9, timers 3 2, timers 70000 9, timers 3, ebgp-multihop, \
+ebgp-multihop 0, ebgp-multihop 256, ttl-security, ttl-security hops 0, ttl-security hops 255, update-source lo, \
+update-source 203.0.113.10/24, update-source 2001:db8::10, shutdown, shutdown message, shutdown message a b, \
+shutdown rtt 50, port, port 0, port 70000, local-as, local-as 0, local-as 1.10, local-as 64500, local-as 64699, \
+local-as 64510 replace-as, local-as 64510 no-prepend, local-as 64510 no-prepend replace-as, remote-as, remote-as 0, \
+remote-as 1.10, remote-as auto, remote-as external, remote-as 64500 x, remote-as 4294967296, peer-group, \
+peer-group G, peer-group NONE, interface, interface eth0, remove-private-AS, remove-private-AS all, \
+remove-private-AS replace-AS, remove-private-AS all replace-AS, send-community x, send-community both, \
+send-community large, route-map R out, route-map R, route-map, route-map R both, prefix-list P out, prefix-list P both, \
+filter-list A out, filter-list A, distribute-list D out, distribute-list D, activate, activate x, x""".split(
+    ", "
+)
+"""What may be said of a neighbour, and what bgpd takes of none."""
+
+
+@pytest.mark.parametrize("no", ["", "no "])
+@pytest.mark.parametrize("name", [MEMBERS[0], "G", "203.0.113.9", "X"])
+def test_refused_where_frr_refuses(vty: Vty, name: str, no: str) -> None:
+    """No line of a neighbour that FRR refuses is translated: it is an error, or changes nothing either way."""
+    said, _ = vty.say("do show running-config")
+    version = said[said.index("frr version ") :].splitlines()[0]
+    head = [*HEAD[1:], "neighbor G peer-group", f"neighbor {MEMBERS[0]} remote-as 64500"]
+    head += [f"neighbor {MEMBERS[1]} remote-as 64500", f"neighbor {MEMBERS[1]} peer-group G"]
+    wrong = []
+    for line in (f"{no}neighbor {name} {form}".strip() for form in FORMS):
+        vty.say("no router bgp 64699")
+        for each in head:
+            assert vty.say(each)[1] == 0, each
+        is_refused = vty.say(line)[1] != 0
+        vty.say("exit")
+        found = read("frr.conf", "\n".join([version, *head, line, *NETWORKS, ""]).encode())
+        (verdict,) = (v for v in found.verdicts if v.statement.line == len(head) + 2)
+        obstacles = {each.statement for each in (*found.obstacles, *_of_neighbors(found))}
+        if is_refused and verdict.treatment is Treatment.TRANSLATED:
+            wrong += [line] if verdict.statement not in obstacles else []
+    assert not wrong, version
+
+
+def _of_neighbors(found: Configuration) -> Iterator[Obstacle]:
+    for each in found.neighbors:
+        yield from each.obstacles
 
 
 RESTARTS = st.sampled_from(

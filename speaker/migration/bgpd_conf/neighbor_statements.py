@@ -124,10 +124,21 @@ def set_line(  # noqa: C901, PLR0912 - a table of what can be said
         case _ if plain:
             settings[word] = _value(word, words)
         case _ if word in _SETTINGS:
-            settings.pop(word, None)
+            _take_back(settings, word, words, statement)
         case _:
             raise MigrationError(UNKNOWN)
     return TRANSLATED
+
+
+def _take_back(
+    settings: dict[object, object], word: str, words: Sequence[str], statement: Statement
+) -> None:
+    """Take back a setting. With a value that is none bgpd refuses the line, and keeps what is set."""
+    if word == "local-as" and words:
+        neighbor_as.local_as(words, statement)
+    elif words or word == "ttl-security":
+        _value(word, words)
+    settings.pop(word, None)
 
 
 def _refused(word: str, words: Sequence[str]) -> str:
@@ -164,10 +175,12 @@ def _value(word: str, words: Sequence[str]) -> object:
             return number(hops, 255, 1)
         case "ttl-security", ["hops", hops]:
             return number(hops, 254, 1)
-        case "update-source", [source]:
+        case "update-source", [source] if "/" not in source:
             return source
-        case "shutdown", _:
+        case "shutdown", [] | ["message", _, *_]:
             return True
+        case "shutdown", ["rtt", *_]:
+            raise MigrationError("ExaBGP does not measure how slow a session is; remove it")
         case "port", [port]:
             return number(port, 65535, 1)
     raise MigrationError(UNKNOWN)

@@ -81,14 +81,18 @@ class NeighborsReader:
         if rest == ("activate",):
             draft.active[version] = statement.line, plain
             return TRANSLATED
-        self._refuse_of_groups(draft, statement, version)
+        self._refuse_by_daemon(draft, statement, version)
         return set_line(draft, statement, rest, version)
 
-    def _refuse_of_groups(self, draft: NeighborDraft, statement: Statement, version: int) -> None:
-        """Refuse what counts, or not, because of a peer-group."""
+    def _refuse_by_daemon(self, draft: NeighborDraft, statement: Statement, version: int) -> None:
+        """Refuse what counts, or not, because of a peer-group, or of whose bgpd it is."""
         rest = statement.said[2:]
         if self._dialect is Dialect.QUAGGA and version in draft.bound:
             refuse_policy(rest, plain=statement.plain)
+        if self._dialect is Dialect.FRR and rest[0] == "password" and len(rest) > 2:
+            raise MigrationError(
+                "is several words, of which FRR takes one; write one, or remove it"
+            )
         if draft.name in self._groups and rest[0] in graceful_restart.LINES and statement.plain:
             raise PassedOverError(graceful_restart.OF_A_GROUP)
 
@@ -169,6 +173,8 @@ class NeighborsReader:
         group = self._groups.get(group_name)
         if group is None:
             raise MigrationError(f"there is no peer-group {group_name} before it; correct it")
+        if name in self._groups:
+            raise MigrationError("is a peer-group itself, where bgpd refuses it: remove it")
         if draft is None and not is_address(name):
             raise MigrationError(_NO_ADDRESS)
         if draft is not None and draft.group not in (None, group):

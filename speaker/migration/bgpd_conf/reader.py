@@ -15,6 +15,7 @@ from speaker.migration.bgpd_conf.interfaces import Interfaces
 from speaker.migration.bgpd_conf.model import (
     TRANSLATED,
     Configuration,
+    Dialect,
     LineVerdict,
     Obstacle,
     Treatment,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from speaker.migration.bgpd_conf.answers import Answers
-    from speaker.migration.bgpd_conf.model import Dialect, Taken
+    from speaker.migration.bgpd_conf.model import Taken
     from speaker.migration.bgpd_conf.neighbor_draft import NeighborDraft
     from speaker.migration.bgpd_conf.redistribute import Redistributed
     from speaker.migration.bgpd_conf.statement import Statement
@@ -73,6 +74,8 @@ def read(
 
 _POLICY_SINCE = (7, 4)
 """Since then FRR's default is `bgp ebgp-requires-policy`."""
+_HALVES_SINCE = (9, 0)
+"""Since then FRR takes an AS number as `1.10`, too."""
 
 
 class _Reader:
@@ -81,6 +84,8 @@ class _Reader:
         self._vrf = None if answers is None else answers.vrf
         self._now = None if answers is None else answers.now
         dialect = taken.dialect
+        self._takes_no_halves = dialect is Dialect.QUAGGA
+        """Whether it refuses an AS number such as `1.10`."""
         self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect, answers)
         self._interfaces = Interfaces()
@@ -96,8 +101,9 @@ class _Reader:
     def take(self, statement: Statement, fault: str = "") -> None:
         """Take one statement, and note what became of it; with a fault, that it is refused."""
         try:
-            if fault := fault or stray.fault(statement):
-                raise MigrationError(fault)  # noqa: TRY301 - like any other line that is refused
+            if fault := fault or stray.fault(statement) or self._fault_by_version(statement):
+                is_all = statement.words[:2] == ("router", "bgp")
+                raise (FatalError if is_all else MigrationError)(fault)
             reason = self._take(statement)
         except FatalError as error:
             raise MigrationError(f"{statement.where}: {statement}: {error}") from error
@@ -109,6 +115,10 @@ class _Reader:
             self._verdict(statement, Treatment.REFUSED, str(error))
             return
         self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
+
+    def _fault_by_version(self, statement: Statement) -> str:
+        """Return what is wrong with a line that the bgpd of this file is too old for, or nothing."""
+        return stray.IN_HALVES if self._takes_no_halves and stray.in_halves(statement) else ""
 
     def _verdict(self, statement: Statement, treatment: Treatment, reason: str) -> None:
         self._verdicts.append(LineVerdict(statement, treatment, reason))
@@ -158,6 +168,7 @@ class _Reader:
             case ("frr", "version", version, *_):
                 if _version(version) < _POLICY_SINCE:
                     self._router.requires_policy = False
+                self._takes_no_halves = _version(version) < _HALVES_SINCE
                 return "tells FRR's defaults"
             case ("frr", "defaults", profile):
                 if profile == "datacenter":
@@ -277,6 +288,6 @@ _TAKES_BACK = "takes back what other lines say; remove it, and those"
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Return `8.4.4` or `8.4.4-1.1~deb12u1` as numbers."""
+    """Return `8.4.4` or `8.4.4-1.1~deb12u1` as numbers; what is none is taken for a new one."""
     match = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", text)
-    return tuple(map(int, match.groups())) if match else _POLICY_SINCE
+    return tuple(map(int, match.groups())) if match else _HALVES_SINCE

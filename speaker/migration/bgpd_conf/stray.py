@@ -6,6 +6,7 @@ What is not BGP's is passed over by an import, so nothing that may be BGP's is t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf import placing
@@ -49,6 +50,26 @@ def fault(statement: Statement) -> str:
         ):
             return NO_BLOCK
     return ""
+
+
+def in_halves(statement: Statement) -> bool:
+    """Return whether a line has an AS number in halves, such as `1.10`, where it means an AS."""
+    match statement.said:
+        case ("router", "bgp", *words):
+            words = words[:1]
+        case ("neighbor", _, "remote-as" | "local-as", *words):
+            words = words[:1]
+        case ("neighbor", _, "interface", *words) | ("set", "as-path", *words):
+            pass
+        case _:
+            return False
+    return any(_HALVES.fullmatch(word) for word in words)
+
+
+_HALVES = re.compile(r"[0-9]+\.[0-9]+")
+IN_HALVES = (
+    "an AS number in halves, which Quagga refuses, and FRR before 9.0; write it as one number"
+)
 
 
 def abbreviated(statement: Statement) -> str:

@@ -156,6 +156,12 @@ def test_nothing_can_be_migrated(text: str, expected: str) -> None:
         ("no neighbor 203.0.113.1 remote-as 64500", "takes a neighbour back"),
         ("no neighbor 203.0.113.1 peer-group G", "takes a neighbour back"),
         ("no neighbor 203.0.113.1", "takes a neighbour back"),
+        ("neighbor 203.0.113.1 shutdown rtt 50", "ExaBGP does not measure"),
+        ("neighbor 203.0.113.1 shutdown message", "is unknown, incomplete"),
+        ("neighbor 203.0.113.1 update-source 203.0.113.9/24", "is unknown, incomplete"),
+        ("no neighbor 203.0.113.1 ebgp-multihop 0", "'0' is not a number from 1 to 255"),
+        ("no neighbor 203.0.113.1 local-as 64510 replace-as", "is unknown, incomplete"),
+        ("neighbor G peer-group\nneighbor G peer-group G", "is a peer-group itself"),
         ("neighbor 203.0.113.1", "says nothing of the neighbour"),
     ],
 )
@@ -223,7 +229,27 @@ def test_mpls() -> None:
 
 def test_as_notation() -> None:
     """How AS numbers are shown says nothing of them."""
-    assert understand("router bgp 1.10 as-notation dot+\n").asn == 65546
+    text = "frr version 10.3\nrouter bgp 1.10 as-notation dot+\n"
+    assert understand(text).asn == 65546
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neighbor 203.0.113.1 remote-as 1.10",
+        "neighbor 203.0.113.1 local-as 1.10",
+        "route-map M permit 10\nset as-path prepend 64699 1.10",
+    ],
+)
+def test_as_numbers_in_halves(line: str) -> None:
+    """Quagga refuses them, and FRR before 9.0: of such a file they are an error."""
+    for text in (BGP, f"frr version 8.4.4\n{BGP}"):
+        found = understand(f"{text}{line}\n")
+        assert any("in halves, which Quagga refuses" in str(each) for each in found.obstacles)
+    with pytest.raises(MigrationError, match="in halves"):
+        understand("frr version 8.4.4\nrouter bgp 1.10\n")
+    found = understand(f"frr version 10.3\n{BGP}{line}\n")
+    assert not any("halves" in str(each) for each in found.obstacles)
 
 
 def test_secrets() -> None:
@@ -270,6 +296,15 @@ def test_neighbor() -> None:
     assert (str(first.local), first.group) == ("2001:db8::9", "G")
     assert first.description == "to the router"
     assert (second.hold_time, second.ttl_security, second.port) == (30, 1, 1179)
+
+
+def test_a_password_of_several_words() -> None:
+    """Quagga takes it, FRR refuses the line."""
+    text = f"{BGP} neighbor 203.0.113.1 password a b\n"
+    assert understand(text).neighbors[0].password == "a b"
+    (found,) = refused(f"frr version 8.4.4\n{text}")
+    assert "is several words, of which FRR takes one" in found
+    assert " a b" not in found
 
 
 def test_settings_taken_back() -> None:
