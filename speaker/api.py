@@ -153,7 +153,7 @@ class RecordedIntent(Value):
 class HistoryEntry(Value):
     """One line of history.
 
-    `event` is announced, waiting (the daemon has it, and no session was sent it yet), withdrawn, an intent's mode, or expired: an intent ended by itself.
+    `event` is announced, waiting (the daemon has it, and no session is known to have been sent it yet), withdrawn, an intent's mode, or expired: an intent ended by itself.
     """
 
     time: Time

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.intent import Mode
 from speaker.cli.messages import tell_operator
+from speaker.cli.systemctl import BESIDE as UNIT
+from speaker.cli.systemctl import Systemctl
 from speaker.control.client import NotServedError
 from speaker.control.running import RunningWatchdog
 from speaker.errors import SpeakerError
@@ -35,12 +38,19 @@ def drained_beside(control: Path, backend: str, prefixes: Collection[str]) -> Ex
     if backend != DEFAULT_BACKEND:
         return ExitStatus.DONE
     path = control.with_name(BESIDE)
-    return wait_until_drained(RunningWatchdog(path, path).status, prefixes)
+    has_ended = partial(_has_ended, path, Systemctl())
+    return wait_until_drained(RunningWatchdog(path, path).status, prefixes, has_ended)
+
+
+def _has_ended(path: Path, units: Systemctl) -> bool:
+    """Tell whether a second ExaBGP whose socket nobody serves has ended: it removes that, but where its vip_watchdog was killed."""
+    return not path.exists() or units.is_stopped(UNIT)
 
 
 def wait_until_drained(
     status: Callable[[], Status],
     prefixes: Collection[str],
+    has_ended: Callable[[], bool] = lambda: True,
     wait: Callable[[float], None] = time.sleep,
 ) -> ExitStatus:
     """Wait until a second ExaBGP drains these prefixes.
@@ -48,6 +58,8 @@ def wait_until_drained(
     Args:
         status: asks it.
         prefixes: those, which the first one drains.
+        has_ended: whether it is known not to run, where its vip_watchdog does not serve: ExaBGP keeps its routes while that
+            is started again.
         wait: lets some seconds pass.
     """
     asked = {*prefixes}
@@ -59,7 +71,9 @@ def wait_until_drained(
                 if route.prefix in asked and not (route.intent in _DRAINED and route.as_wanted)
             ]
         except NotServedError:
-            return ExitStatus.DONE  # there is none, which is the rule
+            if has_ended():
+                return ExitStatus.DONE  # there is none, which is the rule
+            left, why = [*asked], ": its vip_watchdog does not answer"
         except SpeakerError as error:
             left, why = [*asked], f": {error}"
         else:

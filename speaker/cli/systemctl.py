@@ -22,6 +22,9 @@ class UnitError(SpeakerError):
     """A unit was not started, restarted or stopped."""
 
 
+_STOPPED = {"inactive", "failed"}
+
+
 class Units(Protocol):
     """What starts and stops units."""
 
@@ -36,19 +39,18 @@ class Units(Protocol):
 class Systemctl:
     """systemd's own command. It is `Units`."""
 
+    def is_stopped(self, unit: str) -> bool:
+        """Tell whether systemd says that a unit does not run; not where that is not known."""
+        try:
+            return _run("is-active", unit).stdout.strip() in _STOPPED
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+
     def do(self, verb: str, unit: str) -> None:
         """See `Units.do`."""
-        command = ["systemctl", "--no-ask-password", verb, unit]
         failed = f"systemctl {verb} {unit}"
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=WITHIN,
-                check=False,
-            )
+            done = _run(verb, unit)
         except OSError as error:
             raise UnitError(f"{failed}: {error.strerror}; this needs systemd") from error
         except subprocess.TimeoutExpired as error:
@@ -58,3 +60,15 @@ class Systemctl:
         if done.returncode:
             said = printable(" ".join((done.stdout + done.stderr).split())[:SHOWN])
             raise UnitError(f"{failed}: exit status {done.returncode}: {said}")
+
+
+def _run(verb: str, unit: str) -> subprocess.CompletedProcess[str]:
+    command = ["systemctl", "--no-ask-password", verb, unit]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=WITHIN,
+        check=False,
+    )

@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from policy.assess import Assessment
     from policy.decide import Decision
     from policy.route import Prefix
+    from speaker.backends.base import SentTo
     from speaker.reconcile.daemon_state import DaemonState, Seen
 
 UNREAD = Drift("not read")
 _WAITS = "; no session was sent it yet"
+_MAY_WAIT = "; it is not known yet whether a session was sent it"
+
+
+def _is_sent(sent: SentTo | None) -> bool:
+    """Whether a session is known to have been sent it."""
+    return sent is not None and any(sent.values())
+
+
+def _may_be_sent(sent: SentTo | None) -> bool:
+    """Whether a session was sent it, or may have been, and no withdrawal after it."""
+    return sent is not None and any(value is not False for value in sent.values())
 
 
 class NewlyConfirmed(NamedTuple):
@@ -43,6 +55,8 @@ class Confirmations:
 
     def __init__(self) -> None:
         self._last: _Last | None = None
+        self._leaving: set[Prefix] = set()
+        """What is withdrawn at the daemon, and a session may have yet."""
 
     async def new(
         self,
@@ -63,24 +77,29 @@ class Confirmations:
         """
         confirmed: dict[Prefix, Owned] = {}
         notices = []
-        async for prefix in paced(self._changed(assessment, view, owned, were_up)):
+        changed = self._changed(assessment, view, owned, were_up)
+        self._leaving.difference_update(changed)
+        async for prefix in paced(changed):
             decision = assessment.decisions[prefix]
             if view.confirmed.get(prefix, UNREAD) != decision.route:
                 continue
             before = owned.get(prefix, Owned())
             route = "" if decision.route is None else str(decision.route)
+            sent = view.sent.get(prefix)
             is_new = route != before.route
             # Once it was sent, a session that goes down is no news of the prefix.
-            sent = view.sent.get(prefix)
-            is_sent_to_none = sent is not None and not any(sent.values())
-            waiting = (is_new or before.waiting) and bool(route) and is_sent_to_none
+            waiting = (is_new or before.waiting) and bool(route) and not _is_sent(sent)
+            if is_new and not route and _may_be_sent(sent):
+                self._leaving.add(prefix)
+                is_new, route, waiting = False, before.route, before.waiting
             after = Owned(route, prefix in were_up, waiting)
             if after == before:
                 continue
             confirmed[prefix] = after
             if is_new or waiting != before.waiting:
                 event = "waiting" if waiting else "announced" if route else "withdrawn"
-                reason = f"{decision.reason}{_WAITS if waiting else ''}"
+                waits = _WAITS if sent is not None and None not in sent.values() else _MAY_WAIT
+                reason = f"{decision.reason}{waits if waiting else ''}"
                 notices.append(Notice(time=now, event=event, prefix=str(prefix), reason=reason))
         return NewlyConfirmed(confirmed, notices)
 
@@ -110,4 +129,5 @@ class Confirmations:
         changed |= last.were_up ^ were_up
         changed |= differing(last.owned, owned)
         changed.update(prefix for prefix, state in owned.items() if state.waiting)
+        changed |= self._leaving
         return [prefix for prefix in decisions if prefix in changed]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from policy.drain import DrainRule, Progress
     from policy.intent import Intent
     from policy.route import Prefix
+    from speaker.backends.base import SentTo
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.reconcile.alarms import Alarms
@@ -253,21 +254,30 @@ def _goes_on(ended: Mapping[Prefix, StageEnd], why: str) -> str:
     return f"{names}: goes on as it is, softly announced: what follows can't be recorded: {why}"
 
 
+def _is_sent_to_nobody(sent: SentTo | None) -> bool:
+    """Whether it is known that no session was sent it."""
+    return sent is not None and not any(value is not False for value in sent.values())
+
+
 def _in_effect(
     prefix: Prefix, intent: Intent, assessment: Assessment | None, view: DaemonState
 ) -> bool:
     """Tell whether the daemon was read to have what a stage asks for.
 
     What drains and is not announced, for its health or because the daemon has none of it and takes none, has nothing to
-    wait for; what returns has to be announced, where it ever is by itself here.
+    wait for; what returns has to be announced, where it ever is by itself here, to a session at least: else it would
+    have come back softly to nobody, and to all at once later.
     """
     decision = None if assessment is None else assessment.decisions.get(prefix)
     if decision is None or assessment is None or not view.proven(prefix):
         return False
     wanted = decision.route
     is_decided = assessment.memory.cases[prefix].facts.intent == intent
-    if wanted is None and intent.mode is Mode.RETURNING and decision.cause not in _NEVER:
-        return False
+    if intent.mode is Mode.RETURNING:
+        if wanted is None and decision.cause not in _NEVER:
+            return False
+        if wanted is not None and _is_sent_to_nobody(view.sent.get(prefix)):
+            return False
     has = view.confirmed[prefix]
     is_refused = intent.mode is Mode.DRAINING and has is None and prefix in view.failures
     return is_decided and (has == wanted or is_refused)

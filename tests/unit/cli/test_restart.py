@@ -205,11 +205,11 @@ def test_a_drain_is_over_when_both_have_it(capsys: pytest.CaptureFixture[str]) -
     states = [[route(P, ONE)], [drained(as_wanted=False)], [drained()]]
     machine = Machine([ALL], second=list(states))
     second = Asked(machine, "second")
-    assert wait_until_drained(second.status, [P], machine.wait) is ExitStatus.DONE
+    assert wait_until_drained(second.status, [P], wait=machine.wait) is ExitStatus.DONE
     assert machine.second == [[drained()]]
     machine = Machine([ALL], second=[[route(P, ONE)]])
     second = Asked(machine, "second")
-    assert wait_until_drained(second.status, [P], machine.wait) is ExitStatus.NOT_AS_WANTED
+    assert wait_until_drained(second.status, [P], wait=machine.wait) is ExitStatus.NOT_AS_WANTED
     assert f"{P}: recorded; not confirmed at the second ExaBGP" in capsys.readouterr().err
 
 
@@ -219,7 +219,22 @@ def test_a_second_that_hangs(capsys: pytest.CaptureFixture[str]) -> None:
     def hangs() -> Status:
         raise OutcomeUnknownError("no answer")
 
-    assert wait_until_drained(hangs, [P], lambda _: None) is ExitStatus.NOT_AS_WANTED
+    assert wait_until_drained(hangs, [P], wait=lambda _: None) is ExitStatus.NOT_AS_WANTED
     assert "no answer" in capsys.readouterr().err
     second = Asked(Machine([ALL], second=[None]), "second")
     assert wait_until_drained(second.status, [P]) is ExitStatus.DONE
+
+
+def test_a_second_whose_watchdog_was_killed(capsys: pytest.CaptureFixture[str]) -> None:
+    """ExaBGP keeps its routes, and starts it again: nothing is done until that has drained them, or systemd says that none runs."""
+    answers: list[list[PrefixStatus] | None] = [None, None, [route(P, ONE)], [drained()]]
+    machine = Machine([ALL], second=list(answers))
+    second = Asked(machine, "second")
+    ended = wait_until_drained(second.status, [P], lambda: False, wait=machine.wait)
+    assert (ended, machine.second) == (ExitStatus.DONE, [[drained()]])
+    machine = Machine([ALL], second=[None])
+    second = Asked(machine, "second")
+    ended = wait_until_drained(second.status, [P], lambda: False, wait=machine.wait)
+    assert ended is ExitStatus.NOT_AS_WANTED
+    assert "its vip_watchdog does not answer" in capsys.readouterr().err
+    assert wait_until_drained(second.status, [P], lambda: True) is ExitStatus.DONE

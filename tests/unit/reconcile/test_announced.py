@@ -112,6 +112,12 @@ def test_a_wish_without_a_session(tmp_path: Path) -> None:
     over_a_site(tmp_path, what)
 
 
+async def last_event(site: Site) -> str:
+    """Return what history has last of V4."""
+    await site.reconciler.record()
+    return site.store.history([V4])[-1].event
+
+
 def test_a_wish_while_a_session_is_busy(tmp_path: Path) -> None:
     """Who has it still is named, and who has it not yet; the other session is enough to be announced."""
 
@@ -120,9 +126,12 @@ def test_a_wish_while_a_session_is_busy(tmp_path: Path) -> None:
         drained = await wish(site, Mode.DRAINED)
         assert (drained.announced, drained.lack) == (True, f"still sent to {PEER}")
         assert not drained.as_wanted
+        await asyncio.sleep(60)
+        assert await last_event(site) == "drained", "it is not withdrawn: a session has it"
         site.exabgp.daemon.is_busy(PEER, busy=False)
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         assert route(site).as_wanted
+        assert await last_event(site) == "withdrawn"
         site.exabgp.daemon.is_busy(PEER, busy=True)
         restored = await wish(site, Mode.AUTO)
         assert (restored.announced, restored.lack) == (True, f"not sent to {PEER}")
@@ -131,6 +140,36 @@ def test_a_wish_while_a_session_is_busy(tmp_path: Path) -> None:
         assert route(site).as_wanted
         *_, last = site.store.history([V4])
         assert (last.event, "no session" in last.reason) == ("announced", False)
+
+    over_a_site(tmp_path, what)
+
+
+def test_a_wish_while_it_is_not_known_who_was_sent_it(tmp_path: Path) -> None:
+    """What is not known is neither said to be sent nor to be not, and no withdrawal of it is said to be done."""
+
+    async def what(site: Site) -> None:
+        await down(site, INSIDE)
+        site.exabgp.daemon.is_busy(PEER, busy=True)
+        site.exabgp.say(["{"])
+        await asyncio.sleep(1)
+        drained = await wish(site, Mode.DRAINED)
+        assert (drained.announced, drained.as_wanted) == (None, False)
+        await asyncio.sleep(60)
+        assert await last_event(site) == "drained"
+        site.exabgp.daemon.is_busy(PEER, busy=False)
+        await asyncio.sleep(60)
+        assert await last_event(site) == "withdrawn"
+        site.exabgp.daemon.is_busy(PEER, busy=True)
+        site.exabgp.say(["{"])
+        await asyncio.sleep(1)
+        assert (await wish(site, Mode.AUTO)).announced is None
+        await site.reconciler.record()
+        *_, last = site.store.history([V4])
+        said = "up: 2 realservers; it is not known yet whether a session was sent it"
+        assert (last.event, last.reason) == ("waiting", said)
+        site.exabgp.daemon.is_busy(PEER, busy=False)
+        await asyncio.sleep(60)
+        assert await last_event(site) == "announced"
 
     over_a_site(tmp_path, what)
 

@@ -414,6 +414,25 @@ def test_dead_while_it_returns(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_sent_to_nobody_while_it_returns(tmp_path: Path) -> None:
+    """What no session was sent has not begun to return: who comes up gets it softly first."""
+
+    async def scene(site: Drained) -> None:
+        await site.ask(Mode.DRAINED)
+        for peer in (PEER, INSIDE):
+            site.exabgp.down(peer)
+        await asyncio.sleep(5.0)
+        await site.ask(Mode.RETURNING)
+        await asyncio.sleep(300.0)
+        assert site.intent() == "returning"
+        site.exabgp.up(PEER, sent_after=0)
+        await site.until(lambda: site.path() == SOFT, within=5.0)
+        took = await site.until(lambda: site.path() == USUAL, within=70.0)
+        assert 58.0 <= took <= 63.0
+
+    play(tmp_path, scene)
+
+
 def test_what_dies_while_it_drains(tmp_path: Path) -> None:
     """A drain announces nothing that is dead, and a drained VIP is not announced softly."""
 
