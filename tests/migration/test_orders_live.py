@@ -216,6 +216,30 @@ def test_refused_where_frr_refuses(vty: Vty, name: str, no: str) -> None:
     assert not wrong, version
 
 
+FAMILIES = """\
+ipv4, ipv4 unicast, ipv4 multicast, ipv4 vpn, ipv4 labeled-unicast, ipv4 flowspec, ipv4 encap, ipv4 rtc, ipv6, \
+ipv6 unicast, ipv6 multicast, ipv6 vpn, ipv6 labeled-unicast, ipv6 flowspec, ipv6 encap, vpnv4, vpnv4 unicast, vpnv6, \
+vpnv6 unicast, encap, encapv4, encapv6, l2vpn evpn, link-state link-state, x""".split(", ")
+
+
+def test_families_that_frr_refuses(vty: Vty) -> None:
+    """An address family that FRR refuses is an error: it reads what stands in it as IPv4 unicast's."""
+    vty.say("no router bgp 64699")
+    refused = set()
+    for family in FAMILIES:
+        vty.say(HEAD[1])
+        refused |= {family} if vty.say(f"address-family {family}")[1] else set()
+        vty.say("end")
+        vty.say("configure terminal")
+    wrong = {
+        family
+        for family in FAMILIES
+        if read("frr.conf", f"{HEAD[1]}\naddress-family {family}\n".encode()).obstacles
+    }
+    assert wrong >= refused
+    assert {"ipv4", "ipv4 vpn", "l2vpn evpn", "ipv6 unicast"}.isdisjoint(wrong)
+
+
 def _of_neighbors(found: Configuration) -> Iterator[Obstacle]:
     for each in found.neighbors:
         yield from each.obstacles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from policy.route import Asn
@@ -22,7 +23,7 @@ from speaker.migration.bgpd_conf.statement import (
 from speaker.migration.bgpd_conf.tokens import hold_time, identifier, number, parse_as
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from speaker.migration.bgpd_conf.answers import Answers
     from speaker.migration.bgpd_conf.statement import Statement
@@ -33,6 +34,7 @@ class Router:
 
     def __init__(self, dialect: Dialect, answers: Answers | None = None) -> None:
         self.instance: Statement | None = None
+        self._dialect = dialect
         self._vrf = None if answers is None else answers.vrf
         self.is_another = False
         """Whether what is read now is of another VRF than the one that is meant."""
@@ -130,7 +132,7 @@ class Router:
                     case None:
                         raise MigrationError(UNKNOWN)
                     case CommandMode.OTHER_FAMILY:
-                        raise PassedOverError(_OTHER_FAMILY)
+                        raise self._passed_over(family)
                 return TRANSLATED
             case ("timers", "bgp", _, hold, *_) if plain:
                 self.hold = hold_time(hold)
@@ -147,6 +149,15 @@ class Router:
                     return "is off anyway"
                 raise PassedOverError(_ROUTER_REFUSED[word])
         raise MigrationError(UNKNOWN)
+
+    def _passed_over(self, family: Sequence[str]) -> MigrationError:
+        """Return what to say of another address family, which bgpd may refuse: what is in it counts then."""
+        if tuple(family) not in _FAMILIES_OF[self._dialect]:
+            return MigrationError(
+                f"{self._dialect.brand} refuses it, and reads what stands in it as IPv4 unicast's: remove it, "
+                "and of its lines those that are not meant so"
+            )
+        return PassedOverError(_OTHER_FAMILY)
 
     def _option(  # noqa: C901, PLR0912 - a table of options
         self, rest: tuple[str, ...], *, plain: bool
@@ -202,6 +213,18 @@ GRACEFUL_SHUTDOWN = (
     "a maintenance is under way: bgpd adds the community 65535:0 (RFC 8326) to every UPDATE while it "
     "stands; end it, and import then"
 )
+_FAMILIES_OF: Mapping[Dialect, set[tuple[str, ...]]] = {
+    Dialect.FRR: {
+        *product(("ipv4", "ipv6"), ("multicast", "vpn", "labeled-unicast", "flowspec")),
+        ("l2vpn", "evpn"),
+    },
+    Dialect.QUAGGA: {
+        *product(("ipv4", "ipv6"), ("multicast", "vpn", "encap")),
+        *((word,) for word in ("vpnv4", "vpnv6", "encap", "encapv4", "encapv6")),
+        *product(("vpnv4", "vpnv6"), ("unicast",)),
+    },
+}
+"""Those that each daemon takes, besides IPv4 and IPv6 unicast."""
 _DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
 _ROUTER_HARMLESS = {
     "auto-summary": "bgpd has none",

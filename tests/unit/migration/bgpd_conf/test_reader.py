@@ -298,6 +298,21 @@ def test_neighbor() -> None:
     assert (second.hold_time, second.ttl_security, second.port) == (30, 1, 1179)
 
 
+@pytest.mark.parametrize(
+    ("family", "takes"),
+    [("vpnv4 unicast", "Quagga"), ("encap", "Quagga"), ("ipv4 flowspec", "FRR")],
+)
+def test_a_family_that_one_of_them_refuses(family: str, takes: str) -> None:
+    """It reads what stands in it as IPv4 unicast's: an error, and no line to be passed over."""
+    block = f" address-family {family}\n  neighbor 203.0.113.1 prefix-list P out\n"
+    for daemon, text in (("Quagga", BGP), ("FRR", f"frr version 8.4.4\n{BGP}")):
+        found = understand(f"{text}{block}")
+        (first, _) = refused(f"{text}{block}")
+        expected = [] if daemon == takes else [first]
+        assert [str(each) for each in found.obstacles] == expected
+        assert (f"{daemon} refuses it, and reads what stands in it" in first) == bool(expected)
+
+
 def test_a_password_of_several_words() -> None:
     """Quagga takes it, FRR refuses the line."""
     text = f"{BGP} neighbor 203.0.113.1 password a b\n"
