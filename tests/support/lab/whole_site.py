@@ -24,7 +24,7 @@ from tests.support.lab.netns import Namespace, Network
 from tests.support.lab.process import Process
 from tests.support.lab.session import Session
 from tests.support.lab.site import Site, Tables, merge, vip
-from tests.support.lab.skew import ahead
+from tests.support.lab.skew import Skew
 from tests.support.site_steps import CLIENT
 
 ASN, ROUTER = 64699, 64500
@@ -130,7 +130,7 @@ class WholeSite:
         self._network, self._installed = network, installed
         self._expired: set[str] = set()
         self._lone: set[str] = set()
-        self._skewed = ahead(AHEAD, network.directory)
+        self._skewed = Skew(network.directory, AHEAD).env
         self._tables = merge(TABLES, tables)
         self.etcd = EtcdCluster(network, tls=True, options=[f"--quota-backend-bytes={QUOTA}"])
         self.fabric = Fabric(network, self.etcd, PLACES)
