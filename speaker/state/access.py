@@ -34,9 +34,15 @@ def identity(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def is_read_only(error: sqlite3.Error) -> bool:
-    """Tell whether a connection can't write, because its file could only be read when it was opened."""
-    return bool(getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY)
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+
+
+def is_spent(error: sqlite3.Error) -> bool:
+    """Tell whether a connection may be of no more use, whatever becomes of its file.
+
+    The file could only be read when it was opened; or what was read was damaged, and is kept.
+    """
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING
 
 
 _MOVED = "it was moved or removed; restart vip_watchdog, and drain again what was drained"

@@ -27,7 +27,7 @@ class BaseStore:
         self.keep: float | None = None
         """For how long history is kept, in seconds; None leaves that to others who write."""
         self._intents = Intents()
-        self._intents_version = -1
+        self._intents_version: tuple[int, int] | None = None
         self._reader = IntentsReader()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from speaker.state.access import (
     StoreError,
     access,
     identity,
-    is_read_only,
+    is_spent,
     moved,
 )
 from speaker.state.database import copy, is_newest, make, opened, reading, transaction
@@ -49,6 +49,8 @@ class FileConnections:
         self._reader: sqlite3.Connection | None = None
         self._was_there = False
         self._identity: Identity | None = None
+        self.openings = 0
+        """How often the connection that reads was opened: what SQLite tells of changes is of one connection."""
         self.fault = ""
         """Why the last writing failed, in words; empty where it did not."""
 
@@ -64,7 +66,8 @@ class FileConnections:
                 self._writer = copy(self.path, wait)
             else:
                 self._make()
-                self._writer = opened(self.path, wait)
+                is_first = self._identity is None
+                self._writer = opened(self.path, wait, may_be_empty=is_first)
                 self.check_identity()
         self._writer.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
         return self._writer
@@ -85,7 +88,7 @@ class FileConnections:
             except BaseException:
                 reader.close()
                 raise
-            self._reader = reader
+            self._reader, self.openings = reader, self.openings + 1
         self._reader.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
         return self._reader
 
@@ -115,7 +118,7 @@ class FileConnections:
                 with transaction(db):
                     yield db
             except sqlite3.Error as error:
-                if is_read_only(error):  # for as long as it is open, whatever becomes of the file
+                if is_spent(error) and not self.in_memory:
                     db.close()
                     self._writer = None
                 raise
@@ -152,7 +155,14 @@ class FileConnections:
             wait: how long another program may hold the file, in seconds.
         """
         with self._reads, access(self.path, self._identity):
-            yield self.for_reading(wait)
+            db = self.for_reading(wait)
+            try:
+                yield db
+            except sqlite3.Error as error:
+                if is_spent(error) and not self.in_memory:
+                    db.close()
+                    self._reader = None
+                raise
 
     @contextmanager
     def aside(self) -> Iterator[sqlite3.Connection]:

@@ -26,21 +26,22 @@ MAX_STEPS, _STEPS_AT_ONCE = 1 << 27, 1 << 20
 MODE = 0o660  # ExaBGP's umask would keep its group, the operators, from recording a drain
 
 
-def opened(path: Path, wait: float) -> sqlite3.Connection:
+def opened(path: Path, wait: float, *, may_be_empty: bool = True) -> sqlite3.Connection:
     """Open the file, which is there, and bring it to its newest version.
 
     Args:
         path: the file.
         wait: how long another program may hold it, in seconds.
+        may_be_empty: whether an empty one is made a state file: one that was none before may just be put back.
 
     Raises:
-        StoreError: it is of a newer program.
+        StoreError: it is of a newer program, or empty.
         OSError, sqlite3.Error: it can't be used.
     """
     _check_files(path)
     db = _connected(path, wait)
     try:
-        _prepare(path, db)
+        _prepare(path, db, may_be_empty=may_be_empty)
     except BaseException:
         db.close()
         raise
@@ -216,12 +217,12 @@ def copy(path: Path, wait: float) -> sqlite3.Connection:
     return db
 
 
-def _prepare(path: Path, db: sqlite3.Connection) -> None:
+def _prepare(path: Path, db: sqlite3.Connection, *, may_be_empty: bool = True) -> None:
     # A power cut after the commit must not lose it, nor the journal's directory entry.
     db.execute(_ALONE)
     db.execute("PRAGMA synchronous = EXTRA")
     with transaction(db):
-        versions.renew(path, db)
+        versions.renew(path, db, may_be_empty=may_be_empty)
 
 
 @contextmanager

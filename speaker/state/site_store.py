@@ -155,4 +155,4 @@ class SiteStore(BaseStore):
 
     def _noted(self, faults: Iterable[str]) -> None:
         self.site_faults = tuple(faults)
-        self._intents_version = -1
+        self._intents_version = None

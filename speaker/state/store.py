@@ -96,9 +96,9 @@ class Store(SiteStore):
                 self._connections.check_identity()
             with transaction(db, "DEFERRED"):
                 (version,) = db.execute("PRAGMA data_version").fetchone()
-                if version != self._intents_version:
+                if (self._connections.openings, version) != self._intents_version:
                     self._intents = self._reader.read(db)
-                    self._intents_version = version
+                    self._intents_version = self._connections.openings, version
             return self._intents
 
     def history(
@@ -152,7 +152,7 @@ class Store(SiteStore):
             found = put_intents(db, self._reader.now.read(fetched(db, INTENTS)), intents, up)
             self._tell(db, found.history)
         self._reader.now.expect(found.rows)
-        self._intents_version = -1
+        self._intents_version = None
         return found.replaced
 
     def advance(
@@ -171,7 +171,7 @@ class Store(SiteStore):
             done = [p for p, end in ended.items() if follow(db, p, end)]
             replace(db, "drain", done, drain_rows({p: ended[p].progress for p in done}))
             self._tell(db, [ended[p].entry(p, now) for p in done])
-        self._intents_version = -1
+        self._intents_version = None
         return done
 
     def schedule(self, window: Window, *, wait: float = BUSY) -> Window:
@@ -183,7 +183,7 @@ class Store(SiteStore):
         with self._connections.writing(wait) as db:
             window, lines = put_window(db, window)
             self._tell(db, lines)
-        self._intents_version = -1
+        self._intents_version = None
         return window
 
     def cancel(self, number: int, who: str, now: float, *, wait: float = BUSY) -> Window | None:
@@ -198,7 +198,7 @@ class Store(SiteStore):
         with self._connections.writing(wait) as db:
             window, lines = take_window(db, number, who, now)
             self._tell(db, lines)
-        self._intents_version = -1
+        self._intents_version = None
         return window
 
     def run_windows(self, numbers: Iterable[int], now: float, *, wait: float = BUSY) -> bool:
@@ -210,7 +210,7 @@ class Store(SiteStore):
             lines = [run_window(db, self._reader.now, number, now) for number in numbers]
             for each in lines:
                 self._tell(db, each)
-        self._intents_version = -1
+        self._intents_version = None
         return any(lines)
 
     def report(self, given: Iterable[tuple[str, Given]], *, wait: float = BUSY) -> None:
@@ -218,7 +218,7 @@ class Store(SiteStore):
         with self._connections.writing(wait) as db:
             for name, each in given:
                 self._tell(db, put_report(db, self._reader.now, name, each))
-        self._intents_version = -1
+        self._intents_version = None
 
     def end_reports(
         self, reports: Iterable[tuple[str, float]], now: float, *, wait: float = BUSY
@@ -233,7 +233,7 @@ class Store(SiteStore):
         with self._connections.writing(wait) as db:
             for name, at in reports:
                 self._tell(db, end_report(db, name, at, now))
-        self._intents_version = -1
+        self._intents_version = None
 
     def own(self, prefixes: Iterable[Prefix], *, wait: float = BUSY) -> None:
         """Record prefixes as ours, before any of them is announced. See `record` for `wait`."""

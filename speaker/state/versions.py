@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speaker.state.access import MOVED_AWAY, StoreError
+from speaker.state.access import LOST, MOVED_AWAY, StoreError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -71,17 +71,20 @@ CREATE TABLE site_member (
 SCHEMA_VERSION = len(STEPS)
 
 
-def renew(path: Path, db: sqlite3.Connection) -> None:
+def renew(path: Path, db: sqlite3.Connection, *, may_be_empty: bool = True) -> None:
     """Bring a file to its newest version, in a transaction.
 
     Args:
         path: what it is called.
         db: the file.
+        may_be_empty: whether an empty one gets its tables.
 
     Raises:
-        StoreError: it is of a newer program.
+        StoreError: it is of a newer program, or empty.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0 and not may_be_empty:
+        raise StoreError(f"state: {path}: is empty; {LOST}")
     if not 0 <= version <= SCHEMA_VERSION:
         raise StoreError(
             f"state: {path}: has version {version}, this program knows "

@@ -35,7 +35,7 @@ from tests.support.lab.user import nobody, reachable
 from tests.support.strategies import policy as made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from policy.route import Prefix
 
@@ -506,6 +506,38 @@ def test_not_a_state_file(path: Path, content: bytes) -> None:
     with pytest.raises(StoreError, match=r"drain again what it had|move the file away"):
         Store(path).load()
     assert path.read_bytes() == content
+
+
+DAMAGES = {
+    "garbage": lambda whole: b"garbage!" * (len(whole) // 8),
+    "shorter": lambda _: b"garbage!" * 500,
+    "empty": lambda _: b"",
+    "half": lambda whole: whole[: len(whole) // 8],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_put_back_in_place(store: Store, path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """A file that is damaged while it is in use, and put back, is used again; and none is made of it meanwhile.
+
+    Whoever puts it back may empty it first, as cp does.
+    """
+    store.set_intents({FIRST: DRAINED})
+    store.intents()
+    whole = path.read_bytes()
+    for content in (damage(whole), b""):
+        path.write_bytes(content)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="it back, or move"):
+                store.intents(wait=0.0)
+            with pytest.raises(StoreError, match="it back, or move"):
+                store.set_intents({SECOND: DRAINED})
+        assert path.read_bytes() == content
+    path.write_bytes(whole)
+    assert store.intents().of == {FIRST: DRAINED}
+    store.set_intents({SECOND: DRAINED})
+    assert store.intents().of == {FIRST: DRAINED, SECOND: DRAINED}
+    assert store.fault == ""
 
 
 def test_damaged_where_sqlite_quotes_it(path: Path, store: Store) -> None:
