@@ -9,7 +9,8 @@ import asyncio
 import logging
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policy.plan import Announce, Drift
@@ -18,10 +19,15 @@ from speaker import config as configuration
 from speaker.backends.dry_run import DryRun
 from speaker.clock import SystemClock
 from speaker.errors import SpeakerError
+from speaker.reconcile.alarms import Alarms
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime import assemble, bgpd
+from speaker.runtime.disagreements import Disagreements
+from speaker.runtime.shortage import Shortage
 from speaker.runtime.signals import heeded
-from speaker.supervision.supervisor import end
+from speaker.supervision.cancellation import heed_cancellation
+from speaker.supervision.supervisor import PARTING, Part, end, keep
+from speaker.supervision.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,81 +36,10 @@ if TYPE_CHECKING:
     from policy.plan import Change
     from policy.route import Prefix, Route
     from speaker.backends.base import Backend, Reading
-    from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.health.base import HealthSource
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """One prefix of which bgpd has something else than what is decided, and since when (steady clock)."""
-
-    found: str
-    wanted: str
-    since: float
-
-    def __str__(self) -> str:
-        return f"bgpd {self.found}; vip_watchdog {self.wanted}"
-
-
-class Disagreements:
-    """Those that are, said when one begins, changes or ends; and a count of those that were.
-
-    Args:
-        clock: the time.
-        reason: why it is decided so, in words.
-    """
-
-    def __init__(self, clock: Clock, reason: Callable[[Prefix], str]) -> None:
-        self._clock = clock
-        self._reason = reason
-        self.open: dict[Prefix, Disagreement] = {}
-        self._were = 0
-        self._of: set[Prefix] = set()
-        self._longest = 0.0
-
-    def note(self, now: Mapping[Prefix, tuple[str, str]]) -> None:
-        """Take over what bgpd has and what is wanted of each prefix where the two differ."""
-        clock = self._clock.steady()
-        for prefix in [prefix for prefix in self.open if prefix not in now]:
-            seconds = self._end(prefix, clock)
-            log.warning("%s: bgpd and vip_watchdog agree again, after %.0f s", prefix, seconds)
-        for prefix, (found, wanted) in now.items():
-            before = self.open.get(prefix)
-            if before is not None and (before.found, before.wanted) == (found, wanted):
-                continue
-            since = clock if before is None else before.since
-            self._were += before is None
-            self._of.add(prefix)
-            self.open[prefix] = Disagreement(found, wanted, since)
-            why = self._reason(prefix)
-            log.error("%s: disagreement: %s%s", prefix, self.open[prefix], f": {why}" * bool(why))
-
-    def _end(self, prefix: Prefix, now: float) -> float:
-        seconds = now - self.open.pop(prefix).since
-        self._longest = max(self._longest, seconds)
-        return seconds
-
-    def sum_up(self, count: int) -> None:
-        """Say how it stands, and how it was.
-
-        Args:
-            count: of the prefixes that are looked at.
-        """
-        now = self._clock.steady()
-        longest = max([self._longest, *(now - each.since for each in self.open.values())])
-        log.warning(
-            "%s, bgpd and vip_watchdog disagree on %d; since the start: %s on %s, the longest for %.0f s",
-            counted(count, "prefix"),
-            len(self.open),
-            counted(self._were, "disagreement"),
-            counted(len(self._of), "prefix"),
-            longest,
-        )
-        for prefix, each in self.open.items():
-            log.warning("%s: disagrees for %.0f s: %s", prefix, now - each.since, each)
 
 
 class Shadow(DryRun):
@@ -189,14 +124,14 @@ def _wanted(change: Change) -> str:
 class _Run:
     """A watchdog over a shadow."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, alarms: Alarms | None = None) -> None:
         clock = SystemClock()
         self.disagreements = Disagreements(clock, self._reason)
         # vip.toml is for what comes, mostly ExaBGP; what is looked at is the bgpd of now.
         self._driver = assemble.driver(_observed(config), "quagga")
         shadow = Shadow(self._driver.backend, self.disagreements.note)
         self.reconciler = assemble.reconciler(
-            config, shadow, clock=clock, dry_run=True, follow=True
+            config, shadow, clock=clock, alarms=alarms, dry_run=True, follow=True
         )
 
     def _reason(self, prefix: Prefix) -> str:
@@ -254,32 +189,52 @@ def stay(path: Path, config: Config) -> None:
 
 
 async def _stay(path: Path, config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    alarms = Alarms()
+    loop.set_exception_handler(Shortage(alarms).met)
+    loop.set_default_executor(Threads())  # none of them holds up the end
     stop, reload = asyncio.Event(), asyncio.Event()
     calls = {**dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop.set), signal.SIGHUP: reload.set}
     with heeded(calls) as signals:
-        await _compare(path, config, stop, reload)
+        comparing = asyncio.create_task(_compare(path, config, reload, alarms), name="shadow")
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({comparing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         signals.ignore()
+        stopped.cancel()
+        if comparing.done():
+            comparing.result()  # it does not return: this raises why it could not begin
+        await end(comparing, 2 * PARTING)
 
 
-async def _compare(path: Path, config: Config, stop: asyncio.Event, reload: asyncio.Event) -> None:
-    run = await asyncio.to_thread(_Run, config)
-    log.warning(
-        "started: dc %s, %s; nothing is written",
-        config.settings.dc.name,
-        counted(len(run.reconciler.assignments), "prefix"),
-    )
-    cycles = asyncio.create_task(run_cycles(run.reconciler, acts=False), name="cycles")
-    stopped = asyncio.create_task(stop.wait())
-    while not stop.is_set():
-        reloaded = asyncio.create_task(reload.wait())
-        await asyncio.wait([stopped, reloaded], return_when=asyncio.FIRST_COMPLETED)
-        reloaded.cancel()
-        run.sum_up()
-        if reload.is_set() and not stop.is_set():
+async def _compare(path: Path, config: Config, reload: asyncio.Event, alarms: Alarms) -> None:
+    """Compare for ever; what ends unexpectedly is an alarm, and is started again."""
+    run = await asyncio.to_thread(_Run, config, alarms)
+    prefixes = counted(len(run.reconciler.assignments), "prefix")
+    log.warning("started: dc %s, %s; nothing is written", config.settings.dc.name, prefixes)
+    cycles = Part("cycles", partial(run_cycles, run.reconciler, acts=False))
+    keeping = asyncio.create_task(keep(cycles, alarms.note), name="cycles")
+    try:
+        while True:
+            await reload.wait()
             reload.clear()
-            try:
-                await run.take(path)
-            except SpeakerError as error:
-                log.critical("%s", error)
-                log.critical("the configuration stays as it was")
-    await end(cycles)
+            run.sum_up()
+            await _take(run, path)
+    finally:
+        run.sum_up()
+        await end(keeping)
+
+
+async def _take(run: _Run, path: Path) -> None:
+    """Load the configuration again. A bad one changes nothing."""
+    try:
+        await run.take(path)
+    except Exception as error:
+        heed_cancellation()
+        if isinstance(error, SpeakerError):
+            log.critical("%s", error)
+        else:
+            log.exception("the configuration could not be applied")
+        log.critical("the configuration stays as it was")
+        return
+    prefixes = counted(len(run.reconciler.assignments), "prefix")
+    log.warning("configuration applied: %s", prefixes)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +17,14 @@ from speaker import config, vip_watchdog
 from speaker.backends.base import BackendError, Reading
 from speaker.exit_status import ExitStatus
 from speaker.runtime import shadow
-from speaker.runtime.shadow import Disagreements, Shadow
+from speaker.runtime.disagreements import Disagreements
+from speaker.runtime.shadow import Shadow
 from tests.support.fakes.site import write_config
+from tests.support.lab.eventually import eventually
 from tests.unit.backends.test_dry_run import FIRST, OTHER, ROUTE, SECOND, Daemon
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from policy.route import Prefix
@@ -88,6 +94,60 @@ def test_says_begin_change_and_end_once(caplog: pytest.LogCaptureFixture) -> Non
         ),
         f"{FIRST}: disagrees for 10 s: bgpd a; vip_watchdog b",
     ]
+
+
+@contextmanager
+def shadowing(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Have a shadow of a bgpd that does not answer, once it has started, and its log."""
+    vtysh = directory / "vtysh"
+    vtysh.write_text("#!/bin/sh\nexit 3\n")
+    vtysh.chmod(0o755)
+    many = "".join(f'[vip."v{n}"]\naddresses = ["2001:db8:1::{n}"]\n' for n in range(1, 401))
+    more = f'[health]\nsource = "none"\n[backend.quagga]\nvtysh = "{vtysh}"\n{many}'
+    words = ["-m", "speaker.vip_watchdog", "--config", str(write_config(directory, more))]
+    written = directory / "log"
+    with (
+        written.open("wb") as file,
+        subprocess.Popen([sys.executable, *words, "--shadow"], stderr=file) as process,
+    ):
+        try:
+            eventually(lambda: "started: " in written.read_text(), within=10, what="its start")
+            yield process, written
+        finally:
+            process.kill()
+
+
+def test_it_ends_while_it_loads(tmp_path: Path) -> None:
+    """A shadow that is told to end does, with its sum, though a new vip.toml is being loaded."""
+    with shadowing(tmp_path) as (process, log):
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        said = log.read_text()
+    assert "bgpd and vip_watchdog disagree on" in said
+    assert "configuration applied" not in said
+    assert "Traceback" not in said
+
+
+def test_it_loads(tmp_path: Path) -> None:
+    """A shadow that is told to load vip.toml again says that it did, or why not, and goes on."""
+    with shadowing(tmp_path) as (process, log):
+        process.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: "configuration applied: 403 prefixes" in log.read_text(),
+            within=10,
+            what="its word",
+        )
+        (tmp_path / "vip.toml").write_text("nonsense")
+        process.send_signal(signal.SIGHUP)
+        eventually(
+            lambda: "the configuration stays as it was" in log.read_text(),
+            within=10,
+            what="its word",
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.parametrize("options", [["--shadow", "--daemon"], ["--once"], ["--once", "--daemon"]])
