@@ -27,6 +27,11 @@ real_server 127.0.1.1 808${N} { \
 }
 include conf.d/*.conf
 include {absent,named}.inc
+@main include here.inc
+@other include elsewhere.inc
+$PART=part
+include ${_PWD}/${PART}.inc
+include "quoted.inc"
 
 virtual_server 192.0.2.1 $PORT
 {
@@ -147,6 +152,10 @@ virtual_server fwmark 8 {
     }
 }
 """,
+    "here.inc": "virtual_server 192.0.2.80 80 {\nreal_server 127.0.1.1 80 {\n}\n}\n",
+    "elsewhere.inc": "virtual_server 192.0.2.81 80 {\nreal_server 127.0.1.1 80 {\n}\n}\n",
+    "part.inc": "virtual_server 192.0.2.82 80 {\nreal_server 127.0.1.1 80 {\n}\n}\n",
+    "quoted.inc": "virtual_server 192.0.2.83 80 {\nreal_server 127.0.1.1 80 {\n}\n}\n",
     "named.inc": """
 virtual_server fwmark 9 {
     lvs_sched rr

@@ -55,9 +55,14 @@ def is_tunnelled(server: ConfStatement, end: ConfStatement) -> bool:
     return (_method(end, "lvs_method") or _method(server, "lvs_method")) == "TUN"
 
 
+def is_port(text: str) -> bool:
+    """Tell whether keepalived takes a word for a port, of which 0 is one."""
+    return re.fullmatch(r"[0-9]{1,5}", text) is not None and int(text) < 1 << 16
+
+
 def _endpoint(end: ConfStatement) -> IpAddress | None:
     """Return the address of a realserver or a sorry server; None where it, or the port behind it, is none."""
-    if len(end.words) > 2 and not re.fullmatch(r"[0-9]{1,5}", end.words[2]):
+    if len(end.words) > 2 and not is_port(end.words[2]):
         return None
     return _address(end.words[1]) if len(end.words) > 1 else None
 

@@ -138,8 +138,15 @@ class _Reading:
         if self._steps > MAX_STEPS:
             raise _TooMuchError(f"{place}: more than {MAX_STEPS} lines and parameters")
 
-    def _line(self, text: str, place: Place, depth: int) -> None:
-        """Take a line: define, repeat, include, or keep it."""
+    def _line(self, text: str, place: Place, depth: int, *, last: bool = True) -> None:
+        """Take a line: define, repeat, include, or keep it.
+
+        Args:
+            text: the line.
+            place: where it is.
+            depth: within how many parameters.
+            last: whether no other line follows from the one in the file: an include is read after those.
+        """
         self._step(place)
         if depth > MAX_DEPTH:
             self.doubt(f"{place}: parameters within parameters without end: not understood")
@@ -157,14 +164,14 @@ class _Reading:
         lines = self._replaced(found, place)
         if lines != [found]:
             for line in lines:
-                self._line(line, place, depth + 1)
+                self._line(line, place, depth + 1, last=last and len(lines) == 1)
             return
         words = found.split()
         if len(words) == 2 and _INCLUDE.fullmatch(words[0]):
-            if depth or text != found:
-                self.doubt(f"{place}: include with a condition or a parameter: not understood")
+            if not last:
+                self.doubt(f"{place}: include among lines that a parameter makes: not understood")
                 return
-            self._include(words[1].strip("\"'"), place)
+            self._include(words[1], place)
             return
         self.result.lines.append(ConfLine(place, found))
 
@@ -217,7 +224,7 @@ class _Reading:
             return
         for turn in turns:
             self._parameters.update({name: (value,) for name, value in turn})
-            self._line(match[3], place, depth + 1)
+            self._line(match[3], place, depth + 1, last=False)
 
     def _include(self, pattern: str, place: Place) -> None:
         folder = self._open[-1].parent

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy.health import PROTOCOLS
-from speaker.check.keepalived.ends import Sorry, family, is_tunnelled, reals, sorry_server
+from speaker.check.keepalived.ends import Sorry, family, is_port, is_tunnelled, reals, sorry_server
 from speaker.check.keepalived.timing import Timing, timings
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _addresses(words: Sequence[str], place: Place, conf: Conf) -> Iterator[Addre
     """Yield what `192.0.2.1 80`, `192.0.2.1-5 80`, `192.0.2.1-192.0.3.5 80`, `192.0.2.0/29 80` name."""
     port = words[1] if len(words) > 1 else "0"
     ends = _ends(words[0])
-    if len(words) > 2 or ends is None or not re.fullmatch(r"[0-9]{1,5}", port):
+    if len(words) > 2 or ends is None or not is_port(port):
         conf.doubt(place, " ".join(words))
     else:
         yield Addresses(*ends, int(port))

@@ -97,6 +97,7 @@ def test_the_family_of_a_mark(lines: list[str], real: str, version: int | None) 
     [
         server("192.0.2.300 80"),
         server("192.0.2.1 http"),
+        server("192.0.2.1 65536"),
         server("lb.example 80"),
         server("fwmark x"),
         server("group NONE"),
@@ -120,6 +121,7 @@ def test_what_is_not_sure(written: str) -> None:
         "virtual_server 192.0.2.1 80 {\n}\n",
         server("192.0.2.1 80", real="127.0.1.300 80"),
         server("192.0.2.1 80", real="127.0.1.1 http"),
+        server("192.0.2.1 80", real="127.0.1.1 65536"),
         server("192.0.2.1 80", real="::1 80"),
         server("2001:db8::1 80", real="127.0.1.1 80 {\nlvs_method NAT\n}\nreal_server ::x 80"),
         "virtual_server_group G {\n192.0.2.1 80\n2001:db8::1 80\n}\n" + server("group G"),

@@ -75,6 +75,23 @@ def test_includes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("@lb1 include x.inc", ["one", "b"]),
+        ("@lb2 include x.inc", ["b"]),
+        ("$F=x.inc\ninclude $F", ["one", "b"]),
+        ("$F=x\n@^lb2 include ${_PWD}/${F}.inc", ["one", "b"]),
+        ("$L=include x.inc\n$L", ["one", "b"]),
+    ],
+)
+def test_includes_by_a_condition_or_a_parameter(line: str, read: list[str]) -> None:
+    """What is left of a line is an include like any other."""
+    texts = {str(MAIN): f"{line}\nb\n", "/etc/keepalived/x.inc": "one\n"}
+    found = read_tree(MAIN, Texts(texts), "lb1")
+    assert (shown(found.top), found.complete, found.notes) == (read, True, ())
+
+
+@pytest.mark.parametrize(
     ("written", "note"),
     [
         ("}\na", ":1: '}' of no block"),
@@ -89,7 +106,11 @@ def test_includes() -> None:
         ("a ${NOPE} b", ":1: a parameter that is not known"),
         ("$A=x${A}\na $A", "not understood"),
         ("$A= \\\nb \\\n$A\n$A", "without end"),
-        ("$A=sub.conf\ninclude $A", ":2: include with a condition or a parameter"),
+        (
+            "$A=\\\ninclude keepalived.conf\\\nb\n$A",
+            ":4: include among lines that a parameter makes",
+        ),
+        ("~SEQ(N, 2) include ${N}.conf", ":1: include among lines that a parameter makes"),
         ("include keepalived.conf", "a file within itself"),
         ("include secret_conf", "include /etc/keepalived/secret.conf: Permission denied"),
     ],
@@ -101,9 +122,10 @@ def test_what_is_not_understood(written: str, note: str) -> None:
     assert note in found.notes[-1]
 
 
-def test_an_include_of_nothing() -> None:
-    """A pattern that no file matches is a note; keepalived reads nothing for it, either."""
-    found = tree("include conf.d/*.conf\na")
+@pytest.mark.parametrize("pattern", ["conf.d/*.conf", '"keepalived.conf"', "'keepalived.conf'"])
+def test_an_include_of_nothing(pattern: str) -> None:
+    """A pattern that no file matches, and quotes belong to it, is a note; keepalived reads nothing for it, either."""
+    found = tree(f"include {pattern}\na")
     assert (found.complete, len(found.notes), shown(found.top)) == (True, 1, ["a"])
 
 
