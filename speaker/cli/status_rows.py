@@ -183,7 +183,7 @@ def peers(route: PrefixStatus) -> str:
     """Return to how many sessions a prefix was sent, of those that are up and have its family."""
     if route.up:
         return f"{[*route.peers.values()].count(True)}/{len(route.up)}"
-    return "0/0" if False in route.peers.values() else "?"
+    return "0/0" if route.announced is False else "?"
 
 
 def path(route: PrefixStatus) -> str:

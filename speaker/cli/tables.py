@@ -87,7 +87,7 @@ def _peers(route: PrefixStatus) -> str:
     up, sent = len(route.up), [*route.peers.values()]
     if up:
         return f"{sent.count(True)}/{up}"
-    return _NO_SESSION if False in sent else "?"
+    return _NO_SESSION if route.announced is False else "?"
 
 
 _JSON_KEYS = ("dc", "backend", "daemon", "configuration", "last_cycle")

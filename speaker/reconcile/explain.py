@@ -133,7 +133,7 @@ def _peers(shown: PrefixStatus, peers: Sequence[PeerStatus]) -> Iterable[Line]:
     """Say of each session that has the prefix's family whether it was sent the prefix, the worst first."""
     found = []
     for peer in peers:
-        if shown.peers and peer.name not in shown.peers:
+        if peer.name not in shown.peers and (shown.peers or shown.announced is False):
             continue
         sent = shown.peers.get(peer.name)
         state, told = _SESSION[peer.up], _SENT[sent]
@@ -142,7 +142,8 @@ def _peers(shown: PrefixStatus, peers: Sequence[PeerStatus]) -> Iterable[Line]:
         found.append((not is_bad, text))
     yield from (Line(About.PEER, text) for _, text in sorted(found, key=lambda each: each[0]))
     if not found:
-        yield Line(About.PEER, "no session is known")
+        none = "no session has its family" if peers else "no session is known"
+        yield Line(About.PEER, none)
     if shown.failure:
         yield Line(About.PEER, f"the routing daemon did not do it: {shown.failure}")
 

@@ -221,7 +221,8 @@ def _kind(route: PrefixStatus, told: bool | None) -> str:  # noqa: FBT001 - an a
 
 def _sent(route: PrefixStatus) -> str:
     if not route.peers:
-        return "<small>nobody is known</small>"
+        who = "no session has its family" if route.announced is False else "is not known"
+        return f"<small>{who}</small>"
     names = "".join(
         f'<li class="{_kind(route, sent)}"><span aria-hidden="true">{SIGNS[sent]}</span> {_text(name)}'
         f'<span class="hidden"> { {True: "was sent it", False: "was not sent it", None: "is not known"}[sent] }</span></li>'

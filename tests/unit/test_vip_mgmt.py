@@ -949,6 +949,14 @@ def test_status_of_sessions(run: Run) -> None:
             state(SECOND, **ONE_OF_TWO),
             state(V6, **NOBODY),
             state("192.0.2.4/32", peers={}, up=[], announced=None, as_wanted=False),
+            state("192.0.2.5/32", peers={}, up=[], announced=False, as_wanted=False),
+            state(
+                "192.0.2.6/32",
+                peers={"a": False, "b": None},
+                up=[],
+                announced=None,
+                as_wanted=False,
+            ),
         ],
         "sessions": ["sessions: down: 203.0.113.12"],
         "trouble": [],
@@ -959,7 +967,7 @@ def test_status_of_sessions(run: Run) -> None:
     assert run.out[1] == "TROUBLE: sessions: down: 203.0.113.12"
     head, *rows = run.out[2:]
     shown = [row[head.index("PEERS") : head.index("AS_PATH")].strip() for row in rows]
-    assert shown == ["1/1", "1/2", "0/0 up", "?"]
+    assert shown == ["1/1", "1/2", "0/0 up", "?", "0/0 up", "?"]
     reasons = [row[head.index("REASON") :] for row in rows]
     assert reasons[1] == "up: 2 realservers; not sent to 203.0.113.12"
     assert reasons[2] == "up: 2 realservers", "that no session is up stands above"

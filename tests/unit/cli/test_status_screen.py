@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from speaker.cli.connections import ConnectionsShown
-from speaker.cli.status_rows import FOLDED_FROM, MOST, Attention, changes, head, level, path, rows
+from speaker.cli.status_rows import (
+    FOLDED_FROM,
+    MOST,
+    Attention,
+    changes,
+    head,
+    level,
+    path,
+    peers,
+    rows,
+)
 from speaker.cli.status_screen import text
 from tests.unit.cli.test_nagios import DOWN, DRAINED, GOOD, LACKING, UNKNOWN, UP, WELL
 
@@ -127,6 +137,14 @@ def test_paths() -> None:
     """An AS that stands several times in a row is written once, with how often; nothing where it is not announced."""
     assert path(replace(GOOD, as_path=(64699, 64699, 64496, 64699))) == "64699 x2 64496 64699"
     assert path(DRAINED) == "-"
+
+
+def test_sessions() -> None:
+    """To how many of those that are up it was sent: none where none is up, or has its family; what is not known is not none."""
+    nobody = replace(UNKNOWN, announced=False)
+    assert [peers(each) for each in (GOOD, nobody)] == ["1/1", "0/0"]
+    doubtful = replace(UNKNOWN, peers={"203.0.113.11": False, "203.0.113.12": None})
+    assert [peers(each) for each in (UNKNOWN, doubtful)] == ["?", "?"]
 
 
 def test_the_head() -> None:

@@ -9,7 +9,7 @@ from speaker.reconcile import status
 from speaker.reconcile.explain import sentences
 from speaker.reconcile.status import DETAILED
 from tests.support.fakes import virtual_time
-from tests.support.fakes.site import PEER, V4, running
+from tests.support.fakes.site import INSIDE, PEER, V4, V6, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,24 @@ def test_the_sessions(tmp_path: Path) -> None:
             assert first == f"{PEER} AS64496: DOWN"
             assert others
             assert told(site, "decision") == ["announce, by health: up: 2 realservers"]
+
+    virtual_time.run(main())
+
+
+def test_a_family_that_no_session_has(tmp_path: Path) -> None:
+    """That no session that is up has negotiated the family is known: it is not said that who was sent it is unknown."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            for peer in (PEER, INSIDE):
+                site.exabgp.down(peer)
+                site.exabgp.daemon.sessions[peer].refused = frozenset({6})
+                site.exabgp.up(peer)
+            await asyncio.sleep(15.0)
+            (explained,) = status.explanations(site.reconciler, [V6])
+            assert (explained.announced, explained.peers) == (False, {})
+            found = [each.text for each in explained.sentences if each.about == "peer"]
+            assert found == ["no session has its family"]
 
     virtual_time.run(main())
 

@@ -24,7 +24,7 @@ from speaker.telemetry.look import Look
 from speaker.telemetry.page import Page
 from speaker.telemetry.recent import KEPT, Recent
 from speaker.telemetry.shown import Shown
-from tests.support.fakes.site import SECOND, V4, Site, running
+from tests.support.fakes.site import INSIDE, PEER, SECOND, V4, Site, running
 from tests.support.lab.eventually import eventually
 from tests.support.lab.growth import assert_linear, counting
 from tests.unit.telemetry.test_server import get, served
@@ -88,6 +88,26 @@ def test_what_it_says(tmp_path: Path) -> None:
         assert "withdrawn" in text
         ids = [attrs["id"] for _, attrs in read.tags if "id" in attrs]
         assert len(ids) == len({*ids})
+
+    served(tmp_path, ask)
+
+
+def test_a_family_that_no_session_has(tmp_path: Path) -> None:
+    """That no session has it is said; it is not unknown."""
+
+    def ask(site: Site, port: int) -> None:
+        def refuse() -> None:
+            for peer in (PEER, INSIDE):
+                site.exabgp.down(peer)
+                site.exabgp.daemon.sessions[peer].refused = frozenset({6})
+                site.exabgp.up(peer, sent_after=0)
+
+        site.life.tasks[0].get_loop().call_soon_threadsafe(refuse)
+        eventually(
+            lambda: "<small>no session has its family</small>" in get(port, "/")[1].decode(),
+            within=10,
+            what="a VIP that is sent to nobody",
+        )
 
     served(tmp_path, ask)
 
