@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from policy.disagreement import disagreements
 from policy.route import Asn, Route
 from policy.witness import NOTHING_HEARD, Heard, Hearing, Witness
-from speaker.supervision.steps import in_steps
+from speaker.supervision.steps import in_steps, paced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -74,7 +74,7 @@ class Witnesses:
             found = disagreements(
                 heard,
                 scope.config.topology,
-                self._sent(view),
+                await self._sent(view),
                 lambda prefix, name: names.get(prefix, {}).get(name) is True,
             )
             seen = [each for each in await in_steps(found, AT_ONCE) if each is not None]
@@ -87,10 +87,10 @@ class Witnesses:
         more = [f"and {len(old) - NAMED} more"] if len(old) > NAMED else []
         self._alarms.note("witness", "; ".join([*texts, *more]), wording_moves=True)
 
-    def _sent(self, view: DaemonState) -> Mapping[Prefix, Collection[Attributes]]:
+    async def _sent(self, view: DaemonState) -> Mapping[Prefix, Collection[Attributes]]:
         """Return in which forms each prefix was sent, where that is known."""
         found: dict[Prefix, Collection[Attributes]] = {}
-        for prefix in self._scope.assignments:
+        async for prefix in paced(self._scope.assignments):
             seen, was_sent = view.confirmed.get(prefix), view.sent.get(prefix, {})
             if not view.proven(prefix) or None in was_sent.values():
                 continue

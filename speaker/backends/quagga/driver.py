@@ -16,6 +16,7 @@ from speaker.backends.quagga.route_map import RunningRouteMap, route_map
 from speaker.backends.quagga.version import untested
 from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 from speaker.backends.quagga.writer import Writer
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -218,7 +219,11 @@ class QuaggaBackend:
         self._sessions, self._reasons = seen.sessions, await self._reader.reasons(seen.sessions)
         await self._listener.listen(seen.sessions, seen.answers, self._asn)
         neighbors = seen.neighbors
-        routes = {p: neighbors.observed(found, sent.get(p, {})) for p, found in seen.routes.items()}
+        routes = dict(
+            await in_steps(
+                (p, neighbors.observed(found, sent.get(p, {}))) for p, found in seen.routes.items()
+            )
+        )
         mute = [session.address for session in seen.sessions if session.needs_policy]
         silent = (
             f"FRR sends nothing to {', '.join(mute)}; it needs a policy for them, or: "

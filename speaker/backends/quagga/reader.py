@@ -18,6 +18,7 @@ from speaker.backends.quagga.running_config import END, Running, is_whole, parse
 from speaker.backends.quagga.summary import SummarySession, parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
 from speaker.backends.quagga.vtysh import NotRunningError, VtyshError
+from speaker.supervision.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -104,14 +105,24 @@ class Reader:
             BackendError: it can't be read, or is not ours.
         """
         lines = await self._show(READ)
+        return await beside(len(lines), self._seen, lines, prefixes, self._maps, self._wanted)
+
+    def _seen(
+        self,
+        lines: list[str],
+        prefixes: Collection[Prefix],
+        maps: Collection[RunningRouteMap],
+        wanted: WantedOutbounds,
+    ) -> BgpdSeen:
+        """Return what the answers to a look say of prefixes. It changes nothing."""
         running = self._running_of(lines)
         if not answered(lines, TABLES):
             raise BackendError(NOT_WHOLE)
         answers = lines[lines.index(END) :]
         paths = parse_tables(answers)
         sessions = parse_summary(answers)
-        neighbors = Neighbors(self._wanted, running, sessions, paths)
-        wrong = {wanted.name for wanted in self._maps if not running.has(wanted)}
+        neighbors = Neighbors(wanted, running, sessions, paths)
+        wrong = {each.name for each in maps if not running.has(each)}
         routes = {
             prefix: Drift(f"route-map {running.networks[prefix]} is not as the policy wants it")
             if running.networks.get(prefix) in wrong
@@ -137,6 +148,12 @@ class Reader:
             raise
         except BackendError:
             lines = []
+        return await beside(len(lines), self._sent, about, lines, seen)
+
+    def _sent(
+        self, about: Sequence[quagga_sent.Asked], lines: Sequence[str], seen: BgpdSeen
+    ) -> Mapping[Prefix, SentTo]:
+        """Return who was sent the prefixes of a look by the answers to questions. It changes nothing."""
         answers = quagga_sent.answers(about, lines)
         if answers is None:
             return quagga_sent.sent(seen.routes, seen.sessions, None)
