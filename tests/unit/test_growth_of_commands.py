@@ -10,6 +10,7 @@ import pytest
 from speaker import vip_mgmt
 from speaker.exit_status import ExitStatus
 from tests.support.lab.growth import Work, assert_linear, counting
+from tests.unit.cli.test_schedule import window
 from tests.unit.test_vip_mgmt import reconciler, state
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def answers(count: int) -> dict[str, Any]:
         for route in routes
     ]
     changes = [{"action": "withdraw", "prefix": p, "route": "", "reason": "down"} for p in prefixes]
+    windows = [window(number=n, prefixes=[prefix]) for n, prefix in enumerate(prefixes, 1)]
     peer = {"name": "203.0.113.1", "address": "203.0.113.1", "asn": 64496, "up": True}
     return {
         "status": {
@@ -122,6 +124,7 @@ def answers(count: int) -> dict[str, Any]:
         "history": entries,
         "plan": changes,
         "intents": routes,
+        "windows": windows,
     }
 
 
@@ -140,6 +143,14 @@ COMMANDS = [
     "-d all",
     "-d all --dry-run",
     "-a all",
+    "-a all --dry-run",
+    "-d all --for 1h",
+    "-d all --soft --no-wait",
+    "-d all --soft --dry-run",
+    "explain all --json",
+    "history all --json",
+    "schedule",
+    "schedule --json",
     "check --form",
     "check --offline",
     "check --offline --json",
