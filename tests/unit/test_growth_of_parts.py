@@ -37,6 +37,7 @@ from speaker.health.ipvs.proc_text import Parser
 from speaker.health.ipvs.table import Counting, IpvsTable, RealServer, VirtualServer, Watched
 from speaker.state.reports import Given
 from speaker.state.store import Store
+from speaker.supervision.steps import MANY
 from tests.contract.quagga_worlds import SETTINGS, no_pause
 from tests.contract.worlds import ASN, PROFILES
 from tests.support.fakes import virtual_time
@@ -89,7 +90,7 @@ def table(count: int, live: int = 2) -> IpvsTable:
 
 @pytest.mark.parametrize("dialect", ["quagga-0.99.22.4", "quagga-1.2.4", "frr-8.4.4"])
 def test_of_bgpd(dialect: Any) -> None:
-    """All is announced, read back and withdrawn."""
+    """All is announced, read back and withdrawn. What is parsed and judged of thousands is so beside the event loop."""
 
     async def main(count: int) -> Work:
         bgpd = Bgpd(dialect)
@@ -107,6 +108,8 @@ def test_of_bgpd(dialect: Any) -> None:
         return work
 
     assert_linear(lambda count: virtual_time.run(main(count)))
+    own: Work = virtual_time.run(main(2 * MANY))
+    assert own.own_longest <= 30 * 2 * MANY
 
 
 @pytest.mark.parametrize("line", ["", " neighbor {} route-map SITE out"])
