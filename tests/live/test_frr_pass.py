@@ -71,6 +71,17 @@ def test_a_pass_announces_and_the_next_changes_nothing(dc: Bench) -> None:
     assert set(dc.frr.networks()) == ALL
 
 
+def test_a_pass_waits_for_no_orders_of_the_site(dc: Bench) -> None:
+    """A pass never reads etcd: with `[site]` and a new state file, too, it announces what is well, and says so in `status` alone."""
+    dc.site.configure({"site": {"etcd": ["http://127.0.0.1:2379"], "machine": "lb2"}})
+    assert dc.site.cron() == (0, ADDED_ALL)
+    sees(dc.bird, *ALL)
+    assert dc.site.cron() == (0, "")
+    (trouble,) = dc.site.status()["trouble"]
+    assert trouble.startswith("orders: the orders of the whole site are unknown")
+    assert "which a pass does not do" in trouble
+
+
 def test_a_dead_vip_is_withdrawn_and_restored(dc: Bench) -> None:
     """Only the VIP whose realservers are gone; again when one is back. Nothing else moves."""
     dc.site.cron()
