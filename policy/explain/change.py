@@ -26,7 +26,6 @@ _ONLY = {
     Cause.ADDRESS: "announced once the address is on this machine, or require_address is not set for it",
     Cause.LAST: "announced while its health is good, too; withdrawn once another data centre, or machine of the site, is seen to announce it",
     Cause.ASKING: "withdrawn once etcd says that another machine announces it; kept where none does",
-    Cause.SITE: "announced once etcd was read and has no drain of it, or it has waited long enough ([site] start_wait); now by vip_mgmt -a --here",
     Cause.PREFERENCE: "announced here once prefer in vip.toml has this data centre",
     Cause.AGGREGATE: "announced once no aggregate in vip.toml that it is in has summary_only",
 }
@@ -48,6 +47,11 @@ def change(decided: Decided) -> str:
             return _held(decided)
         case Cause.DAMPING:
             return _damped(decided, name)
+        case Cause.SITE:
+            return (
+                "announced once etcd was read and has no drain of it, or after [site] start_wait; "
+                f"now by vip_mgmt -a --here {name}"
+            )
         case Cause.MEMBERS:
             return _members(decided.decision, name)
         case Cause.HOLD:

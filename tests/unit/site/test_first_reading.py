@@ -128,7 +128,7 @@ def test_etcd_is_away_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             assert told[About.DECISION].startswith(
                 "withdraw, by site: what the site has drained is not known yet; waits for the orders"
             )
-            assert "vip_mgmt -a --here" in told[About.CHANGE]
+            assert told[About.CHANGE].endswith("; now by vip_mgmt -a --here vip-1.tld")
             assert told[About.SITE].startswith("what is ordered is unknown: this machine never")
             back.etcd.away = False
             seen = await announced(back, 10.0)
