@@ -216,6 +216,52 @@ def test_refused_where_frr_refuses(vty: Vty, name: str, no: str) -> None:
     assert not wrong, version
 
 
+USED = (
+    "address-family ipv4 unicast",
+    *(f"neighbor {MEMBERS[0]} {word} out" for word in ("prefix-list P", "filter-list A")),
+    "exit-address-family",
+    "network 192.0.2.1/32 route-map R",
+)
+MET = (
+    "route-map R permit 10",
+    *(f"match {word}" for word in ("ip address prefix-list P", "community C", "large-community L")),
+    "route-map R permit 20",
+    "match ip address D",
+    "route-map R permit 30",
+)
+"""Has all lists below met by a network."""
+ENTRIES = """\
+ip prefix-list P permit any, ip prefix-list P permit any le 32, ip prefix-list P permit 192.0.2.0/24 ge 20, \
+ip prefix-list P permit 192.0.2.0/24 le 30 ge 28, ip prefix-list P permit 192.0.2.1, ip prefix-list P remark x, \
+ip prefix-list P seq 0 permit any, ip prefix-list P seq 5 description x, ip prefix-list P description x, \
+bgp as-path access-list A permit .*, ip as-path access-list A permit .*, ip as-path access-list A seq 5 permit .*, \
+bgp as-path access-list A permit (1, bgp community-list standard C permit 64699:1, bgp community-list C permit 64699:1, \
+bgp community-list standard C permit internet, bgp community-list standard C permit 64699, \
+ip community-list C permit 64699:1, ip community-list standard C permit 64699:1, bgp large-community-list standard L permit 64699:1:2, \
+bgp large-community-list L permit 64699:1:2, ip large-community-list standard L permit 64699:1:2, \
+access-list D permit any, access-list D permit host 192.0.2.1, access-list D permit 192.0.2.0 0.0.0.255, \
+access-list D seq 0 permit any, access-list D description x, set community internet, set community 64699:1, \
+set as-path prepend 1.10, set metric rtt, set origin x""".split(", ")
+
+
+def test_lists_that_frr_refuses(vty: Vty) -> None:
+    """No entry of a list, and no `set`, that FRR refuses is translated: it has no such list then, or another one."""
+    said, _ = vty.say("do show running-config")
+    version = said[said.index("frr version ") :].splitlines()[0]
+    head = [*HEAD[1:], f"neighbor {MEMBERS[0]} remote-as 64500", *USED, "exit", *MET]
+    wrong = []
+    for line in ENTRIES:
+        vty.say("route-map R permit 30")
+        is_refused = vty.say(line)[1] != 0
+        vty.say("end")
+        for each in ("configure terminal", "no route-map R", f"no {line}"):
+            vty.say(each)
+        found = read("frr.conf", "\n".join([version, *head, line, ""]).encode())
+        if is_refused and not any(str(o.statement) == line for o in evaluate(found).obstacles):
+            wrong.append(line)
+    assert not wrong, version
+
+
 FAMILIES = """\
 ipv4, ipv4 unicast, ipv4 multicast, ipv4 vpn, ipv4 labeled-unicast, ipv4 flowspec, ipv4 encap, ipv4 rtc, ipv6, \
 ipv6 unicast, ipv6 multicast, ipv6 vpn, ipv6 labeled-unicast, ipv6 flowspec, ipv6 encap, vpnv4, vpnv4 unicast, vpnv6, \

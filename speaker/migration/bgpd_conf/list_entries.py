@@ -51,7 +51,12 @@ def _in_prefix_list(version: int) -> Parse:
     def parse(words: Sequence[str], _: str) -> Match:
         most = 32 if version == 4 else 128
         if words[0] == "any":
-            base, least, longest = network("0.0.0.0/0" if version == 4 else "::/0"), 0, most
+            all_of_them = "0.0.0.0/0" if version == 4 else "::/0"
+            if words[1:]:
+                raise MigrationError(
+                    f"{' '.join(words[1:])!r} is behind any, where bgpd refuses it; write {all_of_them}"
+                )
+            base, least, longest = network(all_of_them), 0, most
         else:
             base = prefix_with_length(words[0])
             least = longest = base.prefixlen

@@ -118,6 +118,8 @@ class Lists:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self.takes_ip = dialect is Dialect.QUAGGA
+        """Whether lists of AS_PATHs and communities may begin with `ip`, as in FRR before 8.0."""
         self.found: dict[tuple[str, str], Entries] = {}
 
     def add(self, statement: Statement) -> bool:
@@ -130,17 +132,21 @@ class Lists:
         if what is None:
             return False
         kind, words = what
+        if statement.words[0] == "ip" and kind != "ip prefix-list" and not self.takes_ip:
+            raise MigrationError(
+                f"FRR refuses it from 8.0, and has no such list then; write `bgp {statement.words[1]} …`"
+            )
         if len(words) < 2:
             raise MigrationError("incomplete; bgpd refuses it as well: complete it, or remove it")
         if words == ("sequence-number",):
             return True
-        name, words = _name(kind, words)
+        name, words = _name(kind, words, self._dialect)
         entries = self.found.setdefault((kind, name), Entries())
         is_quagga = self._dialect is Dialect.QUAGGA
         entries.empty_permits = is_quagga and kind.endswith("prefix-list")
         sequence, words = _sequence(words)
         match words:
-            case ("remark" | "description", *_):
+            case (word, _, *_) if sequence is None and word == _REMARKS.get(kind):
                 return True
             case ("permit" | "deny" as action, *what_for) if what_for:
                 matches = ENTRIES[kind](what_for, name)
@@ -149,12 +155,30 @@ class Lists:
         raise MigrationError(UNKNOWN)
 
 
-def _name(kind: str, words: Sequence[str]) -> tuple[str, Sequence[str]]:
-    if kind.endswith("community-list") and words[0] in ("standard", "expanded") and len(words) > 2:
-        if words[0] == "expanded":
-            raise MigrationError(f"expanded {kind}s are not translated; list the communities")
+_REMARKS = {
+    "ip prefix-list": "description",
+    "ipv6 prefix-list": "description",
+    "access-list": "remark",
+    "ipv6 access-list": "remark",
+}
+"""By the kind of list, what begins a text about it."""
+
+
+def _name(kind: str, words: Sequence[str], dialect: Dialect) -> tuple[str, Sequence[str]]:
+    if not kind.endswith("community-list"):
+        return words[0], words[1:]
+    is_number = words[0].isascii() and words[0].isdigit()
+    if words[0] == "expanded" or (is_number and int(words[0][:10]) > _STANDARD):
+        raise MigrationError(f"expanded {kind}s are not translated; list the communities")
+    if words[0] == "standard" and len(words) > 2:
         return words[1], words[2:]
+    if dialect is Dialect.FRR and not is_number:
+        raise MigrationError(f"FRR refuses it without `standard`; write `bgp {kind} standard …`")
     return words[0], words[1:]
+
+
+_STANDARD = 99
+"""A list of communities with a greater number is one of regular expressions."""
 
 
 def _sequence(words: Sequence[str]) -> tuple[int | None, Sequence[str]]:

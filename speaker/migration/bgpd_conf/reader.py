@@ -76,6 +76,8 @@ _POLICY_SINCE = (7, 4)
 """Since then FRR's default is `bgp ebgp-requires-policy`."""
 _HALVES_SINCE = (9, 0)
 """Since then FRR takes an AS number as `1.10`, too."""
+_NO_IP_SINCE = (8, 0)
+"""Since then FRR refuses `ip as-path access-list` and `ip community-list`."""
 
 
 class _Reader:
@@ -117,7 +119,9 @@ class _Reader:
         self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
 
     def _fault_by_version(self, statement: Statement) -> str:
-        """Return what is wrong with a line that the bgpd of this file is too old for, or nothing."""
+        """Return what is wrong with a line that not every version of this bgpd takes, or nothing."""
+        if self._taken.dialect is Dialect.FRR and stray.has_internet(statement):
+            return stray.INTERNET
         return stray.IN_HALVES if self._takes_no_halves and stray.in_halves(statement) else ""
 
     def _verdict(self, statement: Statement, treatment: Treatment, reason: str) -> None:
@@ -169,6 +173,7 @@ class _Reader:
                 if _version(version) < _POLICY_SINCE:
                     self._router.requires_policy = False
                 self._takes_no_halves = _version(version) < _HALVES_SINCE
+                self._lists.takes_ip = _version(version) < _NO_IP_SINCE
                 return "tells FRR's defaults"
             case ("frr", "defaults", profile):
                 if profile == "datacenter":

@@ -66,6 +66,17 @@ def in_halves(statement: Statement) -> bool:
     return any(_HALVES.fullmatch(word) for word in words)
 
 
+def has_internet(statement: Statement) -> bool:
+    """Return whether a line has the community `internet`, which FRR's versions differ in."""
+    match statement.said:
+        case ("set", "community", *words) | ("bgp" | "ip", "community-list", *words):
+            return "internet" in words
+    return False
+
+
+INTERNET = (
+    "internet is refused by FRR 10 and taken by 8.4; remove it, or write 0:0 if that is meant"
+)
 _HALVES = re.compile(r"[0-9]+\.[0-9]+")
 IN_HALVES = (
     "an AS number in halves, which Quagga refuses, and FRR before 9.0; write it as one number"

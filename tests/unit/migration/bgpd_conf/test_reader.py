@@ -313,6 +313,45 @@ def test_a_family_that_one_of_them_refuses(family: str, takes: str) -> None:
         assert (f"{daemon} refuses it, and reads what stands in it" in first) == bool(expected)
 
 
+USED = f"""\
+{BGP} neighbor 203.0.113.1 filter-list A out
+ neighbor 203.0.113.1 prefix-list P out
+ network 192.0.2.1/32 route-map M
+route-map M permit 10
+ match community C
+ match large-community L
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "in_frr", "in_quagga"),
+    [
+        ("ip as-path access-list A permit .*", "FRR refuses it from 8.0", ""),
+        ("ip community-list standard C permit 64699:1", "FRR refuses it from 8.0", ""),
+        ("ip large-community-list 1 permit 64699:1:2", "FRR refuses it from 8.0", ""),
+        ("bgp community-list C permit 64699:1", "FRR refuses it without `standard`", None),
+        ("bgp large-community-list L permit 1:2:3", "FRR refuses it without `standard`", None),
+        ("bgp community-list 100 permit 64699:1", "expanded", None),
+        ("bgp community-list standard C permit internet", "refused by FRR 10", None),
+        ("ip community-list standard C permit internet", "refused by FRR 10", ""),
+        ("ip community-list 100 permit 64699:1", "FRR refuses it from 8.0", "expanded"),
+        ("ip prefix-list P permit any le 32", "write 0.0.0.0/0", "write 0.0.0.0/0"),
+        ("ip prefix-list P remark x", "is unknown", "is unknown"),
+        ("ip prefix-list P seq 5 description x", "is unknown", "is unknown"),
+        ("access-list D description x", "is unknown", "is unknown"),
+    ],
+)
+def test_lists_that_a_daemon_refuses(line: str, in_frr: str, in_quagga: str | None) -> None:
+    """It has no such list, or entry, then: no line of a list that is refused is taken."""
+    for expected, head in ((in_frr, "frr version 8.4.4\n"), (in_quagga, "")):
+        if expected is not None:
+            found = [each for each in refused(f"{head}{USED}{line}\n") if line in each]
+            assert len(found) == bool(expected)
+            assert all(expected in each for each in found)
+    old = refused(f"frr version 7.3\n{USED}{line}\n")
+    assert not any("from 8.0" in each for each in old)
+
+
 def test_a_password_of_several_words() -> None:
     """Quagga takes it, FRR refuses the line."""
     text = f"{BGP} neighbor 203.0.113.1 password a b\n"

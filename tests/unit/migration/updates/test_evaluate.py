@@ -208,7 +208,7 @@ def test_frr_requires_a_policy() -> None:
     )
     assert "as-path" in sent("frr version 8.4.4\n" + config(after=MAP, asn=64699))
     for line in ("route-map M out", "prefix-list L out", "filter-list A out"):
-        lists = "ip prefix-list L permit any\nip as-path access-list A permit ^$\n"
+        lists = "ip prefix-list L permit any\nbgp as-path access-list A permit ^$\n"
         policy = config(f"neighbor {ROUTER} {line}", after=lists + MAP)
         assert "as-path" in sent("frr version 8.4.4\n" + policy)
 
