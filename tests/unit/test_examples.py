@@ -174,6 +174,23 @@ def installed_here(text: str) -> str:
     return text.replace(INSTALLED, f"{Path(sys.executable).parent}/")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        EXABGP_CONF,
+        ROOT / "packaging/ansible/roles/vip_speaker/templates/exabgp.conf.j2",
+        *(ROOT / "docs" / name for name in ("exabgp.md", "witness.md", "tutorial.md")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_exabgp_tells_what_it_sends(path: Path) -> None:
+    """Announced is what a neighbour is known to be sent: each example has ExaBGP tell that, beside when a session comes up."""
+    _, *after = path.read_text().split("neighbor-changes;")
+    assert after
+    for text in after:
+        assert "send { parsed; update; }" in text.split("processes [")[0][:300]
+
+
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_exabgp_takes_the_example_of_its_configuration(tmp_path: Path, flavour: Flavour) -> None:
     """ExaBGP's own validator finds no fault in exabgp.conf.example."""

@@ -414,6 +414,15 @@ def test_a_part_of_a_vip(site: Site) -> None:
     )
 
 
+def test_exabgp_tells_what_it_sends(site: Site) -> None:
+    """Announced is what a neighbour is known to be sent: exabgp.conf has ExaBGP tell that of each neighbour of ours."""
+    _, said = site.run({"par1": bgpd(network(1, None))})
+    assert (site.out / "exabgp-par1.conf").exists(), said
+    conf = (site.out / "exabgp-par1.conf").read_text()
+    told = "neighbor-changes;\n        send { parsed; update; }\n"
+    assert conf.count(told) == conf.count("processes [") > 0
+
+
 def test_another_as_of_one_session(site: Site) -> None:
     """local-as is the session's in exabgp.conf; AS_PATH can have no other one beside it."""
     line = "neighbor 203.0.113.1 local-as 64510 no-prepend"

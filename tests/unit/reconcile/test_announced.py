@@ -112,6 +112,18 @@ def test_a_wish_without_a_session(tmp_path: Path) -> None:
     over_a_site(tmp_path, what)
 
 
+def test_a_wish_while_a_session_is_busy_for_a_moment(tmp_path: Path) -> None:
+    """It is answered once that session was sent it."""
+
+    async def what(site: Site) -> None:
+        for mode in (Mode.DRAINED, Mode.AUTO):
+            site.exabgp.busy(PEER, 0.5)
+            assert (await wish(site, mode)).as_wanted
+            await asyncio.sleep(15)
+
+    over_a_site(tmp_path, what)
+
+
 async def last_event(site: Site) -> str:
     """Return what history has last of V4."""
     await site.reconciler.record()
