@@ -42,8 +42,12 @@ class BackgroundCount:
         self._take()
         if self._make is None or self._task is not None or self._began <= now < self._began + EVERY:
             return
-        self._counter = self._counter or self._make()
         self._began = now
+        try:
+            self._counter = self._counter or self._make()
+        except Exception as error:  # noqa: BLE001 - as in _take: no cycle fails for it
+            self._not_counted(error)
+            return
         self._task = asyncio.ensure_future(self._counter.count())
         self._task.add_done_callback(_heeded)
 
@@ -67,7 +71,11 @@ class BackgroundCount:
             try:
                 self._counted = task.result()
             except Exception as error:  # noqa: BLE001 - whatever it is: the count alone is not known
-                self._counted = Counted(0.0, {}, f"not counted: {cause_of(error)}")
+                self._not_counted(error)
+
+    def _not_counted(self, error: Exception) -> None:
+        self._counted_at = self._began
+        self._counted = Counted(0.0, {}, f"not counted: {cause_of(error)}")
 
 
 def _heeded(task: asyncio.Future[Counted]) -> None:

@@ -152,10 +152,12 @@ def stay(path: Path, loaded: list[Config]) -> bool:
         path: the configuration.
         loaded: the same, loaded. See `ReconcilerService`.
     """
+    from speaker.runtime.preload import preload  # noqa: PLC0415 - of no use to a pass
     from speaker.runtime.service import ReconcilerService  # noqa: PLC0415 - its HTTP takes longer than a pass
     from speaker.supervision.manager import Manager  # noqa: PLC0415 - of no use to a pass
     from speaker.supervision.sentinel import Sentinel, leave  # noqa: PLC0415 - of no use to a pass
 
+    preload()
     own, name = driver(loaded[0]), loaded[0].settings.backend
     lock = FileLock(DAEMONS_PATIENCE)
     systemd = Manager(os.environ)

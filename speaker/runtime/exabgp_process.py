@@ -21,6 +21,7 @@ from speaker.control import server as control
 from speaker.reconcile.loop import run_cycles
 from speaker.runtime.assemble import Driver, configure_exabgp
 from speaker.runtime.listeners import LISTENERS
+from speaker.runtime.preload import preload
 from speaker.runtime.service import ReconcilerService
 from speaker.supervision.sentinel import Sentinel, leave
 from speaker.supervision.supervisor import Part
@@ -69,6 +70,7 @@ async def run(
         loaded: the configuration, where it was loaded just now. See `ReconcilerService`.
         service_of: makes what runs.
     """
+    preload()
     stop = asyncio.Event()
     reader, writer = await _pipes(stop)
 

@@ -157,6 +157,24 @@ def test_a_count_that_fails(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_counts_can_not_be_made(tmp_path: Path) -> None:
+    """Nor does it end a cycle where what counts can't even be made."""
+
+    def broken(_: object) -> Broken:
+        raise ImportError("of another version")
+
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        disk = Disk()
+        disk.wanted[V4] = Intent(Mode.DRAINING, "alice", clock.wall())
+        drains = SoftDrains(cast("DurableState", disk), Alarms(), clock, broken)
+        drains.take(scope(config.load(write_config(tmp_path), {}), None))
+        await drains.look(None, VIEW)
+        assert drains.counted.unknown == "not counted: ImportError: of another version"
+
+    virtual_time.run(main())
+
+
 def test_a_count_that_nobody_takes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A count that fails once nobody asks for it any more leaves nothing behind that is told by chance, when memory is freed."""
 

@@ -1,0 +1,33 @@
+"""Imports what a watchdog that stays may need later, while its files are those that it was started from.
+
+An upgrade replaces them under it, and modules of two versions don't go together. Libraries are left alone: they are
+large, and who needs one says what is wrong without it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+from pkgutil import walk_packages
+
+PACKAGES = (
+    "policy",
+    "speaker.config",
+    "speaker.control",
+    "speaker.health",
+    "speaker.reconcile",
+    "speaker.resolver",
+    "speaker.site",
+    "speaker.state",
+    "speaker.supervision",
+    "speaker.telemetry",
+)
+"""All that a cycle, a reload or a question may ask for."""
+
+
+def preload() -> None:
+    """Import all modules of `PACKAGES`. It takes a fifth of a second, and 7 MB."""
+    for name in PACKAGES:
+        for found in walk_packages(import_module(name).__path__, f"{name}."):
+            with suppress(ImportError):  # of a library that is not there, as gRPC's
+                import_module(found.name)
