@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from speaker.backends.quagga.vtysh import Vtysh
     from speaker.health.ipvs.table import TableReader
     from speaker.migration.bgpd_conf.answers import Answers
-    from speaker.migration.bgpd_conf.model import Configuration
+    from speaker.migration.bgpd_conf.model import Configuration, Neighbor
     from speaker.migration.target.local import Kernel
 
 _MAIN = 254
@@ -123,8 +123,19 @@ def read_it(
     seen = look(asking, program)
     answers.now = seen.now
     found = read(RUNNING, seen.content, said or seen.dialect, answers)
+    found = replace(
+        found, neighbors=tuple(_as_kernel(each, asking.source) for each in found.neighbors)
+    )
     taken = Taken(RUNNING, seen.dialect, "`show version` says so")
     return (found if said else replace(found, read_as=taken)), seen
+
+
+def _as_kernel(neighbor: Neighbor, source: Kernel) -> Neighbor:
+    """Return a neighbour with the address from which the kernel reaches it, where nothing but networks told one."""
+    if not neighbor.is_inferred:
+        return neighbor
+    local = source(neighbor.address)
+    return neighbor if local is None else replace(neighbor, local=local)
 
 
 def look(asking: MachineAsked, program: Path) -> MachineSeen:

@@ -22,11 +22,15 @@ SESSION = Session("203.0.113.10", 64699, "203.0.113.1", 64500, families=("ipv4",
 
 
 def test_running(network: Network) -> None:
-    """Addresses on `lo`, a network line, and the session's address: all as the machine has them, and no file."""
+    """Addresses on `lo`, a network line, and the session's address: all as the machine has them, and no file.
+
+    The session goes from where the kernel says, which is not the interface's first address.
+    """
     require("vtysh", "bird")
     host, router = network.host("lb"), network.host("r1")
     here, there = network.wire(host, router)
-    host.add(here, "203.0.113.10/24")
+    host.add(here, "203.0.113.9/24", "203.0.113.10/24")
+    host.run("ip", "route", "replace", "203.0.113.0/24", "dev", here, "src", "203.0.113.10")
     router.add(there, "203.0.113.1/24")
     for address in ("192.0.2.1/32", "192.0.2.2/32"):
         host.run("ip", "address", "add", address, "dev", "lo")

@@ -185,6 +185,7 @@ class Neighbor:
 
     `local` is the address of update-source, of the interface that it names, or of the interface
     in whose network the neighbour is, where the file tells; `source` the interface that it names.
+    `is_inferred`: no update-source tells `local`, so the kernel has the last word.
     """
 
     address: IpAddress
@@ -207,6 +208,7 @@ class Neighbor:
     obstacles: tuple[Obstacle, ...] = ()
     graceful_restart: int | None = None
     """For how long it is asked to keep routes while the speaker restarts; None for not at all."""
+    is_inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ def finish(
         shutdown=bool(draft.value("shutdown")),
         local_as=local_as if isinstance(local_as := draft.value("local-as"), LocalAs) else None,
         graceful_restart=router.graceful_restart.of(draft.settings.get(RESTART)),
+        is_inferred=local is not None and source is None,
         obstacles=(*obstacles, *neighbor_as.obstacles(draft, asn, router.asn, router.dialect)),
     )
 

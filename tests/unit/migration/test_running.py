@@ -153,6 +153,7 @@ class Machine:
         self.out = folder / "out"
         self._capsys = capsys
         self.vtysh = FakeVtysh(FRR, "")
+        self.source: str | None = "203.0.113.10"
 
     def run(
         self,
@@ -175,7 +176,7 @@ class Machine:
 
     def _source(self, neighbor: IpAddress) -> IpAddress | None:
         assert neighbor == ip_address("203.0.113.1")
-        return ip_address("203.0.113.10")
+        return None if self.source is None else ip_address(self.source)
 
     def loaded(self) -> Config:
         return config.load(self.out / "vip.toml", {"VIP_DC": "par1"})
@@ -222,6 +223,23 @@ def test_redistributed(machine: Machine, line: str, expected: list[str]) -> None
     assert status == 2, said
     assert machine.prefixes == expected
     assert "taken over: 1 prefix that this machine has now; those that come later" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "expected"),
+    [
+        ("203.0.113.11", "", "203.0.113.11"),
+        (None, "", "203.0.113.10"),
+        ("203.0.113.11", "neighbor 203.0.113.1 update-source 203.0.113.10\n ", "203.0.113.10"),
+    ],
+)
+def test_where_the_session_goes_from(
+    machine: Machine, source: str | None, before: str, expected: str
+) -> None:
+    """The kernel has the last word, and not the first address of an interface; update-source has it before."""
+    machine.source = source
+    machine.run(f"{before}network 192.0.2.1/32")
+    assert f"sessions from {expected}" in machine.stdout
 
 
 def test_static(machine: Machine) -> None:
