@@ -127,25 +127,25 @@ class FileLock:
         path = self._path
         if path is None:
             raise LockError("lock: no state file is configured yet")
-        try:
-            with as_owner(path.parent):
-                descriptor = of_one_name(_open(path))
-        except DirectoryError as error:
-            raise LockError(f"lock: {error}") from error
-        except OSError as error:
-            raise LockError(
-                f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
-            ) from error
-        with os.fdopen(descriptor, "rb"):
+        async with AsyncExitStack() as opened:
             try:
                 async with asyncio.timeout(self._within):
-                    while not locked(descriptor):  # noqa: ASYNC110 - nothing tells when it is free
-                        await asyncio.sleep(POLL)
+                    descriptor = await self._locked(path, opened)
             except TimeoutError:
                 raise LockError(
                     f"{path}: still locked by another vip_mgmt or vip_watchdog"
                 ) from None
             yield self._sign(descriptor)
+
+    async def _locked(self, path: Path, opened: AsyncExitStack) -> int:
+        """Wait for it. One that was removed meanwhile is none: who comes next opens another, and does not wait."""
+        while True:
+            descriptor = _opened(path)
+            opened.callback(os.close, descriptor)
+            while not locked(descriptor):  # noqa: ASYNC110 - nothing tells when it is free
+                await asyncio.sleep(POLL)
+            if _is_in_place(path, descriptor):
+                return descriptor
 
     def _sign(self, descriptor: int) -> bool:
         """Leave our mark; return whether it was there. Where there is no room for it, no mark is there."""
@@ -154,6 +154,30 @@ class FileLock:
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, self._mark, 0)
+        return False
+
+
+def _opened(path: Path) -> int:
+    """Open it, and make it where it is not there.
+
+    Raises:
+        LockError: that can't be done.
+    """
+    try:
+        with as_owner(path.parent):
+            return of_one_name(_open(path))
+    except DirectoryError as error:
+        raise LockError(f"lock: {error}") from error
+    except OSError as error:
+        raise LockError(
+            f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
+        ) from error
+
+
+def _is_in_place(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
         return False
 
 

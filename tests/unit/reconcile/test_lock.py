@@ -226,6 +226,44 @@ def test_waiting_is_bounded_and_holds_up_nothing(state: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_lock_that_is_removed(state: Path) -> None:
+    """Whoever removes its file while somebody waits does not let two act at once."""
+
+    async def main() -> None:
+        active: list[str] = []
+
+        async def use(name: str, until: asyncio.Event) -> None:
+            async with FileLock(LONG, state).held():
+                active.append(name)
+                await until.wait()
+                active.remove(name)
+
+        first, second, third = (asyncio.Event() for _ in range(3))
+
+        async def until(name: str) -> None:
+            while name not in active:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+
+        one = asyncio.create_task(use("one", first))
+        await until("one")
+        two = asyncio.create_task(use("two", second))
+        await asyncio.sleep(SOON)  # it waits by now, or comes later, which is as well
+        state.with_suffix(".lock").unlink()
+        three = asyncio.create_task(use("three", third))
+        await until("three")
+        first.set()
+        await one
+        await asyncio.sleep(SOON)
+        assert active == ["three"]
+        third.set()
+        await three
+        await until("two")
+        second.set()
+        await two
+
+    asyncio.run(main())
+
+
 def test_no_lock() -> None:
     """Where nobody else can write, there is nothing to wait for."""
 
