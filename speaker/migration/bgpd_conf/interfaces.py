@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 
 class Interfaces:
-    """What `interface` blocks say of addresses; nothing, where there are none."""
+    """What `interface` blocks say of addresses; nothing, where there are none.
 
-    def __init__(self) -> None:
+    Args:
+        vrf: whose interfaces are meant; None for those of no VRF.
+    """
+
+    def __init__(self, vrf: str | None = None) -> None:
+        self._vrfs = {None, "default"} if vrf is None else {None, vrf}
         self._addresses: dict[str, list[IPv4Interface | IPv6Interface]] = {}
         self._found: InterfaceNetworks | None = None
 
@@ -28,6 +33,8 @@ class Interfaces:
         """Take `ip address` and `ipv6 address` lines; others say nothing of addresses."""
         match statement.words:
             case ("ip" | "ipv6", "address", text, *_) if statement.block:
+                if _vrf(statement.block) not in self._vrfs:
+                    return
                 try:
                     address = ip_interface(text)
                 except ValueError:
@@ -75,6 +82,14 @@ class Interfaces:
         for address in self._addresses.get(name or "", []):
             hops.setdefault(address.version, address.ip)
         return hops
+
+
+def _vrf(block: Sequence[str]) -> str | None:
+    """Return the VRF of `interface NAME vrf VRF`, None where none is named: it may be any."""
+    match block:
+        case [_, "vrf", name, *_]:
+            return name
+    return None
 
 
 class InterfaceNetworks:

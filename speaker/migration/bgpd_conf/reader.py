@@ -90,7 +90,7 @@ class _Reader:
         """Whether it refuses an AS number such as `1.10`."""
         self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect, answers)
-        self._interfaces = Interfaces()
+        self._interfaces = Interfaces(self._vrf)
         self._routes = RoutesHere()
         self._lists = lists.Lists(dialect)
         self._maps: dict[str, dict[int, route_maps.RouteMapDraft]] = {}

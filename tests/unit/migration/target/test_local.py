@@ -154,6 +154,30 @@ def test_interfaces(machine: Machine) -> None:
     assert machine.locals == {NEAR: "10.1.8.10", ELSEWHERE: "10.1.9.10", "10.7.7.7": "10.0.0.1"}
 
 
+@pytest.mark.parametrize(
+    ("interface", "options", "status"),
+    [
+        ("eth2 vrf RED", [], 255),
+        ("eth2", [], 2),
+        ("eth2 vrf default", [], 2),
+        ("eth2 vrf RED", ["--vrf", "RED"], 2),
+        ("eth2", ["--vrf", "RED"], 2),
+        ("eth2 vrf BLUE", ["--vrf", "RED"], 255),
+    ],
+)
+def test_interfaces_of_a_vrf(
+    machine: Machine, interface: str, options: list[str], status: int
+) -> None:
+    """No session goes from an interface of another VRF."""
+    before = f"interface {interface}\n ip address 10.4.0.2/24\n!\n"
+    lines = " no bgp ebgp-requires-policy\n"
+    text = bgp("10.4.0.1", before=before, lines=lines)
+    if options:
+        text = text.replace("router bgp 64699", "router bgp 64699 vrf RED")
+    assert machine.run(text, "--frr", *options) == status
+    assert ("the file does not tell from which" in machine.said) == (status == 255)
+
+
 def test_update_source(machine: Machine) -> None:
     """update-source of an interface is its address; of several, that in whose network the neighbour is."""
     lines = " neighbor 10.9.0.1 update-source {}\n neighbor 10.9.0.1 ebgp-multihop 4\n"
