@@ -16,18 +16,20 @@ PACKAGES = (
     "speaker.control",
     "speaker.health",
     "speaker.reconcile",
-    "speaker.resolver",
     "speaker.site",
     "speaker.state",
     "speaker.supervision",
     "speaker.telemetry",
 )
 """All that a cycle, a reload or a question may ask for."""
+FOR_IMPORT = "speaker.config.render"
+"""What begins so is `vip_mgmt import`'s alone."""
 
 
 def preload() -> None:
-    """Import all modules of `PACKAGES`. It takes a fifth of a second, and 7 MB."""
+    """Import all modules of `PACKAGES`. It takes a fifth of a second, and 6 MB."""
     for name in PACKAGES:
         for found in walk_packages(import_module(name).__path__, f"{name}."):
-            with suppress(ImportError):  # of a library that is not there, as gRPC's
-                import_module(found.name)
+            if not found.name.startswith(FOR_IMPORT):
+                with suppress(ImportError):  # of a library that is not there, as gRPC's
+                    import_module(found.name)
