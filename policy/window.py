@@ -75,9 +75,10 @@ class Window:
         Intent(self.mode, self.owner, self.made, self.reason)
         if self.mode not in PLANNABLE:
             raise PolicyError(f"mode: {self.mode}: only a drain can be planned")
-        times = (self.made, self.at, self.until, self.missed)
-        if not all(is_time(time) for time in times if time is not None):
-            raise PolicyError(f"at: {self.at:g}: not a time that has a date")
+        times = {"made": self.made, "at": self.at, "for": self.until, "missed": self.missed}
+        for what, time in times.items():
+            if time is not None and not is_time(time):
+                raise PolicyError(f"{what}: {time:g}: not a time that has a date")
         if not self.late >= 0 or (self.seconds is not None and not self.seconds > 0):
             raise PolicyError("late, for: must not be negative; for must be more than 0")
         if not self.prefixes:

@@ -150,6 +150,18 @@ def test_a_row_that_makes_no_sense(store: Store, path: Path, column: str) -> Non
     assert store.intents().of.keys() == {FIRST, SECOND}
 
 
+@pytest.mark.parametrize(
+    ("column", "named"), [("at", "at"), ("made", "made"), ("missed", "missed"), ("seconds", "for")]
+)
+def test_a_time_that_makes_no_sense(store: Store, path: Path, column: str, named: str) -> None:
+    """What is told of it names the time that is none."""
+    store.schedule(PLANNED)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(f"UPDATE planned SET {column} = 1e300")
+    (fault,) = store.intents().faults
+    assert f": 1: {named}: 1e+300: not a time that has a date; remove it" in fault
+
+
 @pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_of_an_older_program(path: Path, version: int) -> None:
     """A file of any version before is followed as it is, and made the newest by who writes it; no intent is lost."""
