@@ -31,7 +31,8 @@ class MachineSaid(NamedTuple):
     """What a machine said last of a prefix.
 
     `announced` is None where that is not known, as of a silent machine. `health` and `intent` are in words, which begin with
-    the state and the mode. `differs`: why it has something else than was ordered, in words.
+    the state and the mode. `differs`: why it has something else than was ordered, in words. `unsent`: why nobody is sent what it
+    would announce, in words.
     """
 
     machine: str
@@ -39,6 +40,7 @@ class MachineSaid(NamedTuple):
     health: str = ""
     intent: str = ""
     differs: str = ""
+    unsent: str = ""
 
 
 def level(said: Sequence[MachineSaid], *, is_hidden: bool = False) -> tuple[Level, str]:
@@ -93,6 +95,8 @@ def _why_not(each: MachineSaid) -> str:
         return each.intent
     if _is(each.health, "down"):
         return each.health
+    if each.unsent:
+        return each.unsent
     return f"not announced, although {each.health or 'its health is not told'}"
 
 

@@ -95,12 +95,17 @@ class SiteShown:
 
     def _prefix(self, prefix: Prefix, assignment: Assignment) -> SitePrefix:
         told = {(each.dc, each.machine): each for each in self._states.get(prefix, ())}
+        members = [each for dc in assignment.address.prefer for each in self._of.get(dc, ())]
         states = tuple(
             _state(name, member, told.get((member.dc, member.machine)), member.why_not(prefix))
-            for dc in assignment.address.prefer
-            for name, member in self._of.get(dc, ())
+            for name, member in members
         )
-        said = [MachineSaid(s.machine, s.announced, s.health, s.intent, s.differs) for s in states]
+        said = [
+            MachineSaid(
+                s.machine, s.announced, s.health, s.intent, s.differs, member.why_unsent(prefix)
+            )
+            for s, (_, member) in zip(states, members, strict=True)
+        ]
         found, why = level(said, is_hidden=prefix in self._hidden)
         return SitePrefix(
             vip=assignment.vip.name, prefix=str(prefix), level=found, why=why, states=states

@@ -94,6 +94,10 @@ def test_no_session_is_up(tmp_path: Path) -> None:
                         ("par1/lb1", True, ""),
                         ("par1/lb2", True, unsent),
                     ], (mode, asked.here)
+            await order(one, Mode.AUTO, "dc:par1")
+            await asyncio.sleep(2)
+            seen = await shown(one)
+            assert (seen.level, seen.why) == (Level.WRONG, "par1/lb2: no session is up")
             for peer in (PEER, INSIDE):
                 mate.exabgp.up(peer, sent_after=0)
             await site.until(lambda: str(V4) in mate.table())
