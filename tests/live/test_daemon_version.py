@@ -1,7 +1,10 @@
-"""A real ExaBGP that says it is of a version which is not known: named in `status`, `check` and the log."""
+"""A real ExaBGP that says it is of a version which is not known: named in `status`, `check` and the log; and one that gives no answers."""
+
+import pytest
 
 from speaker.backends.exabgp.version import UNTESTED
 from tests.support.lab.bird import Bird
+from tests.support.lab.eventually import eventually
 from tests.support.lab.exabgp import Flavour
 from tests.support.lab.installed import Installed
 from tests.support.lab.netns import Network
@@ -34,3 +37,19 @@ def test_a_version_that_is_not_known(
     ), check.stdout
     assert f"backend: {name}: {UNTESTED}" in site.exabgp.log()
     assert "api.ack" not in status + check.stdout + site.exabgp.log()
+
+
+@pytest.mark.nightly  # its answers are those of `tests/unit/backends/exabgp/test_pipe.py`
+def test_without_acknowledgements(network: Network, flavour: Flavour, installed: Installed) -> None:
+    """With `exabgp.api.ack=false` that setting is named, and no other version is guessed at."""
+    here, there = network.host("par1"), network.host("bird")
+    session = network.link(here, there).session(64699, 64500)
+    tables = {"vip": {"vip-1.tld": vip("192.0.2.1", ports=[PORT])}}
+    env = {"exabgp.api.ack": "false"}
+    site = Site(here, flavour, installed, [session], tables, up=[PORT], env=env)
+    site.ready()
+    said = "backend: ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
+    eventually(site.exabgp.log, until=lambda log: said in log, within=30, what=said)
+    status = site.mgmt("status").stdout
+    assert f"TROUBLE: {said}" in status.splitlines()
+    assert UNTESTED not in status + site.exabgp.log()

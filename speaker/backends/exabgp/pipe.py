@@ -12,7 +12,7 @@ from speaker.backends.exabgp.feed import SentUpdate
 from speaker.backends.exabgp.heard import HeardEnd, HeardGarbled, HeardUpdate
 from speaker.backends.exabgp.messages import Garbled, Ignored, PeerState, Report, Shutdown
 from speaker.backends.exabgp.protocol import NONCE_BITS, Conversation, InStep, OutOfStep, Reply
-from speaker.backends.exabgp.version import of_silence
+from speaker.backends.exabgp.version import UNTESTED, of_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,12 +180,15 @@ class Pipe:
                 await self._in_step.wait()
         except TimeoutError:
             self._ask_again()
-            daemon = self.untold_daemon()
-            if daemon is not None:
-                raise SilentError(f"{daemon.name}: {daemon.untested}") from None
-            raise SilentError(
-                "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
-            ) from None
+            raise SilentError(self._silence()) from None
+
+    def _silence(self) -> str:
+        """Say how it does not answer, and what to do."""
+        if (daemon := self.untold_daemon()) is not None:
+            return f"{daemon.name}: {daemon.untested}"
+        if self._conversation.ends_answers:
+            return f"ExaBGP: answers, and not what it is asked; it is busy, or of another version: {UNTESTED}"
+        return "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
 
     def _ask_again(self) -> None:
         """Ask again where something was answered, but not that; rarely where nothing was: it may be stopped."""

@@ -101,7 +101,9 @@ class Conversation:
         self._answers = ""
         self._doubted = False
         self.refuses = False
-        """Whether `error` is all that came while the conversation is out of step."""
+        """Whether `error` came while the conversation is out of step, and no `done`."""
+        self.ends_answers = False
+        """Whether `done` came while the conversation is out of step: its answers have ends, and are others."""
         self.api = ""
         """The version that the JSON says it has."""
 
@@ -205,7 +207,7 @@ class Conversation:
         if match := _API.match(line):
             self.api = match[1]
         elif self._state is _State.OUT_OF_STEP and _REFUSAL.search(line):
-            self.refuses = True
+            self.refuses = not self.ends_answers
         yield event
 
     def _unreadable(self, event: Garbled) -> Iterator[Event]:
@@ -226,8 +228,9 @@ class Conversation:
         self._answers = (self._answers + letter)[-len(self._expected) :]
         if self._answers == self._expected:
             self._state = _State.IDLE
-            self._doubted = self.refuses = False
+            self._doubted = self.refuses = self.ends_answers = False
             yield InStep()
             return
-        self.refuses = self.refuses or line == "error"
+        self.ends_answers = self.ends_answers or line == "done"
+        self.refuses = (self.refuses or line == "error") and not self.ends_answers
         yield Ignored(line)

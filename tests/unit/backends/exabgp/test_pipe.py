@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from speaker.backends.exabgp.messages import Garbled, PeerState
-from speaker.backends.exabgp.pipe import NoAnswerError, Pipe
+from speaker.backends.exabgp.pipe import NoAnswerError, Pipe, SilentError
 from speaker.backends.exabgp.protocol import Reply
+from speaker.backends.exabgp.version import UNTESTED
+from tests.support.fakes import virtual_time
 from tests.support.fakes.exabgp import HEADER
 
 STATE = (
@@ -51,3 +53,44 @@ def test_what_follows_in_the_same_piece(fault: str, told: list[type]) -> None:
         await reading
 
     asyncio.run(main())
+
+
+ACK = "ExaBGP: does not answer; is exabgp.api.ack=true, and is ExaBGP not stopped?"
+REFUSES = f"ExaBGP that answers nothing but error: {UNTESTED}"
+OTHER = f"ExaBGP: answers, and not what it is asked; it is busy, or of another version: {UNTESTED}"
+
+
+@pytest.mark.parametrize(
+    ("first", "each", "said"),
+    [
+        ("", "", ACK),
+        ("", HEADER, ACK),  # with exabgp.api.ack=false
+        ("", "error", REFUSES),
+        ("", '{ "answer": "error", "message": "unknown" }', REFUSES),
+        ("", "done", OTHER),
+        ("", f"{HEADER}\ndone", OTHER),
+        ("error", "done", OTHER),  # to what another process asked
+        ("done", "error", OTHER),
+    ],
+)
+def test_how_it_does_not_answer(first: str, each: str, said: str) -> None:
+    """The hint at its acknowledgements is for one that gives none; any other that is not understood is named, time and again."""
+
+    async def main() -> None:
+        reader = asyncio.StreamReader()
+
+        def answer(questions: bytes) -> None:
+            lines = [first, *([each] * questions.count(b"\n"))]
+            reader.feed_data("".join(f"{line}\n" for line in lines if line).encode())
+
+        pipe = Pipe(reader, answer, told=lambda _: None, patience=5.0)
+        reading = asyncio.create_task(pipe.run())
+        await asyncio.sleep(0)  # it reads from here on
+        for _ in range(3):
+            with pytest.raises(SilentError) as raised:
+                await pipe.ask("version")
+            assert str(raised.value) == said
+        reader.feed_eof()
+        await reading
+
+    virtual_time.run(main())
