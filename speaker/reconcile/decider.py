@@ -17,7 +17,7 @@ from policy.witness import NOTHING_HEARD
 from speaker.reconcile.first_reading import FirstReading
 from speaker.reconcile.reports import RECORDING, ReportsSeen
 from speaker.reconcile.scope import NOT_OBSERVED, kept
-from speaker.supervision.steps import beside, in_steps
+from speaker.supervision.steps import in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -99,7 +99,7 @@ class Decider:
         """Take what was observed under the present configuration."""
         self.observation, self._is_observed = observation, True
 
-    async def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
+    def decide(self, turn: Turn, announced: Collection[Prefix]) -> Assessment:
         """Decide for every prefix. The same object while neither inputs nor time change anything.
 
         Args:
@@ -128,9 +128,7 @@ class Decider:
             if due is None or now < due:
                 self._is_judged = is_observed
                 return last
-        self.assessment = await beside(
-            len(self._assignments),
-            assess,
+        self.assessment = assess(
             self._assignments,
             inputs.observation,
             self._unchecked,

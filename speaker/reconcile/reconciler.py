@@ -227,7 +227,7 @@ class Reconciler:
         self._observed(await self.source.observe())
         async with self._turns.begun() as turn:
             await self._read(turn, say=False)
-            await self._decider.decide(turn, self.view.announced)
+            self._decider.decide(turn, self.view.announced)
         if self._applier.unreadable is not None:
             raise self._applier.unreadable
 
@@ -289,6 +289,6 @@ class Reconciler:
             await self._read(turn)
         if self._applier.is_blind and not at_once:
             return
-        assessment = await self._decider.decide(turn, self.view.announced)
+        assessment = self._decider.decide(turn, self.view.announced)
         self._restoring.judged.ring()
         await self._applier.apply(turn, assessment, self._decider.observation, at_once)

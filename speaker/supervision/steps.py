@@ -26,7 +26,8 @@ MANY = 1_000
 async def beside(count: int, function: Callable[..., T], *arguments: Any) -> T:
     """Return what a function makes of many prefixes in a thread; of few, at once.
 
-    Where no thread can be started it is done at once, too: others wait then, but a withdrawal may wait for it.
+    Where no thread can be started it is done at once, too. It is not for what a withdrawal waits for: while a
+    configuration is loaded, threads wait long for one another.
 
     Args:
         count: of how many it is.

@@ -15,7 +15,7 @@ from policy.route import parse_prefix
 from speaker import config
 from speaker.control.handlers import Control
 from speaker.reconcile.intents import apply_intent
-from speaker.supervision.steps import MANY, STEP
+from speaker.supervision.steps import STEP
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import running
 from tests.support.fakes.virtual_time import VirtualClock
@@ -219,12 +219,6 @@ async def look_at_draining(site: Site) -> None:
     """All drain softly, which each cycle looks at, and read back what came of it."""
     await site.reconciler.drains.look(site.reconciler.assessment, site.reconciler.view)
     assert site.reconciler.drains.due < math.inf
-
-
-def test_steps_of_a_cycle(measure: Callable[..., Work]) -> None:
-    """Thousands are decided, and what the daemon lists is parsed, beside the event loop: what stands on it is quick for each."""
-    measure(2, drain)  # what is done once in a process, such as importing, is done now
-    assert measure(2 * MANY, drain).own_longest <= 50 * 2 * MANY
 
 
 def test_steps_of_soft_drains(measure: Callable[..., Work]) -> None:

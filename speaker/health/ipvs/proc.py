@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from speaker.health.ipvs.proc_text import Parser, TextError
 from speaker.health.ipvs.table import TableAccessError, TableError
-from speaker.supervision.steps import MANY, beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +37,9 @@ class ProcReader:
         self._tries = tries
         self._parser = Parser()
         self._last: IpvsTable | None = None
-        self._count = MANY + 1  # as far as is known
 
     async def read(self) -> IpvsTable:
-        """Read the whole table, consistent in itself. It does not wait: this takes milliseconds, of many services more.
+        """Read the whole table, consistent in itself. It does not wait: this takes milliseconds.
 
         Raises:
             TableAccessError: the file may not be read, or /proc is not there.
@@ -51,7 +49,7 @@ class ProcReader:
         problem = ""
         for _ in range(self._tries):
             try:
-                seen = await beside(self._count, self._parsed)
+                seen = self._parser.parse(fetched(self._path, self._fetch))
             except TextError as error:
                 before, problem = None, str(error)
                 continue
@@ -60,11 +58,6 @@ class ProcReader:
                 return seen
             before, problem = seen, "changes while it is being read"
         raise TableError(f"IPVS: {self._path}: {problem}; read {self._tries} times")
-
-    def _parsed(self) -> IpvsTable:
-        found = self._parser.parse(fetched(self._path, self._fetch))
-        self._count = len(found.services) + len(found.marks)
-        return found
 
 
 def fetched(path: Path, fetch: Callable[[Path], bytes]) -> bytes:

@@ -13,7 +13,6 @@ from speaker.health.ipvs.families import TellingReader
 from speaker.health.ipvs.netlink import NetlinkReader
 from speaker.health.ipvs.proc import ProcReader
 from speaker.health.ipvs.table import Counting, IpvsTable, TableAccessError, TableError, TableReader
-from speaker.supervision.steps import beside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -80,7 +79,7 @@ class IpvsSource:
             checker = None if self.keepalived is None else self.keepalived.look().checker
             return Observation({}, str(error), checker)
         if table != self._table:
-            self._observation = await beside(len(table.services), self._counting.count, table)
+            self._observation = self._counting.count(table)
             self._table = table
         if checker != self._observation.checker:
             self._observation = replace(self._observation, checker=checker)
