@@ -106,7 +106,9 @@ class Decider:
             turn: ours, which has the operators' intents.
             announced: the prefixes that are announced now.
         """
-        now, is_observed, durable = self._clock.steady(), self._is_observed, self._durable
+        now = self._clock.steady()
+        self._is_judged = self._is_observed
+        durable = self._durable
         if recalled := durable.recalled():
             self._memory = replace(self._memory, damping={**recalled, **self._memory.damping})
         hindered = durable.intents.hindered if turn.certain else {"the state file can't be read"}
@@ -126,7 +128,6 @@ class Decider:
         if last is not None and inputs == self._inputs and not recalled:
             due = last.look_again
             if due is None or now < due:
-                self._is_judged = is_observed
                 return last
         self.assessment = assess(
             self._assignments,
@@ -140,9 +141,6 @@ class Decider:
             now,
             inputs.last_one,
             inputs.unread,
-        )
-        self._is_judged = (
-            is_observed  # only now: until then, who asks is told of the assessment before
         )
         self._inputs = inputs
         self.first_reading.waits(self.assessment.waiting)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.assess import assess
 from policy.health import Health, Observation
 from policy.intent import Intent, Mode
-from policy.route import parse_prefix
 from policy.rule import Said
 from speaker import config
 from speaker.health.checks.probe import NOT_ASKED
 from speaker.reconcile import status
 from speaker.reconcile.restoring import FIRST_LOOK
-from speaker.supervision.steps import MANY
 from tests.support.fakes import virtual_time
 from tests.support.fakes.site import SECOND, V4, V6, Source, running, write_config
 from tests.support.fakes.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from tests.support.fakes.site import Site
@@ -34,7 +29,6 @@ RULE = """rule = "check/shop"
 [check.shop]
 exec = ["/usr/bin/true"]
 """
-NEW = parse_prefix("2001:db8:2::1")
 DOWN, UP = Said(Health.DOWN, "exit status 1"), Said(Health.UP, "exit status 0")
 HANGS = Said(Health.UNKNOWN, "no answer within 1 s")
 
@@ -46,27 +40,17 @@ class Checked(Source):
     said: Said = NOT_ASKED
     takes: float = 0.0
     told: list[Said] = field(default_factory=list)
-    looked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def observe(self) -> Observation:
         await asyncio.sleep(self.takes)
         seen = await super().observe()
         self.told.append(self.said)
-        self.looked.set()
-        said = {prefix: {"check/shop": self.said} for prefix in (SECOND, NEW)}
-        return Observation(seen.live, seen.unknown, said=said)
+        return Observation(seen.live, seen.unknown, said={SECOND: {"check/shop": self.said}})
 
 
-def many(count: int) -> Iterator[str]:
-    """Return so many more VIPs of vip.toml."""
-    return (
-        f'[vip."many-{n}.tld"]\naddresses = ["2001:db8:1::{n:x}"]\n' for n in range(1, count + 1)
-    )
-
-
-async def reload(site: Site, source: Source, others: str = "") -> None:
+async def reload(site: Site, source: Source) -> None:
     """Have a new configuration loaded, in which the check is another one."""
-    more = f'{RULE}interval = "{1000 + len(site.exabgp.commands)}ms"\n{others}'
+    more = f'{RULE}interval = "{1000 + len(site.exabgp.commands)}ms"\n'
     loaded = config.load(write_config(site.directory, more), {})
     site.life.reconciler.wake()
     await site.reconciler.configure(loaded, source, site.life.configure)
@@ -146,34 +130,6 @@ def test_a_check_that_takes_long(
         new.said = HANGS
         await asyncio.sleep(5.0)
         assert str(SECOND) in site.table()
-
-    play(tmp_path, scene)
-
-
-class Deciding(ThreadPoolExecutor):
-    """Decides for two seconds in a thread, and does all else at once."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        is_deciding = isinstance(fn, partial) and assess in fn.args
-        delay = 2.0 if is_deciding else 0.0
-        loop = asyncio.get_running_loop()
-        loop.call_later(delay, lambda: future.set_result(fn(*args, **kwargs)))
-        return future
-
-
-def test_while_it_is_decided(tmp_path: Path) -> None:
-    """Among thousands, what was looked at under a new configuration, and is being judged by it, is not known yet."""
-
-    async def scene(site: Site, clock: VirtualClock) -> None:
-        asyncio.get_running_loop().set_default_executor(Deciding())
-        new = Checked(site.source.live, said=DOWN)
-        added = f'[vip."new.tld"]\naddresses = ["{NEW.network_address}"]\nrule = "check/shop"\n'
-        await reload(site, new, added + "".join(many(MANY)))
-        await new.looked.wait()
-        await asyncio.sleep(1.0)
-        await site.reconciler.operator.record({NEW: Intent(Mode.AUTO, "alice", clock.wall())})
-        assert not site.store.load().owned[NEW].up
 
     play(tmp_path, scene)
 
