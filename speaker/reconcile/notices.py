@@ -34,20 +34,25 @@ class Listeners:
     """Those who are told. Each is called at once, and must neither wait nor raise."""
 
     def __init__(self) -> None:
-        self._all: list[Callable[[Notice], object]] = []
+        self._all: list[tuple[Callable[[Notice], object], Callable[[], bool]]] = []
 
-    def add(self, listener: Callable[[Notice], object]) -> Callable[[], None]:
-        """Have a listener told from now on. Return what ends that."""
-        self._all.append(listener)
-        return lambda: self._all.remove(listener)
+    def add(
+        self, listener: Callable[[Notice], object], is_wanted: Callable[[], bool] = lambda: True
+    ) -> Callable[[], None]:
+        """Have a listener told from now on, while it wants to be. Return what ends that."""
+        both = listener, is_wanted
+        self._all.append(both)
+        return lambda: self._all.remove(both)
 
     def tell(self, event: Notice) -> None:
-        """Tell all of them."""
-        for listener in self._all:
-            listener(event)
+        """Tell all that want to be told."""
+        for listener, is_wanted in self._all:
+            if is_wanted():
+                listener(event)
 
     def __bool__(self) -> bool:
-        return bool(self._all)
+        """Whether anyone wants to be told: thousands of prefixes that change are not put in words for nobody."""
+        return any(is_wanted() for _, is_wanted in self._all)
 
 
 def of_intents(

@@ -52,16 +52,15 @@ async def _hooks(reconciler: Reconciler) -> None:
     """Send what happens to those who want to be told: also what happened since vip.toml had them."""
     early: list[Notice] = []
 
-    def wanted(settings: Settings) -> object:
-        return settings.events.webhook or settings.events.exec
+    def wanted(settings: Settings) -> bool:
+        return bool(settings.events.webhook or settings.events.exec)
 
-    def happened(notice: Notice) -> None:
-        if wanted(reconciler.config.settings):
-            early.append(notice)
+    def is_wanted() -> bool:
+        return wanted(reconciler.config.settings)
 
     with ExitStack() as stack:
         for listeners in (reconciler.durable.listeners, reconciler.alarms.listeners):
-            stack.callback(listeners.add(happened))
+            stack.callback(listeners.add(early.append, is_wanted))
         await _until(reconciler, wanted)
     from speaker.telemetry import hooks  # noqa: PLC0415 - of no use before
 

@@ -103,3 +103,20 @@ def test_they_run_once_the_file_has_them(tmp_path: Path) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
+
+
+def test_for_nobody(tmp_path: Path) -> None:
+    """While vip.toml names nobody to tell, thousands of events are not put in words; once it does, they are."""
+
+    async def main() -> None:
+        async with running(tmp_path) as site:
+            hooks = asyncio.create_task(LISTENERS["hooks"](site.reconciler))
+            await asyncio.sleep(0)
+            assert not site.reconciler.durable.listeners
+            loaded = config.load(write_config(tmp_path, MORE.format(there=tmp_path)), {})
+            await site.reconciler.configure(loaded, site.source, site.life.configure)
+            assert site.reconciler.durable.listeners
+            hooks.cancel()
+            await asyncio.gather(hooks, return_exceptions=True)
+
+    asyncio.run(main())
