@@ -86,8 +86,8 @@ class _Reader:
         self._vrf = None if answers is None else answers.vrf
         self._now = None if answers is None else answers.now
         dialect = taken.dialect
-        self._takes_no_halves = dialect is Dialect.QUAGGA
-        """Whether it refuses an AS number such as `1.10`."""
+        self._takes_halves = dialect is Dialect.FRR
+        """Whether it takes an AS number such as `1.10`."""
         self._verdicts: list[LineVerdict] = []
         self._router = Router(dialect, answers)
         self._interfaces = Interfaces(self._vrf)
@@ -103,9 +103,8 @@ class _Reader:
     def take(self, statement: Statement, fault: str = "") -> None:
         """Take one statement, and note what became of it; with a fault, that it is refused."""
         try:
-            if fault := fault or stray.fault(statement) or self._fault_by_version(statement):
-                is_all = statement.words[:2] == ("router", "bgp")
-                raise (FatalError if is_all else MigrationError)(fault)
+            if fault := fault or stray.fault(statement):
+                raise MigrationError(fault)  # noqa: TRY301 - like any other line that is refused
             reason = self._take(statement)
         except FatalError as error:
             raise MigrationError(f"{statement.where}: {statement}: {error}") from error
@@ -118,11 +117,10 @@ class _Reader:
             return
         self._verdict(statement, Treatment.HARMLESS if reason else Treatment.TRANSLATED, reason)
 
-    def _fault_by_version(self, statement: Statement) -> str:
-        """Return what is wrong with a line that not every version of this bgpd takes, or nothing."""
-        if self._taken.dialect is Dialect.FRR and stray.has_internet(statement):
-            return stray.INTERNET
-        return stray.IN_HALVES if self._takes_no_halves and stray.in_halves(statement) else ""
+    def _refuse_by_version(self, statement: Statement) -> None:
+        """Refuse a line that not every version of this bgpd takes."""
+        if fault := stray.by_version(statement, self._taken.dialect, halves=self._takes_halves):
+            raise (FatalError if statement.words[0] == "router" else MigrationError)(fault)
 
     def _verdict(self, statement: Statement, treatment: Treatment, reason: str) -> None:
         self._verdicts.append(LineVerdict(statement, treatment, reason))
@@ -136,6 +134,7 @@ class _Reader:
             case CommandMode.TOP:
                 return self._top(statement)
             case CommandMode.BGP | CommandMode.IPV4 | CommandMode.IPV6:
+                self._refuse_by_version(statement)
                 return self._router.add(statement, FAMILIES[statement.mode])
             case CommandMode.ROUTE_MAP:
                 return self._in_map(statement)
@@ -155,6 +154,7 @@ class _Reader:
         words = statement.words
         match words:
             case ("router", "bgp", *rest):
+                self._refuse_by_version(statement)
                 return self._router.begin(statement, rest)
             case ("route-map", name, "permit" | "deny" as action, sequence):
                 index = number(sequence, 65535, 1)
@@ -172,7 +172,7 @@ class _Reader:
             case ("frr", "version", version, *_):
                 if _version(version) < _POLICY_SINCE:
                     self._router.requires_policy = False
-                self._takes_no_halves = _version(version) < _HALVES_SINCE
+                self._takes_halves = _version(version) >= _HALVES_SINCE
                 self._lists.takes_ip = _version(version) < _NO_IP_SINCE
                 return "tells FRR's defaults"
             case ("frr", "defaults", profile):
@@ -183,6 +183,7 @@ class _Reader:
                 self._router.router_id = self._router.router_id or identifier(address)
                 return TRANSLATED
         try:
+            self._refuse_by_version(statement)
             if self._lists.add(statement):
                 return TRANSLATED
         except MigrationError as error:
@@ -208,6 +209,7 @@ class _Reader:
         if draft is None:
             raise MigrationError("its route-map was refused; correct that first")
         try:
+            self._refuse_by_version(statement)
             return draft.add(statement)
         except MigrationError as error:
             draft.refuse(statement, str(error))

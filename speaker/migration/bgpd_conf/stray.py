@@ -1,4 +1,4 @@
-"""Lines that stand where they do not belong, or abbreviate what decides what is sent. No I/O.
+"""Lines that stand where they do not belong, abbreviate what decides what is sent, or are of another version. No I/O.
 
 bgpd takes abbreviations in its file too, and a line that one block does not know in the block around it.
 What is not BGP's is passed over by an import, so nothing that may be BGP's is to be among it.
@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from speaker.migration.bgpd_conf import placing
+from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.bgpd_conf.statement import CommandMode
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def fault(statement: Statement) -> str:
     return ""
 
 
-def in_halves(statement: Statement) -> bool:
+_HALVES = re.compile(r"[0-9]+\.[0-9]+")
+
+
+def _in_halves(statement: Statement) -> bool:
     """Return whether a line has an AS number in halves, such as `1.10`, where it means an AS."""
     match statement.said:
         case ("router", "bgp", *words):
@@ -66,21 +70,33 @@ def in_halves(statement: Statement) -> bool:
     return any(_HALVES.fullmatch(word) for word in words)
 
 
-def has_internet(statement: Statement) -> bool:
+def _has_internet(statement: Statement) -> bool:
     """Return whether a line has the community `internet`, which FRR's versions differ in."""
     match statement.said:
-        case ("set", "community", *words) | ("bgp" | "ip", "community-list", *words):
+        case ("bgp" | "ip", "community-list", "expanded", *_):
+            return False  # there it is a regular expression
+        case (
+            ("set", "community", *words)
+            | ("bgp" | "ip", "community-list", "standard", _, *words)
+            | ("bgp" | "ip", "community-list", _, *words)
+        ):
             return "internet" in words
     return False
 
 
-INTERNET = (
-    "internet is refused by FRR 10 and taken by 8.4; remove it, or write 0:0 if that is meant"
-)
-_HALVES = re.compile(r"[0-9]+\.[0-9]+")
-IN_HALVES = (
-    "an AS number in halves, which Quagga refuses, and FRR before 9.0; write it as one number"
-)
+def by_version(statement: Statement, dialect: Dialect, *, halves: bool) -> str:
+    """Return what is wrong with a line that not every version of a bgpd takes, or nothing.
+
+    Args:
+        statement: the line.
+        dialect: whose bgpd it is.
+        halves: whether it takes an AS number such as `1.10`.
+    """
+    if dialect is Dialect.FRR and _has_internet(statement):
+        return "internet is refused by FRR 10 and taken by 8.4; remove it, or write 0:0 if that is meant"
+    if not halves and _in_halves(statement):
+        return "an AS number in halves, which Quagga refuses, and FRR before 9.0; write it as one number"
+    return ""
 
 
 def abbreviated(statement: Statement) -> str:

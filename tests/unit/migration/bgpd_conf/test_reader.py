@@ -238,14 +238,14 @@ def test_as_notation() -> None:
     [
         "neighbor 203.0.113.1 remote-as 1.10",
         "neighbor 203.0.113.1 local-as 1.10",
-        "route-map M permit 10\nset as-path prepend 64699 1.10",
+        "network 192.0.2.1/32 route-map M\nroute-map M permit 10\nset as-path prepend 64699 1.10",
     ],
 )
 def test_as_numbers_in_halves(line: str) -> None:
     """Quagga refuses them, and FRR before 9.0: of such a file they are an error."""
     for text in (BGP, f"frr version 8.4.4\n{BGP}"):
-        found = understand(f"{text}{line}\n")
-        assert any("in halves, which Quagga refuses" in str(each) for each in found.obstacles)
+        obstacles = evaluate(understand(f"{text}{line}\n")).obstacles
+        assert any("in halves, which Quagga refuses" in str(each) for each in obstacles)
     with pytest.raises(MigrationError, match="in halves"):
         understand("frr version 8.4.4\nrouter bgp 1.10\n")
     found = understand(f"frr version 10.3\n{BGP}{line}\n")
@@ -350,6 +350,21 @@ def test_lists_that_a_daemon_refuses(line: str, in_frr: str, in_quagga: str | No
             assert all(expected in each for each in found)
     old = refused(f"frr version 7.3\n{USED}{line}\n")
     assert not any("from 8.0" in each for each in old)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "route-map M permit 10\n set community internet 64699:1",
+        "route-map M permit 10\n set as-path prepend 1.10",
+        "bgp community-list standard C permit internet",
+        "route-map ALL permit 10\n match community internet\nbgp community-list standard internet permit 64699:1",
+    ],
+)
+def test_what_versions_refuse_where_nothing_uses_it(lines: str) -> None:
+    """A route-map or a list that no route out meets hinders no import; and a list may be called internet."""
+    text = f"frr version 8.4.4\n{BGP} no bgp ebgp-requires-policy\n network 192.0.2.1/32 route-map ALL\n"
+    assert evaluate(understand(f"{text}{lines}\n")).obstacles == ()
 
 
 def test_a_password_of_several_words() -> None:
