@@ -123,9 +123,10 @@ def read_it(
     seen = look(asking, program)
     answers.now = seen.now
     found = read(RUNNING, seen.content, said or seen.dialect, answers)
-    found = replace(
-        found, neighbors=tuple(_as_kernel(each, asking.source) for each in found.neighbors)
-    )
+    if answers.vrf in (None, "default"):  # what is asked about is the main table
+        found = replace(
+            found, neighbors=tuple(_as_kernel(each, asking.source) for each in found.neighbors)
+        )
     taken = Taken(RUNNING, seen.dialect, "`show version` says so")
     return (found if said else replace(found, read_as=taken)), seen
 

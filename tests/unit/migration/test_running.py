@@ -242,6 +242,16 @@ def test_where_the_session_goes_from(
     assert f"sessions from {expected}" in machine.stdout
 
 
+def test_where_a_session_of_a_vrf_goes_from(machine: Machine) -> None:
+    """The kernel is asked about the main table alone, so of a VRF the interface's network tells it."""
+    machine.source = "198.51.100.9"
+    text = BGP.format(version="frr version 10.3", line="network 192.0.2.1/32")
+    of_vrf = text.replace("router bgp 64699", "router bgp 64699 vrf red")
+    machine.vtysh = FakeVtysh(FRR, of_vrf)
+    machine.run("", options=["--vrf", "red"])
+    assert "sessions from 203.0.113.10" in machine.stdout
+
+
 def test_static(machine: Machine) -> None:
     """FRR marks its static routes; one by a gateway is an error, for bgpd sends that as next hop."""
     status, said = machine.run("redistribute static route-map VIPS")
