@@ -35,10 +35,14 @@ class Program:
     def __init__(self, words: Sequence[str], within: float = WITHIN) -> None:
         self._words = words
         self._within = within
+        self._left: asyncio.subprocess.Process | None = None
+        """One that could not be killed: no other is started while it runs."""
 
     async def send(self, event: bytes) -> None:
         """See `Sink.send`."""
         path = Path(self._words[0])
+        if self._left is not None and self._left.returncode is None:
+            raise SinkError(f"{path}: {_still_runs(self._left)}")
         try:
             trusted.check(path, os.geteuid())
             process = await asyncio.create_subprocess_exec(
@@ -63,11 +67,16 @@ class Program:
         finally:
             has_ended = await _killed(process)
         if is_late:
-            end = "killed" if has_ended else f"process {process.pid} can't be killed; it still runs"
-            raise SinkError(f"{path}: {end} after {self._within:g} s")
+            self._left = None if has_ended else process
+            end = f"killed after {self._within:g} s" if has_ended else _still_runs(process)
+            raise SinkError(f"{path}: {end}")
         await asyncio.sleep(PAUSE)
         if process.returncode:
             raise SinkError(f"{path}: exit status {process.returncode}")
+
+
+def _still_runs(process: asyncio.subprocess.Process) -> str:
+    return f"process {process.pid} takes too long, and can't be killed: end it; no other is started before"
 
 
 async def _killed(process: asyncio.subprocess.Process) -> bool:
