@@ -22,7 +22,7 @@ def test_the_time_is_set(flavour: Flavour, seconds: int) -> None:
         host, session = link.a.namespace, link.session(64699, 64500)
         bird = Bird(link.b.namespace, [session.flipped()])
         puppet, skew = Puppet(host), Skew(network.directory)
-        config = Config([session], puppet.run, options=["hold-time 6;"])
+        config = Config([session], puppet.run, options=["hold-time 3;"])
         ExaBgp(host, flavour, config, env=skew.env)
         helper = puppet.helper()
         bird.wait_for_sessions()
