@@ -221,7 +221,7 @@ def _kind(route: PrefixStatus, told: bool | None) -> str:  # noqa: FBT001 - an a
 
 def _sent(route: PrefixStatus) -> str:
     if not route.peers:
-        who = "no session has its family" if route.announced is False else "is not known"
+        who = "no session has its family" if route.announced is False else "not known"
         return f"<small>{who}</small>"
     names = "".join(
         f'<li class="{_kind(route, sent)}"><span aria-hidden="true">{SIGNS[sent]}</span> {_text(name)}'

@@ -59,7 +59,7 @@ def test_files_of_another_version(lab: Network, flavour: Flavour, installed: Ins
     assert reloaded.returncode == 0, reloaded.stderr
     eventually(
         lambda: site.routes()[TWO]["reason"],
-        until=lambda reason: "check/own is up" in reason or "tcp" in reason,
+        until=lambda reason: "check/own is up" in reason,
         within=10,
         what="the new rule",
     )
