@@ -120,10 +120,11 @@ def read_it(
                 f"{file}: {error.strerror}; name a bgpd.conf or frr.conf"
             ) from error
         return read(str(file), content, said, answers), None
-    seen = look(asking, program)
+    vrf = None if answers.vrf == "default" else answers.vrf
+    seen = look(asking, program, vrf)
     answers.now = seen.now
     found = read(RUNNING, seen.content, said or seen.dialect, answers)
-    if answers.vrf in (None, "default"):  # what is asked about is the main table
+    if vrf is None:  # what is asked about is the main table
         found = replace(
             found, neighbors=tuple(_as_kernel(each, asking.source) for each in found.neighbors)
         )
@@ -139,19 +140,20 @@ def _as_kernel(neighbor: Neighbor, source: Kernel) -> Neighbor:
     return neighbor if local is None else replace(neighbor, local=local)
 
 
-def look(asking: MachineAsked, program: Path) -> MachineSeen:
+def look(asking: MachineAsked, program: Path, vrf: str | None = None) -> MachineSeen:
     """Ask all once.
 
     Args:
         asking: who is asked.
         program: the vtysh.
+        vrf: whose interfaces are meant; None for those of no VRF.
 
     Raises:
         MigrationError: bgpd or the kernel can't be asked, or the configuration is not whole.
     """
     try:
         dialect, content = asyncio.run(_bgpd(asking.vtysh(program)))
-        now = _now(asking.dump(), dialect)  # has an event loop of its own
+        now = _now(asking.dump(), dialect, vrf)  # has an event loop of its own
         table, trouble = asyncio.run(_table(asking.tables()))
     except MigrationError:
         raise
@@ -186,9 +188,14 @@ async def _table(readers: Iterable[TableReader]) -> tuple[IpvsTable | None, str]
     return None, trouble
 
 
-def _now(found: KernelDump, dialect: Dialect) -> MachineNow:
-    """Return what the kernel answered as values."""
-    names = {link["index"]: link.get("IFLA_IFNAME") for link in found.links}
+def _now(found: KernelDump, dialect: Dialect, vrf: str | None) -> MachineNow:
+    """Return what the kernel answered as values: of a VRF its addresses alone, because the main table has no routes of it."""
+    vrfs = {link["index"]: link.get("IFLA_IFNAME") for link in found.links if _is_vrf(link)}
+    names = {
+        link["index"]: link.get("IFLA_IFNAME")
+        for link in found.links
+        if vrfs.get(link["index"], vrfs.get(link.get("IFLA_MASTER"))) == vrf
+    }
     addresses: dict[str, list[IPv4Interface | IPv6Interface]] = {}
     for each in found.addresses:
         # On a point-to-point link IFA_ADDRESS is the other end's.
@@ -198,8 +205,8 @@ def _now(found: KernelDump, dialect: Dialect) -> MachineNow:
             address = ip_interface(f"{text}/{each['prefixlen']}")
             if not address.is_link_local:
                 addresses.setdefault(name, []).append(address)
-    sources: dict[str, dict[Prefix, bool]] = {"kernel": {}}
-    if dialect is Dialect.FRR:  # Quagga's zebra marks all of its routes alike
+    sources: dict[str, dict[Prefix, bool]] = {} if vrf else {"kernel": {}}
+    if dialect is Dialect.FRR and not vrf:  # Quagga's zebra marks all of its routes alike
         sources["static"] = {}
     for each in found.routes:
         source = _source(each["proto"])
@@ -208,6 +215,10 @@ def _now(found: KernelDump, dialect: Dialect) -> MachineNow:
             by_gateway = any(each.get(key) for key in ("RTA_GATEWAY", "RTA_VIA", "RTA_MULTIPATH"))
             sources[source][prefix] = by_gateway
     return MachineNow({name: tuple(found) for name, found in addresses.items()}, sources)
+
+
+def _is_vrf(link: Any) -> bool:
+    return bool(link.get(("linkinfo", "kind")) == "vrf")
 
 
 def _source(protocol: int) -> str:

@@ -51,7 +51,11 @@ ip prefix-list VIPS seq 5 permit 192.0.2.0/24 ge 32
 !
 end
 """
-ADDRESSES = (("lo", "127.0.0.1", 8), ("lo", "192.0.2.1", 32), ("eth0", "203.0.113.10", 24))
+ADDRESSES = (
+    *(("lo", "127.0.0.1", 8), ("lo", "192.0.2.1", 32), ("eth0", "203.0.113.10", 24)),
+    *(("red", "192.0.2.8", 32), ("eth1", "203.0.113.11", 24)),
+)
+"""Those of the VRF red come last."""
 ROUTES: tuple[tuple[str, int, dict[str, str]], ...] = (
     ("192.0.2.2", 196, {}),
     ("192.0.2.3", 196, {"RTA_GATEWAY": "203.0.113.1"}),
@@ -133,8 +137,12 @@ class FakeReader:
 
 def dump() -> KernelDump:
     """Return a kernel's answers as pyroute2 has them."""
-    names = ("lo", "eth0")
-    links = [{"index": n, "IFLA_IFNAME": name} for n, name in enumerate(names)]
+    names = ("lo", "eth0", "red", "eth1")
+    links: list[dict[Any, Any]] = [
+        {"index": n, "IFLA_IFNAME": name} for n, name in enumerate(names)
+    ]
+    links[2][("linkinfo", "kind")] = "vrf"
+    links[3]["IFLA_MASTER"] = 2
     addresses = [
         {"index": names.index(name), "IFA_ADDRESS": text, "prefixlen": length}
         for name, text, length in ADDRESSES
@@ -242,14 +250,28 @@ def test_where_the_session_goes_from(
     assert f"sessions from {expected}" in machine.stdout
 
 
-def test_where_a_session_of_a_vrf_goes_from(machine: Machine) -> None:
-    """The kernel is asked about the main table alone, so of a VRF the interface's network tells it."""
+def of_vrf(machine: Machine, line: str) -> tuple[int, str]:
+    """Import what `router bgp` of a VRF says, on a machine that reaches the router by another one, too."""
     machine.source = "198.51.100.9"
-    text = BGP.format(version="frr version 10.3", line="network 192.0.2.1/32")
-    of_vrf = text.replace("router bgp 64699", "router bgp 64699 vrf red")
-    machine.vtysh = FakeVtysh(FRR, of_vrf)
-    machine.run("", options=["--vrf", "red"])
-    assert "sessions from 203.0.113.10" in machine.stdout
+    text = BGP.format(version="frr version 10.3", line=line)
+    running = text.replace("router bgp 64699", "router bgp 64699 vrf red")
+    machine.vtysh = FakeVtysh(FRR, running)
+    return machine.run("", options=["--vrf", "red"])
+
+
+def test_of_a_vrf(machine: Machine) -> None:
+    """The interfaces of the VRF tell its addresses, and from where a session goes; the kernel is asked about the main table alone."""
+    status, said = of_vrf(machine, "redistribute connected route-map VIPS")
+    assert status == 2, said
+    assert "sessions from 203.0.113.11" in machine.stdout
+    assert machine.prefixes == ["192.0.2.8/32"]
+
+
+def test_routes_of_a_vrf(machine: Machine) -> None:
+    """Those of the main table are none of it: what it redistributes is not known, and an error."""
+    status, said = of_vrf(machine, "redistribute kernel route-map VIPS")
+    assert status == 255
+    assert "which prefixes it announces is not in the file" in said
 
 
 def test_static(machine: Machine) -> None:
