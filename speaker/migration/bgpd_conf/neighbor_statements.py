@@ -33,6 +33,8 @@ _HARMLESS = {
     "addpath-tx-bestpath-per-AS": "there is one path for each VIP",
     "nexthop-local": "is for link-local next hops",
     "solo": "is for update groups",
+    "tcp-mss": "ExaBGP leaves it to the kernel",
+    "extended-optional-parameters": "ExaBGP's OPEN is short",
     "long-lived-graceful-restart": "is for routes received",
     "interface": "ExaBGP is told the session's address instead",
     "rpki": "is for routes received",

@@ -252,6 +252,15 @@ def test_as_numbers_in_halves(line: str) -> None:
     assert not any("halves" in str(each) for each in found.obstacles)
 
 
+@pytest.mark.parametrize("line", ["tcp-mss 1400", "extended-optional-parameters", "solo"])
+def test_what_is_of_the_session_alone(line: str) -> None:
+    """What a neighbour's line says of TCP, of OPEN or of how bgpd works changes no UPDATE, and hinders no import."""
+    for text in (f"neighbor 203.0.113.1 {line}", f"no neighbor 203.0.113.1 {line}"):
+        found = understand(f"frr version 8.4.4\n{BGP} {text}\n")
+        assert found.obstacles == ()
+        assert found.verdicts[-1].treatment is Treatment.HARMLESS
+
+
 def test_secrets() -> None:
     """No line shows a password or a key, of BGP or of another daemon."""
     for line in (
