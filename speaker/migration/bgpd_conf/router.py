@@ -169,7 +169,7 @@ class Router:
             case ("default", family) if family in _DEFAULTS:
                 self.neighbors.default[_DEFAULTS[family]] = plain
                 return TRANSLATED
-            case ("default", "show-hostname" | "show-nexthop-hostname", *_):
+            case ("default", word, *_) if word in _DEFAULTS_HARMLESS:
                 return "says nothing of what is sent"
             case ("default", "shutdown") if plain:
                 raise MigrationError(_OPTION_OBSTACLES["shutdown"])
@@ -226,6 +226,12 @@ _FAMILIES_OF: Mapping[Dialect, set[tuple[str, ...]]] = {
 }
 """Those that each daemon takes, besides IPv4 and IPv6 unicast."""
 _DEFAULTS = {"ipv4-unicast": 4, "ipv6-unicast": 6}
+_DEFAULTS_HARMLESS = frozenset((
+    *("show-hostname", "show-nexthop-hostname", "subgroup-pkt-queue-max"),
+    *("dynamic-capability", "software-version-capability"),
+    *("-".join(family) for family in _FAMILIES_OF[Dialect.FRR]),
+))  # fmt: skip
+"""What is shown, how bgpd works, what it tells of itself, and other address families."""
 _ROUTER_HARMLESS = {
     "auto-summary": "bgpd has none",
     "synchronization": "bgpd has none",

@@ -261,6 +261,22 @@ def test_what_is_of_the_session_alone(line: str) -> None:
         assert found.verdicts[-1].treatment is Treatment.HARMLESS
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("l2vpn-evpn", "ipv4-vpn", "ipv6-labeled-unicast", "subgroup-pkt-queue-max 40"),
+        *("dynamic-capability", "software-version-capability latest-encoding"),
+    ],
+)
+def test_defaults_that_change_no_update(word: str) -> None:
+    """`bgp default` of another address family, of capabilities or of how bgpd works hinders no import."""
+    for no in ("", "no "):
+        found = understand(f"frr version 10.3\n{BGP} {no}bgp default {word}\n")
+        assert found.obstacles == ()
+        assert found.verdicts[-1].treatment is Treatment.HARMLESS
+    assert understand(f"frr version 10.3\n{BGP} bgp default x\n").obstacles
+
+
 def test_secrets() -> None:
     """No line shows a password or a key, of BGP or of another daemon."""
     for line in (
