@@ -12,7 +12,7 @@ from speaker.migration import running_bgpd
 from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.model import Dialect
 from speaker.migration.this_machine import MachineAsked, read_it
-from speaker.migration.updates.as_sent import as_sent
+from speaker.migration.updates.as_sent import OF_A_VRF, Tables, as_sent
 from speaker.migration.updates.compare import Pair, compare, fields
 from speaker.migration.updates.evaluate import evaluate
 from speaker.terminal import table
@@ -86,9 +86,8 @@ def make(
     """
     asked = asked or MachineAsked()
     program = config.settings.quagga.vtysh
-    configuration, seen = read_it(
-        path, Dialect(said) if said else None, answers or Answers(), asked, program
-    )
+    answers = answers or Answers()
+    configuration, seen = read_it(path, Dialect(said) if said else None, answers, asked, program)
     evaluation = evaluate(configuration)
     settings = config.settings
     pairs = compare(
@@ -96,7 +95,9 @@ def make(
     )
     told: tuple[str, ...] = ()
     if seen is not None:
-        tables = asyncio.run(running_bgpd.ask(asked.vtysh(program)))
+        tables = Tables(unseen=OF_A_VRF)
+        if answers.named_vrf is None:
+            tables = asyncio.run(running_bgpd.ask(asked.vtysh(program)))
         pairs, told = as_sent(pairs, configuration, tables)
     return Comparison(
         str(path), configuration.read_as, settings.dc.name, pairs, evaluation.obstacles, told

@@ -120,11 +120,10 @@ def read_it(
                 f"{file}: {error.strerror}; name a bgpd.conf or frr.conf"
             ) from error
         return read(str(file), content, said, answers), None
-    vrf = None if answers.vrf == "default" else answers.vrf
-    seen = look(asking, program, vrf)
+    seen = look(asking, program, answers.named_vrf)
     answers.now = seen.now
     found = read(RUNNING, seen.content, said or seen.dialect, answers)
-    if vrf is None:  # what is asked about is the main table
+    if answers.named_vrf is None:  # what is asked about is the main table
         found = replace(
             found, neighbors=tuple(_as_kernel(each, asking.source) for each in found.neighbors)
         )

@@ -34,6 +34,11 @@ class Answers:
     now: MachineNow | None = None
     """What the machine has, where that is asked."""
 
+    @property
+    def named_vrf(self) -> str | None:
+        """The VRF that is meant, None for the one without a name."""
+        return None if self.vrf == "default" else self.vrf
+
     def asn(self, *names: str) -> Asn | None:
         """Return what is said of the first of some names."""
         for name in names:

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 _ORIGINS = {"i": Origin.IGP, "e": Origin.EGP, "?": Origin.INCOMPLETE}
 NO_SESSION = "bgpd has no session with it now, so this is what its configuration says"
+OF_A_VRF = "what bgpd has sent in a VRF is not asked, so this is what its configuration says"
 NOT_SHOWN = "bgpd's table does not show its AS_PATH as the neighbor gets it"
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What sessions that are up were sent, by the neighbour's address and the family."""
+    """What sessions that are up were sent, by the neighbour's address and the family; `unseen` is why others lack."""
 
     rows: Mapping[tuple[str, int], Sequence[TableRow]] = field(default_factory=dict)
+    unseen: str = NO_SESSION
 
 
 def as_sent(
@@ -55,7 +57,7 @@ def as_sent(
     for pair in pairs:
         table = by_prefix.get((str(pair.neighbor), pair.prefix.version))
         if table is None:
-            found.append(replace(pair, unseen=NO_SESSION))
+            found.append(replace(pair, unseen=tables.unseen))
             continue
         neighbor = neighbors[pair.neighbor]
         row = table.get(pair.prefix)

@@ -21,6 +21,7 @@ from speaker.health.ipvs.table import (
 )
 from speaker.migration import compare_command
 from speaker.migration import import_command as command
+from speaker.migration.bgpd_conf.answers import Answers
 from speaker.migration.bgpd_conf.statement import MigrationError
 from speaker.migration.this_machine import KernelDump, MachineAsked
 
@@ -358,6 +359,19 @@ def test_sent_otherwise(machine: Machine, sent: Sequence[str], differs_in: str, 
     shown = compare_command.as_table(found)
     assert f"bgpd has sent something else than what its configuration says:\n  {line}" in shown
     assert json.loads(compare_command.as_json(found))["told"] == [line]
+
+
+def test_compared_of_a_vrf(machine: Machine) -> None:
+    """What a session outside of the VRF was sent, though it goes to the same address, proves nothing of it."""
+    of_vrf(machine, "redistribute connected route-map VIPS")
+    machine.vtysh.sent = [row("192.0.2.9/32")]
+    asked = MachineAsked(lambda _: None, lambda _: machine.vtysh, dump, tuple)
+    found = compare_command.make(
+        Path("@running"), machine.loaded(), "", Answers(vrf="red"), asked=asked
+    )
+    (pair,) = found.unproven
+    assert pair.unseen.startswith("what bgpd has sent in a VRF is not asked")
+    assert (found.equal, found.differences, found.told) == ((), (), ())
 
 
 @pytest.mark.parametrize(
