@@ -158,8 +158,14 @@ def _waiting(
     aggregates: Aggregates,
     now: float,
 ) -> dict[Prefix, Decision]:
-    """Return what waits for the orders of the site. An aggregate goes by its members first, and waits then."""
-    waiting = wait(unread, decisions, announced, intents, now)
+    """Return what waits for the orders of the site. An aggregate goes by its members first, and waits then.
+
+    Members that it is announced in place of count as announced: else it would go because they wait.
+    """
+    if unread is None:
+        return {}
+    stood_for = aggregates.standing_for(announced, aggregates.keepers)
+    waiting = wait(unread, decisions, stood_for.union(announced), intents, now)
     return {p: decision for p, decision in waiting.items() if p not in aggregates.members}
 
 

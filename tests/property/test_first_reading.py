@@ -150,6 +150,20 @@ def test_an_aggregate(announced: tuple[Prefix, ...], cause: Cause) -> None:
     assert bool(found.desired[NARROW]) == (cause is Cause.SITE)
 
 
+@pytest.mark.parametrize("announced", [frozenset({NARROW}), frozenset()])
+def test_what_an_aggregate_stands_for(announced: frozenset[Prefix]) -> None:
+    """An aggregate that is announced in place of its members goes on: they do not wait, who were never announced by themselves."""
+    topology = Topology(
+        (PAR1, LYO1),
+        tuple(vip(prefix) for prefix in INSIDE),
+        (covering(NARROW, AggregateRule(2, summary_only=True)),),
+    )
+    step = Given({p: {WEB: 2} for p in INSIDE}, {}, announced, GuardRule())
+    found = decided(topology, step, (), Unread(WITHIN, WITHIN), 0.0)
+    assert {p for p, route in found.desired.items() if route} == announced
+    assert found.waiting == (frozenset() if announced else frozenset(INSIDE))
+
+
 PREFIXES = tuple(map(parse_prefix, ("192.0.2.1/32", "192.0.2.2/32", "2001:db8::1/128")))
 CAUSES = st.sampled_from([Cause.HEALTH, Cause.HOLD, Cause.LAST, Cause.ASKING, Cause.MEMBERS])
 
