@@ -167,15 +167,19 @@ class Applier:
     ) -> None:
         before = self.view.announced
         failures: dict[Prefix, str] = {}
-        for stage in stages(changes, self._aggregates, self._ours):
-            waiting = {
-                c.prefix: why for c in stage if (why := waits(c, self._aggregates, failures))
-            }
-            failures |= waiting
-            if ready := [change for change in stage if change.prefix not in waiting]:
-                failures |= await turn.apply(ready)
-            self._pulse.moved()
-        await asyncio.sleep(0)
+        try:
+            for stage in stages(changes, self._aggregates, self._ours):
+                waiting = {
+                    c.prefix: why for c in stage if (why := waits(c, self._aggregates, failures))
+                }
+                failures |= waiting
+                if ready := [change for change in stage if change.prefix not in waiting]:
+                    failures |= await turn.apply(ready)
+                self._pulse.moved()
+            await asyncio.sleep(0)
+        except BaseException:  # as where it is to end: any of them may have been made
+            self.view.unsure(changes)
+            raise
         accepted = Counter(
             _kind(change, assessment) for change in changes if change.prefix not in failures
         )

@@ -121,6 +121,12 @@ class DaemonState:
                 del self.believed[change.prefix]
                 self._fail(change, failures[change.prefix], now)
 
+    def unsure(self, changes: Iterable[Change]) -> None:
+        """Note that changes were asked for, and it is not known whether they were made: these prefixes become unknown."""
+        asked = {change.prefix for change in changes}
+        self.believed = {p: seen for p, seen in self.believed.items() if p not in asked}
+        self._changed()
+
     def read(self, reading: Reading, now: float) -> None:
         """Take over what was read back. What was accepted and did not come to be has failed."""
         for prefix, change in self._unread.items():
