@@ -61,3 +61,27 @@ def test_nothing_is_imported_later(process: str, more: str) -> None:
     assert {"speaker.health.ipvs.connections", "speaker.site.site"} <= loaded
     missing = {name for module in loaded for name in later(module)} - loaded
     assert not {name for name in missing if not name.startswith(AT_START)}
+
+
+FILES = """
+import os, sys
+from speaker.runtime import exabgp_process
+from speaker.runtime.preload import preload
+preload()
+opened = []
+sys.addaudithook(lambda event, words: opened.append(words[0]) if event in ("open", "os.scandir", "os.listdir") else None)
+from speaker.telemetry.assets import ASSETS, asset
+from speaker.version import installed_version
+installed_version()
+for name in ASSETS:
+    asset(name)
+print(*opened)
+"""
+
+
+def test_no_file_of_its_own_is_read_later() -> None:
+    """The version that it tells, and the status page's style and script, are those that it was started from."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILES], capture_output=True, text=True, check=True, cwd=SOURCE
+    )
+    assert done.stdout.split() == []
