@@ -78,7 +78,7 @@ class Confirmations:
         confirmed: dict[Prefix, Owned] = {}
         notices = []
         changed = self._changed(assessment, view, owned, were_up)
-        self._leaving.difference_update(changed)
+        leaving = self._leaving.difference(changed)
         async for prefix in paced(changed):
             decision = assessment.decisions[prefix]
             if view.confirmed.get(prefix, UNREAD) != decision.route:
@@ -90,7 +90,7 @@ class Confirmations:
             # Once it was sent, a session that goes down is no news of the prefix.
             waiting = (is_new or before.waiting) and bool(route) and not _is_sent(sent)
             if is_new and not route and _may_be_sent(sent):
-                self._leaving.add(prefix)
+                leaving.add(prefix)
                 is_new, route, waiting = False, before.route, before.waiting
             after = Owned(route, prefix in were_up, waiting)
             if after == before:
@@ -101,6 +101,7 @@ class Confirmations:
                 waits = _WAITS if sent is not None and None not in sent.values() else _MAY_WAIT
                 reason = f"{decision.reason}{waits if waiting else ''}"
                 notices.append(Notice(time=now, event=event, prefix=str(prefix), reason=reason))
+        self._leaving = leaving  # only now: who is cut short begins again
         return NewlyConfirmed(confirmed, notices)
 
     def done(
