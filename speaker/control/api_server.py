@@ -29,7 +29,7 @@ from speaker.control.tls import Handshakes, TlsDoor, context, ends
 from speaker.control.unix_socket import Access, ControlError, bind
 from speaker.printable import reason
 from speaker.supervision.cancellation import heed_cancellation
-from speaker.supervision.supervisor import end
+from speaker.supervision.supervisor import end, end_all
 from speaker.units import endpoint_text
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ async def serve(reconciler: Reconciler) -> NoReturn:
                 if task.done():
                     task.result()
     finally:
-        for task in places.values():
-            await end(task)
+        await end_all(places.values())
         await desk.refusals.tell(at_end=True)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from speaker.supervision.supervisor import PARTING, end
+from speaker.supervision.supervisor import PARTING, end_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +74,7 @@ async def _one_site(
     finally:
         reconciler.site = None
         reconciler.ask_leave(None)
-        for task in (saying, running):
-            await end(task)
+        await end_all((saying, running))
         for subject in (SITE, MEMBERS):
             reconciler.alarms.note(subject, "")
         try:

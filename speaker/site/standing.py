@@ -19,7 +19,7 @@ from policy.standing import Ask, LeaveCase, LeaveVerdict, Word, Words
 from speaker.site.base import MAX_TRANSACTION, EtcdError
 from speaker.site.trying import Pauses
 from speaker.supervision.cancellation import heed_cancellation
-from speaker.supervision.supervisor import end
+from speaker.supervision.supervisor import end_all
 from speaker.supervision.together import together
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ class AskedLeave:
             await together({"site: looks at leave": self._keep_looking, "site: heard": self._hear})
         finally:
             self._runs = False
-            for task in (*self._tasks,):
-                await end(task)
+            await end_all((*self._tasks,))
 
     async def _keep_looking(self) -> None:
         loop = asyncio.get_running_loop()

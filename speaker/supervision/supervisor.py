@@ -18,7 +18,7 @@ from speaker.errors import SpeakerError
 from speaker.printable import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
 log = logging.getLogger(__name__)
 
@@ -73,15 +73,27 @@ async def end(task: asyncio.Task[Any], within: float = PARTING) -> None:
         task: what is to end, or has.
         within: for how long to wait, in seconds.
     """
-    if task.done():
-        return
-    task.cancel()
-    await asyncio.wait({task}, timeout=within)
-    if not task.done():
-        log.error("%s: does not end within %g s; left behind", task.get_name(), within)
-    elif not task.cancelled():
-        log.error("%s: while stopping it: %s", task.get_name(), _reason(task))
-        _show(task)
+    await end_all([task], within)
+
+
+async def end_all(tasks: Iterable[asyncio.Task[Any]], within: float = PARTING) -> None:
+    """Do so with several, all at once: who is cancelled while it waits for them leaves none that goes on.
+
+    Args:
+        tasks: what is to end, or has.
+        within: for how long to wait, in seconds, for all of them.
+    """
+    ending = [task for task in tasks if not task.done()]
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending, timeout=within)
+    for task in ending:
+        if not task.done():
+            log.error("%s: does not end within %g s; left behind", task.get_name(), within)
+        elif not task.cancelled():
+            log.error("%s: while stopping it: %s", task.get_name(), _reason(task))
+            _show(task)
 
 
 def _reason(task: asyncio.Task[Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from speaker.supervision.supervisor import end
+from speaker.supervision.supervisor import end_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -30,5 +30,4 @@ async def together(runs: Mapping[str, Callable[[], Coroutine[Any, Any, object]]]
             task.result()
         raise RuntimeError(f"{done.pop().get_name()}: it returned")
     finally:
-        for task in tasks:
-            await end(task)
+        await end_all(tasks)

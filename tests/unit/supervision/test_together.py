@@ -62,3 +62,32 @@ def test_all_end() -> None:
         assert ended == ["the other"] * 2
 
     run(main())
+
+
+async def ends_slowly() -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0.3)
+
+
+def test_told_to_end_while_it_ends() -> None:
+    """Where they are to end while the others are ended because one did, none goes on."""
+
+    async def main() -> None:
+        ended: list[str] = []
+        runs: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+            "one": fails,
+            "two": ends_slowly,
+            "three": partial(for_ever, ended),
+        }
+        task = asyncio.create_task(together(runs))
+        await asyncio.sleep(1.1)
+        task.cancel()
+        await asyncio.wait({task})
+        await asyncio.sleep(1)
+        assert task.cancelled()
+        assert ended == ["the other"]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
