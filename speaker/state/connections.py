@@ -67,8 +67,13 @@ class FileConnections:
             else:
                 self._make()
                 is_first = self._identity is None
-                self._writer = opened(self.path, wait, may_be_empty=is_first)
-                self.check_identity()
+                writer = opened(self.path, wait, may_be_empty=is_first)
+                try:
+                    self.check_identity()
+                except BaseException:
+                    writer.close()
+                    raise
+                self._writer = writer
         self._writer.execute(f"PRAGMA busy_timeout = {round(1000 * wait)}")
         return self._writer
 

@@ -912,3 +912,16 @@ def test_removed_while_in_use(store: Store, path: Path) -> None:
     path.unlink()
     with pytest.raises(StoreError, match="moved or removed; restart vip_watchdog"):
         store.set_intents({FIRST: DRAINED})
+
+
+def test_replaced_while_in_use(store: Store, path: Path) -> None:
+    """Nothing is recorded in another file of its name, however often that is tried: who has this one open never reads it."""
+    store.set_intents({FIRST: DRAINED})
+    other = path.with_suffix(".copy")
+    other.write_bytes(path.read_bytes())
+    other.chmod(path.stat().st_mode & 0o777)
+    other.rename(path)
+    for _ in range(4):
+        with pytest.raises(StoreError, match="moved or removed; restart vip_watchdog"):
+            store.set_intents({SECOND: DRAINED})
+    assert Store(path).load().intents.of.keys() == {FIRST}
