@@ -60,6 +60,9 @@ async def apply_intent(
         intents = dict(await in_steps((p, resolved(intent, in_force.get(p))) for p in prefixes))
         before = dict(await in_steps(status.announced(reconciler, prefixes)))
         was = dict(await in_steps(_in_words(in_force)))
+        here = reconciler.assignments
+        # Some may have left it meanwhile: of them nothing is told, as where it is carried out.
+        intents = {p: wanted for p, wanted in intents.items() if p in here}
         return await _told(await status.foreseen(reconciler, intents), before, was)
     clock = reconciler.clock
     reconciler.meter.asked()

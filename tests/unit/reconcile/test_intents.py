@@ -9,13 +9,14 @@ import pytest
 
 from policy.errors import PolicyError
 from policy.intent import Intent, Mode
-from speaker.api import RecordedIntent
+from speaker import config
+from speaker.api import IntentOutcome, RecordedIntent
 from speaker.control.outcomes import outcomes_from_json
 from speaker.reconcile import intents
 from speaker.reconcile.operator import Operator
 from tests.support.fakes import virtual_time
 from tests.support.fakes.runs import FIRST, Runs
-from tests.support.fakes.site import SECOND, V4, V6, running
+from tests.support.fakes.site import SECOND, V4, V6, Source, running, write_config
 from tests.support.fakes.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
@@ -126,3 +127,29 @@ def test_a_fault_is_said_once(
 
     virtual_time.run(main())
     assert caplog.text.count("faulty") == int(hangs_up)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_leaves_the_configuration_meanwhile(tmp_path: Path, *, dry_run: bool) -> None:
+    """Of a prefix that leaves vip.toml while it is asked for nothing is told, and the others are told of."""
+
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with running(tmp_path, clock=clock) as site:
+            await asyncio.sleep(20.0)
+            path = write_config(tmp_path)
+            path.write_text(path.read_text().replace(str(SECOND.network_address), "192.0.2.9"))
+            loaded = config.load(path, {})
+            site.exabgp.stall(2.0)
+            site.reconciler.wake_and_read()
+            intent = Intent(Mode.DRAINED, "alice", clock.wall())
+            answer = asyncio.create_task(
+                intents.apply_intent(site.reconciler, [V4, SECOND], intent, dry_run=dry_run)
+            )
+            await asyncio.sleep(0.5)
+            source = Source(site.source.live)
+            await site.reconciler.configure(loaded, source, site.life.configure)
+            told = [each.prefix for each in await answer if isinstance(each, IntentOutcome)]
+            assert told == [str(V4)]
+
+    virtual_time.run(main())
