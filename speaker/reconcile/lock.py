@@ -20,7 +20,7 @@ import asyncio
 import errno
 import os
 import secrets
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
 from speaker.errors import SpeakerError
@@ -29,7 +29,7 @@ from speaker.files.directory_owner import DirectoryError, as_owner
 from speaker.files.locking import locked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -163,22 +163,34 @@ def _opened(path: Path) -> int:
     Raises:
         LockError: that can't be done.
     """
+    with _of_its_owner(path):
+        return of_one_name(_open(path))
+
+
+def _is_in_place(path: Path, descriptor: int) -> bool:
+    """Tell whether what is open is still the file of that name.
+
+    Raises:
+        LockError: that can't be seen.
+    """
+    with _of_its_owner(path):
+        try:
+            return os.path.samestat(path.lstat(), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
+
+@contextmanager
+def _of_its_owner(path: Path) -> Iterator[None]:
     try:
         with as_owner(path.parent):
-            return of_one_name(_open(path))
+            yield
     except DirectoryError as error:
         raise LockError(f"lock: {error}") from error
     except OSError as error:
         raise LockError(
             f"{path}: {error.strerror}; its directory must be writable, and node.state names it"
         ) from error
-
-
-def _is_in_place(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _open(path: Path) -> int:
