@@ -237,23 +237,14 @@ class _Bgpd:
         return Output(0, self._text, "")
 
 
-def _finished(coroutine: Any) -> Any:
-    """Run what waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("it waits")
-
-
 def _bgpd(data: bytes) -> None:
     lines = _lines(data)
     bgpd_version(lines)
     [*start_lines(lines)]
     reader = Reader(_Bgpd(data))
     reader.configure(ASN, [BGP1, BGP2], WantedOutbounds(ASN, None))
-    seen = _finished(reader.look([P1, P2, Q1, Q2]))
-    _finished(reader.sent(seen))
+    seen = asyncio.run(reader.look([P1, P2, Q1, Q2]))
+    asyncio.run(reader.sent(seen))
     [*plan(seen.neighbors).batches(ASN, 10)]
 
 

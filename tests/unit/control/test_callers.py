@@ -154,6 +154,12 @@ def by_socket(
     asyncio.run(main())
 
 
+def is_served(path: Path) -> bool:
+    """Tell whether somebody listens: a socket is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        return tried.connect_ex(str(path)) == 0
+
+
 def over_socket(
     path: Path, method: str, target: str, body: object = None, token: str = ""
 ) -> tuple[int, Any]:
@@ -201,7 +207,7 @@ def test_what_was_wrong_is_right_again(tmp_path: Path) -> None:
     kept = tokens.read_text()
 
     def play(site: Site) -> None:
-        eventually(path.exists, within=10, what="the socket is there")
+        eventually(lambda: is_served(path), within=10, what="the socket is served")
         tokens.unlink()
         assert over_socket(path, *REPORT, token=APP)[0] == 401
         assert over_socket(path, *REPORT)[0] == 401
