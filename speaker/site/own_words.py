@@ -1,6 +1,7 @@
 """What this machine tells of the prefixes, and when it must not: so that nobody counts on what may be withdrawn.
 
-What is told is what was read back. While a transaction is under way by which this machine says that it does not announce a prefix, nothing
+What is told is what was read back. Who has not read what the others say may withdraw without asking them (see `policy.last`): so nobody is
+told of what this machine has begun to announce before it has. While a transaction is under way by which this machine says that it does not announce a prefix, nothing
 else is told of it: that would stand when the leave comes. From the leave on it is told as not announced, until it is to be announced again;
 and then nothing that was seen before.
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from speaker.site.base import Compare, Put
 from speaker.site.keys import KeyKind, SiteKey
 from speaker.site.known import NOT_STORED
-from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET
+from speaker.site.showing import NOT_ANNOUNCED, NOT_SEEN_YET, says_announced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -31,10 +32,18 @@ class OwnWords:
         known: what etcd has.
         obeying: has what was read back.
         tell: is called when something else is to be told.
+        is_hearing: whether what is known is what etcd has now.
     """
 
-    def __init__(self, known: Known, obeying: Obeying, tell: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        known: Known,
+        obeying: Obeying,
+        tell: Callable[[], object],
+        is_hearing: Callable[[], bool],
+    ) -> None:
         self._known, self._obeying, self._tell = known, obeying, tell
+        self._is_hearing = is_hearing
         self._asked: set[Prefix] = set()
 
     def states(self) -> Mapping[SiteKey, bytes]:
@@ -48,8 +57,12 @@ class OwnWords:
             KeyError: nothing is.
         """
         if key.prefix in self._asked:
-            return self._known.own.get(key, NOT_STORED).text or NOT_SEEN_YET
-        return self._obeying.states()[key]
+            return self._stored(key)
+        text = self._obeying.states()[key]
+        return text if self._is_hearing() or not says_announced(text) else self._stored(key)
+
+    def _stored(self, key: SiteKey) -> bytes:
+        return self._known.own.get(key, NOT_STORED).text or NOT_SEEN_YET
 
     def revision(self, prefix: Prefix) -> int:
         """Return at which revision the word of a prefix was stored, as far as it is known; 0 where there is none."""

@@ -26,6 +26,7 @@ NOT_ANNOUNCED, NOT_SEEN_YET = (
     StateTold(announced=None).text(),
 )
 """What is told of a prefix that is about to be withdrawn, and of one that is to be looked at again."""
+_ANNOUNCED = StateTold(announced=True).text().partition(b",")[0]
 NOT_KNOWN = "what its daemon has is not known"
 
 
@@ -41,6 +42,11 @@ def state_text(shown: PrefixStatus, asked: str, *, stands_down: bool) -> bytes:
     announced = own_word(asking, announced=shown.announced, wanted=bool(shown.wanted), before=None)
     path = shown.as_path if announced else ()
     return _state_text(announced, path, shown.health[:_MOST], _text(asked))
+
+
+def says_announced(text: bytes) -> bool:
+    """Tell whether what is told of a prefix is that it is announced."""
+    return text.startswith(_ANNOUNCED)
 
 
 @lru_cache(maxsize=1024)

@@ -59,7 +59,7 @@ class WholeSite:
         self._machine = OwnMachine(reconciler)
         self._known = Known(self.here, settings.prefix, self._machine.process)
         self._obeying = Obeying(reconciler, self.here, self._tell)
-        self._words = OwnWords(self._known, self._obeying, self._tell)
+        self._words = OwnWords(self._known, self._obeying, self._tell, lambda: self._link.connected)
         self._handing_on = HandingOn(etcd, lambda: reconciler.durable.store, self._known)
         self._presence = OwnPresence(
             etcd, self._known, settings.ttl, self._told, self._obeyed, self._words.states

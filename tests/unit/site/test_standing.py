@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -229,5 +231,32 @@ def test_whatever_is_late_or_lost(tmp_path: Path, seed: int) -> None:
             await told(site)
             assert not watching.done(), watching.result()
             watching.cancel()
+
+    run(main())
+
+
+def test_who_has_not_taken_over_what_it_read(tmp_path: Path) -> None:
+    """Who is back at etcd, and can't record yet what others ask, may go without leave: nobody counts on it until then."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR, more=KEEP.format("true")) as site:
+            await told(site)
+            one, other = (site[name] for name in PAIR)
+            one.etcd.away = True
+            await site.until(lambda: says(site, PAIR[0]) == "nothing", 60)
+            with closing(
+                sqlite3.connect(one.directory / "state.sqlite3", isolation_level=None)
+            ) as held:
+                held.execute("BEGIN EXCLUSIVE")
+                one.etcd.away = False
+                await site.until(lambda: "can't be recorded" in one.alarms, 60)
+                await asyncio.sleep(2.0)
+                for each in site.all:
+                    die(each, V4)
+                await asyncio.sleep(4.0)
+                assert announcing(site) == [other]
+                held.execute("ROLLBACK")
+            one.source.live[V4] = 2
+            await told(site)
 
     run(main())
