@@ -56,7 +56,8 @@ async def _cycles(reconciler: Reconciler, *, acts: bool) -> None:
                 reconciler.meter.completed(started)
             reconciler.alarms.note("cycle", "")
             reconciler.alarms.note("clock", clock.look(reconciler.durable.intents.in_force()))
-            reconciler.alarms.note(APART, reach.alarm(reconciler.backend.peers()))
+            if (apart := reach.alarm(reconciler.backend.peers())) is not None:
+                reconciler.alarms.note(APART, apart)
             if acts:
                 await _say_dead(reconciler)
         except SpeakerError as error:

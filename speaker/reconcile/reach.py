@@ -186,10 +186,14 @@ def reasons(peers: Sequence[Peer]) -> list[str]:
     ]
 
 
-def alarm(peers: Sequence[Peer]) -> str:
-    """Return what is wrong with the sessions, whatever is announced to them, in words; nothing where all are up."""
-    found = down(peers)
-    return "; ".join([found, *reasons(peers)]) if found else ""
+def alarm(peers: Sequence[Peer]) -> str | None:
+    """Return what is wrong with the sessions, whatever is announced to them, in words; nothing where all are up.
+
+    None where of no session it is known, as while bgpd does not answer: what was wrong may still be.
+    """
+    if found := down(peers):
+        return "; ".join([found, *reasons(peers)])
+    return None if peers and all(peer.up is None for peer in peers) else ""
 
 
 def sessions(peers: Sequence[Peer], shown: Iterable[PrefixStatus]) -> list[str]:

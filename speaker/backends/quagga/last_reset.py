@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 TOLD = 5
 """Of how many sessions it is asked why they are down."""
 _NAME = re.compile(r"[0-9A-Za-z_.:-]+")
-_NEIGHBOR = re.compile(r"BGP neighbor (?:is|on) ([0-9A-Za-z_.:-]+?)[:,].*")
+_NEIGHBOR = re.compile(r"BGP neighbor (?:is ([0-9A-Za-z_.:-]+), .*|on ([0-9A-Za-z_.-]+)[:,].*)")
+"""By its address; or by an interface, behind which stands the address."""
 _RESET = re.compile(r" +Last reset [^,]+, +(?:due to )?(\S.*)")
 
 
@@ -36,7 +37,7 @@ def reasons(lines: Iterable[str]) -> Mapping[str, str]:
     name = ""
     for line in lines:
         if neighbor := _NEIGHBOR.fullmatch(line):
-            name = neighbor[1]
+            name = neighbor[1] or neighbor[2]
         elif name and (reset := _RESET.fullmatch(line)):
             found[name] = f"{reset[1][:150]}; {remedy_for(reset[1])}"
     return found

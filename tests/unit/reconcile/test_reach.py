@@ -188,3 +188,6 @@ def test_why_a_session_is_down() -> None:
     assert (len(said), said[-1]) == (7, "1 more session is down")
     assert alarm([*away, *peers(p1=True)]) == "; ".join(said).removeprefix("sessions: ")
     assert alarm(peers(p1=True)) == ""
+    assert alarm([]) == ""
+    assert alarm(peers(p1=True, p2=None)) == ""
+    assert alarm(peers(p1=None, p2=None)) is None  # which ends no alarm

@@ -21,6 +21,8 @@ BGP neighbor on link0: fe80::1, remote AS 64501, local AS 64699, external link
   Last reset 00:00:11,  Peer closed the session
 BGP neighbor is 2001:db8:ffff::1, remote AS 64502, local AS 64699, external link
   Last reset never
+BGP neighbor is 2001:db8:ffff::2, remote AS 64502, local AS 64699, external link
+  Last reset 00:00:07,  Notification received (Cease/Administrative Shutdown)
 """
 QUAGGA = """\
 BGP neighbor is 203.0.113.5, remote AS 64500, local AS 64699, external link
@@ -38,6 +40,8 @@ BGP neighbor is 203.0.113.5, remote AS 64500, local AS 64699, external link
                 "203.0.113.5": "Notification sent (OPEN Message Error/Bad Peer AS); compare local-as and "
                 "peer-as with what the router has",
                 "link0": "Peer closed the session; is the router up, and does it know this neighbor?",
+                "2001:db8:ffff::2": "Notification received (Cease/Administrative Shutdown); ask who runs "
+                "the router",
             },
         ),
         (
