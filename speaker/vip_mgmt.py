@@ -235,7 +235,7 @@ def _carry_out(call: Call, loaded: Config, found: Targets, asked: AtOnce | None)
             operations,
             prefixes,
             partial(_rehearse, call, loaded, operations),
-            partial(_drained_beside, loaded),
+            partial(_after_a_drain, call, loaded, early),
             partial(_foresee, loaded),
             _patience(call, loaded, prefixes),
             partial(_connections, loaded),
@@ -282,11 +282,12 @@ def _patience(call: Call, loaded: Config, prefixes: Sequence[Prefix]) -> float:
     return patience(loaded.topology, prefixes)
 
 
-def _drained_beside(loaded: Config, prefixes: Collection[str]) -> ExitStatus:
-    from speaker.cli.second import drained_beside
+def _after_a_drain(
+    call: Call, loaded: Config, early: EarlyRequest | None, prefixes: Collection[str]
+) -> ExitStatus:
+    from speaker.cli.left_over import after_a_drain
 
-    settings = loaded.settings
-    return drained_beside(settings.control, settings.backend, prefixes)
+    return after_a_drain(call, loaded, early, prefixes)
 
 
 def _connections(loaded: Config) -> ConnectionsSeen:

@@ -89,6 +89,11 @@ def reconciler(directory: Path, **answers: Any) -> Iterator[list[tuple[str, str,
             thread.join()
 
 
+def whole(*routes: dict[str, Any]) -> dict[str, Any]:
+    """The whole state, with these prefixes."""
+    return {"dc": "par1", "backend": "exabgp", "peers": [], "routes": [*routes], "trouble": []}
+
+
 def state(prefix: str = V4, **more: Any) -> dict[str, Any]:
     """A prefix as the watchdog tells of it."""
     return {
@@ -248,7 +253,8 @@ def test_wishes(
 
 def test_several_names(run: Run) -> None:
     """Several names are one wish, each prefix once."""
-    with reconciler(run.directory, intents=withdrawn(SECOND, V4, V6)) as asked:
+    answers = withdrawn(SECOND, V4, V6)
+    with reconciler(run.directory, intents=answers, status=whole()) as asked:
         assert run("-d", "192.0.2.2", "all", "2001:db8::1") == 0
     assert asked[0][2]["prefixes"] == [SECOND, V4, V6]
 
@@ -570,9 +576,30 @@ def test_all_is_all_that_is_announced_here(run: Run) -> None:
     with reconciler(run.directory, intents=[state(), *others]):
         assert run("-a", "all") == 0
     assert run.err == [said, f"Route {V4} already exists"]
-    with reconciler(run.directory, intents=[*withdrawn(V4), *others]):
+    with reconciler(run.directory, intents=[*withdrawn(V4), *others], status=whole()):
         assert run("-d", "all") == 0
     assert run.err == [said, f"Route {V4} already removed"]
+
+
+OTHER = "192.0.2.7/32"
+
+
+@pytest.mark.parametrize(("announced", "status"), [(True, 1), (None, 1), (False, 0)])
+def test_all_of_another_file(run: Run, *, announced: bool | None, status: int) -> None:
+    """What the watchdog runs of another vip.toml, and announces, `all` does not mean: it is named, and the status is 1."""
+    more = whole(state(), state(OTHER, vip="gone.tld", announced=announced))
+    with reconciler(run.directory, intents=withdrawn(V4, V6, SECOND), status=more):
+        assert run("-d", "all") == status
+    assert any(f"still announced here: gone.tld {OTHER}: " in line for line in run.err) is bool(
+        status
+    )
+
+
+def test_all_where_the_rest_is_not_known(run: Run) -> None:
+    """Where what else is announced can't be asked, that is said, and not that all is withdrawn."""
+    with reconciler(run.directory, intents=withdrawn(V4, V6, SECOND)):
+        assert run("-d", "all") == 1
+    assert run.err[-1].startswith("bgp_mgt: whether anything else is announced here is not known: ")
 
 
 def test_an_alarm_is_told_once(run: Run) -> None:
@@ -602,7 +629,7 @@ def test_what_is_replaced(run: Run, arguments: list[str], said: list[str]) -> No
         state(prefix, announced=mode == "-a", before=mode == "-d", was=was)
         for prefix, was in ((V4, REPLACED), (V6, REPLACED), (SECOND, ""))
     ]
-    with reconciler(run.directory, intents=answers):
+    with reconciler(run.directory, intents=answers, status=whole()):
         assert run(*arguments) == 0
     assert run.err[: len(said)] == [f"bgp_mgt: {line}" for line in said]
     assert len(run.err) == len(said) + 3
