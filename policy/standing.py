@@ -129,9 +129,9 @@ class LeaveCase:
         """
         if self.granted:
             return LeaveVerdict.GRANTED
-        if words is None:  # nobody is known to have come since: who was the last one stays
-            return LeaveVerdict.LAST if self.was_last else LeaveVerdict.UNKNOWN
-        if not words.announcing:
+        # Where etcd can't be reached, nobody is known to have come since: who was the last one stays.
+        is_last = self.was_last if words is None else not words.announcing
+        if is_last:
             return LeaveVerdict.LAST
         waited = 0.0 if self.since is None else now - self.since
         return LeaveVerdict.ASKING if waited < patience else LeaveVerdict.UNKNOWN

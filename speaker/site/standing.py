@@ -115,10 +115,11 @@ class AskedLeave:
 
     def standing(self) -> Standing:
         """See `Leave.standing`."""
-        if not (self._runs and self._site.connected):
-            # Which data centres live, only witnesses know then.
+        if not self._runs:
             return Standing(self._verdicts, LeaveVerdict.UNKNOWN)
-        return Standing(self._verdicts, LeaveVerdict.ASKING, self._dcs)
+        # While etcd can't be reached, only witnesses know which data centres live.
+        dcs = self._dcs if self._site.connected else frozenset[str]()
+        return Standing(self._verdicts, LeaveVerdict.ASKING, dcs)
 
     def decided(self, decisions: Mapping[Prefix, Decision]) -> None:
         """See `Leave.decided`."""

@@ -69,7 +69,8 @@ class Machine(NamedTuple):
         if not self.wanted and (not self.announces or self.gone):
             return self
         asking = (self.asking or NOT_ASKED).looked(self.words, 0.0)
-        verdict = asking.verdict(self.words, 0.0, PATIENCE)
+        now = PATIENCE if self.away else 0.0  # then it is worst once it has waited
+        verdict = asking.verdict(self.words, now, PATIENCE)
         if verdict in (LeaveVerdict.GRANTED, LeaveVerdict.UNKNOWN):
             how = "leave" if verdict is LeaveVerdict.GRANTED else "unknown"
             return self._replace(wanted=False, asking=asking, gone=how)

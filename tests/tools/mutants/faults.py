@@ -264,8 +264,8 @@ FAULTS = (
     Fault(
         "the last one is withdrawn when etcd goes away",
         "standing.py",
-        "LeaveVerdict.LAST if self.was_last else LeaveVerdict.UNKNOWN",
-        "LeaveVerdict.UNKNOWN",
+        "is_last = self.was_last if words is None else",
+        "is_last = False if words is None else",
         (STANDING,),
     ),
     # --- what a data centre announces ---

@@ -260,3 +260,21 @@ def test_who_has_not_taken_over_what_it_read(tmp_path: Path) -> None:
             await told(site)
 
     run(main())
+
+
+def test_while_all_is_read_again(tmp_path: Path) -> None:
+    """Who has lost its watch for a moment waits for etcd, too: others count on what it told, as its lease lives."""
+
+    async def main() -> None:
+        async with machines(tmp_path, *PAIR, more=KEEP.format("true")) as site:
+            await told(site)
+            one = site[PAIR[0]]
+            one.etcd.break_watches()
+            await site.until(lambda: not one.site.connected)
+            for each in site.all:
+                die(each, V4)
+            await asyncio.sleep(20.0)
+            assert one.site.connected
+            assert few(site, {1})
+
+    run(main())
