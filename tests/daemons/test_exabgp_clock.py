@@ -13,6 +13,7 @@ from tests.support.lab.skew import Skew
 HOUR = 3600
 
 
+@pytest.mark.nightly  # no change of this program changes it
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 def test_the_time_is_set(flavour: Flavour, seconds: int) -> None:
     """Set forward, the hold time is over at once; set back, no KEEPALIVE is sent until the router's is. The session comes again."""

@@ -231,6 +231,7 @@ def test_a_new_disk(site: WholeSite) -> None:
     assert "orders" not in one.trouble
 
 
+@pytest.mark.nightly  # by day tests/unit/site proves it with an etcd in memory
 def test_a_lost_file(site: WholeSite) -> None:
     """A watchdog that finds its file lost withdraws nothing of what bgpd kept; where etcd stays away it announces what is well in the end, and says that."""
     name = "lyo1/lb2"
