@@ -10,7 +10,6 @@ from contextlib import suppress
 from importlib import import_module
 from pkgutil import walk_packages
 
-from speaker.telemetry.assets import ASSETS, asset
 from speaker.version import installed_version
 
 PACKAGES = (
@@ -36,6 +35,8 @@ def preload() -> None:
             if not found.name.startswith(FOR_IMPORT):
                 with suppress(ImportError):  # of a library that is not there, as gRPC's
                     import_module(found.name)
+    from speaker.telemetry.assets import ASSETS, asset  # noqa: PLC0415 - like all of these, at the start alone
+
     installed_version()
     for name in ASSETS:
         asset(name)
