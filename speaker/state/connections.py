@@ -119,14 +119,8 @@ class FileConnections:
         with self._writes, self._keep_fault(), access(self.path, self._identity):
             db = self.for_writing(wait)
             before = db.total_changes
-            try:
-                with transaction(db):
-                    yield db
-            except sqlite3.Error as error:
-                if is_spent(error) and not self.in_memory:
-                    db.close()
-                    self._writer = None
-                raise
+            with self._unless_spent(db), transaction(db):
+                yield db
             if db.total_changes != before:  # else nothing was written, which proves nothing
                 self.fault = ""
 
@@ -161,13 +155,22 @@ class FileConnections:
         """
         with self._reads, access(self.path, self._identity):
             db = self.for_reading(wait)
-            try:
+            with self._unless_spent(db):
                 yield db
-            except sqlite3.Error as error:
-                if is_spent(error) and not self.in_memory:
-                    db.close()
+
+    @contextmanager
+    def _unless_spent(self, db: sqlite3.Connection) -> Iterator[None]:
+        """Have a connection that is of no more use opened again by its next use."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if is_spent(error) and not self.in_memory:
+                db.close()
+                if db is self._writer:
+                    self._writer = None
+                else:
                     self._reader = None
-                raise
+            raise
 
     @contextmanager
     def aside(self) -> Iterator[sqlite3.Connection]:
