@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy.differing import differing
 from policy.plan import Drift
 from speaker.reconcile.notices import Notice
+from speaker.reconcile.reach import may_be_sent
 from speaker.state.store import Owned
 from speaker.supervision.steps import paced
 
@@ -27,11 +28,6 @@ _MAY_WAIT = "; it is not known yet whether a session was sent it"
 def _is_sent(sent: SentTo | None) -> bool:
     """Whether a session is known to have been sent it."""
     return sent is not None and any(sent.values())
-
-
-def _may_be_sent(sent: SentTo | None) -> bool:
-    """Whether a session was sent it, or may have been, and no withdrawal after it."""
-    return sent is not None and any(value is not False for value in sent.values())
 
 
 class NewlyConfirmed(NamedTuple):
@@ -89,7 +85,7 @@ class Confirmations:
             is_new = route != before.route
             # Once it was sent, a session that goes down is no news of the prefix.
             waiting = (is_new or before.waiting) and bool(route) and not _is_sent(sent)
-            if is_new and not route and _may_be_sent(sent):
+            if is_new and not route and sent is not None and may_be_sent(sent):
                 leaving.add(prefix)
                 is_new, route, waiting = False, before.route, before.waiting
             after = Owned(route, prefix in were_up, waiting)

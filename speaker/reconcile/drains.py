@@ -22,6 +22,7 @@ from policy.wording import named
 from speaker.errors import SpeakerError
 from speaker.reconcile.counting import EVERY, BackgroundCount
 from speaker.reconcile.known_intents import PATIENCE
+from speaker.reconcile.reach import may_be_sent
 from speaker.reconcile.taking_over import WatchedTakeovers
 from speaker.state.stages import StageEnd
 from speaker.supervision.steps import paced
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from policy.drain import DrainRule, Progress
     from policy.intent import Intent
     from policy.route import Prefix
-    from speaker.backends.base import SentTo
     from speaker.clock import Clock
     from speaker.config.settings import Config
     from speaker.reconcile.alarms import Alarms
@@ -254,11 +254,6 @@ def _goes_on(ended: Mapping[Prefix, StageEnd], why: str) -> str:
     return f"{names}: goes on as it is, softly announced: what follows can't be recorded: {why}"
 
 
-def _is_sent_to_nobody(sent: SentTo | None) -> bool:
-    """Whether it is known that no session was sent it."""
-    return sent is not None and not any(value is not False for value in sent.values())
-
-
 def _in_effect(
     prefix: Prefix, intent: Intent, assessment: Assessment | None, view: DaemonState
 ) -> bool:
@@ -276,7 +271,8 @@ def _in_effect(
     if intent.mode is Mode.RETURNING:
         if wanted is None and decision.cause not in _NEVER:
             return False
-        if wanted is not None and _is_sent_to_nobody(view.sent.get(prefix)):
+        sent = view.sent.get(prefix)
+        if wanted is not None and sent is not None and not may_be_sent(sent):
             return False
     has = view.confirmed[prefix]
     is_refused = intent.mode is Mode.DRAINING and has is None and prefix in view.failures

@@ -31,6 +31,11 @@ class ShownReach(TypedDict):
     lack: str
 
 
+def may_be_sent(sent: SentTo) -> bool:
+    """Tell whether a session was sent a prefix, or may have been, and no withdrawal after it."""
+    return any(value is not False for value in sent.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Who was sent a prefix. `sent` has the sessions that have its family, None where nothing is known.
