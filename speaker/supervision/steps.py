@@ -23,7 +23,7 @@ MANY = 1_000
 """Of how many prefixes it is quicker to do something at once than in a thread: some hundredths of a second."""
 
 
-async def beside(count: int, function: Callable[..., T], *arguments: Any) -> T:
+async def in_thread(count: int, function: Callable[..., T], *arguments: Any) -> T:
     """Return what a function makes of many prefixes in a thread; of few, at once.
 
     Where no thread can be started it is done at once, too. It is not for what a withdrawal waits for: while a

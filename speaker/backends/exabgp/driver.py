@@ -29,7 +29,7 @@ from speaker.backends.exabgp.staleness import CALM, SETTLE, Event, Staleness
 from speaker.backends.exabgp.strays import withdraw_strays
 from speaker.backends.exabgp.told import Told
 from speaker.backends.exabgp.version import parse_version
-from speaker.supervision.steps import beside
+from speaker.supervision.steps import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -224,7 +224,7 @@ class ExabgpBackend:
         """Have all that ExaBGP holds for its neighbours listed."""
         lines = await self._pipe.ask_lines("show adj-rib out extensive")
         by = self._neighbors, self._settings.next_hop, self._asn
-        found = self._listed = await beside(
+        found = self._listed = await in_thread(
             len(lines), listed, lines, prefixes, *by, self._listed, self._wanted
         )
         self._strays = found.routes.strays

@@ -16,7 +16,7 @@ from speaker.backends.quagga.route_map import RunningRouteMap, route_map
 from speaker.backends.quagga.version import untested
 from speaker.backends.quagga.wanted_outbounds import WantedOutbounds
 from speaker.backends.quagga.writer import Writer
-from speaker.supervision.steps import beside, in_steps
+from speaker.supervision.steps import in_steps, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -147,7 +147,7 @@ class QuaggaBackend:
             part = changes[start : start + BATCH]
             try:
                 seen = await self._look()
-                failures |= await beside(len(part), self._unfit, part, seen)
+                failures |= await in_thread(len(part), self._unfit, part, seen)
                 fit = [change for change in part if change.prefix not in failures]
                 failures |= await self._writer.write(fit, seen.running)
             except BackendError as error:

@@ -18,7 +18,7 @@ from speaker.backends.quagga.running_config import END, Running, is_whole, parse
 from speaker.backends.quagga.summary import SummarySession, parse_summary
 from speaker.backends.quagga.table import answered, parse_tables
 from speaker.backends.quagga.vtysh import NotRunningError, VtyshError
-from speaker.supervision.steps import beside
+from speaker.supervision.steps import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -105,7 +105,7 @@ class Reader:
             BackendError: it can't be read, or is not ours.
         """
         lines = await self._show(READ)
-        return await beside(len(lines), self._seen, lines, prefixes, self._maps, self._wanted)
+        return await in_thread(len(lines), self._seen, lines, prefixes, self._maps, self._wanted)
 
     def _seen(
         self,
@@ -148,7 +148,7 @@ class Reader:
             raise
         except BackendError:
             lines = []
-        return await beside(len(lines), self._sent, about, lines, seen)
+        return await in_thread(len(lines), self._sent, about, lines, seen)
 
     def _sent(
         self, about: Sequence[quagga_sent.Asked], lines: Sequence[str], seen: BgpdSeen

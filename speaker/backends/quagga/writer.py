@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from policy.plan import Announce
 from speaker.backends.quagga.commands import LOCKED, refusal, render
 from speaker.backends.quagga.vtysh import VtyshError
-from speaker.supervision.steps import beside
+from speaker.supervision.steps import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -83,13 +83,13 @@ class Writer:
             said: dict[str, str] = {}
             for number, each in enumerate(level):
                 part = self._without(each, given_up, failures)
-                missing = await beside(len(part), self._wrong, part, running)
+                missing = await in_thread(len(part), self._wrong, part, running)
                 wrong = [map_.name for map_ in missing]
                 if wrong and number:  # what it enters again must have been read after the others
                     smaller.append(part)
                     continue
                 try:
-                    await self.run(await beside(len(part), self.commands, part, running))
+                    await self.run(await in_thread(len(part), self.commands, part, running))
                 except BgpdRefusedError as error:
                     if wrong:
                         tried.update(wrong)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from speaker.supervision.steps import MANY, STEP, beside, paced
+from speaker.supervision.steps import MANY, STEP, in_thread, paced
 from speaker.supervision.threads import Threads
 
 if TYPE_CHECKING:
@@ -25,27 +25,27 @@ class _Short(Threads):
 
 
 @pytest.mark.parametrize(
-    ("count", "threads", "is_beside"),
+    ("count", "threads", "is_other"),
     [(MANY, Threads, False), (MANY + 1, Threads, True), (MANY + 1, _Short, False)],
 )
-def test_beside(count: int, threads: type[Threads], *, is_beside: bool) -> None:
+def test_in_thread(count: int, threads: type[Threads], *, is_other: bool) -> None:
     """Of few, and where no thread can be started, it is done at once: a withdrawal may wait for it."""
 
     async def main() -> int:
         asyncio.get_running_loop().set_default_executor(threads())
-        return await beside(count, threading.get_ident)
+        return await in_thread(count, threading.get_ident)
 
-    assert (asyncio.run(main()) != threading.get_ident()) is is_beside
+    assert (asyncio.run(main()) != threading.get_ident()) is is_other
 
 
-def test_what_fails_beside() -> None:
+def test_what_fails_in_thread() -> None:
     """What the function raises is raised, from wherever it ran."""
 
     def fail(number: int) -> None:
         raise ValueError(number)
 
     async def main(count: int) -> None:
-        await beside(count, fail, count)
+        await in_thread(count, fail, count)
 
     for count in (1, MANY + 1):
         with pytest.raises(ValueError, match=str(count)):
